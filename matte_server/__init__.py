@@ -1,0 +1,1 @@
+"""The matting server: pictures in, float alpha and scene-linear foreground out."""

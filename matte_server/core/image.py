@@ -1,0 +1,66 @@
+"""The picture types that everybody passes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .window import Window
+
+Float32 = npt.NDArray[np.float32]
+
+SCENE_LINEAR = "scene-linear Rec.709"
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One picture with everything a compositor needs back.
+
+    ``pixels`` is float32, height x width x channels, covering exactly ``data_window``; ``channels``
+    names them in order ("R", "G", "B", "A", ...). Values are in ``colourspace`` and unclamped.
+    ``premultiplied`` says whether the colour was multiplied by the alpha channel. ``metadata`` holds the
+    file's other attributes, passed through untouched. Raises ``ValueError`` where the parts disagree.
+    """
+
+    pixels: Float32
+    channels: tuple[str, ...]
+    data_window: Window
+    display_window: Window
+    pixel_aspect: float = 1.0
+    colourspace: str = SCENE_LINEAR
+    premultiplied: bool = False
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        expected = (self.data_window.height, self.data_window.width, len(self.channels))
+        if self.pixels.shape != expected:
+            raise ValueError(f"pixels are {self.pixels.shape}, windows and channels say {expected}")
+        if self.pixels.dtype != np.float32:
+            raise ValueError(f"pixels are {self.pixels.dtype}, not float32")
+
+    @property
+    def rgb(self) -> Float32:
+        """The colour channels, height x width x 3, a view where R, G, B come first."""
+        if self.channels[:3] == ("R", "G", "B"):
+            return self.pixels[..., :3]
+        return self.pixels[..., [self.channels.index(name) for name in "RGB"]]
+
+
+@dataclass(frozen=True, eq=False)
+class PlatePair:
+    """The shot's frame and the same view without the subject; their windows may differ."""
+
+    plate: Image
+    clean_plate: Image
+
+
+@dataclass(frozen=True, eq=False)
+class Guides:
+    """Mattes the artist drew, one channel each, in any window: ``core`` is certainly subject,
+    ``holdout`` certainly not. 0..1, hard or soft."""
+
+    core: Image | None = None
+    holdout: Image | None = None

@@ -1,0 +1,27 @@
+"""What a solved frame is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .align import Alignment
+from .image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class MatteResult:
+    """One frame's matte; every image bears exactly the plate's windows, pixel aspect and metadata.
+
+    ``alpha``: one channel, 0..1, coverage in scene-linear light. ``foreground``: R, G, B, unpremultiplied,
+    unclamped, in the plate's colourspace. ``aligned_clean_plate``: R, G, B brought onto the plate, with
+    ``coverage`` as fourth channel "A" (0 where the clean plate did not reach). ``confidence``: one channel,
+    0..1. ``diagnostics`` are JSON-able figures and warnings (see ``pipeline.diagnose``).
+    """
+
+    alpha: Image
+    foreground: Image
+    aligned_clean_plate: Image
+    confidence: Image
+    alignment: Alignment
+    diagnostics: Mapping[str, object] = field(default_factory=dict)

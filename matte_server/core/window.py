@@ -1,0 +1,53 @@
+"""Pixel rectangles: data windows, display windows, regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open rectangle of pixels, ``[x, x + width) x [y, y + height)``, y down, as in EXR.
+
+    May be empty (a width or height of 0); negative sizes raise ``ValueError``.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 0 or self.height < 0:
+            raise ValueError(f"a window cannot have a negative size: {self.width} x {self.height}")
+
+    @property
+    def right(self) -> int:
+        """One past the last column."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """One past the last row."""
+        return self.y + self.height
+
+    @property
+    def area(self) -> int:
+        """How many pixels lie inside."""
+        return self.width * self.height
+
+    def intersect(self, other: Window) -> Window:
+        """The pixels in both; an empty window at this one's corner where there are none."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        width = min(self.right, other.right) - x
+        height = min(self.bottom, other.bottom) - y
+        if width <= 0 or height <= 0:
+            return Window(self.x, self.y, 0, 0)
+        return Window(x, y, width, height)
+
+    def contains(self, other: Window) -> bool:
+        """Whether every pixel of ``other`` lies inside; an empty window always does."""
+        return self.intersect(other).area == other.area
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}{self.x:+d}{self.y:+d}"

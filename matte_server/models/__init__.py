@@ -1,0 +1,1 @@
+"""The matting models, their weights and the registry that finds them."""

@@ -1,0 +1,1 @@
+"""The networks themselves: torch modules, tensors in and out, nothing else."""

@@ -1,0 +1,86 @@
+"""What a matting model is: tensors of one frame in, alpha, foreground and confidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTensors:
+    """One frame on its device, every tensor 1 x C x H x W float32, C-order, same H and W.
+
+    ``plate`` and ``clean_plate`` (already aligned and exposure-matched): 3 channels, scene-linear Rec.709,
+    unclamped, finite. ``coverage``: 1 channel, 0 where the clean plate does not reach, else 1. ``core`` and
+    ``holdout``: 1 channel, 0..1, or None where the artist gave none.
+    """
+
+    plate: Tensor
+    clean_plate: Tensor
+    coverage: Tensor
+    core: Tensor | None = None
+    holdout: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.plate.device
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return int(self.plate.shape[-2]), int(self.plate.shape[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of one frame, same device and size as the input, float32.
+
+    ``alpha``: 1 x 1 x H x W, 0..1. ``foreground``: 1 x 3 x H x W scene-linear, or None where the model has no
+    opinion (the solve then works from the plate alone). ``confidence``: 1 x 1 x H x W, 1 is sure.
+    """
+
+    alpha: Tensor
+    foreground: Tensor | None
+    confidence: Tensor
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What the registry says about a model: for ``cleanplate models`` and for choosing one."""
+
+    name: str
+    label: str
+    summary: str
+    licence: str
+    commercial_use: bool
+    weights: str
+    """'none', 'packaged' or 'user' (brought by the user; ``weights_hint`` says from where)."""
+    weights_hint: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How a model is to be run, from the job's options."""
+
+    precision: str = "float32"
+    """'float32', 'bfloat16' or 'float16' (autocast inside the network; inputs and outputs stay float32)."""
+    tile: int = 0
+    """Working tile in pixels, 0 lets the model choose."""
+
+
+CancelCheck = Callable[[], None]
+"""Called between stages and tiles; raises where the job was cancelled."""
+
+
+class MattingModel(Protocol):
+    """A loaded model. Deterministic: the same tensors and settings give the same prediction."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @torch.inference_mode()
+    def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction: ...

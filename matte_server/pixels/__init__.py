@@ -1,0 +1,1 @@
+"""Whole-frame arithmetic on torch tensors, on any device, never a trip to the host."""
