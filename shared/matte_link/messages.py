@@ -1,0 +1,218 @@
+"""What can be said between a host and the server: frozen, checked at birth, no sockets.
+
+A conversation is a client's request and the server's replies, tied by ``id``::
+
+    Matte     -> Accepted, Progress*, then MatteReply or Failure
+    Store     -> Stored or Failure            (a clean plate, named by its digest from then on)
+    Cancel    -> nothing of its own: the cancelled request ends with Failure("cancelled")
+    Ping      -> Pong        Status -> StatusReply
+
+Pixels are opaque EXR bytes (or another file's bytes) carried as blobs beside the header, or a path where
+client and server share a disk. A clean plate that the server does not hold is answered with
+Failure("clean_plate_unknown"): the client stores it and asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Tuple, Union
+
+from .options import MatteOptions
+
+PRIORITIES = ("interactive", "batch")
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def digest_of(data: bytes) -> str:
+    """The name of a blob: BLAKE2b, 32 bytes, in hex."""
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+def check_id(value: str) -> None:
+    """Raises ``ValueError`` where ``value`` cannot be a request's id."""
+    if not isinstance(value, str) or not _ID.match(value):
+        raise ValueError("a request id is 1 to 80 letters, digits, '.', '_', ':' or '-'.")
+
+
+def check_digest(value: str) -> None:
+    """Raises ``ValueError`` where ``value`` cannot be a digest of :func:`digest_of`."""
+    if not isinstance(value, str) or not _DIGEST.match(value):
+        raise ValueError("a digest is 64 lower-case hexadecimal digits.")
+
+
+@dataclass(frozen=True)
+class Inline:
+    """A picture sent along: the whole file's bytes (EXR, or any format the server reads)."""
+
+    data: bytes
+    name: str = ""
+    """The file's name, for messages and for the rule per format; no folder."""
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A picture that the server can open itself, inside its allowed roots."""
+
+    path: str
+    frame: int = 0
+    """Frame number inside a movie file; 0 for stills."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A picture that was stored before and is named by its content."""
+
+    digest: str
+
+    def __post_init__(self) -> None:
+        check_digest(self.digest)
+
+
+Source = Union[Inline, OnDisk, Digest]
+
+
+@dataclass(frozen=True)
+class Matte:
+    """Make a matte of one frame."""
+
+    id: str
+    frame: int
+    plate: Source
+    clean_plate: Source
+    options: MatteOptions = MatteOptions()
+    core: Optional[Source] = None
+    holdout: Optional[Source] = None
+    priority: str = "interactive"
+    shot: str = ""
+    """Ties the frames of one job together for fair scheduling and for the log."""
+    output: str = ""
+    """Where the server writes the result itself (shared disk); empty sends it back as a blob."""
+    plate_layer: str = ""
+    clean_layer: str = ""
+    view: str = ""
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    """The host's facts of the picture: working space, host name and version. JSON values only."""
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        if self.priority not in PRIORITIES:
+            raise ValueError(f"priority must be one of {', '.join(PRIORITIES)}, not {self.priority!r}.")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Keep this clean plate (or guide) under its digest."""
+
+    id: str
+    digest: str
+    data: bytes
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        check_digest(self.digest)
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop a request of this client; unknown ids are ignored."""
+
+    id: str
+    target: str
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        check_id(self.target)
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Are you there, and which version?"""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What are you doing?"""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The request is queued; ``position`` frames are before it."""
+
+    id: str
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Stage ``done`` of ``total`` has begun; ``stage`` is a word for the artist."""
+
+    id: str
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class MatteReply:
+    """The matte: EXR bytes in ``data``, or the path in ``output``. ``diagnostics`` are JSON figures."""
+
+    id: str
+    frame: int
+    data: bytes = b""
+    output: str = ""
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The blob is kept under this digest."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Pong:
+    """The server's versions: product, wire, and the models it can run."""
+
+    id: str
+    version: str
+    wire: int
+    models: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatusReply:
+    """The server's state as JSON figures: queue, workers, clients, memory, last errors."""
+
+    id: str
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The request ended without a result. ``code`` is for programs, ``message`` and ``hint`` for the artist."""
+
+    id: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+Request = Union[Matte, Store, Cancel, Ping, Status]
+Reply = Union[Accepted, Progress, MatteReply, Stored, Pong, StatusReply, Failure]
+Message = Union[Request, Reply]

@@ -1,0 +1,239 @@
+"""Every control of a matte, once: command line, hosts and server all read this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Tuple, Union, cast
+
+Value = Union[str, bool, int, float]
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """How one control shows itself: in a host's panel, in ``--help`` and on the wire."""
+
+    name: str
+    type: type
+    default: Value
+    label: str
+    help: str
+    group: str
+    choices: Tuple[str, ...] = ()
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    unit: str = ""
+
+    def check(self, value: Any) -> Value:
+        """``value`` as this option's type; raises ``ValueError`` with one sentence where it cannot be."""
+        value = self._converted(value)
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}.")
+        if self.minimum is not None and not (self.minimum <= cast(float, value) <= cast(float, self.maximum)):
+            raise ValueError(f"{self.name} must lie in {self.minimum:g} to {self.maximum:g}, not {value!r}.")
+        return value
+
+    def _converted(self, value: Any) -> Value:
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
+            raise ValueError(f"{self.name} must be a {_TYPE_NAMES[self.type]}, not {value!r}.")
+        return cast(Value, value)
+
+
+_TYPE_NAMES = {str: "text", bool: "yes or no", int: "whole number", float: "number"}
+
+
+def _option(default: Value, label: str, group: str, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"label": label, "group": group, "help": help, **more})
+
+
+@dataclass(frozen=True)
+class MatteOptions:
+    """The settings of one matte. Frozen and checked at birth: ``ValueError`` names the bad option."""
+
+    model: str = _option(
+        "auto",
+        "Model",
+        "Matte",
+        "Which matting model runs. 'auto' takes Cleanplate's own network where its weights are there, else "
+        "the difference matte. 'v1' and 'v2' are the published Background Matting networks; you bring their weights.",
+        choices=("auto", "cleanplate", "difference", "v1", "v2"),
+    )
+    weights: str = _option(
+        "",
+        "Weights",
+        "Matte",
+        "Weights file for v1 and v2, as the server sees it. Empty: the one found in the models folder.",
+    )
+    precision: str = _option(
+        "auto",
+        "Precision",
+        "Matte",
+        "Arithmetic inside the network. 'auto' is float32 on CPU and float16 on a GPU.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    align: str = _option(
+        "auto",
+        "Align clean plate",
+        "Clean plate",
+        "How the clean plate is brought onto the plate. 'auto' measures it and takes the simplest that fits.",
+        choices=("auto", "none", "translation", "homography"),
+    )
+    match_exposure: bool = _option(
+        True,
+        "Match exposure",
+        "Clean plate",
+        "Correct the clean plate's gain and offset per channel, measured outside the subject.",
+    )
+    colourspace: str = _option(
+        "auto",
+        "Colourspace",
+        "Colour",
+        "Colourspace of the plate. 'auto' reads it from the file or the host.",
+    )
+    clean_colourspace: str = _option(
+        "auto",
+        "Clean plate colourspace",
+        "Colour",
+        "Colourspace of the clean plate. 'auto' reads it from the file, else takes the plate's.",
+    )
+    ocio_config: str = _option(
+        "",
+        "OCIO config",
+        "Colour",
+        "OpenColorIO config, as the server sees it. Empty: $OCIO, else the built-in ACES config.",
+    )
+    foreground: str = _option(
+        "solve",
+        "Foreground",
+        "Foreground",
+        "'solve' takes the foreground out of the plate itself, unclamped; 'network' takes the model's own.",
+        choices=("solve", "network"),
+    )
+    premultiplied: bool = _option(
+        False,
+        "Premultiplied",
+        "Foreground",
+        "Write the foreground multiplied by alpha.",
+    )
+    black_point: float = _option(
+        0.0,
+        "Black point",
+        "Edge",
+        "Alpha at or below this becomes 0.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    white_point: float = _option(
+        1.0,
+        "White point",
+        "Edge",
+        "Alpha at or above this becomes 1.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    gamma: float = _option(
+        1.0,
+        "Gamma",
+        "Edge",
+        "Above 1 makes the semi-transparent edge more solid.",
+        minimum=0.1,
+        maximum=10.0,
+    )
+    erode: float = _option(
+        0.0,
+        "Erode",
+        "Edge",
+        "Shrink (positive) or grow (negative) the matte, in fractions of a pixel too.",
+        minimum=-100.0,
+        maximum=100.0,
+        unit="px",
+    )
+    softness: float = _option(
+        0.0,
+        "Softness",
+        "Edge",
+        "Blur of the matte's edge.",
+        minimum=0.0,
+        maximum=100.0,
+        unit="px",
+    )
+    despeckle: int = _option(
+        0,
+        "Despeckle",
+        "Edge",
+        "Remove islands and fill holes of fewer pixels than this.",
+        minimum=0,
+        maximum=1000000,
+        unit="px",
+    )
+    temporal: float = _option(
+        0.0,
+        "Temporal smoothing",
+        "Edge",
+        "How strongly still areas follow their neighbour frames. 0 is off; every frame then stands alone.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    bit_depth: str = _option(
+        "half",
+        "Bit depth",
+        "Output",
+        "Bit depth of the result's EXR.",
+        choices=("half", "float"),
+    )
+    compression: str = _option(
+        "zip",
+        "Compression",
+        "Output",
+        "Compression of the result's EXR.",
+        choices=("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab"),
+    )
+    layer_clean: bool = _option(
+        False, "Clean plate layer", "Output", "Add the aligned clean plate as layer 'clean'."
+    )
+    layer_confidence: bool = _option(
+        False, "Confidence layer", "Output", "Add the model's confidence as a layer."
+    )
+    layer_difference: bool = _option(
+        False,
+        "Difference layer",
+        "Output",
+        "Add the plate's distance from the aligned clean plate as a layer.",
+    )
+
+    def __post_init__(self) -> None:
+        for spec in option_specs():
+            object.__setattr__(self, spec.name, spec.check(getattr(self, spec.name)))
+        if self.black_point >= self.white_point:
+            raise ValueError("black_point must lie below white_point.")
+
+    def to_dict(self) -> Dict[str, Value]:
+        """Only what differs from the defaults: short on the wire, stable across added options."""
+        return {s.name: getattr(self, s.name) for s in option_specs() if getattr(self, s.name) != s.default}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> MatteOptions:
+        """The inverse of :meth:`to_dict`; raises ``ValueError`` on an unknown option or a bad value."""
+        known = {spec.name for spec in option_specs()}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(
+                f"unknown option {', '.join(map(repr, unknown))}; this version knows {', '.join(sorted(known))}."
+            )
+        return MatteOptions(**dict(values))
+
+
+_SPECS: Tuple[OptionSpec, ...] = ()
+
+
+def option_specs() -> Tuple[OptionSpec, ...]:
+    """The table of controls, in the order in which a panel shows them."""
+    return _SPECS
+
+
+_TYPES = {"str": str, "bool": bool, "int": int, "float": float}
+_SPECS = tuple(
+    OptionSpec(name=f.name, type=_TYPES[cast(str, f.type)], default=f.default, **f.metadata)
+    for f in fields(MatteOptions)
+)
