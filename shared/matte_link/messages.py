@@ -16,17 +16,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple, Union
+from typing import Any, Optional, Union
 
 from .options import MatteOptions
+
+Blob = Union[bytes, memoryview]
+"""Pictures are passed on as they came from the socket, uncopied."""
 
 PRIORITIES = ("interactive", "batch")
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: Blob) -> str:
     """The name of a blob: BLAKE2b, 32 bytes, in hex."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()
 
@@ -47,7 +51,7 @@ def check_digest(value: str) -> None:
 class Inline:
     """A picture sent along: the whole file's bytes (EXR, or any format the server reads)."""
 
-    data: bytes
+    data: Blob
     name: str = ""
     """The file's name, for messages and for the rule per format; no folder."""
 
@@ -82,7 +86,7 @@ class Matte:
     frame: int
     plate: Source
     clean_plate: Source
-    options: MatteOptions = MatteOptions()
+    options: MatteOptions = field(default_factory=MatteOptions)
     core: Optional[Source] = None
     holdout: Optional[Source] = None
     priority: str = "interactive"
@@ -108,7 +112,7 @@ class Store:
 
     id: str
     digest: str
-    data: bytes
+    data: Blob
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -172,7 +176,7 @@ class MatteReply:
 
     id: str
     frame: int
-    data: bytes = b""
+    data: Blob = b""
     output: str = ""
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -187,12 +191,13 @@ class Stored:
 
 @dataclass(frozen=True)
 class Pong:
-    """The server's versions: product, wire, and the models it can run."""
+    """The server's versions and models; ``instance`` changes when the server restarts."""
 
     id: str
     version: str
     wire: int
-    models: Tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    instance: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,7 @@ class StatusReply:
 
 @dataclass(frozen=True)
 class Failure:
-    """The request ended without a result. ``code`` is for programs, ``message`` and ``hint`` for the artist."""
+    """The request ended without a result; ``code`` is for programs, ``message`` and ``hint`` for people."""
 
     id: str
     code: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Mapping, Optional, Tuple, Union, cast
+from typing import Any, Optional, Union, cast
 
 Value = Union[str, bool, int, float]
 
@@ -18,7 +19,7 @@ class OptionSpec:
     label: str
     help: str
     group: str
-    choices: Tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     minimum: Optional[float] = None
     maximum: Optional[float] = None
     unit: str = ""
@@ -30,7 +31,7 @@ class OptionSpec:
             raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}.")
         if self.minimum is not None and not (self.minimum <= cast(float, value) <= cast(float, self.maximum)):
             raise ValueError(f"{self.name} must lie in {self.minimum:g} to {self.maximum:g}, not {value!r}.")
-        return value
+        return cast(Value, value)
 
     def _converted(self, value: Any) -> Value:
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -56,7 +57,8 @@ class MatteOptions:
         "Model",
         "Matte",
         "Which matting model runs. 'auto' takes Cleanplate's own network where its weights are there, else "
-        "the difference matte. 'v1' and 'v2' are the published Background Matting networks; you bring their weights.",
+        "the difference matte. 'v1' and 'v2' are the published Background Matting "
+        "networks; you bring their weights.",
         choices=("auto", "cleanplate", "difference", "v1", "v2"),
     )
     weights: str = _option(
@@ -208,7 +210,7 @@ class MatteOptions:
         if self.black_point >= self.white_point:
             raise ValueError("black_point must lie below white_point.")
 
-    def to_dict(self) -> Dict[str, Value]:
+    def to_dict(self) -> dict[str, Value]:
         """Only what differs from the defaults: short on the wire, stable across added options."""
         return {s.name: getattr(self, s.name) for s in option_specs() if getattr(self, s.name) != s.default}
 
@@ -219,21 +221,22 @@ class MatteOptions:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(
-                f"unknown option {', '.join(map(repr, unknown))}; this version knows {', '.join(sorted(known))}."
+                f"unknown option {', '.join(map(repr, unknown))}; "
+                f"this version knows {', '.join(sorted(known))}."
             )
         return MatteOptions(**dict(values))
 
 
-_SPECS: Tuple[OptionSpec, ...] = ()
+_SPECS: tuple[OptionSpec, ...] = ()
 
 
-def option_specs() -> Tuple[OptionSpec, ...]:
+def option_specs() -> tuple[OptionSpec, ...]:
     """The table of controls, in the order in which a panel shows them."""
     return _SPECS
 
 
 _TYPES = {"str": str, "bool": bool, "int": int, "float": float}
 _SPECS = tuple(
-    OptionSpec(name=f.name, type=_TYPES[cast(str, f.type)], default=f.default, **f.metadata)
+    OptionSpec(name=f.name, type=_TYPES[cast(str, f.type)], default=cast(Value, f.default), **f.metadata)
     for f in fields(MatteOptions)
 )

@@ -1,0 +1,394 @@
+"""The host's end of the wire: one DEALER socket, resends, and patience with a limit.
+
+The rules, because a plugin must never hang and never get a frame twice:
+
+* A request is outstanding until its MatteReply or Failure arrived. Whenever the connection was lost and is
+  back, every outstanding request is sent again; the server knows requests by id, so nothing runs twice.
+* A second answer to the same id is dropped.
+* Clean plates go over once: the client stores them under their digest and names them from then on. A server
+  that has forgotten one (restarted, or out of space) says so, and gets it again.
+* A server that is full answers "busy"; the client waits and asks again.
+* Whoever waits hears one sentence after ``patience_s`` seconds without any sign of life.
+
+A client belongs to one thread. ``zmq`` is imported here and nowhere else in this package.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Optional, Union, cast
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from .endpoint import Endpoint
+from .errors import CancelledError, RemoteError, TimeoutError, UnavailableError
+from .messages import (
+    Accepted,
+    Blob,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    Ping,
+    Pong,
+    Progress,
+    Status,
+    StatusReply,
+    Store,
+    Stored,
+    digest_of,
+)
+from .wire import WireError, decode, encode
+
+ProgressCallback = Callable[[Union[Accepted, Progress]], None]
+Answer = Union[MatteReply, Failure]
+
+_HEARTBEAT_MS = 1000
+_HEARTBEAT_TIMEOUT_MS = 5000
+_RECONNECT_MS = 100
+_POLL_S = 0.1
+_PING_AFTER_S = 2.0
+_FIRST_RETRY_S = 0.25
+_LONGEST_RETRY_S = 4.0
+_MOST_STORES = 3
+
+
+@dataclass
+class _Outstanding:
+    request: Matte
+    on_progress: Optional[ProgressCallback]
+    retry_at: float = 0.0
+    retry_s: float = _FIRST_RETRY_S
+    stores: int = 0
+    cancelled: bool = False
+
+
+@dataclass
+class _Kept:
+    data: Blob
+    name: str
+    stored: bool = False
+
+
+@dataclass
+class _Wait:
+    """One synchronous question (ping, status, store), its id and its reply."""
+
+    id: str = ""
+    reply: Optional[Message] = None
+
+
+class MatteClient:
+    """Talks to one matting server.
+
+    ``endpoint`` says where (default: the environment, then the default address); ``patience_s`` is how long
+    the server may give no sign of life before a call raises ``UnavailableError`` (never reached) or
+    ``TimeoutError`` (fell silent). Use as a context manager, or call :meth:`close`.
+    """
+
+    def __init__(self, endpoint: Optional[Endpoint] = None, patience_s: float = 30.0) -> None:
+        self.endpoint = endpoint or Endpoint.resolve()
+        self.patience_s = patience_s
+        self._identity = b"cp-" + uuid.uuid4().hex.encode()
+        self._context = zmq.Context()
+        self._outstanding: dict[str, _Outstanding] = {}
+        self._answers: list[Answer] = []
+        self._kept: dict[str, _Kept] = {}
+        self._wait = _Wait()
+        self._connected = False
+        self._heard = time.monotonic()
+        self._pinged = False
+        self._open()
+
+    def __enter__(self) -> MatteClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up at once; the server drops what was outstanding."""
+        if self._context.closed:
+            return
+        if self._connected:
+            for request_id in list(self._outstanding):
+                self._send(Cancel(_new_id(), request_id))
+        self._monitor.close(linger=0)
+        self._socket.disable_monitor()
+        # A moment for the cancels: a server that is gone does not hold the host up longer than this.
+        self._socket.close(linger=100)
+        self._context.term()
+
+    # -- questions with one answer
+
+    def ping(self, timeout_s: float = 2.0) -> Pong:
+        """The server's versions; raises ``UnavailableError`` where none answers in time."""
+        return cast(Pong, self._ask(Ping(_new_id()), timeout_s))
+
+    def status(self, timeout_s: float = 2.0) -> StatusReply:
+        """The server's state; raises ``UnavailableError`` where none answers in time."""
+        return cast(StatusReply, self._ask(Status(_new_id()), timeout_s))
+
+    def store(self, data: Blob, name: str = "", timeout_s: float = 60.0) -> Digest:
+        """Keeps a picture on the server and returns its name; sends nothing where it is there already."""
+        digest = digest_of(data)
+        kept = self._kept.setdefault(digest, _Kept(data, name))
+        if not kept.stored:
+            self._ask(Store(_new_id(), digest, data, name), timeout_s)
+            kept.stored = True
+        return Digest(digest)
+
+    def _ask(self, question: Union[Ping, Status, Store], timeout_s: float) -> Message:
+        wait = self._wait = _Wait(question.id)
+        deadline = time.monotonic() + timeout_s
+        self._await_connection(deadline)
+        self._send(question)
+        while wait.reply is None:
+            self._pump(min(_POLL_S, max(deadline - time.monotonic(), 0.0)))
+            if wait.reply is None and time.monotonic() >= deadline:
+                raise self._silence(timeout_s)
+        if isinstance(wait.reply, Failure):
+            raise RemoteError(wait.reply.code, wait.reply.message, wait.reply.hint)
+        return wait.reply
+
+    def _await_connection(self, deadline: float) -> None:
+        started = time.monotonic()
+        while not self._connected:
+            if time.monotonic() >= deadline:
+                raise self._silence(deadline - started)
+            self._pump(min(_POLL_S, max(deadline - time.monotonic(), 0.0)))
+
+    def _silence(self, seconds: float) -> Union[UnavailableError, TimeoutError]:
+        if self._connected:
+            return TimeoutError(
+                f"The matting server at {self.endpoint.address} did not answer within {seconds:g} s.",
+                "It may be overloaded or hung; look at 'cleanplate status', or restart it.",
+            )
+        return UnavailableError(
+            f"No matting server answers at {self.endpoint.address}.",
+            "Start one with 'cleanplate serve', or correct the address.",
+        )
+
+    # -- mattes
+
+    def matte(
+        self,
+        request: Matte,
+        on_progress: Optional[ProgressCallback] = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        timeout_s: Optional[float] = None,
+    ) -> MatteReply:
+        """One frame, start to end. ``cancelled`` is asked ten times a second; ``timeout_s`` bounds the whole.
+
+        Raises ``CancelledError``, ``RemoteError`` (the server's code and sentence), ``TimeoutError`` or
+        ``UnavailableError``.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self.submit(request, on_progress)
+        try:
+            while True:
+                answer = self.receive(_POLL_S)
+                if answer is not None and answer.id == request.id:
+                    return _reply(answer)
+                if cancelled():
+                    self.cancel(request.id)
+                    raise CancelledError("The matte was cancelled.")
+                if deadline is not None and time.monotonic() >= deadline:
+                    self.cancel(request.id)
+                    raise TimeoutError(f"The matte took longer than the {timeout_s:g} s allowed.")
+        finally:
+            self._outstanding.pop(request.id, None)
+
+    def submit(self, request: Matte, on_progress: Optional[ProgressCallback] = None) -> None:
+        """Asks for a frame without waiting; :meth:`receive` brings its answer. Inline clean plates are stored
+        on the server and named by digest. Raises ``ValueError`` where the id is still outstanding."""
+        if request.id in self._outstanding:
+            raise ValueError(f"request {request.id} is still outstanding.")
+        if isinstance(request.clean_plate, Inline):
+            request = replace(request, clean_plate=self._keep(request.clean_plate))
+        if not self._outstanding:
+            self._heard = time.monotonic()
+        self._outstanding[request.id] = _Outstanding(request, on_progress)
+        self._send_request(self._outstanding[request.id])
+
+    def receive(self, timeout_s: float) -> Optional[Answer]:
+        """The next answer to any outstanding request, or None after ``timeout_s`` seconds.
+
+        Raises ``TimeoutError`` or ``UnavailableError`` where the server gave no sign of life for
+        ``patience_s`` while something is outstanding; what is outstanding stays so, and the caller may go on.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._answers:
+            now = time.monotonic()
+            if self._outstanding:
+                self._check_alive(now)
+            if now >= deadline:
+                return None
+            self._pump(min(_POLL_S, deadline - now))
+            self._retry()
+        return self._answers.pop(0)
+
+    def cancel(self, request_id: str) -> None:
+        """Asks the server to stop a request; its answer, Failure("cancelled"), still arrives."""
+        if request_id in self._outstanding:
+            self._outstanding[request_id].cancelled = True
+        if self._connected:
+            self._send(Cancel(_new_id(), request_id))
+
+    @property
+    def outstanding(self) -> tuple[str, ...]:
+        """Ids of the requests without an answer yet, oldest first."""
+        return tuple(self._outstanding)
+
+    def _keep(self, picture: Inline) -> Digest:
+        digest = digest_of(picture.data)
+        self._kept.setdefault(digest, _Kept(picture.data, picture.name))
+        return Digest(digest)
+
+    def _send_request(self, item: _Outstanding) -> None:
+        if not self._connected:
+            return
+        source = item.request.clean_plate
+        kept = self._kept.get(source.digest) if isinstance(source, Digest) else None
+        if kept and not kept.stored:
+            self._send(Store(_new_id(), cast(Digest, source).digest, kept.data, kept.name))
+            kept.stored = True
+        self._send(item.request)
+
+    def _check_alive(self, now: float) -> None:
+        silent_s = now - self._heard
+        if silent_s > self.patience_s:
+            self._heard = now
+            raise self._silence(self.patience_s)
+        if silent_s > _PING_AFTER_S and self._connected and not self._pinged:
+            self._pinged = True
+            self._send(Ping(_new_id()))
+
+    def _retry(self) -> None:
+        now = time.monotonic()
+        for item in self._outstanding.values():
+            if item.retry_at and now >= item.retry_at:
+                item.retry_at = 0.0
+                self._send_request(item)
+
+    # -- the socket
+
+    def _open(self) -> None:
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.IDENTITY, self._identity)
+        socket.setsockopt(zmq.LINGER, 0)
+        # Only to a finished connection: what a dead connection would swallow is sent again by us instead.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        if self.endpoint.encrypted:
+            socket.setsockopt(zmq.CURVE_SERVERKEY, self.endpoint.server_key.encode())
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, self.endpoint.public_key.encode())
+            socket.setsockopt(zmq.CURVE_SECRETKEY, self.endpoint.secret_key.encode())
+        self._socket = socket
+        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._poller = zmq.Poller()
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(socket, zmq.POLLIN)
+        socket.connect(self.endpoint.address)
+
+    def _send(self, message: Message) -> None:
+        try:
+            self._socket.send_multipart(cast(Any, encode(message)), flags=zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            # The connection broke under us; the monitor is about to say so, and the resend follows.
+            self._connected = False
+
+    def _pump(self, timeout_s: float) -> None:
+        ready = dict(self._poller.poll(int(timeout_s * 1000)))
+        if self._monitor in ready:
+            self._drain_monitor()
+        if self._socket in ready:
+            self._drain_socket()
+
+    def _drain_monitor(self) -> None:
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._reconnected()
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._connected = False
+
+    def _reconnected(self) -> None:
+        self._connected = True
+        self._pinged = False
+        for kept in self._kept.values():
+            kept.stored = False
+        for item in self._outstanding.values():
+            self._send_request(item)
+            if item.cancelled:
+                self._send(Cancel(_new_id(), item.request.id))
+
+    def _drain_socket(self) -> None:
+        while self._socket.poll(0):
+            frames = self._socket.recv_multipart(copy=False)
+            self._heard = time.monotonic()
+            self._pinged = False
+            message = decode([cast(Any, frame).buffer for frame in frames])
+            self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
+        if message.id == self._wait.id and self._wait.reply is None:
+            self._wait.reply = message
+        item = self._outstanding.get(message.id)
+        if item is None:
+            return
+        if isinstance(message, (Accepted, Progress)):
+            if item.on_progress:
+                item.on_progress(message)
+        elif isinstance(message, Failure) and not item.cancelled and self._ask_again(item, message):
+            return
+        elif isinstance(message, (MatteReply, Failure)):
+            del self._outstanding[message.id]
+            self._answers.append(message)
+
+    def _ask_again(self, item: _Outstanding, failure: Failure) -> bool:
+        source = item.request.clean_plate
+        if failure.code == "busy":
+            item.retry_at = time.monotonic() + item.retry_s
+            item.retry_s = min(item.retry_s * 2, _LONGEST_RETRY_S)
+            return True
+        if failure.code != "clean_plate_unknown" or item.stores >= _MOST_STORES:
+            return False
+        if isinstance(source, Digest) and source.digest in self._kept:
+            item.stores += 1
+            self._kept[source.digest].stored = False
+            self._send_request(item)
+            return True
+        return False
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _reply(answer: Answer) -> MatteReply:
+    if isinstance(answer, Failure):
+        if answer.code == "cancelled":
+            raise CancelledError(answer.message, answer.hint)
+        raise RemoteError(answer.code, answer.message, answer.hint)
+    return answer
+
+
+__all__ = ["Answer", "MatteClient", "ProgressCallback", "Stored", "WireError"]

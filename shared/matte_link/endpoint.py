@@ -1,0 +1,89 @@
+"""Where the server is and how to be let in."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5560"
+ADDRESS_VARIABLE = "CLEANPLATE_SERVER"
+KEYS_VARIABLE = "CLEANPLATE_KEYS"
+_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s\[\]]+):(\d{1,5}|\*)\Z")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address such as ``tcp://127.0.0.1:5560`` and, beyond this machine, CURVE keys (Z85 text).
+
+    Raises ``ValueError`` where the address is none, or only some of the three keys are given.
+    """
+
+    address: str = DEFAULT_ADDRESS
+    server_key: str = ""
+    public_key: str = ""
+    secret_key: str = ""
+
+    def __post_init__(self) -> None:
+        match = _TCP.match(self.address)
+        if not match or (match.group(2) != "*" and not 0 < int(match.group(2)) < 65536):
+            raise ValueError(f"{self.address!r} is not an address; it should look like {DEFAULT_ADDRESS}.")
+        keys = (self.server_key, self.public_key, self.secret_key)
+        if any(keys) and not all(len(key) == 40 for key in keys):
+            raise ValueError(
+                "an encrypted connection needs three keys of 40 characters: server, public, secret."
+            )
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection uses CURVE."""
+        return bool(self.server_key)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the address can only be reached from this machine."""
+        return is_loopback(self.address)
+
+    @staticmethod
+    def resolve(
+        address: str = "", keys: str = "", environment: Optional[Mapping[str, str]] = None
+    ) -> Endpoint:
+        """The address given, else the environment's, else the default; keys likewise, from a key file.
+
+        A key file is JSON with ``server``, ``public`` and ``secret`` (``cleanplate keys`` writes it). Raises
+        ``ValueError`` with one sentence where the address or the file is unusable.
+        """
+        environment = os.environ if environment is None else environment
+        address = address or environment.get(ADDRESS_VARIABLE, "") or DEFAULT_ADDRESS
+        keys = keys or environment.get(KEYS_VARIABLE, "")
+        if not keys:
+            return Endpoint(address)
+        entries = _key_file(keys)
+        return Endpoint(address, entries["server"], entries["public"], entries["secret"])
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a ``tcp://`` address stays on this machine; names other than localhost count as outside."""
+    match = _TCP.match(address)
+    if not match:
+        return False
+    host = match.group(1).strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _key_file(path: str) -> Mapping[str, str]:
+    try:
+        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {name: str(entries[name]) for name in ("server", "public", "secret")}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"the key file {path} cannot be used: it must be JSON with server, public and secret."
+        ) from None

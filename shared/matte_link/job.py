@@ -1,0 +1,273 @@
+"""A shot's frames through the server on a worker thread, so that a host's window stays alive.
+
+The host makes :class:`FrameTask` after :class:`FrameTask`, starts a :class:`MatteJob` and calls ``poll()`` on
+its main thread; every result is on disk under its final name before its event is handed out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from .client import MatteClient
+from .endpoint import Endpoint
+from .errors import LinkError
+from .messages import Accepted, Blob, Failure, Inline, Matte, MatteReply, Progress, Source
+from .options import MatteOptions
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A picture on the host's own disk; its bytes are read when its frame's turn comes."""
+
+    path: str
+
+
+TaskSource = Union[Source, LocalFile]
+
+
+@dataclass(frozen=True)
+class FrameTask:
+    """One frame of a job. ``output`` is the local file the result is written to (temporary + rename)."""
+
+    frame: int
+    plate: TaskSource
+    clean_plate: TaskSource
+    output: str
+    core: Optional[TaskSource] = None
+    holdout: Optional[TaskSource] = None
+    view: str = ""
+    hints: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FrameStarted:
+    """The frame went to the server."""
+
+    frame: int
+
+
+@dataclass(frozen=True)
+class FrameProgress:
+    """Stage ``done`` of ``total`` of a frame has begun."""
+
+    frame: int
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """The frame's result lies at ``output``, complete."""
+
+    frame: int
+    output: str
+    diagnostics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FrameFailed:
+    """The frame has no result; the words are for the artist."""
+
+    frame: int
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class JobFinished:
+    """The last event. ``code`` and ``message`` say why a job ended before its frames were done."""
+
+    done: int
+    failed: int
+    cancelled: bool
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+JobEvent = Union[FrameStarted, FrameProgress, FrameDone, FrameFailed, JobFinished]
+
+
+class MatteJob:
+    """Runs tasks in order with ``in_flight`` frames under way; one job is run once.
+
+    ``patience_s`` is handed to the client: how long the server may be silent or away (it may restart
+    meanwhile) before the job gives up with its sentence.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[FrameTask],
+        options: MatteOptions,
+        endpoint: Optional[Endpoint] = None,
+        priority: str = "interactive",
+        shot: str = "",
+        in_flight: int = 2,
+        patience_s: float = 30.0,
+    ) -> None:
+        self.tasks = tuple(tasks)
+        self.options = options
+        self._endpoint = endpoint
+        self._priority = priority
+        self._shot = shot or uuid.uuid4().hex
+        self._in_flight = max(1, in_flight)
+        self._patience_s = patience_s
+        self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
+        self._cancel = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cleanplate-job", daemon=True)
+        self._under_way: dict[str, FrameTask] = {}
+        self._done = 0
+        self._failed = 0
+        self._files: dict[str, tuple[tuple[int, int], Inline]] = {}
+
+    def start(self) -> None:
+        """Starts the worker thread."""
+        self._thread.start()
+
+    def poll(self) -> list[JobEvent]:
+        """What happened since the last call, in order, never blocking; the last event is JobFinished."""
+        events = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                events.append(self._events.get_nowait())
+        return events
+
+    def cancel(self) -> None:
+        """Stops within a moment; finished frames stay."""
+        self._cancel.set()
+
+    def join(self, timeout_s: Optional[float] = None) -> bool:
+        """Waits for the worker; whether it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the worker thread is at work."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        error: Optional[LinkError] = None
+        try:
+            self._work()
+        except LinkError as problem:
+            error = problem
+            for task in self._under_way.values():
+                self._fail(task, problem.code, problem.message, problem.hint)
+        except Exception as problem:  # noqa: BLE001 - the thread's edge: the host must hear of anything
+            error = LinkError(f"The job stopped: {type(problem).__name__}: {problem}")
+        finally:
+            self._events.put(
+                JobFinished(
+                    self._done,
+                    self._failed,
+                    self._cancel.is_set(),
+                    error.code if error else "",
+                    error.message if error else "",
+                    error.hint if error else "",
+                )
+            )
+
+    def _work(self) -> None:
+        waiting: Iterator[FrameTask] = iter(self.tasks)
+        with MatteClient(self._endpoint, self._patience_s) as client:
+            client.ping(self._patience_s)
+            while not self._cancel.is_set():
+                self._fill(client, waiting)
+                if not self._under_way:
+                    return
+                answer = client.receive(0.1)
+                if answer is not None:
+                    self._finish(self._under_way.pop(answer.id), answer)
+
+    def _fill(self, client: MatteClient, waiting: Iterator[FrameTask]) -> None:
+        while len(self._under_way) < self._in_flight:
+            task = next(waiting, None)
+            if task is None:
+                return
+            try:
+                request = self._request(task)
+            except OSError as error:
+                self._fail(task, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
+                continue
+            self._under_way[request.id] = task
+            client.submit(request, partial(self._progress, task.frame))
+            self._events.put(FrameStarted(task.frame))
+
+    def _request(self, task: FrameTask) -> Matte:
+        return Matte(
+            id=uuid.uuid4().hex,
+            frame=task.frame,
+            plate=self._read(task.plate),
+            clean_plate=self._read(task.clean_plate, keep=True),
+            core=self._read(task.core) if task.core else None,
+            holdout=self._read(task.holdout) if task.holdout else None,
+            options=self.options,
+            priority=self._priority,
+            shot=self._shot,
+            view=task.view,
+            hints=task.hints,
+        )
+
+    def _read(self, source: TaskSource, keep: bool = False) -> Source:
+        if not isinstance(source, LocalFile):
+            return source
+        facts = Path(source.path).stat()
+        stamp = (facts.st_mtime_ns, facts.st_size)
+        known = self._files.get(source.path)
+        if known and known[0] == stamp:
+            return known[1]
+        picture = Inline(Path(source.path).read_bytes(), Path(source.path).name)
+        if keep:
+            # A still clean plate is read once; of a clean plate sequence only the last one is kept.
+            self._files = {source.path: (stamp, picture)}
+        return picture
+
+    def _progress(self, frame: int, event: Union[Accepted, Progress]) -> None:
+        if isinstance(event, Progress):
+            self._events.put(FrameProgress(frame, event.stage, event.done, event.total))
+
+    def _finish(self, task: FrameTask, answer: Union[MatteReply, Failure]) -> None:
+        if isinstance(answer, Failure):
+            self._fail(task, answer.code, answer.message, answer.hint)
+            return
+        try:
+            write_atomically(task.output, answer.data)
+        except OSError as error:
+            self._fail(task, "cannot_write", f"{task.output} cannot be written: {error.strerror}.")
+            return
+        self._done += 1
+        self._events.put(FrameDone(task.frame, task.output, answer.diagnostics))
+
+    def _fail(self, task: FrameTask, code: str, message: str, hint: str = "") -> None:
+        self._failed += 1
+        self._events.put(FrameFailed(task.frame, code, message, hint))
+
+
+def write_atomically(path: str, data: Blob) -> None:
+    """Writes a file under a temporary name beside its place and renames it; raises ``OSError``.
+
+    Creates the folder. Leaves nothing behind where it fails.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+        os.replace(temporary, target)  # noqa: PTH105 - Path.replace hides which of the two names failed
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

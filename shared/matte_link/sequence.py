@@ -1,0 +1,95 @@
+"""Frame ranges (``1001-1100x2,1200``) and file patterns (``####``, ``%04d``, ``<f>``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_FRAMES = 1_000_000
+_PART = re.compile(r"\s*(-?\d{1,9})(?:-(-?\d{1,9})(?:x([1-9]\d{0,8}))?)?\s*\Z")
+_TOKEN = re.compile(r"#+|%0?(\d{0,2})d|<f>")
+
+
+def parse_frames(text: str) -> tuple[int, ...]:
+    """The frames of a range, sorted, each once; raises ``ValueError`` with one sentence.
+
+    ``1-5`` is every frame from 1 to 5, ``1-9x2`` every second one, commas join parts: ``1001-1010,1200``.
+    """
+    frames: set[int] = set()
+    for part in text.split(","):
+        match = _PART.match(part)
+        if not match:
+            raise ValueError(f"{text!r} is not a frame range; it should look like 1001-1100x2,1200.")
+        first = int(match.group(1))
+        last = first if match.group(2) is None else int(match.group(2))
+        step = int(match.group(3) or 1)
+        if last < first:
+            raise ValueError(
+                f"the frame range {part.strip()!r} runs backwards; write the smaller frame first."
+            )
+        if len(frames) + (last - first) // step >= MAX_FRAMES:
+            raise ValueError(f"the frame range {text!r} has more than {MAX_FRAMES} frames.")
+        frames.update(range(first, last + 1, step))
+    return tuple(sorted(frames))
+
+
+def format_frames(frames: Iterable[int]) -> str:
+    """The shortest plain range for some frames, the inverse of :func:`parse_frames`."""
+    ordered = sorted(set(frames))
+    parts = []
+    while ordered:
+        run = 1
+        while run < len(ordered) and ordered[run] == ordered[0] + run:
+            run += 1
+        parts.append(str(ordered[0]) if run == 1 else f"{ordered[0]}-{ordered[run - 1]}")
+        ordered = ordered[run:]
+    return ",".join(parts)
+
+
+@dataclass(frozen=True)
+class FramePattern:
+    """A file name with at most one frame number: ``plate.####.exr``, ``plate.%04d.exr``, ``plate.<f>.exr``.
+
+    ``<f>`` and ``%d`` are unpadded. Raises ``ValueError`` where the name holds more than one number, or where
+    the number stands in the folder's name.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if len(_TOKEN.findall(self.text)) > 1:
+            raise ValueError(f"{self.text!r} has more than one frame number.")
+        if self.is_sequence and not _TOKEN.search(Path(self.text).name):
+            raise ValueError(f"{self.text!r} has its frame number in the folder's name, not in the file's.")
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether there is a frame number at all; a still's path is the same for every frame."""
+        return bool(_TOKEN.search(self.text))
+
+    @property
+    def padding(self) -> int:
+        """Digits the number is padded to."""
+        match = _TOKEN.search(self.text)
+        if not match or match.group(0) == "<f>":
+            return 1
+        return len(match.group(0)) if match.group(0).startswith("#") else int(match.group(1) or 1)
+
+    def path(self, frame: int) -> Path:
+        """The file of one frame."""
+        number = f"{frame:0{self.padding + (frame < 0)}d}"
+        return Path(_TOKEN.sub(lambda match: number, self.text))
+
+    def frames_on_disk(self) -> tuple[int, ...]:
+        """The frames that exist in the folder now, sorted; none for a still or a missing folder."""
+        pattern = Path(self.text)
+        match = _TOKEN.search(pattern.name)
+        if not match or not pattern.parent.is_dir():
+            return ()
+        number = rf"(-?\d{{{self.padding},}})"
+        name = re.escape(pattern.name[: match.start()]) + number + re.escape(pattern.name[match.end() :])
+        found = (re.fullmatch(name, entry.name) for entry in pattern.parent.iterdir())
+        frames = {int(hit.group(1)) for hit in found if hit}
+        return tuple(sorted(frame for frame in frames if self.path(frame).exists()))

@@ -1,0 +1,277 @@
+"""Messages to multipart byte lists and back, wire version 1. Owns no socket.
+
+A message is ``[b"CPM1", header, blob, blob, ...]``: the magic word ends with the version, the header is one
+JSON object with the message's ``type`` and fields, and pictures travel as blobs that the header refers to by
+number. Decoding trusts nothing: sizes are compared with :class:`Limits` before anything is parsed or copied,
+every blob must be referred to exactly once, and unknown types, fields or options are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Callable, NoReturn, Union, cast
+
+from .errors import ProtocolError
+from .messages import (
+    Accepted,
+    Blob,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    OnDisk,
+    Ping,
+    Pong,
+    Progress,
+    Source,
+    Status,
+    StatusReply,
+    Store,
+    Stored,
+)
+from .options import MatteOptions
+
+WIRE_VERSION = 1
+_FAMILY = b"CPM"
+MAGIC = _FAMILY + str(WIRE_VERSION).encode()
+
+_TYPES: dict[str, type[Any]] = {
+    "matte": Matte,
+    "store": Store,
+    "cancel": Cancel,
+    "ping": Ping,
+    "status": Status,
+    "accepted": Accepted,
+    "progress": Progress,
+    "matte_reply": MatteReply,
+    "stored": Stored,
+    "pong": Pong,
+    "status_reply": StatusReply,
+    "failure": Failure,
+}
+_NAMES = {kind: name for name, kind in _TYPES.items()}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest message that is looked at, in bytes and parts."""
+
+    parts: int = 8
+    header: int = 1 << 20
+    blob: int = 1 << 30
+    total: int = 2 << 30
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class WireError(ProtocolError):
+    """Undecodable; ``request_id`` names the request where the header still told it, else is empty."""
+
+    def __init__(self, message: str, hint: str = "", request_id: str = "") -> None:
+        super().__init__(message, hint)
+        self.request_id = request_id
+
+
+def encode(message: Message) -> list[Blob]:
+    """The message as parts for ``send_multipart``; pictures are passed on uncopied."""
+    blobs: list[Blob] = []
+    header: dict[str, Any] = {"type": _NAMES[type(message)]}
+    for item in fields(message):
+        write, _ = _CODECS[cast(str, item.type)]
+        header[item.name] = write(getattr(message, item.name), blobs)
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False)
+    return [MAGIC, text.encode(), *blobs]
+
+
+def decode(parts: Sequence[Blob], limits: Limits = DEFAULT_LIMITS) -> Message:
+    """The message in ``parts``; raises :class:`WireError` with one sentence on anything else."""
+    _check_sizes(parts, limits)
+    _check_magic(bytes(parts[0]))
+    header = _header(bytes(parts[1]))
+    request_id = header.get("id") if isinstance(header.get("id"), str) else ""
+    try:
+        return _message(header, _Blobs(parts[2:]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise WireError(f"The message is malformed: {_sentence(error)}", "", str(request_id)[:80]) from None
+
+
+def _sentence(error: Exception) -> str:
+    return f"{error.args[0]} is missing." if isinstance(error, KeyError) else str(error)
+
+
+def _check_sizes(parts: Sequence[Blob], limits: Limits) -> None:
+    if not 2 <= len(parts) <= limits.parts:
+        raise WireError(f"A message has 2 to {limits.parts} parts, not {len(parts)}.")
+    sizes = [_size(part) for part in parts]
+    if sizes[0] > 16 or sizes[1] > limits.header:
+        raise WireError(f"The message's header is larger than {limits.header} bytes.")
+    if max(sizes) > limits.blob or sum(sizes) > limits.total:
+        raise WireError(f"The message is larger than the {limits.total} bytes allowed.")
+
+
+def _size(part: Blob) -> int:
+    return part.nbytes if isinstance(part, memoryview) else len(part)
+
+
+def _check_magic(magic: bytes) -> None:
+    if magic == MAGIC:
+        return
+    if magic.startswith(_FAMILY) and magic[len(_FAMILY) :].isdigit():
+        theirs = magic[len(_FAMILY) :].decode()
+        raise WireError(
+            f"The other side speaks wire version {theirs}, this one speaks {WIRE_VERSION}.",
+            "Install the same version of Cleanplate on both sides.",
+        )
+    raise WireError(
+        "This is not a Cleanplate message.", "Check that the address belongs to a Cleanplate server."
+    )
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text:.40} is too large.")
+    return value
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise WireError("The message's header is not JSON.") from None
+    if not isinstance(header, dict):
+        raise WireError("The message's header is not a JSON object.")
+    return header
+
+
+class _Blobs:
+    """Hands every blob out once and knows whether any was left."""
+
+    def __init__(self, blobs: Sequence[Blob]) -> None:
+        self._blobs: list[Union[Blob, None]] = list(blobs)
+
+    def take(self, index: Any) -> Blob:
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(self._blobs):
+            raise ValueError(f"there is no part {index!r:.40}.")
+        blob, self._blobs[index] = self._blobs[index], None
+        if blob is None:
+            raise ValueError(f"part {index} is used twice.")
+        return blob
+
+    def check_all_taken(self) -> None:
+        if any(blob is not None for blob in self._blobs):
+            raise ValueError("a part is not referred to.")
+
+
+def _message(header: dict[str, Any], blobs: _Blobs) -> Message:
+    kind = _TYPES.get(_text(header.pop("type"), blobs))
+    if kind is None:
+        raise ValueError("its type is unknown.")
+    values = {}
+    for item in fields(kind):
+        if item.name in header:
+            _, read = _CODECS[cast(str, item.type)]
+            values[item.name] = read(header.pop(item.name), blobs)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise KeyError(item.name)
+    if header:
+        raise ValueError(f"unknown field {sorted(header)[0]!r:.60}.")
+    blobs.check_all_taken()
+    return cast(Message, kind(**values))
+
+
+# One pair of functions per field type, found by the annotation's text.
+
+
+def _plain(value: Any, blobs: list[Blob]) -> Any:
+    return value
+
+
+def _text(value: Any, blobs: _Blobs) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.40} is not text.")
+    return value
+
+
+def _integer(value: Any, blobs: _Blobs) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 2**53:
+        raise ValueError(f"{value!r:.40} is not a whole number.")
+    return value
+
+
+def _mapping(value: Any, blobs: _Blobs) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r:.40} is not a JSON object.")
+    return value
+
+
+def _texts(value: Any, blobs: _Blobs) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r:.40} is not a list.")
+    return tuple(_text(item, blobs) for item in value)
+
+
+def _write_blob(value: Blob, blobs: list[Blob]) -> int:
+    blobs.append(value)
+    return len(blobs) - 1
+
+
+def _read_blob(value: Any, blobs: _Blobs) -> Blob:
+    return blobs.take(value)
+
+
+def _write_options(value: MatteOptions, blobs: list[Blob]) -> dict[str, Any]:
+    return dict(value.to_dict())
+
+
+def _read_options(value: Any, blobs: _Blobs) -> MatteOptions:
+    return MatteOptions.from_dict(_mapping(value, blobs))
+
+
+def _write_source(value: Union[Source, None], blobs: list[Blob]) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Inline):
+        return {"inline": _write_blob(value.data, blobs), "name": value.name}
+    if isinstance(value, OnDisk):
+        return {"path": value.path, "frame": value.frame}
+    return {"digest": value.digest}
+
+
+def _read_source(value: Any, blobs: _Blobs) -> Source:
+    keys = set(_mapping(value, blobs))
+    if keys == {"inline", "name"}:
+        return Inline(blobs.take(value["inline"]), _text(value["name"], blobs))
+    if keys == {"path", "frame"}:
+        return OnDisk(_text(value["path"], blobs), _integer(value["frame"], blobs))
+    if keys == {"digest"}:
+        return Digest(_text(value["digest"], blobs))
+    raise ValueError("a picture is sent inline, as a path or as a digest.")
+
+
+def _read_optional_source(value: Any, blobs: _Blobs) -> Union[Source, None]:
+    return None if value is None else _read_source(value, blobs)
+
+
+_Codec = tuple[Callable[[Any, list[Blob]], Any], Callable[[Any, _Blobs], Any]]
+_CODECS: dict[str, _Codec] = {
+    "str": (_plain, _text),
+    "int": (_plain, _integer),
+    "Mapping[str, Any]": (lambda value, blobs: dict(value), _mapping),
+    "tuple[str, ...]": (lambda value, blobs: list(value), _texts),
+    "Blob": (_write_blob, _read_blob),
+    "MatteOptions": (_write_options, _read_options),
+    "Source": (_write_source, _read_source),
+    "Optional[Source]": (_write_source, _read_optional_source),
+}

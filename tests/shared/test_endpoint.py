@@ -1,0 +1,55 @@
+"""Addresses and keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
+
+KEY = "k" * 40
+
+
+def test_what_is_given_wins_over_the_environment_and_the_default() -> None:
+    environment = {"CLEANPLATE_SERVER": "tcp://127.0.0.1:7000"}
+    assert Endpoint.resolve("tcp://localhost:1", "", environment).address == "tcp://localhost:1"
+    assert Endpoint.resolve("", "", environment).address == "tcp://127.0.0.1:7000"
+    assert Endpoint.resolve("", "", {}).address == DEFAULT_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [
+        ("tcp://127.0.0.1:5560", True),
+        ("tcp://127.9.9.9:*", True),
+        ("tcp://localhost:1", True),
+        ("tcp://[::1]:5560", True),
+        ("tcp://0.0.0.0:5560", False),
+        ("tcp://*:5560", False),
+        ("tcp://10.0.0.1:5560", False),
+        ("tcp://localhost.example.com:5560", False),
+    ],
+)
+def test_loopback(address: str, loopback: bool) -> None:
+    assert Endpoint(address).is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    "address", ["", "127.0.0.1:5560", "tcp://host", "tcp://h:0", "tcp://h:65536", "ipc://x"]
+)
+def test_an_unusable_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="is not an address; it should look like tcp://"):
+        Endpoint(address)
+
+
+def test_keys_come_from_a_file_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"server": KEY, "public": KEY, "secret": KEY}))
+    assert Endpoint.resolve("", str(file), {}).encrypted
+    assert not Endpoint.resolve("", "", {}).encrypted
+    file.write_text(json.dumps({"server": KEY}))
+    with pytest.raises(ValueError, match="must be JSON with server, public and secret"):
+        Endpoint.resolve("", str(file), {})
+    with pytest.raises(ValueError, match="three keys of 40 characters"):
+        Endpoint(DEFAULT_ADDRESS, KEY, "", "")

@@ -1,0 +1,74 @@
+"""Frame ranges and file patterns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matte_link.sequence import FramePattern, format_frames, parse_frames
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("1", (1,)),
+        ("1-5", (1, 2, 3, 4, 5)),
+        ("1001-1010x4,1200", (1001, 1005, 1009, 1200)),
+        (" 3 , 1-2 ,2", (1, 2, 3)),
+        ("-3--1", (-3, -2, -1)),
+        ("-2-1", (-2, -1, 0, 1)),
+    ],
+)
+def test_parse(text: str, frames: tuple[int, ...]) -> None:
+    assert parse_frames(text) == frames
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "5-1", "1-5x0", "1,,2", "0-999999999", "1-5x-1"])
+def test_parse_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match="frame range"):
+        parse_frames(text)
+
+
+@given(st.sets(st.integers(-50, 3000), min_size=1, max_size=40))
+def test_format_is_the_inverse_of_parse(frames: set[int]) -> None:
+    assert parse_frames(format_frames(frames)) == tuple(sorted(frames))
+
+
+@pytest.mark.parametrize(
+    ("text", "frame", "name"),
+    [
+        ("plate.####.exr", 7, "plate.0007.exr"),
+        ("plate.####.exr", 12345, "plate.12345.exr"),
+        ("plate.%04d.exr", 7, "plate.0007.exr"),
+        ("plate.%d.exr", 7, "plate.7.exr"),
+        ("plate.<f>.exr", 1001, "plate.1001.exr"),
+        ("plate.####.exr", -7, "plate.-0007.exr"),
+        ("still.exr", 7, "still.exr"),
+    ],
+)
+def test_path(text: str, frame: int, name: str) -> None:
+    assert FramePattern(text).path(frame) == Path(name)
+
+
+@pytest.mark.parametrize("text", ["a.##.%04d.exr", "####/plate.exr"])
+def test_pattern_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match="frame number"):
+        FramePattern(text)
+
+
+def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> None:
+    for name in (
+        "p.0001.exr",
+        "p.0500.exr",
+        "p.10000.exr",
+        "p.-0003.exr",
+        "p.1.exr",
+        "p.00001.exr",
+        "q.0002.exr",
+    ):
+        (tmp_path / name).touch()
+    assert FramePattern(str(tmp_path / "p.####.exr")).frames_on_disk() == (-3, 1, 500, 10000)
+    assert FramePattern(str(tmp_path / "missing" / "p.####.exr")).frames_on_disk() == ()
+    assert FramePattern(str(tmp_path / "p.0001.exr")).frames_on_disk() == ()

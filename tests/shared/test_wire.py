@@ -1,0 +1,324 @@
+"""The wire format: one table of cases, both directions, and garbage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    OnDisk,
+    Ping,
+    Pong,
+    Progress,
+    Source,
+    Status,
+    StatusReply,
+    Store,
+    Stored,
+)
+from matte_link.options import MatteOptions, option_specs
+from matte_link.wire import MAGIC, Limits, WireError, decode, encode
+
+DIGEST = "0a" * 32
+
+CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
+    (Ping("a1"), {"type": "ping", "id": "a1"}, []),
+    (Status("a1"), {"type": "status", "id": "a1"}, []),
+    (Cancel("a1", "b2"), {"type": "cancel", "id": "a1", "target": "b2"}, []),
+    (
+        Store("a1", DIGEST, b"exr", "clean.exr"),
+        {"type": "store", "id": "a1", "digest": DIGEST, "data": 0, "name": "clean.exr"},
+        [b"exr"],
+    ),
+    (
+        Matte("a1", 1001, Inline(b"plate", "p.exr"), Digest(DIGEST)),
+        {
+            "type": "matte",
+            "id": "a1",
+            "frame": 1001,
+            "plate": {"inline": 0, "name": "p.exr"},
+            "clean_plate": {"digest": DIGEST},
+            "options": {},
+            "core": None,
+            "holdout": None,
+            "priority": "interactive",
+            "shot": "",
+            "output": "",
+            "plate_layer": "",
+            "clean_layer": "",
+            "view": "",
+            "hints": {},
+        },
+        [b"plate"],
+    ),
+    (
+        Matte(
+            "a1",
+            -7,
+            OnDisk("/shots/p.mov", 12),
+            OnDisk("/shots/c.exr"),
+            MatteOptions(erode=-1.5, align="none"),
+            Inline(b"core"),
+            Inline(b"holdout", "h.exr"),
+            "batch",
+            "sh010",
+            "/out/m.exr",
+            "fg",
+            "bg",
+            "left",
+            {"host": "nuke", "space": "ACEScg"},
+        ),
+        {
+            "type": "matte",
+            "id": "a1",
+            "frame": -7,
+            "plate": {"path": "/shots/p.mov", "frame": 12},
+            "clean_plate": {"path": "/shots/c.exr", "frame": 0},
+            "options": {"align": "none", "erode": -1.5},
+            "core": {"inline": 0, "name": ""},
+            "holdout": {"inline": 1, "name": "h.exr"},
+            "priority": "batch",
+            "shot": "sh010",
+            "output": "/out/m.exr",
+            "plate_layer": "fg",
+            "clean_layer": "bg",
+            "view": "left",
+            "hints": {"host": "nuke", "space": "ACEScg"},
+        },
+        [b"core", b"holdout"],
+    ),
+    (Accepted("a1", 3), {"type": "accepted", "id": "a1", "position": 3}, []),
+    (
+        Progress("a1", "align", 1, 7),
+        {"type": "progress", "id": "a1", "stage": "align", "done": 1, "total": 7},
+        [],
+    ),
+    (
+        MatteReply("a1", 1001, b"matte", "", {"residual_px": 0.25}),
+        {
+            "type": "matte_reply",
+            "id": "a1",
+            "frame": 1001,
+            "data": 0,
+            "output": "",
+            "diagnostics": {"residual_px": 0.25},
+        },
+        [b"matte"],
+    ),
+    (Stored("a1", DIGEST), {"type": "stored", "id": "a1", "digest": DIGEST}, []),
+    (
+        Pong("a1", "0.1.0", 1, ("difference", "v2"), "x7"),
+        {
+            "type": "pong",
+            "id": "a1",
+            "version": "0.1.0",
+            "wire": 1,
+            "models": ["difference", "v2"],
+            "instance": "x7",
+        },
+        [],
+    ),
+    (StatusReply("a1", {"queue": 0}), {"type": "status_reply", "id": "a1", "state": {"queue": 0}}, []),
+    (
+        Failure("a1", "busy", "The queue is full.", "Wait."),
+        {"type": "failure", "id": "a1", "code": "busy", "message": "The queue is full.", "hint": "Wait."},
+        [],
+    ),
+]
+IDS = [f"{case[1]['type']}-{number}" for number, case in enumerate(CASES)]
+
+
+@pytest.mark.parametrize(("message", "header", "blobs"), CASES, ids=IDS)
+def test_encodes_to_exactly_these_parts(message: Message, header: dict[str, Any], blobs: list[bytes]) -> None:
+    magic, text, *rest = encode(message)
+    assert magic == b"CPM1"
+    assert json.loads(bytes(text)) == header
+    assert rest == blobs
+
+
+@pytest.mark.parametrize(("message", "header", "blobs"), CASES, ids=IDS)
+def test_decodes_from_exactly_these_parts(
+    message: Message, header: dict[str, Any], blobs: list[bytes]
+) -> None:
+    assert decode([MAGIC, json.dumps(header).encode(), *blobs]) == message
+
+
+@pytest.mark.parametrize(("message", "header", "blobs"), CASES, ids=IDS)
+def test_every_required_field_is_missed(message: Message, header: dict[str, Any], blobs: list[bytes]) -> None:
+    header = {name: value for name, value in header.items() if name != "id"}
+    with pytest.raises(WireError, match="id is missing"):
+        decode([MAGIC, json.dumps(header).encode(), *blobs])
+
+
+def test_blobs_pass_through_uncopied() -> None:
+    data = memoryview(bytearray(b"pixels"))
+    assert encode(Store("a", DIGEST, data))[2] is data
+    message = decode([MAGIC, encode(Store("a", DIGEST, data))[1], data])
+    assert isinstance(message, Store)
+    assert message.data is data
+
+
+def matte_header(**changes: Any) -> bytes:
+    return json.dumps({**CASES[4][1], **changes}).encode()
+
+
+BAD: list[tuple[list[bytes], str]] = [
+    ([], "2 to 8 parts"),
+    ([MAGIC], "2 to 8 parts"),
+    ([MAGIC, b"{}"] + [b""] * 7, "2 to 8 parts"),
+    ([b"CPM2", b"{}"], "speaks wire version 2, this one speaks 1. Install the same version"),
+    ([b"HTTP", b"{}"], "not a Cleanplate message"),
+    ([MAGIC, b"\xff\xfe"], "not JSON"),
+    ([MAGIC, b"[" * 100_000], "not JSON"),
+    ([MAGIC, b'{"type":"ping","id":NaN}'], "not JSON"),
+    ([MAGIC, b'{"type":"ping","id":1e999}'], "not JSON"),
+    ([MAGIC, b"[]"], "not a JSON object"),
+    ([MAGIC, b"{}"], "type is missing"),
+    ([MAGIC, b'{"type":"exec","id":"a"}'], "its type is unknown"),
+    ([MAGIC, b'{"type":["ping"],"id":"a"}'], "is not text"),
+    ([MAGIC, b'{"type":"ping","id":"a","x":1}'], "unknown field 'x'"),
+    ([MAGIC, b'{"type":"ping","id":"a b"}'], "a request id is"),
+    ([MAGIC, b'{"type":"ping","id":"a"}', b"stray"], "a part is not referred to"),
+    ([MAGIC, matte_header(), b"", b""], "a part is not referred to"),
+    ([MAGIC, matte_header()], "there is no part 0"),
+    ([MAGIC, matte_header(core={"inline": 0, "name": ""}), b""], "part 0 is used twice"),
+    ([MAGIC, matte_header(plate={"inline": True, "name": ""}), b""], "there is no part True"),
+    ([MAGIC, matte_header(plate={"url": "http://x"}), b""], "inline, as a path or as a digest"),
+    ([MAGIC, matte_header(clean_plate={"digest": "../../etc"}), b""], "a digest is 64"),
+    ([MAGIC, matte_header(frame=1.5), b""], "1.5 is not a whole number"),
+    ([MAGIC, matte_header(frame=True), b""], "True is not a whole number"),
+    ([MAGIC, matte_header(priority="urgent"), b""], "priority must be one of"),
+    ([MAGIC, matte_header(options={"sharpen": 1}), b""], "unknown option 'sharpen'"),
+    ([MAGIC, matte_header(options={"erode": 1e9}), b""], "erode must lie in -100 to 100"),
+    ([MAGIC, matte_header(options={"erode": "1"}), b""], "erode must be a number"),
+    ([MAGIC, matte_header(options=[]), b""], "is not a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("parts", "sentence"), BAD)
+def test_refuses_with_a_sentence(parts: list[bytes], sentence: str) -> None:
+    with pytest.raises(WireError) as caught:
+        decode(parts)
+    assert sentence in str(caught.value)
+
+
+def test_a_refusal_still_names_the_request() -> None:
+    with pytest.raises(WireError) as caught:
+        decode([MAGIC, matte_header(options={"sharpen": 1}), b""])
+    assert caught.value.request_id == "a1"
+
+
+def test_sizes_are_checked_before_anything_is_parsed() -> None:
+    limits = Limits(parts=3, header=100, blob=1000, total=1500)
+    with pytest.raises(WireError, match="larger than 100"):
+        decode([MAGIC, b"{" * 101], limits)
+    with pytest.raises(WireError, match="larger than the 1500"):
+        decode([MAGIC, b"{", bytes(1001)], limits)
+
+
+names = st.from_regex(r"[A-Za-z0-9._:-]{1,80}", fullmatch=True)
+texts = st.text(max_size=20)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+mappings = st.dictionaries(texts, json_values, max_size=3)
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+sources: st.SearchStrategy[Source] = st.one_of(
+    st.builds(Inline, st.binary(max_size=50), texts),
+    st.builds(OnDisk, texts, st.integers(0, 10**6)),
+    st.builds(Digest, digests),
+)
+
+
+@st.composite
+def options(draw: st.DrawFn) -> MatteOptions:
+    values: dict[str, Any] = {}
+    for spec in option_specs():
+        if spec.name in ("black_point", "white_point") or not draw(st.booleans()):
+            continue
+        if spec.choices:
+            values[spec.name] = draw(st.sampled_from(spec.choices))
+        elif spec.type is float:
+            values[spec.name] = draw(st.floats(spec.minimum, spec.maximum))
+        elif spec.type is int:
+            values[spec.name] = draw(st.integers(int(spec.minimum or 0), int(spec.maximum or 0)))
+        else:
+            values[spec.name] = draw(st.booleans() if spec.type is bool else texts)
+    return MatteOptions(**values)
+
+
+numbers = st.integers(-(2**53), 2**53)
+messages: st.SearchStrategy[Message] = st.one_of(
+    st.builds(
+        Matte,
+        names,
+        numbers,
+        sources,
+        sources,
+        options(),
+        st.none() | sources,
+        st.none() | sources,
+        st.sampled_from(["interactive", "batch"]),
+        texts,
+        texts,
+        texts,
+        texts,
+        texts,
+        mappings,
+    ),
+    st.builds(Store, names, digests, st.binary(max_size=50), texts),
+    st.builds(MatteReply, names, numbers, st.binary(max_size=50), texts, mappings),
+    st.builds(Progress, names, texts, numbers, numbers),
+    st.builds(Failure, names, texts, texts, texts),
+    st.builds(Pong, names, texts, numbers, st.lists(texts, max_size=3).map(tuple), texts),
+    st.builds(StatusReply, names, mappings),
+)
+
+
+@given(messages)
+@settings(max_examples=100, deadline=None)
+def test_round_trip(message: Message) -> None:
+    assert decode(encode(message)) == message
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_garbage_raises_only_our_error(parts: list[bytes]) -> None:
+    with pytest.raises(WireError):
+        decode(parts)
+
+
+@given(messages, st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_message_decodes_or_raises_our_error(message: Message, data: st.DataObject) -> None:
+    parts = [bytearray(part) for part in encode(message)]
+    part = data.draw(st.sampled_from([part for part in parts if part]))
+    part[data.draw(st.integers(0, len(part) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decode([bytes(part) for part in parts])
+    except WireError as error:
+        assert str(error)
+
+
+@given(json_values)
+@settings(max_examples=100, deadline=None)
+def test_any_json_header_raises_only_our_error(value: Any) -> None:
+    with pytest.raises(WireError):
+        decode([MAGIC, json.dumps(value).encode()])
