@@ -1,0 +1,321 @@
+"""The client and the job against a peer that speaks the wire over real TCP and misbehaves on command.
+
+The real server has its own tests; this peer does what a healthy server rarely does: it drops, repeats,
+refuses, forgets and vanishes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from matte_link.client import MatteClient
+from matte_link.endpoint import Endpoint
+from matte_link.errors import CancelledError, ProtocolError, RemoteError, TimeoutError, UnavailableError
+from matte_link.job import FrameDone, FrameFailed, FrameTask, JobEvent, JobFinished, LocalFile, MatteJob
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    Ping,
+    Pong,
+    Status,
+    StatusReply,
+    Store,
+    Stored,
+)
+from matte_link.options import MatteOptions
+from matte_link.wire import decode, encode
+
+Behaviour = Callable[["Peer", Message], list[Message] | None]
+
+
+class Peer:
+    """A ROUTER on loopback; ``behaviour`` answers first, None leaves it to the healthy answers."""
+
+    def __init__(self, behaviour: Behaviour = lambda peer, message: None, port: int = 0) -> None:
+        self.heard: list[Message] = []
+        self.digests: set[str] = set()
+        self.behaviour = behaviour
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._thread.start()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.address)
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rsplit(":", 1)[1])
+
+    def count(self, kind: type[Any]) -> int:
+        return sum(isinstance(message, kind) for message in self.heard)
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            if self._socket.poll(20):
+                sender, *parts = self._socket.recv_multipart()
+                message = decode(parts)
+                self.heard.append(message)
+                answers = self.behaviour(self, message)
+                for answer in self._healthy(message) if answers is None else answers:
+                    self._socket.send_multipart([sender, *encode(answer)])
+        self._socket.close()
+        self._context.term()
+
+    def _healthy(self, message: Message) -> list[Message]:
+        if isinstance(message, Ping):
+            return [Pong(message.id, "test", 1)]
+        if isinstance(message, Status):
+            return [StatusReply(message.id, {"queue": 0})]
+        if isinstance(message, Store):
+            self.digests.add(message.digest)
+            return [Stored(message.id, message.digest)]
+        if isinstance(message, Matte):
+            clean = message.clean_plate
+            if isinstance(clean, Digest) and clean.digest not in self.digests:
+                return [Failure(message.id, "clean_plate_unknown", "The clean plate is not here.")]
+            return [Accepted(message.id), MatteReply(message.id, message.frame, b"exr")]
+        return []
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def peers() -> Iterator[Callable[..., Peer]]:
+    made: list[Peer] = []
+
+    def make(*arguments: Any, **named: Any) -> Peer:
+        made.append(Peer(*arguments, **named))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
+
+
+def request(name: str = "r1", frame: int = 1) -> Matte:
+    return Matte(name, frame, Inline(b"plate"), Inline(b"clean"))
+
+
+def test_a_matte_and_its_progress(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    seen: list[object] = []
+    with MatteClient(peer.endpoint) as client:
+        assert client.ping().version == "test"
+        assert client.status().state == {"queue": 0}
+        assert client.matte(request(), seen.append).data == b"exr"
+    assert seen == [Accepted("r1")]
+
+
+def test_a_clean_plate_goes_over_once(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    with MatteClient(peer.endpoint) as client:
+        for number in range(3):
+            client.matte(request(f"r{number}"))
+    assert peer.count(Store) == 1
+
+
+def test_a_forgotten_clean_plate_is_sent_again(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    with MatteClient(peer.endpoint) as client:
+        client.matte(request("r1"))
+        peer.digests.clear()
+        assert client.matte(request("r2")).data == b"exr"
+    assert peer.count(Store) == 2
+
+
+def test_a_server_that_never_keeps_it_is_not_asked_for_ever(peers: Callable[..., Peer]) -> None:
+    peer = peers(lambda peer, message: [] if isinstance(message, Store) else None)
+    with MatteClient(peer.endpoint) as client, pytest.raises(RemoteError) as caught:
+        client.matte(request())
+    assert caught.value.code == "clean_plate_unknown"
+    assert peer.count(Store) == 4
+
+
+def test_busy_is_asked_again(peers: Callable[..., Peer]) -> None:
+    def busy_twice(peer: Peer, message: Message) -> list[Message] | None:
+        if isinstance(message, Matte) and peer.count(Matte) <= 2:
+            return [Failure(message.id, "busy", "The queue is full.")]
+        return None
+
+    peer = peers(busy_twice)
+    with MatteClient(peer.endpoint) as client:
+        assert client.matte(request()).data == b"exr"
+    assert peer.count(Matte) == 3
+
+
+def test_a_second_answer_is_dropped(peers: Callable[..., Peer]) -> None:
+    def twice(peer: Peer, message: Message) -> list[Message] | None:
+        return [MatteReply(message.id, 1, b"exr")] * 2 if isinstance(message, Matte) else None
+
+    peer = peers(twice)
+    with MatteClient(peer.endpoint) as client:
+        client.ping()
+        client.submit(request("r1"))
+        client.submit(request("r2"))
+        answers = [client.receive(2.0) for _ in range(2)]
+        assert [answer.id for answer in answers if answer] == ["r1", "r2"]
+        assert client.receive(0.3) is None
+
+
+def test_what_was_not_answered_is_sent_again_after_a_restart(peers: Callable[..., Peer]) -> None:
+    deaf = peers(lambda peer, message: [] if isinstance(message, Matte) else None)
+    with MatteClient(deaf.endpoint) as client:
+        client.ping()
+        client.submit(request())
+        deadline = time.monotonic() + 5
+        while not deaf.count(Matte) and time.monotonic() < deadline:
+            client.receive(0.05)
+        deaf.close()
+        healthy = peers(port=deaf.port)
+        answer = client.receive(10.0)
+    assert isinstance(answer, MatteReply)
+    assert healthy.count(Store) == 1 and healthy.count(Matte) == 1
+
+
+def test_nobody_there() -> None:
+    client = MatteClient(Endpoint("tcp://127.0.0.1:9"), patience_s=0.3)
+    with client, pytest.raises(UnavailableError, match=r"No matting server answers at tcp://127\.0\.0\.1:9"):
+        client.ping(0.2)
+    client = MatteClient(Endpoint("tcp://127.0.0.1:9"), patience_s=0.3)
+    with client, pytest.raises(UnavailableError):
+        client.matte(request())
+
+
+def test_a_silent_server_ends_in_a_timeout(peers: Callable[..., Peer]) -> None:
+    peer = peers(lambda peer, message: [])
+    with MatteClient(peer.endpoint, patience_s=0.5) as client:
+        with pytest.raises(TimeoutError, match=r"did not answer within 0\.5 s"):
+            client.matte(request())
+        with pytest.raises(TimeoutError):
+            client.ping(0.2)
+
+
+def test_cancel_reaches_the_server_and_the_caller(peers: Callable[..., Peer]) -> None:
+    peer = peers(lambda peer, message: [] if isinstance(message, Matte) else None)
+    with MatteClient(peer.endpoint) as client:
+        client.ping()
+        with pytest.raises(CancelledError):
+            client.matte(request(), cancelled=lambda: peer.count(Matte) > 0)
+        client.ping()
+    cancels = [message.target for message in peer.heard if isinstance(message, Cancel)]
+    assert cancels == ["r1"]
+
+
+def test_the_servers_sentence_arrives(peers: Callable[..., Peer]) -> None:
+    def refuse(peer: Peer, message: Message) -> list[Message] | None:
+        return (
+            [Failure(message.id, "not_finite", "The plate has NaN.", "Repair it.")]
+            if isinstance(message, Matte)
+            else None
+        )
+
+    with MatteClient(peers(refuse).endpoint) as client, pytest.raises(RemoteError) as caught:
+        client.matte(request())
+    assert caught.value.code == "not_finite"
+    assert str(caught.value) == "The plate has NaN. Repair it."
+
+
+def test_another_version_is_refused_clearly() -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        socket.bind("tcp://127.0.0.1:*")
+        endpoint = Endpoint(socket.getsockopt_string(zmq.LAST_ENDPOINT))
+
+        def answer() -> None:
+            sender = socket.recv_multipart()[0]
+            socket.send_multipart([sender, b"CPM2", b"{}"])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with MatteClient(endpoint) as client, pytest.raises(ProtocolError, match="speaks wire version 2"):
+            client.ping()
+        thread.join()
+
+
+def run_job(job: MatteJob) -> list[JobEvent]:
+    job.start()
+    assert job.join(20)
+    return job.poll()
+
+
+def test_a_job_writes_every_frame_and_says_so(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    (tmp_path / "clean.exr").write_bytes(b"clean")
+    tasks = []
+    for frame in range(5):
+        plate = tmp_path / f"plate.{frame}.exr"
+        if frame != 3:
+            plate.write_bytes(b"plate")
+        output = str(tmp_path / "out" / f"matte.{frame}.exr")
+        tasks.append(FrameTask(frame, LocalFile(str(plate)), LocalFile(str(tmp_path / "clean.exr")), output))
+    peer = peers()
+    events = run_job(MatteJob(tasks, MatteOptions(), peer.endpoint))
+    assert [event.frame for event in events if isinstance(event, FrameDone)] == [0, 1, 2, 4]
+    failed = [event for event in events if isinstance(event, FrameFailed)]
+    assert [(event.frame, event.code) for event in failed] == [(3, "missing_file")]
+    assert "plate.3.exr cannot be read: No such file" in failed[0].message
+    assert events[-1] == JobFinished(4, 1, False)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "matte.0.exr",
+        "matte.1.exr",
+        "matte.2.exr",
+        "matte.4.exr",
+    ]
+    assert peer.count(Store) == 1
+
+
+def test_a_job_without_a_server_ends_with_the_sentence(tmp_path: Path) -> None:
+    task = FrameTask(1, Inline(b"p"), Inline(b"c"), str(tmp_path / "m.exr"))
+    events = run_job(MatteJob([task], MatteOptions(), Endpoint("tcp://127.0.0.1:9"), patience_s=0.3))
+    finished = events[-1]
+    assert isinstance(finished, JobFinished)
+    assert finished.code == "unavailable" and "No matting server answers" in finished.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cancelled_job_keeps_what_is_done(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    def only_the_first(peer: Peer, message: Message) -> list[Message] | None:
+        return [] if isinstance(message, Matte) and message.frame > 1 else None
+
+    tasks = [
+        FrameTask(frame, Inline(b"p"), Inline(b"c"), str(tmp_path / f"m.{frame}.exr")) for frame in (1, 2, 3)
+    ]
+    job = MatteJob(tasks, MatteOptions(), peers(only_the_first).endpoint)
+    job.start()
+    deadline = time.monotonic() + 10
+    events: list[JobEvent] = []
+    while not any(isinstance(event, FrameDone) for event in events) and time.monotonic() < deadline:
+        events += job.poll()
+        time.sleep(0.02)
+    job.cancel()
+    # A second is what the artist is promised between pressing Cancel and the job's end.
+    assert job.join(1.0)
+    assert (events + job.poll())[-1] == JobFinished(1, 0, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.1.exr"]
+
+
+def test_a_full_or_forbidden_folder_fails_the_frame_only(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    task = FrameTask(1, Inline(b"p"), Inline(b"c"), str(tmp_path / "file" / "m.exr"))
+    events = run_job(MatteJob([task], MatteOptions(), peers().endpoint))
+    failed = [event for event in events if isinstance(event, FrameFailed)]
+    assert failed[0].code == "cannot_write" and "cannot be written" in failed[0].message
