@@ -1,0 +1,325 @@
+"""Reads and writes pictures; with ``media.py`` the only file that knows OpenImageIO's files.
+
+Pictures come in as bytes or as a path, and sizes are checked in the header before any pixel is decoded.
+What a format cannot say is not invented: windows, pixel aspect and attributes are kept exactly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from .colour import default_space
+from .core.image import Float32, Image
+from .core.window import Window
+from .errors import MatteError
+
+_ALPHA_ONLY = ("a", "a", "a")
+# How R, G, B may be called, grey and alpha-only pictures included.
+_TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
+_HALF_MAX = 65504.0
+# Attributes that say how a file was stored, not what it shows: the writer makes its own.
+_STRUCTURAL = (
+    "compression",
+    "PixelAspectRatio",
+    "openexr:lineOrder",
+    "openexr:chunkCount",
+    "openexr:version",
+    "oiio:",
+    "chunkCount",
+    "tiles",
+    "name",
+    "type",
+    "version",
+    "view",
+    "multiView",
+    "textureformat",
+    "openexr:roundingmode",
+    "openexr:levelmode",
+    "openexr:dwaCompressionLevel",
+    "openexr:zipCompressionLevel",
+    "ICCProfile",
+    "BitsPerSample",
+    "Orientation",
+    "jpeg:",
+    "png:",
+    "dpx:",
+    "tiff:",
+    "planarconfig",
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest picture that is decoded: longest side and number of pixels in the data window."""
+
+    side: int = 32768
+    pixels: int = 1 << 27
+    channels: int = 1024
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of a file: its type as OpenImageIO writes it ("string", "float[16]", ...) and value."""
+
+    type: str
+    value: object
+
+
+@dataclass(frozen=True)
+class ExrFormat:
+    """How an EXR is stored."""
+
+    bit_depth: str = "half"
+    compression: str = "zip"
+
+
+def read_image(
+    source: bytes | memoryview | Path,
+    *,
+    name: str = "",
+    layer: str = "",
+    view: str = "",
+    limits: Limits = DEFAULT_LIMITS,
+) -> Image:
+    """The picture in ``source``: R, G, B and, where the file has it, A; float32, unclamped.
+
+    Grey pictures become R = G = B. ``layer`` takes ``layer.R`` ... instead of ``R`` ...; ``view`` takes the
+    part or channels of one eye. ``colourspace`` is the rule of :func:`colour.default_space`, which callers
+    may replace. EXR colour with alpha counts as premultiplied. Raises ``MatteError`` with the codes
+    missing_file, unreadable, deep, too_large, no_colour, no_layer.
+    """
+    if isinstance(source, Path):
+        if not source.exists():
+            raise MatteError("missing_file", f"{source} does not exist.")
+        return _read_file(source, str(source), layer, view, limits)
+    label = name or "the picture"
+    with _spool(Path(name).suffix or ".exr") as path:
+        path.write_bytes(source)
+        return _read_file(path, label, layer, view, limits)
+
+
+@contextlib.contextmanager
+def _spool(suffix: str) -> Iterator[Path]:
+    """A file in memory where the machine has such a place: OpenImageIO's Python cannot read from bytes."""
+    memory = Path("/dev/shm")
+    folder = str(memory) if memory.is_dir() and os.access(memory, os.W_OK) else None
+    safe = suffix.lower() if suffix[1:].isalnum() else ".exr"
+    with tempfile.TemporaryDirectory(prefix="cleanplate-", dir=folder) as temporary:
+        yield Path(temporary) / f"picture{safe}"
+
+
+def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits) -> Image:
+    hints = oiio.ImageSpec()
+    # Colour is wanted as it is stored: OpenImageIO would multiply PNG and TIFF by their alpha.
+    hints.attribute("oiio:UnassociatedAlpha", 1)
+    reader = oiio.ImageInput.open(str(path), hints)
+    if reader is None:
+        raise _unreadable(path, label, oiio.geterror())
+    try:
+        subimage, indices, channels = _find_part(reader, label, layer, view)
+        spec = reader.spec(subimage)
+        _check_size(spec, label, limits)
+        pixels = reader.read_image(subimage, 0, min(indices), max(indices) + 1, oiio.FLOAT)
+        if pixels is None or reader.has_error:
+            raise _unreadable(path, label, reader.geterror())
+        chosen = np.ascontiguousarray(pixels[..., [index - min(indices) for index in indices]], np.float32)
+        return _image(spec, reader.format_name(), chosen, channels)
+    finally:
+        reader.close()
+
+
+def _unreadable(path: Path, label: str, reason: str) -> MatteError:
+    lines = reason.replace(str(path), label).replace("\x00", "").strip().splitlines()
+    first = lines[0].rstrip(".") if lines else "the file is damaged or of an unknown format"
+    return MatteError(
+        "unreadable",
+        f"{label} cannot be read: {first[:200]}.",
+        "It may be truncated or still being written; render or copy it again.",
+    )
+
+
+def _check_size(spec: oiio.ImageSpec, label: str, limits: Limits) -> None:
+    side = max(spec.width, spec.height, spec.full_width, spec.full_height)
+    if side > limits.side or spec.width * spec.height > limits.pixels or spec.nchannels > limits.channels:
+        raise MatteError(
+            "too_large",
+            f"{label} is {spec.width} x {spec.height} with {spec.nchannels} channels, more than this server "
+            f"takes ({limits.side} a side, {limits.pixels} pixels).",
+        )
+
+
+def _find_part(
+    reader: oiio.ImageInput, label: str, layer: str, view: str
+) -> tuple[int, list[int], tuple[str, ...]]:
+    """Which subimage and which of its channels hold the colour: the first part that has it."""
+    seen: list[str] = []
+    subimage = 0
+    while reader.seek_subimage(subimage, 0):
+        spec = reader.spec(subimage)
+        if spec.deep:
+            raise MatteError(
+                "deep", f"{label} is a deep EXR, which has no single alpha per pixel.", "Flatten it first."
+            )
+        part = str(spec.getattribute("oiio:subimagename") or "")
+        part_view = str(spec.getattribute("view") or "")
+        found = _find_channels(spec.channelnames, part, part_view, layer, view)
+        if found:
+            return subimage, [index for index, _ in found], tuple(name for _, name in found)
+        seen += spec.channelnames
+        subimage += 1
+    if layer:
+        raise MatteError(
+            "no_layer", f"{label} has no layer {layer!r}.", f"Its channels are {', '.join(seen[:20])}."
+        )
+    raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {', '.join(seen[:20])}.")
+
+
+def _find_channels(
+    names: Sequence[str], part: str, part_view: str, layer: str, view: str
+) -> list[tuple[int, str]]:
+    index = {name.lower(): position for position, name in enumerate(names)}
+    for prefix in _prefixes(part, part_view, layer, view):
+        for triple in _TRIPLES:
+            if all(prefix + channel in index for channel in triple):
+                found = [(index[prefix + channel], name) for channel, name in zip(triple, "RGB", strict=True)]
+                if prefix + "a" in index and triple != _ALPHA_ONLY:
+                    found.append((index[prefix + "a"], "A"))
+                return found
+    return []
+
+
+def _prefixes(part: str, part_view: str, layer: str, view: str) -> list[str]:
+    """Names before the channel's own, in the order tried: multi-view files put the view in the part, or
+    before the channel; multi-part files may name the layer in the part instead of in the channel."""
+    if view and part_view and part_view != view:
+        return []
+    wanted = layer.lower()
+    prefixes = []
+    if view and not part_view:
+        prefixes.append(f"{view.lower()}.{wanted}." if wanted else f"{view.lower()}.")
+        prefixes.append(f"{wanted}.{view.lower()}." if wanted else f"{view.lower()}.")
+    if wanted:
+        prefixes.append(f"{wanted}.")
+        if part.lower() in (wanted, f"{wanted}.{view}".lower()):
+            prefixes.append("")
+        return prefixes
+    if view and not part_view:
+        # A file without any views serves both eyes; the default view's channels are unprefixed too.
+        return [*prefixes, ""]
+    return ["", "rgba.", "rgb."]
+
+
+def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tuple[str, ...]) -> Image:
+    is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
+    tag = str(spec.getattribute("oiio:ColorSpace") or "") if is_float or file_format == "dpx" else ""
+    associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
+    return Image(
+        pixels=pixels,
+        channels=channels,
+        data_window=Window(spec.x, spec.y, spec.width, spec.height),
+        display_window=Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
+        pixel_aspect=float(spec.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0,
+        colourspace=default_space(file_format, is_float, tag),
+        premultiplied="A" in channels and is_float and associated,
+        metadata=_attributes(spec),
+    )
+
+
+def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
+    return {
+        entry.name: Attribute(str(entry.type), entry.value)
+        for entry in spec.extra_attribs
+        if not entry.name.startswith(_STRUCTURAL)
+    }
+
+
+def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
+    """An EXR's bytes: ``image``'s channels, then each of ``layers`` as ``name.channel``.
+
+    All share ``image``'s windows; a one-channel layer's channel is called V, which Blender shows as a value
+    and Nuke as a channel. Half clips at its largest number, 65504, instead of turning to infinity.
+    """
+    with _spool(".exr") as path:
+        _write(path, image, layers, form)
+        return path.read_bytes()
+
+
+def write_image(path: Path, image: Image, form: ExrFormat | None = None) -> None:
+    """Writes ``image`` as the format its name asks for, as temporary + rename; creates the folder.
+
+    EXR is written as it is; other formats get sRGB-ready values as given, 16 bit where the format has it.
+    Raises ``MatteError("cannot_write", ...)``.
+    """
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(temporary, image, {}, form or ExrFormat())
+        temporary.replace(path)
+    except OSError as error:
+        raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
+    pixels = [image.pixels, *(layer.pixels for layer in layers.values())]
+    names = list(image.channels) + [
+        f"{name}.{channel if len(layer.channels) > 1 else 'V'}"
+        for name, layer in layers.items()
+        for channel in layer.channels
+    ]
+    stack = pixels[0] if len(pixels) == 1 else np.concatenate(pixels, axis=-1)
+    exr = path.suffix.lower() == ".exr"
+    if exr and form.bit_depth == "half":
+        stack = np.clip(stack, -_HALF_MAX, _HALF_MAX)
+    spec = _spec(image, names, form, exr, path.suffix.lower())
+    writer = oiio.ImageOutput.create(str(path))
+    if writer is None:
+        raise MatteError("cannot_write", f"{path.name} has no picture format that can be written.")
+    try:
+        if not writer.open(str(path), spec) or not writer.write_image(np.ascontiguousarray(stack)):
+            raise OSError(writer.geterror().strip())
+    finally:
+        closed = writer.close()
+    if not closed:
+        raise OSError(writer.geterror().strip() or "the disk may be full")
+
+
+def _spec(image: Image, names: Sequence[str], form: ExrFormat, exr: bool, suffix: str) -> oiio.ImageSpec:
+    stored = form.bit_depth if exr else ("uint8" if suffix in (".jpg", ".jpeg") else "uint16")
+    data, display = image.data_window, image.display_window
+    spec = oiio.ImageSpec(data.width, data.height, len(names), oiio.TypeDesc(stored))
+    spec.x, spec.y = data.x, data.y
+    spec.full_x, spec.full_y = display.x, display.y
+    spec.full_width, spec.full_height = display.width, display.height
+    spec.channelnames = tuple(names)
+    if exr:
+        for name, attribute in image.metadata.items():
+            if isinstance(attribute, Attribute):
+                spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
+        spec.attribute("compression", form.compression)
+    elif not image.premultiplied:
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+    spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
+    return spec
+
+
+def single(image: Image) -> Image:
+    """A guide's one channel out of whatever the artist sent: alpha where there is one, else red."""
+    wanted = "A" if "A" in image.channels else image.channels[0]
+    position = image.channels.index(wanted)
+    return replace(
+        image, pixels=np.ascontiguousarray(image.pixels[..., position : position + 1]), channels=("A",)
+    )
