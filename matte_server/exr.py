@@ -25,6 +25,7 @@ from .errors import MatteError
 _ALPHA_ONLY = ("a", "a", "a")
 # How R, G, B may be called, grey and alpha-only pictures included.
 _TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
+STAMP = "cleanplate:stamp"
 _HALF_MAX = 65504.0
 # Attributes that say how a file was stored, not what it shows: the writer makes its own.
 _STRUCTURAL = (
@@ -243,6 +244,18 @@ def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
         for entry in spec.extra_attribs
         if not entry.name.startswith(_STRUCTURAL)
     }
+
+
+def read_stamp(path: Path) -> str:
+    """What :func:`encode_exr` was told the picture was made from; empty where it is not one of ours."""
+    reader = oiio.ImageInput.open(str(path))
+    if reader is None:
+        oiio.geterror()
+        return ""
+    try:
+        return str(reader.spec(0).getattribute(STAMP) or "")
+    finally:
+        reader.close()
 
 
 def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:

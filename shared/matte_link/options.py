@@ -99,6 +99,12 @@ class MatteOptions:
         "Colour",
         "Colourspace of the clean plate. 'auto' reads it from the file, else takes the plate's.",
     )
+    output_colourspace: str = _option(
+        "auto",
+        "Output colourspace",
+        "Colour",
+        "Colourspace of the result. 'auto': the plate's own for EXR plates, scene-linear Rec.709 for others.",
+    )
     ocio_config: str = _option(
         "",
         "OCIO config",
