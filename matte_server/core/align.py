@@ -1,0 +1,289 @@
+"""Brings the clean plate onto the plate, says how well, and says so when it cannot.
+
+SIFT features (Lowe 2004) matched both ways and fitted with MAGSAC++ (Barath et al. 2020) find the clean plate
+at a working size; points tracked from the warped clean plate into the plate (Lucas-Kanade, forwards and
+backwards) then refine the fit to a fraction of a pixel at full size. Points on the subject drop out, because
+what the subject covers does not look like the clean plate there.
+
+Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies at exactly (x, y).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .image import Float32, Image
+from .window import Window
+
+Matrix = npt.NDArray[np.float64]
+Points = npt.NDArray[np.float32]
+Grey = npt.NDArray[np.uint8]
+
+WORKING_SIDE = 1600
+_MATCH_RATIO = 0.8
+_COARSE_THRESHOLD_PX = 3.0
+_FINE_THRESHOLD_PX = 1.5
+_FEWEST_POINTS = 12
+_LEAST_SPREAD = 0.02
+_BACK_AND_FORTH_PX = 0.5
+_TRACKED_POINTS = 3000
+# A simpler motion is taken where it explains the points as well as a homography within this many pixels.
+_SIMPLER_PX = 0.12
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How the clean plate was brought onto the plate.
+
+    ``transform``: 3 x 3, clean-plate coordinates to plate coordinates, in pixels of the EXR plane. ``kind``:
+    'none', 'translation', 'homography'. ``coverage``: part of the plate's data window that the clean plate
+    reaches, 0..1. ``inliers``: part of the tracked points that agree, 0..1, NaN where none were needed.
+    ``residual_px``: their median distance in plate pixels, NaN likewise. ``points``: how many were tracked.
+    ``gain``, ``offset``: per channel, scene-linear: plate = gain * clean + offset. ``warnings``: sentences.
+    """
+
+    transform: Matrix
+    kind: str = "none"
+    coverage: float = 1.0
+    inliers: float = float("nan")
+    residual_px: float = float("nan")
+    points: int = 0
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    warnings: tuple[str, ...] = ()
+
+
+def align(plate: Image, clean: Image, mode: str) -> Alignment:
+    """The alignment of ``clean`` onto ``plate``; ``mode`` is one of none, translation, homography, auto.
+
+    Both scene-linear. Never raises for lack of evidence: then the result is the display windows' own relation
+    with a warning in it.
+    """
+    start = display_transform(plate, clean)
+    if mode == "none":
+        return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window))
+    found = _estimate(plate, clean, start, mode)
+    if isinstance(found, str):
+        warning = f"The clean plate was not aligned: {found}"
+        return Alignment(
+            start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,)
+        )
+    return found
+
+
+def display_transform(plate: Image, clean: Image) -> Matrix:
+    """Clean-plate to plate coordinates by the display windows alone: a clean plate of half the size (a proxy)
+    fills the same picture. Pixel edges coincide, so centres shift by half a pixel where the scale is not 1."""
+    target, source = plate.display_window, clean.display_window
+    same = (target.width, target.height) == (source.width, source.height)
+    if same or not (source.width and source.height):
+        return np.eye(3)
+    sx, sy = target.width / source.width, target.height / source.height
+    tx = (target.x - 0.5) - sx * (source.x - 0.5)
+    ty = (target.y - 0.5) - sy * (source.y - 0.5)
+    return np.array([[sx, 0.0, tx], [0.0, sy, ty], [0.0, 0.0, 1.0]])
+
+
+def coverage(transform: Matrix, plate: Window, clean: Window) -> float:
+    """The part of the plate's window that the clean plate reaches, 0..1."""
+    if not plate.area or not clean.area:
+        return 0.0
+    corners = _outline(clean)
+    moved = cv2.perspectiveTransform(corners[None], transform)[0].astype(np.float32)
+    inside, _ = cv2.intersectConvexConvex(moved, _outline(plate))
+    return float(min(inside / plate.area, 1.0))
+
+
+def _outline(window: Window) -> Points:
+    left, top = window.x - 0.5, window.y - 0.5
+    right, bottom = window.right - 0.5, window.bottom - 0.5
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+
+
+def _estimate(plate: Image, clean: Image, start: Matrix, mode: str) -> Alignment | str:
+    """The alignment, or why there is none."""
+    plate_grey, clean_grey = _grey(plate), _grey(clean)
+    coarse = _coarse(plate_grey, clean_grey)
+    if isinstance(coarse, str):
+        return coarse
+    # Tracking works on picture coordinates of both data windows.
+    tracked = _track(plate_grey, clean_grey, coarse)
+    if len(tracked[0]) < _FEWEST_POINTS:
+        return "too few of its details are found again in the plate."
+    to_plate = _shift(plate.data_window.x, plate.data_window.y)
+    to_clean = _shift(-clean.data_window.x, -clean.data_window.y)
+    source = tracked[0] + np.array([clean.data_window.x, clean.data_window.y], np.float32)
+    target = tracked[1] + np.array([plate.data_window.x, plate.data_window.y], np.float32)
+    kind, transform = _choose(source, target, start, to_plate @ coarse @ to_clean, mode)
+    distances = _distances(transform, source, target)
+    inside = distances < _FINE_THRESHOLD_PX
+    if inside.sum() < _FEWEST_POINTS or _spread(target[inside], plate.data_window) < _LEAST_SPREAD:
+        return "the details found again do not agree on one movement."
+    return Alignment(
+        transform,
+        kind,
+        coverage(transform, plate.data_window, clean.data_window),
+        float(inside.mean()),
+        float(np.median(distances[inside])),
+        len(source),
+    )
+
+
+def _shift(x: float, y: float) -> Matrix:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def _grey(image: Image) -> Grey:
+    """What features are found in: brightness with the middle at mid grey, so that exposure and highlights do
+    not matter. Values far above 1 end near white instead of swamping the rest."""
+    light = np.nan_to_num(image.rgb, nan=0.0, posinf=1e4, neginf=0.0) @ np.array(
+        [0.2126, 0.7152, 0.0722], np.float32
+    )
+    light = np.maximum(light, 0.0)
+    middle = float(np.median(light[light > 0])) if np.any(light > 0) else 1.0
+    curve = light / (light + max(middle, 1e-6))
+    return np.asarray(np.clip(np.sqrt(curve) * 255.0, 0, 255), np.uint8)
+
+
+def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
+    """A homography, clean to plate in array coordinates, from features at the working size; or why none."""
+    scale = min(1.0, WORKING_SIDE / max(*plate.shape, *clean.shape))
+    small = [
+        cv2.resize(g, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else g
+        for g in (plate, clean)
+    ]
+    detector = cv2.SIFT_create(4000, contrastThreshold=0.02)
+    (plate_points, plate_words), (clean_points, clean_words) = (
+        detector.detectAndCompute(g, None) for g in small
+    )
+    if plate_words is None or clean_words is None or min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
+        return "the pictures have too few details to compare."
+    pairs = _matches(clean_words, plate_words)
+    if len(pairs) < _FEWEST_POINTS:
+        return "too few of its details are found again in the plate."
+    source = np.array([clean_points[a].pt for a, _ in pairs], np.float32)
+    target = np.array([plate_points[b].pt for _, b in pairs], np.float32)
+    cv2.setRNGSeed(1)
+    found, mask = cv2.findHomography(
+        source, target, cv2.USAC_MAGSAC, _COARSE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
+    )
+    if found is None or int(mask.sum()) < _FEWEST_POINTS or not _sane(found):
+        return "the details found again do not agree on one movement."
+    # Array coordinates at full size: resize maps pixel edges, so centres shift by half a pixel.
+    up = np.array([[1 / scale, 0, 0.5 / scale - 0.5], [0, 1 / scale, 0.5 / scale - 0.5], [0, 0, 1]])
+    return np.asarray(up @ found @ np.linalg.inv(up), np.float64)
+
+
+def _matches(clean: Float32, plate: Float32) -> list[tuple[int, int]]:
+    """Pairs (clean, plate) that are each other's best and clearly better than the second best."""
+    matcher = cv2.BFMatcher(cv2.NORM_L2)
+    forwards = {
+        m.queryIdx: m.trainIdx
+        for m, n in _two_best(matcher, clean, plate)
+        if m.distance < _MATCH_RATIO * n.distance
+    }
+    backwards = {m.queryIdx: m.trainIdx for m, _ in _two_best(matcher, plate, clean)}
+    return [(a, b) for a, b in forwards.items() if backwards.get(b) == a]
+
+
+def _two_best(matcher: cv2.BFMatcher, query: Float32, train: Float32) -> list[tuple[cv2.DMatch, cv2.DMatch]]:
+    return [(pair[0], pair[1]) for pair in matcher.knnMatch(query, train, k=2) if len(pair) == 2]
+
+
+def _sane(matrix: Matrix) -> bool:
+    """Two views of one scene from nearly one place: no mirror, no collapse, hardly any vanishing line."""
+    area = float(np.linalg.det(matrix[:2, :2]))
+    return 0.1 < area < 10.0 and bool(np.all(np.abs(matrix[2, :2]) < 2e-3))
+
+
+def _track(plate: Grey, clean: Grey, coarse: Matrix) -> tuple[Points, Points]:
+    """Points of the clean plate and where they lie in the plate, to a fraction of a pixel, in array
+    coordinates: tracked between the plate and the clean plate warped near it, so only the rest is left."""
+    height, width = plate.shape
+    warped = cv2.warpPerspective(clean, coarse, (width, height), flags=cv2.INTER_CUBIC)
+    seen = cv2.warpPerspective(np.full_like(clean, 255), coarse, (width, height), flags=cv2.INTER_NEAREST)
+    seen = cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0)
+    spacing = max(4.0, (width * height / _TRACKED_POINTS) ** 0.5 / 2)
+    corners = cv2.goodFeaturesToTrack(warped, _TRACKED_POINTS, 0.003, spacing, mask=seen, blockSize=7)
+    if corners is None or len(corners) < _FEWEST_POINTS:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    settings = {"winSize": (21, 21), "maxLevel": 3, "criteria": (3, 40, 0.003)}
+    there, ok, _ = cv2.calcOpticalFlowPyrLK(warped, plate, corners, None, **settings)
+    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(plate, warped, there, None, **settings)
+    home = np.linalg.norm((back - corners).reshape(-1, 2), axis=1)
+    good = (ok.ravel() > 0) & (ok_back.ravel() > 0) & (home < _BACK_AND_FORTH_PX)
+    start, end = corners.reshape(-1, 2)[good], there.reshape(-1, 2)[good]
+    alike = _alike(warped, plate, start, end)
+    source = cv2.perspectiveTransform(start[alike][None].astype(np.float64), np.linalg.inv(coarse))[0]
+    return source.astype(np.float32), end[alike].astype(np.float32)
+
+
+def _alike(
+    first: Grey, second: Grey, here: Points, there: Points, radius: int = 10, least: float = 0.8
+) -> npt.NDArray[np.bool_]:
+    """Whether the surroundings of each pair of points correlate: where the subject stands they do not."""
+    if not len(here):
+        return np.zeros(0, bool)
+    y, x = np.mgrid[-radius : radius + 1 : 2, -radius : radius + 1 : 2].astype(np.float32)
+
+    def patches(picture: Grey, points: Points) -> Float32:
+        map_x = (points[:, 0, None] + x.ravel()).astype(np.float32)
+        map_y = (points[:, 1, None] + y.ravel()).astype(np.float32)
+        found = cv2.remap(
+            picture.astype(np.float32), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        centred = found - found.mean(axis=1, keepdims=True)
+        return np.asarray(centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-3), np.float32)
+
+    return np.asarray((patches(first, here) * patches(second, there)).sum(axis=1) > least)
+
+
+def _choose(source: Points, target: Points, start: Matrix, coarse: Matrix, mode: str) -> tuple[str, Matrix]:
+    """The simplest movement that explains the points, or the one asked for."""
+    candidates: list[tuple[str, Matrix]] = []
+    if mode == "auto":
+        candidates.append(("none", start))
+    if mode in ("auto", "translation"):
+        candidates.append(("translation", _translation(source, target, start)))
+    if mode in ("auto", "homography"):
+        candidates.append(("homography", _homography(source, target, coarse)))
+    scores = [float(np.median(_distances(matrix, source, target))) for _, matrix in candidates]
+    best = min(scores)
+    return next(c for c, score in zip(candidates, scores, strict=True) if score <= best + _SIMPLER_PX)
+
+
+def _translation(source: Points, target: Points, start: Matrix) -> Matrix:
+    moved = cv2.perspectiveTransform(source[None].astype(np.float64), start)[0]
+    offsets = target - moved
+    middle = np.median(offsets, axis=0)
+    near = np.linalg.norm(offsets - middle, axis=1) < _FINE_THRESHOLD_PX
+    if near.any():
+        middle = offsets[near].mean(axis=0)
+    return np.asarray(_shift(float(middle[0]), float(middle[1])) @ start, np.float64)
+
+
+def _homography(source: Points, target: Points, coarse: Matrix) -> Matrix:
+    cv2.setRNGSeed(1)
+    found, mask = cv2.findHomography(
+        source, target, cv2.USAC_MAGSAC, _FINE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
+    )
+    if found is None or mask.sum() < _FEWEST_POINTS:
+        return coarse
+    chosen = mask.ravel() > 0
+    polished, _ = cv2.findHomography(source[chosen], target[chosen], 0)
+    return np.asarray(polished if polished is not None else found, np.float64)
+
+
+def _distances(matrix: Matrix, source: Points, target: Points) -> Float32:
+    moved = cv2.perspectiveTransform(source[None].astype(np.float64), matrix)[0]
+    return np.asarray(np.linalg.norm(moved - target, axis=1), np.float32)
+
+
+def _spread(points: Points, window: Window) -> float:
+    """The part of the frame that the points' hull covers, 0..1."""
+    hull = cv2.convexHull(points.reshape(-1, 1, 2))
+    return float(cv2.contourArea(hull) / max(window.area, 1))

@@ -1,0 +1,97 @@
+"""The clean plate's gain and offset against the plate, in scene-linear light, whatever the subject covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .image import Float32
+
+_BINS = 400
+_LOG_RANGE = 2.0
+_ROUNDS = 8
+_LEAST_PART = 0.15
+_FEWEST = 200
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """``plate = gain * clean + offset`` per channel; ``agreeing`` is the part of the pixels that say so."""
+
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    agreeing: float = 1.0
+    warning: str = ""
+
+
+def match_exposure(plate: Float32, clean: Float32, covered: npt.NDArray[np.bool_]) -> Exposure:
+    """Gain and offset per channel from two aligned small pictures (H x W x 3, scene-linear).
+
+    The start is the most frequent ratio, which the subject cannot shift while it covers less than most of the
+    frame; from there a line is fitted with weights that drop what disagrees (Tukey's biweight). Unchanged and
+    with a warning where too little agrees.
+    """
+    channels = [_one(plate[..., c][covered], clean[..., c][covered]) for c in range(3)]
+    agreeing = min(part for _, _, part in channels)
+    if agreeing < _LEAST_PART:
+        return Exposure(
+            agreeing=agreeing,
+            warning="The exposure was not matched: too little of the plate looks like the clean plate.",
+        )
+    gains, offsets, _ = zip(*channels, strict=True)
+    return Exposure((gains[0], gains[1], gains[2]), (offsets[0], offsets[1], offsets[2]), agreeing)
+
+
+def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
+    floor = max(1e-4, 0.05 * float(np.median(np.abs(clean)))) if clean.size else 1e-4
+    lit = (clean > floor) & (plate > 0.1 * floor)
+    if lit.sum() < _FEWEST:
+        return 1.0, 0.0, 0.0
+    x, y = clean[lit].astype(np.float64), plate[lit].astype(np.float64)
+    gain, offset = _most_frequent_ratio(x, y), 0.0
+    for _ in range(_ROUNDS):
+        residual = (y - gain * x - offset) / (gain * x + floor)
+        spread = (
+            1.4826 * float(np.median(np.abs(residual[np.abs(residual) < 0.3])))
+            if np.any(np.abs(residual) < 0.3)
+            else 0.02
+        )
+        bound = 4.0 * max(spread, 0.003)
+        weight = (
+            np.where(np.abs(residual) < bound, (1 - (residual / bound) ** 2) ** 2, 0.0)
+            / (gain * x + floor) ** 2
+        )
+        gain, offset = _line(x, y, weight, gain, offset)
+    agreeing = float(np.mean(np.abs((y - gain * x - offset) / (gain * x + floor)) < bound))
+    return gain, offset, agreeing
+
+
+def _most_frequent_ratio(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
+    ratios = np.log(y / x)
+    counts, edges = np.histogram(ratios, bins=_BINS, range=(-_LOG_RANGE, _LOG_RANGE))
+    smooth = np.convolve(counts, np.hanning(11), mode="same")
+    peak = int(smooth.argmax())
+    return float(np.exp((edges[peak] + edges[peak + 1]) / 2))
+
+
+def _line(
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    gain: float,
+    offset: float,
+) -> tuple[float, float]:
+    """The weighted line; the offset is held near 0 unless the picture's range shows one clearly."""
+    total = weight.sum()
+    if total <= 0:
+        return gain, offset
+    mean_x, mean_y = (weight * x).sum() / total, (weight * y).sum() / total
+    variance = (weight * (x - mean_x) ** 2).sum() / total
+    # A prior worth a tenth of the mean squared: a flat wall says nothing of offset, a full range decides it.
+    prior = 0.1 * mean_x**2
+    covariance = (weight * (x - mean_x) * (y - mean_y)).sum() / total
+    through_zero = mean_y / mean_x
+    slope = (covariance + prior * through_zero) / (variance + prior)
+    return float(slope), float(mean_y - slope * mean_x)
