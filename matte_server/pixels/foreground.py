@@ -1,0 +1,64 @@
+"""The foreground out of the compositing equation, in scene-linear light, unclamped.
+
+``plate = alpha * foreground + (1 - alpha) * clean`` has one foreground where alpha is 1 and none where it is
+0. In between the equation is solved, drawn towards an estimate (the network's, or the colour of the nearest
+solid subject) with a strength that vanishes as alpha grows (Tikhonov's regularisation): noise is divided by
+alpha, so where alpha is small the equation alone would return mostly noise.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+SOLID = 0.95
+# Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
+# 0.5 that leaves 0.4% of the difference between equation and estimate: below 1e-3 of the plate's range.
+STRENGTH = 4e-3
+
+
+def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
+    """The unpremultiplied foreground: 1 x 3 x H x W scene-linear, like ``plate``, ``clean``, ``estimate``;
+    ``alpha`` 1 x 1 x H x W in 0..1. Exactly the plate where alpha is 1, the estimate where alpha is 0."""
+    pull = STRENGTH * (1.0 - alpha) ** 2
+    own = plate - (1.0 - alpha) * clean
+    weight = alpha * alpha + pull
+    solved = (alpha * own + pull * estimate) / weight
+    return torch.where(weight > 0, solved, estimate)
+
+
+def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
+    """``|alpha * foreground + (1 - alpha) * clean - plate|``, largest channel: 1 x 1 x H x W."""
+    comp = alpha * foreground + (1.0 - alpha) * clean
+    return (comp - plate).abs().amax(1, keepdim=True)
+
+
+def spread_colour(colour: Tensor, weight: Tensor) -> Tensor:
+    """Carries known colour into the unknown by averages over ever larger areas (push-pull, Gortler et al.
+    1996, section 6.3.2): 1 x 3 x H x W; ``weight`` 1 x 1 x H x W, 0..1, says how far each pixel is known."""
+    levels = [(colour * weight, weight)]
+    while min(levels[-1][1].shape[-2:]) > 1:
+        values, weights = levels[-1]
+        pad = (0, values.shape[-1] % 2, 0, values.shape[-2] % 2)
+        values, weights = nnf.pad(values, pad), nnf.pad(weights, pad)
+        # Weights saturate: four barely known pixels do not become one that is fully known.
+        values, weights = nnf.avg_pool2d(values, 2), nnf.avg_pool2d(weights, 2)
+        bounded = (4.0 * weights).clamp(max=1.0)
+        levels.append((values * bounded / weights.clamp(min=1e-12), bounded))
+    values, weights = levels.pop()
+    filled = values / weights.clamp(min=1e-12)
+    while levels:
+        values, weights = levels.pop()
+        size = (values.shape[-2], values.shape[-1])
+        up = nnf.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
+        filled = values + (1.0 - weights) * up[..., : size[0], : size[1]]
+    return filled
+
+
+def interior_colour(plate: Tensor, alpha: Tensor) -> Tensor:
+    """The colour that a semi-transparent pixel's foreground probably has: that of the nearest solid subject."""
+    known = (alpha >= SOLID).to(plate.dtype)
+    if not bool(known.any()):
+        known = alpha
+    return spread_colour(plate, known)
