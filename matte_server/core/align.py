@@ -69,9 +69,7 @@ def align(plate: Image, clean: Image, mode: str) -> Alignment:
     found = _estimate(plate, clean, start, mode)
     if isinstance(found, str):
         warning = f"The clean plate was not aligned: {found}"
-        return Alignment(
-            start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,)
-        )
+        return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,))
     return found
 
 
@@ -157,9 +155,7 @@ def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
         for g in (plate, clean)
     ]
     detector = cv2.SIFT_create(4000, contrastThreshold=0.02)
-    (plate_points, plate_words), (clean_points, clean_words) = (
-        detector.detectAndCompute(g, None) for g in small
-    )
+    (plate_points, plate_words), (clean_points, clean_words) = (detector.detectAndCompute(g, None) for g in small)
     if plate_words is None or clean_words is None or min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
         return "the pictures have too few details to compare."
     pairs = _matches(clean_words, plate_words)

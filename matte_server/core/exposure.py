@@ -60,8 +60,7 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
         )
         bound = 4.0 * max(spread, 0.003)
         weight = (
-            np.where(np.abs(residual) < bound, (1 - (residual / bound) ** 2) ** 2, 0.0)
-            / (gain * x + floor) ** 2
+            np.where(np.abs(residual) < bound, (1 - (residual / bound) ** 2) ** 2, 0.0) / (gain * x + floor) ** 2
         )
         gain, offset = _line(x, y, weight, gain, offset)
     agreeing = float(np.mean(np.abs((y - gain * x - offset) / (gain * x + floor)) < bound))

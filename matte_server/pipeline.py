@@ -1,0 +1,275 @@
+"""The story of one frame: align, match the exposure, bring everything to the device, ask the model, apply the
+guides, solve the foreground, refine the edge, and come back.
+
+Estimation runs on the processor on small copies; everything that touches every pixel runs on the device in one
+sequence. A frame's result depends on its own inputs and options alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from matte_link.options import MatteOptions
+from torch import Tensor
+
+from .core.align import Alignment, Matrix, align, display_transform
+from .core.despeckle import despeckle
+from .core.exposure import match_exposure
+from .core.image import Float32, Guides, Image, PlatePair
+from .core.result import MatteResult
+from .core.window import Window
+from .errors import MatteError
+from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
+from .models.registry import load_model
+from .pixels.difference import difference
+from .pixels.edges import apply_guides, erode, levels, soften
+from .pixels.foreground import interior_colour, recomposition_error, solve_foreground
+from .pixels.warp import warp
+
+Progress = Callable[[str, int, int], None]
+ModelLoader = Callable[[str, str, torch.device], MattingModel]
+STAGES = ("align", "warp", "model", "foreground", "edges")
+MODELS_HELD = 2
+_ESTIMATION_SIDE = 480
+_POOR_RESIDUAL_PX = 1.0
+_POOR_INLIERS = 0.5
+_POOR_COVERAGE = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """Everything of one frame that goes back to the host, still on the device."""
+
+    alpha: Tensor
+    foreground: Tensor
+    clean: Tensor
+    coverage: Tensor
+    confidence: Tensor
+    distance: Tensor
+    error: Tensor
+
+
+class MattePipeline:
+    """Solves frames on one device; keeps the last models warm."""
+
+    def __init__(self, device: torch.device, load: ModelLoader = load_model) -> None:
+        self.device = device
+        self._load = load
+        self._models: OrderedDict[tuple[str, str], MattingModel] = OrderedDict()
+
+    def solve(
+        self, pair: PlatePair, guides: Guides, options: MatteOptions, *, check: CancelCheck, progress: Progress
+    ) -> MatteResult:
+        """One frame's matte. Both pictures scene-linear Rec.709; ``check`` raises where the frame is cancelled,
+        ``progress`` hears each stage. Raises ``MatteError`` with the codes not_finite, empty and the model's."""
+        plate, clean = pair.plate, pair.clean_plate
+        _check_pictures(plate, clean)
+        progress(STAGES[0], 0, len(STAGES))
+        alignment = align(plate, clean, options.align)
+        if options.match_exposure:
+            alignment = _with_exposure(alignment, plate, clean)
+        check()
+        with torch.inference_mode():
+            solved = self._solve_pixels(plate, clean, guides, alignment, options, check, progress)
+            return _result(plate, solved, alignment, options)
+
+    def _solve_pixels(
+        self,
+        plate: Image,
+        clean: Image,
+        guides: Guides,
+        alignment: Alignment,
+        options: MatteOptions,
+        check: CancelCheck,
+        progress: Progress,
+    ) -> _Solved:
+        progress(STAGES[1], 1, len(STAGES))
+        frame = self._frame(plate, clean, guides, alignment)
+        check()
+        progress(STAGES[2], 2, len(STAGES))
+        prediction = self._model(options).predict(frame, self._settings(options), check)
+        check()
+        progress(STAGES[3], 3, len(STAGES))
+        alpha = apply_guides(prediction.alpha.clamp(0.0, 1.0), frame.core, frame.holdout)
+        progress(STAGES[4], 4, len(STAGES))
+        alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
+        alpha = soften(erode(alpha, options.erode), options.softness)
+        alpha = _despeckled(alpha, options.despeckle)
+        check()
+        foreground = _foreground(frame, prediction, alpha, options.foreground)
+        error = recomposition_error(frame.plate, frame.clean_plate, alpha, foreground)
+        distance = difference(frame.plate, frame.clean_plate, frame.coverage).distance
+        return _Solved(alpha, foreground, frame.clean_plate, frame.coverage, prediction.confidence, distance, error)
+
+    def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
+        window = plate.data_window
+        warped, covered = warp(
+            self._tensor(clean.rgb),
+            self._matrix(alignment.transform, window, clean.data_window),
+            window.height,
+            window.width,
+        )
+        gain = torch.tensor(alignment.gain, device=self.device).view(1, 3, 1, 1)
+        offset = torch.tensor(alignment.offset, device=self.device).view(1, 3, 1, 1)
+        return FrameTensors(
+            self._tensor(plate.rgb),
+            warped * gain + offset,
+            covered,
+            self._guide(plate, guides.core),
+            self._guide(plate, guides.holdout),
+        )
+
+    def _guide(self, plate: Image, guide: Image | None) -> Tensor | None:
+        """A guide on the plate's window; black where it does not reach."""
+        if guide is None:
+            return None
+        window = plate.data_window
+        matrix = self._matrix(display_transform(plate, guide), window, guide.data_window)
+        values, covered = warp(self._tensor(guide.pixels[..., :1]), matrix, window.height, window.width)
+        return (values * covered).clamp(0.0, 1.0)
+
+    def _matrix(self, transform: Matrix, target: Window, source: Window) -> Tensor:
+        """From the target's array coordinates to the source's, out of a plane transform source -> target."""
+        to_plane = np.array([[1, 0, target.x], [0, 1, target.y], [0, 0, 1]], np.float64)
+        from_plane = np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]], np.float64)
+        matrix = from_plane @ np.linalg.inv(transform) @ to_plane
+        matrix = matrix / matrix[2, 2]
+        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        return torch.tensor(matrix, dtype=dtype, device=self.device)
+
+    def _tensor(self, pixels: Float32) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self.device)[None]
+
+    def _model(self, options: MatteOptions) -> MattingModel:
+        key = (options.model, options.weights)
+        if key not in self._models:
+            self._models[key] = self._load(options.model, options.weights, self.device)
+        self._models.move_to_end(key)
+        while len(self._models) > MODELS_HELD:
+            self._models.popitem(last=False)
+        return self._models[key]
+
+    def _settings(self, options: MatteOptions) -> ModelSettings:
+        if options.precision != "auto":
+            return ModelSettings(options.precision)
+        return ModelSettings("float16" if self.device.type == "cuda" else "float32")
+
+
+def _check_pictures(plate: Image, clean: Image) -> None:
+    for name, image in (("plate", plate), ("clean plate", clean)):
+        if not image.data_window.area:
+            raise MatteError("empty", f"The {name} has no pixels in its data window.")
+        bad = int(np.count_nonzero(~np.isfinite(image.rgb)))
+        if bad:
+            raise MatteError(
+                "not_finite",
+                f"The {name} has {bad} values that are NaN or infinite.",
+                "Repair it first, for example with a NaN-removing expression where it was rendered.",
+            )
+
+
+def _with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment:
+    """Gain and offset measured on small aligned copies."""
+    window = plate.data_window
+    scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
+    size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
+    small_plate = cv2.resize(np.ascontiguousarray(plate.rgb), size, interpolation=cv2.INTER_AREA)
+    # Array coordinates of the small plate -> of the clean plate, whose pixels are averaged first.
+    to_plane = np.array(
+        [
+            [window.width / size[0], 0, window.x + 0.5 * window.width / size[0] - 0.5],
+            [0, window.height / size[1], window.y + 0.5 * window.height / size[1] - 0.5],
+            [0, 0, 1],
+        ]
+    )
+    source = clean.data_window
+    blurred = cv2.blur(np.ascontiguousarray(clean.rgb), (max(1, round(1 / scale)),) * 2)
+    matrix = (
+        np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]]) @ np.linalg.inv(alignment.transform) @ to_plane
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    small_clean = cv2.warpPerspective(blurred, matrix, size, flags=flags)
+    seen = cv2.warpPerspective(np.ones(blurred.shape[:2], np.float32), matrix, size, flags=flags) > 0.999
+    found = match_exposure(np.asarray(small_plate, np.float32), np.asarray(small_clean, np.float32), seen)
+    warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
+    return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
+
+
+def _despeckled(alpha: Tensor, area: int) -> Tensor:
+    if area <= 0:
+        return alpha
+    # Connected areas are found on the processor: the only trip, and only where the artist asks for it.
+    cleaned = despeckle(alpha[0, 0].cpu().numpy(), area)
+    return torch.from_numpy(cleaned)[None, None].to(alpha.device)
+
+
+def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str) -> Tensor:
+    if source == "network" and prediction.foreground is not None:
+        return prediction.foreground
+    estimate = prediction.foreground
+    if estimate is None:
+        estimate = interior_colour(frame.plate, alpha)
+    return solve_foreground(frame.plate, frame.clean_plate, alpha, estimate)
+
+
+def _result(plate: Image, solved: _Solved, alignment: Alignment, options: MatteOptions) -> MatteResult:
+    def image(tensor: Tensor, channels: tuple[str, ...]) -> Image:
+        pixels = np.ascontiguousarray(tensor[0].permute(1, 2, 0).cpu().numpy(), np.float32)
+        return replace(plate, pixels=pixels, channels=channels, premultiplied=False)
+
+    return MatteResult(
+        alpha=image(solved.alpha, ("A",)),
+        foreground=image(solved.foreground, ("R", "G", "B")),
+        aligned_clean_plate=image(torch.cat([solved.clean, solved.coverage], 1), ("R", "G", "B", "A")),
+        confidence=image(solved.confidence, ("A",)),
+        difference=image(solved.distance, ("A",)),
+        alignment=alignment,
+        diagnostics=diagnose(alignment, solved.alpha, solved.error, plate),
+    )
+
+
+def diagnose(alignment: Alignment, alpha: Tensor, error: Tensor, plate: Image) -> dict[str, object]:
+    """A frame's figures for people and for ``--json``: plain JSON values, NaN as None."""
+    band = (alpha > 0.02) & (alpha < 0.98)
+    errors = error[band] if bool(band.any()) else error.flatten()
+    spread = float(np.percentile(plate.rgb, 99.5) - np.percentile(plate.rgb, 0.5))
+    return {
+        "alignment": {
+            "kind": alignment.kind,
+            "transform": alignment.transform.tolist(),
+            "inliers": _number(alignment.inliers),
+            "residual_px": _number(alignment.residual_px),
+            "points": alignment.points,
+            "coverage": alignment.coverage,
+            "gain": list(alignment.gain),
+            "offset": list(alignment.offset),
+        },
+        "alpha_area": float(alpha.mean()),
+        "unknown_area": float(band.float().mean()),
+        "recomposition_error": float(errors.median()) / max(spread, 1e-6),
+        "recomposition_error_max": float(error.max()),
+        "warnings": [*alignment.warnings, *_doubts(alignment)],
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _doubts(alignment: Alignment) -> list[str]:
+    """What an artist should know before believing the matte."""
+    doubts = []
+    if alignment.residual_px > _POOR_RESIDUAL_PX or alignment.inliers < _POOR_INLIERS:
+        doubts.append(
+            f"The clean plate fits badly (median residual {alignment.residual_px:.2f} px, "
+            f"{100 * alignment.inliers:.0f}% of {alignment.points} points agree)."
+        )
+    if alignment.coverage < _POOR_COVERAGE:
+        doubts.append(f"The clean plate covers only {100 * alignment.coverage:.0f}% of the plate.")
+    return doubts
