@@ -99,12 +99,13 @@ def read_image(
     Grey pictures become R = G = B. ``layer`` takes ``layer.R`` ... instead of ``R`` ...; ``view`` takes the
     part or channels of one eye. ``colourspace`` is the rule of :func:`colour.default_space`, which callers
     may replace. EXR colour with alpha counts as premultiplied. Raises ``MatteError`` with the codes
-    missing_file, unreadable, deep, too_large, no_colour, no_layer.
+    missing_file, unreadable, deep, too_large, no_colour, no_layer; ``name`` is what they call the picture,
+    where that is not its path.
     """
     if isinstance(source, Path):
         if not source.exists():
-            raise MatteError("missing_file", f"{source} does not exist.")
-        return _read_file(source, str(source), layer, view, limits)
+            raise MatteError("missing_file", f"{name or source} does not exist.")
+        return _read_file(source, name or str(source), layer, view, limits)
     label = name or "the picture"
     with _spool(Path(name).suffix or ".exr") as path:
         path.write_bytes(source)
@@ -269,8 +270,11 @@ def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> by
         return path.read_bytes()
 
 
-def write_image(path: Path, image: Image, form: ExrFormat | None = None) -> None:
-    """Writes ``image`` as the format its name asks for, as temporary + rename; creates the folder.
+def write_image(
+    path: Path, image: Image, form: ExrFormat | None = None, layers: Mapping[str, Image] | None = None
+) -> None:
+    """Writes ``image`` as the format its name asks for, as temporary + rename; creates the folder. ``layers``
+    are for EXR, as in :func:`encode_exr`.
 
     EXR is written as it is; other formats get sRGB-ready values as given, 16 bit where the format has it.
     Raises ``MatteError("cannot_write", ...)``.
@@ -278,7 +282,7 @@ def write_image(path: Path, image: Image, form: ExrFormat | None = None) -> None
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, image, {}, form or ExrFormat())
+        _write(temporary, image, layers or {}, form or ExrFormat())
         temporary.replace(path)
     except OSError as error:
         raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror or error}.") from None

@@ -1,0 +1,60 @@
+"""The one table from errors to the codes that clients see.
+
+Whatever a table entry does not name is a defect of ours: its code is ``internal`` and its traceback belongs
+in the log, not on the artist's screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matte_link.errors import ProtocolError
+
+from .errors import MatteCancelled, MatteError
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong: a stable code, one sentence, and what to do."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """The words for any error that ends a request."""
+    for kinds, words in _TABLE:
+        if isinstance(error, kinds) or type(error).__name__ in _NAMES.get(kinds, ()):
+            return words(error)
+    return Trouble(
+        "internal",
+        f"The server failed with {type(error).__name__}: {str(error)[:300]}.",
+        "This is a defect of Cleanplate; its log holds the details.",
+    )
+
+
+def _own_words(error: BaseException) -> Trouble:
+    assert isinstance(error, MatteError | ProtocolError)
+    return Trouble(error.code, error.message, error.hint)
+
+
+def _cancelled(error: BaseException) -> Trouble:
+    return Trouble("cancelled", "The matte was cancelled.")
+
+
+def _memory(error: BaseException) -> Trouble:
+    return Trouble(
+        "out_of_memory",
+        "The server ran out of memory on this frame.",
+        "Use a smaller picture, or a machine or GPU with more memory.",
+    )
+
+
+_TABLE = (
+    ((MatteError, ProtocolError), _own_words),
+    ((MatteCancelled,), _cancelled),
+    ((MemoryError,), _memory),
+)
+# torch's own name for it, so that this table needs no torch.
+_NAMES: dict[tuple[type[BaseException], ...], tuple[str, ...]] = {(MemoryError,): ("OutOfMemoryError",)}

@@ -1,0 +1,215 @@
+"""What the inference process does with one frame: files in, EXR out, the pipeline in between."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import OpenImageIO as oiio
+import torch
+from matte_link.messages import Matte, OnDisk
+from matte_link.options import MatteOptions
+
+from . import exr
+from .colour import from_scene_linear, resolve, to_scene_linear
+from .core.image import SCENE_LINEAR, Image
+from .core.result import Guides, MatteResult, PlatePair
+from .errors import MatteError
+from .frame_worker import WorkerSettings
+from .pipeline import MattePipeline
+from .worker_link import Finished, FrameJob, Picture, Ready
+
+Check = Callable[[], None]
+Begun = Callable[[str, int, int], None]
+_CLEAN_PLATES_KEPT = 4
+
+
+class FrameSolver:
+    """Owns the device, the pipeline with its warm models, and the last decoded clean plates."""
+
+    def __init__(self, device: str, spool: Path, roots: tuple[Path, ...], pipeline: MattePipeline) -> None:
+        self.device = device
+        self._spool = spool
+        self._roots = roots
+        self._pipeline = pipeline
+        self._clean_plates: OrderedDict[tuple[str, ...], Image] = OrderedDict()
+
+    @staticmethod
+    def create(settings: WorkerSettings) -> FrameSolver:
+        """Claims the device; raises ``MatteError("no_device", ...)`` where it is not there."""
+        device = choose_device(settings.device)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+            cv2.setNumThreads(settings.threads)
+            oiio.attribute("threads", settings.threads)
+        roots = tuple(Path(root) for root in settings.roots)
+        return FrameSolver(device, Path(settings.spool), roots, MattePipeline(torch.device(device)))
+
+    def ready(self) -> Ready:
+        """What the server is told once the device is there."""
+        devices = torch.cuda.device_count() if self.device.startswith("cuda") else 1
+        return Ready(self.device, devices)
+
+    def recover(self) -> None:
+        """After a failed frame: gives the device's memory back."""
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+    def solve(self, job: FrameJob, check: Check, begun: Begun) -> Finished:
+        """One frame. Raises ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
+        request = job.request
+        self._check_output(request)
+        begun("read", 0, 1)
+        pair, guides, space = self._read(job)
+        check()
+        result = self._pipeline.solve(pair, guides, request.options, check=check, progress=begun)
+        begun("write", 0, 1)
+        image, layers = matte_image(result, space, request.options)
+        form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
+        target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
+        exr.write_image(target, stamped(image, request), form, layers)
+        return Finished(job.number, request.output, dict(result.diagnostics))
+
+    # -- inputs
+
+    def _read(self, job: FrameJob) -> tuple[PlatePair, Guides, str]:
+        request, options = job.request, job.request.options
+        plate = self._picture(job, "plate", request.plate_layer)
+        space = plate.colourspace if options.colourspace == "auto" else resolve(options.colourspace)
+        clean = self._clean_plate(job, space if options.colourspace != "auto" else "")
+        linear = to_scene_linear(plate, space, options.ocio_config)
+        guides = Guides(self._guide(job, "core"), self._guide(job, "holdout"))
+        returned = space if self._is_exr(job, "plate") else SCENE_LINEAR
+        return PlatePair(linear, clean), guides, returned
+
+    def _clean_plate(self, job: FrameJob, plates_space: str) -> Image:
+        """Decoded and made linear once a shot: hosts send the same one with every frame."""
+        request, options = job.request, job.request.options
+        picture = job.pictures.get("clean_plate")
+        key = (
+            picture.digest if picture else "",
+            request.clean_layer,
+            request.view,
+            options.clean_colourspace,
+            plates_space,
+            options.ocio_config,
+        )
+        if key[0] and key in self._clean_plates:
+            self._clean_plates.move_to_end(key)
+            return self._clean_plates[key]
+        image = self._picture(job, "clean_plate", request.clean_layer)
+        own = options.clean_colourspace
+        space = resolve(own) if own != "auto" else plates_space or image.colourspace
+        linear = to_scene_linear(image, space, options.ocio_config)
+        if key[0]:
+            self._clean_plates[key] = linear
+            while len(self._clean_plates) > _CLEAN_PLATES_KEPT:
+                self._clean_plates.popitem(last=False)
+        return linear
+
+    def _guide(self, job: FrameJob, role: str) -> Image | None:
+        if getattr(job.request, role) is None:
+            return None
+        return exr.single(self._picture(job, role, ""))
+
+    def _picture(self, job: FrameJob, role: str, layer: str) -> Image:
+        path, name = self._file(job, role)
+        return exr.read_image(path, name=name, layer=layer, view=job.request.view)
+
+    def _file(self, job: FrameJob, role: str) -> tuple[Path, str]:
+        picture = job.pictures.get(role)
+        if isinstance(picture, Picture):
+            return Path(picture.path), picture.name or f"the {role.replace('_', ' ')}"
+        source = getattr(job.request, role)
+        assert isinstance(source, OnDisk)
+        return inside_roots(source.path, self._roots), source.path
+
+    def _is_exr(self, job: FrameJob, role: str) -> bool:
+        return self._file(job, role)[0].suffix.lower() == ".exr"
+
+    def _check_output(self, request: Matte) -> None:
+        if not request.output:
+            return
+        target = inside_roots(request.output, self._roots)
+        sources = (request.plate, request.clean_plate, request.core, request.holdout)
+        inputs = [Path(source.path) for source in sources if isinstance(source, OnDisk)]
+        if any(target == path.resolve() for path in inputs):
+            raise MatteError(
+                "output_is_input", f"{request.output} is also an input.", "Write the result somewhere else."
+            )
+
+
+def inside_roots(path: str, roots: tuple[Path, ...]) -> Path:
+    """``path`` with all links resolved, where that lies inside a root; else raises ``MatteError``."""
+    resolved = Path(os.path.realpath(path))
+    if not roots:
+        raise MatteError(
+            "path_refused",
+            f"{path} cannot be named by path: this server was given no folders.",
+            "Start it with --root FOLDER, or send the picture itself.",
+        )
+    if not Path(path).is_absolute() or not any(resolved.is_relative_to(root) for root in roots):
+        raise MatteError(
+            "path_refused",
+            f"{path} lies outside the folders that this server may touch.",
+            "Start the server with --root for its folder, or send the picture itself.",
+        )
+    return resolved
+
+
+def choose_device(wanted: str) -> str:
+    """The device's full name; raises ``MatteError("no_device", ...)`` where it is not there."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = wanted.partition(":")
+    there = {
+        "cpu": lambda: 1,
+        "cuda": torch.cuda.device_count,
+        "mps": lambda: int(torch.backends.mps.is_available()),
+    }
+    if kind not in there or (index and not index.isdigit()) or int(index or 0) >= there[kind]():
+        raise MatteError(
+            "no_device", f"This machine has no device {wanted!r}.", "Use --device auto, or see 'cleanplate doctor'."
+        )
+    return f"cuda:{index or 0}" if kind == "cuda" else kind
+
+
+def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple[Image, Mapping[str, Image]]:
+    """The EXR's R, G, B, A and the further layers that were asked for, colour in ``space``."""
+
+    def in_space(image: Image) -> Image:
+        return from_scene_linear(image, space, options.ocio_config)
+
+    alpha = result.alpha.pixels
+    foreground = result.foreground
+    if options.premultiplied:
+        # Light is multiplied by coverage while it is linear.
+        foreground = replace(foreground, pixels=foreground.pixels * alpha)
+    colour = in_space(foreground).pixels[..., :3]
+    image = replace(
+        foreground,
+        pixels=np.concatenate([colour, alpha], axis=-1),
+        channels=("R", "G", "B", "A"),
+        colourspace=space,
+        premultiplied=options.premultiplied,
+    )
+    layers: dict[str, Image] = {}
+    if options.layer_clean:
+        layers["clean"] = in_space(result.aligned_clean_plate)
+    if options.layer_confidence:
+        layers["confidence"] = result.confidence
+    return image, layers
+
+
+def stamped(image: Image, request: Matte) -> Image:
+    """The image with the client's mark of what it was made from, where the client gave one."""
+    stamp = request.hints.get("stamp")
+    if not stamp:
+        return image
+    mark = exr.Attribute("string", str(stamp)[:200])
+    return replace(image, metadata={**image.metadata, exr.STAMP: mark})

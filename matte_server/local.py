@@ -1,0 +1,115 @@
+"""A matting server of one's own: started on a free loopback port as its own process, and stopped again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from matte_link.endpoint import Endpoint
+
+from .errors import MatteError
+from .server import PARENT_VARIABLE
+
+_START_S = 180.0
+_STOP_S = 10.0
+
+
+class LocalServer:
+    """``with LocalServer() as server:`` runs ``cleanplate serve``; ``server.endpoint`` is where it listens.
+
+    ``arguments`` are further ones of ``cleanplate serve``. The server stops when the block ends, and when
+    this process dies in whatever way. Raises ``MatteError("no_server", ...)`` where it does not get ready.
+    """
+
+    def __init__(self, arguments: Sequence[str] = (), start_s: float = _START_S) -> None:
+        self.arguments = tuple(arguments)
+        self.start_s = start_s
+        self.endpoint = Endpoint()
+        self.facts: dict[str, Any] = {}
+        self._log: deque[str] = deque(maxlen=200)
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> LocalServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The server's process; 0 where it does not run."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def log(self) -> str:
+        """The last lines of the server's log."""
+        return "\n".join(self._log)
+
+    def start(self) -> None:
+        """Starts the server and waits until it is ready."""
+        bind = () if "--bind" in self.arguments else ("--bind", "tcp://127.0.0.1:*")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "matte_server", "serve", *bind, *self.arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, PARENT_VARIABLE: "1"},
+        )
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        # Both pipes are read for as long as the server runs: a full one would stop it.
+        self._follow(self._process.stdout, lines.put)
+        self._follow(self._process.stderr, self._log.append)
+        self._await_ready(self._process, lines)
+
+    def _follow(self, stream: Any, take: Any) -> None:
+        def read() -> None:
+            with contextlib.suppress(ValueError):
+                for line in stream:
+                    take(line.rstrip("\n"))
+
+        threading.Thread(target=read, daemon=True).start()
+
+    def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
+        deadline = time.monotonic() + self.start_s
+        while time.monotonic() < deadline:
+            try:
+                self.facts = json.loads(lines.get(timeout=0.1))
+            except queue.Empty:
+                if process.poll() is None:
+                    continue
+                break
+            self.endpoint = Endpoint(self.facts["address"])
+            return
+        reason = self._log[-1] if self._log else "It said nothing."
+        self.stop()
+        raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
+
+    def stop(self) -> None:
+        """Ends the server; it deletes what it kept."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()

@@ -1,0 +1,103 @@
+"""Which frame is next: interactive before batch, and within each the clients take turns.
+
+Pure bookkeeping. A client that asks for 500 frames gets one turn in the round, like the client that asks for
+one. So that a busy set of artists does not stop the farm for ever, one batch frame goes after every
+``BATCH_SHARE`` interactive ones while both wait.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Key = Hashable
+BATCH_SHARE = 8
+
+
+class _Round(Generic[Item]):
+    """The clients of one priority in the order of their turns, each with its own line."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[Key, deque[Item]] = OrderedDict()
+        self.size = 0
+
+    def push(self, client: Key, item: Item) -> None:
+        self._lines.setdefault(client, deque()).append(item)
+        self.size += 1
+
+    def pop(self) -> Item:
+        client, line = self._lines.popitem(last=False)
+        item = line.popleft()
+        if line:
+            self._lines[client] = line
+        self.size -= 1
+        return item
+
+    def remove(self, client: Key, item: Item) -> bool:
+        line = self._lines.get(client, deque())
+        if item not in line:
+            return False
+        line.remove(item)
+        self.size -= 1
+        if not line:
+            del self._lines[client]
+        return True
+
+    def ahead_of_last(self, client: Key) -> int:
+        """How many items go before the last one of ``client``."""
+        turns = len(self._lines[client])
+        return turns - 1 + sum(min(len(line), turns) for other, line in self._lines.items() if other != client)
+
+    def __iter__(self) -> Iterator[Item]:
+        for line in self._lines.values():
+            yield from line
+
+
+class FairQueue(Generic[Item]):
+    """Items of many clients in two priorities."""
+
+    def __init__(self) -> None:
+        self._interactive: _Round[Item] = _Round()
+        self._batch: _Round[Item] = _Round()
+        self._since_batch = 0
+
+    def __len__(self) -> int:
+        return self._interactive.size + self._batch.size
+
+    def __iter__(self) -> Iterator[Item]:
+        yield from self._interactive
+        yield from self._batch
+
+    @property
+    def interactive(self) -> int:
+        """Interactive items waiting."""
+        return self._interactive.size
+
+    @property
+    def batch(self) -> int:
+        """Batch items waiting."""
+        return self._batch.size
+
+    def push(self, client: Key, item: Item, interactive: bool) -> int:
+        """Queues an item; how many go before it as things stand."""
+        (self._interactive if interactive else self._batch).push(client, item)
+        if interactive:
+            return self._interactive.ahead_of_last(client)
+        return self._interactive.size + self._batch.ahead_of_last(client)
+
+    def pop(self) -> Item:
+        """The next item; raises ``IndexError`` where none waits."""
+        if not len(self):
+            raise IndexError("nothing waits")
+        batch_is_due = self._batch.size and self._since_batch >= BATCH_SHARE
+        if self._interactive.size and not batch_is_due:
+            self._since_batch += 1
+            return self._interactive.pop()
+        self._since_batch = 0
+        return self._batch.pop() if self._batch.size else self._interactive.pop()
+
+    def remove(self, client: Key, item: Item) -> bool:
+        """Takes an item out of its line; whether it was there."""
+        return self._interactive.remove(client, item) or self._batch.remove(client, item)

@@ -1,0 +1,206 @@
+"""Starts a matting server and runs it until it is told to stop: the composition root of ``cleanplate serve``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+from matte_link.endpoint import DEFAULT_ADDRESS, is_loopback
+from zmq.auth.thread import ThreadAuthenticator
+
+from .errors import MatteError
+from .keys import ServerKeys, load_server_keys
+from .service import Service, ServiceLimits
+from .spool import Spool
+from .transport import Mailbox, Stop, Transport, open_router
+from .worker_link import Ready, Unfit
+from .workers import Died, PoolPlan, WorkerEvent, WorkerPool
+
+log = logging.getLogger(__name__)
+_STARTS_TRIED = 2
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How a server is to run. ``workers`` 0: one per GPU, else one. ``roots``: the folders inside which
+    clients may name files by path; none means that no path is taken. ``keys``: the folder that
+    ``cleanplate keys`` made, needed for every address that is not this machine's own."""
+
+    bind: str = DEFAULT_ADDRESS
+    device: str = "auto"
+    workers: int = 0
+    roots: tuple[Path, ...] = ()
+    keys: Path | None = None
+    hang_s: float = 300.0
+    limits: ServiceLimits = field(default_factory=ServiceLimits)
+
+
+def serve(config: ServerConfig) -> int:
+    """Runs until SIGTERM, SIGINT or the end of a parent that asked for it; returns the exit code.
+
+    Prints one JSON line with the bound ``address`` when the first worker is ready. Raises ``MatteError`` with
+    the codes port_taken, bad_address, keys_needed, bad_keys, bad_root, and a worker's own (no_device).
+    """
+    keys = _keys(config)
+    roots = tuple(_root(root) for root in config.roots)
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(_context())
+        if keys:
+            stack.enter_context(_authenticator(context, keys))
+        router = stack.enter_context(contextlib.closing(open_router(context)))
+        if keys:
+            router.curve_server = True
+            router.curve_publickey, router.curve_secretkey = keys.public.encode(), keys.secret.encode()
+            router.setsockopt_string(zmq.ZAP_DOMAIN, "cleanplate")
+        address = _bind(router, config.bind)
+        spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
+        mailbox = stack.enter_context(contextlib.closing(Mailbox()))
+        pool = WorkerPool(_plan(config, spool, roots), mailbox.post)
+        stack.callback(pool.close)
+        service = Service(pool, spool, config.limits)
+        start = _Start(address, mailbox)
+        with _signals(mailbox):
+            pool.start()
+            Transport(router, service, pool, mailbox, start.observe).run()
+    if start.failure:
+        raise start.failure
+    log.info("The server at %s has stopped.", address)
+    return 0
+
+
+@contextlib.contextmanager
+def _context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        yield context
+    finally:
+        context.term()
+
+
+@contextlib.contextmanager
+def _authenticator(context: zmq.Context[zmq.Socket[bytes]], keys: ServerKeys) -> Iterator[None]:
+    """Lets in only the clients whose public keys are listed."""
+    authenticator = ThreadAuthenticator(context)
+    authenticator.start()
+    try:
+        authenticator.configure_curve_callback("cleanplate", keys)
+        yield
+    finally:
+        authenticator.stop()
+
+
+def _keys(config: ServerConfig) -> ServerKeys | None:
+    if config.keys:
+        return load_server_keys(config.keys)
+    if not is_loopback(config.bind):
+        raise MatteError(
+            "keys_needed",
+            f"{config.bind} can be reached from other machines, so the server needs keys and a list of clients.",
+            "Make them with 'cleanplate keys', then start with --keys FOLDER; or bind to 127.0.0.1.",
+        )
+    return None
+
+
+def _root(root: Path) -> Path:
+    if not root.is_dir():
+        raise MatteError("bad_root", f"The root {root} is not a folder.")
+    return root.resolve()
+
+
+def _bind(router: zmq.Socket[bytes], address: str) -> str:
+    try:
+        router.bind(address)
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EADDRINUSE:
+            raise MatteError(
+                "port_taken",
+                f"The address {address} is already taken, perhaps by another Cleanplate server.",
+                "Look with 'cleanplate status', or choose another port with --bind.",
+            ) from None
+        raise MatteError("bad_address", f"The server cannot bind to {address}: {error}.") from None
+    return router.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...]) -> PoolPlan:
+    cores = _cores()
+    threads = max(1, cores // max(config.workers, 1))
+    # NumPy's and SciPy's libraries read these when a worker first imports them.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    return PoolPlan(spool.folder, config.device, config.workers, threads, roots, config.hang_s)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Start:
+    """Says once that the server is ready, or stops it where its first workers cannot work."""
+
+    def __init__(self, address: str, mailbox: Mailbox) -> None:
+        self.failure: MatteError | None = None
+        self._address = address
+        self._mailbox = mailbox
+        self._ready = False
+        self._deaths = 0
+
+    def observe(self, event: WorkerEvent) -> None:
+        what = event.what
+        if isinstance(what, Died):
+            log.warning("Worker %d died: %s", event.worker, what.reason)
+        if self._ready or self.failure:
+            return
+        if isinstance(what, Ready):
+            self._ready = True
+            log.info("The server listens at %s and computes on %s.", self._address, what.device)
+            line = {"ready": True, "address": self._address, "pid": os.getpid(), "device": what.device}
+            print(json.dumps(line), flush=True)
+        elif isinstance(what, Unfit):
+            self._fail(MatteError(what.code, what.message, what.hint))
+        elif isinstance(what, Died):
+            self._deaths += 1
+            if self._deaths >= _STARTS_TRIED:
+                self._fail(MatteError("worker_died", f"The matting process does not start. {what.reason}"))
+
+    def _fail(self, failure: MatteError) -> None:
+        self.failure = failure
+        self._mailbox.post(Stop())
+
+
+@contextlib.contextmanager
+def _signals(mailbox: Mailbox) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the loop; where a parent holds our standard input open, so does its end."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, lambda *_: mailbox.post(Stop()))
+    if os.environ.get(PARENT_VARIABLE):
+        threading.Thread(target=_watch_parent, args=(mailbox,), daemon=True).start()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+PARENT_VARIABLE = "CLEANPLATE_STOP_WITH_STDIN"
+"""Set by whoever starts a server for itself: the server then stops when its standard input closes, so that it
+never outlives a parent that was killed."""
+
+
+def _watch_parent(mailbox: Mailbox) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        while sys.stdin.buffer.read(4096):
+            pass
+    mailbox.post(Stop())

@@ -1,0 +1,434 @@
+"""What the server decides: a client's message in, messages to clients out. Owns no socket and no process.
+
+The rules:
+
+* A request is known by its client and id. Sent again with the same content it is the same request: it goes on
+  where it is, or is answered again from a short memory. With other content it is refused.
+* Nothing grows: each client has a limit of waiting frames, all together have one, pictures have a budget in
+  bytes. Beyond it the answer is ``busy``, and the client asks again later.
+* A frame whose worker died fails with a code and is not tried again: it may be what killed it.
+* A client that cannot be reached loses its place; one that comes back sends what it still wants.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+import zlib
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+from matte_link.messages import (
+    Accepted,
+    Blob,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    Ping,
+    Pong,
+    Progress,
+    Status,
+    StatusReply,
+    Store,
+    Stored,
+)
+from matte_link.options import option_specs
+from matte_link.wire import WIRE_VERSION, WireError
+
+from .errors import MatteError
+from .failures import Trouble, trouble_of
+from .schedule import FairQueue
+from .spool import Spool
+from .store import PictureStore, suffix_of
+from .worker_link import ROLES, Begun, Failed, Finished, FrameJob, Picture, Said
+from .workers import Died, WorkerState
+
+Client = bytes
+"""A client as the transport names it; nothing is read out of it."""
+Outgoing = tuple[Client, Message]
+_ERRORS_KEPT = 20
+_RATE_WINDOW_S = 60.0
+
+
+@dataclass(frozen=True)
+class ServiceLimits:
+    """How much is taken on before the answer is ``busy``. Bytes and frames."""
+
+    frames_per_client: int = 32
+    frames: int = 1024
+    clients: int = 512
+    spool: int = 4 << 30
+    store: int = 2 << 30
+    replies: int = 64 << 20
+    """Finished mattes remembered for clients that ask again."""
+    reply_s: float = 60.0
+
+
+class Pool(Protocol):
+    """The workers, as far as the service needs them."""
+
+    states: list[WorkerState]
+
+    def idle(self) -> int | None: ...
+
+    def submit(self, worker: int, job: FrameJob) -> None: ...
+
+    def cancel(self, number: int) -> None: ...
+
+
+@dataclass(eq=False)
+class _Frame:
+    """One frame on its way."""
+
+    client: Client
+    job: FrameJob
+    fingerprint: int
+    arrived: float
+    running: bool = False
+    wanted: bool = True
+    """False once cancelled: its worker is only waited for."""
+
+    @property
+    def id(self) -> str:
+        return self.job.request.id
+
+
+@dataclass(frozen=True)
+class _Answered:
+    reply: MatteReply
+    fingerprint: int
+    at: float
+
+
+@dataclass
+class _Counts:
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    refused: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    finished_at: deque[float] = field(default_factory=lambda: deque(maxlen=4096))
+
+
+class Service:
+    """The state of one server. Called by one thread; ``clock`` is monotonic seconds."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        spool: Spool,
+        limits: ServiceLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or ServiceLimits()
+        self.instance = uuid.uuid4().hex
+        self.counts = _Counts()
+        self._pool = pool
+        self._spool = spool
+        self._clock = clock
+        self._started = clock()
+        self._store = PictureStore(spool, self.limits.store)
+        self._queue: FairQueue[_Frame] = FairQueue()
+        self._by_number: dict[int, _Frame] = {}
+        self._by_id: dict[tuple[Client, str], _Frame] = {}
+        self._answered: OrderedDict[tuple[Client, str], _Answered] = OrderedDict()
+        self._answered_bytes = 0
+        self._last_number = 0
+        self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS_KEPT)
+
+    # -- messages of clients
+
+    def receive(self, client: Client, message: Message) -> Iterator[Outgoing]:
+        """Handles a message; yields what to send, in order."""
+        try:
+            yield from self._handle(client, message)
+        except MatteError as error:
+            yield client, self._refusal(message.id, trouble_of(error))
+        yield from self._dispatch()
+
+    def malformed(self, client: Client, error: WireError) -> Iterator[Outgoing]:
+        """Answers what could not be decoded."""
+        yield client, self._refusal(error.request_id, trouble_of(error))
+
+    def _refusal(self, request_id: str, trouble: Trouble) -> Failure:
+        self.counts.refused += 1
+        if trouble.code != "busy":
+            self._note(request_id, trouble)
+        return Failure(request_id, trouble.code, trouble.message, trouble.hint)
+
+    def _handle(self, client: Client, message: Message) -> Iterator[Outgoing]:
+        if isinstance(message, Matte):
+            yield from self._matte(client, message)
+        elif isinstance(message, Store):
+            self._store.add(message.digest, message.data, message.name)
+            self.counts.bytes_in += len(message.data)
+            yield client, Stored(message.id, message.digest)
+        elif isinstance(message, Cancel):
+            yield from self._cancel(client, message.target)
+        elif isinstance(message, Ping):
+            yield client, Pong(message.id, version("cleanplate"), WIRE_VERSION, _models(), self.instance)
+        elif isinstance(message, Status):
+            yield client, StatusReply(message.id, self.state())
+        else:
+            raise MatteError("protocol", f"A server does not take {type(message).__name__} messages.")
+
+    def _matte(self, client: Client, request: Matte) -> Iterator[Outgoing]:
+        fingerprint = _fingerprint(request)
+        known = self._by_id.get((client, request.id)) or self._answered.get((client, request.id))
+        if known and known.fingerprint != fingerprint:
+            raise MatteError(
+                "id_reused", f"Request {request.id} was sent before with other content.", "Give each its own id."
+            )
+        if isinstance(known, _Answered):
+            yield client, known.reply
+        elif known and known.wanted:
+            yield client, Accepted(request.id)
+        else:
+            yield client, self._admit(client, request, fingerprint)
+
+    def _admit(self, client: Client, request: Matte, fingerprint: int) -> Accepted:
+        self._check_room(client, request)
+        frame = _Frame(client, self._job(request), fingerprint, self._clock())
+        self._by_number[frame.job.number] = frame
+        self._by_id[client, request.id] = frame
+        position = self._queue.push(client, frame, request.priority == "interactive")
+        return Accepted(request.id, position)
+
+    def _check_room(self, client: Client, request: Matte) -> None:
+        waiting = [frame for frame in self._by_number.values() if frame.wanted]
+        mine = sum(frame.client == client for frame in waiting)
+        clients = {frame.client for frame in waiting} | {client}
+        size = sum(len(blob) for blob in _blobs(request))
+        if mine >= self.limits.frames_per_client or len(waiting) >= self.limits.frames:
+            raise MatteError("busy", f"The server has {len(waiting)} frames waiting.", "Send it again shortly.")
+        if len(clients) > self.limits.clients:
+            raise MatteError("busy", f"The server has {len(clients) - 1} clients.", "Send it again shortly.")
+        if not self._spool.fits(size):
+            raise MatteError("busy", "The server has no room for another picture now.", "Send it again shortly.")
+
+    def _job(self, request: Matte) -> FrameJob:
+        self._last_number += 1
+        pictures: dict[str, Picture] = {}
+        try:
+            for role in ROLES:
+                picture = self._picture(role, getattr(request, role))
+                if picture:
+                    pictures[role] = picture
+        except MatteError:
+            self._release(pictures)
+            raise
+        # The blobs now lie in the spool; the request must not keep the socket's memory alive.
+        emptied: dict[str, Any] = {role: Inline(b"", picture.name) for role, picture in pictures.items()}
+        return FrameJob(self._last_number, replace(request, **emptied), pictures, f"result-{self._last_number}.exr")
+
+    def _picture(self, role: str, source: object) -> Picture | None:
+        if isinstance(source, Digest):
+            picture = self._store.hold(source.digest)
+            if picture is None:
+                what = role.replace("_", " ")
+                raise MatteError(f"{role}_unknown", f"The server does not hold this {what}.", "Store it first.")
+            return picture
+        if isinstance(source, Inline):
+            self.counts.bytes_in += len(source.data)
+            return Picture(str(self._spool.write(source.data, suffix_of(source.name))), source.name)
+        return None
+
+    def _release(self, pictures: Mapping[str, Picture]) -> None:
+        for picture in pictures.values():
+            if picture.digest:
+                self._store.release(picture.digest)
+            else:
+                self._spool.remove(Path(picture.path))
+
+    def _cancel(self, client: Client, request_id: str) -> Iterator[Outgoing]:
+        frame = self._by_id.get((client, request_id))
+        if frame and frame.wanted:
+            self._abandon(frame)
+            self.counts.cancelled += 1
+            yield client, Failure(request_id, "cancelled", "The matte was cancelled.")
+
+    def _abandon(self, frame: _Frame) -> None:
+        if frame.running:
+            frame.wanted = False
+            del self._by_id[frame.client, frame.id]
+            self._pool.cancel(frame.job.number)
+        else:
+            self._queue.remove(frame.client, frame)
+            self._forget(frame)
+
+    def client_lost(self, client: Client) -> Iterator[Outgoing]:
+        """The client cannot be reached: what it wanted is dropped."""
+        for frame in [frame for frame in self._by_number.values() if frame.client == client and frame.wanted]:
+            self._abandon(frame)
+        yield from self._dispatch()
+
+    # -- events of workers
+
+    def worker_event(self, what: Said | Died) -> Iterator[Outgoing]:
+        """Handles what a worker said; yields what to send."""
+        frame = self._by_number.get(getattr(what, "number", 0))
+        if frame:
+            yield from self._frame_event(frame, what)
+        yield from self._dispatch()
+
+    def _frame_event(self, frame: _Frame, what: Said | Died) -> Iterator[Outgoing]:
+        if isinstance(what, Begun) and frame.wanted:
+            yield frame.client, Progress(frame.id, what.stage, what.done, what.total)
+        elif isinstance(what, Finished | Failed | Died):
+            answer = self._answer(frame, what) if frame.wanted else None
+            self._forget(frame)
+            if answer:
+                yield frame.client, answer
+
+    def _answer(self, frame: _Frame, what: Finished | Failed | Died) -> MatteReply | Failure:
+        if isinstance(what, Finished):
+            return self._reply(frame, what)
+        trouble = _death(what) if isinstance(what, Died) else Trouble(what.code, what.message, what.hint)
+        self.counts.failed += 1
+        self._note(frame.id, trouble, frame.job.request.frame)
+        return Failure(frame.id, trouble.code, trouble.message, trouble.hint)
+
+    def _reply(self, frame: _Frame, what: Finished) -> MatteReply:
+        data: Blob = b"" if what.output else self._spool.take(self._result(frame))
+        reply = MatteReply(frame.id, frame.job.request.frame, data, what.output, what.diagnostics)
+        self.counts.done += 1
+        self.counts.bytes_out += len(data)
+        self.counts.finished_at.append(self._clock())
+        self._remember(frame, reply)
+        return reply
+
+    def _remember(self, frame: _Frame, reply: MatteReply) -> None:
+        self._answered[frame.client, frame.id] = _Answered(reply, frame.fingerprint, self._clock())
+        self._answered_bytes += len(reply.data)
+        self._forget_answers()
+
+    def _forget_answers(self) -> None:
+        while self._answered:
+            oldest = next(iter(self._answered.values()))
+            is_old = self._clock() - oldest.at > self.limits.reply_s
+            if not is_old and self._answered_bytes <= self.limits.replies:
+                return
+            self._answered.popitem(last=False)
+            self._answered_bytes -= len(oldest.reply.data)
+
+    def tick(self) -> None:
+        """Called about once a second: lets go of what has grown old."""
+        self._forget_answers()
+
+    def _result(self, frame: _Frame) -> Path:
+        path = self._spool.folder / frame.job.result
+        self._spool.adopt(path)
+        return path
+
+    def _forget(self, frame: _Frame) -> None:
+        self._release(frame.job.pictures)
+        self._spool.remove_result(frame.job.result)
+        self._by_number.pop(frame.job.number, None)
+        if self._by_id.get((frame.client, frame.id)) is frame:
+            del self._by_id[frame.client, frame.id]
+
+    def _dispatch(self) -> Iterator[Outgoing]:
+        while len(self._queue) and (worker := self._pool.idle()) is not None:
+            frame = self._queue.pop()
+            frame.running = True
+            self._pool.submit(worker, frame.job)
+            yield frame.client, Progress(frame.id, "start", 0, 1)
+
+    # -- what the server says of itself
+
+    def _note(self, request_id: str, trouble: Trouble, frame: int | None = None) -> None:
+        self._errors.append(
+            {"at": time.time(), "id": request_id, "frame": frame, "code": trouble.code, "message": trouble.message}
+        )
+
+    def state(self) -> dict[str, Any]:
+        """The figures of StatusReply; JSON values only."""
+        now = self._clock()
+        frames = list(self._by_number.values())
+        recent = sum(now - at <= _RATE_WINDOW_S for at in self.counts.finished_at)
+        return {
+            "version": version("cleanplate"),
+            "instance": self.instance,
+            "uptime_s": round(now - self._started, 1),
+            "queue": {"interactive": self._queue.interactive, "batch": self._queue.batch},
+            "running": sum(frame.running for frame in frames),
+            "clients": len({frame.client for frame in frames if frame.wanted}),
+            "frames": {
+                "done": self.counts.done,
+                "failed": self.counts.failed,
+                "cancelled": self.counts.cancelled,
+                "refused": self.counts.refused,
+                "per_second": round(recent / min(max(now - self._started, 1.0), _RATE_WINDOW_S), 3),
+            },
+            "bytes": {"in": self.counts.bytes_in, "out": self.counts.bytes_out},
+            "store": {"pictures": len(self._store), "bytes": self._store.used, "budget": self.limits.store},
+            "spool": {"bytes": self._spool.used, "budget": self._spool.budget},
+            "workers": [_worker_state(state) for state in self._pool.states],
+            "errors": list(self._errors),
+        }
+
+
+def _models() -> tuple[str, ...]:
+    return next(spec.choices for spec in option_specs() if spec.name == "model")
+
+
+def _worker_state(state: WorkerState) -> dict[str, Any]:
+    busy_s = round(time.monotonic() - state.since, 1) if state.job else 0.0
+    return {
+        "device": state.device,
+        "pid": state.pid,
+        "ready": state.ready,
+        "stage": state.stage,
+        "busy_s": busy_s,
+        "memory": _memory(state.pid),
+        "frames": state.frames,
+        "deaths": state.deaths,
+    }
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+    except psutil.Error:
+        return 0
+
+
+def _death(died: Died) -> Trouble:
+    if died.code == "worker_hung":
+        return Trouble(
+            "worker_hung",
+            f"The process that computed this frame hung and was replaced. {died.reason}",
+            "Try the frame again; where it hangs again, use a smaller picture or another model.",
+        )
+    return Trouble(
+        "worker_died",
+        f"The process that computed this frame died and was replaced. {died.reason}",
+        "Try the frame again; where it dies again, the picture or the machine's memory is the cause.",
+    )
+
+
+def _blobs(request: Matte) -> list[Blob]:
+    sources = (getattr(request, role) for role in ROLES)
+    return [source.data for source in sources if isinstance(source, Inline)]
+
+
+def _fingerprint(request: Matte) -> int:
+    """Tells a request that is sent again from another one under the same id. Not a secret, so a checksum."""
+    value = 0
+    for blob in _blobs(request):
+        value = zlib.crc32(blob, value)
+    named = {role: None for role in ROLES if isinstance(getattr(request, role), Inline)}
+    rest = [getattr(request, role) for role in ROLES if role not in named]
+    words = (request.frame, rest, request.options.to_dict(), request.output, request.plate_layer)
+    more = (request.clean_layer, request.view, dict(request.hints), request.priority)
+    return zlib.crc32(repr((words, more)).encode(), value)

@@ -1,0 +1,100 @@
+"""Files that live as long as a request: in memory where the machine has such a place.
+
+Pictures go from the socket into a file once and from there to whoever reads them; OpenImageIO reads files
+only, and a path passes between processes for nothing. The folder's name holds the server's process id, so the
+next server finds and removes what a killed one left behind.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import psutil
+from matte_link.messages import Blob
+
+_NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
+_MEMORY = Path("/dev/shm")
+_LEAST_MEMORY = 1 << 30
+
+
+class Spool:
+    """A private folder with a budget in bytes. Not thread-safe: the server's loop owns it."""
+
+    def __init__(self, budget: int, parent: Path | None = None) -> None:
+        parent = parent or default_parent()
+        remove_stale(parent)
+        self.folder = parent / f"cleanplate-server-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self.folder.mkdir(mode=0o700)
+        self.budget = budget
+        self.used = 0
+        self._sizes: dict[Path, int] = {}
+
+    def fits(self, size: int) -> bool:
+        """Whether ``size`` more bytes are within the budget and on the disk."""
+        return self.used + size <= self.budget and size < shutil.disk_usage(self.folder).free
+
+    def write(self, data: Blob, suffix: str = "") -> Path:
+        """A new file with ``data``; the caller has asked :meth:`fits`. Raises ``OSError``."""
+        path = self.folder / f"{uuid.uuid4().hex}{suffix}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+        self.adopt(path)
+        return path
+
+    def adopt(self, path: Path) -> int:
+        """Counts a file that a worker wrote; its size."""
+        size = path.stat().st_size
+        self._sizes[path] = size
+        self.used += size
+        return size
+
+    def remove(self, path: Path) -> None:
+        """Forgets and deletes a file; one that is gone is fine."""
+        self.used -= self._sizes.pop(path, 0)
+        path.unlink(missing_ok=True)
+
+    def remove_result(self, name: str) -> None:
+        """Deletes a worker's result and whatever it left half-written beside it when it died."""
+        self.remove(self.folder / name)
+        for path in self.folder.glob(f".{Path(name).stem}.*"):
+            path.unlink(missing_ok=True)
+
+    def take(self, path: Path) -> Blob:
+        """The bytes of a file that is then gone: mapped, not read, where the system lets one delete a mapped
+        file, so that nothing is copied before the socket does."""
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if os.name != "posix" or not size:
+                data: Blob = file.read()
+            else:
+                data = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+        self.remove(path)
+        return data
+
+    def close(self) -> None:
+        """Deletes everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def default_parent() -> Path:
+    """Memory where there is enough of it (containers often give 64 MB), else the temporary folder."""
+    if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _LEAST_MEMORY:
+        return _MEMORY
+    return Path(tempfile.gettempdir())
+
+
+def remove_stale(parent: Path) -> None:
+    """Deletes the folders of servers that do not run any more."""
+    for folder in parent.glob("cleanplate-server-*"):
+        match = _NAME.match(folder.name)
+        if match and not psutil.pid_exists(int(match.group(1))):
+            shutil.rmtree(folder, ignore_errors=True)

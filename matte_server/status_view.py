@@ -1,0 +1,76 @@
+"""A server's state for people: one page of text, or one that renews itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from matte_link.client import MatteClient
+from matte_link.errors import LinkError
+from rich.live import Live
+from rich.text import Text
+
+_GIB = 1 << 30
+
+
+def describe_state(state: Mapping[str, Any], address: str) -> str:
+    """The figures of a StatusReply as lines of text."""
+    frames, queue = state["frames"], state["queue"]
+    lines = [
+        f"Cleanplate {state['version']} at {address}, up {_span(state['uptime_s'])}",
+        f"queue    {queue['interactive']} interactive, {queue['batch']} batch, {state['running']} running, "
+        f"{state['clients']} clients",
+        f"frames   {frames['done']} done, {frames['failed']} failed, {frames['cancelled']} cancelled, "
+        f"{frames['refused']} refused, {frames['per_second']:.2f} a second",
+        f"memory   {_memory(state)}",
+    ]
+    lines += [_worker(number, worker) for number, worker in enumerate(state["workers"])]
+    lines += [_error(error) for error in state["errors"][-5:]]
+    return "\n".join(lines)
+
+
+def _memory(state: Mapping[str, Any]) -> str:
+    store, spool = state["store"], state["spool"]
+    return (
+        f"clean plates {store['pictures']} in {store['bytes'] / _GIB:.2f} of {store['budget'] / _GIB:.1f} GB, "
+        f"pictures under way {spool['bytes'] / _GIB:.2f} of {spool['budget'] / _GIB:.1f} GB"
+    )
+
+
+def _worker(number: int, worker: Mapping[str, Any]) -> str:
+    doing = f"{worker['stage'] or 'busy'} for {worker['busy_s']} s" if worker["busy_s"] else "idle"
+    if not worker["ready"]:
+        doing = "starting"
+    return (
+        f"worker {number} {worker['device']} pid {worker['pid']}: {doing}, {worker['frames']} frames, "
+        f"{worker['memory'] / _GIB:.2f} GB, replaced {worker['deaths']} times"
+    )
+
+
+def _error(error: Mapping[str, Any]) -> str:
+    at = time.strftime("%H:%M:%S", time.localtime(error["at"]))
+    return f"error    {at} {error['code']}: {error['message']}"
+
+
+def _span(seconds: float) -> str:
+    minutes, _ = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours:02} h {minutes:02} min" if days else f"{hours} h {minutes:02} min"
+
+
+def watch(client: MatteClient, interval_s: float = 1.0) -> int:
+    """Shows the state until interrupted, through restarts of the server too."""
+    address = client.endpoint.address
+    with Live(refresh_per_second=4) as live:
+        while True:
+            live.update(Text(_now(client, address)))
+            time.sleep(interval_s)
+
+
+def _now(client: MatteClient, address: str) -> str:
+    try:
+        return describe_state(client.status().state, address)
+    except LinkError as error:
+        return str(error)
