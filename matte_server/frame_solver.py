@@ -17,11 +17,12 @@ from matte_link.options import MatteOptions
 
 from . import exr
 from .colour import from_scene_linear, resolve, to_scene_linear
-from .core.image import SCENE_LINEAR, Image
-from .core.result import Guides, MatteResult, PlatePair
+from .core.image import SCENE_LINEAR, Guides, Image, PlatePair
+from .core.result import MatteResult
 from .errors import MatteError
 from .frame_worker import WorkerSettings
-from .pipeline import MattePipeline
+from .models.registry import available_models
+from .pipeline import STAGES, MattePipeline
 from .worker_link import Finished, FrameJob, Picture, Ready
 
 Check = Callable[[], None]
@@ -53,7 +54,7 @@ class FrameSolver:
     def ready(self) -> Ready:
         """What the server is told once the device is there."""
         devices = torch.cuda.device_count() if self.device.startswith("cuda") else 1
-        return Ready(self.device, devices)
+        return Ready(self.device, devices, available_models())
 
     def recover(self) -> None:
         """After a failed frame: gives the device's memory back."""
@@ -63,12 +64,19 @@ class FrameSolver:
     def solve(self, job: FrameJob, check: Check, begun: Begun) -> Finished:
         """One frame. Raises ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
         request = job.request
-        self._check_output(request)
-        begun("read", 0, 1)
+        self._check_paths(request)
+        steps = len(STAGES) + 2
+        begun("read", 0, steps)
         pair, guides, space = self._read(job)
         check()
-        result = self._pipeline.solve(pair, guides, request.options, check=check, progress=begun)
-        begun("write", 0, 1)
+        result = self._pipeline.solve(
+            pair,
+            guides,
+            request.options,
+            check=check,
+            progress=lambda stage, done, total: begun(stage, done + 1, total + 2),
+        )
+        begun("write", steps - 1, steps)
         image, layers = matte_image(result, space, request.options)
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
@@ -80,15 +88,19 @@ class FrameSolver:
     def _read(self, job: FrameJob) -> tuple[PlatePair, Guides, str]:
         request, options = job.request, job.request.options
         plate = self._picture(job, "plate", request.plate_layer)
-        space = plate.colourspace if options.colourspace == "auto" else resolve(options.colourspace)
-        clean = self._clean_plate(job, space if options.colourspace != "auto" else "")
+        said = _said_space(request)
+        space = said or plate.colourspace
         linear = to_scene_linear(plate, space, options.ocio_config)
         guides = Guides(self._guide(job, "core"), self._guide(job, "holdout"))
-        returned = space if self._is_exr(job, "plate") else SCENE_LINEAR
-        return PlatePair(linear, clean), guides, returned
+        # An EXR comes back in the space it came in; of other formats the result is an EXR, which is linear.
+        returned = space if self._file(job, "plate")[0].suffix.lower() == ".exr" else SCENE_LINEAR
+        if options.output_colourspace != "auto":
+            returned = resolve(options.output_colourspace)
+        return PlatePair(linear, self._clean_plate(job, plate.colourspace, said)), guides, returned
 
-    def _clean_plate(self, job: FrameJob, plates_space: str) -> Image:
-        """Decoded and made linear once a shot: hosts send the same one with every frame."""
+    def _clean_plate(self, job: FrameJob, plates_own: str, said: str) -> Image:
+        """Decoded and made linear once a shot: hosts send the same one with every frame. What was ``said`` of
+        the plate holds for a clean plate of the same kind of file too."""
         request, options = job.request, job.request.options
         picture = job.pictures.get("clean_plate")
         key = (
@@ -96,15 +108,17 @@ class FrameSolver:
             request.clean_layer,
             request.view,
             options.clean_colourspace,
-            plates_space,
+            plates_own,
+            said,
             options.ocio_config,
         )
         if key[0] and key in self._clean_plates:
             self._clean_plates.move_to_end(key)
             return self._clean_plates[key]
         image = self._picture(job, "clean_plate", request.clean_layer)
-        own = options.clean_colourspace
-        space = resolve(own) if own != "auto" else plates_space or image.colourspace
+        space = resolve(options.clean_colourspace)
+        if options.clean_colourspace == "auto":
+            space = said if said and image.colourspace == plates_own else image.colourspace
         linear = to_scene_linear(image, space, options.ocio_config)
         if key[0]:
             self._clean_plates[key] = linear
@@ -129,8 +143,12 @@ class FrameSolver:
         assert isinstance(source, OnDisk)
         return inside_roots(source.path, self._roots), source.path
 
-    def _is_exr(self, job: FrameJob, role: str) -> bool:
-        return self._file(job, role)[0].suffix.lower() == ".exr"
+    def _check_paths(self, request: Matte) -> None:
+        """Every file that the client names by path, before any of them is touched."""
+        for path in (request.options.weights, request.options.ocio_config):
+            if path and "://" not in path:
+                inside_roots(path, self._roots)
+        self._check_output(request)
 
     def _check_output(self, request: Matte) -> None:
         if not request.output:
@@ -142,6 +160,13 @@ class FrameSolver:
             raise MatteError(
                 "output_is_input", f"{request.output} is also an input.", "Write the result somewhere else."
             )
+
+
+def _said_space(request: Matte) -> str:
+    """The plate's space where the artist or the host said it; empty leaves it to the file."""
+    if request.options.colourspace != "auto":
+        return resolve(request.options.colourspace)
+    return resolve(str(request.hints.get("colourspace", ""))[:200])
 
 
 def inside_roots(path: str, roots: tuple[Path, ...]) -> Path:
@@ -168,11 +193,11 @@ def choose_device(wanted: str) -> str:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     there = {
-        "cpu": lambda: 1,
-        "cuda": torch.cuda.device_count,
-        "mps": lambda: int(torch.backends.mps.is_available()),
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
     }
-    if kind not in there or (index and not index.isdigit()) or int(index or 0) >= there[kind]():
+    if kind not in there or (index and not index.isdigit()) or int(index or 0) >= there[kind]:
         raise MatteError(
             "no_device", f"This machine has no device {wanted!r}.", "Use --device auto, or see 'cleanplate doctor'."
         )
@@ -203,6 +228,8 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
         layers["clean"] = in_space(result.aligned_clean_plate)
     if options.layer_confidence:
         layers["confidence"] = result.confidence
+    if options.layer_difference:
+        layers["difference"] = result.difference
     return image, layers
 
 

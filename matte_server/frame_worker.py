@@ -44,7 +44,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
     try:
         solver = _solver(settings)
-    except Exception as error:  # noqa: BLE001 - the process's edge: the server must hear why
+    except Exception as error:
         log.exception("This worker cannot work.")
         trouble = trouble_of(error)
         _say(pipe, Unfit(trouble.code, trouble.message, trouble.hint))
@@ -77,7 +77,7 @@ def _one_frame(solver: FrameSolver, job: FrameJob, pipe: Connection) -> None:
         said: Said = solver.solve(job, check, begun)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
-    except Exception as error:  # noqa: BLE001 - one frame's defect must not end the process
+    except Exception as error:
         trouble = trouble_of(error)
         if trouble.code == "internal":
             log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)

@@ -117,6 +117,7 @@ def _root(root: Path) -> Path:
 
 
 def _bind(router: zmq.Socket[bytes], address: str) -> str:
+    router.setsockopt(zmq.IPV6, int("[" in address))
     try:
         router.bind(address)
     except zmq.ZMQError as error:

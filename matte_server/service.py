@@ -41,7 +41,6 @@ from matte_link.messages import (
     Store,
     Stored,
 )
-from matte_link.options import option_specs
 from matte_link.wire import WIRE_VERSION, WireError
 
 from .errors import MatteError
@@ -77,6 +76,7 @@ class Pool(Protocol):
     """The workers, as far as the service needs them."""
 
     states: list[WorkerState]
+    models: tuple[str, ...]
 
     def idle(self) -> int | None: ...
 
@@ -176,7 +176,7 @@ class Service:
         elif isinstance(message, Cancel):
             yield from self._cancel(client, message.target)
         elif isinstance(message, Ping):
-            yield client, Pong(message.id, version("cleanplate"), WIRE_VERSION, _models(), self.instance)
+            yield client, Pong(message.id, version("cleanplate"), WIRE_VERSION, self._pool.models, self.instance)
         elif isinstance(message, Status):
             yield client, StatusReply(message.id, self.state())
         else:
@@ -376,10 +376,6 @@ class Service:
             "workers": [_worker_state(state) for state in self._pool.states],
             "errors": list(self._errors),
         }
-
-
-def _models() -> tuple[str, ...]:
-    return next(spec.choices for spec in option_specs() if spec.name == "model")
 
 
 def _worker_state(state: WorkerState) -> dict[str, Any]:

@@ -71,7 +71,6 @@ def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: Limits = DEFAUL
     """An unbound ROUTER: sizes limited before allocation, dead peers noticed, slow ones never waited for."""
     router = context.socket(zmq.ROUTER)
     router.setsockopt(zmq.LINGER, 500)
-    router.setsockopt(zmq.IPV6, 1)
     # A client that reconnects under its name takes its old place; sending to nobody is an error we see.
     router.setsockopt(zmq.ROUTER_HANDOVER, 1)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)

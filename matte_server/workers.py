@@ -77,6 +77,7 @@ class WorkerPool:
     def __init__(self, plan: PoolPlan, post: Callable[[WorkerEvent], None]) -> None:
         self.plan = plan
         self.states: list[WorkerState] = []
+        self.models: tuple[str, ...] = ()
         self._post = post
         self._watchers: list[_Watcher] = []
         self._planned = False
@@ -103,6 +104,7 @@ class WorkerPool:
         if isinstance(what, Ready):
             state.ready, state.device = True, what.device
             state.pid = self._watchers[event.worker].pid
+            self.models = what.models
             self._add_the_others(what)
         elif isinstance(what, Begun):
             state.stage = what.stage
