@@ -8,11 +8,11 @@ one. So that a busy set of artists does not stop the farm for ever, one batch fr
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Key = Hashable
+Key = bytes
 BATCH_SHARE = 8
 
 
@@ -27,8 +27,11 @@ class _Round(Generic[Item]):
         self._lines.setdefault(client, deque()).append(item)
         self.size += 1
 
-    def pop(self) -> Item:
-        client, line = self._lines.popitem(last=False)
+    def pop(self, may_go: Callable[[Key], bool]) -> Item | None:
+        client = next((client for client in self._lines if may_go(client)), None)
+        if client is None:
+            return None
+        line = self._lines.pop(client)
         item = line.popleft()
         if line:
             self._lines[client] = line
@@ -87,16 +90,17 @@ class FairQueue(Generic[Item]):
             return self._interactive.ahead_of_last(client)
         return self._interactive.size + self._batch.ahead_of_last(client)
 
-    def pop(self) -> Item:
-        """The next item; raises ``IndexError`` where none waits."""
-        if not len(self):
-            raise IndexError("nothing waits")
-        batch_is_due = self._batch.size and self._since_batch >= BATCH_SHARE
-        if self._interactive.size and not batch_is_due:
-            self._since_batch += 1
-            return self._interactive.pop()
-        self._since_batch = 0
-        return self._batch.pop() if self._batch.size else self._interactive.pop()
+    def pop(self, may_go: Callable[[Key], bool] = lambda client: True) -> Item | None:
+        """The next item among the clients that ``may_go``, or None."""
+        rounds = [self._interactive, self._batch]
+        if self._since_batch >= BATCH_SHARE:
+            rounds.reverse()
+        for round_ in rounds:
+            item = round_.pop(may_go)
+            if item is not None:
+                self._since_batch = self._since_batch + 1 if round_ is self._interactive else 0
+                return item
+        return None
 
     def remove(self, client: Key, item: Item) -> bool:
         """Takes an item out of its line; whether it was there."""

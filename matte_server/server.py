@@ -21,7 +21,7 @@ from .errors import MatteError
 from .keys import ServerKeys, load_server_keys
 from .service import Service, ServiceLimits
 from .spool import Spool
-from .transport import Mailbox, Stop, Transport, open_router
+from .transport import Mailbox, Stop, Transport, Unsent, open_router
 from .worker_link import Ready, Unfit
 from .workers import Died, PoolPlan, WorkerEvent, WorkerPool
 
@@ -66,11 +66,12 @@ def serve(config: ServerConfig) -> int:
         mailbox = stack.enter_context(contextlib.closing(Mailbox()))
         pool = WorkerPool(_plan(config, spool, roots), mailbox.post)
         stack.callback(pool.close)
-        service = Service(pool, spool, config.limits)
+        unsent = Unsent()
+        service = Service(pool, spool, config.limits, unsent)
         start = _Start(address, mailbox)
         with _signals(mailbox):
             pool.start()
-            Transport(router, service, pool, mailbox, start.observe).run()
+            Transport(router, service, pool, mailbox, unsent, start.observe).run()
     if start.failure:
         raise start.failure
     log.info("The server at %s has stopped.", address)

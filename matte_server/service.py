@@ -7,6 +7,7 @@ The rules:
 * Nothing grows: each client has a limit of waiting frames, all together have one, pictures have a budget in
   bytes. Beyond it the answer is ``busy``, and the client asks again later.
 * A frame whose worker died fails with a code and is not tried again: it may be what killed it.
+* A client that does not fetch its results gets no further ones computed.
 * A client that cannot be reached loses its place; one that comes back sends what it still wants.
 """
 
@@ -67,6 +68,8 @@ class ServiceLimits:
     clients: int = 512
     spool: int = 4 << 30
     store: int = 2 << 30
+    unsent: int = 256 << 20
+    """Finished mattes that a client has not fetched yet; beyond it, its further frames wait."""
     replies: int = 64 << 20
     """Finished mattes remembered for clients that ask again."""
     reply_s: float = 60.0
@@ -121,13 +124,15 @@ class _Counts:
 
 
 class Service:
-    """The state of one server. Called by one thread; ``clock`` is monotonic seconds."""
+    """The state of one server. Called by one thread. ``unsent`` says how many bytes of replies still wait for
+    a client's connection; ``clock`` is monotonic seconds."""
 
     def __init__(
         self,
         pool: Pool,
         spool: Spool,
         limits: ServiceLimits | None = None,
+        unsent: Callable[[Client], int] = lambda client: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits or ServiceLimits()
@@ -135,6 +140,7 @@ class Service:
         self.counts = _Counts()
         self._pool = pool
         self._spool = spool
+        self._unsent = unsent
         self._clock = clock
         self._started = clock()
         self._store = PictureStore(spool, self.limits.store)
@@ -321,9 +327,10 @@ class Service:
             self._answered.popitem(last=False)
             self._answered_bytes -= len(oldest.reply.data)
 
-    def tick(self) -> None:
-        """Called about once a second: lets go of what has grown old."""
+    def tick(self) -> Iterator[Outgoing]:
+        """Called now and then: lets go of what has grown old, and starts what had to wait."""
         self._forget_answers()
+        yield from self._dispatch()
 
     def _result(self, frame: _Frame) -> Path:
         path = self._spool.folder / frame.job.result
@@ -337,9 +344,14 @@ class Service:
         if self._by_id.get((frame.client, frame.id)) is frame:
             del self._by_id[frame.client, frame.id]
 
+    def _fetches(self, client: Client) -> bool:
+        return self._unsent(client) < self.limits.unsent
+
     def _dispatch(self) -> Iterator[Outgoing]:
-        while len(self._queue) and (worker := self._pool.idle()) is not None:
-            frame = self._queue.pop()
+        while (worker := self._pool.idle()) is not None:
+            frame = self._queue.pop(self._fetches)
+            if frame is None:
+                return
             frame.running = True
             self._pool.submit(worker, frame.job)
             yield frame.client, Progress(frame.id, "start", 0, 1)

@@ -19,9 +19,13 @@ from .service import Client, Outgoing, Service
 from .workers import WorkerEvent, WorkerPool
 
 _TICK_MS = 1000
+_LOOK_MS = 100
 _BURST = 64
-_REPLIES_WAITING = 64
 _REQUESTS_WAITING = 4
+# A client has at most some tens of frames under way with some ten messages each; who lets more than this pile
+# up has stopped listening. Replies with pictures are counted in bytes besides: see Unsent.
+_MESSAGES_WAITING = 2000
+_STALLED_MS = 30_000
 _HEARTBEAT_MS = 2000
 _HEARTBEAT_TIMEOUT_MS = 10_000
 
@@ -75,12 +79,40 @@ def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: Limits = DEFAUL
     router.setsockopt(zmq.ROUTER_HANDOVER, 1)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)
     router.setsockopt(zmq.MAXMSGSIZE, limits.blob)
-    router.setsockopt(zmq.SNDHWM, _REPLIES_WAITING)
+    router.setsockopt(zmq.SNDHWM, _MESSAGES_WAITING)
+    # A peer that reads nothing for so long loses its connection, and with it what waits for it.
+    router.setsockopt(zmq.TCP_MAXRT, _STALLED_MS)
     router.setsockopt(zmq.RCVHWM, _REQUESTS_WAITING)
     router.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
     router.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
     router.setsockopt(zmq.HANDSHAKE_IVL, _HEARTBEAT_TIMEOUT_MS)
     return router
+
+
+class Unsent:
+    """Bytes of large replies that the socket has not passed on yet, by client."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Client, list[tuple[zmq.MessageTracker, int]]] = {}
+
+    def __call__(self, client: Client) -> int:
+        return sum(size for _, size in self._waiting.get(client, ()))
+
+    def add(self, client: Client, tracker: zmq.MessageTracker, size: int) -> None:
+        """``size`` bytes have been handed to the socket."""
+        self._waiting.setdefault(client, []).append((tracker, size))
+
+    def sweep(self) -> None:
+        """Forgets what has been passed on."""
+        for client, items in list(self._waiting.items()):
+            left = [item for item in items if not item[0].done]
+            if left:
+                self._waiting[client] = left
+            else:
+                del self._waiting[client]
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
 
 class Transport:
@@ -92,6 +124,7 @@ class Transport:
         service: Service,
         pool: WorkerPool,
         mailbox: Mailbox,
+        unsent: Unsent,
         observe: Callable[[WorkerEvent], None],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -99,6 +132,7 @@ class Transport:
         self._service = service
         self._pool = pool
         self._mailbox = mailbox
+        self._unsent = unsent
         self._observe = observe
         self._limits = limits
         self._stopped = False
@@ -110,12 +144,14 @@ class Transport:
         poller.register(self._mailbox.fileno(), zmq.POLLIN)
         ticked = time.monotonic()
         while not self._stopped:
-            poller.poll(_TICK_MS)
+            # The socket does not tell when it has passed something on: while something waits, look.
+            poller.poll(_LOOK_MS if len(self._unsent) else _TICK_MS)
             self._read_mail()
             self._read_clients()
-            if time.monotonic() - ticked > _TICK_MS / 1000:
+            self._unsent.sweep()
+            if time.monotonic() - ticked > _LOOK_MS / 1000:
                 ticked = time.monotonic()
-                self._service.tick()
+                self._send_all(self._service.tick())
 
     def _read_mail(self) -> None:
         for letter in self._mailbox.collect():
@@ -150,12 +186,16 @@ class Transport:
             self._send_all(self._service.client_lost(client))
 
     def _send(self, client: Client, message: Any) -> bool:
+        parts = encode(message)
+        size = sum(len(part) for part in parts[2:])
         try:
-            self._router.send_multipart([client, *encode(message)], zmq.NOBLOCK, copy=False)
+            tracker = self._router.send_multipart([client, *parts], zmq.NOBLOCK, copy=False, track=bool(size))
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             return False
+        if size:
+            self._unsent.add(client, cast(zmq.MessageTracker, tracker), size)
         return True

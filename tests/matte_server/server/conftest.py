@@ -1,0 +1,95 @@
+"""One real server for the whole folder, and small pictures whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from matte_link.client import MatteClient
+from matte_link.messages import Inline, Matte
+from matte_link.options import MatteOptions
+
+from matte_server import exr
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.local import LocalServer
+
+SIZE = (96, 128)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """EXR bytes of a plate (a bright disc before a textured wall) and of its clean plate, and the disc."""
+
+    plate: bytes
+    clean: bytes
+    disc: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+
+def make_pictures(size: tuple[int, int] = SIZE, seed: int = 1) -> Pictures:
+    """A pair of pictures of ``size`` (height, width); the seed changes the wall."""
+    height, width = size
+    y, x = np.mgrid[0:height, 0:width]
+    phase = seed * 0.7
+    wall = np.stack(
+        [
+            0.3 + 0.2 * np.sin(x / 3 + phase) + 0.1 * np.cos(y / 5),
+            0.4 + 0.1 * np.sin(x / 7 + y / 4 + phase),
+            0.2 + 0.15 * np.cos(x / 9 + phase),
+        ],
+        axis=-1,
+    )
+    wall += np.random.default_rng(seed).normal(0, 0.003, wall.shape)
+    disc = (x - width / 2) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2
+    plate = np.where(disc[..., None], (2.0, 0.1, 0.05), wall)
+    return Pictures(encoded(plate), encoded(wall), disc)
+
+
+def encoded(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bytes:
+    """An EXR's bytes."""
+    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+    image = Image(pixels.astype(np.float32), ("R", "G", "B"), window, window)
+    return exr.encode_exr(image, {}, exr.ExrFormat())
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    return make_pictures()
+
+
+@pytest.fixture(scope="session")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder that the shared server may touch."""
+    return str(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture(scope="session")
+def server(roots: str) -> Iterator[LocalServer]:
+    with LocalServer(["--root", roots, "--device", "cpu"]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: LocalServer) -> Iterator[MatteClient]:
+    with MatteClient(server.endpoint) as connected:
+        yield connected
+
+
+@pytest.fixture
+def request_for(pictures: Pictures) -> Callable[..., Matte]:
+    """Builds a request for the pictures; keyword arguments replace its fields."""
+
+    def make(**changes: object) -> Matte:
+        basic = Matte(
+            uuid4().hex,
+            1,
+            Inline(pictures.plate, "plate.exr"),
+            Inline(pictures.clean, "clean.exr"),
+            MatteOptions(model="difference"),
+        )
+        return replace(basic, **changes)  # type: ignore[arg-type]
+
+    return make

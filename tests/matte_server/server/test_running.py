@@ -1,0 +1,340 @@
+"""The real server, over the real wire, with real workers that are really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import zmq
+from matte_link.client import MatteClient
+from matte_link.errors import CancelledError, RemoteError
+from matte_link.messages import (
+    Accepted,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    OnDisk,
+    Progress,
+    digest_of,
+)
+from matte_link.options import MatteOptions
+from matte_link.wire import MAGIC, decode
+
+from matte_server import exr
+from matte_server.errors import MatteError
+from matte_server.local import LocalServer
+from matte_server.spool import default_parent
+
+from .conftest import Pictures, make_pictures
+
+Make = Callable[..., Matte]
+SLOW = (640, 960)
+"""A size whose frame takes long enough (about a second here) to be caught at work."""
+
+
+def test_a_matte_of_a_known_disc(client: MatteClient, request_for: Make, pictures: Pictures) -> None:
+    reply = client.matte(request_for())
+    image = exr.read_image(bytes(reply.data))
+    assert image.channels == ("R", "G", "B", "A")
+    alpha = image.pixels[..., 3]
+    # The disc's rim is one pixel wide and may go either way; the rest may not.
+    assert np.mean((alpha > 0.5) != pictures.disc) < 0.01
+    # 2.0 is exact in half; the foreground is the plate's own where alpha is 1.
+    assert image.pixels[48, 64, 0] == pytest.approx(2.0, abs=2e-3)
+
+
+def test_ping_and_status_tell_what_runs(client: MatteClient) -> None:
+    pong = client.ping()
+    state = client.status().state
+    assert "difference" in pong.models
+    assert pong.instance == state["instance"]
+    assert [worker["ready"] for worker in state["workers"]] == [True]
+
+
+def test_progress_names_the_stages_in_order(client: MatteClient, request_for: Make) -> None:
+    heard: list[Accepted | Progress] = []
+    client.matte(request_for(), heard.append)
+    assert isinstance(heard[0], Accepted)
+    stages = [event.stage for event in heard[1:] if isinstance(event, Progress)]
+    assert stages == ["start", "read", "align", "warp", "model", "foreground", "edges", "write"]
+
+
+def test_the_clean_plate_goes_over_once(client: MatteClient, request_for: Make, pictures: Pictures) -> None:
+    client.matte(request_for())
+    before = client.status().state["bytes"]["in"]
+    client.matte(request_for())
+    assert client.status().state["bytes"]["in"] - before == len(pictures.plate)
+
+
+def test_results_are_the_same_inline_and_by_path(
+    client: MatteClient, request_for: Make, pictures: Pictures, roots: str
+) -> None:
+    plate, clean, output = (Path(roots, name) for name in ("p.exr", "c.exr", "out/m.exr"))
+    plate.write_bytes(pictures.plate)
+    clean.write_bytes(pictures.clean)
+    inline = client.matte(request_for())
+    named = client.matte(
+        request_for(plate=OnDisk(str(plate)), clean_plate=OnDisk(str(clean)), output=str(output))
+    )
+    assert named.output == str(output) and not len(named.data)
+    expected = exr.read_image(bytes(inline.data)).pixels
+    np.testing.assert_array_equal(exr.read_image(output).pixels, expected)
+
+
+def test_options_and_layers_reach_the_result(client: MatteClient, request_for: Make) -> None:
+    options = MatteOptions(
+        model="difference",
+        premultiplied=True,
+        bit_depth="float",
+        layer_clean=True,
+        layer_confidence=True,
+        layer_difference=True,
+    )
+    reply = client.matte(request_for(options=options, hints={"stamp": "made-from-this"}))
+    data = bytes(reply.data)
+    for layer in ("clean", "confidence", "difference"):
+        assert exr.read_image(data, layer=layer).pixels.shape[:2] == (96, 128)
+    picture = exr.read_image(data)
+    assert picture.metadata[exr.STAMP] == exr.Attribute("string", "made-from-this")
+    outside = picture.pixels[..., 3] == 0
+    assert outside.any() and not picture.pixels[outside].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"plate": Inline(b"no picture", "plate.exr")}, "unreadable"),
+        ({"plate": Inline(b"", "plate.exr")}, "unreadable"),
+        ({"plate": Digest("0" * 64)}, "plate_unknown"),
+        ({"clean_plate": Digest("0" * 64)}, "clean_plate_unknown"),
+        ({"plate_layer": "beauty"}, "no_layer"),
+        ({"plate": OnDisk("/etc/passwd")}, "path_refused"),
+        ({"plate": OnDisk("relative.exr")}, "path_refused"),
+        ({"output": "/tmp/out.exr"}, "path_refused"),
+        ({"options": MatteOptions(weights="/etc/passwd")}, "path_refused"),
+        ({"options": MatteOptions(ocio_config="/etc/passwd")}, "path_refused"),
+        ({"options": MatteOptions(colourspace="no such space")}, "unknown_colourspace"),
+    ],
+)
+def test_bad_requests_have_codes(
+    client: MatteClient, request_for: Make, change: dict[str, object], code: str
+) -> None:
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(**change))
+    assert caught.value.code == code
+    assert caught.value.message.endswith((".", "?"))
+
+
+def test_a_truncated_exr_and_nan_pixels(client: MatteClient, request_for: Make, pictures: Pictures) -> None:
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(plate=Inline(pictures.plate[: len(pictures.plate) // 2], "cut.exr")))
+    assert caught.value.code == "unreadable" and "cut.exr" in caught.value.message
+    nan = make_pictures(seed=2)
+    pixels = exr.read_image(nan.plate).pixels.astype(np.float64)
+    pixels[10:20, 10:20] = np.nan
+    from .conftest import encoded
+
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(plate=Inline(encoded(pixels), "nan.exr")))
+    assert caught.value.code == "not_finite"
+
+
+def test_links_do_not_lead_out_of_the_roots(
+    client: MatteClient, request_for: Make, roots: str, tmp_path: Path, pictures: Pictures
+) -> None:
+    (tmp_path / "secret.exr").write_bytes(pictures.plate)
+    link, folder = Path(roots, "link.exr"), Path(roots, "folder")
+    link.symlink_to(tmp_path / "secret.exr")
+    folder.symlink_to(tmp_path)
+    for path in (link, folder / "secret.exr", Path(roots, "..", tmp_path.name, "secret.exr")):
+        with pytest.raises(RemoteError) as caught:
+            client.matte(request_for(plate=OnDisk(str(path))))
+        assert caught.value.code == "path_refused"
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(output=str(folder / "result.exr")))
+    assert caught.value.code == "path_refused" and not (tmp_path / "result.exr").exists()
+
+
+def test_the_result_never_replaces_an_input(
+    client: MatteClient, request_for: Make, roots: str, pictures: Pictures
+) -> None:
+    plate = Path(roots, "input.exr")
+    plate.write_bytes(pictures.plate)
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(plate=OnDisk(str(plate)), output=str(plate)))
+    assert caught.value.code == "output_is_input"
+    assert plate.read_bytes() == pictures.plate
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_worker_dies_and_the_next_frame_works(
+    client: MatteClient, request_for: Make, number: signal.Signals
+) -> None:
+    worker = client.status().state["workers"][0]["pid"]
+
+    def kill(event: Accepted | Progress) -> None:
+        if isinstance(event, Progress) and event.stage == "model" and psutil.pid_exists(worker):
+            os.kill(worker, number)
+
+    slow = make_pictures(SLOW)
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)), kill)
+    assert caught.value.code == "worker_died" and number.name in caught.value.message
+    assert client.matte(request_for()).data
+    state = client.status().state
+    assert state["workers"][0]["pid"] != worker and state["workers"][0]["deaths"] >= 1
+    assert state["errors"][-1]["code"] == "worker_died"
+
+
+def test_cancel_ends_a_running_frame_at_once(client: MatteClient, request_for: Make) -> None:
+    slow = make_pictures(SLOW)
+    request = request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean))
+    running = threading.Event()
+
+    def listen(event: Accepted | Progress) -> None:
+        if isinstance(event, Progress) and event.stage == "align":
+            running.set()
+
+    client.submit(request, listen)
+    while not running.is_set():
+        assert client.receive(0.05) is None
+    asked = time.monotonic()
+    client.cancel(request.id)
+    answer = client.receive(10.0)
+    # The issue's own limit.
+    assert time.monotonic() - asked < 0.2
+    assert isinstance(answer, Failure) and answer.code == "cancelled"
+    assert client.matte(request_for()).data
+
+
+def test_cancelling_a_waiting_frame_keeps_the_others(client: MatteClient, request_for: Make) -> None:
+    requests = [request_for() for _ in range(4)]
+    for request in requests:
+        client.submit(request)
+    client.cancel(requests[2].id)
+    answers = [client.receive(60.0) for _ in requests]
+    ends = {answer.id: type(answer) for answer in answers if answer}
+    assert ends.pop(requests[2].id) is Failure
+    assert set(ends.values()) == {MatteReply} and len(ends) == 3
+
+
+def test_the_caller_can_cancel_from_its_own_loop(client: MatteClient, request_for: Make) -> None:
+    slow = make_pictures(SLOW)
+    with pytest.raises(CancelledError):
+        client.matte(
+            request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)), cancelled=lambda: True
+        )
+
+
+def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) -> None:
+    clients = [MatteClient(server.endpoint) for _ in range(10)]
+    order: list[int] = []
+    try:
+        for client in clients:
+            client.ping()
+        # The first asks for many before the others come; each of these still gets its turn in the round.
+        for number, client in enumerate(clients):
+            for _ in range(12 if number == 0 else 3):
+                client.submit(request_for())
+        waiting = {number: 12 if number == 0 else 3 for number in range(10)}
+        deadline = time.monotonic() + 120
+        while any(waiting.values()) and time.monotonic() < deadline:
+            for number, client in enumerate(clients):
+                answer = client.receive(0.005)
+                if isinstance(answer, MatteReply):
+                    waiting[number] -= 1
+                    order.append(number)
+    finally:
+        for client in clients:
+            client.close()
+    assert not any(waiting.values())
+    # Before anyone's third frame, everyone had the first; two of the busy one's may have begun before.
+    for number in range(1, 10):
+        assert order.index(number) < 22
+    assert order[-5:] == [0] * 5
+
+
+def _answers(server: LocalServer, *parts: bytes) -> Failure:
+    """What the server says to raw parts."""
+    context = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    try:
+        socket.connect(server.endpoint.address)
+        socket.send_multipart(parts)
+        assert socket.poll(10_000)
+        answer = decode(socket.recv_multipart())
+    finally:
+        socket.close()
+        context.term()
+    assert isinstance(answer, Failure)
+    return answer
+
+
+def test_what_cannot_be_decoded_is_answered(server: LocalServer) -> None:
+    assert "not a Cleanplate message" in _answers(server, b"GET / HTTP/1.1", b"").message
+    assert "wire version 7" in _answers(server, b"CPM7", b"{}").message
+    unknown = b'{"type":"matte","id":"x","frame":1,"plate":{"digest":"%s"},"clean_plate":{"digest":"%s"},"options":{"shine":1}}'
+    answer = _answers(server, MAGIC, unknown % (b"0" * 64, b"0" * 64))
+    assert answer.id == "x" and answer.code == "protocol" and "shine" in answer.message
+
+
+def test_a_store_that_lies_is_refused(client: MatteClient, server: LocalServer) -> None:
+    header = b'{"type":"store","id":"s","digest":"%s","data":0,"name":""}' % digest_of(b"other").encode()
+    assert _answers(server, MAGIC, header, b"this").code == "wrong_digest"
+
+
+def test_a_taken_port_is_one_sentence(server: LocalServer) -> None:
+    with pytest.raises(MatteError, match="already taken"):
+        LocalServer(["--bind", server.endpoint.address]).start()
+
+
+def test_other_machines_need_keys() -> None:
+    with pytest.raises(MatteError, match="needs keys"):
+        LocalServer(["--bind", "tcp://0.0.0.0:*"]).start()
+
+
+def test_a_missing_device_is_one_sentence() -> None:
+    with pytest.raises(MatteError, match="no device 'cuda:99'"):
+        LocalServer(["--device", "cuda:99"]).start()
+
+
+def test_a_killed_server_leaves_nothing_running_and_the_next_one_cleans_up(request_for: Make) -> None:
+    server = LocalServer(["--device", "cpu"])
+    server.start()
+    with MatteClient(server.endpoint) as client:
+        client.matte(request_for())
+        worker = client.status().state["workers"][0]["pid"]
+    left = list(default_parent().glob(f"cleanplate-server-{server.pid}-*"))
+    assert len(left) == 1
+    os.kill(server.pid, signal.SIGKILL)
+    server.stop()
+    psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=20)
+    assert not psutil.pid_exists(worker)
+    with LocalServer(["--device", "cpu"]):
+        assert not left[0].exists()
+
+
+def test_a_hung_worker_is_replaced(request_for: Make) -> None:
+    with LocalServer(["--device", "cpu", "--hang-seconds", "2"]) as server, MatteClient(server.endpoint) as client:
+        worker = client.status().state["workers"][0]["pid"]
+
+        def stop(event: Accepted | Progress) -> None:
+            if isinstance(event, Progress) and event.stage == "start":
+                os.kill(worker, signal.SIGSTOP)
+
+        slow = make_pictures(SLOW)
+        with pytest.raises(RemoteError) as caught:
+            client.matte(request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)), stop)
+        assert caught.value.code == "worker_hung"
+        assert client.matte(request_for()).data
+    assert not psutil.pid_exists(worker)
