@@ -28,7 +28,8 @@ class LocalServer:
     """``with LocalServer() as server:`` runs ``cleanplate serve``; ``server.endpoint`` is where it listens.
 
     ``arguments`` are further ones of ``cleanplate serve``. The server stops when the block ends, and when
-    this process dies in whatever way. Raises ``MatteError("no_server", ...)`` where it does not get ready.
+    this process dies in whatever way. Raises ``MatteError`` with the server's own code where it refuses to
+    start, or ``no_server`` where it does not get ready.
     """
 
     def __init__(self, arguments: Sequence[str] = (), start_s: float = _START_S) -> None:
@@ -38,6 +39,7 @@ class LocalServer:
         self.facts: dict[str, Any] = {}
         self._log: deque[str] = deque(maxlen=200)
         self._process: subprocess.Popen[str] | None = None
+        self._readers: list[threading.Thread] = []
 
     def __enter__(self) -> LocalServer:
         self.start()
@@ -81,21 +83,25 @@ class LocalServer:
                 for line in stream:
                     take(line.rstrip("\n"))
 
-        threading.Thread(target=read, daemon=True).start()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        self._readers.append(reader)
 
     def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
         deadline = time.monotonic() + self.start_s
         while time.monotonic() < deadline:
-            try:
+            with contextlib.suppress(queue.Empty):
                 self.facts = json.loads(lines.get(timeout=0.1))
-            except queue.Empty:
-                if process.poll() is None:
-                    continue
                 break
+            if process.poll() is not None and lines.empty():
+                break
+        if self.facts.get("ready"):
             self.endpoint = Endpoint(self.facts["address"])
             return
-        reason = self._log[-1] if self._log else "It said nothing."
         self.stop()
+        if self.facts:
+            raise MatteError(self.facts["code"], self.facts["message"], self.facts["hint"])
+        reason = self._log[-1] if self._log else "It said nothing."
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:
@@ -110,6 +116,9 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        # The pipes end with the server, or with a worker of it that lives a moment longer.
+        for reader in self._readers:
+            reader.join(_STOP_S)
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()

@@ -51,7 +51,15 @@ class _Round(Generic[Item]):
     def ahead_of_last(self, client: Key) -> int:
         """How many items go before the last one of ``client``."""
         turns = len(self._lines[client])
-        return turns - 1 + sum(min(len(line), turns) for other, line in self._lines.items() if other != client)
+        ahead = turns - 1
+        rounds = turns
+        for other, line in self._lines.items():
+            if other == client:
+                # Whoever comes later in the round has had one turn less by then.
+                rounds -= 1
+            else:
+                ahead += min(len(line), rounds)
+        return ahead
 
     def __iter__(self) -> Iterator[Item]:
         for line in self._lines.values():

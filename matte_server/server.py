@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -47,9 +46,20 @@ class ServerConfig:
 def serve(config: ServerConfig) -> int:
     """Runs until SIGTERM, SIGINT or the end of a parent that asked for it; returns the exit code.
 
-    Prints one JSON line with the bound ``address`` when the first worker is ready. Raises ``MatteError`` with
-    the codes port_taken, bad_address, keys_needed, bad_keys, bad_root, and a worker's own (no_device).
+    Prints one JSON line with the bound ``address`` when the first worker is ready; a parent that started the
+    server for itself also gets one when it fails. Raises ``MatteError`` with the codes port_taken,
+    bad_address, keys_needed, bad_keys, bad_root, and a worker's own (no_device).
     """
+    try:
+        return _serve(config)
+    except MatteError as error:
+        if os.environ.get(PARENT_VARIABLE):
+            words = {"code": error.code, "message": error.message, "hint": error.hint}
+            print(json.dumps({"ready": False, **words}), flush=True)
+        raise
+
+
+def _serve(config: ServerConfig) -> int:
     keys = _keys(config)
     roots = tuple(_root(root) for root in config.roots)
     with contextlib.ExitStack() as stack:
@@ -202,7 +212,8 @@ never outlives a parent that was killed."""
 
 
 def _watch_parent(mailbox: Mailbox) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
             pass
     mailbox.post(Stop())

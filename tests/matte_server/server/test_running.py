@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -82,9 +83,7 @@ def test_results_are_the_same_inline_and_by_path(
     plate.write_bytes(pictures.plate)
     clean.write_bytes(pictures.clean)
     inline = client.matte(request_for())
-    named = client.matte(
-        request_for(plate=OnDisk(str(plate)), clean_plate=OnDisk(str(clean)), output=str(output))
-    )
+    named = client.matte(request_for(plate=OnDisk(str(plate)), clean_plate=OnDisk(str(clean)), output=str(output)))
     assert named.output == str(output) and not len(named.data)
     expected = exr.read_image(bytes(inline.data)).pixels
     np.testing.assert_array_equal(exr.read_image(output).pixels, expected)
@@ -230,12 +229,11 @@ def test_cancelling_a_waiting_frame_keeps_the_others(client: MatteClient, reques
 def test_the_caller_can_cancel_from_its_own_loop(client: MatteClient, request_for: Make) -> None:
     slow = make_pictures(SLOW)
     with pytest.raises(CancelledError):
-        client.matte(
-            request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)), cancelled=lambda: True
-        )
+        client.matte(request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)), cancelled=lambda: True)
 
 
 def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) -> None:
+    small = make_pictures((48, 64))
     clients = [MatteClient(server.endpoint) for _ in range(10)]
     order: list[int] = []
     try:
@@ -243,9 +241,9 @@ def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) 
             client.ping()
         # The first asks for many before the others come; each of these still gets its turn in the round.
         for number, client in enumerate(clients):
-            for _ in range(12 if number == 0 else 3):
-                client.submit(request_for())
-        waiting = {number: 12 if number == 0 else 3 for number in range(10)}
+            for _ in range(8 if number == 0 else 2):
+                client.submit(request_for(plate=Inline(small.plate), clean_plate=Inline(small.clean)))
+        waiting = {number: 8 if number == 0 else 2 for number in range(10)}
         deadline = time.monotonic() + 120
         while any(waiting.values()) and time.monotonic() < deadline:
             for number, client in enumerate(clients):
@@ -257,10 +255,10 @@ def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) 
         for client in clients:
             client.close()
     assert not any(waiting.values())
-    # Before anyone's third frame, everyone had the first; two of the busy one's may have begun before.
+    # A round has ten turns; two frames of the busy client may have begun before the others came.
     for number in range(1, 10):
-        assert order.index(number) < 22
-    assert order[-5:] == [0] * 5
+        assert order.index(number) < 12
+    assert order[-4:] == [0] * 4
 
 
 def _answers(server: LocalServer, *parts: bytes) -> Failure:
@@ -283,8 +281,9 @@ def _answers(server: LocalServer, *parts: bytes) -> Failure:
 def test_what_cannot_be_decoded_is_answered(server: LocalServer) -> None:
     assert "not a Cleanplate message" in _answers(server, b"GET / HTTP/1.1", b"").message
     assert "wire version 7" in _answers(server, b"CPM7", b"{}").message
-    unknown = b'{"type":"matte","id":"x","frame":1,"plate":{"digest":"%s"},"clean_plate":{"digest":"%s"},"options":{"shine":1}}'
-    answer = _answers(server, MAGIC, unknown % (b"0" * 64, b"0" * 64))
+    picture = {"digest": "0" * 64}
+    header = {"type": "matte", "id": "x", "frame": 1, "plate": picture, "clean_plate": picture}
+    answer = _answers(server, MAGIC, json.dumps({**header, "options": {"shine": 1}}).encode())
     assert answer.id == "x" and answer.code == "protocol" and "shine" in answer.message
 
 
@@ -294,7 +293,7 @@ def test_a_store_that_lies_is_refused(client: MatteClient, server: LocalServer) 
 
 
 def test_a_taken_port_is_one_sentence(server: LocalServer) -> None:
-    with pytest.raises(MatteError, match="already taken"):
+    with pytest.raises(MatteError, match=r"^The address .* is already taken"):
         LocalServer(["--bind", server.endpoint.address]).start()
 
 

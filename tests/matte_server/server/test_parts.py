@@ -1,0 +1,151 @@
+"""The smaller parts: the words between server and worker, the spool, the table of codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matte_link.errors import ProtocolError
+from matte_link.messages import Inline, Matte, OnDisk
+from matte_link.options import MatteOptions
+
+from matte_server.errors import MatteCancelled, MatteError
+from matte_server.failures import trouble_of
+from matte_server.frame_solver import choose_device, inside_roots
+from matte_server.spool import Spool
+from matte_server.store import suffix_of
+from matte_server.worker_link import (
+    Alive,
+    Begun,
+    Failed,
+    Finished,
+    FrameJob,
+    Picture,
+    Ready,
+    Said,
+    Unfit,
+    decode_job,
+    decode_said,
+    encode_job,
+    encode_said,
+)
+
+SAID = [
+    Ready("cuda:0", 2, ("difference", "v2")),
+    Begun(3, "align", 1, 7),
+    Alive(3),
+    Finished(3, "", {"warnings": ["thin"], "coverage": 1.0}),
+    Finished(3, "/shots/m.exr", {}),
+    Failed(3, "not_finite", "There are NaNs.", "Repair them."),
+    Unfit("no_device", "There is none."),
+]
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: type(said).__name__)
+def test_what_a_worker_says_survives(said: Said) -> None:
+    assert decode_said(encode_said(said)) == said
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"x", b"[]", b'["Gone", {}]', b'["Alive", {"who": 1}]', b'["Alive", []]', b'{"a": 1}', b"\xff"]
+)
+def test_anything_else_is_no_worker_of_ours(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode_said(data)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    said = Finished(1, "", {"area": np.float32(0.5), "count": np.int64(3)})
+    assert json.loads(encode_said(said))[1]["diagnostics"] == {"area": 0.5, "count": 3}
+
+
+def test_a_job_survives_with_its_pictures_named() -> None:
+    request = Matte(
+        "a",
+        7,
+        Inline(b"", "p.exr"),
+        Inline(b"", "c.png"),
+        MatteOptions(erode=1.5),
+        core=OnDisk("/shots/core.exr"),
+        hints={"colourspace": "ACEScg"},
+    )
+    job = FrameJob(
+        3,
+        request,
+        {"plate": Picture("/s/1.exr", "p.exr"), "clean_plate": Picture("/s/2.png", "c.png", "d" * 64)},
+        "r",
+    )
+    assert decode_job(encode_job(job)) == job
+
+
+def test_a_spool_counts_and_cleans(tmp_path: Path) -> None:
+    spool = Spool(100, tmp_path)
+    path = spool.write(b"x" * 60, ".exr")
+    assert not spool.fits(41) and spool.fits(40)
+    assert (path.stat().st_mode & 0o777, spool.folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    data = spool.take(path)
+    assert bytes(data) == b"x" * 60 and not path.exists() and spool.used == 0
+    spool.close()
+    assert not spool.folder.exists()
+
+
+def test_a_spool_removes_what_a_dead_server_left_and_nothing_else(tmp_path: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    stale = tmp_path / f"cleanplate-server-{dead.stdout.strip()}-0123456789ab"
+    other = tmp_path / f"cleanplate-server-{os.getpid()}-0123456789ab"
+    foreign = tmp_path / "cleanplate-server-notes"
+    for folder in (stale, other, foreign):
+        folder.mkdir()
+    Spool(100, tmp_path)
+    assert not stale.exists() and other.exists() and foreign.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("a.EXR", ".exr"), ("a.png", ".png"), ("a", ".exr"), ("", ".exr"), ("a.../../x", ".exr"), ("a.e$r", ".exr")],
+)
+def test_a_clients_name_gives_only_an_honest_ending(name: str, suffix: str) -> None:
+    assert suffix_of(name) == suffix
+
+
+class OutOfMemoryError(RuntimeError):
+    """What torch calls it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MatteError("deep", "It is deep."), "deep"),
+        (ProtocolError("It is none of ours."), "protocol"),
+        (MatteCancelled(), "cancelled"),
+        (MemoryError(), "out_of_memory"),
+        (OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (ZeroDivisionError("division by zero"), "internal"),
+    ],
+)
+def test_every_error_has_a_code(error: Exception, code: str) -> None:
+    trouble = trouble_of(error)
+    assert trouble.code == code and trouble.message.endswith(".")
+
+
+def test_paths_are_taken_only_inside_the_roots(tmp_path: Path) -> None:
+    inside = tmp_path / "shots" / "p.exr"
+    assert inside_roots(str(inside), (tmp_path / "shots",)) == inside
+    # A folder whose name only begins like the root's is another folder.
+    for path in (tmp_path / "shots2" / "p.exr", tmp_path / "shots" / ".." / "p.exr"):
+        with pytest.raises(MatteError, match="outside"):
+            inside_roots(str(path), (tmp_path / "shots",))
+    with pytest.raises(MatteError, match="was given no folders"):
+        inside_roots(str(inside), ())
+
+
+def test_devices_that_are_not_there() -> None:
+    assert choose_device("cpu") == "cpu"
+    for wanted in ("cuda:99", "cuda:x", "tpu", "cpu:3"):
+        with pytest.raises(MatteError, match="has no device"):
+            choose_device(wanted)

@@ -1,0 +1,250 @@
+"""The service's decisions, without sockets and processes: messages and worker events in, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    Progress,
+    Store,
+    Stored,
+    digest_of,
+)
+
+from matte_server.service import Client, Service, ServiceLimits
+from matte_server.spool import Spool
+from matte_server.worker_link import Begun, Failed, Finished, FrameJob
+from matte_server.workers import Died, WorkerState
+
+ANNA, BEN = b"anna", b"ben"
+
+
+class HandPool:
+    """One worker, moved by the test's hand."""
+
+    def __init__(self) -> None:
+        self.states = [WorkerState("cpu", ready=True)]
+        self.models: tuple[str, ...] = ("difference",)
+        self.jobs: list[FrameJob] = []
+        self.cancelled: list[int] = []
+
+    def idle(self) -> int | None:
+        return None if self.states[0].job else 0
+
+    def submit(self, worker: int, job: FrameJob) -> None:
+        self.states[worker].job = job.number
+        self.jobs.append(job)
+
+    def cancel(self, number: int) -> None:
+        self.cancelled.append(number)
+
+
+class Desk:
+    """A service, its pool, and what it said."""
+
+    def __init__(self, folder: Path, limits: ServiceLimits) -> None:
+        self.pool = HandPool()
+        self.spool = Spool(limits.spool, folder)
+        self.now = 0.0
+        self.unsent: dict[Client, int] = {}
+        self.service = Service(
+            self.pool, self.spool, limits, lambda client: self.unsent.get(client, 0), lambda: self.now
+        )
+
+    def say(self, client: Client, message: Message) -> list[Message]:
+        """What this client hears in reply."""
+        return [said for to, said in self.service.receive(client, message) if to == client]
+
+    def end(self, result: bytes = b"exr") -> list[tuple[Client, Message]]:
+        """The worker finishes its frame."""
+        job = self.pool.jobs[-1]
+        (self.spool.folder / job.result).write_bytes(result)
+        self.pool.states[0].job = 0
+        return list(self.service.worker_event(Finished(job.number, "", {"n": 1})))
+
+    def files(self) -> int:
+        return len(list(self.spool.folder.iterdir()))
+
+
+LIMITS = ServiceLimits(frames_per_client=3, frames=5, clients=2, spool=1000, store=400, unsent=100, replies=50)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path, LIMITS)
+    yield made
+    made.spool.close()
+
+
+def matte(name: str, plate: bytes = b"plate", clean: bytes = b"clean") -> Matte:
+    return Matte(name, 1, Inline(plate, "p.exr"), Inline(clean, "c.exr"))
+
+
+def test_a_frame_from_request_to_reply(desk: Desk) -> None:
+    assert desk.say(ANNA, matte("a")) == [Accepted("a"), Progress("a", "start", 0, 1)]
+    job = desk.pool.jobs[0]
+    assert Path(job.pictures["plate"].path).read_bytes() == b"plate"
+    assert list(desk.service.worker_event(Begun(job.number, "align", 1, 7))) == [
+        (ANNA, Progress("a", "align", 1, 7))
+    ]
+    [(to, reply)] = desk.end()
+    assert to == ANNA and isinstance(reply, MatteReply)
+    assert (reply.id, bytes(reply.data), reply.diagnostics) == ("a", b"exr", {"n": 1})
+    assert desk.files() == 0 and desk.spool.used == 0
+
+
+def test_sent_again_it_is_the_same_request(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    assert desk.say(ANNA, matte("a")) == [Accepted("a")]
+    desk.end()
+    [again] = desk.say(ANNA, matte("a"))
+    assert isinstance(again, MatteReply) and bytes(again.data) == b"exr"
+    assert len(desk.pool.jobs) == 1
+
+
+def test_an_old_answer_is_forgotten_and_computed_again(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    desk.end()
+    desk.now = 61.0
+    list(desk.service.tick())
+    assert desk.say(ANNA, matte("a"))[0] == Accepted("a")
+    assert len(desk.pool.jobs) == 2
+
+
+def test_answers_are_remembered_within_a_budget(desk: Desk) -> None:
+    for name in ("a", "b"):
+        desk.say(ANNA, matte(name))
+        desk.end(b"x" * 40)
+    assert isinstance(desk.say(ANNA, matte("b"))[0], MatteReply)
+    assert desk.say(ANNA, matte("a"))[0] == Accepted("a")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [matte("a", plate=b"other"), matte("a", clean=b"other"), Matte("a", 2, Inline(b"plate"), Inline(b"clean"))],
+)
+def test_an_id_is_not_used_for_something_else(desk: Desk, other: Matte) -> None:
+    desk.say(ANNA, matte("a"))
+    for _ in range(2):
+        [answer] = desk.say(ANNA, other)
+        assert isinstance(answer, Failure) and answer.code == "id_reused"
+        desk.end()
+
+
+def test_ids_belong_to_their_client(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    assert desk.say(BEN, matte("a", plate=b"other")) == [Accepted("a", 0)]
+    assert desk.say(BEN, Cancel("c", "a"))[0].id == "a"
+    assert [to for to, _ in desk.end()] == [ANNA]
+
+
+def test_limits_answer_busy(desk: Desk) -> None:
+    for name in "abc":
+        assert desk.say(ANNA, matte(name))[0] == Accepted(name, max(0, "abc".index(name) - 1))
+    assert _code(desk.say(ANNA, matte("d"))) == "busy"
+    desk.say(BEN, matte("a"))
+    assert _code(desk.say(b"carl", matte("a"))) == "busy"
+    desk.say(BEN, matte("b"))
+    assert _code(desk.say(BEN, matte("c"))) == "busy"
+    desk.end()
+    assert desk.say(BEN, matte("c"))[0] == Accepted("c", 3)
+
+
+def test_a_picture_beyond_the_room_is_refused_and_leaves_nothing(desk: Desk) -> None:
+    assert _code(desk.say(ANNA, matte("a", plate=b"x" * 1001))) == "busy"
+    assert desk.files() == 0
+
+
+def _code(answers: list[Message]) -> str:
+    [answer] = answers
+    assert isinstance(answer, Failure)
+    return answer.code
+
+
+def test_a_stored_clean_plate_is_used_and_makes_room(desk: Desk) -> None:
+    clean = b"c" * 300
+    digest = digest_of(clean)
+    assert desk.say(ANNA, Store("s", digest, clean)) == [Stored("s", digest)]
+    assert desk.say(ANNA, Matte("a", 1, Inline(b"p"), Digest(digest)))[0] == Accepted("a")
+    other = b"d" * 300
+    # The first is in use, so there is no room; after the frame it gives way.
+    assert _code(desk.say(BEN, Store("s", digest_of(other), other))) == "busy"
+    desk.end()
+    assert desk.say(BEN, Store("s", digest_of(other), other)) == [Stored("s", digest_of(other))]
+    assert _code(desk.say(ANNA, Matte("b", 1, Inline(b"p"), Digest(digest)))) == "clean_plate_unknown"
+    assert desk.files() == 1 and desk.spool.used == 300
+
+
+def test_an_unknown_guide_releases_what_was_taken(desk: Desk) -> None:
+    request = Matte("a", 1, Inline(b"p"), Inline(b"c"), core=Digest("0" * 64))
+    assert _code(desk.say(ANNA, request)) == "core_unknown"
+    assert desk.files() == 0 and desk.spool.used == 0
+
+
+def test_cancelling_a_running_frame_answers_at_once_and_waits_for_the_worker(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    assert _code(desk.say(ANNA, Cancel("c", "a"))) == "cancelled"
+    assert desk.pool.cancelled == [1]
+    assert desk.say(ANNA, matte("b")) == [Accepted("b", 0)]
+    assert [type(message) for _, message in desk.end()] == [Progress]
+    assert desk.pool.jobs[-1].request.id == "b"
+
+
+def test_cancelling_what_is_unknown_says_nothing(desk: Desk) -> None:
+    assert desk.say(ANNA, Cancel("c", "nothing")) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (Died(1, "worker_died", "It was killed."), "worker_died"),
+        (Died(1, "worker_hung", "It hung."), "worker_hung"),
+        (Failed(1, "not_finite", "There are NaNs."), "not_finite"),
+    ],
+)
+def test_a_frame_that_fails_has_a_code_and_leaves_nothing(desk: Desk, end: Died | Failed, code: str) -> None:
+    desk.say(ANNA, matte("a"))
+    half = desk.spool.folder / ".result-1.12ab34cd.tmp.exr"
+    half.write_bytes(b"half-written")
+    desk.pool.states[0].job = 0
+    [(_, answer)] = desk.service.worker_event(end)
+    assert isinstance(answer, Failure) and answer.code == code
+    assert desk.files() == 0
+    assert desk.service.state()["errors"][-1]["code"] == code
+
+
+def test_a_lost_client_frees_its_place(desk: Desk) -> None:
+    for name in "abc":
+        desk.say(ANNA, matte(name))
+    desk.say(BEN, matte("b"))
+    list(desk.service.client_lost(ANNA))
+    assert desk.pool.cancelled == [1]
+    assert [(to, message.id) for to, message in desk.end()] == [(BEN, "b")]
+    assert desk.service.state()["clients"] == 1
+
+
+def test_who_does_not_fetch_waits_while_others_go_on(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    desk.say(ANNA, matte("b"))
+    desk.say(BEN, matte("b"))
+    desk.unsent[ANNA] = 100
+    desk.end()
+    assert desk.pool.jobs[-1].request.id == "b" and desk.service.state()["queue"]["interactive"] == 1
+    assert [to for to, _ in desk.end()] == [BEN]
+    assert len(desk.pool.jobs) == 2
+    desk.unsent[ANNA] = 0
+    assert [(to, message.id) for to, message in desk.service.tick()] == [(ANNA, "b")]
+
+
+def test_a_reply_is_no_request(desk: Desk) -> None:
+    assert _code(desk.say(ANNA, Accepted("a"))) == "protocol"
