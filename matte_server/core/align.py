@@ -214,6 +214,8 @@ def _track(plate: Grey, clean: Grey, coarse: Matrix) -> tuple[Points, Points]:
     good = (ok.ravel() > 0) & (ok_back.ravel() > 0) & (home < _BACK_AND_FORTH_PX)
     start, end = corners.reshape(-1, 2)[good], there.reshape(-1, 2)[good]
     alike = _alike(warped, plate, start, end)
+    if not alike.any():
+        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
     source = cv2.perspectiveTransform(start[alike][None].astype(np.float64), np.linalg.inv(coarse))[0]
     return source.astype(np.float32), end[alike].astype(np.float32)
 
