@@ -1,0 +1,270 @@
+"""Our own network: a coarse stage that sees the whole frame, and octaves of refinement where it is unsure.
+
+Tensors only. The coarse stage works at a fixed size (long side 256 to 512, the frame averaged by a power of
+two in linear light). Each octave then doubles the resolution of alpha with the same few convolutions, so
+the network has no notion of how many octaves a frame needs and 8K costs one more than 4K. A block of an
+octave depends on its own pixels and a halo of ``HALO`` grid cells: however the blocks are batched, the
+result is the same up to the order of float32 sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+COARSE_LONG_SIDE = 512
+"""The coarse stage works at the largest power-of-two reduction that is at most this long."""
+MULTIPLE = 32
+"""Sides of the coarse stage's input are padded (edge replicated) to a multiple of this."""
+HALO = 2
+"""Grid cells around a block that its refined alpha depends on; a cell is 2 x 2 pixels of the octave."""
+CONTEXT = 12
+"""Channels handed from the coarse stage to every octave; the first three are the encoded foreground."""
+FEATURES = 19
+TOE = 0.004
+_SCALE = (1.0 + TOE) ** 0.5 - TOE**0.5
+_KNEE_SLOPE = 0.5 / ((1.0 + TOE) ** 0.5 * _SCALE)
+
+
+def encode(linear: Tensor) -> Tensor:
+    """Scene-linear to the network's encoding, element by element: odd, monotone, 0 -> 0 and 1 -> 1.
+
+    A square root with a toe up to 1 (photon noise becomes even), a logarithm above (highlights of any
+    strength stay small numbers); values below 0 survive with their sign.
+    """
+    size = linear.abs()
+    low = ((size.clamp(max=1.0) + TOE).sqrt() - TOE**0.5) * (1.0 / _SCALE)
+    high = size.clamp(min=1.0).log() * _KNEE_SLOPE
+    return torch.copysign(low + high, linear)
+
+
+def decode(encoded: Tensor) -> Tensor:
+    """The inverse of ``encode``: back to scene-linear."""
+    size = encoded.abs()
+    low = (size.clamp(max=1.0) * _SCALE + TOE**0.5).square() - TOE
+    high = ((size.clamp(min=1.0) - 1.0) * (1.0 / _KNEE_SLOPE)).exp()
+    return torch.copysign(low * high, encoded)
+
+
+def octaves_for(height: int, width: int) -> int:
+    """How many octaves lie between the coarse stage and a frame of this size (at least one)."""
+    octaves = 1
+    while max(height, width) > COARSE_LONG_SIDE << octaves:
+        octaves += 1
+    return octaves
+
+
+def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Tensor:
+    """What the coarse stage looks at: N x ``FEATURES`` x H x W from N x C x H x W at the coarse size.
+
+    ``plate``, ``clean``: 3 channels scene-linear; the others 1 channel, 0..1. Besides the encoded pictures:
+    their log ratio (a shadow is an even one), the distance to the range of the clean plate's 3 x 3
+    neighbourhood (deaf to misalignment), and both distances in units of the frame's own noise.
+    """
+    p, c = encode(plate), encode(clean)
+    difference = p - c
+    ratio = ((plate.clamp(min=0) + 0.01) / (clean.clamp(min=0) + 0.01)).log().clamp(-4, 4) * 0.5
+    lowest, highest = -F.max_pool2d(-c, 3, 1, 1), F.max_pool2d(c, 3, 1, 1)
+    outside = (torch.relu(lowest - p) + torch.relu(p - highest)).amax(1, keepdim=True)
+    distance = difference.abs().amax(1, keepdim=True)
+    noise = _quartile(distance) + 0.004
+    covered = coverage
+    return torch.cat(
+        [
+            p * 2 - 1,
+            c * 2 - 1,
+            difference * 4 * covered,
+            ratio * covered,
+            (outside / (outside + noise)) * covered,
+            (distance / (distance + 3 * noise)) * covered,
+            (outside * 8).clamp(max=4) * covered,
+            noise.expand_as(distance) * 8,
+            coverage,
+            core,
+            holdout,
+        ],
+        1,
+    )
+
+
+def _quartile(distance: Tensor) -> Tensor:
+    """The lower quartile of each picture, N x 1 x 1 x 1, on every fourth pixel either way."""
+    sample = distance[..., ::4, ::4].flatten(1)
+    rank = max(1, sample.shape[1] // 4)
+    return sample.kthvalue(rank, dim=1).values.clamp(max=0.1).view(-1, 1, 1, 1)
+
+
+class ConvUnit(nn.Module):
+    """3 x 3 convolution, batch normalisation (folded away by ``fold``), ReLU."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1, active: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(channels_out)
+        self.active = active
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(self.conv(x))
+        return torch.relu_(y) if self.active else y
+
+    def fold(self) -> None:
+        """Move the normalisation into the convolution; for inference only."""
+        if not isinstance(self.norm, nn.BatchNorm2d):
+            return
+        self.conv = nn.utils.fusion.fuse_conv_bn_eval(self.conv, self.norm)
+        self.norm = nn.Identity()
+
+
+class Residual(nn.Module):
+    """Two units beside a short cut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = ConvUnit(channels, channels)
+        self.second = ConvUnit(channels, channels, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu_(self.second(self.first(x)) + x)
+
+
+class Surroundings(nn.Module):
+    """Adds what the whole frame says, through its mean, to every place."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.mix(x.mean((2, 3)))
+        return torch.relu_(x + y[:, :, None, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """The coarse stage's answer at its own size: alpha N x 1 (unclamped in training), ``doubt`` N x 1
+    (expected absolute error of alpha), ``context`` N x ``CONTEXT``."""
+
+    alpha: Tensor
+    doubt: Tensor
+    context: Tensor
+
+
+class CoarseNet(nn.Module):
+    """A U-Net over the whole frame, five halvings deep, half a picture's resolution at its widest."""
+
+    WIDTHS = (20, 32, 64, 96, 128)
+
+    def __init__(self) -> None:
+        super().__init__()
+        w = self.WIDTHS
+        self.down = nn.ModuleList(
+            nn.Sequential(ConvUnit(before, after, stride=2), *(Residual(after) for _ in range(blocks)))
+            for before, after, blocks in zip((FEATURES, *w[:-1]), w, (0, 1, 1, 2, 2), strict=True)
+        )
+        self.surroundings = Surroundings(w[-1])
+        self.lift = nn.ModuleList(nn.Conv2d(w[i + 1], w[i], 1) for i in range(4))
+        self.merge = nn.ModuleList(
+            [ConvUnit(w[0], w[0]), ConvUnit(w[1], w[1]), ConvUnit(w[2], w[2]), Residual(w[3])]
+        )
+        self.head = nn.Conv2d(w[0], 4 * (2 + CONTEXT), 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """N x ``FEATURES`` x H x W, sides multiples of ``MULTIPLE`` -> N x (2 + ``CONTEXT``) x H x W."""
+        skips: list[Tensor] = []
+        x = features
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        x = self.surroundings(x)
+        for level in (3, 2, 1, 0):
+            up = F.interpolate(self.lift[level](x), scale_factor=2.0, mode="nearest")
+            x = self.merge[level](up + skips[level])
+        y: Tensor = self.head(x)
+        return F.pixel_shuffle(y, 2)
+
+
+class OctaveRefiner(nn.Module):
+    """Doubles the resolution of alpha on blocks; the same weights for every octave.
+
+    Works on 2 x 2 cells (pixel-unshuffled), two unpadded 3 x 3 convolutions wide.
+    """
+
+    WIDTH = 32
+    PER_PIXEL = 11
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = 4 * self.PER_PIXEL + CONTEXT
+        self.first = nn.Conv2d(channels, self.WIDTH, 3)
+        self.second = nn.Conv2d(self.WIDTH, self.WIDTH, 3)
+        self.last = nn.Conv2d(self.WIDTH, 8, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, plate: Tensor, clean: Tensor, alpha: Tensor, context: Tensor) -> Tensor:
+        """``plate``, ``clean`` (N x 3 scene-linear) and ``alpha`` (N x 1, doubled bilinearly) of h x w
+        pixels, ``context`` N x ``CONTEXT`` of h/2 x w/2 cells -> alpha of (h - 4 HALO) x (w - 4 HALO)
+        pixels, unclamped. The answer mixes the doubled alpha, the projection of the plate between clean
+        plate and the coarse foreground colour, and a correction."""
+        projected, trust = project(plate, clean, context)
+        p, c = encode(plate), encode(clean)
+        pixels = torch.cat([p * 2 - 1, (p - c) * 2, c * 2 - 1, alpha * 2 - 1, projected * 2 - 1], 1)
+        cells = torch.cat([F.pixel_unshuffle(pixels, 2), context], 1)
+        x = torch.relu_(self.first(cells))
+        x = torch.relu_(self.second(x))
+        mix, correction = self.last(x).float().split(4, 1)
+        edge = 2 * HALO
+        inner = (slice(None), slice(None), slice(edge, -edge), slice(edge, -edge))
+        before, between, trust = alpha[inner], projected[inner], trust[inner]
+        share = torch.sigmoid(F.pixel_shuffle(mix, 2) - 1.0) * trust
+        return before + share * (between - before) + F.pixel_shuffle(correction, 2)
+
+
+def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    """Alpha, 0..1, that puts each pixel of ``plate`` nearest to the line from ``clean`` to the coarse
+    foreground (scene-linear), and how far apart the two ends are, 0 (coincident) to 1."""
+    foreground = F.interpolate(decode(context[:, :3].float()), scale_factor=2.0, mode="nearest")
+    line = foreground - clean
+    length = (line * line).sum(1, keepdim=True)
+    size = (clean.square() + foreground.square()).sum(1, keepdim=True)
+    along = ((plate - clean) * line).sum(1, keepdim=True)
+    trust = length / (length + 0.02 * size + 1e-6)
+    return (along / (length + 1e-6)).clamp(0.0, 1.0), trust
+
+
+class CleanplateNet(nn.Module):
+    """Both stages. ``coarse_stage`` then ``refiner`` per octave; the adapter decides where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse = CoarseNet()
+        self.refiner = OctaveRefiner()
+
+    def coarse_stage(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
+        """The whole frame at the coarse size, any sides (see ``coarse_features`` for the inputs)."""
+        features = coarse_features(plate, clean, coverage, core, holdout)
+        height, width = plate.shape[-2:]
+        down, right = -height % MULTIPLE, -width % MULTIPLE
+        if down or right:
+            features = F.pad(features, (0, right, 0, down), mode="replicate")
+        if features.device.type == "cpu":
+            features = features.contiguous(memory_format=torch.channels_last)
+        answer = self.coarse(features)[..., :height, :width].float()
+        context = answer[:, 2:]
+        colour = encode(plate) + context[:, :3]
+        return Coarse(
+            alpha=answer[:, :1] + 0.5,
+            doubt=torch.sigmoid(answer[:, 1:2] - 3.0),
+            context=torch.cat([colour, context[:, 3:]], 1),
+        )
+
+    def fold(self) -> CleanplateNet:
+        """Fold every normalisation and fix the memory layout, for inference; returns itself."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, ConvUnit):
+                module.fold()
+        return self.to(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Scenes, composites, training and evaluation of our own model."""

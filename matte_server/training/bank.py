@@ -1,0 +1,140 @@
+"""The store of raw material: procedural subjects, sets, and the renders of people as they appear.
+
+A bank is a folder: ``subjects/*.npy`` (size x size x 4) and ``sets/*.npy`` (height x width x 3), half-float,
+scene-linear, premultiplied, made by ``fill``; renders are read where the scenes were written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .backgrounds import background, load_panorama, panoramas
+from .procedural import Float32, Random, subject
+
+SUBJECT_SIZE = 640
+SET_SIZE = (600, 800)
+
+
+def _save(path: Path, pixels: Float32) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.save(file, pixels.astype(np.float16))
+    part.replace(path)
+
+
+def fill(folder: Path, panorama_folder: Path, subjects: int, sets: int, first: int = 0, step: int = 1) -> None:
+    """Make what is missing of the first ``subjects`` and ``sets`` pictures; each is seeded by its number, so
+    ``first`` and ``step`` share the work between processes."""
+    cv2.setNumThreads(1)
+    views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=False)]
+    for name in ("subjects", "sets"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number in range(first, max(subjects, sets), step):
+        path = folder / "subjects" / f"{number:05d}.npy"
+        if number < subjects and not path.exists():
+            _save(path, subject(np.random.default_rng([1, number]), SUBJECT_SIZE))
+        path = folder / "sets" / f"{number:05d}.npy"
+        if number < sets and not path.exists():
+            _save(path, background(np.random.default_rng([2, number]), views, *SET_SIZE))
+
+
+def read_render(path: Path) -> Float32 | None:
+    """A render's premultiplied RGBA, height x width x 4 scene-linear; None while it is still being written."""
+    if path.suffix == ".npz":
+        with np.load(path) as data:
+            return np.asarray(data[data.files[0]], np.float32)
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
+        return None
+    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3]], np.float32)
+
+
+def split_of(path: Path) -> str:
+    """'train', 'heldout', or 'unknown' where the description beside the render is missing or half-written."""
+    try:
+        split = json.loads(path.with_suffix(".json").read_text()).get("split", "unknown")
+    except (FileNotFoundError, json.JSONDecodeError):
+        return "unknown"
+    return str(split)
+
+
+def renders(folder: Path, split: str) -> Iterator[Path]:
+    """The finished renders of one split, sorted."""
+    for path in sorted(folder.glob("*")):
+        if path.suffix in (".exr", ".npz") and split_of(path) == split:
+            yield path
+
+
+def trim(pixels: Float32) -> Float32:
+    """``pixels`` cut to where alpha is above 1/255, with a margin; unchanged where it is nowhere."""
+    rows, columns = np.nonzero(pixels[..., 3] > 1 / 255)
+    if len(rows) == 0:
+        return pixels
+    top, left = max(0, rows.min() - 2), max(0, columns.min() - 2)
+    return np.ascontiguousarray(pixels[top : rows.max() + 3, left : columns.max() + 3])
+
+
+@dataclass
+class Bank:
+    """Raw material in memory on one device, growing as files appear. Tensors are C x H x W half-float."""
+
+    folder: Path
+    render_folder: Path | None
+    device: torch.device
+    limit: int = 700
+    subjects: list[Tensor] = field(default_factory=list)
+    people: list[Tensor] = field(default_factory=list)
+    sets: list[Tensor] = field(default_factory=list)
+    _seen: set[Path] = field(default_factory=set)
+
+    def refresh(self, at_most: int = 10_000) -> int:
+        """Load up to ``at_most`` new files; returns how many were loaded."""
+        loaded = 0
+        for kind, store in (("subjects", self.subjects), ("sets", self.sets)):
+            for path in sorted((self.folder / kind).glob("*.npy")):
+                if path in self._seen or loaded >= at_most or len(store) >= self.limit:
+                    continue
+                pixels = np.load(path)
+                store.append(self._tensor(trim(pixels) if kind == "subjects" else pixels))
+                self._seen.add(path)
+                loaded += 1
+        return loaded + self._refresh_renders(at_most - loaded)
+
+    def _refresh_renders(self, at_most: int) -> int:
+        loaded = 0
+        if self.render_folder is None or not self.render_folder.is_dir():
+            return 0
+        for path in renders(self.render_folder, "train"):
+            if path in self._seen or loaded >= at_most:
+                continue
+            pixels = read_render(path)
+            if pixels is None:
+                continue
+            self.people.append(self._tensor(trim(np.clip(pixels, 0.0, 60.0))))
+            self._seen.add(path)
+            loaded += 1
+        return loaded
+
+    def pick_subject(self, rng: Random, people_share: float) -> Tensor:
+        """A random subject; a rendered one in ``people_share`` of the cases, where there are any."""
+        share = min(people_share, 0.02 * len(self.people))
+        store = self.people if rng.random() < share else self.subjects
+        return store[int(rng.integers(len(store)))]
+
+    def pick_set(self, rng: Random) -> Tensor:
+        """A random set."""
+        return self.sets[int(rng.integers(len(self.sets)))]
+
+    def _tensor(self, pixels: Float32) -> Tensor:
+        half = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0).astype(np.float16)))
+        return half.to(self.device)

@@ -1,0 +1,146 @@
+"""What the network is asked to do: the forward pass of training and its losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..models.networks.cleanplate import HALO, CleanplateNet, Coarse, encode
+
+CROP_CELLS = 40
+"""Cells (2 x 2 pixels) of a training crop of the last octave, without its halo."""
+CROPS = 1
+"""Crops per picture."""
+LEAK = 0.02
+"""Slope of the loss outside 0..1: enough to find the way back, too little to hold alpha off its ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Named terms of one step; ``total`` is what is minimised, the others are for the curve."""
+
+    total: Tensor
+    parts: dict[str, float]
+
+
+def leaky_clamp(alpha: Tensor) -> Tensor:
+    """Alpha clamped to 0..1 with a slope of ``LEAK`` outside."""
+    inside = alpha.clamp(0, 1)
+    return inside + LEAK * (alpha - inside)
+
+
+def alpha_loss(prediction: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute error plus that of the first differences, N x 1 x H x W, weighted pixel by pixel."""
+    error = (leaky_clamp(prediction) - truth) * weight
+    across = (error[..., 1:] - error[..., :-1]).abs().mean()
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
+    return error.abs().mean() + across + down
+
+
+def pooled(batch: dict[str, Tensor], factor: int) -> dict[str, Tensor]:
+    """The batch averaged by ``factor`` in linear light; the foreground weighted by alpha."""
+    if factor == 1:
+        return batch
+    small = {name: F.avg_pool2d(value, factor) for name, value in batch.items()}
+    weight = batch["alpha"] + 1e-4
+    small["foreground"] = F.avg_pool2d(batch["foreground"] * weight, factor) / F.avg_pool2d(weight, factor)
+    return small
+
+
+def double(alpha: Tensor) -> Tensor:
+    """Alpha at twice the resolution, bilinear."""
+    return F.interpolate(alpha, scale_factor=2.0, mode="bilinear")
+
+
+def refine_whole(net: CleanplateNet, level: dict[str, Tensor], alpha: Tensor, context: Tensor) -> Tensor:
+    """One octave over whole pictures; the frame's edge is replicated as the adapter does."""
+    pixels, cells = (2 * HALO,) * 4, (HALO,) * 4
+    return net.refiner(  # type: ignore[no-any-return]
+        F.pad(level["plate"], pixels, mode="replicate"),
+        F.pad(level["clean"], pixels, mode="replicate"),
+        F.pad(double(alpha), pixels, mode="replicate"),
+        F.pad(context, cells, mode="replicate"),
+    )
+
+
+def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> list[tuple[int, int, int]]:
+    """(picture, first row, first column) in cells of ``CROPS`` crops per picture, where alpha is neither 0
+    nor 1 if that is anywhere, else anywhere."""
+    unsure = F.avg_pool2d(4 * alpha * (1 - alpha), 2).squeeze(1)
+    rows, columns = unsure.shape[-2:]
+    weight = (unsure + 1e-4).flatten(1)
+    picks = torch.multinomial(weight, CROPS, generator=generator).tolist()
+    places = []
+    for picture, chosen in enumerate(picks):
+        for flat in chosen:
+            row = min(max(flat // columns - cells // 2, 0), rows - cells)
+            column = min(max(flat % columns - cells // 2, 0), columns - cells)
+            places.append((picture, row, column))
+    return places
+
+
+def cut(tensor: Tensor, places: list[tuple[int, int, int]], size: int, scale: int) -> Tensor:
+    """Crops of ``size`` cells at ``places``; a cell is ``scale`` pixels of ``tensor`` either way."""
+    return torch.stack(
+        [tensor[n, :, r * scale : (r + size) * scale, c * scale : (c + size) * scale] for n, r, c in places]
+    )
+
+
+def training_losses(
+    net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator
+) -> Losses:
+    """All losses of one batch, its coarse stage ``octaves`` halvings below the batch's resolution."""
+    small = pooled(batch, 1 << octaves)
+    coarse = net.coarse_stage(small["plate"], small["clean"], small["coverage"], small["core"], small["holdout"])
+    weight = 0.3 + 0.7 * small["coverage"]
+    coarse_alpha = alpha_loss(coarse.alpha, small["alpha"], weight)
+    wide = (F.avg_pool2d(leaky_clamp(coarse.alpha), 8) - F.avg_pool2d(small["alpha"], 8)).abs().mean()
+    colour = foreground_loss(coarse, small)
+    doubt = doubt_loss(coarse, batch["alpha"], octaves)
+    alpha, context = coarse.alpha, coarse.context
+    for octave in range(1, octaves):
+        level = pooled(batch, 1 << (octaves - octave))
+        alpha = refine_whole(net, level, alpha.clamp(0, 1), context)
+        coarse_alpha = coarse_alpha + 0.5 * alpha_loss(alpha, level["alpha"], torch.ones_like(alpha))
+        context = F.interpolate(context, scale_factor=2.0, mode="bilinear")
+    fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator)
+    total = coarse_alpha + wide + 0.4 * colour + 0.5 * doubt + fine
+    parts = {"coarse": coarse_alpha, "colour": colour, "doubt": doubt, "fine": fine, "total": total}
+    return Losses(total, {name: float(value.detach()) for name, value in parts.items()})
+
+
+def foreground_loss(coarse: Coarse, small: dict[str, Tensor]) -> Tensor:
+    """Absolute error of the encoded foreground where there is any, most where alpha is partial."""
+    alpha = small["alpha"]
+    weight = (alpha > 0.02) * (0.25 + 4 * alpha * (1 - alpha))
+    error = (coarse.context[:, :3] - encode(small["foreground"])).abs().clamp(max=1.0)
+    return (error * weight).sum() / (3 * weight.sum() + 100.0)
+
+
+def doubt_loss(coarse: Coarse, truth: Tensor, octaves: int) -> Tensor:
+    """Squared error of the expected error of the coarse alpha, block by block."""
+    with torch.no_grad():
+        factor = 1 << octaves
+        grown = F.interpolate(coarse.alpha.clamp(0, 1), scale_factor=float(factor), mode="bilinear")
+        target = F.max_pool2d((grown - truth).abs(), factor)
+    return (coarse.doubt - target).square().mean() * 4
+
+
+def crop_loss(
+    net: CleanplateNet, batch: dict[str, Tensor], alpha: Tensor, context: Tensor, generator: torch.Generator
+) -> Tensor:
+    """The last octave on crops where alpha is partial."""
+    cells = CROP_CELLS + 2 * HALO
+    places = crop_places(batch["alpha"], generator, cells)
+    refined = net.refiner(
+        cut(batch["plate"], places, cells, 2),
+        cut(batch["clean"], places, cells, 2),
+        cut(double(alpha), places, cells, 2),
+        cut(context, places, cells, 1),
+    )
+    edge = 2 * HALO
+    truth = cut(batch["alpha"], places, cells, 2)[..., edge:-edge, edge:-edge]
+    return alpha_loss(refined, truth, torch.ones_like(truth))

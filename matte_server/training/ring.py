@@ -1,0 +1,141 @@
+"""Composites for the training loop, made beside it, so that the loop never waits.
+
+On a CPU other processes draw into shared memory and every composite is used a few times, mirrored and
+regraded; with CUDA the same ring lies on the device and is refreshed between steps.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .bank import Bank
+from .composite import Composite, Dice, Faults, compose
+
+CHANNELS = {"plate": 3, "clean": 3, "foreground": 3, "alpha": 1, "coverage": 1, "core": 1, "holdout": 1}
+REUSE = 4.0
+"""How often a composite is used at most on average: the maker of composites rests while it is below."""
+AHEAD = 160
+"""Composites made before the first use counts."""
+
+
+@dataclass(frozen=True)
+class SynthesisSetup:
+    """What a maker of composites needs to start; picklable."""
+
+    bank: Path
+    renders: Path | None
+    size: tuple[int, int]
+    seed: int
+    faults: Faults
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """``slots`` composites in half-float, odd slots upright (sides exchanged), and two counters.
+
+    ``counters``: [composites made, composites used]. ``ready`` is 0 while a slot is being written.
+    """
+
+    store: dict[str, Tensor]
+    ready: Tensor
+    counters: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def create(cls, slots: int, size: tuple[int, int], device: torch.device) -> Ring:
+        """An empty ring; on the CPU in memory that other processes can share."""
+        height, width = size
+        store = {
+            name: torch.zeros(slots, channels, height * width, dtype=torch.float16, device=device)
+            for name, channels in CHANNELS.items()
+        }
+        ready, counters = torch.zeros(slots, dtype=torch.uint8), torch.zeros(2, dtype=torch.float64)
+        if device.type == "cpu":
+            for tensor in (*store.values(), ready, counters):
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
+        return cls(store, ready, counters, size)
+
+    def put(self, slot: int, sample: Composite) -> None:
+        """Write one composite of the slot's orientation."""
+        self.ready[slot] = 0
+        for part in fields(sample):
+            value: Tensor = getattr(sample, part.name)
+            self.store[part.name][slot] = value.flatten(1).clamp(-60_000, 60_000).half()
+        self.ready[slot] = 1
+        self.counters[0] += 1
+
+    def shape(self, slot: int) -> tuple[int, int]:
+        """Height and width of what lies in a slot."""
+        height, width = self.size
+        return (width, height) if slot % 2 else (height, width)
+
+    def take(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
+        """A batch of random composites of one orientation, N x C x H x W float32; marks them used."""
+        odd = int(rng.integers(2))
+        slots = np.flatnonzero(self.ready.numpy())
+        slots = slots[slots % 2 == odd]
+        chosen = torch.from_numpy(rng.choice(slots, count, replace=len(slots) < count))
+        self.counters[1] += count
+        height, width = self.shape(odd)
+        device = self.store["alpha"].device
+        return {
+            name: value[chosen.to(device)].view(count, -1, height, width).float()
+            for name, value in self.store.items()
+        }
+
+
+def compose_one(bank: Bank, dice: Dice, size: tuple[int, int], faults: Faults) -> Composite:
+    """A composite of random material: 8 % empty, mostly one subject, sometimes two or three."""
+    count = int(dice.rng.choice([0, 1, 2, 3], p=[0.08, 0.72, 0.15, 0.05]))
+    subjects = [bank.pick_subject(dice.rng, faults.people) for _ in range(count)]
+    return compose(dice, subjects, bank.pick_set(dice.rng), size, faults)
+
+
+def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, workers: int, stop: Event) -> None:
+    """A maker process: composes into its share of the slots while the loop is ahead of it."""
+    torch.set_num_threads(1)
+    os.nice(3)
+    bank = Bank(setup.bank, setup.renders, torch.device("cpu"))
+    bank.refresh()
+    number, slots = 0, len(ring.ready)
+    parent = os.getppid()
+    while not stop.is_set() and os.getppid() == parent:
+        if ring.counters[1] + AHEAD * REUSE < REUSE * ring.counters[0]:
+            time.sleep(0.05)
+            continue
+        slot = (worker + number * workers) % slots
+        dice = Dice(
+            np.random.default_rng([setup.seed, worker, number]),
+            torch.Generator().manual_seed(hash((setup.seed, worker, number)) & 0x7FFFFFFF),
+        )
+        ring.put(slot, compose_one(bank, dice, ring.shape(slot), setup.faults))
+        number += 1
+        if number % 100 == 0:
+            bank.refresh(at_most=20)
+
+
+def refresher(ring: Ring, setup: SynthesisSetup, device: torch.device) -> Callable[[int], None]:
+    """On-device synthesis: a function that replaces the next ``count`` slots of ``ring``."""
+    bank = Bank(setup.bank, setup.renders, device, limit=4000)
+    bank.refresh()
+    rng = np.random.default_rng(setup.seed)
+    noise = torch.Generator(device).manual_seed(setup.seed)
+    made = 0
+
+    def refresh(count: int) -> None:
+        nonlocal made
+        for _ in range(count):
+            slot = made % len(ring.ready)
+            ring.put(slot, compose_one(bank, Dice(rng, noise), ring.shape(slot), setup.faults))
+            made += 1
+
+    return refresh
