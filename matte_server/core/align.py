@@ -23,7 +23,8 @@ Matrix = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
 
-WORKING_SIDE = 1600
+WORKING_SIDE = 1000
+_FEATURES = 2000
 _MATCH_RATIO = 0.8
 _COARSE_THRESHOLD_PX = 3.0
 _FINE_THRESHOLD_PX = 1.5
@@ -138,13 +139,11 @@ def _shift(x: float, y: float) -> Matrix:
 def _grey(image: Image) -> Grey:
     """What features are found in: brightness with the middle at mid grey, so that exposure and highlights do
     not matter. Values far above 1 end near white instead of swamping the rest."""
-    light = np.nan_to_num(image.rgb, nan=0.0, posinf=1e4, neginf=0.0) @ np.array(
-        [0.2126, 0.7152, 0.0722], np.float32
-    )
-    light = np.maximum(light, 0.0)
-    middle = float(np.median(light[light > 0])) if np.any(light > 0) else 1.0
-    curve = light / (light + max(middle, 1e-6))
-    return np.asarray(np.clip(np.sqrt(curve) * 255.0, 0, 255), np.uint8)
+    light = np.maximum(cv2.transform(image.rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32)), 0.0)
+    step = max(1, max(light.shape) // 512)
+    sample = light[::step, ::step]
+    middle = float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0
+    return np.asarray(np.sqrt(light / (light + max(middle, 1e-6))) * 255.0, np.uint8)
 
 
 def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
@@ -154,7 +153,7 @@ def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
         cv2.resize(g, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else g
         for g in (plate, clean)
     ]
-    detector = cv2.SIFT_create(4000, contrastThreshold=0.02)
+    detector = cv2.SIFT_create(_FEATURES, contrastThreshold=0.02)
     (plate_points, plate_words), (clean_points, clean_words) = (detector.detectAndCompute(g, None) for g in small)
     if plate_words is None or clean_words is None or min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
         return "the pictures have too few details to compare."
@@ -175,19 +174,14 @@ def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
 
 
 def _matches(clean: Float32, plate: Float32) -> list[tuple[int, int]]:
-    """Pairs (clean, plate) that are each other's best and clearly better than the second best."""
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    forwards = {
-        m.queryIdx: m.trainIdx
-        for m, n in _two_best(matcher, clean, plate)
-        if m.distance < _MATCH_RATIO * n.distance
-    }
-    backwards = {m.queryIdx: m.trainIdx for m, _ in _two_best(matcher, plate, clean)}
-    return [(a, b) for a, b in forwards.items() if backwards.get(b) == a]
-
-
-def _two_best(matcher: cv2.BFMatcher, query: Float32, train: Float32) -> list[tuple[cv2.DMatch, cv2.DMatch]]:
-    return [(pair[0], pair[1]) for pair in matcher.knnMatch(query, train, k=2) if len(pair) == 2]
+    """Pairs (clean, plate) that are each other's best and clearly better than the second best (Lowe 2004,
+    section 7.1). One matrix product compares everything with everything."""
+    squared = (clean**2).sum(1)[:, None] + (plate**2).sum(1)[None, :] - 2.0 * clean @ plate.T
+    distance = np.sqrt(np.maximum(squared, 0.0))
+    best, second = np.partition(distance, 1, axis=1)[:, :2].T
+    there, back = distance.argmin(axis=1), distance.argmin(axis=0)
+    good = (best < _MATCH_RATIO * second) & (back[there] == np.arange(len(clean)))
+    return [(int(a), int(there[a])) for a in np.flatnonzero(good)]
 
 
 def _sane(matrix: Matrix) -> bool:
