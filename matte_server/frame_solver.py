@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,6 +29,22 @@ from .worker_link import Finished, FrameJob, Picture, Ready
 Check = Callable[[], None]
 Begun = Callable[[str, int, int], None]
 _CLEAN_PLATES_KEPT = 4
+
+
+class _Stages:
+    """Passes each stage on as it begins, and keeps how long each took."""
+
+    def __init__(self, begun: Begun) -> None:
+        self._begun = begun
+        self._marks: list[tuple[str, float]] = []
+
+    def begin(self, stage: str, done: int) -> None:
+        self._marks.append((stage, time.perf_counter()))
+        self._begun(stage, done, len(STAGES) + 2)
+
+    def seconds(self) -> dict[str, float]:
+        ends = [at for _, at in self._marks[1:]] + [time.perf_counter()]
+        return {stage: round(end - at, 4) for (stage, at), end in zip(self._marks, ends, strict=True)}
 
 
 class FrameSolver:
@@ -65,8 +82,8 @@ class FrameSolver:
         """One frame. Raises ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
         request = job.request
         self._check_paths(request)
-        steps = len(STAGES) + 2
-        begun("read", 0, steps)
+        stages = _Stages(begun)
+        stages.begin("read", 0)
         pair, guides, space = self._read(job)
         check()
         result = self._pipeline.solve(
@@ -74,14 +91,15 @@ class FrameSolver:
             guides,
             request.options,
             check=check,
-            progress=lambda stage, done, total: begun(stage, done + 1, total + 2),
+            progress=lambda stage, done, total: stages.begin(stage, done + 1),
         )
-        begun("write", steps - 1, steps)
+        stages.begin("write", len(STAGES) + 1)
         image, layers = matte_image(result, space, request.options)
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
         exr.write_image(target, stamped(image, request), form, layers)
-        return Finished(job.number, request.output, dict(result.diagnostics))
+        diagnostics = {**result.diagnostics, "device": self.device, "seconds": stages.seconds()}
+        return Finished(job.number, request.output, diagnostics)
 
     # -- inputs
 
