@@ -1,0 +1,201 @@
+"""Our own model: the packaged network, run over frames of any size.
+
+The coarse stage sees the whole frame at a fixed working size. Every octave above it is refined in blocks, and
+only in those where alpha is neither 0 nor 1 or the coarse stage expects to be wrong. A block reads its own
+pixels and a fixed halo, with the frame's edge replicated, so how many blocks are computed at once (``tile``)
+changes the result by no more than the order of float32 sums: 1e-5 in alpha.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+import torch.nn.functional as nnf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..errors import MatteError
+from .networks.cleanplate import HALO, CleanplateNet, Coarse, decode, octaves_for
+from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
+
+SPEC = ModelSpec(
+    name="cleanplate",
+    label="Cleanplate",
+    summary="Our own network: sees the whole frame, refines hair at full resolution. Free for paid work.",
+    licence="Apache-2.0",
+    commercial_use=True,
+    weights="packaged",
+)
+PACKAGED_WEIGHTS = "data/cleanplate.safetensors"
+BLOCK = 16
+"""Cells of a refinement block either way; a cell is 2 x 2 pixels of the octave."""
+LOWEST, HIGHEST = 0.01, 0.99
+"""A block is refined where its alpha leaves the one end and does not stay at the other."""
+DOUBT = 0.12
+"""... or where the coarse stage expects at least this error."""
+_BLOCKS_AT_ONCE = {"cpu": 48, "cuda": 4096}
+_PRECISION = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class CleanplateModel:
+    """Implements :class:`protocols.MattingModel` with the network on one device."""
+
+    spec = SPEC
+
+    def __init__(self, net: CleanplateNet, device: torch.device) -> None:
+        self._net = net.to(device).fold()
+        self._device = device
+
+    @classmethod
+    def load(cls, weights: str, device: torch.device) -> CleanplateModel:
+        """From a safetensors file, or the packaged one where ``weights`` is empty. Raises ``MatteError`` with
+        the codes missing_weights and bad_weights."""
+        if weights:
+            return cls(read_network(Path(weights)), device)
+        with as_file(files(__package__) / PACKAGED_WEIGHTS) as path:
+            return cls(read_network(path), device)
+
+    @torch.inference_mode()
+    def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
+        """Alpha at full resolution; the foreground is the coarse stage's colour (an estimate for the solve),
+        the confidence 1 minus the error it expects."""
+        height, width = frame.size
+        octaves = octaves_for(height, width)
+        plates = _pyramid(frame.plate, octaves)
+        cleans = _pyramid(frame.clean_plate, octaves)
+        check()
+        dtype = _PRECISION.get(settings.precision)
+        with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
+            coarse = self._coarse(frame, plates[0], cleans[0], octaves)
+            check()
+            alpha = coarse.alpha.clamp(0.0, 1.0)
+            at_once = self._blocks_at_once(settings)
+            for octave in range(1, octaves + 1):
+                alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
+        scale = float(1 << octaves)
+        doubt = nnf.interpolate(coarse.doubt, scale_factor=scale, mode="bilinear")[..., :height, :width]
+        colour = decode(coarse.context[:, :3])
+        foreground = nnf.interpolate(colour, scale_factor=scale, mode="bilinear")[..., :height, :width]
+        return Prediction(alpha[..., :height, :width].contiguous(), foreground, 1.0 - doubt)
+
+    def _coarse(self, frame: FrameTensors, plate: Tensor, clean: Tensor, octaves: int) -> Coarse:
+        def guide(matte: Tensor | None) -> Tensor:
+            if matte is None:
+                return torch.zeros_like(plate[:, :1])
+            return nnf.avg_pool2d(_padded(matte, 1 << octaves), 1 << octaves)
+
+        return self._net.coarse_stage(plate, clean, guide(frame.coverage), guide(frame.core), guide(frame.holdout))
+
+    def _blocks_at_once(self, settings: ModelSettings) -> int:
+        if settings.tile > 0:
+            return max(1, settings.tile // (2 * BLOCK)) ** 2
+        return _BLOCKS_AT_ONCE.get(self._device.type, 256)
+
+    def _refined(
+        self,
+        plate: Tensor,
+        clean: Tensor,
+        before: Tensor,
+        coarse: Coarse,
+        octave: int,
+        at_once: int,
+        check: CancelCheck,
+    ) -> Tensor:
+        """One octave: 1 x 1 x 2h x 2w from ``before`` 1 x 1 x h x w, refined in the chosen blocks."""
+        rows, columns = torch.nonzero(_chosen(before, coarse.doubt, octave)[0, 0], as_tuple=True)
+        doubled = nnf.interpolate(before, scale_factor=2.0, mode="bilinear")
+        if len(rows) == 0:
+            return doubled
+        height, width = doubled.shape[-2:]
+        side = 2 * BLOCK
+        canvas = nnf.pad(doubled, (0, -width % side, 0, -height % side))[0, 0]
+        blocks = canvas.view(canvas.shape[0] // side, side, canvas.shape[1] // side, side).transpose(1, 2)
+        for start in range(0, len(rows), at_once):
+            check()
+            r, c = rows[start : start + at_once], columns[start : start + at_once]
+            refined = self._net.refiner(
+                _gather(plate, r, c, side, 2 * HALO),
+                _gather(clean, r, c, side, 2 * HALO),
+                _gather(doubled, r, c, side, 2 * HALO),
+                _context(coarse.context, r, c, 1 << (octave - 1)),
+            )
+            blocks[r, c] = refined[:, 0].clamp(0.0, 1.0)
+        return canvas[None, None, :height, :width]
+
+
+def read_network(path: Path) -> CleanplateNet:
+    """The network with the weights of a safetensors file, on the CPU, in evaluation mode. Raises
+    ``MatteError`` with the codes missing_weights and bad_weights."""
+    if not path.is_file():
+        raise MatteError("missing_weights", f"There are no weights at {path}.", "Leave the field empty.")
+    net = CleanplateNet()
+    try:
+        missing, unexpected = net.load_state_dict(load_file(path), strict=False)
+    except (SafetensorError, RuntimeError) as error:
+        raise MatteError("bad_weights", f"{path.name} does not fit this network: {error}") from error
+    lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if lacking or unexpected:
+        wrong = ", ".join([*lacking, *unexpected][:3])
+        raise MatteError("bad_weights", f"{path.name} does not fit this network: {wrong} ...")
+    return net.eval()
+
+
+def _padded(picture: Tensor, multiple: int) -> Tensor:
+    height, width = picture.shape[-2:]
+    down, right = -height % multiple, -width % multiple
+    return nnf.pad(picture, (0, right, 0, down), mode="replicate") if down or right else picture
+
+
+def _pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
+    """Averages of ``picture`` in linear light, the coarse size first, the full size (padded to a multiple of
+    2 ** ``octaves``) last."""
+    levels = [_padded(picture, 1 << octaves)]
+    for _ in range(octaves):
+        levels.append(_halved(levels[-1]))
+    return levels[::-1]
+
+
+def _halved(picture: Tensor) -> Tensor:
+    across = picture[..., 0::2, :] + picture[..., 1::2, :]
+    return (across[..., 0::2] + across[..., 1::2]).mul_(0.25)
+
+
+def _chosen(alpha: Tensor, doubt: Tensor, octave: int) -> Tensor:
+    """Which blocks are refined: 1 x 1 x rows x columns, bool; a block looks one cell over its edge."""
+    height, width = alpha.shape[-2:]
+    grown = nnf.pad(alpha, (1, 1 + -width % BLOCK, 1, 1 + -height % BLOCK), mode="replicate")
+    highest = nnf.max_pool2d(grown, BLOCK + 2, BLOCK)
+    lowest = -nnf.max_pool2d(-grown, BLOCK + 2, BLOCK)
+    cells = BLOCK >> (octave - 1)
+    unsure = nnf.max_pool2d(doubt, cells, cells, ceil_mode=True)
+    return ((highest > LOWEST) & (lowest < HIGHEST)) | (unsure > DOUBT)
+
+
+def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
+    """Indices of ``size`` places from each start, held inside 0..limit-1 (the edge is replicated)."""
+    return (starts[:, None] + torch.arange(size, device=starts.device)).clamp(0, limit - 1)
+
+
+def _gather(picture: Tensor, rows: Tensor, columns: Tensor, side: int, halo: int) -> Tensor:
+    """Blocks with their halo out of 1 x C x H x W: N x C x (side + 2 halo) x (side + 2 halo)."""
+    y = _reach(rows * side - halo, side + 2 * halo, picture.shape[-2])
+    x = _reach(columns * side - halo, side + 2 * halo, picture.shape[-1])
+    return picture[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
+
+
+def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tensor:
+    """The coarse context of each block, bilinearly grown by ``scale``: N x C x cells x cells with halo."""
+    if scale == 1:
+        return _gather(context, rows, columns, BLOCK, HALO)
+    places = (torch.arange(BLOCK + 2 * HALO, device=context.device) - HALO + 0.5) / scale - 0.5
+    first = int(places[0].floor())
+    size = int(places[-1].floor()) + 2 - first
+    y = _reach(rows * (BLOCK // scale) + first, size, context.shape[-2])
+    x = _reach(columns * (BLOCK // scale) + first, size, context.shape[-1])
+    patches = context[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
+    steps = torch.arange(size, device=context.device) + first
+    grow = (1 - (places[:, None] - steps[None]).abs()).clamp(min=0).to(context.dtype)
+    return grow @ patches @ grow.T
