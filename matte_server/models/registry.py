@@ -7,13 +7,19 @@ from collections.abc import Callable
 import torch
 
 from ..errors import MatteError
-from . import difference
+from . import cleanplate, difference
 from .protocols import MattingModel, ModelSpec
 
 Loader = Callable[[str, torch.device], MattingModel]
 
-_SPECS: dict[str, ModelSpec] = {difference.SPEC.name: difference.SPEC}
-_LOADERS: dict[str, Loader] = {difference.SPEC.name: lambda weights, device: difference.DifferenceModel()}
+_SPECS: dict[str, ModelSpec] = {
+    cleanplate.SPEC.name: cleanplate.SPEC,
+    difference.SPEC.name: difference.SPEC,
+}
+_LOADERS: dict[str, Loader] = {
+    cleanplate.SPEC.name: cleanplate.CleanplateModel.load,
+    difference.SPEC.name: lambda weights, device: difference.DifferenceModel(),
+}
 
 
 def model_specs() -> tuple[ModelSpec, ...]:
