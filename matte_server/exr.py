@@ -123,6 +123,14 @@ def _spool(suffix: str) -> Iterator[Path]:
 
 
 def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits) -> Image:
+    try:
+        return _decoded(path, label, layer, view, limits)
+    except (UnicodeDecodeError, RuntimeError):
+        # What OpenImageIO's Python raises on names that are no UTF-8 and on attributes of impossible types.
+        raise _unreadable(path, label, "its header is damaged") from None
+
+
+def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits) -> Image:
     hints = oiio.ImageSpec()
     # Colour is wanted as it is stored: OpenImageIO would multiply PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
@@ -133,13 +141,25 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits) ->
         subimage, indices, channels = _find_part(reader, label, layer, view)
         spec = reader.spec(subimage)
         _check_size(spec, label, limits)
-        pixels = reader.read_image(subimage, 0, min(indices), max(indices) + 1, oiio.FLOAT)
-        if pixels is None or reader.has_error:
+        chosen = _read_channels(reader, subimage, indices)
+        if chosen is None or reader.has_error:
             raise _unreadable(path, label, reader.geterror())
-        chosen = np.ascontiguousarray(pixels[..., [index - min(indices) for index in indices]], np.float32)
         return _image(spec, reader.format_name(), chosen, channels)
     finally:
         reader.close()
+
+
+def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int]) -> Float32 | None:
+    """The wanted channels only: whatever lies between them in the file is never held in full."""
+    first, last = min(indices), max(indices)
+    if last - first < 2 * len(indices):
+        pixels = reader.read_image(subimage, 0, first, last + 1, oiio.FLOAT)
+        parts = None if pixels is None else pixels[..., [index - first for index in indices]]
+    else:
+        read = (reader.read_image(subimage, 0, index, index + 1, oiio.FLOAT) for index in indices)
+        planes = [plane for plane in read if plane is not None]
+        parts = np.concatenate(planes, axis=-1) if len(planes) == len(indices) else None
+    return None if parts is None else np.ascontiguousarray(parts, np.float32)
 
 
 def _unreadable(path: Path, label: str, reason: str) -> MatteError:
@@ -188,9 +208,7 @@ def _find_part(
     raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {', '.join(seen[:20])}.")
 
 
-def _find_channels(
-    names: Sequence[str], part: str, part_view: str, layer: str, view: str
-) -> list[tuple[int, str]]:
+def _find_channels(names: Sequence[str], part: str, part_view: str, layer: str, view: str) -> list[tuple[int, str]]:
     index = {name.lower(): position for position, name in enumerate(names)}
     for prefix in _prefixes(part, part_view, layer, view):
         for triple in _TRIPLES:
@@ -240,11 +258,14 @@ def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tu
 
 
 def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
-    return {
-        entry.name: Attribute(str(entry.type), entry.value)
-        for entry in spec.extra_attribs
-        if not entry.name.startswith(_STRUCTURAL)
-    }
+    kept: dict[str, object] = {}
+    for entry in spec.extra_attribs:
+        # Some cameras write Latin-1, which cannot be carried through Python: only that text is left behind.
+        with contextlib.suppress(UnicodeError):
+            if not entry.name.startswith(_STRUCTURAL):
+                f"{entry.name} {entry.value}".encode()
+                kept[entry.name] = Attribute(str(entry.type), entry.value)
+    return kept
 
 
 def read_stamp(path: Path) -> str:
@@ -308,6 +329,11 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
     try:
         if not writer.open(str(path), spec) or not writer.write_image(np.ascontiguousarray(stack)):
             raise OSError(writer.geterror().strip())
+    except RuntimeError:
+        # A well-known attribute in a type that it cannot have; OpenImageIO does not say which.
+        raise MatteError(
+            "bad_metadata", "The plate's metadata cannot be written to an EXR.", "Remove its odd attributes first."
+        ) from None
     finally:
         closed = writer.close()
     if not closed:
@@ -337,6 +363,4 @@ def single(image: Image) -> Image:
     """A guide's one channel out of whatever the artist sent: alpha where there is one, else red."""
     wanted = "A" if "A" in image.channels else image.channels[0]
     position = image.channels.index(wanted)
-    return replace(
-        image, pixels=np.ascontiguousarray(image.pixels[..., position : position + 1]), channels=("A",)
-    )
+    return replace(image, pixels=np.ascontiguousarray(image.pixels[..., position : position + 1]), channels=("A",))
