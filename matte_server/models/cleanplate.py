@@ -109,21 +109,18 @@ class CleanplateModel:
         doubled = nnf.interpolate(before, scale_factor=2.0, mode="bilinear")
         if len(rows) == 0:
             return doubled
-        height, width = doubled.shape[-2:]
-        side = 2 * BLOCK
-        canvas = nnf.pad(doubled, (0, -width % side, 0, -height % side))[0, 0]
-        blocks = canvas.view(canvas.shape[0] // side, side, canvas.shape[1] // side, side).transpose(1, 2)
+        height, width = before.shape[-2:]
+        canvas = nnf.pad(doubled, (0, 2 * (-width % BLOCK), 0, 2 * (-height % BLOCK)))[0, 0]
+        grid = (canvas.shape[0] // (2 * BLOCK), canvas.shape[1] // (2 * BLOCK))
+        blocks = canvas.view(grid[0], BLOCK, 2, grid[1], BLOCK, 2).permute(0, 3, 2, 5, 1, 4)
+        cells = [_cells(picture) for picture in (plate, clean, doubled)]
         for start in range(0, len(rows), at_once):
             check()
             r, c = rows[start : start + at_once], columns[start : start + at_once]
-            refined = self._net.refiner(
-                _gather(plate, r, c, side, 2 * HALO),
-                _gather(clean, r, c, side, 2 * HALO),
-                _gather(doubled, r, c, side, 2 * HALO),
-                _context(coarse.context, r, c, 1 << (octave - 1)),
-            )
-            blocks[r, c] = refined[:, 0].clamp(0.0, 1.0)
-        return canvas[None, None, :height, :width]
+            context = _context(coarse.context, r, c, 1 << (octave - 1))
+            refined = self._net.refiner(*(_gather(picture, r, c) for picture in cells), context)
+            blocks[r, c] = refined.clamp(0.0, 1.0).unflatten(1, (2, 2))
+        return canvas[None, None, : 2 * height, : 2 * width]
 
 
 def read_network(path: Path) -> CleanplateNet:
@@ -146,7 +143,9 @@ def read_network(path: Path) -> CleanplateNet:
 def _padded(picture: Tensor, multiple: int) -> Tensor:
     height, width = picture.shape[-2:]
     down, right = -height % multiple, -width % multiple
-    return nnf.pad(picture, (0, right, 0, down), mode="replicate") if down or right else picture
+    if down or right:
+        return nnf.pad(picture, (0, right, 0, down), mode="replicate")
+    return picture.contiguous()
 
 
 def _pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
@@ -179,17 +178,21 @@ def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
     return (starts[:, None] + torch.arange(size, device=starts.device)).clamp(0, limit - 1)
 
 
-def _gather(picture: Tensor, rows: Tensor, columns: Tensor, side: int, halo: int) -> Tensor:
-    """Blocks with their halo out of 1 x C x H x W: N x C x (side + 2 halo) x (side + 2 halo)."""
-    y = _reach(rows * side - halo, side + 2 * halo, picture.shape[-2])
-    x = _reach(columns * side - halo, side + 2 * halo, picture.shape[-1])
-    return picture[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
+def _cells(picture: Tensor) -> Tensor:
+    """A view of 1 x C x 2h x 2w as h x w x C x 2 x 2: what lies in one cell comes together."""
+    _, channels, height, width = picture.shape
+    return picture.view(channels, height // 2, 2, width // 2, 2).permute(1, 3, 0, 2, 4)
+
+
+def _gather(cells: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Blocks with their halo out of ``_cells``: N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO), channels last."""
+    y = _reach(rows * BLOCK - HALO, BLOCK + 2 * HALO, cells.shape[0])
+    x = _reach(columns * BLOCK - HALO, BLOCK + 2 * HALO, cells.shape[1])
+    return cells[y[:, :, None], x[:, None, :]].flatten(3).permute(0, 3, 1, 2)
 
 
 def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tensor:
-    """The coarse context of each block, bilinearly grown by ``scale``: N x C x cells x cells with halo."""
-    if scale == 1:
-        return _gather(context, rows, columns, BLOCK, HALO)
+    """The coarse context of each block with its halo, bilinearly grown by ``scale``; channels last."""
     places = (torch.arange(BLOCK + 2 * HALO, device=context.device) - HALO + 0.5) / scale - 0.5
     first = int(places[0].floor())
     size = int(places[-1].floor()) + 2 - first
@@ -198,4 +201,4 @@ def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tens
     patches = context[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
     steps = torch.arange(size, device=context.device) + first
     grow = (1 - (places[:, None] - steps[None]).abs()).clamp(min=0).to(context.dtype)
-    return grow @ patches @ grow.T
+    return (grow @ patches @ grow.T).contiguous(memory_format=torch.channels_last)

@@ -298,7 +298,7 @@ def compressed(picture: Tensor, coarseness: float) -> Tensor:
     return from_video((video.clamp(0, 1) * 255).round() / 255)
 
 
-def uncovered(dice: Dice, clean: Tensor, plate: Tensor) -> tuple[Tensor, Tensor]:
+def uncovered(dice: Dice, clean: Tensor) -> tuple[Tensor, Tensor]:
     """A border of the clean plate goes missing; returns the clean plate and its coverage."""
     height, width = clean.shape[-2:]
     y, x = torch.meshgrid(
@@ -306,17 +306,21 @@ def uncovered(dice: Dice, clean: Tensor, plate: Tensor) -> tuple[Tensor, Tensor]
         torch.linspace(0, 1, width, device=clean.device),
         indexing="ij",
     )
-    edge = (x, 1 - x, y, 1 - y)[int(dice.rng.integers(4))]
-    slope = (y if edge is x else x) * dice.between(-0.1, 0.1)
-    coverage = ((edge + slope) > dice.between(0.02, 0.2)).float()[None]
-    choice = dice.rng.integers(3)
+    side = int(dice.rng.integers(4))
+    edge = (x, 1 - x, y, 1 - y)[side] + (y if side < 2 else x) * dice.between(-0.1, 0.1)
+    reach = dice.between(0.02, 0.2)
+    coverage = (edge > reach).float()[None]
+    choice = dice.rng.integers(4)
     if choice == 0:
         filling = torch.zeros_like(clean)
     elif choice == 1:
-        filling = plate
-    else:
         inside = clean * coverage
         filling = blur(inside, 20) / (blur(coverage, 20) + 1e-2)
+    else:  # the nearest covered pixel, as the pipeline's warp fills
+        inwards = (reach - edge).clamp(min=0) * (1 - 2 * (side % 2))
+        flow = torch.zeros(2, height, width, device=clean.device)
+        flow[side // 2] = inwards * (width if side < 2 else height)
+        filling = displaced(clean, flow)
     return clean * coverage + filling * (1 - coverage), coverage
 
 
@@ -339,7 +343,7 @@ def stage(dice: Dice, subjects: Sequence[Tensor], scene: Tensor) -> Tensor:
     layer = torch.zeros(4, *size, device=scene.device)
     for subject in subjects:
         placed = grade(dice, place_subject(dice, subject, size), scene)
-        if dice.maybe(0.07):
+        if dice.maybe(0.04):
             sheer = 1 - dice.between(0.2, 0.8) * patch(dice, size, dice.between(0.2, 1.0))
             placed = placed * sheer
         if dice.maybe(0.12):
@@ -379,7 +383,7 @@ def compose(
     plate, clean = _recorded(dice, plate, clean)
     coverage = torch.ones_like(alpha)
     if dice.maybe(0.1):
-        clean, coverage = uncovered(dice, clean, plate)
+        clean, coverage = uncovered(dice, clean)
     core, holdout = draw_guides(dice, alpha)
     return Composite(plate, clean, foreground, alpha, coverage, core, holdout)
 

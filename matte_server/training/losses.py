@@ -56,14 +56,10 @@ def double(alpha: Tensor) -> Tensor:
 
 
 def refine_whole(net: CleanplateNet, level: dict[str, Tensor], alpha: Tensor, context: Tensor) -> Tensor:
-    """One octave over whole pictures; the frame's edge is replicated as the adapter does."""
-    pixels, cells = (2 * HALO,) * 4, (HALO,) * 4
-    return net.refiner(  # type: ignore[no-any-return]
-        F.pad(level["plate"], pixels, mode="replicate"),
-        F.pad(level["clean"], pixels, mode="replicate"),
-        F.pad(double(alpha), pixels, mode="replicate"),
-        F.pad(context, cells, mode="replicate"),
-    )
+    """One octave over whole pictures; the cells at the frame's edge are replicated, as the adapter does."""
+    cells = [F.pixel_unshuffle(x, 2) for x in (level["plate"], level["clean"], double(alpha))]
+    padded = [F.pad(x, (HALO,) * 4, mode="replicate") for x in (*cells, context)]
+    return F.pixel_shuffle(net.refiner(*padded), 2)
 
 
 def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> list[tuple[int, int, int]]:
@@ -136,11 +132,11 @@ def crop_loss(
     cells = CROP_CELLS + 2 * HALO
     places = crop_places(batch["alpha"], generator, cells)
     refined = net.refiner(
-        cut(batch["plate"], places, cells, 2),
-        cut(batch["clean"], places, cells, 2),
-        cut(double(alpha), places, cells, 2),
+        F.pixel_unshuffle(cut(batch["plate"], places, cells, 2), 2),
+        F.pixel_unshuffle(cut(batch["clean"], places, cells, 2), 2),
+        F.pixel_unshuffle(cut(double(alpha), places, cells, 2), 2),
         cut(context, places, cells, 1),
     )
     edge = 2 * HALO
     truth = cut(batch["alpha"], places, cells, 2)[..., edge:-edge, edge:-edge]
-    return alpha_loss(refined, truth, torch.ones_like(truth))
+    return alpha_loss(F.pixel_shuffle(refined, 2), truth, torch.ones_like(truth))

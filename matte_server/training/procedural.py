@@ -98,6 +98,7 @@ class Canvas:
         self.size = size * SUPERSAMPLE
         self.rgb = np.zeros((self.size, self.size, 3), np.float32)
         self.alpha = np.zeros((self.size, self.size), np.float32)
+        self.wardrobe: list[Float32] = []
 
     def lay(self, matte: Byte, texture: Float32 | None = None, opacity: float = 1.0) -> None:
         """Cover with a shape (0..255), shaded, in a new material where none is given."""
@@ -107,11 +108,19 @@ class Canvas:
         part = (slice(y, y + height), slice(x, x + width))
         cut = np.ascontiguousarray(matte[part])
         if texture is None:
-            texture = surface(self.rng, height, width)
+            texture = self._material(height, width)
         lit = texture * shade(self.rng, cut)
         weight = cut.astype(np.float32)[..., None] * (opacity / 255)
         self.rgb[part] = self.rgb[part] * (1 - weight) + lit * weight
         self.alpha[part] = self.alpha[part] * (1 - weight[..., 0]) + weight[..., 0]
+
+    def _material(self, height: int, width: int) -> Float32:
+        """Cloth in one of the wardrobe's colours, or any surface where the wardrobe is empty."""
+        if not self.wardrobe:
+            return surface(self.rng, height, width)
+        base = self.wardrobe[int(self.rng.integers(len(self.wardrobe)))]
+        weave = fractal_noise(self.rng, height, width, self.rng.uniform(2, 10), 5)
+        return np.asarray(base * np.exp(weave * self.rng.uniform(0.05, 0.4)), np.float32)
 
     def polygon(self, points: Float32, opacity: float = 1.0, texture: Float32 | None = None) -> Byte:
         """Lay a filled polygon (unit coordinates, N x 2, x then y); returns its matte."""
@@ -206,6 +215,7 @@ def person(canvas: Canvas) -> None:
     rng = canvas.rng
     head = rng.uniform(0.045, 0.065) if rng.random() < 0.5 else rng.uniform(0.1, 0.2)
     centre = np.array([rng.uniform(0.4, 0.6), head * rng.uniform(1.6, 2.6)])
+    canvas.wardrobe = [colour(rng), colour(rng)] if rng.random() < 0.6 else []
     neck = centre + [rng.normal(0, 0.1) * head, 1.4 * head]
     hips = neck + np.array([rng.normal(0, 0.6), rng.uniform(4.0, 5.0)]) * head
     skin = surface(rng, 8, 8).mean((0, 1)) if rng.random() < 0.3 else colour(rng)

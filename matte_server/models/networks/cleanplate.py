@@ -187,52 +187,54 @@ class CoarseNet(nn.Module):
 
 
 class OctaveRefiner(nn.Module):
-    """Doubles the resolution of alpha on blocks; the same weights for every octave.
+    """Doubles the resolution of alpha; the same weights for every octave.
 
-    Works on 2 x 2 cells (pixel-unshuffled), two unpadded 3 x 3 convolutions wide.
+    Works on cells: the 2 x 2 pixels of the octave that lie in one pixel below it are channels, in the order
+    of ``pixel_unshuffle`` (channel, row, column). One 1 x 1 and two unpadded 3 x 3 convolutions.
     """
 
-    WIDTH = 32
+    WIDTHS = (32, 24, 24)
     PER_PIXEL = 11
 
     def __init__(self) -> None:
         super().__init__()
-        channels = 4 * self.PER_PIXEL + CONTEXT
-        self.first = nn.Conv2d(channels, self.WIDTH, 3)
-        self.second = nn.Conv2d(self.WIDTH, self.WIDTH, 3)
-        self.last = nn.Conv2d(self.WIDTH, 8, 1)
+        w = self.WIDTHS
+        self.blend = nn.Conv2d(4 * self.PER_PIXEL + CONTEXT, w[0], 1)
+        self.first = nn.Conv2d(w[0], w[1], 3)
+        self.second = nn.Conv2d(w[1], w[2], 3)
+        self.last = nn.Conv2d(w[2], 8, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 
     def forward(self, plate: Tensor, clean: Tensor, alpha: Tensor, context: Tensor) -> Tensor:
-        """``plate``, ``clean`` (N x 3 scene-linear) and ``alpha`` (N x 1, doubled bilinearly) of h x w
-        pixels, ``context`` N x ``CONTEXT`` of h/2 x w/2 cells -> alpha of (h - 4 HALO) x (w - 4 HALO)
-        pixels, unclamped. The answer mixes the doubled alpha, the projection of the plate between clean
-        plate and the coarse foreground colour, and a correction."""
+        """Cells of h x w: ``plate``, ``clean`` (N x 12, scene-linear), ``alpha`` (N x 4, doubled bilinearly),
+        ``context`` (N x ``CONTEXT``) -> alpha N x 4 of (h - 2 HALO) x (w - 2 HALO), unclamped. The answer
+        mixes the doubled alpha, the projection of the plate between clean plate and the coarse foreground
+        colour, and a correction."""
         projected, trust = project(plate, clean, context)
         p, c = encode(plate), encode(clean)
-        pixels = torch.cat([p * 2 - 1, (p - c) * 2, c * 2 - 1, alpha * 2 - 1, projected * 2 - 1], 1)
-        cells = torch.cat([F.pixel_unshuffle(pixels, 2), context], 1)
-        x = torch.relu_(self.first(cells))
+        cells = torch.cat([p * 2 - 1, (p - c) * 2, c * 2 - 1, alpha * 2 - 1, projected * 2 - 1, context], 1)
+        x = torch.relu_(self.blend(cells))
+        x = torch.relu_(self.first(x))
         x = torch.relu_(self.second(x))
         mix, correction = self.last(x).float().split(4, 1)
-        edge = 2 * HALO
-        inner = (slice(None), slice(None), slice(edge, -edge), slice(edge, -edge))
-        before, between, trust = alpha[inner], projected[inner], trust[inner]
-        share = torch.sigmoid(F.pixel_shuffle(mix, 2) - 1.0) * trust
-        return before + share * (between - before) + F.pixel_shuffle(correction, 2)
+        inner = (slice(None), slice(None), slice(HALO, -HALO), slice(HALO, -HALO))
+        before = alpha[inner]
+        share = torch.sigmoid(mix - 1.0) * trust[inner]
+        return before + share * (projected[inner] - before) + correction
 
 
 def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-    """Alpha, 0..1, that puts each pixel of ``plate`` nearest to the line from ``clean`` to the coarse
-    foreground (scene-linear), and how far apart the two ends are, 0 (coincident) to 1."""
-    foreground = F.interpolate(decode(context[:, :3].float()), scale_factor=2.0, mode="nearest")
-    line = foreground - clean
-    length = (line * line).sum(1, keepdim=True)
-    size = (clean.square() + foreground.square()).sum(1, keepdim=True)
-    along = ((plate - clean) * line).sum(1, keepdim=True)
-    trust = length / (length + 0.02 * size + 1e-6)
-    return (along / (length + 1e-6)).clamp(0.0, 1.0), trust
+    """Of cells: alpha, 0..1, that puts each pixel of ``plate`` nearest to the line from ``clean`` to the
+    coarse foreground (scene-linear), and how far apart the two ends are, 0 (coincident) to 1; N x 4 x h x w."""
+    count, _, height, width = plate.shape
+    foreground = decode(context[:, :3].float()).unsqueeze(2)
+    p, c = (x.view(count, 3, 4, height, width) for x in (plate, clean))
+    line = foreground - c
+    length = (line * line).sum(1)
+    size = (c.square() + foreground.square()).sum(1)
+    along = ((p - c) * line).sum(1)
+    return (along / (length + 1e-6)).clamp(0.0, 1.0), length / (length + 0.02 * size + 1e-6)
 
 
 class CleanplateNet(nn.Module):
