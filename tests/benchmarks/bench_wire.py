@@ -1,6 +1,6 @@
 """What the server and the wire cost.
 
-    python tests/benchmarks/bench_wire.py [--frames 12] [--skip-4k]
+    python -m tests.benchmarks.bench_wire [--frames 12] [--skip-4k]
 
 Prints three figures: the server's overhead for one HD half-float frame (the round trip less what the worker
 itself spent on reading, matting and writing), the wire's throughput against a memcpy of the same bytes, and

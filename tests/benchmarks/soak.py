@@ -1,6 +1,6 @@
 """A server under siege: nothing is lost, nothing arrives twice, nothing leaks.
 
-    python tests/benchmarks/soak.py [--frames 2000] [--clients 8] [--kill-every 20] [--restarts 2]
+    python -m tests.benchmarks.soak [--frames 2000] [--clients 8] [--kill-every 20] [--restarts 2]
 
 Small frames by several clients at once while the worker is killed (-9) every so many seconds, the server is
 killed and started again, and clients vanish without a word and are replaced. Every result is compared with the
@@ -23,7 +23,6 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-import numpy as np
 import psutil
 import torch
 from matte_link.client import MatteClient
@@ -33,16 +32,14 @@ from matte_link.messages import Inline, Matte, MatteReply
 from matte_link.options import MatteOptions
 
 from matte_server import exr
-from matte_server.core.image import Guides, Image, PlatePair
-from matte_server.core.window import Window
+from matte_server.core.image import Guides, PlatePair
 from matte_server.errors import MatteError
 from matte_server.frame_solver import matte_image
 from matte_server.local import LocalServer
 from matte_server.pipeline import MattePipeline
+from tests.benchmarks.shots import PLATES, small_shot
 
 OPTIONS = MatteOptions(model="difference")
-PLATES = 6
-SIZE = (48, 64)
 AGAIN = ("worker_died", "worker_hung")
 RSS_SLACK = 1.03
 """The issue's own limit: resident memory flat within 3%."""
@@ -72,25 +69,6 @@ class Ledger:
         with self.lock:
             self.arrived[frame] += 1
             self.wrong += not right
-
-
-def encoded(pixels: np.ndarray) -> bytes:
-    """An EXR's bytes."""
-    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    return exr.encode_exr(Image(pixels.astype(np.float32), ("R", "G", "B"), window, window), {}, exr.ExrFormat())
-
-
-def pictures() -> tuple[list[bytes], bytes]:
-    """Plates with a disc in different places, and their clean plate."""
-    height, width = SIZE
-    y, x = np.mgrid[0:height, 0:width]
-    wall = np.stack([0.3 + 0.2 * np.sin(x / 3), 0.4 + 0.1 * np.sin(x / 7 + y / 4), 0.2 + 0.15 * np.cos(y / 5)], -1)
-    wall += np.random.default_rng(3).normal(0, 0.003, wall.shape)
-    plates = []
-    for number in range(PLATES):
-        disc = (x - 12 - 8 * number) ** 2 + (y - height / 2) ** 2 < 81
-        plates.append(encoded(np.where(disc[..., None], (2.0, 0.1, 0.05), wall)))
-    return plates, encoded(wall)
 
 
 def truth(plates: list[bytes], clean: bytes) -> list[str]:
@@ -275,7 +253,7 @@ def main() -> int:
     parser.add_argument("--settle", type=float, default=65.0)
     arguments = parser.parse_args()
     print(f"{psutil.cpu_count()} cores, load average {psutil.getloadavg()[0]:.1f} before the run")
-    shot = pictures()
+    shot = small_shot()
     wanted = truth(*shot)
     kept = siege(arguments, shot, wanted)
     if arguments.calm:

@@ -1,0 +1,33 @@
+"""Small pictures for the scripts that need many frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from matte_server import exr
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+
+PLATES = 6
+SIZE = (48, 64)
+
+
+def encoded(pixels: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> bytes:
+    """An EXR's bytes."""
+    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+    return exr.encode_exr(Image(pixels.astype(np.float32), ("R", "G", "B"), window, window), {}, exr.ExrFormat())
+
+
+def small_shot() -> tuple[list[bytes], bytes]:
+    """Plates with a disc in different places, and their clean plate."""
+    height, width = SIZE
+    y, x = np.mgrid[0:height, 0:width]
+    wall = np.stack([0.3 + 0.2 * np.sin(x / 3), 0.4 + 0.1 * np.sin(x / 7 + y / 4), 0.2 + 0.15 * np.cos(y / 5)], -1)
+    wall += np.random.default_rng(3).normal(0, 0.003, wall.shape)
+    plates = []
+    for number in range(PLATES):
+        disc = (x - 12 - 8 * number) ** 2 + (y - height / 2) ** 2 < 81
+        plates.append(encoded(np.where(disc[..., None], (2.0, 0.1, 0.05), wall)))
+    return plates, encoded(wall)
