@@ -153,11 +153,11 @@ def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
         cv2.resize(g, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else g
         for g in (plate, clean)
     ]
-    detector = cv2.SIFT_create(_FEATURES, contrastThreshold=0.02)
+    detector = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02)
     (plate_points, plate_words), (clean_points, clean_words) = (detector.detectAndCompute(g, None) for g in small)
     if plate_words is None or clean_words is None or min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
         return "the pictures have too few details to compare."
-    pairs = _matches(clean_words, plate_words)
+    pairs = _matches(np.asarray(clean_words, np.float32), np.asarray(plate_words, np.float32))
     if len(pairs) < _FEWEST_POINTS:
         return "too few of its details are found again in the plate."
     source = np.array([clean_points[a].pt for a, _ in pairs], np.float32)
@@ -166,7 +166,7 @@ def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
     found, mask = cv2.findHomography(
         source, target, cv2.USAC_MAGSAC, _COARSE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
     )
-    if found is None or int(mask.sum()) < _FEWEST_POINTS or not _sane(found):
+    if found is None or int(mask.sum()) < _FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
         return "the details found again do not agree on one movement."
     # Array coordinates at full size: resize maps pixel edges, so centres shift by half a pixel.
     up = np.array([[1 / scale, 0, 0.5 / scale - 0.5], [0, 1 / scale, 0.5 / scale - 0.5], [0, 0, 1]])
@@ -194,24 +194,32 @@ def _track(plate: Grey, clean: Grey, coarse: Matrix) -> tuple[Points, Points]:
     """Points of the clean plate and where they lie in the plate, to a fraction of a pixel, in array
     coordinates: tracked between the plate and the clean plate warped near it, so only the rest is left."""
     height, width = plate.shape
-    warped = cv2.warpPerspective(clean, coarse, (width, height), flags=cv2.INTER_CUBIC)
+    warped = np.asarray(cv2.warpPerspective(clean, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
     seen = cv2.warpPerspective(np.full_like(clean, 255), coarse, (width, height), flags=cv2.INTER_NEAREST)
     seen = cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0)
     spacing = max(4.0, (width * height / _TRACKED_POINTS) ** 0.5 / 2)
     corners = cv2.goodFeaturesToTrack(warped, _TRACKED_POINTS, 0.003, spacing, mask=seen, blockSize=7)
     if corners is None or len(corners) < _FEWEST_POINTS:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    settings = {"winSize": (21, 21), "maxLevel": 3, "criteria": (3, 40, 0.003)}
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(warped, plate, corners, None, **settings)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(plate, warped, there, None, **settings)
-    home = np.linalg.norm((back - corners).reshape(-1, 2), axis=1)
-    good = (ok.ravel() > 0) & (ok_back.ravel() > 0) & (home < _BACK_AND_FORTH_PX)
-    start, end = corners.reshape(-1, 2)[good], there.reshape(-1, 2)[good]
+    start = np.asarray(corners, np.float32).reshape(-1, 2)
+    end, found = _followed(warped, plate, start)
+    back, found_back = _followed(plate, warped, end)
+    good = found & found_back & (np.linalg.norm(back - start, axis=1) < _BACK_AND_FORTH_PX)
+    start, end = start[good], end[good]
     alike = _alike(warped, plate, start, end)
     if not alike.any():
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
     source = cv2.perspectiveTransform(start[alike][None].astype(np.float64), np.linalg.inv(coarse))[0]
     return source.astype(np.float32), end[alike].astype(np.float32)
+
+
+def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """Where the points of one picture lie in the other, and whether they were found (Lucas-Kanade)."""
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.003)
+    there, ok, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, points[:, None], np.zeros_like(points[:, None]), winSize=(21, 21), maxLevel=3, criteria=stop
+    )
+    return np.asarray(there, np.float32).reshape(-1, 2), np.asarray(ok).ravel() > 0
 
 
 def _alike(

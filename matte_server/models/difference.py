@@ -2,40 +2,64 @@
 
 1. The plate's distance from the aligned clean plate, in noise levels (``pixels/difference.py``); a change of
    brightness alone counts less, because it is what a shadow does.
-2. At a small working size the distance becomes one or more solid regions: smoothed along the picture's own
-   edges (guided filter, He et al. 2013), thresholded, specks dropped, holes filled unless they show the clean
-   plate clearly.
-3. Around the regions' edge lies an unknown band, wider where the distance says hair. In it the clean plate is
-   known and the subject's colour is carried outwards from the solid region, so each pixel has its own estimate
-   of alpha: the projection of ``plate - clean`` on ``foreground - clean``, trusted by the contrast between the
-   two against the noise (Smith and Blinn 1996, the known-background case).
-4. Where that is not to be trusted, alpha follows the picture locally (a guided filter weighted by the trust).
+2. At a small working size the distance becomes one or more solid regions (``core/region.py``): smoothed along
+   the picture's own edges, thresholded, specks dropped, holes filled unless they show the clean plate clearly.
+3. Around the regions' edge lies an unknown band, wider where the distance says hair (``core/trimap.py``).
+4. In the band each pixel's alpha is read from the known clean plate and the colours of the nearest solid
+   subject, with a variance (``pixels/likelihood.py``).
+5. The readings are made consistent along the plate's own structure, each as strong as it is sure
+   (``pixels/laplacian.py``).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from ..core.image import Float32
 from ..core.region import solid_region
+from ..core.trimap import Trimap, trimap_of
+from ..pixels.box import box_mean
 from ..pixels.difference import Difference, difference, even_noise
 from ..pixels.foreground import spread_colour
+from ..pixels.laplacian import consistent_alpha
+from ..pixels.likelihood import read_alpha
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(
     name="difference",
     label="Difference matte",
-    summary="No network: the noise-normalised difference between plate and clean plate. Explainable, needs texture or colour contrast.",
+    summary="No network: the noise-normalised difference between plate and clean plate. Explainable, needs "
+    "texture or colour contrast.",
     licence="Apache-2.0",
     commercial_use=True,
     weights="none",
 )
 _WORKING_SIDE = 640
 _SHADOW_SHARE = 0.45
-_NOISE_LOW, _NOISE_HIGH = 1.6, 3.2
-_TRUST = 9.0
+# Neighbourhood of the foreground's colours, in working pixels.
+_COLOUR_RADIUS = 5
+# Log-odds of subject per hundredth of the frame inside the region, and their limit.
+_PRIOR, _PRIOR_LIMIT = 5.0, 8.0
+# A reading with a standard deviation of 0.1 weighs as much as its surroundings.
+_EVEN_VARIANCE = 0.01
+_CERTAIN = 100.0
+_MARGIN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _Bands:
+    """The trimap on the device at the frame's size, 1 x 1 x H x W each: ``inner`` and ``outer`` 0 or 1,
+    ``prior`` log-odds of subject, ``unrest`` as in the trimap."""
+
+    inner: Tensor
+    outer: Tensor
+    prior: Tensor
+    unrest: Tensor
 
 
 class DifferenceModel:
@@ -45,33 +69,90 @@ class DifferenceModel:
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
-        """Alpha, the colour carried outwards as foreground, and how far each pixel's estimate is trusted."""
+        """Alpha, the probable colour of the subject as foreground, and how far each pixel is trusted."""
         measured = difference(frame.plate, frame.clean_plate, frame.coverage)
         check()
-        region = self._region(frame, measured)
+        trimap = _trimap(frame, measured)
+        box = _box(trimap, frame.size)
+        if box is None:
+            nothing = torch.zeros_like(frame.coverage)
+            return Prediction(nothing, frame.plate, 0.25 + 0.75 * frame.coverage)
         check()
-        inner, outer = _band(region, frame.size, measured.distance)
-        colour = spread_colour(frame.plate, inner)
+        part = _cut(frame, box)
+        bands = _bands(trimap, frame, box)
+        mean, covariance = _colours(frame, trimap, box)
         check()
-        alpha, trust = _band_alpha(frame, measured, colour, inner, outer)
-        check()
-        return Prediction(alpha, colour, _confidence(inner, outer, trust, frame.coverage))
+        return _solve(frame, part, measured, bands, mean, covariance, box, check)
 
-    def _region(self, frame: FrameTensors, measured: Difference) -> Tensor:
-        """The solid region at the working size: 1 x 1 x h x w of 0 and 1."""
-        scale = min(1.0, _WORKING_SIDE / max(frame.size))
-        size = (max(8, round(frame.size[0] * scale)), max(8, round(frame.size[1] * scale)))
 
-        def small(picture: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-            shrunk = nnf.interpolate(picture, size=size, mode="area")[0].permute(1, 2, 0)
-            return np.ascontiguousarray(shrunk.cpu().numpy(), np.float32)
+def _solve(
+    frame: FrameTensors,
+    part: FrameTensors,
+    measured: Difference,
+    bands: _Bands,
+    mean: Tensor,
+    covariance: Tensor,
+    box: tuple[slice, slice],
+    check: CancelCheck,
+) -> Prediction:
+    """Reads the band's pixels, makes them consistent, and puts the part back into the frame."""
+    unknown = (bands.outer > 0) & (bands.inner == 0)
+    where = unknown[0, 0]
+    covered = part.coverage[0, 0][where]
+    reading = read_alpha(
+        part.plate[0][:, where].T,
+        part.clean_plate[0][:, where].T,
+        mean[0][:, where].T,
+        covariance[0][:, where].T,
+        (measured.noise[(..., *box)] * bands.unrest)[0, 0][where],
+        bands.prior[0, 0][where],
+    )
+    check()
+    alpha, weight, trust = bands.inner.clone(), torch.full_like(bands.inner, _CERTAIN), torch.ones_like(bands.inner)
+    # Where the clean plate does not reach, only the region says anything, and little.
+    alpha[0, 0][where] = torch.where(covered > 0, reading.alpha, torch.sigmoid(bands.prior[0, 0][where]))
+    variance = torch.where(covered > 0, reading.variance, torch.full_like(covered, 0.25))
+    weight[0, 0][where] = _EVEN_VARIANCE / variance.clamp(min=1e-4)
+    trust[0, 0][where] = _EVEN_VARIANCE / (variance + _EVEN_VARIANCE)
+    solved = consistent_alpha(part.plate, alpha, weight).clamp(0.0, 1.0)
+    solved = torch.where(unknown, solved, bands.inner)
+    foreground = part.plate.clone()
+    foreground[0][:, where] = reading.foreground.T
+    foreground = torch.where(bands.outer > 0, foreground, mean)
+    return Prediction(
+        _put(torch.zeros_like(frame.coverage), solved, box),
+        _put(frame.plate, foreground, box),
+        _put(torch.ones_like(frame.coverage), trust, box) * (0.25 + 0.75 * frame.coverage),
+    )
 
-        evidence = small(_evidence(measured))
-        guide = small(even_noise(frame.plate))
-        seen = small(frame.coverage)[..., 0] > 0.5
-        core = small(frame.core)[..., 0] if frame.core is not None else None
-        region = solid_region(evidence[..., 0], guide, seen, core)
-        return torch.from_numpy(region.astype(np.float32))[None, None].to(frame.device)
+
+def _put(whole: Tensor, part: Tensor, box: tuple[slice, slice]) -> Tensor:
+    filled = whole.clone()
+    filled[(..., *box)] = part
+    return filled
+
+
+def _working_size(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, _WORKING_SIDE / max(size))
+    return max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
+
+
+def _trimap(frame: FrameTensors, measured: Difference) -> Trimap:
+    """The trimap at the working size, on the processor."""
+    size = _working_size(frame.size)
+
+    def small(picture: Tensor) -> Float32:
+        shrunk = nnf.interpolate(picture, size=size, mode="area")[0].permute(1, 2, 0)
+        return np.ascontiguousarray(shrunk.cpu().numpy(), np.float32)
+
+    evidence = small(_evidence(measured))[..., 0]
+    guide = small(even_noise(frame.plate))
+    seen = small(frame.coverage)[..., 0] > 0.5
+    core = small(frame.core)[..., 0] if frame.core is not None else None
+    region = solid_region(evidence, guide, seen, core)
+    distance = np.sqrt(small(measured.distance.square())[..., 0])
+    busy = nnf.adaptive_max_pool2d(box_mean(measured.distance, 2), size)[0, 0].cpu().numpy()
+    return trimap_of(region, distance, busy, seen)
 
 
 def _evidence(measured: Difference) -> Tensor:
@@ -85,69 +166,53 @@ def _evidence(measured: Difference) -> Tensor:
     return (colour + (share * brightness).square()).sqrt()
 
 
-def _band(region: Tensor, size: tuple[int, int], distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Certain subject and possible subject at full size, 0 or 1. The band reaches further outwards where the
-    plate differs from the clean plate, connected to the region: that is where hair is."""
-    unit = max(1, round(max(size) / 480))
-    full = nnf.interpolate(region, size=size, mode="bilinear", align_corners=False)
-    solid = (full > 0.5).to(distance.dtype)
-    inner = 1.0 - _grow(1.0 - solid, 2 * unit)
-    near = _grow(solid, 3 * unit)
-    busy = (nnf.avg_pool2d(distance, 5, 1, 2) > _NOISE_LOW).to(distance.dtype)
-    hair = near
-    for _ in range(8):
-        hair = _grow(hair, 2 * unit) * torch.maximum(busy, near)
-    return inner, _grow(torch.maximum(near, hair), unit)
+def _box(trimap: Trimap, size: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Rows and columns of the full frame that hold everything that may be subject; None where nothing does."""
+    if not trimap.outer.any():
+        return None
+    slices = []
+    for axis in (0, 1):
+        found = np.flatnonzero(trimap.outer.any(axis=1 - axis))
+        scale = size[axis] / trimap.outer.shape[axis]
+        first = max(0, int(found[0] * scale) - _MARGIN)
+        last = min(size[axis], int((found[-1] + 1) * scale) + _MARGIN + 1)
+        slices.append(slice(first, last))
+    return slices[0], slices[1]
 
 
-def _grow(mask: Tensor, radius: int) -> Tensor:
-    wide = nnf.max_pool2d(mask, (1, 2 * radius + 1), 1, (0, radius))
-    return nnf.max_pool2d(wide, (2 * radius + 1, 1), 1, (radius, 0))
+def _cut(frame: FrameTensors, box: tuple[slice, slice]) -> FrameTensors:
+    at = (..., *box)
+    return FrameTensors(frame.plate[at], frame.clean_plate[at], frame.coverage[at])
 
 
-def _band_alpha(
-    frame: FrameTensors, measured: Difference, colour: Tensor, inner: Tensor, outer: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Alpha and the trust in it. Contrast is taken in the even-noise encoding's own weights, so that a bright
-    channel does not outvote the others only by being bright."""
-    weight = 1.0 / (0.02 + frame.clean_plate.abs() + colour.abs()).square()
-    contrast = colour - frame.clean_plate
-    change = frame.plate - frame.clean_plate
-    power = (weight * contrast * contrast).sum(1, keepdim=True)
-    own = (weight * contrast * change).sum(1, keepdim=True) / power.clamp(min=1e-8)
-    noise = (weight * measured.noise.square()).sum(1, keepdim=True)
-    trust = power / (power + _TRUST * noise)
-    # A pixel no different from the clean plate is clean plate, whatever the projection makes of its noise.
-    present = ((measured.distance - _NOISE_LOW) / (_NOISE_HIGH - _NOISE_LOW)).clamp(0.0, 1.0)
-    own = own.clamp(0.0, 1.0) * present
-    unknown = outer * (1.0 - inner)
-    certain = 1.0 - unknown
-    known = inner + unknown * own
-    followed = _follow(
-        even_noise(frame.plate), known, certain + unknown * trust, max(2, round(max(frame.size) / 480))
-    )
-    mixed = trust * own + (1.0 - trust) * followed.clamp(0.0, 1.0)
-    alpha = inner + unknown * mixed
-    return alpha.clamp(0.0, 1.0), trust
+def _bands(trimap: Trimap, frame: FrameTensors, box: tuple[slice, slice]) -> _Bands:
+    def full(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+        small = torch.from_numpy(values.astype(np.float32))[None, None].to(frame.device)
+        return nnf.interpolate(small, size=frame.size, mode="bilinear", align_corners=False)[(..., *box)]
+
+    inner = (full(trimap.inner) > 0.99).to(torch.float32)
+    outer = (full(trimap.outer) > 0.01).to(torch.float32)
+    prior = (100.0 * _PRIOR * full(trimap.depth)).clamp(-_PRIOR_LIMIT, _PRIOR_LIMIT)
+    return _Bands(inner, outer, prior, full(trimap.unrest))
 
 
-def _follow(guide: Tensor, value: Tensor, weight: Tensor, radius: int) -> Tensor:
-    """The weighted guided filter: ``value`` as a local linear function of ``guide``'s brightness, fitted where
-    ``weight`` is high."""
-    grey = guide.mean(1, keepdim=True)
-
-    def mean(picture: Tensor) -> Tensor:
-        padded = nnf.pad(picture, (radius, radius, radius, radius), mode="reflect")
-        return nnf.avg_pool2d(nnf.avg_pool2d(padded, (1, 2 * radius + 1), 1), (2 * radius + 1, 1), 1)
-
-    total = mean(weight).clamp(min=1e-4)
-    mean_guide, mean_value = mean(weight * grey) / total, mean(weight * value) / total
-    variance = mean(weight * grey * grey) / total - mean_guide.square()
-    covariance = mean(weight * grey * value) / total - mean_guide * mean_value
-    slope = covariance / (variance.clamp(min=0.0) + 1e-4)
-    return mean(slope) * grey + mean(mean_value - slope * mean_guide)
-
-
-def _confidence(inner: Tensor, outer: Tensor, trust: Tensor, coverage: Tensor) -> Tensor:
-    unknown = outer * (1.0 - inner)
-    return ((1.0 - unknown) + unknown * trust) * (0.25 + 0.75 * coverage)
+def _colours(frame: FrameTensors, trimap: Trimap, box: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+    """Mean (3 channels) and covariance (6: rr, rg, rb, gg, gb, bb) of the nearest solid subject's colours, in the
+    box at full size."""
+    size = trimap.inner.shape
+    plate = frame.plate
+    r, g, b = plate.chunk(3, 1)
+    moments = torch.cat([plate, r * r, r * g, r * b, g * g, g * b, b * b], 1)
+    moments = nnf.interpolate(moments, size=size, mode="area")
+    known = torch.from_numpy(trimap.inner.astype(np.float32))[None, None].to(frame.device)
+    weight = box_mean(known, _COLOUR_RADIUS)
+    local = box_mean(moments * known, _COLOUR_RADIUS) / weight.clamp(min=1e-6)
+    spread = spread_colour(local, (weight > 0.02).to(plate.dtype))
+    mean, second = spread[:, :3], spread[:, 3:]
+    r, g, b = mean.chunk(3, 1)
+    covariance = second - torch.cat([r * r, r * g, r * b, g * g, g * b, b * b], 1)
+    for diagonal in (0, 3, 5):
+        covariance[:, diagonal] = covariance[:, diagonal].clamp(min=0.0)
+    both = torch.cat([mean, covariance], 1)
+    full = nnf.interpolate(both, size=frame.size, mode="bilinear", align_corners=False)[(..., *box)]
+    return full[:, :3], full[:, 3:]

@@ -41,9 +41,7 @@ def _erode_disc(alpha: Tensor, radius: int) -> Tensor:
     result: Tensor | None = None
     for dy in range(-radius, radius + 1):
         half = math.floor(math.sqrt(radius * radius - dy * dy))
-        rows = padded[
-            ..., radius + dy : radius + dy + height, radius - half : padded.shape[-1] - radius + half
-        ]
+        rows = padded[..., radius + dy : radius + dy + height, radius - half : padded.shape[-1] - radius + half]
         run = nnf.max_pool2d(rows, (1, 2 * half + 1), stride=1)
         result = run if result is None else torch.maximum(result, run)
     assert result is not None

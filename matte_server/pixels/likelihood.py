@@ -1,0 +1,120 @@
+"""What one pixel says about its alpha when the clean plate behind it is known.
+
+``plate = a * F + (1 - a) * clean + noise``. The subject's colour F is not known but its neighbourhood's is: mean
+and covariance of the nearest solid subject. For each alpha that makes the plate's pixel a draw from one normal
+distribution, so its likelihood over alpha can be written down (Bayesian matting, Chuang et al. 2001, with the
+background given). A pixel that no neighbour's colour explains may be a subject of any colour (a broad second
+distribution), and then says little about alpha.
+
+Everything here works on lists of pixels: colours are N x 3, covariances N x 6 (rr, rg, rb, gg, gb, bb).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .symmetric import Factors
+
+STEPS = 17
+# A subject of a colour that its surroundings do not show: how probable, and how far it may be, relative to the
+# brightness of the pixel.
+_STRANGER_LOG = -9.0
+_STRANGER_SPREAD = 0.5
+_LOOSER = 2.0
+# Half of a normal's log-determinant counts: the other half would let a coincidence of colour in the middle of
+# the subject look like certain clean plate, because the clean plate is known so much more exactly.
+_OCCAM = 0.3
+# Solid and empty are more common than anything between.
+_ENDS_LOG, _ENDS_SHARE = 2.0, 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """``alpha``: N, 0..1; ``variance``: N, of alpha; ``foreground``: N x 3, the probable colour given alpha."""
+
+    alpha: Tensor
+    variance: Tensor
+    foreground: Tensor
+
+
+def read_alpha(
+    plate: Tensor, clean: Tensor, mean: Tensor, covariance: Tensor, noise: Tensor, prior: Tensor
+) -> Reading:
+    """Alpha from each pixel alone. ``plate``, ``clean``, ``mean`` (of the foreground): N x 3 scene-linear;
+    ``covariance``: N x 6; ``noise``: N, standard deviation of plate minus clean plate where there is no subject;
+    ``prior``: N, log-odds of subject against clean plate before looking."""
+    # Colours relative to the pixel's brightness: one noise and one spread then fit 1e-3 as well as 50.
+    scale = (0.02 + clean.abs() + mean.abs() + plate.abs()).amax(1, keepdim=True)
+    pixel, behind, front = plate / scale, clean / scale, mean / scale
+    # The nearest solid subject is not the pixel itself: its colours tell only roughly.
+    spread = _LOOSER * covariance / scale.square()
+    quiet = (noise / scale[:, 0]).square()
+    steps = torch.linspace(0.0, 1.0, STEPS, device=plate.device)
+    scores = torch.stack([_score(float(a), pixel, behind, front, spread, quiet) for a in steps])
+    scores = scores + _log_prior(prior, steps)
+    alpha, variance = _moments(scores, steps)
+    best = steps[scores.argmax(0)]
+    sharp, sharpness = _between_steps(best, pixel, behind, front, spread, quiet)
+    # Where the likelihood is narrower than a step, its middle comes from the equation, not from the steps; but
+    # a pixel that is probably solid or empty stays so.
+    step = float(steps[1])
+    fine = step * step / (step * step + variance) * ((best > 0) & (best < 1))
+    alpha = alpha + fine * (sharp - alpha)
+    return Reading(alpha, variance + sharpness, scale * _front(alpha, pixel, behind, front, spread, quiet))
+
+
+def _log_prior(odds: Tensor, steps: Tensor) -> Tensor:
+    """STEPS x N: the odds decide between the ends, and the further they lie from even, the fewer pixels are
+    anything between."""
+    between = (steps > 0) & (steps < 1)
+    rarer = _ENDS_LOG + _ENDS_SHARE * odds.abs()
+    return odds[None] * steps[:, None] - rarer[None] * between[:, None]
+
+
+def _score(a: float, pixel: Tensor, behind: Tensor, front: Tensor, spread: Tensor, quiet: Tensor) -> Tensor:
+    """log p(pixel | a) of known and strange subject colours together, N."""
+    rest = pixel - a * front - (1.0 - a) * behind
+    known, strange = _factors(a, spread, quiet), _factors(a, spread, quiet, _STRANGER_SPREAD**2)
+    return torch.logaddexp(_log_normal(rest, known), _log_normal(rest, strange) + _STRANGER_LOG)
+
+
+def _factors(a: float | Tensor, spread: Tensor, quiet: Tensor, more: float = 0.0) -> Factors:
+    """Of the covariance of the plate's pixel at alpha a: the subject's times a^2, and the noise."""
+    square = a * a
+    return Factors.of([square * c for c in spread.unbind(1)], quiet + more * square)
+
+
+def _log_normal(rest: Tensor, covariance: Factors) -> Tensor:
+    return -0.5 * covariance.distance(*rest.unbind(1)) - 0.5 * _OCCAM * covariance.log_determinant()
+
+
+def _moments(scores: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    weights = torch.softmax(scores, 0)
+    alpha = (weights * steps[:, None]).sum(0)
+    variance = (weights * (steps[:, None] - alpha[None]).square()).sum(0)
+    return alpha, variance
+
+
+def _between_steps(
+    best: Tensor, pixel: Tensor, behind: Tensor, front: Tensor, spread: Tensor, quiet: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The weighted projection of the plate on the line from clean plate to subject, near the best step, and its
+    variance."""
+    line = front - behind
+    weighted = torch.stack(_factors(best, spread, quiet).solve(*line.unbind(1)), 1)
+    power = (weighted * line).sum(1).clamp(min=1e-6)
+    found = (weighted * (pixel - behind)).sum(1) / power
+    half = 1.0 / (STEPS - 1)
+    return torch.minimum(torch.maximum(found, best - half), best + half).clamp(0.0, 1.0), 1.0 / power
+
+
+def _front(alpha: Tensor, pixel: Tensor, behind: Tensor, front: Tensor, spread: Tensor, quiet: Tensor) -> Tensor:
+    """The subject's probable colour at that alpha: its mean, moved by what the mean leaves unexplained."""
+    rest = pixel - alpha[:, None] * front - (1.0 - alpha[:, None]) * behind
+    x, y, z = _factors(alpha, spread, quiet).solve(*rest.unbind(1))
+    rr, rg, rb, gg, gb, bb = spread.unbind(1)
+    moved = torch.stack([rr * x + rg * y + rb * z, rg * x + gg * y + gb * z, rb * x + gb * y + bb * z], 1)
+    return front + alpha[:, None] * moved
