@@ -6,6 +6,7 @@ in the log, not on the artist's screen.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from matte_link.errors import ProtocolError
@@ -51,10 +52,18 @@ def _memory(error: BaseException) -> Trouble:
     )
 
 
+def _disk(error: BaseException) -> Trouble:
+    assert isinstance(error, OSError)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Trouble("disk_full", "The server's disk is full.", "Free some space there, or lower --spool-gb.")
+    return Trouble("internal", f"The server could not use its disk: {error.strerror or error}.", "See its log.")
+
+
 _TABLE = (
     ((MatteError, ProtocolError), _own_words),
     ((MatteCancelled,), _cancelled),
     ((MemoryError,), _memory),
+    ((OSError,), _disk),
 )
 # torch's own name for it, so that this table needs no torch.
 _NAMES: dict[tuple[type[BaseException], ...], tuple[str, ...]] = {(MemoryError,): ("OutOfMemoryError",)}

@@ -29,6 +29,7 @@ from .worker_link import Finished, FrameJob, Picture, Ready
 Check = Callable[[], None]
 Begun = Callable[[str, int, int], None]
 _CLEAN_PLATES_KEPT = 4
+_LONGEST_NAME = 255
 
 
 class _Stages:
@@ -189,6 +190,8 @@ def _said_space(request: Matte) -> str:
 
 def inside_roots(path: str, roots: tuple[Path, ...]) -> Path:
     """``path`` with all links resolved, where that lies inside a root; else raises ``MatteError``."""
+    if "\0" in path or any(len(part) > _LONGEST_NAME for part in path.split("/")):
+        raise MatteError("path_refused", f"{path[:80]!r} is not a path.", "Correct the name.")
     resolved = Path(os.path.realpath(path))
     if not roots:
         raise MatteError(

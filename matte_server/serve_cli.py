@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 from . import keys
 from .doctor import examine
 from .errors import MatteError
+from .journal import open_journal
 from .server import ServerConfig, serve
 from .service import ServiceLimits
 from .status_view import describe_state, watch
@@ -106,6 +105,10 @@ def _add_serve(subparsers: Any) -> None:
         metavar="GB",
         help="of that, room for clean plates (default: %(default)g)",
     )
+    parser.add_argument(
+        "--metrics", default="", metavar="HOST:PORT", help="serve figures for Prometheus there, at /metrics"
+    )
+    parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log (default: text)")
     parser.set_defaults(run=run_serve)
 
 
@@ -118,9 +121,7 @@ def _count(text: str) -> int:
 
 def run_serve(arguments: argparse.Namespace) -> int:
     """Runs the server; returns the exit code."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s server %(process)d %(levelname)s %(message)s"
-    )
+    open_journal(arguments.log == "json")
     limits = ServiceLimits(
         frames_per_client=arguments.frames_per_client,
         frames=arguments.frames,
@@ -134,6 +135,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         roots=tuple(arguments.root),
         keys=arguments.keys,
+        metrics=arguments.metrics,
         hang_s=arguments.hang_seconds,
         limits=limits,
     )

@@ -11,20 +11,22 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import zmq
 from matte_link.endpoint import DEFAULT_ADDRESS, is_loopback
 from zmq.auth.thread import ThreadAuthenticator
 
+from . import journal
 from .errors import MatteError
 from .keys import ServerKeys, load_server_keys
+from .metrics import MetricsPage
 from .service import Service, ServiceLimits
 from .spool import Spool
 from .transport import Mailbox, Stop, Transport, Unsent, open_router
 from .worker_link import Ready, Unfit
 from .workers import Died, PoolPlan, WorkerEvent, WorkerPool
 
-log = logging.getLogger(__name__)
 _STARTS_TRIED = 2
 
 
@@ -39,6 +41,8 @@ class ServerConfig:
     workers: int = 0
     roots: tuple[Path, ...] = ()
     keys: Path | None = None
+    metrics: str = ""
+    """``host:port`` for Prometheus; empty serves none."""
     hang_s: float = 300.0
     limits: ServiceLimits = field(default_factory=ServiceLimits)
 
@@ -78,13 +82,16 @@ def _serve(config: ServerConfig) -> int:
         stack.callback(pool.close)
         unsent = Unsent()
         service = Service(pool, spool, config.limits, unsent)
-        start = _Start(address, mailbox)
+        page = MetricsPage(config.metrics) if config.metrics else None
+        if page:
+            stack.callback(page.close)
+        start = _Start({"address": address, "metrics": page.address if page else ""}, mailbox)
         with _signals(mailbox):
             pool.start()
-            Transport(router, service, pool, mailbox, unsent, start.observe).run()
+            Transport(router, service, pool, mailbox, unsent, start.observe, page.publish if page else None).run()
     if start.failure:
         raise start.failure
-    log.info("The server at %s has stopped.", address)
+    journal.note("stopped", address=address)
     return 0
 
 
@@ -160,9 +167,9 @@ def _cores() -> int:
 class _Start:
     """Says once that the server is ready, or stops it where its first workers cannot work."""
 
-    def __init__(self, address: str, mailbox: Mailbox) -> None:
+    def __init__(self, facts: dict[str, Any], mailbox: Mailbox) -> None:
         self.failure: MatteError | None = None
-        self._address = address
+        self._facts = facts
         self._mailbox = mailbox
         self._ready = False
         self._deaths = 0
@@ -170,13 +177,13 @@ class _Start:
     def observe(self, event: WorkerEvent) -> None:
         what = event.what
         if isinstance(what, Died):
-            log.warning("Worker %d died: %s", event.worker, what.reason)
+            journal.note("worker ended", logging.WARNING, worker=event.worker, reason=what.reason)
         if self._ready or self.failure:
             return
         if isinstance(what, Ready):
             self._ready = True
-            log.info("The server listens at %s and computes on %s.", self._address, what.device)
-            line = {"ready": True, "address": self._address, "pid": os.getpid(), "device": what.device}
+            journal.note("ready", **self._facts, device=what.device)
+            line = {"ready": True, **self._facts, "pid": os.getpid(), "device": what.device}
             print(json.dumps(line), flush=True)
         elif isinstance(what, Unfit):
             self._fail(MatteError(what.code, what.message, what.hint))

@@ -13,6 +13,7 @@ The rules:
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 import zlib
@@ -44,6 +45,7 @@ from matte_link.messages import (
 )
 from matte_link.wire import WIRE_VERSION, WireError
 
+from . import journal
 from .errors import MatteError
 from .failures import Trouble, trouble_of
 from .schedule import FairQueue
@@ -158,18 +160,18 @@ class Service:
         """Handles a message; yields what to send, in order."""
         try:
             yield from self._handle(client, message)
-        except MatteError as error:
-            yield client, self._refusal(message.id, trouble_of(error))
+        except Exception as error:  # noqa: BLE001 - one message must not end a server; unknown errors are logged
+            yield client, self._refusal(client, message.id, trouble_of(error), error)
         yield from self._dispatch()
 
     def malformed(self, client: Client, error: WireError) -> Iterator[Outgoing]:
         """Answers what could not be decoded."""
-        yield client, self._refusal(error.request_id, trouble_of(error))
+        yield client, self._refusal(client, error.request_id, trouble_of(error), error)
 
-    def _refusal(self, request_id: str, trouble: Trouble) -> Failure:
+    def _refusal(self, client: Client, request_id: str, trouble: Trouble, error: Exception) -> Failure:
         self.counts.refused += 1
         if trouble.code != "busy":
-            self._note(request_id, trouble)
+            self._note(client, request_id, trouble, trace=error if trouble.code == "internal" else None)
         return Failure(request_id, trouble.code, trouble.message, trouble.hint)
 
     def _handle(self, client: Client, message: Message) -> Iterator[Outgoing]:
@@ -274,8 +276,11 @@ class Service:
 
     def client_lost(self, client: Client) -> Iterator[Outgoing]:
         """The client cannot be reached: what it wanted is dropped."""
-        for frame in [frame for frame in self._by_number.values() if frame.client == client and frame.wanted]:
+        lost = [frame for frame in self._by_number.values() if frame.client == client and frame.wanted]
+        for frame in lost:
             self._abandon(frame)
+        if lost:
+            journal.note("client lost", logging.WARNING, client=_shown(client), frames=len(lost))
         yield from self._dispatch()
 
     # -- events of workers
@@ -298,19 +303,37 @@ class Service:
 
     def _answer(self, frame: _Frame, what: Finished | Failed | Died) -> MatteReply | Failure:
         if isinstance(what, Finished):
-            return self._reply(frame, what)
-        trouble = _death(what) if isinstance(what, Died) else Trouble(what.code, what.message, what.hint)
+            try:
+                return self._reply(frame, what)
+            except OSError:
+                trouble = Trouble(
+                    "worker_died", "The process that computed this frame lost its result.", "Try again."
+                )
+        elif isinstance(what, Died):
+            trouble = _death(what)
+        else:
+            trouble = Trouble(what.code, what.message, what.hint)
         self.counts.failed += 1
-        self._note(frame.id, trouble, frame.job.request.frame)
+        self._note(frame.client, frame.id, trouble, frame.job.request.frame)
         return Failure(frame.id, trouble.code, trouble.message, trouble.hint)
 
     def _reply(self, frame: _Frame, what: Finished) -> MatteReply:
         data: Blob = b"" if what.output else self._spool.take(self._result(frame))
-        reply = MatteReply(frame.id, frame.job.request.frame, data, what.output, what.diagnostics)
+        request = frame.job.request
+        reply = MatteReply(frame.id, request.frame, data, what.output, what.diagnostics)
         self.counts.done += 1
         self.counts.bytes_out += len(data)
         self.counts.finished_at.append(self._clock())
         self._remember(frame, reply)
+        journal.note(
+            "done",
+            client=_shown(frame.client),
+            id=frame.id,
+            frame=request.frame,
+            shot=request.shot or None,
+            seconds=round(self._clock() - frame.arrived, 3),
+            computed=what.diagnostics.get("seconds"),
+        )
         return reply
 
     def _remember(self, frame: _Frame, reply: MatteReply) -> None:
@@ -358,10 +381,17 @@ class Service:
 
     # -- what the server says of itself
 
-    def _note(self, request_id: str, trouble: Trouble, frame: int | None = None) -> None:
-        self._errors.append(
-            {"at": time.time(), "id": request_id, "frame": frame, "code": trouble.code, "message": trouble.message}
-        )
+    def _note(
+        self,
+        client: Client,
+        request_id: str,
+        trouble: Trouble,
+        frame: int | None = None,
+        trace: Exception | None = None,
+    ) -> None:
+        entry = {"id": request_id, "frame": frame, "code": trouble.code, "message": trouble.message}
+        self._errors.append({"at": time.time(), **entry})
+        journal.note("failed", logging.WARNING, trace, client=_shown(client), **entry)
 
     def state(self) -> dict[str, Any]:
         """The figures of StatusReply; JSON values only."""
@@ -388,6 +418,11 @@ class Service:
             "workers": [_worker_state(state) for state in self._pool.states],
             "errors": list(self._errors),
         }
+
+
+def _shown(client: Client) -> str:
+    """A client's name for the log."""
+    return client.decode("ascii", "backslashreplace")[:48]
 
 
 def _worker_state(state: WorkerState) -> dict[str, Any]:

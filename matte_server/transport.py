@@ -9,7 +9,7 @@ import contextlib
 import queue
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import zmq
@@ -116,7 +116,8 @@ class Unsent:
 
 
 class Transport:
-    """The loop around one bound ROUTER. ``observe`` hears every worker event after the service did."""
+    """The loop around one bound ROUTER. ``observe`` hears every worker event after the service did;
+    ``publish`` gets the server's state once a second."""
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class Transport:
         mailbox: Mailbox,
         unsent: Unsent,
         observe: Callable[[WorkerEvent], None],
+        publish: Callable[[Mapping[str, Any]], None] | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._router = router
@@ -134,6 +136,7 @@ class Transport:
         self._mailbox = mailbox
         self._unsent = unsent
         self._observe = observe
+        self._publish = publish
         self._limits = limits
         self._stopped = False
 
@@ -142,7 +145,7 @@ class Transport:
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
         poller.register(self._mailbox.fileno(), zmq.POLLIN)
-        ticked = time.monotonic()
+        ticked, published = time.monotonic(), 0.0
         while not self._stopped:
             # The socket does not tell when it has passed something on: while something waits, look.
             poller.poll(_LOOK_MS if len(self._unsent) else _TICK_MS)
@@ -152,6 +155,9 @@ class Transport:
             if time.monotonic() - ticked > _LOOK_MS / 1000:
                 ticked = time.monotonic()
                 self._send_all(self._service.tick())
+            if self._publish and time.monotonic() - published > _TICK_MS / 1000:
+                published = time.monotonic()
+                self._publish(self._service.state())
 
     def _read_mail(self) -> None:
         for letter in self._mailbox.collect():

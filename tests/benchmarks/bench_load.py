@@ -133,8 +133,8 @@ def latency(endpoint: Endpoint, tries: int, batch: int) -> bool:
     frame = max(took)
     print(
         f"latency: interactive frame starts after median {1000 * statistics.median(waits):.0f} ms, p99 "
-        f"{1000 * p99:.0f} ms of {tries}; a batch frame takes median {1000 * statistics.median(took):.0f} ms, longest "
-        f"{1000 * frame:.0f} ms; batch {'still running' if busy else 'ENDED TOO EARLY'}"
+        f"{1000 * p99:.0f} ms of {tries}; a batch frame takes median {1000 * statistics.median(took):.0f} ms, "
+        f"longest {1000 * frame:.0f} ms; batch {'still running' if busy else 'ENDED TOO EARLY'}"
     )
     return busy and p99 <= frame
 

@@ -132,7 +132,7 @@ class Gun:
 
 
 def messages(address: str, count: int, rng: random.Random) -> bool:
-    """Fires mutated messages; whether everything heard was a message of ours."""
+    """Fires mutated messages; whether everything heard was a message of ours, and no defect."""
     good = seeds()
     heard: collections.Counter[str] = collections.Counter()
     alien = 0
@@ -156,7 +156,7 @@ def messages(address: str, count: int, rng: random.Random) -> bool:
     gun.close()
     rate = count / (time.monotonic() - began)
     print(f"messages: {count} at {rate:.0f} a second; heard {dict(heard.most_common())}; {alien} not ours")
-    return not alien
+    return not alien and not heard["internal"]
 
 
 def pictures(client: MatteClient, count: int, rng: random.Random) -> bool:

@@ -1,0 +1,75 @@
+"""What a server says of itself: figures for Prometheus, log lines, the status page."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+from matte_link.client import MatteClient
+from matte_link.messages import Matte
+
+from matte_server import journal
+from matte_server.errors import MatteError
+from matte_server.local import LocalServer
+from matte_server.metrics import MetricsPage, render
+from matte_server.status_view import describe_state
+
+
+def test_every_metric_is_of_prometheus_form(client: MatteClient) -> None:
+    lines = render(client.status().state).splitlines()
+    line = re.compile(
+        r'(# (HELP|TYPE) cleanplate_\w+ .+|cleanplate_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.e+-]+)\Z'
+    )
+    assert [text for text in lines if not line.match(text)] == []
+    assert any(text.startswith('cleanplate_worker_up{worker="0",device="cpu"} 1') for text in lines)
+
+
+def test_a_server_serves_its_metrics_and_logs_json(request_for: Callable[..., Matte]) -> None:
+    with LocalServer(["--device", "cpu", "--metrics", "127.0.0.1:0", "--log", "json"]) as server:
+        with MatteClient(server.endpoint) as client:
+            reply = client.matte(request_for(id="the-request"))
+            # The page is renewed once a second.
+            for _ in range(50):
+                with urllib.request.urlopen(f"http://{server.facts['metrics']}/metrics", timeout=5) as page:
+                    text = page.read().decode()
+                if 'cleanplate_frames_total{result="done"} 1' in text:
+                    break
+                client.receive(0.1)
+            else:
+                raise AssertionError(text)
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://{server.facts['metrics']}/other", timeout=5)
+    events = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+    done = next(event for event in events if event["event"] == "done")
+    assert (done["id"], done["frame"], done["level"]) == ("the-request", 1, "info")
+    assert done["computed"] == reply.diagnostics["seconds"]
+    assert events[-1]["event"] == "stopped"
+
+
+def test_a_metrics_port_that_is_taken_is_one_sentence() -> None:
+    page = MetricsPage("127.0.0.1:0")
+    try:
+        with pytest.raises(MatteError, match="Metrics cannot be served"):
+            MetricsPage(page.address)
+    finally:
+        page.close()
+
+
+def test_a_log_line_stays_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "matte_server"):
+        journal.note("failed", id="a\nfake line", frame=None)
+    [record] = caplog.records
+    text = journal.TextFormatter().format(record)
+    assert text.endswith('info failed id="a\\nfake line"')
+    assert json.loads(journal.JsonFormatter().format(record))["id"] == "a\nfake line"
+
+
+def test_the_status_page_names_what_matters(client: MatteClient) -> None:
+    page = describe_state(client.status().state, "tcp://127.0.0.1:5560")
+    for word in ("tcp://127.0.0.1:5560", "queue", "frames", "clean plates", "worker 0 cpu"):
+        assert word in page
