@@ -1,5 +1,5 @@
-"""The story of one frame: align, match the exposure, bring everything to the device, ask the model, apply the
-guides, solve the foreground, refine the edge, and come back.
+"""The story of one frame: align, match the exposure, bring everything to the device and warp, ask the model, apply
+the guides, solve the foreground, refine the edge, and come back.
 
 Estimation runs on the processor on small copies; everything that touches every pixel runs on the device in one
 sequence. A frame's result depends on its own inputs and options alone.
@@ -34,12 +34,15 @@ from .pixels.warp import warp
 
 Progress = Callable[[str, int, int], None]
 ModelLoader = Callable[[str, str, torch.device], MattingModel]
-STAGES = ("align", "warp", "model", "foreground", "edges")
+STAGES = ("align", "exposure", "warp", "model", "guides", "foreground", "edges")
 MODELS_HELD = 2
 _ESTIMATION_SIDE = 480
 _POOR_RESIDUAL_PX = 1.0
 _POOR_INLIERS = 0.5
 _POOR_COVERAGE = 0.9
+_NO_SUBJECT = 1e-5
+# Alpha that counts as semi-transparent in the diagnostics.
+_BAND = (0.02, 0.98)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,19 @@ class _Solved:
     confidence: Tensor
     distance: Tensor
     error: Tensor
+    band: Tensor
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """Says which stage begins, after asking whether anybody still wants the frame."""
+
+    check: CancelCheck
+    progress: Progress
+
+    def __call__(self, name: str) -> None:
+        self.check()
+        self.progress(name, STAGES.index(name), len(STAGES))
 
 
 class MattePipeline:
@@ -67,45 +83,41 @@ class MattePipeline:
         self, pair: PlatePair, guides: Guides, options: MatteOptions, *, check: CancelCheck, progress: Progress
     ) -> MatteResult:
         """One frame's matte. Both pictures scene-linear Rec.709; ``check`` raises where the frame is cancelled,
-        ``progress`` hears each stage. Raises ``MatteError`` with the codes not_finite, empty and the model's."""
-        plate, clean = pair.plate, pair.clean_plate
-        _check_pictures(plate, clean)
-        progress(STAGES[0], 0, len(STAGES))
-        alignment = align(plate, clean, options.align)
+        ``progress`` hears each stage as it begins. Raises ``MatteError`` with the codes not_finite, empty and the
+        model's."""
+        _check_pictures(pair, guides)
+        stage = _Stages(check, progress)
+        stage("align")
+        alignment = align(pair.plate, pair.clean_plate, options.align)
+        stage("exposure")
         if options.match_exposure:
-            alignment = _with_exposure(alignment, plate, clean)
-        check()
+            alignment = _with_exposure(alignment, pair.plate, pair.clean_plate)
         with torch.inference_mode():
-            solved = self._solve_pixels(plate, clean, guides, alignment, options, check, progress)
-            return _result(plate, solved, alignment, options)
+            solved = self._solve_pixels(pair, guides, alignment, options, stage)
+            return _result(pair.plate, solved, alignment)
 
     def _solve_pixels(
-        self,
-        plate: Image,
-        clean: Image,
-        guides: Guides,
-        alignment: Alignment,
-        options: MatteOptions,
-        check: CancelCheck,
-        progress: Progress,
+        self, pair: PlatePair, guides: Guides, alignment: Alignment, options: MatteOptions, stage: _Stages
     ) -> _Solved:
-        progress(STAGES[1], 1, len(STAGES))
-        frame = self._frame(plate, clean, guides, alignment)
-        check()
-        progress(STAGES[2], 2, len(STAGES))
-        prediction = self._model(options).predict(frame, self._settings(options), check)
-        check()
-        progress(STAGES[3], 3, len(STAGES))
+        stage("warp")
+        frame = self._frame(pair.plate, pair.clean_plate, guides, alignment)
+        stage("model")
+        prediction = self._model(options).predict(frame, self._settings(options), stage.check)
+        stage("guides")
         alpha = apply_guides(prediction.alpha.clamp(0.0, 1.0), frame.core, frame.holdout)
-        progress(STAGES[4], 4, len(STAGES))
+        stage("foreground")
+        foreground = _foreground(frame, prediction, alpha, options.foreground)
+        error = recomposition_error(frame.plate, frame.clean_plate, alpha, foreground)
+        stage("edges")
+        # After the foreground: a matte that the artist shrinks or hardens must not change the subject's colour.
+        band = (alpha > _BAND[0]) & (alpha < _BAND[1])
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
-        check()
-        foreground = _foreground(frame, prediction, alpha, options.foreground)
-        error = recomposition_error(frame.plate, frame.clean_plate, alpha, foreground)
         distance = difference(frame.plate, frame.clean_plate, frame.coverage).distance
-        return _Solved(alpha, foreground, frame.clean_plate, frame.coverage, prediction.confidence, distance, error)
+        return _Solved(
+            alpha, foreground, frame.clean_plate, frame.coverage, prediction.confidence, distance, error, band
+        )
 
     def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
         window = plate.data_window
@@ -161,11 +173,20 @@ class MattePipeline:
         return ModelSettings("float16" if self.device.type == "cuda" else "float32")
 
 
-def _check_pictures(plate: Image, clean: Image) -> None:
-    for name, image in (("plate", plate), ("clean plate", clean)):
+def _check_pictures(pair: PlatePair, guides: Guides) -> None:
+    pictures = {
+        "plate": pair.plate,
+        "clean plate": pair.clean_plate,
+        "core": guides.core,
+        "holdout": guides.holdout,
+    }
+    for name, image in pictures.items():
+        if image is None:
+            continue
         if not image.data_window.area:
             raise MatteError("empty", f"The {name} has no pixels in its data window.")
-        bad = int(np.count_nonzero(~np.isfinite(image.rgb)))
+        values = image.rgb if name.endswith("plate") else image.pixels[..., :1]
+        bad = int(values.size - np.count_nonzero(np.isfinite(values)))
         if bad:
             raise MatteError(
                 "not_finite",
@@ -218,7 +239,7 @@ def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, sour
     return solve_foreground(frame.plate, frame.clean_plate, alpha, estimate)
 
 
-def _result(plate: Image, solved: _Solved, alignment: Alignment, options: MatteOptions) -> MatteResult:
+def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
     def image(tensor: Tensor, channels: tuple[str, ...]) -> Image:
         pixels = np.ascontiguousarray(tensor[0].permute(1, 2, 0).cpu().numpy(), np.float32)
         return replace(plate, pixels=pixels, channels=channels, premultiplied=False)
@@ -230,15 +251,22 @@ def _result(plate: Image, solved: _Solved, alignment: Alignment, options: MatteO
         confidence=image(solved.confidence, ("A",)),
         difference=image(solved.distance, ("A",)),
         alignment=alignment,
-        diagnostics=diagnose(alignment, solved.alpha, solved.error, plate),
+        diagnostics=diagnose(alignment, solved.alpha, solved.band, solved.error, plate),
     )
 
 
-def diagnose(alignment: Alignment, alpha: Tensor, error: Tensor, plate: Image) -> dict[str, object]:
-    """A frame's figures for people and for ``--json``: plain JSON values, NaN as None."""
-    band = (alpha > 0.02) & (alpha < 0.98)
+def diagnose(alignment: Alignment, alpha: Tensor, band: Tensor, error: Tensor, plate: Image) -> dict[str, object]:
+    """A frame's figures for people and for ``--json``: plain JSON values, NaN as None.
+
+    ``recomposition_error``: the median over the semi-transparent ``band`` (over all where there is none) of how far
+    foreground over the aligned clean plate misses the plate, before the edge controls, as part of the plate's range
+    (its 0.5 to 99.5 percentiles); ``recomposition_error_max``: the largest in the frame, as it is.
+    """
     errors = error[band] if bool(band.any()) else error.flatten()
-    spread = float(np.percentile(plate.rgb, 99.5) - np.percentile(plate.rgb, 0.5))
+    step = max(1, max(plate.rgb.shape) // 512)
+    low, high = np.percentile(plate.rgb[::step, ::step], (0.5, 99.5))
+    spread = float(high - low)
+    area = float(alpha.mean())
     return {
         "alignment": {
             "kind": alignment.kind,
@@ -250,11 +278,11 @@ def diagnose(alignment: Alignment, alpha: Tensor, error: Tensor, plate: Image) -
             "gain": list(alignment.gain),
             "offset": list(alignment.offset),
         },
-        "alpha_area": float(alpha.mean()),
+        "alpha_area": area,
         "unknown_area": float(band.float().mean()),
         "recomposition_error": float(errors.median()) / max(spread, 1e-6),
         "recomposition_error_max": float(error.max()),
-        "warnings": [*alignment.warnings, *_doubts(alignment)],
+        "warnings": [*alignment.warnings, *_doubts(alignment, area)],
     }
 
 
@@ -262,7 +290,7 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _doubts(alignment: Alignment) -> list[str]:
+def _doubts(alignment: Alignment, area: float) -> list[str]:
     """What an artist should know before believing the matte."""
     doubts = []
     if alignment.residual_px > _POOR_RESIDUAL_PX or alignment.inliers < _POOR_INLIERS:
@@ -272,4 +300,6 @@ def _doubts(alignment: Alignment) -> list[str]:
         )
     if alignment.coverage < _POOR_COVERAGE:
         doubts.append(f"The clean plate covers only {100 * alignment.coverage:.0f}% of the plate.")
+    if area < _NO_SUBJECT:
+        doubts.append("No subject was found: the plate does not differ from the clean plate.")
     return doubts

@@ -8,7 +8,6 @@ alpha, so where alpha is small the equation alone would return mostly noise.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
@@ -23,9 +22,7 @@ def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tens
     ``alpha`` 1 x 1 x H x W in 0..1. Exactly the plate where alpha is 1, the estimate where alpha is 0."""
     pull = STRENGTH * (1.0 - alpha) ** 2
     own = plate - (1.0 - alpha) * clean
-    weight = alpha * alpha + pull
-    solved = (alpha * own + pull * estimate) / weight
-    return torch.where(weight > 0, solved, estimate)
+    return (alpha * own + pull * estimate) / (alpha * alpha + pull)
 
 
 def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:

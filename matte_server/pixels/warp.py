@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from .box import box_max
+
 
 def warp(picture: Tensor, matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """``picture`` (1 x C x h x w) resampled to 1 x C x ``height`` x ``width``, and its coverage (1 x 1 x ...).
@@ -58,6 +60,6 @@ def _within_neighbours(warped: Tensor, picture: Tensor, grid: Tensor) -> Tensor:
     def nearest(extreme: Tensor) -> Tensor:
         return nnf.grid_sample(extreme, points, mode="nearest", padding_mode="border", align_corners=False)
 
-    highest = nearest(nnf.max_pool2d(picture, 3, 1, 1))
-    lowest = nearest(-nnf.max_pool2d(-picture, 3, 1, 1))
+    highest = nearest(box_max(picture, 1))
+    lowest = -nearest(box_max(-picture, 1))
     return torch.minimum(torch.maximum(warped, lowest), highest)
