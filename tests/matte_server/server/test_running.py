@@ -66,7 +66,7 @@ def test_progress_names_the_stages_in_order(client: MatteClient, request_for: Ma
     client.matte(request_for(), heard.append)
     assert isinstance(heard[0], Accepted)
     stages = [event.stage for event in heard[1:] if isinstance(event, Progress)]
-    assert stages == ["start", "read", "align", "warp", "model", "foreground", "edges", "write"]
+    assert stages == ["start", "read", "align", "exposure", "warp", "model", "guides", "foreground", "edges", "write"]
 
 
 def test_the_clean_plate_goes_over_once(client: MatteClient, request_for: Make, pictures: Pictures) -> None:

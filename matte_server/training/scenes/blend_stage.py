@@ -1,0 +1,120 @@
+"""The stage: camera framed on the subject, an HDRI and a key light, and Cycles set for exact, cheap alpha."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector  # type: ignore[import-not-found]
+
+from .framing import Shot
+from .recipes import View
+
+# Irradiance that lands a mid reflectance near 0.2 on a scene-linear plate.
+_LEVEL = 1.1
+
+
+def set_up_render(view: View, width: int, height: int) -> None:
+    """Resolution, film and sampling. No denoiser: colour and alpha come from the same samples and agree."""
+    scene = bpy.context.scene
+    render = scene.render
+    render.engine = "CYCLES"
+    render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
+    render.film_transparent = True
+    render.threads_mode, render.threads = "FIXED", 1
+    render.use_motion_blur = view.motion > 0
+    render.use_persistent_data = False
+    render.use_file_extension = False
+    cycles = scene.cycles
+    cycles.device = "CPU"
+    cycles.samples = view.samples
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = False
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 3, 2, 2
+    cycles.transmission_bounces, cycles.transparent_max_bounces = 2, 12
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    cycles.sample_clamp_indirect = 3.0
+    cycles.sample_clamp_direct = 30.0
+    cycles.film_transparent_glass = False
+    scene.cycles_curves.shape = "RIBBONS"
+    scene.cycles_curves.subdivisions = 2
+    output = render.image_settings
+    if hasattr(output, "media_type"):
+        output.media_type = "IMAGE"
+    output.file_format, output.color_mode, output.color_depth, output.exr_codec = "OPEN_EXR", "RGBA", "16", "ZIP"
+
+
+def set_up_light(view: View, hdri: Path) -> None:
+    """The HDRI, scaled so that subjects are exposed alike, and a key light where the view has one."""
+    image = bpy.data.images.load(str(hdri / f"{view.hdri}.hdr"))
+    world = bpy.data.worlds.new("world")
+    world.use_nodes = True
+    tree = world.node_tree
+    background = tree.nodes["Background"]
+    background.inputs["Strength"].default_value = _LEVEL * 2.0**view.exposure / _mean_light(image)
+    sky = tree.nodes.new("ShaderNodeTexEnvironment")
+    sky.image = image
+    mapping = tree.nodes.new("ShaderNodeMapping")
+    mapping.inputs["Rotation"].default_value[2] = math.radians(view.hdri_turn)
+    place = tree.nodes.new("ShaderNodeTexCoord")
+    tree.links.new(place.outputs["Generated"], mapping.inputs["Vector"])
+    tree.links.new(mapping.outputs[0], sky.inputs["Vector"])
+    tree.links.new(sky.outputs[0], background.inputs["Color"])
+    bpy.context.scene.world = world
+    if view.key_light > 0:
+        sun = bpy.data.lights.new("key", "SUN")
+        sun.energy = view.key_light * 2.0**view.exposure
+        sun.angle = math.radians(8)
+        lamp = bpy.data.objects.new("key", sun)
+        lamp.rotation_euler = (math.radians(50), 0.0, math.radians(view.key_azimuth))
+        bpy.context.scene.collection.objects.link(lamp)
+
+
+def _mean_light(image: bpy.types.Image) -> float:
+    """Mean luminance over the sphere (rows weighed by the cosine of their latitude)."""
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    luminance = pixels.reshape(height, width, 4)[..., :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    rows = np.cos((np.arange(height) + 0.5) / height * np.pi - np.pi / 2)
+    return float((luminance.mean(axis=1) * rows).sum() / rows.sum())
+
+
+def set_up_camera(view: View, shot: Shot) -> bpy.types.Object:
+    """The camera of ``shot``; defocus and motion blur in pixels of the picture, as the view asks."""
+    scene = bpy.context.scene
+    data = bpy.data.cameras.new("camera")
+    data.sensor_fit = "HORIZONTAL"
+    data.sensor_width = shot.sensor
+    data.lens = view.lens
+    data.shift_x, data.shift_y = shot.shift
+    data.clip_start, data.clip_end = 0.01, 100.0
+    camera = bpy.data.objects.new("camera", data)
+    axes = Matrix([[*row] for row in shot.axes.T.tolist()]).to_4x4()
+    camera.matrix_world = Matrix.Translation(Vector(shot.place)) @ axes
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    pixel = shot.sensor / shot.width / view.lens  # of the subject's distance, per pixel
+    if view.defocus > 0:
+        data.dof.use_dof = True
+        # Focus a third nearer than the subject; the aperture then gives the wanted circle of confusion.
+        data.dof.focus_distance = shot.distance * 0.67
+        circle = view.defocus * shot.sensor / shot.width
+        focal = view.lens
+        spread = focal * focal * (shot.distance - data.dof.focus_distance) * 1000
+        spread /= shot.distance * 1000 * (data.dof.focus_distance * 1000 - focal)
+        data.dof.aperture_fstop = max(0.05, spread / circle)
+    if view.motion > 0:
+        scene.render.motion_blur_shutter = 1.0
+        reach = view.motion * pixel * shot.distance
+        angle = math.radians(view.motion_angle)
+        step = reach * (math.cos(angle) * shot.axes[0] + math.sin(angle) * shot.axes[1])
+        start = camera.location.copy()
+        camera.location = start - Vector(step) / 2
+        camera.keyframe_insert("location", frame=0)
+        camera.location = start + Vector(step) / 2
+        camera.keyframe_insert("location", frame=2)
+        scene.frame_set(1)
+    return camera

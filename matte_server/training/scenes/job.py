@@ -1,0 +1,45 @@
+"""What the command tells the worker: which pictures, from what data, to where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .recipes import Recipe, recipe, sequence
+from .styles import Split
+
+
+@dataclass(frozen=True)
+class Job:
+    """``count`` stills from number ``first`` of the run ``seed``, and ``sequences`` shots of ``frames`` frames."""
+
+    out: Path
+    makehuman: Path
+    hdri: Path
+    split: Split
+    seed: int
+    first: int
+    count: int
+    sequences: int = 0
+    frames: int = 6
+
+    def recipes(self) -> Iterator[Recipe]:
+        """Every picture of the job, in order."""
+        for index in range(self.first, self.first + self.count):
+            yield recipe(self.split, self.seed, index, self.makehuman, self.hdri)
+        for index in range(self.sequences):
+            yield from sequence(self.seed, index, self.frames, self.makehuman, self.hdri)
+
+
+def read_job(path: Path) -> Job:
+    """The job in the JSON file ``path``."""
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    return Job(**{**facts, **{name: Path(facts[name]) for name in ("out", "makehuman", "hdri")}})
+
+
+def write_job(job: Job, path: Path) -> None:
+    """Write ``job`` as JSON."""
+    facts = {n: str(v) if isinstance(v, Path) else v for n, v in vars(job).items()}
+    path.write_text(json.dumps(facts), encoding="utf-8")

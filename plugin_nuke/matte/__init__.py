@@ -1,0 +1,1 @@
+"""The Cleanplate Matte node inside Nuke. Only :mod:`matte.host` imports ``nuke``."""
