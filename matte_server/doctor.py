@@ -15,6 +15,7 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 
+from .exr import known_formats
 from .spool import default_parent
 
 _PACKAGES = ("cleanplate", "torch", "numpy", "opencv-python-headless", "OpenImageIO", "pyzmq", "av")
@@ -68,9 +69,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _formats() -> Iterator[Finding]:
-    import OpenImageIO as oiio
-
-    known = oiio.get_string_attribute("format_list").split(",")
+    known = known_formats()
     missing = [name for name in _FORMATS if name not in known]
     yield Finding(
         "picture formats",

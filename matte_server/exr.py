@@ -86,6 +86,16 @@ class ExrFormat:
     compression: str = "zip"
 
 
+def use_threads(count: int) -> None:
+    """How many threads a picture is decoded and encoded with in this process."""
+    oiio.attribute("threads", count)
+
+
+def known_formats() -> tuple[str, ...]:
+    """Names of the picture formats that can be read here."""
+    return tuple(str(oiio.get_string_attribute("format_list")).split(","))
+
+
 def read_image(
     source: bytes | memoryview | Path,
     *,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import OpenImageIO as oiio
 import torch
 from matte_link.messages import Matte, OnDisk
 from matte_link.options import MatteOptions
@@ -65,7 +64,7 @@ class FrameSolver:
         if settings.threads:
             torch.set_num_threads(settings.threads)
             cv2.setNumThreads(settings.threads)
-            oiio.attribute("threads", settings.threads)
+            exr.use_threads(settings.threads)
         roots = tuple(Path(root) for root in settings.roots)
         return FrameSolver(device, Path(settings.spool), roots, MattePipeline(torch.device(device)))
 
