@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .exposure import most_frequent_ratio
 from .image import Float32, Image
 from .window import Window
 
@@ -34,6 +35,8 @@ _BACK_AND_FORTH_PX = 0.5
 _TRACKED_POINTS = 3000
 # A simpler motion is taken where it explains the points as well as a homography within this many pixels.
 _SIMPLER_PX = 0.12
+# Display windows whose sides differ by less are no proxies: overscan, or a crop of a few pixels.
+_LEAST_RESIZE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +78,30 @@ def align(plate: Image, clean: Image, mode: str) -> Alignment:
 
 
 def display_transform(plate: Image, clean: Image) -> Matrix:
-    """Clean-plate to plate coordinates by the display windows alone: a clean plate of half the size (a proxy)
-    fills the same picture. Pixel edges coincide, so centres shift by half a pixel where the scale is not 1."""
+    """Clean-plate to plate coordinates by the display windows alone.
+
+    Pictures share the EXR plane's pixel grid, whatever their windows cut out of it, unless one is a proxy: then
+    the display windows show the same picture in another number of pixels (half the size, or anamorphic against
+    desqueezed). Pixel edges coincide there, so centres shift by half a pixel where the scale is not 1.
+    """
     target, source = plate.display_window, clean.display_window
-    same = (target.width, target.height) == (source.width, source.height)
-    if same or not (source.width and source.height):
+    if not _is_proxy(target, source, plate.pixel_aspect / clean.pixel_aspect):
         return np.eye(3)
     sx, sy = target.width / source.width, target.height / source.height
     tx = (target.x - 0.5) - sx * (source.x - 0.5)
     ty = (target.y - 0.5) - sy * (source.y - 0.5)
     return np.array([[sx, 0.0, tx], [0.0, sy, ty], [0.0, 0.0, 1.0]])
+
+
+def _is_proxy(target: Window, source: Window, aspect: float) -> bool:
+    """Whether both windows have one shape (to a pixel of rounding) in sizes that overscan would not explain."""
+    if not (target.area and source.area):
+        return False
+    sx, sy = target.width / source.width, target.height / source.height
+    resized = max(abs(sx - 1.0), abs(sy - 1.0)) > _LEAST_RESIZE
+    # sx * aspect == sy where the shapes agree; a window's sides are whole pixels.
+    off = abs(sx * aspect / sy - 1.0) * min(target.width, source.width, target.height, source.height)
+    return resized and off <= 1.0
 
 
 def coverage(transform: Matrix, plate: Window, clean: Window) -> float:
@@ -105,12 +122,16 @@ def _outline(window: Window) -> Points:
 
 def _estimate(plate: Image, clean: Image, start: Matrix, mode: str) -> Alignment | str:
     """The alignment, or why there is none."""
-    plate_grey, clean_grey = _grey(plate), _grey(clean)
-    coarse = _coarse(plate_grey, clean_grey)
+    plate_light, clean_light = _light(plate), _light(clean)
+    middle = _middle(plate_light)
+    plate_grey = _grey(plate_light, middle)
+    coarse = _coarse(plate_grey, _grey(clean_light, _middle(clean_light)))
     if isinstance(coarse, str):
         return coarse
-    # Tracking works on picture coordinates of both data windows.
-    tracked = _track(plate_grey, clean_grey, coarse)
+    # Tracking works on picture coordinates of both data windows, and takes a step in brightness for a movement:
+    # a bright subject shifts the plate's middle, so the clean plate's follows from what both show.
+    same_middle = middle / _brightness_ratio(plate_light, clean_light, coarse)
+    tracked = _track(plate_grey, _grey(clean_light, same_middle), coarse)
     if len(tracked[0]) < _FEWEST_POINTS:
         return "too few of its details are found again in the plate."
     to_plate = _shift(plate.data_window.x, plate.data_window.y)
@@ -136,14 +157,33 @@ def _shift(x: float, y: float) -> Matrix:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
-def _grey(image: Image) -> Grey:
-    """What features are found in: brightness with the middle at mid grey, so that exposure and highlights do
-    not matter. Values far above 1 end near white instead of swamping the rest."""
-    light = np.maximum(cv2.transform(image.rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32)), 0.0)
+def _light(image: Image) -> Float32:
+    """Brightness, scene-linear, 0 or more: h x w."""
+    return np.maximum(cv2.transform(image.rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32)), 0.0)
+
+
+def _middle(light: Float32) -> float:
     step = max(1, max(light.shape) // 512)
     sample = light[::step, ::step]
-    middle = float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0
+    return float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0
+
+
+def _grey(light: Float32, middle: float) -> Grey:
+    """What features are found in: brightness with ``middle`` at mid grey, so that exposure and highlights do
+    not matter. Values far above 1 end near white instead of swamping the rest."""
     return np.asarray(np.sqrt(light / (light + max(middle, 1e-6))) * 255.0, np.uint8)
+
+
+def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
+    """How many times brighter the plate is where it shows the same, on a copy of about 500 pixels."""
+    step = max(1, max(plate.shape) // 512)
+    small = plate[::step, ::step]
+    height, width = small.shape
+    to_clean = np.linalg.inv(coarse) @ np.diag([step, step, 1.0])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    behind = np.asarray(cv2.warpPerspective(clean, to_clean, (width, height), flags=flags), np.float32)
+    lit = (small > 1e-5) & (behind > 1e-5)
+    return most_frequent_ratio(behind[lit], small[lit]) if lit.any() else 1.0
 
 
 def _coarse(plate: Grey, clean: Grey) -> Matrix | str:

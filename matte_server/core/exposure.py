@@ -50,7 +50,7 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
     if lit.sum() < _FEWEST:
         return 1.0, 0.0, 0.0
     x, y = clean[lit].astype(np.float64), plate[lit].astype(np.float64)
-    gain, offset = _most_frequent_ratio(x, y), 0.0
+    gain, offset = most_frequent_ratio(x, y), 0.0
     for _ in range(_ROUNDS):
         residual = (y - gain * x - offset) / (gain * x + floor)
         spread = (
@@ -67,7 +67,8 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
     return gain, offset, agreeing
 
 
-def _most_frequent_ratio(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
+def most_frequent_ratio(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
+    """The ``y / x`` that most pairs agree on, whatever the others say; both above 0, at most e^2 apart."""
     ratios = np.log(y / x)
     counts, edges = np.histogram(ratios, bins=_BINS, range=(-_LOG_RANGE, _LOG_RANGE))
     smooth = np.convolve(counts, np.hanning(11), mode="same")
