@@ -17,10 +17,13 @@ from matte_link.options import MatteOptions
 
 from . import exr
 from .colour import from_scene_linear, resolve, to_scene_linear
+from .core.align import Alignment
 from .core.image import SCENE_LINEAR, Guides, Image, PlatePair
+from .core.placement import from_facts
 from .core.result import MatteResult
 from .errors import MatteError
 from .frame_worker import WorkerSettings
+from .models.identity import default_weights
 from .models.registry import available_models
 from .pipeline import STAGES, MattePipeline
 from .worker_link import Finished, FrameJob, Picture, Ready
@@ -71,7 +74,7 @@ class FrameSolver:
     def ready(self) -> Ready:
         """What the server is told once the device is there."""
         devices = torch.cuda.device_count() if self.device.startswith("cuda") else 1
-        return Ready(self.device, devices, available_models())
+        return Ready(self.device, devices, available_models(), default_weights())
 
     def recover(self) -> None:
         """After a failed frame: gives the device's memory back."""
@@ -92,6 +95,7 @@ class FrameSolver:
             request.options,
             check=check,
             progress=lambda stage, done, total: stages.begin(stage, done + 1),
+            given=_given_alignment(request),
         )
         stages.begin("write", len(STAGES) + 1)
         image, layers = matte_image(result, space, request.options)
@@ -178,6 +182,16 @@ class FrameSolver:
             raise MatteError(
                 "output_is_input", f"{request.output} is also an input.", "Write the result somewhere else."
             )
+
+
+def _given_alignment(request: Matte) -> Alignment | None:
+    """The plate solve's alignment, where the client sent one."""
+    if not request.alignment:
+        return None
+    try:
+        return from_facts(request.alignment)
+    except ValueError as error:
+        raise MatteError("bad_alignment", f"The alignment sent along cannot be used: {error}") from None
 
 
 def _said_space(request: Matte) -> str:

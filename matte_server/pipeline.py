@@ -7,21 +7,19 @@ sequence. A frame's result depends on its own inputs and options alone.
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from matte_link.options import MatteOptions
 from torch import Tensor
 
-from .core.align import Alignment, Matrix, align, display_transform
+from .core.align import Alignment, Matrix, align, coverage, display_transform
 from .core.despeckle import despeckle
-from .core.exposure import match_exposure
 from .core.image import Float32, Guides, Image, PlatePair
+from .core.placement import as_facts, with_exposure
 from .core.result import MatteResult
 from .core.window import Window
 from .errors import MatteError
@@ -36,7 +34,6 @@ Progress = Callable[[str, int, int], None]
 ModelLoader = Callable[[str, str, torch.device], MattingModel]
 STAGES = ("align", "exposure", "warp", "model", "guides", "foreground", "edges")
 MODELS_HELD = 2
-_ESTIMATION_SIDE = 480
 _POOR_RESIDUAL_PX = 1.0
 _POOR_INLIERS = 0.5
 _POOR_COVERAGE = 0.9
@@ -80,18 +77,21 @@ class MattePipeline:
         self._models: OrderedDict[tuple[str, str], MattingModel] = OrderedDict()
 
     def solve(
-        self, pair: PlatePair, guides: Guides, options: MatteOptions, *, check: CancelCheck, progress: Progress
+        self,
+        pair: PlatePair,
+        guides: Guides,
+        options: MatteOptions,
+        *,
+        check: CancelCheck,
+        progress: Progress,
+        given: Alignment | None = None,
     ) -> MatteResult:
         """One frame's matte. Both pictures scene-linear Rec.709; ``check`` raises where the frame is cancelled,
-        ``progress`` hears each stage as it begins. Raises ``MatteError`` with the codes not_finite, empty and the
-        model's."""
+        ``progress`` hears each stage as it begins. ``given``: the shot's plate solve for this frame, taken as it
+        is instead of an estimate. Raises ``MatteError`` with the codes not_finite, empty and the model's."""
         _check_pictures(pair, guides)
         stage = _Stages(check, progress)
-        stage("align")
-        alignment = align(pair.plate, pair.clean_plate, options.align)
-        stage("exposure")
-        if options.match_exposure:
-            alignment = _with_exposure(alignment, pair.plate, pair.clean_plate)
+        alignment = _alignment(pair, options, given, stage)
         with torch.inference_mode():
             solved = self._solve_pixels(pair, guides, alignment, options, stage)
             return _result(pair.plate, solved, alignment)
@@ -173,6 +173,17 @@ class MattePipeline:
         return ModelSettings("float16" if self.device.type == "cuda" else "float32")
 
 
+def _alignment(pair: PlatePair, options: MatteOptions, given: Alignment | None, stage: _Stages) -> Alignment:
+    """Given by the shot's plate solve, or measured in this frame."""
+    stage("align")
+    if given is not None:
+        seen = coverage(given.transform, pair.plate.data_window, pair.clean_plate.data_window)
+        return replace(given, coverage=seen)
+    found = align(pair.plate, pair.clean_plate, options.align)
+    stage("exposure")
+    return with_exposure(found, pair.plate, pair.clean_plate) if options.match_exposure else found
+
+
 def _check_pictures(pair: PlatePair, guides: Guides) -> None:
     pictures = {
         "plate": pair.plate,
@@ -193,33 +204,6 @@ def _check_pictures(pair: PlatePair, guides: Guides) -> None:
                 f"The {name} has {bad} values that are NaN or infinite.",
                 "Repair it first, for example with a NaN-removing expression where it was rendered.",
             )
-
-
-def _with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment:
-    """Gain and offset measured on small aligned copies."""
-    window = plate.data_window
-    scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
-    size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
-    small_plate = cv2.resize(np.ascontiguousarray(plate.rgb), size, interpolation=cv2.INTER_AREA)
-    # Array coordinates of the small plate -> of the clean plate, whose pixels are averaged first.
-    to_plane = np.array(
-        [
-            [window.width / size[0], 0, window.x + 0.5 * window.width / size[0] - 0.5],
-            [0, window.height / size[1], window.y + 0.5 * window.height / size[1] - 0.5],
-            [0, 0, 1],
-        ]
-    )
-    source = clean.data_window
-    blurred = cv2.blur(np.ascontiguousarray(clean.rgb), (max(1, round(1 / scale)),) * 2)
-    matrix = (
-        np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]]) @ np.linalg.inv(alignment.transform) @ to_plane
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    small_clean = cv2.warpPerspective(blurred, matrix, size, flags=flags)
-    seen = cv2.warpPerspective(np.ones(blurred.shape[:2], np.float32), matrix, size, flags=flags) > 0.999
-    found = match_exposure(np.asarray(small_plate, np.float32), np.asarray(small_clean, np.float32), seen)
-    warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
-    return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
 
 
 def _despeckled(alpha: Tensor, area: int) -> Tensor:
@@ -268,26 +252,13 @@ def diagnose(alignment: Alignment, alpha: Tensor, band: Tensor, error: Tensor, p
     spread = float(high - low)
     area = float(alpha.mean())
     return {
-        "alignment": {
-            "kind": alignment.kind,
-            "transform": alignment.transform.tolist(),
-            "inliers": _number(alignment.inliers),
-            "residual_px": _number(alignment.residual_px),
-            "points": alignment.points,
-            "coverage": alignment.coverage,
-            "gain": list(alignment.gain),
-            "offset": list(alignment.offset),
-        },
+        "alignment": {**as_facts(alignment), "coverage": alignment.coverage},
         "alpha_area": area,
         "unknown_area": float(band.float().mean()),
         "recomposition_error": float(errors.median()) / max(spread, 1e-6),
         "recomposition_error_max": float(error.max()),
         "warnings": [*alignment.warnings, *_doubts(alignment, area)],
     }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 def _doubts(alignment: Alignment, area: float) -> list[str]:

@@ -82,6 +82,7 @@ class Pool(Protocol):
 
     states: list[WorkerState]
     models: tuple[str, ...]
+    weights: Mapping[str, str]
 
     def idle(self) -> int | None: ...
 
@@ -184,7 +185,10 @@ class Service:
         elif isinstance(message, Cancel):
             yield from self._cancel(client, message.target)
         elif isinstance(message, Ping):
-            yield client, Pong(message.id, version("cleanplate"), WIRE_VERSION, self._pool.models, self.instance)
+            pool = self._pool
+            yield client, Pong(
+                message.id, version("cleanplate"), WIRE_VERSION, pool.models, self.instance, pool.weights
+            )
         elif isinstance(message, Status):
             yield client, StatusReply(message.id, self.state())
         else:

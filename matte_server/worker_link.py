@@ -47,6 +47,8 @@ class Ready:
     device: str
     devices: int
     models: tuple[str, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Per model the digest of its default weights."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -78,6 +78,7 @@ class WorkerPool:
         self.plan = plan
         self.states: list[WorkerState] = []
         self.models: tuple[str, ...] = ()
+        self.weights: Mapping[str, str] = {}
         self._post = post
         self._watchers: list[_Watcher] = []
         self._planned = False
@@ -104,7 +105,7 @@ class WorkerPool:
         if isinstance(what, Ready):
             state.ready, state.device = True, what.device
             state.pid = self._watchers[event.worker].pid
-            self.models = what.models
+            self.models, self.weights = what.models, what.weights
             self._add_the_others(what)
         elif isinstance(what, Begun):
             state.stage = what.stage

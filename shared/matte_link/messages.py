@@ -99,6 +99,9 @@ class Matte:
     view: str = ""
     hints: Mapping[str, Any] = field(default_factory=dict)
     """The host's facts of the picture: working space, host name and version. JSON values only."""
+    alignment: Mapping[str, Any] = field(default_factory=dict)
+    """How the clean plate lies on the plate, from a shot's plate solve (a reply's ``diagnostics["alignment"]``
+    has the same form); empty has the server measure it."""
 
     def __post_init__(self) -> None:
         check_id(self.id)
@@ -198,6 +201,8 @@ class Pong:
     wire: int
     models: tuple[str, ...] = ()
     instance: str = ""
+    weights: Mapping[str, Any] = field(default_factory=dict)
+    """Per model the digest of the weights it runs with by default: results depend on them."""
 
 
 @dataclass(frozen=True)

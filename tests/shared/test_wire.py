@@ -59,6 +59,7 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "clean_layer": "",
             "view": "",
             "hints": {},
+            "alignment": {},
         },
         [b"plate"],
     ),
@@ -78,6 +79,7 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "bg",
             "left",
             {"host": "nuke", "space": "ACEScg"},
+            {"kind": "translation", "gain": [1.0, 0.9, 1.1]},
         ),
         {
             "type": "matte",
@@ -95,6 +97,7 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "clean_layer": "bg",
             "view": "left",
             "hints": {"host": "nuke", "space": "ACEScg"},
+            "alignment": {"kind": "translation", "gain": [1.0, 0.9, 1.1]},
         },
         [b"core", b"holdout"],
     ),
@@ -118,7 +121,7 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
     ),
     (Stored("a1", DIGEST), {"type": "stored", "id": "a1", "digest": DIGEST}, []),
     (
-        Pong("a1", "0.1.0", 1, ("difference", "v2"), "x7"),
+        Pong("a1", "0.1.0", 1, ("difference", "v2"), "x7", {"v2": "5d1e"}),
         {
             "type": "pong",
             "id": "a1",
@@ -126,6 +129,7 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "wire": 1,
             "models": ["difference", "v2"],
             "instance": "x7",
+            "weights": {"v2": "5d1e"},
         },
         [],
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,7 @@ class HandPool:
     def __init__(self) -> None:
         self.states = [WorkerState("cpu", ready=True)]
         self.models: tuple[str, ...] = ("difference",)
+        self.weights: Mapping[str, str] = {"difference": ""}
         self.jobs: list[FrameJob] = []
         self.cancelled: list[int] = []
 

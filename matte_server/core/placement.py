@@ -1,0 +1,113 @@
+"""Where and how the clean plate is placed: its exposure measured where the alignment put it, and an alignment
+as plain JSON facts and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from .align import Alignment, Matrix
+from .exposure import match_exposure
+from .image import Image
+
+_ESTIMATION_SIDE = 480
+
+
+def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment:
+    """Gain and offset measured on small aligned copies."""
+    window = plate.data_window
+    scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
+    size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
+    small_plate = cv2.resize(np.ascontiguousarray(plate.rgb), size, interpolation=cv2.INTER_AREA)
+    # Array coordinates of the small plate -> of the clean plate, whose pixels are averaged first.
+    to_plane = np.array(
+        [
+            [window.width / size[0], 0, window.x + 0.5 * window.width / size[0] - 0.5],
+            [0, window.height / size[1], window.y + 0.5 * window.height / size[1] - 0.5],
+            [0, 0, 1],
+        ]
+    )
+    source = clean.data_window
+    blurred = cv2.blur(np.ascontiguousarray(clean.rgb), (max(1, round(1 / scale)),) * 2)
+    matrix = (
+        np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]]) @ np.linalg.inv(alignment.transform) @ to_plane
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    small_clean = cv2.warpPerspective(blurred, matrix, size, flags=flags)
+    seen = cv2.warpPerspective(np.ones(blurred.shape[:2], np.float32), matrix, size, flags=flags) > 0.999
+    found = match_exposure(np.asarray(small_plate, np.float32), np.asarray(small_clean, np.float32), seen)
+    warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
+    return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
+
+
+def as_facts(alignment: Alignment) -> dict[str, object]:
+    """An alignment as JSON values, NaN as None; its coverage and warnings, which depend on the frame it is used
+    for, are left out. Numbers survive exactly."""
+    return {
+        "kind": alignment.kind,
+        "transform": alignment.transform.tolist(),
+        "inliers": _number(alignment.inliers),
+        "residual_px": _number(alignment.residual_px),
+        "points": alignment.points,
+        "gain": list(alignment.gain),
+        "offset": list(alignment.offset),
+    }
+
+
+def from_facts(facts: Mapping[str, object]) -> Alignment:
+    """The inverse of :func:`as_facts`, with ``warnings`` where the facts hold them; raises ``ValueError`` with
+    one sentence where they are none."""
+    transform = _numbers(facts.get("transform"), "transform", (3, 3))
+    if not math.isfinite(np.linalg.cond(transform)) or abs(np.linalg.det(transform)) < _SMALLEST_DETERMINANT:
+        raise ValueError("an alignment's transform must be invertible.")
+    gain, offset = _numbers(facts.get("gain"), "gain", (3,)), _numbers(facts.get("offset"), "offset", (3,))
+    warnings = facts.get("warnings", [])
+    if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
+        raise ValueError("an alignment's warnings are a list of sentences.")
+    return Alignment(
+        transform,
+        str(facts.get("kind", "given"))[:40],
+        inliers=_or_nan(facts.get("inliers")),
+        residual_px=_or_nan(facts.get("residual_px")),
+        points=_points(facts.get("points", 0)),
+        gain=(float(gain[0]), float(gain[1]), float(gain[2])),
+        offset=(float(offset[0]), float(offset[1]), float(offset[2])),
+        warnings=tuple(warnings),
+    )
+
+
+_SMALLEST_DETERMINANT = 1e-9
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _or_nan(value: object) -> float:
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"an alignment's figures are numbers, not {value!r:.40}.")
+    return float(value)
+
+
+def _points(value: object) -> int:
+    count = _or_nan(value)
+    if not 0 <= count < 2**31:
+        raise ValueError("an alignment's points are counted.")
+    return int(count)
+
+
+def _numbers(value: object, name: str, shape: tuple[int, ...]) -> Matrix:
+    try:
+        found = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    if found.shape != shape or not np.all(np.isfinite(found)):
+        size = " x ".join(str(side) for side in shape)
+        raise ValueError(f"an alignment's {name} is {size} finite numbers.")
+    return found

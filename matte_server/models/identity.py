@@ -1,0 +1,32 @@
+"""Which weights a model runs with, by content: a result is only as good as the weights that made it are known."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from . import cleanplate
+from .registry import model_specs
+
+_CHUNK = 1 << 20
+
+
+def default_weights() -> dict[str, str]:
+    """Per model that runs without a weights file being named, the digest of what it runs with; empty for models
+    that have no weights."""
+    packaged = {cleanplate.SPEC.name: cleanplate.PACKAGED_WEIGHTS}
+    found = {spec.name: "" for spec in model_specs() if spec.weights == "none"}
+    for name, data in packaged.items():
+        with as_file(files(__package__) / data) as path:
+            found[name] = weights_digest(path)
+    return found
+
+
+def weights_digest(path: Path) -> str:
+    """A weights file's name by content: BLAKE2b, 16 bytes, in hex. Raises ``OSError``."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
