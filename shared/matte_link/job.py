@@ -11,7 +11,8 @@ import os
 import queue
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ from .endpoint import Endpoint
 from .errors import LinkError
 from .messages import Accepted, Blob, Failure, Inline, Matte, MatteReply, Progress, Source
 from .options import MatteOptions
+
+_ADDED_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ class MatteJob:
     """Runs tasks in order with ``in_flight`` frames under way; one job is run once.
 
     ``patience_s`` is handed to the client: how long the server may be silent or away (it may restart
-    meanwhile) before the job gives up with its sentence.
+    meanwhile) before the job gives up with its sentence; ``connect_s``, where given, is how long it may take
+    to answer at first. A job with ``more`` takes further tasks by :meth:`add` until :meth:`close` is called.
     """
 
     def __init__(
@@ -115,6 +119,8 @@ class MatteJob:
         shot: str = "",
         in_flight: int = 2,
         patience_s: float = 30.0,
+        connect_s: Optional[float] = None,
+        more: bool = False,
     ) -> None:
         self.tasks = tuple(tasks)
         self.options = options
@@ -123,6 +129,9 @@ class MatteJob:
         self._shot = shot or uuid.uuid4().hex
         self._in_flight = max(1, in_flight)
         self._patience_s = patience_s
+        self._connect_s = patience_s if connect_s is None else connect_s
+        self._more = more
+        self._waiting = deque(self.tasks)
         self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
         self._cancel = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cleanplate-job", daemon=True)
@@ -134,6 +143,19 @@ class MatteJob:
     def start(self) -> None:
         """Starts the worker thread."""
         self._thread.start()
+
+    def add(self, task: FrameTask) -> None:
+        """One more task, after those that wait."""
+        self._waiting.append(task)
+
+    def close(self) -> None:
+        """No further tasks come: the job ends when those it has are done."""
+        self._more = False
+
+    @property
+    def waiting(self) -> int:
+        """Tasks whose turn has not come."""
+        return len(self._waiting)
 
     def poll(self) -> list[JobEvent]:
         """What happened since the last call, in order, never blocking; the last event is JobFinished."""
@@ -180,22 +202,21 @@ class MatteJob:
             )
 
     def _work(self) -> None:
-        waiting: Iterator[FrameTask] = iter(self.tasks)
         with MatteClient(self._endpoint, self._patience_s) as client:
-            client.ping(self._patience_s)
+            client.ping(self._connect_s)
             while not self._cancel.is_set():
-                self._fill(client, waiting)
-                if not self._under_way:
+                more = self._more
+                self._fill(client)
+                if not self._under_way and not more:
                     return
-                answer = client.receive(0.1)
+                # A task that is added meanwhile should not wait long for its turn.
+                answer = client.receive(_ADDED_S if more else 0.1)
                 if answer is not None:
                     self._finish(self._under_way.pop(answer.id), answer)
 
-    def _fill(self, client: MatteClient, waiting: Iterator[FrameTask]) -> None:
-        while len(self._under_way) < self._in_flight:
-            task = next(waiting, None)
-            if task is None:
-                return
+    def _fill(self, client: MatteClient) -> None:
+        while self._waiting and len(self._under_way) < self._in_flight:
+            task = self._waiting.popleft()
             try:
                 request = self._request(task)
             except OSError as error:

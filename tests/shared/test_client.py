@@ -319,3 +319,19 @@ def test_a_full_or_forbidden_folder_fails_the_frame_only(peers: Callable[..., Pe
     events = run_job(MatteJob([task], MatteOptions(), peers().endpoint))
     failed = [event for event in events if isinstance(event, FrameFailed)]
     assert failed[0].code == "cannot_write" and "cannot be written" in failed[0].message
+
+
+def test_a_job_takes_tasks_while_it_runs(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    def task(frame: int) -> FrameTask:
+        return FrameTask(frame, Inline(b"p"), Inline(b"c"), str(tmp_path / f"m.{frame}.exr"))
+
+    job = MatteJob([], MatteOptions(), peers().endpoint, more=True)
+    job.start()
+    for frame in (1, 2, 3):
+        job.add(task(frame))
+        # Far longer than the worker's own pause: it has looked again, and still waits for more.
+        time.sleep(0.1)
+        assert job.is_running and job.waiting == 0
+    job.close()
+    assert job.join(20)
+    assert [event.frame for event in job.poll() if isinstance(event, FrameDone)] == [1, 2, 3]
