@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from .image import Float32
+from .region import Mask
 
 _EMPTY, _SOLID = 0.02, 0.98
 
@@ -13,14 +14,17 @@ _EMPTY, _SOLID = 0.02, 0.98
 def despeckle(alpha: Float32, area: int) -> Float32:
     """``alpha`` (h x w, 0..1) with islands above 0.02 of fewer than ``area`` pixels set to 0, and holes below
     0.98 of fewer than ``area`` pixels, wholly inside the subject, set to 1."""
-    cleaned = np.where(_small(alpha > _EMPTY, area), 0.0, alpha)
-    return np.where(_small(cleaned < _SOLID, area), 1.0, cleaned).astype(np.float32)
+    cleaned = np.where(_small(alpha > _EMPTY, area, at_edge=True), 0.0, alpha)
+    return np.where(_small(cleaned < _SOLID, area, at_edge=False), 1.0, cleaned).astype(np.float32)
 
 
-def _small(
-    mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], area: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _small(mask: Mask, area: int, *, at_edge: bool) -> Mask:
+    """The connected parts of ``mask`` below ``area`` pixels; with or without those cut by the frame's edge, of
+    which nobody knows how they go on."""
     _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     small = facts[:, cv2.CC_STAT_AREA] < area
     small[0] = False
+    if not at_edge:
+        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        small[np.unique(border)] = False
     return np.asarray(small[labels])

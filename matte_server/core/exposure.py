@@ -13,6 +13,7 @@ _BINS = 400
 _LOG_RANGE = 2.0
 _ROUNDS = 8
 _LEAST_PART = 0.15
+_AGREED = 0.12
 _FEWEST = 200
 
 
@@ -63,7 +64,8 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
             np.where(np.abs(residual) < bound, (1 - (residual / bound) ** 2) ** 2, 0.0) / (gain * x + floor) ** 2
         )
         gain, offset = _line(x, y, weight, gain, offset)
-    agreeing = float(np.mean(np.abs((y - gain * x - offset) / (gain * x + floor)) < bound))
+    # However widely the residuals spread: two pictures of different things agree on any line loosely.
+    agreeing = float(np.mean(np.abs((y - gain * x - offset) / (gain * x + floor)) < min(bound, _AGREED)))
     return gain, offset, agreeing
 
 

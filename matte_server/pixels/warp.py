@@ -13,7 +13,7 @@ def warp(picture: Tensor, matrix: Tensor, height: int, width: int) -> tuple[Tens
     """``picture`` (1 x C x h x w) resampled to 1 x C x ``height`` x ``width``, and its coverage (1 x 1 x ...).
 
     ``matrix`` (3 x 3, float64) maps target array coordinates to source array coordinates, pixel centres at
-    whole numbers. Cubic convolution (Keys 1981, a = -0.75); exact where the movement is by whole pixels.
+    whole numbers. Cubic, third order accurate along rows and columns; exact where the movement is by whole pixels.
     Coverage is 1 where the sample lies inside the source's pixels, else 0; there the nearest pixel stands in
     so that no black edge bleeds in, and the coverage says not to believe it.
     """
@@ -26,11 +26,30 @@ def warp(picture: Tensor, matrix: Tensor, height: int, width: int) -> tuple[Tens
         columns = (torch.arange(width, device=picture.device) + shift[0]).clamp(0, source_width - 1)
         rows = (torch.arange(height, device=picture.device) + shift[1]).clamp(0, source_height - 1)
         return picture[:, :, rows][:, :, :, columns], coverage
-    grid = torch.stack([(2 * x + 1) / source_width - 1, (2 * y + 1) / source_height - 1], -1)
-    warped = nnf.grid_sample(
-        picture, grid[None].to(picture.dtype), mode="bicubic", padding_mode="border", align_corners=False
-    )
-    return _within_neighbours(warped, picture, grid), coverage
+    grid = _grid(x, y, picture)
+    return _within_neighbours(_cubic(picture, x, y, grid), picture, grid), coverage
+
+
+def _grid(x: Tensor, y: Tensor, picture: Tensor) -> Tensor:
+    """Array coordinates as grid_sample wants them: 1 x H x W x 2 in -1..1."""
+    height, width = picture.shape[-2:]
+    return torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None].to(picture.dtype)
+
+
+def _cubic(picture: Tensor, x: Tensor, y: Tensor, grid: Tensor) -> Tensor:
+    """Torch has Keys' cubic convolution (1981) at a = -0.75, which bends straight ramps by up to 0.05 pixel; the
+    third order accurate one has a = -0.5. Keys' kernel is linear in a, and at a = 0 it is linear interpolation
+    with eased fractions: two thirds of the one and a third of the other cancel that error, at no cubic cost."""
+    sharp = nnf.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    eased = _grid(_eased(x), _eased(y), picture)
+    soft = nnf.grid_sample(picture, eased, mode="bilinear", padding_mode="border", align_corners=False)
+    return (2.0 * sharp + soft) / 3.0
+
+
+def _eased(place: Tensor) -> Tensor:
+    whole = place.floor()
+    part = place - whole
+    return whole + part * part * (3.0 - 2.0 * part)
 
 
 def _sources(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -55,10 +74,9 @@ def _whole_pixels(matrix: Tensor) -> tuple[int, int] | None:
 def _within_neighbours(warped: Tensor, picture: Tensor, grid: Tensor) -> Tensor:
     """Takes cubic overshoot off where it leaves the range of the nearest pixels: a lamp at 50 beside a black
     wall would otherwise ring with values below zero."""
-    points = grid[None].to(picture.dtype)
 
     def nearest(extreme: Tensor) -> Tensor:
-        return nnf.grid_sample(extreme, points, mode="nearest", padding_mode="border", align_corners=False)
+        return nnf.grid_sample(extreme, grid, mode="nearest", padding_mode="border", align_corners=False)
 
     highest = nearest(box_max(picture, 1))
     lowest = -nearest(box_max(-picture, 1))

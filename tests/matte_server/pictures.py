@@ -99,3 +99,8 @@ def moved(pixels: Float32, matrix: Array) -> Float32:
         ),
         np.float32,
     )
+
+
+def shrunk(pixels: Float32, width: int, height: int) -> Float32:
+    """``pixels`` averaged down."""
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.float32)

@@ -1,0 +1,99 @@
+"""The unclamped scene-linear foreground: re-composition, noise, and colour where alpha says nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from matte_server.core.image import Float32
+from matte_server.pixels.foreground import interior_colour, recomposition_error, solve_foreground, spread_colour
+from tests.matte_server.pictures import composed
+
+
+def tensor(pixels: Float32) -> Tensor:
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+
+
+def test_opaque_is_the_plate_and_empty_is_the_estimate_to_the_bit() -> None:
+    truth = composed()
+    plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
+    estimate = torch.full_like(plate, 0.3)
+    found = solve_foreground(plate, clean, alpha, estimate)
+    solid, empty = (alpha == 1).expand_as(plate), (alpha == 0).expand_as(plate)
+    assert torch.equal(found[solid], plate[solid])
+    assert torch.allclose(found[empty], estimate[empty], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("peak", [0.5, 5.0, 50.0])
+def test_back_over_the_clean_plate_it_is_the_plate_again(peak: float) -> None:
+    truth = composed(peak=peak)
+    plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
+    found = solve_foreground(plate, clean, alpha, interior_colour(plate, alpha))
+    error = recomposition_error(plate, clean, alpha, found)
+    band = (alpha > 0.02) & (alpha < 0.98)
+    spread = float(np.percentile(truth.plate, 99.5) - np.percentile(truth.plate, 0.5))
+    assert float(error[band].median()) < 1e-3 * spread  # the issue's figure
+    # Where alpha is 0 or 1 nothing is left but float32's last place.
+    assert float(error[~band & ((alpha == 0) | (alpha == 1))].max()) <= 1e-6 * max(peak, 2.0)
+
+
+def test_values_above_one_and_below_zero_come_through() -> None:
+    plate = torch.tensor([50.0, -0.02, 3.0]).view(1, 3, 1, 1)
+    clean = torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
+    alpha = torch.full((1, 1, 1, 1), 0.9)
+    found = solve_foreground(plate, clean, alpha, torch.zeros_like(plate))
+    exact = (plate - 0.1 * clean) / 0.9
+    assert torch.allclose(found, exact, rtol=1e-4)  # the pull at alpha 0.9 is 5e-5 of the value
+
+
+def test_noise_is_not_blown_up_where_alpha_is_small() -> None:
+    truth = composed(noise=0.02, peak=2.0)
+    plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
+    found = solve_foreground(plate, clean, alpha, interior_colour(plate, alpha))
+    wisps = ((alpha > 0.02) & (alpha < 0.1)).expand_as(plate)
+    true = tensor(truth.foreground)
+    bare = (plate - (1 - alpha) * clean) / alpha.clamp(min=1e-6)
+    solved_error, bare_error = ((x - true)[wisps].abs().mean() for x in (found, bare))
+    assert float(solved_error) < 0.5 * float(bare_error)
+    # ... while more than half of the sensor's noise where the subject is nearly solid is kept: grain stays.
+    nearly = ((alpha > 0.9) & (alpha < 1.0)).expand_as(plate)
+    assert float((found - true)[nearly].std()) > 0.5 * 0.02
+
+
+def test_the_comp_over_new_pictures_has_no_fringe() -> None:
+    """Over black, white and a saturated colour the comp is the true one: no rim of the old wall."""
+    truth = composed(noise=0.003, peak=2.0)
+    plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
+    found = solve_foreground(plate, clean, alpha, interior_colour(plate, alpha))
+    band = ((alpha > 0.02) & (alpha < 0.98)).expand_as(plate)
+    for colour in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.8, 0.1)):
+        behind = torch.tensor(colour).view(1, 3, 1, 1)
+        comp, true = (alpha * f + (1 - alpha) * behind for f in (found, tensor(truth.foreground)))
+        rim = alpha * plate + (1 - alpha) * behind
+        error, fringe = (float((picture - true)[band].abs().mean()) for picture in (comp, rim))
+        # What is left is the noise of two pictures; the plate used as foreground shows the old wall instead.
+        assert error < 0.006 and error < 0.1 * fringe
+        assert abs(float((comp - true)[band].mean())) < 1e-3
+
+
+def test_colour_spreads_from_what_is_known() -> None:
+    colour = torch.zeros(1, 3, 37, 53)
+    weight = torch.zeros(1, 1, 37, 53)
+    colour[..., :5, :5], weight[..., :5, :5] = 2.0, 1.0
+    colour[..., -5:, -5:], weight[..., -5:, -5:] = -1.0, 1.0
+    found = spread_colour(colour, weight)
+    assert torch.allclose(found[..., :4, :4], torch.tensor(2.0))
+    assert torch.allclose(found[..., -4:, -4:], torch.tensor(-1.0))
+    between = [float(found[0, 0, y, x]) for y, x in ((4, 4), (10, 14), (18, 26), (26, 38), (32, 48))]
+    assert between == sorted(between, reverse=True)
+    assert float(found.max()) <= 2.0 + 1e-5 and float(found.min()) >= -1.0 - 1e-5
+
+
+def test_without_a_solid_pixel_the_estimate_is_still_finite() -> None:
+    plate = torch.rand(1, 3, 9, 13)
+    for alpha in (torch.zeros(1, 1, 9, 13), torch.full((1, 1, 9, 13), 0.4)):
+        found = solve_foreground(plate, plate, alpha, interior_colour(plate, alpha))
+        assert bool(torch.isfinite(found).all())
