@@ -7,18 +7,23 @@ from collections.abc import Callable
 import torch
 
 from ..errors import MatteError
-from . import cleanplate, difference
+from . import cleanplate, difference, v1, v2
 from .protocols import MattingModel, ModelSpec
+from .weights import has_weights
 
 Loader = Callable[[str, torch.device], MattingModel]
 
 _SPECS: dict[str, ModelSpec] = {
     cleanplate.SPEC.name: cleanplate.SPEC,
     difference.SPEC.name: difference.SPEC,
+    v2.SPEC.name: v2.SPEC,
+    v1.SPEC.name: v1.SPEC,
 }
 _LOADERS: dict[str, Loader] = {
     cleanplate.SPEC.name: cleanplate.CleanplateModel.load,
     difference.SPEC.name: lambda weights, device: difference.DifferenceModel(),
+    v2.SPEC.name: v2.V2Model.load,
+    v1.SPEC.name: v1.V1Model.load,
 }
 
 
@@ -28,8 +33,8 @@ def model_specs() -> tuple[ModelSpec, ...]:
 
 
 def available_models() -> tuple[str, ...]:
-    """Names of the models that can run now, the default first."""
-    return tuple(_SPECS)
+    """Names of the models that can run now without being given weights, the default first."""
+    return tuple(name for name, spec in _SPECS.items() if spec.weights != "user" or has_weights(name))
 
 
 def load_model(name: str, weights: str, device: torch.device) -> MattingModel:

@@ -1,0 +1,141 @@
+"""Which network a set of weights belongs to, told from the names and shapes of its tensors alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import MatteError
+from .networks.bgm1 import Bgm1
+from .networks.bgm2 import Bgm2
+from .networks.cleanplate import CleanplateNet
+
+_LEAST_OVERLAP = 0.05
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that weights can be for. ``model`` is the registry's name of the model that runs it (or
+    'segmentation', V1's helper), ``label`` is for people."""
+
+    name: str
+    model: str
+    label: str
+    build: Callable[[], nn.Module]
+
+
+def _deeplab(backbone: str) -> nn.Module:
+    # Only V1 needs torchvision, which takes a second to import.
+    from torchvision.models import segmentation
+
+    build = {"resnet50": segmentation.deeplabv3_resnet50, "resnet101": segmentation.deeplabv3_resnet101}[backbone]
+    network: nn.Module = build(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
+    return network
+
+
+_V2_LABELS = {"mobilenetv2": "MobileNetV2", "resnet50": "ResNet-50", "resnet101": "ResNet-101"}
+ARCHITECTURES: tuple[Architecture, ...] = (
+    Architecture("v2_resnet50", "v2", "V2 with ResNet-50", lambda: Bgm2("resnet50")),
+    Architecture("v2_mobilenetv2", "v2", "V2 with MobileNetV2", lambda: Bgm2("mobilenetv2")),
+    Architecture("v2_resnet101", "v2", "V2 with ResNet-101", lambda: Bgm2("resnet101")),
+    Architecture("v1", "v1", "V1", Bgm1),
+    Architecture(
+        "deeplabv3_resnet101", "segmentation", "DeepLabV3 with ResNet-101", lambda: _deeplab("resnet101")
+    ),
+    Architecture("deeplabv3_resnet50", "segmentation", "DeepLabV3 with ResNet-50", lambda: _deeplab("resnet50")),
+    Architecture("cleanplate", "cleanplate", "Cleanplate's own network", CleanplateNet),
+)
+"""In the order of preference where several files for one model are found: ResNet-50 is V2's own compromise."""
+
+
+@cache
+def expected(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
+    """Names and shapes of the network's tensors; takes no memory for them."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in architecture.build().state_dict().items()}
+
+
+def size_in_bytes(architecture: Architecture) -> int:
+    """What the network's float32 tensors take in a file."""
+    return 4 * sum(torch.Size(shape).numel() for shape in expected(architecture).values())
+
+
+def recognise(names: Iterable[str]) -> Architecture | None:
+    """The network whose tensor names are most like these; None where none is."""
+    found = frozenset(names)
+
+    def overlap(architecture: Architecture) -> float:
+        wanted = expected(architecture).keys()
+        return len(found & wanted) / max(1, len(found | wanted))
+
+    best = max(ARCHITECTURES, key=overlap)
+    return best if overlap(best) >= _LEAST_OVERLAP else None
+
+
+def network_of(state: Mapping[str, Tensor], model: str, source: str) -> tuple[Architecture, nn.Module]:
+    """The network with these weights, in evaluation mode, for the registry's ``model``. ``source`` names the
+    file. Raises ``MatteError("bad_weights", ...)``: what it looks like, and what is missing or wrong."""
+    architecture = recognise(state)
+    if architecture is None:
+        some = ", ".join(list(state)[:_NAMED]) or "no tensors"
+        raise MatteError(
+            "bad_weights", f"{source} belongs to no network that runs here; it holds {some}.", _what_runs()
+        )
+    if architecture.model != model:
+        raise MatteError(
+            "bad_weights",
+            f"{source} looks like the weights of {architecture.label}, not of {model}.",
+            f"Run it with --model {architecture.model}." if architecture.model in ("v1", "v2") else "",
+        )
+    network = _empty(architecture, state)
+    _check(network.state_dict(), state, architecture, source)
+    network.load_state_dict({name: state.get(name, tensor) for name, tensor in network.state_dict().items()})
+    return architecture, network.eval()
+
+
+def _what_runs() -> str:
+    return f"Networks that run here: {', '.join(each.label for each in ARCHITECTURES)}."
+
+
+def _empty(architecture: Architecture, state: Mapping[str, Tensor]) -> nn.Module:
+    first = state.get("refiner.conv1.weight")
+    if architecture.model == "v2" and first is not None and first.dim() == 4 and first.shape[-1] == 1:
+        return Bgm2(architecture.name.removeprefix("v2_"), kernel_size=1)
+    return architecture.build()
+
+
+def _check(
+    wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], architecture: Architecture, source: str
+) -> None:
+    # The counter of training steps changes nothing, and checkpoints of old libraries lack it.
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    unknown = [name for name in state if name not in wanted]
+    wrong = [
+        f"{name} is {_shape(state[name])} instead of {_shape(tensor)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    problems = [
+        *([f"{len(missing)} of its {len(wanted)} tensors are missing ({_some(missing)})"] if missing else []),
+        *([f"{len(wrong)} have a wrong shape ({_some(wrong)})"] if wrong else []),
+        *([f"{len(unknown)} are not known ({_some(unknown)})"] if unknown else []),
+    ]
+    if problems:
+        raise MatteError(
+            "bad_weights",
+            f"{source} looks like the weights of {architecture.label}, but {', '.join(problems)}.",
+            "Get the file again from where it came from.",
+        )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -1,0 +1,181 @@
+"""Where V2's refiner works, and how its input is gathered and its output put back.
+
+A patch is 4 x 4 pixels of the frame. Computed alone it reads 8 x 8 pixels around itself and 8 x 8 of the half-size
+picture, so that neighbouring patches compute most of their values several times. Patches are therefore joined
+into square tiles of 1, 2, 4 ... patches a side, wherever a tile costs less than its chosen patches would alone.
+Only chosen patches are written, so that the tiling changes nothing but the order of float32 sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+PATCH = 4
+_SIDES = (1, 2, 4, 8)
+_CHUNK = 1 << 17
+"""Half-size pixels computed at once on the CPU: what they need stays in the processor's cache."""
+_CHUNK_ON_GPU = 1 << 22
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far the refiner reads beyond a patch: pixels of the half-size picture, and of the full one."""
+
+    half: int
+    full: int
+
+    def cost(self, side: int) -> float:
+        """Multiplications for a tile of ``side`` patches, in thousands."""
+        taps = 9 if self.half else 1
+        shrink = 2 if self.half else 0
+        first, second, third = (
+            2 * side + 2 * self.half - shrink,
+            2 * side + 2 * self.half - 2 * shrink,
+            4 * side + 2 * self.full - shrink,
+        )
+        last = 4 * side
+        return taps * (42 * 24 * first**2 + 24 * 16 * second**2 + 22 * 12 * third**2 + 12 * 4 * last**2) / 1e3
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Some tiles of one size. ``rows``, ``columns``: N, in tiles; ``chosen``: N x side x side, bool, which of their
+    patches are written."""
+
+    side: int
+    rows: Tensor
+    columns: Tensor
+    chosen: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def tiles_of(chosen: Tensor, reach: Reach) -> Iterator[Tiles]:
+    """Tiles that cover the ``chosen`` patches (rows x columns, bool) at the least cost, in portions of bounded
+    size."""
+    most = _SIDES[-1]
+    rows, columns = chosen.shape
+    mask = nnf.pad(chosen, (0, -columns % most, 0, -rows % most))
+    for side, places in zip(_SIDES, _cheapest(mask, reach), strict=True):
+        blocks = mask.view(mask.shape[0] // side, side, mask.shape[1] // side, side).transpose(1, 2)
+        chunk = _CHUNK if mask.device.type == "cpu" else _CHUNK_ON_GPU
+        at_once = max(1, chunk // (2 * side + 2 * reach.half) ** 2)
+        for row, column in zip(*(torch.split(found, at_once) for found in places), strict=True):
+            if len(row):
+                yield Tiles(side, row, column, blocks[row, column])
+
+
+def _cheapest(mask: Tensor, reach: Reach) -> list[tuple[Tensor, Tensor]]:
+    """Rows and columns of the tiles to compute, for each of the sizes."""
+    cost = mask.to(torch.float32)[None, None] * reach.cost(1)
+    joined = [cost > 0]
+    for side in _SIDES[1:]:
+        apart = nnf.avg_pool2d(cost, 2) * 4
+        joined.append(apart > reach.cost(side))
+        cost = apart.clamp(max=reach.cost(side))
+    taken = torch.zeros_like(joined[-1])
+    places: list[tuple[Tensor, Tensor]] = []
+    for found in reversed(joined):
+        if found.shape != taken.shape:
+            taken = taken.repeat_interleave(2, -1).repeat_interleave(2, -2)
+        row, column = torch.nonzero((found & ~taken)[0, 0], as_tuple=True)
+        places.append((row, column))
+        taken = taken | found
+    return places[::-1]
+
+
+class Frame:
+    """One frame as the refiner reads it: plate and clean plate 1 x 3 x H x W, ``coarse`` 1 x 36 x h x w (32 hidden
+    channels, alpha, residual)."""
+
+    def __init__(self, src: Tensor, bgr: Tensor, coarse: Tensor) -> None:
+        self._pictures = (src[0], bgr[0])
+        self._size = (int(src.shape[-2]), int(src.shape[-1]))
+        self._coarse = coarse
+        self._table = coarse[0].permute(1, 2, 0).contiguous().flatten(0, 1)
+
+    def upsampled(self) -> Tensor:
+        """Alpha and foreground (0..1) from the coarse outputs alone: 1 x 4 x H x W."""
+        grown = nnf.interpolate(self._coarse[:, 32:].contiguous(), self._size, mode="bilinear")
+        grown[0, 1:] += self._pictures[0]
+        return grown.clamp_(0.0, 1.0)
+
+    def pictures(self, tiles: Tiles, reach: Reach) -> Tensor:
+        """Plate and clean plate around each tile, zero outside the frame: N x 6 x S x S with S = 4 (side +
+        reach.half)."""
+        size = PATCH * tiles.side + 4 * reach.half
+        y, inside_y = _span(tiles.rows * PATCH * tiles.side - 2 * reach.half, size, self._size[0])
+        x, inside_x = _span(tiles.columns * PATCH * tiles.side - 2 * reach.half, size, self._size[1])
+        at = (slice(None), y[:, :, None], x[:, None, :])
+        found = torch.cat([picture[at] for picture in self._pictures])
+        outside = ~(inside_y.all(1) & inside_x.all(1))
+        if bool(outside.any()):
+            found[:, outside] *= (inside_y[outside][:, :, None] & inside_x[outside][:, None, :]).to(found.dtype)
+        return found.transpose(0, 1)
+
+    def half_tiles(self, tiles: Tiles, reach: Reach, pictures: Tensor) -> Tensor:
+        """What the refiner's first convolution reads: N x 42 x S x S, channels last."""
+        size = 2 * tiles.side + 2 * reach.half
+        half = (self._size[0] // 2, self._size[1] // 2)
+        low = self._coarse.shape[-2:]
+        y, weight_y = _taps(tiles.rows * 2 * tiles.side - reach.half, size, half[0], low[0])
+        x, weight_x = _taps(tiles.columns * 2 * tiles.side - reach.half, size, half[1], low[1])
+        index = y[:, :, None, :, None] * low[1] + x[:, None, :, None, :]
+        weight = weight_y[:, :, None, :, None] * weight_x[:, None, :, None, :]
+        grown = _mixed(self._table, index.flatten(3).view(-1, 4), weight.flatten(3).view(-1, 4))
+        grown = grown.view(len(tiles), size, size, -1)
+        shrunk = nnf.avg_pool2d(pictures, 2).permute(0, 2, 3, 1)
+        return torch.cat([grown, shrunk], -1).permute(0, 3, 1, 2)
+
+    def full_tiles(self, reach: Reach, pictures: Tensor) -> Tensor:
+        """What its third convolution reads of the pictures: N x 6 x S x S."""
+        edge = 2 * reach.half - reach.full
+        size = pictures.shape[-1]
+        return pictures[..., edge : size - edge, edge : size - edge]
+
+    def put(self, canvas: Tensor, tiles: Tiles, refined: Tensor) -> None:
+        """Writes the chosen patches of ``refined`` (N x 4 x S x S: alpha, residual) into :meth:`upsampled`'s
+        canvas."""
+        side = tiles.side
+        tile, row, column = torch.nonzero(tiles.chosen, as_tuple=True)
+        patches = refined.view(-1, 4, side, PATCH, side, PATCH).permute(0, 2, 4, 3, 5, 1)
+        values = patches[tile, row, column]
+        rows, columns = tiles.rows[tile] * side + row, tiles.columns[tile] * side + column
+        values[..., 1:] += _patches(self._pictures[0])[rows, columns]
+        _patches(canvas[0])[rows, columns] = values.clamp_(0.0, 1.0)
+
+
+def _patches(picture: Tensor) -> Tensor:
+    """A view of C x H x W as H/4 x W/4 x 4 x 4 x C."""
+    channels, height, width = picture.shape
+    return picture.view(channels, height // PATCH, PATCH, width // PATCH, PATCH).permute(1, 3, 2, 4, 0)
+
+
+def _span(starts: Tensor, size: int, limit: int) -> tuple[Tensor, Tensor]:
+    """``size`` places from each start, held inside 0..limit-1, and which of them lie inside."""
+    places = starts[:, None] + torch.arange(size, device=starts.device)
+    held = places.clamp(0, limit - 1)
+    return held, places == held
+
+
+def _taps(starts: Tensor, size: int, limit: int, low: int) -> tuple[Tensor, Tensor]:
+    """Bilinear upsampling along one axis, from ``low`` to ``limit`` places: the two coarse places and their weights
+    for ``size`` places from each start; weights zero outside. N x size x 2 each."""
+    places, inside = _span(starts, size, limit)
+    exact = ((places + 0.5) * (low / limit) - 0.5).clamp(min=0.0)
+    first = exact.floor()
+    share = exact - first
+    weight = torch.stack([1.0 - share, share], -1) * inside[..., None]
+    index = torch.stack([first, (first + 1).clamp(max=low - 1)], -1).long()
+    return index, weight
+
+
+def _mixed(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sums of rows: M x C from the rows ``index`` (M x 4) of ``table`` (K x C), in one pass."""
+    return nnf.embedding_bag(index, table, per_sample_weights=weight.to(table.dtype), mode="sum")

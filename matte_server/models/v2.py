@@ -1,0 +1,82 @@
+"""The published Background Matting V2: the user brings its weights."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from .architectures import network_of
+from .encoding import decode_srgb, encode_srgb
+from .networks.bgm2 import PATCH, Bgm2, Refinement
+from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
+from .weights import find_weights, read_weights
+
+SPEC = ModelSpec(
+    name="v2",
+    label="Background Matting V2",
+    summary="The published network of 2021 (MobileNetV2, ResNet-50 or ResNet-101): any resolution, people.",
+    licence="MIT: free for paid work too",
+    commercial_use=True,
+    weights="user",
+    weights_hint="github.com/PeterL1n/BackgroundMattingV2, its release v1.0.0: pytorch_resnet50.pth, "
+    "pytorch_mobilenetv2.pth or pytorch_resnet101.pth; or 'cleanplate models fetch v2_resnet50'",
+)
+# V2's authors recommend 0.25 and 80,000 pixels for HD, 0.125 and 320,000 for 4K: one coarse size, and the same
+# share of the frame's pixels refined.
+_COARSE_SIDE = 480
+_MOST_SCALE = 0.5
+_REFINED_SHARE = 80_000 / (1920 * 1080)
+PRECISION = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def coarse_scale(height: int, width: int) -> float:
+    """``backbone_scale`` for a frame of this size; V2 itself fails above 0.5."""
+    return min(_MOST_SCALE, _COARSE_SIDE / max(height, width))
+
+
+def refinement_for(height: int, width: int) -> Refinement:
+    """Which patches V2 refines in a frame of this size."""
+    return Refinement("sampling", round(_REFINED_SHARE * height * width))
+
+
+class V2Model:
+    """Implements :class:`protocols.MattingModel` with the network on one device."""
+
+    spec = SPEC
+
+    def __init__(self, network: Bgm2, device: torch.device) -> None:
+        self._network = network.to(device).folded()
+        self._device = device
+
+    @classmethod
+    def load(cls, weights: str, device: torch.device) -> V2Model:
+        """From a file, or the one found where ``weights`` is empty; the backbone is told from its tensors. Raises
+        ``MatteError`` with the codes missing_weights and bad_weights."""
+        path = find_weights(SPEC.name, weights)
+        _, network = network_of(read_weights(path), SPEC.name, path.name)
+        assert isinstance(network, Bgm2)
+        return cls(network, device)
+
+    @torch.inference_mode()
+    def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
+        """Alpha and V2's own foreground (0..1); confidence is 1 minus the error that V2 expects of its coarse
+        alpha. The frame is never resized: it is padded to V2's multiple of 4 and cut again."""
+        height, width = frame.size
+        plate, clean = _padded(encode_srgb(frame.plate)), _padded(encode_srgb(frame.clean_plate))
+        check()
+        dtype = PRECISION.get(settings.precision)
+        with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
+            out = self._network(plate, clean, coarse_scale(*plate.shape[-2:]), refinement_for(*plate.shape[-2:]))
+        check()
+        error = nnf.interpolate(out.err_sm, plate.shape[-2:], mode="bilinear")[..., :height, :width]
+        return Prediction(
+            out.pha[..., :height, :width].contiguous(),
+            decode_srgb(out.fgr[..., :height, :width]),
+            (1.0 - error) * (0.25 + 0.75 * frame.coverage),
+        )
+
+
+def _padded(picture: Tensor) -> Tensor:
+    height, width = picture.shape[-2:]
+    return nnf.pad(picture, (0, -width % PATCH, 0, -height % PATCH), mode="replicate")

@@ -1,0 +1,247 @@
+"""Finding weights on this machine and reading them safely.
+
+Weights are named by path, or found: what the user chose with ``cleanplate models use``, then the folder that
+``CLEANPLATE_MODELS`` names, then the user's own. Nothing here downloads anything, and nothing that a file holds is
+executed: checkpoints are read with ``weights_only``, TorchScript archives for their tensors alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..errors import MatteError
+from .architectures import ARCHITECTURES, Architecture, network_of, recognise, size_in_bytes
+
+FOLDER_VARIABLE = "CLEANPLATE_MODELS"
+REMEMBERED = "chosen.json"
+SUFFIXES = (".pth", ".pt", ".pkl", ".safetensors")
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PREFIXES = ("module.", "model.")
+_HEAD = 8 << 20
+_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_.]{2,120}\.(?:weight|bias|running_mean|running_var)")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A weights file and the network it is for."""
+
+    path: Path
+    architecture: Architecture
+
+
+def user_folder() -> Path:
+    """Where this user's weights lie, by the custom of the system."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return base / "cleanplate" / "models"
+
+
+def folders() -> tuple[Path, ...]:
+    """Where weights are looked for, the first place first."""
+    named = os.environ.get(FOLDER_VARIABLE, "")
+    return (Path(named).expanduser(), user_folder()) if named else (user_folder(),)
+
+
+def find_weights(model: str, given: str) -> Path:
+    """The file for ``model`` ('v1', 'v2', 'segmentation'): ``given`` as a path or as a name in :func:`folders`;
+    where it is empty, the chosen one, else the best one there. Raises ``MatteError("missing_weights", ...)``."""
+    if given:
+        return _named(given)
+    chosen = remembered().get(model)
+    if chosen is not None:
+        if not chosen.is_file():
+            raise MatteError(
+                "missing_weights",
+                f"The weights chosen for {model}, {chosen}, are not there any more.",
+                "Choose others with: cleanplate models use FILE.",
+            )
+        return chosen
+    found = next((each for each in found_weights() if each.architecture.model == model), None)
+    if found is None:
+        places = " and ".join(map(str, folders()))
+        raise MatteError(
+            "missing_weights",
+            f"There are no weights for {model} in {places}.",
+            "'cleanplate models' says where to get them.",
+        )
+    return found.path
+
+
+def has_weights(model: str) -> bool:
+    """Whether :func:`find_weights` would find some without being given any."""
+    return model in remembered() or any(each.architecture.model == model for each in found_weights())
+
+
+def _named(given: str) -> Path:
+    path = Path(given).expanduser()
+    places = [path] if path.is_absolute() or path.parent != Path() else [path, *(f / path for f in folders())]
+    for place in places:
+        if place.is_file():
+            return place
+    raise MatteError(
+        "missing_weights", f"There are no weights at {places[-1]}.", "'cleanplate models' lists what is there."
+    )
+
+
+def found_weights() -> list[Found]:
+    """Every file in :func:`folders` that a network here can load, the preferred ones of each folder first."""
+    found: list[Found] = []
+    for folder in folders():
+        here = [Found(path, known) for path in _files(folder) if (known := recognise_file(path)) is not None]
+        found += sorted(here, key=lambda each: (ARCHITECTURES.index(each.architecture), each.path.name))
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES and path.is_file())
+
+
+def remembered() -> dict[str, Path]:
+    """What the user chose, by model. A damaged list counts as none."""
+    for folder in folders():
+        try:
+            chosen = json.loads((folder / REMEMBERED).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(chosen, dict):
+            return {model: Path(path) for model, path in chosen.items() if isinstance(path, str)}
+    return {}
+
+
+def remember(path: Path) -> Architecture:
+    """Makes ``path`` the weights of the model that they are for, after reading them whole. Raises ``MatteError``
+    with the codes missing_weights, bad_weights and cannot_write."""
+    state = read_weights(path)
+    known = recognise(state)
+    architecture, _ = network_of(state, known.model if known else "", path.name)
+    target = folders()[0] / REMEMBERED
+    chosen = {model: str(place) for model, place in remembered().items()}
+    chosen[architecture.model] = str(path.resolve())
+    partial = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(chosen, indent=2, sort_keys=True), encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        raise MatteError("cannot_write", f"{target} cannot be written: {error.strerror}.") from None
+    return architecture
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint (.pth), a TorchScript archive or a safetensors file, float32 on the CPU, without
+    the prefixes that wrappers put before their names. Raises ``MatteError``: missing_weights, bad_weights."""
+    if not path.is_file():
+        raise MatteError("missing_weights", f"There are no weights at {path}.")
+    try:
+        state = _read(path)
+    except Exception as error:
+        # A damaged file makes its reader raise whatever there is.
+        raise _unreadable(path) from error
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in _plain(state).items()
+    }
+
+
+def _read(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    if _is_torchscript(path):
+        with warnings.catch_warnings():
+            # TorchScript is deprecated in favour of exported programs; the published archives are what they are.
+            warnings.simplefilter("ignore")
+            return dict(torch.jit.load(str(path), map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())
+
+
+def _plain(state: Any) -> dict[str, Tensor]:
+    """The tensors by name; unwraps one level of a training checkpoint."""
+    for wrapper in _WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping):
+        return {}
+    return {_bare(str(name)): tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+
+
+def _bare(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def recognise_file(path: Path) -> Architecture | None:
+    """The network that a file is for, told from the tensor names in it without reading the tensors."""
+    try:
+        return recognise(_names(path))
+    except (OSError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError):
+        return None
+
+
+def _names(path: Path) -> set[str]:
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as file:
+            return {_bare(name) for name in list(file.keys())}
+    if _is_torchscript(path):
+        return {_bare(name) for name in _read(path)}
+    return _names_in(_listing(path))
+
+
+def _listing(path: Path) -> bytes:
+    """The part of a file that holds the names."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            listing = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
+            return archive.read(listing) if listing else b""
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _names_in(content: bytes) -> set[str]:
+    return {_bare(match.decode()) for match in _NAME.findall(content)}
+
+
+def _unreadable(path: Path) -> MatteError:
+    """Says what a file that cannot be read seems to be."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.lstrip()[:1] == b"<":
+        return MatteError(
+            "bad_weights", f"{path.name} is a web page, not weights.", "Download the file itself, not its page."
+        )
+    known = recognise(_names_in(head))
+    if known is None:
+        return MatteError("bad_weights", f"{path.name} ({size / 1e6:.1f} MB) cannot be read as weights.")
+    return MatteError(
+        "bad_weights",
+        f"{path.name} looks like the weights of {known.label}, but it is damaged: {size / 1e6:.1f} MB are there, "
+        f"and {size_in_bytes(known) / 1e6:.1f} MB of tensors belong to it.",
+        "Get the file again from where it came from.",
+    )
