@@ -7,6 +7,7 @@ What a format cannot say is not invented: windows, pixel aspect and attributes a
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 import uuid
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 
+from . import exr_header, luma_chroma
 from .colour import default_space
 from .core.image import Float32, Image
 from .core.window import Window
@@ -26,35 +28,39 @@ _ALPHA_ONLY = ("a", "a", "a")
 # How R, G, B may be called, grey and alpha-only pictures included.
 _TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
 STAMP = "cleanplate:stamp"
+DIAGNOSTICS = "cleanplate:diagnostics"
 _HALF_MAX = 65504.0
+CHROMA = luma_chroma.CHANNELS
 # Attributes that say how a file was stored, not what it shows: the writer makes its own.
-_STRUCTURAL = (
-    "compression",
-    "PixelAspectRatio",
-    "openexr:lineOrder",
-    "openexr:chunkCount",
-    "openexr:version",
-    "oiio:",
-    "chunkCount",
-    "tiles",
-    "name",
-    "type",
-    "version",
-    "view",
-    "multiView",
-    "textureformat",
-    "openexr:roundingmode",
-    "openexr:levelmode",
-    "openexr:dwaCompressionLevel",
-    "openexr:zipCompressionLevel",
-    "ICCProfile",
-    "BitsPerSample",
-    "Orientation",
-    "jpeg:",
-    "png:",
-    "dpx:",
-    "tiff:",
-    "planarconfig",
+_STRUCTURAL = frozenset(
+    (
+        "compression",
+        "PixelAspectRatio",
+        "channels",
+        "dataWindow",
+        "displayWindow",
+        "lineOrder",
+        "pixelAspectRatio",
+        "chunkCount",
+        "tiles",
+        "name",
+        "type",
+        "version",
+        "view",
+        "multiView",
+        "textureformat",
+        "BitsPerSample",
+        "Orientation",
+        "planarconfig",
+    )
+)
+_STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
+
+
+# EXR types that OpenImageIO reads and writes without loss; a preview would show the wrong picture.
+_CARRIED = frozenset(
+    ("string", "int", "float", "v2f", "v3f", "v2i", "v3i", "m33f", "m44f")
+    + ("timecode", "keycode", "rational", "chromaticities", "preview")
 )
 
 
@@ -109,7 +115,7 @@ def read_image(
     Grey pictures become R = G = B. ``layer`` takes ``layer.R`` ... instead of ``R`` ...; ``view`` takes the
     part or channels of one eye. ``colourspace`` is the rule of :func:`colour.default_space`, which callers
     may replace. EXR colour with alpha counts as premultiplied. Raises ``MatteError`` with the codes
-    missing_file, unreadable, deep, too_large, no_colour, no_layer; ``name`` is what they call the picture,
+    missing_file, unreadable, deep, too_large, no_colour, no_layer, no_view; ``name`` is what they call the picture,
     where that is not its path.
     """
     if isinstance(source, Path):
@@ -146,17 +152,51 @@ def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits) -> I
     hints.attribute("oiio:UnassociatedAlpha", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
-        raise _unreadable(path, label, oiio.geterror())
+        reason = oiio.geterror()
+        if "subsampled" in reason.lower():
+            return _from_luma_chroma(path, label, limits)
+        raise _unreadable(path, label, reason)
     try:
+        if set(reader.spec().channelnames) >= CHROMA and not layer:
+            return _from_luma_chroma(path, label, limits)
         subimage, indices, channels = _find_part(reader, label, layer, view)
         spec = reader.spec(subimage)
         _check_size(spec, label, limits)
         chosen = _read_channels(reader, subimage, indices)
         if chosen is None or reader.has_error:
             raise _unreadable(path, label, reader.geterror())
-        return _image(spec, reader.format_name(), chosen, channels)
+        image = _image(spec, reader.format_name(), chosen, channels)
+        return replace(image, metadata={**image.metadata, **_raw_attributes(path, subimage)})
     finally:
         reader.close()
+
+
+def _from_luma_chroma(path: Path, label: str, limits: Limits) -> Image:
+    """Y, RY, BY as R, G, B; sizes are checked in the header first."""
+    try:
+        data = luma_chroma.window_of(path)
+        if data is None:
+            raise MatteError("no_colour", f"{label} has no R, G, B and no whole Y, RY, BY.")
+        _check_size(oiio.ImageSpec(data.width, data.height, 3, "float"), label, limits)
+        found = luma_chroma.read(path)
+    except (RuntimeError, ValueError) as error:
+        raise _unreadable(path, label, str(error)) from None
+    kept = {
+        name: Attribute(kind, value)
+        for name, (kind, value) in found.attributes.items()
+        if not _structural(name)
+    }
+    channels = ("R", "G", "B", "A")[: found.pixels.shape[2]]
+    return Image(
+        found.pixels,
+        channels,
+        found.data_window,
+        found.display_window,
+        found.pixel_aspect,
+        default_space("openexr", True),
+        "A" in channels,
+        kept,
+    )
 
 
 def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int]) -> Float32 | None:
@@ -197,6 +237,7 @@ def _find_part(
 ) -> tuple[int, list[int], tuple[str, ...]]:
     """Which subimage and which of its channels hold the colour: the first part that has it."""
     seen: list[str] = []
+    views: list[str] = []
     subimage = 0
     while reader.seek_subimage(subimage, 0):
         spec = reader.spec(subimage)
@@ -206,16 +247,27 @@ def _find_part(
             )
         part = str(spec.getattribute("oiio:subimagename") or "")
         part_view = str(spec.getattribute("view") or "")
+        views += [part_view] if part_view else _views_inside(spec)
+        if view and view not in views and views and not part_view:
+            break
         found = _find_channels(spec.channelnames, part, part_view, layer, view)
         if found:
             return subimage, [index for index, _ in found], tuple(name for _, name in found)
         seen += spec.channelnames
         subimage += 1
+    if view and views and view not in views:
+        raise MatteError("no_view", f"{label} has no view {view!r}.", f"Its views are {', '.join(views)}.")
     if layer:
         raise MatteError(
             "no_layer", f"{label} has no layer {layer!r}.", f"Its channels are {', '.join(seen[:20])}."
         )
     raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {', '.join(seen[:20])}.")
+
+
+def _views_inside(spec: oiio.ImageSpec) -> list[str]:
+    """The views that a part holds side by side in its channels."""
+    listed = spec.getattribute("multiView")
+    return [listed] if isinstance(listed, str) else [str(name) for name in listed or ()]
 
 
 def _find_channels(names: Sequence[str], part: str, part_view: str, layer: str, view: str) -> list[tuple[int, str]]:
@@ -272,20 +324,50 @@ def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
     for entry in spec.extra_attribs:
         # Some cameras write Latin-1, which cannot be carried through Python: only that text is left behind.
         with contextlib.suppress(UnicodeError):
-            if not entry.name.startswith(_STRUCTURAL):
+            if not _structural(entry.name):
                 f"{entry.name} {entry.value}".encode()
                 kept[entry.name] = Attribute(str(entry.type), entry.value)
     return kept
 
 
+def _raw_attributes(path: Path, part: int) -> dict[str, object]:
+    """What OpenImageIO would lose of an EXR part's attributes, as bytes."""
+    with path.open("rb") as file:
+        found = exr_header.parts(file.read(exr_header.HEADER_LIMIT))
+    if part >= len(found):
+        return {}
+    return {n: v for n, v in found[part].items() if v.type not in _CARRIED and not _structural(n)}
+
+
+def _structural(name: str) -> bool:
+    return name in _STRUCTURAL or name.startswith(_STRUCTURAL_FAMILIES)
+
+
 def read_stamp(path: Path) -> str:
-    """What :func:`encode_exr` was told the picture was made from; empty where it is not one of ours."""
+    """What a picture's writer was told that it was made from; empty where it is not one of ours."""
     reader = oiio.ImageInput.open(str(path))
     if reader is None:
         oiio.geterror()
         return ""
     try:
-        return str(reader.spec(0).getattribute(STAMP) or "")
+        spec = reader.spec(0)
+        described = str(spec.getattribute("ImageDescription") or "").partition(f"{STAMP}=")[2]
+        return str(spec.getattribute(STAMP) or described)
+    finally:
+        reader.close()
+
+
+def read_diagnostics(path: Path) -> dict[str, object]:
+    """The figures that the server wrote into one of its results; empty where the picture is none of ours."""
+    reader = oiio.ImageInput.open(str(path))
+    if reader is None:
+        oiio.geterror()
+        return {}
+    try:
+        found = json.loads(str(reader.spec(0).getattribute(DIAGNOSTICS) or "{}"))
+        return found if isinstance(found, dict) else {}
+    except ValueError:
+        return {}
     finally:
         reader.close()
 
@@ -318,7 +400,8 @@ def write_image(
     except OSError as error:
         raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
@@ -348,6 +431,9 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
         closed = writer.close()
     if not closed:
         raise OSError(writer.geterror().strip() or "the disk may be full")
+    raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
+    if exr and raw:
+        path.write_bytes(exr_header.with_attributes(path.read_bytes(), raw))
 
 
 def _spec(image: Image, names: Sequence[str], form: ExrFormat, exr: bool, suffix: str) -> oiio.ImageSpec:
@@ -365,6 +451,12 @@ def _spec(image: Image, names: Sequence[str], form: ExrFormat, exr: bool, suffix
         spec.attribute("compression", form.compression)
     elif not image.premultiplied:
         spec.attribute("oiio:UnassociatedAlpha", 1)
+    if not exr and isinstance(stamp := image.metadata.get(STAMP), Attribute):
+        # The one text that PNG and TIFF both keep.
+        spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
+    if not exr or "DateTime" not in image.metadata:
+        # OpenImageIO would write the time of writing as the time of capture; the same result has the same bytes.
+        spec.attribute("DateTime", "")
     spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
     return spec
 

@@ -1,0 +1,91 @@
+"""An EXR's header byte by byte, for the attributes that OpenImageIO does not carry: vendors' own types, doubles,
+boxes, lists of texts. They are passed on as the bytes they came as.
+
+The layout is the one of "OpenEXR File Layout": magic, version and flags, one list of (name, type, size, value)
+per part, each ended by an empty name, then the table of offsets.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAGIC = 20000630
+MULTI_PART, LONG_NAMES = 0x1000, 0x400
+_SHORT_NAME = 31
+HEADER_LIMIT = 1 << 20
+"""More of a file is not searched for its headers."""
+
+
+@dataclass(frozen=True)
+class RawAttribute:
+    """One attribute as it is stored: its type's name and its value's bytes."""
+
+    type: str
+    data: bytes
+
+
+def parts(head: bytes) -> list[dict[str, RawAttribute]]:
+    """The attributes of every part, out of the file's first bytes; fewer where the bytes end or make no sense."""
+    if len(head) < 8 or struct.unpack_from("<i", head)[0] != MAGIC:
+        return []
+    multi_part = bool(struct.unpack_from("<I", head, 4)[0] & MULTI_PART)
+    found: list[dict[str, RawAttribute]] = []
+    at = 8
+    try:
+        while True:
+            attributes, at = _one_part(head, at)
+            if not attributes:
+                return found
+            found.append(attributes)
+            if not multi_part:
+                return found
+    except (ValueError, struct.error):
+        return found
+
+
+def _one_part(head: bytes, at: int) -> tuple[dict[str, RawAttribute], int]:
+    """The attributes from ``at`` on and where the next part starts; ``ValueError`` where the bytes end before."""
+    found = {}
+    while head[at] if at < len(head) else _ended():
+        name, at = _text(head, at)
+        kind, at = _text(head, at)
+        (size,) = struct.unpack_from("<i", head, at)
+        at += 4
+        if size < 0 or at + size > len(head):
+            raise ValueError("the header's bytes end inside an attribute")
+        found[name] = RawAttribute(kind, head[at : at + size])
+        at += size
+    return found, at + 1
+
+
+def _ended() -> int:
+    raise ValueError("the header's bytes end before the header does")
+
+
+def _text(head: bytes, at: int) -> tuple[str, int]:
+    end = head.index(b"\0", at, at + 256)
+    return head[at:end].decode("latin-1"), end + 1
+
+
+def with_attributes(data: bytes, added: Mapping[str, RawAttribute]) -> bytes:
+    """A single-part scanline EXR with further attributes; those it already has are left as they are."""
+    there, end = _one_part(data, 8)
+    fresh = {name: value for name, value in added.items() if name not in there}
+    extra = b"".join(
+        b"%s\0%s\0" % (name.encode("latin-1"), value.type.encode("latin-1"))
+        + struct.pack("<i", len(value.data))
+        + value.data
+        for name, value in fresh.items()
+    )
+    (flags,) = struct.unpack_from("<I", data, 4)
+    if any(len(name) > _SHORT_NAME or len(value.type) > _SHORT_NAME for name, value in fresh.items()):
+        flags |= LONG_NAMES
+    # The table of offsets follows the header and ends where the first chunk starts.
+    (first,) = struct.unpack_from("<Q", data, end)
+    count = (first - end) // 8
+    offsets = struct.unpack_from(f"<{count}Q", data, end)
+    moved = struct.pack(f"<{count}Q", *(offset + len(extra) for offset in offsets))
+    head = data[:4] + struct.pack("<I", flags) + data[8 : end - 1] + extra + b"\0"
+    return head + moved + data[first:]
