@@ -1,0 +1,18 @@
+"""Nuke runs this at every start, with and without a window. It must never keep Nuke from starting."""
+
+import sys
+import traceback
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent))
+
+try:
+    from matte import vendor
+
+    vendor.add_paths()
+    from matte import callbacks
+
+    callbacks.register()
+except Exception:  # noqa: BLE001 - a broken plugin is told of, and Nuke starts
+    print("Cleanplate could not be loaded:")
+    traceback.print_exc()

@@ -1,0 +1,84 @@
+"""Makes mattes without a window, for farms: ``nuke -t bake.py SCRIPT --node NAME --frames RANGE [--server ADDR]``.
+
+The script is never changed. Its Read points at the results only where the same node was processed with the same
+settings before it was saved; ``--save`` writes a copy that points at them in any case, for ``nuke -x`` to render.
+Exit code 0: every frame has its result. 1: some have none; the reason stands on the last line. 2: wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from matte import vendor
+
+vendor.add_paths()
+
+from matte_link.errors import LinkError  # noqa: E402
+from matte_link.sequence import format_frames, parse_frames  # noqa: E402
+
+from matte import host, run  # noqa: E402
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nuke -t bake.py", description="Make the mattes of a Cleanplate node.")
+    parser.add_argument("script", metavar="SCRIPT", help="the .nk file; it is not changed")
+    parser.add_argument("--node", required=True, metavar="NAME", help="the node's full name, or 'all'")
+    parser.add_argument("--frames", default="", metavar="RANGE", help="such as 1001-1100; default: the node's own")
+    parser.add_argument("--server", default="", metavar="ADDR", help="in place of the node's own server")
+    parser.add_argument("--force", action="store_true", help="make frames again that are up to date")
+    parser.add_argument("--save", default="", metavar="NK", help="write a copy that shows the results")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Bakes as the command line says; returns the exit code."""
+    arguments = _arguments(words)
+    try:
+        return _bake(arguments)
+    except (LinkError, ValueError, RuntimeError) as error:
+        print(f"cleanplate: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _bake(arguments: argparse.Namespace) -> int:
+    if arguments.save and Path(arguments.save).resolve() == Path(arguments.script).resolve():
+        raise ValueError("--save names SCRIPT itself, which is not changed; give the copy another name.")
+    if not Path(arguments.script).is_file():
+        raise ValueError(f"there is no script {arguments.script}.")
+    host.open_script(arguments.script)
+    codes = [_bake_node(node, arguments) for node in _nodes(arguments.node)]
+    if arguments.save:
+        host.save_script_as(arguments.save)
+    return max(codes)
+
+
+def _nodes(name: str) -> list[host.Node]:
+    if name == "all":
+        found = run.ours()
+    else:
+        node = host.find(name)
+        found = [node] if node is not None and run.is_ours(node) else []
+    if not found:
+        there = ", ".join(host.full_name(node) for node in run.ours()) or "none"
+        raise ValueError(f"the script has no Cleanplate node {name!r}; it has {there}.")
+    return found
+
+
+def _bake_node(node: host.Node, arguments: argparse.Namespace) -> int:
+    name = host.full_name(node)
+    frames = parse_frames(arguments.frames) if arguments.frames else run.frames_of(node)
+    print(f"cleanplate: {name}: frames {format_frames(frames)}", flush=True)
+    done = run.process(node, frames, arguments.force, "batch", arguments.server, quiet=True)
+    outcome = done.outcome if done else None
+    text = outcome.text if outcome else "up to date, nothing to do"
+    print(f"cleanplate: {name}: {text}", file=sys.stderr if outcome and outcome.code else sys.stdout, flush=True)
+    return 0 if outcome is None or outcome.succeeded else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,227 @@
+"""What the contract's cases work with: a shot on disk, a server of their own, and patience. No nuke here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import random
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Optional
+
+from . import host, plain_exr, run, spec
+from .plain_exr import Plain
+
+Wait = Callable[[], bool]
+Case = Callable[["Bench"], Iterator[Wait]]
+SIZE = (96, 72)
+_START_S = 180.0
+
+
+class Failed(AssertionError):
+    """A case's expectation that does not hold."""
+
+
+def expect(condition: object, text: str) -> None:
+    """Raises ``Failed`` with the text where the condition does not hold."""
+    if not condition:
+        raise Failed(text)
+
+
+class Server:
+    """A real matting server process on a free loopback port, which a case may kill."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = tuple(command)
+        self.address = ""
+        self._process: Optional[subprocess.Popen[bytes]] = None
+
+    def start(self, address: str = "tcp://127.0.0.1:*") -> None:
+        """Starts it and waits until it says where it listens."""
+        self._process = subprocess.Popen(
+            [*self.command, "serve", "--device", "cpu", "--bind", address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "CLEANPLATE_STOP_WITH_STDIN": "1"},
+        )
+        assert self._process.stdout is not None
+        facts = json.loads(self._process.stdout.readline() or b"{}")
+        expect(facts.get("ready"), f"the server did not start: {facts}")
+        self.address = str(facts["address"])
+
+    def kill(self) -> None:
+        """As if its machine had lost power."""
+        if self._process:
+            self._process.kill()
+            self._end()
+
+    def stop(self) -> None:
+        """Ends it in good order."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+            self._process.kill()
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._process is not None
+
+
+class Bench:
+    """One case's script, shot and folder."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.folder = folder
+        self.server = server
+        self.truth: dict[int, tuple[float, float, float]] = {}
+
+    # -- pictures
+
+    def clean(self, seed: int = 1, size: tuple[int, int] = SIZE) -> Plain:
+        """A wall with texture enough to be aligned by."""
+        width, height = size
+        noise = random.Random(seed)
+        rows = [
+            [
+                (
+                    0.3 + 0.2 * math.sin(x / 3 + seed) + 0.1 * math.cos(y / 5) + noise.gauss(0, 0.003),
+                    0.4 + 0.1 * math.sin(x / 7 + y / 4) + noise.gauss(0, 0.003),
+                    0.2 + 0.15 * math.cos(x / 9) * math.sin(y / 3) + noise.gauss(0, 0.003),
+                )
+                for x in range(width)
+            ]
+            for y in range(height)
+        ]
+        window = (0, 0, width, height)
+        return Plain(("R", "G", "B"), rows, window, window)
+
+    def plate(self, frame: int, clean: Plain) -> Plain:
+        """The wall with a bright disc before it, which moves; ``truth`` remembers where it is."""
+        x0, y0 = clean.data[2] * (0.4 + 0.02 * frame), clean.data[3] * 0.5
+        radius = clean.data[3] * 0.25
+        self.truth[frame] = (x0 + clean.data[0], y0 + clean.data[1], radius)
+        rows = [
+            [
+                (2.0, 0.1, 0.05) if (x - x0) ** 2 + (y - y0) ** 2 < radius**2 else pixel
+                for x, pixel in enumerate(row)
+            ]
+            for y, row in enumerate(clean.rows)
+        ]
+        return Plain(
+            clean.channels, rows, clean.data, clean.display, clean.aspect, {"camera:lens": "50 mm"}
+        )
+
+    def shot(self, frames: Sequence[int], name: str = "shot", clean: Optional[Plain] = None) -> Path:
+        """A shot's plates and its clean plate on disk; returns the folder."""
+        wall = clean or self.clean()
+        folder = self.folder / name
+        for frame in frames:
+            plain_exr.write(folder / f"plate.{frame:04d}.exr", self.plate(frame, wall))
+        plain_exr.write(folder / "clean.exr", wall)
+        return folder
+
+    # -- the script
+
+    def read(self, file: Path, first: int, last: int) -> host.Node:
+        """A Read of raw pixels."""
+        return host.create("Read", file=file.as_posix(), first=first, last=last, raw=True)
+
+    def node(self, shot: Path, first: int, last: int, **knobs: object) -> host.Node:
+        """A Cleanplate node before a shot, with small and plain settings; the script is saved."""
+        src = self.read(shot / "plate.%04d.exr", first, last)
+        return self.node_on(src, self.read(shot / "clean.exr", 1, 1), **knobs)
+
+    def node_on(self, src: Optional[host.Node], clean: Optional[host.Node], **knobs: object) -> host.Node:
+        """A Cleanplate node before two nodes."""
+        host.select_nothing()
+        node = host.paste(spec.node_text())
+        assert node is not None
+        host.connect(node, 0, src)
+        host.connect(node, 1, clean)
+        plain = {"model": "difference", "server": self.server.address, "compression": "none", "align": "none"}
+        for name, value in {**plain, **knobs}.items():
+            host.set_value(node, name, value)
+        self.save()
+        return node
+
+    def save(self, name: str = "comp.nk") -> Path:
+        """Saves the script in the case's folder."""
+        path = self.folder / name
+        host.save_script_as(path.as_posix())
+        return path
+
+    # -- looking
+
+    def idle(self, node: host.Node) -> Wait:
+        """Until the node is done."""
+        return lambda: run.running(node) is None
+
+    def status(self, node: host.Node) -> str:
+        """What the panel says."""
+        return str(host.value(node, "status"))
+
+    def shown(self, node: host.Node) -> str:
+        """The file that the node's Read names."""
+        return str(host.value(host.inner(node, spec.READ), "file"))
+
+    def results(self, node: host.Node) -> list[Path]:
+        """The results on disk that the node shows."""
+        return sorted(Path(self.shown(node)).parent.glob("matte.*.exr"))
+
+    def result(self, node: host.Node, frame: int, view: str = "main") -> Plain:
+        """One result's picture."""
+        return plain_exr.read(Path(self.shown(node)).parent / f"matte.{view}.{frame:04d}.exr")
+
+    def output(self, node: host.Node, frame: int, view: str = "main") -> Plain:
+        """What the node puts out, rendered by the host."""
+        path = self.folder / f"output.{time.monotonic_ns()}.%04d.exr"
+        write = host.create(
+            "Write",
+            file_type="exr",
+            channels="rgba",
+            raw=True,
+            datatype="32 bit float",
+            compression="none",
+            file=path.as_posix(),
+            create_directories=True,
+        )
+        host.connect(write, 0, node)
+        try:
+            host.render([write], ((frame, frame, 1),), view)
+        finally:
+            host.remove(write)
+        return plain_exr.read(Path(str(path).replace("%04d", f"{frame:04d}")))
+
+    def expect_matte(self, picture: Plain, frame: int) -> None:
+        """Alpha is 1 in the disc's middle and 0 away from it; half float and the matte's own slack allow 0.02."""
+        x, y, radius = self.truth[frame]
+        inside = picture.at(round(x), round(y), "A")
+        outside = picture.at(round(x + 2 * radius), round(y), "A")
+        expect(abs(inside - 1) < 0.02, f"alpha in the subject is {inside}, not 1")
+        expect(abs(outside) < 0.02, f"alpha beside the subject is {outside}, not 0")
+
+    def expect_tidy(self, node: host.Node) -> None:
+        """No plate is left on disk, and the inner Writes are disabled and nameless."""
+        left = [path for path in self.folder.rglob("*") if ".plates" in path.parts or path.suffix == ".tmp"]
+        expect(not left, f"left behind: {left}")
+        for name in spec.WRITES.values():
+            write = host.inner(node, name)
+            expect(host.value(write, "disable") and not host.value(write, "file"), f"{name} was left switched on")

@@ -1,0 +1,248 @@
+"""What Nuke calls: buttons, node events, renders, the menu. Thin, and never in the way of the host.
+
+A button ends in a result, or in one sentence. Node events must not fail at all: whatever goes wrong in them is
+told once in the terminal, since an exception there would stand between artists and their own script.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, Optional, TypeVar, cast
+
+from matte_link.errors import LinkError
+
+from . import host, spec, vendor
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+_AUTO_UPDATE_S = 0.6
+_INPUT_CHANGES = ("inputChange", "showPanel")
+_timers: dict[str, threading.Timer] = {}
+_told: set[str] = set()
+
+
+def _run() -> Any:
+    """The module that does the work; raises ``LinkError`` where its libraries do not fit this interpreter."""
+    trouble = vendor.trouble()
+    if trouble:
+        raise LinkError(trouble)
+    from . import run
+
+    return run
+
+
+def _button(work: _Call) -> _Call:
+    """A button's function: what stops it stands on the node, and is said once."""
+
+    @functools.wraps(work)
+    def pressed(node: host.Node) -> object:
+        try:
+            return work(node)
+        except LinkError as error:
+            host.set_value(node, "status", str(error))
+            _remember(node, str(error))
+            if error.code != "cancelled":
+                host.say(f"{host.full_name(node)}: {error}")
+            return None
+
+    return cast(_Call, pressed)
+
+
+def _remember(node: host.Node, text: str) -> None:
+    if not vendor.trouble():
+        _run().tell(node, text)
+
+
+def _event(work: _Call) -> _Call:
+    """A node event's function: it never raises."""
+
+    @functools.wraps(work)
+    def heard() -> object:
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - the host's own work goes on, whatever is wrong with ours
+            if str(error) not in _told:
+                _told.add(str(error))
+                traceback.print_exc()
+            return None
+
+    return cast(_Call, heard)
+
+
+# -- buttons
+
+
+@_button
+def process_frame(node: host.Node) -> object:
+    """Makes the current frame's matte, whether there is one or not."""
+    return _run().process(node, (host.current_frame(),), force=True)
+
+
+@_button
+def process_range(node: host.Node) -> object:
+    """Makes the mattes of the range that lack one."""
+    run = _run()
+    return run.process(node, run.frames_of(node))
+
+
+@_button
+def cancel(node: host.Node) -> None:
+    """Stops what the node does."""
+    found = _run().running(node)
+    if found:
+        found.cancel()
+
+
+@_button
+def retry(node: host.Node) -> object:
+    """Makes the frames again that failed."""
+    return _run().retry(node)
+
+
+@_button
+def check_server(node: host.Node) -> None:
+    """Says which server answers."""
+    host.say(_run().server_words(node))
+
+
+@_button
+def clear_cache(node: host.Node) -> None:
+    """Deletes the node's results, after asking."""
+    run = _run()
+    others = run.sharing(node)
+    shared = f" {', '.join(others)} shows them too." if others else ""
+    if host.ask(f"Delete all results of {host.full_name(node)} from disk?{shared}"):
+        run.clear(node)
+
+
+# -- node events
+
+
+@_event
+def on_create() -> None:
+    """A node appeared: made from the menu, pasted, or read from a script."""
+    node = host.this_node()
+    run = _run()
+    if not run.is_ours(node):
+        return
+    host.keep_out_of_files(node, "status")
+    mine = str(host.value(node, "node_id"))
+    twins = [one for one in run.ours() if str(host.value(one, "node_id")) == mine and one is not node]
+    if not mine or any(host.full_name(one) != host.full_name(node) for one in twins):
+        with host.without_undo():
+            host.set_value(node, "node_id", "")
+        run.node_id(node)
+
+
+@_event
+def on_load() -> None:
+    """A script was read: its nodes say what they show."""
+    for node in _run().ours():
+        _run().check(node, deep=False)
+
+
+@_event
+def on_destroy() -> None:
+    """A node goes: nobody waits for its frames any more."""
+    node = host.this_node()
+    if _run().is_ours(node):
+        found = _run().running(node)
+        if found:
+            found.cancel()
+
+
+@_event
+def on_close() -> None:
+    """The script is closed."""
+    for found in _run().all_running():
+        found.cancel()
+
+
+@_event
+def on_change() -> None:
+    """A knob or an input changed, or the panel was opened."""
+    node, knob, run = host.this_node(), host.this_knob(), _run()
+    if not run.is_ours(node) or run.running(node):
+        return
+    is_setting = knob in spec.option_names() or knob in ("send_guides", "cache_dir")
+    if not is_setting and knob not in _INPUT_CHANGES:
+        return
+    run.check(node, deep=False)
+    if host.has_window() and host.value(node, "auto_update") and knob != "showPanel":
+        _update_soon(node)
+
+
+def _update_soon(node: host.Node) -> None:
+    """Processes the frame once nothing has changed for a moment: never inside the event itself, where the host
+    must not render."""
+    name = host.full_name(node)
+    if name in _timers:
+        _timers[name].cancel()
+    _timers[name] = threading.Timer(_AUTO_UPDATE_S, host.on_main, (_update, node))
+    _timers[name].daemon = True
+    _timers[name].start()
+
+
+def _update(node: host.Node) -> None:
+    run = _run()
+    if not host.exists(node):
+        return
+    try:
+        run.process(node, (host.current_frame(),), force=True, quiet=True)
+    except LinkError as error:
+        run.tell(node, str(error))
+
+
+def on_label() -> Optional[str]:
+    """The node's name and state in the graph; None leaves all others to the host."""
+    node = host.this_node()
+    if vendor.trouble() or not _run().is_ours(node):
+        return None
+    name = str(host.value(node, "name"))
+    return f"{name}\n({_short(_run().state(node))})"
+
+
+def _short(text: str, most: int = 48) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def before_render() -> None:
+    """Stops a render that would use a stale result, where the artist asked for that. It only looks and raises:
+    the host must not be made to render here."""
+    if vendor.trouble():
+        return
+    run, write = _run(), host.this_node()
+    group = host.parent(write)
+    if group is not None and run.is_ours(group):
+        return
+    for node in run.ours():
+        if host.value(node, "guard") and host.depends_on(write, node):
+            look = run.check(node)
+            if not look.fresh:
+                raise RuntimeError(f"{host.full_name(node)}: {look.text}. Process it, or switch off its guard.")
+
+
+# -- start
+
+
+def create() -> Optional[host.Node]:
+    """The menu's command."""
+    return host.paste(spec.node_text())
+
+
+def register() -> None:
+    """Every callback that works without a window too."""
+    host.when_created(on_create)
+    host.when_destroyed(on_destroy)
+    host.when_changed(on_change)
+    host.when_loaded(on_load)
+    host.when_closing(on_close)
+    host.before_renders(before_render)
+
+
+def register_menu() -> None:
+    """The menu entry and the label."""
+    host.when_labelled(on_label)
+    host.add_to_menu(f"Keyer/{spec.TITLE}", create)

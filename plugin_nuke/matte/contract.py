@@ -1,0 +1,657 @@
+"""What the node promises, as cases that run inside any Nuke, or inside the tests' stand-in for one.
+
+A case is a generator: it acts on the main thread, and yields a question where it must let Nuke go on; it is
+continued once the answer is yes. That way the same case runs in a window, whose main thread must not be blocked,
+and in a terminal. :data:`CASES` is the list; :mod:`matte.selftest` runs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import bake, callbacks, host, manifest, plain_exr, run, spec
+from .bench import SIZE, Bench, Case, Wait, expect
+from .plain_exr import Plain
+
+CASES: list[Case] = []
+WINDOW_ONLY: list[Case] = []
+TERMINAL_ONLY: list[Case] = []
+_PATIENCE_S = 2.0
+
+
+def _case(case: Case) -> Case:
+    CASES.append(case)
+    return case
+
+
+def _in_window(case: Case) -> Case:
+    WINDOW_ONLY.append(case)
+    return case
+
+
+def _in_terminal(case: Case) -> Case:
+    TERMINAL_ONLY.append(case)
+    return case
+
+
+def cases(window: bool) -> list[Case]:
+    """The cases for a host with or without a window."""
+    return [*CASES, *(WINDOW_ONLY if window else TERMINAL_ONLY)]
+
+
+@contextlib.contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    before, run.PATIENCE_S = run.PATIENCE_S, seconds
+    try:
+        yield
+    finally:
+        run.PATIENCE_S = before
+
+
+# -- making mattes
+
+
+@_case
+def one_frame(bench: Bench) -> Iterator[Wait]:
+    """The button makes the current frame's matte, and the node shows it premultiplied."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.go_to(2)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")
+    bench.expect_matte(bench.result(node, 2), 2)
+    bench.expect_tidy(node)
+    expect(run.check(node).fresh, f"the node calls its new result {bench.status(node)!r}")
+    output, result = bench.output(node, 2), bench.result(node, 2)
+    x, y, _ = (round(value) for value in bench.truth[2])
+    wanted = result.at(x, y, "R") * result.at(x, y, "A")
+    # Half float's step at 2 is 0.002.
+    expect(abs(output.at(x, y, "R") - wanted) < 0.004, "the output is not the foreground times alpha")
+
+
+@_case
+def outputs(bench: Bench) -> Iterator[Wait]:
+    """The four outputs are what their names say, in rgba only."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    result = bench.result(node, 1)
+    plate = plain_exr.read(bench.folder / "shot" / "plate.0001.exr")
+    x, y, radius = bench.truth[1]
+    for at_x, at_y in ((round(x), round(y)), (round(x + 2 * radius), round(y))):
+        colour, alpha = result.at(at_x, at_y, "G"), result.at(at_x, at_y, "A")
+        wanted = {
+            "premultiplied": colour * alpha,
+            "unpremultiplied": colour,
+            "source+alpha": plate.at(at_x, at_y, "G"),
+            "alpha": alpha,
+        }
+        for choice, value in wanted.items():
+            host.set_value(node, "output", choice)
+            picture = bench.output(node, 1)
+            expect(set(picture.channels) == set("RGBA"), f"{choice} has channels {picture.channels}")
+            expect(abs(picture.at(at_x, at_y, "G") - value) < 1e-5, f"{choice} is {picture.at(at_x, at_y, 'G')}")
+            expect(abs(picture.at(at_x, at_y, "A") - alpha) < 1e-5, f"{choice} has another alpha")
+
+
+@_case
+def a_range(bench: Bench) -> Iterator[Wait]:
+    """The range is made, each frame from its own plate; a second press has nothing to do."""
+    node = bench.node(bench.shot(range(1, 5)), 1, 4)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(len(bench.results(node)) == 4, f"{len(bench.results(node))} results, not 4")
+    for frame in range(1, 5):
+        bench.expect_matte(bench.result(node, frame), frame)
+    bench.expect_tidy(node)
+    times = [path.stat().st_mtime_ns for path in bench.results(node)]
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(times == [path.stat().st_mtime_ns for path in bench.results(node)], "finished frames were made again")
+    expect(bench.status(node) == "up to date", f"the status is {bench.status(node)!r}")
+
+
+@_case
+def custom_range(bench: Bench) -> Iterator[Wait]:
+    """'custom' makes the frames between the two numbers, and only those."""
+    node = bench.node(bench.shot(range(1, 5)), 1, 4, range_mode="custom")
+    host.set_value(node, "first", 2)
+    host.set_value(node, "last", 3)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    names = [path.name for path in bench.results(node)]
+    expect(names == ["matte.main.0002.exr", "matte.main.0003.exr"], f"the results are {names}")
+
+
+@_in_window
+def results_arrive_one_by_one(bench: Bench) -> Iterator[Wait]:
+    """The first result shows while the rest is under way, and the artist's timeline stays where it was."""
+    node = bench.node(bench.shot(range(1, 9)), 1, 8)
+    host.go_to(3)
+    host.press(node, "process_range")
+    expect(run.running(node) is not None, "the button did not come back at once")
+    yield lambda: "matte.%V" in bench.shown(node)
+    under_way = run.running(node) is not None
+    expect(host.current_frame() == 3, "the timeline was moved")
+    yield bench.idle(node)
+    expect(under_way, "the first result came only with the last")
+    expect(len(bench.results(node)) == 8, "results are missing")
+
+
+@_case
+def a_still_clean_plate_is_rendered_once(bench: Bench) -> Iterator[Wait]:
+    """The host's hashes say that the clean plate is the same on all frames: it is rendered for one."""
+    node = bench.node(bench.shot(range(1, 4)), 1, 3)
+    frames: list[tuple[str, int]] = []
+
+    def note() -> None:
+        frames.append((str(host.value(host.this_node(), "name")), host.current_frame()))
+
+    host.before_each_frame(note)
+    try:
+        host.press(node, "process_range")
+        yield bench.idle(node)
+    finally:
+        host.no_longer_before_each_frame(note)
+    cleans = [frame for name, frame in frames if name == "Write_clean"]
+    expect(len(cleans) == 1, f"the clean plate was rendered for the frames {cleans}")
+    expect(len(bench.results(node)) == 3, "results are missing")
+
+
+@_case
+def two_views(bench: Bench) -> Iterator[Wait]:
+    """Each view gets its own mattes from its own plates."""
+    wall = bench.clean()
+    host.add_view("right")
+    for view, shift in (("main", 0), ("right", 10)):
+        plain_exr.write(bench.folder / "eyes" / f"plate.{view}.0001.exr", bench.plate(1 + shift, wall))
+    plain_exr.write(bench.folder / "eyes" / "clean.exr", wall)
+    src = bench.read(bench.folder / "eyes" / "plate.%V.%04d.exr", 1, 1)
+    node = bench.node_on(src, bench.read(bench.folder / "eyes" / "clean.exr", 1, 1))
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    bench.expect_matte(bench.result(node, 1, "main"), 1)
+    bench.expect_matte(bench.result(node, 1, "right"), 11)
+    bench.expect_matte(bench.output(node, 1, "right"), 11)
+    bench.expect_tidy(node)
+
+
+@_case
+def proxy_mode(bench: Bench) -> Iterator[Wait]:
+    """In proxy mode the matte still has the plate's full size, and proxy mode stays on."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.use_proxy(True)
+    try:
+        host.press(node, "process_frame")
+        yield bench.idle(node)
+        expect(host.uses_proxy(), "proxy mode was switched off")
+        expect(run.check(node).fresh, f"proxy mode alone makes it {bench.status(node)!r}")
+    finally:
+        host.use_proxy(False)
+    expect(bench.result(node, 1).data[2:] == SIZE, f"the result is {bench.result(node, 1).data[2:]}")
+    expect(run.check(node).fresh, f"leaving proxy mode makes it {bench.status(node)!r}")
+
+
+@_case
+def windows_are_kept(bench: Bench) -> Iterator[Wait]:
+    """Overscan, offset data windows, pixel aspect and metadata come back as they were."""
+    wall = bench.clean(size=(SIZE[0] + 16, SIZE[1] + 8))
+    wall = Plain(wall.channels, wall.rows, (-8, -4, SIZE[0] + 16, SIZE[1] + 8), (0, 0, *SIZE), 2.0)
+    node = bench.node(bench.shot((1,), clean=wall), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    result = bench.result(node, 1)
+    expect(result.data == wall.data, f"the data window is {result.data}, not {wall.data}")
+    expect(result.display == wall.display, f"the display window is {result.display}, not {wall.display}")
+    expect(result.aspect == 2.0, f"the pixel aspect is {result.aspect}, not 2")
+    bench.expect_matte(result, 1)
+    expect(bench.output(node, 1).data == wall.data, "the node's output lost the overscan")
+
+
+@_case
+def values_beyond_white_survive(bench: Bench) -> Iterator[Wait]:
+    """Raw both ways: the foreground has the plate's own value, 2.0, under any colour management."""
+    for management in ("Nuke", "OCIO"):
+        host.set_root("colorManagement", management)
+        node = bench.node(bench.shot((1,), name=management), 1, 1)
+        host.press(node, "process_frame")
+        yield bench.idle(node)
+        x, y, _ = (round(value) for value in bench.truth[1])
+        value = bench.result(node, 1).at(x, y, "R")
+        # Half float's step at 2 is 0.002.
+        expect(abs(value - 2.0) < 0.004, f"with {management} the plate's 2.0 came back as {value}")
+
+
+@_case
+def two_nodes_at_once(bench: Bench) -> Iterator[Wait]:
+    """Two nodes work side by side, each in its own folder."""
+    first = bench.node(bench.shot(range(1, 4), "a"), 1, 3)
+    second = bench.node(bench.shot(range(1, 4), "b", bench.clean(seed=4)), 1, 3)
+    host.press(first, "process_range")
+    host.press(second, "process_range")
+    yield lambda: bench.idle(first)() and bench.idle(second)()
+    expect(len(bench.results(first)) == len(bench.results(second)) == 3, "results are missing")
+    expect(Path(bench.shown(first)).parents[1] != Path(bench.shown(second)).parents[1], "both share a folder")
+    bench.expect_tidy(first)
+    bench.expect_tidy(second)
+
+
+# -- stopping
+
+
+@_case
+def cancel_while_rendering(bench: Bench) -> Iterator[Wait]:
+    """Cancel at the third plate: nothing was sent, nothing is left, nothing is shown."""
+    node = bench.node(bench.shot(range(1, 6)), 1, 5)
+
+    def stop() -> None:
+        if host.current_frame() == 3:
+            host.cancel_render()
+
+    host.before_each_frame(stop)
+    try:
+        host.press(node, "process_range")
+        yield bench.idle(node)
+    finally:
+        host.no_longer_before_each_frame(stop)
+    expect("ancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
+    expect(bench.shown(node) == spec.NOT_PROCESSED, "something is shown")
+    expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")
+    bench.expect_tidy(node)
+
+
+@_in_window
+def cancel_while_the_server_works(bench: Bench) -> Iterator[Wait]:
+    """Cancel after the first result: it stays, the rest is not made, and the node is free within two seconds."""
+    node = bench.node(bench.shot(range(1, 13)), 1, 12)
+    host.press(node, "process_range")
+    yield lambda: "matte.%V" in bench.shown(node)
+    host.press(node, "cancel")
+    pressed = time.monotonic()
+    yield bench.idle(node)
+    seconds = time.monotonic() - pressed
+    count = len(bench.results(node))
+    expect(1 <= count < 12, f"{count} of 12 results are there")
+    expect("cancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
+    # Two frames may be in the worker's hands, each of which ends within its stage.
+    expect(seconds < 2.0, f"it took {seconds:.1f} s")
+    bench.expect_tidy(node)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(len(bench.results(node)) == 12, "the rest was not made afterwards")
+
+
+@_in_window
+def the_node_is_deleted_meanwhile(bench: Bench) -> Iterator[Wait]:
+    """A node that is deleted in the middle of its work takes nothing with it."""
+    node = bench.node(bench.shot(range(1, 7)), 1, 6)
+    host.press(node, "process_range")
+    yield lambda: "matte.%V" in bench.shown(node)
+    host.remove(node)
+    yield lambda: not run.all_running()
+
+
+@_case
+def no_server(bench: Bench) -> Iterator[Wait]:
+    """Without a server the button says so before anything is rendered."""
+    node = bench.node(bench.shot((1,)), 1, 1, server="tcp://127.0.0.1:9")
+    started = time.monotonic()
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect("No matting server answers at tcp://127.0.0.1:9" in bench.status(node), bench.status(node))
+    # Two seconds of patience, and what it takes to look at the script before.
+    expect(time.monotonic() - started < 4.0, "it took too long to say so")
+    expect(not list(bench.folder.rglob("*.%V*")) and not list(bench.folder.rglob(".plates")), "plates were made")
+    bench.expect_tidy(node)
+
+
+@_in_window
+def the_server_dies(bench: Bench) -> Iterator[Wait]:
+    """Killed in the middle of a range: what was finished stays, the sentence arrives, and a new server goes on."""
+    node = bench.node(bench.shot(range(1, 13)), 1, 12)
+    with _patience(_PATIENCE_S):
+        host.press(node, "process_range")
+        yield lambda: "matte.%V" in bench.shown(node)
+        bench.server.kill()
+        yield bench.idle(node)
+    count = len(bench.results(node))
+    expect(1 <= count < 12, f"{count} of 12 results are there")
+    expect("No matting server answers" in bench.status(node), f"the status is {bench.status(node)!r}")
+    bench.expect_tidy(node)
+    times = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
+    bench.server.start(bench.server.address)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(len(bench.results(node)) == 12, f"afterwards {len(bench.results(node))} of 12 are there")
+    again = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
+    expect(all(again[name] == moment for name, moment in times.items()), "finished frames were made again")
+
+
+# -- what the artist must hear
+
+
+@_case
+def nothing_connected(bench: Bench) -> Iterator[Wait]:
+    """A node without its plates says which one is missing."""
+    shot = bench.shot((1,))
+    node = bench.node_on(bench.read(shot / "plate.%04d.exr", 1, 1), None)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect(bench.status(node).startswith("Nothing is connected to clean."), bench.status(node))
+    host.connect(node, 0, None)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(bench.status(node).startswith("Nothing is connected to src."), bench.status(node))
+
+
+@_case
+def an_unsaved_script(bench: Bench) -> Iterator[Wait]:
+    """Results lie beside the script, so there must be one."""
+    shot = bench.shot((1,))
+    src, clean = bench.read(shot / "plate.%04d.exr", 1, 1), bench.read(shot / "clean.exr", 1, 1)
+    node = host.paste(spec.node_text())
+    assert node is not None
+    host.connect(node, 0, src)
+    host.connect(node, 1, clean)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect(bench.status(node).startswith("The script has no name yet."), bench.status(node))
+
+
+@_case
+def a_missing_plate(bench: Bench) -> Iterator[Wait]:
+    """A frame that is not on disk stops the range with its name, before anything is sent."""
+    shot = bench.shot((1, 2, 4))
+    node = bench.node(shot, 1, 4)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect("plate.0003.exr" in bench.status(node), f"the status is {bench.status(node)!r}")
+    expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")
+    bench.expect_tidy(node)
+
+
+@_case
+def a_bad_frame_and_retry(bench: Bench) -> Iterator[Wait]:
+    """One frame that the server refuses fails with the server's sentence; Retry makes it once it is repaired."""
+    shot = bench.shot(range(1, 4))
+    good = (shot / "plate.0002.exr").read_bytes()
+    plate = plain_exr.read(shot / "plate.0002.exr")
+    rows = [list(row) for row in plate.rows]
+    rows[5][5] = (math.nan, 0.0, 0.0)
+    plain_exr.write(shot / "plate.0002.exr", Plain(plate.channels, rows, plate.data, plate.display))
+    node = bench.node(shot, 1, 3)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect("Frame 2: The plate has 1 values that are NaN" in bench.status(node), bench.status(node))
+    expect(len(bench.results(node)) == 2, "the other frames are missing")
+    (shot / "plate.0002.exr").write_bytes(good)
+    host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
+    host.press(node, "retry")
+    yield bench.idle(node)
+    expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")
+    expect(len(bench.results(node)) == 3, "the frame is still missing")
+
+
+@_case
+def a_wrong_clean_plate(bench: Bench) -> Iterator[Wait]:
+    """A clean plate of another place gives a matte and the server's doubts, with figures."""
+    shot = bench.shot((1,), clean=bench.clean(size=(192, 144)))
+    plain_exr.write(shot / "clean.exr", bench.clean(seed=99, size=(192, 144)))
+    node = bench.node(shot, 1, 1, align="auto")
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    status = bench.status(node)
+    expect("Frame 1: " in status and "clean plate" in status, f"the status is {status!r}")
+    expect(any(letter.isdigit() for letter in status.partition("clean plate")[2]), f"no figures in {status!r}")
+
+
+@_case
+def a_bad_setting(bench: Bench) -> Iterator[Wait]:
+    """Settings that exclude each other are refused in words."""
+    node = bench.node(bench.shot((1,)), 1, 1, black_point=0.8, white_point=0.5)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect("black_point must lie below white_point" in bench.status(node), bench.status(node))
+
+
+@_case
+def a_folder_that_cannot_be_made(bench: Bench) -> Iterator[Wait]:
+    """A results folder that is a file is refused before anything is rendered."""
+    (bench.folder / "taken").write_text("", encoding="utf-8")
+    node = bench.node(bench.shot((1,)), 1, 1, cache_dir=(bench.folder / "taken").as_posix())
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect("cannot be made" in bench.status(node), bench.status(node))
+    bench.expect_tidy(node)
+
+
+# -- staleness, undo, saving
+
+
+@_case
+def a_setting_makes_it_stale(bench: Bench) -> Iterator[Wait]:
+    """Another setting makes the result stale, taking it back makes it good; looks and names change nothing."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    host.set_value(node, "erode", 2.0)
+    expect("stale" in bench.status(node), f"the status is {bench.status(node)!r}")
+    host.set_value(node, "erode", 0.0)
+    expect("stale" not in bench.status(node), f"the status is {bench.status(node)!r}")
+    host.set_value(node, "output", "alpha")
+    src = host.input_of(node, 0)
+    assert src is not None
+    host.set_value(src, "xpos", 500)
+    host.set_value(src, "label", "the plate")
+    expect(run.check(node).fresh, f"cosmetics make it {bench.status(node)!r}")
+
+
+@_case
+def the_graph_makes_it_stale(bench: Bench) -> Iterator[Wait]:
+    """A node upstream that changes, an input that changes, and a file overwritten in place are noticed."""
+    shot = bench.shot((1,))
+    grade = host.create("Grade")
+    host.connect(grade, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    clean = bench.read(shot / "clean.exr", 1, 1)
+    node = bench.node_on(grade, clean)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    host.set_value(grade, "white", 1.5)
+    host.open_panel(node)
+    expect("stale" in run.check(node).text, "a changed Grade was not noticed")
+    host.set_value(grade, "white", 1.0)
+    expect(run.check(node).fresh, f"taken back it is {bench.status(node)!r}")
+    other = bench.read(bench.shot((1,), "other") / "clean.exr", 1, 1)
+    host.connect(node, 1, other)
+    expect("stale" in bench.status(node), f"another input: {bench.status(node)!r}")
+    host.connect(node, 1, clean)
+    expect(run.check(node).fresh, f"the input back: {bench.status(node)!r}")
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(3, bench.clean()))
+    expect("sources of frame 1 changed" in run.check(node).text, f"overwritten: {bench.status(node)!r}")
+
+
+@_case
+def each_setting_has_its_own_folder_and_undo_works(bench: Bench) -> Iterator[Wait]:
+    """A new setting's results lie beside the old ones, and undo goes back to them."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    first = bench.shown(node)
+    host.set_value(node, "erode", 3.0)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect(bench.shown(node) != first, "the second result lies in the first one's folder")
+    host.undo()
+    expect(bench.shown(node) == first, f"after undo the node shows {bench.shown(node)}")
+    host.undo()
+    expect(host.value(node, "erode") == 0.0, "the second undo did not take the setting back")
+    expect(run.check(node).fresh, f"after undo it is {bench.status(node)!r}")
+    bench.expect_matte(bench.output(node, 1), 1)
+
+
+@_case
+def guides_apply_live(bench: Bench) -> Iterator[Wait]:
+    """Core and holdout work in the graph and never make a result stale, unless they are sent."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    width, height = SIZE
+    for role, left in (("core", 0), ("holdout", width // 2)):
+        rows = [[(1.0 if left <= x < left + width // 4 else 0.0,) for x in range(width)] for _ in range(height)]
+        window = (0, 0, width, height)
+        plain_exr.write(bench.folder / f"{role}.exr", Plain(("A",), rows, window, window))
+        host.connect(node, spec.INPUTS.index(role), bench.read(bench.folder / f"{role}.exr", 1, 1))
+    output = bench.output(node, 1)
+    expect(output.at(4, 4, "A") == 1.0, f"inside the core alpha is {output.at(4, 4, 'A')}")
+    expect(output.at(width // 2 + 2, height // 2, "A") == 0.0, "inside the holdout alpha is not 0")
+    expect(run.check(node).fresh, f"guides make it {bench.status(node)!r}")
+    host.set_value(node, "send_guides", True)
+    expect("stale" in bench.status(node), "sending the guides did not make it stale")
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect(bench.result(node, 1).at(4, 4, "A") == 1.0, "the server did not use the core")
+    bench.expect_tidy(node)
+
+
+@_case
+def save_and_reopen(bench: Bench) -> Iterator[Wait]:
+    """A saved script shows its results again, says so, and knows whether they are still good."""
+    node = bench.node(bench.shot((1, 2)), 1, 2, erode=1.0)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    before, shown = bench.output(node, 1), bench.shown(node)
+    path, name, known = bench.save(), host.full_name(node), host.value(node, "node_id")
+    host.open_script(path.as_posix())
+    again = host.find(name)
+    assert again is not None
+    expect(bench.shown(again) == shown, f"the Read shows {bench.shown(again)}")
+    expect(host.value(again, "node_id") == known, "the node has another id")
+    expect(host.value(again, "erode") == 1.0, "the settings are lost")
+    expect(run.check(again).fresh, f"the reopened node is {bench.status(again)!r}")
+    after = bench.output(again, 1)
+    expect([list(row) for row in before.rows] == [list(row) for row in after.rows], "the picture is another one")
+    host.set_value(again, "erode", 0.0)
+    expect("stale" in bench.status(again), "the reopened node does not notice changes")
+
+
+@_case
+def copies_have_their_own_folder(bench: Bench) -> Iterator[Wait]:
+    """A copy shows the original's result, gets an id of its own, and clearing it leaves the original alone."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    twin = host.copy(node)
+    assert twin is not None
+    expect(host.value(twin, "node_id") != host.value(node, "node_id"), "both have the same id")
+    expect(bench.shown(twin) == bench.shown(node), "the copy shows nothing")
+    expect(run.sharing(node) == [host.full_name(twin)], "the original does not know of its copy")
+    run.clear(twin)
+    expect(len(bench.results(node)) == 1, "clearing the copy deleted the original's result")
+
+
+@_case
+def clearing(bench: Bench) -> Iterator[Wait]:
+    """Clear cache deletes this node's results, and nothing else that lies in the folder."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    mine = Path(bench.shown(node)).parent
+    (mine / "notes.txt").write_text("the artist's", encoding="utf-8")
+    expect(run.clear(node) == 1, "one result was to go")
+    expect([path.name for path in mine.iterdir()] == ["notes.txt"], f"left: {list(mine.iterdir())}")
+    expect(bench.status(node) == run.NOT_PROCESSED, bench.status(node))
+    expect(bench.shown(node) == spec.NOT_PROCESSED, "the Read still names a result")
+
+
+@_case
+def the_guard(bench: Bench) -> Iterator[Wait]:
+    """With the guard on, a render through a stale node stops with the reason; a good one goes through."""
+    node = bench.node(bench.shot((1,)), 1, 1, guard=True)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    bench.output(node, 1)
+    host.set_value(node, "erode", 2.0)
+    try:
+        bench.output(node, 1)
+    except RuntimeError as error:
+        expect("stale" in str(error), f"the render stopped with {error}")
+    else:
+        expect(False, "the render was not stopped")
+
+
+@_case
+def a_missing_result_is_an_error(bench: Bench) -> Iterator[Wait]:
+    """A render of a frame that has no matte fails, instead of repeating another one."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    for frame in (1, 2):
+        try:
+            bench.output(node, frame)
+        except RuntimeError:
+            expect(frame == 2, "frame 1 has a matte and did not render")
+        else:
+            expect(frame == 1, "frame 2 has no matte and rendered all the same")
+
+
+# -- without a window
+
+
+@_in_terminal
+def bake_a_script(bench: Bench) -> Iterator[Wait]:
+    """The farm's command makes the frames of a saved script, leaves it as it was, and knows what is done."""
+    node = bench.node(bench.shot(range(1, 4)), 1, 3)
+    name, path = host.full_name(node), bench.save()
+    before, copy = path.read_bytes(), bench.folder / "baked.nk"
+    words = [path.as_posix(), "--node", name, "--frames", "1-2", "--save", copy.as_posix()]
+    expect(bake.main(words) == 0, "the bake failed")
+    expect(path.read_bytes() == before, "the script was changed")
+    expect(bake.main([path.as_posix(), "--node", name, "--frames", "2-3"]) == 0, "the second task failed")
+    host.open_script(copy.as_posix())
+    baked = host.find(name)
+    assert baked is not None
+    expect(len(bench.results(baked)) == 3, f"{len(bench.results(baked))} of 3 results are there")
+    for frame in (1, 2, 3):
+        bench.expect_matte(bench.output(baked, frame), frame)
+    yield lambda: True
+
+
+@_in_terminal
+def bake_says_why_not(bench: Bench) -> Iterator[Wait]:
+    """A bake that cannot work ends with 1, for the farm to see."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    name, path = host.full_name(node), bench.save().as_posix()
+    expect(bake.main([path, "--node", "Nobody", "--frames", "1"]) == 1, "an unknown node was no error")
+    expect(bake.main([path, "--node", name, "--frames", "3-1"]) == 1, "a bad range was no error")
+    expect(bake.main([path, "--node", name, "--frames", "1", "--server", "tcp://127.0.0.1:9"]) == 1, "no server")
+    expect(bake.main([path, "--node", name, "--save", path]) == 1, "the script itself may not be saved over")
+    expect(bake.main([path + "x", "--node", name]) == 1, "a missing script was no error")
+    yield lambda: True
+
+
+@_in_window
+def auto_update(bench: Bench) -> Iterator[Wait]:
+    """With auto update a changed setting makes the frame anew, a moment later and not inside the event."""
+    node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
+    host.set_value(node, "erode", 1.0)
+    expect(run.running(node) is None, "it started inside the event")
+    yield lambda: "matte.%V" in bench.shown(node)
+    yield bench.idle(node)
+    expect(run.check(node).fresh, f"the status is {bench.status(node)!r}")
+
+
+@_in_window
+def a_busy_node_says_so(bench: Bench) -> Iterator[Wait]:
+    """A second press while the node works is refused, and harms nothing."""
+    node = bench.node(bench.shot(range(1, 5)), 1, 4)
+    host.press(node, "process_range")
+    before = run.running(node)
+    expect(callbacks.process_range(node) is None, "a second run was started")
+    expect(run.running(node) is before, "the first run was replaced")
+    yield bench.idle(node)
+    expect(len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 4, "records are missing")

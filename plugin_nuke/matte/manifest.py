@@ -1,0 +1,123 @@
+"""What a folder of results holds: one small JSON file a frame, so that farm tasks never write the same one.
+
+No nuke here. A record is written after its EXR; where there is one of the two only, the frame counts as missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from matte_link.job import write_atomically
+
+from .fingerprint import FrameKey, frame_file
+
+RESULT = "matte.%V.%04d.exr"
+_RECORDS = "records"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a frame ended. ``code`` is empty where it has a result; ``warnings`` are the server's doubts of it."""
+
+    frame: int
+    view: str
+    hashes: str
+    files: str
+    code: str = ""
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame's sources."""
+        return FrameKey(self.hashes, self.files)
+
+
+def result_pattern(folder: str) -> str:
+    """The name of all results of a folder, as the Read has it."""
+    return f"{folder}/{RESULT}"
+
+
+def result_file(folder: str, frame: int, view: str) -> str:
+    """One result."""
+    return frame_file(result_pattern(folder), frame, view)
+
+
+def _record_file(folder: str, frame: int, view: str) -> Path:
+    return Path(folder) / _RECORDS / f"{view}.{frame:04d}.json"
+
+
+def write(folder: str, record: Record) -> None:
+    """Keeps a record; raises ``OSError``."""
+    text = json.dumps(asdict(record), indent=1)
+    write_atomically(str(_record_file(folder, record.frame, record.view)), text.encode())
+
+
+def read(folder: str, frame: int, view: str) -> Optional[Record]:
+    """A frame's record; None where there is none, or none that can be read."""
+    return _parsed(_record_file(folder, frame, view))
+
+
+def _parsed(path: Path) -> Optional[Record]:
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Record(**{**facts, "warnings": tuple(facts.get("warnings", ()))})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read_all(folder: str) -> list[Record]:
+    """All records of a folder, by frame and view."""
+    paths = (Path(folder) / _RECORDS).glob("*.json")
+    found = [record for record in map(_parsed, paths) if record]
+    return sorted(found, key=lambda record: (record.frame, record.view))
+
+
+def has_result(folder: str, frame: int, view: str, key: FrameKey, compare_hashes: bool = True) -> bool:
+    """Whether a frame is there and was made from the same sources."""
+    record = read(folder, frame, view)
+    if record is None or record.code or not Path(result_file(folder, frame, view)).is_file():
+        return False
+    return not record.key.differs(key, compare_hashes)
+
+
+def failed_frames(folder: str) -> tuple[int, ...]:
+    """Frames whose last try failed in any view."""
+    return tuple(sorted({record.frame for record in read_all(folder) if record.code}))
+
+
+def clear(node_folder: str) -> int:
+    """Deletes a node's results and records, nothing else that lies there; returns how many results went.
+
+    Folders go where they are empty then. A file that cannot be deleted raises ``OSError`` at the end.
+    """
+    count = 0
+    trouble: Optional[OSError] = None
+    for path in _ours(Path(node_folder)):
+        try:
+            path.unlink()
+            count += path.suffix == ".exr"
+        except OSError as error:
+            trouble = error
+    for folder in sorted(_folders(Path(node_folder)), key=lambda one: len(one.parts), reverse=True):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    if trouble:
+        raise trouble
+    return count
+
+
+def _ours(folder: Path) -> Iterable[Path]:
+    yield from folder.glob("*/matte.*.exr")
+    yield from folder.glob(f"*/{_RECORDS}/*.json")
+
+
+def _folders(folder: Path) -> Iterable[Path]:
+    yield folder
+    yield from (path for path in folder.glob("*") if path.is_dir())
+    yield from (path for path in folder.glob(f"*/{_RECORDS}") if path.is_dir())

@@ -1,0 +1,13 @@
+"""Nuke runs this after init.py where it has a window."""
+
+import traceback
+
+try:
+    from matte import callbacks, host, vendor
+
+    callbacks.register_menu()
+    if vendor.trouble():
+        host.say(vendor.trouble())
+except Exception:  # noqa: BLE001 - a broken plugin is told of, and Nuke starts
+    print("Cleanplate's menu could not be made:")
+    traceback.print_exc()

@@ -1,0 +1,56 @@
+"""A fresh stand-in for Nuke with the plugin loaded, and one real server for the whole folder."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLUGIN = REPOSITORY / "plugin_nuke"
+FAKE = Path(__file__).resolve().parent / "fake_nuke"
+
+for folder in (FAKE, PLUGIN):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+import nuke  # noqa: E402 - the fake, which the line above made importable
+from matte.bench import Server  # noqa: E402
+from nuke._state import State  # noqa: E402
+
+
+def start_nuke(window: bool) -> State:
+    """A new fake Nuke that has run the plugin's start files, as the real one does for a folder on NUKE_PATH."""
+    state = nuke.reset()
+    state.gui = window
+    runpy.run_path(str(PLUGIN / "init.py"))
+    if window:
+        runpy.run_path(str(PLUGIN / "menu.py"))
+    return state
+
+
+@pytest.fixture
+def window() -> Iterator[State]:
+    yield start_nuke(window=True)
+
+
+@pytest.fixture
+def terminal() -> Iterator[State]:
+    yield start_nuke(window=False)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    running = Server([sys.executable, "-m", "matte_server"])
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def fake(window: State) -> ModuleType:
+    return nuke

@@ -1,0 +1,99 @@
+"""A Nuke that behaves, for tests: as much of its Python as the plugin uses, as strict as the real one or stricter.
+
+It has no attribute that is not listed here, so a misspelled name is an AttributeError. It refuses node access off
+the main thread and rendering inside a callback, runs queued calls only where there is a window, writes and reads
+real EXR files, keeps what a Read has read until its file changes or it is reloaded, evaluates TCL, and forgets
+programmatic flags when a script is saved and read. Where Foundry's documentation leaves something open, the fake
+takes the answer that is worse for the plugin; what only a real Nuke can settle stands in CHECKLIST.md.
+"""
+
+# ruff: noqa: F401 - this file is the namespace of the fake
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._host import (
+    ProgressTask,
+    Undo,
+    addAutolabel,
+    addBeforeFrameRender,
+    addBeforeRender,
+    addKnobChanged,
+    addOnCreate,
+    addOnDestroy,
+    addOnScriptClose,
+    addOnScriptLoad,
+    addView,
+    allNodes,
+    ask,
+    cancel,
+    createNode,
+    delete,
+    env,
+    execute,
+    executeInMainThread,
+    executeInMainThreadWithResult,
+    executeMultiple,
+    filename,
+    frame,
+    menu,
+    message,
+    nodeCopy,
+    nodePaste,
+    removeBeforeFrameRender,
+    reset,
+    root,
+    scriptClear,
+    scriptOpen,
+    scriptSaveAs,
+    thisGroup,
+    thisKnob,
+    thisNode,
+    toNode,
+    tprint,
+    undo,
+    views,
+)
+from ._knobs import (
+    DISABLED,
+    DO_NOT_WRITE,
+    INVISIBLE,
+    NO_UNDO,
+    STARTLINE,
+    Array_Knob,
+    Boolean_Knob,
+    Double_Knob,
+    Enumeration_Knob,
+    EvalString_Knob,
+    File_Knob,
+    Int_Knob,
+    Knob,
+    Link_Knob,
+    PyScript_Knob,
+    Script_Knob,
+    String_Knob,
+    Tab_Knob,
+    Text_Knob,
+)
+from ._nodes import Group, Node, Root
+from ._state import CancelledError
+
+TO_SCRIPT = 0x1
+WRITE_NON_DEFAULT_ONLY = 0x8
+NUKE_VERSION_STRING = "15.1v1"
+GUI: bool
+
+
+def __getattr__(name: str) -> Any:
+    """``GUI`` follows the fake's state; everything else that is missing is missing."""
+    if name == "GUI":
+        from ._state import state
+
+        return state.gui
+    raise AttributeError(f"module 'nuke' has no attribute {name!r}")
+
+
+__all__ = [name for name in dir() if not name.startswith("_")]
+
+reset()

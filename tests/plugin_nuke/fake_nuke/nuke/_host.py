@@ -1,0 +1,407 @@
+"""The module's functions and small classes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ._knobs import Knob
+from ._nodes import Group, Node, Root, execute_multiple, make, unique_name
+from ._script import load, read_into, written
+from ._state import Change, Deadlock, State, state
+
+Call = Callable[..., object]
+
+
+# -- the running application, as tests steer it
+
+
+def reset() -> State:
+    """A new Nuke with an empty, unsaved script; what was registered is gone."""
+    fresh = State()
+    state.__dict__.clear()
+    state.__dict__.update(fresh.__dict__)
+    _new_root()
+    env.clear()
+    env.update(_environment())
+    return state
+
+
+def _new_root() -> None:
+    state.root = Root()
+    state.root._knobs["name"]._value = ""
+    state.groups = [state.root]
+
+
+def _environment() -> dict[str, object]:
+    return {"nc": False, "indie": False, "gui": True, "NukeVersionMajor": 15}
+
+
+class _Environment(dict[str, object]):
+    """As nuke.env."""
+
+
+env = _Environment(_environment())
+
+
+# -- main thread
+
+
+def executeInMainThread(call: Call, args: Any = (), kwargs: dict[str, Any] | None = None) -> None:
+    """Queues; without a window nobody ever looks at the queue."""
+    arguments = args if isinstance(args, tuple) else (args,)
+    state.queue.append((call, arguments, kwargs or {}))
+
+
+def executeInMainThreadWithResult(call: Call, args: Any = (), kwargs: dict[str, Any] | None = None) -> object:
+    """Waits for the main thread: from the main thread, and without a window, for ever."""
+    if threading.get_ident() == state.thread or not state.gui:
+        raise Deadlock("executeInMainThreadWithResult would hang Nuke here")
+    done = threading.Event()
+    box: list[object] = [None]
+
+    def run() -> None:
+        try:
+            box[0] = call(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+        except Exception as error:  # noqa: BLE001 - Nuke prints any exception here, and returns None
+            state.callback_errors.append(repr(error))
+        finally:
+            done.set()
+
+    state.queue.append((run, (), {}))
+    done.wait()
+    return box[0]
+
+
+class ProgressTask:
+    """The bar; may be used from any thread. Tests set ``cancelled``."""
+
+    def __init__(self, name: str) -> None:
+        if not state.gui:
+            raise RuntimeError("ProgressTask needs a window")
+        self.name = name
+        self.cancelled = False
+        self.percents: list[int] = []
+        self.texts: list[str] = []
+        state.tasks.append(self)
+
+    def setProgress(self, percent: int) -> None:
+        if not isinstance(percent, int) or not 0 <= percent <= 100:
+            raise TypeError("setProgress wants a whole number from 0 to 100")
+        self.percents.append(percent)
+
+    def setMessage(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError("setMessage wants a string")
+        self.texts.append(text)
+
+    def isCancelled(self) -> bool:
+        return self.cancelled
+
+
+def message(prompt: str) -> None:
+    state.on_main_only("message")
+    if not isinstance(prompt, str):
+        raise TypeError("message wants a string")
+    state.messages.append(prompt)
+
+
+def ask(prompt: str) -> bool:
+    state.on_main_only("ask")
+    state.messages.append(prompt)
+    return state.answers.popleft()
+
+
+def tprint(*words: object) -> None:
+    state.printed.append(" ".join(str(word) for word in words))
+
+
+# -- script
+
+
+def root() -> Root:
+    state.on_main_only("root")
+    return state.root
+
+
+def frame(number: int | None = None) -> int:
+    state.on_main_only("frame")
+    if number is not None:
+        if state.busy:
+            raise RuntimeError(f"frame() inside {state.busy[-1]}")
+        state.frame = int(number)
+    return state.frame
+
+
+def views() -> list[str]:
+    state.on_main_only("views")
+    return list(state.views)
+
+
+def thisNode() -> Node:
+    state.on_main_only("thisNode")
+    return state.context[-1][0] if state.context else state.root
+
+
+def thisKnob() -> Knob | None:
+    state.on_main_only("thisKnob")
+    return state.context[-1][1] if state.context else None
+
+
+def thisGroup() -> Group:
+    state.on_main_only("thisGroup")
+    return state.groups[-1]
+
+
+def toNode(name: str) -> Node | None:
+    state.on_main_only("toNode")
+    if name == "root":
+        return state.root
+    return state.groups[-1].node(name) or state.root.node(name)
+
+
+def allNodes(filter: str = "", group: Group | None = None, recurseGroups: bool = False) -> list[Node]:
+    state.on_main_only("allNodes")
+    found: list[Node] = []
+    for node in (group or state.groups[-1]).nodes():
+        if not filter or node.Class() == filter:
+            found.append(node)
+        if recurseGroups and isinstance(node, Group):
+            found += allNodes(filter, node, True)
+    return found
+
+
+def addView(s: str) -> None:
+    state.on_main_only("addView")
+    if s not in state.views:
+        state.views.append(s)
+
+
+def createNode(kind: str, knobs: str = "", inpanel: bool = True) -> Node:
+    state.on_main_only("createNode")
+    group = state.groups[-1]
+    node = make(kind, group)
+    node._knobs["name"]._value = unique_name(f"{kind}1", group)
+    if knobs:
+        raise NotImplementedError("the fake's createNode takes no knobs")
+    state.fire_quietly("onCreate", node)
+    return node
+
+
+def delete(node: Node) -> None:
+    state.on_main_only("delete")
+    state.fire_quietly("onDestroy", node)
+    parent = node.parent()
+    assert parent is not None
+    parent._nodes.remove(node)
+    for other in parent._nodes:
+        other._inputs = [None if one is node else one for one in other._inputs]
+    for one in (node, *(node._nodes if isinstance(node, Group) else ())):
+        one._gone = True
+    state.edits += 1
+
+
+def nodePaste(s: str) -> Node | None:
+    """Takes a file's name, not a script's text."""
+    state.on_main_only("nodePaste")
+    group = state.groups[-1]
+    chosen = next((one for one in group.nodes() if one._knobs["selected"]._value), None)
+    for one in group.nodes():
+        one._knobs["selected"]._value = False
+    made = read_into(group, Path(s).read_text(encoding="utf-8"), chosen)
+    return made[-1] if made else None
+
+
+def nodeCopy(s: str) -> None:
+    """Writes the selected nodes to a file; ids and all."""
+    state.on_main_only("nodeCopy")
+    chosen = [one for one in state.groups[-1].nodes() if one._knobs["selected"]._value]
+    Path(s).write_text(written(chosen, root=False), encoding="utf-8")
+
+
+def scriptOpen(filename: str) -> None:
+    state.on_main_only("scriptOpen")
+    load(filename)
+
+
+def scriptSaveAs(filename: str, overwrite: int = -1) -> None:
+    state.on_main_only("scriptSaveAs")
+    if Path(filename).exists() and overwrite != 1:
+        raise RuntimeError(f"{filename} exists")
+    state.root._knobs["name"]._value = filename
+    Path(filename).write_text(written(state.root.nodes()), encoding="utf-8")
+
+
+def scriptClear() -> None:
+    state.on_main_only("scriptClear")
+    state.fire_quietly("onScriptClose", state.root)
+    for node in state.root.nodes():
+        delete(node)
+    _new_root()
+    state.views = ["main"]
+    state.undo.clear()
+    state.redo.clear()
+    state.read_cache.clear()
+
+
+def filename(node: Node, i: int = 0) -> str | None:
+    """The file's name with its TCL evaluated, frame number and view left in."""
+    state.on_main_only("filename")
+    knob = node.knob("file")
+    return None if knob is None else str(knob.getValue())
+
+
+# -- rendering
+
+
+def execute(node: Node | str, start: int, end: int, incr: int = 1, views: Sequence[str] | None = None) -> None:
+    chosen = toNode(node) if isinstance(node, str) else node
+    assert chosen is not None
+    execute_multiple([chosen], [(start, end, incr)], views or state.views)
+
+
+def executeMultiple(
+    nodes: Sequence[Node],
+    ranges: Sequence[tuple[int, int, int]],
+    views: Sequence[str],
+    continueOnError: bool = False,
+) -> None:
+    execute_multiple(nodes, ranges, views)
+
+
+def cancel() -> None:
+    """Cancels what is executed now, at its next frame."""
+    state.cancel_asked = True
+
+
+# -- undo
+
+
+class Undo:
+    """As nuke.Undo: all class methods."""
+
+    @classmethod
+    def begin(cls, name: str = "") -> None:
+        state.undo_open.append([])
+
+    @classmethod
+    def end(cls) -> None:
+        changes = state.undo_open.pop()
+        if changes:
+            state.undo.append(changes)
+
+    @classmethod
+    def disable(cls) -> None:
+        state.undo_off += 1
+
+    @classmethod
+    def enable(cls) -> None:
+        if not state.undo_off:
+            raise RuntimeError("Undo.enable without disable")
+        state.undo_off -= 1
+
+    @classmethod
+    def undo(cls) -> None:
+        _take_back(state.undo, state.redo, lambda change: change.before)
+
+    @classmethod
+    def redo(cls) -> None:
+        _take_back(state.redo, state.undo, lambda change: change.after)
+
+
+def _take_back(source: list[list[Change]], target: list[list[Change]], value: Callable[[Change], object]) -> None:
+    if not source:
+        raise RuntimeError("nothing to undo")
+    changes = source.pop()
+    state.undoing = True
+    try:
+        for change in reversed(changes) if source is state.undo else changes:
+            change.knob.restore(value(change))
+            state.fire_quietly("knobChanged", change.knob.node(), change.knob)
+    finally:
+        state.undoing = False
+    target.append(changes)
+
+
+def undo() -> None:
+    Undo.undo()
+
+
+# -- callbacks
+
+
+def _register(event: str, call: Call, args: Any, kwargs: Any, kind: str, node: Node | None = None) -> None:
+    if not callable(call):
+        raise ValueError("call must be a callable")
+    entry = ((call, args if isinstance(args, tuple) else (args,), dict(kwargs or {})), kind, node)
+    entries = state.callbacks.setdefault(event, [])
+    if entry in entries:
+        entries.remove(entry)
+    entries.append(entry)
+
+
+def addOnCreate(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
+    _register("onCreate", call, args, kwargs, nodeClass)
+
+
+def addOnDestroy(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
+    _register("onDestroy", call, args, kwargs, nodeClass)
+
+
+def addOnScriptLoad(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Root") -> None:
+    _register("onScriptLoad", call, args, kwargs, nodeClass)
+
+
+def addOnScriptClose(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Root") -> None:
+    _register("onScriptClose", call, args, kwargs, nodeClass)
+
+
+def addKnobChanged(
+    call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*", node: Node | None = None
+) -> None:
+    _register("knobChanged", call, args, kwargs, nodeClass, node)
+
+
+def addAutolabel(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
+    _register("autolabel", call, args, kwargs, nodeClass)
+
+
+def addBeforeRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:
+    _register("beforeRender", call, args, kwargs, nodeClass)
+
+
+def addBeforeFrameRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:
+    _register("beforeFrameRender", call, args, kwargs, nodeClass)
+
+
+def removeBeforeFrameRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:
+    entries = state.callbacks.get("beforeFrameRender", [])
+    entries[:] = [entry for entry in entries if entry[0][0] is not call]
+
+
+def autolabel(node: Node) -> str:
+    """What a node shows in the graph: the last callback that says something, else its name."""
+    answers = [answer for answer in state.fire("autolabel", node) if answer is not None]
+    return str(answers[-1]) if answers else node.name()
+
+
+class Menu:
+    """A menu that remembers its commands."""
+
+    def __init__(self) -> None:
+        self.commands: dict[str, Call] = {}
+
+    def addCommand(self, name: str, command: Call, shortcut: str = "", icon: str = "") -> object:
+        self.commands[name] = command
+        return None
+
+
+_menus: dict[str, Menu] = {}
+
+
+def menu(name: str) -> Menu:
+    if not state.gui:
+        raise RuntimeError("there are no menus without a window")
+    return _menus.setdefault(name, Menu())

@@ -1,0 +1,348 @@
+"""Knobs: values, flags, expressions, undo, callbacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _tcl
+from ._state import state
+
+if TYPE_CHECKING:
+    from ._nodes import Node
+
+INVISIBLE = 0x1
+DO_NOT_WRITE = 0x2
+NO_UNDO = 0x4
+STARTLINE = 0x8
+DISABLED = 0x10
+FLAG_NAMES = {"INVISIBLE": INVISIBLE, "STARTLINE": STARTLINE, "DISABLED": DISABLED}
+"""The flags that a .nk file can carry; all others are the program's, and gone when a script is read again."""
+
+
+class Knob:
+    """The base; knows its node once it was added."""
+
+    def __init__(self, name: str, label: str = "", default: Any = None) -> None:
+        self._name = name
+        self._label = label
+        self._default = default
+        self._value: Any = default
+        self._node: Node | None = None
+        self._flags = 0
+        self._expression = ""
+        self.tip = ""
+        self.definition = ""
+
+    def _here(self) -> None:
+        state.on_main_only(f"knob {self._name}")
+        if self._node is not None:
+            self._node._alive()
+
+    def Class(self) -> str:
+        return type(self).__name__
+
+    def name(self) -> str:
+        self._here()
+        return self._name
+
+    def label(self) -> str:
+        self._here()
+        return self._label
+
+    def tooltip(self) -> str:
+        self._here()
+        return self.tip
+
+    def node(self) -> Node:
+        self._here()
+        assert self._node is not None
+        return self._node
+
+    def setFlag(self, flag: int) -> None:
+        self._here()
+        self._flags |= flag
+
+    def clearFlag(self, flag: int) -> None:
+        self._here()
+        self._flags &= ~flag
+
+    def getFlag(self, flag: int) -> bool:
+        return bool(self._flags & flag)
+
+    def visible(self) -> bool:
+        self._here()
+        return not self._flags & INVISIBLE
+
+    def hasExpression(self, index: int = -1) -> bool:
+        self._here()
+        return bool(self._expression)
+
+    def setExpression(self, expression: str, index: int = -1) -> bool:
+        self._here()
+        self._expression = expression
+        state.edits += 1
+        return True
+
+    def value(self) -> Any:
+        self._here()
+        return self._number() if self._expression else self._value
+
+    def getValue(self) -> Any:
+        return self.value()
+
+    def setValue(self, value: Any) -> Any:
+        self._here()
+        new = self._converted(value)
+        before, self._value, self._expression = self._value, new, ""
+        if new != before:
+            state.changed(self, before, new)
+            self._after_change()
+        if self._node is not None:
+            state.fire_quietly("knobChanged", self._node, self)
+        return True
+
+    def _converted(self, value: Any) -> Any:
+        return value
+
+    def _after_change(self) -> None:
+        pass
+
+    def restore(self, value: Any) -> None:
+        """Undo's way to set a value: the same, without being undone itself."""
+        self._value = value
+        state.edits += 1
+        self._after_change()
+
+    def not_default(self) -> bool:
+        return bool(self._expression) or self._value != self._default
+
+    def script_value(self) -> str:
+        """The value as a .nk file has it."""
+        if self._expression:
+            bare = re.fullmatch(r"[A-Za-z0-9_.]+", self._expression)
+            return "{{" + (self._expression if bare else _tcl.quoted(self._expression)) + "}}"
+        return self._script_text()
+
+    def _script_text(self) -> str:
+        return _tcl.quoted(str(self._value))
+
+    def read_script(self, word: str) -> None:
+        """Takes a value from a .nk file's word."""
+        if word.startswith("{{"):
+            self._expression = _tcl.value(_tcl.raw_words(_tcl.value(_tcl.value(word)))[0])
+            return
+        self._value = self._parsed(_tcl.value(word))
+
+    def _parsed(self, text: str) -> Any:
+        return self._converted(text)
+
+    # -- expressions
+
+    def _look_up(self, path: str) -> str:
+        owner, _, name = path.rpartition(".")
+        node = _owner(self._node, owner)
+        knob = node.knobs().get(name) if node is not None else None
+        if knob is None:
+            raise _tcl.TclError(f"no such knob {path}")
+        return str(knob.value())
+
+    def _exists(self, path: str) -> bool:
+        owner, _, name = path.rpartition(".")
+        node = _owner(self._node, owner)
+        match = re.fullmatch(r"input(\d*)", name)
+        if node is None or not match:
+            return node is not None and name in node.knobs()
+        return node.input(int(match.group(1) or 0)) is not None
+
+    def _tcl(self, text: str) -> str:
+        return _tcl.substitute(text, lambda words: _tcl.run_command(words, self._look_up, self._exists))
+
+    def _number(self) -> float:
+        text = self._tcl(self._expression)
+        text = re.sub(r"[A-Za-z_][\w]*\.[\w.]+", lambda match: str(self._index(match.group(0))), text)
+        match = re.fullmatch(r"(!?)(-?[\d.]+)", text.strip())
+        if not match:
+            raise _tcl.TclError(f"cannot evaluate {self._expression!r}")
+        number = float(match.group(2))
+        return float(not number) if match.group(1) else number
+
+    def _index(self, path: str) -> float:
+        owner, _, name = path.rpartition(".")
+        node = _owner(self._node, owner)
+        if node is None or name not in node.knobs():
+            raise _tcl.TclError(f"no such knob {path}")
+        return float(node.knobs()[name].getValue())
+
+
+def _owner(node: Node | None, path: str) -> Node | None:
+    """The node that a path names from another node: ``this``, ``parent``, ``root``, or a neighbour's name."""
+    current: Node | None = node
+    for step in path.split(".") if path else ():
+        if step == "root":
+            current = state.root
+        elif step == "parent" and current is not None:
+            current = current.parent()
+        elif step != "this" and current is not None:
+            group = current.parent()
+            current = group.node(step) if group is not None else None
+    return current
+
+
+class Array_Knob(Knob):
+    def _script_text(self) -> str:
+        return f"{self._value:g}" if isinstance(self._value, float) else str(self._value)
+
+
+class Int_Knob(Array_Knob):
+    def __init__(self, name: str, label: str = "", default: int = 0) -> None:
+        super().__init__(name, label, default)
+
+    def _converted(self, value: Any) -> int:
+        return int(float(value))
+
+    def value(self) -> int:
+        return int(super().value())
+
+
+class Double_Knob(Array_Knob):
+    def __init__(self, name: str, label: str = "", default: float = 0.0) -> None:
+        super().__init__(name, label, default)
+
+    def _converted(self, value: Any) -> float:
+        return float(value)
+
+
+class Boolean_Knob(Array_Knob):
+    def __init__(self, name: str, label: str = "", default: bool = False) -> None:
+        super().__init__(name, label, default)
+
+    def _converted(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return value not in ("false", "0", "")
+        return bool(value)
+
+    def value(self) -> bool:
+        return bool(super().value())
+
+    def _script_text(self) -> str:
+        return "true" if self._value else "false"
+
+
+class Enumeration_Knob(Array_Knob):
+    def __init__(self, name: str, label: str = "", values: Sequence[str] = (), default: str = "") -> None:
+        self._values = list(values)
+        super().__init__(name, label, default or (self._values[0] if self._values else ""))
+
+    def values(self) -> list[str]:
+        self._here()
+        return list(self._values)
+
+    def getValue(self) -> float:
+        return float(self._values.index(self.value()))
+
+    def _converted(self, value: Any) -> str:
+        if isinstance(value, (int, float)):
+            return self._values[int(value)]
+        if value not in self._values:
+            raise TypeError(f"{self._name}: {value!r} is not one of {self._values}")
+        return str(value)
+
+    def _script_text(self) -> str:
+        return _tcl.quoted(str(self._value))
+
+
+class String_Knob(Knob):
+    def __init__(self, name: str, label: str = "", default: str = "") -> None:
+        super().__init__(name, label, default)
+
+    def _converted(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"{self._name} wants a string, not {type(value).__name__}")
+        return value
+
+
+class EvalString_Knob(String_Knob):
+    """``value`` is the text as typed; ``evaluate`` and ``getValue`` run its TCL, which also eats backslashes."""
+
+    def getValue(self) -> str:
+        self._here()
+        return self._tcl(self._value)
+
+    def evaluate(self) -> str:
+        view = state.views[0]
+        text = self.getValue().replace("%V", view).replace("%v", view[:1])
+        return re.sub(r"%0?(\d*)d", lambda match: f"{state.frame:0{int(match.group(1) or 1)}d}", text)
+
+
+class File_Knob(EvalString_Knob):
+    def _after_change(self) -> None:
+        if self._node is not None:
+            self._node._forget_pictures()
+
+
+class Text_Knob(Knob):
+    def __init__(self, name: str, label: str = "", text: str = "") -> None:
+        super().__init__(name, label, text)
+
+    def not_default(self) -> bool:
+        return False
+
+
+class Tab_Knob(Knob):
+    def not_default(self) -> bool:
+        return False
+
+
+class Script_Knob(String_Knob):
+    def __init__(self, name: str, label: str = "", command: str = "") -> None:
+        super().__init__(name, label, command)
+        self.action: Callable[[], None] | None = None
+
+    def execute(self) -> None:
+        self._here()
+        assert self._node is not None
+        if self.action is not None:
+            self.action()
+            return
+        import nuke
+
+        state.context.append((self._node, self))
+        try:
+            exec(compile(self._value, self._name, "exec"), {"nuke": nuke})
+        finally:
+            state.context.pop()
+
+    def not_default(self) -> bool:
+        return False
+
+
+class PyScript_Knob(Script_Knob):
+    pass
+
+
+class Link_Knob(Knob):
+    """Shows another node's knob; takes and gives that one's value."""
+
+    def __init__(self, name: str, label: str = "", target: str = "") -> None:
+        super().__init__(name, label, None)
+        self.target = target
+
+    def getLinkedKnob(self) -> Knob:
+        self._here()
+        owner, _, name = self.target.rpartition(".")
+        node = self._node
+        inside = node.node(owner) if node is not None and hasattr(node, "node") else None
+        if inside is None or name not in inside.knobs():
+            raise _tcl.TclError(f"link {self._name} to {self.target} does not resolve")
+        return inside.knobs()[name]
+
+    def value(self) -> Any:
+        return self.getLinkedKnob().value()
+
+    def setValue(self, value: Any) -> Any:
+        return self.getLinkedKnob().setValue(value)
+
+    def not_default(self) -> bool:
+        return False

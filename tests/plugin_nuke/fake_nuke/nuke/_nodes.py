@@ -1,0 +1,672 @@
+"""Nodes: which classes and knobs there are, how they are wired, and what each does to a picture."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import _knobs as k
+from . import _tcl
+from ._picture import Picture, black, read_exr, write_exr
+from ._state import CancelledError, state
+
+FORMAT = (0, 0, 128, 96)
+_COMPRESSIONS = ["none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)", "RLE"]
+_EDGES = ["hold", "loop", "bounce", "black"]
+_ON_ERROR = ["error", "black", "checkerboard", "nearest frame"]
+_MERGES = ["over", "max", "stencil", "mask", "plus", "multiply"]
+_BOXES = ["union", "intersection", "A", "B"]
+
+
+@dataclass(frozen=True)
+class FrameRange:
+    """As nuke.FrameRange."""
+
+    _first: int
+    _last: int
+
+    def first(self) -> int:
+        return self._first
+
+    def last(self) -> int:
+        return self._last
+
+
+def _common() -> list[k.Knob]:
+    return [
+        k.String_Knob("name"),
+        k.Int_Knob("xpos"),
+        k.Int_Knob("ypos"),
+        k.Boolean_Knob("selected"),
+        k.EvalString_Knob("label"),
+        k.Boolean_Knob("disable"),
+        k.Boolean_Knob("hide_input"),
+    ]
+
+
+def _file_knobs() -> list[k.Knob]:
+    return [
+        k.File_Knob("file"),
+        k.Enumeration_Knob("file_type", "", ["exr", "dpx", "png"]),
+        k.Enumeration_Knob("colorspace", "", ["default", "linear", "sRGB"]),
+        k.Boolean_Knob("raw"),
+        k.Int_Knob("first", "", 1),
+        k.Int_Knob("last", "", 1),
+    ]
+
+
+def _read_knobs() -> list[k.Knob]:
+    return [
+        *_file_knobs(),
+        k.File_Knob("proxy"),
+        k.Int_Knob("origfirst", "", 1),
+        k.Int_Knob("origlast", "", 1),
+        k.Boolean_Knob("origset"),
+        k.Enumeration_Knob("before", "", _EDGES),
+        k.Enumeration_Knob("after", "", _EDGES),
+        k.Enumeration_Knob("on_error", "", _ON_ERROR),
+        k.Boolean_Knob("auto_alpha"),
+        k.Boolean_Knob("premultiplied"),
+        k.Enumeration_Knob("localizationPolicy", "", ["from auto-localize path", "on", "on demand", "off"]),
+        k.Boolean_Knob("postage_stamp", "", True),
+        k.Script_Knob("reload"),
+    ]
+
+
+def _write_knobs() -> list[k.Knob]:
+    return [
+        *_file_knobs(),
+        k.Enumeration_Knob("channels", "", ["rgb", "rgba", "alpha", "all"]),
+        k.Enumeration_Knob("datatype", "", ["16 bit half", "32 bit float"]),
+        k.Enumeration_Knob("compression", "", _COMPRESSIONS, "Zip (1 scanline)"),
+        k.Enumeration_Knob(
+            "metadata",
+            "",
+            ["no metadata", "default metadata", "all metadata except input/*", "all metadata"],
+            "default metadata",
+        ),
+        k.Boolean_Knob("create_directories"),
+        k.Boolean_Knob("use_limit"),
+        k.Int_Knob("version", "", 0),
+    ]
+
+
+def _merge_knobs() -> list[k.Knob]:
+    channels = ["rgba", "rgb", "alpha", "none"]
+    return [
+        k.Enumeration_Knob("operation", "", _MERGES),
+        k.Enumeration_Knob("Achannels", "", channels),
+        k.Enumeration_Knob("Bchannels", "", channels),
+        k.Enumeration_Knob("output", "", channels),
+        k.Enumeration_Knob("bbox", "", _BOXES),
+    ]
+
+
+def _group_knobs() -> list[k.Knob]:
+    return [k.String_Knob("help"), k.Int_Knob("tile_color", "", 0)]
+
+
+_KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
+    "Read": _read_knobs,
+    "Write": _write_knobs,
+    "Group": _group_knobs,
+    "Input": lambda: [k.Int_Knob("number")],
+    "Output": list,
+    "Dot": list,
+    "Grade": lambda: [k.Double_Knob("white", "", 1.0), k.Double_Knob("black", "", 0.0)],
+    "Keymix": lambda: [
+        k.Enumeration_Knob("channels", "", ["all", "rgb", "rgba"]),
+        k.Enumeration_Knob("maskChannel", "", ["rgba.alpha"]),
+        k.Boolean_Knob("invertMask"),
+        k.Enumeration_Knob("bbox", "", ["union", "B", "A"]),
+    ],
+    "Merge2": _merge_knobs,
+    "Premult": list,
+    "Copy": lambda: [
+        k.Enumeration_Knob("from0", "", ["rgba.alpha", "rgba.red"]),
+        k.Enumeration_Knob("to0", "", ["rgba.alpha", "rgba.red"]),
+    ],
+    "Expression": lambda: [k.String_Knob(f"expr{index}") for index in range(4)],
+    "Switch": lambda: [k.Int_Knob("which")],
+    "Remove": lambda: [
+        k.Enumeration_Knob("operation", "", ["remove", "keep"]),
+        k.Enumeration_Knob("channels", "", ["all", "rgba", "rgb", "alpha"]),
+    ],
+    "Viewer": list,
+}
+_INPUTS = {"Read": 0, "Input": 0, "Merge2": 2, "Copy": 2, "Keymix": 3, "Switch": 100, "Viewer": 10}
+
+
+class Node:
+    """One node. Only what Nuke's own class has is here; anything else is an AttributeError."""
+
+    def __init__(self, kind: str, group: Group | None) -> None:
+        if kind not in _KNOBS and kind != "Root":
+            raise RuntimeError(f"{kind}: Unknown command")
+        self._kind = kind
+        self._group = group
+        self._inputs: list[Node | None] = []
+        self._knobs: dict[str, k.Knob] = {}
+        self._user: list[k.Knob] = []
+        self._gone = False
+        self._validated: tuple[int, int, bool] | None = None
+        self._panel = False
+        for knob in [*_common(), *(_KNOBS[kind]() if kind in _KNOBS else ())]:
+            self._own(knob)
+        if kind == "Read":
+            reload = self._knobs["reload"]
+            assert isinstance(reload, k.Script_Knob)
+            reload.action = self._forget_pictures
+
+    def _own(self, knob: k.Knob) -> None:
+        knob._node = self
+        self._knobs[knob._name] = knob
+
+    def _alive(self) -> None:
+        if self._gone:
+            raise ValueError("A PythonObject is not attached to a node")
+
+    def _here(self, what: str = "a node") -> None:
+        state.on_main_only(what)
+        self._alive()
+
+    # -- what Python sees
+
+    def Class(self) -> str:
+        self._here()
+        return self._kind
+
+    def name(self) -> str:
+        self._here()
+        return str(self._knobs["name"]._value)
+
+    def setName(self, name: str, uncollide: bool = True, updateExpressions: bool = False) -> None:
+        self._here()
+        self._knobs["name"].setValue(name)
+
+    def fullName(self) -> str:
+        self._here()
+        above = f"{self._group.fullName()}." if self._group is not None and self._group is not state.root else ""
+        return above + self.name()
+
+    def parent(self) -> Group | None:
+        self._here()
+        return self._group
+
+    def knob(self, name: str | int) -> k.Knob | None:
+        self._here()
+        return self._knobs.get(name) if isinstance(name, str) else list(self._knobs.values())[name]
+
+    def knobs(self) -> dict[str, k.Knob]:
+        self._here()
+        return dict(self._knobs)
+
+    def __getitem__(self, name: str) -> k.Knob:
+        self._here()
+        if name not in self._knobs:
+            raise NameError(f"knob {name} does not exist")
+        return self._knobs[name]
+
+    def maxInputs(self) -> int:
+        self._here()
+        return _INPUTS.get(self._kind, 1)
+
+    def inputs(self) -> int:
+        self._here()
+        return len(self._inputs)
+
+    def input(self, index: int) -> Node | None:
+        self._here()
+        return self._inputs[index] if 0 <= index < len(self._inputs) else None
+
+    def setInput(self, index: int, node: Node | None) -> bool:
+        self._here()
+        if not 0 <= index < self.maxInputs():
+            return False
+        self._inputs += [None] * (index + 1 - len(self._inputs))
+        self._inputs[index] = node
+        while self._inputs and self._inputs[-1] is None:
+            self._inputs.pop()
+        state.edits += 1
+        state.fire_quietly("knobChanged", self, k.String_Knob("inputChange"))
+        return True
+
+    def showControlPanel(self, forceFloat: bool = False) -> None:
+        self._here()
+        self._panel = True
+        state.fire_quietly("knobChanged", self, k.String_Knob("showPanel"))
+
+    def writeKnobs(self, flags: int = 0) -> str:
+        """Without flags names only; TO_SCRIPT adds values, WRITE_NON_DEFAULT_ONLY leaves defaults out."""
+        self._here()
+        words = []
+        for name, knob in self._knobs.items():
+            if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
+                continue
+            if knob.getFlag(k.DO_NOT_WRITE) or (flags & 0x8 and not knob.not_default()):
+                continue
+            words.append(f"{name} {knob.script_value()}" if flags & 0x1 else name)
+        return " ".join(words)
+
+    def width(self) -> int:
+        self._here()
+        return self._format()[2]
+
+    def height(self) -> int:
+        self._here()
+        return self._format()[3]
+
+    def _format(self) -> tuple[int, int, int, int]:
+        picture = self._produce(state.frame, state.views[0], proxy=False)
+        return picture.display
+
+    def frameRange(self) -> FrameRange:
+        self._here()
+        first, last = self._range()
+        return FrameRange(first, last)
+
+    def _range(self) -> tuple[int, int]:
+        if self._kind == "Read":
+            return self._knobs["first"].value(), self._knobs["last"].value()
+        found = [one._range() for one in self._feeding() if one is not None]
+        if not found:
+            return state.root.firstFrame(), state.root.lastFrame()
+        return min(first for first, _ in found), max(last for _, last in found)
+
+    def _feeding(self) -> list[Node | None]:
+        return self._inputs
+
+    def forceValidate(self) -> None:
+        self._here()
+        self._validated = self._moment()
+
+    def _moment(self) -> tuple[int, int, bool]:
+        return state.edits, state.frame, state.proxy
+
+    def opHashes(self) -> list[int]:
+        """Empty where nothing validated the node since the last change, and always for a Dot."""
+        self._here()
+        if self._kind == "Dot" or self._validated != self._moment():
+            return []
+        return [int(self._hash(state.frame, view)[:15], 16) for view in state.views]
+
+    def _hash(self, frame: int, view: str) -> str:
+        own: list[object] = [self._kind, state.proxy]
+        for name, knob in sorted(self._knobs.items()):
+            if name in ("name", "xpos", "ypos", "selected", "label", "hide_input", "file"):
+                continue
+            if not isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
+                own.append((name, str(knob.value())))
+        if self._kind == "Read":
+            own.append(self._file(frame, view))
+        own += [one._hash(frame, view) if one is not None else None for one in self._feeding()]
+        return hashlib.md5(repr(own).encode()).hexdigest()
+
+    def metadata(self, key: str = "", time: float = 0, view: str = "") -> Any:
+        self._here()
+        found = self._produce(int(time or state.frame), view or state.views[0], False).metadata
+        return found.get(key) if key else found
+
+    # -- pictures
+
+    def _forget_pictures(self) -> None:
+        for key in [key for key in state.read_cache if key[0] == id(self)]:
+            del state.read_cache[key]
+
+    def _file(self, frame: int, view: str) -> str:
+        knob = self._knobs["file"]
+        assert isinstance(knob, k.File_Knob)
+        text = knob.getValue().replace("%V", view).replace("%v", view[:1])
+        text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
+        return re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
+
+    def _produce(self, frame: int, view: str, proxy: bool) -> Picture:
+        """The node's picture; raises ``RuntimeError`` with the host's words."""
+        if self._knobs["disable"].value():
+            return self._fed(0, frame, view, proxy)
+        return _WORK[self._kind](self, frame, view, proxy)
+
+    def _fed(self, index: int, frame: int, view: str, proxy: bool) -> Picture:
+        source = self._inputs[index] if index < len(self._inputs) else None
+        return source._produce(frame, view, proxy) if source is not None else black(FORMAT)
+
+
+class Group(Node):
+    """A node made of nodes; inputs and outputs are nodes inside it."""
+
+    def __init__(self, group: Group | None, kind: str = "Group") -> None:
+        super().__init__(kind, group)
+        self._nodes: list[Node] = []
+
+    def nodes(self) -> list[Node]:
+        self._here()
+        return list(self._nodes)
+
+    def node(self, name: str) -> Node | None:
+        self._here()
+        first, _, rest = name.partition(".")
+        found = next((one for one in self._nodes if one.name() == first), None)
+        return found.node(rest) if rest and isinstance(found, Group) else (None if rest else found)
+
+    def begin(self) -> Group:
+        self._here()
+        state.groups.append(self)
+        return self
+
+    def end(self) -> None:
+        self._here()
+        if not state.groups or state.groups[-1] is not self:
+            raise RuntimeError("end() of a group that was not begun")
+        state.groups.pop()
+
+    def __enter__(self) -> Group:
+        return self.begin()
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
+    def maxInputs(self) -> int:
+        self._here()
+        return sum(one._kind == "Input" for one in self._nodes)
+
+    def _outputs(self) -> list[Node]:
+        return [one for one in self._nodes if one._kind == "Output"]
+
+    def _feeding(self) -> list[Node | None]:
+        outputs: list[Node | None] = [*self._outputs()]
+        return outputs
+
+
+class Root(Group):
+    """The script itself."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "Root")
+        for knob in (
+            k.Int_Knob("first_frame", "", 1),
+            k.Int_Knob("last_frame", "", 100),
+            k.Enumeration_Knob("colorManagement", "", ["Nuke", "OCIO"]),
+            k.Enumeration_Knob("workingSpaceLUT", "", ["linear", "scene_linear", "ACES - ACEScg", "sRGB"]),
+            k.Enumeration_Knob("OCIO_config", "", ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1"]),
+            k.Boolean_Knob("proxy"),
+        ):
+            self._own(knob)
+
+    def fullName(self) -> str:
+        return "root"
+
+    def firstFrame(self) -> int:
+        self._here()
+        return int(self._knobs["first_frame"].value())
+
+    def lastFrame(self) -> int:
+        self._here()
+        return int(self._knobs["last_frame"].value())
+
+    def proxy(self) -> bool:
+        self._here()
+        return state.proxy
+
+    def setProxy(self, on: bool) -> None:
+        self._here()
+        state.proxy = bool(on)
+        state.edits += 1
+
+
+# -- what each class does
+
+
+def _read(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    first, last = node._knobs["first"].value(), node._knobs["last"].value()
+    for outside, edge in ((frame < first, "before"), (frame > last, "after")):
+        if outside:
+            mode = node._knobs[edge].value()
+            if mode == "black":
+                return black(FORMAT)
+            frame = first if edge == "before" else last
+    path = node._file(frame, view)
+    key = (id(node), path)
+    if key not in state.read_cache:
+        state.read_cache[key] = _load(node, path)
+    picture: Picture = state.read_cache[key]
+    if not node._knobs["raw"].value() and node._knobs["colorspace"].value() == "sRGB":
+        picture = picture.with_pixels(np.sign(picture.pixels) * np.abs(picture.pixels) ** 2.2)
+    return picture.half_size() if proxy else picture
+
+
+def _load(node: Node, path: str) -> Picture:
+    if not Path(path).is_file():
+        if node._knobs["on_error"].value() == "error":
+            raise RuntimeError(f"{node.fullName()}: {path}: No such file or directory")
+        return black(FORMAT)
+    return read_exr(Path(path))
+
+
+def _passes(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(0, frame, view, proxy)
+
+
+def _grade(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    source = node._fed(0, frame, view, proxy)
+    pixels = source.pixels.copy()
+    pixels[..., :3] = pixels[..., :3] * node._knobs["white"].value() + node._knobs["black"].value()
+    return source.with_pixels(pixels)
+
+
+def _input(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    assert node._group is not None
+    return node._group._fed(node._knobs["number"].value(), frame, view, proxy)
+
+
+def _group(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    assert isinstance(node, Group)
+    outputs = node._outputs()
+    if len(outputs) != 1:
+        raise RuntimeError(f"{node.fullName()} has {len(outputs)} Outputs")
+    return outputs[0]._produce(frame, view, proxy)
+
+
+def _keymix(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    b, a, mask = (node._fed(index, frame, view, proxy) for index in range(3))
+    pixels = b.pixels.copy()
+    amount = mask.on(b.data)[..., 3:]
+    wanted = slice(0, 3) if node._knobs["channels"].value() == "rgb" else slice(0, 4)
+    pixels[..., wanted] = pixels[..., wanted] * (1 - amount) + a.on(b.data)[..., wanted] * amount
+    return b.with_pixels(pixels)
+
+
+def _merge(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    b, a = node._fed(0, frame, view, proxy), node._fed(1, frame, view, proxy)
+    if node._knobs["output"].value() != "alpha" or node._knobs["bbox"].value() != "B":
+        raise NotImplementedError("the fake merges alpha in B's window only")
+    pixels, other = b.pixels.copy(), a.on(b.data)[..., 3]
+    operation = node._knobs["operation"].value()
+    if operation == "max":
+        pixels[..., 3] = np.maximum(pixels[..., 3], other)
+    elif operation == "stencil":
+        pixels[..., 3] *= 1 - other
+    else:
+        raise NotImplementedError(operation)
+    return b.with_pixels(pixels)
+
+
+def _premult(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    source = node._fed(0, frame, view, proxy)
+    pixels = source.pixels.copy()
+    pixels[..., :3] *= pixels[..., 3:]
+    return source.with_pixels(pixels)
+
+
+def _copy(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    b, a = node._fed(0, frame, view, proxy), node._fed(1, frame, view, proxy)
+    pixels = b.pixels.copy()
+    pixels[..., 3] = a.on(b.data)[..., 3]
+    return b.with_pixels(pixels)
+
+
+def _expression(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    source = node._fed(0, frame, view, proxy)
+    pixels = source.pixels.copy()
+    letters = dict(zip("rgba", range(4), strict=True))
+    for index in range(4):
+        text = node._knobs[f"expr{index}"].value()
+        if text:
+            pixels[..., index] = source.pixels[..., letters[text]]
+    return source.with_pixels(pixels)
+
+
+def _switch(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(node._knobs["which"].value(), frame, view, proxy)
+
+
+_WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
+    "Read": _read,
+    "Write": _passes,
+    "Dot": _passes,
+    "Output": _passes,
+    "Remove": _passes,
+    "Grade": _grade,
+    "Input": _input,
+    "Group": _group,
+    "Keymix": _keymix,
+    "Merge2": _merge,
+    "Premult": _premult,
+    "Copy": _copy,
+    "Expression": _expression,
+    "Switch": _switch,
+}
+
+
+# -- rendering
+
+
+def execute_multiple(nodes: Sequence[Node], ranges: Sequence[tuple[int, int, int]], views: Sequence[str]) -> None:
+    """Renders Writes for frames and views: the files are real."""
+    state.on_main_only("execute")
+    if state.busy:
+        raise RuntimeError("I'm already executing something else")
+    writes = [node for node in nodes if node.Class() == "Write" and not node["disable"].value()]
+    if len(writes) != len(nodes) or not writes:
+        raise RuntimeError("no active Write operators")
+    unknown = [view for view in views if view not in state.views]
+    if unknown:
+        raise RuntimeError(f"no view {unknown[0]}")
+    state.cancel_asked = False
+    state.busy.append("execute")
+    before = state.frame
+    try:
+        for write in writes:
+            state.fire("beforeRender", write)
+        for first, last, step in ranges:
+            for frame in range(first, last + 1, step):
+                state.frame = frame
+                _execute_frame(writes, frame, views)
+        for write in writes:
+            # As Nuke counts: a Write's hash is another one after every render.
+            write._knobs["version"]._value += 1
+            state.edits += 1
+    finally:
+        state.frame = before
+        state.busy.remove("execute")
+
+
+def _execute_frame(writes: Sequence[Node], frame: int, views: Sequence[str]) -> None:
+    for view in views:
+        for write in writes:
+            limits = write["first"].value(), write["last"].value()
+            if write["use_limit"].value() and not limits[0] <= frame <= limits[1]:
+                continue
+            state.fire("beforeFrameRender", write)
+            if state.cancel_asked:
+                raise CancelledError("Cancelled")
+            if state.cancel_at is not None and frame >= state.cancel_at:
+                raise RuntimeError("Cancelled")
+            _write_frame(write, frame, view)
+            state.rendered.append((write.name(), frame, view))
+
+
+def _write_frame(write: Node, frame: int, view: str) -> None:
+    path = Path(write._file(frame, view))
+    if not write._file(frame, view):
+        raise RuntimeError(f"{write.fullName()}: there is no output file name")
+    if write["create_directories"].value():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.parent.is_dir():
+        raise RuntimeError(f"{path}: No such file or directory")
+    picture = write._fed(0, frame, view, state.proxy)
+    if not write["raw"].value():
+        picture = replace(picture, pixels=np.sign(picture.pixels) * np.abs(picture.pixels) ** (1 / 2.2))
+    write_exr(
+        path,
+        picture,
+        write["channels"].value(),
+        write["datatype"].value() == "16 bit half",
+        "none" if write["compression"].value() == "none" else "zip",
+        write["metadata"].value() == "all metadata",
+    )
+
+
+def make(kind: str, group: Group) -> Node:
+    """A new node in a group, without a name yet."""
+    node: Node = Group(group) if kind == "Group" else Node(kind, group)
+    group._nodes.append(node)
+    state.edits += 1
+    return node
+
+
+def unique_name(wanted: str, group: Group) -> str:
+    """As Nuke uncollides: the trailing number counts up."""
+    taken = {one.name() for one in group._nodes}
+    stem = re.sub(r"\d+$", "", wanted)
+    name, number = wanted, 1
+    while name in taken:
+        name, number = f"{stem}{number}", number + 1
+    return name
+
+
+def user_knob(words: Sequence[str]) -> k.Knob:
+    """The knob of an ``addUserKnob`` line; raises ``TclError`` on what Nuke would not take."""
+    kind, name, options = int(words[0]), _tcl.value(words[1]) if len(words) > 1 else "", list(words[2:])
+    facts: dict[str, str] = {}
+    flags: list[str] = []
+    while options:
+        word = options.pop(0)
+        if word[:1] in "+-" and word[1:].isupper():
+            flags.append(word)
+        elif word == "R":
+            facts[word] = f"{options.pop(0)} {options.pop(0)}"
+        elif word in ("l", "t", "T", "M", "n"):
+            facts[word] = options.pop(0)
+        else:
+            raise _tcl.TclError(f"addUserKnob: {word!r} of {name} is not understood")
+    label, text = (_tcl.value(facts.get(key, "")) for key in ("l", "T"))
+    choices = [_tcl.value(word) for word in _tcl.raw_words(_tcl.value(facts.get("M", "")))]
+    made: dict[int, Callable[[], k.Knob]] = {
+        1: lambda: k.String_Knob(name, label),
+        2: lambda: k.File_Knob(name, label),
+        3: lambda: k.Int_Knob(name, label),
+        4: lambda: k.Enumeration_Knob(name, label, choices),
+        6: lambda: k.Boolean_Knob(name, label),
+        7: lambda: k.Double_Knob(name, label),
+        20: lambda: k.Tab_Knob(name, label),
+        22: lambda: k.PyScript_Knob(name, label, text),
+        26: lambda: k.Text_Knob(name, label, text),
+        41: lambda: k.Link_Knob(name, label, text),
+    }
+    if kind not in made:
+        raise _tcl.TclError(f"addUserKnob: there is no knob type {kind}")
+    knob = made[kind]()
+    knob.tip = _tcl.value(facts.get("t", ""))
+    knob.definition = " ".join(words)
+    for flag in flags:
+        if flag[1:] not in k.FLAG_NAMES:
+            raise _tcl.TclError(f"addUserKnob: flag {flag} is not understood")
+        if flag.startswith("+"):
+            knob._flags |= k.FLAG_NAMES[flag[1:]]
+    return knob

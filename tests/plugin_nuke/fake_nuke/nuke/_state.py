@@ -1,0 +1,117 @@
+"""What a running Nuke remembers, and the rules that it enforces while it does."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ._knobs import Knob
+    from ._nodes import Group, Node, Root
+
+Call = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
+
+
+class Deadlock(AssertionError):
+    """Nuke would hang here for ever."""
+
+
+class CancelledError(Exception):
+    """As nuke.CancelledError."""
+
+
+class Change(NamedTuple):
+    """A knob's value before and after, for undo."""
+
+    knob: Knob
+    before: object
+    after: object
+
+
+class State:
+    """One Nuke. Tests look at ``messages``, ``printed``, ``tasks`` and ``rendered``, and set ``cancel_at``."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.gui = True
+        self.queue: deque[Call] = deque()
+        self.callbacks: dict[str, list[tuple[Call, str, Node | None]]] = {}
+        self.context: list[tuple[Node, Knob | None]] = []
+        self.busy: list[str] = []
+        self.groups: list[Group] = []
+        self.root: Root
+        self.frame = 1
+        self.views = ["main"]
+        self.proxy = False
+        self.edits = 0
+        self.messages: list[str] = []
+        self.printed: list[str] = []
+        self.answers: deque[bool] = deque()
+        self.tasks: list[Any] = []
+        self.rendered: list[tuple[str, int, str]] = []
+        self.cancel_at: int | None = None
+        self.cancel_asked = False
+        self.undo: list[list[Change]] = []
+        self.redo: list[list[Change]] = []
+        self.undo_open: list[list[Change]] = []
+        self.undo_off = 0
+        self.undoing = False
+        self.read_cache: dict[tuple[int, str], Any] = {}
+        self.callback_errors: list[str] = []
+
+    def on_main_only(self, what: str) -> None:
+        """Node access from another thread corrupts Nuke; the fake refuses it."""
+        if threading.get_ident() != self.thread:
+            raise RuntimeError(f"{what}: not on the main thread")
+
+    def fire(self, event: str, node: Node, knob: Knob | None = None) -> list[object]:
+        """Runs an event's callbacks with the node as context; their exceptions are the caller's."""
+        answers: list[object] = []
+        kind = node.Class()
+        self.context.append((node, knob))
+        self.busy.append(event)
+        try:
+            for (call, args, kwargs), wanted, only in list(self.callbacks.get(event, ())):
+                if wanted in ("*", kind) and only in (None, node):
+                    answers.append(call(*args, **kwargs))
+        finally:
+            self.context.pop()
+            self.busy.pop()
+        return answers
+
+    def fire_quietly(self, event: str, node: Node, knob: Knob | None = None) -> None:
+        """As Nuke does for node events: an exception is printed, and kept for the tests to see."""
+        try:
+            self.fire(event, node, knob)
+        except Exception:  # noqa: BLE001 - any exception of a callback, as the host prints any
+            self.callback_errors.append(traceback.format_exc())
+
+    def changed(self, knob: Knob, before: object, after: object) -> None:
+        """A knob has a new value: caches are doubtful, undo remembers."""
+        self.edits += 1
+        if self.undo_off or self.undoing or knob.getFlag(0x4):
+            return
+        change = Change(knob, before, after)
+        if self.undo_open:
+            self.undo_open[-1].append(change)
+        else:
+            self.undo.append([change])
+        self.redo.clear()
+
+    def process_events(self) -> int:
+        """One turn of the interface's loop: runs what was queued for the main thread; returns how much."""
+        self.on_main_only("process_events")
+        if not self.gui:
+            return 0
+        count = 0
+        while self.queue:
+            call, args, kwargs = self.queue.popleft()
+            call(*args, **kwargs)
+            count += 1
+        return count
+
+
+state = State()

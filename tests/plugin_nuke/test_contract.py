@@ -1,0 +1,36 @@
+"""The contract on the stand-in for Nuke, with a real server over TCP: with a window and in a terminal.
+
+``matte.selftest`` runs the same cases inside a real Nuke.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from matte import contract
+from matte.bench import Case, Server
+from matte.selftest import Runner
+from nuke._state import State
+
+
+def run_case(case: Case, folder: Path, server: Server, state: State) -> None:
+    """Goes on with the case and with the host's loop in turn, as a window does."""
+    runner = Runner(case, folder, server)
+    while not runner.step():
+        state.process_events()
+        time.sleep(0.005)
+    assert runner.result is not None
+    assert not runner.result.trouble, runner.result.trouble
+    assert not state.callback_errors, state.callback_errors[0]
+
+
+@pytest.mark.parametrize("case", contract.cases(window=True), ids=lambda case: case.__name__)
+def test_in_a_window(case: Case, window: State, server: Server, tmp_path: Path) -> None:
+    run_case(case, tmp_path, server, window)
+
+
+@pytest.mark.parametrize("case", contract.cases(window=False), ids=lambda case: case.__name__)
+def test_in_a_terminal(case: Case, terminal: State, server: Server, tmp_path: Path) -> None:
+    run_case(case, tmp_path, server, terminal)
