@@ -1,8 +1,13 @@
-"""A shot through the server: plans the frames, keeps several under way, resumes, and reports each one.
+"""A shot through the server: reads ahead, keeps several frames under way, writes behind, resumes, and reports
+each frame.
 
-The rules: nothing is started when the plan is impossible; a frame whose result on disk was made from the same
-inputs, options and version is skipped; a result made from something else is only replaced when the caller says
-so; a frame that fails is reported while the others are finished; results appear under their final name whole.
+The rules: a frame whose result on disk was made from the same inputs, plate solve, options, version and weights
+is skipped; a result made from something else is only replaced when the caller says so; a frame that fails is
+reported while the others are finished; results appear under their final name whole.
+
+Three kinds of work overlap: a few threads read, decode videos and solve plates; the server decodes, infers and
+encodes; a few threads write results and comps. How many frames are in each is bounded, so a shot's length does
+not matter. The client's socket belongs to the calling thread alone.
 """
 
 from __future__ import annotations
@@ -11,66 +16,48 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from matte_link.client import Answer, MatteClient
 from matte_link.errors import LinkError
-from matte_link.job import write_atomically
-from matte_link.messages import Accepted, Digest, Failure, Inline, Matte, Pong, Progress, digest_of
+from matte_link.messages import Accepted, Blob, Failure, Matte, MatteReply, Pong, Progress, digest_of
 from matte_link.options import MatteOptions
-from matte_link.sequence import FramePattern, format_frames, parse_frames
 
 from . import exr
-from .colour import from_scene_linear, to_scene_linear
-from .comp import comp_over
 from .core.image import SCENE_LINEAR
 from .errors import MatteError
+from .outputs import MovieReport, comp_stamp, sweep, write_comp, write_matte, write_movies
+from .pictures import Pictures, Sent
+from .plate_solve import PlateSolve, facts_of
+from .shot import Camera, Shot, ShotFrame, Sources, plan_shot
 
-FRAMES_UNDER_WAY = 3
+__all__ = [
+    "Camera",
+    "FrameReport",
+    "Listener",
+    "Shot",
+    "ShotFrame",
+    "ShotReport",
+    "Sources",
+    "describe",
+    "plan_shot",
+    "report_json",
+    "run_shot",
+]
 
-
-@dataclass(frozen=True)
-class Sources:
-    """The pictures of a shot as the artist names them: files or patterns; empty means not given."""
-
-    plate: str
-    clean_plate: str
-    output: str
-    core: str = ""
-    holdout: str = ""
-    background: str = ""
-    comp: str = ""
-
-
-@dataclass(frozen=True)
-class ShotFrame:
-    """One frame's files."""
-
-    frame: int
-    plate: Path
-    clean_plate: Path
-    output: Path
-    core: Path | None = None
-    holdout: Path | None = None
-    background: Path | None = None
-    comp: Path | None = None
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A plan: every file was seen to exist, and no output is an input."""
-
-    frames: tuple[ShotFrame, ...]
-    options: MatteOptions = field(default_factory=MatteOptions)
-    overwrite: bool = False
-    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+# Read and waiting to be sent; sent and not yet answered; answered and not yet on disk.
+FRAMES_AHEAD, FRAMES_UNDER_WAY, FRAMES_BEHIND = 3, 3, 3
+_READERS, _WRITERS = 2, 2
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
 class FrameReport:
-    """How one frame ended: ``status`` is done, skipped or failed."""
+    """How one frame ended: ``status`` is done, skipped or failed. ``files`` are its pictures by role."""
 
     frame: int
     status: str
@@ -79,15 +66,20 @@ class FrameReport:
     diagnostics: Mapping[str, object] = field(default_factory=dict)
     code: str = ""
     message: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ShotReport:
-    """Every frame's end, in order of frames; ``stopped`` is why the rest was not tried."""
+    """Every frame's end, in order of frames; ``stopped`` is why the rest was not tried. ``solve`` is a sentence
+    on the plate solve, ``solve_file`` where it lies."""
 
     frames: tuple[FrameReport, ...]
     stopped: str = ""
     stopped_code: str = ""
+    movies: tuple[MovieReport, ...] = ()
+    solve: str = ""
+    solve_file: str = ""
 
     @property
     def failed(self) -> tuple[FrameReport, ...]:
@@ -98,250 +90,264 @@ class ShotReport:
 Listener = Callable[[FrameReport | tuple[int, Progress]], None]
 
 
-def plan_shot(sources: Sources, frames: str, options: MatteOptions, overwrite: bool = False) -> Shot:
-    """The frames of a shot with all their files; raises ``MatteError`` with the codes bad_range, no_frames,
-    missing_frame, bad_output, output_is_input."""
-    try:
-        patterns = {name: FramePattern(text) for name, text in vars(sources).items() if text}
-        wanted = parse_frames(frames) if frames else ()
-    except ValueError as error:
-        raise MatteError("bad_range", str(error)) from None
-    numbers = wanted or _frames_of(patterns["plate"])
-    planned = tuple(_shot_frame(patterns, number) for number in numbers)
-    _check_inputs(planned)
-    _check_outputs(patterns, planned)
-    return Shot(planned, options, overwrite)
-
-
-def _frames_of(plate: FramePattern) -> tuple[int, ...]:
-    if not plate.is_sequence:
-        return (1,)
-    found = plate.frames_on_disk()
-    if not found:
-        raise MatteError(
-            "no_frames", f"No file matches {plate.text}.", "Check the folder and the number of # in the name."
-        )
-    missing = set(range(found[0], found[-1] + 1)) - set(found)
-    if missing:
-        raise MatteError(
-            "missing_frame",
-            f"{plate.text} has no frame {format_frames(missing)} between {found[0]} and {found[-1]}.",
-            "Render what is missing, or name the frames wanted with --frames.",
-        )
-    return found
-
-
-def _shot_frame(patterns: Mapping[str, FramePattern], number: int) -> ShotFrame:
-    def optional(name: str) -> Path | None:
-        return patterns[name].path(number) if name in patterns else None
-
-    return ShotFrame(
-        frame=number,
-        plate=patterns["plate"].path(number),
-        clean_plate=patterns["clean_plate"].path(number),
-        output=patterns["output"].path(number),
-        core=optional("core"),
-        holdout=optional("holdout"),
-        background=optional("background"),
-        comp=optional("comp"),
-    )
-
-
-def _inputs(frame: ShotFrame) -> list[Path]:
-    named = (frame.plate, frame.clean_plate, frame.core, frame.holdout, frame.background)
-    return [path for path in named if path is not None]
-
-
-def _check_inputs(planned: Sequence[ShotFrame]) -> None:
-    absent = sorted({path for frame in planned for path in _inputs(frame) if not path.is_file()})
-    if absent:
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise MatteError(
-            "missing_frame",
-            f"{absent[0]}{more} does not exist; nothing was started.",
-            "Correct the name, or leave the frame out with --frames.",
-        )
-
-
-def _check_outputs(patterns: Mapping[str, FramePattern], planned: Sequence[ShotFrame]) -> None:
-    for name in ("output", "comp"):
-        if name in patterns and len(planned) > 1 and not patterns[name].is_sequence:
-            raise MatteError(
-                "bad_output",
-                f"{patterns[name].text} is one file for {len(planned)} frames.",
-                "Put a frame number into its name, such as matte.####.exr.",
-            )
-    if Path(patterns["output"].text).suffix.lower() != ".exr":
-        raise MatteError("bad_output", f"{patterns['output'].text} is not an EXR; mattes are float EXRs.")
-    inputs = {path.resolve() for frame in planned for path in _inputs(frame)}
-    outputs = [path.resolve() for frame in planned for path in (frame.output, frame.comp) if path]
-    clash = next((path for path in outputs if path in inputs), None)
-    if clash is not None:
-        raise MatteError(
-            "output_is_input",
-            f"{clash} is both input and output; nothing was started.",
-            "Choose another output.",
-        )
-    if len(set(outputs)) < len(outputs):
-        raise MatteError("bad_output", "The matte and the comp have the same name.", "Choose two names.")
-
-
 def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
-    """Runs the plan to its end; never raises for a frame's sake. ``KeyboardInterrupt`` cancels and re-raises."""
-    runner = _Runner(shot, client, client.ping(client.patience_s), listener)
-    try:
-        runner.run()
-    except LinkError as error:
-        return runner.report(str(error), error.code)
-    except KeyboardInterrupt:
-        for request_id in client.outstanding:
-            client.cancel(request_id)
-        raise
-    return runner.report()
+    """Runs the plan to its end; never raises for a frame's sake. Raises ``MatteError`` where a given plate solve
+    cannot be used. ``KeyboardInterrupt`` cancels and re-raises, with every file whole."""
+    with Pictures(shot.options) as pictures:
+        server = client.ping(client.patience_s)
+        solve = PlateSolve(shot, pictures, server.version)
+        runner = _Runner(shot, client, server, listener, _Tools(pictures, solve))
+        try:
+            runner.run()
+        except LinkError as error:
+            return runner.report(str(error), error.code)
+        return runner.finished()
+
+
+@dataclass(frozen=True)
+class _Tools:
+    pictures: Pictures
+    solve: PlateSolve
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A frame whose request can go."""
+
+    frame: ShotFrame
+    request: Matte
+    stamp: str
 
 
 @dataclass
 class _UnderWay:
-    frame: ShotFrame
+    ready: _Ready
     started: float
 
 
 class _Runner:
-    def __init__(self, shot: Shot, client: MatteClient, server: Pong, listener: Listener) -> None:
+    def __init__(self, shot: Shot, client: MatteClient, server: Pong, listener: Listener, tools: _Tools) -> None:
         self._shot = shot
         self._client = client
-        self._server = server
         self._listener = listener
+        self._tools = tools
+        self._model = _model_of(shot.options, server)
+        self._version = server.version
         self._reports: dict[int, FrameReport] = {}
+        self._preparing: deque[Future[_Ready | FrameReport]] = deque()
         self._under_way: dict[str, _UnderWay] = {}
-        self._clean: tuple[tuple[Path, int], Inline, str] | None = None
+        self._writing: deque[Future[FrameReport]] = deque()
 
     def run(self) -> None:
         waiting = iter(self._shot.frames)
+        with ThreadPoolExecutor(_READERS, "reader") as readers, ThreadPoolExecutor(_WRITERS, "writer") as writers:
+            try:
+                self._loop(waiting, readers, writers)
+            finally:
+                # What is being written is finished; nothing further is begun.
+                readers.shutdown(wait=False, cancel_futures=True)
+                writers.shutdown(wait=True)
+                self._collect(wait=True)
+                for request_id in self._client.outstanding:
+                    self._client.cancel(request_id)
+                self._save_solve()
+
+    def _loop(
+        self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor, writers: ThreadPoolExecutor
+    ) -> None:
         while True:
-            self._fill(waiting)
-            if not self._under_way:
+            self._read_ahead(waiting, readers)
+            self._send()
+            self._collect()
+            if not (self._preparing or self._under_way or self._writing):
                 return
-            answer = self._client.receive(0.2)
-            if answer is not None:
-                self._finish(self._under_way.pop(answer.id), answer)
+            answer = self._client.receive(_LOOK_S)
+            while answer is not None:
+                item = self._under_way.pop(answer.id)
+                self._writing.append(writers.submit(self._finish, item, answer))
+                answer = self._client.receive(0.0)
+
+    def finished(self) -> ShotReport:
+        """The report, with the videos made of the frames where all are there."""
+        report = self.report()
+        if report.failed or not (self._shot.movies.matte or self._shot.movies.comp):
+            return report
+        last = self._shot.frames[-1].frame
+
+        def said(words: str) -> None:
+            self._listener((last, Progress("movie", words, 0, 1)))
+
+        return replace(report, movies=tuple(write_movies(self._shot, self._tools.pictures, said)))
 
     def report(self, stopped: str = "", code: str = "") -> ShotReport:
         ordered = [self._reports[frame.frame] for frame in self._shot.frames if frame.frame in self._reports]
-        return ShotReport(tuple(ordered), stopped, code)
+        path = self._shot.solve_file if self._tools.solve.applies else None
+        kept = str(path) if path and path.is_file() else ""
+        return ShotReport(tuple(ordered), stopped, code, (), self._tools.solve.summary(), kept)
 
-    def _fill(self, waiting: Iterator[ShotFrame]) -> None:
-        while len(self._under_way) < FRAMES_UNDER_WAY:
+    def _save_solve(self) -> None:
+        try:
+            self._tools.solve.save()
+        except OSError:
+            # The frames of an output folder that cannot be written say so themselves.
+            return
+
+    # -- reading
+
+    def _read_ahead(self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor) -> None:
+        while len(self._preparing) < FRAMES_AHEAD and len(self._writing) < FRAMES_BEHIND:
             frame = next(waiting, None)
             if frame is None:
                 return
-            try:
-                self._start(frame)
-            except OSError as error:
-                self._fail(frame, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
+            self._preparing.append(readers.submit(self._prepare, frame))
 
-    def _start(self, frame: ShotFrame) -> None:
-        request = self._request(frame)
-        stamp = str(request.hints["stamp"])
-        if frame.output.exists() and not self._shot.overwrite:
-            if exr.read_stamp(frame.output) == stamp:
-                self._end(FrameReport(frame.frame, "skipped", str(frame.output)))
-            else:
-                self._fail(
-                    frame,
-                    "exists",
-                    f"{frame.output} exists and was made from other inputs or settings; "
-                    "use --overwrite to replace it.",
-                )
-            return
-        self._under_way[request.id] = _UnderWay(frame, time.monotonic())
-        self._client.submit(request, lambda event: self._progress(frame.frame, event))
+    def _prepare(self, frame: ShotFrame) -> _Ready | FrameReport:
+        try:
+            return self._prepared(frame)
+        except MatteError as error:
+            return self._failed(frame, error.code, str(error))
+        except OSError as error:
+            return self._failed(frame, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
 
-    def _request(self, frame: ShotFrame) -> Matte:
-        plate = _inline(frame.plate)
-        clean, clean_digest = self._clean_plate(frame.clean_plate)
-        guides = {"core": _optional(frame.core), "holdout": _optional(frame.holdout)}
-        stamp = _stamp(
-            {
-                "plate": digest_of(plate.data),
-                "clean_plate": clean_digest,
-                **{name: digest_of(guide.data) for name, guide in guides.items() if guide},
-            },
-            self._shot.options,
-            self._server.version,
+    def _prepared(self, frame: ShotFrame) -> _Ready | FrameReport:
+        for path in (frame.output, frame.comp):
+            if path is not None:
+                sweep(path)
+        ready = self._ready(frame)
+        if not frame.output.exists() or self._shot.overwrite:
+            return ready
+        if exr.read_stamp(frame.output) != ready.stamp:
+            return self._failed(
+                frame,
+                "exists",
+                f"{frame.output} exists and was made from other inputs or settings; use --overwrite to replace it.",
+            )
+        diagnostics = exr.read_diagnostics(frame.output)
+        self._comp(frame, ready.stamp, str(diagnostics.get("colourspace", "")))
+        return FrameReport(
+            frame.frame, "skipped", str(frame.output), diagnostics=diagnostics, files=_files(frame)
         )
-        return Matte(
+
+    def _ready(self, frame: ShotFrame) -> _Ready:
+        pictures, solve = self._tools.pictures, self._tools.solve
+        sent = {
+            role: found
+            for role in ("plate", "clean_plate", "core", "holdout")
+            if (found := pictures.sent(frame, role)) is not None
+        }
+        alignment = facts_of(solve.alignment(frame)) if solve.applies else {}
+        options = pictures.request_options(frame, frame.output)
+        stamp = self._stamp(sent, alignment, options)
+        request = Matte(
             id=uuid.uuid4().hex,
             frame=frame.frame,
-            plate=plate,
-            clean_plate=clean,
-            options=self._shot.options,
-            core=guides["core"],
-            holdout=guides["holdout"],
+            plate=sent["plate"].picture,
+            clean_plate=sent["clean_plate"].picture,
+            options=options,
+            core=sent["core"].picture if "core" in sent else None,
+            holdout=sent["holdout"].picture if "holdout" in sent else None,
             priority="batch",
             shot=self._shot.name,
             hints={"stamp": stamp},
+            alignment=alignment,
+        )
+        return _Ready(frame, request, stamp)
+
+    def _stamp(self, sent: Mapping[str, Sent], alignment: Mapping[str, object], options: MatteOptions) -> str:
+        """What a result is made from, as one word written into it: the same inputs give the same word."""
+        digests = {role: picture.digest for role, picture in sent.items()}
+        facts = json.dumps([digests, alignment, options.to_dict(), self._version, self._model], sort_keys=True)
+        return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+
+    # -- the server
+
+    def _send(self) -> None:
+        while self._preparing and self._preparing[0].done() and len(self._under_way) < FRAMES_UNDER_WAY:
+            ready = self._preparing.popleft().result()
+            if isinstance(ready, FrameReport):
+                self._end(ready)
+                continue
+            self._under_way[ready.request.id] = _UnderWay(ready, time.monotonic())
+            self._client.submit(ready.request, self._progress_of(ready.frame.frame))
+
+    def _progress_of(self, frame: int) -> Callable[[Accepted | Progress], None]:
+        def heard(event: Accepted | Progress) -> None:
+            if isinstance(event, Progress):
+                self._listener((frame, event))
+
+        return heard
+
+    # -- writing
+
+    def _collect(self, wait: bool = False) -> None:
+        while self._writing and (wait or self._writing[0].done()):
+            self._end(self._writing.popleft().result())
+
+    def _finish(self, item: _UnderWay, answer: Answer) -> FrameReport:
+        frame = item.ready.frame
+        if isinstance(answer, Failure):
+            return self._failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
+        try:
+            self._write(item.ready, answer)
+        except MatteError as error:
+            return self._failed(frame, error.code, str(error))
+        except OSError as error:
+            return self._failed(frame, "cannot_write", f"{frame.output} cannot be written: {error.strerror}.")
+        # What the server worked on it, where it says so: waiting for other frames is nobody's cost.
+        worked = answer.diagnostics.get("seconds")
+        spent = sum(worked.values()) if isinstance(worked, Mapping) else time.monotonic() - item.started
+        seconds = round(float(spent), 3)
+        return FrameReport(
+            frame.frame, "done", str(frame.output), seconds, answer.diagnostics, files=_files(frame)
         )
 
-    def _clean_plate(self, path: Path) -> tuple[Inline | Digest, str]:
-        """A still clean plate is read and hashed once a shot."""
-        key = (path, path.stat().st_mtime_ns)
-        if self._clean is None or self._clean[0] != key:
-            picture = _inline(path)
-            self._clean = (key, picture, digest_of(picture.data))
-        return self._clean[1], self._clean[2]
+    def _write(self, ready: _Ready, answer: MatteReply) -> None:
+        data: Blob = answer.data
+        write_matte(ready.frame, data, ready.stamp, self._tools.pictures)
+        self._comp(ready.frame, ready.stamp, str(answer.diagnostics.get("colourspace", "")))
 
-    def _progress(self, frame: int, event: Accepted | Progress) -> None:
-        if isinstance(event, Progress):
-            self._listener((frame, event))
+    def _comp(self, frame: ShotFrame, stamp: str, space: str) -> None:
+        """The comp, where one is wanted and the one that is there is not of this matte and background."""
+        if frame.comp is None or frame.background is None:
+            return
+        mark = comp_stamp(frame, stamp, self._tools.pictures)
+        if frame.comp.exists() and not self._shot.overwrite:
+            if exr.read_stamp(frame.comp) == mark:
+                return
+            raise MatteError(
+                "exists",
+                f"{frame.comp} exists and was made from something else; use --overwrite to replace it.",
+            )
+        write_comp(frame, mark, space, self._tools.pictures)
 
-    def _finish(self, item: _UnderWay, answer: Answer) -> None:
-        frame = item.frame
-        if isinstance(answer, Failure):
-            self._fail(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
-            return
-        try:
-            write_atomically(str(frame.output), answer.data)
-            if frame.comp and frame.background:
-                _write_comp(frame.output, frame.background, frame.comp)
-        except OSError as error:
-            self._fail(frame, "cannot_write", f"{frame.output} cannot be written: {error.strerror}.")
-            return
-        except MatteError as error:
-            self._fail(frame, error.code, str(error))
-            return
-        seconds = time.monotonic() - item.started
-        self._end(FrameReport(frame.frame, "done", str(frame.output), seconds, answer.diagnostics))
-
-    def _fail(self, frame: ShotFrame, code: str, message: str) -> None:
-        self._end(FrameReport(frame.frame, "failed", str(frame.output), code=code, message=message))
+    def _failed(self, frame: ShotFrame, code: str, message: str) -> FrameReport:
+        return FrameReport(
+            frame.frame, "failed", str(frame.output), code=code, message=message, files=_files(frame)
+        )
 
     def _end(self, report: FrameReport) -> None:
         self._reports[report.frame] = report
         self._listener(report)
 
 
-def _inline(path: Path) -> Inline:
-    return Inline(path.read_bytes(), path.name)
+def _files(frame: ShotFrame) -> dict[str, str]:
+    roles = ("plate", "clean_plate", "core", "holdout", "background", "comp")
+    files = {role: str(path) for role in roles if (path := getattr(frame, role)) is not None}
+    return {**files, **{f"{role}_picture": str(number) for role, number in frame.inside.items()}}
 
 
-def _optional(path: Path | None) -> Inline | None:
-    return None if path is None else _inline(path)
-
-
-def _stamp(digests: Mapping[str, str], options: MatteOptions, version: str) -> str:
-    """What a result was made from, as one word written into it: the same inputs give the same word."""
-    facts = json.dumps([dict(digests), options.to_dict(), version], sort_keys=True)
-    return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
-
-
-def _write_comp(matte: Path, background: Path, comp: Path) -> None:
-    """The comp, in scene-linear light, written as scene-linear EXR or as sRGB in any other format."""
-    picture = exr.read_image(background)
-    result = comp_over(exr.read_image(matte), to_scene_linear(picture, picture.colourspace))
-    if comp.suffix.lower() != ".exr":
-        result = from_scene_linear(result, "srgb")
-    exr.write_image(comp, result)
+def _model_of(options: MatteOptions, server: Pong) -> list[str]:
+    """Which model and which weights make the results: 'auto' is the server's first."""
+    name = options.model
+    if name == "auto" and server.models:
+        name = server.models[0]
+    if not options.weights:
+        return [name, str(server.weights.get(name, ""))]
+    try:
+        return [name, digest_of(Path(options.weights).read_bytes())]
+    except OSError:
+        # A file that only the server sees is known by its name.
+        return [name, options.weights]
 
 
 def describe(diagnostics: Mapping[str, object]) -> str:
@@ -370,6 +376,12 @@ def report_json(report: ShotReport, server: str, options: MatteOptions) -> str:
         "options": options.to_dict(),
         "working_space": SCENE_LINEAR,
         "stopped": report.stopped,
-        "frames": [vars(frame) | {"diagnostics": dict(frame.diagnostics)} for frame in report.frames],
+        "solve": report.solve,
+        "solve_file": report.solve_file,
+        "movies": [vars(movie) for movie in report.movies],
+        "frames": [
+            vars(frame) | {"diagnostics": dict(frame.diagnostics), "files": dict(frame.files)}
+            for frame in report.frames
+        ],
     }
     return json.dumps(facts, indent=2, sort_keys=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 
 from matte_link.messages import Progress
@@ -13,7 +16,6 @@ from rich.progress import (
     MofNCompleteColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
 
@@ -24,6 +26,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 # Exit codes, the same for every command.
 OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 130
+_PACE_FRAMES = 30
 
 
 def complain(message: str, code: str = "") -> None:
@@ -32,24 +35,70 @@ def complain(message: str, code: str = "") -> None:
     err.print(f"[bold red]{escape(label)}[/]{escape(message)}")
 
 
+class Pace:
+    """Frames per second over the last frames that were made, and the time that the rest will take.
+
+    Frames that were there already say nothing of how long the others take. ``clock`` is seconds."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total = total
+        self._clock = clock
+        self._ends: deque[float] = deque([clock()], maxlen=_PACE_FRAMES)
+        self.ended = 0
+
+    def count(self, made: bool) -> None:
+        """One more frame has ended."""
+        self.ended += 1
+        if made:
+            self._ends.append(self._clock())
+        elif len(self._ends) == 1:
+            self._ends[0] = self._clock()
+
+    @property
+    def rate(self) -> float:
+        """Frames per second; 0 where it is not known yet."""
+        seconds = self._ends[-1] - self._ends[0]
+        return (len(self._ends) - 1) / seconds if seconds > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the last frame; None where it is not known yet."""
+        return (self._total - self.ended) / self.rate if self.rate else None
+
+    def __str__(self) -> str:
+        if self.left_s is None:
+            return ""
+        return f"{self.rate:.2f} frames/s, {duration(self.left_s)} left"
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 42 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 class ShotProgress:
-    """A listener for :func:`batch.run_shot`: a bar in a terminal, plain lines in a log."""
+    """A listener for :func:`batch.run_shot`: a bar in a terminal, plain lines in a log; both say how many frames
+    a second are made and how much time is left."""
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._ended = 0
+        self._pace = Pace(total)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[pace]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             console=err,
             transient=True,
             disable=not err.is_terminal,
         )
-        self._task = self._bar.add_task("matting", total=total, rate="")
+        self._task = self._bar.add_task("matting", total=total, pace="")
 
     def __enter__(self) -> ShotProgress:
         self._bar.start()
@@ -68,19 +117,19 @@ class ShotProgress:
             self._bar.update(self._task, description=f"frame {frame}: {stage.stage}")
 
     def _frame_ended(self, report: FrameReport) -> None:
-        self._ended += 1
-        speed = self._bar.tasks[self._task].speed
-        self._bar.update(self._task, completed=self._ended, rate=f"{speed:.2f} frames/s" if speed else "")
+        self._pace.count(report.status == "done")
+        self._bar.update(self._task, completed=self._pace.ended, pace=str(self._pace))
         printer = self._bar.console if err.is_terminal else err
         printer.print(self._line(report))
 
     def _line(self, report: FrameReport) -> str:
-        place = f"[{self._ended}/{self._total}] frame {report.frame}"
+        place = f"[{self._pace.ended}/{self._total}] frame {report.frame}"
         if report.status == "failed":
             return f"{escape(place)}: [bold red]failed[/] ({report.code}): {escape(report.message)}"
         if report.status == "skipped":
             return f"{escape(place)}: already done, {escape(report.output)}"
-        return f"{escape(place)}: {report.seconds:.1f} s, {escape(describe(report.diagnostics))}"
+        pace = "" if err.is_terminal else f"{self._pace}, "
+        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(describe(report.diagnostics))}"
 
 
 def flush() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import OrderedDict
@@ -101,8 +102,9 @@ class FrameSolver:
         image, layers = matte_image(result, space, request.options)
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
-        exr.write_image(target, stamped(image, request), form, layers)
-        diagnostics = {**result.diagnostics, "device": self.device, "seconds": stages.seconds()}
+        figures = {**result.diagnostics, "colourspace": space}
+        exr.write_image(target, stamped(image, request, figures), form, layers)
+        diagnostics = {**figures, "device": self.device, "seconds": stages.seconds()}
         return Finished(job.number, request.output, diagnostics)
 
     # -- inputs
@@ -267,10 +269,13 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
     return image, layers
 
 
-def stamped(image: Image, request: Matte) -> Image:
-    """The image with the client's mark of what it was made from, where the client gave one."""
-    stamp = request.hints.get("stamp")
-    if not stamp:
-        return image
-    mark = exr.Attribute("string", str(stamp)[:200])
-    return replace(image, metadata={**image.metadata, exr.STAMP: mark})
+def stamped(image: Image, request: Matte, figures: Mapping[str, object]) -> Image:
+    """The image with the frame's figures, and with the client's mark of what it was made from where it gave one.
+
+    A plate that is itself a result keeps neither of its own."""
+    facts = json.dumps(figures, sort_keys=True, default=float)
+    marks: dict[str, object] = {exr.DIAGNOSTICS: exr.Attribute("string", facts)}
+    if stamp := request.hints.get("stamp"):
+        marks[exr.STAMP] = exr.Attribute("string", str(stamp)[:200])
+    kept = {name: value for name, value in image.metadata.items() if name != exr.STAMP}
+    return replace(image, metadata={**kept, **marks})

@@ -1,10 +1,13 @@
-"""``cleanplate matte``: a plate and its clean plate to EXR mattes."""
+"""``cleanplate matte``: plates and their clean plates to mattes: a frame, a shot, a folder, a video, or a job file
+of several."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from matte_link.client import MatteClient
@@ -15,15 +18,23 @@ from matte_link.options import MatteOptions, OptionSpec, option_specs
 from rich.markup import escape
 
 from . import console
-from .batch import Shot, ShotReport, Sources, plan_shot, report_json, run_shot
+from .batch import ShotReport, report_json, run_shot
 from .errors import MatteError
+from .job_file import ShotOrder, read_job
 from .local import LocalServer
+from .shot import CAMERAS, ENDS, Shot
 
 EPILOG = """\
 examples:
   cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr
   cleanplate matte plate.%04d.png --clean clean.png -o out/matte.####.exr --frames 1001-1100x2,1200
   cleanplate matte portrait.jpg --clean empty.jpg -o matte.exr --background beach.jpg --comp comp.png
+  cleanplate matte take7.mov --clean empty.png -o take7_matte.mov --background sea.mp4 --comp comp.mp4
+  cleanplate matte portraits/ --clean empty_studio.png -o mattes/
+  cleanplate matte --job tonight.yaml
+
+OUT is EXR (float, everything kept), PNG or TIFF (16 bit, sRGB), or .mov (ProRes 4444 with alpha; its float EXRs
+stay beside it in OUT.frames). The same command again goes on where it was interrupted.
 
 exit codes: 0 every frame is done, 1 some frames failed, 2 the input cannot work, 3 no server, 130 interrupted
 """
@@ -39,16 +50,30 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "plate", metavar="PLATE", help="the shot: a file, or a pattern such as plate.####.exr"
+        "plate",
+        nargs="?",
+        default="",
+        metavar="PLATE",
+        help="the shot: a file, a pattern such as plate.####.exr, a video, or a folder of portraits",
     )
     parser.add_argument(
         "--clean",
-        required=True,
+        default="",
         metavar="CLEAN",
-        help="the same view without the subject: a still or a pattern",
+        help="the same view without the subject: a still, a pattern, a video, or a folder for a folder",
     )
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="the EXRs to write, e.g. matte.####.exr"
+        "--clean-offset",
+        type=int,
+        default=0,
+        metavar="N",
+        help="frame n of the plate goes with frame n + N of a clean plate sequence (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-o", "--output", default="", metavar="OUT", help="what to write, such as matte.####.exr or matte.mov"
+    )
+    parser.add_argument(
+        "--job", default="", metavar="FILE", help="several shots, YAML or JSON, instead of PLATE, --clean and -o"
     )
     parser.add_argument(
         "--frames", default="", metavar="RANGE", help="1001-1100x2,1200 (default: all that are there)"
@@ -57,8 +82,34 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--holdout", default="", metavar="FILE", help="matte of what is certainly not subject"
     )
-    parser.add_argument("--background", default="", metavar="BG", help="new background for --comp")
-    parser.add_argument("--comp", default="", metavar="COMP", help="also write the subject over BG")
+    parser.add_argument(
+        "--camera",
+        choices=CAMERAS,
+        default="auto",
+        help="one alignment for the whole shot (locked) or one for each frame (moving); auto finds out",
+    )
+    parser.add_argument(
+        "--solve", default="", metavar="FILE", help="use this plate solve, a JSON that a run leaves beside OUT"
+    )
+    parser.add_argument(
+        "--background", default="", metavar="BG", help="new background for --comp: a still, a pattern or a video"
+    )
+    parser.add_argument(
+        "--background-offset",
+        type=int,
+        default=0,
+        metavar="N",
+        help="frame n goes before frame n + N of a background sequence (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--background-end",
+        choices=ENDS,
+        default="loop",
+        help="what a background that is too short does (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--comp", default="", metavar="COMP", help="also write the subject over BG: pictures, or a video with sound"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace results made from something else")
     parser.add_argument(
         "--server",
@@ -114,25 +165,52 @@ def options_from(arguments: argparse.Namespace) -> MatteOptions:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    if bool(arguments.background) != bool(arguments.comp):
-        raise MatteError(
-            "bad_option", "--background and --comp go together: one names the picture, one the file."
-        )
-    sources = Sources(
-        plate=arguments.plate,
-        clean_plate=arguments.clean,
-        output=arguments.output,
-        core=arguments.core,
-        holdout=arguments.holdout,
-        background=arguments.background,
-        comp=arguments.comp,
-    )
-    shot = plan_shot(sources, arguments.frames, options_from(arguments), arguments.overwrite)
+    shots = [order.plan() for order in _orders(arguments)]
     with server_for(arguments.server, arguments.keys) as endpoint:
-        report = mattes(shot, endpoint)
+        reports = []
+        for number, shot in enumerate(shots, 1):
+            if len(shots) > 1:
+                console.err.print(escape(f"shot {number} of {len(shots)}: {shot.title}"))
+            reports.append(_one_shot(shot, endpoint))
+            if reports[-1].stopped:
+                break
         if arguments.json:
-            write_report(arguments.json, report, endpoint, shot.options)
-    return conclude(report, len(shot.frames))
+            write_reports(arguments.json, reports, endpoint, shots)
+    codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
+    return max(codes, default=console.OK)
+
+
+def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
+    """What is asked for: the shots of a file, or the one on the command line."""
+    words = ("plate", "clean", "output", "frames", "core", "holdout", "background", "comp", "solve")
+    if arguments.job:
+        given = [word for word in words if getattr(arguments, word)]
+        if given:
+            raise MatteError("bad_option", f"With --job, the file says what {given[0]} is; leave it out here.")
+        orders = read_job(Path(arguments.job))
+        return tuple(replace(order, overwrite=order.overwrite or arguments.overwrite) for order in orders)
+    for word, shown in (("plate", "PLATE"), ("clean", "--clean"), ("output", "-o OUT")):
+        if not getattr(arguments, word):
+            raise MatteError("bad_option", f"{shown} is missing.", "Name it, or several shots with --job FILE.")
+    return (
+        ShotOrder(
+            **{word: getattr(arguments, word) for word in words},
+            camera=arguments.camera,
+            clean_offset=arguments.clean_offset,
+            background_offset=arguments.background_offset,
+            background_end=arguments.background_end,
+            overwrite=arguments.overwrite,
+            options=options_from(arguments),
+        ),
+    )
+
+
+def _one_shot(shot: Shot, endpoint: Endpoint) -> ShotReport:
+    """A shot of several: what makes one impossible must not keep the others from being made."""
+    try:
+        return mattes(shot, endpoint)
+    except LinkError as error:
+        return ShotReport((), str(error), error.code)
 
 
 def mattes(shot: Shot, endpoint: Endpoint) -> ShotReport:
@@ -141,10 +219,16 @@ def mattes(shot: Shot, endpoint: Endpoint) -> ShotReport:
         return run_shot(shot, client, progress)
 
 
-def write_report(path: str, report: ShotReport, endpoint: Endpoint, options: MatteOptions) -> None:
-    """``--json``; raises ``MatteError("cannot_write", ...)``."""
+def write_reports(
+    path: str, reports: Sequence[ShotReport], endpoint: Endpoint, shots: Sequence[Shot]
+) -> None:
+    """``--json``: the report of one shot, or ``{"shots": [...]}`` of several; raises
+    ``MatteError("cannot_write", ...)``."""
+    pairs = zip(reports, shots, strict=False)
+    each = [report_json(report, endpoint.address, shot.options) for report, shot in pairs]
+    text = each[0] if len(shots) == 1 else '{"shots": [' + ", ".join(each) + "]}"
     try:
-        write_atomically(path, report_json(report, endpoint.address, options).encode())
+        write_atomically(path, (text + "\n").encode())
     except OSError as error:
         raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None
 
@@ -157,12 +241,18 @@ def conclude(report: ShotReport, wanted: int) -> int:
         f"{done} done, {skipped} already there, {len(report.failed)} failed, "
         f"{wanted - len(report.frames)} not tried."
     )
+    if report.solve:
+        console.out.print(escape(report.solve))
+    for movie in report.movies:
+        words = {"done": "written", "skipped": "already there"}
+        console.out.print(escape(f"{movie.path}: {words.get(movie.status, movie.message)}"))
     for frame in report.failed:
-        console.err.print(f"  frame {frame.frame}: {escape(frame.message)}")
+        console.err.print(f"  frame {frame.frame} ({frame.code}): {escape(frame.message)}")
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
         return console.NO_SERVER
-    return console.FRAMES_FAILED if report.failed else console.OK
+    broken = report.failed or any(movie.status == "failed" for movie in report.movies)
+    return console.FRAMES_FAILED if broken else console.OK
 
 
 @contextmanager
