@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from matte_link.errors import LinkError, UnavailableError
 
-from . import console, demo_cli, matte_cli, serve_cli
+from . import clean_cli, console, demo_cli, farm_cli, matte_cli, serve_cli
 from .errors import MatteError
 
 DESCRIPTION = """\
@@ -27,7 +27,9 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     demo_cli.add_parser(subparsers)
     matte_cli.add_parser(subparsers)
+    clean_cli.add_parser(subparsers)
     serve_cli.add_parsers(subparsers)
+    farm_cli.add_parser(subparsers)
     return top
 
 

@@ -108,6 +108,13 @@ def _add_serve(subparsers: Any) -> None:
     parser.add_argument(
         "--metrics", default="", metavar="HOST:PORT", help="serve figures for Prometheus there, at /metrics"
     )
+    parser.add_argument(
+        "--stop-when-idle",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="stop after so many seconds without a client (default: never)",
+    )
     parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log (default: text)")
     parser.set_defaults(run=run_serve)
 
@@ -137,6 +144,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
         keys=arguments.keys,
         metrics=arguments.metrics,
         hang_s=arguments.hang_seconds,
+        idle_s=arguments.stop_when_idle,
         limits=limits,
     )
     return serve(config)

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class ServerConfig:
     metrics: str = ""
     """``host:port`` for Prometheus; empty serves none."""
     hang_s: float = 300.0
+    idle_s: float = 0.0
+    """Stops by itself after so long without a client; 0 never does."""
     limits: ServiceLimits = field(default_factory=ServiceLimits)
 
 
@@ -88,7 +90,8 @@ def _serve(config: ServerConfig) -> int:
         start = _Start({"address": address, "metrics": page.address if page else ""}, mailbox)
         with _signals(mailbox):
             pool.start()
-            Transport(router, service, pool, mailbox, unsent, start.observe, page.publish if page else None).run()
+            publish, enough = page.publish if page else None, _enough(config, service)
+            Transport(router, service, pool, mailbox, unsent, start.observe, publish, enough).run()
     if start.failure:
         raise start.failure
     journal.note("stopped", address=address)
@@ -162,6 +165,11 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _enough(config: ServerConfig, service: Service) -> Callable[[], bool]:
+    """Whether the server has been idle for longer than it is to stay."""
+    return lambda: 0 < config.idle_s < service.idle_s
 
 
 class _Start:

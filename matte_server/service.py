@@ -154,11 +154,13 @@ class Service:
         self._answered_bytes = 0
         self._last_number = 0
         self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS_KEPT)
+        self._busy_at = self._started
 
     # -- messages of clients
 
     def receive(self, client: Client, message: Message) -> Iterator[Outgoing]:
         """Handles a message; yields what to send, in order."""
+        self._busy_at = self._clock()
         try:
             yield from self._handle(client, message)
         except Exception as error:  # noqa: BLE001 - one message must not end a server; unknown errors are logged
@@ -363,6 +365,13 @@ class Service:
         path = self._spool.folder / frame.job.result
         self._spool.adopt(path)
         return path
+
+    @property
+    def idle_s(self) -> float:
+        """How long nobody has asked for anything and nothing was under way."""
+        if self._by_number:
+            self._busy_at = self._clock()
+        return self._clock() - self._busy_at
 
     def _forget(self, frame: _Frame) -> None:
         self._release(frame.job.pictures)

@@ -117,7 +117,7 @@ class Unsent:
 
 class Transport:
     """The loop around one bound ROUTER. ``observe`` hears every worker event after the service did;
-    ``publish`` gets the server's state once a second."""
+    ``publish`` gets the server's state once a second; the loop ends when ``enough`` says so."""
 
     def __init__(
         self,
@@ -128,6 +128,7 @@ class Transport:
         unsent: Unsent,
         observe: Callable[[WorkerEvent], None],
         publish: Callable[[Mapping[str, Any]], None] | None = None,
+        enough: Callable[[], bool] = lambda: False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._router = router
@@ -137,6 +138,7 @@ class Transport:
         self._unsent = unsent
         self._observe = observe
         self._publish = publish
+        self._enough = enough
         self._limits = limits
         self._stopped = False
 
@@ -155,6 +157,7 @@ class Transport:
             if time.monotonic() - ticked > _LOOK_MS / 1000:
                 ticked = time.monotonic()
                 self._send_all(self._service.tick())
+                self._stopped |= self._enough()
             if self._publish and time.monotonic() - published > _TICK_MS / 1000:
                 published = time.monotonic()
                 self._publish(self._service.state())

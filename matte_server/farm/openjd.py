@@ -1,0 +1,175 @@
+"""An Open Job Description bundle: template, parameter values and asset references.
+
+The template asks for the TASK_CHUNKING extension, so that the farm cuts the frames as the ChunkSize parameter
+says, and its step environment holds one matting server for as long as a worker's session lasts: it is started
+before the session's first chunk, its address reaches the chunks as CLEANPLATE_SERVER, and it is stopped after
+the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from matte_link.job import write_atomically
+
+from ..errors import MatteError
+from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range
+
+Document = dict[str, Any]
+_STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
+_START_S, _STOP_S = 600, 60
+_NOTICE_S = 15
+_LONGEST_TEXT = 1024
+"""The specification's limit of a STRING parameter's value."""
+
+
+def documents(work: Work, plan: FarmPlan) -> Mapping[str, Document]:
+    """The bundle's files by name. The parameters are there twice: as ``deadline`` reads them, and as the flat
+    map that ``openjd run -p`` takes."""
+    values = _values(work, plan)
+    return {
+        "template.yaml": template(work, plan),
+        "parameter_values.yaml": {
+            "parameterValues": [{"name": name, "value": value} for name, value in values.items()]
+        },
+        "openjd_parameters.yaml": values,
+        "asset_references.yaml": {
+            "assetReferences": {
+                "inputs": {"filenames": list(work.inputs), "directories": []},
+                "outputs": {"directories": list(work.folders)},
+                "referencedPaths": [],
+            }
+        },
+    }
+
+
+def write_bundle(folder: Path, files: Mapping[str, Document]) -> None:
+    """Writes the bundle; raises ``MatteError`` where the folder holds one already, or cannot be written."""
+    taken = next((name for name in files if (folder / name).exists()), None)
+    if taken:
+        raise MatteError(
+            "exists", f"{folder / taken} exists already.", "Choose another --bundle folder, or remove it first."
+        )
+    try:
+        for name, document in files.items():
+            text = yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True)
+            write_atomically(str(folder / name), text.encode())
+    except OSError as error:
+        raise MatteError("cannot_write", f"{folder} cannot be written: {error.strerror}.") from None
+
+
+def template(work: Work, plan: FarmPlan) -> Document:
+    """The job template."""
+    step: Document = {
+        "name": "Matte",
+        "stepEnvironments": [_environment()],
+        "parameterSpace": {
+            "taskParameterDefinitions": [
+                {
+                    "name": "Frame",
+                    "type": "CHUNK[INT]",
+                    "range": "{{Param.Frames}}",
+                    "chunks": {"defaultTaskCount": "{{Param.ChunkSize}}", "rangeConstraint": "CONTIGUOUS"},
+                }
+            ]
+        },
+        "script": {"actions": {"onRun": _action([_said(word) for word in work.command])}},
+    }
+    if plan.gpu:
+        step["hostRequirements"] = {"amounts": [{"name": "amount.worker.gpu", "min": 1}]}
+    return {
+        "specificationVersion": "jobtemplate-2023-09",
+        "extensions": ["TASK_CHUNKING"],
+        "name": "{{Param.JobName}}",
+        "description": "Mattes by Cleanplate.",
+        "parameterDefinitions": list(_parameters(work, plan)),
+        "steps": [step],
+    }
+
+
+def _parameters(work: Work, plan: FarmPlan) -> Iterator[Document]:
+    yield _text("JobName", work.name, "What the farm calls the job.")
+    for word in work.command:
+        if isinstance(word, PathWord):
+            yield {
+                "name": word.name,
+                "type": "PATH",
+                "objectType": "FILE",
+                "dataFlow": "NONE",
+                "description": word.help,
+            }
+    yield _text("Frames", plain_range(work.frames), "The frames, such as 1001-1100,1200.")
+    yield {
+        "name": "ChunkSize",
+        "type": "INT",
+        "minValue": 1,
+        "default": plan.chunk,
+        "description": "Frames one task makes. Any size gives the same pixels.",
+    }
+    yield _text(
+        "MattingServer",
+        plan.server,
+        "Address of one matting server for all workers; empty starts one on each worker.",
+    )
+    yield _text("Keys", plan.keys, "The client's key file for that server, as a worker sees it.")
+    yield _text("Device", plan.device, "Where each worker's own server computes: auto, cpu, cuda or mps.")
+    yield _text("Cleanplate", plan.cleanplate, "The cleanplate command on a worker.")
+    if work.host:
+        yield _text("Host", work.host, "The host application's command on a worker.")
+
+
+def _values(work: Work, plan: FarmPlan) -> Document:
+    """Every parameter's value. Paths have no default: the specification wants those relative to the template."""
+    paths = {word.name: word.path for word in work.command if isinstance(word, PathWord)}
+    others = {each["name"]: each["default"] for each in _parameters(work, plan) if "default" in each}
+    return {**paths, **others}
+
+
+def _text(name: str, default: str, description: str) -> Document:
+    if len(default) > _LONGEST_TEXT:
+        raise MatteError(
+            "bad_option",
+            f"{name} is longer than the {_LONGEST_TEXT} characters that a job's parameter may have.",
+            "Cut the frames into several jobs.",
+        )
+    return {"name": name, "type": "STRING", "default": default, "description": description}
+
+
+def _environment() -> Document:
+    start = ["farm", "start", "--state", _STATE, "--server", "{{Param.MattingServer}}"]
+    start += ["--keys", "{{Param.Keys}}", "--device", "{{Param.Device}}"]
+    stop = ["farm", "stop", "--state", _STATE]
+    return {
+        "name": "MattingServer",
+        "description": "One matting server for all chunks of a worker's session.",
+        "script": {
+            "actions": {
+                "onEnter": {"command": "{{Param.Cleanplate}}", "args": start, "timeout": _START_S},
+                "onExit": {"command": "{{Param.Cleanplate}}", "args": stop, "timeout": _STOP_S},
+            }
+        },
+    }
+
+
+def _action(words: list[str]) -> Document:
+    return {
+        "command": words[0],
+        "args": words[1:],
+        "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": _NOTICE_S},
+    }
+
+
+_SAID = {FRAMES: "{{Task.Param.Frame}}", CLEANPLATE: "{{Param.Cleanplate}}", HOST: "{{Param.Host}}"}
+
+
+def _said(word: str | PathWord) -> str:
+    if isinstance(word, PathWord):
+        return f"{{{{Param.{word.name}}}}}"
+    if word in _SAID:
+        return _SAID[word]
+    if "{{" in word:
+        raise MatteError("bad_option", f"{word!r} cannot stand in a job template.", "Leave out the double braces.")
+    return word

@@ -1,0 +1,156 @@
+"""The matting server that stays on a worker while a farm's session lasts: started, found again, stopped.
+
+The session's own processes come and go, so the server is told to nobody but a small state file. It outlives
+the command that started it; a session that ends without a word leaves a server that stops by itself when it
+has been idle for long enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from matte_link.client import MatteClient
+from matte_link.endpoint import Endpoint
+from matte_link.job import write_atomically
+
+from ..errors import MatteError
+from ..server import PARENT_VARIABLE
+
+START_S = 300.0
+IDLE_S = 1800.0
+_STOP_S = 20.0
+_ANSWER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A server that a session uses. ``pid`` 0: somebody else's, which is left alone. ``started`` is the
+    process's start time, so that another process under the same number is never stopped."""
+
+    address: str
+    keys: str = ""
+    pid: int = 0
+    started: float = 0.0
+    log: str = ""
+
+
+def use_shared(state: Path, address: str, keys: str) -> Resident:
+    """Notes the server that all workers share, once it has answered. Raises ``LinkError`` where it does not, and
+    ``MatteError`` where the address or the keys are unusable."""
+    try:
+        endpoint = Endpoint.resolve(address, keys)
+    except ValueError as error:
+        raise MatteError("bad_address", str(error)) from None
+    with MatteClient(endpoint) as client:
+        client.ping(_ANSWER_S)
+    resident = Resident(address, keys)
+    _write(state, resident)
+    return resident
+
+
+def start(state: Path, arguments: tuple[str, ...] = (), start_s: float = START_S) -> Resident:
+    """Starts a server on a free loopback port, or finds the one that ``state`` tells of. ``arguments`` are
+    further ones of ``cleanplate serve``. Raises ``MatteError("no_server", ...)`` with the server's reason."""
+    there = read(state)
+    if there and _process(there):
+        return there
+    log = state.with_suffix(".log")
+    state.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", "--log", "json"]
+    command += ["--stop-when-idle", f"{IDLE_S:g}", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != PARENT_VARIABLE}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            env=environment,
+            # The farm ends what its action left behind by process group, or waits for it.
+            start_new_session=True,
+        )
+    facts = _await_ready(process, start_s)
+    if not facts:
+        process.kill()
+        process.wait()
+        raise MatteError("no_server", f"The matting server did not start: {_last_line(log)}", f"See {log}.")
+    started = psutil.Process(process.pid).create_time()
+    resident = Resident(facts["address"], "", process.pid, started, str(log))
+    _write(state, resident)
+    return resident
+
+
+def _await_ready(process: subprocess.Popen[bytes], start_s: float) -> dict[str, Any]:
+    """The server's line on standard output; empty where it ended or took too long."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    output = process.stdout
+    assert output is not None
+
+    def read_line() -> None:
+        lines.put(output.readline())
+        output.close()
+
+    threading.Thread(target=read_line, daemon=True).start()
+    try:
+        return dict(json.loads(lines.get(timeout=start_s)))
+    except (queue.Empty, ValueError):
+        return {}
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."
+
+
+def stop(state: Path) -> Resident | None:
+    """Stops the session's server and forgets it; None where there is none. One that somebody else runs stays."""
+    resident = read(state)
+    if resident is None:
+        return None
+    process = _process(resident)
+    if process:
+        _end(process)
+    state.unlink(missing_ok=True)
+    return resident
+
+
+def _end(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        workers = process.children(recursive=True)
+        process.terminate()
+        _, alive = psutil.wait_procs([process, *workers], timeout=_STOP_S)
+        for left in alive:
+            left.kill()
+        psutil.wait_procs(alive, timeout=_STOP_S)
+
+
+def read(state: Path) -> Resident | None:
+    """What the state file tells; None where there is none, or it is damaged."""
+    try:
+        return Resident(**json.loads(state.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _process(resident: Resident) -> psutil.Process | None:
+    if not resident.pid:
+        return None
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(resident.pid)
+        if abs(process.create_time() - resident.started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def _write(state: Path, resident: Resident) -> None:
+    write_atomically(str(state), json.dumps(asdict(resident)).encode())

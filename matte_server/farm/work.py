@@ -1,0 +1,159 @@
+"""What a farm is to do, independent of the farm: which frames, and the command that makes some of them.
+
+A command is a list of words. :data:`FRAMES` stands for the chunk's frames, :data:`CLEANPLATE` and :data:`HOST`
+for the programs, whose place on the worker only the farm knows; every other word is meant literally.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from matte_link.sequence import format_frames, parse_frames
+
+from ..batch import Shot, Sources
+from ..errors import MatteError
+
+FRAMES = "<frames>"
+CLEANPLATE = "<cleanplate>"
+HOST = "<host>"
+
+
+@dataclass(frozen=True)
+class PathWord:
+    """A path on the command line that the farm may map to the worker's own, under the name ``name``."""
+
+    name: str
+    path: str
+    help: str
+
+
+Word = str | PathWord
+
+
+@dataclass(frozen=True)
+class Work:
+    """``command`` makes the frames of one chunk, ``inputs`` are all files read and ``folders`` those written
+    to. ``host`` is the program of a host application where the command needs one."""
+
+    name: str
+    frames: tuple[int, ...]
+    command: tuple[Word, ...]
+    inputs: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class FarmPlan:
+    """How the work is cut and where its mattes are computed. ``server`` empty: one resident server on each
+    worker; else the address of one for all, with ``keys`` the client's key file as a worker sees it."""
+
+    chunk: int = 10
+    server: str = ""
+    keys: str = ""
+    device: str = "auto"
+    cleanplate: str = "cleanplate"
+    gpu: bool = False
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1:
+            raise MatteError("bad_option", f"A chunk of {self.chunk} frames cannot be cut.", "Use 1 or more.")
+
+
+def shot_work(shot: Shot, sources: Sources, name: str) -> Work:
+    """The mattes of an EXR shot: ``cleanplate farm task`` for each chunk."""
+    words: list[Word] = [CLEANPLATE, "farm", "task"]
+    for role, flag, name_, help_ in (
+        ("plate", "--plate", "Plate", "The shot: a file, or a pattern such as plate.####.exr."),
+        ("clean_plate", "--clean", "CleanPlate", "The same view without the subject: a still or a pattern."),
+        ("output", "--output", "Output", "The EXRs to write, such as matte.####.exr."),
+        ("core", "--core", "Core", "Matte of what is certainly subject."),
+        ("holdout", "--holdout", "Holdout", "Matte of what is certainly not subject."),
+    ):
+        value = getattr(sources, role)
+        if value:
+            words += [flag, PathWord(name_, absolute(value), help_)]
+    words += ["--frames", FRAMES]
+    if shot.options.to_dict():
+        words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
+    if shot.overwrite:
+        words.append("--overwrite")
+    read = {path for frame in shot.frames for path in (frame.plate, frame.clean_plate, frame.core, frame.holdout)}
+    return Work(
+        name=name,
+        frames=tuple(frame.frame for frame in shot.frames),
+        command=tuple(words),
+        inputs=tuple(sorted(absolute(str(path)) for path in read if path)),
+        folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
+    )
+
+
+def nuke_work(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> Work:
+    """The bake of a Cleanplate node in a Nuke script."""
+    bake = _plugin_file(plugin, "matte/bake.py", "plugin_nuke")
+    words: tuple[Word, ...] = (
+        HOST,
+        "-t",
+        PathWord("Bake", bake, "bake.py of the Cleanplate plugin for Nuke."),
+        PathWord("Script", _input(script), "The Nuke script."),
+        "--node",
+        node,
+        "--frames",
+        FRAMES,
+    )
+    return Work(name, _frames(frames), words, inputs=(_input(script), bake), host=host)
+
+
+def blender_work(scene: str, frames: str, plugin: str, host: str, name: str) -> Work:
+    """The solve of the Cleanplate nodes in a Blender file."""
+    solve = _plugin_file(plugin, "solve_headless.py", "plugin_blender")
+    words: tuple[Word, ...] = (
+        HOST,
+        "-b",
+        PathWord("Scene", _input(scene), "The Blender file."),
+        "--python-exit-code",
+        "1",
+        "--python",
+        PathWord("Solve", solve, "solve_headless.py of the Cleanplate plugin for Blender."),
+        "--",
+        "--frames",
+        FRAMES,
+    )
+    return Work(name, _frames(frames), words, inputs=(_input(scene), solve), host=host)
+
+
+def absolute(path: str) -> str:
+    """A path as every machine that shares the disk writes it; links stay as they are."""
+    return str(Path(path).absolute())
+
+
+def _input(path: str) -> str:
+    if not Path(path).is_file():
+        raise MatteError("missing_file", f"{path} does not exist; nothing was written.")
+    return absolute(path)
+
+
+def _plugin_file(folder: str, name: str, plugin: str) -> str:
+    """A file of a host's plugin: in ``folder``, else in the checkout that this package lies in."""
+    base = Path(folder) if folder else Path(__file__).resolve().parents[2] / plugin
+    if not (base / name).is_file():
+        raise MatteError(
+            "missing_file",
+            f"There is no {name} in {base}.",
+            f"Name the folder of Cleanplate's {plugin} with --plugin.",
+        )
+    return absolute(str(base / name))
+
+
+def _frames(text: str) -> tuple[int, ...]:
+    try:
+        return parse_frames(text)
+    except ValueError as error:
+        raise MatteError("bad_range", str(error)) from None
+
+
+def plain_range(frames: tuple[int, ...]) -> str:
+    """The frames as runs and single numbers, which every farm and every host reads: ``1001-1010,1020``."""
+    return format_frames(frames)

@@ -1,0 +1,122 @@
+"""What is written for a farm, before any farm reads it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from matte_server.errors import MatteError
+from matte_server.farm import opencue, openjd
+from matte_server.farm.work import FarmPlan, Work, blender_work, nuke_work
+
+from .conftest import CLEANPLATE, FIRST, FRAMES, Shot, run
+
+
+def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: Shot) -> None:
+    folder = bundle("openjd", "named")
+    assets = yaml.safe_load((folder / "asset_references.yaml").read_text())["assetReferences"]
+    plates = [str(shot.folder / f"plate.{FIRST + number}.exr") for number in range(FRAMES)]
+    assert assets["inputs"]["filenames"] == [shot.clean, *plates]
+    assert assets["outputs"]["directories"] == [str(shot.folder / "named")]
+    template = yaml.safe_load((folder / "template.yaml").read_text())
+    values = yaml.safe_load((folder / "parameter_values.yaml").read_text())["parameterValues"]
+    assert {value["name"] for value in values} == {each["name"] for each in template["parameterDefinitions"]}
+    assert {value["name"]: value["value"] for value in values} == yaml.safe_load(
+        (folder / "openjd_parameters.yaml").read_text()
+    )
+
+
+def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: Shot) -> None:
+    folder = bundle("openjd", "twice")
+    before = (folder / "template.yaml").read_bytes()
+    said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("twice"),
+               "--bundle", str(folder), ok=False)  # fmt: skip
+    assert "exists already" in said
+    assert (folder / "template.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--frames", "1-3"), "does not exist"),
+        (("--frames", "9-1"), "runs backwards"),
+        (("--chunk", "0"), "cannot be cut"),
+        (("--erode", "1000"), "erode must lie"),
+        (("--colourspace", "{{x}}"), "cannot stand in a job template"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(
+    shot: Shot, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("no"),
+               "--bundle", str(tmp_path / "job"), *words, ok=False)  # fmt: skip
+    assert sentence in said and "Traceback" not in said
+    assert not (tmp_path / "job").exists()
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Path:
+    """Files of a host's plugin and a script, where the bundle expects them."""
+    for name in ("shot.nk", "shot.blend", "matte/bake.py", "solve_headless.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_the_nuke_bundle_runs_the_bake(hosts: Path) -> None:
+    work = nuke_work(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
+    action = openjd.template(work, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
+    assert [action["command"], *action["args"]] == [
+        "{{Param.Host}}", "-t", "{{Param.Bake}}", "{{Param.Script}}", "--node", "Cleanplate1", "--frames",
+        "{{Task.Param.Frame}}",
+    ]  # fmt: skip
+    command = opencue.outline(work, FarmPlan(chunk=5))["layers"][0]["command"]
+    assert shlex.split(command) == [
+        "nuke", "-t", str(hosts / "matte/bake.py"), str(hosts / "shot.nk"), "--node", "Cleanplate1", "--frames",
+        "#FRAME_START#-#FRAME_END#",
+    ]  # fmt: skip
+
+
+def test_the_blender_bundle_runs_the_solve(hosts: Path) -> None:
+    work = blender_work(str(hosts / "shot.blend"), "1-20", str(hosts), "blender", "solve")
+    action = openjd.template(work, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
+    assert [action["command"], *action["args"]] == [
+        "{{Param.Host}}", "-b", "{{Param.Scene}}", "--python-exit-code", "1", "--python", "{{Param.Solve}}", "--",
+        "--frames", "{{Task.Param.Frame}}",
+    ]  # fmt: skip
+
+
+def test_a_missing_plugin_is_one_sentence(hosts: Path) -> None:
+    (hosts / "matte/bake.py").unlink()
+    with pytest.raises(MatteError, match=r"no matte/bake\.py"):
+        nuke_work(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
+
+
+def test_only_workers_with_a_gpu(hosts: Path) -> None:
+    work = Work("w", (1, 2), ("true",))
+    assert openjd.template(work, FarmPlan(gpu=True))["steps"][0]["hostRequirements"] == {
+        "amounts": [{"name": "amount.worker.gpu", "min": 1}]
+    }
+    assert "hostRequirements" not in openjd.template(work, FarmPlan())["steps"][0]
+    assert opencue.outline(work, FarmPlan(gpu=True))["layers"][0]["gpus"] == 1
+
+
+def test_frames_with_gaps_go_one_by_one_to_opencue() -> None:
+    work = Work("w", (1, 2, 5), ("true", "<frames>"))
+    layer = opencue.outline(work, FarmPlan(chunk=10))["layers"][0]
+    assert (layer["range"], layer["chunk"], layer["command"]) == ("1-2,5", 1, "true '#IFRAME#'")
+
+
+def test_a_shared_server_reaches_the_chunks(bundle: Callable[..., Path]) -> None:
+    shared = ("--server", "tcp://10.0.0.1:5560", "--keys", "/farm/keys.json")
+    folder = bundle("opencue", "shared", *shared)
+    layer = json.loads((folder / "outline.json").read_text())["layers"][0]
+    assert layer["env"] == {"CLEANPLATE_SERVER": "tcp://10.0.0.1:5560", "CLEANPLATE_KEYS": "/farm/keys.json"}
+    values = yaml.safe_load((bundle("openjd", "shared", *shared) / "openjd_parameters.yaml").read_text())
+    assert (values["MattingServer"], values["Keys"]) == ("tcp://10.0.0.1:5560", "/farm/keys.json")

@@ -1,0 +1,251 @@
+"""Bundles run for real by Open Job Description's own command, and taken by AWS Deadline Cloud's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from matte_server.farm import resident
+from matte_server.farm.openjd import template
+from matte_server.farm.work import FarmPlan, Work
+
+from .conftest import CLEANPLATE, FIRST, FRAMES, Shot, run
+
+Make = Callable[..., Path]
+
+
+def _run_job(openjd: str, folder: Path, *more: str, ok: bool = True) -> str:
+    parameters = f"file://{folder / 'openjd_parameters.yaml'}"
+    return run(openjd, "run", str(folder / "template.yaml"), "-p", parameters, *more, ok=ok)
+
+
+def _servers() -> list[psutil.Process]:
+    """Every resident server of this machine that a farm's session started."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "serve" in words and "--stop-when-idle" in words:
+            found.append(process)
+    return found
+
+
+# 50 is more than the shot has: one chunk. The figures of a whole 50-frame shot are in tests/benchmarks.
+@pytest.mark.parametrize("chunk", [1, 7, 50])
+def test_any_cut_gives_the_same_bytes(
+    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], chunk: int
+) -> None:
+    before = {process.pid for process in _servers()}
+    folder = bundle("openjd", f"chunk{chunk}", "--chunk", str(chunk))
+    assert "passes validation" in run(openjd, "check", str(folder / "template.yaml"))
+    said = _run_job(openjd, folder)
+    assert f"Chunks run: {-(-FRAMES // chunk)}" in said
+    # One server for all chunks of the session: started once, used by each, gone afterwards.
+    assert said.count("openjd_env: CLEANPLATE_SERVER=") == 1 and " stopped" in said
+    assert {process.pid for process in _servers()} <= before
+    assert shot.results(f"chunk{chunk}") == truth
+
+
+def test_a_farm_runs_a_chunk_again_without_computing_it_again(
+    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str]
+) -> None:
+    folder = bundle("openjd", "again", "--chunk", "3")
+    only = ("--tasks", json.dumps([{"Frame": f"{FIRST}-{FIRST + 2}"}]))
+    _run_job(openjd, folder, *only)
+    assert len(shot.results("again")) == 3
+    assert _run_job(openjd, folder, *only).count("already there") >= 3
+    _run_job(openjd, folder)
+    assert shot.results("again") == truth
+
+
+def test_a_frame_that_fails_fails_its_chunk_with_a_sentence(
+    openjd: str, bundle: Make, shot: Shot, tmp_path: Path
+) -> None:
+    folder = bundle("openjd", "broken", "--chunk", "2")
+    broken = tmp_path / "plates"
+    broken.mkdir()
+    for number in range(FRAMES):
+        data = (shot.folder / f"plate.{FIRST + number}.exr").read_bytes()
+        (broken / f"plate.{FIRST + number}.exr").write_bytes(data[: len(data) // 2] if number == 3 else data)
+    said = _run_job(openjd, folder, "-p", f"Plate={broken}/plate.####.exr", ok=False)
+    assert re.search(rf"openjd_fail: 1 of 2 frames failed; .*plate\.{FIRST + 3}\.exr cannot be read", said)
+    assert " stopped" in said
+
+
+def test_paths_are_mapped_to_the_workers(
+    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], tmp_path: Path
+) -> None:
+    folder = bundle("openjd", "mapped", "--chunk", "50")
+    (tmp_path / "worker").symlink_to(shot.folder)
+    rules = {
+        "version": "pathmapping-1.0",
+        "path_mapping_rules": [
+            {"source_path_format": "POSIX", "source_path": "/artist", "destination_path": str(tmp_path / "worker")}
+        ],
+    }
+    parameters = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
+    for name in ("Plate", "CleanPlate", "Output"):
+        parameters[name] = parameters[name].replace(str(shot.folder), "/artist")
+    (folder / "openjd_parameters.yaml").write_text(yaml.safe_dump(parameters))
+    _run_job(openjd, folder, "--path-mapping-rules", json.dumps(rules))
+    assert shot.results("mapped") == truth
+
+
+@pytest.mark.parametrize(("host", "script"), [("nuke", "shot.nk"), ("blender", "shot.blend")])
+def test_the_hosts_bundles_are_valid(openjd: str, tmp_path: Path, host: str, script: str) -> None:
+    for name in (script, "matte/bake.py", "solve_headless.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    words = ("--node", "Cleanplate1") if host == "nuke" else ()
+    run(CLEANPLATE, "farm", "openjd", host, str(tmp_path / script), "--frames", "1-20", *words, "--plugin",
+        str(tmp_path), "--bundle", str(tmp_path / "job"))  # fmt: skip
+    assert "passes validation" in run(openjd, "check", str(tmp_path / "job" / "template.yaml"))
+    said = run(openjd, "summary", str(tmp_path / "job/template.yaml"), "-p",
+               f"file://{tmp_path / 'job/openjd_parameters.yaml'}")  # fmt: skip
+    assert "Total tasks: 20" in said
+
+
+def test_a_host_command_is_run_with_the_servers_address(openjd: str, tmp_path: Path) -> None:
+    """What a bake gets: the program of the Host parameter, its frames, and the session's server."""
+    work = Work("host", (1, 2, 3), ("<host>", "-c", "echo \"$0 at $CLEANPLATE_SERVER\"", "<frames>"), host="bash")
+    folder = tmp_path / "job"
+    folder.mkdir()
+    plan = FarmPlan(cleanplate=CLEANPLATE, device="cpu")
+    (folder / "template.yaml").write_text(yaml.safe_dump(template(work, plan)))
+    said = run(openjd, "run", str(folder / "template.yaml"))
+    assert re.search(r"1-3 at tcp://127\.0\.0\.1:\d+", said)
+
+
+def test_a_server_that_cannot_start_fails_the_session_with_its_sentence(
+    openjd: str, bundle: Make, shot: Shot
+) -> None:
+    said = _run_job(openjd, bundle("openjd", "nodevice"), "-p", "Device=cuda:99", ok=False)
+    assert "no device 'cuda:99'" in said
+    assert not shot.results("nodevice")
+
+
+def test_a_resident_server_is_found_again_and_stopped_only_once(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    first = resident.start(state, ("--device", "cpu"))
+    try:
+        assert resident.start(state) == first
+        # A process that merely has the same number is left alone.
+        state.write_text(json.dumps({**vars(first), "started": first.started - 100}))
+        resident.stop(state)
+        assert psutil.pid_exists(first.pid)
+    finally:
+        state.write_text(json.dumps(vars(first)))
+        assert resident.stop(state) == first
+    assert not psutil.pid_exists(first.pid) or psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
+    assert resident.stop(state) is None
+
+
+def test_a_forgotten_server_stops_by_itself(tmp_path: Path) -> None:
+    resident_ = resident.start(tmp_path / "state.json", ("--device", "cpu", "--stop-when-idle", "1"))
+    process = psutil.Process(resident_.pid)
+    deadline = time.monotonic() + 30
+    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_cancelled_chunk_leaves_nothing_half_written(
+    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], tmp_path: Path
+) -> None:
+    state = tmp_path / "state.json"
+    server = resident.start(state, ("--device", "cpu"))
+    try:
+        task = subprocess.Popen(
+            [CLEANPLATE, "farm", "task", "--plate", shot.plate, "--clean", shot.clean, "--output",
+             shot.output("cancelled"), "--frames", f"{FIRST}-{FIRST + FRAMES - 1}", "--options",
+             '{"model": "difference"}'],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "CLEANPLATE_SERVER": server.address},
+        )  # fmt: skip
+        assert task.stdout and "done" in task.stdout.readline()
+        task.send_signal(signal.SIGTERM)
+        task.communicate(timeout=30)
+        assert task.returncode == 130
+    finally:
+        resident.stop(state)
+    left = shot.results("cancelled")
+    assert left and left.items() <= truth.items()
+    assert not [path for path in (shot.folder / "cancelled").iterdir() if path.suffix != ".exr"]
+
+
+@pytest.fixture
+def farm_service() -> Iterator[dict[str, str]]:
+    """What the deadline command asks its service before it makes a job, answered on loopback; the environment
+    that sends it there. The command itself is the real one."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind = self.path.split("?")[0].rsplit("/", 1)[-1]
+            secrets = {"accessKeyId": "x", "secretAccessKey": "x", "sessionToken": "x"}
+            answers = {
+                "environments": {"environments": []},
+                "user-roles": {"credentials": {**secrets, "expiration": "2099-01-01T00:00:00Z"}},
+            }
+            queue = {"displayName": "A queue", "farmId": _FARM, "queueId": _QUEUE, "status": "IDLE",
+                     "defaultBudgetAction": "NONE", "createdAt": "2026-01-01T00:00:00Z", "createdBy": "x",
+                     "jobAttachmentSettings": {"s3BucketName": "bucket", "rootPrefix": "root"}}  # fmt: skip
+            body = json.dumps(answers.get(kind, queue)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Not worth a line."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-west-2",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "DEADLINE_CLOUD_TELEMETRY_OPT_OUT": "true",
+    }
+    server.shutdown()
+    server.server_close()
+
+
+_FARM, _QUEUE = f"farm-{'0' * 32}", f"queue-{'0' * 32}"
+
+
+def test_deadline_takes_the_bundle_unchanged(
+    deadline: str, bundle: Make, shot: Shot, tmp_path: Path, farm_service: dict[str, str]
+) -> None:
+    """Everything `deadline bundle submit` does but the upload: it reads template, values and assets, hashes
+    every file, and writes down the call that it would make."""
+    folder = bundle("openjd", "deadline", "--chunk", "4")
+    (tmp_path / "home").mkdir()
+    env = {**farm_service, "HOME": str(tmp_path / "home")}
+    run(deadline, "bundle", "submit", str(folder), "--yes", "--farm-id", _FARM, "--queue-id", _QUEUE,
+        "--require-paths-exist", "--save-debug-snapshot", str(tmp_path / "snapshot"), env=env)  # fmt: skip
+    call = json.loads((tmp_path / "snapshot" / "create_job_args.json").read_text())
+    assert call["template"] == (folder / "template.yaml").read_text()
+    assert call["parameters"]["ChunkSize"] == {"int": "4"}
+    assert call["parameters"]["Plate"] == {"path": shot.plate}
+    [manifest] = call["attachments"]["manifests"]
+    assert Path(manifest["rootPath"], manifest["outputRelativeDirectories"][0]) == shot.folder / "deadline"
+    data = list((tmp_path / "snapshot" / "Data").iterdir())
+    # Plates repeat after some frames, and equal files are one.
+    inputs = {path.read_bytes() for path in shot.folder.glob("*.exr")}
+    assert {path.read_bytes() for path in data} == inputs
