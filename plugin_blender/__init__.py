@@ -1,0 +1,25 @@
+"""The Cleanplate Matte node inside Blender's compositor.
+
+Everything that needs ``bpy`` is imported inside :func:`register`, so that tools may import this package anywhere.
+"""
+
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+if not (_HERE / "matte_link").is_dir():
+    # In the source tree matte_link lies beside this folder; packages carry their own copy.
+    __path__.append(str(_HERE.parent / "shared"))
+
+
+def register() -> None:
+    """Called by Blender where the add-on is switched on."""
+    from . import registration
+
+    registration.register()
+
+
+def unregister() -> None:
+    """Called by Blender where the add-on is switched off."""
+    from . import registration
+
+    registration.unregister()

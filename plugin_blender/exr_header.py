@@ -1,0 +1,61 @@
+"""As much of OpenEXR as a host without an EXR library needs: the mark in a result, and an empty picture."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+STAMP = "cleanplate:stamp"
+_MAGIC = b"v/1\x01"
+_MOST_HEADER = 1 << 20
+
+
+def read_stamp(path: str) -> str:
+    """What the server was told that the result was made from; empty where the file is not such a result."""
+    try:
+        with Path(path).open("rb") as file:
+            header = file.read(_MOST_HEADER)
+    except OSError:
+        return ""
+    return _attribute(header, STAMP)
+
+
+def _attribute(header: bytes, wanted: str) -> str:
+    if header[:4] != _MAGIC:
+        return ""
+    at = 8
+    try:
+        while header[at]:
+            end = header.index(b"\0", at)
+            name = header[at:end].decode("latin-1")
+            at = header.index(b"\0", end + 1) + 1
+            (size,) = struct.unpack_from("<i", header, at)
+            at += 4
+            if name == wanted:
+                return header[at : at + size].decode("latin-1")
+            at += size
+    except (IndexError, ValueError, struct.error):
+        return ""
+    return ""
+
+
+def empty_picture(channels: tuple[str, ...]) -> bytes:
+    """One black pixel of half channels, uncompressed."""
+    names = sorted(channels)
+    listed = b"".join(name.encode() + b"\0" + struct.pack("<iBxxxii", 1, 0, 1, 1) for name in names) + b"\0"
+    window = struct.pack("<iiii", 0, 0, 0, 0)
+    header = _MAGIC + struct.pack("<i", 2)
+    for name, kind, value in (
+        ("channels", "chlist", listed),
+        ("compression", "compression", b"\0"),
+        ("dataWindow", "box2i", window),
+        ("displayWindow", "box2i", window),
+        ("lineOrder", "lineOrder", b"\0"),
+        ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
+        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
+        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
+    ):
+        header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+    header += b"\0"
+    pixels = b"\0\0" * len(names)
+    return header + struct.pack("<q", len(header) + 8) + struct.pack("<ii", 0, len(pixels)) + pixels

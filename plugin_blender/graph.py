@@ -1,0 +1,217 @@
+"""The node itself: an ordinary node group, so that files render where the add-on is not installed.
+
+Inside, an Image node plays the results. Core and holdout act behind it, so that a changed roto needs no new
+solve: where the core says subject, the plate itself is the foreground, for that is what alpha 1 means.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .versions import LINEAR, tree_of
+
+TITLE = "Cleanplate Matte"
+_MARK = "cleanplate_group"
+_RESULTS = "Results"
+_INPUTS = (
+    ("Plate", "NodeSocketColor"),
+    ("Clean Plate", "NodeSocketColor"),
+    ("Holdout", "NodeSocketFloat"),
+    ("Core", "NodeSocketFloat"),
+)
+_OUTPUTS = (
+    ("Image", "NodeSocketColor"),
+    ("Foreground", "NodeSocketColor"),
+    ("Alpha", "NodeSocketFloat"),
+    ("Confidence", "NodeSocketFloat"),
+)
+_MOST_FRAMES = 1048574
+
+
+def is_matte(node: Any) -> bool:
+    """Whether a node is one of ours."""
+    if node is None or node.bl_idname != "CompositorNodeGroup" or node.node_tree is None:
+        return False
+    return bool(node.node_tree.get(_MARK))
+
+
+def matte_nodes(tree: Any) -> list[Any]:
+    """Our nodes in a tree."""
+    return [node for node in tree.nodes if is_matte(node)] if tree else []
+
+
+def all_nodes() -> Iterator[tuple[Any, Any]]:
+    """Every scene with each of our nodes in its compositor; a shared tree counts once."""
+    seen = set()
+    for scene in bpy.data.scenes:
+        tree = tree_of(scene)
+        if tree and tree.session_uid not in seen:
+            seen.add(tree.session_uid)
+            yield from ((scene, node) for node in matte_nodes(tree))
+
+
+def add_node(tree: Any) -> Any:
+    """Places a new node."""
+    node = tree.nodes.new("CompositorNodeGroup")
+    node.node_tree = _new_group()
+    node.name = node.label = TITLE
+    node.width = 180
+    node.matte.node_id = new_id()
+    return node
+
+
+def new_id() -> str:
+    """A name for a node's folder."""
+    return f"matte-{uuid.uuid4().hex[:8]}"
+
+
+def make_unique() -> None:
+    """Gives each copied node its own group and id: two nodes must not show one another's results."""
+    groups, ids = set(), set()
+    for _, node in all_nodes():
+        if node.node_tree.session_uid in groups:
+            node.node_tree = node.node_tree.copy()
+            image_node(node).image = None
+        if node.matte.node_id in ids or not node.matte.node_id:
+            node.matte.node_id = new_id()
+        groups.add(node.node_tree.session_uid)
+        ids.add(node.matte.node_id)
+
+
+def image_node(node: Any) -> Any:
+    """The Image node inside that plays the results; made again where somebody has deleted it."""
+    group = node.node_tree
+    if _RESULTS not in group.nodes:
+        _build(group)
+    return group.nodes[_RESULTS]
+
+
+def shown_file(node: Any) -> str:
+    """The first file of the sequence that the node plays, absolute; empty where it plays none."""
+    image = image_node(node).image
+    return str(Path(bpy.path.abspath(image.filepath))) if image else ""
+
+
+def show(node: Any, first: Path) -> None:
+    """Makes the node play the sequence of ``first``, which exists; a new image, for Blender keeps what it read."""
+    player = image_node(node)
+    old = player.image
+    image = bpy.data.images.load(_relative(first))
+    image.name = f"{node.matte.node_id}"
+    image.source = "SEQUENCE"
+    image.colorspace_settings.name = LINEAR
+    player.image = image
+    if old is not None and old.users == 0:
+        bpy.data.images.remove(old)
+    # File number = frame. A long sequence, because past its end Blender would hold the last picture.
+    player.frame_start, player.frame_offset, player.frame_duration = 0, -1, _MOST_FRAMES
+    player.use_auto_refresh = True
+    _connect(node.node_tree)
+
+
+def show_nothing(node: Any) -> None:
+    """Makes the node play nothing, where there is nothing that its results could belong to."""
+    player = image_node(node)
+    if player.image is not None:
+        player.image = None
+        _connect(node.node_tree)
+
+
+def _relative(path: Path) -> str:
+    if not bpy.data.filepath:
+        return str(path)
+    try:
+        return bpy.path.relpath(str(path))
+    except ValueError:
+        # Another drive on Windows.
+        return str(path)
+
+
+def _new_group() -> Any:
+    group = bpy.data.node_groups.new(TITLE, "CompositorNodeTree")
+    group[_MARK] = 1
+    group.description = "Alpha and foreground from a plate and its clean plate"
+    for name, kind in _INPUTS:
+        socket = group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
+        if kind == "NodeSocketFloat":
+            socket.default_value, socket.min_value, socket.max_value = 0.0, 0.0, 1.0
+        else:
+            socket.default_value = (0.0, 0.0, 0.0, 1.0)
+            socket.hide_value = True
+    for name, kind in _OUTPUTS:
+        group.interface.new_socket(name, in_out="OUTPUT", socket_type=kind)
+    _build(group)
+    return group
+
+
+def _build(group: Any) -> None:
+    group.nodes.clear()
+    nodes = (
+        ("Inputs", "NodeGroupInput", (-700, -200)),
+        (_RESULTS, "CompositorNodeImage", (-700, 200)),
+        ("Core colour", "CompositorNodeSetAlpha", (-450, -100)),
+        ("Opaque", "CompositorNodeSetAlpha", (-450, 200)),
+        ("Core over", "CompositorNodeAlphaOver", (-200, 100)),
+        ("Core alpha", "ShaderNodeMath", (-450, -350)),
+        ("Not held out", "ShaderNodeMath", (-450, -550)),
+        ("Held out", "ShaderNodeMath", (-200, -350)),
+        ("Foreground alpha", "CompositorNodeSetAlpha", (0, 100)),
+        ("Premultiply", "CompositorNodeSetAlpha", (250, 200)),
+        ("Outputs", "NodeGroupOutput", (500, 0)),
+    )
+    for name, kind, place in nodes:
+        node = group.nodes.new(kind)
+        node.name = node.label = name
+        node.location = place
+    for name, operation in (("Core alpha", "MAXIMUM"), ("Not held out", "SUBTRACT"), ("Held out", "MULTIPLY")):
+        group.nodes[name].operation = operation
+    group.nodes["Not held out"].inputs[0].default_value = 1.0
+    for name in ("Opaque", "Foreground alpha"):
+        _set_alpha_mode(group.nodes[name], replaces=True)
+    for name in ("Core colour", "Premultiply"):
+        _set_alpha_mode(group.nodes[name], replaces=False)
+    _connect(group)
+
+
+def _set_alpha_mode(node: Any, replaces: bool) -> None:
+    if "Type" in node.inputs:
+        node.inputs["Type"].default_value = "Replace Alpha" if replaces else "Apply Mask"
+    else:
+        node.mode = "REPLACE_ALPHA" if replaces else "APPLY"
+    node.inputs["Alpha"].default_value = 1.0
+
+
+def _connect(group: Any) -> None:
+    """Links everything; again after every change of the image, because Blender drops the links of its sockets."""
+    nodes, links = group.nodes, group.links
+
+    def link(source: Any, target: str, socket: int | str) -> None:
+        links.new(source, nodes[target].inputs[socket])
+
+    inputs, results = nodes["Inputs"].outputs, nodes[_RESULTS].outputs
+    over = nodes["Core over"]
+    background, foreground = (0, 1) if "Background" in over.inputs else (1, 2)
+    # The plate's own alpha must not thin the subject: opaque first, then the core.
+    link(inputs["Plate"], "Opaque", "Image")
+    link(nodes["Opaque"].outputs[0], "Core colour", "Image")
+    link(inputs["Core"], "Core colour", "Alpha")
+    link(results[0], "Core over", background)
+    link(nodes["Core colour"].outputs[0], "Core over", foreground)
+    link(results["Alpha"], "Core alpha", 0)
+    link(inputs["Core"], "Core alpha", 1)
+    link(inputs["Holdout"], "Not held out", 1)
+    link(nodes["Core alpha"].outputs[0], "Held out", 0)
+    link(nodes["Not held out"].outputs[0], "Held out", 1)
+    link(over.outputs[0], "Foreground alpha", "Image")
+    link(nodes["Foreground alpha"].outputs[0], "Premultiply", "Image")
+    link(nodes["Held out"].outputs[0], "Premultiply", "Alpha")
+    link(nodes["Premultiply"].outputs[0], "Outputs", "Image")
+    link(nodes["Foreground alpha"].outputs[0], "Outputs", "Foreground")
+    link(nodes["Held out"].outputs[0], "Outputs", "Alpha")
+    if "confidence" in results:
+        link(results["confidence"], "Outputs", "Confidence")

@@ -1,0 +1,319 @@
+"""What the artist can press. Everything works without a window too, and then waits."""
+
+import contextlib
+from typing import Any
+
+import bpy
+
+from . import graph, planning, runtime, server_process
+from .matte_link.errors import LinkError
+from .plan import NodeError
+from .preferences import endpoint, preferences
+from .solve import Solve, ask_server
+from .versions import make_tree, tree_of
+
+_TIMER_S = 0.03
+_START_S = 180.0
+
+
+def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
+    """The scene and node meant: the one named, else the active one, else the only one of the scene."""
+    if node_id:
+        return planning.find(node_id)
+    tree = tree_of(context.scene)
+    nodes = graph.matte_nodes(tree)
+    active = tree.nodes.active if tree else None
+    if graph.is_matte(active):
+        return context.scene, active
+    if len(nodes) == 1:
+        return context.scene, nodes[0]
+    raise NodeError("Select a Cleanplate Matte node first.")
+
+
+class _OnNode:
+    """Operators on one node; errors are one sentence."""
+
+    node_id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context: Any) -> set[str]:
+        """Called by Blender."""
+        try:
+            graph.make_unique()
+            return self.act(context, *_chosen(context, self.node_id))
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+
+
+class CLEANPLATE_OT_add(bpy.types.Operator):
+    """Add a Cleanplate Matte node: alpha and foreground from a plate and its clean plate"""
+
+    bl_idname = "cleanplate.add"
+    bl_label = "Cleanplate Matte"
+    bl_options = frozenset({"REGISTER", "UNDO"})
+
+    def execute(self, context: Any) -> set[str]:
+        """Places the node and makes it the active one."""
+        tree = make_tree(context.scene)
+        node = graph.add_node(tree)
+        for each in tree.nodes:
+            each.select = each == node
+        tree.nodes.active = node
+        if context.space_data and context.space_data.type == "NODE_EDITOR":
+            node.location = context.space_data.cursor_location
+        planning.refresh(context.scene, node)
+        return {"FINISHED"}
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Places the node under the mouse and lets the artist move it."""
+        space = context.space_data
+        if context.region and context.region.type == "WINDOW":
+            space.cursor_location_from_region(event.mouse_region_x, event.mouse_region_y)
+        result = self.execute(context)
+        bpy.ops.node.translate_attach_remove_on_cancel("INVOKE_DEFAULT")
+        return result
+
+
+class _Solver(_OnNode):
+    """Solves at once without a window, step by step with one."""
+
+    def act(self, context: Any, scene: Any, node: Any) -> set[str]:
+        solve = Solve(scene, node, self.frames(scene, node), self.again)
+        solve.run()
+        return self._conclude(solve)
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Starts the solve; :meth:`modal` goes on with it."""
+        try:
+            graph.make_unique()
+            scene, node = _chosen(context, self.node_id)
+            self._solve = Solve(scene, node, self.frames(scene, node), self.again)
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(_TIMER_S, window=context.window)
+        manager.progress_begin(0, max(len(self._solve.frames), 1))
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        """One step a tick; ESC cancels."""
+        if event.type == "ESC" and event.value == "PRESS":
+            self._solve.cancel()
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        try:
+            more = self._solve.step()
+        except Exception:
+            self._end(context)
+            raise
+        state = runtime.state(self._solve.node_id)
+        context.window_manager.progress_update(state.done)
+        text = f"Cleanplate: {state.activity}, {state.done} of {state.total} (ESC stops)"
+        context.workspace.status_text_set(text)
+        planning.redraw()
+        if more:
+            return {"RUNNING_MODAL"}
+        self._end(context)
+        return self._conclude(self._solve)
+
+    def _end(self, context: Any) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        context.window_manager.progress_end()
+        context.workspace.status_text_set(None)
+        self._solve.close()
+        planning.redraw()
+
+    def _conclude(self, solve: Solve) -> set[str]:
+        if solve.sentence:
+            self.report({"ERROR"}, solve.sentence)
+            return {"CANCELLED"}
+        warnings = sorted({text for facts in solve.diagnostics.values() for text in facts.get("warnings", ())})
+        self.report({"WARNING"} if warnings else {"INFO"}, " ".join([solve.summary, *warnings[:2]]))
+        return {"CANCELLED"} if solve.cancelled else {"FINISHED"}
+
+
+class CLEANPLATE_OT_solve_frame(_Solver, bpy.types.Operator):
+    """Solve the current frame, even where its result is fresh"""
+
+    bl_idname = "cleanplate.solve_frame"
+    bl_label = "Solve Frame"
+    again = True
+
+    @staticmethod
+    def frames(scene: Any, node: Any) -> tuple[int, ...]:
+        """The current frame."""
+        return (scene.frame_current,)
+
+
+class CLEANPLATE_OT_solve_range(_Solver, bpy.types.Operator):
+    """Solve every frame of the range whose result is not fresh"""
+
+    bl_idname = "cleanplate.solve_range"
+    bl_label = "Solve Range"
+    again = False
+
+    @staticmethod
+    def frames(scene: Any, node: Any) -> tuple[int, ...]:
+        """The node's frames; raises ``NodeError``."""
+        try:
+            return planning.wanted_frames(scene, node.matte)
+        except ValueError as error:
+            raise NodeError(str(error)) from None
+
+
+class CLEANPLATE_OT_cancel(bpy.types.Operator):
+    """Stop the solve; frames that are done stay"""
+
+    bl_idname = "cleanplate.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only while a solve runs."""
+        return runtime.running is not None
+
+    def execute(self, context: Any) -> set[str]:
+        """Asks the solve to stop; its own operator ends it."""
+        runtime.running.cancel()
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
+    """Delete this node's results from disk"""
+
+    bl_idname = "cleanplate.clear_cache"
+    bl_label = "Clear Cache"
+
+    only_old: bpy.props.BoolProperty(
+        name="Only Old Results", description="Keep the results of the present settings", default=False
+    )
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Asks first: solving again takes time."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def act(self, context: Any, scene: Any, node: Any) -> set[str]:
+        if runtime.running is not None:
+            raise NodeError("A solve is running.", "Cancel it first.")
+        plan = planning.refresh(scene, node)
+        try:
+            deleted = plan.clear(keep_fresh=self.only_old)
+        except OSError as error:
+            raise NodeError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
+        graph.show_nothing(node)
+        planning.refresh(scene, node)
+        self.report({"INFO"}, f"{deleted} results deleted.")
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_show_in_folder(_OnNode, bpy.types.Operator):
+    """Open the folder of this node's results"""
+
+    bl_idname = "cleanplate.show_in_folder"
+    bl_label = "Show in Folder"
+
+    def act(self, context: Any, scene: Any, node: Any) -> set[str]:
+        plan = planning.refresh(scene, node)
+        folder = plan.folder if plan.problem else str(plan.results)
+        if bpy.ops.wm.path_open(filepath=folder) != {"FINISHED"}:
+            raise NodeError(f"{folder} cannot be opened.", "Solve a frame first.")
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_test_server(bpy.types.Operator):
+    """Ask the matting server whether it is there"""
+
+    bl_idname = "cleanplate.test_server"
+    bl_label = "Test Server"
+
+    def execute(self, context: Any) -> set[str]:
+        """Reports the server's version and models."""
+        try:
+            self.report({"INFO"}, ask_server())
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_start_server(bpy.types.Operator):
+    """Start a matting server on this machine; it stops with Blender. One that already runs is used as it is"""
+
+    bl_idname = "cleanplate.start_server"
+    bl_label = "Start Server"
+
+    def execute(self, context: Any) -> set[str]:
+        """Starts it and waits until it is ready."""
+        try:
+            if not self._begin():
+                server_process.wait(_START_S)
+                self.report({"INFO"}, ask_server())
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Starts it and tells when it is ready."""
+        try:
+            if self._begin():
+                return {"FINISHED"}
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        """Looks now and then whether it is ready."""
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        try:
+            if not server_process.poll():
+                return {"PASS_THROUGH"}
+            self.report({"INFO"}, ask_server())
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+        context.window_manager.event_timer_remove(self._timer)
+        return {"FINISHED"}
+
+    def _begin(self) -> bool:
+        """Starts the process; whether a server already runs instead."""
+        with contextlib.suppress(LinkError):
+            self.report({"INFO"}, ask_server(0.5))
+            return True
+        server_process.start(preferences().command, endpoint())
+        return False
+
+
+class CLEANPLATE_OT_stop_server(bpy.types.Operator):
+    """Stop the matting server that this Blender has started"""
+
+    bl_idname = "cleanplate.stop_server"
+    bl_label = "Stop Server"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only where we have started one."""
+        return server_process.is_running()
+
+    def execute(self, context: Any) -> set[str]:
+        """Ends the process."""
+        server_process.stop()
+        return {"FINISHED"}
+
+
+CLASSES = (
+    CLEANPLATE_OT_add,
+    CLEANPLATE_OT_solve_frame,
+    CLEANPLATE_OT_solve_range,
+    CLEANPLATE_OT_cancel,
+    CLEANPLATE_OT_clear_cache,
+    CLEANPLATE_OT_show_in_folder,
+    CLEANPLATE_OT_test_server,
+    CLEANPLATE_OT_start_server,
+    CLEANPLATE_OT_stop_server,
+)

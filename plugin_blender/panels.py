@@ -1,0 +1,156 @@
+"""The node editor's sidebar and the Add menu. Draws what :mod:`runtime` knows, and asks nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from . import graph, runtime
+from .matte_link.sequence import format_frames
+from .preferences import preferences
+from .properties import shown_specs
+
+_SHOWN_CHARACTERS = 34
+
+
+def _active(context: Any) -> Any:
+    space = context.space_data
+    tree = getattr(space, "edit_tree", None)
+    node = tree.nodes.active if tree else None
+    return node if graph.is_matte(node) else None
+
+
+class _Panel:
+    bl_space_type = "NODE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Cleanplate"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only for our nodes."""
+        return _active(context) is not None
+
+
+class CLEANPLATE_PT_matte(_Panel, bpy.types.Panel):
+    """Solving and its state."""
+
+    bl_idname = "CLEANPLATE_PT_matte"
+    bl_label = "Cleanplate Matte"
+
+    def draw(self, context: Any) -> None:
+        """Called by Blender."""
+        node = _active(context)
+        layout = self.layout
+        state = runtime.state(node.matte.node_id)
+        _draw_solve(layout, node)
+        _draw_state(layout, state)
+        column = layout.column()
+        column.use_property_split = True
+        column.prop(node.matte, "frames", placeholder=f"{context.scene.frame_start}-{context.scene.frame_end}")
+        column.prop(node.matte, "folder")
+        row = layout.row(align=True)
+        for name, icon in (("cleanplate.show_in_folder", "FILE_FOLDER"), ("cleanplate.clear_cache", "TRASH")):
+            row.operator(name, icon=icon).node_id = node.matte.node_id
+
+
+def _draw_solve(layout: Any, node: Any) -> None:
+    running = runtime.running
+    if running and running.node_id == node.matte.node_id:
+        state = runtime.state(node.matte.node_id)
+        layout.progress(factor=state.done / max(state.total, 1), text=f"{state.done} of {state.total}")
+        layout.label(text=state.activity, icon="SORTTIME")
+        layout.operator("cleanplate.cancel", icon="CANCEL")
+        return
+    row = layout.row(align=True)
+    row.scale_y = 1.4
+    for name, icon in (("cleanplate.solve_frame", "RENDER_STILL"), ("cleanplate.solve_range", "RENDER_ANIMATION")):
+        row.operator(name, icon=icon).node_id = node.matte.node_id
+
+
+def _draw_state(layout: Any, state: runtime.NodeState) -> None:
+    box = layout.box().column(align=True)
+    plan, counts = state.plan, state.counts
+    if plan is not None and plan.problem:
+        _wrapped(box, plan.problem, "ERROR")
+    else:
+        for name, frames, icon in (
+            ("solved", counts.fresh, "CHECKMARK"),
+            ("stale", counts.stale, "FILE_REFRESH"),
+            ("missing", counts.missing, "DOT"),
+        ):
+            text = f"{len(frames)} {name}"
+            box.label(text=f"{text}: {_short(frames)}" if frames else text, icon=icon)
+    if state.error:
+        _wrapped(box, state.error, "ERROR")
+
+
+def _short(frames: tuple[int, ...]) -> str:
+    text = format_frames(frames)
+    return text if len(text) < _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS - 3]}..."
+
+
+def _wrapped(layout: Any, text: str, icon: str) -> None:
+    """Blender's labels do not wrap."""
+    line = ""
+    for word in text.split():
+        if line and len(line) + len(word) >= _SHOWN_CHARACTERS:
+            layout.label(text=line, icon=icon)
+            line, icon = "", "BLANK1"
+        line = f"{line} {word}".strip()
+    layout.label(text=line, icon=icon)
+
+
+class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
+    """The server's address."""
+
+    bl_idname = "CLEANPLATE_PT_server"
+    bl_parent_id = "CLEANPLATE_PT_matte"
+    bl_label = "Server"
+    bl_options = frozenset({"DEFAULT_CLOSED"})
+
+    def draw(self, context: Any) -> None:
+        """Called by Blender."""
+        chosen = preferences()
+        if isinstance(chosen, bpy.types.AddonPreferences):
+            self.layout.prop(chosen, "address", text="")
+        row = self.layout.row(align=True)
+        row.operator("cleanplate.test_server", text="Test")
+        row.operator("cleanplate.start_server", text="Start")
+
+
+def _group_panel(group: str) -> type:
+    specs = [spec for spec in shown_specs() if spec.group == group]
+
+    def draw(self: Any, context: Any) -> None:
+        self.layout.use_property_split = True
+        for spec in specs:
+            self.layout.prop(_active(context).matte, spec.name)
+
+    name = f"CLEANPLATE_PT_options_{group.lower().replace(' ', '_')}"
+    return type(
+        name,
+        (_Panel, bpy.types.Panel),
+        {
+            "__doc__": f"The options of the group {group}.",
+            "bl_idname": name,
+            "bl_label": group,
+            "bl_parent_id": "CLEANPLATE_PT_matte",
+            "bl_options": set() if group == "Matte" else {"DEFAULT_CLOSED"},
+            "draw": draw,
+        },
+    )
+
+
+CLASSES = (
+    CLEANPLATE_PT_matte,
+    *[_group_panel(group) for group in dict.fromkeys(spec.group for spec in shown_specs())],
+    CLEANPLATE_PT_server,
+)
+ADD_MENU = "NODE_MT_category_compositor_keying"
+
+
+def draw_add_menu(self: Any, context: Any) -> None:
+    """The entry in Add > Keying."""
+    self.layout.separator()
+    self.layout.operator("cleanplate.add", icon="NODE_COMPOSITING")

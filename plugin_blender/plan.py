@@ -1,0 +1,230 @@
+"""One node's results: where they lie, what they were made from, and which are fresh. No Blender in here.
+
+A node's folder holds one folder per *key*, which names the settings and nodes that do not change from frame to
+frame. The node only ever reads the folder of its present key: an old result can never be shown as a new one.
+Inside, each result carries the stamp of its own inputs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from .exr_header import empty_picture, read_stamp
+from .matte_link.errors import LinkError
+from .matte_link.job import FrameTask, LocalFile, write_atomically
+from .matte_link.options import MatteOptions
+from .sources import FileSource, Source
+
+SCHEMA = 1
+CHANNELS = ("R", "G", "B", "A", "confidence.V")
+NAME = "matte.{:04d}.exr"
+OUTDATED = "outdated"
+NOTHING = FileSource("", "")
+_stamps: dict[str, tuple[tuple[int, int], str]] = {}
+
+
+class NodeError(LinkError):
+    """The node cannot be solved as it is; one sentence for the artist."""
+
+    code = "node"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of the wanted frames have which state."""
+
+    fresh: tuple[int, ...] = ()
+    stale: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be solved: ``folder`` is the node's own, absolute; ``problem`` says why nothing can be."""
+
+    node_id: str
+    folder: str
+    frames: tuple[int, ...] = ()
+    options: MatteOptions = field(default_factory=MatteOptions)
+    plate: Source = NOTHING
+    clean_plate: Source = NOTHING
+    problem: str = ""
+
+    @property
+    def key(self) -> str:
+        """Names everything that does not change from frame to frame."""
+        return _digest([SCHEMA, self.options.to_dict(), self.plate.name, self.clean_plate.name])[:12]
+
+    @property
+    def results(self) -> Path:
+        """The folder of the results of the present settings."""
+        return Path(self.folder) / self.key
+
+    def result(self, frame: int) -> Path:
+        """The frame's result."""
+        return self.results / NAME.format(frame)
+
+    def stamp(self, frame: int) -> str:
+        """Names everything that a frame's result is made from."""
+        return _digest([self.key, self.plate.identity(frame), self.clean_plate.identity(frame)])
+
+    def is_fresh(self, frame: int) -> bool:
+        """Whether the result is there and made from what the node has now."""
+        return not self.problem and known_stamp(self.result(frame)) == self.stamp(frame)
+
+    def check(self, frames: Sequence[int]) -> None:
+        """Raises ``NodeError`` where some of the frames cannot be solved."""
+        if self.problem:
+            raise NodeError(self.problem)
+        if any(frame < 0 for frame in frames):
+            raise NodeError(f"Frame {min(frames)} cannot be solved: frames are numbered from 0.")
+        missing = {frame: found for frame in frames if (found := self.missing_input(frame))}
+        if missing:
+            first, more = min(missing), len(missing) - 1
+            others = f", and {more} more frames lack theirs" if more else ""
+            sentence = f"Frame {first}: {missing[first]} does not exist{others}."
+            raise NodeError(sentence, "Correct the path, or restore the files.")
+
+    def missing_input(self, frame: int) -> str:
+        """The frame's first input that is not on disk, as "the plate ..."; else empty."""
+        for name, source in (("plate", self.plate), ("clean plate", self.clean_plate)):
+            path = source.missing(frame)
+            if path:
+                return f"the {name} {path}"
+        return ""
+
+    @property
+    def needs_rendering(self) -> bool:
+        """Whether an input has to come out of the compositor first."""
+        return not (isinstance(self.plate, FileSource) and isinstance(self.clean_plate, FileSource))
+
+    def counts(self) -> Counts:
+        """The state of all wanted frames."""
+        elsewhere = self._frames_elsewhere()
+        fresh = {frame for frame in self.frames if self.is_fresh(frame)}
+        old = {frame for frame in self.frames if frame not in fresh and frame in elsewhere}
+        rest = [frame for frame in self.frames if frame not in fresh and frame not in old]
+        return Counts(tuple(sorted(fresh)), tuple(sorted(old)), tuple(rest))
+
+    def _frames_elsewhere(self) -> set[int]:
+        found: set[int] = set()
+        for _, _, files in os.walk(self.folder):
+            found |= {int(name[6:-4]) for name in files if is_result(name) and name[6:-4].isdigit()}
+        # Frame 0's name belongs to the empty picture too, which carries no stamp.
+        return {frame for frame in found if frame or self._has_frame_zero()}
+
+    def _has_frame_zero(self) -> bool:
+        return any(self.is_stamped(path) for path in Path(self.folder).rglob(NAME.format(0)))
+
+    @staticmethod
+    def is_stamped(path: Path) -> bool:
+        """Whether a file is a result, and not the empty picture."""
+        return bool(known_stamp(path))
+
+    def prepare(self) -> Path:
+        """Makes the results' folder with the empty picture that tells Blender the layers; returns that picture.
+
+        Raises ``OSError``.
+        """
+        first = self.result(0)
+        if not first.exists():
+            write_atomically(str(first), empty_picture(CHANNELS))
+        return first
+
+    def set_aside(self, frames: Iterable[int]) -> tuple[int, ...]:
+        """Moves results that were made from other inputs out of the node's sight; which those were."""
+        moved = []
+        for frame in frames:
+            stamp = known_stamp(self.result(frame))
+            if stamp and stamp != self.stamp(frame) and not self.missing_input(frame):
+                target = self.results / OUTDATED / NAME.format(frame)
+                target.parent.mkdir(exist_ok=True)
+                self.result(frame).replace(target)
+                moved.append(frame)
+        if 0 in moved:
+            self.prepare()
+        return tuple(moved)
+
+    def task(self, frame: int, plate: str = "", clean_plate: str = "") -> FrameTask:
+        """The frame's task; ``plate`` and ``clean_plate`` are the rendered files of sources that are nodes."""
+        return FrameTask(
+            frame,
+            LocalFile(plate or _file(self.plate, frame)),
+            LocalFile(clean_plate or _file(self.clean_plate, frame)),
+            str(self.result(frame)),
+            hints={"stamp": self.stamp(frame)},
+        )
+
+    def clear(self, keep_fresh: bool = False) -> int:
+        """Deletes the node's results, or only those of other settings and inputs; how many."""
+        keep = {str(self.result(frame)) for frame in self.counts().fresh} if keep_fresh else set()
+        deleted = 0
+        for folder, _, files in os.walk(self.folder, topdown=False):
+            for name in files:
+                path = Path(folder, name)
+                if (is_result(name) or name.endswith(".tmp")) and str(path) not in keep:
+                    deleted += bool(known_stamp(path))
+                    path.unlink()
+            with contextlib.suppress(OSError):
+                # Fails, as it should, where something else lies in there.
+                Path(folder).rmdir()
+        return deleted
+
+    def size(self) -> int:
+        """Bytes of all results."""
+        return sum(Path(folder, name).stat().st_size for folder, _, names in os.walk(self.folder) for name in names)
+
+
+def settled(options: MatteOptions, plate: Source, clean_plate: Source) -> MatteOptions:
+    """The panel's options with those that Blender's side of the wire fixes.
+
+    What an image is stored in is said on the Image node, so the server is told; results are what the compositor
+    works in; and the edge's colour is multiplied in the node.
+    """
+    return replace(
+        options,
+        colourspace=_space(plate),
+        clean_colourspace=_space(clean_plate),
+        output_colourspace="linear",
+        premultiplied=False,
+        layer_confidence=True,
+    )
+
+
+def _space(source: Source) -> str:
+    return source.colourspace if isinstance(source, FileSource) else "linear"
+
+
+def _file(source: Source, frame: int) -> str:
+    if not isinstance(source, FileSource):
+        raise ValueError("nodes have to be rendered first")
+    return source.path(frame)
+
+
+def is_result(name: str) -> bool:
+    """Whether a file name is a result's."""
+    return name.startswith("matte.") and name.endswith(".exr")
+
+
+def known_stamp(path: Path) -> str:
+    """A result's stamp; the file is only opened where it has changed."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return ""
+    mark = (facts.st_mtime_ns, facts.st_size)
+    known = _stamps.get(str(path))
+    if known is None or known[0] != mark:
+        known = _stamps[str(path)] = (mark, read_stamp(str(path)))
+    return known[1]
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

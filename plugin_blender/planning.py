@@ -1,0 +1,169 @@
+"""From a node to its :class:`plan.Plan`, and the node's picture kept on what the plan says."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import graph, runtime
+from .matte_link.sequence import parse_frames
+from .plan import NodeError, Plan, settled
+from .properties import options_of
+from .sources import Source
+from .upstream import source_of
+
+
+def plan_of(scene: Any, node: Any) -> Plan:
+    """What the node is to solve now; what stands in the way is the plan's ``problem``."""
+    settings = node.matte
+    basic = Plan(settings.node_id, str(node_folder(settings)))
+    try:
+        frames = wanted_frames(scene, settings)
+        options = options_of(settings)
+        plate, clean = (_source(node, name) for name in ("Plate", "Clean Plate"))
+    except (ValueError, NodeError) as error:
+        return Plan(basic.node_id, basic.folder, problem=_sentence(str(error)))
+    problem = "" if _has_place(settings) else "Save the file first: results are kept beside it."
+    return Plan(
+        basic.node_id, basic.folder, frames, settled(options, plate, clean), plate, clean, problem
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _source(node: Any, name: str) -> Source:
+    source = source_of(node.inputs[name])
+    if source is None:
+        raise NodeError(f"Nothing is connected to {name}.")
+    return source
+
+
+def _has_place(settings: Any) -> bool:
+    return bool(bpy.data.filepath) or not settings.folder.startswith("//")
+
+
+def node_folder(settings: Any) -> Path:
+    """The node's own folder, absolute."""
+    return Path(bpy.path.abspath(settings.folder)).absolute() / (settings.node_id or "unnamed")
+
+
+def wanted_frames(scene: Any, settings: Any) -> tuple[int, ...]:
+    """The frames of the node, else those of the scene; raises ``ValueError``."""
+    if settings.frames.strip():
+        return parse_frames(settings.frames)
+    return tuple(range(scene.frame_start, scene.frame_end + 1, scene.frame_step))
+
+
+def find(node_id: str) -> tuple[Any, Any]:
+    """The node with this id and its scene; raises ``NodeError``."""
+    for scene, node in graph.all_nodes():
+        if node.matte.node_id == node_id:
+            return scene, node
+    raise NodeError("The node is no longer there.")
+
+
+def refresh(scene: Any, node: Any) -> Plan:
+    """Makes the plan again, and the node play what belongs to it: the one place that changes what is seen."""
+    plan = plan_of(scene, node)
+    state = runtime.state(plan.node_id)
+    state.plan = plan
+    try:
+        moved = () if plan.problem else plan.set_aside(plan.frames)
+        if plan.problem:
+            graph.show_nothing(node)
+        elif moved or not _shows(node, plan):
+            _leave(node, plan)
+            graph.show(node, plan.prepare())
+    except OSError as error:
+        state.error = f"The results folder {plan.folder} cannot be used: {error.strerror}."
+    state.counts = plan.counts()
+    _label(node, state)
+    return plan
+
+
+def _shows(node: Any, plan: Plan) -> bool:
+    first = plan.result(0)
+    return graph.shown_file(node) == str(first) and first.exists()
+
+
+def _leave(node: Any, plan: Plan) -> None:
+    """Removes the folder that the node has played so far where it holds nothing but the empty picture."""
+    shown = graph.shown_file(node)
+    if not shown:
+        return
+    left = Path(shown).parent
+    if left.parent == Path(plan.folder) and left != plan.results and left.is_dir():
+        rest = list(left.iterdir())
+        if rest == [Path(shown)] and not plan.is_stamped(rest[0]):
+            rest[0].unlink()
+            left.rmdir()
+
+
+def show_new(node: Any, plan: Plan) -> None:
+    """Shows results that have just been written, where they are what the node still wants."""
+    if _shows(node, plan):
+        graph.show(node, plan.prepare())
+
+
+def _label(node: Any, state: runtime.NodeState) -> None:
+    """Says on the node itself that it is not up to date; a label that the artist wrote is left alone."""
+    if node.label and not node.label.startswith(graph.TITLE):
+        return
+    words = describe(state)
+    label = f"{graph.TITLE} ({words})" if words else graph.TITLE
+    if node.label != label:
+        node.label = label
+
+
+def describe(state: runtime.NodeState) -> str:
+    """The node's state in a word or two; empty where every frame is fresh."""
+    if state.activity:
+        return "solving"
+    if state.plan is None or state.plan.problem:
+        return "not ready"
+    if state.counts.stale:
+        return "stale"
+    if state.counts.missing:
+        return "not solved" if not state.counts.fresh else "partly solved"
+    return ""
+
+
+def refresh_all() -> None:
+    """Every node of the file."""
+    graph.make_unique()
+    for scene, node in graph.all_nodes():
+        refresh(scene, node)
+    known = {node.matte.node_id for _, node in graph.all_nodes()}
+    for node_id in set(runtime.states) - known:
+        del runtime.states[node_id]
+
+
+_QUIET_S = 0.3
+_LOOK_S = 3.0
+_TICK_S = 0.25
+_seen_at = 0.0
+
+
+def tick() -> float | None:
+    """Runs a few times a second in the window: plans follow edits at once, and files on disk now and then."""
+    global _seen_at
+    now = time.monotonic()
+    edited = runtime.changed_at > _seen_at and now - runtime.changed_at > _QUIET_S
+    if not runtime.rendering_input and (edited or now - _seen_at > _LOOK_S):
+        _seen_at = now
+        refresh_all()
+        redraw()
+    return _TICK_S
+
+
+def redraw() -> None:
+    """Draws the node editors again: their panels show states that Blender does not watch."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "NODE_EDITOR":
+                area.tag_redraw()

@@ -1,0 +1,33 @@
+"""Everything that Blender has to know of, and its end."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import handlers, operators, panels, properties, runtime, server_process
+from .preferences import CleanplatePreferences
+
+_CLASSES = (CleanplatePreferences, *operators.CLASSES, *panels.CLASSES)
+
+
+def register() -> None:
+    """Switches the add-on on."""
+    properties.register()
+    for each in _CLASSES:
+        bpy.utils.register_class(each)
+    getattr(bpy.types, panels.ADD_MENU).append(panels.draw_add_menu)
+    handlers.register()
+    runtime.mark_changed()
+
+
+def unregister() -> None:
+    """Switches it off: a solve is stopped, and a server of ours ends."""
+    if runtime.running is not None:
+        runtime.running.cancel()
+        runtime.running.close()
+    handlers.unregister()
+    getattr(bpy.types, panels.ADD_MENU).remove(panels.draw_add_menu)
+    for each in reversed(_CLASSES):
+        bpy.utils.unregister_class(each)
+    properties.unregister()
+    server_process.stop()

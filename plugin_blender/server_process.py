@@ -1,0 +1,114 @@
+"""A matting server that this Blender has started: its own process, which ends with Blender. No bpy in here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .matte_link.endpoint import Endpoint
+from .plan import NodeError
+
+_STOPS_WITH_US = "CLEANPLATE_STOP_WITH_STDIN"
+_STOP_S = 10.0
+
+
+@dataclass
+class _Server:
+    """The process, and the folder of what it says: files, so that nobody has to read for it to go on."""
+
+    process: subprocess.Popen[str]
+    address: str
+    folder: tempfile.TemporaryDirectory[str]
+
+    def said(self, stream: str) -> str:
+        """What the process has written so far."""
+        return Path(self.folder.name, stream).read_text(encoding="utf-8", errors="replace").strip()
+
+
+_server: _Server | None = None
+
+
+def start(command: str, endpoint: Endpoint) -> None:
+    """Starts ``cleanplate serve``; :func:`poll` tells when it is ready. Raises ``NodeError``."""
+    global _server
+    if is_running():
+        raise NodeError("This Blender already runs a server.")
+    stop()
+    if not endpoint.is_loopback or endpoint.encrypted:
+        raise NodeError(
+            f"{endpoint.address} is not on this machine, or needs keys.",
+            "Start that server where it belongs, with 'cleanplate serve'.",
+        )
+    found = shutil.which(str(Path(command).expanduser()))
+    if not found:
+        raise NodeError(f"There is no command {command!r}.", "Name the 'cleanplate' command in the preferences.")
+    folder = tempfile.TemporaryDirectory(prefix="cleanplate-")
+    with Path(folder.name, "out").open("w") as out, Path(folder.name, "log").open("w") as log:
+        process = subprocess.Popen(
+            [found, "serve", "--bind", endpoint.address],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=log,
+            text=True,
+            env={**os.environ, _STOPS_WITH_US: "1"},
+        )
+    _server = _Server(process, endpoint.address, folder)
+
+
+def is_running() -> bool:
+    """Whether our server's process is alive."""
+    return _server is not None and _server.process.poll() is None
+
+
+def poll() -> str:
+    """The address once our server is ready, empty while it starts; raises ``NodeError`` where it has ended."""
+    if _server is None:
+        raise NodeError("This Blender runs no server.")
+    ended = not is_running()
+    line = _server.said("out").partition("\n")[0]
+    facts = json.loads(line) if line.endswith("}") else {}
+    if facts.get("ready") and not ended:
+        return str(facts["address"])
+    if ended:
+        log = _server.said("log").splitlines()
+        reason = facts.get("message") or (log[-1] if log else "it said nothing.")
+        raise NodeError(f"The server did not start: {reason}", facts.get("hint", ""))
+    return ""
+
+
+def wait(timeout_s: float) -> str:
+    """The address as soon as the server is ready; raises ``NodeError``."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        address = poll()
+        if address:
+            return address
+        time.sleep(0.05)
+    raise NodeError(f"The server was not ready after {timeout_s:g} s.", "Run 'cleanplate doctor'.")
+
+
+def describe() -> str:
+    """One line for the preferences; empty where we run none."""
+    return f"Server {_server.address} runs (process {_server.process.pid})" if _server and is_running() else ""
+
+
+def stop() -> None:
+    """Ends our server, where there is one."""
+    global _server
+    server, _server = _server, None
+    if server is None:
+        return
+    if server.process.stdin:
+        server.process.stdin.close()
+    try:
+        server.process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+    server.folder.cleanup()

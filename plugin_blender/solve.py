@@ -1,0 +1,232 @@
+"""One solve: frames prepared here, on Blender's main thread, and matted by the server on a worker's."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import extraction, planning, runtime
+from .matte_link.client import MatteClient
+from .matte_link.errors import LinkError
+from .matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameTask, JobFinished, MatteJob
+from .plan import NodeError
+from .preferences import endpoint
+from .sources import FileSource
+
+IN_FLIGHT = 2
+CONNECT_S = 5.0
+PATIENCE_S = 30.0
+_PAUSE_S = 0.002
+
+
+@dataclass
+class Prepared:
+    """The rendered inputs of one frame, deleted when the frame has ended."""
+
+    files: Sequence[str]
+
+    def delete(self) -> None:
+        """Deletes the files."""
+        for file in self.files:
+            Path(file).unlink(missing_ok=True)
+
+
+class Solve:
+    """Solves some frames of one node: call :meth:`step` until it returns False, then :meth:`close`.
+
+    ``failures`` holds a sentence per frame that has no result; ``stopped`` is why the rest was not tried.
+    Raises ``NodeError`` where nothing can be solved.
+    """
+
+    def __init__(self, scene: Any, node: Any, frames: Sequence[int], again: bool = False) -> None:
+        if runtime.running is not None:
+            raise NodeError("A solve is already running.", "Wait for it, or cancel it.")
+        self.node_id = node.matte.node_id
+        self.plan = planning.refresh(scene, node)
+        if self.plan.problem:
+            raise NodeError(self.plan.problem)
+        self.frames = tuple(frame for frame in frames if again or not self.plan.is_fresh(frame))
+        self.plan.check(self.frames)
+        self.done: list[int] = []
+        self.failures: dict[int, str] = {}
+        self.stopped = ""
+        self.cancelled = False
+        self.diagnostics: dict[int, Any] = {}
+        self._waiting = deque(self.frames)
+        self._prepared: dict[int, Prepared] = {}
+        self._folder = extraction.input_folder()
+        self._job = self._start_job() if self.frames else None
+        self._state = runtime.state(self.node_id)
+        self._state.error, self._state.done, self._state.total = "", 0, len(self.frames)
+        self._state.activity = "Connecting"
+        runtime.running = self
+
+    def _start_job(self) -> MatteJob:
+        job = MatteJob(
+            [],
+            self.plan.options,
+            endpoint(),
+            shot=self.node_id,
+            in_flight=IN_FLIGHT,
+            patience_s=PATIENCE_S,
+            connect_s=CONNECT_S,
+            more=True,
+        )
+        job.start()
+        return job
+
+    def step(self) -> bool:
+        """Does what can be done without waiting; whether there is more to come."""
+        if self._job is None:
+            return False
+        finished = self._take_events(self._job)
+        if not finished and not self.cancelled and not self.stopped:
+            self._prepare_next(self._job)
+        return not finished
+
+    def cancel(self) -> None:
+        """Stops; the frames that are done stay."""
+        self.cancelled = True
+        if self._job:
+            self._job.cancel()
+
+    def run(self) -> None:
+        """All of it at once, without a window. ``KeyboardInterrupt`` cancels and is raised again."""
+        try:
+            while self.step():
+                time.sleep(_PAUSE_S)
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the worker and shows what has come of it."""
+        runtime.running = None
+        if self._job:
+            self._job.cancel()
+            self._job.join(5.0)
+            self._take_events(self._job)
+        self._folder.cleanup()
+        self._state.activity = ""
+        self._state.error = self.sentence
+        with contextlib.suppress(NodeError):
+            planning.refresh(*planning.find(self.node_id))
+
+    @property
+    def sentence(self) -> str:
+        """What went wrong; empty where nothing did."""
+        if self.stopped:
+            return self.stopped
+        if not self.failures:
+            return ""
+        first = min(self.failures)
+        more = f" ({len(self.failures) - 1} more frames failed)" if len(self.failures) > 1 else ""
+        return f"Frame {first}: {self.failures[first]}{more}"
+
+    @property
+    def summary(self) -> str:
+        """How it went, in one line."""
+        skipped = "" if self.frames else "Every frame is fresh. "
+        cancelled = ", cancelled" if self.cancelled else ""
+        return f"{skipped}{len(self.done)} of {len(self.frames)} frames solved{cancelled}."
+
+    # -- frames to the worker
+
+    def _prepare_next(self, job: MatteJob) -> None:
+        if not self._waiting:
+            job.close()
+        elif job.waiting == 0:
+            # One frame lies ready while others are under way: the server never waits, and the disk stays empty.
+            frame = self._waiting.popleft()
+            try:
+                scene, node = planning.find(self.node_id)
+                if planning.plan_of(scene, node).key == self.plan.key:
+                    job.add(self._task(scene, node, frame))
+                else:
+                    self._stop(job, "The node was changed while it was solved; solve again for the new settings.")
+            except LinkError as error:
+                self._fail(frame, str(error))
+
+    def _task(self, scene: Any, node: Any, frame: int) -> FrameTask:
+        self.plan.check([frame])
+        return self.plan.task(frame, **self._rendered(scene, node, frame))
+
+    def _rendered(self, scene: Any, node: Any, frame: int) -> dict[str, str]:
+        sources = (("plate", "Plate", self.plan.plate), ("clean_plate", "Clean Plate", self.plan.clean_plate))
+        wanted = [(role, name) for role, name, source in sources if not isinstance(source, FileSource)]
+        if not wanted:
+            return {}
+        self._state.activity = f"Rendering the inputs of frame {frame}"
+        names = [name for _, name in wanted]
+        files = extraction.render_inputs(scene, node, names, frame, Path(self._folder.name))
+        self._prepared[frame] = Prepared(files)
+        return {role: file for (role, _), file in zip(wanted, files, strict=True)}
+
+    def _stop(self, job: MatteJob, sentence: str) -> None:
+        self.stopped = self.stopped or sentence
+        self._waiting.clear()
+        job.cancel()
+
+    # -- what the worker says
+
+    def _take_events(self, job: MatteJob) -> bool:
+        """Whether the worker has ended."""
+        finished, before = False, len(self.done)
+        for event in job.poll():
+            if isinstance(event, FrameProgress):
+                self._state.activity = f"Frame {event.frame}: {event.stage}"
+            elif isinstance(event, FrameDone):
+                self._forget(event.frame)
+                self.done.append(event.frame)
+                self.diagnostics[event.frame] = event.diagnostics
+                self._state.done = len(self.done)
+            elif isinstance(event, FrameFailed):
+                self._fail(event.frame, f"{event.message} {event.hint}".rstrip())
+            elif isinstance(event, JobFinished):
+                finished = True
+                self.stopped = self.stopped or f"{event.message} {event.hint}".strip()
+        if len(self.done) > before:
+            self._show()
+        return finished
+
+    def _fail(self, frame: int, sentence: str) -> None:
+        self._forget(frame)
+        self.failures[frame] = sentence
+        self._state.error = self.sentence
+
+    def _forget(self, frame: int) -> None:
+        prepared = self._prepared.pop(frame, None)
+        if prepared:
+            prepared.delete()
+
+    def _show(self) -> None:
+        with contextlib.suppress(NodeError):
+            _, node = planning.find(self.node_id)
+            planning.show_new(node, self.plan)
+
+
+def solve_now(scene: Any, node: Any, frames: Sequence[int], again: bool = False) -> Solve:
+    """Solves and waits. Raises ``NodeError`` where nothing can be solved."""
+    solve = Solve(scene, node, frames, again)
+    solve.run()
+    return solve
+
+
+def ask_server(timeout_s: float = 2.0) -> str:
+    """One line about the server; raises ``LinkError``."""
+    with MatteClient(endpoint()) as client:
+        pong = client.ping(timeout_s)
+    return f"Cleanplate {pong.version} answers at {client.endpoint.address}: {', '.join(pong.models)}."
+
+
+def running_for(node_id: str) -> Solve | None:
+    """The solve of this node that runs, or None."""
+    solve: Solve | None = runtime.running
+    return solve if solve and solve.node_id == node_id else None
