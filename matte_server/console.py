@@ -16,6 +16,7 @@ from rich.progress import (
     MofNCompleteColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
 
@@ -130,6 +131,39 @@ class ShotProgress:
             return f"{escape(place)}: already done, {escape(report.output)}"
         pace = "" if err.is_terminal else f"{self._pace}, "
         return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(describe(report.diagnostics))}"
+
+
+class Steps:
+    """Progress of work that is no frame of a shot: a bar in a terminal, a line now and then in a log."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self._bar.add_task(what, total=total)
+        self._what = what
+
+    def __enter__(self) -> Steps:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, step: int, total: int, words: str) -> None:
+        """Step ``step`` of ``total`` begins."""
+        self._bar.update(self._task, completed=step - 1, description=f"{self._what}: {words}")
+        if not err.is_terminal:
+            err.print(escape(f"[{step}/{total}] {self._what}: {words}"))
 
 
 def flush() -> None:

@@ -29,6 +29,8 @@ _ALPHA_ONLY = ("a", "a", "a")
 _TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
+COVERAGE_LAYER = "coverage"
+"""Where a clean plate that was built from its shot says how far it is known: 0 where it is not."""
 _HALF_MAX = 65504.0
 CHROMA = luma_chroma.CHANNELS
 # Attributes that say how a file was stored, not what it shows: the writer makes its own.
@@ -352,6 +354,21 @@ def read_stamp(path: Path) -> str:
         spec = reader.spec(0)
         described = str(spec.getattribute("ImageDescription") or "").partition(f"{STAMP}=")[2]
         return str(spec.getattribute(STAMP) or described)
+    finally:
+        reader.close()
+
+
+def layers_of(path: Path) -> frozenset[str]:
+    """Names of an EXR's layers in its first part; none for other formats and unreadable files."""
+    if path.suffix.lower() != ".exr":
+        return frozenset()
+    reader = oiio.ImageInput.open(str(path))
+    if reader is None:
+        oiio.geterror()
+        return frozenset()
+    try:
+        names = reader.spec(0).channelnames
+        return frozenset(name.rpartition(".")[0] for name in names if "." in name)
     finally:
         reader.close()
 

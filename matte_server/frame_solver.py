@@ -19,13 +19,14 @@ from matte_link.options import MatteOptions
 from . import exr
 from .colour import from_scene_linear, resolve, to_scene_linear
 from .core.align import Alignment
-from .core.image import SCENE_LINEAR, Guides, Image, PlatePair
+from .core.image import KNOWN, SCENE_LINEAR, Guides, Image, PlatePair
 from .core.placement import from_facts
 from .core.result import MatteResult
 from .errors import MatteError
 from .frame_worker import WorkerSettings
 from .models.identity import default_weights
-from .models.registry import available_models
+from .memory import SteppingLoader, give_back, limit_memory
+from .models.registry import available_models, load_model
 from .pipeline import STAGES, MattePipeline
 from .worker_link import Finished, FrameJob, Picture, Ready
 
@@ -54,8 +55,16 @@ class _Stages:
 class FrameSolver:
     """Owns the device, the pipeline with its warm models, and the last decoded clean plates."""
 
-    def __init__(self, device: str, spool: Path, roots: tuple[Path, ...], pipeline: MattePipeline) -> None:
+    def __init__(
+        self,
+        device: str,
+        spool: Path,
+        roots: tuple[Path, ...],
+        pipeline: MattePipeline,
+        memory_warnings: Callable[[], list[str]] = list,
+    ) -> None:
         self.device = device
+        self._memory_warnings = memory_warnings
         self._spool = spool
         self._roots = roots
         self._pipeline = pipeline
@@ -70,7 +79,10 @@ class FrameSolver:
             cv2.setNumThreads(settings.threads)
             exr.use_threads(settings.threads)
         roots = tuple(Path(root) for root in settings.roots)
-        return FrameSolver(device, Path(settings.spool), roots, MattePipeline(torch.device(device)))
+        limit_memory(device, settings.memory, settings.workers)
+        models = SteppingLoader(load_model)
+        pipeline = MattePipeline(torch.device(device), models)
+        return FrameSolver(device, Path(settings.spool), roots, pipeline, models.warnings)
 
     def ready(self) -> Ready:
         """What the server is told once the device is there."""
@@ -78,9 +90,10 @@ class FrameSolver:
         return Ready(self.device, devices, available_models(), default_weights())
 
     def recover(self) -> None:
-        """After a failed frame: gives the device's memory back."""
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        """After a frame that ran out of memory: gives back what it and the shots before it took."""
+        self._memory_warnings()
+        self._clean_plates.clear()
+        give_back(self.device)
 
     def solve(self, job: FrameJob, check: Check, begun: Begun) -> Finished:
         """One frame. Raises ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
@@ -103,6 +116,7 @@ class FrameSolver:
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
         figures = {**result.diagnostics, "colourspace": space}
+        figures["warnings"] = [*result.diagnostics["warnings"], *self._memory_warnings()]
         exr.write_image(target, stamped(image, request, figures), form, layers)
         diagnostics = {**figures, "device": self.device, "seconds": stages.seconds()}
         return Finished(job.number, request.output, diagnostics)
@@ -143,12 +157,21 @@ class FrameSolver:
         space = resolve(options.clean_colourspace)
         if options.clean_colourspace == "auto":
             space = said if said and image.colourspace == plates_own else image.colourspace
-        linear = to_scene_linear(image, space, options.ocio_config)
+        linear = self._with_coverage(job, to_scene_linear(image, space, options.ocio_config))
         if key[0]:
             self._clean_plates[key] = linear
             while len(self._clean_plates) > _CLEAN_PLATES_KEPT:
                 self._clean_plates.popitem(last=False)
         return linear
+
+    def _with_coverage(self, job: FrameJob, clean: Image) -> Image:
+        """A clean plate that was built from its shot says where it is known: as its channel A, 0 or 1."""
+        path, name = self._file(job, "clean_plate")
+        if exr.COVERAGE_LAYER not in exr.layers_of(path):
+            return clean
+        known = exr.read_image(path, name=name, layer=exr.COVERAGE_LAYER).pixels[..., :1] > 0
+        pixels = np.concatenate([clean.rgb, known.astype(np.float32)], axis=-1)
+        return replace(clean, pixels=pixels, channels=("R", "G", "B", KNOWN))
 
     def _guide(self, job: FrameJob, role: str) -> Image | None:
         if getattr(job.request, role) is None:

@@ -17,7 +17,7 @@ from matte_link.job import write_atomically
 from matte_link.options import MatteOptions, OptionSpec, option_specs
 from rich.markup import escape
 
-from . import console
+from . import console, review_cli
 from .batch import ShotReport, report_json, run_shot
 from .errors import MatteError
 from .job_file import ShotOrder, read_job
@@ -121,6 +121,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON"
     )
+    review_cli.add_argument(parser)
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -177,6 +178,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             write_reports(arguments.json, reports, endpoint, shots)
     codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
+    if arguments.review:
+        codes += [review_cli.review(shot, report) for report, shot in zip(reports, shots, strict=False)]
     return max(codes, default=console.OK)
 
 

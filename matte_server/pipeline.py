@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .core.align import Alignment, Matrix, align, coverage, display_transform
 from .core.despeckle import despeckle
-from .core.image import Float32, Guides, Image, PlatePair
+from .core.image import KNOWN, Float32, Guides, Image, PlatePair
 from .core.placement import as_facts, with_exposure
 from .core.result import MatteResult
 from .core.window import Window
@@ -34,6 +34,8 @@ Progress = Callable[[str, int, int], None]
 ModelLoader = Callable[[str, str, torch.device], MattingModel]
 STAGES = ("align", "exposure", "warp", "model", "guides", "foreground", "edges")
 MODELS_HELD = 2
+# Next to a place that is not known, a resampled pixel is partly made of it.
+_WHOLLY_KNOWN = 0.99
 _POOR_RESIDUAL_PX = 1.0
 _POOR_INLIERS = 0.5
 _POOR_COVERAGE = 0.9
@@ -121,12 +123,12 @@ class MattePipeline:
 
     def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
         window = plate.data_window
-        warped, covered = warp(
-            self._tensor(clean.rgb),
-            self._matrix(alignment.transform, window, clean.data_window),
-            window.height,
-            window.width,
-        )
+        matrix = self._matrix(alignment.transform, window, clean.data_window)
+        warped, covered = warp(self._tensor(clean.rgb), matrix, window.height, window.width)
+        if KNOWN in clean.channels:
+            index = clean.channels.index(KNOWN)
+            known, _ = warp(self._tensor(clean.pixels[..., index : index + 1]), matrix, window.height, window.width)
+            covered = covered * (known > _WHOLLY_KNOWN)
         gain = torch.tensor(alignment.gain, device=self.device).view(1, 3, 1, 1)
         offset = torch.tensor(alignment.offset, device=self.device).view(1, 3, 1, 1)
         return FrameTensors(

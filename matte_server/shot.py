@@ -106,9 +106,12 @@ def plan_shot(
     options: MatteOptions,
     overwrite: bool = False,
     camera: Camera | None = None,
+    one_output: bool = False,
 ) -> Shot:
-    """The frames of a shot with all their files; raises ``MatteError`` with the codes bad_range, no_frames,
-    missing_frame, bad_output, output_is_input, bad_option."""
+    """The frames of a shot with all their files. ``one_output``: all frames together make one file.
+
+    Raises ``MatteError`` with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input, bad_option.
+    """
     if bool(sources.background) != bool(sources.comp):
         raise MatteError(
             "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
@@ -119,7 +122,7 @@ def plan_shot(
     numbers = _wanted(frames) or plan.complete_range()
     planned = tuple(plan.frame(number) for number in numbers)
     _check_inputs(planned)
-    _check_outputs(sources, planned, plan.movies)
+    _check_outputs(sources, planned, plan.movies, one_output)
     everything = tuple(plan.frame(number) for number in plan.all_frames())
     complete = tuple(frame for frame in everything if frame.clean_plate.is_file()) if len(everything) > 1 else ()
     return Shot(
@@ -346,7 +349,9 @@ def _check_inputs(planned: Sequence[ShotFrame]) -> None:
         )
 
 
-def _check_outputs(sources: Sources, planned: Sequence[ShotFrame], movies: Movies) -> None:
+def _check_outputs(
+    sources: Sources, planned: Sequence[ShotFrame], movies: Movies, one_output: bool = False
+) -> None:
     _check_suffix(sources.output, planned[0].output, MATTE_SUFFIXES, "a matte")
     if sources.comp and planned[0].comp:
         _check_suffix(sources.comp, planned[0].comp, COMP_SUFFIXES, "a comp")
@@ -360,6 +365,8 @@ def _check_outputs(sources: Sources, planned: Sequence[ShotFrame], movies: Movie
             f"{clash} is both input and output; nothing was started.",
             "Choose another output.",
         )
+    if one_output:
+        return
     for role, first in (("output", planned[0].output), ("comp", planned[0].comp)):
         if first and len(planned) > 1 and first in {getattr(frame, role) for frame in planned[1:]}:
             raise MatteError(

@@ -13,6 +13,8 @@ from .window import Window
 Float32 = npt.NDArray[np.float32]
 
 SCENE_LINEAR = "scene-linear Rec.709"
+KNOWN = "known"
+"""A clean plate's channel that says where it is known, 1 or 0; without it, everywhere."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,20 +42,21 @@ def disc(frame: int, size: tuple[int, int] = SIZE) -> Pixels:
     """Where the subject stands, 0..1 with a soft edge, height x width x 1."""
     y, x = np.mgrid[0 : size[0], 0 : size[1]]
     distance = np.hypot(x - 25 - 9 * frame, y - size[0] / 2)
-    return np.clip((22 - distance) / 3 + 0.5, 0.0, 1.0).astype(np.float32)[..., None]
+    return np.asarray(np.clip((22 - distance) / 3 + 0.5, 0.0, 1.0)[..., None], np.float32)
 
 
 def plate_of(behind: Pixels, frame: int) -> Pixels:
     """The disc before a wall, with grain."""
     alpha = disc(frame, (behind.shape[0], behind.shape[1]))
     grain = np.random.default_rng(100 + frame).normal(0, 0.002, behind.shape)
-    return np.asarray(alpha * np.float32([2.0, 0.1, 0.05]) + (1 - alpha) * behind + grain, np.float32)
+    return np.asarray(alpha * np.array([2.0, 0.1, 0.05]) + (1 - alpha) * behind + grain, np.float32)
 
 
 def save(path: Path, pixels: Pixels, metadata: dict[str, object] | None = None) -> Path:
     """Writes scene-linear pixels."""
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    image = Image(np.ascontiguousarray(pixels, np.float32), ("R", "G", "B"), window, window, metadata=metadata or {})
+    colour = np.ascontiguousarray(pixels, np.float32)
+    image = Image(colour, ("R", "G", "B"), window, window, metadata=metadata or {})
     exr.write_image(path, image)
     return path
 
@@ -89,7 +90,10 @@ def make_shot(tmp_path: Path) -> Callable[..., ShotFiles]:
     """Writes a shot; ``camera`` gives each frame's transform from the clean plate."""
 
     def make(
-        count: int = 4, first: int = 1001, camera: Callable[[int], Pixels] = lambda number: np.eye(3), gain: float = 1.0
+        count: int = 4,
+        first: int = 1001,
+        camera: Callable[[int], Pixels] = lambda number: np.eye(3),
+        gain: float = 1.0,
     ) -> ShotFiles:
         folder = tmp_path / "shot"
         behind = wall()
