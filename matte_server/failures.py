@@ -26,8 +26,10 @@ class Trouble:
 def trouble_of(error: BaseException) -> Trouble:
     """The words for any error that ends a request."""
     for kinds, words in _TABLE:
-        if isinstance(error, kinds) or type(error).__name__ in _NAMES.get(kinds, ()):
+        if isinstance(error, kinds):
             return words(error)
+    if is_out_of_memory(error):
+        return _memory(error)
     return Trouble(
         "internal",
         f"The server failed with {type(error).__name__}: {str(error)[:300]}.",
@@ -42,6 +44,17 @@ def _own_words(error: BaseException) -> Trouble:
 
 def _cancelled(error: BaseException) -> Trouble:
     return Trouble("cancelled", "The matte was cancelled.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, by whatever library: only Python and CUDA have a type of their own for it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, Exception) and any(words in str(error) for words in _MEMORY_WORDS)
+
+
+# torch on the CPU, OpenCV, and C++ as pybind11 passes it on.
+_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "Insufficient memory", "bad_alloc", "bad allocation")
 
 
 def _memory(error: BaseException) -> Trouble:
@@ -62,8 +75,5 @@ def _disk(error: BaseException) -> Trouble:
 _TABLE = (
     ((MatteError, ProtocolError), _own_words),
     ((MatteCancelled,), _cancelled),
-    ((MemoryError,), _memory),
     ((OSError,), _disk),
 )
-# torch's own name for it, so that this table needs no torch.
-_NAMES: dict[tuple[type[BaseException], ...], tuple[str, ...]] = {(MemoryError,): ("OutOfMemoryError",)}

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -24,8 +25,8 @@ from .core.placement import from_facts
 from .core.result import MatteResult
 from .errors import MatteError
 from .frame_worker import WorkerSettings
-from .models.identity import default_weights
 from .memory import SteppingLoader, give_back, limit_memory
+from .models.identity import default_weights
 from .models.registry import available_models, load_model
 from .pipeline import STAGES, MattePipeline
 from .worker_link import Finished, FrameJob, Picture, Ready
@@ -116,7 +117,8 @@ class FrameSolver:
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
         figures = {**result.diagnostics, "colourspace": space}
-        figures["warnings"] = [*result.diagnostics["warnings"], *self._memory_warnings()]
+        if short := self._memory_warnings():
+            figures["warnings"] = [*cast(list[str], figures["warnings"]), *short]
         exr.write_image(target, stamped(image, request, figures), form, layers)
         diagnostics = {**figures, "device": self.device, "seconds": stages.seconds()}
         return Finished(job.number, request.output, diagnostics)

@@ -34,6 +34,9 @@ class WorkerSettings:
     device: str = "auto"
     threads: int = 0
     roots: tuple[str, ...] = ()
+    memory: int = 0
+    """Bytes that frames may take; 0: this one's share of the machine's among ``workers``."""
+    workers: int = 1
 
 
 def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
@@ -82,7 +85,8 @@ def _one_frame(solver: FrameSolver, job: FrameJob, pipe: Connection) -> None:
         if trouble.code == "internal":
             log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)
         said = Failed(job.number, trouble.code, trouble.message, trouble.hint)
-        solver.recover()
+        if trouble.code == "out_of_memory":
+            solver.recover()
     _say(pipe, said)
 
 

@@ -64,6 +64,13 @@ def _add_serve(subparsers: Any) -> None:
         help="keys folder made by 'cleanplate keys'; needed beyond this machine",
     )
     parser.add_argument(
+        "--memory-gb",
+        type=float,
+        default=0.0,
+        metavar="GB",
+        help="memory for the frames of all matting processes (default: most of the machine's)",
+    )
+    parser.add_argument(
         "--hang-seconds",
         type=float,
         default=300.0,
@@ -144,6 +151,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
         keys=arguments.keys,
         metrics=arguments.metrics,
         hang_s=arguments.hang_seconds,
+        memory=int(arguments.memory_gb * _GIB),
         idle_s=arguments.stop_when_idle,
         limits=limits,
     )

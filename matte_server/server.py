@@ -44,6 +44,9 @@ class ServerConfig:
     metrics: str = ""
     """``host:port`` for Prometheus; empty serves none."""
     hang_s: float = 300.0
+    memory: int = 0
+    """Bytes for the frames of all matting processes together; 0: most of the machine's on the CPU, and all of
+    a GPU's."""
     idle_s: float = 0.0
     """Stops by itself after so long without a client; 0 never does."""
     limits: ServiceLimits = field(default_factory=ServiceLimits)
@@ -158,7 +161,8 @@ def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...]) -> PoolPl
     # NumPy's and SciPy's libraries read these when a worker first imports them.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
-    return PoolPlan(spool.folder, config.device, config.workers, threads, roots, config.hang_s)
+    memory = config.memory // max(config.workers, 1)
+    return PoolPlan(spool.folder, config.device, config.workers, threads, roots, config.hang_s, memory=memory)
 
 
 def _cores() -> int:

@@ -7,6 +7,8 @@ The rules:
 * Nothing grows: each client has a limit of waiting frames, all together have one, pictures have a budget in
   bytes. Beyond it the answer is ``busy``, and the client asks again later.
 * A frame whose worker died fails with a code and is not tried again: it may be what killed it.
+* A frame that ran out of memory is computed once more, while no other frame is under way, before it fails.
+* Where no matting process can be started, frames fail with the reason instead of waiting for ever.
 * A client that does not fetch its results gets no further ones computed.
 * A client that cannot be reached loses its place; one that comes back sends what it still wants.
 """
@@ -59,6 +61,9 @@ Client = bytes
 Outgoing = tuple[Client, Message]
 _ERRORS_KEPT = 20
 _RATE_WINDOW_S = 60.0
+_STARTS_TRIED = 3
+_NO_WORKER_HINT = "Look into the server's log, or run 'cleanplate doctor' there."
+_WAS_ALONE = "Memory was short: the frame was computed again while no other one was under way."
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,8 @@ class _Frame:
     running: bool = False
     wanted: bool = True
     """False once cancelled: its worker is only waited for."""
+    alone: bool = False
+    """Ran out of memory once; now it runs while no other frame does."""
 
     @property
     def id(self) -> str:
@@ -155,6 +162,7 @@ class Service:
         self._last_number = 0
         self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS_KEPT)
         self._busy_at = self._started
+        self._alone: deque[_Frame] = deque()
 
     # -- messages of clients
 
@@ -223,6 +231,8 @@ class Service:
         mine = sum(frame.client == client for frame in waiting)
         clients = {frame.client for frame in waiting} | {client}
         size = sum(len(blob) for blob in _blobs(request))
+        if words := self._hopeless():
+            raise MatteError("no_worker", words, _NO_WORKER_HINT)
         if mine >= self.limits.frames_per_client or len(waiting) >= self.limits.frames:
             raise MatteError("busy", f"The server has {len(waiting)} frames waiting.", "Send it again shortly.")
         if len(clients) > self.limits.clients:
@@ -277,6 +287,8 @@ class Service:
             del self._by_id[frame.client, frame.id]
             self._pool.cancel(frame.job.number)
         else:
+            if frame in self._alone:
+                self._alone.remove(frame)
             self._queue.remove(frame.client, frame)
             self._forget(frame)
 
@@ -296,11 +308,28 @@ class Service:
         frame = self._by_number.get(getattr(what, "number", 0))
         if frame:
             yield from self._frame_event(frame, what)
+        if isinstance(what, Died) and (words := self._hopeless()):
+            yield from self._give_up(words)
         yield from self._dispatch()
+
+    def _hopeless(self) -> str:
+        """Why nothing can be computed here, where every matting process keeps ending before it is ready."""
+        states = self._pool.states
+        if not states or any(state.failed_starts < _STARTS_TRIED for state in states):
+            return ""
+        return f"The server's matting process does not start. {states[0].last_words}"
+
+    def _give_up(self, words: str) -> Iterator[Outgoing]:
+        trouble = Trouble("no_worker", words, _NO_WORKER_HINT)
+        for frame in [frame for frame in self._by_number.values() if not frame.running]:
+            self._abandon(frame)
+            yield frame.client, self._failure(frame, trouble)
 
     def _frame_event(self, frame: _Frame, what: Said | Died) -> Iterator[Outgoing]:
         if isinstance(what, Begun) and frame.wanted:
             yield frame.client, Progress(frame.id, what.stage, what.done, what.total)
+        elif isinstance(what, Failed) and what.code == "out_of_memory" and frame.wanted and not frame.alone:
+            yield self._later_alone(frame)
         elif isinstance(what, Finished | Failed | Died):
             answer = self._answer(frame, what) if frame.wanted else None
             self._forget(frame)
@@ -319,14 +348,27 @@ class Service:
             trouble = _death(what)
         else:
             trouble = Trouble(what.code, what.message, what.hint)
+        return self._failure(frame, trouble)
+
+    def _failure(self, frame: _Frame, trouble: Trouble) -> Failure:
         self.counts.failed += 1
         self._note(frame.client, frame.id, trouble, frame.job.request.frame)
         return Failure(frame.id, trouble.code, trouble.message, trouble.hint)
 
+    def _later_alone(self, frame: _Frame) -> Outgoing:
+        frame.running, frame.alone = False, True
+        self._spool.remove_result(frame.job.result)
+        self._alone.append(frame)
+        journal.note("out of memory", logging.WARNING, client=_shown(frame.client), id=frame.id, then="alone")
+        return frame.client, Progress(frame.id, "memory", 0, 1)
+
     def _reply(self, frame: _Frame, what: Finished) -> MatteReply:
         data: Blob = b"" if what.output else self._spool.take(self._result(frame))
         request = frame.job.request
-        reply = MatteReply(frame.id, request.frame, data, what.output, what.diagnostics)
+        diagnostics = dict(what.diagnostics)
+        if frame.alone:
+            diagnostics["warnings"] = [*diagnostics.get("warnings", ()), _WAS_ALONE]
+        reply = MatteReply(frame.id, request.frame, data, what.output, diagnostics)
         self.counts.done += 1
         self.counts.bytes_out += len(data)
         self.counts.finished_at.append(self._clock())
@@ -368,8 +410,9 @@ class Service:
 
     @property
     def idle_s(self) -> float:
-        """How long nobody has asked for anything and nothing was under way."""
-        if self._by_number:
+        """How long nobody has asked for anything, nothing was under way and no matting process was starting."""
+        starting = any(not state.ready and state.failed_starts < _STARTS_TRIED for state in self._pool.states)
+        if self._by_number or starting:
             self._busy_at = self._clock()
         return self._clock() - self._busy_at
 
@@ -385,12 +428,19 @@ class Service:
 
     def _dispatch(self) -> Iterator[Outgoing]:
         while (worker := self._pool.idle()) is not None:
-            frame = self._queue.pop(self._fetches)
+            frame = self._next()
             if frame is None:
                 return
             frame.running = True
             self._pool.submit(worker, frame.job)
             yield frame.client, Progress(frame.id, "start", 0, 1)
+
+    def _next(self) -> _Frame | None:
+        """The frame whose turn it is; None while one needs the memory to itself, or has to wait for it."""
+        running = [frame for frame in self._by_number.values() if frame.running]
+        if any(frame.alone for frame in running) or (self._alone and running):
+            return None
+        return self._alone.popleft() if self._alone else self._queue.pop(self._fetches)
 
     # -- what the server says of itself
 

@@ -56,6 +56,9 @@ class WorkerState:
     since: float = 0.0
     frames: int = 0
     deaths: int = 0
+    failed_starts: int = 0
+    """How often in a row it ended before it was ready."""
+    last_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class PoolPlan:
     roots: tuple[Path, ...] = ()
     hang_s: float = 300.0
     start_s: float = 180.0
+    memory: int = 0
+    """Bytes that each may take for its frames; 0: its share of the machine's."""
 
 
 class WorkerPool:
@@ -93,6 +98,8 @@ class WorkerPool:
             device=device,
             threads=self.plan.threads,
             roots=tuple(str(root) for root in self.plan.roots),
+            memory=self.plan.memory,
+            workers=max(self.plan.workers, 1),
         )
         self.states.append(WorkerState(device=device))
         watcher = _Watcher(len(self._watchers), settings, self.plan, self._post)
@@ -103,7 +110,7 @@ class WorkerPool:
         """Brings the states up to date and returns what to act on; called once for every event, first."""
         state, what = self.states[event.worker], event.what
         if isinstance(what, Ready):
-            state.ready, state.device = True, what.device
+            state.ready, state.device, state.failed_starts = True, what.device, 0
             state.pid = self._watchers[event.worker].pid
             self.models, self.weights = what.models, what.weights
             self._add_the_others(what)
@@ -114,6 +121,7 @@ class WorkerPool:
         elif isinstance(what, Died):
             # The loop knows better which frame is lost: it may have handed one to a process already dead.
             what = replace(what, number=state.job)
+            state.failed_starts, state.last_words = state.failed_starts + (not state.ready), what.reason
             state.job, state.stage, state.ready = 0, "", False
             state.deaths += 1
         return what
@@ -184,7 +192,12 @@ class _Watcher(threading.Thread):
         backoff = 0.0
         while not self._stopping.wait(backoff):
             started = time.monotonic()
-            self._post(WorkerEvent(self._index, self._one_life()))
+            try:
+                ended = self._one_life()
+            except OSError as error:
+                # The system has no process or memory to give now; the loop goes on and so does this thread.
+                ended = Died(0, "worker_died", f"It cannot be started: {error.strerror or error}.")
+            self._post(WorkerEvent(self._index, ended))
             steady = time.monotonic() - started > _STEADY_S
             backoff = 0.0 if steady else min(max(backoff * 2, 0.25), _LONGEST_BACKOFF_S)
 

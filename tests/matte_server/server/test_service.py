@@ -30,7 +30,7 @@ ANNA, BEN = b"anna", b"ben"
 
 
 class HandPool:
-    """One worker, moved by the test's hand."""
+    """Workers, one unless a test adds some, moved by the test's hand."""
 
     def __init__(self) -> None:
         self.states = [WorkerState("cpu", ready=True)]
@@ -40,7 +40,7 @@ class HandPool:
         self.cancelled: list[int] = []
 
     def idle(self) -> int | None:
-        return None if self.states[0].job else 0
+        return next((index for index, state in enumerate(self.states) if state.ready and not state.job), None)
 
     def submit(self, worker: int, job: FrameJob) -> None:
         self.states[worker].job = job.number
@@ -249,3 +249,76 @@ def test_who_does_not_fetch_waits_while_others_go_on(desk: Desk) -> None:
 
 def test_a_reply_is_no_request(desk: Desk) -> None:
     assert _code(desk.say(ANNA, Accepted("a"))) == "protocol"
+
+
+def test_a_frame_without_memory_runs_again_alone_and_says_so(desk: Desk) -> None:
+    desk.pool.states.append(WorkerState("cpu", ready=True))
+    desk.say(ANNA, matte("big"))
+    desk.say(BEN, matte("small"))
+    desk.say(BEN, matte("next"))
+    big, small = desk.pool.jobs
+    desk.pool.states[0].job = 0
+    # While another frame is under way it waits, and nobody overtakes it.
+    [(to, said)] = desk.service.worker_event(Failed(big.number, "out_of_memory", "No room."))
+    assert (to, said) == (ANNA, Progress("big", "memory", 0, 1))
+    desk.pool.states[1].job = 0
+    (desk.spool.folder / small.result).write_bytes(b"exr")
+    list(desk.service.worker_event(Finished(small.number, "", {})))
+    assert [job.number for job in desk.pool.jobs] == [big.number, small.number, big.number]
+    # Alone means alone: the second worker gets nothing meanwhile.
+    assert list(desk.service.tick()) == []
+    desk.pool.states[0].job = 0
+    (desk.spool.folder / big.result).write_bytes(b"exr")
+    answers = list(desk.service.worker_event(Finished(big.number, "", {"warnings": ["thin"]})))
+    reply = answers[0][1]
+    assert isinstance(reply, MatteReply)
+    assert reply.diagnostics["warnings"][0] == "thin" and "no other one" in reply.diagnostics["warnings"][1]
+    assert answers[1] == (BEN, Progress("next", "start", 0, 1))
+
+
+def test_a_frame_without_memory_twice_fails(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    number = desk.pool.jobs[0].number
+    for _ in range(2):
+        desk.pool.states[0].job = 0
+        answers = list(desk.service.worker_event(Failed(number, "out_of_memory", "No room.")))
+    assert _code([message for _, message in answers]) == "out_of_memory"
+    assert len(desk.pool.jobs) == 2 and desk.files() == 0
+
+
+def test_a_frame_that_waits_for_memory_can_be_cancelled(desk: Desk) -> None:
+    desk.pool.states.append(WorkerState("cpu", ready=True))
+    desk.say(ANNA, matte("big"))
+    desk.say(BEN, matte("small"))
+    desk.pool.states[0].job = 0
+    list(desk.service.worker_event(Failed(1, "out_of_memory", "No room.")))
+    assert _code(desk.say(ANNA, Cancel("c", "big"))) == "cancelled"
+    desk.pool.states[1].job = 0
+    (desk.spool.folder / desk.pool.jobs[1].result).write_bytes(b"exr")
+    assert [to for to, _ in desk.service.worker_event(Finished(2, "", {}))] == [BEN]
+    assert len(desk.pool.jobs) == 2 and desk.files() == 0
+
+
+def test_frames_do_not_wait_for_workers_that_never_start(desk: Desk) -> None:
+    state = desk.pool.states[0]
+    desk.say(ANNA, matte("a"))
+    desk.say(BEN, matte("b"))
+    state.ready, state.job, state.failed_starts, state.last_words = False, 99, 3, "It ended with exit code 1."
+    answers = [message for _, message in desk.service.worker_event(Died(1, "worker_died", "It was killed."))]
+    assert [message.code for message in answers if isinstance(message, Failure)] == ["worker_died", "no_worker"]
+    [refused] = desk.say(ANNA, matte("c"))
+    assert isinstance(refused, Failure) and refused.code == "no_worker" and "exit code 1" in refused.message
+    # As soon as one is ready again, frames are taken again.
+    state.ready, state.job, state.failed_starts = True, 0, 0
+    assert desk.say(ANNA, matte("d"))[0] == Accepted("d")
+
+
+def test_the_server_knows_how_long_it_has_been_idle(desk: Desk) -> None:
+    desk.now = 10.0
+    assert desk.service.idle_s == 10.0
+    desk.say(ANNA, matte("a"))
+    desk.now = 50.0
+    assert desk.service.idle_s == 0.0
+    desk.end()
+    desk.now = 60.0
+    assert desk.service.idle_s == 10.0
