@@ -35,8 +35,8 @@ _BACK_AND_FORTH_PX = 0.5
 _TRACKED_POINTS = 3000
 # A simpler motion is taken where it explains the points as well as a homography within this many pixels.
 _SIMPLER_PX = 0.12
-# Display windows whose sides differ by less are no proxies: overscan, or a crop of a few pixels.
-_LEAST_RESIZE = 0.05
+# Display windows whose sides differ by less are no proxies: overscan, or a crop.
+_LEAST_RESIZE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +94,15 @@ def display_transform(plate: Image, clean: Image) -> Matrix:
 
 
 def _is_proxy(target: Window, source: Window, aspect: float) -> bool:
-    """Whether both windows have one shape (to a pixel of rounding) in sizes that overscan would not explain."""
+    """Whether both windows have one shape and one origin, to a pixel of rounding, in clearly different sizes."""
     if not (target.area and source.area):
         return False
     sx, sy = target.width / source.width, target.height / source.height
-    resized = max(abs(sx - 1.0), abs(sy - 1.0)) > _LEAST_RESIZE
+    resized = max(abs(np.log(sx)), abs(np.log(sy))) > np.log(1.0 + _LEAST_RESIZE)
     # sx * aspect == sy where the shapes agree; a window's sides are whole pixels.
     off = abs(sx * aspect / sy - 1.0) * min(target.width, source.width, target.height, source.height)
-    return resized and off <= 1.0
+    apart = max(abs(sx * source.x - target.x) / max(sx, 1.0), abs(sy * source.y - target.y) / max(sy, 1.0))
+    return bool(resized and off <= 1.0 and apart <= 1.0)
 
 
 def coverage(transform: Matrix, plate: Window, clean: Window) -> float:
