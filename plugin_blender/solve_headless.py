@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 import bpy
@@ -26,14 +27,13 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.server:
         os.environ["CLEANPLATE_SERVER"] = options.server
-    modules = _add_on()
-    errors = sys.modules[f"{modules.__name__}.matte_link.errors"]
+    package = _package()
+    errors = import_module(f"{package}.matte_link.errors")
     try:
-        codes = [_solve(modules, scene, node, options) for scene, node in _nodes(modules, options.node)]
-    except errors.LinkError as error:
+        return max(_solve(package, scene, node, options) for scene, node in _nodes(package, options.node))
+    except (errors.LinkError, ValueError) as error:
         print(f"cleanplate: {error}", file=sys.stderr)
         return UNUSABLE
-    return max(codes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,44 +45,35 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_on() -> ModuleType:
-    """The package of the registered add-on; registers the one beside this script where there is none."""
-    if not hasattr(bpy.ops.cleanplate, "solve_range") or "solve_range" not in dir(bpy.ops.cleanplate):
-        here = Path(__file__).resolve().parent
-        sys.path.insert(0, str(here.parent))
-        package = __import__(here.name)
-        try:
-            package.register()
-        except ImportError as error:
-            _give_up(f"{error}; install the add-on from its zip, which contains what it needs.")
-        return package
-    name = next(name for name in sys.modules if name.endswith(".solve") and hasattr(sys.modules[name], "solve_now"))
-    return sys.modules[name.rpartition(".")[0]]
+def _package() -> str:
+    """The name of the add-on's package; registers the one beside this script where none is installed."""
+    installed = getattr(bpy.types, "CLEANPLATE_OT_solve_range", None)
+    if installed is not None:
+        return str(installed.__module__).rpartition(".")[0]
+    here = Path(__file__).resolve().parent
+    sys.path.insert(0, str(here.parent))
+    try:
+        import_module(here.name).register()
+    except ImportError as error:
+        raise ValueError(f"{error}; install the add-on from its zip, which contains what it needs.") from None
+    return here.name
 
 
-def _give_up(sentence: str) -> NoReturn:
-    print(f"cleanplate: {sentence}", file=sys.stderr, flush=True)
-    os._exit(UNUSABLE)
-
-
-def _nodes(package: ModuleType, name: str) -> list[tuple[Any, Any]]:
-    graph = sys.modules[f"{package.__name__}.graph"]
-    found = [(scene, node) for scene, node in graph.all_nodes() if not name or node.name == name]
+def _nodes(package: str, name: str) -> list[tuple[Any, Any]]:
+    everything = import_module(f"{package}.graph").all_nodes()
+    found = [(scene, node) for scene, node in everything if not name or node.name == name]
     if not found:
-        what = f"no Cleanplate Matte node called {name!r}" if name else "no Cleanplate Matte node"
-        _give_up(f"{bpy.data.filepath or 'the file'} has {what}.")
+        called = f" called {name!r}" if name else ""
+        raise ValueError(f"{bpy.data.filepath or 'The file'} has no Cleanplate Matte node{called}.")
     return found
 
 
-def _solve(package: ModuleType, scene: Any, node: Any, options: argparse.Namespace) -> int:
-    planning = sys.modules[f"{package.__name__}.planning"]
-    sequence = sys.modules[f"{package.__name__}.matte_link.sequence"]
-    try:
-        wanted = sequence.parse_frames(options.frames) if options.frames else None
-        frames = planning.wanted_frames(scene, node.matte) if wanted is None else wanted
-    except ValueError as error:
-        _give_up(str(error))
-    solve = sys.modules[f"{package.__name__}.solve"].solve_now(scene, node, frames, options.again)
+def _solve(package: str, scene: Any, node: Any, options: argparse.Namespace) -> int:
+    if options.frames:
+        frames = import_module(f"{package}.matte_link.sequence").parse_frames(options.frames)
+    else:
+        frames = import_module(f"{package}.planning").wanted_frames(scene, node.matte)
+    solve = import_module(f"{package}.solve").solve_now(scene, node, frames, options.again)
     print(f"cleanplate: {node.name}: {solve.summary}", flush=True)
     if solve.sentence:
         print(f"cleanplate: {node.name}: {solve.sentence}", file=sys.stderr)
@@ -91,9 +82,19 @@ def _solve(package: ModuleType, scene: Any, node: Any, options: argparse.Namespa
     return FRAMES_FAILED if solve.failures else OK
 
 
-if __name__ == "__main__":
-    code = main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
+def run() -> NoReturn:
+    """The script itself. Blender 4.5 can hang at its ordinary end while Python handlers are registered."""
+    try:
+        code = main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else UNUSABLE
+    except Exception:  # noqa: BLE001 - the process's edge: a farm must see a failure
+        traceback.print_exc()
+        code = UNUSABLE
     sys.stdout.flush()
     sys.stderr.flush()
-    # Blender 4.5 can hang at its ordinary end while Python handlers are registered.
     os._exit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,171 @@
+"""Builds the add-on's zips, one per platform, with pyzmq and matte_link inside.
+
+    python plugin_blender/package.py [--output dist] [--platform linux-x64 ...] [--tool blender_ext.py]
+
+Blender 4.5 and 5.0 run Python 3.11, 5.2 runs 3.13: each zip carries a wheel for both. Wheels come from the package
+index through pip, are checked against the digests below and kept in ``build/wheels``. ``--tool`` validates each zip
+with Blender's own extension tool (``scripts/addons_core/bl_pkg/cli/blender_ext.py`` in a Blender).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+WHEELS = REPOSITORY / "build" / "wheels"
+PYZMQ = "26.4.0"
+_NOT_SHIPPED = ("package.py",)
+# One date for every file: the same sources make the same zip.
+_DATE = (2026, 1, 1, 0, 0, 0)
+
+
+class PackageError(Exception):
+    """The zip cannot be built; one sentence."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One wheel of pyzmq: Python tag, platform tag and digest."""
+
+    python: str
+    platform: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return f"pyzmq-{PYZMQ}-{self.python}-{self.python}-{self.platform}.whl"
+
+
+_LINUX = (
+    Wheel("cp311", "manylinux_2_28_x86_64", "2f9f7ffe9db1187a253fca95191854b3fda24696f086e8789d1d449308a34b88"),
+    Wheel("cp313", "manylinux_2_28_x86_64", "6332452034be001bbf3206ac59c0d2a7713de5f25bb38b06519fc6967b7cf771"),
+)
+_WINDOWS = (
+    Wheel("cp311", "win_amd64", "963977ac8baed7058c1e126014f3fe58b3773f45c78cce7af5c26c09b6823896"),
+    Wheel("cp313", "win_amd64", "23ecc9d241004c10e8b4f49d12ac064cd7000e1643343944a10df98e57bc544b"),
+)
+_MACOS = (
+    Wheel("cp311", "macosx_10_15_universal2", "bfcf82644c9b45ddd7cd2a041f3ff8dce4a0904429b74d73a439e8cab1bd9e54"),
+    Wheel("cp313", "macosx_10_15_universal2", "c43fac689880f5174d6fc864857d1247fe5cfa22b09ed058a344ca92bf5301e3"),
+)
+PLATFORMS = {"linux-x64": _LINUX, "windows-x64": _WINDOWS, "macos-arm64": _MACOS, "macos-x64": _MACOS}
+
+
+def build(platform: str, output: Path) -> Path:
+    """Builds one platform's zip; its path. Raises ``PackageError``."""
+    wheels = PLATFORMS[platform]
+    output.mkdir(parents=True, exist_ok=True)
+    target = output / f"cleanplate-{_version()}-{platform.replace('-', '_')}.zip"
+    temporary = target.with_suffix(".tmp")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "blender_manifest.toml", manifest(platform, wheels).encode())
+        for name, file in _sources():
+            _add(archive, name, file.read_bytes())
+        for wheel in wheels:
+            _add(archive, f"wheels/{wheel.name}", fetch(wheel).read_bytes())
+    return temporary.replace(target)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _DATE)
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, data)
+
+
+def _version() -> str:
+    return str(tomllib.loads((HERE / "blender_manifest.toml").read_text(encoding="utf-8"))["version"])
+
+
+def manifest(platform: str, wheels: tuple[Wheel, ...]) -> str:
+    """The manifest of one platform's zip: the one of the sources, and what it carries."""
+    general, table, rest = (HERE / "blender_manifest.toml").read_text(encoding="utf-8").partition("\n[")
+    listed = "".join(f'  "./wheels/{wheel.name}",\n' for wheel in wheels)
+    return f'{general}platforms = ["{platform}"]\nwheels = [\n{listed}]\n{table}{rest}'
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    """Names in the zip and their files."""
+    for file in sorted(HERE.glob("*.py")):
+        if file.name not in _NOT_SHIPPED:
+            yield file.name, file
+    for file in sorted((REPOSITORY / "shared" / "matte_link").glob("*.py")):
+        yield f"matte_link/{file.name}", file
+    yield "README.md", HERE / "README.md"
+    yield "LICENSE", REPOSITORY / "LICENSE"
+
+
+def fetch(wheel: Wheel) -> Path:
+    """The wheel's file, downloaded where it is not kept yet. Raises ``PackageError``."""
+    file = WHEELS / wheel.name
+    if not file.exists():
+        WHEELS.mkdir(parents=True, exist_ok=True)
+        _download(wheel)
+    if hashlib.sha256(file.read_bytes()).hexdigest() != wheel.sha256:
+        file.unlink()
+        raise PackageError(f"{wheel.name} is not the file that was expected: its digest differs.")
+    return file
+
+
+def _download(wheel: Wheel) -> None:
+    wanted = ["--only-binary=:all:", "--no-deps", "--platform", wheel.platform, "--implementation", "cp"]
+    wanted += ["--python-version", wheel.python[2:], "--abi", wheel.python, "--dest", str(WHEELS)]
+    done = subprocess.run([*_pip(), "download", "-q", *wanted, f"pyzmq=={PYZMQ}"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise PackageError(f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip said nothing'}")
+
+
+def _pip() -> list[str]:
+    """pip of this Python, else uv's."""
+    own = [sys.executable, "-m", "pip"]
+    if subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0:
+        return own
+    if shutil.which("uv"):
+        return ["uv", "tool", "run", "pip"]
+    raise PackageError("There is neither pip nor uv to download wheels with.")
+
+
+def validate(zip_file: Path, tool: Path) -> None:
+    """Has Blender's extension tool check the zip. Raises ``PackageError``."""
+    done = subprocess.run(
+        [sys.executable, str(tool), "validate", str(zip_file)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PackageError(f"{zip_file.name} is refused by Blender: {(done.stdout + done.stderr).strip()}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Builds what is asked for; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="package.py", description="Builds the add-on's zips.")
+    parser.add_argument(
+        "--output", type=Path, default=REPOSITORY / "dist", metavar="FOLDER", help="(default: dist)"
+    )
+    parser.add_argument("--platform", action="append", choices=sorted(PLATFORMS), help="(default: all)")
+    parser.add_argument("--tool", type=Path, metavar="FILE", help="Blender's blender_ext.py, to validate with")
+    options = parser.parse_args(arguments)
+    try:
+        for platform in options.platform or PLATFORMS:
+            zip_file = build(platform, options.output)
+            if options.tool:
+                validate(zip_file, options.tool)
+            print(zip_file)
+    except PackageError as error:
+        print(f"package: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
