@@ -18,7 +18,7 @@ from .core.image import Float32
 from .demo import DemoShot, demo_shot
 from .local import LocalServer
 from .matte_cli import conclude, mattes
-from .review import Cell, contact_sheet, matte_cells
+from .review import Cell, contact_sheet, foreground_and_alpha, matte_cells
 
 _ROWS = 4
 _BAND = (0.02, 0.98)
@@ -39,7 +39,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="matte a packaged shot and look at the result",
-        description="Starts a server, mattes the packaged shot through it, and writes mattes, comps and a contact sheet.",
+        description="Starts a server, mattes the packaged shot through it, and writes mattes, comps and a contact "
+        "sheet.",
     )
     parser.add_argument("-o", "--output", default="cleanplate_demo", metavar="FOLDER", help="where to write")
     parser.set_defaults(run=run)
@@ -77,12 +78,8 @@ def _sheet(frames: Sequence[ShotFrame]) -> Any:
 
 def _row(frame: ShotFrame) -> list[Cell]:
     assert frame.comp is not None
-    return matte_cells(
-        exr.read_image(frame.plate).rgb,
-        exr.read_image(frame.clean_plate).rgb,
-        exr.read_image(frame.output),
-        exr.read_image(frame.comp).rgb,
-    )
+    plate, clean, comp = (exr.read_image(path).rgb for path in (frame.plate, frame.clean_plate, frame.comp))
+    return matte_cells(plate, clean, *foreground_and_alpha(exr.read_image(frame.output)), comp)
 
 
 def measure(frames: Sequence[ShotFrame], shot: DemoShot, report: ShotReport) -> Distance:

@@ -28,22 +28,33 @@ class Cell:
     caption: str
 
 
-def as_display(colour: Float32) -> Float32:
-    """Scene-linear colour as sRGB 0..1 for a screen. What is brighter than 0.8 is rolled off instead of cut,
-    so that a window at 10 still shows its frame."""
+def rolled_off(colour: Float32) -> Float32:
+    """Scene-linear colour for a screen, which ends at 1: what is brighter than 0.8 is rolled off instead of cut, so
+    that a window at 10 still shows its frame."""
     shoulder = 0.8
     excess = np.maximum(colour - shoulder, 0.0)
-    soft = np.minimum(colour, shoulder) + (1.0 - shoulder) * excess / (excess + 1.0)
+    soft: Float32 = np.minimum(colour, shoulder) + (1.0 - shoulder) * excess / (excess + 1.0)
+    return soft.astype(np.float32)
+
+
+def as_display(colour: Float32) -> Float32:
+    """Scene-linear colour as sRGB 0..1 for a screen, bright parts rolled off."""
     window = Window(0, 0, colour.shape[1], colour.shape[0])
-    image = Image(np.ascontiguousarray(soft, np.float32), ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
+    light = np.ascontiguousarray(rolled_off(colour))
+    image = Image(light, ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
     return np.clip(from_scene_linear(image, "srgb").pixels, 0.0, 1.0)
 
 
-def matte_cells(plate: Float32, clean: Float32, matte: Image, comp: Float32) -> list[Cell]:
-    """The row of a frame: plate, clean plate, alpha, foreground over grey, comp."""
+def foreground_and_alpha(matte: Image) -> tuple[Float32, Float32]:
+    """A result's unpremultiplied colour, h x w x 3, and alpha, h x w x 1."""
     foreground, alpha = matte.pixels[..., :3], matte.pixels[..., 3:4]
     if matte.premultiplied:
         foreground = np.divide(foreground, alpha, out=np.zeros_like(foreground), where=alpha > 0)
+    return foreground, alpha
+
+
+def matte_cells(plate: Float32, clean: Float32, foreground: Float32, alpha: Float32, comp: Float32) -> list[Cell]:
+    """The row of a frame: plate, clean plate, alpha, foreground over grey, comp."""
     shown = np.repeat(_screen_to_light(alpha), 3, axis=-1)
     return [
         Cell(plate, "plate"),

@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+FRAMES = 6
+# The shot's pixels, and those of the renders it is cut from: the hand-held camera needs room to move.
+SIZE, RENDER_SIZE = (960, 540), (1040, 585)
+LENS_MM, SENSOR_MM = 70.0, 36.0
 _FOLDER = Path(__file__).parent / "shot"
 
 
@@ -21,11 +25,11 @@ class DemoShot:
     background: str
 
 
-def demo_shot() -> DemoShot:
-    """Where the shot lies in the installed package."""
+def demo_shot(folder: Path = _FOLDER) -> DemoShot:
+    """The shot's files in ``folder``: where it lies in the installed package."""
     return DemoShot(
-        plate=str(_FOLDER / "plate.####.exr"),
-        clean_plate=str(_FOLDER / "clean.exr"),
-        truth=str(_FOLDER / "truth.####.exr"),
-        background=str(_FOLDER / "background.exr"),
+        plate=str(folder / "plate.####.exr"),
+        clean_plate=str(folder / "clean.exr"),
+        truth=str(folder / "truth.####.exr"),
+        background=str(folder / "background.exr"),
     )

@@ -1,0 +1,352 @@
+"use strict";
+// One shot's review. The pictures are small screen pictures of the float results; every comp is made here, in
+// linear light, from foreground and alpha, the way a compositor's "over" does it.
+const shot = JSON.parse(document.getElementById("shot").textContent);
+const byId = (id) => document.getElementById(id);
+const VIEWS = [
+  ["plate", "plate"], ["clean", "clean plate"], ["alpha", "alpha"], ["foreground", "foreground"],
+  ["checker", "over checker"], ["grey", "over grey"], ["colour", "over colour"], ["background", "over background"],
+].filter(([name]) => name !== "background" || shot.frames.some((frame) => frame.pictures.background));
+const LANES = [
+  { title: "alignment residual (px)", read: (f) => [f.residual_px], digits: 2, zero: true },
+  { title: "clean plate gain (R, G, B)", read: (f) => f.gain || [null, null, null], digits: 3 },
+  { title: "alpha area (part of the frame)", read: (f) => [f.alpha_area], digits: 3 },
+  { title: "flicker (alpha against its neighbours)", read: (f) => [f.flicker], digits: 4, zero: true },
+  { title: "re-composition error (part of the range)", read: (f) => [f.recomposition], digits: 5, zero: true },
+];
+const state = {
+  index: 0, view: "checker", against: "plate", wipe: false, at: 0.5, stops: 0, zoom: 0, playing: false,
+};
+
+// -- light: the screen pictures show scene-linear light as sRGB with everything above 0.8 rolled off.
+const SHOULDER = 0.8;
+function toScreen(light) {
+  const x = Math.max(light, 0);
+  const soft = x <= SHOULDER ? x : SHOULDER + (1 - SHOULDER) * (x - SHOULDER) / (x - SHOULDER + 1);
+  return soft <= 0.0031308 ? 12.92 * soft : 1.055 * Math.pow(soft, 1 / 2.4) - 0.055;
+}
+function toLight(screen) {
+  const soft = screen <= 0.04045 ? screen / 12.92 : Math.pow((screen + 0.055) / 1.055, 2.4);
+  if (soft <= SHOULDER) return soft;
+  const part = Math.min((soft - SHOULDER) / (1 - SHOULDER), 0.995);
+  return SHOULDER + part / (1 - part);
+}
+const LIGHT = Float32Array.from({ length: 256 }, (_, code) => toLight(code / 255));
+// Codes of the screen over light / (1 + light), fine enough that no code is skipped.
+const STEPS = 8191;
+const SCREEN = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => {
+  const part = Math.min(step / STEPS, 0.9999);
+  return Math.round(255 * toScreen(part / (1 - part)));
+});
+const screenOf = (light) => SCREEN[(light / (1 + light)) * STEPS | 0];
+
+// -- pictures: decoded once, the last few kept.
+const kept = new Map();
+const KEPT = 90;
+function decoded(id) {
+  if (!kept.has(id)) {
+    kept.set(id, new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => {
+        const canvas = document.createElement("canvas");
+        canvas.width = image.naturalWidth;
+        canvas.height = image.naturalHeight;
+        const pen = canvas.getContext("2d", { willReadFrequently: true });
+        pen.drawImage(image, 0, 0);
+        resolve(pen.getImageData(0, 0, canvas.width, canvas.height));
+      };
+      image.onerror = () => reject(new Error(`picture ${id} cannot be decoded`));
+      image.src = shot.pictures[id];
+    }));
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  }
+  return kept.get(id);
+}
+function picturesOf(view) {
+  if (view === "plate" || view === "clean" || view === "alpha") return [view];
+  return view === "background" ? ["foreground", "alpha", "background"] : ["foreground", "alpha"];
+}
+const hasView = (frame, view) => picturesOf(view).every((name) => frame.pictures[name] !== undefined);
+
+function behind(view, width) {
+  const tint = byId("tint").value;
+  const colour = [1, 3, 5].map((start) => LIGHT[parseInt(tint.slice(start, start + 2), 16)]);
+  const cell = Math.max(8, Math.round(width / 60));
+  if (view === "grey") return () => [0.18, 0.18, 0.18];
+  if (view === "colour") return () => colour;
+  const dark = [0.09, 0.09, 0.09];
+  const light = [0.32, 0.32, 0.32];
+  return (x, y) => (((x / cell) | 0) + ((y / cell) | 0)) % 2 ? light : dark;
+}
+
+// Fills columns from..to of `out` with a view of a frame; needs its pictures decoded.
+function paint(out, view, got, from, to) {
+  const { width, height, data } = out;
+  const gain = Math.pow(2, state.stops);
+  const [first, alpha, back] = got.map((picture) => picture.data);
+  const ground = behind(view, width);
+  for (let y = 0; y < height; y++) {
+    for (let x = from; x < to; x++) {
+      const at = 4 * (y * width + x);
+      data[at + 3] = 255;
+      if (view === "alpha") {
+        data[at] = data[at + 1] = data[at + 2] = first[at];
+      } else if (view === "plate" || view === "clean") {
+        for (let c = 0; c < 3; c++) data[at + c] = gain === 1 ? first[at + c] : screenOf(gain * LIGHT[first[at + c]]);
+      } else if (view === "foreground") {
+        // The colour itself, wherever there is any subject at all.
+        const seen = alpha[at] > 0 ? gain : 0;
+        for (let c = 0; c < 3; c++) data[at + c] = screenOf(seen * LIGHT[first[at + c]]);
+      } else {
+        const a = alpha[at] / 255;
+        const b = back ? [LIGHT[back[at]], LIGHT[back[at + 1]], LIGHT[back[at + 2]]] : ground(x, y);
+        for (let c = 0; c < 3; c++) data[at + c] = screenOf(gain * (a * LIGHT[first[at + c]] + (1 - a) * b[c]));
+      }
+    }
+  }
+}
+
+let drawing = 0;
+async function draw() {
+  const mine = ++drawing;
+  const frame = shot.frames[state.index];
+  const shown = state.wipe ? [state.view, state.against] : [state.view];
+  const missing = shown.some((view) => !hasView(frame, view));
+  byId("missing").hidden = !missing;
+  byId("frame-box").hidden = missing;
+  if (missing) {
+    byId("missing").textContent = frame.reasons.find((reason) => reason.startsWith("No result"))
+      || "This frame's pictures are not in the page; a long shot has every few frames' and those to look at.";
+    finished();
+    return;
+  }
+  const got = await Promise.all(shown.map((view) => Promise.all(picturesOf(view).map(
+    (name) => decoded(frame.pictures[name])))));
+  if (mine !== drawing) return;
+  const { width, height } = got[0][0];
+  const canvas = byId("picture");
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  const out = pen.createImageData(width, height);
+  const cut = state.wipe ? Math.round(state.at * width) : width;
+  paint(out, shown[0], got[0], 0, cut);
+  if (state.wipe) paint(out, shown[1], got[1], cut, width);
+  pen.putImageData(out, 0, 0);
+  fit(width, height);
+  finished();
+}
+function finished() { document.body.dataset.drawn = `${shot.frames[state.index].frame} ${state.view}`; }
+
+function fit(width, height) {
+  const stage = byId("stage");
+  stage.style.setProperty("--tall", height / width);
+  const scale = [Math.min((stage.clientWidth) / width, (stage.clientHeight) / height), 1, 2][state.zoom];
+  const canvas = byId("picture");
+  canvas.style.width = `${Math.floor(width * scale)}px`;
+  canvas.style.height = `${Math.floor(height * scale)}px`;
+  canvas.style.imageRendering = scale >= 2 ? "pixelated" : "auto";
+  const line = byId("wipe-line");
+  line.hidden = !state.wipe;
+  line.style.left = `${100 * state.at}%`;
+}
+
+// -- words and figures
+const format = (value, digits) => value === null || value === undefined ? "–"
+  : Math.abs(value) < 0.5 * Math.pow(10, -digits) && value !== 0 ? value.toExponential(1) : value.toFixed(digits);
+
+function describe() {
+  const frame = shot.frames[state.index];
+  byId("now").textContent = `Frame ${frame.frame}`;
+  byId("reasons").replaceChildren(...frame.reasons.map((reason) => element("li", {}, reason)));
+  byId("figures").replaceChildren(...LANES.flatMap((lane) => [
+    element("dt", {}, lane.title.split(" (")[0]),
+    element("dd", {}, lane.read(frame).map((value) => format(value, lane.digits)).join(" ")),
+  ]));
+  byId("scrub").value = state.index;
+  for (const button of byId("views").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === state.view));
+  }
+  for (const button of byId("bad").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(Number(button.dataset.index) === state.index));
+  }
+  byId("against").value = state.against;
+  byId("wipe").checked = state.wipe;
+  byId("exposure").textContent = `${state.stops > 0 ? "+" : ""}${state.stops} stops`;
+  byId("zoom").textContent = ["fit", "1 : 1", "2 : 1"][state.zoom];
+  byId("play").textContent = state.playing ? "stop" : "play";
+  for (const move of cursors) move();
+}
+
+function element(name, attributes, text) {
+  const made = name.startsWith("svg:") ? document.createElementNS("http://www.w3.org/2000/svg", name.slice(4))
+    : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// -- plots
+let cursors = [];
+const HEIGHT = 62, LEFT = 64, RIGHT = 14, TOP = 20, BOTTOM = 8;
+function plots() {
+  const width = Math.max(300, byId("plots").clientWidth);
+  const count = shot.frames.length;
+  const x = (index) => LEFT + (count > 1 ? index / (count - 1) : 0.5) * (width - LEFT - RIGHT);
+  cursors = [];
+  byId("plots").replaceChildren(...LANES.map((lane) => plot(lane, width, x)));
+  for (const move of cursors) move();
+}
+function plot(lane, width, x) {
+  const rows = shot.frames.map(lane.read);
+  const known = rows.flat().filter((value) => value !== null && value !== undefined);
+  let low = Math.min(...known), high = Math.max(...known);
+  if (lane.zero) low = 0;
+  if (!known.length) [low, high] = [0, 1];
+  if (high - low < 1e-9) { high += Math.abs(high) * 0.1 + 1e-6; low -= lane.zero ? 0 : Math.abs(low) * 0.1 + 1e-6; }
+  const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+  const svg = element("svg:svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img",
+    "aria-label": `${lane.title}: ${known.length ? `${format(low, lane.digits)} to ${format(high, lane.digits)}` : "no figures"}` });
+  const step = shot.frames.length > 1 ? x(1) - x(0) : 20;
+  shot.frames.forEach((frame, index) => {
+    if (frame.reasons.length) {
+      const wide = Math.max(3, Math.min(step, 14));
+      svg.append(element("svg:rect", { class: "band", x: x(index) - wide / 2, y: 0, width: wide, height: HEIGHT }));
+    }
+  });
+  for (const value of [low, high]) {
+    svg.append(element("svg:line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
+    if (known.length) {
+      svg.append(element("svg:text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, format(value, lane.digits)));
+    }
+  }
+  svg.append(element("svg:text", { class: "title", x: LEFT, y: 13 }, lane.title));
+  if (!known.length) svg.append(element("svg:text", { x: LEFT + 8, y: HEIGHT - 20 }, lane.title.startsWith("flicker")
+    ? "needs three frames in a row" : "not measured"));
+  const names = rows[0].length > 1 ? ["red", "green", "blue"] : [""];
+  names.forEach((name, channel) => curve(svg, rows.map((row) => row[channel]), name, x, y));
+  shot.frames.forEach((frame, index) => {
+    if (frame.reasons.length) {
+      const at = x(index);
+      const mark = element("svg:path", { class: "mark", d: `M${at - 5} 1h10l-5 8z` });
+      mark.append(element("svg:title", {}, `frame ${frame.frame}: ${frame.reasons.join(" ")}`));
+      svg.append(mark);
+    }
+  });
+  const cursor = element("svg:line", { class: "cursor", y1: 0, y2: HEIGHT });
+  const value = element("svg:text", { class: "value", y: 13 });
+  svg.append(cursor, value);
+  cursors.push(() => {
+    cursor.setAttribute("x1", x(state.index));
+    cursor.setAttribute("x2", x(state.index));
+    value.textContent = rows[state.index].map((each) => format(each, lane.digits)).join(" ");
+    value.setAttribute("x", width - RIGHT);
+    value.setAttribute("text-anchor", "end");
+  });
+  svg.addEventListener("pointerdown", (event) => {
+    const box = svg.getBoundingClientRect();
+    const part = (event.clientX - box.left - LEFT) / Math.max(1, box.width - LEFT - RIGHT);
+    go(Math.round(part * (shot.frames.length - 1)));
+  });
+  return svg;
+}
+function curve(svg, values, name, x, y) {
+  let path = "", open = false;
+  values.forEach((value, index) => {
+    const there = value !== null && value !== undefined;
+    if (there) path += `${open ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+    if (there && values.length <= 120) {
+      svg.append(element("svg:circle", { class: `dot ${name}`, cx: x(index), cy: y(value), r: 2.2 }));
+    }
+    open = there;
+  });
+  svg.append(element("svg:path", { class: `curve ${name}`, d: path }));
+}
+
+// -- going about
+function change(values) {
+  Object.assign(state, values);
+  describe();
+  history.replaceState(null, "", `#frame=${shot.frames[state.index].frame}&view=${state.view}`
+    + (state.wipe ? `&wipe=${state.against}&at=${state.at.toFixed(3)}` : ""));
+  draw();
+}
+function go(index) { change({ index: Math.min(Math.max(index, 0), shot.frames.length - 1) }); }
+function nextBad(way) {
+  const bad = shot.frames.map((frame, index) => frame.reasons.length ? index : -1).filter((index) => index >= 0);
+  if (!bad.length) return;
+  const on = way > 0 ? bad.find((index) => index > state.index) : bad.filter((index) => index < state.index).pop();
+  go(on !== undefined ? on : way > 0 ? bad[0] : bad[bad.length - 1]);
+}
+let timer = 0;
+function play(on) {
+  clearInterval(timer);
+  if (on) timer = setInterval(() => go((state.index + 1) % shot.frames.length), 1000 / shot.rate);
+  change({ playing: on });
+}
+function fromAddress() {
+  const said = new URLSearchParams(location.hash.slice(1));
+  const index = shot.frames.findIndex((frame) => String(frame.frame) === said.get("frame"));
+  const named = (name) => VIEWS.some(([view]) => view === name) ? name : undefined;
+  const found = { index: index < 0 ? 0 : index, view: named(said.get("view")) || state.view };
+  if (named(said.get("wipe"))) Object.assign(found, { wipe: true, against: said.get("wipe") });
+  if (said.has("at")) found.at = Math.min(Math.max(Number(said.get("at")) || 0, 0), 1);
+  Object.assign(state, found);
+}
+
+const KEYS = {
+  ArrowLeft: () => go(state.index - 1), ArrowRight: () => go(state.index + 1),
+  Home: () => go(0), End: () => go(shot.frames.length - 1), " ": () => play(!state.playing),
+  b: () => nextBad(1), B: () => nextBad(-1), w: () => change({ wipe: !state.wipe }),
+  ",": () => change({ wipe: true, at: Math.max(0, state.at - 0.02) }),
+  ".": () => change({ wipe: true, at: Math.min(1, state.at + 0.02) }),
+  "-": () => change({ stops: Math.max(-6, state.stops - 0.5) }),
+  "+": () => change({ stops: Math.min(6, state.stops + 0.5) }), "=": () => KEYS["+"](),
+  z: () => change({ zoom: (state.zoom + 1) % 3 }),
+};
+VIEWS.forEach(([name], place) => { KEYS[String(place + 1)] = () => change({ view: name }); });
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || /^(SELECT)$/.test(event.target.tagName)) return;
+  if (event.key === " " && event.target.tagName === "BUTTON") return;
+  const act = KEYS[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+
+VIEWS.forEach(([name, label], place) => {
+  const button = element("button", { "data-view": name, title: `${label} (${place + 1})` });
+  button.append(element("small", {}, String(place + 1)), label);
+  button.addEventListener("click", () => change({ view: name }));
+  byId("views").append(button);
+  byId("against").append(element("option", { value: name }, label));
+});
+byId("scrub").max = shot.frames.length - 1;
+byId("scrub").addEventListener("input", (event) => go(Number(event.target.value)));
+byId("wipe").addEventListener("change", (event) => change({ wipe: event.target.checked }));
+byId("against").addEventListener("change", (event) => change({ against: event.target.value, wipe: true }));
+byId("tint").addEventListener("input", () => change({ view: "colour" }));
+byId("darker").addEventListener("click", KEYS["-"]);
+byId("brighter").addEventListener("click", KEYS["+"]);
+byId("zoom").addEventListener("click", KEYS.z);
+byId("play").addEventListener("click", () => play(!state.playing));
+byId("wipe-line").addEventListener("pointerdown", (event) => {
+  const line = event.currentTarget;
+  line.setPointerCapture(event.pointerId);
+  line.onpointermove = (moved) => {
+    const box = byId("picture").getBoundingClientRect();
+    change({ at: Math.min(Math.max((moved.clientX - box.left) / box.width, 0), 1) });
+  };
+  line.onpointerup = () => { line.onpointermove = null; };
+});
+const badOnes = shot.frames.map((frame, index) => [frame, index]).filter(([frame]) => frame.reasons.length);
+byId("bad").replaceChildren(...(badOnes.length ? badOnes.map(([frame, index]) => {
+  const button = element("button", { "data-index": index, title: frame.reasons.join(" ") }, String(frame.frame));
+  button.addEventListener("click", () => go(index));
+  return button;
+}) : [document.createTextNode("None stands out.")]));
+byId("summary").textContent = `${shot.frames.length} ${shot.frames.length === 1 ? "frame" : "frames"}, `
+  + `${badOnes.length || "none"} to look at. ${shot.note}`;
+addEventListener("resize", () => { plots(); draw(); });
+addEventListener("hashchange", () => { fromAddress(); describe(); draw(); });
+fromAddress();
+plots();
+describe();
+draw();
