@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from .bgm2_tiles import Frame, Reach, tiles_of
+from .bgm2_tiles import Frame, Reach, shrunk, tiles_of
 from .folding import fold
 
 BACKBONES = ("mobilenetv2", "resnet50", "resnet101")
@@ -101,7 +101,7 @@ class Bgm2(nn.Module):
         if height % PATCH or width % PATCH or src.shape != bgr.shape:
             raise ValueError(f"Plate and clean plate must have one size, in multiples of {PATCH}.")
         small = (int(height * backbone_scale), int(width * backbone_scale))
-        src_sm, bgr_sm = (nnf.interpolate(picture, small, mode="bilinear") for picture in (src, bgr))
+        src_sm, bgr_sm = (shrunk(picture, small) for picture in (src, bgr))
         pair = torch.cat([src_sm, bgr_sm], 1).contiguous(memory_format=torch.channels_last)
         deepest, *shortcuts = self.backbone(pair)
         coarse = self.decoder(self.aspp(deepest), *shortcuts, pair).float()
@@ -154,8 +154,7 @@ class Refiner(nn.Module):
         """N x 4 x 4T x 4T from N x 42 x 2T + 2 reach and N x 6 x 4T + 2 reach."""
         seen = nnf.relu(self.bn1(self.conv1(half)), inplace=True)
         seen = nnf.relu(self.bn2(self.conv2(seen)), inplace=True)
-        doubled = nnf.interpolate(seen, full.shape[-2:], mode="nearest")
-        seen = nnf.relu(self.bn3(self.conv3(torch.cat([doubled, full.to(doubled.dtype)], 1))), inplace=True)
+        seen = nnf.relu(self.bn3(self.conv3(_doubled_beside(seen, full))), inplace=True)
         refined: Tensor = self.conv4(seen)
         return refined.float()
 
@@ -308,6 +307,15 @@ class Decoder(nn.Module):
         seen = nnf.relu(self.bn3(self.conv3(_joined(seen, half))), inplace=True)
         out: Tensor = self.conv4(_joined(seen, pair))
         return out
+
+
+def _doubled_beside(seen: Tensor, full: Tensor) -> Tensor:
+    """Every pixel of ``seen`` N x C x S x S four times, beside ``full`` N x 6 x 2S x 2S; channels last."""
+    count, channels, size = seen.shape[:3]
+    joined = seen.new_empty((count, size, 2, size, 2, channels + full.shape[1]))
+    joined[..., :channels] = seen.permute(0, 2, 3, 1)[:, :, None, :, None]
+    joined[..., channels:] = full.permute(0, 2, 3, 1).view(count, size, 2, size, 2, -1)
+    return joined.view(count, 2 * size, 2 * size, -1).permute(0, 3, 1, 2)
 
 
 def _joined(small: Tensor, feature: Tensor) -> Tensor:

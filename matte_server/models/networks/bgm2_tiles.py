@@ -17,9 +17,11 @@ from torch import Tensor
 
 PATCH = 4
 _SIDES = (1, 2, 4, 8)
-_CHUNK = 1 << 17
+_CHUNK = 1 << 15
 """Half-size pixels computed at once on the CPU: what they need stays in the processor's cache."""
 _CHUNK_ON_GPU = 1 << 22
+_BAND = 64
+"""Rows of the frame finished at once."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,19 @@ class Frame:
 
     def upsampled(self) -> Tensor:
         """Alpha and foreground (0..1) from the coarse outputs alone: 1 x 4 x H x W."""
-        grown = nnf.interpolate(self._coarse[:, 32:].contiguous(), self._size, mode="bilinear")
-        grown[0, 1:] += self._pictures[0]
-        return grown.clamp_(0.0, 1.0)
+        (height, width), low = self._size, self._coarse.shape[-2]
+        canvas = torch.empty((1, 4, height, width), device=self._coarse.device)
+        wide = nnf.interpolate(self._coarse[:, 32:].contiguous(), (low, width), mode="bilinear")
+        wide = wide[0].transpose(0, 1).flatten(1)
+        # Across first, because that is little; then down, as a product of matrices a band of rows at a time, so
+        # that each band is finished while the processor's cache holds it.
+        for top in range(0, height, _BAND):
+            target = canvas[0, :, top : top + _BAND]
+            first, matrix = _growing(top, target.shape[1], height, low, wide.device)
+            band = (matrix @ wide[first : first + matrix.shape[1]]).view(-1, 4, width).transpose(0, 1)
+            torch.clamp(band[:1], 0.0, 1.0, out=target[:1])
+            torch.add(band[1:], self._pictures[0][:, top : top + _BAND], out=target[1:]).clamp_(0.0, 1.0)
+        return canvas
 
     def pictures(self, tiles: Tiles, reach: Reach) -> Tensor:
         """Plate and clean plate around each tile, zero outside the frame: N x 6 x S x S with S = 4 (side +
@@ -174,6 +186,25 @@ def _taps(starts: Tensor, size: int, limit: int, low: int) -> tuple[Tensor, Tens
     weight = torch.stack([1.0 - share, share], -1) * inside[..., None]
     index = torch.stack([first, (first + 1).clamp(max=low - 1)], -1).long()
     return index, weight
+
+
+def _growing(top: int, size: int, limit: int, low: int, device: torch.device) -> tuple[int, Tensor]:
+    """Bilinear upsampling as a matrix: ``size`` rows from ``top``, out of the coarse rows from the first result
+    on."""
+    index, weight = _taps(torch.tensor([top], device=device), size, limit, low)
+    first, last = int(index[0, 0, 0]), int(index[0, -1, 1])
+    matrix = torch.zeros((size, last + 1 - first), device=device)
+    return first, matrix.scatter_add_(1, index[0] - first, weight[0])
+
+
+def shrunk(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """``picture`` 1 x C x H x W at the four pixels that bilinear sampling to ``size`` reads, mixed."""
+    device = picture.device
+    start = torch.zeros(1, dtype=torch.long, device=device)
+    y, weight_y = _taps(start, size[0], size[0], picture.shape[-2])
+    x, weight_x = _taps(start, size[1], size[1], picture.shape[-1])
+    found = picture[0][:, y[0, :, None, :, None], x[0, None, :, None, :]]
+    return (found * (weight_y[0, :, None, :, None] * weight_x[0, None, :, None, :])).sum((-2, -1))[None]
 
 
 def _mixed(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from matte_server.models.networks.bgm1 import Bgm1
+from matte_server.models.networks.bgm1 import CHANNELS, Bgm1
 from matte_server.models.networks.bgm2 import BACKBONES, Bgm2, Refinement
 from tests.matte_server.models.filled import filled, given
 
@@ -90,7 +90,7 @@ def test_v1(folded: bool) -> None:
     network.load_state_dict(filled(network.state_dict(), "v1"))
     if folded:
         network.folded()
-    inputs = (given(name, channels, (256, 256), -1, 1) for name, channels in (("image", 3), ("back", 3), ("seg", 1)))
+    inputs = (given(name, CHANNELS[name], (256, 256), -1, 1) for name in ("image", "back", "seg"))
     with torch.inference_mode():
         alpha, foreground = network(*inputs)
     found = {"alpha": alpha[0].numpy(), "foreground": foreground[0].numpy()}

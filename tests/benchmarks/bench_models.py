@@ -1,0 +1,233 @@
+"""What the published networks cost.
+
+    python -m tests.benchmarks.bench_models [--repeat 5] [--threads 2] [--device cpu] [--only TEXT]
+
+Two tables. First our refiner of V2 against the plain formulation of the same network, in turn in this process and
+with the largest difference of their outputs. Then seconds per frame and peak memory of V2 and V1 as they run here,
+in every precision. Weights are filled by rule: a checkpoint would cost the same. The picture is a disc with
+a ragged edge before a wall, with grain, so that the refined patches lie as they do around a subject; 'noise' is the
+worst case, where they are scattered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psutil
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from matte_server.models.networks.bgm1 import SIDE, Bgm1
+from matte_server.models.networks.bgm2 import Bgm2, Refiner
+from matte_server.models.v2 import coarse_scale, refinement_for
+from tests.matte_server.models.filled import filled
+
+SIZES = {"1920x1080": (1080, 1920), "3840x2160": (2160, 3840)}
+_DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Plate and clean plate, 1 x 3 x H x W, display-encoded 0..1."""
+
+    plate: Tensor
+    clean: Tensor
+
+
+def scene(size: tuple[int, int]) -> Pair:
+    """A disc with a ragged edge before a wall, with grain in both pictures."""
+    height, width = size
+    y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / height, indexing="ij")
+    red, green, blue = 0.2 * (x * 9).sin() + 0.1 * (y * 31).sin(), 0.2 * (y * 7 + x * 3).cos(), 0.1 * (x * 23).sin()
+    clean = torch.stack([0.4 + red, 0.5 + green, 0.3 + blue])
+    subject = [0.7 + 0.2 * (x * 40).sin(), 0.4 + 0.2 * (y * 50).sin(), 0.3 + 0.2 * y]
+    down, right = y - 0.55, x - 0.9
+    edge = 0.33 + 0.03 * (40 * torch.atan2(down, right)).sin()
+    alpha = ((edge - (right**2 + down**2).sqrt()) * 150).clamp(0, 1)
+    random = torch.Generator().manual_seed(1)
+    plate = alpha * torch.stack(subject) + (1 - alpha) * clean
+    grained = ((each + 0.01 * torch.randn(each.shape, generator=random)).clamp(0, 1) for each in (plate, clean))
+    return Pair(*(each[None] for each in grained))
+
+
+def noise(size: tuple[int, int]) -> Pair:
+    """White noise: the refined patches lie anywhere."""
+    random = torch.Generator().manual_seed(1)
+    return Pair(*(torch.rand((1, 3, *size), generator=random) for _ in range(2)))
+
+
+class PlainRefiner(Refiner):
+    """V2's refiner as its paper describes it, patch by patch: everything upsampled to half the frame's size, a
+    window gathered around each patch, the results written over the upsampled coarse outputs."""
+
+    def forward(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        size = src.shape[-2:]
+        half = (size[0] // 2, size[1] // 2)
+        pictures = torch.cat([src, bgr], 1)
+        at = torch.nonzero(chosen, as_tuple=True)
+        first = torch.cat([nnf.interpolate(each, half, mode="bilinear") for each in (coarse, pictures)], 1)
+        seen = self._windows(first, at, 2, 3)
+        seen = nnf.relu(self.bn1(self.conv1(seen)))
+        seen = nnf.relu(self.bn2(self.conv2(seen)))
+        seen = nnf.interpolate(seen, (8, 8), mode="nearest")
+        seen = nnf.relu(self.bn3(self.conv3(torch.cat([seen, self._windows(pictures, at, 4, 2)], 1))))
+        refined = self.conv4(seen)
+        out = nnf.interpolate(coarse[:, 32:], size, mode="bilinear")
+        patches = out.view(1, 4, size[0] // 4, 4, size[1] // 4, 4)
+        patches[0].permute(1, 3, 0, 2, 4)[at] = refined
+        return out[:, :1].clamp_(0, 1), out[:, 1:].add_(src).clamp_(0, 1)
+
+    @staticmethod
+    def _windows(picture: Tensor, at: tuple[Tensor, ...], step: int, reach: int) -> Tensor:
+        size = step + 2 * reach
+        padded = nnf.pad(picture, (reach, reach, reach, reach))
+        windows = padded.permute(0, 2, 3, 1).unfold(1, size, step).unfold(2, size, step)
+        return windows[0, at[0], at[1]]
+
+
+def network(backbone: str, *, plain: bool = False) -> Bgm2:
+    """V2 with rule-filled weights: as the plain formulation runs (channels-last, nothing folded), or as ours."""
+    net = Bgm2(backbone).eval()
+    if plain:
+        net.refiner = PlainRefiner().eval()
+    net.load_state_dict(filled(net.state_dict(), f"v2_{backbone}"))
+    if not plain:
+        return net.folded()
+    return net.to(memory_format=torch.channels_last)
+
+
+def in_turn(runs: Sequence[Callable[[], object]], repeat: int) -> list[list[float]]:
+    """Seconds of each run, taken in turn after one that is not counted."""
+    seconds: list[list[float]] = [[] for _ in runs]
+    for turn in range(repeat + 1):
+        for run, taken in zip(runs, seconds, strict=True):
+            began = time.perf_counter()
+            run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if turn:
+                taken.append(time.perf_counter() - began)
+    return seconds
+
+
+def compare(size: str, pair: Pair, backbone: str, repeat: int, device: torch.device) -> None:
+    """Our refiner against the plain one."""
+    plate, clean = pair.plate.to(device), pair.clean.to(device)
+    scale, refinement = coarse_scale(*SIZES[size]), refinement_for(*SIZES[size])
+    ours, plain = network(backbone).to(device), network(backbone, plain=True).to(device)
+
+    def run(net: Bgm2) -> Any:
+        return net(plate, clean, scale, refinement)
+
+    first, second = run(ours), run(plain)
+    # The two may choose different patches where expected errors are equal to the last bits.
+    same = nnf.interpolate((first.ref_sm == second.ref_sm).float(), plate.shape[-2:], mode="nearest") > 0
+    apart = max(float(((one - other).abs() * same).max()) for one, other in zip(first[:2], second[:2], strict=True))
+    slow, fast = in_turn([lambda: run(plain), lambda: run(ours)], repeat)
+    slower, faster = statistics.median(slow), statistics.median(fast)
+    print(
+        f"{backbone:12s} {size} plain {slower:6.3f} s  ours {faster:6.3f} s  {slower / faster:4.1f} x "
+        f"(best against best {min(slow) / min(fast):4.1f} x)  outputs within {apart:.1e}, "
+        f"patches equal {float(same.float().mean()):.5f}"
+    )
+
+
+class Peak:
+    """``with Peak() as peak:`` the most resident memory of the block over that before it, in GiB."""
+
+    def __enter__(self) -> Peak:
+        self._process = psutil.Process()
+        self._before = self._most = self._process.memory_info().rss
+        self._ends = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._ends.wait(0.002):
+            self._most = max(self._most, self._process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._watcher.join()
+
+    @property
+    def gib(self) -> float:
+        return (self._most - self._before) / 2**30
+
+
+def measure(
+    name: str, run: Callable[[], object], precisions: Sequence[str], repeat: int, device: torch.device
+) -> None:
+    """Seconds per frame and peak memory in each precision."""
+    for precision in precisions:
+        dtype = _DTYPES[precision]
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            with Peak() as peak:
+                run()
+            (seconds,) = in_turn([run], repeat)
+        print(f"{name:44s} {precision:9s} {statistics.median(seconds):6.3f} s  {peak.gib:5.2f} GiB of its own")
+
+
+def main() -> None:
+    """Runs both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", help="'compare' or 'frames'")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    print(f"{device}, {torch.get_num_threads()} threads, load average {psutil.getloadavg()[0]:.1f} before the run")
+    with torch.inference_mode():
+        if arguments.only in ("", "compare"):
+            for size in SIZES:
+                compare(size, scene(SIZES[size]), "mobilenetv2", arguments.repeat, device)
+                print(end="noise: ")
+                compare(size, noise(SIZES[size]), "mobilenetv2", arguments.repeat, device)
+        if arguments.only in ("", "frames"):
+            frames(arguments.repeat, device)
+    print(f"load average {psutil.getloadavg()[0]:.1f} after the run")
+
+
+def frames(repeat: int, device: torch.device) -> None:
+    """V2 and V1 as they run."""
+    precisions = ("float32", "bfloat16") if device.type == "cpu" else tuple(_DTYPES)
+    for backbone in ("mobilenetv2", "resnet50"):
+        for layout in ("channels-last", "contiguous"):
+            net = network(backbone).to(device)
+            if layout == "contiguous":
+                net.to(memory_format=torch.contiguous_format)
+            for size, shape in SIZES.items():
+                pair = scene(shape)
+                plate, clean = pair.plate.to(device), pair.clean.to(device)
+                run = partial(net, plate, clean, coarse_scale(*shape), refinement_for(*shape))
+                measure(
+                    f"V2 {backbone} {size} {layout}",
+                    run,
+                    precisions if layout == "channels-last" else precisions[:1],
+                    repeat,
+                    device,
+                )
+    v1 = Bgm1().eval()
+    v1.load_state_dict(filled(v1.state_dict(), "v1"))
+    v1.folded().to(device)
+    inputs = [
+        torch.rand((1, channels, SIDE, SIDE), device=device).contiguous(memory_format=torch.channels_last)
+        for channels in (3, 3, 1)
+    ]
+    measure(f"V1 {SIDE}x{SIDE} (any frame)", lambda: v1(*inputs), precisions, repeat, device)
+
+
+if __name__ == "__main__":
+    main()
