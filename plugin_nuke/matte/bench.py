@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import random
 import subprocess
@@ -80,6 +79,11 @@ class Server:
                     stream.close()
 
     @property
+    def pid(self) -> int:
+        """The server's process; 0 where none runs."""
+        return self._process.pid if self._process else 0
+
+    @property
     def running(self) -> bool:
         """Whether it was started and not stopped."""
         return self._process is not None
@@ -96,20 +100,16 @@ class Bench:
     # -- pictures
 
     def clean(self, seed: int = 1, size: tuple[int, int] = SIZE) -> Plain:
-        """A wall with texture enough to be aligned by."""
+        """A wall of bricks of many colours: texture enough to be aligned by, the same nowhere twice."""
         width, height = size
         noise = random.Random(seed)
-        rows = [
-            [
-                (
-                    0.3 + 0.2 * math.sin(x / 3 + seed) + 0.1 * math.cos(y / 5) + noise.gauss(0, 0.003),
-                    0.4 + 0.1 * math.sin(x / 7 + y / 4) + noise.gauss(0, 0.003),
-                    0.2 + 0.15 * math.cos(x / 9) * math.sin(y / 3) + noise.gauss(0, 0.003),
-                )
-                for x in range(width)
-            ]
-            for y in range(height)
-        ]
+        rows = [[(0.4 + noise.gauss(0, 0.003),) * 3 for _ in range(width)] for _ in range(height)]
+        for _ in range(width * height // 80):
+            left, top = noise.randrange(-8, width), noise.randrange(-6, height)
+            colour = (noise.uniform(0.1, 0.7), noise.uniform(0.1, 0.7), noise.uniform(0.1, 0.7))
+            for y in range(max(top, 0), min(top + noise.randrange(3, 9), height)):
+                for x in range(max(left, 0), min(left + 9, width)):
+                    rows[y][x] = colour
         window = (0, 0, width, height)
         return Plain(("R", "G", "B"), rows, window, window)
 

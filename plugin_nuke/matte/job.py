@@ -156,7 +156,7 @@ def check_room(folder: str, pixels: int, pictures: int) -> None:
     if needed > free:
         raise Refused(
             "disk_full",
-            f"{folder} has {free / 1e9:.1f} GB free, and {pictures} plates need {needed / 1e9:.1f} GB.",
+            f"{folder} has {free / 1e6:.0f} MB free, and {pictures} plates need {needed / 1e6:.0f} MB.",
             "Free some space, choose another 'Results folder', or process fewer frames at a time.",
         )
 

@@ -225,7 +225,7 @@ def preflight(
     }
     wanted = tuple(sorted({frame for frame, _ in keys}))
     still = sources.clean_is_still(wanted)
-    pictures = len(keys) * (len(roles) - still)
+    pictures = len(keys) * (len(roles) - still) + still * len(views)
     job.check_room(folder, width * height, pictures)
     return Plan(
         node_id(node), folder, wanted, views, options, endpoint, keys, roles, still, _hints(node), priority

@@ -13,10 +13,12 @@ SHARED = ROOT.parent / "shared"
 
 
 def tag() -> str:
-    """This interpreter's folder, for example ``cp311-linux-x86_64``."""
-    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
-    system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
-    return f"cp{sys.version_info[0]}{sys.version_info[1]}-{system}-{machine}"
+    """This interpreter's folder, for example ``cp311-linux-x86_64``; one for both processors of macOS."""
+    python = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    if sys.platform == "darwin":
+        return f"{python}-macos"
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    return f"{python}-{'windows' if sys.platform == 'win32' else 'linux'}-{machine}"
 
 
 def add_paths() -> None:

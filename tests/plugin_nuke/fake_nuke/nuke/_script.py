@@ -117,15 +117,21 @@ def written(nodes: list[Node], root: bool = True) -> str:
 
 
 def _nodes(nodes: list[Node], indent: str) -> list[str]:
+    """Each node after its inputs."""
     lines: list[str] = []
-    done: list[Node] = []
-    waiting = list(nodes)
-    while waiting:
-        ready = [node for node in waiting if all(one in done or one not in nodes for one in node._inputs if one)]
-        for node in ready:
-            lines += _node(node, nodes, indent)
-            done.append(node)
-            waiting.remove(node)
+    done: set[int] = set()
+    together = {id(node) for node in nodes}
+    stack = list(reversed(nodes))
+    while stack:
+        node = stack[-1]
+        needed = [one for one in node._inputs if one is not None and id(one) in together - done]
+        if needed and id(node) not in done:
+            stack += needed
+            continue
+        stack.pop()
+        if id(node) not in done:
+            done.add(id(node))
+            lines += _node(node, together, indent)
     return lines
 
 
@@ -133,8 +139,8 @@ def _variable(node: Node) -> str:
     return f"N{id(node):x}"
 
 
-def _node(node: Node, together: list[Node], indent: str) -> list[str]:
-    inputs = [one if one in together else None for one in node._inputs]
+def _node(node: Node, together: set[int], indent: str) -> list[str]:
+    inputs = [one if one is not None and id(one) in together else None for one in node._inputs]
     lines = [f"push ${_variable(one)}" if one is not None else "push 0" for one in reversed(inputs)]
     lines += [f"{indent}{node._kind} {{", f"{indent} inputs {len(inputs)}"]
     lines += [f"{indent} {line}" for line in _knob_lines(node)]

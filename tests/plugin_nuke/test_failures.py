@@ -1,0 +1,281 @@
+"""What goes wrong around the node, and the one sentence that artists then read. Only the stand-in can be made to
+fail in these ways; what a real Nuke can be brought to do is in the contract."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nuke
+import pytest
+import zmq
+from matte import callbacks, host, job, manifest, run
+from matte.bench import Bench, Server
+from nuke import _host
+from nuke._state import State
+
+
+@pytest.fixture
+def bench(window: State, server: Server, tmp_path: Path) -> Bench:
+    if not server.running:
+        server.start()
+    return Bench(tmp_path, server)
+
+
+def until(state: State, question: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not question():
+        state.process_events()
+        time.sleep(0.005)
+        assert time.monotonic() < deadline, "waited in vain"
+    assert not state.callback_errors, state.callback_errors[0]
+
+
+def press(state: State, bench: Bench, node: nuke.Node, button: str = "process_range") -> str:
+    """Presses a button, waits until the node is idle, and returns what its panel says then."""
+    host.press(node, button)
+    until(state, bench.idle(node))
+    return bench.status(node)
+
+
+@pytest.fixture
+def another_version() -> Iterator[str]:
+    """A server that speaks wire version 2 to whoever asks."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        socket.bind("tcp://127.0.0.1:*")
+        stop = threading.Event()
+
+        def answer() -> None:
+            while not stop.is_set():
+                if socket.poll(20):
+                    socket.send_multipart([socket.recv_multipart()[0], b"CPM2", b"{}"])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        stop.set()
+        thread.join()
+
+
+def test_another_version_of_the_server(bench: Bench, window: State, another_version: str) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, server=another_version)
+    status = press(window, bench, node)
+    assert status.startswith("The other side speaks wire version 2, this one speaks 1. Install the same version")
+    assert window.messages == [f"Cleanplate_Matte1: {status}"], "said once"
+    assert not window.rendered
+    assert press(window, bench, node, "check_server") == status
+
+
+def test_check_server_names_version_and_models(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node, "check_server")
+    assert len(window.messages) == 1
+    assert bench.server.address in window.messages[0] and "difference" in window.messages[0]
+
+
+@pytest.mark.parametrize("edition", ["nc", "indie"])
+def test_limited_editions_are_refused(edition: str, bench: Bench, window: State) -> None:
+    _host.env[edition] = True
+    node = bench.node(bench.shot((1,)), 1, 1)
+    assert press(window, bench, node).startswith("Cleanplate does not work in Nuke ")
+    assert not window.rendered
+
+
+def test_an_address_that_is_none(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, server="localhost")
+    assert "'localhost' is not an address; it should look like tcp://127.0.0.1:5560." in press(window, bench, node)
+
+
+def test_a_server_that_hangs(bench: Bench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = bench.node(bench.shot(range(1, 6)), 1, 5)
+    monkeypatch.setattr(run, "PATIENCE_S", 6.0)
+    host.press(node, "process_range")
+    until(window, lambda: "matte.%V" in bench.shown(node))
+    pid = bench.server.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(window, bench.idle(node))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert "did not answer within 6 s" in bench.status(node) or "No matting server answers" in bench.status(node)
+    assert 1 <= len(bench.results(node)) < 5
+    bench.expect_tidy(node)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of half a megabyte of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here to make a small disk with")
+    if done.returncode:
+        pytest.skip(f"this user may not mount a small disk: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_too_small_for_the_plates(bench: Bench, window: State, small_disk: Path) -> None:
+    node = bench.node(bench.shot(range(1, 11)), 1, 10, cache_dir=f"{small_disk}/cache")
+    status = press(window, bench, node)
+    # 96 x 72 pixels of 12 bytes, 10 plates and one clean plate.
+    assert "has 1 MB free, and 11 plates need 1 MB. Free some space" in status
+    assert not window.rendered
+
+
+def test_a_disk_that_fills_up_meanwhile(bench: Bench, window: State, small_disk: Path) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, cache_dir=f"{small_disk}/cache")
+    host.press(node, "process_frame")
+    with (small_disk / "filler").open("wb", buffering=0) as filler:
+        try:
+            while filler.write(bytes(1024)):
+                pass
+        except OSError:
+            pass
+        until(window, bench.idle(node))
+    assert "No space left on device" in bench.status(node)
+    assert bench.status(node).startswith("0 of 1 frames done. Frame 1: ")
+    assert not list(small_disk.rglob("matte.*.exr")), "no half a result"
+    bench.expect_tidy(node)
+
+
+def test_the_progress_bar_cancels_too(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 7)), 1, 6)
+    host.press(node, "process_range")
+    until(window, lambda: "matte.%V" in bench.shown(node))
+    (bar,) = window.tasks
+    bar.cancelled = True
+    until(window, bench.idle(node))
+    assert "cancelled" in bench.status(node) and 1 <= len(bench.results(node)) < 6
+    assert any("of 6 done" in text for text in bar.texts) and bar.percents == sorted(bar.percents)
+    assert not window.messages, "who cancels needs no message"
+
+
+def test_a_render_cancelled_by_runtime_error(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 5)), 1, 4)
+    window.cancel_at = 3
+    assert press(window, bench, node) == "Cancelled while the plates were rendered; nothing was sent."
+    assert {frame for _, frame, _ in window.rendered} == {1, 2}
+    assert not window.messages
+    bench.expect_tidy(node)
+
+
+def test_proxy_and_writes_are_restored_after_a_cancel(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 5)), 1, 4)
+    window.cancel_at, window.proxy = 2, True
+    press(window, bench, node)
+    assert window.proxy and window.undo_off == 0
+    bench.expect_tidy(node)
+
+
+def test_pressed_while_nuke_renders(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    window.busy.append("execute")
+    try:
+        callbacks.process_frame(node)
+    finally:
+        window.busy.remove("execute")
+    assert bench.status(node) == "Nuke renders something else at the moment. Try again when it is done."
+    bench.expect_tidy(node)
+
+
+def test_a_node_that_somebody_took_apart(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    nuke.delete(host.inner(node, "Write_clean"))
+    assert press(window, bench, node) == "The node lacks its Write_clean. Make a new one from the Keyer menu."
+
+
+def test_clear_asks_first_and_names_who_else_shows_it(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    twin = host.copy(node)
+    assert twin is not None
+    window.answers.extend([False, True])
+    host.press(node, "clear_cache")
+    assert len(bench.results(node)) == 1
+    assert window.messages[-1] == (
+        f"Delete all results of {node.fullName()} from disk? {twin.fullName()} shows them too."
+    )
+    host.press(node, "clear_cache")
+    assert not list(bench.folder.rglob("matte.*.exr")) and bench.status(node) == "not processed"
+
+
+def test_nothing_failed_nothing_to_retry(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    assert "No frame of this node failed" in press(window, bench, node, "retry")
+
+
+def test_the_label_shows_the_state_and_leaves_others_alone(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    assert _host.autolabel(node) == "Cleanplate_Matte1\n(not processed)"
+    press(window, bench, node)
+    assert _host.autolabel(node) == "Cleanplate_Matte1\n(up to date, 1 done)"
+    node["gamma"].setValue(1.5)
+    assert _host.autolabel(node) == "Cleanplate_Matte1\n(stale: a setting or an input changed)"
+    other = nuke.createNode("Group")
+    assert _host.autolabel(other) == "Group1"
+
+
+def test_a_lost_record_means_the_frame_is_made_again(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    folder = Path(bench.shown(node)).parent
+    (folder / "records" / "main.0001.json").write_text("{broken")
+    bench.results(node)[1].unlink()
+    assert press(window, bench, node) == "up to date, 2 done"
+    assert len(manifest.read_all(str(folder))) == 2
+
+
+def test_the_working_space_travels_as_a_tag(bench: Bench, window: State) -> None:
+    nuke.root()["colorManagement"].setValue("OCIO")
+    nuke.root()["workingSpaceLUT"].setValue("ACES - ACEScg")
+    node = bench.node(bench.shot((1,)), 1, 1)
+    plan = run.preflight(node, (1,), True, "interactive")
+    assert plan.hints["colourspace"] == "acescg" and plan.hints["working_space"] == "ACES - ACEScg"
+    before = plan.folder
+    nuke.root()["colorManagement"].setValue("Nuke")
+    plan = run.preflight(node, (1,), True, "interactive")
+    assert plan.hints["colourspace"] == "linear"
+    assert plan.folder != before, "another working space is another result"
+
+
+def test_scripts_open_and_render_without_the_plugin(bench: Bench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    before, path = bench.output(node, 1), bench.save()
+    state = nuke.reset()
+    state.gui = False
+    assert not state.callbacks, "no plugin here"
+    nuke.scriptOpen(str(path))
+    again = nuke.toNode("Cleanplate_Matte1")
+    assert again is not None
+    after = bench.output(again, 1)
+    assert [list(row) for row in after.rows] == [list(row) for row in before.rows]
+
+
+def test_a_comp_more_than_a_thousand_nodes_deep(window: State) -> None:
+    first = last = nuke.createNode("Grade")
+    for index in range(1200):
+        node = nuke.createNode("Dot" if index % 3 == 0 else "Grade")
+        node.setInput(0, last)
+        last = node
+    facts, starts = host.upstream([last, first, None])
+    assert len(facts) == 801, "Dots are looked through"
+    assert starts == (800, 0, -1)
+    assert facts[800].inputs == (799,) and facts[0].inputs == ()
+
+
+def test_room_is_measured_on_the_real_disk(tmp_path: Path) -> None:
+    job.check_room(str(tmp_path / "new" / "folder"), 100, 2)
+    assert (tmp_path / "new" / "folder").is_dir()
+    with pytest.raises(job.Refused, match=r"3 plates need \d+ MB"):
+        job.check_room(str(tmp_path), 10**15, 3)
