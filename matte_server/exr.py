@@ -19,7 +19,7 @@ import numpy as np
 import OpenImageIO as oiio
 
 from . import exr_header, luma_chroma
-from .colour import default_space
+from .colour import default_space, space_of_primaries
 from .core.image import Float32, Image
 from .core.window import Window
 from .errors import MatteError
@@ -29,6 +29,8 @@ _ALPHA_ONLY = ("a", "a", "a")
 _TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
+UNPREMULTIPLIED = "cleanplate:unpremultiplied"
+"""Marks an EXR whose colour is not multiplied by its alpha, which the format itself cannot say."""
 COVERAGE_LAYER = "coverage"
 """Where a clean plate that was built from its shot says how far it is known: 0 where it is not."""
 _HALF_MAX = 65504.0
@@ -36,6 +38,7 @@ CHROMA = luma_chroma.CHANNELS
 # Attributes that say how a file was stored, not what it shows: the writer makes its own.
 _STRUCTURAL = frozenset(
     (
+        UNPREMULTIPLIED,
         "compression",
         "PixelAspectRatio",
         "channels",
@@ -194,7 +197,7 @@ def _from_luma_chroma(path: Path, label: str, limits: Limits) -> Image:
         found.data_window,
         found.display_window,
         found.pixel_aspect,
-        default_space("openexr", True),
+        default_space("openexr", True, space_of_primaries(found.attributes.get("chromaticities", ("", None))[1])),
         "A" in channels,
         kept,
     )
@@ -307,7 +310,13 @@ def _prefixes(part: str, part_view: str, layer: str, view: str) -> list[str]:
 def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tuple[str, ...]) -> Image:
     is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
     tag = str(spec.getattribute("oiio:ColorSpace") or "") if is_float or file_format == "dpx" else ""
-    associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
+    if file_format == "openexr":
+        # What the file itself says, before OpenImageIO's own rule.
+        told = spec.getattribute("colorInteropID"), space_of_primaries(spec.getattribute("chromaticities"))
+        tag = next((str(space) for space in told if space), tag)
+    associated = not (
+        spec.get_int_attribute("oiio:UnassociatedAlpha", 0) or spec.get_int_attribute(UNPREMULTIPLIED, 0)
+    )
     return Image(
         pixels=pixels,
         channels=channels,
@@ -465,6 +474,8 @@ def _spec(image: Image, names: Sequence[str], form: ExrFormat, exr: bool, suffix
             if isinstance(attribute, Attribute):
                 spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
         spec.attribute("compression", form.compression)
+        if "A" in image.channels and not image.premultiplied:
+            spec.attribute(UNPREMULTIPLIED, 1)
     elif not image.premultiplied:
         spec.attribute("oiio:UnassociatedAlpha", 1)
     if not exr and isinstance(stamp := image.metadata.get(STAMP), Attribute):

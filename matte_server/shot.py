@@ -110,7 +110,8 @@ def plan_shot(
 ) -> Shot:
     """The frames of a shot with all their files. ``one_output``: all frames together make one file.
 
-    Raises ``MatteError`` with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input, bad_option.
+    Raises ``MatteError`` with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input,
+    bad_option.
     """
     if bool(sources.background) != bool(sources.comp):
         raise MatteError(

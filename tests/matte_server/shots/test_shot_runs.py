@@ -1,0 +1,221 @@
+"""Shots through the real command and a real server: what is made, skipped, resumed, refused and reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server import cli, exr
+from matte_server.local import LocalServer
+
+from .conftest import ShotFiles, disc, plate_of, save, wall
+
+MakeShot = Callable[..., ShotFiles]
+
+
+@pytest.fixture
+def cleanplate(server: LocalServer) -> Callable[..., int]:
+    """Runs the command against the folder's server and returns the exit code."""
+    return lambda *words: cli.main([*words, "--server", server.endpoint.address])
+
+
+def alpha_error(path: Path, number: int) -> float:
+    image = exr.read_image(path)
+    return float(np.abs(image.pixels[..., 3:] - disc(number)).mean())
+
+
+def test_a_shot_is_matted_skipped_and_redone(
+    make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(3)
+    report = tmp_path / "report.json"
+    assert cleanplate(*shot.command("--json", str(report))) == 0
+    outputs = [Path(shot.matte.replace("####", str(frame))) for frame in shot.frames]
+    # The disc's soft edge is 3 px of 160 wide: a matte that is 1% off on average has lost or gained a rim of it.
+    assert max(alpha_error(path, number) for number, path in enumerate(outputs)) < 0.01
+    first = [path.read_bytes() for path in outputs]
+    facts = json.loads(report.read_text())
+    assert [frame["status"] for frame in facts["frames"]] == ["done"] * 3
+    assert "locked" in facts["solve"]
+
+    # Again: nothing is computed, and the figures come out of the files.
+    assert cleanplate(*shot.command("--json", str(report))) == 0
+    again = json.loads(report.read_text())
+    assert [frame["status"] for frame in again["frames"]] == ["skipped"] * 3
+    figures = [frame["diagnostics"] for frame in facts["frames"]]
+    kept = [frame["diagnostics"] for frame in again["frames"]]
+    assert [each["alpha_area"] for each in kept] == [each["alpha_area"] for each in figures]
+    assert [path.read_bytes() for path in outputs] == first
+
+    # A changed plate is noticed by content; only that frame is refused, and replaced when asked to.
+    save(Path(shot.plate.replace("####", "1002")), plate_of(wall(), 5))
+    capsys.readouterr()
+    assert cleanplate(*shot.command()) == 1
+    assert "1002" in capsys.readouterr().err
+    assert [path.read_bytes() for path in outputs] == first
+    assert cleanplate(*shot.command("--overwrite", "--frames", "1002")) == 0
+    assert outputs[1].read_bytes() != first[1]
+    assert outputs[0].read_bytes() == first[0]
+
+
+def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+    shot = make_shot(2)
+    assert cleanplate(*shot.command()) == 0
+    assert cleanplate(*shot.command("--erode", "1")) == 1
+    assert cleanplate(*shot.command("--model", "difference")) == 0
+
+
+def test_a_part_is_solved_like_the_whole(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+    """Two farm machines with a frame each write the bytes that one machine writes with all of them."""
+
+    def camera(number: int) -> np.ndarray:
+        angle = 0.004 * number
+        cos, sin = np.cos(angle), np.sin(angle)
+        return np.array([[cos, -sin, 2.0 * number], [sin, cos, -1.0 * number], [0, 0, 1]])
+
+    shot = make_shot(5, camera=camera)
+    assert cleanplate(*shot.command()) == 0
+    whole = Path(shot.matte.replace("####", "1003")).read_bytes()
+    for part in Path(shot.matte).parent.iterdir():
+        part.unlink()
+    assert cleanplate(*shot.command("--frames", "1003")) == 0
+    assert Path(shot.matte.replace("####", "1003")).read_bytes() == whole
+
+
+def test_leftovers_of_a_killed_run_go_strangers_stay(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+    shot = make_shot(2)
+    folder = Path(shot.matte).parent
+    folder.mkdir()
+    ours = [folder / ".matte.1001.exr.0123abcd.tmp", folder / ".matte.1001.0123abcd.tmp.exr"]
+    others = [folder / ".matte.1009.exr.0123abcd.tmp", folder / "matte.1001.exr.tmp", folder / ".notes.tmp"]
+    for path in [*ours, *others]:
+        path.write_bytes(b"half a file")
+    assert cleanplate(*shot.command()) == 0
+    assert [path.exists() for path in ours] == [False, False]
+    assert all(path.exists() for path in others)
+
+
+def test_comps_are_made_skipped_and_made_again(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+    shot = make_shot(2)
+    background = save(shot.folder / "background.exr", np.full((60, 80, 3), 0.25))
+    comp = shot.folder / "comp.1001.png"
+    words = ["--background", str(background), "--comp", str(shot.folder / "comp.####.png")]
+    assert cleanplate(*shot.command(*words)) == 0
+    first = comp.read_bytes()
+    comp.unlink()
+    # The matte is there already; what is missing is made from it.
+    assert cleanplate(*shot.command(*words)) == 0
+    assert comp.read_bytes() == first
+    corner = exr.read_image(comp).pixels[2, 150, :3]
+    # sRGB of 0.25 in scene-linear light, IEC 61966-2-1; half an 8-bit step for resizing and half floats.
+    assert corner == pytest.approx(np.full(3, 0.5371), abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bit_pictures(make_shot: MakeShot, cleanplate: Callable[..., int], suffix: str) -> None:
+    shot = make_shot(2)
+    output = str(shot.folder / f"matte.####.{suffix}")
+    words = ["matte", shot.plate, "--clean", shot.clean, "-o", output, "--model", "difference"]
+    assert cleanplate(*words) == 0
+    path = Path(output.replace("####", "1001"))
+    assert alpha_error(path, 0) < 0.01
+    before = path.read_bytes()
+    assert cleanplate(*words) == 0
+    assert path.read_bytes() == before
+
+
+def test_a_folder_of_portraits(tmp_path: Path, cleanplate: Callable[..., int]) -> None:
+    plates, cleans, out = tmp_path / "plates", tmp_path / "cleans", tmp_path / "out"
+    for number, name in enumerate(("ada", "bob")):
+        behind = wall(seed=number + 5)
+        save(plates / f"{name}.exr", plate_of(behind, number + 2))
+        save(cleans / f"{name}.exr", behind)
+    assert cleanplate("matte", str(plates), "--clean", str(cleans), "-o", str(out), "--model", "difference") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["ada.exr", "bob.exr"]
+    assert alpha_error(out / "bob.exr", 3) < 0.01
+    (cleans / "bob.exr").unlink()
+    words = ("matte", str(plates), "--clean", str(cleans), "-o", str(tmp_path / "out2"))
+    assert cleanplate(*words) == 2
+    assert not (tmp_path / "out2").exists()
+
+
+def test_several_shots_from_one_file(make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path) -> None:
+    shot = make_shot(2)
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "defaults: {model: difference}\n"
+        "shots:\n"
+        "  - {plate: shot/plate.####.exr, clean: shot/clean.exr, output: a/matte.####.exr, frames: 1001}\n"
+        "  - {plate: shot/plate.1002.exr, clean: shot/clean.exr, output: b/matte.exr}\n"
+    )
+    report = tmp_path / "report.json"
+    assert cleanplate("matte", "--job", str(job), "--json", str(report)) == 0
+    assert (tmp_path / "a" / "matte.1001.exr").is_file()
+    assert (tmp_path / "b" / "matte.exr").is_file()
+    assert len(json.loads(report.read_text())["shots"]) == 2
+    assert shot.frames
+
+
+def test_a_clean_plate_sequence_with_an_offset(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+    shot = make_shot(2)
+    for number in range(2):
+        save(shot.folder / f"pass.{51 + number:04}.exr", wall())
+    words = ["--clean", str(shot.folder / "pass.####.exr"), "--clean-offset", "-950"]
+    assert cleanplate("matte", shot.plate, *words, "-o", shot.matte, "--model", "difference") == 0
+    assert alpha_error(Path(shot.matte.replace("####", "1002")), 1) < 0.01
+
+
+def command(shot: ShotFiles, server: LocalServer) -> list[str]:
+    return [sys.executable, "-m", "matte_server", *shot.command("--server", server.endpoint.address)]
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_goes_on(make_shot: MakeShot, server: LocalServer, how: signal.Signals) -> None:
+    """Whatever ends the run, every file is whole, and the end result is that of a run that was left alone."""
+    shot = make_shot(5)
+    assert subprocess.run(command(shot, server), check=False, capture_output=True).returncode == 0
+    folder = Path(shot.matte).parent
+    undisturbed = {path.name: path.read_bytes() for path in folder.glob("*.exr")}
+    for path in folder.iterdir():
+        path.unlink()
+    process = subprocess.Popen(command(shot, server), stderr=subprocess.PIPE)
+    wait_for(folder / "matte.1002.exr", process)
+    os.kill(process.pid, how)
+    _, words = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert b"goes on from there" in words
+    for path in folder.glob("matte.*.exr"):
+        assert path.read_bytes() == undisturbed[path.name]
+    assert subprocess.run(command(shot, server), check=False, capture_output=True).returncode == 0
+    assert {path.name: path.read_bytes() for path in folder.glob("*.exr")} == undisturbed
+    assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_results_say_that_they_are_not_premultiplied(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+    shot = make_shot(1)
+    path = Path(shot.matte.replace("####", "1001"))
+    assert cleanplate(*shot.command()) == 0
+    assert not exr.read_image(path).premultiplied
+    # A result as a plate: its marks are not those of what is made from it.
+    second = shot.folder / "second.exr"
+    words = ("matte", str(path), "--clean", shot.clean, "-o", str(second), "--premultiplied")
+    assert cleanplate(*words, "--model", "difference") == 0
+    assert exr.read_image(second).premultiplied
+    assert exr.read_stamp(second) != exr.read_stamp(path)
