@@ -178,8 +178,8 @@ def test_expressions_and_links_resolve(window: State) -> None:
                 knob.value()
                 found += 1
     assert found == 4, "core twice, holdout, and the output's choice"
-    link = node["missing"]
-    assert isinstance(link, nuke.Link_Knob) and link.getLinkedKnob() is node.node("Read_result")["on_error"]  # type: ignore[index]
+    link, read = node["missing"], node.node("Read_result")
+    assert isinstance(link, nuke.Link_Knob) and read is not None and link.getLinkedKnob() is read["on_error"]
     node["output"].setValue("alpha")
     switch = node.node("Choose_output")
     assert switch is not None and switch["which"].value() == spec.OUTPUTS.index("alpha")

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "fake_nuke"), str(HERE.parents[1] / "plugin_nuke")]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE / "fake_nuke"), str(HERE.parents[1] / "plugin_nuke")]
 
 if __name__ == "__main__":
-    import test_nk
     from matte import spec
+
+    from tests.plugin_nuke import test_nk
 
     test_nk.GOLDEN.write_text(test_nk.frozen_part(spec.node_text()), encoding="utf-8")

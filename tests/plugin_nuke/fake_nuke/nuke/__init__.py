@@ -7,8 +7,6 @@ programmatic flags when a script is saved and read. Where Foundry's documentatio
 takes the answer that is worse for the plugin; what only a real Nuke can settle stands in CHECKLIST.md.
 """
 
-# ruff: noqa: F401 - this file is the namespace of the fake
-
 from __future__ import annotations
 
 from typing import Any
@@ -94,6 +92,73 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'nuke' has no attribute {name!r}")
 
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "DISABLED",
+    "DO_NOT_WRITE",
+    "INVISIBLE",
+    "NO_UNDO",
+    "NUKE_VERSION_STRING",
+    "STARTLINE",
+    "TO_SCRIPT",
+    "WRITE_NON_DEFAULT_ONLY",
+    "Array_Knob",
+    "Boolean_Knob",
+    "CancelledError",
+    "Double_Knob",
+    "Enumeration_Knob",
+    "EvalString_Knob",
+    "File_Knob",
+    "Group",
+    "Int_Knob",
+    "Knob",
+    "Link_Knob",
+    "Node",
+    "ProgressTask",
+    "PyScript_Knob",
+    "Root",
+    "Script_Knob",
+    "String_Knob",
+    "Tab_Knob",
+    "Text_Knob",
+    "Undo",
+    "addAutolabel",
+    "addBeforeFrameRender",
+    "addBeforeRender",
+    "addKnobChanged",
+    "addOnCreate",
+    "addOnDestroy",
+    "addOnScriptClose",
+    "addOnScriptLoad",
+    "addView",
+    "allNodes",
+    "ask",
+    "cancel",
+    "createNode",
+    "delete",
+    "env",
+    "execute",
+    "executeInMainThread",
+    "executeInMainThreadWithResult",
+    "executeMultiple",
+    "filename",
+    "frame",
+    "menu",
+    "message",
+    "nodeCopy",
+    "nodePaste",
+    "removeBeforeFrameRender",
+    "reset",
+    "root",
+    "scriptClear",
+    "scriptOpen",
+    "scriptSaveAs",
+    "thisGroup",
+    "thisKnob",
+    "thisNode",
+    "toNode",
+    "tprint",
+    "undo",
+    "views",
+]
 
 reset()

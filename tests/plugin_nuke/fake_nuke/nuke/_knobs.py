@@ -336,7 +336,8 @@ class Link_Knob(Knob):
         inside = node.node(owner) if node is not None and hasattr(node, "node") else None
         if inside is None or name not in inside.knobs():
             raise _tcl.TclError(f"link {self._name} to {self.target} does not resolve")
-        return inside.knobs()[name]
+        found: Knob = inside.knobs()[name]
+        return found
 
     def value(self) -> Any:
         return self.getLinkedKnob().value()

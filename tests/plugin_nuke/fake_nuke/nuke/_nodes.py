@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -436,7 +436,7 @@ def _read(node: Node, frame: int, view: str, proxy: bool) -> Picture:
         state.read_cache[key] = _load(node, path)
     picture: Picture = state.read_cache[key]
     if not node._knobs["raw"].value() and node._knobs["colorspace"].value() == "sRGB":
-        picture = picture.with_pixels(np.sign(picture.pixels) * np.abs(picture.pixels) ** 2.2)
+        picture = picture.encoded(2.2)
     return picture.half_size() if proxy else picture
 
 
@@ -601,7 +601,7 @@ def _write_frame(write: Node, frame: int, view: str) -> None:
         raise RuntimeError(f"{path}: No such file or directory")
     picture = write._fed(0, frame, view, state.proxy)
     if not write["raw"].value():
-        picture = replace(picture, pixels=np.sign(picture.pixels) * np.abs(picture.pixels) ** (1 / 2.2))
+        picture = picture.encoded(1 / 2.2)
     write_exr(
         path,
         picture,

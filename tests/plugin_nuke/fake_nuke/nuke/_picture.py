@@ -40,6 +40,11 @@ class Picture:
     def with_pixels(self, pixels: Pixels) -> Picture:
         return replace(self, pixels=np.ascontiguousarray(pixels, np.float32))
 
+    def encoded(self, power: float) -> Picture:
+        """What a colourspace does to values where raw is off."""
+        pixels = self.pixels
+        return self.with_pixels((np.sign(pixels) * np.abs(pixels) ** power).astype(np.float32))
+
     def half_size(self) -> Picture:
         """What proxy mode hands on."""
         pixels = self.pixels[::2, ::2]
@@ -61,6 +66,8 @@ def read_exr(path: Path) -> Picture:
     try:
         spec = reader.spec()
         read = reader.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+        if read is None:
+            raise RuntimeError(f"{path}: {reader.geterror()}")
         pixels = np.zeros((spec.height, spec.width, 4), np.float32)
         for index, name in enumerate(CHANNELS):
             if name in spec.channelnames:
@@ -91,8 +98,8 @@ def write_exr(path: Path, picture: Picture, channels: str, half: bool, compressi
         spec.attribute(name, value)
     temporary = path.with_name(f"{path.stem}.tmp.exr")
     writer = oiio.ImageOutput.create(str(temporary))
-    if not writer.open(str(temporary), spec):
-        raise RuntimeError(f"{path}: {writer.geterror().strip()}")
+    if writer is None or not writer.open(str(temporary), spec):
+        raise RuntimeError(f"{path}: {oiio.geterror() if writer is None else writer.geterror().strip()}")
     good = writer.write_image(np.ascontiguousarray(picture.pixels[..., wanted]))
     if not writer.close() or not good:
         temporary.unlink(missing_ok=True)
