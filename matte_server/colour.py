@@ -142,13 +142,33 @@ def _linear_name(path: str) -> str:
     return found
 
 
+_PRIMARIES = {
+    "ACES2065-1": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767),
+    "ACEScg": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767),
+    SCENE_LINEAR: (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329),
+}
+
+
+def space_of_primaries(chromaticities: object) -> str:
+    """The linear space whose primaries and white an EXR names (x, y of R, G, B, W); empty where it is none of the
+    three that everybody means by such a file."""
+    try:
+        told = np.asarray(chromaticities, np.float64).ravel()
+    except (TypeError, ValueError):
+        return ""
+    if told.shape != (8,):
+        return ""
+    # Whites are written with three to five places.
+    return next((space for space, known in _PRIMARIES.items() if np.allclose(told, known, atol=1e-3)), "")
+
+
 def default_space(file_format: str, is_float: bool, tag: str = "") -> str:
     """The rule where nobody said which space a file is in.
 
     A tag in the file wins; else float pictures are scene-linear Rec.709, DPX and Cineon are log, and
     whole-number pictures (PNG, JPEG, TIFF) are sRGB.
     """
-    if tag and resolve(tag) != tag:
+    if resolve(tag) in ALIASES.values():
         return resolve(tag)
     if is_float:
         return SCENE_LINEAR
