@@ -11,15 +11,13 @@ import cv2
 import numpy as np
 
 from .procedural import Float32, Random, colour, fractal_noise, rounded, smooth_noise, surface
-
-HELD_OUT_PANORAMAS = ("st_fagans_interior_1k", "rooitou_park_1k", "potsdamer_platz_1k")
-"""Panoramas that training never sees; the benchmark is built from them alone."""
+from .scenes.recipes import HELDOUT_HDRIS
 
 
 def panoramas(folder: Path, held_out: bool) -> list[Path]:
     """The ``*.hdr`` files of ``folder`` that belong to the benchmark, or those that do not; sorted."""
     found = sorted(folder.glob("*.hdr"))
-    return [path for path in found if (path.stem in HELD_OUT_PANORAMAS) == held_out]
+    return [path for path in found if (path.stem in HELDOUT_HDRIS) == held_out]
 
 
 def load_panorama(path: Path) -> Float32:

@@ -88,21 +88,22 @@ def cut(tensor: Tensor, places: list[tuple[int, int, int]], size: int, scale: in
 def training_losses(
     net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator
 ) -> Losses:
-    """All losses of one batch, its coarse stage ``octaves`` halvings below the batch's resolution."""
+    """All losses of one batch, its coarse stage ``octaves`` halvings below the batch's resolution; none trains
+    the coarse stage alone."""
     small = pooled(batch, 1 << octaves)
     coarse = net.coarse_stage(small["plate"], small["clean"], small["coverage"], small["core"], small["holdout"])
     weight = 0.3 + 0.7 * small["coverage"]
     coarse_alpha = alpha_loss(coarse.alpha, small["alpha"], weight)
     wide = (F.avg_pool2d(leaky_clamp(coarse.alpha), 8) - F.avg_pool2d(small["alpha"], 8)).abs().mean()
     colour = foreground_loss(coarse, small)
-    doubt = doubt_loss(coarse, batch["alpha"], octaves)
+    doubt = doubt_loss(coarse, batch["alpha"], octaves) if octaves else torch.zeros_like(wide)
     alpha, context = coarse.alpha, coarse.context
     for octave in range(1, octaves):
         level = pooled(batch, 1 << (octaves - octave))
         alpha = refine_whole(net, level, alpha.clamp(0, 1), context)
         coarse_alpha = coarse_alpha + 0.5 * alpha_loss(alpha, level["alpha"], torch.ones_like(alpha))
         context = F.interpolate(context, scale_factor=2.0, mode="bilinear")
-    fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator)
+    fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator) if octaves else torch.zeros_like(wide)
     total = coarse_alpha + wide + 0.4 * colour + 0.5 * doubt + fine
     parts = {"coarse": coarse_alpha, "colour": colour, "doubt": doubt, "fine": fine, "total": total}
     return Losses(total, {name: float(value.detach()) for name, value in parts.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,17 @@ import torch.multiprocessing as mp
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..models.cleanplate import read_network
 from ..models.networks.cleanplate import CleanplateNet
 from .composite import Faults
 from .losses import training_losses
 from .ring import Ring, SynthesisSetup, make_forever, refresher
+
+OCTAVE_SHARES = (0.2, 0.6, 0.2)
+"""How often the coarse stage sees a picture at its own size, a half, a quarter of it: at work it sees frames of
+256 to 512 pixels, in which a close subject is far larger than in the halves."""
+WHOLE_PICTURES = 3
+"""Pictures of a step that trains the coarse stage alone, at the composites' own size."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class TrainSetup:
     bank: Path
     renders: Path | None
     out: Path
+    init: Path | None = None
+    """Weights to start from where ``out`` has no checkpoint."""
     size: tuple[int, int] = (288, 384)
     batch: int = 8
     slots: int = 800
@@ -38,7 +48,8 @@ class TrainSetup:
     steps: int = 1_000_000
     minutes: float = 1e9
     makers: int = 1
-    threads: int = 2
+    threads: int = 1
+    """Of the loop. On shared cores one is fastest by far: two wait for each other at every layer."""
     seed: int = 1
     checkpoint_minutes: float = 3.0
     faults: Faults = field(default_factory=Faults)
@@ -122,6 +133,9 @@ class Trainer:
         self.checkpoint = setup.out / "checkpoint.pt"
         if self.checkpoint.exists():
             self._resume()
+        elif setup.init is not None:
+            self.net.load_state_dict(read_network(setup.init).state_dict())
+            self.average = Average(self.net)
 
     def _resume(self) -> None:
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
@@ -166,7 +180,8 @@ class Trainer:
 
 
 def train(setup: TrainSetup, say: Callable[[str], None] = print) -> None:
-    """Train until ``steps`` or ``minutes`` are used up; goes on from the checkpoint in ``setup.out``."""
+    """Train until ``steps`` or ``minutes`` are used up or SIGTERM comes; goes on from the checkpoint in
+    ``setup.out``."""
     setup.out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(setup.threads)
@@ -187,16 +202,25 @@ def _loop(
     trainer: Trainer, ring: Ring, seed: int, say: Callable[[str], None], refresh: Callable[[int], None]
 ) -> None:
     setup = trainer.setup
+    stopping = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
     rng = np.random.default_rng(seed)
     generator = torch.Generator(trainer.device).manual_seed(seed & 0x7FFFFFFF)
     begin = last_save = last_log = time.monotonic()
     sums: dict[str, float] = {}
     since = 0
-    while trainer.step < setup.steps and time.monotonic() - begin < setup.minutes * 60:
+    while not stopping and trainer.step < setup.steps and time.monotonic() - begin < setup.minutes * 60:
         refresh(setup.batch // 4)
         before = time.monotonic()
         batch = augmented(ring.take(rng, setup.batch), rng)
-        octaves = 2 if rng.random() < 0.25 else 1
+        octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
+        if octaves == 0:
+            batch = {name: value[:WHOLE_PICTURES] for name, value in batch.items()}
         parts = trainer.train_step(batch, octaves, generator)
         trainer.seconds += time.monotonic() - before
         since += 1

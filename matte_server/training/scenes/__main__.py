@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", choices=("train", "heldout"), default="train")
     parser.add_argument("--sequences", type=int, default=0, help="held-out shots to render after the stills")
     parser.add_argument("--frames", type=int, default=6, help="frames in a shot")
+    parser.add_argument("--size", type=int, default=0, help="longer side in pixels; 0: as the recipes say")
+    parser.add_argument("--samples", type=int, default=0, help="rays a pixel; 0: as the recipes say")
     parser.add_argument("--blender-python", type=Path, required=True, help="a Python that has the bpy wheel")
     parser.add_argument("--makehuman", type=Path, default=_DATA / "makehuman", help="MakeHuman's data folder")
     parser.add_argument("--hdri", type=Path, default=_DATA / "hdri", help="folder of equirectangular .hdr files")
@@ -38,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     job = Job(
         options.out.resolve(), options.makehuman.resolve(), options.hdri.resolve(), options.split,
         options.seed, options.first, options.count, options.sequences, options.frames,
+        options.size, options.samples,
     )  # fmt: skip
     return _run(job, options.blender_python)
 
@@ -47,7 +50,8 @@ def _run(job: Job, python: Path) -> int:
         file = Path(folder) / "job.json"
         write_job(job, file)
         # numpy's threads would take the cores that training uses.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(_REPOSITORY)}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        environment = {**os.environ, **threads, "PYTHONPATH": str(_REPOSITORY)}
         command = [str(python), "-m", "matte_server.training.scenes.worker", str(file)]
         return subprocess.run(command, env=environment, check=False).returncode
 

@@ -115,7 +115,7 @@ class Person:
 
     def bone(self, name: str) -> NDArray[np.float64]:
         """(3, 4) rest to posed of the bone ``name``."""
-        return self.matrices[self.library.rig.names.index(name)]
+        return np.asarray(self.matrices[self.library.rig.names.index(name)])
 
     def eyes(self) -> list[tuple[Points, float]]:
         """Posed centre and radius in metres of each eye ball, left then right."""
@@ -163,4 +163,4 @@ def hair_regions(base: Mesh) -> dict[str, Indices]:
 def _inside_head(points: Points) -> NDArray[np.bool_]:
     """The mouth's and eye sockets' insides: well inside the skull's outer shape."""
     reach = (points - HEAD_CENTRE) / np.array([0.078, 0.115, 0.12])
-    return (np.linalg.norm(reach, axis=1) < 0.6) & (points[:, 2] > 0.62)
+    return np.asarray((np.linalg.norm(reach, axis=1) < 0.6) & (points[:, 2] > 0.62))

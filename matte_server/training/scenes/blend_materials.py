@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import bpy
 
 from .parts import Material, Part
 
-Node = bpy.types.Node
+Node: TypeAlias = Any
+"""A ``bpy.types.Node``: the sockets and settings of each kind are its own, and the wheel has no types for them."""
 
 
 class _Graph:
@@ -170,6 +173,7 @@ def _leaf(graph: _Graph, material: Material) -> Node:
 
 def _wood(graph: _Graph, material: Material) -> Node:
     place = graph.add("TexCoord")
-    wave = graph.add("TexWave", Vector=place.outputs["Object"], Scale=material.scale / 4, Distortion=6.0, Detail=3.0)
+    wave = graph.add("TexWave", Vector=place.outputs["Object"], Scale=material.scale / 4,
+                     Distortion=6.0, Detail=3.0)  # fmt: skip
     colour = _mix(graph, wave.outputs[1], *(_rgba(c) for c in material.colours))
     return graph.add("BsdfPrincipled", Base_Color=colour, Roughness=material.roughness)

@@ -150,13 +150,14 @@ def _gather(
     tied = tie + rng.normal(0, 0.006, places.shape)
     t = np.linspace(0, 1, steps + 1)[None, :, None]
     way = unit(unit(places)[:, None] * (1 - t) + unit(tied)[:, None] * t)
-    radius = np.linalg.norm(places, axis=1)[:, None, None] * (1 - t) + np.linalg.norm(tied, axis=1)[:, None, None] * t
+    near, far = (np.linalg.norm(ends, axis=1)[:, None, None] for ends in (places, tied))
+    radius = near * (1 - t) + far * t
     path = centre + (way * radius) @ scalp.turn.T
     layer = 0.002 + 0.012 * style.volume * rng.random()
     for k in range(1, steps + 1):
         path[:, k] = push_out(path[:, k], layer * np.sin(np.pi * k / (steps + 1)) + 0.002)
     path[:, 0] = scalp.roots[guides]
-    return path
+    return np.asarray(path)
 
 
 def _coil(rng: np.random.Generator, tied: Points, scalp: Scalp, steps: int) -> Points:
@@ -172,7 +173,7 @@ def _coil(rng: np.random.Generator, tied: Points, scalp: Scalp, steps: int) -> P
     local = np.stack([ring * np.cos(around), wide[:, None] * np.sin(tilt), ring * np.sin(around)], -1)
     coil = middle + local @ scalp.turn.T
     blend = np.clip(s * 4, 0, 1)[None, :, None]
-    return tied[:, None] * (1 - blend) + coil * blend
+    return np.asarray(tied[:, None] * (1 - blend) + coil * blend)
 
 
 def _neighbours(
@@ -199,7 +200,7 @@ def _resample(flow: Points, ratio: Points) -> Points:
     low = np.minimum(where.astype(np.int64), steps - 2)
     t = (where - low)[..., None]
     rows = np.arange(count)[:, None]
-    return flow[rows, low] * (1 - t) + flow[rows, low + 1] * t
+    return np.asarray(flow[rows, low] * (1 - t) + flow[rows, low + 1] * t)
 
 
 def _detail(
@@ -223,14 +224,15 @@ def _detail(
         phase = rng.uniform(0, 2 * np.pi, guide.max() + 1)[guide] + rng.normal(0, style.curl_chaos, count)
         turns = style.curl_turns * lengths * rng.uniform(0.8, 1.2, count)
         angle = phase[:, None] + 2 * np.pi * turns[:, None] * along
-        radius = style.curl_radius * rng.uniform(0.6, 1.3, count)[:, None]
+        radius = style.curl_radius * rng.uniform(0.6, 1.3, (count, 1))
         start = np.cos(phase)[:, None, None] * side + np.sin(phase)[:, None, None] * up
         helix = np.cos(angle)[..., None] * side + np.sin(angle)[..., None] * up - start * (1 - free)
         points = points + radius[..., None] * helix * free
     if style.frizz > 0:
         walk = np.cumsum(rng.normal(0, 1, (count, steps, 3)), axis=1)
         walk -= walk[:, :1]
-        points = points + style.frizz * walk * free / np.sqrt(steps) * (lengths[:, None, None] / 0.15).clip(0.2, 1.5)
+        reach = (lengths[:, None, None] / 0.15).clip(0.2, 1.5)
+        points = points + style.frizz * walk * free / np.sqrt(steps) * reach
     flying = (rng.random(count) < style.flyaways) | loose
     number = int(flying.sum())
     if number:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .recipes import Recipe, recipe, sequence
@@ -13,7 +13,10 @@ from .styles import Split
 
 @dataclass(frozen=True)
 class Job:
-    """``count`` stills from number ``first`` of the run ``seed``, and ``sequences`` shots of ``frames`` frames."""
+    """``count`` stills from number ``first`` of the run ``seed``, and ``sequences`` shots of ``frames`` frames.
+
+    ``size`` (longer side, pixels) and ``samples`` overrule the recipes' where they are not 0.
+    """
 
     out: Path
     makehuman: Path
@@ -24,13 +27,21 @@ class Job:
     count: int
     sequences: int = 0
     frames: int = 6
+    size: int = 0
+    samples: int = 0
 
     def recipes(self) -> Iterator[Recipe]:
         """Every picture of the job, in order."""
         for index in range(self.first, self.first + self.count):
-            yield recipe(self.split, self.seed, index, self.makehuman, self.hdri)
+            yield self._sized(recipe(self.split, self.seed, index, self.makehuman, self.hdri))
         for index in range(self.sequences):
-            yield from sequence(self.seed, index, self.frames, self.makehuman, self.hdri)
+            for shot in sequence(self.seed, index, self.frames, self.makehuman, self.hdri):
+                yield self._sized(shot)
+
+    def _sized(self, picture: Recipe) -> Recipe:
+        view = picture.view
+        size, samples = self.size or view.size, self.samples or view.samples
+        return replace(picture, view=replace(view, size=size, samples=samples))
 
 
 def read_job(path: Path) -> Job:

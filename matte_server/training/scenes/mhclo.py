@@ -35,7 +35,7 @@ class Binding:
         for axis, (a, b, reference) in enumerate(self.scales):
             if reference > 0:
                 factors[axis] = abs(body[a, ours[axis]] - body[b, ours[axis]]) * 10.0 / reference
-        return base + to_blender(self.offsets * factors)
+        return np.asarray(base + to_blender(self.offsets * factors))
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ def _glasses(person: Person, recipe: PersonRecipe, rng: np.random.Generator) -> 
     bridge = [middle + across * t * (half - wide) + up * 0.006 * (1.4 - t * t) for t in np.linspace(-1, 1, 7)]
     tubes.append(tube(np.stack(bridge), radius, 6))
     dark = rng.uniform(0.01, 0.1)
-    metal = Material("metal" if recipe.glasses == "wire" else "plastic", ((dark * 4, dark * 3.5, dark * 3),) * 2, 0.2)
+    tint = (dark * 4, dark * 3.5, dark * 3)
+    metal = Material("metal" if recipe.glasses == "wire" else "plastic", (tint, tint), 0.2)
     return [
         Part("glasses", join(tubes), metal),
         Part("lenses", join(lenses), Material("lens", roughness=0.02), smooth=False),
@@ -137,7 +138,7 @@ def _disc(rim: Points, centre: Points) -> Mesh:
 def _hair(
     person: Person, recipe: PersonRecipe, view: View, rng: np.random.Generator, push_out: PushOut
 ) -> list[Tuft]:
-    """Head hair first, then brows, lashes and beard. Each draws its own generator, so that a shot's frames agree."""
+    """Head hair first, then brows, lashes and beard. Each has its own generator: a shot's frames agree."""
     material = Material("hair", (recipe.hair_colour,) * 2, 0.35)
     tufts = []
     streams = [np.random.default_rng(s) for s in rng.integers(0, 2**62, 5)]
@@ -179,7 +180,8 @@ def _brows(person: Person, rng: np.random.Generator, bushy: float) -> Strands:
     roots = Roots(roots.corners[keep], roots.weights[keep])
     start, normal = roots.on(person.posed), unit(roots.on(person.normals))
     turn = person.bone("head")[:, :3]
-    side = np.sign(at[keep, :1]) * (turn @ [1.0, 0, 0]) + (turn @ [0.0, 0, 1]) * rng.normal(0.25, 0.2, (len(start), 1))
+    rise = rng.normal(0.25, 0.2, (len(start), 1))
+    side = np.sign(at[keep, :1]) * (turn @ [1.0, 0, 0]) + (turn @ [0.0, 0, 1]) * rise
     heading = unit(unit(side) + normal * rng.uniform(0.1, 0.35, (len(start), 1)))
     length = rng.uniform(0.004, 0.009, len(start)) * (0.7 + 0.3 * bushy)
     return _arcs(start, heading, -normal * 0.3, length, 0.00004, 5)
@@ -209,7 +211,8 @@ def _lashes(person: Person, rng: np.random.Generator) -> Strands:
     if not starts:
         return Strands(np.zeros((0, 5, 3)), np.zeros((0, 5)))
     start, heading = np.concatenate(starts), np.concatenate(headings)
-    return _arcs(start, heading, 0.8 * np.tile(up, (len(start), 1)), rng.uniform(0.005, 0.009, len(start)), 0.00005, 5)
+    length = rng.uniform(0.005, 0.009, len(start))
+    return _arcs(start, heading, 0.8 * np.tile(up, (len(start), 1)), length, 0.00005, 5)
 
 
 def _beard(person: Person, rng: np.random.Generator, length: float) -> Strands:

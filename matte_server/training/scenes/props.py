@@ -45,7 +45,8 @@ def _chair(rng: np.random.Generator) -> list[Part]:
     wide, deep, seat = rng.uniform(0.38, 0.5), rng.uniform(0.38, 0.5), rng.uniform(0.4, 0.5)
     high, leg = rng.uniform(0.35, 0.6), rng.uniform(0.008, 0.022)
     x, y = wide / 2, deep / 2
-    meshes = [_rod(np.array([sx * x, sy * y, 0]), np.array([sx * x, sy * y, seat]), leg) for sx in (-1, 1) for sy in (-1, 1)]
+    meshes = [_rod(np.array([sx * x, sy * y, 0]), np.array([sx * x, sy * y, seat]), leg)
+              for sx in (-1, 1) for sy in (-1, 1)]  # fmt: skip
     lean = rng.uniform(0.02, 0.12)
     posts = [np.array([[sx * x, y, seat], [sx * x, y + lean, seat + high]]) for sx in (-1, 1)]
     meshes += [_rod(p[0], p[1], leg) for p in posts]
@@ -63,7 +64,8 @@ def _chair(rng: np.random.Generator) -> list[Part]:
         for t in np.linspace(-y, y, int(rng.integers(5, 12))):
             meshes.append(box(np.array([-x, t - 0.012, seat - 0.008]), np.array([x, t + 0.012, seat + 0.006])))
     else:
-        meshes.append(box(np.array([-x - 0.01, -y - 0.01, seat - 0.015]), np.array([x + 0.01, y + 0.01, seat + 0.01])))
+        corner, opposite = [-x - 0.01, -y - 0.01, seat - 0.015], [x + 0.01, y + 0.01, seat + 0.01]
+        meshes.append(box(np.array(corner), np.array(opposite)))
     for z in rng.uniform(0.08, seat - 0.08, 2):
         meshes.append(_rod(np.array([-x, -y, z]), np.array([x, -y, z]), thin, 8))
     return [Part("chair", join(meshes), _solid(rng), smooth=False)]
@@ -102,7 +104,8 @@ def _clothes_rack(rng: np.random.Generator) -> list[Part]:
     thread = rng.uniform(0.0006, 0.002)
     for t in np.linspace(0, 1, cells):
         across = np.stack([x, wave * np.sin(9 * x + phase), np.full(40, z[0] + t * (z[-1] - z[0]))], 1)
-        along = np.stack([np.full(40, x[0] + t * wide), np.full(40, wave * np.sin(9 * (x[0] + t * wide) + phase)), z], 1)
+        across = x[0] + t * wide
+        along = np.stack([np.full(40, across), np.full(40, wave * np.sin(9 * across + phase)), z], 1)
         wires += [tube(across, thread, 5), tube(along, thread, 5)]
     return [Part("rack", join([*feet, *posts, top]), _solid(rng)), Part("net", join(wires), _solid(rng))]
 
@@ -185,7 +188,7 @@ def _animal(rng: np.random.Generator) -> Subject:
     z = tall + belly
     head_at = np.array([rng.uniform(-0.06, 0.06), -long - rng.uniform(0.06, 0.12), z + rng.uniform(0.03, 0.16)])
     skull = rng.uniform(0.07, 0.11)
-    muzzle = [*head_at, 0, -skull * 0.8, -0.02]
+    muzzle = head_at + np.array([0, -skull * 0.8, -0.02])
     balls = [(np.array([0, 0, z]), np.diag([belly, long, belly])),
              (np.array([0, -long * 0.75, z + 0.03]), np.diag([belly * 0.8, 0.12, belly * 0.9])),
              (head_at, np.diag([skull, skull * 1.1, skull])),
@@ -200,13 +203,16 @@ def _animal(rng: np.random.Generator) -> Subject:
             balls.append((foot, np.diag([0.035, 0.04, tall * 0.62])))
     tail = unit(np.array([rng.uniform(-0.5, 0.5), 1.0, rng.uniform(-0.5, 1.0)]))
     side = unit(np.cross(tail, [1.0, 0, 0]))
-    balls.append((np.array([0, long, z]) + tail * 0.13, np.stack([side * 0.025, np.cross(tail, side) * 0.025, tail * 0.16])))
+    axes = np.stack([side * 0.025, np.cross(tail, side) * 0.025, tail * 0.16])
+    balls.append((np.array([0, long, z]) + tail * 0.13, axes))
     meshes = [ellipsoid(c * size, a * size) for c, a in balls]
     colour, second = _colour(rng), _colour(rng)
     fur = _fur(rng, meshes, float(rng.choice([0.012, 0.03, 0.06, 0.09])))
-    eyes = [ellipsoid(([*head_at, s * skull * 0.45, -skull * 0.95, skull * 0.25]) * size, np.eye(3) * 0.014 * size, 12, 16)
-            for s in (-1, 1)]  # fmt: skip
-    nose = ellipsoid(([*muzzle, 0, -skull * 0.7, 0.005]) * size, np.diag([0.018, 0.012, 0.012]) * size, 12, 16)
+    pupil = np.eye(3) * 0.014 * size
+    looks = [head_at + np.array([s * skull * 0.45, -skull * 0.95, skull * 0.25]) for s in (-1, 1)]
+    eyes = [ellipsoid(look * size, pupil, 12, 16) for look in looks]
+    tip = muzzle + np.array([0, -skull * 0.7, 0.005])
+    nose = ellipsoid(tip * size, np.diag([0.018, 0.012, 0.012]) * size, 12, 16)
     return Subject(
         (
             Part("body", join(meshes), Material("plastic", (colour, second), 0.9)),

@@ -18,7 +18,8 @@ Kind = Literal["person", "furniture", "plant", "animal"]
 Framing = Literal["full", "half", "bust", "head"]
 Colour = tuple[float, float, float]
 
-HELDOUT_HDRIS = ("immenstadter_horn_1k", "lebombo_1k", "studio_small_03_1k")
+HELDOUT_HDRIS = ("st_fagans_interior_1k", "rooitou_park_1k", "potsdamer_platz_1k")
+"""Panoramas that training never sees, neither as light nor as background."""
 _HELDOUT_POSES = ("standing04", "standing06", "sit01", "fight03")
 _HELDOUT_CLOTHES = ("female_elegantsuit01", "male_worksuit01", "male_casualsuit05")
 _FACE_FOLDERS = ("head", "nose", "mouth", "eyes", "chin", "cheek", "ears", "forehead", "neck")
@@ -215,7 +216,8 @@ def _clothes(rng: np.random.Generator, split: Split, male: bool, makehuman: Path
 
 def _person(rng: np.random.Generator, split: Split, index: int, makehuman: Path) -> PersonRecipe:
     male = bool(rng.random() < 0.45)
-    age = float(rng.choice([rng.uniform(0.22, 0.4), rng.uniform(0.42, 0.65), rng.uniform(0.65, 1.0)], p=[0.15, 0.6, 0.25]))
+    ages = [rng.uniform(0.22, 0.4), rng.uniform(0.42, 0.65), rng.uniform(0.65, 1.0)]
+    age = float(rng.choice(ages, p=[0.15, 0.6, 0.25]))
     races = rng.dirichlet((0.6, 0.6, 0.6))
     build = Build(
         float(rng.uniform(0.8, 1.0) if male else rng.uniform(0, 0.15)), age, float(rng.beta(2, 2)),

@@ -56,7 +56,7 @@ class Rig:
 def skin(points: Points, weights: NDArray[np.float32], matrices: NDArray[np.float64]) -> Points:
     """Linear blend skinning of ``points`` (N, 3) by ``weights`` (N, B) and ``matrices`` (B, 3, 4)."""
     blended = np.tensordot(weights, matrices, axes=(1, 0))
-    return np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3]
+    return np.asarray(np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3])
 
 
 def read_rig(folder: Path, base: Mesh) -> Rig:
@@ -167,4 +167,4 @@ def rodrigues(axis: Points, angle: float) -> Rotation:
     """Rotation by ``angle`` radians about the unit vector ``axis``."""
     x, y, z = axis
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross))

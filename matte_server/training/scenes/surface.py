@@ -19,7 +19,7 @@ class Roots:
 
     def on(self, values: Points) -> Points:
         """``values`` (V, C) of the vertices, interpolated at the roots: (N, C)."""
-        return (values[self.corners] * self.weights[..., None]).sum(axis=1)
+        return np.asarray((values[self.corners] * self.weights[..., None]).sum(axis=1))
 
 
 def triangles(mesh: Mesh) -> Indices:
@@ -45,7 +45,7 @@ def vertex_normals(vertices: Points, faces: Indices) -> Points:
 def unit(vectors: Points) -> Points:
     """Vectors of length 1; a null vector stays null."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(length, 1e-12)
+    return np.asarray(vectors / np.maximum(length, 1e-12))
 
 
 def scatter(rng: np.random.Generator, vertices: Points, faces: Indices, count: int) -> Roots:

@@ -1,0 +1,121 @@
+"""The field's figures of an alpha against its truth. PURE: float arrays in, numbers out.
+
+Definitions and scales are those of the alpha matting benchmark of Rhemann et al. (CVPR 2009) as reported since Xu
+et al. (CVPR 2017); dtSSD is that of Erofeev et al. (BMVC 2015). Alphas are height x width, 0..1; ``where`` is a
+boolean mask of the pixels that count.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+GRADIENT_SIGMA = 1.4
+CONNECTIVITY_STEP = 0.1
+CONNECTIVITY_SLACK = 0.15
+"""Differences of connectivity below this are not seen, and do not count."""
+UNKNOWN_REACH = 10
+"""Pixels around partial alpha that belong to the unknown band."""
+_PARTIAL = 1 / 255
+
+
+def unknown_band(truth: Floats, reach: int = UNKNOWN_REACH) -> Mask:
+    """Where ``truth`` is neither 0 nor 1, or changes between neighbours, grown by a square of ``reach`` pixels."""
+    partial = (truth > _PARTIAL) & (truth < 1 - _PARTIAL)
+    span = ndimage.maximum_filter(truth, 3) - ndimage.minimum_filter(truth, 3)
+    return np.asarray(ndimage.maximum_filter(partial | (span > 0.5), 2 * reach + 1), np.bool_)
+
+
+def absolute_sum(alpha: Floats, truth: Floats, where: Mask) -> float:
+    """SAD / 1000: the sum of absolute differences in thousands of pixels."""
+    return float(np.abs(alpha - truth)[where].sum(dtype=np.float64) / 1000)
+
+
+def absolute_mean(alpha: Floats, truth: Floats, where: Mask) -> float:
+    """MAD: the mean absolute difference; 0 where nothing counts."""
+    return _mean(np.abs(alpha - truth), where)
+
+
+def square_mean(alpha: Floats, truth: Floats, where: Mask) -> float:
+    """MSE: the mean squared difference; 0 where nothing counts."""
+    return _mean(np.square(alpha - truth), where)
+
+
+def gradient(alpha: Floats, truth: Floats, where: Mask) -> float:
+    """Grad / 1000: squared differences of the gradients' sizes (Gaussian derivatives, sigma 1.4), summed."""
+    difference = _slope(alpha) - _slope(truth)
+    return float(np.square(difference)[where].sum(dtype=np.float64) / 1000)
+
+
+def _slope(alpha: Floats) -> Floats:
+    across, down = _derivative_kernels()
+    x = ndimage.correlate(alpha.astype(np.float64), across, mode="nearest")
+    y = ndimage.correlate(alpha.astype(np.float64), down, mode="nearest")
+    return np.asarray(np.hypot(x, y), np.float32)
+
+
+def _derivative_kernels() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """A Gaussian across, its derivative along, of unit energy, as the benchmark's own code builds them."""
+    reach = int(np.ceil(GRADIENT_SIGMA * np.sqrt(-2 * np.log(np.sqrt(2 * np.pi) * GRADIENT_SIGMA * 1e-2))))
+    t = np.arange(-reach, reach + 1, dtype=np.float64)
+    bell = np.exp(-(t**2) / (2 * GRADIENT_SIGMA**2)) / (GRADIENT_SIGMA * np.sqrt(2 * np.pi))
+    slope = -t * bell / GRADIENT_SIGMA**2
+    kernel = np.outer(bell, slope)
+    kernel /= np.sqrt((kernel**2).sum())
+    return kernel, np.ascontiguousarray(kernel.T)
+
+
+def connectivity(alpha: Floats, truth: Floats, where: Mask) -> float:
+    """Conn / 1000: how much less each pixel hangs together with the largest common region than in the truth.
+
+    A pixel's level is the highest threshold (steps of 0.1) at which it is joined, by 4-neighbours, to the largest
+    region that both alphas hold at that threshold.
+    """
+    shape = alpha.shape
+    level = np.full(shape, -1.0)
+    thresholds = np.arange(0, 1 + CONNECTIVITY_STEP / 2, CONNECTIVITY_STEP)
+    for before, threshold in pairwise(thresholds.tolist()):
+        both = (alpha >= threshold) & (truth >= threshold)
+        level[(level == -1) & ~_largest(both)] = before
+    level[level == -1] = 1.0
+    return float(np.abs(_joined(alpha, level) - _joined(truth, level))[where].sum(dtype=np.float64) / 1000)
+
+
+def _largest(mask: Mask) -> Mask:
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(labels == sizes.argmax(), np.bool_)
+
+
+def _joined(alpha: Floats, level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    above = alpha - level
+    return np.asarray(1 - above * (above >= CONNECTIVITY_SLACK), np.float64)
+
+
+def foreground_square_mean(result: Floats, truth: Floats, alpha: Floats) -> float:
+    """Mean squared difference of unpremultiplied foregrounds (height x width x 3) where the true ``alpha`` is above
+    0, each pixel weighed by it; 0 where it is nowhere."""
+    weight = alpha * (alpha > _PARTIAL)
+    total = float(weight.sum(dtype=np.float64))
+    error = np.square(result - truth).mean(axis=2)
+    return float((error * weight).sum(dtype=np.float64) / total) if total > 0 else 0.0
+
+
+def temporal(alpha: Floats, truth: Floats, alpha_before: Floats, truth_before: Floats, where: Mask) -> float:
+    """dtSSD x 100 of two neighbouring frames: the root mean square of how their changes differ."""
+    return 100 * math.sqrt(_mean(np.square((alpha - alpha_before) - (truth - truth_before)), where))
+
+
+def _mean(values: Floats, where: Mask) -> float:
+    count = int(where.sum())
+    return float(values[where].sum(dtype=np.float64) / count) if count else 0.0

@@ -1,0 +1,149 @@
+"""``python -m matte_server.training``: raw material, training, curves, packaging and the held-out benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+
+from ..evaluate import LABELS, shown
+from ..models.protocols import MattingModel
+from ..models.registry import load_model
+from .bank import fill
+from .benchmark import measure, pictures, ratios
+from .composite import Faults
+from .curves import draw
+from .package import package
+from .train import TrainSetup, train
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m matte_server.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_fill(commands)
+    _add_train(commands)
+    _add_curves(commands)
+    _add_package(commands)
+    _add_benchmark(commands)
+    options = parser.parse_args(arguments)
+    result: int = options.run(options)
+    return result
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_fill(commands: _Commands) -> None:
+    parser = commands.add_parser("fill", help="make the procedural subjects and sets")
+    parser.add_argument("bank", type=Path, help="folder to write to; what exists is kept")
+    parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
+    parser.add_argument("--subjects", type=int, default=500)
+    parser.add_argument("--sets", type=int, default=400)
+    parser.add_argument("--share", default="0/1", help="K/N: make every N-th picture from K, to split the work")
+    parser.set_defaults(run=_fill)
+
+
+def _fill(options: argparse.Namespace) -> int:
+    first, step = (int(part) for part in options.share.split("/"))
+    fill(options.bank, options.hdri, options.subjects, options.sets, first, step)
+    return 0
+
+
+def _add_train(commands: _Commands) -> None:
+    defaults = TrainSetup(Path(), None, Path())
+    parser = commands.add_parser("train", help="train; goes on from the checkpoint in OUT where there is one")
+    parser.add_argument("out", type=Path, help="folder for checkpoint, averaged weights, log")
+    parser.add_argument("--bank", type=Path, required=True, help="folder made by fill")
+    parser.add_argument("--renders", type=Path, help="folder of rendered subjects, may still be growing")
+    parser.add_argument("--init", type=Path, help="weights (safetensors) to start from without a checkpoint")
+    parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument("--minutes", type=float, default=defaults.minutes)
+    parser.add_argument("--batch", type=int, default=defaults.batch)
+    parser.add_argument("--rate", type=float, default=defaults.learning_rate, help="learning rate at the start")
+    parser.add_argument("--decay", type=float, default=defaults.decay_steps, help="steps after which it is halved")
+    parser.add_argument("--makers", type=int, default=defaults.makers, help="processes that compose (CPU only)")
+    parser.add_argument("--threads", type=int, default=defaults.threads)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--without", choices=("people", "misalignment", "linear-light"), help="an ablation")
+    parser.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    faults = {
+        "people": Faults(people=0.0),
+        "misalignment": Faults(misalignment=0.0),
+        "linear-light": Faults(linear_light=False),
+    }.get(options.without, Faults())
+    setup = TrainSetup(
+        bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,
+        learning_rate=options.rate, decay_steps=options.decay, steps=options.steps, minutes=options.minutes,
+        makers=options.makers, threads=options.threads, seed=options.seed, faults=faults,
+    )  # fmt: skip
+    train(setup, lambda line: print(line, flush=True))
+    return 0
+
+
+def _add_curves(commands: _Commands) -> None:
+    parser = commands.add_parser("curves", help="the loss curves of runs as a picture")
+    parser.add_argument("picture", type=Path, help="PNG to write")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of training runs")
+    parser.set_defaults(run=_curves)
+
+
+def _curves(options: argparse.Namespace) -> int:
+    draw(options.runs, options.picture)
+    return 0
+
+
+def _add_package(commands: _Commands) -> None:
+    parser = commands.add_parser("package", help="averaged weights to the file that ships")
+    parser.add_argument("source", type=Path, help="average.safetensors of a run")
+    parser.add_argument("target", type=Path)
+    parser.set_defaults(run=_package)
+
+
+def _package(options: argparse.Namespace) -> int:
+    print(json.dumps({"bytes": package(options.source, options.target)}))
+    return 0
+
+
+def _add_benchmark(commands: _Commands) -> None:
+    parser = commands.add_parser("benchmark", help="our weights against the difference matte on held-out pictures")
+    parser.add_argument("renders", type=Path, help="folder of held-out renders")
+    parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
+    parser.add_argument("--weights", default="", help="weights (safetensors); the packaged ones where not given")
+    parser.add_argument("--every", type=int, default=1, help="measure only every N-th picture, for a quick look")
+    parser.add_argument("--json", type=Path, help="file to write every figure to")
+    parser.set_defaults(run=_benchmark)
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    device = torch.device("cpu")
+    models: dict[str, MattingModel] = {
+        "cleanplate": load_model("cleanplate", options.weights, device),
+        "difference": load_model("difference", "", device),
+    }
+    material = itertools.islice(pictures(options.renders, options.hdri), 0, None, options.every)
+    report = measure(models, material, lambda name: print(name, file=sys.stderr, flush=True))
+    means = {name: summary.mean for name, summary in report.items()}
+    print(f"{'':<16}{''.join(f'{name:>14}' for name in models)}{'ratio':>10}")
+    for name, ratio in ratios(means, "cleanplate", "difference").items():
+        row = "".join(f"{shown(name, means[model][name]):>14}" for model in models)
+        print(f"{LABELS[name]:<16}{row}{ratio:>10.3f}")
+    print(f"{'empty':<16}{''.join(f'{summary.empty:>14.6f}' for summary in report.values())}")
+    print(f"{'cpu seconds':<16}{''.join(f'{summary.cpu_seconds:>14.1f}' for summary in report.values())}")
+    if options.json:
+        facts = {name: asdict(summary) for name, summary in report.items()}
+        options.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The held-out benchmark: stills, shots and empty frames of what training never sees, each model on the same ones.
+
+Subjects are the held-out renders, sets are views into the held-out panoramas; everything else follows from the
+number of the picture, so the same renders give the same benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..evaluate import Matte, columns, mean_of, score
+from ..models.protocols import FrameTensors, MattingModel, ModelSettings
+from ..pixels.foreground import solve_foreground
+from .backgrounds import load_panorama, panorama_view, panoramas
+from .bank import calm, read_render, renders, trim
+from .composite import Composite, Dice, Faults, compose
+from .procedural import Float32
+
+SIZE = (432, 576)
+"""Height and width of every picture."""
+STILLS, SHOTS, FRAMES, EMPTY = 24, 4, 4, 6
+_SWING = 0.05
+"""Radians that a subject of a shot turns from frame to frame."""
+_LIVE_NOISE = 0.02
+"""Noise of each frame of a shot, of the square root of its light: no two frames have the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One picture of the benchmark; ``shot`` names its sequence, '' for a still; ``hard``: what is hard in it."""
+
+    name: str
+    shot: str
+    hard: tuple[str, ...]
+    sample: Composite
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A held-out render, height x width x 4 premultiplied, and what is hard in it."""
+
+    pixels: Float32
+    hard: tuple[str, ...]
+
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One model: ``mean`` over pictures with a subject, the same by what is ``hard``; ``empty``: mean alpha where
+    nobody is; every picture's figures; the processor time of model and foreground solve together."""
+
+    mean: Figures
+    empty: float
+    hard: dict[str, Figures]
+    pictures: dict[str, Figures]
+    cpu_seconds: float
+
+
+def subjects(folder: Path) -> list[Subject]:
+    """The held-out renders of ``folder``, sorted by name. Raises ``FileNotFoundError`` where there is none."""
+    found = [
+        Subject(calm(trim(np.clip(read_render(path), 0.0, 60.0))), _hard(path))
+        for path in renders(folder, "heldout")
+    ]
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no held-out renders; scenes --split heldout makes them")
+    return found
+
+
+def _hard(path: Path) -> tuple[str, ...]:
+    return tuple(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["hard"])
+
+
+def pictures(folder: Path, panorama_folder: Path) -> Iterator[Picture]:
+    """All of the benchmark in order: stills, shots, empty frames."""
+    people = subjects(folder)
+    views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=True)]
+    for number in range(STILLS):
+        subject = people[number % len(people)]
+        yield Picture(f"still-{number:02d}", "", subject.hard, _composed([subject.pixels], views, number))
+    for shot in range(SHOTS):
+        subject = people[(5 * shot + 1) % len(people)]
+        for frame in range(FRAMES):
+            moved = _turned(subject.pixels, _SWING * frame)
+            sample = _lively(_composed([moved], views, 1000 + shot), 10 * shot + frame)
+            yield Picture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), sample)
+    for number in range(EMPTY):
+        yield Picture(f"empty-{number}", "", ("empty",), _composed([], views, 2000 + number))
+
+
+def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int) -> Composite:
+    rng = np.random.default_rng([3, number])
+    scene = panorama_view(rng, views[number % len(views)], SIZE[0] * 5 // 4, SIZE[1] * 5 // 4)
+    tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer, -1, 0))) for layer in layers]
+    picture = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene, -1, 0)))
+    return compose(Dice(rng, torch.Generator().manual_seed(number)), tensors, picture, SIZE, Faults())
+
+
+def _turned(pixels: Float32, angle: float) -> Float32:
+    """The layer swung about the middle of its lower edge, on the same canvas."""
+    height, width = pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height), np.degrees(angle), 1.0)
+    turned = cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(turned, np.float32)
+
+
+def _lively(sample: Composite, seed: int) -> Composite:
+    noise = torch.randn(sample.plate.shape, generator=torch.Generator().manual_seed(seed))
+    plate = sample.plate + noise * _LIVE_NOISE * sample.plate.clamp(min=0).sqrt()
+    return Composite(**{**vars(sample), "plate": plate})
+
+
+def frame_of(sample: Composite) -> FrameTensors:
+    """A composite as a model gets it."""
+    return FrameTensors(sample.plate[None], sample.clean[None], sample.coverage[None])
+
+
+def _matte(alpha: Tensor, foreground: Tensor | None = None) -> Matte:
+    colour = None if foreground is None else np.moveaxis(foreground.float().cpu().numpy(), 0, -1)
+    return Matte(alpha[0].float().cpu().numpy(), colour)
+
+
+def _answer(model: MattingModel, sample: Composite) -> Matte:
+    """Alpha of the model, foreground solved from it as the pipeline does."""
+    frame = frame_of(sample)
+    answer = model.predict(frame, ModelSettings(), lambda: None)
+    estimate = answer.foreground if answer.foreground is not None else frame.plate
+    colour = solve_foreground(frame.plate, frame.clean_plate, answer.alpha, estimate)
+    return _matte(answer.alpha[0], colour[0])
+
+
+def measure(
+    models: dict[str, MattingModel], material: Iterator[Picture], say: Callable[[str], None]
+) -> dict[str, Summary]:
+    """Every figure of every model on the same pictures."""
+    rows: dict[str, list[tuple[Picture, Figures]]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
+    before: dict[str, tuple[str, Matte, Matte]] = {}
+    for picture in material:
+        truth = _matte(picture.sample.alpha, picture.sample.foreground)
+        for name, model in models.items():
+            began = time.process_time()
+            result = _answer(model, picture.sample)
+            seconds[name] += time.process_time() - began
+            shot, *earlier = before.get(name, ("",))
+            moving = picture.shot != "" and picture.shot == shot
+            rows[name].append((picture, score(result, truth, (earlier[0], earlier[1]) if moving else None)))
+            before[name] = (picture.shot, result, truth)
+        say(picture.name)
+    return {name: _summary(rows[name], seconds[name]) for name in models}
+
+
+def _summary(rows: list[tuple[Picture, Figures]], seconds: float) -> Summary:
+    taken = [(picture, figures) for picture, figures in rows if "empty" not in picture.hard]
+    by_hard: dict[str, list[Figures]] = defaultdict(list)
+    for picture, figures in taken:
+        for word in picture.hard:
+            by_hard[word].append(figures)
+    return Summary(
+        mean=mean_of(figures for _, figures in taken),
+        empty=mean_of(figures for picture, figures in rows if "empty" in picture.hard).get("mad", 0.0),
+        hard={word: mean_of(found) for word, found in sorted(by_hard.items())},
+        pictures={picture.name: figures for picture, figures in rows},
+        cpu_seconds=round(seconds, 2),
+    )
+
+
+def ratios(figures: dict[str, dict[str, float]], ours: str, other: str) -> dict[str, float]:
+    """Our mean of each figure over the other's, where that is not 0."""
+    mine, theirs = figures[ours], figures[other]
+    return {name: mine[name] / theirs[name] for name in columns([mine]) if theirs.get(name)}

@@ -1,0 +1,81 @@
+"""``cleanplate evaluate`` on files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from matte_server.cli import main
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.evaluate import evaluate
+from matte_server.exr import write_image
+
+
+def write_alpha(path: Path, value: int) -> None:
+    path.parent.mkdir(exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((16, 24), value, np.uint8))
+
+
+def write_rgba(path: Path, colour: float, alpha: float) -> None:
+    pixels = np.full((16, 24, 4), colour, np.float32)
+    pixels[..., 3] = alpha
+    window = Window(0, 0, 24, 16)
+    write_image(path, Image(pixels, ("R", "G", "B", "A"), window, window, premultiplied=True))
+
+
+def test_a_folder_by_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for frame, wrong in ((1, 0), (2, 51)):
+        write_alpha(tmp_path / "truth" / f"shot.{frame:04d}.png", 255)
+        write_alpha(tmp_path / "result" / f"shot.{frame:04d}.png", 255 - wrong)
+    report = tmp_path / "figures.json"
+    folders = [str(tmp_path / "truth"), str(tmp_path / "result")]
+    code = main(["evaluate", *folders, "--sequence", "--json", str(report)])
+    assert code == 0
+    facts = json.loads(report.read_text())
+    assert [row["frame"] for row in facts["frames"]] == ["shot.0001", "shot.0002"]
+    # 51 / 255 = 0.2, stored exactly enough for float32.
+    assert facts["frames"][1]["mad"] == pytest.approx(0.2, abs=1e-6)
+    assert facts["mean"]["mad"] == pytest.approx(0.1, abs=1e-6)
+    assert facts["frames"][1]["dtssd"] == pytest.approx(20.0, abs=1e-4)
+    assert "mean" in capsys.readouterr().out
+
+
+def test_an_exr_gives_its_foreground_unpremultiplied(tmp_path: Path) -> None:
+    write_rgba(tmp_path / "truth.exr", 0.25, 0.5)
+    write_rgba(tmp_path / "result.exr", 0.30, 0.5)
+    row = evaluate(tmp_path / "truth.exr", tmp_path / "result.exr", sequence=False)[0]
+    # 0.6 against 0.5 unpremultiplied; the files are half-float, 1e-3 relative.
+    assert row["fg_mse"] == pytest.approx(0.01, rel=5e-3)
+    assert row["mad"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda folder: (folder / "result" / "b.png").unlink(), "missing_result"),
+        (lambda folder: cv2.imwrite(str(folder / "result" / "b.png"), np.zeros((8, 8), np.uint8)), "size_mismatch"),
+        (lambda folder: (folder / "result" / "b.png").write_bytes(b"nothing"), "unreadable"),
+    ],
+)
+def test_what_cannot_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: object, code: str
+) -> None:
+    for name in ("a", "b"):
+        write_alpha(tmp_path / "truth" / f"{name}.png", 255)
+        write_alpha(tmp_path / "result" / f"{name}.png", 255)
+    assert callable(spoil)
+    spoil(tmp_path)
+    assert main(["evaluate", str(tmp_path / "truth"), str(tmp_path / "result")]) == 2
+    assert code in capsys.readouterr().err
+
+
+def test_folders_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(tmp_path / "nowhere"), str(tmp_path)]) == 2
+    assert "missing_file" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), str(tmp_path)]) == 2
+    assert "no_frames" in capsys.readouterr().err
