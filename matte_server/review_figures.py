@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from .core.image import Float32
+
+Series = npt.NDArray[np.float64]
 
 # A frame stands out where its figure is further from the shot's median than this many standard deviations of the
 # rest (robustly, from the median deviation), and further than the lane's own least difference that a person sees.
@@ -106,7 +109,7 @@ _LANES = (
     _Lane(lambda frame: frame.recomposition, "The re-composition error is {:.1e}, the shot's {:.1e}.", 1e-3,
           _MOST_RECOMPOSITION),
 )  # fmt: skip
-_BESIDE = 3
+_BESIDE = 5
 
 
 def _outliers(values: Sequence[float | None], lane: _Lane) -> list[tuple[int, str]]:
@@ -122,12 +125,18 @@ def _outliers(values: Sequence[float | None], lane: _Lane) -> list[tuple[int, st
     return [(known[place], lane.words.format(measured[place], expected[place])) for place in odd]
 
 
-def _beside(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """For each value the median of its nearest neighbours, itself left out; alone, itself."""
+def _beside(values: Series) -> Series:
+    """What its nearest neighbours promise for each value, itself left out: their robust straight line (Theil 1950,
+    Sen 1968), so that a drift is no fault, not even at the shot's ends. Alone, itself."""
     out = values.copy()
+    places = np.arange(len(values))
     for place in range(len(values)):
-        low, high = max(0, place - _BESIDE), min(len(values), place + _BESIDE + 1)
-        others = np.delete(values[low:high], place - low)
-        if len(others):
-            out[place] = np.median(others)
+        near = (np.abs(places - place) <= _BESIDE) & (places != place)
+        away, others = (places - place)[near], values[near]
+        if not len(others):
+            continue
+        first, second = np.triu_indices(len(others), 1)
+        slopes = (others[second] - others[first]) / (away[second] - away[first])
+        slope = float(np.median(slopes)) if len(slopes) else 0.0
+        out[place] = np.median(others - slope * away)
     return out

@@ -73,7 +73,8 @@ def placed(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Flo
 
 def small_pictures(view: FrameView, width: int) -> dict[str, bytes]:
     """The page's pictures of a frame, by role (see :class:`review_page.PageFrame`)."""
-    colours = {"plate": view.plate, "clean": view.clean, "foreground": view.foreground}
+    # Multiplied by alpha: where alpha is next to nothing, the foreground itself may be any number.
+    colours = {"plate": view.plate, "clean": view.clean, "foreground": view.foreground * view.alpha}
     if view.background is not None:
         colours["background"] = view.background
     small = {

@@ -23,8 +23,8 @@ _KINDS = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
 @dataclass(frozen=True)
 class PageFrame:
     """One frame: its figures, and its pictures by role (one of ``ROLES``) as JPEG or PNG files. They are small
-    screen pictures: colour as :func:`review.as_display` shows it, alpha as grey. A frame without a result has
-    none, and a long shot not for all."""
+    screen pictures: colour as :func:`review.as_display` shows it, the foreground multiplied by alpha, alpha as
+    grey. A frame without a result has none, and a long shot not for all."""
 
     figures: FrameFigures
     pictures: Mapping[str, bytes] = field(default_factory=dict)

@@ -79,10 +79,12 @@ function behind(view, width) {
   return (x, y) => (((x / cell) | 0) + ((y / cell) | 0)) % 2 ? light : dark;
 }
 
+const LEAST_ALPHA = 40;
 // Fills columns from..to of `out` with a view of a frame; needs its pictures decoded.
 function paint(out, view, got, from, to) {
   const { width, height, data } = out;
   const gain = Math.pow(2, state.stops);
+  // The foreground's picture is multiplied by alpha.
   const [first, alpha, back] = got.map((picture) => picture.data);
   const ground = behind(view, width);
   for (let y = 0; y < height; y++) {
@@ -94,13 +96,13 @@ function paint(out, view, got, from, to) {
       } else if (view === "plate" || view === "clean") {
         for (let c = 0; c < 3; c++) data[at + c] = gain === 1 ? first[at + c] : screenOf(gain * LIGHT[first[at + c]]);
       } else if (view === "foreground") {
-        // The colour itself, wherever there is any subject at all.
-        const seen = alpha[at] > 0 ? gain : 0;
+        // The colour itself, wherever there is enough subject to have one in 8 bits.
+        const seen = gain * 255 / Math.max(alpha[at], LEAST_ALPHA);
         for (let c = 0; c < 3; c++) data[at + c] = screenOf(seen * LIGHT[first[at + c]]);
       } else {
         const a = alpha[at] / 255;
         const b = back ? [LIGHT[back[at]], LIGHT[back[at + 1]], LIGHT[back[at + 2]]] : ground(x, y);
-        for (let c = 0; c < 3; c++) data[at + c] = screenOf(gain * (a * LIGHT[first[at + c]] + (1 - a) * b[c]));
+        for (let c = 0; c < 3; c++) data[at + c] = screenOf(gain * (LIGHT[first[at + c]] + (1 - a) * b[c]));
       }
     }
   }
