@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from matte_link.errors import LinkError, UnavailableError
 
-from . import clean_cli, console, demo_cli, farm_cli, matte_cli, serve_cli
+from . import clean_cli, console, demo_cli, evaluate_cli, farm_cli, matte_cli, models_cli, serve_cli
 from .errors import MatteError
 
 DESCRIPTION = """\
@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     clean_cli.add_parser(subparsers)
     serve_cli.add_parsers(subparsers)
     farm_cli.add_parser(subparsers)
+    evaluate_cli.add_parser(subparsers)
+    models_cli.add_parser(subparsers)
     return top
 
 
