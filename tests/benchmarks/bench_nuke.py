@@ -1,0 +1,177 @@
+"""Time from button to result for one HD frame in the Nuke node, broken down, and the plugin's own share.
+
+    python tests/benchmarks/bench_nuke.py [--width 1920 --height 1080 --runs 7]
+
+The host is the tests' stand-in: its rendering and file writing are no figures of Nuke's, so they are measured apart
+and left out of the plugin's share, as are the server's time and the writing of the result. What is left is ours:
+looking at the graph, keys, the ping, knobs, reading the plates' bytes, records, threads, the wire, and waiting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+for folder in ("plugin_nuke", "tests/plugin_nuke/fake_nuke", "shared", "."):
+    sys.path.insert(0, str(REPOSITORY / folder))
+
+import matte_link.client  # noqa: E402 - found by the lines above
+import matte_link.job  # noqa: E402
+import numpy as np  # noqa: E402
+from matte import callbacks, host, run  # noqa: E402
+from matte.bench import Server  # noqa: E402
+from matte_link.job import MatteJob  # noqa: E402
+from matte_link.messages import MatteReply  # noqa: E402
+from nuke._picture import Picture, write_exr  # noqa: E402
+from nuke._state import State  # noqa: E402
+
+from tests.plugin_nuke.conftest import start_nuke  # noqa: E402
+
+
+class Clock:
+    """Seconds spent in named parts of one run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    @contextmanager
+    def around(self, owner: Any, attribute: str, name: str) -> Iterator[None]:
+        """Times every call of a function."""
+        before: Callable[..., Any] = getattr(owner, attribute)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return before(*args, **kwargs)
+            finally:
+                self.add(name, time.perf_counter() - started)
+
+        setattr(owner, attribute, timed)
+        try:
+            yield
+        finally:
+            setattr(owner, attribute, before)
+
+
+def make_shot(folder: Path, width: int, height: int) -> None:
+    """An HD plate and its clean plate: noise before noise, as hard to pack as a camera's."""
+    noise = np.random.default_rng(1)
+    window = (0, 0, width, height)
+    clean = noise.uniform(0.1, 0.7, (height, width, 4)).astype(np.float32)
+    plate = clean.copy()
+    plate[height // 4 : height // 2, width // 4 : width // 2, :3] = (2.0, 0.1, 0.05)
+    for name, pixels in (("plate", plate), ("clean", clean)):
+        write_exr(folder / f"{name}.0001.exr", Picture(pixels, window, window), "rgb", True, "zip", False)
+
+
+def make_node(state: State, folder: Path, address: str) -> host.Node:
+    """A node before the shot, at the server's fastest settings."""
+    node = callbacks.create()
+    assert node is not None
+    for index, name in enumerate(("plate", "clean")):
+        read = host.create("Read", file=f"{folder}/{name}.%04d.exr", raw=True)
+        host.connect(node, index, read)
+    for name, value in {"server": address, "model": "difference", "align": "none"}.items():
+        host.set_value(node, name, value)
+    host.save_script_as(f"{folder}/comp.nk")
+    return node
+
+
+def one_run(state: State, node: host.Node) -> dict[str, float]:
+    """Presses the button and waits for the result; milliseconds of each part."""
+    clock = Clock()
+    submitted: list[float] = []
+    answered: list[float] = []
+    shown: list[float] = []
+    client = matte_link.job.MatteClient
+
+    class Watched(client):  # type: ignore[misc,valid-type]
+        def submit(self, *args: Any, **kwargs: Any) -> None:
+            super().submit(*args, **kwargs)
+            submitted.append(time.perf_counter())
+
+        def _deliver(self, message: Any) -> None:
+            if isinstance(message, MatteReply):
+                answered.append(time.perf_counter())
+            super()._deliver(message)
+
+    with ExitStack() as stack:
+        stack.enter_context(clock.around(matte_link.client, "digest_of", "name the clean plate by its content"))
+        stack.enter_context(clock.around(host, "render", "host renders and writes plates"))
+        stack.enter_context(clock.around(run, "_ask_server", "ping"))
+        stack.enter_context(clock.around(run, "preflight", "look at graph, keys, ping"))
+        stack.enter_context(clock.around(MatteJob, "_request", "read plates' bytes"))
+        stack.enter_context(clock.around(matte_link.job, "write_atomically", "write result"))
+        stack.callback(setattr, matte_link.job, "MatteClient", client)
+        setattr(matte_link.job, "MatteClient", Watched)  # noqa: B010 - replaced for the length of one run
+        started = time.perf_counter()
+        host.press(node, "process_frame")
+        back = time.perf_counter()
+        while run.running(node) is not None:
+            if state.process_events() and not shown:
+                shown.append(time.perf_counter())
+            time.sleep(0.0005)
+    total = shown[0] - started
+    parts = clock.seconds
+    server = answered[0] - submitted[0]
+    others = parts["host renders and writes plates"] + server + parts["write result"]
+    return {
+        "button to result": 1e3 * total,
+        "  host renders and writes plates (stand-in)": 1e3 * parts["host renders and writes plates"],
+        "  sent to answered (wire and server)": 1e3 * server,
+        "  write result": 1e3 * parts["write result"],
+        "  plugin's own share": 1e3 * (total - others),
+        "    look at graph, keys, ping": 1e3 * parts["look at graph, keys, ping"],
+        "      of it ping": 1e3 * parts["ping"],
+        "    button's return to frame sent": 1e3 * (submitted[0] - back),
+        "      of it read plates' bytes": 1e3 * parts["read plates' bytes"],
+        "      of it name the clean plate": 1e3 * parts["name the clean plate by its content"],
+        "    answer to shown, less writing": 1e3 * (shown[0] - answered[0] - parts["write result"]),
+        "button gives the window back after": 1e3 * (back - started),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--width", type=int, default=1920)
+    parser.add_argument("--height", type=int, default=1080)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    server = Server([sys.executable, "-m", "matte_server"])
+    server.start()
+    runs = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="cleanplate-bench-") as text:
+            state = start_nuke(window=True)
+            make_shot(Path(text), arguments.width, arguments.height)
+            node = make_node(state, Path(text), server.address)
+            one_run(state, node)  # the server loads its model
+            runs = [one_run(state, node) for _ in range(arguments.runs)]
+    finally:
+        server.stop()
+    medians = {name: statistics.median(one[name] for one in runs) for name in runs[0]}
+    if arguments.json:
+        print(json.dumps(medians, indent=2))
+        return 0
+    print(f"{arguments.width} x {arguments.height}, median of {arguments.runs} runs, milliseconds (least to most)")
+    for name, value in medians.items():
+        values = [one[name] for one in runs]
+        print(f"{name:<45}{value:9.1f}   ({min(values):.1f} to {max(values):.1f})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""The pieces that need no host: keys, records, plans, words, and EXR files in plain Python."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matte import fingerprint, job, manifest, plain_exr, spec
+from matte.fingerprint import FrameKey
+from matte.manifest import Record
+from matte.plain_exr import Plain
+from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+from matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
+from matte_link.options import MatteOptions
+
+
+@dataclass(frozen=True)
+class Facts:
+    kind: str
+    knobs: str
+    inputs: tuple[int, ...] = ()
+    file: str = ""
+
+
+def key(*facts: Facts, **more: object) -> str:
+    return fingerprint.settings_key(facts, (len(facts) - 1,), MatteOptions().to_dict(), more)
+
+
+def test_what_a_node_does_changes_the_key_and_how_it_looks_does_not() -> None:
+    plain = key(Facts("Read", "file a.exr"), Facts("Grade", "white 2", (0,)))
+    assert plain == key(Facts("Read", "file a.exr xpos 3 name R2"), Facts("Grade", "selected true white 2", (0,)))
+    assert plain != key(Facts("Read", "file a.exr"), Facts("Grade", "white 2.5", (0,)))
+    assert plain != key(Facts("Read", "file a.exr"), Facts("Grade", "white 2", (-1,)))
+    assert plain != key(Facts("Read", "file a.exr"), Facts("Multiply", "white 2", (0,)))
+    assert plain != key(Facts("Read", "file a.exr"), Facts("Grade", "white 2", (0,)), space="acescg")
+
+
+def test_the_order_of_knobs_does_not_matter_but_their_text_does() -> None:
+    assert key(Facts("Grade", "white 2 black {1 2 3 4}")) == key(Facts("Grade", "black {1 2 3 4} white 2"))
+    assert key(Facts("Grade", 'label "white 3" white 2')) == key(Facts("Grade", "white 2"))
+    curve = "white {{curve x1 0 x10 1}}"
+    assert key(Facts("Grade", curve)) != key(Facts("Grade", curve.replace("x10", "x11")))
+
+
+def test_a_write_that_counts_its_renders_does_not() -> None:
+    one = key(Facts("Write", "file out.exr version 3 colorspace linear channels rgb"))
+    assert one == key(Facts("Write", "channels rgb version 4"))
+    assert one != key(Facts("Write", "channels rgba version 4"))
+
+
+@given(st.lists(st.text(st.characters(codec="ascii", min_codepoint=32, max_codepoint=126)), max_size=6))
+def test_words_of_what_we_quote_ourselves(texts: list[str]) -> None:
+    quoted = [spec.quoted(text) for text in texts]
+    assert fingerprint.words(" ".join(quoted)) == quoted
+
+
+@given(st.text(max_size=80))
+def test_words_never_loop_or_lose_letters(text: str) -> None:
+    assert "".join("".join(fingerprint.words(text)).split()) == "".join(text.split())
+
+
+def test_frame_keys_see_hashes_and_files(tmp_path: Path) -> None:
+    file = tmp_path / "plate.main.0007.exr"
+    file.write_bytes(b"one")
+    pattern = f"{tmp_path}/plate.%V.%04d.exr"
+    first = fingerprint.frame_key([[1, 2], [3]], [pattern], 7, "main")
+    assert not first.differs(fingerprint.frame_key([[1, 2], [3]], [pattern], 7, "main"))
+    other = fingerprint.frame_key([[1, 2], [4]], [pattern], 7, "main")
+    assert first.differs(other) and not first.differs(other, compare_hashes=False)
+    unknown = fingerprint.frame_key([[1, 2], []], [pattern], 7, "main")
+    assert unknown.hashes == "" and not first.differs(unknown), "a host that does not say is not a change"
+    file.write_bytes(b"another")
+    assert first.differs(fingerprint.frame_key([[1, 2], [3]], [pattern], 7, "main"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "frame", "view", "file"),
+    [
+        ("a.%04d.exr", 12, "main", "a.0012.exr"),
+        ("a.####.exr", 12, "main", "a.0012.exr"),
+        ("a.%d.exr", 12, "main", "a.12.exr"),
+        ("%V/a.%v.%03d.exr", 7, "left", "left/a.l.007.exr"),
+        ("a.%04d.exr", -3, "main", "a.-003.exr"),
+        ("still.exr", 5, "main", "still.exr"),
+    ],
+)
+def test_frame_files(pattern: str, frame: int, view: str, file: str) -> None:
+    assert fingerprint.frame_file(pattern, frame, view) == file
+
+
+@given(st.lists(st.integers(-50, 50), max_size=30))
+def test_segments_are_the_frames(frames: list[int]) -> None:
+    runs = job.segments(frames)
+    assert [frame for first, last, _ in runs for frame in range(first, last + 1)] == sorted(set(frames))
+    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(runs)), "none could be joined"
+
+
+@pytest.mark.parametrize(
+    ("management", "name", "config", "tag"),
+    [
+        ("Nuke", "linear", "nuke-default", "linear"),
+        ("Nuke", "", "", "linear"),
+        ("OCIO", "scene_linear", "nuke-default", "linear"),
+        ("OCIO", "scene_linear", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "acescg"),
+        ("OCIO", "ACES - ACEScg", "custom", "acescg"),
+        ("OCIO", "Utility - Linear - sRGB", "aces_1.2", "linear"),
+        ("OCIO", "show_linear", "custom", "show_linear"),
+    ],
+)
+def test_working_spaces(management: str, name: str, config: str, tag: str) -> None:
+    assert job.working_space(management, name, config) == tag
+
+
+def test_the_environment_replaces_the_default_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ADDRESS_VARIABLE, "tcp://127.0.0.1:7000")
+    assert job.endpoint_of(DEFAULT_ADDRESS).address == "tcp://127.0.0.1:7000"
+    assert job.endpoint_of(" tcp://127.0.0.1:8000 ").address == "tcp://127.0.0.1:8000"
+    with pytest.raises(job.Refused, match="it should look like"):
+        job.endpoint_of("http://somewhere")
+
+
+def test_results_folders_are_absolute() -> None:
+    assert job.absolute("/a/b", "/shot/comp.nk") == "/a/b"
+    assert job.absolute("cache", "/shot/comp.nk") == "/shot/cache"
+    with pytest.raises(job.Refused, match="empty"):
+        job.absolute("  ", "/shot/comp.nk")
+    assert job.shown_folder("/a/id/key/matte.%V.%04d.exr") == "/a/id/key"
+    assert job.shown_folder(spec.NOT_PROCESSED) == ""
+
+
+def test_the_tally_in_words() -> None:
+    tally = job.Tally(4)
+    for event in (
+        FrameStarted(1),
+        FrameProgress(1, "model", 3, 9),
+    ):
+        tally.add(event, "main")
+    assert tally.progress == "0 of 4 done, frame 1, model" and tally.percent == 8
+    tally.add(FrameDone(1, "a", {"warnings": ["It fits badly (3.20 px)."]}), "main")
+    tally.add(FrameDone(2, "a", {}), "main")
+    assert tally.percent == 50 and tally.progress.startswith("2 of 4 done")
+    tally.add(FrameFailed(3, "not_finite", "The plate has NaN.", "Repair it."), "main")
+    tally.add(FrameDone(4, "a", {}), "main")
+    tally.add(JobFinished(3, 1, False), "main")
+    assert tally.summary == "3 of 4 frames done. Frame 3: The plate has NaN. Repair it."
+    assert tally.code == "not_finite" and not tally.succeeded
+
+
+def test_a_tally_that_was_cancelled_or_warned() -> None:
+    tally = job.Tally(2)
+    tally.add(FrameDone(1, "a", {"warnings": ["It fits badly (3.20 px)."]}), "main")
+    cancelled = job.Tally(2)
+    cancelled.add(JobFinished(1, 0, True), "main")
+    assert cancelled.summary == "cancelled, 0 of 2 frames done"
+    tally.add(FrameDone(2, "a", {}), "main")
+    assert tally.summary == "2 done. Check: Frame 1: It fits badly (3.20 px)."
+
+
+def test_records(tmp_path: Path) -> None:
+    folder = str(tmp_path / "id" / "key")
+    good, bad = Record(1, "main", "h", "f", warnings=("w",)), Record(2, "left", "h", "f", "code", "words")
+    manifest.write(folder, good)
+    manifest.write(folder, bad)
+    assert manifest.read(folder, 1, "main") == good and manifest.read(folder, 9, "main") is None
+    assert manifest.read_all(folder) == [good, bad] and manifest.failed_frames(folder) == (2,)
+    assert not manifest.has_result(folder, 1, "main", good.key), "a record without its picture"
+    Path(manifest.result_file(folder, 1, "main")).write_bytes(b"exr")
+    assert manifest.has_result(folder, 1, "main", good.key)
+    assert not manifest.has_result(folder, 1, "main", FrameKey("h", "other"))
+    assert manifest.clear(str(tmp_path / "id")) == 1 and not (tmp_path / "id").exists()
+
+
+def test_plain_exr_is_exr(tmp_path: Path) -> None:
+    rows = [[(x + 0.25, -y, 40000.0, 0.5) for x in range(7)] for y in range(5)]
+    picture = Plain(("R", "G", "B", "A"), rows, (-2, 3, 7, 5), (0, 0, 16, 12), 2.0, {"camera:lens": "50"})
+    plain_exr.write(tmp_path / "a.exr", picture)
+    image = oiio.ImageBuf(str(tmp_path / "a.exr"))
+    spec_read = image.spec()
+    assert (spec_read.x, spec_read.y, spec_read.width, spec_read.height) == (-2, 3, 7, 5)
+    assert (spec_read.full_width, spec_read.full_height) == (16, 12)
+    assert spec_read.getattribute("PixelAspectRatio") == 2.0 and spec_read.getattribute("camera:lens") == "50"
+    # OpenImageIO orders the channels R, G, B, A whatever their order in the file.
+    assert np.array_equal(image.get_pixels(oiio.FLOAT), np.asarray(rows, np.float32))
+    again = plain_exr.read(tmp_path / "a.exr")
+    assert again.at(-2, 3, "R") == 0.25 and again.at(4, 7, "G") == -4.0 and again.at(5, 7, "G") == 0.0
+    assert again.attributes["camera:lens"] == "50" and again.display == (0, 0, 16, 12)
+
+
+def test_plain_exr_reads_half_and_refuses_the_rest(tmp_path: Path) -> None:
+    image = oiio.ImageBuf(oiio.ImageSpec(4, 3, 3, oiio.HALF))
+    oiio.ImageBufAlgo.fill(image, (0.5, 1.5, -2.0))
+    for compression in ("none", "zip"):
+        image.specmod().attribute("compression", compression)
+        assert image.write(str(tmp_path / f"{compression}.exr"))
+    assert plain_exr.read(tmp_path / "none.exr").at(1, 1, "B") == -2.0
+    with pytest.raises(ValueError, match="compressed"):
+        plain_exr.read(tmp_path / "zip.exr")
+    (tmp_path / "no.exr").write_bytes(b"no EXR at all")
+    with pytest.raises(ValueError, match="is no EXR"):
+        plain_exr.read(tmp_path / "no.exr")
+
+
+def test_the_panel_picture_shows_every_knob() -> None:
+    import panel
+
+    drawn = panel.draw()
+    committed = (panel.HERE / "panel.svg").read_text(encoding="utf-8")
+    own = {knob.name for knob in spec.knobs()} - set(spec.option_names())
+    for knob in spec.knobs():
+        if knob.label and not knob.hidden:
+            assert f">{knob.label}<" in drawn or f"▾ {knob.label}<" in drawn, knob.name
+            if knob.name in own and knob.kind != "tab":
+                assert f">{knob.label}<" in committed, "write it anew with 'python plugin_nuke/panel.py'"
+    assert math.isfinite(float(drawn.split("height='")[1].split("'")[0]))
