@@ -24,6 +24,7 @@ from .job_file import ShotOrder, read_job
 from .local import LocalServer
 from .shot import CAMERAS, ENDS, Shot
 
+PATIENCE_S = 30.0
 EPILOG = """\
 examples:
   cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr
@@ -119,6 +120,13 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--keys", default="", metavar="FILE", help="keys for an encrypted server")
     parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_S,
+        metavar="SECONDS",
+        help="how long a server that gives no sign of life is waited for (default: %(default)g)",
+    )
+    parser.add_argument(
         "--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON"
     )
     review_cli.add_argument(parser)
@@ -172,7 +180,7 @@ def run(arguments: argparse.Namespace) -> int:
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
                 console.err.print(escape(f"shot {number} of {len(shots)}: {shot.title}"))
-            reports.append(_one_shot(shot, endpoint))
+            reports.append(_one_shot(shot, endpoint, arguments.patience))
             if reports[-1].stopped:
                 break
         if arguments.json:
@@ -208,17 +216,17 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     )
 
 
-def _one_shot(shot: Shot, endpoint: Endpoint) -> ShotReport:
+def _one_shot(shot: Shot, endpoint: Endpoint, patience_s: float) -> ShotReport:
     """A shot of several: what makes one impossible must not keep the others from being made."""
     try:
-        return mattes(shot, endpoint)
+        return mattes(shot, endpoint, patience_s)
     except LinkError as error:
         return ShotReport((), str(error), error.code)
 
 
-def mattes(shot: Shot, endpoint: Endpoint) -> ShotReport:
+def mattes(shot: Shot, endpoint: Endpoint, patience_s: float = PATIENCE_S) -> ShotReport:
     """Runs a shot with progress on the console."""
-    with MatteClient(endpoint) as client, console.ShotProgress(len(shot.frames)) as progress:
+    with MatteClient(endpoint, patience_s) as client, console.ShotProgress(len(shot.frames)) as progress:
         return run_shot(shot, client, progress)
 
 

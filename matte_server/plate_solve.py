@@ -13,10 +13,11 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matte_link.job import write_atomically
 
 from .core.align import Alignment, align
@@ -134,7 +135,7 @@ class PlateSolve:
 
     def _exposed(self, frame: ShotFrame, locked: Alignment) -> Alignment:
         """A locked camera whose exposure changes: the shot's transform, this frame's gain."""
-        plate, clean = self._pair(frame)
+        plate, clean = (_finite(picture) for picture in self._pair(frame))
         return with_exposure(locked, plate, clean)
 
     # -- one frame
@@ -167,7 +168,8 @@ class PlateSolve:
         if known is not None and known.key == key:
             return known
         options = self._shot.options
-        plate, clean = self._pair(frame)
+        # NaN and infinity are the server's to refuse; here they are only not looked at.
+        plate, clean = (_finite(picture) for picture in self._pair(frame))
         found = align(plate, clean, options.align)
         if options.match_exposure:
             found = with_exposure(found, plate, clean)
@@ -255,6 +257,12 @@ class PlateSolve:
         weak = sum(not is_evidence(used) for used in self._used.values())
         words = f"{repaired} taken from their neighbours, {weak} without evidence"
         return f"The camera moves: every frame has its own transform ({words}).{kept}"
+
+
+def _finite(image: Image) -> Image:
+    if np.isfinite(image.pixels).all():
+        return image
+    return replace(image, pixels=np.nan_to_num(image.pixels, nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def _laid_out(facts: Mapping[str, Any]) -> str:

@@ -32,6 +32,8 @@ CLEARLY = 2.0
 _SIGMAS, _RESAMPLING = 3.7, 0.012
 _BAND_SAMPLES = 1 << 22
 _NOISE_STEP = 4
+_BRIGHTNESSES = 12
+_MOST_GRAIN = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +47,31 @@ class TemporalPlate:
     noise: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Grain:
+    """How far two samples of one colour lie apart: a standard deviation per brightness, both rising lists."""
+
+    levels: Float32
+    deviations: Float32
+
+    def tolerance(self, colour: Float32) -> Float32:
+        """The largest difference that grain and resampling explain, at each colour."""
+        grain = np.interp(colour, self.levels, self.deviations)
+        lit = np.abs(colour) + self.levels[0]
+        return np.asarray(_SIGMAS * 2**0.5 * grain + _RESAMPLING * lit, np.float32)
+
+    @property
+    def relative(self) -> float:
+        """The middle one, as a part of its brightness."""
+        middle = len(self.levels) // 2
+        return float(self.deviations[middle] / self.levels[middle])
+
+
 def temporal_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> TemporalPlate:
     """The composite of aligned, exposure-matched frames, each H x W x 3 scene-linear; ``seen`` says where a frame
     shows the pixel at all. Works in bands, so that frames may be memory maps larger than memory."""
     height, width = frames[0].shape[:2]
-    dark = _dark(frames[len(frames) // 2])
-    noise = _noise(frames, seen, dark)
+    grain = _grain(frames, seen)
     colour = np.zeros((height, width, 3), np.float32)
     support = np.zeros((height, width), np.float32)
     evidence = np.zeros((height, width), bool)
@@ -59,45 +80,48 @@ def temporal_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> Temporal
         band = slice(top, top + rows)
         samples = np.stack([np.asarray(frame[band]) for frame in frames])
         visible = np.stack([np.asarray(mask[band]) for mask in seen])
-        colour[band], support[band], evidence[band] = _vote(samples, visible, noise, dark)
-    return TemporalPlate(colour, support, evidence, noise)
+        colour[band], support[band], evidence[band] = _vote(samples, visible, grain)
+    return TemporalPlate(colour, support, evidence, grain.relative)
 
 
-def _dark(frame: Float32) -> float:
-    """Below this, colours count as equally dark: a twentieth of the middle brightness."""
-    return max(0.05 * float(np.median(np.abs(np.asarray(frame)[::_NOISE_STEP, ::_NOISE_STEP]))), 1e-5)
-
-
-def _encoded(colour: Float32, dark: float) -> Float32:
-    """Where a step means the same relative change at every brightness."""
-    return np.asarray(np.log(np.maximum(colour, 0.0) + dark), np.float32)
-
-
-def _noise(frames: Sequence[Float32], seen: Sequence[Bools], dark: float) -> float:
-    """The grain: between frames next to each other, and far apart where those share theirs (shot on twos, or
+def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:
+    """Measured between frames next to each other, and far apart where those share theirs (shot on twos, or
     compressed). The subject's movement lies in the tail that a median drops."""
-    near, far = 1, max(1, len(frames) // 3)
-    return max(_difference(frames, seen, dark, near), _difference(frames, seen, dark, far))
-
-
-def _difference(frames: Sequence[Float32], seen: Sequence[Bools], dark: float, lag: int) -> float:
-    spreads = []
     grid = (slice(None, None, _NOISE_STEP), slice(None, None, _NOISE_STEP))
-    for index in range(len(frames) - lag):
-        both = np.asarray(seen[index][grid]) & np.asarray(seen[index + lag][grid])
-        if both.any():
-            first, second = (_encoded(np.asarray(frames[at][grid]), dark)[both] for at in (index, index + lag))
-            spreads.append(1.4826 * float(np.median(np.abs(first - second))) / 2**0.5)
-    return float(np.median(spreads)) if spreads else 0.0
+    small = [np.asarray(frame[grid], np.float32) for frame in frames]
+    masks = [np.asarray(mask[grid], bool) for mask in seen]
+    middle = small[len(small) // 2].ravel()
+    edges = np.unique(np.quantile(middle, np.linspace(0, 1, _BRIGHTNESSES + 1)))
+    dark = max(0.05 * float(np.median(np.abs(middle))), 1e-5)
+    levels = np.maximum((edges[:-1] + edges[1:]) / 2, dark) if len(edges) > 1 else np.array([max(edges[0], dark)])
+    near, far = (_spread(small, masks, edges, lag) for lag in (1, max(1, len(frames) // 3)))
+    # What moves in half of a brightness is no grain: no camera has more than this.
+    deviations = np.minimum(np.maximum(near, far), _MOST_GRAIN * levels)
+    return _Grain(np.maximum.accumulate(levels).astype(np.float32), deviations.astype(np.float32))
 
 
-def _vote(samples: Float32, visible: Bools, noise: float, dark: float) -> tuple[Float32, Float32, Bools]:
-    count = len(samples)
-    encoded = _encoded(samples, dark)
-    tolerance = _SIGMAS * 2**0.5 * noise + _RESAMPLING
-    agree = np.empty((count, *visible.shape), bool)
-    for index in range(count):
-        near = np.all(np.abs(encoded - encoded[index]) < tolerance, axis=-1)
+def _spread(
+    frames: Sequence[Float32], seen: Sequence[Bools], edges: npt.NDArray[np.floating], lag: int
+) -> npt.NDArray[np.float64]:
+    """The grain's deviation per brightness, between the edges, from frames ``lag`` apart."""
+    values, differences = [], []
+    for first, second, here, there in zip(frames, frames[lag:], seen, seen[lag:], strict=False):
+        both = here & there
+        values.append((0.5 * (first + second))[both].ravel())
+        differences.append(np.abs(first - second)[both].ravel())
+    value, difference = np.concatenate(values), np.concatenate(differences)
+    inside = np.clip(np.searchsorted(edges, value, "right") - 1, 0, max(len(edges) - 2, 0))
+    found = np.zeros(max(len(edges) - 1, 1))
+    for index in range(len(found)):
+        mine = difference[inside == index]
+        found[index] = 1.4826 * float(np.median(mine)) / 2**0.5 if mine.size else 0.0
+    return found
+
+
+def _vote(samples: Float32, visible: Bools, grain: _Grain) -> tuple[Float32, Float32, Bools]:
+    agree = np.empty((len(samples), *visible.shape), bool)
+    for index, sample in enumerate(samples):
+        near = np.all(np.abs(samples - sample) < grain.tolerance(sample), axis=-1)
         agree[index] = near & visible & visible[index]
     votes = agree.sum(axis=1, dtype=np.int16)
     best = votes.argmax(axis=0)
@@ -106,8 +130,7 @@ def _vote(samples: Float32, visible: Bools, noise: float, dark: float) -> tuple[
     # The best of those who are not with the winners: another colour that comes back.
     rival = np.where(winners | ~visible, 0, votes).max(axis=0)
     weight = winners[..., None].astype(np.float32)
-    total = np.maximum(weight.sum(axis=0), 1.0)
-    colour = (samples * weight).sum(axis=0) / total
+    colour = (samples * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1.0)
     support = most / np.maximum(visible.sum(axis=0), 1)
     evidence = (most >= FEWEST) & (support >= LEAST_SUPPORT) & (most >= CLEARLY * rival)
     return colour.astype(np.float32), support.astype(np.float32), evidence

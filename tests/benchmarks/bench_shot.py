@@ -1,0 +1,335 @@
+"""What a shot costs beyond its inference.
+
+    python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto]
+    python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100]
+    python -m tests.benchmarks.bench_shot breakdown [--size 2k 4k] [--frames 3]
+    python -m tests.benchmarks.bench_shot clean
+    python -m tests.benchmarks.bench_shot video
+
+``efficiency``: wall time of a shot, EXR in and out, against what its frames' inference took (the server's stages
+but reading and writing), and against running that inference alone in this process, one frame after another.
+``flat``: cost per frame and resident memory of client, server and worker, short against long. ``breakdown``: where
+a frame's time goes. ``clean``: a clean plate built from a shot of known truth. ``video``: known frames through
+each codec and back. Every figure is printed with the machine's load beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import torch
+from matte_link.client import MatteClient
+from matte_link.options import MatteOptions
+
+from matte_server import exr, media
+from matte_server.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
+from matte_server.clean_plate import build
+from matte_server.core.image import Guides, Image, PlatePair
+from matte_server.core.window import Window
+from matte_server.local import LocalServer
+from matte_server.media import MovieSettings, VideoReader, VideoWriter
+from matte_server.pictures import Pictures
+from matte_server.pipeline import MattePipeline
+
+SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}
+_NOT_INFERENCE = ("read", "write", "align", "exposure")
+
+
+def load() -> str:
+    return f"load {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores"
+
+
+def wall(size: tuple[int, int]) -> np.ndarray:
+    """A wall with many corners, scene-linear."""
+    height, width = size
+    coarse = np.random.default_rng(4).uniform(0.05, 0.9, (max(height // 20, 8), max(width // 20, 8), 3))
+    grown = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(grown, np.float32)
+
+
+def subject(size: tuple[int, int], part: float) -> np.ndarray:
+    """A soft disc on its way across, 0..1, height x width x 1."""
+    height, width = size
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    distance = np.hypot(x - width * part, y - height / 2)
+    return np.clip((height / 5 - distance) / 4 + 0.5, 0.0, 1.0)[..., None]
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+    exr.write_image(path, Image(np.ascontiguousarray(pixels, np.float32), ("R", "G", "B"), window, window))
+
+
+def shot_on_disk(folder: Path, size: tuple[int, int], count: int, different: int = 10) -> None:
+    """Grainy half-float plates; no more than ``different`` ones, linked again and again for the others."""
+    behind = wall(size)
+    save(folder / "clean.exr", behind)
+    for number in range(count):
+        path = folder / f"plate.{number + 1:04}.exr"
+        if number >= different:
+            path.hardlink_to(folder / f"plate.{number % different + 1:04}.exr")
+            continue
+        alpha = subject(size, 0.15 + 0.7 * number / different)
+        grain = np.random.default_rng(number).normal(0, 0.003, behind.shape)
+        save(path, alpha * np.array([0.8, 0.3, 0.2]) + (1 - alpha) * behind + grain)
+
+
+@dataclass
+class Run:
+    """One run of a shot: wall seconds and the largest resident sizes in MB by process."""
+
+    report: ShotReport
+    wall: float
+    ends: list[float]
+    memory: dict[str, float]
+
+
+def run(folder: Path, count: int, client: MatteClient, server: LocalServer, model: str) -> Run:
+    output = folder / f"out_{time.monotonic_ns()}"
+    sources = Sources(str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(output / "m.####.exr"))
+    shot = plan_shot(sources, f"1-{count}", MatteOptions(model=model))
+    ends: list[float] = []
+    began = time.perf_counter()
+
+    def heard(event: object) -> None:
+        if isinstance(event, FrameReport):
+            ends.append(time.perf_counter() - began)
+
+    with watched(server) as memory:
+        report = run_shot(shot, client, heard)
+    assert not report.failed, report.failed[0].message
+    return Run(report, time.perf_counter() - began, ends, memory)
+
+
+@contextmanager
+def watched(server: LocalServer) -> Iterator[dict[str, float]]:
+    """The largest resident sizes while the block runs, in MB."""
+    parent = psutil.Process(server.pid)
+    workers = [process for process in parent.children(recursive=True) if process.memory_info().rss > 100 << 20]
+    processes = {"client": [psutil.Process()], "server": [parent], "workers": workers}
+    peaks = dict.fromkeys(processes, 0.0)
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.1):
+            for name, members in processes.items():
+                peaks[name] = max(peaks[name], sum(member.memory_info().rss for member in members) / 2**20)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        done.set()
+        thread.join()
+
+
+def stages(report: ShotReport) -> list[dict[str, float]]:
+    return [dict(frame.diagnostics["seconds"]) for frame in report.frames]  # type: ignore[call-overload]
+
+
+def efficiency(size: str, count: int, model: str) -> None:
+    """Wall time against inference, as the server measured it and as this process does without any server."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shot_on_disk(folder, SIZES[size], count)
+        with LocalServer() as server, MatteClient(server.endpoint, 600) as client:
+            run(folder, 2, client, server, model)  # warm
+            print(f"before: {load()}")
+            found = run(folder, count, client, server, model)
+        inside = sum(sum(v for k, v in each.items() if k not in _NOT_INFERENCE) for each in stages(found.report))
+        frames = min(count, 5)
+        alone = inference_alone(folder, frames, model) * count
+        print(
+            f"{size}, {count} frames, {model}: wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
+            f"inference inside the server {inside:.1f} s -> {found.wall / inside:.3f}; "
+            f"alone in one process {alone:.1f} s (from {frames} frames) -> {found.wall / alone:.3f}; {load()}"
+        )
+
+
+def inference_alone(folder: Path, frames: int, model: str) -> float:
+    """Median seconds of one frame's inference in this process, pictures already decoded and aligned."""
+    pipeline = MattePipeline(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    clean = exr.read_image(folder / "clean.exr")
+    times = []
+    for number in range(frames + 1):
+        plate = exr.read_image(folder / f"plate.{number % frames + 1:04}.exr")
+        began = time.perf_counter()
+        pipeline.solve(
+            PlatePair(plate, clean),
+            Guides(),
+            MatteOptions(model=model, align="none", match_exposure=False),
+            check=lambda: None,
+            progress=lambda *_: None,
+        )
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
+def flat(size: str, counts: Sequence[int], model: str) -> None:
+    """Cost per frame in steady state (after the first five frames) and memory, short shot against long."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        LocalServer() as server,
+        MatteClient(server.endpoint, 600) as client,
+    ):
+        folder = Path(name)
+        shot_on_disk(folder, SIZES[size], max(counts))
+        run(folder, 10, client, server, model)
+        for count in counts:
+            found = run(folder, count, client, server, model)
+            work = statistics.median(sum(each.values()) for each in stages(found.report))
+            steady = (found.ends[-1] - found.ends[4]) / (count - 5)
+            memory = ", ".join(f"{who} {peak:.0f} MB" for who, peak in found.memory.items())
+            print(
+                f"{size}, {count} frames: {steady:.3f} s a frame in steady state, server's work {work:.3f} s "
+                f"(median), ratio {steady / work:.3f}; peaks: {memory}; {load()}"
+            )
+
+
+def breakdown(sizes: Sequence[str], count: int, model: str) -> None:
+    """Medians of a frame's stages, of estimating on the client, and of what is left: the wire and waiting."""
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            shot_on_disk(folder, SIZES[size], count)
+            with LocalServer() as server, MatteClient(server.endpoint, 600) as client:
+                run(folder, 1, client, server, model)
+                found = run(folder, count, client, server, model)
+            parts = stages(found.report)
+            medians = {stage: statistics.median(each.get(stage, 0.0) for each in parts) for stage in parts[0]}
+            shown = ", ".join(f"{stage} {1000 * seconds:.0f}" for stage, seconds in medians.items())
+            work = sum(sum(each.values()) for each in parts)
+            sample = (folder / "plate.0001.exr").stat().st_size / 1e6
+            print(
+                f"{size} ({count} frames, {model}), ms: {shown}; wall beyond the server's work "
+                f"{1000 * (found.wall - work) / count:.0f} a frame, the plate solve included; "
+                f"align {1000 * estimate(folder):.0f} for a sampled frame; plate {sample:.1f} MB; {load()}"
+            )
+
+
+def estimate(folder: Path) -> float:
+    from matte_server.core.align import align
+    from matte_server.core.placement import with_exposure
+
+    plate, clean = (exr.read_image(folder / name) for name in ("plate.0001.exr", "clean.exr"))
+    began = time.perf_counter()
+    with_exposure(align(plate, clean, "auto"), plate, clean)
+    return time.perf_counter() - began
+
+
+def clean_plate() -> None:
+    """A moving camera's shot with grain and a subject that walks through: the built plate against the true one."""
+    size, count = (540, 960), 24
+    behind = wall(size)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(count):
+            alpha = subject(size, 0.1 + 0.8 * number / count)
+            angle, step = 0.0008 * (number - count // 2), number - count // 2
+            cos, sin = np.cos(angle), np.sin(angle)
+            camera = np.array([[cos, -sin, 1.7 * step], [sin, cos, -0.9 * step], [0, 0, 1]])
+            seen = cv2.warpPerspective(
+                behind, camera, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT
+            )
+            grain = np.random.default_rng(number).normal(0, 0.004, behind.shape)
+            gain = 1.0 + 0.05 * np.sin(number)
+            save(
+                folder / f"plate.{number + 1:04}.exr",
+                gain * (alpha * np.array([0.8, 0.3, 0.2]) + (1 - alpha) * seen) + grain,
+            )
+        pattern = str(folder / "plate.####.exr")
+        planned = plan_shot(Sources(pattern, pattern, str(folder / "c.exr")), "", MatteOptions(), one_output=True)
+        began = time.perf_counter()
+        with Pictures(MatteOptions()) as pictures:
+            reference = planned.frames[count // 2]
+            built = build(planned.frames, reference, "auto", pictures, lambda *_: None)
+        seconds = time.perf_counter() - began
+        gain = 1.0 + 0.05 * np.sin(count // 2)
+        error = np.abs(built.image.pixels - gain * behind).mean(-1)
+        known = built.coverage.pixels[..., 0] > 0
+        once = np.abs(exr.read_image(reference.plate).rgb - gain * behind).mean(-1)
+        print(
+            f"built clean plate, {size[1]} x {size[0]}, {count} frames, moving camera, grain 0.004, exposure +-5%: "
+            f"evidence in {100 * known.mean():.1f}%; error there mean {error[known].mean():.4f}, "
+            f"99% {np.percentile(error[known], 99):.4f}, largest {error[known].max():.4f} "
+            f"(one plate's own grain: mean {np.median(once):.4f}); {seconds:.1f} s; {load()}"
+        )
+
+
+def video() -> None:
+    """Known frames through each codec and back."""
+    window = Window(0, 0, 960, 540)
+    y, x = np.mgrid[0:540, 0:960].astype(np.float32)
+    cases = [
+        ("ProRes 4444", "a.mov", media.PRORES_4444),
+        ("ProRes 422 HQ", "b.mov", media.PRORES_422_HQ),
+        ("DNxHR HQX", "c.mov", media.DNXHR_HQX),
+        ("H.264 8 bit", "d.mp4", media.H264),
+        ("H.265 10 bit", "e.mp4", media.H265_10),
+    ]
+    print("codec          frames  timecode     mean error  99.9%    alpha  write fps  read fps")
+    for label, name, form in cases:
+        frames = []
+        for number in range(48):
+            colour = [0.5 + 0.4 * np.sin((x + 5 * number) / 60), 0.5 + 0.3 * np.cos(y / 40), x / 960, y / 540]
+            frames.append(Image(np.stack(colour, -1), ("R", "G", "B", "A"), window, window))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            began = time.perf_counter()
+            settings = MovieSettings(960, 540, Fraction(24000, 1001), "09:59:59:12")
+            with VideoWriter(path, settings, form) as writer:
+                for frame in frames:
+                    writer.write(frame)
+            written = time.perf_counter() - began
+            began = time.perf_counter()
+            with VideoReader(path) as reader:
+                facts = reader.facts
+                found = [reader.read(number + 1) for number in range(facts.frames)]
+            read = time.perf_counter() - began
+        errors = np.stack([np.abs(a.rgb - b.rgb) for a, b in zip(found, frames, strict=True)])
+        alpha = "-"
+        if "A" in found[0].channels:
+            both = zip(found, frames, strict=True)
+            alpha = f"{max(np.abs(a.pixels[..., 3] - b.pixels[..., 3]).max() for a, b in both):.4f}"
+        print(
+            f"{label:<14} {facts.frames:>6}  {facts.timecode_of(1):<12} {errors.mean():.5f}     "
+            f"{np.percentile(errors, 99.9):.4f}  {alpha:>6}  {48 / written:>8.0f}  {48 / read:>8.0f}"
+        )
+    print(load())
+
+
+def main() -> None:
+    """Runs what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("efficiency", "flat", "breakdown", "clean", "video"))
+    parser.add_argument("--size", nargs="+", choices=SIZES, default=None)
+    parser.add_argument("--frames", nargs="+", type=int, default=None)
+    parser.add_argument("--model", default="auto")
+    arguments = parser.parse_args()
+    if arguments.what == "efficiency":
+        efficiency((arguments.size or ["hd"])[0], (arguments.frames or [100])[0], arguments.model)
+    elif arguments.what == "flat":
+        flat((arguments.size or ["small"])[0], arguments.frames or [10, 100], arguments.model)
+    elif arguments.what == "breakdown":
+        breakdown(arguments.size or ["2k", "4k"], (arguments.frames or [3])[0], arguments.model)
+    elif arguments.what == "clean":
+        clean_plate()
+    else:
+        video()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A clean plate built from its shot: right where there is evidence, and honest where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server import cli, exr
+from matte_server.core.temporal import temporal_plate
+from matte_server.local import LocalServer
+
+from .conftest import moved, plate_of, save, wall
+
+GRAIN = 0.002
+
+
+def grainy(picture: np.ndarray, seed: int) -> np.ndarray:
+    grain = np.random.default_rng(seed).normal(0, GRAIN, picture.shape)
+    return np.asarray(picture + grain, np.float32)
+
+
+def test_the_subject_may_cover_a_pixel_most_of_the_time() -> None:
+    """A median would show the subject: it is there in six of ten frames, never twice alike."""
+    behind = wall()
+    frames = [grainy(behind, seed) for seed in range(10)]
+    random = np.random.default_rng(1)
+    for frame in frames[:6]:
+        frame[40:80, 40:80] = random.uniform(0, 2, (40, 40, 3))
+    found = temporal_plate(frames, [np.ones(behind.shape[:2], bool)] * 10)
+    assert found.evidence.all()
+    # The mean of four frames' grain: half of one's; five times that is never met in 14400 numbers.
+    assert np.abs(found.colour - behind)[40:80, 40:80].max() < 5 * GRAIN / 2
+
+
+def test_somebody_who_stood_still_is_not_believed() -> None:
+    behind = wall()
+    frames = [grainy(behind, seed) for seed in range(10)]
+    for frame in frames[:5]:
+        frame[40:80, 40:80] = grainy(np.full((40, 40, 3), 0.02), 7)
+    found = temporal_plate(frames, [np.ones(behind.shape[:2], bool)] * 10)
+    assert not found.evidence[42:78, 42:78].any()
+    assert found.evidence[:38].all()
+
+
+def test_what_is_never_seen_or_never_the_same_has_no_evidence() -> None:
+    behind = wall()
+    frames = [grainy(behind, seed) for seed in range(8)]
+    seen = [np.ones(behind.shape[:2], bool) for _ in frames]
+    for mask in seen[:6]:
+        mask[:10] = False
+    random = np.random.default_rng(2)
+    for frame in frames:
+        frame[50:60, 50:60] = random.uniform(0, 3)
+    found = temporal_plate(frames, seen)
+    assert not found.evidence[:10].any()
+    assert found.evidence[52:58, 52:58].mean() < 0.05
+    assert found.support[:10].max() <= 1.0
+
+
+def test_grain_is_measured_although_frames_are_shot_on_twos() -> None:
+    frames = [grainy(wall(), seed // 2) for seed in range(12)]
+    found = temporal_plate(frames, [np.ones(frames[0].shape[:2], bool)] * 12)
+    # Relative to a wall of 0.05 to 0.9 whose middle is near 0.45.
+    assert 0.5 * GRAIN / 0.45 < found.noise < 4 * GRAIN / 0.45
+    assert found.evidence.all()
+
+
+@pytest.fixture
+def moving_shot(tmp_path: Path) -> Path:
+    """Twelve frames of a drifting camera; the set goes on beyond every frame's edge."""
+    large = wall((180, 240))
+    for number in range(12):
+        step = number - 6
+        camera = np.array([[1.0, 0.0, 1.5 * step], [0.0, 1.0, -0.75 * step], [0, 0, 1]])
+        seen = moved(large, camera)[30:150, 40:200]
+        save(tmp_path / f"plate.{number + 1:04}.exr", plate_of(seen, number))
+    save(tmp_path / "true.exr", large[30:150, 40:200])
+    return tmp_path
+
+
+def test_the_command_builds_and_says_how_sure_it_is(
+    moving_shot: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = moving_shot / "clean.exr"
+    words = ["cleanplate", str(moving_shot / "plate.####.exr"), "-o", str(clean), "--reference", "7"]
+    code = cli.main(words)
+    said = capsys.readouterr()
+    coverage = exr.read_image(clean, layer="coverage").pixels[..., 0]
+    known = coverage > 0
+    assert known.mean() > 0.9
+    assert code == (0 if known.all() else 1)
+    assert ("Not enough evidence" in said.err) == (not known.all())
+    true = exr.read_image(moving_shot / "true.exr").rgb
+    error = np.abs(exr.read_image(clean).rgb - true).mean(-1)[known]
+    # Grain of 0.002 over at least three frames, and resampling a wall whose corners are six pixels apart.
+    assert error.mean() < 0.004
+    # Again: nothing is replaced unasked.
+    before = clean.read_bytes()
+    assert cli.main(words) == 2
+    assert clean.read_bytes() == before
+
+
+def test_unknown_places_count_as_not_covered(moving_shot: Path, server: LocalServer) -> None:
+    """The whole way: built with a hole, and the matte's clean plate layer says where the hole is."""
+    mask = np.zeros((120, 160, 3))
+    mask[40:60, 100:130] = 1.0
+    for number in range(12):
+        save(moving_shot / f"roto.{number + 1:04}.exr", mask)
+    clean, matte = moving_shot / "clean.exr", moving_shot / "matte.exr"
+    pattern = str(moving_shot / "plate.####.exr")
+    roto = str(moving_shot / "roto.####.exr")
+    assert cli.main(["cleanplate", pattern, "-o", str(clean), "--align", "none", "--subject", roto]) == 1
+    assert (exr.read_image(clean, layer="coverage").pixels[42:58, 102:128] == 0).all()
+    words = ["matte", str(moving_shot / "plate.0007.exr"), "--clean", str(clean), "-o", str(matte)]
+    more = ["--model", "difference", "--align", "none", "--layer-clean", "--server", server.endpoint.address]
+    assert cli.main([*words, *more]) == 0
+    covered = exr.read_image(matte, layer="clean").pixels[..., 3]
+    assert (covered[42:58, 102:128] == 0).all()
+    assert covered[62:, :20].mean() > 0.5
+
+
+def test_too_few_frames_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        save(tmp_path / f"plate.{number + 1:04}.exr", wall())
+    assert cli.main(["cleanplate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "c.exr")]) == 2
+    assert "needs at least 3 frames" in capsys.readouterr().err
+    assert not (tmp_path / "c.exr").exists()

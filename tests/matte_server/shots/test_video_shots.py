@@ -1,0 +1,90 @@
+"""Videos as plates, clean plates, backgrounds, results and comps, through the real command."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server import cli, exr, media
+from matte_server.colour import from_scene_linear
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.local import LocalServer
+from matte_server.media import MovieSettings, VideoReader, VideoWriter
+from matte_server.outputs import SCREEN
+
+from .conftest import SIZE, disc, plate_of, wall
+from .test_media import with_sound
+
+RATE = Fraction(24000, 1001)
+
+
+def on_screen(pixels: np.ndarray) -> Image:
+    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+    light = Image(np.ascontiguousarray(pixels, np.float32), ("R", "G", "B"), window, window)
+    return from_scene_linear(light, SCREEN)
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Path:
+    """A ProRes take of four frames, numbered from an hour on, with a tone."""
+    tone = with_sound(tmp_path / "tone.mov")
+    path = tmp_path / "take.mov"
+    settings = MovieSettings(SIZE[1], SIZE[0], RATE, "01:00:00:00", audio=tone)
+    with VideoWriter(path, settings, media.PRORES_422_HQ) as video:
+        for number in range(4):
+            # What a screen can show: the disc's red of 2 would be cut in the codec.
+            video.write(on_screen(np.minimum(plate_of(wall(), number), 1.0)))
+    exr.write_image(tmp_path / "clean.png", from_scene_linear(in_light(wall()), "srgb"))
+    return path
+
+
+def in_light(pixels: np.ndarray) -> Image:
+    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+    return Image(np.ascontiguousarray(pixels, np.float32), ("R", "G", "B"), window, window)
+
+
+def test_a_video_in_and_prores_with_alpha_and_a_comp_with_sound_out(
+    take: Path, tmp_path: Path, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matte, comp = tmp_path / "matte.mov", tmp_path / "comp.mp4"
+    words = ["matte", str(take), "--clean", str(tmp_path / "clean.png"), "-o", str(matte), "--model", "difference"]
+    words += ["--background", str(take), "--comp", str(comp), "--server", server.endpoint.address]
+    assert cli.main(words) == 0
+    with VideoReader(matte) as video:
+        facts = video.facts
+        assert (facts.frames, facts.rate, facts.has_alpha, facts.timecode) == (4, RATE, True, "01:00:00:00")
+        for number in range(4):
+            alpha = video.read(number + 1).pixels[..., 3]
+            # The soft rim is 3 of 160 pixels wide, and ProRes 4:2:2 blurs the plate's colour by two.
+            assert np.abs(alpha - disc(number)[..., 0]).mean() < 0.02
+    with VideoReader(comp) as video:
+        assert (video.facts.frames, video.facts.has_audio, video.facts.codec) == (4, True, "h264")
+        # The subject over its own plate is the plate again, within what H.264 keeps at this size.
+        with VideoReader(take) as plate:
+            assert np.abs(video.read(2).rgb - plate.read(2).rgb).mean() < 0.03
+    frame = exr.read_image(tmp_path / "matte.mov.frames" / "matte.0003.exr")
+    code = frame.metadata["smpte:TimeCode"]
+    assert isinstance(code, exr.Attribute)
+    assert code.value == (0x01000002, 0)
+    # Again: everything is there.
+    before = (matte.read_bytes(), comp.read_bytes())
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    assert "4 already there" in (said := capsys.readouterr().out)
+    assert said.count("already there") == 3
+    assert (matte.read_bytes(), comp.read_bytes()) == before
+    # A result of something else is not replaced unasked.
+    matte.write_bytes(b"the client's own film")
+    assert cli.main(words) == 1
+    assert matte.read_bytes() == b"the client's own film"
+
+
+def test_a_frame_that_a_video_does_not_have(take: Path, tmp_path: Path, server: LocalServer) -> None:
+    words = ["matte", str(take), "--clean", str(take), "--clean-offset", "3", "-o", str(tmp_path / "m.####.exr")]
+    assert cli.main([*words, "--model", "difference", "--server", server.endpoint.address]) == 1
+    made = sorted(path.name for path in tmp_path.glob("m.*.exr"))
+    assert made == ["m.0001.exr"]
