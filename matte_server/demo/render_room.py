@@ -122,10 +122,10 @@ def _window() -> None:
 
 
 def _lamp(wood: Any) -> None:
-    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.07, location=(-0.2, 1.7, 1.34), segments=48, ring_count=24)
-    bpy.context.object.data.materials.append(material("bulb", (1.0, 0.72, 0.38), emission=22.0))
-    box((-0.2, 1.75, 1.12), (0.03, 0.03, 0.35), material("brass", (0.6, 0.42, 0.15), 0.25))
-    box((-0.2, 1.8, 0.955), (0.5, 0.28, 0.04), wood)
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.07, location=(-0.42, 1.7, 1.34), segments=48, ring_count=24)
+    bpy.context.object.data.materials.append(material("bulb", (1.0, 0.72, 0.38), emission=14.0))
+    box((-0.42, 1.75, 1.12), (0.03, 0.03, 0.35), material("brass", (0.6, 0.42, 0.15), 0.25))
+    box((-0.42, 1.8, 0.955), (0.5, 0.28, 0.04), wood)
 
 
 def _light() -> None:

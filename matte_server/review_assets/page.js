@@ -12,7 +12,7 @@ const LANES = [
   { title: "clean plate gain (R, G, B)", read: (f) => f.gain || [null, null, null], digits: 3 },
   { title: "alpha area (part of the frame)", read: (f) => [f.alpha_area], digits: 3 },
   { title: "flicker (alpha against its neighbours)", read: (f) => [f.flicker], digits: 4, zero: true },
-  { title: "re-composition error (part of the range)", read: (f) => [f.recomposition], digits: 5, zero: true },
+  { title: "re-composition (error as part of the range)", read: (f) => [f.recomposition], digits: 5, zero: true },
 ];
 const state = {
   index: 0, view: "checker", against: "plate", wipe: false, at: 0.5, stops: 0, zoom: 0, playing: false,

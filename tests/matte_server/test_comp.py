@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from matte_server.comp import comp_over, fill, over
@@ -10,7 +11,9 @@ from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
 
 
-def picture(pixels: Float32, channels: str = "RGB", window: Window | None = None, **more: object) -> Image:
+def picture(
+    pixels: npt.NDArray[np.floating], channels: str = "RGB", window: Window | None = None, **more: object
+) -> Image:
     data = window or Window(0, 0, pixels.shape[1], pixels.shape[0])
     display = more.pop("display", data)
     assert isinstance(display, Window)

@@ -1,0 +1,294 @@
+"""The review of a whole shot: its files, and its page in a real browser."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matte_link.options import MatteOptions
+
+from matte_server import exr
+from matte_server.batch import FrameReport, ShotReport
+from matte_server.core.image import Float32, Image
+from matte_server.core.window import Window
+from matte_server.errors import MatteError
+from matte_server.media import VideoReader
+from matte_server.pictures import Pictures
+from matte_server.review_figures import FrameFigures
+from matte_server.review_frame import look, placed
+from matte_server.review_page import Page, PageFrame, page_html
+from matte_server.review_shot import ReviewFiles, review_folder, write_review
+from matte_server.shot import Shot, Sources, plan_shot
+
+WIDTH, HEIGHT = 96, 54
+COLOUR, BEHIND, CLEAN = (0.6, 0.3, 0.1), (0.1, 0.2, 0.6), (0.3, 0.3, 0.3)
+FRAMES, BAD, FAILED = 12, 1006, 1009
+
+
+def image(pixels: npt.NDArray[np.floating], channels: str = "RGB", **metadata: object) -> Image:
+    window = Window(0, 0, pixels.shape[1], pixels.shape[0])
+    return Image(pixels.astype(np.float32), tuple(channels), window, window, metadata=metadata)
+
+
+def flat(colour: tuple[float, float, float]) -> Float32:
+    return np.broadcast_to(np.array(colour, np.float32), (HEIGHT, WIDTH, 3)).copy()
+
+
+def alpha_of(number: int) -> Float32:
+    """A disc in the middle; one frame has lost half of it."""
+    alpha = np.zeros((HEIGHT, WIDTH), np.float32)
+    cv2.circle(alpha, (WIDTH // 2, HEIGHT // 2), 20, 1.0, -1, cv2.LINE_AA)
+    if number == BAD:
+        alpha[:, : WIDTH // 2] = 0.0
+    return alpha[..., None]
+
+
+def facts(number: int) -> dict[str, object]:
+    alignment = {"residual_px": 0.2, "gain": [1.0, 1.0, 1.0], "offset": [0.0] * 3, "transform": np.eye(3).tolist()}
+    return {
+        "alignment": alignment,
+        "alpha_area": float(alpha_of(number).mean()),
+        "recomposition_error": 1e-4,
+        "warnings": [],
+        "colourspace": "",
+    }
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+    """A finished shot on disk; the last figures are only in the files."""
+    folder = tmp_path_factory.mktemp("shot")
+    for number in range(1001, 1001 + FRAMES):
+        alpha = alpha_of(number)
+        plate = alpha * flat(COLOUR) + (1 - alpha) * flat(CLEAN)
+        exr.write_image(folder / f"plate.{number}.exr", image(plate))
+        if number != FAILED:
+            said = exr.Attribute("string", json.dumps(facts(number)))
+            matte = image(np.concatenate([flat(COLOUR), alpha], -1), "RGBA", **{exr.DIAGNOSTICS: said})
+            exr.write_image(folder / f"matte.{number}.exr", matte)
+    exr.write_image(folder / "clean.exr", image(flat(CLEAN)))
+    exr.write_image(folder / "background.exr", image(flat(BEHIND)))
+    sources = Sources(
+        str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(folder / "matte.####.exr"),
+        background=str(folder / "background.exr"), comp=str(folder / "comp.####.exr"),
+    )  # fmt: skip
+    return plan_shot(sources, "", MatteOptions(), overwrite=True)
+
+
+def report_of(shot: Shot) -> ShotReport:
+    """As after a run that resumed: done frames bring their figures, skipped ones have them on disk."""
+    frames = []
+    for frame in shot.frames:
+        if frame.frame == FAILED:
+            report = FrameReport(frame.frame, "failed", str(frame.output), message="It is <cut> off.")
+        elif frame.frame < 1004:
+            report = FrameReport(frame.frame, "skipped", str(frame.output))
+        else:
+            report = FrameReport(frame.frame, "done", str(frame.output), 1.0, facts(frame.frame))
+        frames.append(report)
+    return ShotReport(tuple(frames), solve="The camera is locked.")
+
+
+@pytest.fixture(scope="module")
+def review(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> ReviewFiles:
+    return write_review(shot, report_of(shot), tmp_path_factory.mktemp("review"))
+
+
+def test_the_bad_and_the_failed_frame_are_named(review: ReviewFiles) -> None:
+    """Half a disc stands out by its area and by its jump, and its neighbours jump half as far."""
+    assert {BAD, FAILED} <= set(review.to_look_at) <= {BAD - 1, BAD, BAD + 1, FAILED}
+
+
+def test_the_preview_has_every_frame(review: ReviewFiles) -> None:
+    with VideoReader(review.movie) as video:
+        assert (video.facts.frames, video.facts.rate) == (FRAMES, Fraction(24))
+
+
+def test_the_sheet_is_a_picture(review: ReviewFiles) -> None:
+    assert exr.read_image(review.sheet).pixels.std() > 0.1
+
+
+def test_the_page_asks_for_nothing_from_outside(review: ReviewFiles) -> None:
+    text = review.page.read_text("utf-8")
+    outside = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)|url\(([^)]*)\)|(https?://[^\s"'<]+)""", text)
+    # The one address is the name of a namespace, which nothing is fetched from.
+    assert {found for row in outside for found in row if found} == {"http://www.w3.org/2000/svg"}
+    assert "default-src 'none'" in text
+
+
+def test_a_shared_picture_is_in_the_page_once(review: ReviewFiles) -> None:
+    shown = shot_in(review.page.read_text("utf-8"))
+    assert len({frame["pictures"]["background"] for frame in shown["frames"] if frame["pictures"]}) == 1
+    assert shown["frames"][FAILED - 1001]["pictures"] == {}
+
+
+def shot_in(text: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="shot">(.*?)</script>', text, re.DOTALL)
+    assert found
+    said: dict[str, Any] = json.loads(found[1])
+    return said
+
+
+def test_words_of_others_cannot_end_the_script() -> None:
+    evil = "</script><script>alert(1)</script> @STYLE@ @TITLE@"
+    page = Page(evil, [PageFrame(FrameFigures(1, reasons=(evil,)))], evil)
+    text = page_html(page)
+    assert text.count("<script") == 2 and html.escape(evil) in text
+    assert shot_in(text)["note"] == evil
+
+
+def test_a_shot_without_any_result_has_no_review(shot: Shot, tmp_path: Path) -> None:
+    failed = tuple(FrameReport(f.frame, "failed", str(f.output), message="No.") for f in shot.frames)
+    with pytest.raises(MatteError, match="No frame of the shot has a result"):
+        write_review(shot, ShotReport(failed), tmp_path / "review")
+    assert not (tmp_path / "review").exists()
+
+
+def test_the_review_lies_beside_the_mattes_and_is_named_after_them(shot: Shot) -> None:
+    first = shot.frames[0]
+    assert review_folder(shot) == first.output.parent / "matte.review"
+    still = replace(shot, frames=(replace(first, output=Path("out/portrait.exr")),))
+    assert review_folder(still) == Path("out/portrait.review")
+
+
+def test_the_clean_plate_is_shown_where_the_frame_had_it() -> None:
+    """Moved by 5 pixels right and 2 down, half as bright again, between data windows at other places."""
+    dot = np.zeros((20, 30, 3), np.float32)
+    dot[7, 11] = 1.0
+    clean = replace(image(dot), data_window=Window(100, 50, 30, 20), display_window=Window(0, 0, 200, 200))
+    plate = replace(image(np.zeros((20, 30, 3))), data_window=Window(90, 45, 30, 20))
+    move = [[1.0, 0.0, 5.0], [0.0, 1.0, 2.0], [0.0, 0.0, 1.0]]
+    said = {"alignment": {"transform": move, "gain": [1.5] * 3, "offset": [0.0] * 3}}
+    moved = placed(clean, plate, said)
+    # 100 + 11 + 5 - 90 and 50 + 7 + 2 - 45: outside to the right of nothing, inside the plate.
+    assert moved[14, 26].tolist() == [1.5] * 3 and np.count_nonzero(moved) == 3
+
+
+def test_a_frame_is_looked_at_in_light(shot: Shot) -> None:
+    with Pictures(MatteOptions()) as pictures:
+        view = look(shot.frames[0], pictures)
+    middle = view.comp[HEIGHT // 2, WIDTH // 2], view.comp[0, 0]
+    # Half floats hold these to 1 part in 2000.
+    np.testing.assert_allclose(middle, (COLOUR, BEHIND), rtol=1e-3)
+
+
+# -- in a browser
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Headless Chromium on the review's page."""
+
+    command: str
+    page: Path
+    profile: Path
+
+    def _run(self, address: str, *how: str) -> str:
+        command = [
+            self.command, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={self.profile}",
+            "--window-size=1400,1100", "--virtual-time-budget=8000", *how, f"{self.page.as_uri()}#{address}",
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    def dom(self, address: str) -> str:
+        """The page's elements once its script has drawn."""
+        return self._run(address, "--dump-dom")
+
+    def shot(self, address: str, path: Path) -> Float32:
+        """What a person sees, 0..1."""
+        self._run(address, f"--screenshot={path}")
+        return exr.read_image(path).rgb
+
+
+@pytest.fixture(scope="module")
+def browser(review: ReviewFiles, tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("there is no Chromium on this machine: the review page's behaviour is not tested here")
+    return Browser(found, review.page, tmp_path_factory.mktemp("profile"))
+
+
+def text_of(dom: str, name: str) -> str:
+    found = re.search(rf'id="{name}"[^>]*>(.*?)</(?:h2|ul|p|div)>', dom, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_the_page_opens_from_a_file_and_marks_the_bad_frames(browser: Browser) -> None:
+    dom = browser.dom(f"frame={BAD}&view=alpha")
+    assert f'data-drawn="{BAD} alpha"' in dom
+    assert text_of(dom, "now") == f"Frame {BAD}"
+    assert "The matte's area is" in text_of(dom, "reasons")
+    assert {str(BAD), str(FAILED)} <= set(re.findall(r">(\d+)</button>", text_of(dom, "bad")))
+    assert dom.count("<svg") == 5 and "The camera is locked." in dom
+
+
+def test_a_frame_without_a_result_says_why(browser: Browser) -> None:
+    dom = browser.dom(f"frame={FAILED}")
+    assert "No result: It is &lt;cut&gt; off." in text_of(dom, "missing")
+
+
+@pytest.mark.parametrize(
+    ("view", "middle", "corner"),
+    [
+        ("plate", COLOUR, CLEAN),
+        ("clean", CLEAN, CLEAN),
+        ("background", COLOUR, BEHIND),
+        ("grey", COLOUR, (0.18, 0.18, 0.18)),
+    ],
+)
+def test_comps_are_made_in_light_as_the_product_makes_them(
+    browser: Browser, tmp_path: Path, view: str, middle: tuple[float, ...], corner: tuple[float, ...]
+) -> None:
+    """The colours on the screen are those of the float comp: through JPEG and two tables within 3 codes."""
+    seen = browser.shot(f"frame=1002&view={view}", tmp_path / "seen.png")
+    for colour in (middle, corner):
+        wanted = np.array([12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in colour])
+        near = (np.abs(seen - wanted) < 3 / 255).all(-1).sum()
+        assert near > 3000, f"{view}: {colour} is hardly there"
+
+
+def test_the_wipe_shows_two_views_side_by_side(browser: Browser, tmp_path: Path) -> None:
+    seen = browser.shot("frame=1002&view=alpha&wipe=background&at=0.5", tmp_path / "seen.png")
+    blue = (seen[..., 2] > seen[..., 0] + 0.3) & (seen[..., 1] < 0.6)
+    white = (seen > 0.98).all(-1)
+    left_of_all, right_of_all = np.nonzero(blue.any(0))[0].min(), np.nonzero(white.any(0))[0].max()
+    # The alpha's white lies left of the wipe's line, the new background right of it.
+    assert blue.sum() > 3000 and white.sum() > 3000 and right_of_all <= left_of_all + 2
+
+
+def test_keys_walk_through_the_shot(browser: Browser, tmp_path: Path) -> None:
+    """Real key events, sent by a line of script at the end of a copy of the page."""
+    copy = tmp_path / "copy.html"
+    keys = ["End", "ArrowLeft", "3", "w", "b", "+", "+", "z"]
+    script = "".join(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}));" for key in keys)
+    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
+    copy.write_text(text, "utf-8")
+    dom = replace(browser, page=copy).dom("")
+    first_bad = min(int(number) for number in re.findall(r">(\d+)</button>", text_of(dom, "bad")))
+    assert text_of(dom, "now") == f"Frame {first_bad}"
+    assert 'data-view="alpha" title="alpha (3)" aria-pressed="true"' in dom
+    assert ">+1 stops<" in dom and ">1 : 1<" in dom
+    assert not re.search(r'id="wipe-line"[^>]*hidden', dom)
+
+
+def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.html"
+    script = (
+        "const lane = document.querySelector('#plots svg'), box = lane.getBoundingClientRect();"
+        "lane.dispatchEvent(new PointerEvent('pointerdown', {clientX: box.right - 14, clientY: box.top + 20}));"
+    )
+    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
+    copy.write_text(text, "utf-8")
+    assert text_of(replace(browser, page=copy).dom(""), "now") == f"Frame {1000 + FRAMES}"
