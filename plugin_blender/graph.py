@@ -60,7 +60,7 @@ def add_node(tree: Any) -> Any:
     node = tree.nodes.new("CompositorNodeGroup")
     node.node_tree = _new_group()
     node.name = node.label = TITLE
-    node.width = 180
+    node.width = 220
     node.matte.node_id = new_id()
     return node
 
@@ -106,7 +106,8 @@ def show(node: Any, first: Path) -> None:
     image.source = "SEQUENCE"
     image.colorspace_settings.name = LINEAR
     player.image = image
-    if old is not None and old.users == 0:
+    if old is not None and old.users == 0 and not bpy.app.background:
+        # A background render may still hold it; there it is let go of when the file is saved.
         bpy.data.images.remove(old)
     # File number = frame. A long sequence, because past its end Blender would hold the last picture.
     player.frame_start, player.frame_offset, player.frame_duration = 0, -1, _MOST_FRAMES

@@ -15,6 +15,7 @@ from .matte_link.sequence import format_frames
 from .plan import NodeError, Plan
 from .solve import solve_now
 from .upstream import scene_changed
+from .versions import tree_of
 
 REFUSED = 7
 """Exit code of a background render that needs results that are not there."""
@@ -75,6 +76,23 @@ def on_undo(*_: Any) -> None:
 
 
 @persistent
+def on_render_begin(scene: Any, *_: Any) -> None:
+    """Before a render: the last moment at which a node may be given what it is to play."""
+    if runtime.rendering_input:
+        return
+    if bpy.app.background:
+        planning.refresh_all()
+    runtime.rendering = True
+
+
+@persistent
+def on_render_end(*_: Any) -> None:
+    """After a render, or where it was cancelled."""
+    if not runtime.rendering_input:
+        runtime.rendering = False
+
+
+@persistent
 def on_render_frame(scene: Any, *_: Any) -> None:
     """Before a frame is rendered: solves it where that can be done, else says what is missing."""
     if runtime.rendering_input or not scene.render.use_compositing:
@@ -86,8 +104,7 @@ def on_render_frame(scene: Any, *_: Any) -> None:
 
 
 def _serve_background(scene: Any) -> None:
-    tree = planning.tree_of(scene)
-    for node in graph.matte_nodes(tree):
+    for node in graph.matte_nodes(tree_of(scene)):
         if node.mute or not any(socket.is_linked for socket in node.outputs):
             continue
         try:
@@ -103,6 +120,9 @@ def _make_fresh(scene: Any, node: Any) -> None:
         return
     if plan.problem:
         raise NodeError(plan.problem)
+    if not planning.shows(node, plan):
+        raise NodeError("it was changed while it was being rendered.", "Render it again.")
+    plan.set_aside([frame])
     if plan.needs_rendering:
         raise NodeError(
             f"frames {_unsolved(plan, scene)} are not solved, and what feeds the node can only be rendered before.",
@@ -170,5 +190,7 @@ _HOOKS = (
     (("save_post",), on_saved),
     (("depsgraph_update_post",), on_edit),
     (("undo_post", "redo_post"), on_undo),
+    (("render_init",), on_render_begin),
     (("render_pre",), on_render_frame),
+    (("render_complete", "render_cancel"), on_render_end),
 )

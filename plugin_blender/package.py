@@ -121,7 +121,8 @@ def fetch(wheel: Wheel) -> Path:
 def _download(wheel: Wheel) -> None:
     wanted = ["--only-binary=:all:", "--no-deps", "--platform", wheel.platform, "--implementation", "cp"]
     wanted += ["--python-version", wheel.python[2:], "--abi", wheel.python, "--dest", str(WHEELS)]
-    done = subprocess.run([*_pip(), "download", "-q", *wanted, f"pyzmq=={PYZMQ}"], capture_output=True, text=True, check=False)
+    command = [*_pip(), "download", "-q", *wanted, f"pyzmq=={PYZMQ}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise PackageError(f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip said nothing'}")

@@ -72,21 +72,27 @@ def refresh(scene: Any, node: Any) -> Plan:
     plan = plan_of(scene, node)
     state = runtime.state(plan.node_id)
     state.plan = plan
+    state.counts = plan.counts()
+    if not runtime.rendering:
+        _keep_up(node, plan, state)
+    return plan
+
+
+def _keep_up(node: Any, plan: Plan, state: runtime.NodeState) -> None:
     try:
         moved = () if plan.problem else plan.set_aside(plan.frames)
         if plan.problem:
             graph.show_nothing(node)
-        elif moved or not _shows(node, plan):
+        elif moved or not shows(node, plan):
             _leave(node, plan)
             graph.show(node, plan.prepare())
     except OSError as error:
         state.error = f"The results folder {plan.folder} cannot be used: {error.strerror}."
-    state.counts = plan.counts()
     _label(node, state)
-    return plan
 
 
-def _shows(node: Any, plan: Plan) -> bool:
+def shows(node: Any, plan: Plan) -> bool:
+    """Whether the node plays the results of the plan."""
     first = plan.result(0)
     return graph.shown_file(node) == str(first) and first.exists()
 
@@ -106,7 +112,7 @@ def _leave(node: Any, plan: Plan) -> None:
 
 def show_new(node: Any, plan: Plan) -> None:
     """Shows results that have just been written, where they are what the node still wants."""
-    if _shows(node, plan):
+    if shows(node, plan) and not runtime.rendering:
         graph.show(node, plan.prepare())
 
 
@@ -154,7 +160,8 @@ def tick() -> float | None:
     global _seen_at
     now = time.monotonic()
     edited = runtime.changed_at > _seen_at and now - runtime.changed_at > _QUIET_S
-    if not runtime.rendering_input and (edited or now - _seen_at > _LOOK_S):
+    idle = not (runtime.rendering_input or runtime.rendering)
+    if idle and (edited or now - _seen_at > _LOOK_S):
         _seen_at = now
         refresh_all()
         redraw()

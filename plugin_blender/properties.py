@@ -17,7 +17,9 @@ HIDDEN = frozenset(
         "output_colourspace",
         "ocio_config",
         "premultiplied",
-        "temporal",
+        "layer",
+        "clean_layer",
+        "view",
         "layer_clean",
         "layer_confidence",
         "layer_difference",
@@ -68,7 +70,7 @@ class MatteProperties(bpy.types.PropertyGroup):
         description="Where results are kept, a folder for each node. The node plays them from here",
         default=DEFAULT_FOLDER,
         subtype="DIR_PATH",
-        options=set(),
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
         update=_changed,
     )
 

@@ -27,6 +27,8 @@ running: Any = None
 """The solve under way (:class:`solve.Solve`), or None: one at a time."""
 rendering_input = False
 """Whether the render that runs is our own, of what feeds a node."""
+rendering = False
+"""Whether the artist's own render runs: what it plays must not be exchanged under it."""
 changed_at = 0.0
 
 

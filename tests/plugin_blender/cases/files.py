@@ -1,0 +1,100 @@
+"""Saved files: with the add-on, without it, and with it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def make(place: Path) -> dict[str, Any]:
+    """Solves, and saves a comp that writes what the node gives; frame 4 is left unsolved."""
+    stage.add_on()
+    scene, tree, node = stage.shot_node(place)
+    stage.render_settings(scene, place / "out", (83, 61))
+    stage.write_outputs(tree, node, place / "out")
+    stage.main_output(tree, node.outputs["Image"])
+    node.matte.frames, node.matte.despeckle = "1-3", 7
+    bpy.ops.cleanplate.solve_range()
+    # Where the file is opened at a frame without a result, the node's sockets must hold.
+    scene.frame_set(4)
+    bpy.ops.wm.save_mainfile()
+    return {"label": node.label}
+
+
+def without(place: Path) -> dict[str, Any]:
+    """A machine without the add-on renders, and saves the file again."""
+    assert not hasattr(bpy.types, "CLEANPLATE_OT_solve_range")
+    bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
+    bpy.context.scene.render.filepath = str(place / "out" / "main_")
+    bpy.ops.render.render(animation=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "again.blend"))
+    return {}
+
+
+def again(place: Path) -> dict[str, Any]:
+    """With the add-on again: settings and results are where they were."""
+    stage.add_on()
+    from plugin_blender import graph, runtime
+
+    bpy.ops.wm.open_mainfile(filepath=str(place / "again.blend"))
+    ((_, node),) = graph.all_nodes()
+    state = runtime.states[node.matte.node_id]
+    assert (node.matte.despeckle, node.matte.frames, node.matte.bit_depth) == (7, "1-3", "float")
+    return {"fresh": state.counts.fresh, "missing": state.counts.missing, "problem": state.plan.problem}
+
+
+def render(place: Path) -> dict[str, Any]:
+    """A background render with the add-on: frame 4 is solved when its turn comes."""
+    stage.add_on()
+    from plugin_blender import graph, runtime
+
+    bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
+    bpy.context.scene.render.filepath = str(place / "out" / "main_")
+    bpy.ops.render.render(animation=True)
+    ((_, node),) = graph.all_nodes()
+    return {"fresh": runtime.states[node.matte.node_id].plan.is_fresh(4)}
+
+
+def refuse(place: Path) -> dict[str, Any]:
+    """Inputs that have to be rendered cannot be solved inside a render: it ends, and says what is missing."""
+    stage.add_on()
+    from plugin_blender import graph
+
+    bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
+    ((scene, node),) = graph.all_nodes()
+    tree = node.id_data
+    blur = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(node.inputs["Plate"].links[0].from_socket, blur.inputs[0])
+    tree.links.new(blur.outputs[0], node.inputs["Plate"])
+    scene.render.filepath = str(place / "refused" / "main_")
+    # So that the farm's run below finds the same comp.
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "farm.blend"))
+    bpy.ops.render.render(animation=True)
+    return {"rendered": True}
+
+
+def moved(place: Path) -> dict[str, Any]:
+    """The file alone, in another folder: it says what it lacks."""
+    stage.add_on()
+    from plugin_blender import graph, planning
+
+    bpy.ops.wm.open_mainfile(filepath=str(place / "away" / "shot.blend"))
+    ((scene, node),) = graph.all_nodes()
+    plan = planning.refresh(scene, node)
+    return {
+        "missing": plan.counts().missing,
+        "label": node.label,
+        "said": stage.error_of(bpy.ops.cleanplate.solve_range),
+        "outputs": [socket.name for socket in node.node_tree.nodes["Outputs"].inputs if socket.is_linked],
+    }
+
+
+def case(step: str, folder: str) -> dict[str, Any]:
+    steps = {"make": make, "without": without, "again": again, "render": render, "refuse": refuse, "moved": moved}
+    return steps[step](Path(folder))
+
+
+stage.run(case)

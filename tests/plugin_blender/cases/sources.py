@@ -1,0 +1,128 @@
+"""Every kind of picture upstream: which are sent as files, and that rendered ones are exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def case(folder: str) -> dict[str, Any]:
+    stage.add_on()
+    place = Path(folder)
+    scene, tree, node = stage.shot_node(place)
+    facts: dict[str, Any] = {}
+    facts["kinds"] = kinds(place, tree, node)
+    facts["numbering"] = numbering(place, scene, tree, node)
+    facts["scene"] = render_layers(place, scene, tree, node)
+    facts["hd"] = high_definition(place, scene, tree, node)
+    return facts
+
+
+def kind(node: Any) -> str:
+    from plugin_blender import upstream
+
+    return type(upstream.source_of(node.inputs["Plate"])).__name__
+
+
+def kinds(place: Path, tree: Any, node: Any) -> dict[str, str]:
+    """Which sources are files to the server."""
+    plate = node.inputs["Plate"].links[0].from_node
+    found = {"sequence": kind(node)}
+    plate.image.colorspace_settings.name = "sRGB"
+    found["another colourspace"] = kind(node)
+    plate.image.colorspace_settings.name = "Linear Rec.709"
+    reroute = tree.nodes.new("NodeReroute")
+    tree.links.new(plate.outputs[0], reroute.inputs[0])
+    tree.links.new(reroute.outputs[0], node.inputs["Plate"])
+    found["reroute"] = kind(node)
+    tree.links.new(plate.outputs["Alpha"], node.inputs["Plate"])
+    found["alpha output"] = kind(node)
+    clip = tree.nodes.new("CompositorNodeMovieClip")
+    clip.clip = bpy.data.movieclips.load(str(place / "plate.0001.exr"))
+    clip.clip.colorspace_settings.name = "Linear Rec.709"
+    tree.links.new(clip.outputs[0], node.inputs["Plate"])
+    found["movie clip"] = kind(node)
+    still = stage.image_node(tree, place / "clean.exr")
+    tree.links.new(still.outputs[0], node.inputs["Plate"])
+    found["still"] = kind(node)
+    still.image.pack()
+    found["packed"] = kind(node)
+    still.image = bpy.data.images.new("made", 8, 8)
+    found["generated"] = kind(node)
+    tree.links.new(plate.outputs[0], node.inputs["Plate"])
+    return found
+
+
+def numbering(place: Path, scene: Any, tree: Any, node: Any) -> int:
+    """The file that is sent for a frame is the one that Blender shows; both clip and image."""
+    from plugin_blender import extraction, upstream
+
+    plate = node.inputs["Plate"].links[0].from_node
+    clip = next(each for each in tree.nodes if each.bl_idname == "CompositorNodeMovieClip")
+    checked = 0
+    for settings in ((1, 4, 0, False, 1), (3, 2, 1, False, 3), (1, 3, 1, True, 2)):
+        start, plate.frame_duration, offset, cyclic, clip_start = settings
+        plate.frame_start, plate.frame_offset, plate.use_cyclic = start, offset, cyclic
+        clip.clip.frame_start, clip.clip.frame_offset = clip_start, offset
+        for source in (plate, clip):
+            tree.links.new(source.outputs[0], node.inputs["Plate"])
+            for frame in (1, 3, 5, 9):
+                file = upstream.source_of(node.inputs["Plate"])
+                if file.missing(frame):
+                    continue
+                (shown,) = extraction.render_inputs(scene, node, ["Plate"], frame, place)
+                assert same(shown, file.path(frame)), (source.name, settings, frame, file.path(frame))
+                checked += 1
+    plate.frame_duration, plate.frame_start, plate.frame_offset, plate.use_cyclic = 4, 1, 0, False
+    tree.links.new(plate.outputs[0], node.inputs["Plate"])
+    return checked
+
+
+def same(one: str, other: str) -> bool:
+    pictures = [bpy.data.images.load(each) for each in (one, other)]
+    equal = list(pictures[0].pixels) == list(pictures[1].pixels)
+    for picture in pictures:
+        bpy.data.images.remove(picture)
+    return equal
+
+
+def render_layers(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, Any]:
+    """A 3D scene upstream, of this scene and of another one."""
+    from plugin_blender import extraction, planning, upstream
+
+    other = scene.copy()
+    other.name = "Set"
+    files = {}
+    for name, rendered in (("own", scene), ("other", other)):
+        rendered.render.engine = "CYCLES"
+        rendered.cycles.samples, rendered.cycles.use_denoising = 1, False
+        scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 48, 32, 100
+        layers = tree.nodes.new("CompositorNodeRLayers")
+        layers.scene = rendered
+        tree.links.new(layers.outputs["Image"], node.inputs["Plate"])
+        assert kind(node) == "GraphSource"
+        (file,) = extraction.render_inputs(scene, node, ["Plate"], 2, place)
+        files[name] = str(Path(file).rename(place / f"layers_{name}.exr"))
+    before = planning.plan_of(scene, node).key
+    upstream.scene_changed(other.name)
+    assert planning.plan_of(scene, node).key != before
+    bpy.data.scenes.remove(other)
+    return files
+
+
+def high_definition(place: Path, scene: Any, tree: Any, node: Any) -> str:
+    from plugin_blender import extraction
+
+    plate = stage.image_node(tree, place / "hd.exr")
+    flip = tree.nodes.new("CompositorNodeFlip")
+    flip.inputs["Flip X"].default_value = True
+    tree.links.new(plate.outputs[0], flip.inputs[0])
+    tree.links.new(flip.outputs[0], node.inputs["Plate"])
+    (file,) = extraction.render_inputs(scene, node, ["Plate"], 1, place)
+    return file
+
+
+stage.run(case)

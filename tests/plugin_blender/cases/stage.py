@@ -1,0 +1,135 @@
+"""What the cases share: runs inside Blender's Python, where no test library is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+FIVE = bpy.app.version >= (5, 0, 0)
+
+
+def run(case: Callable[..., dict[str, Any] | None]) -> None:
+    """Runs a case with the command line's arguments and prints its facts. Ends at once: Blender 4.5 can hang at
+    its ordinary end."""
+    code = 0
+    try:
+        facts = case(*sys.argv[1:])
+        print("FACTS " + json.dumps(facts or {}), flush=True)
+    except BaseException:  # noqa: BLE001 - the process's edge
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def add_on() -> Any:
+    """Registers the add-on from the source tree; its package."""
+    import plugin_blender
+
+    plugin_blender.register()
+    return plugin_blender
+
+
+def scene_with_tree(first: int, last: int) -> tuple[Any, Any]:
+    """The scene with an empty compositor."""
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end = first, last
+    scene.frame_set(first)
+    if FIVE:
+        scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+        tree = scene.compositing_node_group
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+    return scene, tree
+
+
+def image_node(tree: Any, file: Path, frames: int = 0, start: int = 1) -> Any:
+    """An Image node that plays a still, or a sequence."""
+    node = tree.nodes.new("CompositorNodeImage")
+    node.image = bpy.data.images.load(str(file))
+    if frames:
+        node.image.source = "SEQUENCE"
+        node.frame_duration, node.frame_start, node.frame_offset = frames, start, start - 1
+        node.use_auto_refresh = True
+    return node
+
+
+def matte_node(tree: Any, plate: Any, clean: Any) -> Any:
+    """A Cleanplate Matte node on two sockets, set to what is quick and exact."""
+    bpy.ops.cleanplate.add()
+    node = tree.nodes.active
+    tree.links.new(plate, node.inputs["Plate"])
+    tree.links.new(clean, node.inputs["Clean Plate"])
+    node.matte.model, node.matte.bit_depth = "difference", "float"
+    return node
+
+
+def shot_node(folder: Path, frames: int = 4) -> tuple[Any, Any, Any]:
+    """Scene, tree and node of a shot of ``make_shot``, saved beside it as shot.blend."""
+    scene, tree = scene_with_tree(1, frames)
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "shot.blend"))
+    plate = image_node(tree, folder / "plate.0001.exr", frames)
+    clean = image_node(tree, folder / "clean.exr")
+    return scene, tree, matte_node(tree, plate.outputs[0], clean.outputs[0])
+
+
+def write_outputs(tree: Any, node: Any, folder: Path) -> None:
+    """A File Output of everything that the node gives: ``<socket>_####.exr`` in float."""
+    output = tree.nodes.new("CompositorNodeOutputFile")
+    kinds = {"Image": "RGBA", "Foreground": "RGBA", "Alpha": "FLOAT", "Confidence": "FLOAT"}
+    if FIVE:
+        output.directory, output.file_name = str(folder), ""
+        output.format.media_type = "IMAGE"
+        for name, kind in kinds.items():
+            output.file_output_items.new(kind, f"{name}_####")
+    else:
+        output.base_path = str(folder)
+        output.file_slots.clear()
+        for name in kinds:
+            output.file_slots.new(name)
+            output.file_slots[-1].path = f"{name}_####"
+    output.format.file_format, output.format.color_depth, output.format.exr_codec = "OPEN_EXR", "32", "NONE"
+    for name, socket in zip(kinds, list(output.inputs), strict=False):
+        tree.links.new(node.outputs[name], socket)
+
+
+def main_output(tree: Any, source: Any) -> None:
+    """What the scene's render shows."""
+    if FIVE:
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        target = tree.nodes.new("NodeGroupOutput")
+    else:
+        target = tree.nodes.new("CompositorNodeComposite")
+    tree.links.new(source, target.inputs[0])
+
+
+def render_settings(scene: Any, folder: Path, size: tuple[int, int]) -> None:
+    """Float EXR of a size, and a view transform that must not show in any of it."""
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = size[0], size[1], 100
+    if FIVE:
+        render.image_settings.media_type = "IMAGE"
+    render.image_settings.file_format = "OPEN_EXR"
+    render.image_settings.color_depth = "32"
+    render.filepath = str(folder / "main_")
+    scene.view_settings.view_transform = "AgX"
+    scene.view_settings.exposure = 2.0
+
+
+def error_of(call: Callable[[], object]) -> str:
+    """What an operator complains of; empty where it does not."""
+    try:
+        call()
+    except RuntimeError as error:
+        return str(error).removeprefix("Error: ").strip()
+    return ""

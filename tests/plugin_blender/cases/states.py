@@ -1,0 +1,170 @@
+"""Fresh, stale, missing; two nodes; copies; cancel; what the artist is told."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def case(folder: str) -> None:
+    stage.add_on()
+    place = Path(folder)
+    scene, tree, node = stage.shot_node(place)
+    settings_and_inputs(place, scene, node)
+    what_is_missing(place, scene, tree, node)
+    two_nodes(scene, tree, node)
+    cancelling(scene, node)
+    clearing(scene, node)
+
+
+def counts(scene: Any, node: Any) -> tuple[int, int, int]:
+    from plugin_blender import planning
+
+    found = planning.refresh(scene, node).counts()
+    return len(found.fresh), len(found.stale), len(found.missing)
+
+
+def shown(node: Any) -> str:
+    from plugin_blender import graph
+
+    return graph.shown_file(node)
+
+
+def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
+    assert counts(scene, node) == (0, 0, 4)
+    assert node.label.endswith("(not solved)")
+    scene.frame_set(2)
+    bpy.ops.cleanplate.solve_frame()
+    assert counts(scene, node) == (1, 0, 3), counts(scene, node)
+    bpy.ops.cleanplate.solve_range()
+    first = shown(node)
+    assert counts(scene, node) == (4, 0, 0) and node.label == "Cleanplate Matte"
+
+    # A changed setting: the node plays another folder, in which nothing is yet.
+    node.matte.softness = 1.5
+    assert counts(scene, node) == (0, 4, 0) and node.label.endswith("(stale)")
+    assert shown(node) != first
+    assert [file.name for file in Path(shown(node)).parent.iterdir()] == ["matte.0000.exr"]
+    node.matte.softness = 0.0
+    assert counts(scene, node) == (4, 0, 0) and shown(node) == first
+
+    # A plate that was rendered again: its result is put out of sight, the others stay.
+    plate = place / "plate.0003.exr"
+    os.utime(plate, (plate.stat().st_atime, plate.stat().st_mtime + 5))
+    assert counts(scene, node) == (3, 1, 0)
+    assert not Path(shown(node)).with_name("matte.0003.exr").exists()
+    bpy.ops.cleanplate.solve_range()
+    assert counts(scene, node) == (4, 0, 0)
+
+
+def what_is_missing(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    plate = place / "plate.0003.exr"
+    moved = plate.rename(place / "elsewhere.exr")
+    node.matte.erode = 1.0
+    said = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert said.startswith(f"Frame 3: the plate {plate} does not exist."), said
+    # Results of the present settings stay in sight: only their input is not here to be compared.
+    node.matte.erode = 0.0
+    assert counts(scene, node) == (3, 1, 0)
+    assert Path(shown(node)).with_name("matte.0003.exr").exists()
+    moved.rename(plate)
+    assert counts(scene, node) == (4, 0, 0)
+
+    link = node.inputs["Clean Plate"].links[0]
+    clean = link.from_socket
+    tree.links.remove(link)
+    counts(scene, node)
+    assert not shown(node), "a node without a clean plate shows old results"
+    said = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert said == "Nothing is connected to Clean Plate.", said
+    tree.links.new(clean, node.inputs["Clean Plate"])
+    assert counts(scene, node) == (4, 0, 0)
+    node.matte.frames = "4-1"
+    said = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert "runs backwards" in said, said
+    node.matte.frames = ""
+    node.matte.black_point = 1.0
+    said = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert "must lie below white_point" in said, said
+    node.matte.black_point = 0.0
+
+
+def two_nodes(scene: Any, tree: Any, node: Any) -> None:
+    from plugin_blender import graph, planning
+
+    for each in tree.nodes:
+        each.select = each == node
+    tree.nodes.active = node
+    # What Shift-D does: a second node on the same group, with the same id.
+    second = tree.nodes.new("CompositorNodeGroup")
+    second.node_tree = node.node_tree
+    second.matte.node_id = node.matte.node_id
+    for name in ("Plate", "Clean Plate"):
+        tree.links.new(node.inputs[name].links[0].from_socket, second.inputs[name])
+    second.matte.model = "difference"
+    graph.make_unique()
+    planning.refresh_all()
+    assert second.node_tree != node.node_tree and second.matte.node_id != node.matte.node_id
+    assert counts(scene, node) == (4, 0, 0) and counts(scene, second) == (0, 0, 4)
+    second.matte.frames = "2"
+    bpy.ops.cleanplate.solve_range(node_id=second.matte.node_id)
+    assert counts(scene, node) == (4, 0, 0) and counts(scene, second) == (1, 0, 0)
+    assert Path(shown(second)).parents[1] != Path(shown(node)).parents[1]
+    tree.nodes.remove(second)
+    planning.refresh_all()
+
+
+def cancelling(scene: Any, node: Any) -> None:
+    from plugin_blender import runtime
+    from plugin_blender.plan import NodeError
+    from plugin_blender.solve import Solve
+
+    node.matte.gamma = 1.25
+    solve = Solve(scene, node, range(1, 5))
+    try:
+        Solve(scene, node, range(1, 5))
+    except NodeError as error:
+        assert "already running" in str(error), error
+    while not solve.done:
+        assert solve.step()
+        time.sleep(0.01)
+    bpy.ops.cleanplate.cancel()
+    started = time.monotonic()
+    while solve.step():
+        time.sleep(0.01)
+    solve.close()
+    took = time.monotonic() - started
+    # The issue's own limit; the frame that is under way is left to the server.
+    assert took < 1.0, took
+    fresh, _, _ = counts(scene, node)
+    assert fresh == len(solve.done) and 1 <= fresh < 4 and runtime.running is None, (fresh, solve.done)
+    assert "cancelled" in solve.summary
+
+    # Settings that change under a solve end it: its frames belong to the old ones.
+    node.matte.gamma = 1.5
+    solve = Solve(scene, node, range(1, 5))
+    node.matte.gamma = 1.75
+    solve.run()
+    assert "was changed while it was solved" in solve.sentence, solve.sentence
+    node.matte.gamma = 1.0
+
+
+def clearing(scene: Any, node: Any) -> None:
+    from plugin_blender import planning
+
+    plan = planning.refresh(scene, node)
+    (Path(plan.folder) / "notes.txt").write_text("the artist's own")
+    bpy.ops.cleanplate.clear_cache(only_old=True)
+    assert counts(scene, node) == (4, 0, 0)
+    bpy.ops.cleanplate.clear_cache()
+    assert counts(scene, node) == (0, 0, 4)
+    left = [file.name for file in Path(plan.folder).rglob("*") if file.is_file()]
+    assert sorted(left) == ["matte.0000.exr", "notes.txt"], left
+
+
+stage.run(case)

@@ -1,0 +1,242 @@
+"""The add-on in real Blender 4.5, 5.0 and 5.2, against a real server. Every case is a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matte_link.client import MatteClient
+from matte_link.messages import Inline, Matte
+from matte_link.options import MatteOptions
+
+from matte_server import exr
+from matte_server.local import LocalServer
+from plugin_blender import package
+
+from .conftest import Blender, make_shot, read, write
+from .environments import REPOSITORY
+
+OUTPUTS = ("Image", "Foreground", "Alpha", "Confidence")
+
+
+def expected(result: Path) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    """What the node's sockets give for a result."""
+    pixels, confidence = read(result), read(result, "confidence")
+    alpha = pixels[..., 3:]
+    return {
+        "Image": np.concatenate([pixels[..., :3] * alpha, alpha], -1),
+        "Foreground": pixels[..., :3],
+        "Alpha": alpha,
+        "Confidence": confidence[..., :1],
+    }
+
+
+def assert_outputs(folder: Path, result: Path, frame: int) -> None:
+    """Exactly the result: the node only reads, and multiplies once in float32."""
+    for name, values in expected(result).items():
+        found = read(folder / f"{name}_{frame:04d}.exr")[..., : values.shape[2]]
+        np.testing.assert_array_equal(found, values, err_msg=f"{name} {frame}")
+
+
+def test_pixels_in_and_out(blender: Blender, shot: Path, server: LocalServer) -> None:
+    height, width = read(shot / "clean.exr").shape[:2]
+    core, holdout = np.zeros((height, width, 3)), np.zeros((height, width, 3))
+    core[5:15, 5:20] = 1.0
+    core[20:25, 5:20] = 0.25
+    holdout[10:40, 15:30] = 1.0
+    holdout[45:50, 30:40] = 0.5
+    write(shot / "core.exr", core)
+    write(shot / "holdout.exr", holdout)
+    facts = blender.case("pixels", shot).facts
+    results = Path(facts["results"])
+    assert facts["label"] == "Cleanplate Matte"
+
+    # The same as without any host.
+    options = MatteOptions(
+        model="difference",
+        bit_depth="float",
+        layer_confidence=True,
+        output_colourspace="linear",
+        colourspace="linear",
+        clean_colourspace="linear",
+    )
+    with MatteClient(server.endpoint) as client:
+        sources = [Inline((shot / name).read_bytes(), name) for name in ("plate.0003.exr", "clean.exr")]
+        reply = client.matte(Matte("direct", 3, sources[0], sources[1], options))
+    direct = exr.read_image(bytes(reply.data)).pixels
+    np.testing.assert_array_equal(read(results / "matte.0003.exr"), direct)
+    assert direct[..., 0].max() == 65000.0 and direct[..., 1].min() == -12.5
+
+    for frame in range(1, 5):
+        assert_outputs(shot / "out", results / f"matte.{frame:04d}.exr", frame)
+        main = read(shot / "out" / f"main_{frame:04d}.exr")
+        np.testing.assert_array_equal(main, expected(results / f"matte.{frame:04d}.exr")["Image"])
+    np.testing.assert_array_equal(read(shot / "still.exr"), expected(results / "matte.0002.exr")["Image"])
+
+    # Guides, live in the node.
+    assert facts["guided"]
+    plate, result = read(shot / "plate.0003.exr")[..., :3], read(results / "matte.0003.exr")
+    core, holdout = core[..., :1].astype(np.float32), holdout[..., :1].astype(np.float32)
+    alpha = np.maximum(result[..., 3:], core) * (1 - holdout)
+    np.testing.assert_array_equal(read(shot / "guided" / "Alpha_0003.exr")[..., :1], alpha)
+    foreground = result[..., :3] * (1 - core) + plate * core
+    # Alpha Over mixes in float32, 5.2 as a + (b - a) * t: a few roundings of the larger of both colours.
+    found = read(shot / "guided" / "Foreground_0003.exr")[..., :3]
+    rounding = 4 * np.finfo(np.float32).eps * np.maximum(abs(result[..., :3]), abs(plate))
+    assert (abs(found - foreground) <= rounding).all()
+    outside = (core == 0.0)[..., 0]
+    np.testing.assert_array_equal(found[outside], result[outside][:, :3])
+
+    # Any graph upstream: stale at first, and then the compositor's own pixels.
+    rendered = facts["rendered"]
+    assert rendered["stale"] == rendered["fresh"] == [1, 2, 3, 4]
+    for file, source in zip(rendered["inputs"], ("plate.0003.exr", "clean.exr"), strict=True):
+        np.testing.assert_array_equal(read(Path(file)), read(shot / source)[..., :3])
+    again = Path(rendered["results"])
+    assert again != results
+    np.testing.assert_array_equal(read(again / "matte.0003.exr"), direct)
+
+
+def test_every_kind_of_source(blender: Blender, shot: Path) -> None:
+    generator = np.random.default_rng(5)
+    hd = generator.normal(0.4, 3.0, (1080, 1920, 3)).astype(np.float32)
+    write(shot / "hd.exr", hd)
+    facts = blender.case("sources", shot).facts
+    assert facts["kinds"] == {
+        "sequence": "FileSource",
+        "another colourspace": "GraphSource",
+        "reroute": "FileSource",
+        "alpha output": "GraphSource",
+        "movie clip": "FileSource",
+        "still": "FileSource",
+        "packed": "GraphSource",
+        "generated": "GraphSource",
+    }
+    # Three settings of image and clip at four frames, less those where there is no file.
+    assert facts["numbering"] >= 14
+    layers = [read(Path(facts["scene"][name])) for name in ("own", "other")]
+    assert layers[0].shape == (32, 48, 3) and layers[0].std() > 0.01
+    # The same scene and seed, rendered once as its own and once as another scene's.
+    np.testing.assert_array_equal(layers[0], layers[1])
+    np.testing.assert_array_equal(read(Path(facts["hd"])), hd[:, ::-1])
+
+
+def test_states_are_told_and_cancel_keeps_what_is_done(blender: Blender, shot: Path) -> None:
+    blender.case("states", shot)
+
+
+def test_saved_files_with_and_without_the_add_on(blender: Blender, shot: Path) -> None:
+    assert blender.case("files", "make", shot).facts["label"] == "Cleanplate Matte"
+    (results,) = {path.parent for path in shot.glob("cleanplate/*/*/matte.0001.exr")}
+    blender.case("files", "without", shot)
+    for frame in (1, 2, 3):
+        assert_outputs(shot / "out", results / f"matte.{frame:04d}.exr", frame)
+    # Frame 4 has no result: nothing, and never frame 3's picture again.
+    assert not read(shot / "out" / "main_0004.exr").any()
+
+    facts = blender.case("files", "again", shot).facts
+    assert facts == {"fresh": [1, 2, 3], "missing": [], "problem": ""}
+
+    # With the add-on, a background render solves what it can.
+    assert blender.case("files", "render", shot).facts["fresh"]
+    assert_outputs(shot / "out", results / "matte.0004.exr", 4)
+
+
+def test_a_render_that_cannot_be_served_ends_and_the_farm_can_solve_it(blender: Blender, shot: Path) -> None:
+    blender.case("files", "make", shot)
+    outcome = blender.case("files", "refuse", shot, code=7)
+    assert "Cleanplate Matte: frames 1-4 are not solved" in outcome.output
+    assert not list((shot / "refused").glob("*")) if (shot / "refused").exists() else True
+
+    script = REPOSITORY / "plugin_blender" / "solve_headless.py"
+    starter = shot / "as_blender.py"
+    # What 'blender -b FILE --python SCRIPT -- ARGUMENTS' does.
+    starter.write_text(
+        "import sys, runpy, bpy\n"
+        "bpy.ops.wm.open_mainfile(filepath=sys.argv[1])\n"
+        "runpy.run_path(sys.argv[2], run_name='__main__')\n"
+    )
+    farm = shot / "farm.blend"
+    outcome = blender.run([starter, farm, script, "--", "--frames", "2-3"])
+    assert "2 of 2 frames solved." in outcome.output
+    outcome = blender.run([starter, farm, script, "--", "--frames", "1-4"])
+    assert "2 of 2 frames solved." in outcome.output
+    outcome = blender.run([starter, farm, script, "--", "--frames", "8-9"], code=2)
+    assert "Frame 8: the plate" not in outcome.output and "Frame 8:" in outcome.output
+    outcome = blender.run([starter, farm, script, "--", "--frames", "5-1"], code=2)
+    assert "runs backwards" in outcome.output
+    outcome = blender.run([starter, farm, script, "--", "--node", "Nobody"], code=2)
+    assert "has no Cleanplate Matte node called 'Nobody'" in outcome.output
+    nobody = f"tcp://127.0.0.1:{free_port()}"
+    outcome = blender.run([starter, farm, script, "--", "--again", "--server", nobody], code=3)
+    assert "No matting server answers" in outcome.output
+
+    # The file was not saved again, and renders where there is no add-on.
+    shutil.copy(farm, shot / "shot.blend")
+    shutil.rmtree(shot / "out", ignore_errors=True)
+    blender.case("files", "without", shot)
+    results = {path.parent for path in shot.glob("cleanplate/*/*/matte.0004.exr")}
+    (folder,) = results
+    assert_outputs(shot / "out", folder / "matte.0004.exr", 4)
+
+
+def test_a_file_without_its_results_says_so(blender: Blender, shot: Path) -> None:
+    blender.case("files", "make", shot)
+    (shot / "away").mkdir()
+    shutil.copy(shot / "shot.blend", shot / "away")
+    facts = blender.case("files", "moved", shot).facts
+    assert facts["label"] == "Cleanplate Matte (not solved)" and facts["missing"] == [1, 2, 3]
+    assert "plate.0001.exr does not exist, and 2 more frames lack theirs." in facts["said"]
+    assert facts["outputs"] == list(OUTPUTS)
+
+
+def free_port() -> int:
+    """A port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_no_server_then_one_of_blenders_own_that_is_killed(blender: Blender, shot: Path) -> None:
+    command = Path(sys.executable).with_name("cleanplate")
+    if not command.exists():
+        pytest.skip("the 'cleanplate' command is not installed beside this Python")
+    blender.case("servers", shot, command, CLEANPLATE_SERVER=f"tcp://127.0.0.1:{free_port()}")
+
+
+@pytest.fixture(scope="session")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("zips")
+    return {platform: package.build(platform, folder) for platform in package.PLATFORMS}
+
+
+def test_the_zips_are_accepted_and_one_works_from_nothing(
+    blender: Blender, zips: dict[str, Path], tmp_path: Path
+) -> None:
+    (tool,) = blender.version.folder.glob("lib/python*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/*_ext.py")
+    for zip_file in zips.values():
+        done = subprocess.run(
+            [blender.interpreter, tool, "validate", zip_file], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    shot = make_shot(tmp_path / "shot", (48, 64), range(1, 2))
+    # A Python path with the cases only: neither the source tree nor an installed pyzmq may help.
+    home = tmp_path / "home"
+    home.mkdir()
+    facts = blender.case(
+        "installed", shot, zips["linux-x64"], BLENDER_USER_RESOURCES=str(home), PYTHONPATH=os.devnull
+    ).facts
+    assert str(home) in facts["zmq_file"] and facts["zmq"] == package.PYZMQ
+    assert facts["names"] == []
+    assert read(Path(facts["result"])).shape == (48, 64, 4)
+
+
+def test_zips_are_the_same_every_time(zips: dict[str, Path], tmp_path: Path) -> None:
+    again = package.build("linux-x64", tmp_path)
+    assert again.read_bytes() == zips["linux-x64"].read_bytes()
