@@ -127,7 +127,7 @@ class FrameSolver:
 
     def _read(self, job: FrameJob) -> tuple[PlatePair, Guides, str]:
         request, options = job.request, job.request.options
-        plate = self._picture(job, "plate", request.plate_layer)
+        plate = self._picture(job, "plate", request.plate_layer or options.layer)
         said = _said_space(request)
         space = said or plate.colourspace
         linear = to_scene_linear(plate, space, options.ocio_config)
@@ -143,10 +143,11 @@ class FrameSolver:
         the plate holds for a clean plate of the same kind of file too."""
         request, options = job.request, job.request.options
         picture = job.pictures.get("clean_plate")
+        layer, view = request.clean_layer or options.clean_layer, request.view or options.view
         key = (
             picture.digest if picture else "",
-            request.clean_layer,
-            request.view,
+            layer,
+            view,
             options.clean_colourspace,
             plates_own,
             said,
@@ -155,7 +156,7 @@ class FrameSolver:
         if key[0] and key in self._clean_plates:
             self._clean_plates.move_to_end(key)
             return self._clean_plates[key]
-        image = self._picture(job, "clean_plate", request.clean_layer)
+        image = self._picture(job, "clean_plate", layer)
         space = resolve(options.clean_colourspace)
         if options.clean_colourspace == "auto":
             space = said if said and image.colourspace == plates_own else image.colourspace
@@ -182,7 +183,7 @@ class FrameSolver:
 
     def _picture(self, job: FrameJob, role: str, layer: str) -> Image:
         path, name = self._file(job, role)
-        return exr.read_image(path, name=name, layer=layer, view=job.request.view)
+        return exr.read_image(path, name=name, layer=layer, view=job.request.view or job.request.options.view)
 
     def _file(self, job: FrameJob, role: str) -> tuple[Path, str]:
         picture = job.pictures.get(role)

@@ -155,7 +155,7 @@ class Pictures:
             plate = self.in_light(frame.plate, frame.inside["plate"], "plate")
             own, said = "", ""
         else:
-            plate = exr.read_image(frame.plate)
+            plate = exr.read_image(frame.plate, layer=options.layer, view=options.view)
             own = plate.colourspace
             said = resolve(options.colourspace) if options.colourspace != "auto" else ""
             plate = to_scene_linear(plate, said or own, options.ocio_config)
@@ -163,7 +163,7 @@ class Pictures:
         def clean() -> Image:
             if is_video(frame.clean_plate):
                 return self.in_light(frame.clean_plate, frame.inside["clean_plate"], "clean_plate")
-            image = exr.read_image(frame.clean_plate)
+            image = exr.read_image(frame.clean_plate, layer=options.clean_layer, view=options.view)
             space = resolve(options.clean_colourspace)
             if options.clean_colourspace == "auto":
                 space = said if said and image.colourspace == own else image.colourspace

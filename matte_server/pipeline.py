@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import EllipsisType
 
 import numpy as np
 import torch
-from matte_link.options import MatteOptions
+from matte_link.options import MatteOptions, parse_region
 from torch import Tensor
 
 from .core.align import Alignment, Matrix, align, coverage, display_transform
@@ -90,7 +91,8 @@ class MattePipeline:
     ) -> MatteResult:
         """One frame's matte. Both pictures scene-linear Rec.709; ``check`` raises where the frame is cancelled,
         ``progress`` hears each stage as it begins. ``given``: the shot's plate solve for this frame, taken as it
-        is instead of an estimate. Raises ``MatteError`` with the codes not_finite, empty and the model's."""
+        is instead of an estimate. Raises ``MatteError`` with the codes not_finite, empty, bad_option
+        (a region beside the plate) and the model's."""
         _check_pictures(pair, guides)
         stage = _Stages(check, progress)
         alignment = _alignment(pair, options, given, stage)
@@ -104,7 +106,7 @@ class MattePipeline:
         stage("warp")
         frame = self._frame(pair.plate, pair.clean_plate, guides, alignment)
         stage("model")
-        prediction = self._model(options).predict(frame, self._settings(options), stage.check)
+        prediction = self._predict(frame, pair.plate.data_window, options, stage.check)
         stage("guides")
         alpha = apply_guides(prediction.alpha.clamp(0.0, 1.0), frame.core, frame.holdout)
         stage("foreground")
@@ -119,6 +121,36 @@ class MattePipeline:
         distance = difference(frame.plate, frame.clean_plate, frame.coverage).distance
         return _Solved(
             alpha, foreground, frame.clean_plate, frame.coverage, prediction.confidence, distance, error, band
+        )
+
+    def _predict(
+        self, frame: FrameTensors, window: Window, options: MatteOptions, check: CancelCheck
+    ) -> Prediction:
+        """What the model says, of the region of interest alone where there is one; outside lies no subject."""
+        model, settings = self._model(options), self._settings(options)
+        asked = parse_region(options.region)
+        if asked is None:
+            return model.predict(frame, settings, check)
+        region = window.intersect(Window(*asked))
+        if not region.area:
+            raise MatteError(
+                "bad_option",
+                f"The region {options.region} lies outside the plate's data window {window}.",
+                "Give it in the plate's own pixels, y down.",
+            )
+        x, y = region.x - window.x, region.y - window.y
+        place = (..., slice(y, y + region.height), slice(x, x + region.width))
+        found = model.predict(_part(frame, place), settings, check)
+
+        def whole(behind: Tensor, part: Tensor) -> Tensor:
+            filled = behind.clone()
+            filled[place] = part
+            return filled
+
+        return Prediction(
+            whole(torch.zeros_like(frame.coverage), found.alpha),
+            None if found.foreground is None else whole(frame.plate, found.foreground),
+            whole(torch.ones_like(frame.coverage), found.confidence),
         )
 
     def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
@@ -184,6 +216,22 @@ def _alignment(pair: PlatePair, options: MatteOptions, given: Alignment | None, 
     found = align(pair.plate, pair.clean_plate, options.align)
     stage("exposure")
     return with_exposure(found, pair.plate, pair.clean_plate) if options.match_exposure else found
+
+
+def _part(frame: FrameTensors, place: tuple[EllipsisType, slice, slice]) -> FrameTensors:
+    """A rectangle of a frame, its memory in order."""
+
+    def cut(picture: Tensor | None) -> Tensor | None:
+        return None if picture is None else picture[place].contiguous()
+
+    return replace(
+        frame,
+        plate=frame.plate[place].contiguous(),
+        clean_plate=frame.clean_plate[place].contiguous(),
+        coverage=frame.coverage[place].contiguous(),
+        core=cut(frame.core),
+        holdout=cut(frame.holdout),
+    )
 
 
 def _check_pictures(pair: PlatePair, guides: Guides) -> None:

@@ -87,6 +87,30 @@ class MatteOptions:
         "Clean plate",
         "Correct the clean plate's gain and offset per channel, measured outside the subject.",
     )
+    layer: str = _option(
+        "",
+        "Layer",
+        "Input",
+        "Layer of the plate's EXR that holds its colour. Empty: its main R, G, B.",
+    )
+    clean_layer: str = _option(
+        "",
+        "Clean plate layer",
+        "Input",
+        "Layer of the clean plate's EXR that holds its colour. Empty: its main R, G, B.",
+    )
+    view: str = _option(
+        "",
+        "View",
+        "Input",
+        "View of multi-view EXRs, such as left or right, of plate and clean plate alike. Empty: the first.",
+    )
+    region: str = _option(
+        "",
+        "Region",
+        "Input",
+        "Where the subject is looked for: 'x y width height' in the plate's pixels, y down. Empty: everywhere.",
+    )
     colourspace: str = _option(
         "auto",
         "Colourspace",
@@ -175,14 +199,6 @@ class MatteOptions:
         maximum=1000000,
         unit="px",
     )
-    temporal: float = _option(
-        0.0,
-        "Temporal smoothing",
-        "Edge",
-        "How strongly still areas follow their neighbour frames. 0 is off; every frame then stands alone.",
-        minimum=0.0,
-        maximum=1.0,
-    )
     bit_depth: str = _option(
         "half",
         "Bit depth",
@@ -215,6 +231,7 @@ class MatteOptions:
             object.__setattr__(self, spec.name, spec.check(getattr(self, spec.name)))
         if self.black_point >= self.white_point:
             raise ValueError("black_point must lie below white_point.")
+        parse_region(self.region)
 
     def to_dict(self) -> dict[str, Value]:
         """Only what differs from the defaults: short on the wire, stable across added options."""
@@ -231,6 +248,19 @@ class MatteOptions:
                 f"this version knows {', '.join(sorted(known))}."
             )
         return MatteOptions(**dict(values))
+
+
+def parse_region(text: str) -> Optional[tuple[int, int, int, int]]:
+    """x, y, width and height of ``MatteOptions.region``; None where it is empty. Raises ``ValueError``."""
+    if not text.strip():
+        return None
+    try:
+        x, y, width, height = (int(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"region must be 'x y width height' in whole pixels, not {text!r}.") from None
+    if width <= 0 or height <= 0:
+        raise ValueError(f"region must have a width and a height above 0, not {text!r}.")
+    return x, y, width, height
 
 
 _SPECS: tuple[OptionSpec, ...] = ()

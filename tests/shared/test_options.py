@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from matte_link.options import MatteOptions, option_specs
+from matte_link.options import MatteOptions, option_specs, parse_region
 
 
 def test_the_table_names_every_field_once_and_explains_it() -> None:
@@ -35,8 +35,17 @@ def test_only_what_differs_travels() -> None:
         ({"premultiplied": 1}, "premultiplied must be a yes or no"),
         ({"black_point": 0.5, "white_point": 0.5}, "black_point must lie below white_point"),
         ({"sharpen": 1}, "unknown option 'sharpen'"),
+        ({"temporal": 0.5}, "unknown option 'temporal'"),
+        ({"region": "1 2 3"}, "region must be 'x y width height'"),
+        ({"region": "1 2 3 4.5"}, "region must be 'x y width height'"),
+        ({"region": "1 2 0 4"}, "region must have a width"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_sentence(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         MatteOptions.from_dict(values)
+
+
+def test_a_region_is_read_with_spaces_or_commas() -> None:
+    assert parse_region("") is None and parse_region("  ") is None
+    assert parse_region("-3 4 50 60") == parse_region("-3,4, 50,60") == (-3, 4, 50, 60)
