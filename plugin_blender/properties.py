@@ -9,7 +9,7 @@ import bpy
 from . import runtime
 from .matte_link.options import MatteOptions, OptionSpec, option_specs
 
-# Said on the Image node, fixed by what the compositor works in, or not carried by single frames.
+# Said on the Image node, or fixed by what the compositor works in.
 HIDDEN = frozenset(
     {
         "colourspace",

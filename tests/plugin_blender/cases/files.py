@@ -1,5 +1,8 @@
 """Saved files: with the add-on, without it, and with it again."""
 
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
 from __future__ import annotations
 
 from pathlib import Path

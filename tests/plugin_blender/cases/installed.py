@@ -1,5 +1,8 @@
 """The zip, installed by Blender into nothing, and used."""
 
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
 from __future__ import annotations
 
 import sys

@@ -1,5 +1,8 @@
 """What goes in comes out: results, guides, stills and animations, and rendered inputs, bit for bit."""
 
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
 from __future__ import annotations
 
 from pathlib import Path

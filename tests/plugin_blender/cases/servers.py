@@ -1,5 +1,8 @@
 """No server, one of Blender's own, and one that dies in the middle."""
 
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
 from __future__ import annotations
 
 import os

@@ -1,5 +1,8 @@
 """Every kind of picture upstream: which are sent as files, and that rendered ones are exact."""
 
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
 from __future__ import annotations
 
 from pathlib import Path

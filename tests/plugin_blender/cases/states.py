@@ -1,5 +1,8 @@
 """Fresh, stale, missing; two nodes; copies; cancel; what the artist is told."""
 
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
 from __future__ import annotations
 
 import os
