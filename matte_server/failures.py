@@ -50,7 +50,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, by whatever library: only Python and CUDA have a type of their own for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, Exception) and any(words in str(error) for words in _MEMORY_WORDS)
+    speaks = isinstance(error, RuntimeError) or type(error).__module__.startswith("cv2")
+    return speaks and any(words in str(error) for words in _MEMORY_WORDS)
 
 
 # torch on the CPU, OpenCV, and C++ as pybind11 passes it on.

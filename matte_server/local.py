@@ -20,7 +20,7 @@ from matte_link.endpoint import Endpoint
 from .errors import MatteError
 from .server import PARENT_VARIABLE
 
-_START_S = 180.0
+_START_S = 300.0
 _STOP_S = 10.0
 
 

@@ -71,7 +71,7 @@ class PoolPlan:
     threads: int = 0
     roots: tuple[Path, ...] = ()
     hang_s: float = 300.0
-    start_s: float = 180.0
+    start_s: float = 300.0
     memory: int = 0
     """Bytes that each may take for its frames; 0: its share of the machine's."""
 

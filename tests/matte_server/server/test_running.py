@@ -66,7 +66,8 @@ def test_progress_names_the_stages_in_order(client: MatteClient, request_for: Ma
     client.matte(request_for(), heard.append)
     assert isinstance(heard[0], Accepted)
     stages = [event.stage for event in heard[1:] if isinstance(event, Progress)]
-    assert stages == ["start", "read", "align", "exposure", "warp", "model", "guides", "foreground", "edges", "write"]
+    pipeline = ["align", "exposure", "warp", "model", "guides", "foreground", "edges"]
+    assert stages == ["start", "read", *pipeline, "write"]
 
 
 def test_the_clean_plate_goes_over_once(client: MatteClient, request_for: Make, pictures: Pictures) -> None:
@@ -337,3 +338,30 @@ def test_a_hung_worker_is_replaced(request_for: Make) -> None:
         assert caught.value.code == "worker_hung"
         assert client.matte(request_for()).data
     assert not psutil.pid_exists(worker)
+
+
+def test_a_server_that_is_killed_and_started_again_loses_nothing(request_for: Make) -> None:
+    """Each frame arrives exactly once, whatever was under way, waiting or answered when the server was killed."""
+    first = LocalServer(["--device", "cpu"])
+    first.start()
+    address = first.endpoint.address
+    small = make_pictures((48, 64))
+    with MatteClient(first.endpoint, patience_s=120.0) as client:
+        wanted = [
+            request_for(id=f"f{number}", plate=Inline(small.plate), clean_plate=Inline(small.clean))
+            for number in range(8)
+        ]
+        for request in wanted:
+            client.submit(request)
+        arrived: list[MatteReply | Failure] = []
+        while len(arrived) < 2:
+            arrived += [answer] if (answer := client.receive(1.0)) else []
+        os.kill(first.pid, signal.SIGKILL)
+        first.stop()
+        with LocalServer(["--device", "cpu", "--bind", address]):
+            deadline = time.monotonic() + 120
+            while len(arrived) < len(wanted) and time.monotonic() < deadline:
+                arrived += [answer] if (answer := client.receive(1.0)) else []
+            assert client.receive(1.0) is None and client.outstanding == ()
+    assert all(isinstance(answer, MatteReply) for answer in arrived)
+    assert sorted(answer.id for answer in arrived) == [request.id for request in wanted]

@@ -1,0 +1,289 @@
+"""The security table: each promise, the attack that tries to break it, and the result that must come.
+
+| promise | attack | result |
+| --- | --- | --- |
+| nothing but loopback without keys | bind to every address, by number, by name and over IPv6 | refuses to start |
+| keys alone are not enough | keys, but an empty list of clients | refuses to start |
+| only listed clients (test_keys.py) | a stranger's key, a removed client, no key | not one message gets in |
+| files only inside the roots (test_running.py) | other paths, .., links to files and folders | path_refused |
+| ... also between look and use | the link is turned while requests run | never the secret's pixels |
+| message size | a part of 2 GiB; too many parts; a deep or a huge header | connection ended, or refused |
+| picture size | headers of 100,000 x 100,000 and 2,000,000,000 x 1 | too_large before memory is taken |
+| decompression | a small file that unpacks to much between the wanted channels | matte, with little memory |
+| queue and clients | more frames than allowed; more clients than allowed | busy |
+| silent peers | hundreds of connections that never speak, or speak half a greeting | others are served |
+| descriptors | more connections than the server has descriptors | it lives, and serves again afterwards |
+| slow peers (test_service.py) | a client that fetches nothing | no further frames are computed for it |
+| hostile peers | replies sent as requests; garbage at full speed (fuzz.py) | coded Failures |
+| pictures are decoded in the worker alone | what router and service import | no picture library |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+import pytest
+import zmq
+from matte_link.client import MatteClient
+from matte_link.errors import RemoteError
+from matte_link.messages import Cancel, Failure, Inline, Matte, MatteReply, OnDisk, Ping, Pong
+from matte_link.wire import MAGIC, decode, encode
+
+from matte_server import exr, keys
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.errors import MatteError
+from matte_server.local import LocalServer
+
+from .conftest import Pictures, make_pictures
+
+Make = Callable[..., Matte]
+_MIB = 1 << 20
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:*", "tcp://*:*", "tcp://[::]:*", "tcp://example.invalid:5560"])
+def test_outside_addresses_are_refused_without_keys(address: str) -> None:
+    with pytest.raises(MatteError) as caught:
+        LocalServer(["--bind", address, "--device", "cpu"]).start()
+    assert caught.value.code == "keys_needed"
+
+
+def test_keys_without_clients_are_refused(tmp_path: Path) -> None:
+    keys.make_server(tmp_path / "keys")
+    with pytest.raises(MatteError, match="No client is listed"):
+        LocalServer(["--bind", "tcp://0.0.0.0:*", "--keys", str(tmp_path / "keys")]).start()
+
+
+def test_a_link_turned_under_way_never_shows_what_is_outside(
+    client: MatteClient, request_for: Make, roots: str, tmp_path: Path, pictures: Pictures
+) -> None:
+    """The link is resolved once, and what it led to then is opened."""
+    secret = make_pictures(seed=9)
+    (tmp_path / "secret.exr").write_bytes(secret.plate)
+    inside, link = Path(roots, "inside.exr"), Path(roots, "turning.exr")
+    inside.write_bytes(pictures.plate)
+    link.symlink_to(inside)
+    stop = threading.Event()
+
+    def turn() -> None:
+        while not stop.is_set():
+            for target in (tmp_path / "secret.exr", inside):
+                fresh = Path(roots, "fresh.exr")
+                fresh.symlink_to(target)
+                fresh.replace(link)
+
+    turner = threading.Thread(target=turn)
+    turner.start()
+    wanted = exr.read_image(bytes(client.matte(request_for()).data)).pixels
+    codes = set()
+    try:
+        for _ in range(12):
+            try:
+                reply = client.matte(request_for(plate=OnDisk(str(link))))
+                np.testing.assert_array_equal(exr.read_image(bytes(reply.data)).pixels, wanted)
+                codes.add("matte")
+            except RemoteError as error:
+                codes.add(error.code)
+    finally:
+        stop.set()
+        turner.join()
+    assert codes <= {"matte", "path_refused"}
+
+
+@contextlib.contextmanager
+def dealer(server: LocalServer) -> Iterator[zmq.Socket[bytes]]:
+    """A raw peer."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    peer = context.socket(zmq.DEALER)
+    peer.setsockopt(zmq.LINGER, 0)
+    peer.connect(server.endpoint.address)
+    try:
+        yield peer
+    finally:
+        peer.close()
+        context.term()
+
+
+def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) -> object:
+    """What is said to these parts; None where nothing is."""
+    peer.send_multipart(parts)
+    return decode(peer.recv_multipart()) if peer.poll(int(seconds * 1000)) else None
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([MAGIC, b"{}", *[b""] * 7], "2 to 8 parts"),
+        ([MAGIC], "2 to 8 parts"),
+        ([MAGIC, b" " * (_MIB + 1)], "header is larger"),
+        ([b"C" * 17, b"{}"], "header is larger"),
+        ([MAGIC, b"[" * 100_000], "not JSON"),
+        ([MAGIC, b'{"type":"ping","id":"x","id2":' + b"9" * 5000 + b"}"], "not JSON"),
+    ],
+)
+def test_messages_beyond_the_limits_are_refused(server: LocalServer, parts: list[bytes], words: str) -> None:
+    with dealer(server) as peer:
+        answer = _answer(peer, parts)
+        assert isinstance(answer, Failure) and answer.code == "protocol" and words in answer.message
+
+
+def test_a_part_that_claims_too_much_ends_the_connection_before_memory_is_taken(server: LocalServer) -> None:
+    """ZMTP by hand: a greeting, READY, then the header of a frame of 2 GiB and a few of its bytes."""
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    place = urlsplit(server.endpoint.address)
+    with socket.create_connection((str(place.hostname), place.port or 0), timeout=10) as peer:
+        peer.sendall(b"\xff" + b"\0" * 8 + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" * 32)
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+        peer.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        peer.sendall(b"\x02" + struct.pack(">Q", 2 << 30) + b"x" * 1000)
+        with contextlib.suppress(ConnectionError):
+            while peer.recv(4096):
+                pass
+    # A second is the loop's longest sleep; the claim was two thousand times this allowance.
+    time.sleep(1.0)
+    assert process.memory_info().rss - before < 20 * _MIB
+    with MatteClient(server.endpoint) as client:
+        assert client.ping(10.0)
+
+
+def _claiming(data: bytes, width: int, height: int) -> bytes:
+    """An EXR whose header claims a size that is not there."""
+    claimed = bytearray(data)
+    for name in (b"dataWindow\0box2i\0", b"displayWindow\0box2i\0"):
+        at = claimed.index(name) + len(name) + 4
+        claimed[at : at + 16] = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    return bytes(claimed)
+
+
+def _peak(client: MatteClient, request: Matte) -> tuple[object, int]:
+    """A request's answer, and by how much the worker's memory rose meanwhile."""
+    worker = psutil.Process(client.status().state["workers"][0]["pid"])
+    before = peak = worker.memory_info().rss
+    client.submit(request)
+    answer = None
+    while answer is None:
+        peak = max(peak, worker.memory_info().rss)
+        answer = client.receive(0.02)
+    assert psutil.pid_exists(worker.pid)
+    return answer, peak - before
+
+
+@pytest.mark.parametrize("size", [(100_000, 100_000), (2_000_000_000, 1), (1, 2_000_000_000)])
+def test_claimed_sizes_are_refused_before_memory_is_taken(
+    client: MatteClient, request_for: Make, pictures: Pictures, size: tuple[int, int]
+) -> None:
+    claim = Inline(_claiming(pictures.plate, *size), "claim.exr")
+    answer, rose = _peak(client, request_for(plate=claim))
+    assert isinstance(answer, Failure) and answer.code in ("too_large", "unreadable")
+    # The least of the claims is 2e9 pixels: 12 GB in half. What rises here is the reader's own.
+    assert rose < 64 * _MIB
+
+
+def test_a_decompression_bomb_costs_little(client: MatteClient, request_for: Make) -> None:
+    """200 channels of black between R and B: 0.4 GB when unpacked, of which three channels are wanted."""
+    names = ("R", "G", *(f"X{number}" for number in range(200)), "B")
+    window = Window(0, 0, 1024, 512)
+    bomb = exr.encode_exr(Image(np.zeros((512, 1024, 203), np.float32), names, window, window), {}, exr.ExrFormat())
+    assert len(bomb) < _MIB
+    answer, rose = _peak(client, request_for(plate=Inline(bomb, "bomb.exr"), clean_plate=Inline(bomb, "bomb.exr")))
+    assert isinstance(answer, MatteReply | Failure)
+    # 203 channels of 1024 x 512 floats are 406 MiB; a frame of this size takes some 100 MiB itself.
+    assert rose < 250 * _MIB
+
+
+def test_queue_and_clients_are_limited(request_for: Make) -> None:
+    slow = make_pictures((640, 960))
+    arguments = ["--device", "cpu", "--frames-per-client", "2", "--frames", "3", "--clients", "2"]
+    with LocalServer(arguments) as server, contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(dealer(server)) for _ in range(3)]
+
+        def ask(peer: zmq.Socket[bytes]) -> str:
+            request = request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean))
+            peer.send_multipart([bytes(part) for part in encode(request)])
+            while peer.poll(30_000):
+                answer = decode(peer.recv_multipart())
+                if answer.id == request.id:
+                    return answer.code if isinstance(answer, Failure) else "accepted"
+            return "nothing"
+
+        assert [ask(peers[0]), ask(peers[0]), ask(peers[0])] == ["accepted", "accepted", "busy"]
+        assert [ask(peers[1]), ask(peers[2])] == ["accepted", "busy"]
+
+
+def test_silent_and_half_spoken_peers_cost_nothing(
+    client: MatteClient, server: LocalServer, request_for: Make
+) -> None:
+    place = urlsplit(server.endpoint.address)
+    with contextlib.ExitStack() as stack:
+        for number in range(300):
+            peer = stack.enter_context(socket.create_connection((str(place.hostname), place.port or 0), timeout=10))
+            if number % 2:
+                peer.sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f"[: number % 10])
+        assert client.matte(request_for(), timeout_s=120).data
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set as Linux has it")
+def test_more_connections_than_descriptors_end_no_server(request_for: Make) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        server = LocalServer(["--device", "cpu"])
+        server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        place = urlsplit(server.endpoint.address)
+        with MatteClient(server.endpoint, patience_s=60.0) as client:
+            worker = client.status(20.0).state["workers"][0]["pid"]
+            with contextlib.ExitStack() as stack:
+                for _ in range(300):
+                    peer = stack.enter_context(socket.socket())
+                    peer.settimeout(0.2)
+                    with contextlib.suppress(OSError):
+                        peer.connect((str(place.hostname), place.port or 0))
+                # Who was connected before is heard; there may be no descriptor for a picture now.
+                assert client.ping(20.0)
+            answer = client.matte(request_for(), timeout_s=120)
+            assert answer.data and client.status(20.0).state["workers"][0]["pid"] == worker
+    finally:
+        server.stop()
+
+
+def test_a_reply_is_refused_as_a_request(server: LocalServer) -> None:
+    with dealer(server) as peer:
+        answer = _answer(peer, [bytes(part) for part in encode(Pong("x", "1", 1))])
+        assert isinstance(answer, Failure) and answer.code == "protocol"
+        assert isinstance(_answer(peer, [bytes(part) for part in encode(Ping("y"))]), Pong)
+
+
+def test_router_and_service_cannot_decode_a_picture() -> None:
+    """EXRs are decoded in the worker: nothing that the server's loop is made of knows a picture library."""
+    script = (
+        "import sys, matte_server.server; "
+        "print(*{'OpenImageIO', 'cv2', 'av', 'PIL', 'torch', 'matte_server.exr'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_an_id_of_another_client_cannot_be_cancelled(server: LocalServer, request_for: Make) -> None:
+    with MatteClient(server.endpoint) as owner, dealer(server) as stranger:
+        request = replace(request_for(), id="owned")
+        owner.submit(request)
+        assert _answer(stranger, [bytes(part) for part in encode(Cancel("c", "owned"))], 0.5) is None
+        answer = owner.receive(60.0)
+        assert isinstance(answer, MatteReply)
