@@ -238,7 +238,8 @@ def test_deadline_takes_the_bundle_unchanged(
     (tmp_path / "home").mkdir()
     env = {**farm_service, "HOME": str(tmp_path / "home")}
     run(deadline, "bundle", "submit", str(folder), "--yes", "--farm-id", _FARM, "--queue-id", _QUEUE,
-        "--known-asset-path", str(shot.folder), "--require-paths-exist", "--save-debug-snapshot", str(tmp_path / "snapshot"), env=env)  # fmt: skip
+        "--known-asset-path", str(shot.folder), "--require-paths-exist",
+        "--save-debug-snapshot", str(tmp_path / "snapshot"), env=env)  # fmt: skip
     call = json.loads((tmp_path / "snapshot" / "create_job_args.json").read_text())
     assert call["template"] == (folder / "template.yaml").read_text()
     assert call["parameters"]["ChunkSize"] == {"int": "4"}

@@ -1,0 +1,49 @@
+"""The systemd unit and the container file say what the command line takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from matte_server import farm
+from matte_server.cli import parser
+
+EXAMPLES = Path(farm.__file__).with_name("examples")
+
+
+def _unit() -> str:
+    return (EXAMPLES / "cleanplate.service").read_text()
+
+
+def test_the_units_command_is_one_of_ours() -> None:
+    command = re.search(r"^ExecStart=((?:.*\\\n)*.*)$", _unit(), re.MULTILINE)
+    assert command
+    program, *words = shlex.split(command.group(1).replace("\\\n", " "))
+    parsed = parser().parse_args(words)
+    assert Path(program).name == "cleanplate" and parsed.metrics == "127.0.0.1:9560" and parsed.log == "json"
+
+
+def test_the_containers_command_is_one_of_ours_and_has_keys() -> None:
+    text = (EXAMPLES / "Containerfile").read_text()
+    words = [*json.loads(re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[0]),
+             *json.loads(re.findall(r"^CMD (.*)$", text, re.MULTILINE)[0])]  # fmt: skip
+    parsed = parser().parse_args(words[1:])
+    assert parsed.bind == "tcp://0.0.0.0:5560" and parsed.keys == Path("/keys")
+    # Whatever is copied into the image is in the checkout.
+    for line in re.findall(r"^COPY (.*)$", text, re.MULTILINE):
+        assert all((EXAMPLES.parents[2] / name).exists() for name in line.split()[:-1])
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "cleanplate.service"
+    unit.write_text(_unit().replace("/opt/cleanplate/bin/cleanplate", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
+    assert done.returncode == 0 and "cleanplate.service" not in done.stderr, done.stderr
