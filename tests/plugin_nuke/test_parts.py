@@ -187,7 +187,7 @@ def test_plain_exr_is_exr(tmp_path: Path) -> None:
     assert (spec_read.full_width, spec_read.full_height) == (16, 12)
     assert spec_read.getattribute("PixelAspectRatio") == 2.0 and spec_read.getattribute("camera:lens") == "50"
     # OpenImageIO orders the channels R, G, B, A whatever their order in the file.
-    assert np.array_equal(image.get_pixels(oiio.FLOAT), np.asarray(rows, np.float32))
+    assert np.array_equal(np.asarray(image.get_pixels(oiio.FLOAT)), np.asarray(rows, np.float32))
     again = plain_exr.read(tmp_path / "a.exr")
     assert again.at(-2, 3, "R") == 0.25 and again.at(4, 7, "G") == -4.0 and again.at(5, 7, "G") == 0.0
     assert again.attributes["camera:lens"] == "50" and again.display == (0, 0, 16, 12)
