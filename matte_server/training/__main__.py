@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import torch
 
+from ..errors import MatteError
 from ..evaluate import LABELS, shown
 from ..models.protocols import MattingModel
 from ..models.registry import load_model
@@ -33,7 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     _add_package(commands)
     _add_benchmark(commands)
     options = parser.parse_args(arguments)
-    result: int = options.run(options)
+    try:
+        result: int = options.run(options)
+    except (MatteError, FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return result
 
 
@@ -66,6 +71,7 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("--steps", type=int, default=defaults.steps)
     parser.add_argument("--minutes", type=float, default=defaults.minutes)
     parser.add_argument("--batch", type=int, default=defaults.batch)
+    parser.add_argument("--slots", type=int, default=defaults.slots, help="composites kept ready in memory")
     parser.add_argument("--rate", type=float, default=defaults.learning_rate, help="learning rate at the start")
     parser.add_argument("--decay", type=float, default=defaults.decay_steps, help="steps after which it is halved")
     parser.add_argument("--makers", type=int, default=defaults.makers, help="processes that compose (CPU only)")
@@ -83,6 +89,7 @@ def _train(options: argparse.Namespace) -> int:
     }.get(options.without, Faults())
     setup = TrainSetup(
         bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,
+        slots=options.slots,
         learning_rate=options.rate, decay_steps=options.decay, steps=options.steps, minutes=options.minutes,
         makers=options.makers, threads=options.threads, seed=options.seed, faults=faults,
     )  # fmt: skip

@@ -1,0 +1,109 @@
+"""What our own network costs, against V2 MobileNetV2 in the same process, in turn, at the same precision.
+
+    python -m tests.benchmarks.bench_cleanplate [--repeat 5] [--threads 1] [--size 1920x1080 --size 3840x2160]
+
+Medians and their ratio. V2 runs channels-last with weights filled by rule (a checkpoint would cost the same) and its
+own settings for that size. The picture is a disc with a ragged edge before a wall, with grain: the refined places lie
+as they do around a subject. For ours the whole of ``predict`` counts, for V2 the network alone. ``--peak`` measures
+the memory of one frame of ours instead, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from matte_server.models.cleanplate import CleanplateModel
+from matte_server.models.networks.bgm2 import Bgm2, Refinement
+from matte_server.models.protocols import FrameTensors, ModelSettings
+from tests.matte_server.models.filled import filled
+
+V2_SETTINGS = {1: (0.25, 80_000), 2: (0.125, 320_000)}
+"""V2's authors' choice of (coarse scale, refined pixels) for HD and, from 3000 pixels on, for 4K."""
+
+
+def scene(width: int, height: int) -> tuple[Tensor, Tensor]:
+    """Plate and clean plate."""
+    dice = torch.Generator().manual_seed(1)
+    wall = torch.rand((1, 3, height, width), generator=dice) * 0.2 + 0.1
+    y = torch.linspace(-1, 1, height)[:, None]
+    x = torch.linspace(-width / height, width / height, width)[None]
+    ragged = 0.7 + 0.05 * torch.sin(60 * torch.atan2(y, x))
+    alpha = ((ragged - torch.hypot(x, y)) * height / 8).clamp(0, 1)
+    plate = wall * (1 - alpha) + torch.tensor([0.5, 0.2, 0.1]).view(1, 3, 1, 1) * alpha
+    return plate + 0.003 * torch.randn(wall.shape, generator=dice), wall
+
+
+def v2_network() -> Bgm2:
+    net = Bgm2(backbone="mobilenetv2")
+    net.load_state_dict(filled(net.state_dict(), "v2_mobilenetv2"))
+    return net.eval().to(memory_format=torch.channels_last)
+
+
+def in_turn(runs: list[Callable[[], object]], repeat: int) -> list[float]:
+    """Median seconds of each, run in turn after one run that does not count."""
+    seconds: list[list[float]] = [[] for _ in runs]
+    for number in range(repeat + 1):
+        for run, found in zip(runs, seconds, strict=True):
+            began = time.perf_counter()
+            run()
+            if number:
+                found.append(time.perf_counter() - began)
+    return [statistics.median(found) for found in seconds]
+
+
+@torch.inference_mode()
+def compare(width: int, height: int, repeat: int, ours: CleanplateModel, theirs: Bgm2) -> None:
+    plate, clean = scene(width, height)
+    frame = FrameTensors(plate, clean, torch.ones_like(plate[:, :1]))
+    scale, pixels = V2_SETTINGS[2 if width > 3000 else 1]
+    pair = [x.contiguous(memory_format=torch.channels_last) for x in (plate, clean)]
+    own, v2 = in_turn(
+        [
+            lambda: ours.predict(frame, ModelSettings(), lambda: None),
+            lambda: theirs(pair[0], pair[1], scale, Refinement("sampling", pixels)),
+        ],
+        repeat,
+    )
+    print(f"{width}x{height:<6} cleanplate {own:8.3f} s   V2 MobileNetV2 {v2:8.3f} s   ratio {own / v2:6.3f}")
+
+
+@torch.inference_mode()
+def peak(width: int, height: int, model: CleanplateModel) -> None:
+    """Resident memory of one frame beyond its inputs."""
+    plate, clean = scene(width, height)
+    frame = FrameTensors(plate, clean, torch.ones_like(plate[:, :1]))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model.predict(frame, ModelSettings(), lambda: None)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{width}x{height}: peak {after / 2**20:.2f} GiB, {before / 2**20:.2f} GiB before the first frame")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--size", action="append", default=[], metavar="WxH")
+    parser.add_argument("--peak", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"load {os.getloadavg()[0]:.1f}, {options.threads} thread(s), float32")
+    ours = CleanplateModel.load("", torch.device("cpu"))
+    theirs = v2_network()
+    for size in options.size or ["1920x1080", "3840x2160"]:
+        width, height = (int(side) for side in size.split("x"))
+        if options.peak:
+            peak(width, height, ours)
+        else:
+            compare(width, height, options.repeat, ours, theirs)
+
+
+if __name__ == "__main__":
+    main()

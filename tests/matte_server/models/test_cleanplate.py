@@ -1,0 +1,91 @@
+"""Our own network at work: the packaged weights, frames of any size, blocks that change nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from matte_server.models.cleanplate import CleanplateModel
+from matte_server.models.networks.cleanplate import decode, encode, octaves_for
+from matte_server.models.protocols import FrameTensors, ModelSettings
+
+# Blocks of another number are summed in another order in float32: 1e-6 measured, 1e-5 promised.
+SAME = 1e-5
+
+
+@pytest.fixture(scope="module")
+def model() -> CleanplateModel:
+    return CleanplateModel.load("", torch.device("cpu"))
+
+
+def frame(height: int, width: int, subject: bool = True, bright: float = 1.0) -> FrameTensors:
+    """A ragged disc before a noisy wall, grain in both plates."""
+    dice = torch.Generator().manual_seed(4)
+    wall = torch.rand((1, 3, height, width), generator=dice) * 0.3 + 0.1
+    y = torch.linspace(-1, 1, height)[:, None]
+    x = torch.linspace(-width / height, width / height, width)[None]
+    ragged = 0.5 + 0.08 * torch.sin(40 * torch.atan2(y, x))
+    alpha = ((ragged - torch.hypot(x, y)) * height / 4).clamp(0, 1)[None, None] * float(subject)
+    colour = torch.tensor([0.5, 0.2, 0.1]).view(1, 3, 1, 1) * bright
+
+    def grain() -> Tensor:
+        return 0.004 * torch.randn(wall.shape, generator=dice)
+
+    plate = wall * (1 - alpha) + colour * alpha + grain()
+    return FrameTensors(plate, wall + grain(), torch.ones_like(alpha))
+
+
+def run(model: CleanplateModel, given: FrameTensors, tile: int = 0) -> Tensor:
+    return model.predict(given, ModelSettings(tile=tile), lambda: None).alpha
+
+
+@pytest.mark.parametrize("size", [(270, 480), (531, 777)], ids=str)
+def test_the_working_tile_changes_nothing(model: CleanplateModel, size: tuple[int, int]) -> None:
+    given = frame(*size)
+    first = run(model, given, 32)
+    for tile in (64, 96, 512, 4096):
+        assert float((run(model, given, tile) - first).abs().max()) <= SAME
+
+
+def test_the_same_frame_gives_the_same_bits(model: CleanplateModel) -> None:
+    given = frame(200, 300)
+    assert torch.equal(run(model, given), run(model, given))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 33), (100, 700), (513, 64)], ids=str)
+def test_any_size(model: CleanplateModel, size: tuple[int, int]) -> None:
+    answer = model.predict(frame(*size), ModelSettings(), lambda: None)
+    assert answer.alpha.shape == (1, 1, *size) and answer.confidence.shape == (1, 1, *size)
+    assert answer.foreground is not None and answer.foreground.shape == (1, 3, *size)
+    assert float(answer.alpha.min()) >= 0 and float(answer.alpha.max()) <= 1
+    assert bool(torch.isfinite(answer.foreground).all())
+
+
+def test_a_subject_is_found(model: CleanplateModel) -> None:
+    alpha = run(model, frame(270, 480))[0, 0]
+    assert float(alpha[130:140, 235:245].min()) > 0.9
+    assert float(alpha[:20].max()) < 0.05
+
+
+def test_an_empty_frame_has_no_alpha(model: CleanplateModel) -> None:
+    # The issue's figure for empty frames.
+    assert float(run(model, frame(270, 480, subject=False)).mean()) <= 1e-4
+
+
+@pytest.mark.parametrize("bright", [4.0, 60.0])
+def test_light_above_1_stays_subject(model: CleanplateModel, bright: float) -> None:
+    alpha = run(model, frame(270, 480, bright=bright))[0, 0]
+    assert bool(torch.isfinite(alpha).all())
+    assert float(alpha[130:140, 235:245].min()) > 0.9
+
+
+def test_the_encoding_has_an_inverse() -> None:
+    values = torch.tensor([-2.0, -0.1, 0.0, 1e-4, 0.18, 1.0, 1.5, 40.0])
+    # float32 through a square and an exponential: 1e-5 relative.
+    assert torch.allclose(decode(encode(values)), values, rtol=1e-5, atol=1e-6)
+    assert bool((encode(values).diff() > 0).all())
+
+
+def test_octaves() -> None:
+    assert [octaves_for(1, side) for side in (100, 1024, 1025, 2048, 4096, 8192)] == [1, 1, 2, 2, 3, 4]

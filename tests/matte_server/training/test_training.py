@@ -1,0 +1,201 @@
+"""Material, composites, losses, the loop, packaging: each on a few small pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.exr import write_image
+from matte_server.models.cleanplate import read_network
+from matte_server.models.networks.cleanplate import CleanplateNet
+from matte_server.training.__main__ import main
+from matte_server.training.backgrounds import background
+from matte_server.training.bank import Bank, calm, renders
+from matte_server.training.composite import Composite, Dice, Faults, compose
+from matte_server.training.losses import training_losses
+from matte_server.training.procedural import subject
+
+SIZE = (96, 128)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def bank_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bank of two procedural subjects and sets; there are no panoramas."""
+    folder = tmp_path_factory.mktemp("bank")
+    (folder / "hdri").mkdir()
+    code = main(["fill", str(folder), "--hdri", str(folder / "hdri"), "--subjects", "2", "--sets", "2"])
+    assert code == 0
+    return folder
+
+
+def composite(
+    seed: int, subjects: int = 1, faults: Faults | None = None, size: tuple[int, int] = SIZE
+) -> Composite:
+    rng = np.random.default_rng(seed)
+    layers = [torch.from_numpy(np.moveaxis(subject(rng, 96), -1, 0).copy()) for _ in range(subjects)]
+    scene = torch.from_numpy(np.moveaxis(background(rng, [], *size), -1, 0).copy())
+    dice = Dice(np.random.default_rng(seed), torch.Generator().manual_seed(seed))
+    return compose(dice, layers, scene, size, faults or Faults())
+
+
+def test_the_same_seeds_give_the_same_composite() -> None:
+    first, second = composite(5), composite(5)
+    assert all(torch.equal(getattr(first, name), value) for name, value in vars(second).items())
+    assert not torch.equal(first.plate, composite(6).plate)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_composites_are_what_they_say(seed: int) -> None:
+    sample = composite(seed)
+    for name in ("plate", "clean", "foreground"):
+        value = getattr(sample, name)
+        assert value.shape == (3, *SIZE) and bool(torch.isfinite(value).all())
+    for name in ("alpha", "coverage", "core", "holdout"):
+        value = getattr(sample, name)
+        assert value.shape == (1, *SIZE) and float(value.min()) >= 0 and float(value.max()) <= 1
+    assert not bool((sample.core.bool() & (sample.alpha < 0.9)).any())
+    assert not bool((sample.holdout.bool() & (sample.alpha > 0.1)).any())
+
+
+def test_an_empty_frame_has_no_alpha() -> None:
+    assert float(composite(3, subjects=0).alpha.max()) == 0.0
+
+
+def test_blending_is_linear_unless_the_ablation_says_otherwise() -> None:
+    """Where the subject covers all or nothing both ways agree; where it is partial they do not."""
+    linear, video = composite(1), composite(1, faults=Faults(linear_light=False))
+    assert torch.equal(linear.alpha, video.alpha)
+    partial = ((linear.alpha > 0.2) & (linear.alpha < 0.8)).expand(3, -1, -1)
+    difference = (linear.plate - video.plate).abs()
+    assert bool(partial.any())
+    assert float(difference[partial].mean()) > 10 * float(difference[~partial].mean())
+
+
+def test_misalignment_can_be_switched_off() -> None:
+    """The clean plate of an empty frame without misalignment is the plate but for light and noise: its edges stay
+    where they are, so the two correlate better than with it."""
+
+    def likeness(strength: float) -> float:
+        values = []
+        for seed in range(20, 32):
+            sample = composite(seed, subjects=0, faults=Faults(misalignment=strength))
+            pair = torch.stack([sample.plate.mean(0).flatten(), sample.clean.mean(0).flatten()])
+            values.append(float(torch.corrcoef(pair)[0, 1]))
+        return float(np.mean(values))
+
+    assert likeness(0.0) > likeness(3.0)
+
+
+@pytest.mark.parametrize("octaves", [0, 1, 2])
+def test_every_weight_learns(octaves: int) -> None:
+    samples = [composite(seed, size=(192, 192)) for seed in (1, 2)]
+    batch = {name: torch.stack([getattr(sample, name) for sample in samples]) for name in vars(samples[0])}
+    net = CleanplateNet()
+    torch.nn.init.normal_(net.refiner.last.weight, 0, 0.01)  # starts as zero, which hides what is before it
+    losses = training_losses(net, batch, octaves, torch.Generator().manual_seed(0))
+    losses.total.backward()  # type: ignore[no-untyped-call]
+    assert np.isfinite(losses.parts["total"])
+    still = [name for name, weight in net.named_parameters() if weight.grad is None]
+    assert still == ([] if octaves else [name for name in still if name.startswith("refiner")])
+
+
+def test_training_goes_on_where_it_stopped(bank_folder: Path, tmp_path: Path) -> None:
+    """Two steps from given weights, two more from the checkpoint; the average is packaged and read again."""
+    start = tmp_path / "start.safetensors"
+    net = CleanplateNet()
+    save_file({name: value for name, value in net.state_dict().items() if "num_batches" not in name}, start)
+    run = tmp_path / "run"
+    common = ["train", str(run), "--bank", str(bank_folder), "--batch", "2", "--slots", "4"]
+    assert main([*common, "--steps", "2", "--init", str(start)]) == 0
+    first = load_file(run / "average.safetensors")
+    assert main([*common, "--steps", "4"]) == 0
+    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    assert saved["step"] == 4
+    name = "coarse.head.weight"
+    origin = load_file(start)[name]
+    # Four steps of a warm-up that reaches 1e-3 after 200: each moves a weight by at most about 2e-5.
+    assert 0 < float((first[name] - origin).abs().max()) < 1e-3
+    assert main(["package", str(run / "average.safetensors"), str(tmp_path / "shipped.safetensors")]) == 0
+    shipped = read_network(tmp_path / "shipped.safetensors").state_dict()[name]
+    # Half precision keeps 11 bits.
+    assert torch.allclose(shipped.float(), load_file(run / "average.safetensors")[name], rtol=2**-10, atol=1e-6)
+
+
+def test_curves(tmp_path: Path) -> None:
+    rows = [{"step": 100 * n, "total": 0.5 / n, "coarse": 0.2 / n, "fine": 0.0} for n in range(1, 9)]
+    (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    assert main(["curves", str(tmp_path / "curves.png"), str(tmp_path)]) == 0
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture is not None and len(np.unique(picture.reshape(-1, 3), axis=0)) > 3
+
+
+def write_render(folder: Path, name: str, split: str, level: float = 0.4) -> None:
+    """A disc of alpha 1 in grey, as scenes write a subject."""
+    y, x = np.mgrid[0:80, 0:64].astype(np.float32)
+    alpha = np.clip(25 - np.hypot(x - 32, y - 40), 0, 1)
+    pixels = np.dstack([alpha * level] * 3 + [alpha]).astype(np.float32)
+    window = Window(0, 0, 64, 80)
+    write_image(folder / f"{name}.exr", Image(pixels, ("R", "G", "B", "A"), window, window, premultiplied=True))
+    (folder / f"{name}.json").write_text(json.dumps({"split": split, "hard": ["a disc"]}))
+
+
+def test_a_bank_takes_only_finished_training_renders(bank_folder: Path, tmp_path: Path) -> None:
+    write_render(tmp_path, "a", "train")
+    write_render(tmp_path, "b", "heldout")
+    write_render(tmp_path, "c", "train")
+    (tmp_path / "c.json").unlink()
+    assert [path.stem for path in renders(tmp_path, "train")] == ["a"]
+    bank = Bank(bank_folder, tmp_path, CPU)
+    assert bank.refresh() == 5  # two subjects, two sets, one render
+    assert bank.refresh() == 0
+    write_render(tmp_path, "d", "train")
+    assert bank.refresh() == 1 and len(bank.people) == 2
+
+
+def test_calm_keeps_alpha_and_takes_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    alpha = np.zeros((64, 64, 1), np.float32)
+    alpha[8:56, 8:56] = 1
+    noisy = np.dstack([np.clip(0.3 + rng.normal(0, 0.1, (64, 64, 3)), 0, None) * alpha, alpha]).astype(np.float32)
+    quiet = calm(noisy)
+    assert np.array_equal(quiet[..., 3], noisy[..., 3])
+    inside = (slice(12, 52), slice(12, 52), slice(0, 3))
+    # A Gaussian of sigma 1.4 averages about 4 pi 1.4^2 = 25 pixels: a fifth of the noise.
+    assert quiet[inside].std() < 0.35 * noisy[inside].std()
+    assert abs(float(quiet[inside].mean() - noisy[inside].mean())) < 0.02
+
+
+def test_the_benchmark_is_the_same_every_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Panoramas by the held-out names, one held-out render: twice the same figures."""
+    folder, panoramas = tmp_path / "renders", tmp_path / "hdri"
+    folder.mkdir()
+    panoramas.mkdir()
+    write_render(folder, "b", "heldout")
+    rng = np.random.default_rng(1)
+    picture = cv2.resize(rng.uniform(0.05, 1, (16, 32, 3)).astype(np.float32), (256, 128))
+    assert cv2.imwrite(str(panoramas / "st_fagans_interior_1k.hdr"), picture)
+    reports = []
+    for number in range(2):
+        report = tmp_path / f"{number}.json"
+        arguments = [str(folder), "--hdri", str(panoramas), "--every", "23", "--json", str(report)]
+        assert main(["benchmark", *arguments]) == 0
+        facts = json.loads(report.read_text())
+        reports.append({name: {**summary, "cpu_seconds": 0} for name, summary in facts.items()})
+    assert reports[0] == reports[1]
+    assert set(reports[0]) == {"cleanplate", "difference"}
+    assert reports[0]["cleanplate"]["hard"]["a disc"]["mad"] > 0
+    assert "ratio" in capsys.readouterr().out
+
+
+def test_a_benchmark_without_renders_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", str(tmp_path), "--hdri", str(tmp_path)]) == 2
+    assert "--split heldout" in capsys.readouterr().err
