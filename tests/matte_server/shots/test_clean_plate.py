@@ -89,7 +89,11 @@ def test_the_command_builds_and_says_how_sure_it_is(
     said = capsys.readouterr()
     coverage = exr.read_image(clean, layer="coverage").pixels[..., 0]
     known = coverage > 0
-    assert known.mean() > 0.9
+    # The flat disc is the same for up to five of twelve frames, so in its path the vote may be too close; above and
+    # below it everything within every frame's reach (9 and 5 px of drift, and the filter) is known.
+    assert known[8:34, 12:-12].all()
+    assert known[88:-8, 12:-12].all()
+    assert known.mean() > 0.8
     assert code == (0 if known.all() else 1)
     assert ("Not enough evidence" in said.err) == (not known.all())
     true = exr.read_image(moving_shot / "true.exr").rgb
