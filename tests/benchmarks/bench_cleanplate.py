@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.bench_cleanplate [--repeat 5] [--threads 1] [--size 1920x1080 --size 3840x2160]
 
-Medians and their ratio. V2 runs channels-last with weights filled by rule (a checkpoint would cost the same) and its
-own settings for that size. The picture is a disc with a ragged edge before a wall, with grain: the refined places lie
-as they do around a subject. For ours the whole of ``predict`` counts, for V2 the network alone. ``--peak`` measures
-the memory of one frame of ours instead, in a process of its own.
+Medians and their ratio. V2 runs channels-last with weights filled by rule (a checkpoint would cost the same) and
+its own settings for that size. The picture is a disc with a ragged edge before a wall, with grain: the refined
+places lie as they do around a subject. For ours the whole of ``predict`` counts, for V2 the network alone.
+``--peak`` measures the memory of one frame of ours instead.
 """
 
 from __future__ import annotations
