@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sheet(frames: Sequence[ShotFrame]) -> Any:
-    step = max(1, len(frames) // _ROWS)
-    chosen = frames[::step][:_ROWS]
+    spread = np.linspace(0, len(frames) - 1, min(_ROWS, len(frames))).round().astype(int)
+    chosen = [frames[index] for index in spread]
     rows = [_row(frame) for frame in chosen]
     titles = [f"frame {frame.frame}:" for frame in chosen]
     return contact_sheet(rows, titles, "Cleanplate demo: plate and clean plate in, alpha and foreground out")

@@ -52,10 +52,10 @@ class ReviewFiles:
 
 
 def review_folder(shot: Shot) -> Path:
-    """Where a shot's review goes: beside its first matte, named after it."""
-    output = shot.frames[0].output
-    stem = output.stem.rstrip("0123456789").rstrip("._-") or "shot"
-    return output.with_name(f"{stem}.review")
+    """Where a shot's review goes: beside its mattes, named after what their names have in common."""
+    stems = {frame.output.stem.rstrip("0123456789").rstrip("._-") for frame in shot.frames}
+    stem = stems.pop() if len(stems) == 1 else ""
+    return shot.frames[0].output.with_name(f"{stem or 'shot'}.review")
 
 
 def write_review(shot: Shot, report: ShotReport, folder: Path, tick: Tick = _no_tick) -> ReviewFiles:

@@ -160,6 +160,8 @@ def test_the_review_lies_beside_the_mattes_and_is_named_after_them(shot: Shot) -
     assert review_folder(shot) == first.output.parent / "matte.review"
     still = replace(shot, frames=(replace(first, output=Path("out/portrait.exr")),))
     assert review_folder(still) == Path("out/portrait.review")
+    people = [replace(first, output=Path(f"out/{name}.exr")) for name in ("anna", "ben")]
+    assert review_folder(replace(shot, frames=tuple(people))) == Path("out/shot.review")
 
 
 def test_the_clean_plate_is_shown_where_the_frame_had_it() -> None:
