@@ -220,7 +220,8 @@ class Bench:
 
     def expect_tidy(self, node: host.Node) -> None:
         """No plate is left on disk, and the inner Writes are disabled and nameless."""
-        left = [path for path in self.folder.rglob("*") if ".plates" in path.parts or path.suffix == ".tmp"]
+        every = self.folder.rglob("*")
+        left = [path for path in every if path.name.startswith(".plates") or path.suffix == ".tmp"]
         expect(not left, f"left behind: {left}")
         for name in spec.WRITES.values():
             write = host.inner(node, name)

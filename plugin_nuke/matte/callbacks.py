@@ -169,7 +169,7 @@ def on_change() -> None:
     is_setting = knob in spec.option_names() or knob in ("send_guides", "cache_dir")
     if not is_setting and knob not in _INPUT_CHANGES:
         return
-    run.check(node, deep=False)
+    run.check(node, deep=knob == "showPanel")
     if host.has_window() and host.value(node, "auto_update") and knob != "showPanel":
         _update_soon(node)
 

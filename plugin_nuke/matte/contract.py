@@ -306,7 +306,7 @@ def no_server(bench: Bench) -> Iterator[Wait]:
     expect("No matting server answers at tcp://127.0.0.1:9" in bench.status(node), bench.status(node))
     # Two seconds of patience, and what it takes to look at the script before.
     expect(time.monotonic() - started < 4.0, "it took too long to say so")
-    expect(not list(bench.folder.rglob("*.%V*")) and not list(bench.folder.rglob(".plates")), "plates were made")
+    expect(not list(bench.folder.rglob("*.%V*")) and not list(bench.folder.rglob(".plates*")), "plates were made")
     bench.expect_tidy(node)
 
 

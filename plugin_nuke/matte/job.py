@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from . import manifest
 from .fingerprint import FrameKey, frame_file
 
 ROLES = ("src", "clean", "core", "holdout")
-_PLATES = ".plates"
+_PLATES = ".plates-"
 _BYTES_A_PIXEL = 12
 # Names by which Nuke's own configurations call the spaces that the server knows under others.
 _LINEAR = ("linear", "scene_linear", "utility - linear - srgb", "linear rec.709 (srgb)")
@@ -60,6 +61,8 @@ class Plan:
     still_clean: bool = False
     hints: Mapping[str, str] = field(default_factory=dict)
     priority: str = "interactive"
+    token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    """Keeps this plan's plates apart from those of a farm's other tasks, which share the folder of results."""
 
     @property
     def total(self) -> int:
@@ -72,7 +75,7 @@ class Plan:
 
     def plates_folder(self) -> str:
         """Where this plan's plates lie until they were sent."""
-        return f"{self.folder}/{_PLATES}"
+        return f"{self.folder}/{_PLATES}{self.token}"
 
     def plate_pattern(self, role: str) -> str:
         """The name that the Write of ``role`` is given."""

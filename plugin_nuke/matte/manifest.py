@@ -101,7 +101,7 @@ def clear(node_folder: str) -> int:
     for path in _ours(Path(node_folder)):
         try:
             path.unlink()
-            count += path.suffix == ".exr"
+            count += path.name.startswith("matte.")
         except OSError as error:
             trouble = error
     for folder in sorted(_folders(Path(node_folder)), key=lambda one: len(one.parts), reverse=True):
@@ -115,9 +115,12 @@ def clear(node_folder: str) -> int:
 def _ours(folder: Path) -> Iterable[Path]:
     yield from folder.glob("*/matte.*.exr")
     yield from folder.glob(f"*/{_RECORDS}/*.json")
+    # Plates are deleted once they were sent; these are of a host that was ended by force meanwhile.
+    yield from folder.glob("*/.plates-*/*.exr*")
 
 
 def _folders(folder: Path) -> Iterable[Path]:
     yield folder
     yield from (path for path in folder.glob("*") if path.is_dir())
     yield from (path for path in folder.glob(f"*/{_RECORDS}") if path.is_dir())
+    yield from (path for path in folder.glob("*/.plates-*") if path.is_dir())

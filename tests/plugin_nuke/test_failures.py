@@ -225,6 +225,18 @@ def test_the_label_shows_the_state_and_leaves_others_alone(bench: Bench, window:
     assert _host.autolabel(other) == "Group1"
 
 
+def test_opening_the_panel_looks_at_the_sources(bench: Bench, window: State) -> None:
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    press(window, bench, node)
+    node.showControlPanel()
+    assert bench.status(node) == "up to date"
+    os.utime(shot / "clean.exr", (1, 1))
+    node.showControlPanel()
+    assert bench.status(node) == "stale: the sources of frame 1 changed"
+    assert not window.callback_errors
+
+
 def test_a_lost_record_means_the_frame_is_made_again(bench: Bench, window: State) -> None:
     node = bench.node(bench.shot((1, 2)), 1, 2)
     press(window, bench, node)

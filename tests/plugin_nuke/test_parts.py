@@ -16,8 +16,8 @@ from matte import fingerprint, job, manifest, plain_exr, spec
 from matte.fingerprint import FrameKey
 from matte.manifest import Record
 from matte.plain_exr import Plain
-from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS
-from matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
+from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
+from matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished, LocalFile
 from matte_link.options import MatteOptions
 
 
@@ -135,6 +135,30 @@ def test_results_folders_are_absolute() -> None:
     assert job.shown_folder(spec.NOT_PROCESSED) == ""
 
 
+def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> None:
+    keys = {(frame, "main"): FrameKey("h", "f") for frame in (1, 2)}
+    plans = [
+        job.Plan("id", str(tmp_path), (1, 2), ("main",), MatteOptions(), Endpoint(), keys, still_clean=True)
+        for _ in range(2)
+    ]
+    for plan in plans:
+        for role in plan.roles:
+            for frame in plan.to_render(role, "main"):
+                file = Path(plan.plate_file(role, frame, "main"))
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(b"plate")
+    job.remove_plates(plans[0])
+    (left,) = tmp_path.iterdir()
+    assert left == Path(plans[1].plates_folder())
+    assert sorted(path.name for path in left.iterdir()) == [
+        "clean.main.0001.exr",
+        "src.main.0001.exr",
+        "src.main.0002.exr",
+    ]
+    sent = [task.clean_plate for task in job.tasks(plans[1], "main")]
+    assert sent == [LocalFile(str(left / "clean.main.0001.exr"))] * 2
+
+
 def test_the_tally_in_words() -> None:
     tally = job.Tally(4)
     for event in (
@@ -174,6 +198,9 @@ def test_records(tmp_path: Path) -> None:
     Path(manifest.result_file(folder, 1, "main")).write_bytes(b"exr")
     assert manifest.has_result(folder, 1, "main", good.key)
     assert not manifest.has_result(folder, 1, "main", FrameKey("h", "other"))
+    left = tmp_path / "id" / "key" / ".plates-0123abcd" / "src.main.0001.exr"
+    left.parent.mkdir()
+    left.write_bytes(b"plate of a host that was killed")
     assert manifest.clear(str(tmp_path / "id")) == 1 and not (tmp_path / "id").exists()
 
 
