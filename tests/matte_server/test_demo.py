@@ -66,7 +66,7 @@ def test_the_shot_is_what_it_says() -> None:
         assert ((alpha > 0.02) & (alpha < 0.98)).mean() > 0.08
 
 
-def test_plate_minus_clean_plate_is_noise_only_where_the_truth_says_there_is_nothing() -> None:
+def test_plate_and_clean_plate_differ_where_the_truth_says_that_she_is() -> None:
     """The truth is the plate's own: the two pictures differ under the subject, and by camera, exposure and noise
     elsewhere."""
     shot = demo_shot()
@@ -74,9 +74,10 @@ def test_plate_minus_clean_plate_is_noise_only_where_the_truth_says_there_is_not
     _, truth = frames(shot.truth)[0]
     difference = np.abs(exr.read_image(plate).rgb - exr.read_image(Path(shot.clean_plate)).rgb).mean(-1)
     alpha = channel(truth, "A")
-    plaster = (slice(150, 330), slice(235, 270))
+    plaster = (slice(20, 160), slice(235, 310))
     assert alpha[plaster].max() == 0.0
-    assert np.median(difference[plaster]) < 0.1 * np.median(difference[alpha == 1.0])
+    # The plate is 4 % brighter than the clean plate; the subject differs by a third of its light.
+    assert np.median(difference[plaster]) < 0.25 * np.median(difference[alpha == 1.0])
 
 
 def test_everything_is_written(demo: Run) -> None:
