@@ -70,6 +70,8 @@ def _disk(error: BaseException) -> Trouble:
     assert isinstance(error, OSError)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Trouble("disk_full", "The server's disk is full.", "Free some space there, or lower --spool-gb.")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return Trouble("busy", "The server has too many connections and files open now.", "Send it again shortly.")
     return Trouble("internal", f"The server could not use its disk: {error.strerror or error}.", "See its log.")
 
 

@@ -147,6 +147,8 @@ class Service:
     ) -> None:
         self.limits = limits or ServiceLimits()
         self.instance = uuid.uuid4().hex
+        # Once: it reads files, for which a server under siege may have no descriptor left.
+        self.version = version("cleanplate")
         self.counts = _Counts()
         self._pool = pool
         self._spool = spool
@@ -197,7 +199,7 @@ class Service:
         elif isinstance(message, Ping):
             pool = self._pool
             yield client, Pong(
-                message.id, version("cleanplate"), WIRE_VERSION, pool.models, self.instance, pool.weights
+                message.id, self.version, WIRE_VERSION, pool.models, self.instance, pool.weights
             )
         elif isinstance(message, Status):
             yield client, StatusReply(message.id, self.state())
@@ -462,7 +464,7 @@ class Service:
         frames = list(self._by_number.values())
         recent = sum(now - at <= _RATE_WINDOW_S for at in self.counts.finished_at)
         return {
-            "version": version("cleanplate"),
+            "version": self.version,
             "instance": self.instance,
             "uptime_s": round(now - self._started, 1),
             "queue": {"interactive": self._queue.interactive, "batch": self._queue.batch},
@@ -505,7 +507,7 @@ def _worker_state(state: WorkerState) -> dict[str, Any]:
 def _memory(pid: int) -> int:
     try:
         return int(psutil.Process(pid).memory_info().rss) if pid else 0
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return 0
 
 

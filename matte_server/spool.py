@@ -7,6 +7,7 @@ next server finds and removes what a killed one left behind.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
@@ -65,8 +66,10 @@ class Spool:
     def remove_result(self, name: str) -> None:
         """Deletes a worker's result and whatever it left half-written beside it when it died."""
         self.remove(self.folder / name)
-        for path in self.folder.glob(f".{Path(name).stem}.*"):
-            path.unlink(missing_ok=True)
+        # Looking takes a descriptor; where there is none, the half-written file goes with the folder.
+        with contextlib.suppress(OSError):
+            for path in self.folder.glob(f".{Path(name).stem}.*"):
+                path.unlink(missing_ok=True)
 
     def take(self, path: Path) -> Blob:
         """The bytes of a file that is then gone: mapped, not read, where the system lets one delete a mapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -125,6 +126,8 @@ class OutOfMemoryError(RuntimeError):
         (MatteCancelled(), "cancelled"),
         (MemoryError(), "out_of_memory"),
         (OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "busy"),
+        (OSError(errno.ENOSPC, "No space left"), "disk_full"),
         (ZeroDivisionError("division by zero"), "internal"),
     ],
 )
