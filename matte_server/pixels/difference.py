@@ -39,7 +39,8 @@ def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     """Measures 1 x 3 x H x W scene-linear pictures; uncovered pixels have distance 0 and say nothing."""
     encoded = even_noise(clean)
     delta = (even_noise(plate) - encoded) * coverage
-    noise = torch.sqrt(_noise(delta, coverage) ** 2 + (_EDGE_PX * _steepness(encoded)) ** 2)
+    dark = _slope(clean) * _dark_noise(plate, clean, coverage)
+    noise = torch.sqrt(_noise(delta, coverage) ** 2 + dark**2 + (_EDGE_PX * _steepness(encoded)) ** 2)
     signed = delta / noise
     distance = signed.square().mean(1, keepdim=True).sqrt()
     linear = (noise / _slope(clean)).mean(1, keepdim=True)
@@ -47,15 +48,35 @@ def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
 
 
 def _noise(delta: Tensor, coverage: Tensor) -> Tensor:
-    """One channel's noise from the lower half of all differences, which the subject hardly reaches (the median
-    of |x| over the quieter half of a normal's absolute values is 0.319 standard deviations)."""
-    step = max(1, int((delta.shape[-1] * delta.shape[-2] / 200_000) ** 0.5))
-    small, seen = delta[..., ::step, ::step], coverage[0, 0, ::step, ::step] > 0.5
-    if not bool(seen.any()):
+    """One channel's noise from the lower half of all differences, which the subject hardly reaches."""
+    values = _sample(delta, coverage)
+    if values.shape[1] == 0:
         return torch.full((1, 3, 1, 1), _LEAST_NOISE, device=delta.device)
-    values = small[0][:, seen].abs()
-    quartile = values.kthvalue(max(1, values.shape[1] // 4), dim=1).values
-    return (quartile / 0.319).clamp(min=_LEAST_NOISE).view(1, 3, 1, 1)
+    return _spread(values).clamp(min=_LEAST_NOISE).view(1, 3, 1, 1)
+
+
+def _dark_noise(plate: Tensor, clean: Tensor, coverage: Tensor) -> Tensor:
+    """What a sensor adds where there is no light, scene-linear, 1 x 3 x 1 x 1: the encoding is steepest there, so
+    that noise around zero would look like a subject. From the darkest tenth of the clean plate; at most the noise
+    of the whole frame, because a subject may stand before all that is dark."""
+    delta = _sample(plate - clean, coverage)
+    if delta.shape[1] == 0:
+        return torch.zeros(1, 3, 1, 1, device=plate.device)
+    light = _sample(clean, coverage).amax(0)
+    darkest = light <= light.kthvalue(max(1, light.shape[0] // 10)).values
+    return torch.minimum(_spread(delta[:, darkest]), _spread(delta)).view(1, 3, 1, 1)
+
+
+def _sample(picture: Tensor, coverage: Tensor) -> Tensor:
+    """About 200 000 covered pixels, channels x pixels."""
+    step = max(1, int((picture.shape[-1] * picture.shape[-2] / 200_000) ** 0.5))
+    return picture[0, :, ::step, ::step][:, coverage[0, 0, ::step, ::step] > 0.5]
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Each row's standard deviation from its quietest quarter (the lower quartile of a normal's absolute values is
+    0.319 standard deviations)."""
+    return values.abs().kthvalue(max(1, values.shape[1] // 4), dim=1).values / 0.319
 
 
 def _steepness(encoded: Tensor) -> Tensor:
