@@ -64,7 +64,22 @@ _STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "
 
 # EXR types that OpenImageIO reads and writes without loss; a preview would show the wrong picture.
 _CARRIED = frozenset(
-    ("string", "int", "float", "v2f", "v3f", "v2i", "v3i", "m33f", "m44f", "timecode", "keycode", "rational", "chromaticities", "preview")
+    (
+        "string",
+        "int",
+        "float",
+        "v2f",
+        "v3f",
+        "v2i",
+        "v3i",
+        "m33f",
+        "m44f",
+        "timecode",
+        "keycode",
+        "rational",
+        "chromaticities",
+        "preview",
+    )
 )
 
 

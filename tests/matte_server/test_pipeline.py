@@ -88,7 +88,7 @@ def test_the_same_frame_gives_the_same_bits_whatever_came_before(
 def test_a_moved_and_darker_clean_plate_is_brought_back(pipeline: MattePipeline) -> None:
     wall = room(300, 440, seed=11)
     alpha = soft_disc(300, 440, (220, 160), 70, 4.0)[..., None]
-    plate = alpha * np.float32([0.9, 0.2, 0.1]) + (1 - alpha) * wall
+    plate = alpha * np.array([0.9, 0.2, 0.1], np.float32) + (1 - alpha) * wall
     away = np.array([[1, 0, 7.3], [0, 1, -4.6], [0, 0, 1.0]])
     options = MatteOptions(model="difference")
     result = solve(pipeline, image(plate), image(moved(wall, away) * np.float32(0.6)), options)
