@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from matte_server.local import LocalServer
 from .environments import REPOSITORY, VERSIONS, Unavailable, Version, ensure
 
 CASES = Path(__file__).resolve().parent / "cases"
-_CASE_S = 280
+_CASE_S = 600
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
@@ -81,9 +81,6 @@ def blender(request: pytest.FixtureRequest, server: LocalServer) -> Blender:
         return Blender(request.param, ensure(request.param), server.endpoint.address)
     except Unavailable as reason:
         pytest.skip(f"Blender {request.param.package} cannot be had: {reason}")
-
-
-Shoot = Callable[..., Path]
 
 
 @pytest.fixture

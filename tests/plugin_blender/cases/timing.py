@@ -17,10 +17,11 @@ CLOCK = time.perf_counter
 
 def case(folder: str, frames: str) -> dict[str, Any]:
     stage.add_on()
-    from plugin_blender import extraction
     from plugin_blender.matte_link.job import MatteJob
 
-    scene, tree, node = stage.shot_node(Path(folder), 1)
+    from plugin_blender import extraction
+
+    _, tree, node = stage.shot_node(Path(folder), 1)
     plate = node.inputs["Plate"].links[0].from_node
     exposure = tree.nodes.new("CompositorNodeExposure")
     tree.links.new(plate.outputs[0], exposure.inputs[0])
