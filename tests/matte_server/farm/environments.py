@@ -13,7 +13,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGES = {
     "openjd": ("openjd-cli>=0.8,<0.9", "deadline>=0.60,<0.61"),
-    "opencue": ("opencue-pyoutline>=1.37,<1.38",),
+    # pyoutline imports packaging without asking for it.
+    "opencue": ("opencue-pyoutline>=1.37,<1.38", "packaging>=24,<27"),
 }
 _INSTALL_S = 600
 
