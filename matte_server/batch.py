@@ -156,10 +156,10 @@ class _Runner:
         self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor, writers: ThreadPoolExecutor
     ) -> None:
         while True:
-            self._read_ahead(waiting, readers)
+            more = self._read_ahead(waiting, readers)
             self._send()
             self._collect()
-            if not (self._preparing or self._under_way or self._writing):
+            if not (more or self._preparing or self._under_way or self._writing):
                 return
             answer = self._client.receive(_LOOK_S)
             while answer is not None:
@@ -194,12 +194,14 @@ class _Runner:
 
     # -- reading
 
-    def _read_ahead(self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor) -> None:
+    def _read_ahead(self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor) -> bool:
+        """Begins as many frames as there is room for; whether there may be more."""
         while len(self._preparing) < FRAMES_AHEAD and len(self._writing) < FRAMES_BEHIND:
             frame = next(waiting, None)
             if frame is None:
-                return
+                return False
             self._preparing.append(readers.submit(self._prepare, frame))
+        return True
 
     def _prepare(self, frame: ShotFrame) -> _Ready | FrameReport:
         try:

@@ -64,7 +64,7 @@ def subject(size: tuple[int, int], part: float) -> np.ndarray:
     height, width = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     distance = np.hypot(x - width * part, y - height / 2)
-    return np.clip((height / 5 - distance) / 4 + 0.5, 0.0, 1.0)[..., None]
+    return np.asarray(np.clip((height / 5 - distance) / 4 + 0.5, 0.0, 1.0)[..., None])
 
 
 def save(path: Path, pixels: np.ndarray) -> None:

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matte_link.client import MatteClient
+from matte_link.options import MatteOptions
 
 from matte_server import cli, exr
+from matte_server.batch import Sources, plan_shot, run_shot
 from matte_server.local import LocalServer
 
 from .conftest import ShotFiles, disc, plate_of, save, wall
@@ -65,6 +68,17 @@ def test_a_shot_is_matted_skipped_and_redone(
     assert cleanplate(*shot.command("--overwrite", "--frames", "1002")) == 0
     assert outputs[1].read_bytes() != first[1]
     assert outputs[0].read_bytes() == first[0]
+
+
+def test_every_frame_is_looked_at_although_many_are_there(make_shot: MakeShot, server: LocalServer) -> None:
+    """More frames than are read ahead, all made before, and a listener that is slower than reading: what is read
+    ahead is then used up at once, while further frames still wait."""
+    shot = make_shot(9)
+    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
+    with MatteClient(server.endpoint) as client:
+        assert not run_shot(planned, client, lambda event: None).failed
+        again = run_shot(planned, client, lambda event: time.sleep(0.2))
+    assert [frame.status for frame in again.frames] == ["skipped"] * 9
 
 
 def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
