@@ -52,7 +52,7 @@ def read_matte(path: Path) -> Matte:
     alpha = np.ascontiguousarray(image.pixels[..., 3])
     rgb = image.pixels[..., :3]
     if image.premultiplied and path.suffix.lower() == ".exr":
-        rgb = rgb / np.maximum(alpha, 1e-6)[..., None]
+        rgb = (rgb / np.maximum(alpha, 1e-6)[..., None]).astype(np.float32)
     return Matte(alpha, np.ascontiguousarray(rgb))
 
 

@@ -46,7 +46,7 @@ def soft_disc(height: int, width: int, centre: tuple[float, float], radius: floa
     """Alpha of a disc at ``centre`` (x, y) whose edge runs linearly over ``blur`` pixels: height x width."""
     y, x = np.mgrid[0:height, 0:width]
     distance = np.hypot(x - centre[0], y - centre[1])
-    return np.clip((radius - distance) / blur + 0.5, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((radius - distance) / blur + 0.5, 0.0, 1.0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,8 @@ def composed(
     plate = alpha[..., None] * foreground + (1 - alpha[..., None]) * clean
     if noise:
         rng = np.random.default_rng(seed + 100)
-        plate = plate + rng.normal(0, noise, plate.shape)
-        clean = clean + rng.normal(0, noise, clean.shape)
+        plate = (plate + rng.normal(0, noise, plate.shape)).astype(np.float32)
+        clean = (clean + rng.normal(0, noise, clean.shape)).astype(np.float32)
     return Truth(
         plate.astype(np.float32), clean.astype(np.float32), alpha, foreground.astype(np.float32)
     )

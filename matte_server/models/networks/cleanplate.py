@@ -221,7 +221,8 @@ class OctaveRefiner(nn.Module):
         inner = (slice(None), slice(None), slice(HALO, -HALO), slice(HALO, -HALO))
         before = alpha[inner]
         share = torch.sigmoid(mix - 1.0) * trust[inner]
-        return before + share * (projected[inner] - before) + correction
+        refined: Tensor = before + share * (projected[inner] - before) + correction
+        return refined
 
 
 def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
