@@ -28,6 +28,7 @@ from .frame_worker import WorkerSettings
 from .memory import SteppingLoader, give_back, limit_memory
 from .models.identity import default_weights
 from .models.registry import available_models, load_model
+from .models.weights import is_bare
 from .pipeline import STAGES, MattePipeline
 from .worker_link import Finished, FrameJob, Picture, Ready
 
@@ -196,7 +197,9 @@ class FrameSolver:
     def _check_paths(self, request: Matte) -> None:
         """Every file that the client names by path, before any of them is touched."""
         for path in (request.options.weights, request.options.ocio_config):
-            if path and "://" not in path:
+            # A bare name is looked for in the models folders alone.
+            bare = path == request.options.weights and is_bare(path)
+            if path and "://" not in path and not bare:
                 inside_roots(path, self._roots)
         self._check_output(request)
 

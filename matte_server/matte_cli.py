@@ -166,8 +166,12 @@ def _shown(spec: OptionSpec) -> str:
 
 def options_from(arguments: argparse.Namespace) -> MatteOptions:
     """The options that were given; raises ``MatteError("bad_option", ...)``."""
+    given = {spec.name: getattr(arguments, spec.name) for spec in option_specs()}
+    if given["weights"] and Path(given["weights"]).is_file():
+        # The server has another working folder.
+        given["weights"] = str(Path(given["weights"]).resolve())
     try:
-        return MatteOptions(**{spec.name: getattr(arguments, spec.name) for spec in option_specs()})
+        return MatteOptions(**given)
     except ValueError as error:
         raise MatteError("bad_option", str(error)) from None
 
@@ -175,7 +179,7 @@ def options_from(arguments: argparse.Namespace) -> MatteOptions:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
-    with server_for(arguments.server, arguments.keys) as endpoint:
+    with server_for(arguments.server, arguments.keys, _named_folders(shots)) as endpoint:
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
@@ -267,8 +271,9 @@ def conclude(report: ShotReport, wanted: int) -> int:
 
 
 @contextmanager
-def server_for(address: str, keys: str = "") -> Iterator[Endpoint]:
-    """The server named, else one that already runs on the default address, else one of our own for the run."""
+def server_for(address: str, keys: str = "", folders: Sequence[Path] = ()) -> Iterator[Endpoint]:
+    """The server named, else one that already runs on the default address, else one of our own for the run, which
+    may touch ``folders``."""
     try:
         endpoint = Endpoint.resolve(address, keys)
     except ValueError as error:
@@ -276,8 +281,15 @@ def server_for(address: str, keys: str = "") -> Iterator[Endpoint]:
     if address or _answers(endpoint):
         yield endpoint
         return
-    with LocalServer() as own:
+    roots = [part for folder in folders for part in ("--root", str(folder))]
+    with LocalServer(roots) as own:
         yield own.endpoint
+
+
+def _named_folders(shots: Sequence[Shot]) -> list[Path]:
+    """The folders of the files that the options name by path: weights and OCIO configs."""
+    named = [path for shot in shots for path in (shot.options.weights, shot.options.ocio_config)]
+    return sorted({Path(path).parent for path in named if Path(path).is_file() and Path(path).is_absolute()})
 
 
 def _answers(endpoint: Endpoint) -> bool:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from . import cleanplate
 from .registry import model_specs
+from .segmentation import MODEL as SEGMENTATION
+from .weights import find_weights, has_weights
 
 _CHUNK = 1 << 20
+# The models whose weights users bring, and what else they need.
+_BROUGHT = {"v2": (), "v1": (SEGMENTATION,)}
 
 
 def default_weights() -> dict[str, str]:
@@ -20,6 +24,10 @@ def default_weights() -> dict[str, str]:
     for name, data in packaged.items():
         with as_file(files(__package__) / data) as path:
             found[name] = weights_digest(path)
+    for model, helpers in _BROUGHT.items():
+        if has_weights(model):
+            parts = [model, *(helper for helper in helpers if has_weights(helper))]
+            found[model] = "+".join(weights_digest(find_weights(part, "")) for part in parts)
     return found
 
 

@@ -88,12 +88,20 @@ def find_weights(model: str, given: str) -> Path:
 
 def has_weights(model: str) -> bool:
     """Whether :func:`find_weights` would find some without being given any."""
-    return model in remembered() or any(each.architecture.model == model for each in found_weights())
+    chosen = remembered().get(model)
+    if chosen is not None:
+        return chosen.is_file()
+    return any(each.architecture.model == model for each in found_weights())
+
+
+def is_bare(name: str) -> bool:
+    """Whether ``name`` is one of a file in :func:`folders`, not a path."""
+    return bool(name) and name not in (".", "..") and not any(mark in name for mark in "/\\:")
 
 
 def _named(given: str) -> Path:
     path = Path(given).expanduser()
-    places = [path] if path.is_absolute() or path.parent != Path() else [path, *(f / path for f in folders())]
+    places = [folder / given for folder in folders()] if is_bare(given) else [path]
     for place in places:
         if place.is_file():
             return place

@@ -113,7 +113,8 @@ class Frame:
         for top in range(0, height, _BAND):
             target = canvas[0, :, top : top + _BAND]
             first, matrix = _growing(top, target.shape[1], height, low, wide.device)
-            band = (matrix @ wide[first : first + matrix.shape[1]]).view(-1, 4, width).transpose(0, 1)
+            with torch.autocast(wide.device.type, enabled=False):
+                band = (matrix @ wide[first : first + matrix.shape[1]]).view(-1, 4, width).transpose(0, 1)
             torch.clamp(band[:1], 0.0, 1.0, out=target[:1])
             torch.add(band[1:], self._pictures[0][:, top : top + _BAND], out=target[1:]).clamp_(0.0, 1.0)
         return canvas

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from matte_server.errors import MatteError
 from matte_server.models import registry, weights
 from matte_server.models.architectures import network_of, recognise
+from matte_server.models.identity import default_weights
 from matte_server.models.networks.bgm2 import Bgm2
 from matte_server.models.v2 import V2Model
 
@@ -131,7 +132,7 @@ def test_another_models_weights_say_so(v1_file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"<!DOCTYPE html><html>", "is a web page"), (b"", "cannot be read"), (b"PK\x03\x04nothing", "cannot be read")],
+    [(b"<!DOCTYPE html><html>", "is a web page"), (b"", "cannot be read"), (b"PK\x03\x04no", "cannot be read")],
 )
 def test_what_is_no_weights_at_all(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
@@ -198,6 +199,9 @@ def test_chosen_weights_that_are_gone_are_missed(models_folder: Path, v2_file: P
     mine.unlink()
     with pytest.raises(MatteError, match="are not there any more"):
         weights.find_weights("v2", "")
+    # A server starts all the same, without them.
+    assert registry.available_models() == ("cleanplate", "difference")
+    assert "v2" not in default_weights()
 
 
 def test_choosing_a_bad_file_changes_nothing(models_folder: Path, tmp_path: Path) -> None:
