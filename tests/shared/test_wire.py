@@ -259,6 +259,8 @@ def options(draw: st.DrawFn) -> MatteOptions:
             continue
         if spec.choices:
             values[spec.name] = draw(st.sampled_from(spec.choices))
+        elif spec.name == "region":
+            values[spec.name] = " ".join(str(draw(st.integers(1, 9999))) for _ in range(4))
         elif spec.type is float:
             values[spec.name] = draw(st.floats(spec.minimum, spec.maximum))
         elif spec.type is int:
