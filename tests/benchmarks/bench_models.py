@@ -1,33 +1,41 @@
 """What the published networks cost.
 
     python -m tests.benchmarks.bench_models [--repeat 5] [--threads 2] [--device cpu] [--only TEXT]
+        [--precision float32 bfloat16]
 
-Two tables. First our refiner of V2 against the plain formulation of the same network, in turn in this process and
-with the largest difference of their outputs. Then seconds per frame and peak memory of V2 and V1 as they run here,
-in every precision. Weights are filled by rule: a checkpoint would cost the same. The picture is a disc with
-a ragged edge before a wall, with grain, so that the refined patches lie as they do around a subject; 'noise' is the
-worst case, where they are scattered.
+Three tables. First our refiner of V2 against the plain formulation of the same network, in turn in this process
+and with the largest difference of their outputs. Then seconds per frame of V2 and V1 as they run here, in the
+precisions asked for. Then one whole 4K frame through the pipeline with V2, and the process's peak memory. Weights are
+filled by rule: a checkpoint would cost the same. The picture is a disc with a ragged edge before a wall, with grain,
+so that the refined patches lie as they do around a subject; 'noise' is the worst case, where they are scattered.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 import torch.nn.functional as nnf
+from matte_link.options import MatteOptions
 from torch import Tensor
 
+from matte_server.core.image import Guides, Image, PlatePair
+from matte_server.core.window import Window
+from matte_server.models.encoding import decode_srgb
 from matte_server.models.networks.bgm1 import SIDE, Bgm1
 from matte_server.models.networks.bgm2 import Bgm2, Refiner
 from matte_server.models.v2 import coarse_scale, refinement_for
+from matte_server.pipeline import MattePipeline
 from tests.matte_server.models.filled import filled
 
 SIZES = {"1920x1080": (1080, 1920), "3840x2160": (2160, 3840)}
@@ -140,50 +148,31 @@ def compare(size: str, pair: Pair, backbone: str, repeat: int, device: torch.dev
     )
 
 
-class Peak:
-    """``with Peak() as peak:`` the most resident memory of the block over that before it, in GiB."""
-
-    def __enter__(self) -> Peak:
-        self._process = psutil.Process()
-        self._before = self._most = self._process.memory_info().rss
-        self._ends = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._ends.wait(0.002):
-            self._most = max(self._most, self._process.memory_info().rss)
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._watcher.join()
-
-    @property
-    def gib(self) -> float:
-        return (self._most - self._before) / 2**30
-
-
 def measure(
     name: str, run: Callable[[], object], precisions: Sequence[str], repeat: int, device: torch.device
 ) -> None:
-    """Seconds per frame and peak memory in each precision."""
+    """Seconds per frame in each precision."""
     for precision in precisions:
         dtype = _DTYPES[precision]
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
-            with Peak() as peak:
-                run()
             (seconds,) = in_turn([run], repeat)
-        print(f"{name:44s} {precision:9s} {statistics.median(seconds):6.3f} s  {peak.gib:5.2f} GiB of its own")
+        print(f"{name:44s} {precision:9s} {statistics.median(seconds):6.3f} s")
 
 
 def main() -> None:
-    """Runs both tables."""
+    """Runs the three tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--only", default="", help="'compare' or 'frames'")
+    parser.add_argument("--only", default="", help="'compare', 'frames' or 'whole'")
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=tuple(_DTYPES),
+        default=["float32"],
+        help="half precisions are very slow on processors without instructions for them",
+    )
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     if arguments.threads:
@@ -196,13 +185,14 @@ def main() -> None:
                 print(end="noise: ")
                 compare(size, noise(SIZES[size]), "mobilenetv2", arguments.repeat, device)
         if arguments.only in ("", "frames"):
-            frames(arguments.repeat, device)
+            frames(arguments.repeat, device, arguments.precision)
+    if arguments.only in ("", "whole"):
+        whole_frame(device)
     print(f"load average {psutil.getloadavg()[0]:.1f} after the run")
 
 
-def frames(repeat: int, device: torch.device) -> None:
+def frames(repeat: int, device: torch.device, precisions: Sequence[str]) -> None:
     """V2 and V1 as they run."""
-    precisions = ("float32", "bfloat16") if device.type == "cpu" else tuple(_DTYPES)
     for backbone in ("mobilenetv2", "resnet50"):
         for layout in ("channels-last", "contiguous"):
             net = network(backbone).to(device)
@@ -227,6 +217,35 @@ def frames(repeat: int, device: torch.device) -> None:
         for channels in (3, 3, 1)
     ]
     measure(f"V1 {SIDE}x{SIDE} (any frame)", lambda: v1(*inputs), precisions, repeat, device)
+
+
+def whole_frame(device: torch.device) -> None:
+    """A 4K frame through the pipeline with V2; run alone, the peak is that of a worker."""
+    pair = scene(SIZES["3840x2160"])
+    window = Window(0, 0, 3840, 2160)
+    plate, clean = (
+        Image(decode_srgb(each)[0].permute(1, 2, 0).numpy(), ("R", "G", "B"), window, window)
+        for each in (pair.plate, pair.clean)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "v2.pth"
+        torch.save(filled(Bgm2().state_dict(), "v2_mobilenetv2"), weights)
+        began: dict[str, float] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            began[stage] = time.perf_counter()
+
+        MattePipeline(device).solve(
+            PlatePair(plate, clean),
+            Guides(),
+            MatteOptions(model="v2", weights=str(weights)),
+            check=lambda: None,
+            progress=progress,
+        )
+    ends = [*list(began.values())[1:], time.perf_counter()]
+    spent = [f"{stage} {end - start:.1f} s" for (stage, start), end in zip(began.items(), ends, strict=True)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"one 3840x2160 frame through the pipeline with V2: peak {peak:.2f} GiB; {', '.join(spent)}")
 
 
 if __name__ == "__main__":

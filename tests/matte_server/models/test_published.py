@@ -94,12 +94,12 @@ def test_v2_trusts_less_where_the_clean_plate_does_not_reach(v2: V2Model) -> Non
     assert torch.allclose(other, 0.25 * one)
 
 
-# Autocast rounds what each convolution reads and gives to 8 (bfloat16) or 11 bits (float16). Rule-filled weights
-# amplify that more than trained ones: the mean error of alpha measured here was 7.7e-3 and 1.1e-3 (99% of pixels
-# within 3.3e-2 and 3.8e-3).
-@pytest.mark.parametrize(("precision", "limit"), [("bfloat16", 1.5e-2), ("float16", 2e-3)])
+# Autocast rounds what each convolution reads and gives to 8 (bfloat16) or 11 bits (float16). The mean error of
+# alpha measured here was 2.0e-3 and 2.6e-4, the largest 7.7e-3 and 1.1e-3; twice the mean is allowed. (At 256 x
+# 384, where rounding also changes which patches are refined: 7.7e-3 and 1.1e-3, 99% within 3.3e-2 and 3.8e-3.)
+@pytest.mark.parametrize(("precision", "limit"), [("bfloat16", 4e-3), ("float16", 5.2e-4)])
 def test_v2_in_half_precision_stays_close(v2: V2Model, precision: str, limit: float) -> None:
-    frame = pictures((256, 384))
+    frame = pictures((96, 128))
     exact = v2.predict(frame, ModelSettings(), nobody_cancels)
     found = v2.predict(frame, ModelSettings(precision), nobody_cancels)
     error = (found.alpha - exact.alpha).abs()
