@@ -68,12 +68,15 @@ def size_in_bytes(architecture: Architecture) -> int:
 def recognise(names: Iterable[str]) -> Architecture | None:
     """The network whose tensor names are most like these; None where none is."""
     found = frozenset(names)
+    # Building a DeepLab means importing torchvision, which takes seconds: only where the names speak of one.
+    segments = any(name.startswith("classifier.") for name in found)
+    candidates = [each for each in ARCHITECTURES if segments or each.model != "segmentation"]
 
     def overlap(architecture: Architecture) -> float:
         wanted = expected(architecture).keys()
         return len(found & wanted) / max(1, len(found | wanted))
 
-    best = max(ARCHITECTURES, key=overlap)
+    best = max(candidates, key=overlap)
     return best if overlap(best) >= _LEAST_OVERLAP else None
 
 

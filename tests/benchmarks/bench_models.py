@@ -5,9 +5,12 @@
 
 Three tables. First our refiner of V2 against the plain formulation of the same network, in turn in this process
 and with the largest difference of their outputs. Then seconds per frame of V2 and V1 as they run here, in the
-precisions asked for. Then one whole 4K frame through the pipeline with V2, and the process's peak memory. Weights are
-filled by rule: a checkpoint would cost the same. The picture is a disc with a ragged edge before a wall, with grain,
-so that the refined patches lie as they do around a subject; 'noise' is the worst case, where they are scattered.
+precisions asked for. Then one whole 4K frame through the pipeline with V2, and the process's peak memory.
+
+Weights are filled by rule: a checkpoint would cost the same. The picture is a disc with a ragged edge before a
+wall, with grain, so that the refined patches lie as they do around a subject; 'noise' is the worst case, where they
+are scattered. On a busy machine set OMP_WAIT_POLICY=PASSIVE: threads that spin while they wait for each other cost
+eight times the arithmetic there.
 """
 
 from __future__ import annotations
