@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from matte_link.messages import Progress
 from rich.console import Console
@@ -82,7 +83,22 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-class ShotProgress:
+class _OnScreen:
+    """Shows its bar for as long as a ``with`` block runs."""
+
+    _bar: Bar
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class ShotProgress(_OnScreen):
     """A listener for :func:`batch.run_shot`: a bar in a terminal, plain lines in a log; both say how many frames
     a second are made and how much time is left."""
 
@@ -100,15 +116,6 @@ class ShotProgress:
             disable=not err.is_terminal,
         )
         self._task = self._bar.add_task("matting", total=total, pace="")
-
-    def __enter__(self) -> ShotProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def __call__(self, event: FrameReport | tuple[int, Progress]) -> None:
         if isinstance(event, FrameReport):
@@ -133,7 +140,7 @@ class ShotProgress:
         return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(describe(report.diagnostics))}"
 
 
-class Steps:
+class Steps(_OnScreen):
     """Progress of work that is no frame of a shot: a bar in a terminal, a line now and then in a log."""
 
     def __init__(self, what: str, total: int) -> None:
@@ -149,15 +156,6 @@ class Steps:
         )
         self._task = self._bar.add_task(what, total=total)
         self._what = what
-
-    def __enter__(self) -> Steps:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def __call__(self, step: int, total: int, words: str) -> None:
         """Step ``step`` of ``total`` begins."""

@@ -15,7 +15,7 @@ from .batch import Sources, plan_shot
 from .errors import MatteError
 from .farm import opencue, openjd, resident, task
 from .farm.work import FarmPlan, Work, blender_work, nuke_work, shot_work
-from .matte_cli import add_options, conclude, options_from
+from .matte_cli import add_frames_and_guides, add_options, conclude, options_from
 
 EPILOG = """\
 examples:
@@ -55,10 +55,7 @@ def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
     shot.add_argument("plate", metavar="PLATE", help="the shot: a file, or a pattern such as plate.####.exr")
     shot.add_argument("--clean", required=True, metavar="CLEAN", help="the same view without the subject")
     shot.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXRs to write")
-    shot.add_argument("--frames", default="", metavar="RANGE", help="default: all that are there")
-    shot.add_argument("--core", default="", metavar="FILE", help="matte of what is certainly subject")
-    shot.add_argument("--holdout", default="", metavar="FILE", help="matte of what is certainly not subject")
-    shot.add_argument("--overwrite", action="store_true", help="replace results made from something else")
+    add_frames_and_guides(shot)
     add_options(shot)
     nuke = kinds.add_parser("nuke", help="the bake of a Cleanplate node in a .nk")
     nuke.add_argument("script", metavar="SCRIPT", help="the Nuke script")

@@ -76,13 +76,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--job", default="", metavar="FILE", help="several shots, YAML or JSON, instead of PLATE, --clean and -o"
     )
-    parser.add_argument(
-        "--frames", default="", metavar="RANGE", help="1001-1100x2,1200 (default: all that are there)"
-    )
-    parser.add_argument("--core", default="", metavar="FILE", help="matte of what is certainly subject")
-    parser.add_argument(
-        "--holdout", default="", metavar="FILE", help="matte of what is certainly not subject"
-    )
+    add_frames_and_guides(parser)
     parser.add_argument(
         "--camera",
         choices=CAMERAS,
@@ -111,7 +105,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--comp", default="", metavar="COMP", help="also write the subject over BG: pictures, or a video with sound"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results made from something else")
     parser.add_argument(
         "--server",
         default="",
@@ -132,6 +125,18 @@ def add_parser(subparsers: Any) -> None:
     review_cli.add_argument(parser)
     add_options(parser)
     parser.set_defaults(run=run)
+
+
+def add_frames_and_guides(parser: argparse.ArgumentParser) -> None:
+    """The flags that every command over a shot's frames has."""
+    parser.add_argument(
+        "--frames", default="", metavar="RANGE", help="1001-1100x2,1200 (default: all that are there)"
+    )
+    parser.add_argument("--core", default="", metavar="FILE", help="matte of what is certainly subject")
+    parser.add_argument(
+        "--holdout", default="", metavar="FILE", help="matte of what is certainly not subject"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results made from something else")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,6 @@ LOWEST, HIGHEST = 0.01, 0.99
 DOUBT = 0.12
 """... or where the coarse stage expects at least this error."""
 _BLOCKS_AT_ONCE = {"cpu": 48, "cuda": 4096}
-_PRECISION = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class CleanplateModel:
@@ -67,7 +66,7 @@ class CleanplateModel:
         plates = _pyramid(frame.plate, octaves)
         cleans = _pyramid(frame.clean_plate, octaves)
         check()
-        dtype = _PRECISION.get(settings.precision)
+        dtype = settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
             coarse = self._coarse(frame, plates[0], cleans[0], octaves)
             check()

@@ -71,6 +71,13 @@ class ModelSettings:
     tile: int = 0
     """Working tile in pixels, 0 lets the model choose."""
 
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """What the network computes in; None is float32, without autocast."""
+        return _AUTOCAST.get(self.precision)
+
+
+_AUTOCAST = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 CancelCheck = Callable[[], None]
 """Called between stages and tiles; raises where the job was cancelled."""

@@ -22,7 +22,6 @@ from .networks.bgm1 import SIDE, Bgm1
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 from .segmentation import MODEL as SEGMENTATION
 from .segmentation import PersonSegmentation
-from .v2 import PRECISION
 from .weights import find_weights, has_weights, read_weights
 
 SPEC = ModelSpec(
@@ -88,7 +87,7 @@ class V1Model:
         return people if frame.holdout is None else people * (1.0 - frame.holdout)
 
     def _run(self, plate: Tensor, clean: Tensor, mask: Tensor, settings: ModelSettings) -> tuple[Tensor, Tensor]:
-        dtype = PRECISION.get(settings.precision)
+        dtype = settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
             raw, colour = self._network(
                 *(each.contiguous(memory_format=torch.channels_last) for each in (plate, clean, mask))

@@ -27,7 +27,6 @@ SPEC = ModelSpec(
 _COARSE_SIDE = 480
 _MOST_SCALE = 0.5
 _REFINED_SHARE = 80_000 / (1920 * 1080)
-PRECISION = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def coarse_scale(height: int, width: int) -> float:
@@ -65,7 +64,7 @@ class V2Model:
         height, width = frame.size
         plate, clean = _padded(encode_srgb(frame.plate)), _padded(encode_srgb(frame.clean_plate))
         check()
-        dtype = PRECISION.get(settings.precision)
+        dtype = settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
             out = self._network(plate, clean, coarse_scale(*plate.shape[-2:]), refinement_for(*plate.shape[-2:]))
         check()
