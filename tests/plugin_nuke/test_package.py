@@ -70,17 +70,19 @@ print(json.dumps({
 
 
 def interpreter(version: str) -> str:
-    """A Python of that version: on PATH, else pyenv's; skips where there is none."""
+    """A Python of that version, bare of what a virtual environment (this one, under uv) holds: the one behind
+    PATH's, else pyenv's; skips where there is none."""
     candidates = [shutil.which(f"python{version}") or ""]
     if shutil.which("pyenv"):
         root = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False).stdout.strip()
         candidates += [str(path) for path in sorted(Path(root).glob(f"versions/{version}.*/bin/python"))]
     for candidate in candidates:
-        probe = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
         if not candidate:
             continue
-        if subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip() == version:
-            return candidate
+        probe = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2]); print(sys._base_executable)"]
+        found = subprocess.run(probe, capture_output=True, text=True, check=False).stdout.splitlines()
+        if found[:1] == [version]:
+            return found[1]
     pytest.skip(f"there is no Python {version} on this machine, neither on PATH nor in pyenv")
 
 

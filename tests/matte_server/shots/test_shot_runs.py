@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -208,7 +209,9 @@ def test_an_interrupted_run_goes_on(make_shot: MakeShot, server: LocalServer, ho
     undisturbed = {path.name: path.read_bytes() for path in folder.glob("*.exr")}
     for path in folder.iterdir():
         path.unlink()
-    process = subprocess.Popen(command(shot, server), stderr=subprocess.PIPE)
+    # Where the tests themselves run in the background, a shell has made SIGINT ignored for all that they start.
+    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command(shot, server), stderr=subprocess.PIPE, preexec_fn=listening)
     wait_for(folder / "matte.1002.exr", process)
     os.kill(process.pid, how)
     _, words = process.communicate(timeout=60)
