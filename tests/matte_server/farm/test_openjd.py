@@ -180,7 +180,9 @@ def test_a_cancelled_chunk_leaves_nothing_half_written(
         resident.stop(state)
     left = shot.results("cancelled")
     assert left and left.items() <= truth.items()
-    assert not [path for path in (shot.folder / "cancelled").iterdir() if path.suffix != ".exr"]
+    others = [path for path in (shot.folder / "cancelled").iterdir() if path.suffix != ".exr"]
+    assert [path.name for path in others] == ["matte.platesolve.json"]
+    assert json.loads(others[0].read_text(encoding="utf-8"))  # whole
 
 
 @pytest.fixture
