@@ -18,6 +18,7 @@ from matte_link.options import MatteOptions
 from matte_server.errors import MatteCancelled, MatteError
 from matte_server.failures import trouble_of
 from matte_server.frame_solver import choose_device, inside_roots
+from matte_server.server import set_thread_environment
 from matte_server.spool import Spool
 from matte_server.store import suffix_of
 from matte_server.worker_link import (
@@ -152,3 +153,11 @@ def test_devices_that_are_not_there() -> None:
     for wanted in ("cuda:99", "cuda:x", "tpu", "cpu:3"):
         with pytest.raises(MatteError, match="has no device"):
             choose_device(wanted)
+
+
+@pytest.mark.parametrize(("said", "kept"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_unless_told_otherwise(said: str, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": said} if said else {})
+    set_thread_environment(3)
+    assert os.environ["OMP_WAIT_POLICY"] == kept
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"

@@ -61,6 +61,12 @@ def test_ping_and_status_tell_what_runs(client: MatteClient) -> None:
     assert [worker["ready"] for worker in state["workers"]] == [True]
 
 
+def test_a_workers_threads_sleep_while_they_wait(client: MatteClient) -> None:
+    worker = psutil.Process(client.status().state["workers"][0]["pid"])
+    # What it was started with, so that it was there before torch was.
+    assert worker.environ()["OMP_WAIT_POLICY"] == os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def test_progress_names_the_stages_in_order(client: MatteClient, request_for: Make) -> None:
     heard: list[Accepted | Progress] = []
     client.matte(request_for(), heard.append)
