@@ -44,6 +44,7 @@ from matte_link.messages import (
     StatusReply,
     Store,
     Stored,
+    digest_of,
 )
 from matte_link.wire import WIRE_VERSION, WireError
 
@@ -59,6 +60,7 @@ from .workers import Died, WorkerState
 Client = bytes
 """A client as the transport names it; nothing is read out of it."""
 Outgoing = tuple[Client, Message]
+_EMPTY = digest_of(b"")
 _ERRORS_KEPT = 20
 _RATE_WINDOW_S = 60.0
 _STARTS_TRIED = 3
@@ -191,9 +193,7 @@ class Service:
         if isinstance(message, Matte):
             yield from self._matte(client, message)
         elif isinstance(message, Store):
-            self._store.add(message.digest, message.data, message.name)
-            self.counts.bytes_in += len(message.data)
-            yield client, Stored(message.id, message.digest)
+            yield client, self._keep(message)
         elif isinstance(message, Cancel):
             yield from self._cancel(client, message.target)
         elif isinstance(message, Ping):
@@ -205,6 +205,16 @@ class Service:
             yield client, StatusReply(message.id, self.state())
         else:
             raise MatteError("protocol", f"A server does not take {type(message).__name__} messages.")
+
+    def _keep(self, message: Store) -> Stored | Failure:
+        if not message.data and message.digest != _EMPTY and message.digest not in self._store:
+            # A question, and an ordinary answer: nothing went wrong here.
+            return Failure(
+                message.id, "clean_plate_unknown", "The server does not hold this picture.", "Store it first."
+            )
+        self._store.add(message.digest, message.data, message.name)
+        self.counts.bytes_in += len(message.data)
+        return Stored(message.id, message.digest)
 
     def _matte(self, client: Client, request: Matte) -> Iterator[Outgoing]:
         fingerprint = _fingerprint(request)

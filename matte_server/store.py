@@ -32,6 +32,9 @@ class PictureStore:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._kept
+
     def add(self, digest: str, data: Blob, name: str) -> None:
         """Keeps ``data``; raises ``MatteError`` where it is not what the digest names, or finds no room."""
         if digest in self._kept:

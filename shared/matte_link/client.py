@@ -5,8 +5,9 @@ The rules, because a plugin must never hang and never get a frame twice:
 * A request is outstanding until its MatteReply or Failure arrived. Whenever the connection was lost and is
   back, every outstanding request is sent again; the server knows requests by id, so nothing runs twice.
 * A second answer to the same id is dropped.
-* Clean plates go over once: the client stores them under their digest and names them from then on. A server
-  that has forgotten one (restarted, or out of space) says so, and gets it again.
+* Clean plates go over once, whoever sent them: the client names a clean plate by its digest first, and sends its
+  bytes only to a server that does not hold it. One that has forgotten it (restarted, or out of space) says so,
+  and gets it again.
 * A server that is full answers "busy"; the client waits and asks again.
 * Whoever waits hears one sentence after ``patience_s`` seconds without any sign of life.
 
@@ -59,6 +60,7 @@ _PING_AFTER_S = 2.0
 _FIRST_RETRY_S = 0.25
 _LONGEST_RETRY_S = 4.0
 _MOST_STORES = 3
+_PICTURES_KEPT = 4
 
 
 @dataclass
@@ -73,9 +75,12 @@ class _Outstanding:
 
 @dataclass
 class _Kept:
+    """A picture that the server has, is to get, or is asked about: ``question`` is that question's id."""
+
     data: Blob
     name: str
     stored: bool = False
+    question: str = ""
 
 
 @dataclass
@@ -144,12 +149,23 @@ class MatteClient:
 
     def store(self, data: Blob, name: str = "", timeout_s: float = 60.0) -> Digest:
         """Keeps a picture on the server and returns its name; sends nothing where it is there already."""
-        digest = digest_of(data)
-        kept = self._kept.setdefault(digest, _Kept(data, name))
-        if not kept.stored:
-            self._ask(Store(_new_id(), digest, data, name), timeout_s)
-            kept.stored = True
-        return Digest(digest)
+        named = self._keep(Inline(data, name))
+        kept = self._kept[named.digest]
+        if not kept.stored and not self._holds(named.digest, name, timeout_s):
+            self._ask(Store(_new_id(), named.digest, data, name), timeout_s)
+        kept.stored = True
+        return named
+
+    def _holds(self, digest: str, name: str, timeout_s: float) -> bool:
+        try:
+            self._ask(Store(_new_id(), digest, b"", name), timeout_s)
+        except RemoteError:
+            return False
+        return True
+
+    def hold(self, picture: Inline) -> Digest:
+        """Has a picture ready for a server that turns out to lack it, where requests name it by digest."""
+        return self._keep(picture)
 
     def _ask(self, question: Union[Ping, Status, Store], timeout_s: float) -> Message:
         wait = self._wait = _Wait(question.id)
@@ -254,8 +270,15 @@ class MatteClient:
         return tuple(self._outstanding)
 
     def _keep(self, picture: Inline) -> Digest:
-        digest = digest_of(picture.data)
-        self._kept.setdefault(digest, _Kept(picture.data, picture.name))
+        data = picture.data
+        same = (digest for digest, kept in self._kept.items() if kept.data is data and isinstance(data, bytes))
+        digest = next(same, "") or digest_of(data)
+        # The latest stand last, and a clean plate sequence does not pile up here.
+        self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
+        in_use = {item.request.clean_plate for item in self._outstanding.values()}
+        for old in list(self._kept)[:-_PICTURES_KEPT]:
+            if Digest(old) not in in_use:
+                del self._kept[old]
         return Digest(digest)
 
     def _send_request(self, item: _Outstanding) -> None:
@@ -263,10 +286,31 @@ class MatteClient:
             return
         source = item.request.clean_plate
         kept = self._kept.get(source.digest) if isinstance(source, Digest) else None
-        if kept and not kept.stored:
-            self._send(Store(_new_id(), cast(Digest, source).digest, kept.data, kept.name))
-            kept.stored = True
-        self._send(item.request)
+        if kept is None or kept.stored:
+            self._send(item.request)
+        elif not kept.question:
+            # The request waits for the answer: its plate goes over once too.
+            kept.question = _new_id()
+            self._send(Store(kept.question, cast(Digest, source).digest, b"", kept.name))
+
+    def _send_waiting(self, digest: str, kept: _Kept, is_there: bool) -> None:
+        """The server said whether it holds a picture: sends that where it must, and what waited for the answer."""
+        kept.question = ""
+        if not is_there:
+            self._send_picture(digest, kept)
+        kept.stored = True
+        for item in self._outstanding.values():
+            if item.request.clean_plate == Digest(digest) and not item.retry_at:
+                self._send_again(item)
+
+    def _send_picture(self, digest: str, kept: _Kept) -> None:
+        self._send(Store(_new_id(), digest, kept.data, kept.name))
+        kept.stored = True
+
+    def _send_again(self, item: _Outstanding) -> None:
+        self._send_request(item)
+        if item.cancelled:
+            self._send(Cancel(_new_id(), item.request.id))
 
     def _check_alive(self, now: float) -> None:
         silent_s = now - self._heard
@@ -334,11 +378,9 @@ class MatteClient:
         self._connected = True
         self._pinged = False
         for kept in self._kept.values():
-            kept.stored = False
+            kept.stored, kept.question = False, ""
         for item in self._outstanding.values():
-            self._send_request(item)
-            if item.cancelled:
-                self._send(Cancel(_new_id(), item.request.id))
+            self._send_again(item)
 
     def _drain_socket(self) -> None:
         while self._socket.poll(0):
@@ -351,6 +393,9 @@ class MatteClient:
     def _deliver(self, message: Message) -> None:
         if message.id == self._wait.id and self._wait.reply is None:
             self._wait.reply = message
+        for digest, kept in list(self._kept.items()):
+            if kept.question == message.id:
+                self._send_waiting(digest, kept, isinstance(message, Stored))
         item = self._outstanding.get(message.id)
         if item is None:
             return
@@ -373,7 +418,7 @@ class MatteClient:
             return False
         if isinstance(source, Digest) and source.digest in self._kept:
             item.stores += 1
-            self._kept[source.digest].stored = False
+            self._send_picture(source.digest, self._kept[source.digest])
             self._send_request(item)
             return True
         return False

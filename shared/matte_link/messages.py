@@ -8,8 +8,8 @@ A conversation is a client's request and the server's replies, tied by ``id``::
     Ping      -> Pong        Status -> StatusReply
 
 Pixels are opaque EXR bytes (or another file's bytes) carried as blobs beside the header, or a path where
-client and server share a disk. A clean plate that the server does not hold is answered with
-Failure("clean_plate_unknown"): the client stores it and asks again.
+client and server share a disk. A clean plate is named by its digest, and stored first where the server does not
+hold it; a Matte that names one it does not hold is answered with Failure("clean_plate_unknown").
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ class Matte:
 
 @dataclass(frozen=True)
 class Store:
-    """Keep this clean plate (or guide) under its digest."""
+    """Keep this clean plate (or guide) under its digest. Without data it asks whether the server holds it:
+    the answer is Stored, or Failure("clean_plate_unknown")."""
 
     id: str
     digest: str

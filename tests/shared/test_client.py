@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class Peer:
     def count(self, kind: type[Any]) -> int:
         return sum(isinstance(message, kind) for message in self.heard)
 
+    @property
+    def pictures(self) -> int:
+        """How often a clean plate's bytes went over; a Store without any only asks."""
+        return sum(isinstance(message, Store) and bool(message.data) for message in self.heard)
+
     def _loop(self) -> None:
         while not self._stop.is_set():
             if self._socket.poll(20):
@@ -86,6 +92,8 @@ class Peer:
         if isinstance(message, Status):
             return [StatusReply(message.id, {"queue": 0})]
         if isinstance(message, Store):
+            if not message.data and message.digest not in self.digests:
+                return [Failure(message.id, "clean_plate_unknown", "The clean plate is not here.")]
             self.digests.add(message.digest)
             return [Stored(message.id, message.digest)]
         if isinstance(message, Matte):
@@ -132,7 +140,53 @@ def test_a_clean_plate_goes_over_once(peers: Callable[..., Peer]) -> None:
     with MatteClient(peer.endpoint) as client:
         for number in range(3):
             client.matte(request(f"r{number}"))
-    assert peer.count(Store) == 1
+    assert peer.pictures == 1 and peer.count(Store) == 2
+
+
+def test_a_clean_plate_of_another_client_is_only_named(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    for number in range(2):
+        with MatteClient(peer.endpoint) as client:
+            for frame in range(2):
+                client.submit(request(f"r{number}.{frame}", frame))
+            assert all(isinstance(client.receive(5.0), MatteReply) for _ in range(2))
+            client.store(b"clean")
+    assert peer.pictures == 1 and peer.count(Matte) == 4
+
+
+def test_a_request_that_was_cancelled_while_it_waited_stays_so(peers: Callable[..., Peer]) -> None:
+    def mattes_never_end(peer: Peer, message: Message) -> list[Message] | None:
+        return [] if isinstance(message, Matte) else None
+
+    peer = peers(mattes_never_end)
+    with MatteClient(peer.endpoint) as client:
+        client.ping()
+        client.submit(request())
+        client.cancel("r1")
+        client.ping()
+        client.ping()
+    kinds = [type(message) for message in peer.heard if isinstance(message, (Matte, Cancel))]
+    assert kinds[:3] == [Cancel, Matte, Cancel]
+
+
+def test_the_clean_plates_of_a_moving_camera_do_not_pile_up(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    with MatteClient(peer.endpoint) as client:
+        for number in range(20):
+            client.matte(replace(request(f"r{number}"), clean_plate=Inline(b"clean %d" % number)))
+        assert len(client._kept) <= 5
+        # The first one is no longer here, but it is there.
+        client.matte(replace(request("again"), clean_plate=Inline(b"clean 0")))
+    assert peer.pictures == 20
+
+
+def test_a_picture_that_is_held_goes_over_only_where_it_lacks(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    with MatteClient(peer.endpoint) as client:
+        named = client.hold(Inline(b"clean"))
+        for number in range(2):
+            assert client.matte(replace(request(f"r{number}"), clean_plate=named)).data == b"exr"
+    assert peer.pictures == 1
 
 
 def test_a_forgotten_clean_plate_is_sent_again(peers: Callable[..., Peer]) -> None:
@@ -141,15 +195,15 @@ def test_a_forgotten_clean_plate_is_sent_again(peers: Callable[..., Peer]) -> No
         client.matte(request("r1"))
         peer.digests.clear()
         assert client.matte(request("r2")).data == b"exr"
-    assert peer.count(Store) == 2
+    assert peer.pictures == 2
 
 
 def test_a_server_that_never_keeps_it_is_not_asked_for_ever(peers: Callable[..., Peer]) -> None:
-    peer = peers(lambda peer, message: [] if isinstance(message, Store) else None)
+    peer = peers(lambda peer, message: [] if isinstance(message, Store) and message.data else None)
     with MatteClient(peer.endpoint) as client, pytest.raises(RemoteError) as caught:
         client.matte(request())
     assert caught.value.code == "clean_plate_unknown"
-    assert peer.count(Store) == 4
+    assert peer.pictures == 4
 
 
 def test_busy_is_asked_again(peers: Callable[..., Peer]) -> None:
@@ -190,7 +244,7 @@ def test_what_was_not_answered_is_sent_again_after_a_restart(peers: Callable[...
         healthy = peers(port=deaf.port)
         answer = client.receive(10.0)
     assert isinstance(answer, MatteReply)
-    assert healthy.count(Store) == 1 and healthy.count(Matte) == 1
+    assert healthy.pictures == 1 and healthy.count(Matte) == 1
 
 
 def test_nobody_there() -> None:
@@ -280,7 +334,7 @@ def test_a_job_writes_every_frame_and_says_so(peers: Callable[..., Peer], tmp_pa
         "matte.2.exr",
         "matte.4.exr",
     ]
-    assert peer.count(Store) == 1
+    assert peer.pictures == 1
 
 
 def test_a_job_without_a_server_ends_with_the_sentence(tmp_path: Path) -> None:

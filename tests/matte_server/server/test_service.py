@@ -186,6 +186,17 @@ def test_a_stored_clean_plate_is_used_and_makes_room(desk: Desk) -> None:
     assert desk.files() == 1 and desk.spool.used == 300
 
 
+def test_a_store_without_data_only_asks(desk: Desk) -> None:
+    clean = b"c" * 300
+    question = Store("q", digest_of(clean), b"")
+    assert _code(desk.say(ANNA, question)) == "clean_plate_unknown"
+    desk.say(ANNA, Store("s", digest_of(clean), clean))
+    assert desk.say(BEN, question) == [Stored("q", digest_of(clean))]
+    # Nothing went wrong, so nobody is told that it did; and only what was sent counts as received.
+    state = desk.service.state()
+    assert (state["errors"], state["frames"]["refused"], state["bytes"]["in"]) == ([], 0, 300)
+
+
 def test_an_unknown_guide_releases_what_was_taken(desk: Desk) -> None:
     request = Matte("a", 1, Inline(b"p"), Inline(b"c"), core=Digest("0" * 64))
     assert _code(desk.say(ANNA, request)) == "core_unknown"

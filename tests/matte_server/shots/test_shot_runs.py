@@ -18,8 +18,9 @@ from matte_link.client import MatteClient
 from matte_link.options import MatteOptions
 
 from matte_server import cli, exr
-from matte_server.batch import Sources, plan_shot, run_shot
+from matte_server.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
 from matte_server.local import LocalServer
+from matte_server.matte_cli import conclude
 
 from .conftest import ShotFiles, disc, plate_of, save, wall
 
@@ -223,6 +224,34 @@ def test_an_interrupted_run_goes_on(make_shot: MakeShot, server: LocalServer, ho
     assert subprocess.run(command(shot, server), check=False, capture_output=True).returncode == 0
     assert {path.name: path.read_bytes() for path in folder.glob("*.exr")} == undisturbed
     assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_a_farms_second_task_sends_no_clean_plate(
+    make_shot: MakeShot, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = make_shot(3)
+    monkeypatch.setenv("CLEANPLATE_SERVER", server.endpoint.address)
+    task = ["farm", "task", "--plate", shot.plate, "--clean", shot.clean, "--output", shot.matte]
+    task += ["--options", '{"model": "difference"}', "--frames"]
+    sent = []
+    with MatteClient(server.endpoint) as client:
+        for frames in ("1001", "1002-1003"):
+            before = client.status().state["bytes"]["in"]
+            assert cli.main([*task, frames]) == 0
+            sent.append(client.status().state["bytes"]["in"] - before)
+    sizes = [(shot.folder / f"plate.{frame}.exr").stat().st_size for frame in shot.frames]
+    clean = Path(shot.clean).stat().st_size
+    # The server may hold the same clean plate from a test before this one.
+    assert sent[0] in (sizes[0], sizes[0] + clean)
+    assert sent[1] == sizes[1] + sizes[2]
+
+
+@pytest.mark.parametrize("reported", [0, 1])
+def test_frames_that_nobody_speaks_of_are_a_failure(reported: int, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = (FrameReport(1001, "done", "matte.1001.exr"), FrameReport(1002, "skipped", "matte.1002.exr"))
+    assert conclude(ShotReport(frames[:reported]), 2) == 1
+    assert f"{2 - reported} of 2 frames were neither made nor reported as failed" in capsys.readouterr().err
+    assert conclude(ShotReport(frames), 2) == 0
 
 
 def test_results_say_that_they_are_not_premultiplied(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
