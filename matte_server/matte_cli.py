@@ -136,6 +136,9 @@ def add_frames_and_guides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--holdout", default="", metavar="FILE", help="matte of what is certainly not subject"
     )
+    parser.add_argument(
+        "--trimap", default="", metavar="FILE", help="core and holdout in one: white, black, and grey to be solved"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace results made from something else")
 
 
@@ -202,7 +205,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     """What is asked for: the shots of a file, or the one on the command line."""
-    words = ("plate", "clean", "output", "frames", "core", "holdout", "background", "comp", "solve")
+    words = ("plate", "clean", "output", "frames", "core", "holdout", "trimap", "background", "comp", "solve")
     if arguments.job:
         given = [word for word in words if getattr(arguments, word)]
         if given:
@@ -271,6 +274,14 @@ def conclude(report: ShotReport, wanted: int) -> int:
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
         return console.NO_SERVER
+    if len(report.frames) < wanted:
+        # Nothing should end here; where it does, it must not look like success.
+        console.complain(
+            f"{wanted - len(report.frames)} of {wanted} frames were neither made nor reported as failed; "
+            "run the same command again.",
+            "not_tried",
+        )
+        return console.FRAMES_FAILED
     broken = report.failed or any(movie.status == "failed" for movie in report.movies)
     return console.FRAMES_FAILED if broken else console.OK
 

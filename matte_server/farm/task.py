@@ -33,6 +33,8 @@ def run_chunk(shot: Shot) -> ShotReport:
     elif report.failed:
         first = report.failed[0]
         _say(f"openjd_fail: {len(report.failed)} of {len(shot.frames)} frames failed; {first.message}")
+    elif len(report.frames) < len(shot.frames):
+        _say(f"openjd_fail: {len(shot.frames) - len(report.frames)} of {len(shot.frames)} frames were not tried.")
     return report
 
 
