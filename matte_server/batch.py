@@ -333,7 +333,7 @@ class _Runner:
 
 
 def _files(frame: ShotFrame) -> dict[str, str]:
-    roles = ("plate", "clean_plate", "core", "holdout", "background", "comp")
+    roles = ("plate", "clean_plate", "core", "holdout", "trimap", "background", "comp")
     files = {role: str(path) for role in roles if (path := getattr(frame, role)) is not None}
     return {**files, **{f"{role}_picture": str(number) for role, number in frame.inside.items()}}
 

@@ -162,6 +162,11 @@ def space_of_primaries(chromaticities: object) -> str:
     return next((space for space, known in _PRIMARIES.items() if np.allclose(told, known, atol=1e-3)), "")
 
 
+def primaries_of(space: str) -> tuple[float, ...] | None:
+    """x, y of red, green, blue and white of a linear space; None where ``space`` is none of the three above."""
+    return _PRIMARIES.get(space)
+
+
 def default_space(file_format: str, is_float: bool, tag: str = "") -> str:
     """The rule where nobody said which space a file is in.
 

@@ -13,13 +13,14 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
 
 from . import exr_header, luma_chroma
-from .colour import default_space, space_of_primaries
+from .colour import default_space, primaries_of, space_of_primaries
 from .core.image import Float32, Image
 from .core.window import Window
 from .errors import MatteError
@@ -51,6 +52,8 @@ _STRUCTURAL = frozenset(
         "name",
         "type",
         "version",
+        # Promises a container of ACES: half floats, uncompressed, AP0.
+        "acesImageContainerFlag",
         "view",
         "multiView",
         "textureformat",
@@ -59,6 +62,8 @@ _STRUCTURAL = frozenset(
         "planarconfig",
     )
 )
+# What of a file's attributes says which space its colour is in.
+_COLOUR_TAGS = ("chromaticities", "colorInteropID")
 _STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
 
 
@@ -101,6 +106,10 @@ class Attribute:
 
     type: str
     value: object
+
+
+# Compressions that older OpenEXR libraries lack; OpenImageIO would write zip in their place, unsaid.
+_NEW_COMPRESSIONS = frozenset(("htj2k256", "htj2k32"))
 
 
 @dataclass(frozen=True)
@@ -368,6 +377,19 @@ def _structural(name: str) -> bool:
     return name in _STRUCTURAL or name.startswith(_STRUCTURAL_FAMILIES)
 
 
+def retagged(image: Image, written_for: str) -> Image:
+    """``image`` with tags of colour that are true: its metadata comes from a picture in ``written_for``. Where
+    that is still its space they stay; else they give way to the primaries of a linear space, which is all that an
+    EXR's tag can say."""
+    if image.colourspace == written_for:
+        return image
+    kept = {name: value for name, value in image.metadata.items() if name not in _COLOUR_TAGS}
+    primaries = primaries_of(image.colourspace)
+    if primaries is not None:
+        kept["chromaticities"] = Attribute("float[8]", primaries)
+    return replace(image, metadata=kept)
+
+
 def read_stamp(path: Path) -> str:
     """What a picture's writer was told that it was made from; empty where it is not one of ours."""
     reader = oiio.ImageInput.open(str(path))
@@ -459,6 +481,12 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
     writer = oiio.ImageOutput.create(str(path))
     if writer is None:
         raise MatteError("cannot_write", f"{path.name} has no picture format that can be written.")
+    if exr and form.compression in _NEW_COMPRESSIONS and not compresses_as(form.compression):
+        raise MatteError(
+            "no_compression",
+            f"The OpenEXR library of this installation cannot write {form.compression}.",
+            "Choose zip, or install a newer OpenImageIO.",
+        )
     try:
         if not writer.open(str(path), spec) or not writer.write_image(np.ascontiguousarray(stack)):
             raise OSError(writer.geterror().strip())
@@ -474,6 +502,21 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
     raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
     if exr and raw:
         path.write_bytes(exr_header.with_attributes(path.read_bytes(), raw))
+
+
+@lru_cache(maxsize=16)
+def compresses_as(compression: str) -> bool:
+    """Whether an EXR that is asked for with this compression also has it."""
+    spec = oiio.ImageSpec(1, 1, 1, "half")
+    spec.attribute("compression", compression)
+    with _spool(".exr") as path:
+        writer = oiio.ImageOutput.create(str(path))
+        if writer is None or not writer.open(str(path), spec):
+            return False
+        writer.write_image(np.zeros((1, 1, 1), np.float32))
+        writer.close()
+        found = oiio.ImageInput.open(str(path))
+        return found is not None and found.spec().getattribute("compression") == compression
 
 
 def _spec(image: Image, names: Sequence[str], form: ExrFormat, exr: bool, suffix: str) -> oiio.ImageSpec:

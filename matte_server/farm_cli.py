@@ -114,6 +114,7 @@ def _sources(arguments: argparse.Namespace) -> Sources:
         output=arguments.output,
         core=arguments.core,
         holdout=arguments.holdout,
+        trimap=arguments.trimap,
     )
 
 
@@ -198,6 +199,7 @@ def _add_task(commands: Any) -> None:
     parser.add_argument("--output", required=True, metavar="OUT")
     parser.add_argument("--core", default="", metavar="FILE")
     parser.add_argument("--holdout", default="", metavar="FILE")
+    parser.add_argument("--trimap", default="", metavar="FILE")
     parser.add_argument("--frames", required=True, metavar="RANGE")
     parser.add_argument("--options", default="{}", metavar="JSON", help="the matte's options")
     parser.add_argument("--overwrite", action="store_true")

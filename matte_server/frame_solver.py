@@ -7,7 +7,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -36,6 +36,17 @@ Check = Callable[[], None]
 Begun = Callable[[str, int, int], None]
 _CLEAN_PLATES_KEPT = 4
 _LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """One frame's pictures in scene-linear light; the space that the plate's file is in, by its own tags; and the
+    one that the result is wanted in."""
+
+    pair: PlatePair
+    guides: Guides
+    own: str
+    returned: str
 
 
 class _Stages:
@@ -103,21 +114,22 @@ class FrameSolver:
         self._check_paths(request)
         stages = _Stages(begun)
         stages.begin("read", 0)
-        pair, guides, space = self._read(job)
+        inputs = self._read(job)
         check()
         result = self._pipeline.solve(
-            pair,
-            guides,
+            inputs.pair,
+            inputs.guides,
             request.options,
             check=check,
             progress=lambda stage, done, total: stages.begin(stage, done + 1),
             given=_given_alignment(request),
         )
         stages.begin("write", len(STAGES) + 1)
-        image, layers = matte_image(result, space, request.options)
+        image, layers = matte_image(result, inputs.returned, request.options)
+        image = exr.retagged(image, inputs.own)
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
-        figures = {**result.diagnostics, "colourspace": space}
+        figures = {**result.diagnostics, "colourspace": inputs.returned}
         if short := self._memory_warnings():
             figures["warnings"] = [*cast(list[str], figures["warnings"]), *short]
         exr.write_image(target, stamped(image, request, figures), form, layers)
@@ -126,7 +138,7 @@ class FrameSolver:
 
     # -- inputs
 
-    def _read(self, job: FrameJob) -> tuple[PlatePair, Guides, str]:
+    def _read(self, job: FrameJob) -> _Inputs:
         request, options = job.request, job.request.options
         plate = self._picture(job, "plate", request.plate_layer or options.layer)
         said = _said_space(request)
@@ -137,7 +149,8 @@ class FrameSolver:
         returned = space if self._file(job, "plate")[0].suffix.lower() == ".exr" else SCENE_LINEAR
         if options.output_colourspace != "auto":
             returned = resolve(options.output_colourspace)
-        return PlatePair(linear, self._clean_plate(job, plate.colourspace, said)), guides, returned
+        pair = PlatePair(linear, self._clean_plate(job, plate.colourspace, said))
+        return _Inputs(pair, guides, plate.colourspace, returned)
 
     def _clean_plate(self, job: FrameJob, plates_own: str, said: str) -> Image:
         """Decoded and made linear once a shot: hosts send the same one with every frame. What was ``said`` of

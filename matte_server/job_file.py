@@ -30,7 +30,7 @@ from .errors import MatteError
 from .plate_solve import check_solve
 from .shot import CAMERAS, ENDS, Camera, Shot, Sources, plan_shot
 
-_PATHS = ("plate", "clean", "output", "core", "holdout", "background", "comp", "solve")
+_PATHS = ("plate", "clean", "output", "core", "holdout", "trimap", "background", "comp", "solve")
 _TEXTS = ("frames", "camera", "background_end")
 _NUMBERS = ("clean_offset", "background_offset")
 _SWITCHES = ("overwrite",)
@@ -48,6 +48,7 @@ class ShotOrder:
     frames: str = ""
     core: str = ""
     holdout: str = ""
+    trimap: str = ""
     background: str = ""
     comp: str = ""
     solve: str = ""
@@ -68,6 +69,7 @@ class ShotOrder:
             output=self.output,
             core=self.core,
             holdout=self.holdout,
+            trimap=self.trimap,
             background=self.background,
             comp=self.comp,
             clean_offset=self.clean_offset,

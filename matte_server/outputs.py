@@ -70,9 +70,10 @@ def _marked(image: Image, stamp: str) -> Image:
 def in_light(frame: ShotFrame, space: str, pictures: Pictures) -> Image:
     """A finished matte as scene-linear Rec.709; ``space`` is what the server wrote it in, for EXRs."""
     image = exr.read_image(frame.output)
-    if frame.output.suffix.lower() == ".exr":
-        return to_scene_linear(image, space or SCENE_LINEAR, pictures.options.ocio_config)
-    return to_scene_linear(image, image.colourspace, pictures.options.ocio_config)
+    if frame.output.suffix.lower() != ".exr":
+        return to_scene_linear(image, image.colourspace, pictures.options.ocio_config)
+    written_in = space or SCENE_LINEAR
+    return exr.retagged(to_scene_linear(image, written_in, pictures.options.ocio_config), written_in)
 
 
 def comp_stamp(frame: ShotFrame, stamp: str, pictures: Pictures) -> str:

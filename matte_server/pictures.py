@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import numpy as np
 from matte_link.messages import Inline, digest_of
 from matte_link.options import MatteOptions
 
 from . import exr
 from .colour import from_scene_linear, resolve, to_scene_linear
 from .core.image import SCENE_LINEAR, Image
+from .core.trimap import guides_of
 from .errors import MatteError
 from .media import VideoReader, is_video
 from .shot import ShotFrame
@@ -94,6 +96,8 @@ class Pictures:
     def sent(self, frame: ShotFrame, role: str) -> Sent | None:
         """What goes to the server for a role; None where the shot has no such picture. A clean plate that every
         frame shares is read once. Raises ``OSError`` and ``MatteError``."""
+        if frame.trimap is not None and role in ("core", "holdout"):
+            return self._of_trimap(frame.trimap, frame.inside.get("trimap", 0), role)
         path: Path | None = getattr(frame, role)
         if path is None:
             return None
@@ -124,6 +128,15 @@ class Pictures:
         image = self.in_light(path, number, role)
         data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT)
         return Sent(Inline(data, f"{path.name}.{number:06}.exr"), digest_of(data))
+
+    def _of_trimap(self, path: Path, number: int, role: str) -> Sent:
+        """The core or the holdout that a trimap holds, on its own pixels."""
+        image = self.in_light(path, number) if is_video(path) else exr.read_image(path)
+        core, holdout = guides_of(image.rgb[..., :1])
+        pixels = (core if role == "core" else holdout).astype(np.float32)
+        guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
+        data = exr.encode_exr(guide, {}, _SENT)
+        return Sent(Inline(data, f"{path.stem}.{role}.exr"), digest_of(data))
 
     def in_light(self, path: Path, number: int, role: str = "") -> Image:
         """A picture as scene-linear Rec.709, by what the options say of its role."""

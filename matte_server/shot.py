@@ -33,7 +33,8 @@ class Sources:
     ``plate`` may be a folder of portraits; then ``clean_plate`` is a folder with a picture of the same name for
     each, or one for all, and ``output`` a folder. Frame n of the plate is seen with frame n + ``clean_offset``
     of a clean plate sequence, and with n + ``background_offset`` of a background; a background that is too short
-    is looped or held (``background_end``).
+    is looped or held (``background_end``). ``trimap`` (white subject, black not, grey to be solved) stands for
+    both ``core`` and ``holdout``.
     """
 
     plate: str
@@ -41,6 +42,7 @@ class Sources:
     output: str
     core: str = ""
     holdout: str = ""
+    trimap: str = ""
     background: str = ""
     comp: str = ""
     clean_offset: int = 0
@@ -67,6 +69,7 @@ class ShotFrame:
     output: Path
     core: Path | None = None
     holdout: Path | None = None
+    trimap: Path | None = None
     background: Path | None = None
     comp: Path | None = None
     inside: Mapping[str, int] = field(default_factory=dict)
@@ -117,6 +120,8 @@ def plan_shot(
         raise MatteError(
             "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
         )
+    if sources.trimap and (sources.core or sources.holdout):
+        raise MatteError("bad_option", "A trimap says what core and holdout are.", "Leave them out, or the trimap.")
     if Path(sources.plate).is_dir():
         return _portraits(sources, frames, options, overwrite)
     plan = _Plan(sources)
@@ -227,7 +232,7 @@ class _Plan:
         ends = {"background": sources.background_end}
         self._roles = {
             role: _Source(text, offsets.get(role, 0), ends.get(role, ""))
-            for role in ("plate", "clean_plate", "core", "holdout", "background")
+            for role in ("plate", "clean_plate", "core", "holdout", "trimap", "background")
             if (text := getattr(sources, role))
         }
         output, comp = Path(sources.output), Path(sources.comp)
@@ -274,6 +279,7 @@ class _Plan:
             output=self._output.path(number),
             core=files["core"][0] if "core" in files else None,
             holdout=files["holdout"][0] if "holdout" in files else None,
+            trimap=files["trimap"][0] if "trimap" in files else None,
             background=files["background"][0] if "background" in files else None,
             comp=self._comp.path(number) if self._comp else None,
             inside={role: picture for role, (_, picture) in files.items() if picture},
@@ -292,7 +298,15 @@ def _portraits(sources: Sources, frames: str, options: MatteOptions, overwrite: 
         if folder is not None and (folder.is_file() or folder.suffix.lower() in COMP_SUFFIXES):
             raise MatteError("bad_output", f"{folder} is a file; a folder of portraits is written to a folder.")
     clean = _by_name(Path(sources.clean_plate))
-    core, holdout = (_by_name(Path(text)) if text else None for text in (sources.core, sources.holdout))
+    guides = {
+        role: (_by_name(Path(text)), text)
+        for role in ("core", "holdout", "trimap")
+        if (text := getattr(sources, role))
+    }
+
+    def guide(role: str, plate: Path) -> Path | None:
+        return _namesake(guides[role][0], plate, guides[role][1]) if role in guides else None
+
     background = Path(sources.background) if sources.background else None
     planned = tuple(
         ShotFrame(
@@ -300,8 +314,9 @@ def _portraits(sources: Sources, frames: str, options: MatteOptions, overwrite: 
             plate=plate,
             clean_plate=_namesake(clean, plate, sources.clean_plate),
             output=output / f"{plate.stem}.exr",
-            core=_namesake(core, plate, sources.core) if core else None,
-            holdout=_namesake(holdout, plate, sources.holdout) if holdout else None,
+            core=guide("core", plate),
+            holdout=guide("holdout", plate),
+            trimap=guide("trimap", plate),
             background=background,
             comp=comp / f"{plate.stem}.png" if comp else None,
         )
@@ -334,13 +349,14 @@ def _namesake(source: Path | Mapping[str, Path], plate: Path, where: str) -> Pat
     return found
 
 
-def _inputs(frame: ShotFrame) -> list[Path]:
-    named = (frame.plate, frame.clean_plate, frame.core, frame.holdout, frame.background)
+def inputs_of(frame: ShotFrame) -> list[Path]:
+    """Every file that a frame is made from."""
+    named = (frame.plate, frame.clean_plate, frame.core, frame.holdout, frame.trimap, frame.background)
     return [path for path in named if path is not None]
 
 
 def _check_inputs(planned: Sequence[ShotFrame]) -> None:
-    absent = sorted({path for frame in planned for path in _inputs(frame) if not path.is_file()})
+    absent = sorted({path for frame in planned for path in inputs_of(frame) if not path.is_file()})
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise MatteError(
@@ -356,7 +372,7 @@ def _check_outputs(
     _check_suffix(sources.output, planned[0].output, MATTE_SUFFIXES, "a matte")
     if sources.comp and planned[0].comp:
         _check_suffix(sources.comp, planned[0].comp, COMP_SUFFIXES, "a comp")
-    inputs = {path.resolve() for frame in planned for path in _inputs(frame)}
+    inputs = {path.resolve() for frame in planned for path in inputs_of(frame)}
     per_frame = [path.resolve() for frame in planned for path in (frame.output, frame.comp) if path]
     outputs = per_frame + [path.resolve() for path in (movies.matte, movies.comp) if path]
     clash = next((path for path in outputs if path in inputs), None)

@@ -19,6 +19,8 @@ _DEPTH, _NEAR, _LOOSE = 1 / 48, 1 / 160, 1 / 20
 _AROUND, _RESTLESS = 1 / 64, 4.0
 # Thin parts (fingers, straps) keep this much of their half width as certain.
 _THIN = 0.6
+# What a drawn trimap means by white, and as far from black.
+_WHITE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,12 @@ class Trimap:
     outer: Mask
     depth: Float32
     unrest: Float32
+
+
+def guides_of(drawn: Float32) -> tuple[Mask, Mask]:
+    """What a trimap drawn by an artist is sure of, subject and not: near white and near black, 0..1; the soft rim
+    between two of its greys is unknown."""
+    return drawn > _WHITE, drawn < 1.0 - _WHITE
 
 
 def trimap_of(region: Mask, distance: Float32, busy: Float32, seen: Mask) -> Trimap:

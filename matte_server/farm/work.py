@@ -12,8 +12,8 @@ from pathlib import Path
 
 from matte_link.sequence import format_frames, parse_frames
 
-from ..batch import Shot, Sources
 from ..errors import MatteError
+from ..shot import Shot, Sources, inputs_of
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
@@ -71,6 +71,7 @@ def shot_work(shot: Shot, sources: Sources, name: str) -> Work:
         ("output", "--output", "Output", "The EXRs to write, such as matte.####.exr."),
         ("core", "--core", "Core", "Matte of what is certainly subject."),
         ("holdout", "--holdout", "Holdout", "Matte of what is certainly not subject."),
+        ("trimap", "--trimap", "Trimap", "Core and holdout in one: white, black, and grey to be solved."),
     ):
         value = getattr(sources, role)
         if value:
@@ -80,12 +81,12 @@ def shot_work(shot: Shot, sources: Sources, name: str) -> Work:
         words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
     if shot.overwrite:
         words.append("--overwrite")
-    read = {path for frame in shot.frames for path in (frame.plate, frame.clean_plate, frame.core, frame.holdout)}
+    read = {path for frame in shot.frames for path in inputs_of(frame)}
     return Work(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in read if path)),
+        inputs=tuple(sorted(absolute(str(path)) for path in read)),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
 

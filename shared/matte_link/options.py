@@ -210,8 +210,22 @@ class MatteOptions:
         "zip",
         "Compression",
         "Output",
-        "Compression of the result's EXR.",
-        choices=("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab"),
+        "Compression of the result's EXR. What is to read htj2k256 and htj2k32 (lossless JPEG 2000) needs OpenEXR "
+        "3.4 or newer, which Nuke and Blender may not have yet.",
+        choices=(
+            "none",
+            "rle",
+            "zips",
+            "zip",
+            "piz",
+            "pxr24",
+            "b44",
+            "b44a",
+            "dwaa",
+            "dwab",
+            "htj2k256",
+            "htj2k32",
+        ),
     )
     layer_clean: bool = _option(
         False, "Clean plate layer", "Output", "Add the aligned clean plate as layer 'clean'."

@@ -11,6 +11,7 @@ import numpy as np
 import OpenEXR
 import OpenImageIO as oiio
 import pytest
+from matte_link.options import option_specs
 
 from matte_server import exr, exr_header
 from matte_server.core.image import Float32, Image
@@ -79,6 +80,24 @@ def test_every_compression_keeps_pixels_and_windows(tmp_path: Path, compression:
         rounding = HALF if bit_depth == "half" else 0.0
         allowed = rounding * np.abs(image.pixels[..., index]) + lossy * np.ptp(image.pixels[..., index]) + 1e-7
         assert (np.abs(channels[name] - image.pixels[..., index]) <= allowed).all()
+
+
+def test_every_compression_on_offer_is_the_one_that_is_written() -> None:
+    (offered,) = (spec.choices for spec in option_specs() if spec.name == "compression")
+    assert [name for name in offered if not exr.compresses_as(name)] == []
+    assert {*LOSSLESS, *LOSSY} == set(offered)
+
+
+def test_a_compression_that_the_library_lacks_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not exr.compresses_as("of the future")
+    monkeypatch.setattr(exr, "compresses_as", lambda name: False)
+    with pytest.raises(MatteError, match=r"cannot write htj2k256\. Choose zip") as caught:
+        exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat("half", "htj2k256"))
+    assert caught.value.code == "no_compression"
+    assert list(tmp_path.iterdir()) == []
+    exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat("half", "zip"))
 
 
 def test_bytes_and_files_are_read_alike(tmp_path: Path) -> None:
