@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import bpy
@@ -12,13 +14,16 @@ from bpy.app.handlers import persistent
 from . import graph, planning, runtime
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
+from .on_demand import RenderSolve
 from .plan import NodeError, Plan
+from .preferences import endpoint
 from .solve import solve_now
 from .upstream import scene_changed
 from .versions import tree_of
 
 REFUSED = 7
 """Exit code of a background render that needs results that are not there."""
+_WAIT_S = 5.0
 _timeline: dict[str, int] = {}
 _SCENE_DATA = (
     bpy.types.Camera,
@@ -82,14 +87,20 @@ def on_render_begin(scene: Any, *_: Any) -> None:
         return
     if bpy.app.background:
         planning.refresh_all()
+    elif not runtime.on_main_thread(partial(_prepare, scene), _WAIT_S):
+        print("Cleanplate: Blender is busy; this render uses what is solved.", file=sys.stderr, flush=True)
     runtime.rendering = True
 
 
 @persistent
 def on_render_end(*_: Any) -> None:
     """After a render, or where it was cancelled."""
-    if not runtime.rendering_input:
-        runtime.rendering = False
+    if runtime.rendering_input:
+        return
+    runtime.rendering = False
+    render, runtime.render = runtime.render, None
+    if render is not None:
+        runtime.on_main_thread(partial(_conclude, render))
 
 
 @persistent
@@ -99,14 +110,17 @@ def on_render_frame(scene: Any, *_: Any) -> None:
         return
     if bpy.app.background:
         _serve_background(scene)
-    else:
-        _serve_window(scene)
+    elif runtime.render is not None:
+        _serve_window(runtime.render, scene.frame_current)
+
+
+def _rendered_nodes(scene: Any) -> list[Any]:
+    nodes = graph.matte_nodes(tree_of(scene))
+    return [node for node in nodes if not node.mute and any(socket.is_linked for socket in node.outputs)]
 
 
 def _serve_background(scene: Any) -> None:
-    for node in graph.matte_nodes(tree_of(scene)):
-        if node.mute or not any(socket.is_linked for socket in node.outputs):
-            continue
+    for node in _rendered_nodes(scene):
         try:
             _make_fresh(scene, node)
         except LinkError as error:
@@ -116,7 +130,10 @@ def _serve_background(scene: Any) -> None:
 def _make_fresh(scene: Any, node: Any) -> None:
     frame = scene.frame_current
     plan = planning.refresh(scene, node)
-    if plan.is_fresh(frame) or _stands(plan, frame):
+    if plan.is_fresh(frame):
+        return
+    if plan.stands(frame):
+        print(f"Cleanplate: frame {frame} is used as it was solved; {plan.missing_input(frame)} is not here.")
         return
     if plan.problem:
         raise NodeError(plan.problem)
@@ -133,15 +150,6 @@ def _make_fresh(scene: Any, node: Any) -> None:
         raise NodeError(f"frames {_unsolved(plan, scene)} are not solved: {solve.sentence}")
 
 
-def _stands(plan: Plan, frame: int) -> bool:
-    """Whether the frame has a result of the present settings whose inputs are only not here to be compared."""
-    missing = plan.missing_input(frame)
-    if plan.problem or not missing or not plan.is_stamped(plan.result(frame)):
-        return False
-    print(f"Cleanplate: frame {frame} is used as it was solved; {missing} is not here.", flush=True)
-    return True
-
-
 def _unsolved(plan: Plan, scene: Any) -> str:
     wanted = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
     return format_frames([frame for frame in {*wanted, scene.frame_current} if not plan.is_fresh(frame)])
@@ -154,16 +162,55 @@ def _refuse(node: Any, sentence: str) -> None:
     os._exit(REFUSED)
 
 
-def _serve_window(scene: Any) -> None:
-    """In the window renders run on a thread of their own: Blender's data may only be looked at, through plans."""
-    frame = scene.frame_current
-    for state in list(runtime.states.values()):
-        plan = state.plan
-        if plan is None or plan.problem or plan.is_fresh(frame):
+# -- renders in the window run on a thread of their own, on which Blender's data may not be touched
+
+
+def _prepare(scene: Any) -> None:
+    """Before such a render, on the main thread: nodes play what belongs to them as they are now."""
+    graph.make_unique()
+    wanted = {*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current}
+    plans = []
+    for node in _rendered_nodes(scene):
+        state = runtime.state(node.matte.node_id)
+        state.error = ""
+        plan = planning.refresh(scene, node)
+        plans.append(plan)
+        if plan.problem:
             continue
-        plan.set_aside([frame])
-        state.error = f"Frame {frame} was rendered without its matte: it is not solved."
-        print(f"Cleanplate: {plan.node_id}: {state.error}", file=sys.stderr, flush=True)
+        with planning.told_of_folder(plan, state):
+            plan.set_aside(wanted)
+            if not all(plan.is_fresh(frame) for frame in wanted):
+                # What comes in the middle of the render is only seen by an image that has not looked for it yet.
+                graph.show(node, plan.prepare())
+    try:
+        server = endpoint()
+    except NodeError as error:
+        server = error
+    runtime.render = RenderSolve(plans, server)
+
+
+def _serve_window(render: RenderSolve, frame: int) -> None:
+    first = not render.sentences()
+    if render.serve(frame) and first:
+        # At once, so that nobody waits for a long render in vain.
+        runtime.on_main_thread(partial(_tell, render))
+
+
+def _conclude(render: RenderSolve) -> None:
+    """After such a render, on the main thread."""
+    for node_id in render.solved:
+        with contextlib.suppress(NodeError):
+            scene, node = planning.find(node_id)
+            planning.show_new(node, planning.refresh(scene, node))
+    _tell(render)
+    planning.redraw()
+
+
+def _tell(render: RenderSolve) -> None:
+    for sentence in set(render.sentences()) - render.told:
+        render.told.add(sentence)
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            bpy.ops.cleanplate.warn("INVOKE_DEFAULT", text=sentence)
 
 
 def register() -> None:

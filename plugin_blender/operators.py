@@ -180,6 +180,30 @@ class CLEANPLATE_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class CLEANPLATE_OT_warn(bpy.types.Operator):
+    """Tell what a render had to do without"""
+
+    bl_idname = "cleanplate.warn"
+    bl_label = "Cleanplate Warning"
+    bl_options = frozenset({"INTERNAL"})
+
+    text: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Waits for a turn in the window: what scripts report, Blender prints and does not show."""
+        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        """Reports it where Blender reports everything else."""
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        self.report({"WARNING"}, self.text)
+        return {"FINISHED"}
+
+
 class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
     """Delete this node's results from disk"""
 
@@ -311,6 +335,7 @@ CLASSES = (
     CLEANPLATE_OT_solve_frame,
     CLEANPLATE_OT_solve_range,
     CLEANPLATE_OT_cancel,
+    CLEANPLATE_OT_warn,
     CLEANPLATE_OT_clear_cache,
     CLEANPLATE_OT_show_in_folder,
     CLEANPLATE_OT_test_server,

@@ -62,6 +62,8 @@ def _draw_solve(layout: Any, node: Any) -> None:
         layout.label(text=state.activity, icon="SORTTIME")
         layout.operator("cleanplate.cancel", icon="CANCEL")
         return
+    if runtime.render:
+        layout.label(text=runtime.state(node.matte.node_id).activity or "Rendering", icon="SORTTIME")
     row = layout.row(align=True)
     row.scale_y = 1.4
     for name, icon in (("cleanplate.solve_frame", "RENDER_STILL"), ("cleanplate.solve_range", "RENDER_ANIMATION")):

@@ -78,6 +78,10 @@ class Plan:
         """Whether the result is there and made from what the node has now."""
         return not self.problem and known_stamp(self.result(frame)) == self.stamp(frame)
 
+    def stands(self, frame: int) -> bool:
+        """Whether there is a result of the present settings whose inputs are only not here to be compared."""
+        return not self.problem and bool(self.missing_input(frame)) and self.is_stamped(self.result(frame))
+
     def check(self, frames: Sequence[int]) -> None:
         """Raises ``NodeError`` where some of the frames cannot be solved."""
         if self.problem:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +81,23 @@ def refresh(scene: Any, node: Any) -> Plan:
 
 
 def _keep_up(node: Any, plan: Plan, state: runtime.NodeState) -> None:
-    try:
+    with told_of_folder(plan, state):
         moved = () if plan.problem else plan.set_aside(plan.frames)
         if plan.problem:
             graph.show_nothing(node)
         elif moved or not shows(node, plan):
             _leave(node, plan)
             graph.show(node, plan.prepare())
+    _label(node, state)
+
+
+@contextlib.contextmanager
+def told_of_folder(plan: Plan, state: runtime.NodeState) -> Iterator[None]:
+    """A results folder that cannot be used is the node's error."""
+    try:
+        yield
     except OSError as error:
         state.error = f"The results folder {plan.folder} cannot be used: {error.strerror}."
-    _label(node, state)
 
 
 def shows(node: Any, plan: Plan) -> bool:
@@ -151,16 +160,19 @@ def refresh_all() -> None:
 
 _QUIET_S = 0.3
 _LOOK_S = 3.0
-_TICK_S = 0.25
+_TICK_S = 0.1
 _seen_at = 0.0
 
 
 def tick() -> float | None:
-    """Runs a few times a second in the window: plans follow edits at once, and files on disk now and then."""
+    """Runs some times a second in the window: plans follow edits at once, and files on disk now and then."""
     global _seen_at
+    runtime.work_off()
     now = time.monotonic()
     edited = runtime.changed_at > _seen_at and now - runtime.changed_at > _QUIET_S
     idle = not (runtime.rendering_input or runtime.rendering)
+    if runtime.render:
+        redraw()
     if idle and (edited or now - _seen_at > _LOOK_S):
         _seen_at = now
         refresh_all()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +32,10 @@ rendering_input = False
 """Whether the render that runs is our own, of what feeds a node."""
 rendering = False
 """Whether the artist's own render runs: what it plays must not be exchanged under it."""
+render: Any = None
+"""What that render wants of our nodes in the window (:class:`on_demand.RenderSolve`), or None."""
 changed_at = 0.0
+_asked: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
 
 
 def state(node_id: str) -> NodeState:
@@ -41,6 +47,26 @@ def mark_changed() -> None:
     """Something was edited: plans are to be made again."""
     global changed_at
     changed_at = time.monotonic()
+
+
+def on_main_thread(work: Callable[[], None], wait_s: float = 0.0) -> bool:
+    """Has work done where Blender's data may be changed: at once there, else by :func:`work_off`; whether it is."""
+    if threading.current_thread() is threading.main_thread():
+        work()
+        return True
+    done = threading.Event()
+    _asked.put((work, done))
+    return done.wait(wait_s)
+
+
+def work_off() -> None:
+    """Called on the main thread, now and then: does what other threads have asked for."""
+    while not _asked.empty():
+        work, done = _asked.get()
+        try:
+            work()
+        finally:
+            done.set()
 
 
 def reset() -> None:

@@ -22,6 +22,7 @@ IN_FLIGHT = 2
 CONNECT_S = 5.0
 PATIENCE_S = 30.0
 _PAUSE_S = 0.002
+_FAREWELL_S = 0.3
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Solve:
         self.stopped = ""
         self.cancelled = False
         self.diagnostics: dict[int, Any] = {}
+        self._cancelled_at = 0.0
         self._waiting = deque(self.frames)
         self._prepared: dict[int, Prepared] = {}
         self._folder = extraction.input_folder()
@@ -85,13 +87,22 @@ class Solve:
         if self._job is None:
             return False
         finished = self._take_events(self._job)
-        if not finished and not self.cancelled and not self.stopped:
+        if self.cancelled:
+            # A server that does not answer is not waited for.
+            return not finished and time.monotonic() - self._cancelled_at < _FAREWELL_S
+        if not finished and not self.stopped and not self._must_wait:
             self._prepare_next(self._job)
         return not finished
 
+    @property
+    def _must_wait(self) -> bool:
+        """Whether inputs are to be rendered, and the artist's own render runs."""
+        return runtime.render is not None and self.plan.needs_rendering
+
     def cancel(self) -> None:
         """Stops; the frames that are done stay."""
-        self.cancelled = True
+        if not self.cancelled:
+            self.cancelled, self._cancelled_at = True, time.monotonic()
         if self._job:
             self._job.cancel()
 
@@ -111,7 +122,7 @@ class Solve:
         runtime.running = None
         if self._job:
             self._job.cancel()
-            self._job.join(5.0)
+            self._job.join(_FAREWELL_S if self.cancelled else 5.0)
             self._take_events(self._job)
         self._folder.cleanup()
         self._state.activity = ""

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,25 @@ def run(case: Callable[..., dict[str, Any] | None]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def run_in_window(case: Callable[..., Generator[None, None, dict[str, Any]]]) -> None:
+    """The same for a case that goes on step by step, while Blender's window lives between the steps."""
+    add_on()
+    steps = case(*sys.argv[sys.argv.index("--") + 1 :])
+
+    def step() -> float:
+        try:
+            next(steps)
+        except StopIteration as end:
+            facts = end.value
+            run(lambda *_: facts)
+        except BaseException:  # noqa: BLE001 - the process's edge
+            traceback.print_exc()
+            os._exit(1)
+        return 0.02
+
+    bpy.app.timers.register(step, first_interval=0.5)
 
 
 def add_on() -> Any:

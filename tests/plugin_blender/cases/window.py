@@ -1,0 +1,255 @@
+"""In a window: ESC and the Cancel button stop a solve, and F12 solves what it needs or says what is missing."""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+_PATIENCE_S = 120.0
+_SIZE = (960, 540)
+
+
+class Late(Exception):
+    """Something did not happen."""
+
+
+def case(folder: str, nobody: str) -> Generator[None, None, dict[str, Any]]:
+    place = Path(folder)
+    yield from pause(1.0)
+    scene, tree, node = stage.shot_node(place, len(list(place.glob("plate.*"))))
+    stage.render_settings(scene, place / "out", _SIZE)
+    stage.main_output(tree, node.outputs["Image"])
+    viewer = tree.nodes.new("CompositorNodeViewer")
+    tree.links.new(node.outputs["Image"], viewer.inputs["Image"])
+    # A render's own window comes up late and under the mouse.
+    bpy.context.preferences.view.render_display_type = "NONE"
+    editor = open_editor()
+    # The sidebar has tabs once it was drawn.
+    yield from pause(1.0)
+    sidebar_of(editor).active_panel_category = "Cleanplate"
+    yield from pause(0.5)
+    facts: dict[str, Any] = {}
+    facts["escape"] = yield from stopped_by(press_escape, node, editor)
+    facts["connecting"] = yield from stopped_while_connecting(nobody, node, editor)
+    facts["cancel"] = yield from stopped_by(press_cancel, node, editor)
+    facts["still"] = yield from still(place, scene, node, editor)
+    facts["animation"] = yield from animation(place, scene, node, editor)
+    facts["away"] = yield from server_away(place, nobody, scene, node, editor)
+    facts["rendered"] = yield from rendered_inputs(place, scene, node, editor)
+    return facts
+
+
+def until(happened: Callable[[], object], what: str) -> Iterator[None]:
+    """Lets Blender go on until something has happened."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not happened():
+        if time.monotonic() > deadline:
+            raise Late(what)
+        yield
+
+
+def pause(seconds: float) -> Iterator[None]:
+    """Lets Blender go on for a while."""
+    started = time.monotonic()
+    yield from until(lambda: time.monotonic() - started > seconds, "time")
+
+
+def open_editor() -> dict[str, Any]:
+    """The compositor in the largest area, with its sidebar; the context of operators."""
+    window = bpy.context.window_manager.windows[0]
+    area = max(window.screen.areas, key=lambda each: each.width * each.height)
+    area.ui_type = "CompositorNodeTree"
+    # The backdrop looks at results, or for them, before a render does.
+    area.spaces.active.show_region_ui = area.spaces.active.show_backdrop = True
+    return {"window": window, "area": area, "region": next(each for each in area.regions if each.type == "WINDOW")}
+
+
+def picture(name: str) -> None:
+    """The whole screen as ``$CLEANPLATE_PICTURES/<name>.png``, for people to look at."""
+    folder = os.environ.get("CLEANPLATE_PICTURES")
+    if folder:
+        subprocess.run(["import", "-window", "root", str(Path(folder) / f"{name}.png")], check=True)
+
+
+def sidebar_of(editor: dict[str, Any]) -> Any:
+    return next(each for each in editor["area"].regions if each.type == "UI")
+
+
+def press(editor: dict[str, Any], key: str, **more: Any) -> None:
+    """A key, with the mouse over the nodes."""
+    x, y = editor["area"].x + 100, editor["area"].y + 100
+    editor["window"].event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    editor["window"].event_simulate(type=key, value="PRESS", x=x, y=y, **more)
+
+
+# -- a solve is stopped
+
+
+def stopped_by(press_it: Callable[[Any], Iterator[None]], node: Any, editor: dict[str, Any]) -> Any:
+    """Seconds from the press during Solve Range to its end; what is done by then stays."""
+    before = len(fresh(node))
+    solve = solve_range(node, editor)
+    yield from until(lambda: solve.done, "no frame was solved")
+    return (yield from stopped(solve, before, press_it, node, editor))
+
+
+def stopped_while_connecting(nobody: str, node: Any, editor: dict[str, Any]) -> Any:
+    """The same where no server answers, which is waited for longer than an artist would."""
+    before = len(fresh(node))
+    with server_at(nobody):
+        solve = solve_range(node, editor)
+        yield from pause(0.5)
+        return (yield from stopped(solve, before, press_escape, node, editor))
+
+
+@contextlib.contextmanager
+def server_at(address: str) -> Iterator[None]:
+    known, os.environ["CLEANPLATE_SERVER"] = os.environ["CLEANPLATE_SERVER"], address
+    yield
+    os.environ["CLEANPLATE_SERVER"] = known
+
+
+def solve_range(node: Any, editor: dict[str, Any]) -> Any:
+    """Presses Solve Range."""
+    from plugin_blender import runtime
+
+    with bpy.context.temp_override(**editor):
+        bpy.ops.cleanplate.solve_range("INVOKE_DEFAULT", node_id=node.matte.node_id)
+    return runtime.running
+
+
+def stopped(solve: Any, before: int, press_it: Callable[[Any], Iterator[None]], node: Any, editor: Any) -> Any:
+    from plugin_blender import runtime
+
+    yield from press_it(editor)
+    pressed = time.monotonic()
+    yield from until(lambda: runtime.running is None, "the solve did not stop")
+    took = time.monotonic() - pressed
+    assert solve.cancelled and not solve.sentence, solve.sentence
+    kept = len(fresh(node)) - before
+    yield from pause(0.5)
+    return {"seconds": took, "kept": kept, "done": len(solve.done), "wanted": len(solve.frames)}
+
+
+def fresh(node: Any) -> tuple[int, ...]:
+    from plugin_blender import planning
+
+    return planning.plan_of(bpy.context.scene, node).counts().fresh
+
+
+def press_escape(editor: dict[str, Any]) -> Iterator[None]:
+    press(editor, "ESC")
+    yield
+
+
+def press_cancel(editor: dict[str, Any]) -> Iterator[None]:
+    """Clicks down the sidebar until the solve is asked to stop: progress bar and label above do nothing."""
+    from plugin_blender import runtime
+
+    window, sidebar = editor["window"], sidebar_of(editor)
+    x, y = sidebar.x + sidebar.width // 3, sidebar.y + sidebar.height - 44
+    while runtime.running and not runtime.running.cancelled and y > sidebar.y:
+        window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+        yield from pause(0.1)
+        for value in ("PRESS", "RELEASE"):
+            window.event_simulate(type="LEFTMOUSE", value=value, x=x, y=y)
+            yield
+        y -= 10
+
+
+# -- renders
+
+
+def render(editor: dict[str, Any], animation: bool) -> Iterator[None]:
+    """F12 or Ctrl-F12, as an artist presses it."""
+    from plugin_blender import runtime
+
+    ended: list[bool] = []
+    events = (bpy.app.handlers.render_complete, bpy.app.handlers.render_cancel)
+    hook = lambda *_: ended.append(True)  # noqa: E731
+    for event in events:
+        event.append(hook)
+    press(editor, "F12", ctrl=animation)
+    yield from until(lambda: ended, "the render did not end")
+    yield from until(lambda: not bpy.app.is_job_running("RENDER") and runtime.render is None, "it did not end")
+    for event in events:
+        event.remove(hook)
+    yield from pause(0.5)
+
+
+def still(place: Path, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
+    """A setting changes and F12 follows at once: the frame is solved anew, and no old one is seen."""
+    from plugin_blender import planning, runtime
+
+    scene.frame_set(1)
+    assert planning.refresh(scene, node).is_fresh(1)
+    yield from pause(0.5)
+    node.matte.softness = 1.5
+    yield from render(editor, animation=False)
+    picture("still_rendered")
+    bpy.data.images["Render Result"].save_render(str(place / "still.exr"))
+    plan = planning.plan_of(scene, node)
+    error = runtime.state(node.matte.node_id).error
+    return {"fresh": plan.counts().fresh, "result": str(plan.result(1)), "error": error}
+
+
+def animation(place: Path, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
+    """Every frame is solved when its turn comes; one whose plate has changed is solved again."""
+    from plugin_blender import planning, runtime
+
+    scene.render.filepath = str(place / "animation" / "main_")
+    scene.frame_start, scene.frame_end = 1, 3
+    plate = place / "plate.0001.exr"
+    os.utime(plate, (plate.stat().st_atime, plate.stat().st_mtime + 5))
+    scene.render.use_lock_interface = True
+    yield from render(editor, animation=True)
+    scene.render.use_lock_interface = False
+    plan = planning.plan_of(scene, node)
+    error = runtime.state(node.matte.node_id).error
+    return {"fresh": plan.counts().fresh, "results": str(plan.results), "error": error}
+
+
+def server_away(place: Path, nobody: str, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
+    """No server: the render goes on, is told once, and the frames are named."""
+    from plugin_blender import runtime
+
+    node.matte.softness = 2.0
+    scene.render.filepath = str(place / "away" / "main_")
+    started = time.monotonic()
+    with server_at(nobody):
+        yield from render(editor, animation=True)
+    return {"error": runtime.state(node.matte.node_id).error, "seconds": time.monotonic() - started}
+
+
+def rendered_inputs(place: Path, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
+    """What feeds the node cannot be rendered inside a render; solved before, it plays."""
+    from plugin_blender import runtime
+
+    tree = node.id_data
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(node.inputs["Plate"].links[0].from_socket, exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    scene.render.filepath = str(place / "unsolved" / "main_")
+    yield from render(editor, animation=True)
+    picture("warned")
+    said = runtime.state(node.matte.node_id).error
+    facts = yield from stopped_by(press_escape, node, editor)
+    solve_range(node, editor)
+    yield from until(lambda: runtime.running is None, "the solve did not end")
+    scene.render.filepath = str(place / "solved" / "main_")
+    yield from render(editor, animation=True)
+    return {"said": said, "stopped": facts, "error": runtime.state(node.matte.node_id).error}
+
+
+stage.run_in_window(case)

@@ -1,0 +1,63 @@
+"""The add-on in a real window of Blender 5.2, driven by its own simulated keys and clicks."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server.local import LocalServer
+
+from .conftest import CASES, Outcome, make_shot, read
+from .environments import REPOSITORY, Unavailable
+from .test_blender import expected, free_port
+from .windowed import command
+
+# Large enough for a frame to take longer than a click.
+_SIZE = (540, 960)
+
+
+@pytest.mark.timeout(900)
+def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Path) -> None:
+    shot = make_shot(tmp_path / "shot", _SIZE, range(1, 13))
+    places = f"{REPOSITORY}:{CASES}"
+    environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": places, "HOME": str(tmp_path)}
+    nobody = f"tcp://127.0.0.1:{free_port()}"
+    try:
+        arguments = command(CASES / "window.py", shot, nobody, environment=environment)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    done = subprocess.run(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    facts = Outcome(done.returncode, done.stdout).facts
+    print(facts)
+
+    for stopped in (facts["escape"], facts["cancel"], facts["rendered"]["stopped"], facts["connecting"]):
+        assert stopped["seconds"] < 1.0
+        assert stopped["kept"] == stopped["done"] < stopped["wanted"]
+
+    # F12 right behind an edit, Ctrl-F12 behind a plate that was rendered again: solved, and seen.
+    still, animation = facts["still"], facts["animation"]
+    assert still["fresh"] == [1] and not still["error"]
+    assert animation["fresh"] == [1, 2, 3] and not animation["error"]
+    results = Path(animation["results"])
+    assert Path(still["result"]).parent == results
+    for frame in (1, 2, 3):
+        picture = expected(results / f"matte.{frame:04d}.exr")["Image"]
+        np.testing.assert_array_equal(read(shot / "animation" / f"main_{frame:04d}.exr"), picture)
+    # The first frame's plate is the same picture, only newer.
+    picture = expected(results / "matte.0001.exr")["Image"]
+    np.testing.assert_array_equal(read(shot / "still.exr"), picture)
+
+    # What cannot be solved is named, and comes out transparent.
+    assert facts["away"]["error"].startswith("Rendered without a matte: frames 1-3. No matting server answers")
+    assert facts["rendered"]["said"].startswith("Rendered without a matte: frames 1-3. What feeds the node")
+    for frame in (1, 2, 3):
+        for name in ("away", "unsolved"):
+            assert not read(shot / name / f"main_{frame:04d}.exr").any()
+        assert read(shot / "solved" / f"main_{frame:04d}.exr").any()
+    assert not facts["rendered"]["error"]

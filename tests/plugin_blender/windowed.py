@@ -1,0 +1,61 @@
+"""A real Blender with a window: Debian's, with a screen that nobody sees, in a folder of its own (1.3 GB).
+
+    python tests/plugin_blender/windowed.py      makes it in .venvs/window: 3 minutes, root, Debian, mmdebstrap
+
+With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.plugin_blender.environments import REPOSITORY, Unavailable
+
+ROOT = REPOSITORY / ".venvs" / "window"
+_PACKAGES = (
+    "blender", "xvfb", "xauth", "libgl1-mesa-dri", "libegl1", "libglx-mesa0", "imagemagick", "python3-zmq",
+    "python3-numpy", "fonts-dejavu-core"
+)
+_SEEN = ("/proc", "/sys", "/dev", "/tmp")
+
+
+def make() -> None:
+    """Makes the folder anew; raises ``Unavailable``."""
+    if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
+        raise Unavailable("this needs root on Debian, and mmdebstrap")
+    shutil.rmtree(ROOT, ignore_errors=True)
+    # A mirror that is a picture of one day says that it has expired.
+    options = ["--variant=minbase", '--aptopt=Acquire::Check-Valid-Until "false"']
+    options.append(f"--include={','.join(_PACKAGES)}")
+    subprocess.run(["mmdebstrap", *options, "unstable", str(ROOT)], check=True)
+
+
+def command(script: Path, *arguments: object, environment: Mapping[str, str]) -> list[str]:
+    """Runs a script in that Blender's window, which sees this machine's files; raises ``Unavailable``."""
+    if not (ROOT / "usr/bin/blender").exists():
+        raise Unavailable(f"there is no Blender with a window: python {Path(__file__).relative_to(REPOSITORY)}")
+    if os.geteuid() != 0:
+        raise Unavailable("Blender with a window needs root here")
+    blender = ["blender", "--factory-startup", "--python-use-system-env", "--gpu-backend", "opengl"]
+    blender += ["--enable-event-simulate", "--window-geometry", "0", "0", "1600", "900"]
+    blender += ["--python", str(script), "--", *map(str, arguments)]
+    named = [f"{name}={value}" for name, value in {"LIBGL_ALWAYS_SOFTWARE": "1", **environment}.items()]
+    inside = ["env", *named, "xvfb-run", "-a", "-s", "-screen 0 1600x900x24", *blender]
+    # Mounts of this one process: they end with it.
+    mounts = []
+    for place in map(shlex.quote, [*_SEEN, str(REPOSITORY)]):
+        mounts.append(f"mkdir -p {ROOT}{place} && mount --rbind {place} {ROOT}{place}")
+    return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, f"exec chroot {ROOT} {shlex.join(inside)}"])]
+
+
+if __name__ == "__main__":
+    try:
+        make()
+    except Unavailable as reason:
+        sys.exit(str(reason))
