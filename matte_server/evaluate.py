@@ -11,7 +11,6 @@ import numpy as np
 
 from .core import scores
 from .errors import MatteError
-from .exr import read_image
 
 SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".dpx")
 LABELS = {
@@ -46,6 +45,8 @@ def read_matte(path: Path) -> Matte:
 
     Raises ``MatteError``.
     """
+    from .exr import read_image  # training measures where OpenImageIO is not installed
+
     image = read_image(path)
     if image.pixels.shape[2] < 4:
         return Matte(np.ascontiguousarray(image.pixels[..., 0]))

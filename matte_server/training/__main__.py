@@ -16,7 +16,7 @@ from ..errors import MatteError
 from ..evaluate import LABELS, shown
 from ..models.protocols import MattingModel
 from ..models.registry import load_model
-from .bank import fill
+from .bank import fill, pack
 from .benchmark import measure, pictures, ratios
 from .composite import Faults
 from .curves import draw
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_train(commands)
     _add_curves(commands)
     _add_package(commands)
+    _add_pack(commands)
     _add_benchmark(commands)
     options = parser.parse_args(arguments)
     try:
@@ -73,8 +74,10 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("--batch", type=int, default=defaults.batch)
     parser.add_argument("--slots", type=int, default=defaults.slots, help="composites kept ready in memory")
     parser.add_argument("--rate", type=float, default=defaults.learning_rate, help="learning rate at the start")
+    parser.add_argument("--size", default="288x384", metavar="HxW", help="of the composites; multiples of 32")
     parser.add_argument("--decay", type=float, default=defaults.decay_steps, help="steps after which it is halved")
-    parser.add_argument("--makers", type=int, default=defaults.makers, help="processes that compose (CPU only)")
+    parser.add_argument("--makers", type=int, default=defaults.makers, help="processes that compose")
+    parser.add_argument("--gpu-makers", type=int, default=0, help="how many of them do so on the GPU")
     parser.add_argument("--threads", type=int, default=defaults.threads)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--without", choices=("people", "misalignment", "linear-light"), help="an ablation")
@@ -87,7 +90,9 @@ def _train(options: argparse.Namespace) -> int:
         "misalignment": Faults(misalignment=0.0),
         "linear-light": Faults(linear_light=False),
     }.get(options.without, Faults())
+    height, width = (int(side) for side in options.size.split("x"))
     setup = TrainSetup(
+        size=(height, width), gpu_makers=options.gpu_makers,
         bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,
         slots=options.slots,
         learning_rate=options.rate, decay_steps=options.decay, steps=options.steps, minutes=options.minutes,
@@ -118,6 +123,18 @@ def _add_package(commands: _Commands) -> None:
 
 def _package(options: argparse.Namespace) -> int:
     print(json.dumps({"bytes": package(options.source, options.target)}))
+    return 0
+
+
+def _add_pack(commands: _Commands) -> None:
+    parser = commands.add_parser("pack", help="renders as small files, to train on another machine")
+    parser.add_argument("renders", type=Path, help="folder made by scenes")
+    parser.add_argument("target", type=Path, help="folder to write to; what exists is kept")
+    parser.set_defaults(run=_pack)
+
+
+def _pack(options: argparse.Namespace) -> int:
+    print(json.dumps({"renders": pack(options.renders, options.target)}))
     return 0
 
 

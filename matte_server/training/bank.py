@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..exr import read_image
 from .backgrounds import background, load_panorama, panoramas
 from .procedural import Float32, Random, subject
 
 SUBJECT_SIZE = 640
 SET_SIZE = (600, 800)
+BRIGHTEST = 60.0
+"""Brighter things in a render are cut to this."""
 
 
 def _save(path: Path, pixels: Float32) -> None:
@@ -48,8 +49,44 @@ def fill(folder: Path, panorama_folder: Path, subjects: int, sets: int, first: i
 
 
 def read_render(path: Path) -> Float32:
-    """A render's premultiplied RGBA, height x width x 4 scene-linear. Raises ``MatteError``."""
-    return read_image(path).pixels[..., :4]
+    """A render's premultiplied RGBA, height x width x 4 scene-linear, no brighter than ``BRIGHTEST``, trimmed and
+    calmed; from the EXR of a scene, or from what ``pack`` made of it. Raises ``MatteError``."""
+    if path.suffix == ".webp":
+        return _unpacked(path)
+    from ..exr import read_image  # a lent machine that trains on packed renders has no OpenImageIO
+
+    return calm(trim(np.clip(read_image(path).pixels[..., :4], 0.0, BRIGHTEST)))
+
+
+def pack(folder: Path, target: Path) -> int:
+    """Every finished render of ``folder`` as a lossless 8-bit WebP, a twentieth of its EXR: the square root of
+    colour over the picture's brightest, and alpha; with its description. Returns how many lie in ``target``."""
+    target.mkdir(parents=True, exist_ok=True)
+    finished = sorted(path for path in folder.glob("*.exr") if split_of(path) != "unknown")
+    for path in finished:
+        packed = target / f"{path.stem}.webp"
+        if packed.exists():
+            continue
+        pixels = read_render(path)
+        peak = max(float(pixels[..., :3].max()), 1e-6)
+        levels = np.rint(255 * np.dstack([np.sqrt(pixels[..., 2::-1] / peak), pixels[..., 3]]).clip(0, 1))
+        part = packed.with_suffix(".part.webp")
+        if not cv2.imwrite(str(part), levels.astype(np.uint8), [cv2.IMWRITE_WEBP_QUALITY, 101]):
+            raise OSError(f"{part} could not be written")
+        description = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        kept = {name: description[name] for name in ("split", "hard") if name in description}
+        packed.with_suffix(".json").write_text(json.dumps({**kept, "peak": peak}), encoding="utf-8")
+        part.replace(packed)
+    return len(finished)
+
+
+def _unpacked(path: Path) -> Float32:
+    levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if levels is None:
+        raise FileNotFoundError(f"no readable render at {path}")
+    peak = float(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["peak"])
+    values = levels.astype(np.float32) / 255
+    return np.dstack([np.square(values[..., 2::-1]) * peak, values[..., 3]]).astype(np.float32)
 
 
 def calm(pixels: Float32) -> Float32:
@@ -74,7 +111,7 @@ def split_of(path: Path) -> str:
 def renders(folder: Path, split: str) -> Iterator[Path]:
     """The finished renders of one split, sorted."""
     for path in sorted(folder.glob("*")):
-        if path.suffix == ".exr" and split_of(path) == split:
+        if path.suffix in (".exr", ".webp") and split_of(path) == split:
             yield path
 
 
@@ -120,7 +157,7 @@ class Bank:
         for path in renders(self.render_folder, "train"):
             if path in self._seen or loaded >= at_most:
                 continue
-            self.people.append(self._tensor(calm(trim(np.clip(read_render(path), 0.0, 60.0)))))
+            self.people.append(self._tensor(read_render(path)))
             self._seen.add(path)
             loaded += 1
         return loaded

@@ -22,7 +22,7 @@ from ..evaluate import Matte, columns, mean_of, score
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
 from ..pixels.foreground import solve_foreground
 from .backgrounds import load_panorama, panorama_view, panoramas
-from .bank import calm, read_render, renders, trim
+from .bank import read_render, renders
 from .composite import Composite, Dice, Faults, compose
 from .procedural import Float32
 
@@ -71,7 +71,7 @@ class Summary:
 def subjects(folder: Path) -> list[Subject]:
     """The held-out renders of ``folder``, sorted by name. Raises ``FileNotFoundError`` where there is none."""
     found = [
-        Subject(calm(trim(np.clip(read_render(path), 0.0, 60.0))), _hard(path))
+        Subject(read_render(path), _hard(path))
         for path in renders(folder, "heldout")
     ]
     if not found:

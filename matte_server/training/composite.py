@@ -86,10 +86,10 @@ def streak(x: Tensor, length: float, angle: float) -> Tensor:
     """Motion blur of C x H x W along a line of ``length`` pixels."""
     size = int(length) // 2 * 2 + 3
     middle = size // 2
-    kernel = torch.zeros(size, size, device=x.device)
+    line = np.zeros((size, size), np.float32)
     for t in np.linspace(-length / 2, length / 2, 2 * size):
-        kernel[round(middle + t * np.sin(angle)), round(middle + t * np.cos(angle))] += 1
-    kernel = kernel / kernel.sum()
+        line[round(middle + t * np.sin(angle)), round(middle + t * np.cos(angle))] += 1
+    kernel = torch.from_numpy(line / line.sum()).to(x.device)
     padded = F.pad(x[:, None], (middle,) * 4, mode="replicate")
     return F.conv2d(padded, kernel[None, None])[:, 0]
 

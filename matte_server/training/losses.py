@@ -12,7 +12,7 @@ from ..models.networks.cleanplate import HALO, CleanplateNet, Coarse, encode
 
 CROP_CELLS = 40
 """Cells (2 x 2 pixels) of a training crop of the last octave, without its halo."""
-CROPS = 1
+CROPS = 2
 """Crops per picture."""
 LEAK = 0.02
 """Slope of the loss outside 0..1: enough to find the way back, too little to hold alpha off its ends."""

@@ -1,14 +1,13 @@
 """Composites for the training loop, made beside it, so that the loop never waits.
 
-On a CPU other processes draw into shared memory and every composite is used a few times, mirrored and
-regraded; with CUDA the same ring lies on the device and is refreshed between steps.
+Maker processes draw into shared memory and every composite is used a few times, mirrored and regraded. Where the
+network trains on a GPU the shared memory is only an inbox: the ring itself lies on the device.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -25,6 +24,8 @@ REUSE = 4.0
 """How often a composite is used at most on average: the maker of composites rests while it is below."""
 AHEAD = 160
 """Composites made before the first use counts."""
+INBOX = 8
+"""Slots for each maker in the inbox of a ring on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,19 @@ class SynthesisSetup:
     size: tuple[int, int]
     seed: int
     faults: Faults
+    makers: int
+    on_gpu: int
+    """How many of the makers compose on the GPU."""
+    inbox: bool
+    """Whether the ring is emptied by the loop; else it is overwritten as it is used up."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """``slots`` composites in half-float, odd slots upright (sides exchanged), and two counters.
+    """``slots`` composites in half-float, odd slots upright (sides exchanged), and counters.
 
-    ``counters``: [composites made, composites used]. ``ready`` is 0 while a slot is being written.
+    ``counters``: composites made, used, absorbed level, absorbed upright. ``ready`` is 0 while a slot is empty or
+    being written.
     """
 
     store: dict[str, Tensor]
@@ -58,7 +65,7 @@ class Ring:
             name: torch.zeros(slots, channels, height * width, dtype=torch.float16, device=device)
             for name, channels in CHANNELS.items()
         }
-        ready, counters = torch.zeros(slots, dtype=torch.uint8), torch.zeros(2, dtype=torch.float64)
+        ready, counters = torch.zeros(slots, dtype=torch.uint8), torch.zeros(4, dtype=torch.float64)
         if device.type == "cpu":
             for tensor in (*store.values(), ready, counters):
                 tensor.share_memory_()  # type: ignore[no-untyped-call]
@@ -72,6 +79,21 @@ class Ring:
             self.store[part.name][slot] = value.flatten(1).clamp(-60_000, 60_000).half()
         self.ready[slot] = 1
         self.counters[0] += 1
+
+    def absorb(self, inbox: Ring, at_most: int) -> int:
+        """Move up to ``at_most`` composites out of ``inbox``, each to the next slot of its orientation; returns how
+        many."""
+        full = np.flatnonzero(inbox.ready.numpy())[:at_most]
+        for slot in full.tolist():
+            odd = slot % 2
+            target = (2 * int(self.counters[2 + odd]) + odd) % len(self.ready)
+            for name, values in self.store.items():
+                values[target].copy_(inbox.store[name][slot])
+            inbox.ready[slot] = 0
+            self.ready[target] = 1
+            self.counters[2 + odd] += 1
+            self.counters[0] += 1
+        return len(full)
 
     def shape(self, slot: int) -> tuple[int, int]:
         """Height and width of what lies in a slot."""
@@ -100,22 +122,23 @@ def compose_one(bank: Bank, dice: Dice, size: tuple[int, int], faults: Faults) -
     return compose(dice, subjects, bank.pick_set(dice.rng), size, faults)
 
 
-def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, workers: int, stop: Event) -> None:
-    """A maker process: composes into its share of the slots while the loop is ahead of it."""
+def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, stop: Event) -> None:
+    """A maker process: composes into its share of the slots while there is use for more."""
     torch.set_num_threads(1)
     os.nice(3)
-    bank = Bank(setup.bank, setup.renders, torch.device("cpu"))
+    device = torch.device("cuda" if worker < setup.on_gpu else "cpu")
+    bank = Bank(setup.bank, setup.renders, device)
     bank.refresh()
-    number, slots = 0, len(ring.ready)
+    number, share = 0, len(ring.ready) // setup.makers
     parent = os.getppid()
     while not stop.is_set() and os.getppid() == parent:
-        if ring.counters[1] + AHEAD * REUSE < REUSE * ring.counters[0]:
-            time.sleep(0.05)
+        slot = worker * share + number % share
+        if bool(ring.ready[slot]) if setup.inbox else _ahead(ring):
+            time.sleep(0.02)
             continue
-        slot = (worker + number * workers) % slots
         dice = Dice(
             np.random.default_rng([setup.seed, worker, number]),
-            torch.Generator().manual_seed(hash((setup.seed, worker, number)) & 0x7FFFFFFF),
+            torch.Generator(device).manual_seed(hash((setup.seed, worker, number)) & 0x7FFFFFFF),
         )
         ring.put(slot, compose_one(bank, dice, ring.shape(slot), setup.faults))
         number += 1
@@ -123,19 +146,5 @@ def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, workers: int, s
             bank.refresh(at_most=20)
 
 
-def refresher(ring: Ring, setup: SynthesisSetup, device: torch.device) -> Callable[[int], None]:
-    """On-device synthesis: a function that replaces the next ``count`` slots of ``ring``."""
-    bank = Bank(setup.bank, setup.renders, device, limit=4000)
-    bank.refresh()
-    rng = np.random.default_rng(setup.seed)
-    noise = torch.Generator(device).manual_seed(setup.seed)
-    made = 0
-
-    def refresh(count: int) -> None:
-        nonlocal made
-        for _ in range(count):
-            slot = made % len(ring.ready)
-            ring.put(slot, compose_one(bank, Dice(rng, noise), ring.shape(slot), setup.faults))
-            made += 1
-
-    return refresh
+def _ahead(ring: Ring) -> bool:
+    return bool(ring.counters[1] + AHEAD * REUSE < REUSE * ring.counters[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import time
@@ -21,13 +22,13 @@ from ..models.cleanplate import read_network
 from ..models.networks.cleanplate import CleanplateNet
 from .composite import Faults
 from .losses import training_losses
-from .ring import Ring, SynthesisSetup, make_forever, refresher
+from .ring import INBOX, Ring, SynthesisSetup, make_forever
 
-OCTAVE_SHARES = (0.2, 0.6, 0.2)
+OCTAVE_SHARES = (0.25, 0.55, 0.2)
 """How often the coarse stage sees a picture at its own size, a half, a quarter of it: at work it sees frames of
 256 to 512 pixels, in which a close subject is far larger than in the halves."""
-WHOLE_PICTURES = 3
-"""Pictures of a step that trains the coarse stage alone, at the composites' own size."""
+WHOLE_SHARE = 0.375
+"""Of a batch, what a step takes that trains the coarse stage alone, at the composites' own size."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ class TrainSetup:
     decay_steps: float = 20_000
     """The learning rate falls as 1 / (1 + step / decay_steps): good weights at any time."""
     steps: int = 1_000_000
-    minutes: float = 1e9
+    minutes: float = math.inf
+    """Where given, the learning rate falls along a cosine to nothing at this time instead."""
     makers: int = 1
+    gpu_makers: int = 0
+    """How many of the makers compose on the GPU."""
     threads: int = 1
     """Of the loop. On shared cores one is fastest by far: two wait for each other at every layer."""
     seed: int = 1
@@ -56,7 +60,7 @@ class TrainSetup:
 
 
 class Average:
-    """An exponential moving average of every weight and statistic."""
+    """An exponential moving average of every weight and statistic; counts stay as they were."""
 
     def __init__(self, net: nn.Module) -> None:
         self.state = {name: value.detach().clone() for name, value in net.state_dict().items()}
@@ -64,11 +68,8 @@ class Average:
     @torch.no_grad()
     def update(self, net: nn.Module, step: int) -> None:
         keep = min(0.9985, (1 + step) / (20 + step))
-        for name, value in net.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value, 1 - keep)
-            else:
-                self.state[name].copy_(value)
+        now = {name: value for name, value in net.state_dict().items() if value.is_floating_point()}
+        torch._foreach_lerp_([self.state[name] for name in now], list(now.values()), 1 - keep)
 
 
 def augmented(batch: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
@@ -87,18 +88,21 @@ def augmented(batch: dict[str, Tensor], rng: np.random.Generator) -> dict[str, T
 
 @contextmanager
 def running_makers(ring: Ring, setup: TrainSetup, seed: int) -> Iterator[None]:
-    """Maker processes beside the loop, ended with it."""
+    """Maker processes beside the loop that fill ``ring``, ended with it."""
     context = mp.get_context("spawn")
     stop = context.Event()
-    synthesis = SynthesisSetup(setup.bank, setup.renders, setup.size, seed, setup.faults)
+    inbox = torch.cuda.is_available()
+    synthesis = SynthesisSetup(
+        setup.bank, setup.renders, setup.size, seed, setup.faults, setup.makers, setup.gpu_makers, inbox
+    )
     makers = [
-        context.Process(target=make_forever, args=(ring, synthesis, n, setup.makers, stop), daemon=True)
+        context.Process(target=make_forever, args=(ring, synthesis, n, stop), daemon=True)
         for n in range(setup.makers)
     ]
     for maker in makers:
         maker.start()
     try:
-        while ring.counters[0] < min(64, len(ring.ready)):
+        while int(ring.ready.sum()) < min(64, len(ring.ready)):
             if not all(maker.is_alive() for maker in makers):
                 raise RuntimeError("a maker of composites ended early; is the bank filled?")
             time.sleep(0.2)
@@ -160,12 +164,17 @@ class Trainer:
         part.replace(self.checkpoint)
         save_weights(self.average.state, self.setup.out / "average.safetensors", self.step)
 
+    def _rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / 200)
+        if math.isfinite(self.setup.minutes):
+            done = min(1.0, self.seconds / (60 * self.setup.minutes))
+            return self.setup.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+        return self.setup.learning_rate * warm / (1 + self.step / self.setup.decay_steps)
+
     def train_step(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> dict[str, float]:
         """One step of the optimiser; returns the losses."""
-        warm = min(1.0, (self.step + 1) / 200)
-        rate = self.setup.learning_rate * warm / (1 + self.step / self.setup.decay_steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._rate()
         autocast = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
         with autocast:
             losses = training_losses(self.net, batch, octaves, generator)
@@ -188,19 +197,22 @@ def train(setup: TrainSetup, say: Callable[[str], None] = print) -> None:
     trainer = Trainer(setup, device)
     seed = setup.seed * 1_000_003 + trainer.step
     ring = Ring.create(setup.slots, setup.size, device)
-    if device.type == "cuda":
-        synthesis = SynthesisSetup(setup.bank, setup.renders, setup.size, seed, setup.faults)
-        refresh = refresher(ring, synthesis, device)
-        refresh(min(256, setup.slots))
-        _loop(trainer, ring, seed, say, refresh)
-    else:
-        with running_makers(ring, setup, seed):
-            _loop(trainer, ring, seed, say, lambda count: None)
+    inbox = Ring.create(INBOX * setup.makers, setup.size, torch.device("cpu")) if device.type == "cuda" else ring
+    with running_makers(inbox, setup, seed):
+        _loop(trainer, ring, inbox, seed, say)
 
 
-def _loop(
-    trainer: Trainer, ring: Ring, seed: int, say: Callable[[str], None], refresh: Callable[[int], None]
-) -> None:
+def _gather(ring: Ring, inbox: Ring) -> None:
+    """Composites out of the inbox; waits until the ring has some to train on."""
+    if inbox is ring:
+        return
+    ring.absorb(inbox, 16)
+    while int(ring.ready.sum()) < min(512, len(ring.ready)):
+        time.sleep(0.01)
+        ring.absorb(inbox, 64)
+
+
+def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, say: Callable[[str], None]) -> None:
     setup = trainer.setup
     stopping = False
 
@@ -211,22 +223,21 @@ def _loop(
     signal.signal(signal.SIGTERM, stop)
     rng = np.random.default_rng(seed)
     generator = torch.Generator(trainer.device).manual_seed(seed & 0x7FFFFFFF)
-    begin = last_save = last_log = time.monotonic()
+    last = last_save = last_log = time.monotonic()
     sums: dict[str, float] = {}
     since = 0
-    while not stopping and trainer.step < setup.steps and time.monotonic() - begin < setup.minutes * 60:
-        refresh(setup.batch // 4)
-        before = time.monotonic()
+    while not stopping and trainer.step < setup.steps and trainer.seconds < setup.minutes * 60:
+        _gather(ring, inbox)
         batch = augmented(ring.take(rng, setup.batch), rng)
         octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
         if octaves == 0:
-            batch = {name: value[:WHOLE_PICTURES] for name, value in batch.items()}
+            batch = {name: value[: math.ceil(WHOLE_SHARE * setup.batch)] for name, value in batch.items()}
         parts = trainer.train_step(batch, octaves, generator)
-        trainer.seconds += time.monotonic() - before
+        now = time.monotonic()
+        trainer.seconds, last = trainer.seconds + now - last, now
         since += 1
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + value
-        now = time.monotonic()
         if trainer.step % 100 == 0 or now - last_log > 60:
             row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": int(ring.counters[0])}
             row |= {name: round(value / since, 5) for name, value in sums.items()}

@@ -104,8 +104,8 @@ def _clothes_rack(rng: np.random.Generator) -> list[Part]:
     thread = rng.uniform(0.0006, 0.002)
     for t in np.linspace(0, 1, cells):
         across = np.stack([x, wave * np.sin(9 * x + phase), np.full(40, z[0] + t * (z[-1] - z[0]))], 1)
-        across = x[0] + t * wide
-        along = np.stack([np.full(40, across), np.full(40, wave * np.sin(9 * across + phase)), z], 1)
+        place = x[0] + t * wide
+        along = np.stack([np.full(40, place), np.full(40, wave * np.sin(9 * place + phase)), z], 1)
         wires += [tube(across, thread, 5), tube(along, thread, 5)]
     return [Part("rack", join([*feet, *posts, top]), _solid(rng)), Part("net", join(wires), _solid(rng))]
 

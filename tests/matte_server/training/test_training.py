@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing as mp
 from safetensors.torch import load_file, save_file
 
 from matte_server.core.image import Image
@@ -18,10 +20,13 @@ from matte_server.models.cleanplate import read_network
 from matte_server.models.networks.cleanplate import CleanplateNet
 from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
-from matte_server.training.bank import Bank, calm, renders
+from matte_server.training.bank import Bank, calm, read_render, renders
 from matte_server.training.composite import Composite, Dice, Faults, compose
 from matte_server.training.losses import training_losses
 from matte_server.training.procedural import subject
+from matte_server.training.ring import Ring, SynthesisSetup, make_forever
+from matte_server.training.scenes.props import build_prop
+from matte_server.training.scenes.recipes import Kind
 
 SIZE = (96, 128)
 CPU = torch.device("cpu")
@@ -130,6 +135,52 @@ def test_training_goes_on_where_it_stopped(bank_folder: Path, tmp_path: Path) ->
     assert torch.allclose(shipped.float(), load_file(run / "average.safetensors")[name], rtol=2**-10, atol=1e-6)
 
 
+def test_an_inbox_is_filled_and_emptied(bank_folder: Path) -> None:
+    """Two makers as they run beside a GPU: what they compose reaches the ring, each picture in a slot of its own
+    orientation, and their slots are free again."""
+    context = mp.get_context("spawn")
+    inbox, ring = Ring.create(4, SIZE, CPU), Ring.create(6, SIZE, CPU)
+    setup = SynthesisSetup(bank_folder, None, SIZE, 7, Faults(), makers=2, on_gpu=0, inbox=True)
+    stop = context.Event()
+    makers = [context.Process(target=make_forever, args=(inbox, setup, n, stop), daemon=True) for n in range(2)]
+    for maker in makers:
+        maker.start()
+    try:
+        while ring.counters[0] < 12:  # pytest's own limit ends a test whose makers died
+            ring.absorb(inbox, 3)
+            time.sleep(0.01)
+    finally:
+        stop.set()
+        for maker in makers:
+            maker.join(20)
+    assert bool(ring.ready.all())
+    for slot, (height, width) in ((0, SIZE), (1, SIZE[::-1])):
+        right, torn = (
+            _roughness(ring.store["plate"][slot].view(3, *shape)) for shape in ((height, width), (width, height))
+        )
+        assert right < 0.8 * torn  # read with its sides exchanged, a picture is torn at every row
+
+
+def _roughness(picture: torch.Tensor) -> float:
+    return float((picture[:, 1:].float() - picture[:, :-1].float()).abs().clamp(max=1).mean())
+
+
+def test_a_packed_render_is_the_render(tmp_path: Path) -> None:
+    write_render(tmp_path / "exr", "train-disc-0", "train")
+    assert main(["pack", str(tmp_path / "exr"), str(tmp_path / "packed")]) == 0
+    (packed,), (whole,) = (list(renders(tmp_path / name, "train")) for name in ("packed", "exr"))
+    # Half a step of 8 bits in alpha; in colour, stored as a square root, twice that.
+    assert np.abs(read_render(packed) - read_render(whole)).max() < 1 / 255
+
+
+@pytest.mark.parametrize("kind", ["furniture", "plant", "animal"])
+def test_every_prop_has_parts(kind: Kind) -> None:
+    """Twelve seeds reach each of the four pieces of furniture."""
+    for seed in range(12):
+        built = build_prop(kind, np.random.default_rng(seed))
+        assert built.parts and all(np.isfinite(part.mesh.vertices).all() for part in built.parts)
+
+
 def test_curves(tmp_path: Path) -> None:
     rows = [{"step": 100 * n, "total": 0.5 / n, "coarse": 0.2 / n, "fine": 0.0} for n in range(1, 9)]
     (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
@@ -140,6 +191,7 @@ def test_curves(tmp_path: Path) -> None:
 
 def write_render(folder: Path, name: str, split: str, level: float = 0.4) -> None:
     """A disc of alpha 1 in grey, as scenes write a subject."""
+    folder.mkdir(exist_ok=True)
     y, x = np.mgrid[0:80, 0:64].astype(np.float32)
     alpha = np.clip(25 - np.hypot(x - 32, y - 40), 0, 1)
     pixels = np.dstack([alpha * level] * 3 + [alpha]).astype(np.float32)
