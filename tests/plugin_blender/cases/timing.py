@@ -35,8 +35,8 @@ def case(folder: str, frames: str) -> dict[str, Any]:
         marks["rendering"] = CLOCK() - started
         return files
 
-    def timed_ask(self: Any, task: Any) -> Any:
-        request = ask(self, task)
+    def timed_ask(*arguments: Any) -> Any:
+        request = ask(*arguments)
         marks["sent"] = CLOCK()
         return request
 
