@@ -164,8 +164,31 @@ def check_room(folder: str, pixels: int, pictures: int) -> None:
         )
 
 
-def tasks(plan: Plan, view: str) -> list[FrameTask]:
-    """The frames of a view, for the job."""
+class CleanPlates:
+    """What the clean plate of each node and view was named by its content, press after press.
+
+    The host renders it anew for every press, so only its bytes tell whether it changed. A clean plate that had
+    the same name twice in a row is expected to have it again: the job then reads and names it while the server is
+    at work already, and mends the frame where the expectation was wrong. A host that writes something new into
+    every file is never expected anything of.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def expected(self, node_id: str, view: str) -> str:
+        """The name; empty where there is no saying."""
+        last = self._last.get((node_id, view), ())
+        return last[-1] if len(last) == 2 and last[0] == last[1] else ""
+
+    def saw(self, node_id: str, view: str, digest: str) -> None:
+        """A press found this name."""
+        if digest:
+            self._last[node_id, view] = (*self._last.get((node_id, view), ()), digest)[-2:]
+
+
+def tasks(plan: Plan, view: str, expected: str = "") -> list[FrameTask]:
+    """The frames of a view, for the job; ``expected`` names the first one's clean plate."""
 
     def guide(role: str, frame: int) -> Optional[LocalFile]:
         return LocalFile(plan.plate_file(role, frame, view)) if role in plan.roles else None
@@ -179,8 +202,9 @@ def tasks(plan: Plan, view: str) -> list[FrameTask]:
             core=guide("core", frame),
             holdout=guide("holdout", frame),
             hints=plan.hints,
+            clean_digest="" if number else expected,
         )
-        for frame in plan.wanted(view)
+        for number, frame in enumerate(plan.wanted(view))
     ]
 
 
@@ -208,13 +232,15 @@ class Told:
 class ViewJobs:
     """The jobs of a plan's views, one after the other; :meth:`poll` tells what happened, and keeps the records.
 
-    A plate is deleted as soon as its frame has ended: a shot's plates are larger than its mattes.
+    A plate is deleted once its frame has ended, by :meth:`tidy`: a shot's plates are larger than its mattes.
     """
 
-    def __init__(self, plan: Plan, patience_s: float) -> None:
+    def __init__(self, plan: Plan, patience_s: float, clean_plates: Optional[CleanPlates] = None) -> None:
         self.plan = plan
         self.tally = Tally(plan.total)
         self._patience_s = patience_s
+        self._clean_plates = clean_plates or CleanPlates()
+        self._used: list[Path] = []
         self._views = iter(plan.views)
         self._view = ""
         self._job: Optional[MatteJob] = None
@@ -227,7 +253,7 @@ class ViewJobs:
             if self.plan.wanted(view):
                 self._view = view
                 self._job = MatteJob(
-                    tasks(self.plan, view),
+                    tasks(self.plan, view, self._clean_plates.expected(self.plan.node_id, view)),
                     self.plan.options,
                     self.plan.endpoint,
                     self.plan.priority,
@@ -244,10 +270,11 @@ class ViewJobs:
         if self._job:
             self._job.cancel()
 
-    def poll(self) -> list[Told]:
-        """The frames that ended since the last call. ``finished`` is set once all is over."""
+    def poll(self, wait_s: float = 0.0) -> list[Told]:
+        """The frames that ended since the last call, or within ``wait_s`` seconds. ``finished`` is set once all is
+        over."""
         ended: list[Told] = []
-        for event in self._job.poll() if self._job else ():
+        for event in self._job.poll(wait_s) if self._job else ():
             self.tally.add(event, self._view)
             if isinstance(event, (FrameDone, FrameFailed)):
                 self._record(event)
@@ -255,15 +282,23 @@ class ViewJobs:
             elif isinstance(event, JobFinished):
                 stop = self._cancelled or event.cancelled or bool(event.code)
                 self.finished = stop or not self._next()
+        return ended
+
+    def tidy(self) -> None:
+        """Deletes the plates that are no longer needed. Apart from :meth:`poll`, so that no result waits for it."""
+        used, self._used = self._used, []
+        for path in used:
+            with contextlib.suppress(OSError):
+                path.unlink()
         if self.finished:
             remove_plates(self.plan)
-        return ended
 
     def _record(self, event: JobEvent) -> None:
         assert isinstance(event, (FrameDone, FrameFailed))
         key = self.plan.keys[event.frame, self._view]
         record = manifest.Record(event.frame, self._view, key.hashes, key.files)
         if isinstance(event, FrameDone):
+            self._clean_plates.saw(self.plan.node_id, self._view, event.clean_digest)
             record = manifest.Record(
                 event.frame, self._view, key.hashes, key.files, warnings=warnings_of(event.diagnostics)
             )
@@ -275,8 +310,7 @@ class ViewJobs:
             manifest.write(self.plan.folder, record)
         for role in self.plan.roles:
             if not (role == "clean" and self.plan.still_clean):
-                with contextlib.suppress(OSError):
-                    Path(self.plan.plate_file(role, event.frame, self._view)).unlink()
+                self._used.append(Path(self.plan.plate_file(role, event.frame, self._view)))
 
 
 def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:

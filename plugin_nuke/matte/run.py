@@ -19,12 +19,12 @@ from matte_link.errors import CancelledError, LinkError
 from matte_link.messages import Pong
 
 from . import fingerprint, host, job, manifest, spec
-from .job import Plan, Refused, ViewJobs
+from .job import CleanPlates, Plan, Refused, ViewJobs
 
 PING_S = 2.0
 PATIENCE_S = 30.0
 """How long the server may be silent in the middle of a range before the range ends with a sentence."""
-_POLL_S = 0.01
+_POLL_S = 0.05
 _CANCEL_POLL_S = 0.1
 NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
@@ -32,6 +32,7 @@ UP_TO_DATE = "up to date"
 _running: dict[str, Run] = {}
 _states: dict[str, str] = {}
 _said: dict[str, str] = {}
+_clean_plates = CleanPlates()
 
 
 # -- what a node says of itself
@@ -352,7 +353,7 @@ class Run:
             self._work()
 
     def _work(self) -> None:
-        jobs = ViewJobs(self.plan, PATIENCE_S)
+        jobs = ViewJobs(self.plan, PATIENCE_S, _clean_plates)
         bar = host.Progress("Cleanplate")
         try:
             while not jobs.finished:
@@ -362,19 +363,21 @@ class Run:
                     self.cancel()
         finally:
             # Whatever happened, the node must not be left at work for ever.
-            bar.close()
-            host.on_main(self._end, jobs.tally)
+            try:
+                bar.close()
+                jobs.tidy()
+            finally:
+                host.on_main(self._end, jobs.tally)
 
     def _step(self, jobs: ViewJobs, bar: host.Progress) -> None:
-        if jobs.poll():
+        if jobs.poll(_POLL_S):
             host.on_main(self._show, jobs.tally.progress)
+        jobs.tidy()
         if time.monotonic() - self._asked >= _CANCEL_POLL_S:
             self._asked = time.monotonic()
             bar.show(jobs.tally.percent, jobs.tally.progress)
             if self._cancel.is_set() or bar.cancelled():
                 jobs.cancel()
-        if not jobs.finished:
-            time.sleep(_POLL_S)
 
     def _show(self, text: str) -> None:
         """On the main thread: the Read shows what is there."""

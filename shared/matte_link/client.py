@@ -228,12 +228,15 @@ class MatteClient:
         finally:
             self._outstanding.pop(request.id, None)
 
-    def submit(self, request: Matte, on_progress: Optional[ProgressCallback] = None) -> None:
-        """Asks for a frame without waiting; :meth:`receive` brings its answer. Inline clean plates are stored
-        on the server and named by digest. Raises ``ValueError`` where the id is still outstanding."""
+    def submit(
+        self, request: Matte, on_progress: Optional[ProgressCallback] = None, name_clean_plate: bool = True
+    ) -> None:
+        """Asks for a frame without waiting; :meth:`receive` brings its answer. Inline clean plates are stored on
+        the server and named by digest, but where ``name_clean_plate`` is False: naming one takes 30 ms at HD.
+        Raises ``ValueError`` where the id is still outstanding."""
         if request.id in self._outstanding:
             raise ValueError(f"request {request.id} is still outstanding.")
-        if isinstance(request.clean_plate, Inline):
+        if name_clean_plate and isinstance(request.clean_plate, Inline):
             request = replace(request, clean_plate=self._keep(request.clean_plate))
         if not self._outstanding:
             self._heard = time.monotonic()
@@ -275,9 +278,10 @@ class MatteClient:
         digest = next(same, "") or digest_of(data)
         # The latest stand last, and a clean plate sequence does not pile up here.
         self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
-        in_use = {item.request.clean_plate for item in self._outstanding.values()}
+        named = [item.request.clean_plate for item in self._outstanding.values()]
+        in_use = {source.digest for source in named if isinstance(source, Digest)}
         for old in list(self._kept)[:-_PICTURES_KEPT]:
-            if Digest(old) not in in_use:
+            if old not in in_use:
                 del self._kept[old]
         return Digest(digest)
 
@@ -300,7 +304,8 @@ class MatteClient:
             self._send_picture(digest, kept)
         kept.stored = True
         for item in self._outstanding.values():
-            if item.request.clean_plate == Digest(digest) and not item.retry_at:
+            source = item.request.clean_plate
+            if isinstance(source, Digest) and source.digest == digest and not item.retry_at:
                 self._send_again(item)
 
     def _send_picture(self, digest: str, kept: _Kept) -> None:

@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -21,7 +21,7 @@ from typing import Any, Optional, Union
 from .client import MatteClient
 from .endpoint import Endpoint
 from .errors import LinkError
-from .messages import Accepted, Blob, Failure, Inline, Matte, MatteReply, Progress, Source
+from .messages import Accepted, Blob, Digest, Failure, Inline, Matte, MatteReply, Progress, Source
 from .options import MatteOptions
 
 _ADDED_S = 0.01
@@ -39,7 +39,12 @@ TaskSource = Union[Source, LocalFile]
 
 @dataclass(frozen=True)
 class FrameTask:
-    """One frame of a job. ``output`` is the local file the result is written to (temporary + rename)."""
+    """One frame of a job. ``output`` is the local file the result is written to (temporary + rename).
+
+    ``clean_digest``, where given, is what a local clean plate's content is expected to be named: the frame then
+    goes to the server at once, and its clean plate is read and named while the server is at work. Where the name
+    turns out to be another one, the frame is taken back and sent with the right one.
+    """
 
     frame: int
     plate: TaskSource
@@ -49,6 +54,7 @@ class FrameTask:
     holdout: Optional[TaskSource] = None
     view: str = ""
     hints: Mapping[str, Any] = field(default_factory=dict)
+    clean_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,12 @@ class FrameProgress:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """The frame's result lies at ``output``, complete."""
+    """The frame's result lies at ``output``, complete; ``clean_digest`` names the clean plate it was made with."""
 
     frame: int
     output: str
     diagnostics: Mapping[str, Any]
+    clean_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,10 +164,13 @@ class MatteJob:
         """Tasks whose turn has not come."""
         return len(self._waiting)
 
-    def poll(self) -> list[JobEvent]:
-        """What happened since the last call, in order, never blocking; the last event is JobFinished."""
+    def poll(self, wait_s: float = 0.0) -> list[JobEvent]:
+        """What happened since the last call, in order; the last event is JobFinished. Never blocks, but where
+        nothing has happened for ``wait_s`` seconds."""
         events = []
         with contextlib.suppress(queue.Empty):
+            if wait_s:
+                events.append(self._events.get(timeout=wait_s))
             while True:
                 events.append(self._events.get_nowait())
         return events
@@ -211,27 +221,70 @@ class MatteJob:
                     return
                 # A task that is added meanwhile should not wait long for its turn.
                 answer = client.receive(_ADDED_S if more else 0.1)
-                if answer is not None:
-                    self._finish(self._under_way.pop(answer.id), answer)
+                task = self._under_way.pop(answer.id, None) if answer else None
+                if task and answer:
+                    self._finish(task, answer)
 
     def _fill(self, client: MatteClient) -> None:
         while self._waiting and len(self._under_way) < self._in_flight:
             task = self._waiting.popleft()
             try:
-                request = self._request(task)
+                self._send(client, task)
             except OSError as error:
                 self._fail(task, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
-                continue
-            self._under_way[request.id] = task
-            client.submit(request, partial(self._progress, task.frame))
-            self._events.put(FrameStarted(task.frame))
 
-    def _request(self, task: FrameTask) -> Matte:
+    def _send(self, client: MatteClient, task: FrameTask) -> None:
+        early = self._early(task)
+        request = self._request(task, early or self._clean_plate(client, task))
+        self._submit(client, task, request)
+        self._events.put(FrameStarted(task.frame))
+        if early:
+            self._name_late(client, task, request)
+
+    def _early(self, task: FrameTask) -> Optional[Source]:
+        """A clean plate that can go before it was named, which takes longer than all else here: by the name that
+        it is expected to have, or as it is where an artist waits for this one frame. None where it was read for a
+        frame before, or others will want it."""
+        file = task.clean_plate
+        if not isinstance(file, LocalFile) or file.path in self._files:
+            return None
+        if task.clean_digest:
+            return Digest(task.clean_digest)
+        waited_for = self._priority == "interactive" and len(self.tasks) == 1 and not self._more
+        return self._read(file, keep=True) if waited_for else None
+
+    def _name_late(self, client: MatteClient, task: FrameTask, request: Matte) -> None:
+        """Names a clean plate while the server is at work; mends what was expected wrongly."""
+        try:
+            found = self._clean_plate(client, task)
+        except OSError:
+            self._take_back(client, request)
+            raise
+        if isinstance(request.clean_plate, Digest) and found != request.clean_plate:
+            self._take_back(client, request)
+            self._submit(client, task, replace(request, id=uuid.uuid4().hex, clean_plate=found))
+        elif isinstance(found, Digest):
+            self._under_way[request.id] = replace(task, clean_digest=found.digest)
+
+    def _clean_plate(self, client: MatteClient, task: FrameTask) -> Source:
+        source = self._read(task.clean_plate, keep=True)
+        return client.hold(source) if isinstance(source, Inline) else source
+
+    def _submit(self, client: MatteClient, task: FrameTask, request: Matte) -> None:
+        clean = request.clean_plate
+        self._under_way[request.id] = replace(task, clean_digest=clean.digest if isinstance(clean, Digest) else "")
+        client.submit(request, partial(self._progress, task.frame), name_clean_plate=False)
+
+    def _take_back(self, client: MatteClient, request: Matte) -> None:
+        del self._under_way[request.id]
+        client.cancel(request.id)
+
+    def _request(self, task: FrameTask, clean_plate: Source) -> Matte:
         return Matte(
             id=uuid.uuid4().hex,
             frame=task.frame,
             plate=self._read(task.plate),
-            clean_plate=self._read(task.clean_plate, keep=True),
+            clean_plate=clean_plate,
             core=self._read(task.core) if task.core else None,
             holdout=self._read(task.holdout) if task.holdout else None,
             options=self.options,
@@ -269,7 +322,7 @@ class MatteJob:
             self._fail(task, "cannot_write", f"{task.output} cannot be written: {error.strerror}.")
             return
         self._done += 1
-        self._events.put(FrameDone(task.frame, task.output, answer.diagnostics))
+        self._events.put(FrameDone(task.frame, task.output, answer.diagnostics, task.clean_digest))
 
     def _fail(self, task: FrameTask, code: str, message: str, hint: str = "") -> None:
         self._failed += 1

@@ -14,7 +14,7 @@ from pathlib import Path
 import nuke
 import pytest
 import zmq
-from matte import callbacks, host, job, manifest, run
+from matte import callbacks, host, job, manifest, plain_exr, run
 from matte.bench import Bench, Server
 from nuke import _host
 from nuke._state import State
@@ -69,6 +69,30 @@ def test_another_version_of_the_server(bench: Bench, window: State, another_vers
     assert window.messages == [f"Cleanplate_Matte1: {status}"], "said once"
     assert not window.rendered
     assert press(window, bench, node, "check_server") == status
+
+
+def test_a_clean_plate_that_is_not_what_was_expected(
+    bench: Bench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node takes its clean plate for the one of the press before; then the file under it is another one."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    seen: list[str] = []
+    # The stand-in writes the time into every file, so that no clean plate is named alike twice.
+    monkeypatch.setattr(run._clean_plates, "saw", lambda *found: seen.append(found[-1]))
+    monkeypatch.setattr(run._clean_plates, "expected", lambda *_: seen[-1] if seen else "")
+    for _ in range(2):
+        press(window, bench, node, "process_frame")
+        bench.expect_matte(bench.result(node, 1), 1)
+    plain_exr.write(shot / "clean.exr", bench.clean(seed=2))
+    read = host.input_of(node, 1)
+    assert read is not None
+    host.press(read, "reload")
+    assert press(window, bench, node, "process_frame").startswith("up to date, 1 done")
+    assert len(set(seen)) > 1
+    # Before another wall, the old one is a subject too, here at the left edge where both have bricks.
+    assert bench.result(node, 1).at(8, 36, "A") > 0.5
+    bench.expect_tidy(node)
 
 
 def test_check_server_names_version_and_models(bench: Bench, window: State) -> None:

@@ -55,6 +55,16 @@ def test_a_write_that_counts_its_renders_does_not() -> None:
     assert one != key(Facts("Write", "channels rgba version 4"))
 
 
+def test_a_clean_plate_is_expected_once_it_was_the_same_twice() -> None:
+    known = job.CleanPlates()
+    expected = []
+    for digest in ("a", "a", "a", "b", "b", "", "c", "d"):
+        expected.append(known.expected("node", "main"))
+        known.saw("node", "main", digest)
+    assert expected == ["", "", "a", "a", "", "b", "b", ""]
+    assert known.expected("node", "main") == known.expected("node", "right") == ""
+
+
 @given(st.lists(st.text(st.characters(codec="ascii", min_codepoint=32, max_codepoint=126)), max_size=6))
 def test_words_of_what_we_quote_ourselves(texts: list[str]) -> None:
     quoted = [spec.quoted(text) for text in texts]

@@ -34,6 +34,7 @@ from matte_link.messages import (
     StatusReply,
     Store,
     Stored,
+    digest_of,
 )
 from matte_link.options import MatteOptions
 from matte_link.wire import decode, encode
@@ -389,3 +390,74 @@ def test_a_job_takes_tasks_while_it_runs(peers: Callable[..., Peer], tmp_path: P
     job.close()
     assert job.join(20)
     assert [event.frame for event in job.poll() if isinstance(event, FrameDone)] == [1, 2, 3]
+
+
+def press(peer: Peer, folder: Path, expected: str = "", frames: int = 1) -> list[JobEvent]:
+    """Frames whose clean plate is expected to be named so."""
+    (folder / "clean.exr").write_bytes(b"clean")
+    clean = LocalFile(str(folder / "clean.exr"))
+    tasks = [
+        FrameTask(frame, Inline(b"p"), clean, str(folder / f"m.{frame}.exr"), clean_digest=expected)
+        for frame in range(frames)
+    ]
+    return run_job(MatteJob(tasks, MatteOptions(), peer.endpoint))
+
+
+def test_one_frame_takes_its_clean_plate_along(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    peer = peers()
+    events = press(peer, tmp_path) + press(peer, tmp_path, frames=2)
+    done = [event for event in events if isinstance(event, FrameDone)]
+    assert [event.clean_digest for event in done] == [digest_of(b"clean")] * 3
+    first, *others = [message.clean_plate for message in peer.heard if isinstance(message, Matte)]
+    assert isinstance(first, Inline) and others == [Digest(digest_of(b"clean"))] * 2
+    assert peer.pictures == 1
+
+
+def test_a_frame_goes_off_with_the_clean_plate_that_is_expected(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    peer = peers()
+    peer.digests.add(digest_of(b"clean"))
+    events = press(peer, tmp_path, digest_of(b"clean"))
+    assert [event.clean_digest for event in events if isinstance(event, FrameDone)] == [digest_of(b"clean")]
+    # Neither bytes nor a question.
+    assert peer.count(Store) == 0 and peer.count(Matte) == 1
+
+
+def test_a_server_that_lacks_what_is_expected_gets_it(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    peer = peers()
+    events = press(peer, tmp_path, digest_of(b"clean"))
+    assert events[-1] == JobFinished(1, 0, False)
+    assert peer.pictures == 1
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_wrong_expectation_is_taken_back(peers: Callable[..., Peer], tmp_path: Path, is_held: bool) -> None:
+    peer = peers()
+    wrong = digest_of(b"another")
+    if is_held:
+        peer.digests.add(wrong)
+    events = press(peer, tmp_path, wrong)
+    done = [event for event in events if isinstance(event, FrameDone)]
+    assert [event.clean_digest for event in done] == [digest_of(b"clean")]
+    assert events[-1] == JobFinished(1, 0, False)
+    first, second = [message for message in peer.heard if isinstance(message, Matte)]
+    assert (first.clean_plate, second.clean_plate) == (Digest(wrong), Digest(digest_of(b"clean")))
+    assert [message.target for message in peer.heard if isinstance(message, Cancel)][:1] == [first.id]
+
+
+def test_an_expected_clean_plate_that_is_not_there_fails_its_frame(
+    peers: Callable[..., Peer], tmp_path: Path
+) -> None:
+    clean = LocalFile(str(tmp_path / "clean.exr"))
+    task = FrameTask(1, Inline(b"p"), clean, str(tmp_path / "m.exr"), clean_digest=digest_of(b"clean"))
+    peer = peers(lambda peer, message: [] if isinstance(message, Matte) else None)
+    events = run_job(MatteJob([task], MatteOptions(), peer.endpoint))
+    assert [event.code for event in events if isinstance(event, FrameFailed)] == ["missing_file"]
+    assert events[-1] == JobFinished(0, 1, False)
+
+
+def test_waiting_for_an_event_ends_with_the_event(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    task = FrameTask(1, Inline(b"p"), Inline(b"c"), str(tmp_path / "m.exr"))
+    job = MatteJob([task], MatteOptions(), peers().endpoint)
+    assert job.poll(0.05) == []
+    job.start()
+    assert job.poll(20.0)
