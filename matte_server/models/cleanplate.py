@@ -11,6 +11,8 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as nnf
 from safetensors import SafetensorError
@@ -74,10 +76,8 @@ class CleanplateModel:
             at_once = self._blocks_at_once(settings)
             for octave in range(1, octaves + 1):
                 alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
-        scale = float(1 << octaves)
-        doubt = nnf.interpolate(coarse.doubt, scale_factor=scale, mode="bilinear")[..., :height, :width]
-        colour = decode(coarse.context[:, :3])
-        foreground = nnf.interpolate(colour, scale_factor=scale, mode="bilinear")[..., :height, :width]
+        doubt = _grown(coarse.doubt, 1 << octaves)[..., :height, :width]
+        foreground = _grown(decode(coarse.context[:, :3]), 1 << octaves)[..., :height, :width]
         return Prediction(alpha[..., :height, :width].contiguous(), foreground, 1.0 - doubt)
 
     def _coarse(self, frame: FrameTensors, plate: Tensor, clean: Tensor, octaves: int) -> Coarse:
@@ -105,19 +105,18 @@ class CleanplateModel:
     ) -> Tensor:
         """One octave: 1 x 1 x 2h x 2w from ``before`` 1 x 1 x h x w, refined in the chosen blocks."""
         rows, columns = torch.nonzero(_chosen(before, coarse.doubt, octave)[0, 0], as_tuple=True)
-        doubled = nnf.interpolate(before, scale_factor=2.0, mode="bilinear")
+        doubled = _grown(before, 2)
         if len(rows) == 0:
             return doubled
         height, width = before.shape[-2:]
         canvas = nnf.pad(doubled, (0, 2 * (-width % BLOCK), 0, 2 * (-height % BLOCK)))[0, 0]
         grid = (canvas.shape[0] // (2 * BLOCK), canvas.shape[1] // (2 * BLOCK))
         blocks = canvas.view(grid[0], BLOCK, 2, grid[1], BLOCK, 2).permute(0, 3, 2, 5, 1, 4)
-        cells = [_cells(picture) for picture in (plate, clean, doubled)]
         for start in range(0, len(rows), at_once):
             check()
             r, c = rows[start : start + at_once], columns[start : start + at_once]
             context = _context(coarse.context, r, c, 1 << (octave - 1))
-            refined = self._net.refiner(*(_gather(picture, r, c) for picture in cells), context)
+            refined = self._net.refiner(*(_gather(picture, r, c) for picture in (plate, clean, doubled)), context)
             blocks[r, c] = refined.clamp(0.0, 1.0).unflatten(1, (2, 2))
         return canvas[None, None, : 2 * height, : 2 * width]
 
@@ -177,17 +176,62 @@ def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
     return (starts[:, None] + torch.arange(size, device=starts.device)).clamp(0, limit - 1)
 
 
-def _cells(picture: Tensor) -> Tensor:
-    """A view of 1 x C x 2h x 2w as h x w x C x 2 x 2: what lies in one cell comes together."""
+def _grown(picture: Tensor, scale: int) -> Tensor:
+    """1 x C x H x W grown bilinearly; on the processor by OpenCV, in a tenth of torch's time."""
+    if picture.device.type != "cpu":
+        return nnf.interpolate(picture, scale_factor=float(scale), mode="bilinear")
     _, channels, height, width = picture.shape
-    return picture.view(channels, height // 2, 2, width // 2, 2).permute(1, 3, 0, 2, 4)
+    grown = np.empty((1, channels, height * scale, width * scale), np.float32)
+    for source, target in zip(picture[0].float().contiguous().numpy(), grown[0], strict=True):
+        cv2.resize(source, (width * scale, height * scale), dst=target, interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(grown)
 
 
-def _gather(cells: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Blocks with their halo out of ``_cells``: N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO), channels last."""
+def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Blocks of cells with their halo out of 1 x C x 2h x 2w: N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO)."""
+    if picture.device.type == "cpu":
+        return nnf.pixel_unshuffle(_windows(picture[0], rows.tolist(), columns.tolist()), 2)
+    _, channels, height, width = picture.shape
+    cells = picture.view(channels, height // 2, 2, width // 2, 2).permute(1, 3, 0, 2, 4)
     y = _reach(rows * BLOCK - HALO, BLOCK + 2 * HALO, cells.shape[0])
     x = _reach(columns * BLOCK - HALO, BLOCK + 2 * HALO, cells.shape[1])
     return cells[y[:, :, None], x[:, None, :]].flatten(3).permute(0, 3, 1, 2)
+
+
+def _windows(picture: Tensor, rows: list[int], columns: list[int]) -> Tensor:
+    """The same before its pixels are cells, window by window: a processor copies rows, where an index would pick
+    pixels one by one."""
+    size = 2 * (BLOCK + 2 * HALO)
+    windows = picture.new_empty(len(rows), picture.shape[0], size, size)
+    for window, row, column in zip(windows, rows, columns, strict=True):
+        top, left = 2 * (row * BLOCK - HALO), 2 * (column * BLOCK - HALO)
+        window.copy_(_window(picture, top, left, size))
+    return windows
+
+
+def _window(picture: Tensor, top: int, left: int, size: int) -> Tensor:
+    """A square of C x H x W at an even place; what lies outside repeats the cells at the edge."""
+    height, width = picture.shape[-2:]
+    inside = picture[:, max(0, top) : top + size, max(0, left) : left + size]
+    above, before = max(0, -top), max(0, -left)
+    below, after = max(0, top + size - height), max(0, left + size - width)
+    if above or below:
+        inside = _repeated(inside, above, below, 1)
+    if before or after:
+        inside = _repeated(inside, before, after, 2)
+    return inside
+
+
+def _repeated(picture: Tensor, first: int, last: int, axis: int) -> Tensor:
+    """``picture`` with its first and last cell, two pixels, repeated along ``axis``; pixels to add, even."""
+    parts = [picture]
+    if first:
+        start = picture.narrow(axis, 0, 2)
+        parts.insert(0, start.repeat([first // 2 if k == axis else 1 for k in range(3)]))
+    if last:
+        end = picture.narrow(axis, picture.shape[axis] - 2, 2)
+        parts.append(end.repeat([last // 2 if k == axis else 1 for k in range(3)]))
+    return torch.cat(parts, axis)
 
 
 def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tensor:

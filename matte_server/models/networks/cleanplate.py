@@ -9,6 +9,7 @@ result is the same up to the order of float32 sums.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,9 @@ def encode(linear: Tensor) -> Tensor:
     strength stay small numbers); values below 0 survive with their sign.
     """
     size = linear.abs()
+    if size.device.type == "cpu" and not size.requires_grad and float(size.amax()) <= 1.0:
+        low = size.add_(TOE).sqrt_().sub_(TOE**0.5).mul_(1.0 / _SCALE)  # a third of the time: no highlights here
+        return low.copysign_(linear)
     low = ((size.clamp(max=1.0) + TOE).sqrt() - TOE**0.5) * (1.0 / _SCALE)
     high = size.clamp(min=1.0).log() * _KNEE_SLOPE
     return torch.copysign(low + high, linear)
@@ -229,13 +233,21 @@ def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tens
     """Of cells: alpha, 0..1, that puts each pixel of ``plate`` nearest to the line from ``clean`` to the
     coarse foreground (scene-linear), and how far apart the two ends are, 0 (coincident) to 1; N x 4 x h x w."""
     count, _, height, width = plate.shape
-    foreground = decode(context[:, :3].float()).unsqueeze(2)
-    p, c = (x.view(count, 3, 4, height, width) for x in (plate, clean))
-    line = foreground - c
-    length = (line * line).sum(1)
-    size = (c.square() + foreground.square()).sum(1)
-    along = ((p - c) * line).sum(1)
+    ends = decode(context[:, :3].float()).unsqueeze(2).unbind(1)
+    plates, cleans = (x.view(count, 3, 4, height, width).unbind(1) for x in (plate, clean))
+    lines = [end - c for end, c in zip(ends, cleans, strict=True)]
+    length = _dot(lines, lines)
+    size = _dot(cleans, cleans) + _dot(ends, ends)
+    along = _dot([p - c for p, c in zip(plates, cleans, strict=True)], lines)
     return (along / (length + 1e-6)).clamp(0.0, 1.0), length / (length + 0.02 * size + 1e-6)
+
+
+def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+    """The sum over channels of products; a channel at a time, which beats a reduction over three by far."""
+    total = first[0] * second[0]
+    for one, other in zip(first[1:], second[1:], strict=True):
+        total = torch.addcmul(total, one, other)
+    return total
 
 
 class CleanplateNet(nn.Module):
