@@ -1,6 +1,7 @@
 """What the artist can press. Everything works without a window too, and then waits."""
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -241,8 +242,9 @@ class CLEANPLATE_OT_show_in_folder(_OnNode, bpy.types.Operator):
     def act(self, context: Any, scene: Any, node: Any) -> set[str]:
         plan = planning.refresh(scene, node)
         folder = plan.folder if plan.problem else str(plan.results)
-        if bpy.ops.wm.path_open(filepath=folder) != {"FINISHED"}:
-            raise NodeError(f"{folder} cannot be opened.", "Solve a frame first.")
+        if not Path(folder).is_dir():
+            raise NodeError(f"There is no folder {folder} yet.", "Solve a frame first.")
+        bpy.ops.wm.path_open(filepath=folder)
         return {"FINISHED"}
 
 

@@ -120,6 +120,7 @@ def test_every_kind_of_source(blender: Blender, shot: Path) -> None:
         "packed": "GraphSource",
         "generated": "GraphSource",
     }
+    assert facts["multilayer"] == "GraphSource"
     # Three settings of image and clip at four frames, less those where there is no file.
     assert facts["numbering"] >= 14
     layers = [read(Path(facts["scene"][name])) for name in ("own", "other")]

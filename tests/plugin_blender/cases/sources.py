@@ -20,6 +20,7 @@ def case(folder: str) -> dict[str, Any]:
     facts["kinds"] = kinds(place, tree, node)
     facts["numbering"] = numbering(place, scene, tree, node)
     facts["scene"] = render_layers(place, scene, tree, node)
+    facts["multilayer"] = multilayer(place, scene, tree, node)
     facts["hd"] = high_definition(place, scene, tree, node)
     return facts
 
@@ -53,10 +54,23 @@ def kinds(place: Path, tree: Any, node: Any) -> dict[str, str]:
     found["still"] = kind(node)
     still.image.pack()
     found["packed"] = kind(node)
+    packed_is_exact(place, node)
     still.image = bpy.data.images.new("made", 8, 8)
     found["generated"] = kind(node)
     tree.links.new(plate.outputs[0], node.inputs["Plate"])
     return found
+
+
+def packed_is_exact(place: Path, node: Any) -> None:
+    """A packed picture is rendered as it is, also where its file is gone."""
+    from plugin_blender import extraction, planning
+
+    clean = place / "clean.exr"
+    hidden = clean.rename(place / "hidden.exr")
+    (shown,) = extraction.render_inputs(bpy.context.scene, node, ["Plate"], 1, place)
+    assert not planning.plan_of(bpy.context.scene, node).plate.missing(1)
+    hidden.rename(clean)
+    assert same(shown, str(clean))
 
 
 def numbering(place: Path, scene: Any, tree: Any, node: Any) -> int:
@@ -114,6 +128,27 @@ def render_layers(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, An
     assert planning.plan_of(scene, node).key != before
     bpy.data.scenes.remove(other)
     return files
+
+
+def multilayer(place: Path, scene: Any, tree: Any, node: Any) -> str:
+    """A layer of a multilayer EXR that this Blender has written: one part in 4.5, one per layer in 5.x."""
+    from plugin_blender import extraction
+
+    plate = stage.image_node(tree, place / "plate.0002.exr")
+    output = stage.layers_output(tree, place, "layers_", ("first", "second"))
+    tree.links.new(stage.image_node(tree, place / "clean.exr").outputs[0], output.inputs[0])
+    tree.links.new(plate.outputs[0], output.inputs[1])
+    stage.render_settings(scene, place / "layers", (83, 61))
+    scene.frame_start = scene.frame_end = 2
+    stage.main_output(tree, plate.outputs[0])
+    bpy.ops.render.render(animation=True)
+    tree.nodes.remove(output)
+    layers = stage.image_node(tree, place / "layers_0002.exr")
+    assert layers.image.type == "MULTILAYER"
+    tree.links.new(layers.outputs["second"], node.inputs["Plate"])
+    (file,) = extraction.render_inputs(scene, node, ["Plate"], 2, place)
+    assert same(file, str(place / "plate.0002.exr"))
+    return kind(node)
 
 
 def high_definition(place: Path, scene: Any, tree: Any, node: Any) -> str:

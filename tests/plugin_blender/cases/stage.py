@@ -122,6 +122,24 @@ def write_outputs(tree: Any, node: Any, folder: Path) -> None:
         tree.links.new(node.outputs[name], socket)
 
 
+def layers_output(tree: Any, folder: Path, name: str, layers: tuple[str, ...]) -> Any:
+    """A File Output of one multilayer EXR in float, ``<name>####.exr``."""
+    output = tree.nodes.new("CompositorNodeOutputFile")
+    if FIVE:
+        output.format.media_type = "MULTI_LAYER_IMAGE"
+        output.directory, output.file_name = str(folder), f"{name}####"
+        for layer in layers:
+            output.file_output_items.new("RGBA", layer)
+    else:
+        output.format.file_format = "OPEN_EXR_MULTILAYER"
+        output.base_path = str(folder / f"{name}####")
+        output.layer_slots.clear()
+        for layer in layers:
+            output.layer_slots.new(layer)
+    output.format.color_depth, output.format.exr_codec = "32", "ZIP"
+    return output
+
+
 def main_output(tree: Any, source: Any) -> None:
     """What the scene's render shows."""
     if FIVE:

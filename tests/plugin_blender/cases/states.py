@@ -23,6 +23,7 @@ def case(folder: str) -> None:
     two_nodes(scene, tree, node)
     cancelling(scene, node)
     clearing(scene, node)
+    showing_the_folder(place, scene, tree, node)
 
 
 def counts(scene: Any, node: Any) -> tuple[int, int, int]:
@@ -168,6 +169,24 @@ def clearing(scene: Any, node: Any) -> None:
     assert counts(scene, node) == (0, 0, 4)
     left = [file.name for file in Path(plan.folder).rglob("*") if file.is_file()]
     assert sorted(left) == ["matte.0000.exr", "notes.txt"], left
+
+
+def showing_the_folder(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    from plugin_blender import planning
+
+    # What a desktop has for opening folders.
+    opener = place / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" >"{place}/opened"\n')
+    opener.chmod(0o755)
+    os.environ["PATH"] = f"{opener.parent}:{os.environ['PATH']}"
+    bpy.ops.cleanplate.show_in_folder()
+    plan = planning.refresh(scene, node)
+    assert (place / "opened").read_text().strip() == str(plan.results)
+    tree.links.remove(node.inputs["Plate"].links[0])
+    node.matte.folder = str(place / "nowhere")
+    said = stage.error_of(bpy.ops.cleanplate.show_in_folder)
+    assert said.startswith(f"There is no folder {place / 'nowhere' / node.matte.node_id} yet."), said
 
 
 stage.run(case)

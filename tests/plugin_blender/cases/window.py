@@ -97,11 +97,22 @@ def press(editor: dict[str, Any], key: str, **more: Any) -> None:
 
 
 def stopped_by(press_it: Callable[[Any], Iterator[None]], node: Any, editor: dict[str, Any]) -> Any:
-    """Seconds from the press during Solve Range to its end; what is done by then stays."""
+    """Seconds from the press during Solve Range to its end; what is done by then stays, and is seen before."""
+    from plugin_blender import runtime
+
     before = len(fresh(node))
+    bpy.context.scene.frame_set(before + 1)
     solve = solve_range(node, editor)
     yield from until(lambda: solve.done, "no frame was solved")
+    yield from until(lambda: seen() or runtime.running is None, "the result was not seen")
+    assert runtime.running is solve, "the solve ended before its first result was seen"
     return (yield from stopped(solve, before, press_it, node, editor))
+
+
+def seen() -> bool:
+    """Whether the viewer shows anything."""
+    viewer = bpy.data.images.get("Viewer Node")
+    return viewer is not None and viewer.has_data and any(viewer.pixels[3::4])
 
 
 def stopped_while_connecting(nobody: str, node: Any, editor: dict[str, Any]) -> Any:
