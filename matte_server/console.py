@@ -37,6 +37,11 @@ def complain(message: str, code: str = "") -> None:
     err.print(f"[bold red]{escape(label)}[/]{escape(message)}")
 
 
+def tell(message: str) -> None:
+    """One sentence on standard error that is no complaint."""
+    err.print(escape(message))
+
+
 class Pace:
     """Frames per second over the last frames that were made, and the time that the rest will take.
 

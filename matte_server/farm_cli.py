@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,8 @@ def run_start(arguments: argparse.Namespace) -> int:
     if arguments.server:
         found = resident.use_shared(arguments.state, arguments.server, arguments.keys)
     else:
-        found = resident.start(arguments.state, ("--device", arguments.device))
+        say = partial(print, flush=True)
+        found = resident.start(arguments.state, ("--device", arguments.device), say)
     print(f"openjd_env: {ADDRESS_VARIABLE}={found.address}")
     if found.keys:
         print(f"openjd_env: {KEYS_VARIABLE}={found.keys}")

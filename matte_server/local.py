@@ -9,9 +9,8 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -19,8 +18,8 @@ from matte_link.endpoint import Endpoint
 
 from .errors import MatteError
 from .server import PARENT_VARIABLE
+from .starting import LIMIT_S, Starting
 
-_START_S = 300.0
 _STOP_S = 10.0
 
 
@@ -28,13 +27,20 @@ class LocalServer:
     """``with LocalServer() as server:`` runs ``cleanplate serve``; ``server.endpoint`` is where it listens.
 
     ``arguments`` are further ones of ``cleanplate serve``. The server stops when the block ends, and when
-    this process dies in whatever way. Raises ``MatteError`` with the server's own code where it refuses to
-    start, or ``no_server`` where it does not get ready.
+    this process dies in whatever way. One that is slow to start is waited for as long as it works, up to
+    ``start_s`` seconds, and ``say`` hears that. Raises ``MatteError`` with the server's own code where it refuses
+    to start, or ``no_server`` where it does not get ready.
     """
 
-    def __init__(self, arguments: Sequence[str] = (), start_s: float = _START_S) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str] = (),
+        start_s: float = LIMIT_S,
+        say: Callable[[str], None] = lambda words: None,
+    ) -> None:
         self.arguments = tuple(arguments)
         self.start_s = start_s
+        self._say = say
         self.endpoint = Endpoint()
         self.facts: dict[str, Any] = {}
         self._log: deque[str] = deque(maxlen=200)
@@ -88,8 +94,8 @@ class LocalServer:
         self._readers.append(reader)
 
     def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
-        deadline = time.monotonic() + self.start_s
-        while time.monotonic() < deadline:
+        starting = Starting(process.pid, self.start_s, lambda words: self._say(f"The matting server is {words}."))
+        while not (trouble := starting.trouble()):
             with contextlib.suppress(queue.Empty):
                 self.facts = json.loads(lines.get(timeout=0.1))
                 break
@@ -101,7 +107,7 @@ class LocalServer:
         self.stop()
         if self.facts:
             raise MatteError(self.facts["code"], self.facts["message"], self.facts["hint"])
-        reason = self._log[-1] if self._log else "It said nothing."
+        reason = trouble or (self._log[-1] if self._log else "It said nothing.")
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:

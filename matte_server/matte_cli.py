@@ -298,7 +298,7 @@ def server_for(address: str, keys: str = "", folders: Sequence[Path] = ()) -> It
         yield endpoint
         return
     roots = [part for folder in folders for part in ("--root", str(folder))]
-    with LocalServer(roots) as own:
+    with LocalServer(roots, say=console.tell) as own:
         yield own.endpoint
 
 

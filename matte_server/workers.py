@@ -2,7 +2,8 @@
 
 The pool lives in the server's loop: ``submit`` and ``cancel`` only hand bytes to a watching thread, and what
 the threads see comes back as :class:`WorkerEvent` through ``post``. A worker counts as hung when it gave no
-sign (stage begun, or a check inside a stage) for ``hang_s`` seconds while it had a frame.
+sign (stage begun, or a check inside a stage) for ``hang_s`` seconds while it had a frame. One that starts is waited
+for as long as it works (:mod:`matte_server.starting`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from . import journal
 from .frame_worker import WorkerSettings, run_worker
+from .starting import LIMIT_S, Starting
 from .worker_link import Begun, Failed, Finished, FrameJob, Ready, Said, Unfit, decode_said, encode_job
 
 _LONGEST_BACKOFF_S = 30.0
@@ -71,7 +74,7 @@ class PoolPlan:
     threads: int = 0
     roots: tuple[Path, ...] = ()
     hang_s: float = 300.0
-    start_s: float = 300.0
+    start_s: float = LIMIT_S
     memory: int = 0
     """Bytes that each may take for its frames; 0: its share of the machine's."""
 
@@ -177,7 +180,8 @@ class _Watcher(threading.Thread):
         self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
         self._number = 0
         self._heard = 0.0
-        self._is_ready = False
+        self._starting: Starting | None = None
+        """None once it is ready."""
         self.pid = 0
 
     def tell(self, order: bytes, number: int = 0) -> None:
@@ -203,7 +207,8 @@ class _Watcher(threading.Thread):
 
     def _one_life(self) -> Died:
         ours, process = self._spawn()
-        self._number, self._heard, self._is_ready = 0, time.monotonic(), False
+        self._number, self._heard = 0, time.monotonic()
+        self._starting = Starting(self.pid, self._plan.start_s, self._say_starting)
         # Orders for the worker before this one went down with it.
         self._orders.clear()
         verdict: Died | None = None
@@ -229,6 +234,9 @@ class _Watcher(threading.Thread):
         self.pid = process.pid or 0
         return ours, process
 
+    def _say_starting(self, words: str) -> None:
+        journal.note("starting", worker=self._index, words=words)
+
     def _attend(self, ours: Connection, process: BaseProcess) -> Died | None:
         ready = wait([ours, self._wake_out, process.sentinel], _TICK_S)
         if self._wake_out in ready:
@@ -252,14 +260,14 @@ class _Watcher(threading.Thread):
         if isinstance(said, Finished | Failed):
             self._number = 0
         if isinstance(said, Ready):
-            self._is_ready = True
+            self._starting = None
         self._post(WorkerEvent(self._index, said))
         return Died(0, said.code, said.message) if isinstance(said, Unfit) else None
 
     def _overdue(self) -> Died | None:
         silent_s = time.monotonic() - self._heard
-        if not self._is_ready and silent_s > self._plan.start_s:
-            return Died(0, "worker_hung", f"It did not start within {self._plan.start_s:g} s.")
+        if self._starting and (trouble := self._starting.trouble()):
+            return Died(0, "worker_hung", trouble)
         if self._number and silent_s > self._plan.hang_s:
             return Died(self._number, "worker_hung", f"It gave no sign of life for {self._plan.hang_s:g} s.")
         return None

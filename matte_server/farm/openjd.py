@@ -20,7 +20,7 @@ from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_rang
 
 Document = dict[str, Any]
 _STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
-_START_S, _STOP_S = 600, 60
+_START_S, _STOP_S = 720, 60
 _NOTICE_S = 15
 _LONGEST_TEXT = 1024
 """The specification's limit of a STRING parameter's value."""

@@ -14,6 +14,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ from matte_link.job import write_atomically
 
 from ..errors import MatteError
 from ..server import PARENT_VARIABLE
+from ..starting import Starting
 
-START_S = 300.0
 IDLE_S = 1800.0
 _STOP_S = 20.0
 _ANSWER_S = 60.0
@@ -58,9 +59,12 @@ def use_shared(state: Path, address: str, keys: str) -> Resident:
     return resident
 
 
-def start(state: Path, arguments: tuple[str, ...] = (), start_s: float = START_S) -> Resident:
+def start(
+    state: Path, arguments: tuple[str, ...] = (), say: Callable[[str], None] = lambda words: None
+) -> Resident:
     """Starts a server on a free loopback port, or finds the one that ``state`` tells of. ``arguments`` are
-    further ones of ``cleanplate serve``. Raises ``MatteError("no_server", ...)`` with the server's reason."""
+    further ones of ``cleanplate serve``; ``say`` hears that a slow start is waited for. Raises
+    ``MatteError("no_server", ...)`` with the server's reason."""
     there = read(state)
     if there and _process(there):
         return there
@@ -79,18 +83,20 @@ def start(state: Path, arguments: tuple[str, ...] = (), start_s: float = START_S
             # The farm ends what its action left behind by process group, or waits for it.
             start_new_session=True,
         )
-    facts = _await_ready(process, start_s)
+    starting = Starting(process.pid, say=lambda words: say(f"The matting server is {words}."))
+    facts = _await_ready(process, starting)
     if not facts:
         process.kill()
         process.wait()
-        raise MatteError("no_server", f"The matting server did not start: {_last_line(log)}", f"See {log}.")
+        reason = starting.trouble() or _last_line(log)
+        raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
     started = psutil.Process(process.pid).create_time()
     resident = Resident(facts["address"], "", process.pid, started, str(log))
     _write(state, resident)
     return resident
 
 
-def _await_ready(process: subprocess.Popen[bytes], start_s: float) -> dict[str, Any]:
+def _await_ready(process: subprocess.Popen[bytes], starting: Starting) -> dict[str, Any]:
     """The server's line on standard output; empty where it ended or took too long."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     output = process.stdout
@@ -101,10 +107,11 @@ def _await_ready(process: subprocess.Popen[bytes], start_s: float) -> dict[str, 
         output.close()
 
     threading.Thread(target=read_line, daemon=True).start()
-    try:
-        return dict(json.loads(lines.get(timeout=start_s)))
-    except (queue.Empty, ValueError):
-        return {}
+    while not starting.trouble():
+        with contextlib.suppress(queue.Empty):
+            line = lines.get(timeout=0.2)
+            return dict(json.loads(line)) if line else {}
+    return {}
 
 
 def _last_line(log: Path) -> str:

@@ -18,7 +18,6 @@ from .plain_exr import Plain
 Wait = Callable[[], bool]
 Case = Callable[["Bench"], Iterator[Wait]]
 SIZE = (96, 72)
-_START_S = 180.0
 
 
 class Failed(AssertionError):

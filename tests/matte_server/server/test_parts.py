@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from matte_server.failures import trouble_of
 from matte_server.frame_solver import choose_device, inside_roots
 from matte_server.server import set_thread_environment
 from matte_server.spool import Spool
+from matte_server.starting import Starting, work_of
 from matte_server.store import suffix_of
 from matte_server.worker_link import (
     Alive,
@@ -161,3 +164,49 @@ def test_threads_sleep_unless_told_otherwise(said: str, kept: str, monkeypatch: 
     set_thread_environment(3)
     assert os.environ["OMP_WAIT_POLICY"] == kept
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
+
+
+class SlowStart:
+    """A process that starts, with a clock of its own; it works until ``works_until``."""
+
+    def __init__(self, works_until: float) -> None:
+        self.now = 0.0
+        self.said: list[str] = []
+        self.starting = Starting(
+            0, 600, self.said.append, 120, lambda: self.now, lambda pid: min(self.now, works_until) / 10
+        )
+
+    def ends(self) -> str:
+        """Waits, a second at a time, until it is given up."""
+        while not (trouble := self.starting.trouble()):
+            self.now += 1
+            assert self.now < 1000
+        return trouble
+
+
+def test_a_start_is_waited_for_while_it_works() -> None:
+    slow = SlowStart(works_until=1000)
+    assert slow.ends() == "It did not start within 600 s."
+    assert slow.now == 601
+    assert slow.said[0] == "still starting after 20 s, 2 s of them at work" and len(slow.said) == 30
+
+
+def test_a_start_that_stopped_working_is_given_up() -> None:
+    stuck = SlowStart(works_until=50)
+    assert stuck.ends() == "It has not worked for 120 s, and did not start."
+    assert stuck.now == 171
+
+
+def test_work_is_that_of_a_process_and_those_under_it() -> None:
+    busy = "while True: pass"
+    script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while work_of(parent.pid) < 1.0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+    assert work_of(parent.pid) == 0
