@@ -13,8 +13,9 @@ cd "$(dirname "$0")/../.."
 export PYTHONPATH=.:shared OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 cores=$(nproc)
 bank=${BANK:-$out/bank}
-for ((k = 0; k < cores - 2; k++)); do
-  python3 -m matte_server.training fill "$bank" --hdri "$material/hdri" --share "$k/$((cores - 2))" \
+fillers=$((cores > 3 ? cores - 2 : 1))
+for ((k = 0; k < fillers; k++)); do
+  python3 -m matte_server.training fill "$bank" --hdri "$material/hdri" --share "$k/$fillers" \
     --subjects "${SUBJECTS:-900}" --sets "${SETS:-600}" &
 done
 wait
