@@ -218,6 +218,8 @@ class Solve:
             prepared.delete()
 
     def _show(self) -> None:
+        # The panel counts again.
+        runtime.mark_changed()
         with contextlib.suppress(NodeError):
             _, node = planning.find(self.node_id)
             planning.show_new(node, self.plan)

@@ -1,8 +1,9 @@
 """A real Blender with a window: Debian's, with a screen that nobody sees, in a folder of its own (1.3 GB).
 
-    python tests/plugin_blender/windowed.py      makes it in .venvs/window: 3 minutes, root, Debian, mmdebstrap
+    python tests/plugin_blender/windowed.py               makes it in .venvs/window: 3 minutes, root, mmdebstrap
+    python tests/plugin_blender/windowed.py pictures DIR  takes the guide's pictures, with a server of its own
 
-With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there.
+With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there, too.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from matte_server.local import LocalServer
 from tests.plugin_blender.environments import REPOSITORY, Unavailable
 
 ROOT = REPOSITORY / ".venvs" / "window"
@@ -30,6 +35,7 @@ def make() -> None:
     if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
         raise Unavailable("this needs root on Debian, and mmdebstrap")
     shutil.rmtree(ROOT, ignore_errors=True)
+    ROOT.parent.mkdir(exist_ok=True)
     # A mirror that is a picture of one day says that it has expired.
     options = ["--variant=minbase", '--aptopt=Acquire::Check-Valid-Until "false"']
     options.append(f"--include={','.join(_PACKAGES)}")
@@ -54,8 +60,19 @@ def command(script: Path, *arguments: object, environment: Mapping[str, str]) ->
     return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, f"exec chroot {ROOT} {shlex.join(inside)}"])]
 
 
+def take_pictures(folder: Path) -> None:
+    """Takes the guide's pictures of the packaged demo shot; raises ``Unavailable``."""
+    demo = REPOSITORY / "matte_server" / "demo" / "shot"
+    cases = Path(__file__).resolve().parent / "cases"
+    folder.mkdir(parents=True, exist_ok=True)
+    with LocalServer(["--device", "cpu"]) as server, tempfile.TemporaryDirectory() as place:
+        environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": f"{REPOSITORY}:{cases}"}
+        environment |= {"CLEANPLATE_PICTURES": str(folder.absolute()), "HOME": place}
+        subprocess.run(command(cases / "pictures.py", demo, place, environment=environment), check=True)
+
+
 if __name__ == "__main__":
     try:
-        make()
+        take_pictures(Path(sys.argv[2])) if sys.argv[1:2] == ["pictures"] else make()
     except Unavailable as reason:
         sys.exit(str(reason))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import bpy
 
+_PATIENCE_S = 120.0
 FIVE = bpy.app.version >= (5, 0, 0)
 
 
@@ -47,6 +50,47 @@ def run_in_window(case: Callable[..., Generator[None, None, dict[str, Any]]]) ->
         return 0.02
 
     bpy.app.timers.register(step, first_interval=0.5)
+
+
+class Late(Exception):
+    """Something did not happen."""
+
+
+def until(happened: Callable[[], object], what: str) -> Iterator[None]:
+    """Lets Blender go on until something has happened."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not happened():
+        if time.monotonic() > deadline:
+            raise Late(what)
+        yield
+
+
+def pause(seconds: float) -> Iterator[None]:
+    """Lets Blender go on for a while."""
+    started = time.monotonic()
+    yield from until(lambda: time.monotonic() - started > seconds, "time")
+
+
+def open_editor() -> dict[str, Any]:
+    """The compositor in the largest area, with its sidebar; the context of operators."""
+    window = bpy.context.window_manager.windows[0]
+    area = max(window.screen.areas, key=lambda each: each.width * each.height)
+    area.ui_type = "CompositorNodeTree"
+    # The backdrop looks at results, or for them, before a render does.
+    area.spaces.active.show_region_ui = area.spaces.active.show_backdrop = True
+    return {"window": window, "area": area, "region": next(each for each in area.regions if each.type == "WINDOW")}
+
+
+def sidebar_of(editor: dict[str, Any]) -> Any:
+    """The sidebar of the editor's area."""
+    return next(each for each in editor["area"].regions if each.type == "UI")
+
+
+def picture(name: str) -> None:
+    """The whole screen as ``$CLEANPLATE_PICTURES/<name>.png``, for people to look at."""
+    folder = os.environ.get("CLEANPLATE_PICTURES")
+    if folder:
+        subprocess.run(["import", "-window", "root", str(Path(folder) / f"{name}.png")], check=True)
 
 
 def add_on() -> Any:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -16,17 +15,12 @@ from typing import Any
 import bpy
 import stage
 
-_PATIENCE_S = 120.0
 _SIZE = (960, 540)
-
-
-class Late(Exception):
-    """Something did not happen."""
 
 
 def case(folder: str, nobody: str) -> Generator[None, None, dict[str, Any]]:
     place = Path(folder)
-    yield from pause(1.0)
+    yield from stage.pause(1.0)
     scene, tree, node = stage.shot_node(place, len(list(place.glob("plate.*"))))
     stage.render_settings(scene, place / "out", _SIZE)
     stage.main_output(tree, node.outputs["Image"])
@@ -34,11 +28,11 @@ def case(folder: str, nobody: str) -> Generator[None, None, dict[str, Any]]:
     tree.links.new(node.outputs["Image"], viewer.inputs["Image"])
     # A render's own window comes up late and under the mouse.
     bpy.context.preferences.view.render_display_type = "NONE"
-    editor = open_editor()
+    editor = stage.open_editor()
     # The sidebar has tabs once it was drawn.
-    yield from pause(1.0)
-    sidebar_of(editor).active_panel_category = "Cleanplate"
-    yield from pause(0.5)
+    yield from stage.pause(1.0)
+    stage.sidebar_of(editor).active_panel_category = "Cleanplate"
+    yield from stage.pause(0.5)
     facts: dict[str, Any] = {}
     facts["escape"] = yield from stopped_by(press_escape, node, editor)
     facts["connecting"] = yield from stopped_while_connecting(nobody, node, editor)
@@ -48,42 +42,6 @@ def case(folder: str, nobody: str) -> Generator[None, None, dict[str, Any]]:
     facts["away"] = yield from server_away(place, nobody, scene, node, editor)
     facts["rendered"] = yield from rendered_inputs(place, scene, node, editor)
     return facts
-
-
-def until(happened: Callable[[], object], what: str) -> Iterator[None]:
-    """Lets Blender go on until something has happened."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not happened():
-        if time.monotonic() > deadline:
-            raise Late(what)
-        yield
-
-
-def pause(seconds: float) -> Iterator[None]:
-    """Lets Blender go on for a while."""
-    started = time.monotonic()
-    yield from until(lambda: time.monotonic() - started > seconds, "time")
-
-
-def open_editor() -> dict[str, Any]:
-    """The compositor in the largest area, with its sidebar; the context of operators."""
-    window = bpy.context.window_manager.windows[0]
-    area = max(window.screen.areas, key=lambda each: each.width * each.height)
-    area.ui_type = "CompositorNodeTree"
-    # The backdrop looks at results, or for them, before a render does.
-    area.spaces.active.show_region_ui = area.spaces.active.show_backdrop = True
-    return {"window": window, "area": area, "region": next(each for each in area.regions if each.type == "WINDOW")}
-
-
-def picture(name: str) -> None:
-    """The whole screen as ``$CLEANPLATE_PICTURES/<name>.png``, for people to look at."""
-    folder = os.environ.get("CLEANPLATE_PICTURES")
-    if folder:
-        subprocess.run(["import", "-window", "root", str(Path(folder) / f"{name}.png")], check=True)
-
-
-def sidebar_of(editor: dict[str, Any]) -> Any:
-    return next(each for each in editor["area"].regions if each.type == "UI")
 
 
 def press(editor: dict[str, Any], key: str, **more: Any) -> None:
@@ -103,8 +61,8 @@ def stopped_by(press_it: Callable[[Any], Iterator[None]], node: Any, editor: dic
     before = len(fresh(node))
     bpy.context.scene.frame_set(before + 1)
     solve = solve_range(node, editor)
-    yield from until(lambda: solve.done, "no frame was solved")
-    yield from until(lambda: seen() or runtime.running is None, "the result was not seen")
+    yield from stage.until(lambda: solve.done, "no frame was solved")
+    yield from stage.until(lambda: seen() or runtime.running is None, "the result was not seen")
     assert runtime.running is solve, "the solve ended before its first result was seen"
     return (yield from stopped(solve, before, press_it, node, editor))
 
@@ -120,7 +78,7 @@ def stopped_while_connecting(nobody: str, node: Any, editor: dict[str, Any]) -> 
     before = len(fresh(node))
     with server_at(nobody):
         solve = solve_range(node, editor)
-        yield from pause(0.5)
+        yield from stage.pause(0.5)
         return (yield from stopped(solve, before, press_escape, node, editor))
 
 
@@ -145,11 +103,11 @@ def stopped(solve: Any, before: int, press_it: Callable[[Any], Iterator[None]], 
 
     yield from press_it(editor)
     pressed = time.monotonic()
-    yield from until(lambda: runtime.running is None, "the solve did not stop")
+    yield from stage.until(lambda: runtime.running is None, "the solve did not stop")
     took = time.monotonic() - pressed
     assert solve.cancelled and not solve.sentence, solve.sentence
     kept = len(fresh(node)) - before
-    yield from pause(0.5)
+    yield from stage.pause(0.5)
     return {"seconds": took, "kept": kept, "done": len(solve.done), "wanted": len(solve.frames)}
 
 
@@ -168,11 +126,11 @@ def press_cancel(editor: dict[str, Any]) -> Iterator[None]:
     """Clicks down the sidebar until the solve is asked to stop: progress bar and label above do nothing."""
     from plugin_blender import runtime
 
-    window, sidebar = editor["window"], sidebar_of(editor)
+    window, sidebar = editor["window"], stage.sidebar_of(editor)
     x, y = sidebar.x + sidebar.width // 3, sidebar.y + sidebar.height - 44
     while runtime.running and not runtime.running.cancelled and y > sidebar.y:
         window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
-        yield from pause(0.1)
+        yield from stage.pause(0.1)
         for value in ("PRESS", "RELEASE"):
             window.event_simulate(type="LEFTMOUSE", value=value, x=x, y=y)
             yield
@@ -192,11 +150,11 @@ def render(editor: dict[str, Any], animation: bool) -> Iterator[None]:
     for event in events:
         event.append(hook)
     press(editor, "F12", ctrl=animation)
-    yield from until(lambda: ended, "the render did not end")
-    yield from until(lambda: not bpy.app.is_job_running("RENDER") and runtime.render is None, "it did not end")
+    yield from stage.until(lambda: ended, "the render did not end")
+    yield from stage.until(lambda: not bpy.app.is_job_running("RENDER") and runtime.render is None, "its end")
     for event in events:
         event.remove(hook)
-    yield from pause(0.5)
+    yield from stage.pause(0.5)
 
 
 def still(place: Path, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
@@ -205,10 +163,10 @@ def still(place: Path, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
 
     scene.frame_set(1)
     assert planning.refresh(scene, node).is_fresh(1)
-    yield from pause(0.5)
+    yield from stage.pause(0.5)
     node.matte.softness = 1.5
     yield from render(editor, animation=False)
-    picture("still_rendered")
+    stage.picture("still_rendered")
     bpy.data.images["Render Result"].save_render(str(place / "still.exr"))
     plan = planning.plan_of(scene, node)
     error = runtime.state(node.matte.node_id).error
@@ -253,11 +211,11 @@ def rendered_inputs(place: Path, scene: Any, node: Any, editor: dict[str, Any]) 
     tree.links.new(exposure.outputs[0], node.inputs["Plate"])
     scene.render.filepath = str(place / "unsolved" / "main_")
     yield from render(editor, animation=True)
-    picture("warned")
+    stage.picture("warned")
     said = runtime.state(node.matte.node_id).error
     facts = yield from stopped_by(press_escape, node, editor)
     solve_range(node, editor)
-    yield from until(lambda: runtime.running is None, "the solve did not end")
+    yield from stage.until(lambda: runtime.running is None, "the solve did not end")
     scene.render.filepath = str(place / "solved" / "main_")
     yield from render(editor, animation=True)
     return {"said": said, "stopped": facts, "error": runtime.state(node.matte.node_id).error}
