@@ -26,9 +26,9 @@ from .core.window import Window
 from .errors import MatteError
 from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from .models.registry import load_model
-from .pixels.difference import difference
+from .pixels.difference import Difference, difference
 from .pixels.edges import apply_guides, erode, levels, soften
-from .pixels.foreground import interior_colour, recomposition_error, solve_foreground
+from .pixels.foreground import grain_behind, held_up, interior_colour, recomposition_error, solve_foreground
 from .pixels.warp import warp
 
 Progress = Callable[[str, int, int], None]
@@ -110,7 +110,8 @@ class MattePipeline:
         stage("guides")
         alpha = apply_guides(prediction.alpha.clamp(0.0, 1.0), frame.core, frame.holdout)
         stage("foreground")
-        foreground = _foreground(frame, prediction, alpha, options.foreground)
+        measured = difference(frame.plate, frame.clean_plate, frame.coverage)
+        foreground = _foreground(frame, prediction, alpha, options.foreground, measured)
         error = recomposition_error(frame.plate, frame.clean_plate, alpha, foreground)
         stage("edges")
         # After the foreground: a matte that the artist shrinks or hardens must not change the subject's colour.
@@ -118,10 +119,8 @@ class MattePipeline:
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
-        distance = difference(frame.plate, frame.clean_plate, frame.coverage).distance
-        return _Solved(
-            alpha, foreground, frame.clean_plate, frame.coverage, prediction.confidence, distance, error, band
-        )
+        clean, trust = frame.clean_plate, prediction.confidence
+        return _Solved(alpha, foreground, clean, frame.coverage, trust, measured.distance, error, band)
 
     def _predict(
         self, frame: FrameTensors, window: Window, options: MatteOptions, check: CancelCheck
@@ -264,13 +263,16 @@ def _despeckled(alpha: Tensor, area: int) -> Tensor:
     return torch.from_numpy(cleaned)[None, None].to(alpha.device)
 
 
-def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str) -> Tensor:
+def _foreground(
+    frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str, measured: Difference
+) -> Tensor:
     if source == "network" and prediction.foreground is not None:
         return prediction.foreground
     estimate = prediction.foreground
     if estimate is None:
         estimate = interior_colour(frame.plate, alpha)
-    return solve_foreground(frame.plate, frame.clean_plate, alpha, estimate)
+    solved = solve_foreground(frame.plate, frame.clean_plate, alpha, estimate)
+    return held_up(solved, frame.plate, alpha, estimate, grain_behind(measured, frame.clean_plate))
 
 
 def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:

@@ -18,11 +18,17 @@ _LEAST_NOISE = 0.004
 class Difference:
     """``distance``: 1 x 1 x H x W in noise levels, about 1 where only noise differs. ``signed``: 1 x 3 x H x W,
     plate minus clean plate in the even-noise encoding, in noise levels. ``noise``: scene-linear standard
-    deviation of one pixel's difference, 1 x 1 x H x W."""
+    deviation of one pixel's difference, 1 x 1 x H x W. ``grain``: the part of it that is not misalignment, over the
+    whole frame, in the even-noise encoding, 1 x 3 x 1 x 1."""
 
     distance: Tensor
     signed: Tensor
     noise: Tensor
+    grain: Tensor
+
+    def grain_at(self, light: Tensor) -> Tensor:
+        """The grain's standard deviation in scene-linear light, where that is as bright as ``light``."""
+        return self.grain / _slope(light)
 
 
 def even_noise(light: Tensor) -> Tensor:
@@ -40,11 +46,12 @@ def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     encoded = even_noise(clean)
     delta = (even_noise(plate) - encoded) * coverage
     dark = _slope(clean) * _dark_noise(plate, clean, coverage)
-    noise = torch.sqrt(_noise(delta, coverage) ** 2 + dark**2 + (_EDGE_PX * _steepness(encoded)) ** 2)
+    grain = _noise(delta, coverage)
+    noise = torch.sqrt(grain**2 + dark**2 + (_EDGE_PX * _steepness(encoded)) ** 2)
     signed = delta / noise
     distance = signed.square().mean(1, keepdim=True).sqrt()
     linear = (noise / _slope(clean)).mean(1, keepdim=True)
-    return Difference(distance, signed, linear)
+    return Difference(distance, signed, linear, grain)
 
 
 def _noise(delta: Tensor, coverage: Tensor) -> Tensor:

@@ -4,17 +4,29 @@
 0. In between the equation is solved, drawn towards an estimate (the network's, or the colour of the nearest
 solid subject) with a strength that vanishes as alpha grows (Tikhonov's regularisation): noise is divided by
 alpha, so where alpha is small the equation alone would return mostly noise.
+
+A lamp behind hair needs one thing more. Where alpha is a little too small, the equation takes too much of the clean
+plate away, and of a lamp of 20 that leaves a foreground of -10. There is no such light: what the plate itself, the
+estimate or the grain do not explain of a negative foreground is not taken out (:func:`held_up`).
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as nnf
 from torch import Tensor
+
+from .difference import Difference
 
 SOLID = 0.95
 # Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
 # 0.5 that leaves 0.4% of the difference between equation and estimate: below 1e-3 of the plate's range.
 STRENGTH = 4e-3
+# Grain below zero is kept as far as this many of its standard deviations, so that its mean stays what it was.
+_GRAINS = 3.0
+# ... but no more grain than white has: a lamp's would hide just what is looked for.
+_WHITE = 1.0
+_LEAST_ALPHA = 1e-3
 
 
 def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
@@ -23,6 +35,19 @@ def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tens
     pull = STRENGTH * (1.0 - alpha) ** 2
     own = plate - (1.0 - alpha) * clean
     return (alpha * own + pull * estimate) / (alpha * alpha + pull)
+
+
+def held_up(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
+    """``foreground`` no further below zero than the plate (colours outside the gamut), the estimate and the grain
+    explain; the rest of it untouched. ``grain``: its standard deviation in the plate, 1 x 3 x H x W."""
+    seen = alpha.clamp(min=_LEAST_ALPHA)
+    explained = torch.minimum(estimate, plate / seen).clamp(max=0.0)
+    return torch.maximum(foreground, explained - _GRAINS * grain / seen)
+
+
+def grain_behind(measured: Difference, clean: Tensor) -> Tensor:
+    """The grain that :func:`held_up` allows for: that of the clean plate, which is taken away."""
+    return measured.grain_at(clean.clamp(max=_WHITE))
 
 
 def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
