@@ -23,7 +23,7 @@ from .versions import tree_of
 
 REFUSED = 7
 """Exit code of a background render that needs results that are not there."""
-_WAIT_S = 5.0
+_WAIT_S = 30.0
 _timeline: dict[str, int] = {}
 _SCENE_DATA = (
     bpy.types.Camera,
@@ -186,7 +186,7 @@ def _prepare(scene: Any) -> None:
         server = endpoint()
     except NodeError as error:
         server = error
-    runtime.render = RenderSolve(plans, server)
+    runtime.render = RenderSolve(plans, server, partial(runtime.on_main_thread, planning.redraw))
 
 
 def _serve_window(render: RenderSolve, frame: int) -> None:

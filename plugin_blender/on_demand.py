@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from . import runtime
@@ -19,10 +19,14 @@ PATIENCE_S = 30.0
 
 @dataclass
 class RenderSolve:
-    """What one render wants of our nodes; ``endpoint`` is the server, or the sentence why there is none."""
+    """What one render wants of our nodes; ``endpoint`` is the server, or the sentence why there is none.
+
+    ``changed`` is called where the panel has something new to show.
+    """
 
     plans: Sequence[Plan]
     endpoint: Endpoint | NodeError
+    changed: Callable[[], object]
     solved: set[str] = field(default_factory=set)
     """The nodes of which frames were solved."""
     told: set[str] = field(default_factory=set)
@@ -40,6 +44,7 @@ class RenderSolve:
                 whole = False
                 self._lacking.setdefault(plan.node_id, {})[frame] = str(error)
                 runtime.state(plan.node_id).error = self._sentence(plan.node_id)
+                self.changed()
                 print(f"Cleanplate: {plan.node_id}: frame {frame}: {error}", file=sys.stderr, flush=True)
         return not whole
 
@@ -67,10 +72,12 @@ class RenderSolve:
             raise self._away
         state = runtime.state(plan.node_id)
         state.activity = f"Solving frame {frame} for the render"
+        self.changed()
         try:
             self._solve(plan, frame, self.endpoint)
         finally:
             state.activity = ""
+            self.changed()
 
     def _solve(self, plan: Plan, frame: int, endpoint: Endpoint) -> None:
         job = MatteJob(

@@ -171,8 +171,6 @@ def tick() -> float | None:
     now = time.monotonic()
     edited = runtime.changed_at > _seen_at and now - runtime.changed_at > _QUIET_S
     idle = not (runtime.rendering_input or runtime.rendering)
-    if runtime.render:
-        redraw()
     if idle and (edited or now - _seen_at > _LOOK_S):
         _seen_at = now
         refresh_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,7 @@ rendering = False
 render: Any = None
 """What that render wants of our nodes in the window (:class:`on_demand.RenderSolve`), or None."""
 changed_at = 0.0
-_asked: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+_asked: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()
 
 
 def state(node_id: str) -> NodeState:
@@ -50,21 +51,30 @@ def mark_changed() -> None:
 
 
 def on_main_thread(work: Callable[[], None], wait_s: float = 0.0) -> bool:
-    """Has work done where Blender's data may be changed: at once there, else by :func:`work_off`; whether it is."""
+    """Has work done where Blender's data may be changed: at once there, else by :func:`work_off`.
+
+    Where it is waited for in vain it will not be done any more, and the answer is False.
+    """
     if threading.current_thread() is threading.main_thread():
         work()
         return True
-    done = threading.Event()
-    _asked.put((work, done))
-    return done.wait(wait_s)
+    done, late = threading.Event(), threading.Event()
+    _asked.put((work, done, late))
+    if wait_s and not done.wait(wait_s):
+        late.set()
+        return False
+    return True
 
 
 def work_off() -> None:
     """Called on the main thread, now and then: does what other threads have asked for."""
     while not _asked.empty():
-        work, done = _asked.get()
+        work, done, late = _asked.get()
         try:
-            work()
+            if not late.is_set():
+                work()
+        except Exception:  # noqa: BLE001 - the timer's edge: Blender takes a timer away that raises
+            traceback.print_exc()
         finally:
             done.set()
 

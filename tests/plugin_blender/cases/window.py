@@ -146,7 +146,11 @@ def render(editor: dict[str, Any], animation: bool) -> Iterator[None]:
 
     ended: list[bool] = []
     events = (bpy.app.handlers.render_complete, bpy.app.handlers.render_cancel)
-    hook = lambda *_: ended.append(True)  # noqa: E731
+
+    def hook(*_: Any) -> None:
+        if not runtime.rendering_input:
+            ended.append(True)
+
     for event in events:
         event.append(hook)
     press(editor, "F12", ctrl=animation)
@@ -214,8 +218,12 @@ def rendered_inputs(place: Path, scene: Any, node: Any, editor: dict[str, Any]) 
     stage.picture("warned")
     said = runtime.state(node.matte.node_id).error
     facts = yield from stopped_by(press_escape, node, editor)
-    solve_range(node, editor)
+    solve = solve_range(node, editor)
+    # The artist's own render in the middle: what the solve has to render waits for its end.
+    scene.render.filepath = str(place / "between" / "main_")
+    yield from render(editor, animation=True)
     yield from stage.until(lambda: runtime.running is None, "the solve did not end")
+    assert not solve.sentence and fresh(node) == (1, 2, 3), solve.sentence
     scene.render.filepath = str(place / "solved" / "main_")
     yield from render(editor, animation=True)
     return {"said": said, "stopped": facts, "error": runtime.state(node.matte.node_id).error}
