@@ -108,8 +108,9 @@ class FrameSolver:
         self._clean_plates.clear()
         give_back(self.device)
 
-    def solve(self, job: FrameJob, check: Check, begun: Begun) -> Finished:
-        """One frame. Raises ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
+    def solve(self, job: FrameJob, check: Check, begun: Begun) -> Callable[[], Finished]:
+        """One frame up to its pixels; what is returned encodes and writes them, and may run beside the next frame.
+        Both raise ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
         request = job.request
         self._check_paths(request)
         stages = _Stages(begun)
@@ -124,17 +125,23 @@ class FrameSolver:
             progress=lambda stage, done, total: stages.begin(stage, done + 1),
             given=_given_alignment(request),
         )
-        stages.begin("write", len(STAGES) + 1)
-        image, layers = matte_image(result, inputs.returned, request.options)
-        image = exr.retagged(image, inputs.own)
-        form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
-        target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
+        seconds = stages.seconds()
         figures = {**result.diagnostics, "colourspace": inputs.returned}
         if short := self._memory_warnings():
             figures["warnings"] = [*cast(list[str], figures["warnings"]), *short]
-        exr.write_image(target, stamped(image, request, figures), form, layers)
-        diagnostics = {**figures, "device": self.device, "seconds": stages.seconds()}
-        return Finished(job.number, request.output, diagnostics)
+        stages.begin("write", len(STAGES) + 1)
+        own, returned = inputs.own, inputs.returned
+
+        def write() -> Finished:
+            began = time.perf_counter()
+            image, layers = matte_image(result, returned, request.options)
+            form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
+            target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
+            exr.write_image(target, stamped(exr.retagged(image, own), request, figures), form, layers)
+            took = {**seconds, "write": round(time.perf_counter() - began, 4)}
+            return Finished(job.number, request.output, {**figures, "device": self.device, "seconds": took})
+
+        return write
 
     # -- inputs
 

@@ -1,4 +1,5 @@
-"""The inference process: takes one frame after another from its pipe until the pipe closes.
+"""The inference process: takes one frame after another from its pipe until the pipe closes, and encodes each while
+the next one is computed.
 
 Nothing heavy is imported at the top, because the server imports this module to start the process.
 """
@@ -9,21 +10,25 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import MatteCancelled
 from .failures import trouble_of
-from .worker_link import Alive, Begun, Failed, FrameJob, Said, Unfit, decode_job, encode_said
+from .worker_link import Alive, Begun, Computed, Failed, Finished, FrameJob, Said, Unfit, decode_job, encode_said
 
 if TYPE_CHECKING:
     from .frame_solver import FrameSolver
 
 log = logging.getLogger(__name__)
 _ALIVE_S = 1.0
+_HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -45,20 +50,22 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     # The server's standard output belongs to its readiness line.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
+    line = _Line(pipe)
     try:
         solver = _solver(settings)
     except Exception as error:
         log.exception("This worker cannot work.")
         trouble = trouble_of(error)
-        _say(pipe, Unfit(trouble.code, trouble.message, trouble.hint))
+        line.say(Unfit(trouble.code, trouble.message, trouble.hint))
         return
+    desk = _Desk(solver, line)
     try:
-        _say(pipe, solver.ready())
+        line.say(solver.ready())
         while True:
             order = pipe.recv_bytes()
             if not order.startswith(b"cancel "):
-                _one_frame(solver, decode_job(order), pipe)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+                desk.take(decode_job(order))
+    except _HUNG_UP:
         log.debug("The server closed the pipe.")
 
 
@@ -69,42 +76,87 @@ def _solver(settings: WorkerSettings) -> FrameSolver:
     return FrameSolver.create(settings)
 
 
-def _one_frame(solver: FrameSolver, job: FrameJob, pipe: Connection) -> None:
-    check = _checker(job.number, pipe)
+class _Line:
+    """The worker's end of the pipe: one thread listens, two speak."""
 
-    def begun(stage: str, done: int, total: int) -> None:
-        _say(pipe, Begun(job.number, stage, done, total))
-        check()
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
 
-    try:
-        said: Said = solver.solve(job, check, begun)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise
-    except Exception as error:
-        trouble = trouble_of(error)
-        if trouble.code == "internal":
-            log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)
-        said = Failed(job.number, trouble.code, trouble.message, trouble.hint)
-        if trouble.code == "out_of_memory":
-            solver.recover()
-    _say(pipe, said)
+    def say(self, said: Said) -> None:
+        with self._lock:
+            self._pipe.send_bytes(encode_said(said))
 
+    def checker(self, number: int) -> Callable[[], None]:
+        """What the pipeline calls between stages and tiles: raises where the frame was cancelled."""
+        said_at = time.monotonic()
 
-def _checker(number: int, pipe: Connection) -> Callable[[], None]:
-    """What the pipeline calls between stages and tiles: raises where the frame was cancelled."""
-    said_at = time.monotonic()
+        def check() -> None:
+            nonlocal said_at
+            while self._pipe.poll(0):
+                if self._pipe.recv_bytes() == b"cancel %d" % number:
+                    raise MatteCancelled
+            if time.monotonic() - said_at > _ALIVE_S:
+                said_at = time.monotonic()
+                self.say(Alive(number))
 
-    def check() -> None:
-        nonlocal said_at
-        while pipe.poll(0):
-            if pipe.recv_bytes() == b"cancel %d" % number:
-                raise MatteCancelled
-        if time.monotonic() - said_at > _ALIVE_S:
-            said_at = time.monotonic()
-            _say(pipe, Alive(number))
-
-    return check
+        return check
 
 
-def _say(pipe: Connection, said: Said) -> None:
-    pipe.send_bytes(encode_said(said))
+class _Desk:
+    """Computes one frame while the one before is encoded and written; no third one is here."""
+
+    def __init__(self, solver: FrameSolver, line: _Line) -> None:
+        self._solver = solver
+        self._line = line
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._writing: Future[None] | None = None
+        self._is_short = threading.Event()
+
+    def take(self, job: FrameJob) -> None:
+        """One frame, until it is computed and the one before it is written."""
+        if self._is_short.is_set():
+            self._wait()
+            self._is_short.clear()
+            self._solver.recover()
+        write = self._tried(job, lambda: self._computed(job))
+        self._wait()
+        if write is not None:
+            self._line.say(Computed(job.number))
+            self._writing = self._writer.submit(self._write, job, write)
+
+    def _wait(self) -> None:
+        """Until the frame before is written; raises where the server hung up meanwhile."""
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.result()
+
+    def _computed(self, job: FrameJob) -> Callable[[], Finished]:
+        check = self._line.checker(job.number)
+
+        def begun(stage: str, done: int, total: int) -> None:
+            self._line.say(Begun(job.number, stage, done, total))
+            check()
+
+        return self._solver.solve(job, check, begun)
+
+    def _write(self, job: FrameJob, write: Callable[[], Finished]) -> None:
+        finished = self._tried(job, write)
+        if finished:
+            self._line.say(finished)
+
+    def _tried(self, job: FrameJob, work: Callable[[], Done]) -> Done | None:
+        """What the work gives, or None once its failure was told."""
+        try:
+            return work()
+        except _HUNG_UP:
+            raise
+        except Exception as error:
+            trouble = trouble_of(error)
+            if trouble.code == "internal":
+                log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)
+            if trouble.code == "out_of_memory":
+                self._is_short.set()
+            said = Failed(job.number, trouble.code, trouble.message, trouble.hint)
+        self._line.say(said)
+        return None

@@ -111,6 +111,8 @@ class _Frame:
     """False once cancelled: its worker is only waited for."""
     alone: bool = False
     """Ran out of memory once; now it runs while no other frame does."""
+    again: bool = False
+    """Its worker died while it was being written and another frame was computed; it is computed once more."""
 
     @property
     def id(self) -> str:
@@ -317,12 +319,25 @@ class Service:
 
     def worker_event(self, what: Said | Died) -> Iterator[Outgoing]:
         """Handles what a worker said; yields what to send."""
+        if isinstance(what, Died):
+            for lost in [self._by_number[number] for number in what.writing if number in self._by_number]:
+                yield from self._lost_in_writing(lost, what)
         frame = self._by_number.get(getattr(what, "number", 0))
         if frame:
             yield from self._frame_event(frame, what)
         if isinstance(what, Died) and (words := self._hopeless()):
             yield from self._give_up(words)
         yield from self._dispatch()
+
+    def _lost_in_writing(self, frame: _Frame, died: Died) -> Iterator[Outgoing]:
+        """Most often it was the other frame that killed the worker: this one is computed again, once."""
+        if frame.again or not frame.wanted:
+            yield from self._frame_event(frame, died)
+            return
+        frame.running, frame.again = False, True
+        self._spool.remove_result(frame.job.result)
+        self._alone.append(frame)
+        journal.note("lost in writing", logging.WARNING, client=_shown(frame.client), id=frame.id, then="again")
 
     def _hopeless(self) -> str:
         """Why nothing can be computed here, where every matting process keeps ending before it is ready."""

@@ -69,6 +69,13 @@ class Alive:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """The frame's result is only to be encoded and written; the worker takes the next frame meanwhile."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The frame's result lies in the spool, or at ``output`` on the shared disk."""
 
@@ -96,8 +103,10 @@ class Unfit:
     hint: str = ""
 
 
-Said = Ready | Begun | Alive | Finished | Failed | Unfit
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Ready, Begun, Alive, Finished, Failed, Unfit)}
+Said = Ready | Begun | Alive | Computed | Finished | Failed | Unfit
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Ready, Begun, Alive, Computed, Finished, Failed, Unfit)
+}
 
 
 def encode_said(said: Said) -> bytes:

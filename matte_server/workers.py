@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,7 +23,7 @@ from pathlib import Path
 from . import journal
 from .frame_worker import WorkerSettings, run_worker
 from .starting import LIMIT_S, Starting
-from .worker_link import Begun, Failed, Finished, FrameJob, Ready, Said, Unfit, decode_said, encode_job
+from .worker_link import Begun, Computed, Failed, Finished, FrameJob, Ready, Said, Unfit, decode_said, encode_job
 
 _LONGEST_BACKOFF_S = 30.0
 _STEADY_S = 60.0
@@ -32,11 +32,12 @@ _TICK_S = 0.5
 
 @dataclass(frozen=True)
 class Died:
-    """The process is gone, and with it the frame ``number`` (0 where it had none)."""
+    """The process is gone, and with it the frame that it computed (0: none) and those it was writing."""
 
     number: int
     code: str
     reason: str
+    writing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class WorkerState:
     pid: int = 0
     ready: bool = False
     job: int = 0
+    """The frame that it computes."""
+    writing: set[int] = field(default_factory=set)
+    """Frames that are computed and not yet written."""
     stage: str = ""
     since: float = 0.0
     frames: int = 0
@@ -119,11 +123,18 @@ class WorkerPool:
             self._add_the_others(what)
         elif isinstance(what, Begun):
             state.stage = what.stage
+        elif isinstance(what, Computed) and what.number == state.job:
+            state.job, state.stage = 0, ""
+            state.writing.add(what.number)
         elif isinstance(what, Finished | Failed) and what.number == state.job:
             state.job, state.stage, state.frames = 0, "", state.frames + 1
+        elif isinstance(what, Finished | Failed) and what.number in state.writing:
+            state.writing.remove(what.number)
+            state.frames += 1
         elif isinstance(what, Died):
             # The loop knows better which frame is lost: it may have handed one to a process already dead.
-            what = replace(what, number=state.job)
+            what = replace(what, number=state.job, writing=tuple(sorted(state.writing)))
+            state.writing.clear()
             state.failed_starts, state.last_words = state.failed_starts + (not state.ready), what.reason
             state.job, state.stage, state.ready = 0, "", False
             state.deaths += 1
@@ -179,6 +190,7 @@ class _Watcher(threading.Thread):
         self._orders: deque[tuple[bytes, int]] = deque()
         self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
         self._number = 0
+        self._writing: set[int] = set()
         self._heard = 0.0
         self._starting: Starting | None = None
         """None once it is ready."""
@@ -208,6 +220,7 @@ class _Watcher(threading.Thread):
     def _one_life(self) -> Died:
         ours, process = self._spawn()
         self._number, self._heard = 0, time.monotonic()
+        self._writing.clear()
         self._starting = Starting(self.pid, self._plan.start_s, self._say_starting)
         # Orders for the worker before this one went down with it.
         self._orders.clear()
@@ -257,7 +270,11 @@ class _Watcher(threading.Thread):
 
     def _hear(self, said: Said) -> Died | None:
         self._heard = time.monotonic()
-        if isinstance(said, Finished | Failed):
+        if isinstance(said, Computed):
+            self._writing.add(said.number)
+        elif isinstance(said, Finished | Failed):
+            self._writing.discard(said.number)
+        if isinstance(said, Computed | Finished | Failed) and said.number == self._number:
             self._number = 0
         if isinstance(said, Ready):
             self._starting = None
@@ -268,7 +285,7 @@ class _Watcher(threading.Thread):
         silent_s = time.monotonic() - self._heard
         if self._starting and (trouble := self._starting.trouble()):
             return Died(0, "worker_hung", trouble)
-        if self._number and silent_s > self._plan.hang_s:
+        if (self._number or self._writing) and silent_s > self._plan.hang_s:
             return Died(self._number, "worker_hung", f"It gave no sign of life for {self._plan.hang_s:g} s.")
         return None
 

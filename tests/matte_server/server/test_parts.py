@@ -27,6 +27,7 @@ from matte_server.store import suffix_of
 from matte_server.worker_link import (
     Alive,
     Begun,
+    Computed,
     Failed,
     Finished,
     FrameJob,
@@ -44,6 +45,7 @@ SAID = [
     Ready("cuda:0", 2, ("difference", "v2")),
     Begun(3, "align", 1, 7),
     Alive(3),
+    Computed(3),
     Finished(3, "", {"warnings": ["thin"], "coverage": 1.0}),
     Finished(3, "/shots/m.exr", {}),
     Failed(3, "not_finite", "There are NaNs.", "Repair them."),

@@ -23,7 +23,7 @@ from matte_link.messages import (
 
 from matte_server.service import Client, Service, ServiceLimits
 from matte_server.spool import Spool
-from matte_server.worker_link import Begun, Failed, Finished, FrameJob
+from matte_server.worker_link import Begun, Computed, Failed, Finished, FrameJob
 from matte_server.workers import Died, WorkerState
 
 ANNA, BEN = b"anna", b"ben"
@@ -195,6 +195,36 @@ def test_a_store_without_data_only_asks(desk: Desk) -> None:
     # Nothing went wrong, so nobody is told that it did; and only what was sent counts as received.
     state = desk.service.state()
     assert (state["errors"], state["frames"]["refused"], state["bytes"]["in"]) == ([], 0, 300)
+
+
+def test_the_next_frame_starts_while_one_is_written(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    desk.say(ANNA, matte("b"))
+    first, state = desk.pool.jobs[-1], desk.pool.states[0]
+    # As the pool does when its worker says Computed.
+    state.job = 0
+    assert [type(message) for _, message in desk.service.worker_event(Computed(first.number))] == [Progress]
+    assert [job.request.id for job in desk.pool.jobs] == ["a", "b"]
+    (desk.spool.folder / first.result).write_bytes(b"exr")
+    [(_, answer)] = desk.service.worker_event(Finished(first.number, "", {}))
+    assert isinstance(answer, MatteReply) and answer.id == "a"
+
+
+def test_a_frame_that_is_lost_in_writing_is_computed_once_more(desk: Desk) -> None:
+    desk.say(ANNA, matte("a"))
+    desk.say(ANNA, matte("b"))
+    first, state = desk.pool.jobs[-1], desk.pool.states[0]
+    state.job = 0
+    list(desk.service.worker_event(Computed(first.number)))
+    second = desk.pool.jobs[-1]
+    state.job = 0
+    said = list(desk.service.worker_event(Died(second.number, "worker_died", "It crashed.", (first.number,))))
+    # Only the one that was computed is to blame; the other one starts again, and nobody is bothered with it.
+    assert [(message.id, type(message)) for _, message in said] == [("b", Failure), ("a", Progress)]
+    state.job = 0
+    [(_, answer)] = desk.service.worker_event(Died(0, "worker_died", "It crashed.", (first.number,)))
+    assert isinstance(answer, Failure) and (answer.id, answer.code) == ("a", "worker_died")
+    assert desk.files() == 0
 
 
 def test_an_unknown_guide_releases_what_was_taken(desk: Desk) -> None:
