@@ -149,8 +149,10 @@ def main() -> int:
     arguments = parser.parse_args()
     print(f"{psutil.cpu_count()} cores, load average {psutil.getloadavg()[0]:.1f} before the run")
     with LocalServer(["--device", "cpu"]) as server:
-        for count in map(int, arguments.clients.split(",")):
-            load(server.endpoint, count, max(arguments.frames, count))
+        counts = [int(count) for count in arguments.clients.split(",")]
+        rates = [load(server.endpoint, count, max(arguments.frames, count)) for count in counts]
+        ratios = ", ".join(f"{count}: {rate / rates[0]:.2f}" for count, rate in zip(counts, rates, strict=True))
+        print(f"throughput against {counts[0]} client{'s' * (counts[0] > 1)}: {ratios}", flush=True)
         kept = latency(server.endpoint, arguments.tries, arguments.batch)
     return 0 if kept else 1
 

@@ -1,11 +1,14 @@
 """A server under siege: nothing is lost, nothing arrives twice, nothing leaks.
 
     python -m tests.benchmarks.soak [--frames 2000] [--clients 8] [--kill-every 20] [--restarts 2]
+    python -m tests.benchmarks.soak --minutes 20
+    python -m tests.benchmarks.soak --frames 200 --kill-every 5 --calm 80 --settle 62      (a look)
 
 Small frames by several clients at once while the worker is killed (-9) every so many seconds, the server is
 killed and started again, and clients vanish without a word and are replaced. Every result is compared with the
-one computed in this process. Afterwards a calm stretch on one server measures memory and descriptors. Exits
-with 1 where a promise is broken. Loopback only; about five minutes.
+one computed in this process. With --minutes there are as many frames as that time takes. Afterwards a calm
+stretch on one server measures memory and descriptors. Exits with 1 where a promise is broken. Loopback only;
+about five minutes on a quiet machine.
 """
 
 from __future__ import annotations
@@ -47,9 +50,14 @@ RSS_SLACK = 1.03
 
 @dataclass
 class Ledger:
-    """What is still to do, and how often each frame arrived. Shared by the clients' threads."""
+    """What is still to do, and how often each frame arrived. Shared by the clients' threads. ``frames`` are handed
+    out once each, or for ``seconds`` where those are given; ``todo`` are those that came back."""
 
-    todo: deque[int]
+    frames: int
+    seconds: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+    taken: int = 0
+    todo: deque[int] = field(default_factory=deque)
     arrived: Counter[int] = field(default_factory=Counter)
     wrong: int = 0
     retried: Counter[str] = field(default_factory=Counter)
@@ -58,7 +66,19 @@ class Ledger:
 
     def take(self) -> int | None:
         with self.lock:
-            return self.todo.popleft() if self.todo else None
+            if self.todo:
+                return self.todo.popleft()
+            if self.part >= 1.0:
+                return None
+            self.taken += 1
+            return self.taken - 1
+
+    @property
+    def part(self) -> float:
+        """How much of the whole was handed out, 0 to 1."""
+        if self.seconds:
+            return min(1.0, (time.monotonic() - self.begun) / self.seconds)
+        return min(1.0, self.taken / self.frames)
 
     def give_back(self, frame: int, why: str) -> None:
         with self.lock:
@@ -177,8 +197,8 @@ def worker_pid(address: str) -> int:
 def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted: list[str]) -> bool:
     """The stormy part; whether every promise was kept."""
     address = f"tcp://127.0.0.1:{free_port()}"
-    ledger = Ledger(deque(range(arguments.frames)))
     server = start(address)
+    ledger = Ledger(arguments.frames, 60 * arguments.minutes)
     customers = [Customer(Endpoint(address), ledger, shot, wanted, seed) for seed in range(arguments.clients)]
     began = killed = time.monotonic()
     kills = restarts = 0
@@ -187,10 +207,7 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
     try:
         while any(customer.is_alive() for customer in customers):
             time.sleep(0.25)
-            done = len(ledger.arrived)
-            if restarts < arguments.restarts and done > arguments.frames * (restarts + 1) / (
-                arguments.restarts + 1
-            ):
+            if restarts < arguments.restarts and ledger.part > (restarts + 1) / (arguments.restarts + 1):
                 os.kill(server.pid, signal.SIGKILL)
                 server.stop()
                 server = start(address)
@@ -205,12 +222,12 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
     seconds = time.monotonic() - began
     twice = sum(count > 1 for count in ledger.arrived.values())
     print(
-        f"siege: {len(ledger.arrived)} of {arguments.frames} frames arrived in {seconds:.0f} s by "
+        f"siege: {len(ledger.arrived)} of {ledger.taken} frames arrived in {seconds:.0f} s by "
         f"{arguments.clients} clients; {twice} twice, {ledger.wrong} wrong; "
         f"{kills} workers and {restarts} servers killed, {ledger.drops} clients vanished; "
         f"asked again: {dict(ledger.retried)}"
     )
-    return len(ledger.arrived) == arguments.frames and not twice and not ledger.wrong
+    return len(ledger.arrived) == ledger.taken and not twice and not ledger.wrong
 
 
 def calm(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted: list[str]) -> bool:
@@ -218,7 +235,7 @@ def calm(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted:
     with LocalServer(["--device", "cpu"]) as server:
         marks = []
         for part in (1, 3):
-            ledger = Ledger(deque(range(part * arguments.calm // 4)))
+            ledger = Ledger(part * arguments.calm // 4)
             customers = [
                 Customer(server.endpoint, ledger, shot, wanted, 100 * part + seed)
                 for seed in range(arguments.clients)
@@ -246,6 +263,7 @@ def main() -> int:
     """Runs both parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=0.0, help="in place of --frames: how long the siege lasts")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--kill-every", type=float, default=20.0)
     parser.add_argument("--restarts", type=int, default=2)
