@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def case(folder: str) -> None:
     two_nodes(scene, tree, node)
     cancelling(scene, node)
     clearing(scene, node)
+    renders_of_the_window(scene, tree, node)
     showing_the_folder(place, scene, tree, node)
 
 
@@ -169,6 +171,27 @@ def clearing(scene: Any, node: Any) -> None:
     assert counts(scene, node) == (0, 0, 4)
     left = [file.name for file in Path(plan.folder).rglob("*") if file.is_file()]
     assert sorted(left) == ["matte.0000.exr", "notes.txt"], left
+
+
+def renders_of_the_window(scene: Any, tree: Any, node: Any) -> None:
+    """What is done before and inside such a render, on its own thread; see window.py for a real one."""
+    from plugin_blender import handlers, runtime
+
+    stage.main_output(tree, node.outputs["Image"])
+    handlers._prepare(scene)
+    thread = threading.Thread(target=runtime.render.serve, args=(2,))
+    thread.start()
+    thread.join()
+    runtime.work_off()
+    told = runtime.render.sentences()
+    assert counts(scene, node) == (1, 0, 3) and not told, (counts(scene, node), told)
+    known, os.environ["CLEANPLATE_SERVER"] = os.environ["CLEANPLATE_SERVER"], "tcp://127.0.0.1:9"
+    handlers._prepare(scene)
+    assert [runtime.render.serve(frame) for frame in (2, 3, 4)] == [False, True, True]
+    (said,) = runtime.render.sentences()
+    assert said.startswith("Rendered without a matte: frames 3-4. No matting server answers"), said
+    assert runtime.states[node.matte.node_id].error == said
+    os.environ["CLEANPLATE_SERVER"], runtime.render = known, None
 
 
 def showing_the_folder(place: Path, scene: Any, tree: Any, node: Any) -> None:
