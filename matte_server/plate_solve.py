@@ -12,7 +12,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ FORMAT = "cleanplate plate solve"
 FORMAT_VERSION = 1
 SAMPLES = 7
 _SAVED_EVERY = 16
+_SAMPLERS = 2
+"""Threads that measure the samples; each holds a plate and a clean plate."""
 _SETTINGS = ("align", "match_exposure", "colourspace", "clean_colourspace", "ocio_config")
 
 
@@ -125,7 +127,10 @@ class PlateSolve:
     def _judge(self) -> _Verdict:
         """Frames spread over the shot, measured each by itself: do they say the same?"""
         sampled = _spread(self._order, SAMPLES)
-        measured = {number: one for number in sampled if (one := self._attempt(number)) is not None}
+        # No frame goes to the server before this is known.
+        with ThreadPoolExecutor(_SAMPLERS, "sampler") as pool:
+            pairs = zip(sampled, pool.map(self._attempt, sampled), strict=True)
+            measured = {number: one for number, one in pairs if one is not None}
         found = [estimate.alignment for estimate in measured.values()]
         windows = {estimate.window for estimate in measured.values()}
         # Where nothing is to be aligned there is nothing that could differ.
