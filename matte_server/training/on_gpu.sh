@@ -10,8 +10,8 @@ set -euo pipefail
 material=$1 out=$2 minutes=$3
 shift 3
 cd "$(dirname "$0")/../.."
+cores=$(nproc --all)  # plain nproc counts OMP_NUM_THREADS
 export PYTHONPATH=.:shared OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
-cores=$(nproc)
 bank=${BANK:-$out/bank}
 fillers=$((cores > 3 ? cores - 2 : 1))
 for ((k = 0; k < fillers; k++)); do

@@ -83,7 +83,7 @@ class Ring:
     def absorb(self, inbox: Ring, at_most: int) -> int:
         """Move up to ``at_most`` composites out of ``inbox``, each to the next slot of its orientation; returns how
         many."""
-        full = np.flatnonzero(inbox.ready.numpy())[:at_most]
+        full = np.flatnonzero(inbox.ready.numpy().copy())[:at_most]
         for slot in full.tolist():
             odd = slot % 2
             target = (2 * int(self.counters[2 + odd]) + odd) % len(self.ready)
@@ -103,7 +103,7 @@ class Ring:
     def take(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
         """A batch of random composites of one orientation, N x C x H x W float32; marks them used."""
         odd = int(rng.integers(2))
-        slots = np.flatnonzero(self.ready.numpy())
+        slots = np.flatnonzero(self.ready.numpy().copy())
         slots = slots[slots % 2 == odd]
         chosen = torch.from_numpy(rng.choice(slots, count, replace=len(slots) < count))
         self.counters[1] += count

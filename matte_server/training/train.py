@@ -206,7 +206,7 @@ def _gather(ring: Ring, inbox: Ring) -> None:
     """Composites out of the inbox; waits until the ring has some to train on."""
     if inbox is ring:
         return
-    ring.absorb(inbox, 16)
+    ring.absorb(inbox, 24)
     while int(ring.ready.sum()) < min(512, len(ring.ready)):
         time.sleep(0.01)
         ring.absorb(inbox, 64)

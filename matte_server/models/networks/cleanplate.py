@@ -146,6 +146,13 @@ class Surroundings(nn.Module):
         return torch.relu_(x + y[:, :, None, None])
 
 
+def exact(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """A last layer in float32 whatever the autocast: alpha's own steps must not be those of bfloat16."""
+    with torch.autocast(x.device.type, enabled=False):
+        y: Tensor = layer(x.float())
+    return y
+
+
 @dataclass(frozen=True, eq=False)
 class Coarse:
     """The coarse stage's answer at its own size: alpha N x 1 (unclamped in training), ``doubt`` N x 1
@@ -159,14 +166,14 @@ class Coarse:
 class CoarseNet(nn.Module):
     """A U-Net over the whole frame, five halvings deep, half a picture's resolution at its widest."""
 
-    WIDTHS = (20, 32, 64, 96, 128)
+    WIDTHS = (20, 36, 72, 128, 224)
 
     def __init__(self) -> None:
         super().__init__()
         w = self.WIDTHS
         self.down = nn.ModuleList(
             nn.Sequential(ConvUnit(before, after, stride=2), *(Residual(after) for _ in range(blocks)))
-            for before, after, blocks in zip((FEATURES, *w[:-1]), w, (0, 1, 1, 2, 2), strict=True)
+            for before, after, blocks in zip((FEATURES, *w[:-1]), w, (0, 1, 1, 2, 3), strict=True)
         )
         self.surroundings = Surroundings(w[-1])
         self.lift = nn.ModuleList(nn.Conv2d(w[i + 1], w[i], 1) for i in range(4))
@@ -186,8 +193,7 @@ class CoarseNet(nn.Module):
         for level in (3, 2, 1, 0):
             up = F.interpolate(self.lift[level](x), scale_factor=2.0, mode="nearest")
             x = self.merge[level](up + skips[level])
-        y: Tensor = self.head(x)
-        return F.pixel_shuffle(y, 2)
+        return F.pixel_shuffle(exact(self.head, x), 2)
 
 
 class OctaveRefiner(nn.Module):
@@ -221,7 +227,7 @@ class OctaveRefiner(nn.Module):
         x = torch.relu_(self.blend(cells))
         x = torch.relu_(self.first(x))
         x = torch.relu_(self.second(x))
-        mix, correction = self.last(x).float().split(4, 1)
+        mix, correction = exact(self.last, x).split(4, 1)
         inner = (slice(None), slice(None), slice(HALO, -HALO), slice(HALO, -HALO))
         before = alpha[inner]
         share = torch.sigmoid(mix - 1.0) * trust[inner]
