@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
 
+import cv2
 import torch
 
 from ..errors import MatteError
@@ -17,7 +18,7 @@ from ..evaluate import LABELS, shown
 from ..models.protocols import MattingModel
 from ..models.registry import load_model
 from .bank import fill, pack
-from .benchmark import measure, pictures, ratios
+from .benchmark import measure, pictures, ratios, sheet
 from .composite import Faults
 from .curves import draw
 from .package import package
@@ -145,6 +146,7 @@ def _add_benchmark(commands: _Commands) -> None:
     parser.add_argument("--weights", default="", help="weights (safetensors); the packaged ones where not given")
     parser.add_argument("--every", type=int, default=1, help="measure only every N-th picture, for a quick look")
     parser.add_argument("--json", type=Path, help="file to write every figure to")
+    parser.add_argument("--worst", type=Path, metavar="PICTURE", help="the four worst stills, to look at")
     parser.set_defaults(run=_benchmark)
 
 
@@ -166,6 +168,12 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.json:
         facts = {name: asdict(summary) for name, summary in report.items()}
         options.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if options.worst:
+        found = report["cleanplate"].pictures
+        stills = sorted((name for name in found if name.startswith("still")), key=lambda name: -found[name]["mad"])
+        picture = sheet(models["cleanplate"], pictures(options.renders, options.hdri), stills[:4])
+        if not cv2.imwrite(str(options.worst), picture):
+            raise FileNotFoundError(f"{options.worst} could not be written")
     return 0
 
 

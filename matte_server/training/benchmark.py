@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..evaluate import Matte, columns, mean_of, score
@@ -23,7 +24,7 @@ from ..models.protocols import FrameTensors, MattingModel, ModelSettings
 from ..pixels.foreground import solve_foreground
 from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders
-from .composite import Composite, Dice, Faults, compose
+from .composite import Composite, Dice, Faults, compose, to_video
 from .procedural import Float32
 
 SIZE = (432, 576)
@@ -160,6 +161,24 @@ def measure(
             before[name] = (picture.shot, result, truth)
         say(picture.name)
     return {name: _summary(rows[name], seconds[name]) for name in models}
+
+
+def sheet(model: MattingModel, material: Iterator[Picture], names: Sequence[str]) -> NDArray[np.uint8]:
+    """The named pictures one under the other in the order of ``names``: plate, true alpha, the model's alpha, its
+    foreground over grey; rows x columns x 3, B, G, R, display-encoded."""
+    rows: dict[str, Float32] = {}
+    for picture in material:
+        if picture.name in names:
+            sample, result = picture.sample, _answer(model, picture.sample)
+            alpha = result.alpha[..., None]
+            colour = result.foreground if result.foreground is not None else np.zeros(3, np.float32)
+            plate = np.moveaxis(sample.plate.numpy(), 0, -1)
+            comp = colour * alpha + 0.18 * (1 - alpha)
+            mattes = (np.repeat(matte, 3, 2) for matte in (np.moveaxis(sample.alpha.numpy(), 0, -1), alpha))
+            shown = [to_video(torch.from_numpy(light)).numpy() for light in (plate, comp)]
+            rows[picture.name] = np.concatenate([shown[0], *mattes, shown[1]], 1)
+    whole = np.concatenate([rows[name] for name in names], 0)
+    return np.asarray(np.rint(255 * whole[..., ::-1].clip(0, 1)), np.uint8)
 
 
 def _summary(rows: list[tuple[Picture, Figures]], seconds: float) -> Summary:

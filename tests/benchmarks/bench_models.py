@@ -3,9 +3,10 @@
     python -m tests.benchmarks.bench_models [--repeat 5] [--threads 2] [--device cpu] [--only TEXT]
         [--precision float32 bfloat16]
 
-Three tables. First our refiner of V2 against the plain formulation of the same network, in turn in this process
+Four tables. First our refiner of V2 against the plain formulation of the same network, in turn in this process
 and with the largest difference of their outputs. Then seconds per frame of V2 and V1 as they run here, in the
-precisions asked for. Then one whole 4K frame through the pipeline with V2, and the process's peak memory.
+precisions asked for. Then the peak memory of each of these on the processor, in a process of its own. Then one
+whole 4K frame through the pipeline with V2, and the process's peak memory.
 
 Weights are filled by rule: a checkpoint would cost the same. The picture is a disc with a ragged edge before a
 wall, with grain, so that the refined patches lie as they do around a subject; 'noise' is the worst case, where they
@@ -16,11 +17,13 @@ eight times the arithmetic there.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -163,12 +166,12 @@ def measure(
 
 
 def main() -> None:
-    """Runs the three tables."""
+    """Runs the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--only", default="", help="'compare', 'frames' or 'whole'")
+    parser.add_argument("--only", default="", help="'compare', 'frames', 'memory' or 'whole'")
     parser.add_argument(
         "--precision",
         nargs="+",
@@ -189,6 +192,8 @@ def main() -> None:
                 compare(size, noise(SIZES[size]), "mobilenetv2", arguments.repeat, device)
         if arguments.only in ("", "frames"):
             frames(arguments.repeat, device, arguments.precision)
+    if arguments.only in ("", "memory"):
+        memory()
     if arguments.only in ("", "whole"):
         whole_frame(device)
     print(f"load average {psutil.getloadavg()[0]:.1f} after the run")
@@ -220,6 +225,32 @@ def frames(repeat: int, device: torch.device, precisions: Sequence[str]) -> None
         for channels in (3, 3, 1)
     ]
     measure(f"V1 {SIDE}x{SIDE} (any frame)", lambda: v1(*inputs), precisions, repeat, device)
+
+
+def memory() -> None:
+    """Peak memory of each network, each in a process of its own."""
+    jobs: list[tuple[str, str]] = [(backbone, size) for backbone in ("mobilenetv2", "resnet50") for size in SIZES]
+    for name, size in [*jobs, ("v1", "")]:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            before, peak = pool.submit(one_peak, name, size).result()
+        label = f"V2 {name} {size}" if size else f"V1 {SIDE}x{SIDE}"
+        print(f"{label:44s} float32   peak {peak:5.2f} GiB, {before:5.2f} GiB before its first frame")
+
+
+def one_peak(name: str, size: str) -> tuple[float, float]:
+    """GiB resident at most before and after one frame of one network."""
+    with torch.inference_mode():
+        if size:
+            net, pair, shape = network(name), scene(SIZES[size]), SIZES[size]
+            run = partial(net, pair.plate, pair.clean, coarse_scale(*shape), refinement_for(*shape))
+        else:
+            v1 = Bgm1().eval()
+            v1.load_state_dict(filled(v1.state_dict(), "v1"))
+            v1.folded()
+            run = partial(v1, *(torch.rand((1, channels, SIDE, SIDE)) for channels in (3, 3, 1)))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        run()
+    return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def whole_frame(device: torch.device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from matte_server.core.align import Alignment, align, coverage, display_transform
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
+from matte_server.demo import demo_shot
+from matte_server.exr import read_image
 from tests.matte_server.pictures import Array, homography_within, image, moved, room, shrunk, soft_disc
 
 HD = (1080, 1920)
@@ -56,6 +59,27 @@ def test_a_homography_of_40_px_at_hd_is_recovered_past_a_subject(wall: Float32) 
     assert corner_error(found.transform, truth, *HD) < ASKED_PX
     assert found.inliers > 0.9 and found.residual_px < 0.3 and found.points > 300
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_demo_s_clean_plate_moved_by_40_px_at_hd_is_found(seed: int) -> None:
+    """The packaged clean plate at HD, its corners moved by up to 40 px, behind the shot's own subject."""
+    shot = demo_shot()
+    packaged = read_image(Path(shot.clean_plate)).rgb
+    clean = np.asarray(cv2.resize(packaged, HD[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    matte = read_image(Path(shot.truth.replace("####", "1003"))).pixels[..., -1]
+    alpha = np.asarray(cv2.resize(matte, HD[::-1], interpolation=cv2.INTER_LINEAR), np.float32)[..., None]
+    moves = np.random.default_rng(seed).uniform(-40, 40, (4, 2))
+    truth = homography_within(
+        {name: (float(x), float(y)) for name, (x, y) in zip(CORNERS, moves, strict=True)}, *HD
+    )
+    plate = alpha * room(*HD, seed=9) + (1 - alpha) * moved(clean, truth)
+    found = align(
+        image(noisy(np.asarray(plate, np.float32), 3)), image(noisy(np.asarray(clean, np.float32), 4)), "auto"
+    )
+    print(f"corner error {corner_error(found.transform, truth, *HD):.3f} px")
+    assert found.kind == "homography" and found.warnings == ()
+    assert corner_error(found.transform, truth, *HD) < ASKED_PX
 
 
 def test_a_translation_is_named_as_one_and_recovered(half: Float32) -> None:

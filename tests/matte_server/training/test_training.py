@@ -238,7 +238,18 @@ def test_the_benchmark_is_the_same_every_time(tmp_path: Path, capsys: pytest.Cap
     reports = []
     for number in range(2):
         report = tmp_path / f"{number}.json"
-        arguments = [str(folder), "--hdri", str(panoramas), "--every", "23", "--json", str(report)]
+        worst = tmp_path / "worst.png"
+        arguments = [
+            str(folder),
+            "--hdri",
+            str(panoramas),
+            "--every",
+            "23",
+            "--json",
+            str(report),
+            "--worst",
+            str(worst),
+        ]
         assert main(["benchmark", *arguments]) == 0
         facts = json.loads(report.read_text())
         reports.append({name: {**summary, "cpu_seconds": 0} for name, summary in facts.items()})
@@ -246,6 +257,9 @@ def test_the_benchmark_is_the_same_every_time(tmp_path: Path, capsys: pytest.Cap
     assert set(reports[0]) == {"cleanplate", "difference"}
     assert reports[0]["cleanplate"]["hard"]["a disc"]["mad"] > 0
     assert "ratio" in capsys.readouterr().out
+    looked_at = cv2.imread(str(tmp_path / "worst.png"))
+    # --every 23 leaves stills 0 and 23: two rows of four pictures.
+    assert looked_at is not None and looked_at.shape == (2 * 432, 4 * 576, 3)
 
 
 def test_a_benchmark_without_renders_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
