@@ -14,7 +14,7 @@ from .solve import Solve, ask_server
 from .versions import make_tree, tree_of
 
 _TIMER_S = 0.03
-_START_S = 180.0
+_START_S = 600.0
 
 
 def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
