@@ -123,6 +123,8 @@ class ExrFormat:
 def use_threads(count: int) -> None:
     """How many threads a picture is decoded and encoded with in this process."""
     oiio.attribute("threads", count)
+    # OpenEXR's own pool does the compressing; it stays empty until it is asked for.
+    oiio.attribute("exr_threads", count)
 
 
 def known_formats() -> tuple[str, ...]:

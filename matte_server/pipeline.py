@@ -28,7 +28,7 @@ from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSett
 from .models.registry import load_model
 from .pixels.difference import Difference, difference
 from .pixels.edges import apply_guides, erode, levels, soften
-from .pixels.foreground import grain_behind, held_up, interior_colour, recomposition_error, solve_foreground
+from .pixels.foreground import foreground_of, interior_colour, recomposition_error
 from .pixels.warp import warp
 
 Progress = Callable[[str, int, int], None]
@@ -271,8 +271,7 @@ def _foreground(
     estimate = prediction.foreground
     if estimate is None:
         estimate = interior_colour(frame.plate, alpha)
-    solved = solve_foreground(frame.plate, frame.clean_plate, alpha, estimate)
-    return held_up(solved, frame.plate, alpha, estimate, grain_behind(measured, frame.clean_plate))
+    return foreground_of(frame.plate, frame.clean_plate, alpha, estimate, measured.grain)
 
 
 def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:

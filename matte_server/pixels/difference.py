@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from .strips import strips
+
 _KNEE = 0.02
 # What a residual misalignment of half a pixel does at an edge of the clean plate.
 _EDGE_PX = 0.5
@@ -26,9 +28,10 @@ class Difference:
     noise: Tensor
     grain: Tensor
 
-    def grain_at(self, light: Tensor) -> Tensor:
-        """The grain's standard deviation in scene-linear light, where that is as bright as ``light``."""
-        return self.grain / _slope(light)
+
+def grain_at(grain: Tensor, light: Tensor) -> Tensor:
+    """A ``Difference.grain`` as a standard deviation of scene-linear light where that is as bright as ``light``."""
+    return grain / _slope(light)
 
 
 def even_noise(light: Tensor) -> Tensor:
@@ -43,33 +46,40 @@ def _slope(light: Tensor) -> Tensor:
 
 def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     """Measures 1 x 3 x H x W scene-linear pictures; uncovered pixels have distance 0 and say nothing."""
-    encoded = even_noise(clean)
-    delta = (even_noise(plate) - encoded) * coverage
-    dark = _slope(clean) * _dark_noise(plate, clean, coverage)
-    grain = _noise(delta, coverage)
-    noise = torch.sqrt(grain**2 + dark**2 + (_EDGE_PX * _steepness(encoded)) ** 2)
-    signed = delta / noise
-    distance = signed.square().mean(1, keepdim=True).sqrt()
-    linear = (noise / _slope(clean)).mean(1, keepdim=True)
+    samples = [_sample(picture, coverage) for picture in (plate, clean)]
+    grain, dark = _grain(*samples), _dark_noise(*samples)
+    height, width = plate.shape[-2:]
+    distance, linear = (plate.new_empty(1, 1, height, width) for _ in range(2))
+    signed = torch.empty_like(plate)
+    for rows in strips(height, width, plate.device):
+        near = slice(max(0, rows.start - 1), rows.stop + 1)
+        encoded = even_noise(clean[..., near, :])
+        steep = _steepness(encoded)[..., rows.start - near.start :, :][..., : rows.stop - rows.start, :]
+        encoded = encoded[..., rows.start - near.start :, :][..., : rows.stop - rows.start, :]
+        slope = _slope(clean[..., rows, :])
+        noise = torch.sqrt(grain**2 + (slope * dark) ** 2 + (_EDGE_PX * steep) ** 2)
+        part = (even_noise(plate[..., rows, :]) - encoded) * coverage[..., rows, :] / noise
+        signed[..., rows, :] = part
+        distance[..., rows, :] = part.square().mean(1, keepdim=True).sqrt()
+        linear[..., rows, :] = (noise / slope).mean(1, keepdim=True)
     return Difference(distance, signed, linear, grain)
 
 
-def _noise(delta: Tensor, coverage: Tensor) -> Tensor:
-    """One channel's noise from the lower half of all differences, which the subject hardly reaches."""
-    values = _sample(delta, coverage)
-    if values.shape[1] == 0:
-        return torch.full((1, 3, 1, 1), _LEAST_NOISE, device=delta.device)
-    return _spread(values).clamp(min=_LEAST_NOISE).view(1, 3, 1, 1)
+def _grain(plate: Tensor, clean: Tensor) -> Tensor:
+    """Each channel's noise from the quietest quarter of all differences, which the subject hardly reaches: channels
+    x pixels in, 1 x 3 x 1 x 1 in the even-noise encoding out."""
+    if plate.shape[1] == 0:
+        return torch.full((1, 3, 1, 1), _LEAST_NOISE, device=plate.device)
+    return _spread(even_noise(plate) - even_noise(clean)).clamp(min=_LEAST_NOISE).view(1, 3, 1, 1)
 
 
-def _dark_noise(plate: Tensor, clean: Tensor, coverage: Tensor) -> Tensor:
-    """What a sensor adds where there is no light, scene-linear, 1 x 3 x 1 x 1: the encoding is steepest there, so
-    that noise around zero would look like a subject. From the darkest tenth of the clean plate; at most the noise
-    of the whole frame, because a subject may stand before all that is dark."""
-    delta = _sample(plate - clean, coverage)
-    if delta.shape[1] == 0:
+def _dark_noise(plate: Tensor, clean: Tensor) -> Tensor:
+    """What a sensor adds where there is no light, scene-linear, 1 x 3 x 1 x 1, from channels x pixels. The encoding
+    is steepest there, so that noise around zero would look like a subject. From the darkest tenth of the clean
+    plate; at most the noise of the whole frame, because a subject may stand before all that is dark."""
+    if plate.shape[1] == 0:
         return torch.zeros(1, 3, 1, 1, device=plate.device)
-    light = _sample(clean, coverage).amax(0)
+    delta, light = plate - clean, clean.amax(0)
     darkest = light <= light.kthvalue(max(1, light.shape[0] // 10)).values
     return torch.minimum(_spread(delta[:, darkest]), _spread(delta)).view(1, 3, 1, 1)
 

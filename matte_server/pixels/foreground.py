@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .difference import Difference
+from .difference import grain_at
+from .strips import stripwise
 
 SOLID = 0.95
 # Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
@@ -29,6 +30,7 @@ _WHITE = 1.0
 _LEAST_ALPHA = 1e-3
 
 
+@stripwise
 def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     """The unpremultiplied foreground: 1 x 3 x H x W scene-linear, like ``plate``, ``clean``, ``estimate``;
     ``alpha`` 1 x 1 x H x W in 0..1. Exactly the plate where alpha is 1, the estimate where alpha is 0."""
@@ -37,6 +39,7 @@ def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tens
     return (alpha * own + pull * estimate) / (alpha * alpha + pull)
 
 
+@stripwise
 def held_up(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
     """``foreground`` no further below zero than the plate (colours outside the gamut), the estimate and the grain
     explain; the rest of it untouched. ``grain``: its standard deviation in the plate, 1 x 3 x H x W."""
@@ -45,11 +48,15 @@ def held_up(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, 
     return torch.maximum(foreground, explained - _GRAINS * grain / seen)
 
 
-def grain_behind(measured: Difference, clean: Tensor) -> Tensor:
-    """The grain that :func:`held_up` allows for: that of the clean plate, which is taken away."""
-    return measured.grain_at(clean.clamp(max=_WHITE))
+@stripwise
+def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
+    """:func:`solve_foreground`, held up by the clean plate's grain, which the equation takes away from the plate's;
+    ``grain``: that of :class:`Difference`."""
+    solved = solve_foreground(plate, clean, alpha, estimate)
+    return held_up(solved, plate, alpha, estimate, grain_at(grain, clean.clamp(max=_WHITE)))
 
 
+@stripwise
 def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
     """``|alpha * foreground + (1 - alpha) * clean - plate|``, largest channel: 1 x 1 x H x W."""
     comp = alpha * foreground + (1.0 - alpha) * clean

@@ -7,6 +7,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from .box import box_max
+from .strips import strips
 
 
 def warp(picture: Tensor, matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -17,17 +18,24 @@ def warp(picture: Tensor, matrix: Tensor, height: int, width: int) -> tuple[Tens
     Coverage is 1 where the sample lies inside the source's pixels, else 0; there the nearest pixel stands in
     so that no black edge bleeds in, and the coverage says not to believe it.
     """
-    x, y = _sources(matrix, height, width)
     source_height, source_width = picture.shape[-2:]
-    covered = (x > -0.5) & (x < source_width - 0.5) & (y > -0.5) & (y < source_height - 0.5)
-    coverage = covered.to(picture.dtype)[None, None]
     shift = _whole_pixels(matrix)
     if shift is not None:
         columns = (torch.arange(width, device=picture.device) + shift[0]).clamp(0, source_width - 1)
         rows = (torch.arange(height, device=picture.device) + shift[1]).clamp(0, source_height - 1)
-        return picture[:, :, rows][:, :, :, columns], coverage
-    grid = _grid(x, y, picture)
-    return _within_neighbours(_cubic(picture, x, y, grid), picture, grid), coverage
+        moved = picture[:, :, rows][:, :, :, columns]
+    else:
+        moved = picture.new_empty(1, picture.shape[1], height, width)
+        highest, lowest = box_max(picture, 1), box_max(-picture, 1)
+    coverage = picture.new_empty(1, 1, height, width)
+    for part in strips(height, width, picture.device):
+        x, y = _sources(matrix, part, width)
+        covered = (x > -0.5) & (x < source_width - 0.5) & (y > -0.5) & (y < source_height - 0.5)
+        coverage[0, 0, part] = covered.to(picture.dtype)
+        if shift is None:
+            grid = _grid(x, y, picture)
+            moved[..., part, :] = _within(_cubic(picture, x, y, grid), highest, lowest, grid)
+    return moved, coverage
 
 
 def _grid(x: Tensor, y: Tensor, picture: Tensor) -> Tensor:
@@ -52,11 +60,11 @@ def _eased(place: Tensor) -> Tensor:
     return whole + part * part * (3.0 - 2.0 * part)
 
 
-def _sources(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+def _sources(matrix: Tensor, part: slice, width: int) -> tuple[Tensor, Tensor]:
     # MPS has no float64; float32 keeps a thousandth of a pixel at 8K.
     dtype = torch.float32 if matrix.device.type == "mps" else torch.float64
     columns = torch.arange(width, device=matrix.device, dtype=dtype)[None, :]
-    rows = torch.arange(height, device=matrix.device, dtype=dtype)[:, None]
+    rows = torch.arange(part.start, part.stop, device=matrix.device, dtype=dtype)[:, None]
     m = matrix.to(dtype)
     depth = m[2, 0] * columns + m[2, 1] * rows + m[2, 2]
     x = (m[0, 0] * columns + m[0, 1] * rows + m[0, 2]) / depth
@@ -71,13 +79,12 @@ def _whole_pixels(matrix: Tensor) -> tuple[int, int] | None:
     return (int(shift[0]), int(shift[1])) if torch.equal(plain, matrix) else None
 
 
-def _within_neighbours(warped: Tensor, picture: Tensor, grid: Tensor) -> Tensor:
-    """Takes cubic overshoot off where it leaves the range of the nearest pixels: a lamp at 50 beside a black
-    wall would otherwise ring with values below zero."""
+def _within(warped: Tensor, highest: Tensor, lowest: Tensor, grid: Tensor) -> Tensor:
+    """Takes cubic overshoot off where it leaves the range of the nearest pixels: a lamp at 50 beside a black wall
+    would otherwise ring with values below zero. ``highest``, ``lowest``: the largest of the picture around each of
+    its pixels, and of the picture's negative."""
 
     def nearest(extreme: Tensor) -> Tensor:
         return nnf.grid_sample(extreme, grid, mode="nearest", padding_mode="border", align_corners=False)
 
-    highest = nearest(box_max(picture, 1))
-    lowest = -nearest(box_max(-picture, 1))
-    return torch.minimum(torch.maximum(warped, lowest), highest)
+    return torch.minimum(torch.maximum(warped, -nearest(lowest)), nearest(highest))

@@ -227,7 +227,7 @@ class OctaveRefiner(nn.Module):
         x = torch.relu_(self.blend(cells))
         x = torch.relu_(self.first(x))
         x = torch.relu_(self.second(x))
-        mix, correction = exact(self.last, x).split(4, 1)
+        mix, correction = exact(self.last, x).chunk(2, 1)
         inner = (slice(None), slice(None), slice(HALO, -HALO), slice(HALO, -HALO))
         before = alpha[inner]
         share = torch.sigmoid(mix - 1.0) * trust[inner]
