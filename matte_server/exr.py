@@ -123,7 +123,7 @@ class ExrFormat:
 def use_threads(count: int) -> None:
     """How many threads a picture is decoded and encoded with in this process."""
     oiio.attribute("threads", count)
-    # OpenEXR's own pool does the compressing; it stays empty until it is asked for.
+    # OpenEXR compresses with a pool of its own, as large as the machine where nobody says otherwise.
     oiio.attribute("exr_threads", count)
 
 

@@ -11,6 +11,7 @@ from matte_server.core.image import Float32
 from matte_server.pixels.foreground import (
     held_up,
     interior_colour,
+    plausible,
     recomposition_error,
     solve_foreground,
     spread_colour,
@@ -138,3 +139,34 @@ def test_negative_light_that_is_meant_survives() -> None:
     held = held_up(found, black, alpha, behind, grain.expand_as(black))
     # Its mean would rise by 0.4 of a standard deviation if it were cut at zero.
     assert abs(float((held - found).mean())) < 1e-4 and torch.equal(held.amax(), found.amax())
+
+
+def test_a_little_too_small_alpha_does_not_colour_hair() -> None:
+    """Brown hair before the sky, alpha told 0.1 too small: the equation alone makes a red that no hair has; bound, no
+    channel is further from the hair than its light allows."""
+    hair, sky = colours([0.05, 0.03, 0.02]), colours([0.42, 0.66, 0.76])
+    alpha = torch.linspace(0.2, 0.8, 7).view(1, 1, 1, 7).expand(1, 1, 4, 7)
+    plate = alpha * hair + (1 - alpha) * sky
+    told = alpha - 0.1
+    bare = solve_foreground(plate, sky, told, hair.expand_as(plate))
+    held = plausible(bare, told, hair.expand_as(plate))
+    assert float(bare.amin()) < -0.2
+    # At alpha 0.1 told, a ninth of the light is the reach; at 0.7, 7/3.
+    assert float((held - hair).abs().amax()) <= 7 / 3 * (0.05 + 0.03) + 1e-6
+    assert float((held - hair)[..., 0].abs().amax()) <= (0.05 + 0.03) / 9 + 1e-6
+
+
+def test_what_the_estimate_explains_is_left_alone() -> None:
+    """A subject whose grain is a third of its light at alpha 0.5 is not bound; nor is a lamp in solid hair."""
+    dice = torch.Generator().manual_seed(3)
+    estimate = torch.full((1, 3, 8, 8), 0.3)
+    subject = estimate * (1 + 0.3 * (torch.rand(estimate.shape, generator=dice) - 0.5))
+    alpha = torch.full((1, 1, 8, 8), 0.5)
+    assert torch.equal(plausible(subject, alpha, estimate), subject)
+    lamp = torch.full_like(estimate, 50.0)
+    solid = torch.full_like(alpha, 0.995)
+    assert torch.equal(plausible(lamp, solid, estimate), lamp)
+
+
+def colours(values: list[float]) -> torch.Tensor:
+    return torch.tensor(values).view(1, 3, 1, 1)
