@@ -142,8 +142,8 @@ def test_negative_light_that_is_meant_survives() -> None:
 
 
 def test_a_little_too_small_alpha_does_not_colour_hair() -> None:
-    """Brown hair before the sky, alpha told 0.1 too small: the equation alone makes a red that no hair has; bound, no
-    channel is further from the hair than its light allows."""
+    """Brown hair before the sky, alpha told 0.1 too small: the equation alone makes a red that no hair has. Bound,
+    no channel is further from the hair than its light allows."""
     hair, sky = colours([0.05, 0.03, 0.02]), colours([0.42, 0.66, 0.76])
     alpha = torch.linspace(0.2, 0.8, 7).view(1, 1, 1, 7).expand(1, 1, 4, 7)
     plate = alpha * hair + (1 - alpha) * sky
