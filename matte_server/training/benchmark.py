@@ -21,7 +21,8 @@ from torch import Tensor
 
 from ..evaluate import Matte, columns, mean_of, score
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
-from ..pixels.foreground import solve_foreground
+from ..pixels.difference import difference
+from ..pixels.foreground import foreground_of
 from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders
 from .composite import Composite, Dice, Faults, compose, to_video
@@ -138,7 +139,8 @@ def _answer(model: MattingModel, sample: Composite) -> Matte:
     frame = frame_of(sample)
     answer = model.predict(frame, ModelSettings(), lambda: None)
     estimate = answer.foreground if answer.foreground is not None else frame.plate
-    colour = solve_foreground(frame.plate, frame.clean_plate, answer.alpha, estimate)
+    grain = difference(frame.plate, frame.clean_plate, frame.coverage).grain
+    colour = foreground_of(frame.plate, frame.clean_plate, answer.alpha, estimate, grain)
     return _matte(answer.alpha[0], colour[0])
 
 
