@@ -151,9 +151,9 @@ def test_a_little_too_small_alpha_does_not_colour_hair() -> None:
     bare = solve_foreground(plate, sky, told, hair.expand_as(plate))
     held = plausible(bare, told, hair.expand_as(plate))
     assert float(bare.amin()) < -0.2
-    # At alpha 0.1 told, a ninth of the light is the reach; at 0.7, 7/3.
-    assert float((held - hair).abs().amax()) <= 7 / 3 * (0.05 + 0.03) + 1e-6
-    assert float((held - hair)[..., 0].abs().amax()) <= (0.05 + 0.03) / 9 + 1e-6
+    # The reach is twice the light times alpha / (1 - alpha): at the alpha told of 0.1 a ninth, at 0.7 7/3.
+    assert float((held - hair).abs().amax()) <= 2 * 7 / 3 * (0.05 + 0.03) + 1e-6
+    assert float((held - hair)[..., 0].abs().amax()) <= 2 * (0.05 + 0.03) / 9 + 1e-6
 
 
 def test_what_the_estimate_explains_is_left_alone() -> None:
