@@ -212,26 +212,15 @@ def _windows(picture: Tensor, rows: list[int], columns: list[int]) -> Tensor:
 def _window(picture: Tensor, top: int, left: int, size: int) -> Tensor:
     """A square of C x H x W at an even place; what lies outside repeats the cells at the edge."""
     height, width = picture.shape[-2:]
-    inside = picture[:, max(0, top) : top + size, max(0, left) : left + size]
-    above, before = max(0, -top), max(0, -left)
-    below, after = max(0, top + size - height), max(0, left + size - width)
-    if above or below:
-        inside = _repeated(inside, above, below, 1)
-    if before or after:
-        inside = _repeated(inside, before, after, 2)
-    return inside
+    if top >= 0 and left >= 0 and top + size <= height and left + size <= width:
+        return picture[:, top : top + size, left : left + size]
+    return picture[:, _pixels(top, size, height)][:, :, _pixels(left, size, width)]
 
 
-def _repeated(picture: Tensor, first: int, last: int, axis: int) -> Tensor:
-    """``picture`` with its first and last cell, two pixels, repeated along ``axis``; pixels to add, even."""
-    parts = [picture]
-    if first:
-        start = picture.narrow(axis, 0, 2)
-        parts.insert(0, start.repeat([first // 2 if k == axis else 1 for k in range(3)]))
-    if last:
-        end = picture.narrow(axis, picture.shape[axis] - 2, 2)
-        parts.append(end.repeat([last // 2 if k == axis else 1 for k in range(3)]))
-    return torch.cat(parts, axis)
+def _pixels(first: int, size: int, limit: int) -> Tensor:
+    """The pixels of the cells that ``_reach`` finds."""
+    cells = _reach(torch.tensor([first // 2]), size // 2, limit // 2)[0]
+    return (2 * cells[:, None] + torch.arange(2)).flatten()
 
 
 def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tensor:

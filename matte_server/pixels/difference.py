@@ -53,9 +53,9 @@ def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     signed = torch.empty_like(plate)
     for rows in strips(height, width, plate.device):
         near = slice(max(0, rows.start - 1), rows.stop + 1)
-        encoded = even_noise(clean[..., near, :])
-        steep = _steepness(encoded)[..., rows.start - near.start :, :][..., : rows.stop - rows.start, :]
-        encoded = encoded[..., rows.start - near.start :, :][..., : rows.stop - rows.start, :]
+        own = slice(rows.start - near.start, rows.stop - near.start)
+        around = even_noise(clean[..., near, :])
+        encoded, steep = around[..., own, :], _steepness(around)[..., own, :]
         slope = _slope(clean[..., rows, :])
         noise = torch.sqrt(grain**2 + (slope * dark) ** 2 + (_EDGE_PX * steep) ** 2)
         part = (even_noise(plate[..., rows, :]) - encoded) * coverage[..., rows, :] / noise

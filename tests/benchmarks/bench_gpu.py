@@ -24,14 +24,12 @@ import torch
 from torch import Tensor
 
 from matte_server.models.cleanplate import CleanplateModel
-from matte_server.models.networks.bgm1 import SIDE, Bgm1
+from matte_server.models.networks.bgm1 import SIDE
 from matte_server.models.protocols import FrameTensors, ModelSettings
 from matte_server.models.v2 import coarse_scale, refinement_for
-from tests.benchmarks.bench_models import network, scene
-from tests.matte_server.models.filled import filled
+from tests.benchmarks.bench_models import SIZES, network, scene, v1_network
 
-SIZES = {"1920x1080": (1080, 1920), "3840x2160": (2160, 3840)}
-PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ Run = Callable[[str], Tensor]
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The network's own arithmetic; float32 is without."""
-    dtype = PRECISIONS[precision]
+    dtype = ModelSettings(precision).autocast
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
@@ -91,9 +89,7 @@ def v2(backbone: str, size: tuple[int, int]) -> Callable[[torch.device], Run]:
 
 def v1(device: torch.device) -> Run:
     """V1 on its square."""
-    net = Bgm1().eval()
-    net.load_state_dict(filled(net.state_dict(), "v1"))
-    net.folded().to(device)
+    net = v1_network().to(device)
     dice = torch.Generator().manual_seed(1)
     inputs = [torch.rand((1, channels, SIDE, SIDE), generator=dice).to(device) for channels in (3, 3, 1)]
 

@@ -118,6 +118,13 @@ def network(backbone: str, *, plain: bool = False) -> Bgm2:
     return net.to(memory_format=torch.channels_last)
 
 
+def v1_network() -> Bgm1:
+    """V1 with rule-filled weights, as it runs."""
+    net = Bgm1().eval()
+    net.load_state_dict(filled(net.state_dict(), "v1"))
+    return net.folded()
+
+
 def in_turn(runs: Sequence[Callable[[], object]], repeat: int) -> list[list[float]]:
     """Seconds of each run, taken in turn after one that is not counted."""
     seconds: list[list[float]] = [[] for _ in runs]
@@ -217,9 +224,7 @@ def frames(repeat: int, device: torch.device, precisions: Sequence[str]) -> None
                     repeat,
                     device,
                 )
-    v1 = Bgm1().eval()
-    v1.load_state_dict(filled(v1.state_dict(), "v1"))
-    v1.folded().to(device)
+    v1 = v1_network().to(device)
     inputs = [
         torch.rand((1, channels, SIDE, SIDE), device=device).contiguous(memory_format=torch.channels_last)
         for channels in (3, 3, 1)
@@ -244,10 +249,7 @@ def one_peak(name: str, size: str) -> tuple[float, float]:
             net, pair, shape = network(name), scene(SIZES[size]), SIZES[size]
             run = partial(net, pair.plate, pair.clean, coarse_scale(*shape), refinement_for(*shape))
         else:
-            v1 = Bgm1().eval()
-            v1.load_state_dict(filled(v1.state_dict(), "v1"))
-            v1.folded()
-            run = partial(v1, *(torch.rand((1, channels, SIDE, SIDE)) for channels in (3, 3, 1)))
+            run = partial(v1_network(), *(torch.rand((1, channels, SIDE, SIDE)) for channels in (3, 3, 1)))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         run()
     return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
