@@ -5,8 +5,10 @@ a foreground residual, the error it expects of its alpha, and 32 hidden channels
 resolution where that error is high: its unit is a patch of 4 x 4 pixels, computed from the 8 x 8 around it.
 
 Names and shapes of the parameters are those of the published checkpoints; :func:`Bgm2.forward` gives their six
-outputs. The refiner's arithmetic is theirs, its way is not: it upsamples and gathers only what a chosen patch
-reads, and joins neighbouring patches into tiles, so that what they share is computed once (see ``bgm2_tiles.py``).
+outputs. The refiner's arithmetic is theirs, its way is not. On a processor, where arithmetic costs, it upsamples
+and gathers only what a chosen patch reads, and joins neighbouring patches into tiles, so that what they share is
+computed once (``bgm2_tiles.py``). On a GPU, where each of those many small steps costs as much as a large one,
+it refines whole bands of the frame and keeps the chosen patches (``bgm2_bands.py``).
 Every tensor is of one frame: 1 x C x H x W.
 """
 
@@ -19,6 +21,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
+from .bgm2_bands import Bands
 from .bgm2_tiles import Frame, Reach, shrunk, tiles_of
 from .folding import fold
 
@@ -142,16 +145,30 @@ class Refiner(nn.Module):
     def forward(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Alpha 1 x 1 x H x W and foreground 1 x 3 x H x W, both 0..1. ``coarse``: 1 x 36 x h x w, hidden, alpha
         and residual; ``chosen``: H/4 x W/4, bool."""
+        by_tiles = src.device.type == "cpu"
+        canvas = (self.in_tiles if by_tiles else self.in_bands)(src, bgr, coarse, chosen)
+        return canvas[:, :1], canvas[:, 1:]
+
+    def in_tiles(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> Tensor:
+        """Alpha and foreground, 1 x 4 x H x W: computes little beyond the chosen patches, in many steps."""
         frame = Frame(src, bgr, coarse)
         canvas = frame.upsampled()
         for tiles in tiles_of(chosen, self.reach):
             pictures = frame.pictures(tiles, self.reach)
             half, full = frame.half_tiles(tiles, self.reach, pictures), frame.full_tiles(self.reach, pictures)
             frame.put(canvas, tiles, self._refine(half, full))
-        return canvas[:, :1], canvas[:, 1:]
+        return canvas
+
+    def in_bands(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> Tensor:
+        """The same by computing every patch, in few steps; what is not chosen is dropped."""
+        bands = Bands(src, bgr, coarse, self.reach)
+        canvas = bands.upsampled()
+        for rows in bands.rows():
+            bands.put(canvas, rows, chosen, self._refine(bands.half(rows), bands.full(rows)))
+        return canvas
 
     def _refine(self, half: Tensor, full: Tensor) -> Tensor:
-        """N x 4 x 4T x 4T from N x 42 x 2T + 2 reach and N x 6 x 4T + 2 reach."""
+        """N x 4 x 4S x 4T from N x 42 x 2S + 2 reach x 2T + 2 reach and N x 6 x 4S + 2 reach x 4T + 2 reach."""
         seen = nnf.relu(self.bn1(self.conv1(half)), inplace=True)
         seen = nnf.relu(self.bn2(self.conv2(seen)), inplace=True)
         seen = nnf.relu(self.bn3(self.conv3(_doubled_beside(seen, full))), inplace=True)
@@ -310,12 +327,12 @@ class Decoder(nn.Module):
 
 
 def _doubled_beside(seen: Tensor, full: Tensor) -> Tensor:
-    """Every pixel of ``seen`` N x C x S x S four times, beside ``full`` N x 6 x 2S x 2S; channels last."""
-    count, channels, size = seen.shape[:3]
-    joined = seen.new_empty((count, size, 2, size, 2, channels + full.shape[1]))
+    """Every pixel of ``seen`` N x C x S x T four times, beside ``full`` N x 6 x 2S x 2T; channels last."""
+    count, channels, rows, columns = seen.shape
+    joined = seen.new_empty((count, rows, 2, columns, 2, channels + full.shape[1]))
     joined[..., :channels] = seen.permute(0, 2, 3, 1)[:, :, None, :, None]
-    joined[..., channels:] = full.permute(0, 2, 3, 1).view(count, size, 2, size, 2, -1)
-    return joined.view(count, 2 * size, 2 * size, -1).permute(0, 3, 1, 2)
+    joined[..., channels:] = full.permute(0, 2, 3, 1).view(count, rows, 2, columns, 2, -1)
+    return joined.view(count, 2 * rows, 2 * columns, -1).permute(0, 3, 1, 2)
 
 
 def _joined(small: Tensor, feature: Tensor) -> Tensor:

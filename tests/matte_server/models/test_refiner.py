@@ -1,4 +1,4 @@
-"""V2's refiner: its tiles change nothing, and its options do what V2's do."""
+"""V2's refiner: neither tiles nor bands change anything, and its options do what V2's do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from matte_server.models.networks import bgm2_tiles
+from matte_server.models.networks import bgm2_bands, bgm2_tiles
 from matte_server.models.networks.bgm2 import Bgm2, Refinement, Refiner
 from tests.matte_server.models.filled import filled, given
 
@@ -58,15 +58,32 @@ def test_tiles_give_what_the_whole_frame_gives(
 ) -> None:
     monkeypatch.setattr(bgm2_tiles, "_SIDES", sides)
     monkeypatch.setattr(bgm2_tiles, "_CHUNK", 4000)
-    network, (src, bgr, coarse), chosen = refiner(kernel_size), inputs(), scattered(share)
+    network, chosen = refiner(kernel_size), scattered(share)
     with torch.inference_mode():
-        alpha, foreground = network(src, bgr, coarse, chosen)
-        wanted = whole_frame(network, src, bgr, coarse)
-        grown = nnf.interpolate(coarse[:, 32:], SIZE, mode="bilinear")
-        grown[:, 1:] += src
+        found = network.in_tiles(*inputs(), chosen)
+    assert float((found[0] - wanted_of(network, chosen)).abs().max()) <= LIMIT
+
+
+@pytest.mark.parametrize("kernel_size", [3, 1])
+@pytest.mark.parametrize("pixels", [1, 3000, 1 << 22])
+def test_bands_give_what_the_whole_frame_gives(
+    kernel_size: int, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bgm2_bands, "_PIXELS", pixels)
+    network, chosen = refiner(kernel_size), scattered(0.1)
+    with torch.inference_mode():
+        found = network.in_bands(*inputs(), chosen)
+    assert float((found[0] - wanted_of(network, chosen)).abs().max()) <= LIMIT
+
+
+@torch.inference_mode()
+def wanted_of(network: Refiner, chosen: Tensor) -> Tensor:
+    """The whole frame's answer in the chosen patches, the coarse one elsewhere: 4 x H x W."""
+    src, bgr, coarse = inputs()
+    grown = nnf.interpolate(coarse[:, 32:], SIZE, mode="bilinear")
+    grown[:, 1:] += src
     at = nnf.interpolate(chosen[None, None].float(), SIZE, mode="nearest")[0] > 0
-    found = torch.cat([alpha, foreground], 1)[0]
-    assert float((found - torch.where(at, wanted, grown[0].clamp(0, 1))).abs().max()) <= LIMIT
+    return torch.where(at, whole_frame(network, src, bgr, coarse), grown[0].clamp(0, 1))
 
 
 def test_each_chosen_patch_lies_in_exactly_one_tile() -> None:
