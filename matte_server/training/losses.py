@@ -20,10 +20,11 @@ LEAK = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Named terms of one step; ``total`` is what is minimised, the others are for the curve."""
+    """Named terms of one step; ``total`` is what is minimised, the others are for the curve, still on the device:
+    to read one is to wait for it."""
 
     total: Tensor
-    parts: dict[str, float]
+    parts: dict[str, Tensor]
 
 
 def leaky_clamp(alpha: Tensor) -> Tensor:
@@ -62,27 +63,33 @@ def refine_whole(net: CleanplateNet, level: dict[str, Tensor], alpha: Tensor, co
     return F.pixel_shuffle(net.refiner(*padded), 2)
 
 
-def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> list[tuple[int, int, int]]:
-    """(picture, first row, first column) in cells of ``CROPS`` crops per picture, where alpha is neither 0
-    nor 1 if that is anywhere, else anywhere."""
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Crops of a batch: which picture each is of, its first row and column in cells; a tensor of N each."""
+
+    pictures: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    def cut(self, tensor: Tensor, size: int, scale: int) -> Tensor:
+        """Each crop of ``size`` cells out of ``tensor``, of which a cell is ``scale`` pixels either way."""
+        steps = torch.arange(size * scale, device=tensor.device)
+        y, x = (first[:, None] * scale + steps for first in (self.rows, self.columns))
+        return tensor[self.pictures[:, None, None], :, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
+
+
+def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> Places:
+    """``CROPS`` crops of ``cells`` cells either way per picture, where alpha is neither 0 nor 1 if that is
+    anywhere, else anywhere."""
     unsure = F.avg_pool2d(4 * alpha * (1 - alpha), 2).squeeze(1)
     rows, columns = unsure.shape[-2:]
-    weight = (unsure + 1e-4).flatten(1)
-    picks = torch.multinomial(weight, CROPS, generator=generator).tolist()
-    places = []
-    for picture, chosen in enumerate(picks):
-        for flat in chosen:
-            row = min(max(flat // columns - cells // 2, 0), rows - cells)
-            column = min(max(flat % columns - cells // 2, 0), columns - cells)
-            places.append((picture, row, column))
-    return places
-
-
-def cut(tensor: Tensor, places: list[tuple[int, int, int]], size: int, scale: int) -> Tensor:
-    """Crops of ``size`` cells at ``places``; a cell is ``scale`` pixels of ``tensor`` either way."""
-    return torch.stack(
-        [tensor[n, :, r * scale : (r + size) * scale, c * scale : (c + size) * scale] for n, r, c in places]
+    picks = torch.multinomial((unsure + 1e-4).flatten(1), CROPS, generator=generator).flatten()
+    middles = (picks.div(columns, rounding_mode="floor"), picks % columns)
+    row, column = (
+        (middle - cells // 2).clamp(0, sides - cells)
+        for middle, sides in zip(middles, (rows, columns), strict=True)
     )
+    return Places(torch.arange(len(alpha), device=alpha.device).repeat_interleave(CROPS), row, column)
 
 
 def training_losses(
@@ -106,7 +113,7 @@ def training_losses(
     fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator) if octaves else torch.zeros_like(wide)
     total = coarse_alpha + wide + 0.4 * colour + 0.5 * doubt + fine
     parts = {"coarse": coarse_alpha, "colour": colour, "doubt": doubt, "fine": fine, "total": total}
-    return Losses(total, {name: float(value.detach()) for name, value in parts.items()})
+    return Losses(total, {name: value.detach() for name, value in parts.items()})
 
 
 def foreground_loss(coarse: Coarse, small: dict[str, Tensor]) -> Tensor:
@@ -133,11 +140,11 @@ def crop_loss(
     cells = CROP_CELLS + 2 * HALO
     places = crop_places(batch["alpha"], generator, cells)
     refined = net.refiner(
-        F.pixel_unshuffle(cut(batch["plate"], places, cells, 2), 2),
-        F.pixel_unshuffle(cut(batch["clean"], places, cells, 2), 2),
-        F.pixel_unshuffle(cut(double(alpha), places, cells, 2), 2),
-        cut(context, places, cells, 1),
+        F.pixel_unshuffle(places.cut(batch["plate"], cells, 2), 2),
+        F.pixel_unshuffle(places.cut(batch["clean"], cells, 2), 2),
+        F.pixel_unshuffle(places.cut(double(alpha), cells, 2), 2),
+        places.cut(context, cells, 1),
     )
     edge = 2 * HALO
-    truth = cut(batch["alpha"], places, cells, 2)[..., edge:-edge, edge:-edge]
+    truth = places.cut(batch["alpha"], cells, 2)[..., edge:-edge, edge:-edge]
     return alpha_loss(F.pixel_shuffle(refined, 2), truth, torch.ones_like(truth))

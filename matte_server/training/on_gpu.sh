@@ -20,4 +20,4 @@ for ((k = 0; k < fillers; k++)); do
 done
 wait
 exec python3 -m matte_server.training train "$out" --bank "$bank" --renders "$material/renders" --minutes "$minutes" \
-  --size 320x416 --batch 48 --slots 4000 --rate 2e-3 --threads 2 --makers "${MAKERS:-$((cores - 1))}" "$@"
+  --size 384x512 --batch 48 --slots 3000 --rate 2e-3 --threads 2 --makers "${MAKERS:-$((cores - 1))}" "$@"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -46,13 +46,14 @@ class SynthesisSetup:
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """``slots`` composites in half-float, odd slots upright (sides exchanged), and counters.
+    """``slots`` composites in half-float, slots x all of ``CHANNELS`` x pixels, odd slots upright (sides
+    exchanged), and counters.
 
     ``counters``: composites made, used, absorbed level, absorbed upright. ``ready`` is 0 while a slot is empty or
     being written.
     """
 
-    store: dict[str, Tensor]
+    store: Tensor
     ready: Tensor
     counters: Tensor
     size: tuple[int, int]
@@ -61,22 +62,18 @@ class Ring:
     def create(cls, slots: int, size: tuple[int, int], device: torch.device) -> Ring:
         """An empty ring; on the CPU in memory that other processes can share."""
         height, width = size
-        store = {
-            name: torch.zeros(slots, channels, height * width, dtype=torch.float16, device=device)
-            for name, channels in CHANNELS.items()
-        }
+        store = torch.zeros(slots, sum(CHANNELS.values()), height * width, dtype=torch.float16, device=device)
         ready, counters = torch.zeros(slots, dtype=torch.uint8), torch.zeros(4, dtype=torch.float64)
         if device.type == "cpu":
-            for tensor in (*store.values(), ready, counters):
+            for tensor in (store, ready, counters):
                 tensor.share_memory_()  # type: ignore[no-untyped-call]
         return cls(store, ready, counters, size)
 
     def put(self, slot: int, sample: Composite) -> None:
         """Write one composite of the slot's orientation."""
         self.ready[slot] = 0
-        for part in fields(sample):
-            value: Tensor = getattr(sample, part.name)
-            self.store[part.name][slot] = value.flatten(1).clamp(-60_000, 60_000).half()
+        whole = torch.cat([getattr(sample, name) for name in CHANNELS])
+        self.store[slot] = whole.flatten(1).clamp(-60_000, 60_000).half()
         self.ready[slot] = 1
         self.counters[0] += 1
 
@@ -87,8 +84,7 @@ class Ring:
         for slot in full.tolist():
             odd = slot % 2
             target = (2 * int(self.counters[2 + odd]) + odd) % len(self.ready)
-            for name, values in self.store.items():
-                values[target].copy_(inbox.store[name][slot])
+            self.store[target].copy_(inbox.store[slot])
             inbox.ready[slot] = 0
             self.ready[target] = 1
             self.counters[2 + odd] += 1
@@ -108,16 +104,13 @@ class Ring:
         chosen = torch.from_numpy(rng.choice(slots, count, replace=len(slots) < count))
         self.counters[1] += count
         height, width = self.shape(odd)
-        device = self.store["alpha"].device
-        return {
-            name: value[chosen.to(device)].view(count, -1, height, width).float()
-            for name, value in self.store.items()
-        }
+        batch = self.store[chosen.to(self.store.device)].view(count, -1, height, width).float()
+        return dict(zip(CHANNELS, torch.split(batch, list(CHANNELS.values()), 1), strict=True))
 
 
 def compose_one(bank: Bank, dice: Dice, size: tuple[int, int], faults: Faults) -> Composite:
-    """A composite of random material: 8 % empty, mostly one subject, sometimes two or three."""
-    count = int(dice.rng.choice([0, 1, 2, 3], p=[0.08, 0.72, 0.15, 0.05]))
+    """A composite of random material: 12 % empty, mostly one subject, sometimes two or three."""
+    count = int(dice.rng.choice([0, 1, 2, 3], p=[0.12, 0.68, 0.15, 0.05]))
     subjects = [bank.pick_subject(dice.rng, faults.people) for _ in range(count)]
     return compose(dice, subjects, bank.pick_set(dice.rng), size, faults)
 

@@ -24,7 +24,7 @@ from .composite import Faults
 from .losses import training_losses
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
 
-OCTAVE_SHARES = (0.25, 0.55, 0.2)
+OCTAVE_SHARES = (0.25, 0.6, 0.15)
 """How often the coarse stage sees a picture at its own size, a half, a quarter of it: at work it sees frames of
 256 to 512 pixels, in which a close subject is far larger than in the halves."""
 WHOLE_SHARE = 0.375
@@ -129,7 +129,11 @@ class Trainer:
         self.setup, self.device = setup, device
         self.net = CleanplateNet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=setup.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+            self.net.parameters(),
+            lr=setup.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=1e-4,
+            fused=device.type == "cuda",
         )
         self.average = Average(self.net)
         self.step = 0
@@ -171,8 +175,8 @@ class Trainer:
             return self.setup.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
         return self.setup.learning_rate * warm / (1 + self.step / self.setup.decay_steps)
 
-    def train_step(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> dict[str, float]:
-        """One step of the optimiser; returns the losses."""
+    def train_step(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of the optimiser; returns the losses, still on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         autocast = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
@@ -185,7 +189,7 @@ class Trainer:
             self.optimiser.step()
         self.step += 1
         self.average.update(self.net, self.step)
-        return {**losses.parts, "norm": float(norm)}
+        return {**losses.parts, "norm": norm}
 
 
 def train(setup: TrainSetup, say: Callable[[str], None] = print) -> None:
@@ -224,7 +228,7 @@ def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, say: Callable[[s
     rng = np.random.default_rng(seed)
     generator = torch.Generator(trainer.device).manual_seed(seed & 0x7FFFFFFF)
     last = last_save = last_log = time.monotonic()
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     since = 0
     while not stopping and trainer.step < setup.steps and trainer.seconds < setup.minutes * 60:
         _gather(ring, inbox)
@@ -237,10 +241,10 @@ def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, say: Callable[[s
         trainer.seconds, last = trainer.seconds + now - last, now
         since += 1
         for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value
+            sums[name] = sums[name] + value if name in sums else value
         if trainer.step % 100 == 0 or now - last_log > 60:
             row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": int(ring.counters[0])}
-            row |= {name: round(value / since, 5) for name, value in sums.items()}
+            row |= {name: round(float(value) / since, 5) for name, value in sums.items()}
             with (setup.out / "log.jsonl").open("a") as file:
                 file.write(json.dumps(row) + "\n")
             say(json.dumps(row))

@@ -1,6 +1,6 @@
 """What every network costs on a GPU, and how far its answer is from the processor's: one script for one short loan.
 
-    PYTHONPATH=shared python -m tests.benchmarks.bench_gpu [--repeat 20] [--json FILE]
+    PYTHONPATH=shared python -m tests.benchmarks.bench_gpu [--repeat 20] [--only v2] [--json FILE]
 
 Needs torch, numpy and safetensors only. Medians of the time between two synchronised clocks, after two runs that do
 not count; the frames lie on the device already. For our own network the whole of ``predict`` counts, for V1 and V2
@@ -147,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=20)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", default="", help="networks whose names contain this")
     parser.add_argument("--exact", action="store_true", help="float32 convolutions without TF32")
     options = parser.parse_args()
     if not torch.cuda.is_available():
@@ -154,7 +155,7 @@ def main() -> None:
     torch.backends.cudnn.allow_tf32 = not options.exact
     print(torch.cuda.get_device_name(), f"torch {torch.__version__}", "exact float32" if options.exact else "TF32")
     found = []
-    for name, label, make in jobs():
+    for name, label, make in (job for job in jobs() if options.only in job[0]):
         for row in rows(name, label, make, options.repeat, compare=label != "3840x2160"):
             apart = "" if row.mean is None else f"  alpha off {row.mean:.1e} mean, {row.worst:.1e} worst"
             print(
