@@ -106,6 +106,7 @@ class FrameSolver:
         """After a frame that ran out of memory: gives back what it and the shots before it took."""
         self._memory_warnings()
         self._clean_plates.clear()
+        self._pipeline.forget()
         give_back(self.device)
 
     def solve(self, job: FrameJob, check: Check, begun: Begun) -> Callable[[], Finished]:
