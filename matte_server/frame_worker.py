@@ -64,7 +64,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     # The server's standard output belongs to its readiness line.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
-    line = _Line(pipe)
+    line = Line(pipe)
     try:
         solver = _solver(settings)
     except Exception as error:
@@ -72,7 +72,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
         trouble = trouble_of(error)
         line.say(Unfit(trouble.code, trouble.message, trouble.hint))
         return
-    desk = _Desk(solver, line)
+    desk = Desk(solver, line)
     try:
         line.say(solver.ready())
         while True:
@@ -90,7 +90,7 @@ def _solver(settings: WorkerSettings) -> FrameSolver:
     return FrameSolver.create(settings)
 
 
-class _Line:
+class Line:
     """The worker's end of the pipe: one thread listens, two speak."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -120,11 +120,11 @@ class _Line:
         return check
 
 
-class _Desk:
+class Desk:
     """Computes one frame while the one before is encoded and written and one that may come next is decoded; no
     fourth one is here."""
 
-    def __init__(self, solver: FrameSolver, line: _Line) -> None:
+    def __init__(self, solver: FrameSolver, line: Line) -> None:
         self._solver = solver
         self._line = line
         self._writer = ThreadPoolExecutor(1, "writer")
@@ -133,13 +133,19 @@ class _Desk:
         self._ahead: tuple[int, Future[Inputs]] | None = None
         self._is_short = threading.Event()
 
+    @property
+    def reading(self) -> bool:
+        """Whether a frame is being read ahead of its turn just now."""
+        return self._ahead is not None and not self._ahead[1].done()
+
     def aside(self, order: bytes) -> bool:
         """Does what is no frame to compute, and says whether it was that: a picture to read ahead, or one that is
         not wanted any more."""
         if order.startswith(AHEAD):
             self._read_ahead(decode_job(order[len(AHEAD) :]))
         elif order.startswith(CANCEL):
-            self._claim(int(order[len(CANCEL) :]))
+            if reading := self._claim(int(order[len(CANCEL) :])):
+                reading.cancel()
         else:
             return False
         return True

@@ -507,9 +507,9 @@ class Service:
                 self._pool.read_ahead(worker, frame.job)
 
     def _next(self) -> _Frame | None:
-        """The frame whose turn it is; None while one needs the memory to itself, or has to wait for it."""
+        """The frame whose turn it is; None while one needs the worker to itself, or has to wait for it."""
         running = [frame for frame in self._by_number.values() if frame.running]
-        if any(frame.alone for frame in running) or (self._alone and running):
+        if any(frame.alone or frame.again for frame in running) or (self._alone and running):
             return None
         return self._alone.popleft() if self._alone else self._queue.pop(self._fetches)
 
