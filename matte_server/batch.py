@@ -30,7 +30,7 @@ from matte_link.options import MatteOptions
 from . import exr
 from .core.image import SCENE_LINEAR
 from .errors import MatteError
-from .outputs import MovieReport, comp_stamp, sweep, write_comp, write_matte, write_movies
+from .outputs import Leftovers, MovieReport, comp_stamp, write_comp, write_matte, write_movies
 from .pictures import Pictures, Sent
 from .plate_solve import PlateSolve, facts_of
 from .shot import Camera, Shot, ShotFrame, Sources, plan_shot
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 # Read and waiting to be sent; sent and not yet answered; answered and not yet on disk.
-FRAMES_AHEAD, FRAMES_UNDER_WAY, FRAMES_BEHIND = 3, 3, 3
+FRAMES_AHEAD, FRAMES_UNDER_WAY, FRAMES_BEHIND = 3, 4, 3
 _READERS, _WRITERS = 2, 2
 _LOOK_S = 0.02
 
@@ -133,6 +133,7 @@ class _Runner:
         self._tools = tools
         self._model = _model_of(shot.options, server)
         self._version = server.version
+        self._leftovers = Leftovers()
         self._reports: dict[int, FrameReport] = {}
         self._preparing: deque[Future[_Ready | FrameReport]] = deque()
         self._under_way: dict[str, _UnderWay] = {}
@@ -214,7 +215,7 @@ class _Runner:
     def _prepared(self, frame: ShotFrame) -> _Ready | FrameReport:
         for path in (frame.output, frame.comp):
             if path is not None:
-                sweep(path)
+                self._leftovers.sweep(path)
         ready = self._ready(frame)
         if not frame.output.exists() or self._shot.overwrite:
             return ready

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -39,14 +40,15 @@ _LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, eq=False)
-class _Inputs:
-    """One frame's pictures in scene-linear light; the space that the plate's file is in, by its own tags; and the
-    one that the result is wanted in."""
+class Inputs:
+    """One frame's pictures in scene-linear light; the space that the plate's file is in, by its own tags; the one
+    that the result is wanted in; and the seconds that reading took."""
 
     pair: PlatePair
     guides: Guides
     own: str
     returned: str
+    seconds: float
 
 
 class _Stages:
@@ -60,9 +62,11 @@ class _Stages:
         self._marks.append((stage, time.perf_counter()))
         self._begun(stage, done, len(STAGES) + 2)
 
-    def seconds(self) -> dict[str, float]:
+    def seconds(self, read: float) -> dict[str, float]:
+        """By stage; ``read``: what reading took, which may have been before the frame's turn."""
         ends = [at for _, at in self._marks[1:]] + [time.perf_counter()]
-        return {stage: round(end - at, 4) for (stage, at), end in zip(self._marks, ends, strict=True)}
+        took = {stage: round(end - at, 4) for (stage, at), end in zip(self._marks, ends, strict=True)}
+        return {**took, "read": round(read, 4)}
 
 
 class FrameSolver:
@@ -82,6 +86,10 @@ class FrameSolver:
         self._roots = roots
         self._pipeline = pipeline
         self._clean_plates: OrderedDict[tuple[str, ...], Image] = OrderedDict()
+        # Frames are read on two threads: the one whose turn it is, and the one that may come next.
+        self._lock = threading.Lock()
+        self.was_short = False
+        """Whether memory ran out for a frame, or was only enough because it was used more sparingly."""
 
     @staticmethod
     def create(settings: WorkerSettings) -> FrameSolver:
@@ -105,17 +113,22 @@ class FrameSolver:
     def recover(self) -> None:
         """After a frame that ran out of memory: gives back what it and the shots before it took."""
         self._memory_warnings()
-        self._clean_plates.clear()
+        self.was_short = True
+        with self._lock:
+            self._clean_plates.clear()
+        self._pipeline.forget()
         give_back(self.device)
 
-    def solve(self, job: FrameJob, check: Check, begun: Begun) -> Callable[[], Finished]:
+    def solve(
+        self, job: FrameJob, inputs_of: Callable[[], Inputs], check: Check, begun: Begun
+    ) -> Callable[[], Finished]:
         """One frame up to its pixels; what is returned encodes and writes them, and may run beside the next frame.
-        Both raise ``MatteError``, ``MatteCancelled`` and whatever else goes wrong."""
+        ``inputs_of`` brings what :meth:`read` read. Both raise ``MatteError``, ``MatteCancelled`` and whatever else
+        goes wrong."""
         request = job.request
-        self._check_paths(request)
         stages = _Stages(begun)
         stages.begin("read", 0)
-        inputs = self._read(job)
+        inputs = inputs_of()
         check()
         result = self._pipeline.solve(
             inputs.pair,
@@ -125,9 +138,10 @@ class FrameSolver:
             progress=lambda stage, done, total: stages.begin(stage, done + 1),
             given=_given_alignment(request),
         )
-        seconds = stages.seconds()
+        seconds = stages.seconds(inputs.seconds)
         figures = {**result.diagnostics, "colourspace": inputs.returned}
         if short := self._memory_warnings():
+            self.was_short = True
             figures["warnings"] = [*cast(list[str], figures["warnings"]), *short]
         stages.begin("write", len(STAGES) + 1)
         own, returned = inputs.own, inputs.returned
@@ -145,7 +159,10 @@ class FrameSolver:
 
     # -- inputs
 
-    def _read(self, job: FrameJob) -> _Inputs:
+    def read(self, job: FrameJob) -> Inputs:
+        """The frame's pictures, decoded. May run beside another frame; raises as :meth:`solve` does."""
+        began = time.perf_counter()
+        self._check_paths(job.request)
         request, options = job.request, job.request.options
         plate = self._picture(job, "plate", request.plate_layer or options.layer)
         said = _said_space(request)
@@ -157,7 +174,7 @@ class FrameSolver:
         if options.output_colourspace != "auto":
             returned = resolve(options.output_colourspace)
         pair = PlatePair(linear, self._clean_plate(job, plate.colourspace, said))
-        return _Inputs(pair, guides, plate.colourspace, returned)
+        return Inputs(pair, guides, plate.colourspace, returned, time.perf_counter() - began)
 
     def _clean_plate(self, job: FrameJob, plates_own: str, said: str) -> Image:
         """Decoded and made linear once a shot: hosts send the same one with every frame. What was ``said`` of
@@ -174,18 +191,20 @@ class FrameSolver:
             said,
             options.ocio_config,
         )
-        if key[0] and key in self._clean_plates:
-            self._clean_plates.move_to_end(key)
-            return self._clean_plates[key]
+        with self._lock:
+            if key[0] and key in self._clean_plates:
+                self._clean_plates.move_to_end(key)
+                return self._clean_plates[key]
         image = self._picture(job, "clean_plate", layer)
         space = resolve(options.clean_colourspace)
         if options.clean_colourspace == "auto":
             space = said if said and image.colourspace == plates_own else image.colourspace
         linear = self._with_coverage(job, to_scene_linear(image, space, options.ocio_config))
         if key[0]:
-            self._clean_plates[key] = linear
-            while len(self._clean_plates) > _CLEAN_PLATES_KEPT:
-                self._clean_plates.popitem(last=False)
+            with self._lock:
+                linear = self._clean_plates.setdefault(key, linear)
+                while len(self._clean_plates) > _CLEAN_PLATES_KEPT:
+                    self._clean_plates.popitem(last=False)
         return linear
 
     def _with_coverage(self, job: FrameJob, clean: Image) -> Image:

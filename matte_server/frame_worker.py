@@ -1,11 +1,12 @@
-"""The inference process: takes one frame after another from its pipe until the pipe closes, and encodes each while
-the next one is computed.
+"""The inference process: takes one frame after another from its pipe until the pipe closes. While one is computed,
+the one before it is encoded, and the pictures of the one that is likely next are decoded.
 
 Nothing heavy is imported at the top, because the server imports this module to start the process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -20,10 +21,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .errors import MatteCancelled
 from .failures import trouble_of
-from .worker_link import Alive, Begun, Computed, Failed, Finished, FrameJob, Said, Unfit, decode_job, encode_said
+from .worker_link import (
+    AHEAD,
+    CANCEL,
+    Alive,
+    Begun,
+    Computed,
+    Failed,
+    Finished,
+    FrameJob,
+    Said,
+    Unfit,
+    decode_job,
+    encode_said,
+)
 
 if TYPE_CHECKING:
-    from .frame_solver import FrameSolver
+    from .frame_solver import FrameSolver, Inputs
 
 log = logging.getLogger(__name__)
 _ALIVE_S = 1.0
@@ -50,7 +64,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     # The server's standard output belongs to its readiness line.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
-    line = _Line(pipe)
+    line = Line(pipe)
     try:
         solver = _solver(settings)
     except Exception as error:
@@ -58,12 +72,12 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
         trouble = trouble_of(error)
         line.say(Unfit(trouble.code, trouble.message, trouble.hint))
         return
-    desk = _Desk(solver, line)
+    desk = Desk(solver, line)
     try:
         line.say(solver.ready())
         while True:
             order = pipe.recv_bytes()
-            if not order.startswith(b"cancel "):
+            if not desk.aside(order):
                 desk.take(decode_job(order))
     except _HUNG_UP:
         log.debug("The server closed the pipe.")
@@ -76,7 +90,7 @@ def _solver(settings: WorkerSettings) -> FrameSolver:
     return FrameSolver.create(settings)
 
 
-class _Line:
+class Line:
     """The worker's end of the pipe: one thread listens, two speak."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -87,14 +101,17 @@ class _Line:
         with self._lock:
             self._pipe.send_bytes(encode_said(said))
 
-    def checker(self, number: int) -> Callable[[], None]:
-        """What the pipeline calls between stages and tiles: raises where the frame was cancelled."""
+    def checker(self, number: int, aside: Callable[[bytes], bool]) -> Callable[[], None]:
+        """What the pipeline calls between stages and tiles: raises where the frame was cancelled, and passes on
+        what else the server orders meanwhile."""
         said_at = time.monotonic()
 
         def check() -> None:
             nonlocal said_at
             while self._pipe.poll(0):
-                if self._pipe.recv_bytes() == b"cancel %d" % number:
+                order = self._pipe.recv_bytes()
+                aside(order)
+                if order == CANCEL + b"%d" % number:
                     raise MatteCancelled
             if time.monotonic() - said_at > _ALIVE_S:
                 said_at = time.monotonic()
@@ -103,20 +120,68 @@ class _Line:
         return check
 
 
-class _Desk:
-    """Computes one frame while the one before is encoded and written; no third one is here."""
+class Desk:
+    """Computes one frame while the one before is encoded and written and one that may come next is decoded; no
+    fourth one is here."""
 
-    def __init__(self, solver: FrameSolver, line: _Line) -> None:
+    def __init__(self, solver: FrameSolver, line: Line) -> None:
         self._solver = solver
         self._line = line
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: Future[None] | None = None
+        self._reader = ThreadPoolExecutor(1, "reader")
+        self._ahead: tuple[int, Future[Inputs]] | None = None
         self._is_short = threading.Event()
+
+    @property
+    def reading(self) -> bool:
+        """Whether a frame is being read ahead of its turn just now."""
+        return self._ahead is not None and not self._ahead[1].done()
+
+    def aside(self, order: bytes) -> bool:
+        """Does what is no frame to compute, and says whether it was that: a picture to read ahead, or one that is
+        not wanted any more."""
+        if order.startswith(AHEAD):
+            self._read_ahead(decode_job(order[len(AHEAD) :]))
+        elif order.startswith(CANCEL):
+            if reading := self._claim(int(order[len(CANCEL) :])):
+                reading.cancel()
+        else:
+            return False
+        return True
+
+    def _read_ahead(self, job: FrameJob) -> None:
+        self._drop_ahead()
+        # Memory that was short once is so again for frames of this kind.
+        if not self._solver.was_short:
+            self._ahead = job.number, self._reader.submit(self._solver.read, job)
+
+    def _claim(self, number: int) -> Future[Inputs] | None:
+        """What is read ahead, where it is that frame's: it is then no longer here."""
+        if self._ahead is None or self._ahead[0] != number:
+            return None
+        (_, reading), self._ahead = self._ahead, None
+        return reading
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead[1].cancel()
+            self._ahead = None
+
+    def _inputs(self, job: FrameJob) -> Inputs:
+        """The frame's pictures. Whatever went wrong ahead of its turn goes wrong again here, or does not matter."""
+        reading = self._claim(job.number)
+        # One that has not begun yet is read here and now.
+        if reading is not None and not reading.cancel():
+            with contextlib.suppress(Exception):
+                return reading.result()
+        return self._solver.read(job)
 
     def take(self, job: FrameJob) -> None:
         """One frame, until it is computed and the one before it is written."""
         if self._is_short.is_set():
             self._wait()
+            self._drop_ahead()
             self._is_short.clear()
             self._solver.recover()
         write = self._tried(job, lambda: self._computed(job))
@@ -132,13 +197,13 @@ class _Desk:
             writing.result()
 
     def _computed(self, job: FrameJob) -> Callable[[], Finished]:
-        check = self._line.checker(job.number)
+        check = self._line.checker(job.number, self.aside)
 
         def begun(stage: str, done: int, total: int) -> None:
             self._line.say(Begun(job.number, stage, done, total))
             check()
 
-        return self._solver.solve(job, check, begun)
+        return self._solver.solve(job, lambda: self._inputs(job), check, begun)
 
     def _write(self, job: FrameJob, write: Callable[[], Finished]) -> None:
         finished = self._tried(job, write)

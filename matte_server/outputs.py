@@ -35,21 +35,27 @@ class MovieReport:
     message: str = ""
 
 
-def sweep(path: Path) -> None:
-    """Removes what an interrupted run left under a temporary name of this very file."""
-    if not path.parent.is_dir():
-        return
-    mark = r"\.[0-9a-f]{8}\.tmp"
-    ours = re.compile(
-        rf"\.(?:{re.escape(path.name)}{mark}|{re.escape(path.stem)}{mark}{re.escape(path.suffix)})\Z"
-    )
-    for entry in path.parent.glob(f".{_no_glob(path.stem)}*.tmp*"):
-        if ours.match(entry.name):
-            entry.unlink(missing_ok=True)
+class Leftovers:
+    """What interrupted runs left under temporary names. A folder is looked through once, when it is first asked
+    for: looking again for each frame would cost a long shot more than a short one."""
 
+    def __init__(self) -> None:
+        self._found: dict[Path, tuple[Path, ...]] = {}
 
-def _no_glob(text: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", text)
+    def sweep(self, path: Path) -> None:
+        """Removes what bears a temporary name of this very file."""
+        folder = path.parent
+        if folder not in self._found:
+            self._found[folder] = tuple(folder.glob(".*.tmp*"))
+        if not self._found[folder]:
+            return
+        mark = r"\.[0-9a-f]{8}\.tmp"
+        ours = re.compile(
+            rf"\.(?:{re.escape(path.name)}{mark}|{re.escape(path.stem)}{mark}{re.escape(path.suffix)})\Z"
+        )
+        for entry in self._found[folder]:
+            if ours.match(entry.name):
+                entry.unlink(missing_ok=True)
 
 
 def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: Pictures) -> None:
@@ -116,7 +122,7 @@ def write_movies(shot: Shot, pictures: Pictures, said: Callable[[str], None]) ->
 
 def _write_movie(shot: Shot, kind: str, path: Path, pictures: Pictures) -> MovieReport:
     try:
-        sweep(path)
+        Leftovers().sweep(path)
         mark = _movie_stamp(shot, kind, pictures)
         if path.exists() and not shot.overwrite:
             if comment_of(path) == mark:

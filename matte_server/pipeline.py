@@ -59,6 +59,24 @@ class _Solved:
     band: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A clean plate as an alignment brought it onto a plate's window: 1 x 3 and 1 x 1 x H x W."""
+
+    clean: Image
+    window: Window
+    alignment: Alignment
+    pixels: Tensor
+    coverage: Tensor
+
+    def serves(self, clean: Image, window: Window, alignment: Alignment) -> bool:
+        """Whether placing this clean plate there would give the same again."""
+        mine = self.alignment
+        same_light = mine.gain == alignment.gain and mine.offset == alignment.offset
+        same_place = self.window == window and np.array_equal(mine.transform, alignment.transform)
+        return self.clean is clean and same_place and same_light
+
+
 @dataclass(frozen=True)
 class _Stages:
     """Says which stage begins, after asking whether anybody still wants the frame."""
@@ -78,6 +96,12 @@ class MattePipeline:
         self.device = device
         self._load = load
         self._models: OrderedDict[tuple[str, str], MattingModel] = OrderedDict()
+        # In a locked shot each frame asks for the clean plate of the frame before, at the same place.
+        self._placed: _Placed | None = None
+
+    def forget(self) -> None:
+        """Lets go of the last frame's clean plate, where memory is short."""
+        self._placed = None
 
     def solve(
         self,
@@ -153,7 +177,21 @@ class MattePipeline:
         )
 
     def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
-        window = plate.data_window
+        placed = self._place(clean, plate.data_window, alignment)
+        return FrameTensors(
+            self._tensor(plate.rgb),
+            placed.pixels,
+            placed.coverage,
+            self._guide(plate, guides.core),
+            self._guide(plate, guides.holdout),
+        )
+
+    def _place(self, clean: Image, window: Window, alignment: Alignment) -> _Placed:
+        """The clean plate on a plate's window, its exposure matched. Nobody writes into what is kept."""
+        if self._placed is not None and self._placed.serves(clean, window, alignment):
+            return self._placed
+        # Not beside the one before: together they would be the most that the frame takes.
+        self._placed = None
         matrix = self._matrix(alignment.transform, window, clean.data_window)
         warped, covered = warp(self._tensor(clean.rgb), matrix, window.height, window.width)
         if KNOWN in clean.channels:
@@ -162,13 +200,8 @@ class MattePipeline:
             covered = covered * (known > _WHOLLY_KNOWN)
         gain = torch.tensor(alignment.gain, device=self.device).view(1, 3, 1, 1)
         offset = torch.tensor(alignment.offset, device=self.device).view(1, 3, 1, 1)
-        return FrameTensors(
-            self._tensor(plate.rgb),
-            warped * gain + offset,
-            covered,
-            self._guide(plate, guides.core),
-            self._guide(plate, guides.holdout),
-        )
+        self._placed = _Placed(clean, window, alignment, warped * gain + offset, covered)
+        return self._placed
 
     def _guide(self, plate: Image, guide: Image | None) -> Tensor | None:
         """A guide on the plate's window; black where it does not reach."""
@@ -276,7 +309,8 @@ def _foreground(
 
 def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
     def image(tensor: Tensor, channels: tuple[str, ...]) -> Image:
-        pixels = np.ascontiguousarray(tensor[0].permute(1, 2, 0).cpu().numpy(), np.float32)
+        # A view: who writes it puts the channels into the file's order, and most results are not written.
+        pixels = np.asarray(tensor[0].permute(1, 2, 0).cpu().numpy(), np.float32)
         return replace(plate, pixels=pixels, channels=channels, premultiplied=False)
 
     return MatteResult(

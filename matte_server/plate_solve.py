@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from matte_link.job import write_atomically
 
-from .core.align import Alignment, align
+from .core.align import Alignment, CleanDetails, align
 from .core.image import Image
 from .core.placement import as_facts, from_facts, with_exposure
 from .core.shot_solve import REPAIRED, believed, is_evidence, locked_alignment, neighbours, same_exposure
@@ -32,7 +32,8 @@ from .shot import Shot, ShotFrame
 FORMAT = "cleanplate plate solve"
 FORMAT_VERSION = 1
 SAMPLES = 7
-_SAVED_EVERY = 16
+_SAVED_EVERY, _SAVED_PART = 16, 4
+"""Frames after which the file is saved: at least so many, and so large a part of those that are done."""
 _SAMPLERS = 2
 """Threads that measure the samples; each holds a plate and a clean plate."""
 _SETTINGS = ("align", "match_exposure", "colourspace", "clean_colourspace", "ocio_config")
@@ -45,6 +46,14 @@ class _Estimate:
     alignment: Alignment
     window: Window
     key: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Clean:
+    """A clean plate in which every value is finite, and what alignment sees in it."""
+
+    image: Image
+    details: CleanDetails
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +81,7 @@ class PlateSolve:
         self._known = {} if self._given else _read_known(shot.solve_file)
         self._measured: dict[int, Future[_Estimate]] = {}
         self._verdict: Future[_Verdict] | None = None
-        self._cleans: dict[str, Image] = {}
+        self._cleans: dict[str, _Clean] = {}
         self._used: dict[int, Alignment] = {}
         self._unsaved = 0
         self._lock = threading.Lock()
@@ -90,7 +99,8 @@ class PlateSolve:
         with self._lock:
             self._used[frame.frame] = found
             self._unsaved += 1
-            full = self._unsaved >= _SAVED_EVERY
+            # A save writes every frame: ever rarer, it stays the same small part of a frame's cost.
+            full = self._unsaved >= max(_SAVED_EVERY, len(self._used) // _SAVED_PART)
         if full:
             self.save()
         return found
@@ -140,8 +150,8 @@ class PlateSolve:
 
     def _exposed(self, frame: ShotFrame, locked: Alignment) -> Alignment:
         """A locked camera whose exposure changes: the shot's transform, this frame's gain."""
-        plate, clean = (_finite(picture) for picture in self._pair(frame))
-        return with_exposure(locked, plate, clean)
+        plate, clean = self._pair(frame)
+        return with_exposure(locked, plate, clean.image)
 
     # -- one frame
 
@@ -173,24 +183,26 @@ class PlateSolve:
         if known is not None and known.key == key:
             return known
         options = self._shot.options
-        # NaN and infinity are the server's to refuse; here they are only not looked at.
-        plate, clean = (_finite(picture) for picture in self._pair(frame))
-        found = align(plate, clean, options.align)
+        plate, clean = self._pair(frame)
+        found = align(plate, clean.image, options.align, clean.details)
         if options.match_exposure:
-            found = with_exposure(found, plate, clean)
-        return _Estimate(found, clean.data_window, key)
+            found = with_exposure(found, plate, clean.image)
+        return _Estimate(found, clean.image.data_window, key)
 
-    def _pair(self, frame: ShotFrame) -> tuple[Image, Image]:
+    def _pair(self, frame: ShotFrame) -> tuple[Image, _Clean]:
+        """NaN and infinity are the server's to refuse; here they are only not looked at."""
         plate, read_clean = self._pictures.pair(frame)
         digest = self._pictures.digest(frame, "clean_plate") + plate.colourspace
         with self._lock:
             clean = self._cleans.get(digest)
         if clean is None:
-            clean = read_clean()
+            image = _finite(read_clean())
+            clean = _Clean(image, CleanDetails(image))
             with self._lock:
                 # Of a clean plate sequence only the last one is kept.
+                clean = self._cleans.get(digest, clean)
                 self._cleans = {digest: clean}
-        return plate, clean
+        return _finite(plate), clean
 
     def _key(self, frame: ShotFrame) -> str:
         digests = [self._pictures.digest(frame, role) for role in ("plate", "clean_plate")]

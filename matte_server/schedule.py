@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -47,6 +48,18 @@ class _Round(Generic[Item]):
         if not line:
             del self._lines[client]
         return True
+
+    def replace(self, client: Key, item: Item, other: Item) -> bool:
+        line = self._lines.get(client, deque())
+        if item not in line:
+            return False
+        line[line.index(item)] = other
+        return True
+
+    def upcoming(self, may_go: Callable[[Key], bool]) -> Iterator[Item]:
+        lines = [line for client, line in self._lines.items() if may_go(client)]
+        for turn in zip_longest(*lines):
+            yield from (item for item in turn if item is not None)
 
     def ahead_of_last(self, client: Key) -> int:
         """How many items go before the last one of ``client``."""
@@ -109,6 +122,16 @@ class FairQueue(Generic[Item]):
                 self._since_batch = self._since_batch + 1 if round_ is self._interactive else 0
                 return item
         return None
+
+    def upcoming(self, may_go: Callable[[Key], bool] = lambda client: True) -> Iterator[Item]:
+        """The items in the order in which they will go, as things stand; nothing is taken."""
+        yield from self._interactive.upcoming(may_go)
+        yield from self._batch.upcoming(may_go)
+
+    def exchange(self, client: Key, item: Item, waiting: Item) -> bool:
+        """Puts an item just popped into the place of another batch item of the same client; whether that was there
+        to go instead."""
+        return self._batch.replace(client, waiting, item)
 
     def remove(self, client: Key, item: Item) -> bool:
         """Takes an item out of its line; whether it was there."""

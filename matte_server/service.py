@@ -6,7 +6,8 @@ The rules:
   where it is, or is answered again from a short memory. With other content it is refused.
 * Nothing grows: each client has a limit of waiting frames, all together have one, pictures have a budget in
   bytes. Beyond it the answer is ``busy``, and the client asks again later.
-* A frame whose worker died fails with a code and is not tried again: it may be what killed it.
+* A frame whose worker died fails with a code and is not tried again: it may be what killed it. Only where that
+  worker was also reading another one ahead of its turn, both are computed once more, each by itself.
 * A frame that ran out of memory is computed once more, while no other frame is under way, before it fails.
 * Where no matting process can be started, frames fail with the reason instead of waiting for ever.
 * A client that does not fetch its results gets no further ones computed.
@@ -95,6 +96,8 @@ class Pool(Protocol):
 
     def submit(self, worker: int, job: FrameJob) -> None: ...
 
+    def read_ahead(self, worker: int, job: FrameJob) -> None: ...
+
     def cancel(self, number: int) -> None: ...
 
 
@@ -112,7 +115,9 @@ class _Frame:
     alone: bool = False
     """Ran out of memory once; now it runs while no other frame does."""
     again: bool = False
-    """Its worker died while it was being written and another frame was computed; it is computed once more."""
+    """Its worker died while it had another frame too, which may be to blame; it is computed once more."""
+    ahead: bool = False
+    """A worker was told to read it ahead of its turn, whatever became of that."""
 
     @property
     def id(self) -> str:
@@ -304,6 +309,8 @@ class Service:
             if frame in self._alone:
                 self._alone.remove(frame)
             self._queue.remove(frame.client, frame)
+            if frame.ahead:
+                self._pool.cancel(frame.job.number)
             self._forget(frame)
 
     def client_lost(self, client: Client) -> Iterator[Outgoing]:
@@ -319,17 +326,30 @@ class Service:
 
     def worker_event(self, what: Said | Died) -> Iterator[Outgoing]:
         """Handles what a worker said; yields what to send."""
+        suspect = isinstance(what, Died) and self._was_ahead(what)
         if isinstance(what, Died):
             for lost in [self._by_number[number] for number in what.writing if number in self._by_number]:
-                yield from self._lost_in_writing(lost, what)
+                yield from self._lost_with_another(lost, what)
         frame = self._by_number.get(getattr(what, "number", 0))
-        if frame:
+        if frame and isinstance(what, Died) and suspect:
+            yield from self._lost_with_another(frame, what)
+        elif frame:
             yield from self._frame_event(frame, what)
         if isinstance(what, Died) and (words := self._hopeless()):
             yield from self._give_up(words)
         yield from self._dispatch()
 
-    def _lost_in_writing(self, frame: _Frame, died: Died) -> Iterator[Outgoing]:
+    def _was_ahead(self, died: Died) -> bool:
+        """Whether a frame that was read ahead may be what killed the worker. It then waits for a turn by itself, so
+        that it takes no other one with it a second time. Reading is not what a hung worker waits for."""
+        frame = self._by_number.get(died.ahead)
+        if died.code != "worker_died" or frame is None or not self._queue.remove(frame.client, frame):
+            return False
+        frame.again = True
+        self._alone.append(frame)
+        return True
+
+    def _lost_with_another(self, frame: _Frame, died: Died) -> Iterator[Outgoing]:
         """Most often it was the other frame that killed the worker: this one is computed again, once."""
         if frame.again or not frame.wanted:
             yield from self._frame_event(frame, died)
@@ -337,7 +357,7 @@ class Service:
         frame.running, frame.again = False, True
         self._spool.remove_result(frame.job.result)
         self._alone.append(frame)
-        journal.note("lost in writing", logging.WARNING, client=_shown(frame.client), id=frame.id, then="again")
+        journal.note("lost with another", logging.WARNING, client=_shown(frame.client), id=frame.id, then="again")
 
     def _hopeless(self) -> str:
         """Why nothing can be computed here, where every matting process keeps ending before it is ready."""
@@ -457,15 +477,39 @@ class Service:
         while (worker := self._pool.idle()) is not None:
             frame = self._next()
             if frame is None:
-                return
+                break
+            frame = self._read_already(worker, frame)
             frame.running = True
             self._pool.submit(worker, frame.job)
             yield frame.client, Progress(frame.id, "start", 0, 1)
+        self._read_ahead()
+
+    def _read_already(self, worker: int, frame: _Frame) -> _Frame:
+        """The batch frame that this worker read ahead, where it may as well go instead of its client's next one."""
+        mine = self._by_number.get(self._pool.states[worker].ahead)
+        is_own = frame.again or frame.alone or frame.job.request.priority == "interactive"
+        if mine is None or mine is frame or is_own or mine.client != frame.client:
+            return frame
+        return mine if self._queue.exchange(frame.client, frame, mine) else frame
+
+    def _read_ahead(self) -> None:
+        """Lets each worker that computes a frame read one that will probably be next."""
+        running = (frame for frame in self._by_number.values() if frame.running)
+        if self._alone or any(frame.alone or frame.again for frame in running):
+            return
+        for worker, state in enumerate(self._pool.states):
+            if state.ready and state.job and not state.ahead:
+                waiting = self._queue.upcoming(self._fetches)
+                frame = next((frame for frame in waiting if not frame.ahead), None)
+                if frame is None:
+                    return
+                frame.ahead = True
+                self._pool.read_ahead(worker, frame.job)
 
     def _next(self) -> _Frame | None:
-        """The frame whose turn it is; None while one needs the memory to itself, or has to wait for it."""
+        """The frame whose turn it is; None while one needs the worker to itself, or has to wait for it."""
         running = [frame for frame in self._by_number.values() if frame.running]
-        if any(frame.alone for frame in running) or (self._alone and running):
+        if any(frame.alone or frame.again for frame in running) or (self._alone and running):
             return None
         return self._alone.popleft() if self._alone else self._queue.pop(self._fetches)
 

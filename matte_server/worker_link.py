@@ -15,6 +15,10 @@ from typing import Any, cast
 from matte_link.messages import Inline, Matte, OnDisk
 from matte_link.wire import decode, encode
 
+AHEAD = b"ahead "
+"""Before a job: its pictures may be decoded while another frame is computed."""
+CANCEL = b"cancel "
+"""Before a job's number."""
 ROLES = ("plate", "clean_plate", "core", "holdout")
 
 

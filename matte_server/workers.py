@@ -23,7 +23,20 @@ from pathlib import Path
 from . import journal
 from .frame_worker import WorkerSettings, run_worker
 from .starting import LIMIT_S, Starting
-from .worker_link import Begun, Computed, Failed, Finished, FrameJob, Ready, Said, Unfit, decode_said, encode_job
+from .worker_link import (
+    AHEAD,
+    CANCEL,
+    Begun,
+    Computed,
+    Failed,
+    Finished,
+    FrameJob,
+    Ready,
+    Said,
+    Unfit,
+    decode_said,
+    encode_job,
+)
 
 _LONGEST_BACKOFF_S = 30.0
 _STEADY_S = 60.0
@@ -32,12 +45,14 @@ _TICK_S = 0.5
 
 @dataclass(frozen=True)
 class Died:
-    """The process is gone, and with it the frame that it computed (0: none) and those it was writing."""
+    """The process is gone, and with it the frame that it computed (0: none) and those it was writing. ``ahead``:
+    the one that it was reading or had read ahead of its turn (0: none)."""
 
     number: int
     code: str
     reason: str
     writing: tuple[int, ...] = ()
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,8 @@ class WorkerState:
     """The frame that it computes."""
     writing: set[int] = field(default_factory=set)
     """Frames that are computed and not yet written."""
+    ahead: int = 0
+    """The frame that it was told to read ahead of its turn."""
     stage: str = ""
     since: float = 0.0
     frames: int = 0
@@ -133,8 +150,9 @@ class WorkerPool:
             state.frames += 1
         elif isinstance(what, Died):
             # The loop knows better which frame is lost: it may have handed one to a process already dead.
-            what = replace(what, number=state.job, writing=tuple(sorted(state.writing)))
+            what = replace(what, number=state.job, writing=tuple(sorted(state.writing)), ahead=state.ahead)
             state.writing.clear()
+            state.ahead = 0
             state.failed_starts, state.last_words = state.failed_starts + (not state.ready), what.reason
             state.job, state.stage, state.ready = 0, "", False
             state.deaths += 1
@@ -159,13 +177,23 @@ class WorkerPool:
         """Gives an idle worker a frame."""
         state = self.states[worker]
         state.job, state.since = job.number, time.monotonic()
+        if state.ahead == job.number:
+            state.ahead = 0
         self._watchers[worker].tell(encode_job(job), job.number)
 
+    def read_ahead(self, worker: int, job: FrameJob) -> None:
+        """Lets a busy worker decode a frame that it has not been given yet. A hint: it may be given another one
+        next, and this one to another worker."""
+        self.states[worker].ahead = job.number
+        self._watchers[worker].tell(AHEAD + encode_job(job))
+
     def cancel(self, number: int) -> None:
-        """Tells whoever has frame ``number`` to leave it at the next check."""
+        """Tells whoever has frame ``number``, or reads it ahead, to leave it at the next check."""
         for worker, state in enumerate(self.states):
-            if state.job == number:
-                self._watchers[worker].tell(b"cancel %d" % number)
+            if number in (state.job, state.ahead):
+                self._watchers[worker].tell(CANCEL + b"%d" % number)
+            if state.ahead == number:
+                state.ahead = 0
 
     def close(self) -> None:
         """Ends all workers, at once."""

@@ -10,7 +10,9 @@ Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -23,6 +25,9 @@ from .window import Window
 Matrix = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.intp]
+_Features = tuple[Points, Float32]
+"""Places in pixels, n x 2, and what is there, n x 128."""
 
 WORKING_SIDE = 1000
 _FEATURES = 2000
@@ -61,16 +66,43 @@ class Alignment:
     warnings: tuple[str, ...] = ()
 
 
-def align(plate: Image, clean: Image, mode: str) -> Alignment:
+class CleanDetails:
+    """What a clean plate shows, whatever plate it is compared with: worked out once for all the frames of a shot.
+    May be asked by several threads."""
+
+    def __init__(self, clean: Image) -> None:
+        self._clean = clean
+        self._features: dict[float, _Features] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def light(self) -> Float32:
+        """Brightness, scene-linear: h x w."""
+        return _light(self._clean)
+
+    @cached_property
+    def grey(self) -> Grey:
+        """What features are found in: h x w."""
+        return _grey(self.light, _middle(self.light))
+
+    def features(self, scale: float) -> _Features:
+        """Its features at a working size, ``scale`` times its own."""
+        with self._lock:
+            if scale not in self._features:
+                self._features[scale] = _features(self.grey, scale)
+            return self._features[scale]
+
+
+def align(plate: Image, clean: Image, mode: str, details: CleanDetails | None = None) -> Alignment:
     """The alignment of ``clean`` onto ``plate``; ``mode`` is one of none, translation, homography, auto.
 
-    Both scene-linear. Never raises for lack of evidence: then the result is the display windows' own relation
-    with a warning in it.
+    Both scene-linear; ``details``: those of ``clean``, where they are there already. Never raises for lack of
+    evidence: then the result is the display windows' own relation with a warning in it.
     """
     start = display_transform(plate, clean)
     if mode == "none":
         return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window))
-    found = _estimate(plate, clean, start, mode)
+    found = _estimate(plate, clean, start, mode, details or CleanDetails(clean))
     if isinstance(found, str):
         warning = f"The clean plate was not aligned: {found}"
         return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,))
@@ -121,12 +153,12 @@ def _outline(window: Window) -> Points:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
 
 
-def _estimate(plate: Image, clean: Image, start: Matrix, mode: str) -> Alignment | str:
+def _estimate(plate: Image, clean: Image, start: Matrix, mode: str, details: CleanDetails) -> Alignment | str:
     """The alignment, or why there is none."""
-    plate_light, clean_light = _light(plate), _light(clean)
+    plate_light, clean_light = _light(plate), details.light
     middle = _middle(plate_light)
     plate_grey = _grey(plate_light, middle)
-    coarse = _coarse(plate_grey, _grey(clean_light, _middle(clean_light)))
+    coarse = _coarse(plate_grey, details)
     if isinstance(coarse, str):
         return coarse
     # Tracking works on picture coordinates of both data windows, and takes a step in brightness for a movement:
@@ -187,22 +219,24 @@ def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
     return most_frequent_ratio(behind[lit], small[lit]) if lit.any() else 1.0
 
 
-def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
+def _features(grey: Grey, scale: float) -> _Features:
+    """Places and descriptors, at the picture's size times ``scale``."""
+    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    points, words = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02).detectAndCompute(small, None)
+    places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
+    return places, np.zeros((0, 128), np.float32) if words is None else np.asarray(words, np.float32)
+
+
+def _coarse(plate: Grey, clean: CleanDetails) -> Matrix | str:
     """A homography, clean to plate in array coordinates, from features at the working size; or why none."""
-    scale = min(1.0, WORKING_SIDE / max(*plate.shape, *clean.shape))
-    small = [
-        cv2.resize(g, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else g
-        for g in (plate, clean)
-    ]
-    detector = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02)
-    (plate_points, plate_words), (clean_points, clean_words) = (detector.detectAndCompute(g, None) for g in small)
-    if plate_words is None or clean_words is None or min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
+    scale = min(1.0, WORKING_SIDE / max(*plate.shape, *clean.grey.shape))
+    (plate_points, plate_words), (clean_points, clean_words) = _features(plate, scale), clean.features(scale)
+    if min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
         return "the pictures have too few details to compare."
-    pairs = _matches(np.asarray(clean_words, np.float32), np.asarray(plate_words, np.float32))
-    if len(pairs) < _FEWEST_POINTS:
+    clean_found, plate_found = _matches(clean_words, plate_words)
+    if len(clean_found) < _FEWEST_POINTS:
         return "too few of its details are found again in the plate."
-    source = np.array([clean_points[a].pt for a, _ in pairs], np.float32)
-    target = np.array([plate_points[b].pt for _, b in pairs], np.float32)
+    source, target = clean_points[clean_found], plate_points[plate_found]
     cv2.setRNGSeed(1)
     found, mask = cv2.findHomography(
         source, target, cv2.USAC_MAGSAC, _COARSE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
@@ -214,15 +248,19 @@ def _coarse(plate: Grey, clean: Grey) -> Matrix | str:
     return np.asarray(up @ found @ np.linalg.inv(up), np.float64)
 
 
-def _matches(clean: Float32, plate: Float32) -> list[tuple[int, int]]:
-    """Pairs (clean, plate) that are each other's best and clearly better than the second best (Lowe 2004,
-    section 7.1). One matrix product compares everything with everything."""
+def _matches(clean: Float32, plate: Float32) -> tuple[Indices, Indices]:
+    """Pairs that are each other's best and clearly better than the second best (Lowe 2004, section 7.1): where
+    they stand among the clean plate's, and among the plate's. One matrix product compares everything with
+    everything."""
     squared = (clean**2).sum(1)[:, None] + (plate**2).sum(1)[None, :] - 2.0 * clean @ plate.T
     distance = np.sqrt(np.maximum(squared, 0.0))
-    best, second = np.partition(distance, 1, axis=1)[:, :2].T
     there, back = distance.argmin(axis=1), distance.argmin(axis=0)
-    good = (best < _MATCH_RATIO * second) & (back[there] == np.arange(len(clean)))
-    return [(int(a), int(there[a])) for a in np.flatnonzero(good)]
+    own = np.arange(len(clean))
+    best = distance[own, there]
+    # The second best is the best of the others.
+    distance[own, there] = np.inf
+    good = (best < _MATCH_RATIO * distance.min(axis=1)) & (back[there] == own)
+    return own[good], there[good]
 
 
 def _sane(matrix: Matrix) -> bool:

@@ -16,6 +16,7 @@ A client belongs to one thread. ``zmq`` is imported here and nowhere else in thi
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -277,7 +278,9 @@ class MatteClient:
         same = (digest for digest, kept in self._kept.items() if kept.data is data and isinstance(data, bytes))
         digest = next(same, "") or digest_of(data)
         # The latest stand last, and a clean plate sequence does not pile up here.
-        self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
+        kept = self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
+        # The same bytes read again are known by themselves the next time, without counting them up.
+        kept.data = data
         named = [item.request.clean_plate for item in self._outstanding.values()]
         in_use = {source.digest for source in named if isinstance(source, Digest)}
         for old in list(self._kept)[:-_PICTURES_KEPT]:
@@ -365,7 +368,8 @@ class MatteClient:
             self._connected = False
 
     def _pump(self, timeout_s: float) -> None:
-        ready = dict(self._poller.poll(int(timeout_s * 1000)))
+        # Rounded up: the last part of a millisecond would be spent on asking without end.
+        ready = dict(self._poller.poll(math.ceil(timeout_s * 1000)))
         if self._monitor in ready:
             self._drain_monitor()
         if self._socket in ready:

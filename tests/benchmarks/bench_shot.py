@@ -1,15 +1,16 @@
 """What a shot costs beyond its inference.
 
     python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto]
-    python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100]
+    python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100 1000]
     python -m tests.benchmarks.bench_shot breakdown [--size 2k 4k] [--frames 3]
     python -m tests.benchmarks.bench_shot clean
     python -m tests.benchmarks.bench_shot video
 
 ``efficiency``: wall time of a shot, EXR in and out, against what its frames' inference took (the server's stages
 but reading and writing), and against running that inference alone in this process, one frame after another.
-``flat``: cost per frame and resident memory of client, server and worker, short against long. ``breakdown``: where
-a frame's time goes. ``clean``: a clean plate built from a shot of known truth. ``video``: known frames through
+``flat``: cost per frame, in seconds and in the processor's, and resident memory of client, server and worker, short
+against long: in the middle of a run, and in as many runs as it takes to see enough frames. ``breakdown``: where a
+frame's time goes. ``clean``: a clean plate built from a shot of known truth. ``video``: known frames through
 each codec and back. Every figure is printed with the machine's load beside it.
 """
 
@@ -86,45 +87,77 @@ def shot_on_disk(folder: Path, size: tuple[int, int], count: int, different: int
         save(path, alpha * np.array([0.8, 0.3, 0.2]) + (1 - alpha) * behind + grain)
 
 
+_FILLING, _DRAINING = 5, 2
+"""Frames at a run's start and end that do not cost what the others do: nothing is before or behind them."""
+_FRAMES_SEEN = 200
+"""Of a length, in so many runs as it takes; ten frames alone say nothing to 5 %."""
+
+
 @dataclass
 class Run:
-    """One run of a shot: wall seconds and the largest resident sizes in MB by process."""
+    """One run of a shot: wall seconds, when each frame ended and what the processors had worked by then (seconds of
+    client, server and workers), and the largest resident sizes in MB by process."""
 
     report: ShotReport
     wall: float
     ends: list[float]
+    work: list[float]
     memory: dict[str, float]
+
+    @property
+    def steady(self) -> tuple[int, float, float]:
+        """Frames in the middle of the run, and their wall and processor seconds."""
+        middle = slice(_FILLING, len(self.ends) - _DRAINING)
+        ends, work = self.ends[middle], self.work[middle]
+        return len(ends) - 1, ends[-1] - ends[0], work[-1] - work[0]
+
+    @property
+    def worked(self) -> float:
+        """Processor seconds of the whole run."""
+        return self.work[-1] - self.work[0]
 
 
 def run(folder: Path, count: int, client: MatteClient, server: LocalServer, model: str) -> Run:
     output = folder / f"out_{time.monotonic_ns()}"
     sources = Sources(str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(output / "m.####.exr"))
     shot = plan_shot(sources, f"1-{count}", MatteOptions(model=model))
-    ends: list[float] = []
+    members = [each for group in processes(server).values() for each in group]
+    ends, work = [0.0], [worked(members)]
     began = time.perf_counter()
 
     def heard(event: object) -> None:
         if isinstance(event, FrameReport):
             ends.append(time.perf_counter() - began)
+            work.append(worked(members))
 
     with watched(server) as memory:
         report = run_shot(shot, client, heard)
     assert not report.failed, report.failed[0].message
-    return Run(report, time.perf_counter() - began, ends, memory)
+    return Run(report, time.perf_counter() - began, ends, work, memory)
+
+
+def processes(server: LocalServer) -> dict[str, list[psutil.Process]]:
+    """Who takes part in a run."""
+    parent = psutil.Process(server.pid)
+    workers = [process for process in parent.children(recursive=True) if process.memory_info().rss > 100 << 20]
+    return {"client": [psutil.Process()], "server": [parent], "workers": workers}
+
+
+def worked(members: Sequence[psutil.Process]) -> float:
+    """Processor seconds so far."""
+    return sum(sum(member.cpu_times()[:2]) for member in members)
 
 
 @contextmanager
 def watched(server: LocalServer) -> Iterator[dict[str, float]]:
     """The largest resident sizes while the block runs, in MB."""
-    parent = psutil.Process(server.pid)
-    workers = [process for process in parent.children(recursive=True) if process.memory_info().rss > 100 << 20]
-    processes = {"client": [psutil.Process()], "server": [parent], "workers": workers}
-    peaks = dict.fromkeys(processes, 0.0)
+    watched_ones = processes(server)
+    peaks = dict.fromkeys(watched_ones, 0.0)
     done = threading.Event()
 
     def look() -> None:
         while not done.wait(0.1):
-            for name, members in processes.items():
+            for name, members in watched_ones.items():
                 peaks[name] = max(peaks[name], sum(member.memory_info().rss for member in members) / 2**20)
 
     thread = threading.Thread(target=look)
@@ -151,22 +184,25 @@ def efficiency(size: str, count: int, model: str) -> None:
             found = run(folder, count, client, server, model)
         inside = sum(sum(v for k, v in each.items() if k not in _NOT_INFERENCE) for each in stages(found.report))
         frames = min(count, 5)
-        alone = inference_alone(folder, frames, model) * count
+        alone, alone_work = (count * each for each in inference_alone(folder, frames, model))
+        used = found.worked / (found.wall * (psutil.cpu_count() or 1))
         print(
             f"{size}, {count} frames, {model}: wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
             f"inference inside the server {inside:.1f} s -> {found.wall / inside:.3f}; "
-            f"alone in one process {alone:.1f} s (from {frames} frames) -> {found.wall / alone:.3f}; {load()}"
+            f"alone in one process {alone:.1f} s (from {frames} frames) -> {found.wall / alone:.3f}; "
+            f"processor {found.worked:.1f} s ({100 * used:.0f}% of all cores), alone {alone_work:.1f} s; {load()}"
         )
 
 
-def inference_alone(folder: Path, frames: int, model: str) -> float:
-    """Median seconds of one frame's inference in this process, pictures already decoded and aligned."""
+def inference_alone(folder: Path, frames: int, model: str) -> tuple[float, float]:
+    """Median seconds, wall and processor, of one frame's inference in this process, pictures already decoded and
+    aligned."""
     pipeline = MattePipeline(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     clean = exr.read_image(folder / "clean.exr")
     times = []
     for number in range(frames + 1):
         plate = exr.read_image(folder / f"plate.{number % frames + 1:04}.exr")
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         pipeline.solve(
             PlatePair(plate, clean),
             Guides(),
@@ -174,12 +210,14 @@ def inference_alone(folder: Path, frames: int, model: str) -> float:
             check=lambda: None,
             progress=lambda *_: None,
         )
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[1:])
+        times.append((time.perf_counter() - began, time.process_time() - worked))
+    wall, work = zip(*times[1:], strict=True)
+    return statistics.median(wall), statistics.median(work)
 
 
 def flat(size: str, counts: Sequence[int], model: str) -> None:
-    """Cost per frame in steady state (after the first five frames) and memory, short shot against long."""
+    """Cost per frame and memory, short shot against long, in one server. Half of a length's runs come before those
+    of the longer ones and half behind, so that a machine that changes meanwhile changes all lengths alike."""
     with (
         tempfile.TemporaryDirectory() as name,
         LocalServer() as server,
@@ -188,14 +226,17 @@ def flat(size: str, counts: Sequence[int], model: str) -> None:
         folder = Path(name)
         shot_on_disk(folder, SIZES[size], max(counts))
         run(folder, 10, client, server, model)
-        for count in counts:
-            found = run(folder, count, client, server, model)
-            work = statistics.median(sum(each.values()) for each in stages(found.report))
-            steady = (found.ends[-1] - found.ends[4]) / (count - 5)
-            memory = ", ".join(f"{who} {peak:.0f} MB" for who, peak in found.memory.items())
+        half = [count for count in sorted(counts) for _ in range(max(1, _FRAMES_SEEN // count // 2))]
+        runs: dict[int, list[Run]] = {count: [] for count in counts}
+        for count in [*half, *reversed([each for each in half if each < max(counts)])]:
+            runs[count].append(run(folder, count, client, server, model))
+        for count, found in runs.items():
+            frames, wall, work = (sum(each) for each in zip(*(one.steady for one in found), strict=True))
+            inside = statistics.median(sum(each.values()) for one in found for each in stages(one.report))
+            memory = ", ".join(f"{who} {peak:.0f} MB" for who, peak in found[-1].memory.items())
             print(
-                f"{size}, {count} frames: {steady:.3f} s a frame in steady state, server's work {work:.3f} s "
-                f"(median), ratio {steady / work:.3f}; peaks: {memory}; {load()}"
+                f"{size}, {count} frames, {len(found)} runs: {wall / frames:.3f} s a frame in the middle, "
+                f"processor {work / frames:.4f} s, server's work {inside:.3f} s (median); peaks: {memory}; {load()}"
             )
 
 
@@ -322,7 +363,7 @@ def main() -> None:
     if arguments.what == "efficiency":
         efficiency((arguments.size or ["hd"])[0], (arguments.frames or [100])[0], arguments.model)
     elif arguments.what == "flat":
-        flat((arguments.size or ["small"])[0], arguments.frames or [10, 100], arguments.model)
+        flat((arguments.size or ["small"])[0], arguments.frames or [10, 100, 1000], arguments.model)
     elif arguments.what == "breakdown":
         breakdown(arguments.size or ["2k", "4k"], (arguments.frames or [3])[0], arguments.model)
     elif arguments.what == "clean":

@@ -214,6 +214,30 @@ def test_the_smallest_frames(pipeline: MattePipeline, size: tuple[int, int]) -> 
         assert result.alpha.pixels.shape == (*size, 1) and np.isfinite(result.foreground.pixels).all()
 
 
+def test_a_clean_plate_that_is_kept_serves_its_own_place_only(truth: Truth) -> None:
+    """A locked shot's clean plate is placed once: each frame must be what a fresh pipeline makes of it."""
+    plate, clean = image(truth.plate), image(truth.clean)
+    other = image(0.5 * truth.clean)
+    wider = Window(-4, 0, 180, 120)
+    shifted = Alignment(np.array([[1.0, 0, 0.4], [0, 1, 0], [0, 0, 1]]))
+    frames: list[tuple[Image, Image, Alignment]] = [
+        (plate, clean, Alignment(np.eye(3))),
+        (image(truth.clean), clean, Alignment(np.eye(3))),
+        (plate, clean, shifted),
+        (plate, clean, replace(shifted, gain=(1.2, 1.0, 1.0))),
+        (plate, clean, replace(shifted, offset=(0.0, 0.01, 0.0))),
+        (replace(plate, data_window=wider), clean, replace(shifted, offset=(0.0, 0.01, 0.0))),
+        (replace(plate, data_window=wider), other, replace(shifted, offset=(0.0, 0.01, 0.0))),
+        (plate, clean, Alignment(np.eye(3))),
+    ]
+    one = MattePipeline(torch.device("cpu"))
+    for seen, behind, given in frames:
+        found = solve(one, seen, behind, given=given)
+        fresh = solve(MattePipeline(torch.device("cpu")), seen, behind, given=given)
+        for name in ("alpha", "foreground", "aligned_clean_plate", "difference"):
+            assert np.array_equal(getattr(found, name).pixels, getattr(fresh, name).pixels), (name, given)
+
+
 def test_stages_are_told_in_order_and_a_cancel_between_them_ends_the_frame(
     pipeline: MattePipeline, truth: Truth
 ) -> None:

@@ -257,6 +257,15 @@ def test_nobody_there() -> None:
         client.matte(request())
 
 
+def test_waiting_takes_no_processor_time() -> None:
+    with MatteClient(Endpoint("tcp://127.0.0.1:9")) as client:
+        began = time.thread_time()
+        for _ in range(100):
+            assert client.receive(0.0099) is None
+        # 0.011 s here. Asking without end through the last part of each millisecond took 0.082 s.
+        assert time.thread_time() - began < 0.04
+
+
 def test_a_silent_server_ends_in_a_timeout(peers: Callable[..., Peer]) -> None:
     peer = peers(lambda peer, message: [])
     with MatteClient(peer.endpoint, patience_s=0.5) as client:

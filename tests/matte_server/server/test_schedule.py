@@ -74,3 +74,21 @@ def test_removing() -> None:
     assert queue.remove(b"a", (b"a", True, 0))
     assert not queue.remove(b"a", (b"a", True, 0))
     assert len(queue) == 2 and queue.interactive == 1 and queue.batch == 1
+
+
+@given(_pushes)
+def test_what_is_upcoming_is_what_goes(pushes: list[tuple[bytes, bool]]) -> None:
+    # As long as no batch frame is let in between: that it is not foretold costs a picture read in vain.
+    queue = _filled(pushes)
+    foretold = list(queue.upcoming())
+    for wanted in foretold[:BATCH_SHARE]:
+        assert queue.pop() == wanted
+    assert len(foretold) == len(pushes)
+
+
+def test_an_exchange_keeps_the_place() -> None:
+    queue = _filled([(b"a", False)] * 3)
+    first = queue.pop()
+    assert first is not None and queue.exchange(b"a", first, (b"a", False, 2))
+    assert not queue.exchange(b"a", first, (b"a", False, 9))
+    assert _drained(queue) == [(b"a", False, 1), first] and len(queue) == 0

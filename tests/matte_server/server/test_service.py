@@ -38,13 +38,21 @@ class HandPool:
         self.weights: Mapping[str, str] = {"difference": ""}
         self.jobs: list[FrameJob] = []
         self.cancelled: list[int] = []
+        self.ahead: list[tuple[int, FrameJob]] = []
 
     def idle(self) -> int | None:
         return next((index for index, state in enumerate(self.states) if state.ready and not state.job), None)
 
     def submit(self, worker: int, job: FrameJob) -> None:
-        self.states[worker].job = job.number
+        state = self.states[worker]
+        state.job = job.number
+        if state.ahead == job.number:
+            state.ahead = 0
         self.jobs.append(job)
+
+    def read_ahead(self, worker: int, job: FrameJob) -> None:
+        self.states[worker].ahead = job.number
+        self.ahead.append((worker, job))
 
     def cancel(self, number: int) -> None:
         self.cancelled.append(number)
@@ -270,7 +278,8 @@ def test_a_lost_client_frees_its_place(desk: Desk) -> None:
         desk.say(ANNA, matte(name))
     desk.say(BEN, matte("b"))
     list(desk.service.client_lost(ANNA))
-    assert desk.pool.cancelled == [1]
+    # The one that was computed, and the one that was read ahead of its turn.
+    assert desk.pool.cancelled == [1, 2]
     assert [(to, message.id) for to, message in desk.end()] == [(BEN, "b")]
     assert desk.service.state()["clients"] == 1
 

@@ -1,0 +1,243 @@
+"""Frames that a worker reads ahead of their turn: what the service decides, and what the worker does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
+from matte_link.options import MatteOptions
+
+from matte_server import exr
+from matte_server.frame_solver import FrameSolver
+from matte_server.frame_worker import Desk as WorkerDesk
+from matte_server.frame_worker import Line
+from matte_server.pipeline import MattePipeline
+from matte_server.worker_link import (
+    AHEAD,
+    CANCEL,
+    Computed,
+    Failed,
+    Finished,
+    FrameJob,
+    Picture,
+    Said,
+    decode_said,
+    encode_job,
+)
+from matte_server.workers import Died, WorkerState
+
+from .conftest import Pictures
+from .test_service import ANNA, BEN, LIMITS, Desk, matte
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path, replace(LIMITS, frames_per_client=8, frames=16))
+    yield made
+    made.spool.close()
+
+
+def batch(name: str) -> Matte:
+    return replace(matte(name), priority="batch")
+
+
+def ahead(desk: Desk) -> list[tuple[int, str]]:
+    return [(worker, job.request.id) for worker, job in desk.pool.ahead]
+
+
+def begun(desk: Desk) -> list[str]:
+    return [job.request.id for job in desk.pool.jobs]
+
+
+def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(desk: Desk) -> None:
+    for name in "abc":
+        desk.say(ANNA, batch(name))
+    assert ahead(desk) == [(0, "b")]
+    desk.say(BEN, matte("now"))
+    # What is read ahead stays so; no second one is.
+    assert ahead(desk) == [(0, "b")]
+    desk.end()
+    assert begun(desk) == ["a", "now"] and ahead(desk) == [(0, "b")]
+    desk.end()
+    assert begun(desk) == ["a", "now", "b"] and ahead(desk) == [(0, "b"), (0, "c")]
+
+
+def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(desk: Desk) -> None:
+    for name in "abc":
+        desk.say(ANNA, batch(name))
+    desk.say(ANNA, Cancel("x", "b"))
+    assert desk.pool.cancelled == [2]
+    # As the pool does when it passes a cancel on.
+    desk.pool.states[0].ahead = 0
+    list(desk.service.tick())
+    assert ahead(desk) == [(0, "b"), (0, "c")]
+
+
+def test_a_worker_gets_the_frame_that_it_has_read(desk: Desk) -> None:
+    desk.pool.states.append(WorkerState("cpu", ready=True))
+    for name in "abcde":
+        desk.say(ANNA, batch(name))
+    assert ahead(desk) == [(0, "c"), (1, "d")]
+    # The second worker is done first; c is next, but d is what it holds.
+    (desk.spool.folder / desk.pool.jobs[1].result).write_bytes(b"exr")
+    desk.pool.states[1].job = 0
+    list(desk.service.worker_event(Finished(desk.pool.jobs[1].number, "", {})))
+    assert begun(desk) == ["a", "b", "d"]
+    assert desk.pool.states[0].ahead == 3
+    desk.pool.jobs.append(desk.pool.jobs[0])
+    desk.end()
+    assert begun(desk)[-1] == "c"
+
+
+def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_does_not(desk: Desk) -> None:
+    for name in ("good", "killer", "later"):
+        desk.say(ANNA, batch(name))
+    state = desk.pool.states[0]
+    state.job = state.ahead = 0
+    said = list(desk.service.worker_event(Died(1, "worker_died", "It crashed.", (), 2)))
+    # Nobody hears of it but that a frame starts again; each is now by itself.
+    assert [type(message) for _, message in said] == [Progress]
+    assert ahead(desk) == [(0, "killer")]
+    ends: dict[str, str] = {}
+    while len(ends) < 2:
+        job = desk.pool.jobs[-1]
+        state.job = 0
+        if job.request.id == "killer":
+            events = list(desk.service.worker_event(Died(job.number, "worker_died", "It crashed.")))
+        else:
+            (desk.spool.folder / job.result).write_bytes(b"exr")
+            computed = list(desk.service.worker_event(Computed(job.number)))
+            assert computed == [], "no other frame may start beside one that is tried again"
+            events = list(desk.service.worker_event(Finished(job.number, "", {})))
+        ends.update({m.id: type(m).__name__ for _, m in events if not isinstance(m, Progress)})
+    assert ends == {"good": "MatteReply", "killer": "Failure"}
+    assert begun(desk)[-1] == "later"
+
+
+def test_a_frame_that_kills_each_time_fails_although_another_was_read(desk: Desk) -> None:
+    for name in ("killer", "good"):
+        desk.say(ANNA, batch(name))
+    state = desk.pool.states[0]
+    answers = []
+    for died in (Died(1, "worker_died", "", (), 2), None, None):
+        job = desk.pool.jobs[-1]
+        state.job = state.ahead = 0
+        if job.request.id == "killer":
+            events = desk.service.worker_event(died or Died(job.number, "worker_died", ""))
+        else:
+            (desk.spool.folder / job.result).write_bytes(b"exr")
+            events = desk.service.worker_event(Finished(job.number, "", {}))
+        answers += [message for _, message in events if not isinstance(message, Progress)]
+    assert {answer.id: type(answer).__name__ for answer in answers} == {"killer": "Failure", "good": "MatteReply"}
+
+
+def test_a_hung_worker_is_its_own_frames_fault(desk: Desk) -> None:
+    for name in "ab":
+        desk.say(ANNA, batch(name))
+    desk.pool.states[0].job = desk.pool.states[0].ahead = 0
+    said = list(desk.service.worker_event(Died(1, "worker_hung", "", (), 2)))
+    assert isinstance(said[0][1], Failure) and said[0][1].id == "a"
+    assert begun(desk) == ["a", "b"]
+
+
+def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(desk: Desk) -> None:
+    for name in "abc":
+        desk.say(ANNA, batch(name))
+    desk.pool.states[0].job = 0
+    list(desk.service.worker_event(Failed(1, "out_of_memory", "Too little.")))
+    assert begun(desk) == ["a", "a"] and ahead(desk) == [(0, "b")]
+    desk.pool.states[0].ahead = 0
+    list(desk.service.tick())
+    assert ahead(desk) == [(0, "b")]
+
+
+# -- the worker
+
+
+class Bench:
+    """A worker's desk with a real solver, its orders given and its words read by the test."""
+
+    def __init__(self, folder: Path, pictures: Pictures) -> None:
+        self.folder = folder
+        self._pictures = pictures
+        self._ours, theirs = multiprocessing.Pipe()
+        self.solver = FrameSolver("cpu", folder, (), MattePipeline(torch.device("cpu")))
+        self.desk = WorkerDesk(self.solver, Line(theirs))
+        (folder / "clean.exr").write_bytes(pictures.clean)
+
+    def job(self, number: int) -> FrameJob:
+        plate = self.folder / f"plate{number}.exr"
+        plate.write_bytes(self._pictures.plate)
+        options = MatteOptions(model="difference", align="none")
+        request = Matte(f"r{number}", number, Inline(b"", "p.exr"), Digest("0" * 64), options)
+        held = {"plate": Picture(str(plate)), "clean_plate": Picture(str(self.folder / "clean.exr"), "", "0" * 64)}
+        return FrameJob(number, request, held, f"result-{number}.exr")
+
+    def read_ahead(self, job: FrameJob) -> None:
+        """Ordered, and waited for: from then on its file is not needed any more."""
+        assert self.desk.aside(AHEAD + encode_job(job))
+        deadline = time.monotonic() + 30
+        while self.desk.reading and time.monotonic() < deadline:
+            time.sleep(0.01)
+        Path(job.pictures["plate"].path).unlink()
+
+    def result(self, job: FrameJob) -> Said:
+        """How the frame ends."""
+        self.desk.take(job)
+        while True:
+            assert self._ours.poll(30)
+            said = decode_said(self._ours.recv_bytes())
+            if isinstance(said, Finished | Failed) and said.number == job.number:
+                return said
+
+
+@pytest.fixture
+def bench(tmp_path: Path, pictures: Pictures) -> Bench:
+    return Bench(tmp_path, pictures)
+
+
+def test_what_was_read_ahead_is_used_and_gives_the_same(bench: Bench) -> None:
+    first, second = bench.job(1), bench.job(2)
+    assert isinstance(bench.result(first), Finished)
+    bench.read_ahead(second)
+    # Its file is gone: only what was read before can have made this.
+    assert isinstance(bench.result(second), Finished)
+    one, other = (exr.read_image(bench.folder / job.result).pixels for job in (first, second))
+    assert np.array_equal(one, other)
+
+
+def test_another_frame_goes_between_and_what_was_read_stays(bench: Bench) -> None:
+    between, later = bench.job(1), bench.job(2)
+    bench.read_ahead(later)
+    assert isinstance(bench.result(between), Finished)
+    assert isinstance(bench.result(later), Finished)
+
+
+@pytest.mark.parametrize("why", ["cancelled", "short"])
+def test_what_was_read_is_let_go(bench: Bench, why: str) -> None:
+    job = bench.job(1)
+    bench.read_ahead(job)
+    if why == "cancelled":
+        assert bench.desk.aside(CANCEL + b"1")
+    else:
+        bench.solver.was_short = True
+        assert bench.desk.aside(AHEAD + encode_job(bench.job(2)))
+        Path(job.pictures["plate"].path).unlink(missing_ok=True)
+    said = bench.result(job)
+    assert isinstance(said, Failed) and said.code == "missing_file"
+
+
+def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: Bench) -> None:
+    good, bad = bench.job(1), bench.job(2)
+    Path(bad.pictures["plate"].path).write_bytes(b"no picture")
+    assert bench.desk.aside(AHEAD + encode_job(bad))
+    assert isinstance(bench.result(good), Finished)
+    said = bench.result(bad)
+    assert isinstance(said, Failed) and said.code == "unreadable"
