@@ -2,8 +2,9 @@
 each frame.
 
 The rules: a frame whose result on disk was made from the same inputs, plate solve, options, version and weights
-is skipped; a result made from something else is only replaced when the caller says so; a frame that fails is
-reported while the others are finished; results appear under their final name whole.
+(and neighbours, where it follows them in time) is skipped; a result made from something else is only replaced when
+the caller says so; a frame that fails is reported while the others are finished; results appear under their final
+name whole.
 
 Three kinds of work overlap: a few threads read, decode videos and solve plates; the server decodes, infers and
 encodes; a few threads write results and comps. How many frames are in each is bounded, so a shot's length does
@@ -12,28 +13,26 @@ not matter. The client's socket belongs to the calling thread alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from matte_link.client import Answer, MatteClient
 from matte_link.errors import LinkError
-from matte_link.messages import Accepted, Blob, Failure, Matte, MatteReply, Pong, Progress, digest_of
+from matte_link.messages import Accepted, Blob, Failure, MatteReply, Pong, Progress
 from matte_link.options import MatteOptions
 
 from . import exr
 from .core.image import SCENE_LINEAR
 from .errors import MatteError
 from .outputs import Leftovers, MovieReport, comp_stamp, write_comp, write_matte, write_movies
-from .pictures import Pictures, Sent
-from .plate_solve import PlateSolve, facts_of
+from .pictures import Pictures
+from .plate_solve import PlateSolve
 from .shot import Camera, Shot, ShotFrame, Sources, plan_shot
+from .shot_requests import Ready, ShotRequests
 
 __all__ = [
     "Camera",
@@ -110,18 +109,9 @@ class _Tools:
     solve: PlateSolve
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A frame whose request can go."""
-
-    frame: ShotFrame
-    request: Matte
-    stamp: str
-
-
 @dataclass
 class _UnderWay:
-    ready: _Ready
+    ready: Ready
     started: float
 
 
@@ -131,11 +121,10 @@ class _Runner:
         self._client = client
         self._listener = listener
         self._tools = tools
-        self._model = _model_of(shot.options, server)
-        self._version = server.version
+        self._requests = ShotRequests(shot, server, tools.pictures, tools.solve)
         self._leftovers = Leftovers()
         self._reports: dict[int, FrameReport] = {}
-        self._preparing: deque[Future[_Ready | FrameReport]] = deque()
+        self._preparing: deque[Future[Ready | FrameReport]] = deque()
         self._under_way: dict[str, _UnderWay] = {}
         self._writing: deque[Future[FrameReport]] = deque()
 
@@ -204,7 +193,7 @@ class _Runner:
             self._preparing.append(readers.submit(self._prepare, frame))
         return True
 
-    def _prepare(self, frame: ShotFrame) -> _Ready | FrameReport:
+    def _prepare(self, frame: ShotFrame) -> Ready | FrameReport:
         try:
             return self._prepared(frame)
         except MatteError as error:
@@ -212,11 +201,11 @@ class _Runner:
         except OSError as error:
             return self._failed(frame, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
 
-    def _prepared(self, frame: ShotFrame) -> _Ready | FrameReport:
+    def _prepared(self, frame: ShotFrame) -> Ready | FrameReport:
         for path in (frame.output, frame.comp):
             if path is not None:
                 self._leftovers.sweep(path)
-        ready = self._ready(frame)
+        ready = self._requests.ready(frame)
         if not frame.output.exists() or self._shot.overwrite:
             return ready
         if exr.read_stamp(frame.output) != ready.stamp:
@@ -230,37 +219,6 @@ class _Runner:
         return FrameReport(
             frame.frame, "skipped", str(frame.output), diagnostics=diagnostics, files=_files(frame)
         )
-
-    def _ready(self, frame: ShotFrame) -> _Ready:
-        pictures, solve = self._tools.pictures, self._tools.solve
-        sent = {
-            role: found
-            for role in ("plate", "clean_plate", "core", "holdout")
-            if (found := pictures.sent(frame, role)) is not None
-        }
-        alignment = facts_of(solve.alignment(frame)) if solve.applies else {}
-        options = pictures.request_options(frame, frame.output)
-        stamp = self._stamp(sent, alignment, options)
-        request = Matte(
-            id=uuid.uuid4().hex,
-            frame=frame.frame,
-            plate=sent["plate"].picture,
-            clean_plate=sent["clean_plate"].picture,
-            options=options,
-            core=sent["core"].picture if "core" in sent else None,
-            holdout=sent["holdout"].picture if "holdout" in sent else None,
-            priority="batch",
-            shot=self._shot.name,
-            hints={"stamp": stamp},
-            alignment=alignment,
-        )
-        return _Ready(frame, request, stamp)
-
-    def _stamp(self, sent: Mapping[str, Sent], alignment: Mapping[str, object], options: MatteOptions) -> str:
-        """What a result is made from, as one word written into it: the same inputs give the same word."""
-        digests = {role: picture.digest for role, picture in sent.items()}
-        facts = json.dumps([digests, alignment, options.to_dict(), self._version, self._model], sort_keys=True)
-        return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
 
     # -- the server
 
@@ -304,7 +262,7 @@ class _Runner:
             frame.frame, "done", str(frame.output), seconds, answer.diagnostics, files=_files(frame)
         )
 
-    def _write(self, ready: _Ready, answer: MatteReply) -> None:
+    def _write(self, ready: Ready, answer: MatteReply) -> None:
         data: Blob = answer.data
         write_matte(ready.frame, data, ready.stamp, self._tools.pictures)
         self._comp(ready.frame, ready.stamp, str(answer.diagnostics.get("colourspace", "")))
@@ -337,20 +295,6 @@ def _files(frame: ShotFrame) -> dict[str, str]:
     roles = ("plate", "clean_plate", "core", "holdout", "trimap", "background", "comp")
     files = {role: str(path) for role in roles if (path := getattr(frame, role)) is not None}
     return {**files, **{f"{role}_picture": str(number) for role, number in frame.inside.items()}}
-
-
-def _model_of(options: MatteOptions, server: Pong) -> list[str]:
-    """Which model and which weights make the results: 'auto' is the server's first."""
-    name = options.model
-    if name == "auto" and server.models:
-        name = server.models[0]
-    if not options.weights:
-        return [name, str(server.weights.get(name, ""))]
-    try:
-        return [name, digest_of(Path(options.weights).read_bytes())]
-    except OSError:
-        # A file that only the server sees is known by its name.
-        return [name, options.weights]
 
 
 def describe(diagnostics: Mapping[str, object]) -> str:

@@ -37,7 +37,8 @@ from .worker_link import (
 )
 
 if TYPE_CHECKING:
-    from .frame_solver import FrameSolver, Inputs
+    from .frame_reader import FrameInputs
+    from .frame_solver import FrameSolver
 
 log = logging.getLogger(__name__)
 _ALIVE_S = 1.0
@@ -130,7 +131,7 @@ class Desk:
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: Future[None] | None = None
         self._reader = ThreadPoolExecutor(1, "reader")
-        self._ahead: tuple[int, Future[Inputs]] | None = None
+        self._ahead: tuple[int, Future[FrameInputs]] | None = None
         self._is_short = threading.Event()
 
     @property
@@ -156,7 +157,7 @@ class Desk:
         if not self._solver.was_short:
             self._ahead = job.number, self._reader.submit(self._solver.read, job)
 
-    def _claim(self, number: int) -> Future[Inputs] | None:
+    def _claim(self, number: int) -> Future[FrameInputs] | None:
         """What is read ahead, where it is that frame's: it is then no longer here."""
         if self._ahead is None or self._ahead[0] != number:
             return None
@@ -168,7 +169,7 @@ class Desk:
             self._ahead[1].cancel()
             self._ahead = None
 
-    def _inputs(self, job: FrameJob) -> Inputs:
+    def _inputs(self, job: FrameJob) -> FrameInputs:
         """The frame's pictures. Whatever went wrong ahead of its turn goes wrong again here, or does not matter."""
         reading = self._claim(job.number)
         # One that has not begun yet is read here and now.

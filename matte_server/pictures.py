@@ -28,6 +28,7 @@ from .shot import ShotFrame
 _VIDEOS_OPEN = 6
 _SENT_KEPT = 8
 _STILLS_KEPT = 2
+_PASSING_KEPT = 8
 _SENT = exr.ExrFormat("half", "none")
 Kept = TypeVar("Kept")
 
@@ -75,7 +76,10 @@ class Pictures:
         self._backgrounds: _Shelf[Image] = _Shelf(1)
         self._videos: _Shelf[VideoReader] = _Shelf(_VIDEOS_OPEN, VideoReader.close)
         self._of_videos: _Shelf[Sent] = _Shelf(_SENT_KEPT)
-        self._stills: _Shelf[Sent] = _Shelf(_STILLS_KEPT)
+        # Smoothing in time names a frame's pictures for its neighbours too.
+        self._in_time = options.temporal > 0
+        self._stills: _Shelf[Sent] = _Shelf(_PASSING_KEPT if self._in_time else _STILLS_KEPT)
+        self._passing: _Shelf[Sent] = _Shelf(_PASSING_KEPT)
         self._digests: dict[Hashable, str] = {}
 
     def __enter__(self) -> Pictures:
@@ -86,7 +90,7 @@ class Pictures:
 
     def close(self) -> None:
         """Lets go of files and memory."""
-        for shelf in (self._videos, self._of_videos, self._stills, self._backgrounds):
+        for shelf in (self._videos, self._of_videos, self._stills, self._passing, self._backgrounds):
             shelf.clear()
 
     def video(self, path: Path) -> VideoReader:
@@ -95,9 +99,12 @@ class Pictures:
 
     def sent(self, frame: ShotFrame, role: str) -> Sent | None:
         """What goes to the server for a role; None where the shot has no such picture. A clean plate that every
-        frame shares is read once. Raises ``OSError`` and ``MatteError``."""
+        frame shares is read once, and where frames follow their neighbours, so is every picture. Raises ``OSError``
+        and ``MatteError``."""
         if frame.trimap is not None and role in ("core", "holdout"):
-            return self._of_trimap(frame.trimap, frame.inside.get("trimap", 0), role)
+            trimap, picture = frame.trimap, frame.inside.get("trimap", 0)
+            key = (_state(trimap), picture, role)
+            return self._passed(key, lambda: self._of_trimap(trimap, picture, role))
         path: Path | None = getattr(frame, role)
         if path is None:
             return None
@@ -108,9 +115,12 @@ class Pictures:
         elif role == "clean_plate":
             found = self._stills.get(_state(path), lambda: _read(path))
         else:
-            found = _read(path)
+            found = self._passed(_state(path), lambda: _read(path))
         self._digests[self._key(frame, role)] = found.digest
         return found
+
+    def _passed(self, key: Hashable, make: Callable[[], Sent]) -> Sent:
+        return self._passing.get(key, make) if self._in_time else make()
 
     def digest(self, frame: ShotFrame, role: str) -> str:
         """The name of a role's content, remembered for as long as its file does not change."""

@@ -1,5 +1,9 @@
-"""The story of one frame: align, match the exposure, bring everything to the device and warp, ask the model, apply
-the guides, solve the foreground, refine the edge, and come back.
+"""The story of one frame: align, match the exposure, bring everything to the device and warp, ask the model, follow
+the neighbours in time, apply the guides, solve the foreground, refine the edge, and come back.
+
+Smoothing in time stands where it does because it takes what a model said of three frames. What the artist drew on a
+frame then holds there exactly, and no roto of a neighbour bleeds in; the foreground and the edge controls see the
+smoothed alpha.
 
 Estimation runs on the processor on small copies; everything that touches every pixel runs on the device in one
 sequence. A frame's result depends on its own inputs and options alone.
@@ -8,7 +12,7 @@ sequence. A frame's result depends on its own inputs and options alone.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import EllipsisType
 
@@ -29,7 +33,9 @@ from .models.registry import load_model
 from .pixels.difference import Difference, difference
 from .pixels.edges import apply_guides, erode, levels, soften
 from .pixels.foreground import foreground_of, interior_colour, recomposition_error
+from .pixels.smoothing import look_of
 from .pixels.warp import warp
+from .raw_matte import RawMatte, followed
 
 Progress = Callable[[str, int, int], None]
 ModelLoader = Callable[[str, str, torch.device], MattingModel]
@@ -57,6 +63,7 @@ class _Solved:
     distance: Tensor
     error: Tensor
     band: Tensor
+    weights: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,18 +128,73 @@ class MattePipeline:
         stage = _Stages(check, progress)
         alignment = _alignment(pair, options, given, stage)
         with torch.inference_mode():
-            solved = self._solve_pixels(pair, guides, alignment, options, stage)
+            frame, prediction = self._asked(pair, guides, alignment, options, stage)
+            alpha = prediction.alpha.clamp(0.0, 1.0)
+            solved = self._solve_pixels(frame, prediction, alpha, {}, options, stage)
             return _result(pair.plate, solved, alignment)
 
-    def _solve_pixels(
+    def raw(
+        self,
+        pair: PlatePair,
+        guides: Guides,
+        options: MatteOptions,
+        *,
+        check: CancelCheck,
+        progress: Progress,
+        given: Alignment | None = None,
+    ) -> RawMatte:
+        """The first half of :meth:`solve`, up to the model's word. Raises as that does."""
+        _check_pictures(pair, guides)
+        stage = _Stages(check, progress)
+        alignment = _alignment(pair, options, given, stage)
+        with torch.inference_mode():
+            frame, prediction = self._asked(pair, guides, alignment, options, stage)
+            look = look_of(frame.plate, prediction.alpha.clamp(0.0, 1.0))
+            plate = pair.plate
+            window, display = plate.data_window, plate.display_window
+            return RawMatte(alignment, look, window, display, plate.pixel_aspect, prediction, frame)
+
+    def solve_in_time(
+        self,
+        pair: PlatePair,
+        guides: Guides,
+        options: MatteOptions,
+        own: RawMatte,
+        around: Mapping[str, RawMatte],
+        *,
+        check: CancelCheck,
+        progress: Progress,
+    ) -> MatteResult:
+        """The second half of :meth:`solve`, from the frame's ``own`` raw matte (which has its prediction), with
+        ``options.temporal`` of the neighbours ``around``: those of "before" and "after" that there are."""
+        stage = _Stages(check, progress)
+        with torch.inference_mode():
+            frame = own.frame or self._frame(pair.plate, pair.clean_plate, guides, own.alignment)
+            assert own.prediction is not None
+            alpha, weights = followed(own, around, options.temporal, check)
+            solved = self._solve_pixels(frame, own.prediction, alpha, weights, options, stage)
+            return _result(pair.plate, solved, own.alignment)
+
+    def _asked(
         self, pair: PlatePair, guides: Guides, alignment: Alignment, options: MatteOptions, stage: _Stages
-    ) -> _Solved:
+    ) -> tuple[FrameTensors, Prediction]:
         stage("warp")
         frame = self._frame(pair.plate, pair.clean_plate, guides, alignment)
         stage("model")
-        prediction = self._predict(frame, pair.plate.data_window, options, stage.check)
+        return frame, self._predict(frame, pair.plate.data_window, options, stage.check)
+
+    def _solve_pixels(
+        self,
+        frame: FrameTensors,
+        prediction: Prediction,
+        alpha: Tensor,
+        weights: Mapping[str, float],
+        options: MatteOptions,
+        stage: _Stages,
+    ) -> _Solved:
+        """From alpha on; ``weights`` are only passed on."""
         stage("guides")
-        alpha = apply_guides(prediction.alpha.clamp(0.0, 1.0), frame.core, frame.holdout)
+        alpha = apply_guides(alpha, frame.core, frame.holdout)
         stage("foreground")
         measured = difference(frame.plate, frame.clean_plate, frame.coverage)
         foreground = _foreground(frame, prediction, alpha, options.foreground, measured)
@@ -144,7 +206,7 @@ class MattePipeline:
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
         clean, trust = frame.clean_plate, prediction.confidence
-        return _Solved(alpha, foreground, clean, frame.coverage, trust, measured.distance, error, band)
+        return _Solved(alpha, foreground, clean, frame.coverage, trust, measured.distance, error, band, weights)
 
     def _predict(
         self, frame: FrameTensors, window: Window, options: MatteOptions, check: CancelCheck
@@ -313,6 +375,7 @@ def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
         pixels = np.asarray(tensor[0].permute(1, 2, 0).cpu().numpy(), np.float32)
         return replace(plate, pixels=pixels, channels=channels, premultiplied=False)
 
+    in_time = {"temporal": dict(solved.weights)} if solved.weights else {}
     return MatteResult(
         alpha=image(solved.alpha, ("A",)),
         foreground=image(solved.foreground, ("R", "G", "B")),
@@ -320,7 +383,7 @@ def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
         confidence=image(solved.confidence, ("A",)),
         difference=image(solved.distance, ("A",)),
         alignment=alignment,
-        diagnostics=diagnose(alignment, solved.alpha, solved.band, solved.error, plate),
+        diagnostics={**diagnose(alignment, solved.alpha, solved.band, solved.error, plate), **in_time},
     )
 
 

@@ -105,6 +105,10 @@ class PlateSolve:
             self.save()
         return found
 
+    def seen_from_beside(self, frame: ShotFrame) -> Alignment:
+        """The same for a frame that is only looked at, as a neighbour of one that is made."""
+        return self._from_given(self._given, frame.frame) if self._given is not None else self._solved(frame)
+
     def _solved(self, frame: ShotFrame) -> Alignment:
         if frame.frame not in self._frames:
             return self._estimate(frame).alignment

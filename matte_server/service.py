@@ -22,7 +22,7 @@ import uuid
 import zlib
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,11 +41,14 @@ from matte_link.messages import (
     Ping,
     Pong,
     Progress,
+    Source,
     Status,
     StatusReply,
     Store,
     Stored,
     digest_of,
+    sources_of,
+    with_sources,
 )
 from matte_link.wire import WIRE_VERSION, WireError
 
@@ -55,7 +58,7 @@ from .failures import Trouble, trouble_of
 from .schedule import FairQueue
 from .spool import Spool
 from .store import PictureStore, suffix_of
-from .worker_link import ROLES, Begun, Failed, Finished, FrameJob, Picture, Said
+from .worker_link import Begun, Failed, Finished, FrameJob, Picture, Said, words_of
 from .workers import Died, WorkerState
 
 Client = bytes
@@ -263,23 +266,23 @@ class Service:
         self._last_number += 1
         pictures: dict[str, Picture] = {}
         try:
-            for role in ROLES:
-                picture = self._picture(role, getattr(request, role))
+            for role, source in sources_of(request).items():
+                picture = self._picture(role, source)
                 if picture:
                     pictures[role] = picture
         except MatteError:
             self._release(pictures)
             raise
         # The blobs now lie in the spool; the request must not keep the socket's memory alive.
-        emptied: dict[str, Any] = {role: Inline(b"", picture.name) for role, picture in pictures.items()}
-        return FrameJob(self._last_number, replace(request, **emptied), pictures, f"result-{self._last_number}.exr")
+        emptied = with_sources(request, {role: Inline(b"", picture.name) for role, picture in pictures.items()})
+        return FrameJob(self._last_number, emptied, pictures, f"result-{self._last_number}.exr")
 
-    def _picture(self, role: str, source: object) -> Picture | None:
+    def _picture(self, role: str, source: Source) -> Picture | None:
         if isinstance(source, Digest):
             picture = self._store.hold(source.digest)
             if picture is None:
-                what = role.replace("_", " ")
-                raise MatteError(f"{role}_unknown", f"The server does not hold this {what}.", "Store it first.")
+                what = words_of(role)
+                raise MatteError(f"{role}_unknown", f"The server does not hold the {what}.", "Store it first.")
             return picture
         if isinstance(source, Inline):
             self.counts.bytes_in += len(source.data)
@@ -595,8 +598,7 @@ def _death(died: Died) -> Trouble:
 
 
 def _blobs(request: Matte) -> list[Blob]:
-    sources = (getattr(request, role) for role in ROLES)
-    return [source.data for source in sources if isinstance(source, Inline)]
+    return [source.data for source in sources_of(request).values() if isinstance(source, Inline)]
 
 
 def _fingerprint(request: Matte) -> int:
@@ -604,8 +606,9 @@ def _fingerprint(request: Matte) -> int:
     value = 0
     for blob in _blobs(request):
         value = zlib.crc32(blob, value)
-    named = {role: None for role in ROLES if isinstance(getattr(request, role), Inline)}
-    rest = [getattr(request, role) for role in ROLES if role not in named]
-    words = (request.frame, rest, request.options.to_dict(), request.output, request.plate_layer)
-    more = (request.clean_layer, request.view, dict(request.hints), request.priority)
+    # Inline pictures stand for themselves above; here only that they are there.
+    named = {role: None if isinstance(one, Inline) else one for role, one in sources_of(request).items()}
+    alignments = [dict(each.alignment) for each in (request, request.before, request.after) if each is not None]
+    words = (request.frame, named, request.options.to_dict(), request.output, request.plate_layer)
+    more = (request.clean_layer, request.view, dict(request.hints), request.priority, alignments)
     return zlib.crc32(repr((words, more)).encode(), value)

@@ -21,6 +21,8 @@ from .media import VideoReader, is_video
 
 CAMERAS = ("auto", "locked", "moving")
 ENDS = ("loop", "hold")
+STEPS = {"before": -1, "after": 1}
+"""From a frame's number to its neighbours'."""
 PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".cin")
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
@@ -353,6 +355,17 @@ def inputs_of(frame: ShotFrame) -> list[Path]:
     """Every file that a frame is made from."""
     named = (frame.plate, frame.clean_plate, frame.core, frame.holdout, frame.trimap, frame.background)
     return [path for path in named if path is not None]
+
+
+def read_by(shot: Shot) -> set[Path]:
+    """Every file that the wanted frames are made from, those of the frames beside them too where these are looked
+    at (``options.temporal``)."""
+    files = {path for frame in shot.frames for path in inputs_of(frame)}
+    if shot.options.temporal:
+        beside = {frame.frame + step for frame in shot.frames for step in STEPS.values()}
+        others = [frame for frame in shot.neighbours if frame.frame in beside]
+        files |= {path for frame in others for path in inputs_of(frame) if path.is_file()}
+    return files
 
 
 def _check_inputs(planned: Sequence[ShotFrame]) -> None:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from matte_link.messages import Inline, Matte, OnDisk
+from matte_link.messages import NEIGHBOURS, Inline, Matte, OnDisk, sources_of, with_sources
 from matte_link.wire import decode, encode
 
 AHEAD = b"ahead "
 """Before a job: its pictures may be decoded while another frame is computed."""
 CANCEL = b"cancel "
 """Before a job's number."""
-ROLES = ("plate", "clean_plate", "core", "holdout")
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -34,8 +32,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class FrameJob:
-    """One frame for a worker. ``pictures`` holds what the server spooled, by role; roles that are missing
-    there are paths on a shared disk, in ``request``."""
+    """One frame for a worker. ``pictures`` holds what the server spooled, by role (``messages.sources_of``); roles
+    that are missing there are paths on a shared disk, in ``request``."""
 
     number: int
     request: Matte
@@ -138,7 +136,7 @@ def decode_said(data: bytes) -> Said:
 def encode_job(job: FrameJob) -> bytes:
     """A job as bytes. Spooled pictures travel as their paths, so the message stays small."""
     named = {role: Inline(b"", picture.name) for role, picture in job.pictures.items()}
-    header = bytes(encode(replace(job.request, **cast(Any, named)))[1])
+    header = bytes(encode(with_sources(job.request, named))[1])
     pictures = {role: asdict(picture) for role, picture in job.pictures.items()}
     return json.dumps(
         {"number": job.number, "header": header.decode(), "pictures": pictures, "result": job.result}
@@ -153,9 +151,15 @@ def decode_job(data: bytes) -> FrameJob:
     return FrameJob(values["number"], cast(Matte, decode(parts)), pictures, values["result"])
 
 
+def words_of(role: str) -> str:
+    """A role for people: "clean plate", "plate of the frame before"."""
+    side, _, own = role.partition("_")
+    return f"{own} of the frame {side}".replace("_", " ") if side in NEIGHBOURS else role.replace("_", " ")
+
+
 def source_path(job: FrameJob, role: str) -> OnDisk | None:
     """The client's own path for a role, or None where the server holds the picture or there is none."""
-    source = getattr(job.request, role)
+    source = sources_of(job.request).get(role)
     return source if isinstance(source, OnDisk) else None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
-from ..shot import Shot, Sources, inputs_of
+from ..shot import Shot, Sources, read_by
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
@@ -81,12 +81,11 @@ def shot_work(shot: Shot, sources: Sources, name: str) -> Work:
         words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
     if shot.overwrite:
         words.append("--overwrite")
-    read = {path for frame in shot.frames for path in inputs_of(frame)}
     return Work(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in read)),
+        inputs=tuple(sorted(absolute(str(path)) for path in read_by(shot))),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
 

@@ -7,7 +7,7 @@ The rules, because a plugin must never hang and never get a frame twice:
 * A second answer to the same id is dropped.
 * Clean plates go over once, whoever sent them: the client names a clean plate by its digest first, and sends its
   bytes only to a server that does not hold it. One that has forgotten it (restarted, or out of space) says so,
-  and gets it again.
+  and gets it again. So go all pictures of a request with neighbours, because the next one needs most of them too.
 * A server that is full answers "busy"; the client waits and asks again.
 * Whoever waits hears one sentence after ``patience_s`` seconds without any sign of life.
 
@@ -20,7 +20,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Optional, Union, cast
 
@@ -47,6 +47,8 @@ from .messages import (
     Store,
     Stored,
     digest_of,
+    sources_of,
+    with_sources,
 )
 from .wire import WireError, decode, encode
 
@@ -61,6 +63,7 @@ _PING_AFTER_S = 2.0
 _FIRST_RETRY_S = 0.25
 _LONGEST_RETRY_S = 4.0
 _MOST_STORES = 3
+_UNKNOWN = "_unknown"
 _PICTURES_KEPT = 4
 
 
@@ -70,18 +73,22 @@ class _Outstanding:
     on_progress: Optional[ProgressCallback]
     retry_at: float = 0.0
     retry_s: float = _FIRST_RETRY_S
-    stores: int = 0
+    stores: dict[str, int] = field(default_factory=dict)
+    """How often each picture was sent again for it, by digest."""
     cancelled: bool = False
 
 
 @dataclass
 class _Kept:
-    """A picture that the server has, is to get, or is asked about: ``question`` is that question's id."""
+    """A picture that the server has, is to get, or is asked about: ``question`` is that question's id, ``sending``
+    that of the message that brings it, ``no_room`` whether the server had none for it."""
 
     data: Blob
     name: str
     stored: bool = False
     question: str = ""
+    sending: str = ""
+    no_room: bool = False
 
 
 @dataclass
@@ -150,7 +157,8 @@ class MatteClient:
 
     def store(self, data: Blob, name: str = "", timeout_s: float = 60.0) -> Digest:
         """Keeps a picture on the server and returns its name; sends nothing where it is there already."""
-        named = self._keep(Inline(data, name))
+        named = self.hold(Inline(data, name))
+        self._let_go()
         kept = self._kept[named.digest]
         if not kept.stored and not self._holds(named.digest, name, timeout_s):
             self._ask(Store(_new_id(), named.digest, data, name), timeout_s)
@@ -165,8 +173,23 @@ class MatteClient:
         return True
 
     def hold(self, picture: Inline) -> Digest:
-        """Has a picture ready for a server that turns out to lack it, where requests name it by digest."""
-        return self._keep(picture)
+        """Has a picture ready for a server that turns out to lack it, where requests name it by digest. It is
+        kept while one that is under way names it, and a little longer."""
+        data = picture.data
+        same = (digest for digest, kept in self._kept.items() if kept.data is data and isinstance(data, bytes))
+        digest = next(same, "") or digest_of(data)
+        # The latest stand last.
+        kept = self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
+        # The same bytes read again are known by themselves the next time, without counting them up.
+        kept.data = data
+        return Digest(digest)
+
+    def _let_go(self) -> None:
+        """A sequence of pictures does not pile up here."""
+        in_use = {digest for item in self._outstanding.values() for digest in _named(item.request)}
+        for old in list(self._kept)[:-_PICTURES_KEPT]:
+            if old not in in_use:
+                del self._kept[old]
 
     def _ask(self, question: Union[Ping, Status, Store], timeout_s: float) -> Message:
         wait = self._wait = _Wait(question.id)
@@ -233,15 +256,23 @@ class MatteClient:
         self, request: Matte, on_progress: Optional[ProgressCallback] = None, name_clean_plate: bool = True
     ) -> None:
         """Asks for a frame without waiting; :meth:`receive` brings its answer. Inline clean plates are stored on
-        the server and named by digest, but where ``name_clean_plate`` is False: naming one takes 30 ms at HD.
-        Raises ``ValueError`` where the id is still outstanding."""
+        the server and named by digest, and all pictures of a request with neighbours, but where
+        ``name_clean_plate`` is False: naming one takes 30 ms at HD. Raises ``ValueError`` where the id is still
+        outstanding."""
         if request.id in self._outstanding:
             raise ValueError(f"request {request.id} is still outstanding.")
-        if name_clean_plate and isinstance(request.clean_plate, Inline):
-            request = replace(request, clean_plate=self._keep(request.clean_plate))
+        if name_clean_plate:
+            in_sequence = request.before is not None or request.after is not None
+            named = {
+                role: self.hold(source)
+                for role, source in sources_of(request).items()
+                if isinstance(source, Inline) and (in_sequence or role == "clean_plate")
+            }
+            request = with_sources(request, named)
         if not self._outstanding:
             self._heard = time.monotonic()
         self._outstanding[request.id] = _Outstanding(request, on_progress)
+        self._let_go()
         self._send_request(self._outstanding[request.id])
 
     def receive(self, timeout_s: float) -> Optional[Answer]:
@@ -273,32 +304,18 @@ class MatteClient:
         """Ids of the requests without an answer yet, oldest first."""
         return tuple(self._outstanding)
 
-    def _keep(self, picture: Inline) -> Digest:
-        data = picture.data
-        same = (digest for digest, kept in self._kept.items() if kept.data is data and isinstance(data, bytes))
-        digest = next(same, "") or digest_of(data)
-        # The latest stand last, and a clean plate sequence does not pile up here.
-        kept = self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
-        # The same bytes read again are known by themselves the next time, without counting them up.
-        kept.data = data
-        named = [item.request.clean_plate for item in self._outstanding.values()]
-        in_use = {source.digest for source in named if isinstance(source, Digest)}
-        for old in list(self._kept)[:-_PICTURES_KEPT]:
-            if old not in in_use:
-                del self._kept[old]
-        return Digest(digest)
-
     def _send_request(self, item: _Outstanding) -> None:
         if not self._connected:
             return
-        source = item.request.clean_plate
-        kept = self._kept.get(source.digest) if isinstance(source, Digest) else None
-        if kept is None or kept.stored:
+        held = {digest: self._kept[digest] for digest in _named(item.request) if digest in self._kept}
+        lacking = {digest: kept for digest, kept in held.items() if not kept.stored}
+        if not lacking:
             self._send(item.request)
-        elif not kept.question:
-            # The request waits for the answer: its plate goes over once too.
-            kept.question = _new_id()
-            self._send(Store(kept.question, cast(Digest, source).digest, b"", kept.name))
+        for digest, kept in lacking.items():
+            if not kept.question:
+                # The request waits for the answer: what it brings along goes over once too.
+                kept.question = _new_id()
+                self._send(Store(kept.question, digest, b"", kept.name))
 
     def _send_waiting(self, digest: str, kept: _Kept, is_there: bool) -> None:
         """The server said whether it holds a picture: sends that where it must, and what waited for the answer."""
@@ -307,12 +324,12 @@ class MatteClient:
             self._send_picture(digest, kept)
         kept.stored = True
         for item in self._outstanding.values():
-            source = item.request.clean_plate
-            if isinstance(source, Digest) and source.digest == digest and not item.retry_at:
+            if digest in _named(item.request) and not item.retry_at:
                 self._send_again(item)
 
     def _send_picture(self, digest: str, kept: _Kept) -> None:
-        self._send(Store(_new_id(), digest, kept.data, kept.name))
+        kept.sending = _new_id()
+        self._send(Store(kept.sending, digest, kept.data, kept.name))
         kept.stored = True
 
     def _send_again(self, item: _Outstanding) -> None:
@@ -387,7 +404,7 @@ class MatteClient:
         self._connected = True
         self._pinged = False
         for kept in self._kept.values():
-            kept.stored, kept.question = False, ""
+            kept.stored, kept.question, kept.no_room = False, "", False
         for item in self._outstanding.values():
             self._send_again(item)
 
@@ -405,6 +422,8 @@ class MatteClient:
         for digest, kept in list(self._kept.items()):
             if kept.question == message.id:
                 self._send_waiting(digest, kept, isinstance(message, Stored))
+            elif kept.sending == message.id:
+                kept.no_room = isinstance(message, Failure) and message.code == "busy"
         item = self._outstanding.get(message.id)
         if item is None:
             return
@@ -418,19 +437,32 @@ class MatteClient:
             self._answers.append(message)
 
     def _ask_again(self, item: _Outstanding, failure: Failure) -> bool:
-        source = item.request.clean_plate
         if failure.code == "busy":
-            item.retry_at = time.monotonic() + item.retry_s
-            item.retry_s = min(item.retry_s * 2, _LONGEST_RETRY_S)
-            return True
-        if failure.code != "clean_plate_unknown" or item.stores >= _MOST_STORES:
+            return self._ask_later(item)
+        role = failure.code[: -len(_UNKNOWN)] if failure.code.endswith(_UNKNOWN) else ""
+        source = sources_of(item.request).get(role)
+        kept = self._kept.get(source.digest) if isinstance(source, Digest) else None
+        if kept is None or not isinstance(source, Digest):
             return False
-        if isinstance(source, Digest) and source.digest in self._kept:
-            item.stores += 1
-            self._send_picture(source.digest, self._kept[source.digest])
-            self._send_request(item)
-            return True
-        return False
+        if kept.no_room:
+            kept.stored, kept.no_room = False, False
+            return self._ask_later(item)
+        item.stores[source.digest] = item.stores.get(source.digest, 0) + 1
+        if item.stores[source.digest] > _MOST_STORES:
+            return False
+        self._send_picture(source.digest, kept)
+        self._send_request(item)
+        return True
+
+    def _ask_later(self, item: _Outstanding) -> bool:
+        item.retry_at = time.monotonic() + item.retry_s
+        item.retry_s = min(item.retry_s * 2, _LONGEST_RETRY_S)
+        return True
+
+
+def _named(request: Matte) -> list[str]:
+    """The digests that a request names."""
+    return [source.digest for source in sources_of(request).values() if isinstance(source, Digest)]
 
 
 def _new_id() -> str:

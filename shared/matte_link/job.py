@@ -21,7 +21,19 @@ from typing import Any, Optional, Union
 from .client import MatteClient
 from .endpoint import Endpoint
 from .errors import LinkError
-from .messages import Accepted, Blob, Digest, Failure, Inline, Matte, MatteReply, Progress, Source
+from .messages import (
+    PICTURES,
+    Accepted,
+    Blob,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Neighbour,
+    Progress,
+    Source,
+)
 from .options import MatteOptions
 
 _ADDED_S = 0.01
@@ -38,12 +50,26 @@ TaskSource = Union[Source, LocalFile]
 
 
 @dataclass(frozen=True)
+class TaskNeighbour:
+    """The frame before or after a task's, with what its own task would name. ``clean_plate`` None: the task's own
+    serves it too."""
+
+    plate: TaskSource
+    clean_plate: Optional[TaskSource] = None
+    core: Optional[TaskSource] = None
+    holdout: Optional[TaskSource] = None
+
+
+@dataclass(frozen=True)
 class FrameTask:
     """One frame of a job. ``output`` is the local file the result is written to (temporary + rename).
 
     ``clean_digest``, where given, is what a local clean plate's content is expected to be named: the frame then
     goes to the server at once, and its clean plate is read and named while the server is at work. Where the name
     turns out to be another one, the frame is taken back and sent with the right one.
+
+    ``before`` and ``after`` are the frames on both sides. Give them where the options' ``temporal`` is above 0, and
+    None at a shot's ends; they are not sent where it is 0.
     """
 
     frame: int
@@ -55,6 +81,8 @@ class FrameTask:
     view: str = ""
     hints: Mapping[str, Any] = field(default_factory=dict)
     clean_digest: str = ""
+    before: Optional[TaskNeighbour] = None
+    after: Optional[TaskNeighbour] = None
 
 
 @dataclass(frozen=True)
@@ -235,7 +263,7 @@ class MatteJob:
 
     def _send(self, client: MatteClient, task: FrameTask) -> None:
         early = self._early(task)
-        request = self._request(task, early or self._clean_plate(client, task))
+        request = self._request(client, task, early or self._clean_plate(client, task))
         self._submit(client, task, request)
         self._events.put(FrameStarted(task.frame))
         if early:
@@ -267,8 +295,12 @@ class MatteJob:
             self._under_way[request.id] = replace(task, clean_digest=found.digest)
 
     def _clean_plate(self, client: MatteClient, task: FrameTask) -> Source:
-        source = self._read(task.clean_plate, keep=True)
-        return client.hold(source) if isinstance(source, Inline) else source
+        return self._held(client, task.clean_plate)
+
+    def _held(self, client: MatteClient, source: TaskSource) -> Source:
+        """A picture that other frames may want too, by its name."""
+        read = self._read(source, keep=True)
+        return client.hold(read) if isinstance(read, Inline) else read
 
     def _submit(self, client: MatteClient, task: FrameTask, request: Matte) -> None:
         clean = request.clean_plate
@@ -279,20 +311,46 @@ class MatteJob:
         del self._under_way[request.id]
         client.cancel(request.id)
 
-    def _request(self, task: FrameTask, clean_plate: Source) -> Matte:
-        return Matte(
+    def _request(self, client: MatteClient, task: FrameTask, clean_plate: Source) -> Matte:
+        sides = {"before": task.before, "after": task.after} if self.options.temporal else {}
+        around = {side: self._neighbour(client, task, one) for side, one in sides.items() if one is not None}
+
+        def read(source: TaskSource) -> Source:
+            return self._held(client, source) if around else self._read(source)
+
+        request = Matte(
             id=uuid.uuid4().hex,
             frame=task.frame,
-            plate=self._read(task.plate),
+            plate=read(task.plate),
             clean_plate=clean_plate,
-            core=self._read(task.core) if task.core else None,
-            holdout=self._read(task.holdout) if task.holdout else None,
+            core=read(task.core) if task.core else None,
+            holdout=read(task.holdout) if task.holdout else None,
             options=self.options,
             priority=self._priority,
             shot=self._shot,
             view=task.view,
             hints=task.hints,
+            before=around.get("before"),
+            after=around.get("after"),
         )
+        self._forget_files(task)
+        return request
+
+    def _neighbour(self, client: MatteClient, task: FrameTask, one: TaskNeighbour) -> Neighbour:
+        # The frame's own clean plate is not named twice: it may not even have been read yet.
+        clean = None if one.clean_plate == task.clean_plate else one.clean_plate
+
+        def held(source: Optional[TaskSource]) -> Optional[Source]:
+            return None if source is None else self._held(client, source)
+
+        return Neighbour(self._held(client, one.plate), held(clean), held(one.core), held(one.holdout))
+
+    def _forget_files(self, task: FrameTask) -> None:
+        """Of a sequence only what the latest frame was made from is kept: the next one needs most of it again."""
+        holders = [task, *(one for one in (task.before, task.after) if one is not None)]
+        used = [getattr(holder, role) for holder in holders for role in PICTURES]
+        paths = {source.path for source in used if isinstance(source, LocalFile)}
+        self._files = {path: kept for path, kept in self._files.items() if path in paths}
 
     def _read(self, source: TaskSource, keep: bool = False) -> Source:
         if not isinstance(source, LocalFile):
@@ -304,8 +362,7 @@ class MatteJob:
             return known[1]
         picture = Inline(Path(source.path).read_bytes(), Path(source.path).name)
         if keep:
-            # A still clean plate is read once; of a clean plate sequence only the last one is kept.
-            self._files = {source.path: (stamp, picture)}
+            self._files[source.path] = (stamp, picture)
         return picture
 
     def _progress(self, frame: int, event: Union[Accepted, Progress]) -> None:

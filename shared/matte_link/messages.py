@@ -9,16 +9,17 @@ A conversation is a client's request and the server's replies, tied by ``id``::
 
 Pixels are opaque EXR bytes (or another file's bytes) carried as blobs beside the header, or a path where
 client and server share a disk. A clean plate is named by its digest, and stored first where the server does not
-hold it; a Matte that names one it does not hold is answered with Failure("clean_plate_unknown").
+hold it; a Matte that names one it does not hold is answered with Failure("clean_plate_unknown"). So may any other
+picture be: a plate that three frames in a row need is sent once. The code is then its role and "_unknown".
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional, Union, cast
 
 from .options import MatteOptions
 
@@ -77,6 +78,22 @@ class Digest:
 
 Source = Union[Inline, OnDisk, Digest]
 
+PICTURES = ("plate", "clean_plate", "core", "holdout")
+"""The pictures of a frame."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """The frame before or after the one that is asked for, as its own request would name it: what
+    ``MatteOptions.temporal`` looks at. ``clean_plate`` None: the asked frame's serves it too."""
+
+    plate: Source
+    clean_plate: Optional[Source] = None
+    core: Optional[Source] = None
+    holdout: Optional[Source] = None
+    alignment: Mapping[str, Any] = field(default_factory=dict)
+    """How its clean plate lies on its plate, as in :class:`Matte`; empty has the server measure it."""
+
 
 @dataclass(frozen=True)
 class Matte:
@@ -102,6 +119,9 @@ class Matte:
     alignment: Mapping[str, Any] = field(default_factory=dict)
     """How the clean plate lies on the plate, from a shot's plate solve (a reply's ``diagnostics["alignment"]``
     has the same form); empty has the server measure it."""
+    before: Optional[Neighbour] = None
+    after: Optional[Neighbour] = None
+    """The frames on both sides, looked at where ``options.temporal`` is above 0; None where the shot ends."""
 
     def __post_init__(self) -> None:
         check_id(self.id)
@@ -109,9 +129,43 @@ class Matte:
             raise ValueError(f"priority must be one of {', '.join(PRIORITIES)}, not {self.priority!r}.")
 
 
+NEIGHBOURS = ("before", "after")
+
+
+def sources_of(request: Matte) -> dict[str, Source]:
+    """Every picture of a request by its role: one of :data:`PICTURES`, or a neighbour's, such as
+    ``before_plate``."""
+    return {
+        prefix + name: source
+        for prefix, holder in _holders(request)
+        for name in PICTURES
+        if (source := getattr(holder, name)) is not None
+    }
+
+
+def with_sources(request: Matte, sources: Mapping[str, Source]) -> Matte:
+    """The request with some of its pictures, by role, replaced."""
+    changed: dict[str, Any] = {}
+    for prefix, holder in _holders(request):
+        own = {name: sources[prefix + name] for name in PICTURES if prefix + name in sources}
+        if prefix and own:
+            changed[prefix[:-1]] = replace(holder, **cast(Any, own))
+        else:
+            changed.update(own)
+    return replace(request, **changed)
+
+
+def _holders(request: Matte) -> Iterator[tuple[str, Union[Matte, Neighbour]]]:
+    yield "", request
+    for side in NEIGHBOURS:
+        neighbour = getattr(request, side)
+        if neighbour is not None:
+            yield f"{side}_", neighbour
+
+
 @dataclass(frozen=True)
 class Store:
-    """Keep this clean plate (or guide) under its digest. Without data it asks whether the server holds it:
+    """Keep this clean plate (or other picture) under its digest. Without data it asks whether the server holds it:
     the answer is Stored, or Failure("clean_plate_unknown")."""
 
     id: str

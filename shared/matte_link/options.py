@@ -199,6 +199,14 @@ class MatteOptions:
         maximum=1000000,
         unit="px",
     )
+    temporal: float = _option(
+        0.0,
+        "Temporal smoothing",
+        "Edge",
+        "Against flicker: how far alpha follows the frames before and after, where they show the same. 0 is off.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     bit_depth: str = _option(
         "half",
         "Bit depth",

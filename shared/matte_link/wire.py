@@ -25,6 +25,7 @@ from .messages import (
     Matte,
     MatteReply,
     Message,
+    Neighbour,
     OnDisk,
     Ping,
     Pong,
@@ -62,7 +63,7 @@ _NAMES = {kind: name for name, kind in _TYPES.items()}
 class Limits:
     """The largest message that is looked at, in bytes and parts."""
 
-    parts: int = 8
+    parts: int = 16
     header: int = 1 << 20
     blob: int = 1 << 30
     total: int = 2 << 30
@@ -82,10 +83,7 @@ class WireError(ProtocolError):
 def encode(message: Message) -> list[Blob]:
     """The message as parts for ``send_multipart``; pictures are passed on uncopied."""
     blobs: list[Blob] = []
-    header: dict[str, Any] = {"type": _NAMES[type(message)]}
-    for item in fields(message):
-        write, _ = _CODECS[cast(str, item.type)]
-        header[item.name] = write(getattr(message, item.name), blobs)
+    header = {"type": _NAMES[type(message)], **_written(message, blobs)}
     text = json.dumps(header, separators=(",", ":"), allow_nan=False)
     return [MAGIC, text.encode(), *blobs]
 
@@ -178,17 +176,31 @@ def _message(header: dict[str, Any], blobs: _Blobs) -> Message:
     kind = _TYPES.get(_text(header.pop("type"), blobs))
     if kind is None:
         raise ValueError("its type is unknown.")
+    message = _built(kind, header, blobs)
+    blobs.check_all_taken()
+    return cast(Message, message)
+
+
+def _written(value: Any, blobs: list[Blob]) -> dict[str, Any]:
+    """A dataclass's fields."""
+    written = {}
+    for item in fields(value):
+        write, _ = _CODECS[cast(str, item.type)]
+        written[item.name] = write(getattr(value, item.name), blobs)
+    return written
+
+
+def _built(kind: type[Any], written: dict[str, Any], blobs: _Blobs) -> Any:
     values = {}
     for item in fields(kind):
-        if item.name in header:
+        if item.name in written:
             _, read = _CODECS[cast(str, item.type)]
-            values[item.name] = read(header.pop(item.name), blobs)
+            values[item.name] = read(written.pop(item.name), blobs)
         elif item.default is MISSING and item.default_factory is MISSING:
             raise KeyError(item.name)
-    if header:
-        raise ValueError(f"unknown field {sorted(header)[0]!r:.60}.")
-    blobs.check_all_taken()
-    return cast(Message, kind(**values))
+    if written:
+        raise ValueError(f"unknown field {sorted(written)[0]!r:.60}.")
+    return kind(**values)
 
 
 # One pair of functions per field type, found by the annotation's text.
@@ -264,6 +276,14 @@ def _read_optional_source(value: Any, blobs: _Blobs) -> Union[Source, None]:
     return None if value is None else _read_source(value, blobs)
 
 
+def _write_neighbour(value: Union[Neighbour, None], blobs: list[Blob]) -> Any:
+    return None if value is None else _written(value, blobs)
+
+
+def _read_neighbour(value: Any, blobs: _Blobs) -> Union[Neighbour, None]:
+    return None if value is None else cast(Neighbour, _built(Neighbour, dict(_mapping(value, blobs)), blobs))
+
+
 _Codec = tuple[Callable[[Any, list[Blob]], Any], Callable[[Any, _Blobs], Any]]
 _CODECS: dict[str, _Codec] = {
     "str": (_plain, _text),
@@ -274,4 +294,5 @@ _CODECS: dict[str, _Codec] = {
     "MatteOptions": (_write_options, _read_options),
     "Source": (_write_source, _read_source),
     "Optional[Source]": (_write_source, _read_optional_source),
+    "Optional[Neighbour]": (_write_neighbour, _read_neighbour),
 }

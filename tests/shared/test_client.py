@@ -18,7 +18,16 @@ import zmq
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import CancelledError, ProtocolError, RemoteError, TimeoutError, UnavailableError
-from matte_link.job import FrameDone, FrameFailed, FrameTask, JobEvent, JobFinished, LocalFile, MatteJob
+from matte_link.job import (
+    FrameDone,
+    FrameFailed,
+    FrameTask,
+    JobEvent,
+    JobFinished,
+    LocalFile,
+    MatteJob,
+    TaskNeighbour,
+)
 from matte_link.messages import (
     Accepted,
     Cancel,
@@ -28,6 +37,7 @@ from matte_link.messages import (
     Matte,
     MatteReply,
     Message,
+    Neighbour,
     Ping,
     Pong,
     Status,
@@ -35,6 +45,7 @@ from matte_link.messages import (
     Store,
     Stored,
     digest_of,
+    sources_of,
 )
 from matte_link.options import MatteOptions
 from matte_link.wire import decode, encode
@@ -98,9 +109,9 @@ class Peer:
             self.digests.add(message.digest)
             return [Stored(message.id, message.digest)]
         if isinstance(message, Matte):
-            clean = message.clean_plate
-            if isinstance(clean, Digest) and clean.digest not in self.digests:
-                return [Failure(message.id, "clean_plate_unknown", "The clean plate is not here.")]
+            for role, source in sources_of(message).items():
+                if isinstance(source, Digest) and source.digest not in self.digests:
+                    return [Failure(message.id, f"{role}_unknown", "The picture is not here.")]
             return [Accepted(message.id), MatteReply(message.id, message.frame, b"exr")]
         return []
 
@@ -197,6 +208,52 @@ def test_a_forgotten_clean_plate_is_sent_again(peers: Callable[..., Peer]) -> No
         peer.digests.clear()
         assert client.matte(request("r2")).data == b"exr"
     assert peer.pictures == 2
+
+
+def in_sequence(frame: int, last: int = 9) -> Matte:
+    """A frame with those before and after it."""
+
+    def plate(number: int) -> Inline:
+        return Inline(b"plate %d" % number)
+
+    before = Neighbour(plate(frame - 1)) if frame else None
+    after = Neighbour(plate(frame + 1)) if frame < last else None
+    return Matte(f"s{frame}", frame, plate(frame), Inline(b"clean"), before=before, after=after)
+
+
+def test_a_sequence_with_neighbours_sends_each_plate_once(peers: Callable[..., Peer]) -> None:
+    peer = peers()
+    with MatteClient(peer.endpoint) as client:
+        for frame in range(3):
+            client.submit(in_sequence(frame))
+        assert all(isinstance(client.receive(5.0), MatteReply) for _ in range(3))
+        for frame in range(3, 10):
+            client.matte(in_sequence(frame))
+        assert len(client._kept) <= 5
+    assert peer.pictures == 11 and peer.count(Matte) == 10
+
+
+@pytest.mark.parametrize("lost", [b"plate 4", b"plate 5", b"plate 6", b"clean"])
+def test_a_forgotten_picture_of_a_neighbour_is_sent_again(peers: Callable[..., Peer], lost: bytes) -> None:
+    peer = peers()
+    with MatteClient(peer.endpoint) as client:
+        client.matte(in_sequence(5))
+        peer.digests.discard(digest_of(lost))
+        assert client.matte(replace(in_sequence(5), id="again")).data == b"exr"
+    assert peer.pictures == 5
+
+
+def test_a_server_without_room_for_a_picture_is_asked_later(peers: Callable[..., Peer]) -> None:
+    def full(peer: Peer, message: Message) -> list[Message] | None:
+        # More often than a picture is sent to a server that loses it.
+        if isinstance(message, Store) and message.data and peer.pictures <= 6:
+            return [Failure(message.id, "busy", "There is no room for another picture.")]
+        return None
+
+    peer = peers(full)
+    with MatteClient(peer.endpoint) as client:
+        assert client.matte(in_sequence(5, last=5), timeout_s=20).data == b"exr"
+    assert peer.pictures > 6
 
 
 def test_a_server_that_never_keeps_it_is_not_asked_for_ever(peers: Callable[..., Peer]) -> None:
@@ -470,3 +527,72 @@ def test_waiting_for_an_event_ends_with_the_event(peers: Callable[..., Peer], tm
     assert job.poll(0.05) == []
     job.start()
     assert job.poll(20.0)
+
+
+def sequence_of_tasks(folder: Path, count: int) -> list[FrameTask]:
+    """Frames with their neighbours, each with a plate and a clean plate of its own."""
+
+    def files(kind: str, frame: int) -> LocalFile:
+        path = folder / f"{kind}.{frame}.exr"
+        path.write_bytes(f"{kind} {frame}".encode())
+        return LocalFile(str(path))
+
+    def neighbour(frame: int) -> TaskNeighbour | None:
+        if not 0 <= frame < count:
+            return None
+        return TaskNeighbour(files("plate", frame), files("clean", frame))
+
+    return [
+        FrameTask(
+            frame,
+            files("plate", frame),
+            files("clean", frame),
+            str(folder / f"m.{frame}.exr"),
+            before=neighbour(frame - 1),
+            after=neighbour(frame + 1),
+        )
+        for frame in range(count)
+    ]
+
+
+def test_a_job_sends_the_neighbours_and_each_picture_once(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    peer = peers()
+    job = MatteJob(sequence_of_tasks(tmp_path, 6), MatteOptions(temporal=0.5), peer.endpoint)
+    assert run_job(job)[-1] == JobFinished(6, 0, False)
+    assert peer.pictures == 12
+    first, *_, last = [message for message in peer.heard if isinstance(message, Matte)]
+    assert (first.before, last.after) == (None, None)
+    assert first.after == Neighbour(Digest(digest_of(b"plate 1")), Digest(digest_of(b"clean 1")))
+    # What the last two frames were made from, and no more.
+    assert len(job._files) <= 6
+
+
+def test_a_still_clean_plate_is_not_named_for_a_neighbour(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    peer = peers()
+    clean = LocalFile(str(tmp_path / "clean.0.exr"))
+    task = sequence_of_tasks(tmp_path, 2)[0]
+    assert task.after is not None
+    task = replace(task, clean_plate=clean, after=replace(task.after, clean_plate=clean))
+    run_job(MatteJob([task], MatteOptions(temporal=1.0), peer.endpoint))
+    [request] = [message for message in peer.heard if isinstance(message, Matte)]
+    assert request.after == Neighbour(Digest(digest_of(b"plate 1")))
+
+
+def test_without_smoothing_a_job_sends_no_neighbours(peers: Callable[..., Peer], tmp_path: Path) -> None:
+    peer = peers()
+    tasks = sequence_of_tasks(tmp_path, 3)
+    (tmp_path / "plate.2.exr").unlink()
+    assert run_job(MatteJob(tasks[:2], MatteOptions(), peer.endpoint))[-1] == JobFinished(2, 0, False)
+    requests = [message for message in peer.heard if isinstance(message, Matte)]
+    assert all(isinstance(each.plate, Inline) and not each.before and not each.after for each in requests)
+
+
+def test_a_neighbour_that_cannot_be_read_fails_its_frame_by_name(
+    peers: Callable[..., Peer], tmp_path: Path
+) -> None:
+    tasks = sequence_of_tasks(tmp_path, 3)
+    (tmp_path / "plate.2.exr").unlink()
+    events = run_job(MatteJob(tasks[:2], MatteOptions(temporal=1.0), peers().endpoint))
+    failed = [event for event in events if isinstance(event, FrameFailed)]
+    assert [(event.frame, event.code) for event in failed] == [(1, "missing_file")]
+    assert "plate.2.exr cannot be read" in failed[0].message

@@ -35,7 +35,7 @@ def test_only_what_differs_travels() -> None:
         ({"premultiplied": 1}, "premultiplied must be a yes or no"),
         ({"black_point": 0.5, "white_point": 0.5}, "black_point must lie below white_point"),
         ({"sharpen": 1}, "unknown option 'sharpen'"),
-        ({"temporal": 0.5}, "unknown option 'temporal'"),
+        ({"temporal": 1.5}, "temporal must lie in 0 to 1"),
         ({"region": "1 2 3"}, "region must be 'x y width height'"),
         ({"region": "1 2 3 4.5"}, "region must be 'x y width height'"),
         ({"region": "1 2 0 4"}, "region must have a width"),

@@ -17,6 +17,7 @@ from matte_link.messages import (
     Matte,
     MatteReply,
     Message,
+    Neighbour,
     OnDisk,
     Ping,
     Pong,
@@ -26,6 +27,8 @@ from matte_link.messages import (
     StatusReply,
     Store,
     Stored,
+    sources_of,
+    with_sources,
 )
 from matte_link.options import MatteOptions, option_specs
 from matte_link.wire import MAGIC, Limits, WireError, decode, encode
@@ -60,6 +63,8 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "view": "",
             "hints": {},
             "alignment": {},
+            "before": None,
+            "after": None,
         },
         [b"plate"],
     ),
@@ -80,6 +85,8 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "left",
             {"host": "nuke", "space": "ACEScg"},
             {"kind": "translation", "gain": [1.0, 0.9, 1.1]},
+            Neighbour(Inline(b"before", "b.exr"), Digest(DIGEST), Inline(b"core before"), None, {"kind": "none"}),
+            Neighbour(OnDisk("/shots/p.mov", 13)),
         ),
         {
             "type": "matte",
@@ -98,8 +105,22 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
             "view": "left",
             "hints": {"host": "nuke", "space": "ACEScg"},
             "alignment": {"kind": "translation", "gain": [1.0, 0.9, 1.1]},
+            "before": {
+                "plate": {"inline": 2, "name": "b.exr"},
+                "clean_plate": {"digest": DIGEST},
+                "core": {"inline": 3, "name": ""},
+                "holdout": None,
+                "alignment": {"kind": "none"},
+            },
+            "after": {
+                "plate": {"path": "/shots/p.mov", "frame": 13},
+                "clean_plate": None,
+                "core": None,
+                "holdout": None,
+                "alignment": {},
+            },
         },
-        [b"core", b"holdout"],
+        [b"core", b"holdout", b"before", b"core before"],
     ),
     (Accepted("a1", 3), {"type": "accepted", "id": "a1", "position": 3}, []),
     (
@@ -178,9 +199,9 @@ def matte_header(**changes: Any) -> bytes:
 
 
 BAD: list[tuple[list[bytes], str]] = [
-    ([], "2 to 8 parts"),
-    ([MAGIC], "2 to 8 parts"),
-    ([MAGIC, b"{}"] + [b""] * 7, "2 to 8 parts"),
+    ([], "2 to 16 parts"),
+    ([MAGIC], "2 to 16 parts"),
+    ([MAGIC, b"{}"] + [b""] * 15, "2 to 16 parts"),
     ([b"CPM2", b"{}"], "speaks wire version 2, this one speaks 1. Install the same version"),
     ([b"HTTP", b"{}"], "not a Cleanplate message"),
     ([MAGIC, b"\xff\xfe"], "not JSON"),
@@ -207,6 +228,13 @@ BAD: list[tuple[list[bytes], str]] = [
     ([MAGIC, matte_header(options={"erode": 1e9}), b""], "erode must lie in -100 to 100"),
     ([MAGIC, matte_header(options={"erode": "1"}), b""], "erode must be a number"),
     ([MAGIC, matte_header(options=[]), b""], "is not a JSON object"),
+    ([MAGIC, matte_header(before={}), b""], "plate is missing"),
+    ([MAGIC, matte_header(before=[]), b""], "is not a JSON object"),
+    ([MAGIC, matte_header(before={"plate": None}), b""], "is not a JSON object"),
+    ([MAGIC, matte_header(after={"plate": {"inline": 0, "name": ""}}), b""], "part 0 is used twice"),
+    ([MAGIC, matte_header(after={"plate": {"inline": 1, "name": ""}}), b""], "there is no part 1"),
+    ([MAGIC, matte_header(after={"plate": {"digest": DIGEST}, "before": None}), b""], "unknown field 'before'"),
+    ([MAGIC, matte_header(after={"plate": {"digest": DIGEST}, "alignment": 1}), b""], "is not a JSON object"),
 ]
 
 
@@ -271,6 +299,8 @@ def options(draw: st.DrawFn) -> MatteOptions:
 
 
 numbers = st.integers(-(2**53), 2**53)
+maybe = st.none() | sources
+neighbours = st.builds(Neighbour, sources, maybe, maybe, maybe, mappings)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(
         Matte,
@@ -279,8 +309,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
         sources,
         sources,
         options(),
-        st.none() | sources,
-        st.none() | sources,
+        maybe,
+        maybe,
         st.sampled_from(["interactive", "batch"]),
         texts,
         texts,
@@ -288,6 +318,9 @@ messages: st.SearchStrategy[Message] = st.one_of(
         texts,
         texts,
         mappings,
+        mappings,
+        st.none() | neighbours,
+        st.none() | neighbours,
     ),
     st.builds(Store, names, digests, st.binary(max_size=50), texts),
     st.builds(MatteReply, names, numbers, st.binary(max_size=50), texts, mappings),
@@ -302,6 +335,27 @@ messages: st.SearchStrategy[Message] = st.one_of(
 @settings(max_examples=100, deadline=None)
 def test_round_trip(message: Message) -> None:
     assert decode(encode(message)) == message
+
+
+def test_the_largest_request_is_within_the_limits() -> None:
+    everything = Neighbour(Inline(b"p"), Inline(b"c"), Inline(b"o"), Inline(b"h"))
+    request = Matte("a", 1, Inline(b"p"), Inline(b"c"), MatteOptions(), Inline(b"o"), Inline(b"h"),
+                    before=everything, after=everything)  # fmt: skip
+    assert decode(encode(request)) == request
+
+
+def test_pictures_by_role_go_in_where_they_came_out() -> None:
+    request = CASES[5][0]
+    assert isinstance(request, Matte)
+    roles = sources_of(request)
+    assert list(roles) == [
+        *("plate", "clean_plate", "core", "holdout"),
+        *("before_plate", "before_clean_plate", "before_core", "after_plate"),
+    ]
+    named = {role: Inline(role.encode()) for role in roles}
+    changed = with_sources(request, named)
+    assert sources_of(changed) == named
+    assert with_sources(changed, roles) == request
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))

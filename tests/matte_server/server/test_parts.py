@@ -19,7 +19,8 @@ from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteCancelled, MatteError
 from matte_server.failures import trouble_of
-from matte_server.frame_solver import choose_device, inside_roots
+from matte_server.frame_reader import inside_roots
+from matte_server.frame_solver import choose_device
 from matte_server.server import set_thread_environment
 from matte_server.spool import Spool
 from matte_server.starting import Starting, work_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from matte_link.messages import (
     Matte,
     MatteReply,
     Message,
+    Neighbour,
     Progress,
     Store,
     Stored,
@@ -23,7 +25,7 @@ from matte_link.messages import (
 
 from matte_server.service import Client, Service, ServiceLimits
 from matte_server.spool import Spool
-from matte_server.worker_link import Begun, Computed, Failed, Finished, FrameJob
+from matte_server.worker_link import Begun, Computed, Failed, Finished, FrameJob, decode_job, encode_job
 from matte_server.workers import Died, WorkerState
 
 ANNA, BEN = b"anna", b"ben"
@@ -119,6 +121,44 @@ def test_sent_again_it_is_the_same_request(desk: Desk) -> None:
     [again] = desk.say(ANNA, matte("a"))
     assert isinstance(again, MatteReply) and bytes(again.data) == b"exr"
     assert len(desk.pool.jobs) == 1
+
+
+def with_neighbours(name: str, before: bytes = b"before", alignment: Mapping[str, object] | None = None) -> Matte:
+    """The frame before inline, the one after by its digest."""
+    around = Neighbour(Inline(before, "b.exr"), alignment=alignment or {})
+    return replace(matte(name), before=around, after=Neighbour(Digest(digest_of(b"after"))))
+
+
+def test_neighbours_lie_in_the_spool_while_their_frame_is_at_work(desk: Desk) -> None:
+    [unknown] = desk.say(ANNA, with_neighbours("a"))
+    assert isinstance(unknown, Failure) and unknown.code == "after_plate_unknown"
+    assert desk.files() == 0 and desk.spool.used == 0
+    desk.say(ANNA, Store("s", digest_of(b"after"), b"after", "a.exr"))
+    assert desk.say(ANNA, with_neighbours("a"))[0] == Accepted("a")
+    job = desk.pool.jobs[0]
+    assert {role: Path(picture.path).read_bytes() for role, picture in job.pictures.items()} == {
+        "plate": b"plate", "clean_plate": b"clean", "before_plate": b"before", "after_plate": b"after"
+    }  # fmt: skip
+    assert decode_job(encode_job(job)) == job
+    desk.end()
+    # The stored one stays, as a clean plate does.
+    assert desk.files() == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        with_neighbours("a", before=b"another"),
+        with_neighbours("a", alignment={"kind": "none"}),
+        replace(with_neighbours("a"), after=None),
+    ],
+)
+def test_other_neighbours_are_other_content(desk: Desk, other: Matte) -> None:
+    desk.say(ANNA, Store("s", digest_of(b"after"), b"after", "a.exr"))
+    desk.say(ANNA, with_neighbours("a"))
+    assert desk.say(ANNA, with_neighbours("a")) == [Accepted("a")]
+    [answer] = desk.say(ANNA, other)
+    assert isinstance(answer, Failure) and answer.code == "id_reused"
 
 
 def test_an_old_answer_is_forgotten_and_computed_again(desk: Desk) -> None:

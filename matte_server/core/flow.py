@@ -1,0 +1,55 @@
+"""Where each pixel of a picture lies in another one: dense motion between two frames, and how far to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .image import Float32
+
+Grey = npt.NDArray[np.uint8]
+
+SIDE = 960
+"""The longer side, in pixels, that motion is measured at."""
+_LEAST = 16
+"""The method's coarsest level needs pictures of some pixels; smaller ones stand still."""
+# There and back again should end where it began: within half a pixel, and a twentieth of the way, which is what the
+# method scatters by on textured pictures. Beyond three times that it is another place.
+_BACK_PX, _BACK_PART, _BEYOND = 0.5, 0.05, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """``flow``: h x w x 2 float32, x and y in pixels, from a pixel of the one picture to its place in the other.
+    ``trust``: h x w, 0..1, whether the way back from there leads here."""
+
+    flow: Float32
+    trust: Float32
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width that motion is measured at, never larger than the picture."""
+    scale = min(1.0, SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def motion_between(one: Grey, other: Grey) -> Motion:
+    """The motion from ``one`` to ``other``, h x w both, by dense inverse search with variational refinement
+    (Kroeger et al., ECCV 2016, as OpenCV has it). What is hidden in ``other`` has no way back, and no trust."""
+    if min(one.shape) < _LEAST:
+        return Motion(np.zeros((*one.shape, 2), np.float32), np.ones(one.shape, np.float32))
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    still = np.zeros((*one.shape, 2), np.float32)
+    there, back = (
+        np.asarray(search.calc(*pair, still.copy()), np.float32) for pair in ((one, other), (other, one))
+    )
+    y, x = np.mgrid[0 : one.shape[0], 0 : one.shape[1]].astype(np.float32)
+    ends = (x + there[..., 0], y + there[..., 1])
+    returned = cv2.remap(back, *ends, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    missed = np.linalg.norm(there + returned, axis=-1)
+    allowed = _BACK_PX + _BACK_PART * np.linalg.norm(there, axis=-1)
+    trust = np.clip((_BEYOND - missed / allowed) / (_BEYOND - 1.0), 0.0, 1.0)
+    return Motion(there, np.asarray(trust, np.float32))
