@@ -2,7 +2,7 @@
 
 A case is a generator: it acts on the main thread, and yields a question where it must let Nuke go on; it is
 continued once the answer is yes. That way the same case runs in a window, whose main thread must not be blocked,
-and in a terminal. :data:`CASES` is the list; :mod:`matte.selftest` runs it.
+and in a terminal. :func:`cases` is the list; :mod:`matte.selftest` runs it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import bake, callbacks, host, manifest, plain_exr, run, spec
+from . import bake, callbacks, contract_in_time, host, manifest, plain_exr, run, spec
 from .bench import SIZE, Bench, Case, Wait, expect
 from .plain_exr import Plain
 
@@ -41,7 +41,7 @@ def _in_terminal(case: Case) -> Case:
 
 def cases(window: bool) -> list[Case]:
     """The cases for a host with or without a window."""
-    return [*CASES, *(WINDOW_ONLY if window else TERMINAL_ONLY)]
+    return [*CASES, *contract_in_time.CASES, *(WINDOW_ONLY if window else TERMINAL_ONLY)]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 A *settings key* names the folder of a result: it tells options and graphs apart. Within a folder each frame has a
 *frame key*: the host's own hashes at that frame, and the time and size of the files it was read from, because
-hashes do not notice a file that was overwritten in place.
+hashes do not notice a file that was overwritten in place. Where frames follow their neighbours in time, a frame's
+key takes in the sources of both.
 """
 
 from __future__ import annotations
@@ -95,15 +96,20 @@ def settings_key(
 
 @dataclass(frozen=True)
 class FrameKey:
-    """One frame's sources. An empty ``hashes`` means that the host did not say."""
+    """One frame's sources. An empty ``hashes`` means that the host did not say.
+
+    ``around`` are the host's hashes at the frames before and after, empty where the result does not depend on them
+    or the host was not asked: a look at a node must not move the timeline. ``files`` takes in theirs too.
+    """
 
     hashes: str
     files: str
+    around: str = ""
 
     def differs(self, other: FrameKey, compare_hashes: bool = True) -> bool:
         """Whether the sources changed between the two. In proxy mode the host's hashes are others."""
-        hashes_known = compare_hashes and self.hashes and other.hashes
-        return bool(hashes_known and self.hashes != other.hashes) or self.files != other.files
+        pairs = ((self.hashes, other.hashes), (self.around, other.around)) if compare_hashes else ()
+        return any(one and another and one != another for one, another in pairs) or self.files != other.files
 
 
 def frame_key(hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int, view: str) -> FrameKey:
@@ -111,6 +117,13 @@ def frame_key(hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int,
     numbers = [list(each) for each in hashes]
     known = all(numbers)
     return FrameKey(_digest(numbers) if known else "", _digest([_stamp(file, frame, view) for file in files]))
+
+
+def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> FrameKey:
+    """The key of a frame that follows its neighbours in time; None where there is no such frame."""
+    known = all(one is None or one.hashes for one in around)
+    hashes, files = ([getattr(one, name, None) for one in around] for name in ("hashes", "files"))
+    return FrameKey(own.hashes, _digest([own.files, *files]), _digest(hashes) if known else "")
 
 
 def frame_file(pattern: str, frame: int, view: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
@@ -15,17 +15,19 @@ from matte_link.errors import LinkError
 from matte_link.job import (
     FrameDone,
     FrameFailed,
-    FrameProgress,
     FrameTask,
     JobEvent,
     JobFinished,
     LocalFile,
     MatteJob,
+    TaskNeighbour,
 )
 from matte_link.options import MatteOptions
 
-from . import manifest
+from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file
+from .neighbours import Footage, InUse, Sides
+from .tally import Tally, warnings_of
 
 ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"
@@ -47,7 +49,8 @@ class Plan:
     """Everything that one press of a button does, decided before anything is rendered.
 
     ``frames`` are those to make; ``keys`` what each frame and view is made from; ``still_clean`` says that the
-    clean plate is the same picture on every frame.
+    clean plate is the same picture on every frame. Where ``footage`` is given, each frame is sent with those before
+    and after it, but for the ``lost`` ones, by frame and view: the host's words of why it could not render them.
     """
 
     node_id: str
@@ -61,6 +64,8 @@ class Plan:
     still_clean: bool = False
     hints: Mapping[str, str] = field(default_factory=dict)
     priority: str = "interactive"
+    footage: Footage = None
+    lost: Mapping[tuple[int, str], str] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     """Keeps this plan's plates apart from those of a farm's other tasks, which share the folder of results."""
 
@@ -91,6 +96,33 @@ class Plan:
         """The frames of ``role`` that the host renders."""
         wanted = self.wanted(view)
         return wanted[:1] if role == "clean" and self.still_clean else wanted
+
+    def only_beside(self, view: str) -> tuple[int, ...]:
+        """The frames whose plates are rendered for the sake of the frames beside them."""
+        return neighbours.only_beside(self.wanted(view), self.footage)
+
+    def beside(self, frame: int, view: str) -> Sides:
+        """The frames before and after that are sent with a frame."""
+        before, after = neighbours.beside(frame, self.footage)
+        return None if (before, view) in self.lost else before, None if (after, view) in self.lost else after
+
+    def named(self, frame: int, view: str) -> tuple[int, ...]:
+        """All frames whose plates a frame's task names."""
+        return (frame, *(one for one in self.beside(frame, view) if one is not None))
+
+    def losses(self, frame: int, view: str) -> list[str]:
+        """What is to be said of a frame whose neighbours could not be rendered."""
+        around = neighbours.beside(frame, self.footage)
+        lost = [one for one in around if one is not None and (one, view) in self.lost]
+        return [neighbours.lost_words(one, self.lost[one, view]) for one in lost]
+
+    def plates(self) -> int:
+        """How many pictures the host renders."""
+        count = 0
+        for view in self.views:
+            frames = len(self.wanted(view)) + len(self.only_beside(view))
+            count += frames * len(self.roles) - (frames - 1) * self.still_clean if frames else 0
+        return count
 
 
 def result_folder(cache: str, node_id: str, key: str) -> str:
@@ -193,6 +225,14 @@ def tasks(plan: Plan, view: str, expected: str = "") -> list[FrameTask]:
     def guide(role: str, frame: int) -> Optional[LocalFile]:
         return LocalFile(plan.plate_file(role, frame, view)) if role in plan.roles else None
 
+    def neighbour(frame: Optional[int]) -> Optional[TaskNeighbour]:
+        if frame is None:
+            return None
+        clean = None if plan.still_clean else guide("clean", frame)
+        return TaskNeighbour(
+            LocalFile(plan.plate_file("src", frame, view)), clean, guide("core", frame), guide("holdout", frame)
+        )
+
     return [
         FrameTask(
             frame=frame,
@@ -203,6 +243,8 @@ def tasks(plan: Plan, view: str, expected: str = "") -> list[FrameTask]:
             holdout=guide("holdout", frame),
             hints=plan.hints,
             clean_digest="" if number else expected,
+            before=neighbour(plan.beside(frame, view)[0]),
+            after=neighbour(plan.beside(frame, view)[1]),
         )
         for number, frame in enumerate(plan.wanted(view))
     ]
@@ -232,7 +274,8 @@ class Told:
 class ViewJobs:
     """The jobs of a plan's views, one after the other; :meth:`poll` tells what happened, and keeps the records.
 
-    A plate is deleted once its frame has ended, by :meth:`tidy`: a shot's plates are larger than its mattes.
+    A plate is deleted once all frames that need it have ended, by :meth:`tidy`: a shot's plates are larger than its
+    mattes.
     """
 
     def __init__(self, plan: Plan, patience_s: float, clean_plates: Optional[CleanPlates] = None) -> None:
@@ -241,6 +284,7 @@ class ViewJobs:
         self._patience_s = patience_s
         self._clean_plates = clean_plates or CleanPlates()
         self._used: list[Path] = []
+        self._in_use = InUse(())
         self._views = iter(plan.views)
         self._view = ""
         self._job: Optional[MatteJob] = None
@@ -252,6 +296,7 @@ class ViewJobs:
         for view in self._views:
             if self.plan.wanted(view):
                 self._view = view
+                self._in_use = InUse(self.plan.named(frame, view) for frame in self.plan.wanted(view))
                 self._job = MatteJob(
                     tasks(self.plan, view, self._clean_plates.expected(self.plan.node_id, view)),
                     self.plan.options,
@@ -274,7 +319,8 @@ class ViewJobs:
         """The frames that ended since the last call, or within ``wait_s`` seconds. ``finished`` is set once all is
         over."""
         ended: list[Told] = []
-        for event in self._job.poll(wait_s) if self._job else ():
+        for found in self._job.poll(wait_s) if self._job else ():
+            event = self._with_losses(found)
             self.tally.add(event, self._view)
             if isinstance(event, (FrameDone, FrameFailed)):
                 self._record(event)
@@ -293,97 +339,32 @@ class ViewJobs:
         if self.finished:
             remove_plates(self.plan)
 
+    def _with_losses(self, event: JobEvent) -> JobEvent:
+        """A result's doubts with what only the host knows: which neighbours it could not render."""
+        losses = self.plan.losses(event.frame, self._view) if isinstance(event, FrameDone) else []
+        if not isinstance(event, FrameDone) or not losses:
+            return event
+        return replace(
+            event, diagnostics={**event.diagnostics, "warnings": [*warnings_of(event.diagnostics), *losses]}
+        )
+
     def _record(self, event: JobEvent) -> None:
         assert isinstance(event, (FrameDone, FrameFailed))
         key = self.plan.keys[event.frame, self._view]
-        record = manifest.Record(event.frame, self._view, key.hashes, key.files)
+        record = manifest.Record(event.frame, self._view, key.hashes, key.files, around=key.around)
         if isinstance(event, FrameDone):
             self._clean_plates.saw(self.plan.node_id, self._view, event.clean_digest)
-            record = manifest.Record(
-                event.frame, self._view, key.hashes, key.files, warnings=warnings_of(event.diagnostics)
-            )
+            record = replace(record, warnings=warnings_of(event.diagnostics))
         else:
             text = f"{event.message} {event.hint}".strip()
-            record = manifest.Record(event.frame, self._view, key.hashes, key.files, event.code, text)
+            record = replace(record, code=event.code, message=text)
         with contextlib.suppress(OSError):
             # Where even this cannot be written, the frame counts as missing and is made again.
             manifest.write(self.plan.folder, record)
+        over = self._in_use.ended(self.plan.named(event.frame, self._view))
         for role in self.plan.roles:
             if not (role == "clean" and self.plan.still_clean):
-                self._used.append(Path(self.plan.plate_file(role, event.frame, self._view)))
-
-
-def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
-    """The server's doubts of a result, with its figures."""
-    found = diagnostics.get("warnings")
-    return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
-
-
-class Tally:
-    """How far a plan is, and what the artist must hear at its end."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.failed = 0
-        self.cancelled = False
-        self.code = ""
-        self.trouble = ""
-        self.warning = ""
-        self.frames: set[int] = set()
-        self._part = 0.0
-        self._stage = ""
-
-    def add(self, event: JobEvent, view: str) -> None:
-        """Counts one event."""
-        if isinstance(event, FrameProgress):
-            self._part = event.done / max(event.total, 1)
-            self._stage = f"frame {event.frame}, {event.stage}"
-        elif isinstance(event, FrameDone):
-            self._part = 0.0
-            self.done += 1
-            self.frames.add(event.frame)
-            doubts = warnings_of(event.diagnostics)
-            if doubts and not self.warning:
-                self.warning = f"Frame {event.frame}: {' '.join(doubts)}"
-        elif isinstance(event, FrameFailed):
-            self._part = 0.0
-            self.failed += 1
-            self._note(event.code, f"Frame {event.frame}: {event.message} {event.hint}")
-        elif isinstance(event, JobFinished):
-            self.cancelled = self.cancelled or event.cancelled
-            if event.code:
-                # Why all the rest has no result says more than what the first frame died of.
-                self.code, self.trouble = event.code, f"{event.message} {event.hint}".strip()
-
-    def _note(self, code: str, text: str) -> None:
-        if not self.trouble:
-            self.code, self.trouble = code, text.strip()
-
-    @property
-    def percent(self) -> int:
-        """0 to 100, a frame's stages included."""
-        return min(100, int(100 * (self.done + self.failed + self._part) / max(self.total, 1)))
-
-    @property
-    def progress(self) -> str:
-        """For the progress bar."""
-        return f"{self.done} of {self.total} done" + (f", {self._stage}" if self._stage else "")
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every result is there."""
-        return self.done == self.total
-
-    @property
-    def summary(self) -> str:
-        """One line for the status knob once all is over."""
-        head = f"{self.done} of {self.total} frames done" if self.total != self.done else f"{self.done} done"
-        if self.trouble:
-            return f"{head}. {self.trouble}"
-        if self.cancelled:
-            return f"cancelled, {head}"
-        return f"{head}. Check: {self.warning}" if self.warning else f"up to date, {head}"
+                self._used += [Path(self.plan.plate_file(role, frame, self._view)) for frame in over]
 
 
 def spans(first: int, last: int, frames: Iterable[int]) -> tuple[int, int]:

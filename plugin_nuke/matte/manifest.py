@@ -31,11 +31,12 @@ class Record:
     code: str = ""
     message: str = ""
     warnings: tuple[str, ...] = ()
+    around: str = ""
 
     @property
     def key(self) -> FrameKey:
         """The frame's sources."""
-        return FrameKey(self.hashes, self.files)
+        return FrameKey(self.hashes, self.files, self.around)
 
 
 def result_pattern(folder: str) -> str:

@@ -11,15 +11,17 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from matte_link.client import MatteClient
 from matte_link.errors import CancelledError, LinkError
 from matte_link.messages import Pong
 
-from . import fingerprint, host, job, manifest, spec
+from . import fingerprint, host, job, manifest, neighbours, spec
 from .job import CleanPlates, Plan, Refused, ViewJobs
+from .neighbours import Footage
+from .tally import Tally
 
 PING_S = 2.0
 PATIENCE_S = 30.0
@@ -108,14 +110,17 @@ def _look(node: host.Node, deep: bool) -> Look:
     folder = job.shown_folder(str(host.value(host.inner(node, spec.READ), "file")))
     if not folder:
         return Look(False, _said.get(node_id(node), NOT_PROCESSED))
-    if folder.rpartition("/")[2] != _settings_key(node, _options(node)):
+    options = _options(node)
+    if folder.rpartition("/")[2] != _settings_key(node, options):
         return Look(False, "stale: a setting or an input changed")
-    return _look_at_frame(node, folder) if deep else Look(True, _said.get(node_id(node), UP_TO_DATE))
+    if deep:
+        return _look_at_frame(node, folder, _footage(node, options))
+    return Look(True, _said.get(node_id(node), UP_TO_DATE))
 
 
-def _look_at_frame(node: host.Node, folder: str) -> Look:
+def _look_at_frame(node: host.Node, folder: str, footage: Footage) -> Look:
     frame, views = host.current_frame(), host.views()
-    keys = _Sources(node, _roles(node), (frame,)).keys(views)
+    keys = _Sources(node, _roles(node), (frame,)).keys((frame,), views, footage)
     for view in views:
         record = manifest.read(folder, frame, view)
         if record is None:
@@ -149,6 +154,12 @@ def _feeds(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
     return [host.input_of(node, spec.INPUTS.index(role)) for role in roles]
 
 
+def _footage(node: host.Node, options: spec.MatteOptions) -> Footage:
+    """The frames that the plate's source has, where the options make a frame follow its neighbours in time."""
+    feed = _feeds(node, ("src",))[0]
+    return host.frame_range(feed) if options.temporal and feed is not None else None
+
+
 def _space(node: host.Node) -> str:
     return job.working_space(
         host.root_text("colorManagement"), host.root_text("workingSpaceLUT"), host.root_text("OCIO_config")
@@ -174,13 +185,23 @@ class _Sources:
             with host.at_frame(frame):
                 self._hashes[frame] = {role: host.hashes(feed) for role, feed in feeds.items()}
 
-    def keys(self, views: Sequence[str]) -> dict[tuple[int, str], fingerprint.FrameKey]:
-        """The key of each frame in each view."""
-        return {
-            (frame, view): fingerprint.frame_key(hashes.values(), self._files, frame, view)
-            for frame, hashes in self._hashes.items()
-            for view in views
-        }
+    def keys(
+        self, frames: Sequence[int], views: Sequence[str], footage: Footage
+    ) -> dict[tuple[int, str], fingerprint.FrameKey]:
+        """The key of each of some frames in each view. A neighbour that the host was not asked about is known by
+        its files only."""
+        return {(frame, view): self._key(frame, view, footage) for frame, view in job.all_pairs(frames, views)}
+
+    def _key(self, frame: int, view: str, footage: Footage) -> fingerprint.FrameKey:
+        own = self._alone(frame, view)
+        if footage is None:
+            return own
+        around = neighbours.beside(frame, footage)
+        return fingerprint.with_neighbours(own, [None if one is None else self._alone(one, view) for one in around])
+
+    def _alone(self, frame: int, view: str) -> fingerprint.FrameKey:
+        hashes = self._hashes.get(frame, {"src": ()})
+        return fingerprint.frame_key(hashes.values(), self._files, frame, view)
 
     def clean_is_still(self, frames: Sequence[int]) -> bool:
         """Whether the host's hashes promise the same clean plate on all these frames."""
@@ -217,20 +238,21 @@ def preflight(
     roles, views = _roles(node), host.views()
     folder = job.result_folder(cache, node_id(node), _settings_key(node, options))
     with host.full_resolution():
-        sources = _Sources(node, roles, frames)
+        footage = _footage(node, options)
+        sources = _Sources(node, roles, (*frames, *neighbours.only_beside(frames, footage)))
         width, height = host.size(_feeds(node, ("src",))[0] or node)
     keys = {
         at: key
-        for at, key in sources.keys(views).items()
+        for at, key in sources.keys(frames, views, footage).items()
         if force or not manifest.has_result(folder, *at, key)
     }
     wanted = tuple(sorted({frame for frame, _ in keys}))
-    still = sources.clean_is_still(wanted)
-    pictures = len(keys) * (len(roles) - still) + still * len(views)
-    job.check_room(folder, width * height, pictures)
-    return Plan(
-        node_id(node), folder, wanted, views, options, endpoint, keys, roles, still, _hints(node), priority
+    still = sources.clean_is_still((*wanted, *neighbours.only_beside(wanted, footage)))
+    plan = Plan(
+        node_id(node), folder, wanted, views, options, endpoint, keys, roles, still, _hints(node), priority, footage
     )
+    job.check_room(folder, width * height, plan.plates())
+    return plan
 
 
 def _check_host(node: host.Node) -> None:
@@ -276,8 +298,13 @@ def server_words(node: host.Node) -> str:
 # -- phase 1
 
 
-def render_plates(node: host.Node, plan: Plan) -> None:
-    """The plates of a plan on disk, in full resolution; leaves the node as it was. Raises ``LinkError``."""
+def render_plates(node: host.Node, plan: Plan) -> Plan:
+    """The plates of a plan on disk, in full resolution; leaves the node as it was. Raises ``LinkError``.
+
+    Returns the plan with the neighbours that could not be rendered: frames that were not asked for take nothing
+    from those that were, but a word.
+    """
+    lost: dict[tuple[int, str], str] = {}
     try:
         with host.without_undo(), host.full_resolution(), contextlib.ExitStack() as stack:
             writes = {
@@ -288,7 +315,8 @@ def render_plates(node: host.Node, plan: Plan) -> None:
             }
             for view in plan.views:
                 _render_view(plan, view, writes)
-        return
+                lost.update(_render_beside(plan, view, writes))
+        return replace(plan, lost=lost)
     except host.RenderCancelled:
         trouble: LinkError = CancelledError("Cancelled while the plates were rendered; nothing was sent.")
     except host.HostBusy:
@@ -304,10 +332,24 @@ def render_plates(node: host.Node, plan: Plan) -> None:
 def _render_view(plan: Plan, view: str, writes: dict[str, host.Node]) -> None:
     if not plan.wanted(view):
         return
-    together = [role for role in plan.roles if not (role == "clean" and plan.still_clean)]
-    host.render([writes[role] for role in together], job.segments(plan.wanted(view)), view)
+    host.render(_each_frame(plan, writes), job.segments(plan.wanted(view)), view)
     if plan.still_clean:
         host.render([writes["clean"]], job.segments(plan.to_render("clean", view)), view)
+
+
+def _each_frame(plan: Plan, writes: dict[str, host.Node]) -> list[host.Node]:
+    return [write for role, write in writes.items() if not (role == "clean" and plan.still_clean)]
+
+
+def _render_beside(plan: Plan, view: str, writes: dict[str, host.Node]) -> dict[tuple[int, str], str]:
+    """The neighbours that are not made themselves, one by one; those that cannot be rendered, with the reason."""
+    lost: dict[tuple[int, str], str] = {}
+    for frame in plan.only_beside(view):
+        try:
+            host.render(_each_frame(plan, writes), ((frame, frame, 1),), view)
+        except RuntimeError as error:
+            lost[frame, view] = str(error)
+    return lost
 
 
 # -- phase 2
@@ -385,7 +427,7 @@ class Run:
             show_results(self.node, self.plan.folder, self.plan.frames)
             tell(self.node, text)
 
-    def _end(self, tally: job.Tally) -> None:
+    def _end(self, tally: Tally) -> None:
         _running.pop(self.plan.node_id, None)
         code = tally.code or ("cancelled" if tally.cancelled else "")
         self.outcome = Outcome(tally.done, tally.total, code, tally.summary)
@@ -438,8 +480,7 @@ def process(
         check(node)
         return None
     tell(node, f"rendering the plates of {len(plan.frames)} frames")
-    render_plates(node, plan)
-    run = Run(node, plan, quiet)
+    run = Run(node, render_plates(node, plan), quiet)
     run.start()
     return run
 
