@@ -148,6 +148,8 @@ def _make_fresh(scene: Any, node: Any) -> None:
     solve = solve_now(scene, node, [frame])
     if not plan.is_fresh(frame):
         raise NodeError(f"frames {_unsolved(plan, scene)} are not solved: {solve.sentence}")
+    for warning in solve.warnings:
+        print(f"Cleanplate: {node.name}: frame {frame}: {warning}", file=sys.stderr, flush=True)
 
 
 def _unsolved(plan: Plan, scene: Any) -> str:

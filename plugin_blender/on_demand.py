@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from . import runtime
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
-from .matte_link.job import FrameFailed, JobFinished, MatteJob
+from .matte_link.job import FrameDone, FrameFailed, JobFinished, MatteJob
 from .matte_link.sequence import format_frames
 from .plan import NodeError, Plan
 
@@ -98,4 +98,7 @@ class RenderSolve:
                 raise self._away
             if isinstance(event, FrameFailed):
                 raise NodeError(event.message, event.hint)
+            if isinstance(event, FrameDone):
+                for warning in event.diagnostics.get("warnings", ()):
+                    print(f"Cleanplate: {plan.node_id}: frame {frame}: {warning}", file=sys.stderr, flush=True)
         self.solved.add(plan.node_id)

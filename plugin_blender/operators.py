@@ -130,7 +130,7 @@ class _Solver(_OnNode):
         if solve.sentence:
             self.report({"ERROR"}, solve.sentence)
             return {"CANCELLED"}
-        warnings = sorted({text for facts in solve.diagnostics.values() for text in facts.get("warnings", ())})
+        warnings = solve.warnings
         self.report({"WARNING"} if warnings else {"INFO"}, " ".join([solve.summary, *warnings[:2]]))
         return {"CANCELLED"} if solve.cancelled else {"FINISHED"}
 

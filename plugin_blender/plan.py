@@ -11,13 +11,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .exr_header import empty_picture, read_stamp
 from .matte_link.errors import LinkError
-from .matte_link.job import FrameTask, LocalFile, write_atomically
+from .matte_link.job import FrameTask, LocalFile, TaskNeighbour, write_atomically
 from .matte_link.options import MatteOptions
 from .sources import FileSource, Source
 
@@ -72,7 +72,31 @@ class Plan:
 
     def stamp(self, frame: int) -> str:
         """Names everything that a frame's result is made from."""
-        return _digest([self.key, self.plate.identity(frame), self.clean_plate.identity(frame)])
+        facts: list[object] = [self.key, *self._identities(frame)]
+        if self.options.temporal:
+            facts.append({side: self._identities(other) for side, other in self.around(frame).items()})
+        return _digest(facts)
+
+    def _identities(self, frame: int) -> list[object]:
+        return [self.plate.identity(frame), self.clean_plate.identity(frame)]
+
+    def around(self, frame: int) -> dict[str, int]:
+        """The frames before and after that the result is made from too: none without temporal smoothing, and
+        none where the footage itself ends. The frames that are wanted, and the scene's, do not matter: a shot may
+        be solved in parts."""
+        if not self.options.temporal:
+            return {}
+        sides = {"before": frame - 1, "after": frame + 1}
+        return {side: other for side, other in sides.items() if self._has(other)}
+
+    def _has(self, frame: int) -> bool:
+        plate, clean = self.plate.span, self.clean_plate.span
+        # A clean plate that ends early is held, as it is for the frame's own result.
+        return frame >= 0 and (plate is None or plate.has(frame)) and (clean is None or clean.shows(frame))
+
+    def inputs(self, frame: int) -> tuple[int, ...]:
+        """The frames whose pictures the frame's result is made from, in order."""
+        return tuple(sorted((frame, *self.around(frame).values())))
 
     def is_fresh(self, frame: int) -> bool:
         """Whether the result is there and made from what the node has now."""
@@ -97,10 +121,11 @@ class Plan:
 
     def missing_input(self, frame: int) -> str:
         """The frame's first input that is not on disk, as "the plate ..."; else empty."""
-        for name, source in (("plate", self.plate), ("clean plate", self.clean_plate)):
-            path = source.missing(frame)
-            if path:
-                return f"the {name} {path}"
+        for other in (frame, *self.around(frame).values()):
+            for name, source in (("plate", self.plate), ("clean plate", self.clean_plate)):
+                path = source.missing(other)
+                if path:
+                    return f"the {name} {path}" + ("" if other == frame else ", which temporal smoothing needs,")
         return ""
 
     @property
@@ -155,14 +180,23 @@ class Plan:
             self.prepare()
         return tuple(moved)
 
-    def task(self, frame: int, plate: str = "", clean_plate: str = "") -> FrameTask:
-        """The frame's task; ``plate`` and ``clean_plate`` are the rendered files of sources that are nodes."""
+    def task(self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None) -> FrameTask:
+        """The frame's task; ``rendered`` has, for each of its inputs' frames, the files of those sources that are
+        nodes: ``plate`` and ``clean_plate``."""
+
+        def pictures(other: int) -> tuple[LocalFile, LocalFile]:
+            files = (rendered or {}).get(other, {})
+            plate = files.get("plate") or _file(self.plate, other)
+            return LocalFile(plate), LocalFile(files.get("clean_plate") or _file(self.clean_plate, other))
+
+        around = {side: TaskNeighbour(*pictures(other)) for side, other in self.around(frame).items()}
         return FrameTask(
             frame,
-            LocalFile(plate or _file(self.plate, frame)),
-            LocalFile(clean_plate or _file(self.clean_plate, frame)),
+            *pictures(frame),
             str(self.result(frame)),
             hints={"stamp": self.stamp(frame)},
+            before=around.get("before"),
+            after=around.get("after"),
         )
 
     def clear(self, keep_fresh: bool = False) -> int:

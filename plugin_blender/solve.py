@@ -6,35 +6,21 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from . import extraction, planning, runtime
+from . import planning, runtime
 from .matte_link.client import MatteClient
 from .matte_link.errors import LinkError
-from .matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameTask, JobFinished, MatteJob
+from .matte_link.job import FrameDone, FrameFailed, FrameProgress, JobFinished, MatteJob
 from .plan import NodeError
 from .preferences import endpoint
-from .sources import FileSource
+from .rendered import RenderedInputs
 
 IN_FLIGHT = 2
 CONNECT_S = 5.0
 PATIENCE_S = 30.0
 _PAUSE_S = 0.002
 _FAREWELL_S = 0.3
-
-
-@dataclass
-class Prepared:
-    """The rendered inputs of one frame, deleted when the frame has ended."""
-
-    files: Sequence[str]
-
-    def delete(self) -> None:
-        """Deletes the files."""
-        for file in self.files:
-            Path(file).unlink(missing_ok=True)
 
 
 class Solve:
@@ -60,8 +46,7 @@ class Solve:
         self.diagnostics: dict[int, Any] = {}
         self._cancelled_at = 0.0
         self._waiting = deque(self.frames)
-        self._prepared: dict[int, Prepared] = {}
-        self._folder = extraction.input_folder()
+        self._inputs = RenderedInputs(self.plan, self.frames)
         self._job = self._start_job() if self.frames else None
         self._state = runtime.state(self.node_id)
         self._state.error, self._state.done, self._state.total = "", 0, len(self.frames)
@@ -124,7 +109,7 @@ class Solve:
             self._job.cancel()
             self._job.join(_FAREWELL_S if self.cancelled else 5.0)
             self._take_events(self._job)
-        self._folder.cleanup()
+        self._inputs.close()
         self._state.activity = ""
         self._state.error = self.sentence
         with contextlib.suppress(NodeError):
@@ -148,6 +133,11 @@ class Solve:
         cancelled = ", cancelled" if self.cancelled else ""
         return f"{skipped}{len(self.done)} of {len(self.frames)} frames solved{cancelled}."
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the server had to say of the results, each thing once."""
+        return sorted({text for facts in self.diagnostics.values() for text in facts.get("warnings", ())})
+
     # -- frames to the worker
 
     def _prepare_next(self, job: MatteJob) -> None:
@@ -155,30 +145,27 @@ class Solve:
             job.close()
         elif job.waiting == 0:
             # One frame lies ready while others are under way: the server never waits, and the disk stays empty.
-            frame = self._waiting.popleft()
+            frame = self._waiting[0]
             try:
                 scene, node = planning.find(self.node_id)
                 if planning.plan_of(scene, node).key == self.plan.key:
-                    job.add(self._task(scene, node, frame))
+                    self._prepare(job, scene, node, frame)
                 else:
                     self._stop(job, "The node was changed while it was solved; solve again for the new settings.")
             except LinkError as error:
+                self._waiting.popleft()
                 self._fail(frame, str(error))
 
-    def _task(self, scene: Any, node: Any, frame: int) -> FrameTask:
+    def _prepare(self, job: MatteJob, scene: Any, node: Any, frame: int) -> None:
+        """One thing at a time: the window lives between two of them, also where a frame needs its neighbours."""
         self.plan.check([frame])
-        return self.plan.task(frame, **self._rendered(scene, node, frame))
-
-    def _rendered(self, scene: Any, node: Any, frame: int) -> dict[str, str]:
-        sources = (("plate", "Plate", self.plan.plate), ("clean_plate", "Clean Plate", self.plan.clean_plate))
-        wanted = [(role, name) for role, name, source in sources if not isinstance(source, FileSource)]
-        if not wanted:
-            return {}
-        self._state.activity = f"Rendering the inputs of frame {frame}"
-        names = [name for _, name in wanted]
-        files = extraction.render_inputs(scene, node, names, frame, Path(self._folder.name))
-        self._prepared[frame] = Prepared(files)
-        return {role: file for (role, _), file in zip(wanted, files, strict=True)}
+        lacking = self._inputs.lacking(frame)
+        if lacking:
+            self._state.activity = f"Rendering the inputs of frame {lacking[0]}"
+            self._inputs.render(scene, node, lacking[0])
+        else:
+            job.add(self.plan.task(frame, self._inputs.files))
+            self._waiting.popleft()
 
     def _stop(self, job: MatteJob, sentence: str) -> None:
         self.stopped = self.stopped or sentence
@@ -194,7 +181,7 @@ class Solve:
             if isinstance(event, FrameProgress):
                 self._state.activity = f"Frame {event.frame}: {event.stage}"
             elif isinstance(event, FrameDone):
-                self._forget(event.frame)
+                self._inputs.forget(event.frame)
                 self.done.append(event.frame)
                 self.diagnostics[event.frame] = event.diagnostics
                 self._state.done = len(self.done)
@@ -208,14 +195,9 @@ class Solve:
         return finished
 
     def _fail(self, frame: int, sentence: str) -> None:
-        self._forget(frame)
+        self._inputs.forget(frame)
         self.failures[frame] = sentence
         self._state.error = self.sentence
-
-    def _forget(self, frame: int) -> None:
-        prepared = self._prepared.pop(frame, None)
-        if prepared:
-            prepared.delete()
 
     def _show(self) -> None:
         # The panel counts again.

@@ -75,6 +75,8 @@ def _solve(package: str, scene: Any, node: Any, options: argparse.Namespace) -> 
         frames = import_module(f"{package}.planning").wanted_frames(scene, node.matte)
     solve = import_module(f"{package}.solve").solve_now(scene, node, frames, options.again)
     print(f"cleanplate: {node.name}: {solve.summary}", flush=True)
+    for warning in solve.warnings:
+        print(f"cleanplate: {node.name}: {warning}", file=sys.stderr)
     if solve.sentence:
         print(f"cleanplate: {node.name}: {solve.sentence}", file=sys.stderr)
     if solve.stopped:

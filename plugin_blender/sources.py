@@ -7,10 +7,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 _NUMBER = re.compile(r"(\d+)(\D*)\Z")
 Identity = list[object]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The frames of which a source has pictures of its own, both ends included; ``held`` says whether past them
+    it goes on with the last one."""
+
+    first: int
+    last: int
+    held: bool
+
+    def has(self, frame: int) -> bool:
+        """Whether the frame has a picture of its own."""
+        return self.first <= frame <= self.last
+
+    def shows(self, frame: int) -> bool:
+        """Whether there is anything to be seen in the frame."""
+        return self.first <= frame and (self.held or frame <= self.last)
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,11 @@ class Numbering:
             index = (index - 1) % self.duration + 1
         return min(max(index, 0), self.duration) + self.offset
 
+    @property
+    def span(self) -> Span | None:
+        """The frames that are played once; None for a loop, which has no ends."""
+        return None if self.cyclic else Span(self.start, self.start + self.duration - 1, held=True)
+
 
 @dataclass(frozen=True)
 class ClipNumbering:
@@ -42,14 +66,25 @@ class ClipNumbering:
         """The number in the file's name."""
         return self.first + frame - self.start + self.offset
 
+    def span_of(self, numbers: list[int]) -> Span | None:
+        """The frames between the lowest and the highest number of the files that there are; None without any."""
+        if not numbers:
+            return None
+        shift = self.file_number(0)
+        return Span(min(numbers) - shift, max(numbers) - shift, held=False)
+
 
 @dataclass(frozen=True)
 class FileSource:
-    """A picture file, or a sequence of them, in a colourspace that the server knows."""
+    """A picture file, or a sequence of them, in a colourspace that the server knows.
+
+    ``movie`` is for one that nodes read: the frames that a movie file is played in.
+    """
 
     file: str
     colourspace: str
     numbering: Numbering | ClipNumbering | None = None
+    movie: Span | None = None
 
     @property
     def name(self) -> Identity:
@@ -75,6 +110,14 @@ class FileSource:
         path = self.path(frame)
         return "" if Path(path).is_file() else path
 
+    @cached_property
+    def span(self) -> Span | None:
+        """The frames that the footage has; None where it has every frame, as a still has."""
+        if isinstance(self.numbering, ClipNumbering):
+            # A clip's own length is that of the day on which it was loaded, with the offset that it had then.
+            return self.numbering.span_of(numbers_on_disk(self.file))
+        return self.numbering.span if self.numbering else self.movie
+
 
 @dataclass(frozen=True)
 class GraphSource:
@@ -96,6 +139,16 @@ class GraphSource:
         """The first picture that the nodes read and that is not there; else empty."""
         return next((path for path in (source.missing(frame) for source in self.files) if path), "")
 
+    @cached_property
+    def span(self) -> Span | None:
+        """The frames in which any footage that the nodes read has pictures of its own; None where they read none
+        that has ends."""
+        spans = [source.span for source in self.files if source.span]
+        if not spans:
+            return None
+        first, last = min(span.first for span in spans), max(span.last for span in spans)
+        return Span(first, last, any(span.held for span in spans))
+
 
 Source = FileSource | GraphSource
 
@@ -114,3 +167,17 @@ def first_number(file: str) -> int:
     """The number in a sequence's first file name; 1 where there is none."""
     match = _NUMBER.search(Path(file).stem)
     return int(match.group(1)) if match else 1
+
+
+def numbers_on_disk(file: str) -> list[int]:
+    """The numbers of a sequence's files, in no order; empty where there is none."""
+    path = Path(file)
+    match = _NUMBER.search(path.stem)
+    if not match:
+        return []
+    name = re.compile(re.escape(path.stem[: match.start()]) + r"(\d+)" + re.escape(match.group(2) + path.suffix))
+    try:
+        names = [each.name for each in path.parent.iterdir()]
+    except OSError:
+        return []
+    return [int(found.group(1)) for found in map(name.fullmatch, names) if found]

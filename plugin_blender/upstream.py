@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from .sources import ClipNumbering, FileSource, GraphSource, Numbering, Source, first_number
+from .sources import ClipNumbering, FileSource, GraphSource, Numbering, Source, Span, first_number
 from .versions import LINEAR
 
 # Formats of which server and Blender take the same view: (Blender's default, the server's word).
@@ -81,13 +82,12 @@ def _image_file(node: Any) -> FileSource | None:
 
 
 def image_source(image: Any, node: Any) -> FileSource:
-    """An image's file, or sequence as ``node`` plays it."""
-    numbering = None
-    if image.source == "SEQUENCE":
-        numbering = Numbering(
-            node.frame_start, max(node.frame_duration, 1), node.frame_offset, bool(node.use_cyclic)
-        )
-    return FileSource(_absolute(image.filepath, image), image.colorspace_settings.name, numbering)
+    """An image's file, or sequence or movie as ``node`` plays it."""
+    source = FileSource(_absolute(image.filepath, image), image.colorspace_settings.name)
+    if image.source not in ("SEQUENCE", "MOVIE") or node.bl_idname != "CompositorNodeImage":
+        return source
+    played = Numbering(node.frame_start, max(node.frame_duration, 1), node.frame_offset, bool(node.use_cyclic))
+    return replace(source, numbering=played) if image.source == "SEQUENCE" else replace(source, movie=played.span)
 
 
 def _clip_file(clip: Any) -> FileSource | None:
@@ -99,16 +99,17 @@ def _clip_file(clip: Any) -> FileSource | None:
 def clip_source(clip: Any) -> FileSource:
     """A movie clip's files."""
     file = _absolute(clip.filepath, clip)
-    numbering = None
+    source = FileSource(file, clip.colorspace_settings.name)
     if clip.source == "SEQUENCE":
-        numbering = ClipNumbering(first_number(file), clip.frame_start, clip.frame_offset)
-    return FileSource(file, clip.colorspace_settings.name, numbering)
+        return replace(source, numbering=ClipNumbering(first_number(file), clip.frame_start, clip.frame_offset))
+    first = clip.frame_start - clip.frame_offset
+    return replace(source, movie=Span(first, first + clip.frame_duration - 1, held=False))
 
 
 def _read_alike(source: FileSource) -> FileSource | None:
     """The source in the server's words, where the server reads such a file as Blender does."""
     usual, word = _SPACES.get(Path(source.file).suffix.lower(), ("", ""))
-    return FileSource(source.file, word, source.numbering) if source.colourspace == usual else None
+    return replace(source, colourspace=word) if source.colourspace == usual else None
 
 
 def _absolute(path: str, owner: Any) -> str:

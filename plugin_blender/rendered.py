@@ -1,0 +1,58 @@
+"""The inputs of a solve that have to be rendered: each frame's once, whichever frames' results it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import extraction
+from .plan import Plan
+from .sources import FileSource
+
+
+class RenderedInputs:
+    """Files of the plan's sources that are nodes. A frame's files are deleted when the last of the solve's
+    ``frames`` that needs them has ended, and all of them by :meth:`close`."""
+
+    def __init__(self, plan: Plan, frames: Sequence[int]) -> None:
+        sources = (("plate", "Plate", plan.plate), ("clean_plate", "Clean Plate", plan.clean_plate))
+        wanted = [(role, name) for role, name, source in sources if not isinstance(source, FileSource)]
+        self._roles = [role for role, _ in wanted]
+        self._names = [name for _, name in wanted]
+        self._plan = plan
+        self._folder = extraction.input_folder()
+        self._files: dict[int, dict[str, str]] = {}
+        self._needed_by: dict[int, set[int]] = {}
+        for frame in frames:
+            for other in plan.inputs(frame):
+                self._needed_by.setdefault(other, set()).add(frame)
+
+    @property
+    def files(self) -> Mapping[int, Mapping[str, str]]:
+        """The files that there are, by frame and by the task's word for them."""
+        return self._files
+
+    def lacking(self, frame: int) -> tuple[int, ...]:
+        """The frames that are still to be rendered before the frame can be solved, in order."""
+        if not self._names:
+            return ()
+        return tuple(other for other in self._plan.inputs(frame) if other not in self._files)
+
+    def render(self, scene: Any, node: Any, frame: int) -> None:
+        """Renders a frame's files, on Blender's main thread. Raises ``NodeError``."""
+        files = extraction.render_inputs(scene, node, self._names, frame, Path(self._folder.name))
+        self._files[frame] = dict(zip(self._roles, files, strict=True))
+
+    def forget(self, frame: int) -> None:
+        """The frame's task has ended: deletes what no other one needs."""
+        for other in self._plan.inputs(frame):
+            waiting = self._needed_by.get(other, set())
+            waiting.discard(frame)
+            if not waiting:
+                for file in self._files.pop(other, {}).values():
+                    Path(file).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Deletes everything."""
+        self._folder.cleanup()
