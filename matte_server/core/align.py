@@ -10,7 +10,6 @@ Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies 
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,12 +67,11 @@ class Alignment:
 
 class CleanDetails:
     """What a clean plate shows, whatever plate it is compared with: worked out once for all the frames of a shot.
-    May be asked by several threads."""
+    Several threads may ask; those that ask first may each work it out."""
 
     def __init__(self, clean: Image) -> None:
         self._clean = clean
         self._features: dict[float, _Features] = {}
-        self._lock = threading.Lock()
 
     @cached_property
     def light(self) -> Float32:
@@ -87,10 +85,9 @@ class CleanDetails:
 
     def features(self, scale: float) -> _Features:
         """Its features at a working size, ``scale`` times its own."""
-        with self._lock:
-            if scale not in self._features:
-                self._features[scale] = _features(self.grey, scale)
-            return self._features[scale]
+        if scale not in self._features:
+            self._features[scale] = _features(self.grey, scale)
+        return self._features[scale]
 
 
 def align(plate: Image, clean: Image, mode: str, details: CleanDetails | None = None) -> Alignment:
@@ -252,8 +249,10 @@ def _matches(clean: Float32, plate: Float32) -> tuple[Indices, Indices]:
     """Pairs that are each other's best and clearly better than the second best (Lowe 2004, section 7.1): where
     they stand among the clean plate's, and among the plate's. One matrix product compares everything with
     everything."""
-    squared = (clean**2).sum(1)[:, None] + (plate**2).sum(1)[None, :] - 2.0 * clean @ plate.T
-    distance = np.sqrt(np.maximum(squared, 0.0))
+    distance = (clean**2).sum(1)[:, None] + (plate**2).sum(1)[None, :]
+    # In place: fresh memory for each step would cost as much as the step.
+    distance -= 2.0 * clean @ plate.T
+    np.sqrt(np.maximum(distance, 0.0, out=distance), out=distance)
     there, back = distance.argmin(axis=1), distance.argmin(axis=0)
     own = np.arange(len(clean))
     best = distance[own, there]

@@ -53,16 +53,14 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
     x, y = clean[lit].astype(np.float64), plate[lit].astype(np.float64)
     gain, offset = most_frequent_ratio(x, y), 0.0
     for _ in range(_ROUNDS):
-        residual = (y - gain * x - offset) / (gain * x + floor)
-        spread = (
-            1.4826 * float(np.median(np.abs(residual[np.abs(residual) < 0.3])))
-            if np.any(np.abs(residual) < 0.3)
-            else 0.02
-        )
+        expected = gain * x
+        scale = expected + floor
+        residual = (y - expected - offset) / scale
+        size = np.abs(residual)
+        near = size[size < 0.3]
+        spread = 1.4826 * float(np.median(near)) if near.size else 0.02
         bound = 4.0 * max(spread, 0.003)
-        weight = (
-            np.where(np.abs(residual) < bound, (1 - (residual / bound) ** 2) ** 2, 0.0) / (gain * x + floor) ** 2
-        )
+        weight = np.where(size < bound, (1 - (residual / bound) ** 2) ** 2, 0.0) / scale**2
         gain, offset = _line(x, y, weight, gain, offset)
     # However widely the residuals spread: two pictures of different things agree on any line loosely.
     agreeing = float(np.mean(np.abs((y - gain * x - offset) / (gain * x + floor)) < min(bound, _AGREED)))
@@ -90,10 +88,11 @@ def _line(
     if total <= 0:
         return gain, offset
     mean_x, mean_y = (weight * x).sum() / total, (weight * y).sum() / total
-    variance = (weight * (x - mean_x) ** 2).sum() / total
+    from_mean = x - mean_x
+    variance = (weight * from_mean**2).sum() / total
     # A prior worth a tenth of the mean squared: a flat wall says nothing of offset, a full range decides it.
     prior = 0.1 * mean_x**2
-    covariance = (weight * (x - mean_x) * (y - mean_y)).sum() / total
+    covariance = (weight * from_mean * (y - mean_y)).sum() / total
     through_zero = mean_y / mean_x
     slope = (covariance + prior * through_zero) / (variance + prior)
     return float(slope), float(mean_y - slope * mean_x)

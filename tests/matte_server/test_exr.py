@@ -401,3 +401,21 @@ def test_nothing_is_left_behind_where_a_file_cannot_be_written(tmp_path: Path) -
         exr.write_image(tmp_path / "file" / "a.exr", picture())
     assert caught.value.code == "cannot_write"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("depth", ["half", "float"])
+def test_the_order_in_memory_changes_no_byte_of_a_file(depth: str) -> None:
+    # What a device gives back lies channel by channel; a file's pixels lie side by side.
+    planes = np.random.default_rng(2).normal(0, 4e4, (4, 150, 40)).astype(np.float32)
+    window = Window(0, 0, 40, 150)
+    by_channel = Image(planes.transpose(1, 2, 0), ("R", "G", "B", "A"), window, window)
+    side_by_side = replace(by_channel, pixels=np.ascontiguousarray(by_channel.pixels))
+    layers = {"confidence": replace(by_channel, pixels=by_channel.pixels[..., 3:], channels=("A",))}
+    form = exr.ExrFormat(depth)
+    written = exr.encode_exr(by_channel, layers, form)
+    assert written == exr.encode_exr(side_by_side, layers, form)
+    wanted = side_by_side.pixels
+    if depth == "half":
+        wanted = np.clip(wanted, -65504, 65504).astype(np.float16).astype(np.float32)
+    assert np.array_equal(exr.read_image(written).pixels, wanted)
+    assert np.array_equal(exr.read_image(written, layer="confidence").pixels[..., 0], wanted[..., 3])

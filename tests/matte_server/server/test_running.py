@@ -201,6 +201,23 @@ def test_a_worker_dies_and_the_next_frame_works(
     assert state["errors"][-1]["code"] == "worker_died"
 
 
+def test_a_worker_that_dies_with_two_frames_loses_neither(client: MatteClient, request_for: Make) -> None:
+    slow = make_pictures(SLOW)
+    requests = [request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)) for _ in range(3)]
+    worker = client.status().state["workers"][0]["pid"]
+
+    def kill(event: Accepted | Progress) -> None:
+        # By then the next one is read, or being read.
+        if isinstance(event, Progress) and event.stage == "foreground" and psutil.pid_exists(worker):
+            os.kill(worker, signal.SIGKILL)
+
+    for request in requests:
+        client.submit(request, kill)
+    answers = [client.receive(120.0) for _ in requests]
+    assert [type(answer) for answer in answers] == [MatteReply] * 3
+    assert client.status().state["workers"][0]["deaths"] >= 1
+
+
 def test_cancel_ends_a_running_frame_at_once(client: MatteClient, request_for: Make) -> None:
     slow = make_pictures(SLOW)
     request = request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean))
