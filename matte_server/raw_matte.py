@@ -63,9 +63,7 @@ def followed(
     found = {}
     for side, other in around.items():
         check()
-        window, theirs = own.window, other.window
-        look = placed(other.look, window.x - theirs.x, window.y - theirs.y, window.width, window.height)
-        found[side] = brought(own.look, _moved(own.look, look))
+        found[side] = brought(own.look, _moved(own.look, placed(other.look, other.window, own.window)))
     weights = {side: float(each.weight.mean()) for side, each in found.items()}
     return smoothed(own.look.alpha, list(found.values()), amount), weights
 

@@ -19,12 +19,16 @@ _LEAST = 16
 # There and back again should end where it began: within half a pixel, and a twentieth of the way, which is what the
 # method scatters by on textured pictures. Beyond three times that it is another place.
 _BACK_PX, _BACK_PART, _BEYOND = 0.5, 0.05, 3.0
+# Where a subject moves against its set, the pixels of its edge are of both, and no one motion brings them along.
+# Within half of this many pixels (the method's patches are 8, and it smooths beyond), motions that differ by less
+# than the one are the same, by more than the other are two.
+_AROUND, _ALIKE_PX, _APART_PX = 17, 1.0, 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
     """``flow``: h x w x 2 float32, x and y in pixels, from a pixel of the one picture to its place in the other.
-    ``trust``: h x w, 0..1, whether the way back from there leads here."""
+    ``trust``: h x w, 0..1, whether the way back from there leads here, and whether all around moves alike."""
 
     flow: Float32
     trust: Float32
@@ -38,7 +42,8 @@ def working_size(height: int, width: int) -> tuple[int, int]:
 
 def motion_between(one: Grey, other: Grey) -> Motion:
     """The motion from ``one`` to ``other``, h x w both, by dense inverse search with variational refinement
-    (Kroeger et al., ECCV 2016, as OpenCV has it). What is hidden in ``other`` has no way back, and no trust."""
+    (Kroeger et al., ECCV 2016, as OpenCV has it). What is hidden in ``other`` has no way back, and no trust; nor
+    has the edge of what moves by more than a few pixels before something that does not."""
     if min(one.shape) < _LEAST:
         return Motion(np.zeros((*one.shape, 2), np.float32), np.ones(one.shape, np.float32))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -51,5 +56,12 @@ def motion_between(one: Grey, other: Grey) -> Motion:
     returned = cv2.remap(back, *ends, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     missed = np.linalg.norm(there + returned, axis=-1)
     allowed = _BACK_PX + _BACK_PART * np.linalg.norm(there, axis=-1)
-    trust = np.clip((_BEYOND - missed / allowed) / (_BEYOND - 1.0), 0.0, 1.0)
-    return Motion(there, np.asarray(trust, np.float32))
+    returns = np.clip((_BEYOND - missed / allowed) / (_BEYOND - 1.0), 0.0, 1.0)
+    alike = np.clip((_APART_PX - _spread(there)) / (_APART_PX - _ALIKE_PX), 0.0, 1.0)
+    return Motion(there, np.asarray(returns * alike, np.float32))
+
+
+def _spread(flow: Float32) -> Float32:
+    """How far the motions around each pixel lie apart, in pixels: h x w."""
+    around = np.ones((_AROUND, _AROUND), np.uint8)
+    return np.asarray(np.linalg.norm(cv2.dilate(flow, around) - cv2.erode(flow, around), axis=-1), np.float32)

@@ -1,9 +1,9 @@
 """Alpha that follows its neighbours in time, where the pictures say that nothing but alpha has changed.
 
 Each neighbour's alpha is brought onto the frame along the motion between the two plates. A pixel of it counts as
-far as three things hold: the motion leads back to where it came from, the place lies inside the neighbour, and the
-neighbour's plate there shows the same as the frame's own to within grain. What moves too fast to be followed, or is
-hidden, shows something else there and keeps the frame's own alpha: it is not smeared.
+far as the motion is to be believed (``core/flow.py``), the place lies inside the neighbour, and the neighbour's
+plate there shows the same as the frame's own to within grain. What is hidden, moves too fast to be followed, or
+moves before something that does not, keeps the frame's own alpha: it is not smeared.
 
 Of what counts a mean is taken. Where both neighbours agree and the frame's own alpha alone stands out, as a hole
 that flashes up for one frame does, the two outvote it (as a median of the three would).
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from ..core.window import Window
 from .difference import difference, even_noise
 from .strips import strips, stripwise
 
@@ -66,14 +67,26 @@ def look_of(plate: Tensor, alpha: Tensor) -> Look:
     return Look(alpha, plate.clamp(-_LARGEST_HALF, _LARGEST_HALF).half())
 
 
-def placed(look: Look, x: int, y: int, width: int, height: int) -> Look:
-    """A frame cut or filled up to another data window, whose corner lies at ``x``, ``y`` of its own pixels."""
-    own_height, own_width = look.alpha.shape[-2:]
-    if (x, y, width, height) == (0, 0, own_width, own_height):
+def placed(look: Look, own: Window, wanted: Window) -> Look:
+    """A frame with the data window ``own``, cut and filled up to another one."""
+    if own == wanted:
         return look
-    pad = (-x, x + width - own_width, -y, y + height - own_height)
-    alpha, plate, there = (nnf.pad(each, pad) for each in (look.alpha, look.plate, torch.ones_like(look.alpha)))
-    return Look(alpha, plate, there)
+    both = wanted.intersect(own)
+
+    def put(picture: Tensor) -> Tensor:
+        whole = picture.new_zeros(*picture.shape[:2], wanted.height, wanted.width)
+        if both.area:
+            rows, columns = _inside(both, own)
+            y, x = _inside(both, wanted)
+            whole[..., y, x] = picture[..., rows, columns]
+        return whole
+
+    return Look(put(look.alpha), put(look.plate), put(torch.ones_like(look.alpha)))
+
+
+def _inside(part: Window, whole: Window) -> tuple[slice, slice]:
+    x, y = part.x - whole.x, part.y - whole.y
+    return slice(y, y + part.height), slice(x, x + part.width)
 
 
 def grey_of(look: Look, height: int, width: int) -> Tensor:

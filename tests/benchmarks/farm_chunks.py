@@ -1,6 +1,6 @@
 """A 50-frame shot cut into chunks of 1, 7 and 50 frames, run by Open Job Description's own command.
 
-    python -m tests.benchmarks.farm_chunks [--frames 50] [--chunks 1,7,50]
+    python -m tests.benchmarks.farm_chunks [--frames 50] [--chunks 1,7,50] [--temporal 1]
 
 Prints how long each cut took and whether all gave the same pixels; exits with 1 where they did not. Needs the
 ``openjd`` environment (tests/matte_server/farm/environments.py). Small frames, loopback only.
@@ -33,11 +33,12 @@ def write_shot(folder: Path, frames: int) -> None:
     (folder / "clean.exr").write_bytes(clean)
 
 
-def run_cut(openjd: str, folder: Path, chunk: int) -> tuple[list[str], float]:
+def run_cut(openjd: str, folder: Path, chunk: int, temporal: float) -> tuple[list[str], float]:
     """The digest of every result's pixels, and the seconds of the session."""
     output, job = folder / f"chunks-of-{chunk}", folder / f"job-{chunk}"
     command = [CLEANPLATE, "farm", "openjd", "shot", f"{folder}/plate.####.exr", "--clean", f"{folder}/clean.exr"]
     command += ["-o", f"{output}/matte.####.exr", "--model", "difference", "--chunk", str(chunk), "--device", "cpu"]
+    command += ["--temporal", str(temporal)]
     subprocess.run([*command, "--cleanplate", CLEANPLATE, "--bundle", str(job)], check=True, capture_output=True)
     began = time.monotonic()
     parameters = f"file://{job}/openjd_parameters.yaml"
@@ -52,6 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--chunks", default="1,7,50")
+    parser.add_argument("--temporal", type=float, default=0.0)
     arguments = parser.parse_args()
     openjd = str(environment("openjd") / "openjd")
     print(f"{psutil.cpu_count()} cores, load average {psutil.getloadavg()[0]:.1f} before the run", flush=True)
@@ -59,7 +61,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         write_shot(Path(name), arguments.frames)
         for chunk in map(int, arguments.chunks.split(",")):
-            pixels, seconds = run_cut(openjd, Path(name), chunk)
+            pixels, seconds = run_cut(openjd, Path(name), chunk, arguments.temporal)
             cuts.append(pixels)
             print(f"farm: {len(pixels)} frames in chunks of {chunk}: {seconds:.0f} s", flush=True)
     same = all(cut == cuts[0] and len(cut) == arguments.frames for cut in cuts)

@@ -32,6 +32,7 @@ from matte_link.messages import (
     Matte,
     MatteReply,
     Message,
+    Neighbour,
     OnDisk,
     Ping,
     Status,
@@ -68,6 +69,15 @@ def seeds() -> list[Parts]:
         Store("t1", digest_of(data), data, "clean.exr"),
         Matte("m1", 1, Inline(data, "p.exr"), Inline(data, "c.exr"), MatteOptions(erode=1.0)),
         Matte("m2", 2, OnDisk("/etc/passwd"), Digest("0" * 64), output="/etc/passwd", hints={"a": [1, None]}),
+        Matte(
+            "m3",
+            3,
+            Inline(data, "p.exr"),
+            Inline(data, "c.exr"),
+            MatteOptions(temporal=1.0),
+            before=Neighbour(Inline(data, "b.exr"), OnDisk("/etc/passwd"), alignment={"kind": "none"}),
+            after=Neighbour(Inline(data, "a.exr"), core=Inline(data, "o.exr")),
+        ),
     ]
     return [[bytes(part) for part in encode(message)] for message in messages]
 
@@ -113,7 +123,7 @@ def _bent(parts: Parts, rng: random.Random) -> Parts:
 _VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 2**63, 1e308, "", "\x00", "../" * 20, "x" * 5000, [], [[]] * 50, {},
     {"inline": 0, "name": ""}, {"path": "/dev/zero", "frame": 0}, {"digest": "0"}, {"model": "v9"},
-    {"erode": 1e9}, "matte", "store",
+    {"erode": 1e9}, "matte", "store", {"plate": {"inline": 0, "name": ""}}, {"plate": {"digest": "0" * 64}, "x": 1},
 )  # fmt: skip
 
 
@@ -172,8 +182,13 @@ def pictures(client: MatteClient, count: int, rng: random.Random) -> bool:
             whole = rng.choice(wholes)
             cut = len(whole) if rng.random() < 0.5 else 400
             data = mutated(whole[:cut], rng) + whole[cut:]
-            options = MatteOptions(model="difference")
-            client.submit(Matte(f"e{sent}", sent, Inline(data, "p.exr"), clean, options))
+            # Every fourth is another frame's neighbour instead, which may be left out, but harms nothing.
+            request = Matte(f"e{sent}", sent, Inline(data, "p.exr"), clean, MatteOptions(model="difference"))
+            if sent % 4 == 3:
+                options = replace(request.options, temporal=1.0)
+                good, before = Inline(wholes[0], "p.exr"), Neighbour(request.plate)
+                request = replace(request, plate=good, options=options, before=before)
+            client.submit(request)
             sent += 1
         answer = client.receive(30.0)
         if answer is None:

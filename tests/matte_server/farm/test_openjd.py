@@ -57,6 +57,18 @@ def test_any_cut_gives_the_same_bytes(
     assert shot.results(f"chunk{chunk}") == truth
 
 
+def test_any_cut_gives_the_same_bytes_also_where_frames_follow_their_neighbours(
+    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str]
+) -> None:
+    found = []
+    for chunk in (1, 3, 50):
+        name = f"temporal{chunk}"
+        _run_job(openjd, bundle("openjd", name, "--chunk", str(chunk), "--temporal", "1"))
+        found.append(shot.results(name))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == FRAMES and found[0] != truth
+
+
 def test_a_farm_runs_a_chunk_again_without_computing_it_again(
     openjd: str, bundle: Make, shot: Shot, truth: dict[str, str]
 ) -> None:
