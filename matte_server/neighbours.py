@@ -23,7 +23,7 @@ from .core.result import MatteResult
 from .errors import MatteError
 from .frame_reader import FrameInputs, FrameReader, given_alignment, role_of
 from .models.protocols import CancelCheck
-from .pipeline import MattePipeline, Progress
+from .pipeline import STAGES, MattePipeline, Progress
 from .raw_matte import RawMatte
 from .worker_link import FrameJob
 
@@ -33,6 +33,8 @@ KEPT_BYTES = 1 << 30
 _AFTER_THE_MODEL = ("Edge", "Foreground", "Output")
 """Groups of options that a raw matte does not depend on."""
 _ALONE = "Temporal smoothing had no frame before or after this one: its alpha is as it was solved."
+# What stays so, where a lack of descriptors (also an OSError) passes.
+_UNREADABLE = (IsADirectoryError, NotADirectoryError, PermissionError)
 _FILES_NAMED = 32
 _BLOCK = 1 << 20
 
@@ -112,12 +114,13 @@ class Neighbours:
     ) -> MatteResult:
         """A frame's matte from what :meth:`read` read; raises as the pipeline does. A neighbour that cannot be
         used is left out, with a warning: the frame that it is will say more when its own turn comes."""
+        progress("neighbours", 0, len(STAGES))
         around, warnings = {}, []
         for side in NEIGHBOURS:
             if getattr(job.request, side) is not None:
                 try:
                     around[side] = self._neighbour(job, side, check)
-                except (MatteError, OSError) as error:
+                except MatteError as error:
                     warnings.append(_left_out(side, str(error)))
         own = self._own(job, inputs, check, progress)
         for side in [side for side, other in around.items() if not other.shows_the_field_of(own)]:
@@ -176,9 +179,14 @@ class Neighbours:
 
     def _content(self, job: FrameJob, role: str) -> str:
         """A picture's content and its kind of file, which together are what is read."""
-        path, _ = self._reader.file(job, role)
+        path, name = self._reader.file(job, role)
         picture = job.pictures.get(role)
-        digest = picture.digest if picture and picture.digest else self._contents.of(path)
+        try:
+            digest = picture.digest if picture and picture.digest else self._contents.of(path)
+        except FileNotFoundError:
+            raise MatteError("missing_file", f"{name} does not exist.") from None
+        except _UNREADABLE as error:
+            raise MatteError("unreadable", f"{name} cannot be read: {error.strerror}.") from None
         return digest + path.suffix.lower()
 
 

@@ -16,7 +16,7 @@ from matte_server.core.align import Alignment
 from matte_server.core.image import Float32
 from matte_server.core.window import Window
 from matte_server.pixels import strips
-from matte_server.pixels.smoothing import Brought, look_of, placed, smoothed
+from matte_server.pixels.smoothing import Brought, Moved, brought, look_of, placed, smoothed
 from matte_server.raw_matte import RawMatte, followed
 from tests.matte_server.pictures import room, soft_disc
 
@@ -173,6 +173,17 @@ def test_a_neighbour_counts_only_where_it_has_pixels() -> None:
     away = replace(other, window=Window(9000, 0, WIDTH, HEIGHT))
     alpha, weights = followed(own, {"after": away}, 1.0, lambda: None)
     assert np.array_equal(alpha[0, 0].numpy(), shot.flickering[0]) and weights["after"] == 0.0
+
+
+def test_what_comes_from_outside_the_neighbour_does_not_count() -> None:
+    """A flat picture, so that the border's pixels look right wherever the motion leads."""
+    flat, own = np.full((HEIGHT, WIDTH, 3), 0.4, np.float32), np.zeros((HEIGHT, WIDTH), np.float32)
+    look, other = raw(flat, own).look, raw(flat, own + 1).look
+    flow = torch.zeros(1, 2, HEIGHT, WIDTH)
+    flow[:, 0] = 0.25
+    found = brought(look, Moved(other, flow, torch.ones(1, 1, HEIGHT, WIDTH)))
+    assert bool((found.weight[..., : WIDTH * 3 // 4] == 1.0).all())
+    assert not found.weight[..., WIDTH * 3 // 4 :].any()
 
 
 def test_light_of_any_size_is_looked_at() -> None:

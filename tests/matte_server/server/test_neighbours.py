@@ -205,6 +205,46 @@ def test_neighbours_by_path_are_the_same_and_only_inside_the_roots(
                     assert caught.value.code == "path_refused"
 
 
+def test_a_neighbour_that_is_not_there_is_left_out_and_a_frame_fails(client: MatteClient, roots: str) -> None:
+    gone = OnDisk(str(Path(roots, "gone.exr")))
+    reply = client.matte(request_for(2, before=Neighbour(gone)))
+    assert "gone.exr does not exist." in warnings(reply)
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(2, plate=gone))
+    assert caught.value.code == "missing_file"
+
+
+def test_the_neighbours_are_a_stage_of_their_own(client: MatteClient) -> None:
+    stages = client.matte(request_for(2, replace(SMOOTH, gamma=1.1, colourspace="linear"))).diagnostics["seconds"]
+    first = ["read", "neighbours", "align", "exposure", "warp", "model"]
+    assert list(stages)[:6] == first
+    again = client.matte(request_for(2, replace(SMOOTH, gamma=1.2, colourspace="linear"))).diagnostics["seconds"]
+    # Its own result was made, and what that alone needs is not kept.
+    assert list(again)[:6] == first
+
+
+def test_what_is_kept_is_known_by_all_that_it_is_made_from(client: MatteClient) -> None:
+    """Each of these neighbours is another one, although the plate is the same."""
+    core = np.zeros((HEIGHT, WIDTH, 1), np.float32)
+    core[40:56, 20:40] = 1.0
+    clean = room(HEIGHT, WIDTH)
+    clean[60:80, 100:120] *= 1.6
+    plate = Inline(PLATES[1], "p.exr")
+    shifted = {"transform": [[1, 0, 3], [0, 1, 0], [0, 0, 1]], "gain": [1, 1, 1], "offset": [0, 0, 0]}
+    around = [
+        Neighbour(plate),
+        Neighbour(plate, Inline(encoded(clean), "c.exr")),
+        Neighbour(plate, core=Inline(encoded(core), "o.exr")),
+        Neighbour(plate, alignment=shifted),
+    ]
+    found = [pixels_of(client.matte(request_for(2, before=before))) for before in around]
+    found += [pixels_of(client.matte(request_for(2, replace(SMOOTH, region="0 0 70 96"), before=around[0])))]
+    for one, other in itertools.combinations(found, 2):
+        assert not np.array_equal(one, other)
+    again = pixels_of(client.matte(request_for(2, before=around[0])))
+    np.testing.assert_array_equal(again, found[0])
+
+
 def test_a_neighbour_is_not_written_over(client: MatteClient, roots: str) -> None:
     path = Path(roots, "neighbour.exr")
     path.write_bytes(PLATES[1])
