@@ -36,7 +36,6 @@ _ALONE = "Temporal smoothing had no frame before or after this one: its alpha is
 # What stays so, where a lack of descriptors (also an OSError) passes.
 _UNREADABLE = (IsADirectoryError, NotADirectoryError, PermissionError)
 _FILES_NAMED = 32
-_BLOCK = 1 << 20
 
 
 class RawMattes:
@@ -89,11 +88,8 @@ def _state_of(path: Path) -> tuple[object, ...]:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=32)
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
 class Neighbours:

@@ -124,11 +124,9 @@ class MattePipeline:
         ``progress`` hears each stage as it begins. ``given``: the shot's plate solve for this frame, taken as it
         is instead of an estimate. Raises ``MatteError`` with the codes not_finite, empty, bad_option
         (a region beside the plate) and the model's."""
-        _check_pictures(pair, guides)
         stage = _Stages(check, progress)
-        alignment = _alignment(pair, options, given, stage)
         with torch.inference_mode():
-            frame, prediction = self._asked(pair, guides, alignment, options, stage)
+            alignment, frame, prediction = self._asked(pair, guides, options, given, stage)
             alpha = prediction.alpha.clamp(0.0, 1.0)
             solved = self._solve_pixels(frame, prediction, alpha, {}, options, stage)
             return _result(pair.plate, solved, alignment)
@@ -144,11 +142,9 @@ class MattePipeline:
         given: Alignment | None = None,
     ) -> RawMatte:
         """The first half of :meth:`solve`, up to the model's word. Raises as that does."""
-        _check_pictures(pair, guides)
         stage = _Stages(check, progress)
-        alignment = _alignment(pair, options, given, stage)
         with torch.inference_mode():
-            frame, prediction = self._asked(pair, guides, alignment, options, stage)
+            alignment, frame, prediction = self._asked(pair, guides, options, given, stage)
             look = look_of(frame.plate, prediction.alpha.clamp(0.0, 1.0))
             plate = pair.plate
             window, display = plate.data_window, plate.display_window
@@ -176,12 +172,14 @@ class MattePipeline:
             return _result(pair.plate, solved, own.alignment)
 
     def _asked(
-        self, pair: PlatePair, guides: Guides, alignment: Alignment, options: MatteOptions, stage: _Stages
-    ) -> tuple[FrameTensors, Prediction]:
+        self, pair: PlatePair, guides: Guides, options: MatteOptions, given: Alignment | None, stage: _Stages
+    ) -> tuple[Alignment, FrameTensors, Prediction]:
+        _check_pictures(pair, guides)
+        alignment = _alignment(pair, options, given, stage)
         stage("warp")
         frame = self._frame(pair.plate, pair.clean_plate, guides, alignment)
         stage("model")
-        return frame, self._predict(frame, pair.plate.data_window, options, stage.check)
+        return alignment, frame, self._predict(frame, pair.plate.data_window, options, stage.check)
 
     def _solve_pixels(
         self,

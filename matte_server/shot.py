@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
+from matte_link.messages import NEIGHBOURS
 from matte_link.options import MatteOptions
 from matte_link.sequence import FramePattern, format_frames, parse_frames
 
@@ -21,8 +22,6 @@ from .media import VideoReader, is_video
 
 CAMERAS = ("auto", "locked", "moving")
 ENDS = ("loop", "hold")
-STEPS = {"before": -1, "after": 1}
-"""From a frame's number to its neighbours'."""
 PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".cin")
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
@@ -362,7 +361,7 @@ def read_by(shot: Shot) -> set[Path]:
     at (``options.temporal``)."""
     files = {path for frame in shot.frames for path in inputs_of(frame)}
     if shot.options.temporal:
-        beside = {frame.frame + step for frame in shot.frames for step in STEPS.values()}
+        beside = {frame.frame + step for frame in shot.frames for step in NEIGHBOURS.values()}
         others = [frame for frame in shot.neighbours if frame.frame in beside]
         files |= {path for frame in others for path in inputs_of(frame) if path.is_file()}
     return files

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from matte_link.messages import PICTURES, Matte, Neighbour, Pong, digest_of
+from matte_link.messages import NEIGHBOURS, PICTURES, Matte, Neighbour, Pong, digest_of
 from matte_link.options import MatteOptions
 
 from .errors import MatteError
 from .pictures import Pictures, Sent
 from .plate_solve import PlateSolve, facts_of
-from .shot import STEPS, Shot, ShotFrame
+from .shot import Shot, ShotFrame
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class ShotRequests:
         """The frames on both sides; none where the shot ends, or where one cannot be read: that frame reports
         it."""
         around = {}
-        for side, step in STEPS.items():
+        for side, step in NEIGHBOURS.items():
             other = self._frames.get(frame.frame + step)
             if other is None:
                 continue

@@ -20,6 +20,7 @@ AHEAD = b"ahead "
 CANCEL = b"cancel "
 """Before a job's number."""
 
+
 @dataclass(frozen=True)
 class Picture:
     """A picture that the server holds for a job: a spooled file, the name for messages, its content's name

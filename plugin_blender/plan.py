@@ -18,6 +18,7 @@ from pathlib import Path
 from .exr_header import empty_picture, read_stamp
 from .matte_link.errors import LinkError
 from .matte_link.job import FrameTask, LocalFile, TaskNeighbour, write_atomically
+from .matte_link.messages import NEIGHBOURS
 from .matte_link.options import MatteOptions
 from .sources import FileSource, Source
 
@@ -86,8 +87,7 @@ class Plan:
         be solved in parts."""
         if not self.options.temporal:
             return {}
-        sides = {"before": frame - 1, "after": frame + 1}
-        return {side: other for side, other in sides.items() if self._has(other)}
+        return {side: frame + step for side, step in NEIGHBOURS.items() if self._has(frame + step)}
 
     def _has(self, frame: int) -> bool:
         plate, clean = self.plate.span, self.clean_plate.span

@@ -11,7 +11,6 @@ from .registry import model_specs
 from .segmentation import MODEL as SEGMENTATION
 from .weights import find_weights, has_weights
 
-_CHUNK = 1 << 20
 # The models whose weights users bring, and what else they need.
 _BROUGHT = {"v2": (), "v1": (SEGMENTATION,)}
 
@@ -33,8 +32,5 @@ def default_weights() -> dict[str, str]:
 
 def weights_digest(path: Path) -> str:
     """A weights file's name by content: BLAKE2b, 16 bytes, in hex. Raises ``OSError``."""
-    digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

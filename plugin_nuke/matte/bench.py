@@ -30,6 +30,38 @@ def expect(condition: object, text: str) -> None:
         raise Failed(text)
 
 
+@contextlib.contextmanager
+def before_each_frame(act: Callable[[], None]) -> Iterator[None]:
+    """The host does this before each frame that it renders meanwhile."""
+    host.before_each_frame(act)
+    try:
+        yield
+    finally:
+        host.no_longer_before_each_frame(act)
+
+
+@contextlib.contextmanager
+def rendered() -> Iterator[list[tuple[str, int]]]:
+    """The plates that the host renders meanwhile: which Write, which frame."""
+    found: list[tuple[str, int]] = []
+
+    def note() -> None:
+        found.append((str(host.value(host.this_node(), "name")), host.current_frame()))
+
+    with before_each_frame(note):
+        yield found
+
+
+def cancelling_at(frame: int) -> contextlib.AbstractContextManager[None]:
+    """The artist cancels the host's rendering at this frame."""
+
+    def stop() -> None:
+        if host.current_frame() == frame:
+            host.cancel_render()
+
+    return before_each_frame(stop)
+
+
 class Server:
     """A real matting server process on a free loopback port, which a case may kill."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import bake, callbacks, contract_in_time, host, manifest, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, expect
+from .bench import SIZE, Bench, Case, Wait, cancelling_at, expect, rendered
 from .plain_exr import Plain
 
 CASES: list[Case] = []
@@ -147,18 +147,10 @@ def results_arrive_one_by_one(bench: Bench) -> Iterator[Wait]:
 def a_still_clean_plate_is_rendered_once(bench: Bench) -> Iterator[Wait]:
     """The host's hashes say that the clean plate is the same on all frames: it is rendered for one."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)
-    frames: list[tuple[str, int]] = []
-
-    def note() -> None:
-        frames.append((str(host.value(host.this_node(), "name")), host.current_frame()))
-
-    host.before_each_frame(note)
-    try:
+    with rendered() as plates:
         host.press(node, "process_range")
         yield bench.idle(node)
-    finally:
-        host.no_longer_before_each_frame(note)
-    cleans = [frame for name, frame in frames if name == "Write_clean"]
+    cleans = [frame for name, frame in plates if name == "Write_clean"]
     expect(len(cleans) == 1, f"the clean plate was rendered for the frames {cleans}")
     expect(len(bench.results(node)) == 3, "results are missing")
 
@@ -248,17 +240,9 @@ def two_nodes_at_once(bench: Bench) -> Iterator[Wait]:
 def cancel_while_rendering(bench: Bench) -> Iterator[Wait]:
     """Cancel at the third plate: nothing was sent, nothing is left, nothing is shown."""
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
-
-    def stop() -> None:
-        if host.current_frame() == 3:
-            host.cancel_render()
-
-    host.before_each_frame(stop)
-    try:
+    with cancelling_at(3):
         host.press(node, "process_range")
         yield bench.idle(node)
-    finally:
-        host.no_longer_before_each_frame(stop)
     expect("ancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
     expect(bench.shown(node) == spec.NOT_PROCESSED, "something is shown")
     expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import host, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, expect
+from .bench import SIZE, Bench, Case, Wait, cancelling_at, expect, rendered
 from .plain_exr import Plain, Row
 
 CASES: list[Case] = []
@@ -53,21 +52,6 @@ def alphas(picture: Plain) -> list[float]:
     """The alpha of the soft edge."""
     places = ((x, y) for y in range(SIZE[1]) for x in range(SIZE[0]))
     return [picture.at(x, y, "A") for x, y in places if abs(_from_middle(x, y) - _RADIUS) < _EDGE / 2]
-
-
-@contextlib.contextmanager
-def rendered() -> Iterator[list[tuple[str, int]]]:
-    """The plates that the host renders meanwhile: which Write, which frame."""
-    found: list[tuple[str, int]] = []
-
-    def note() -> None:
-        found.append((str(host.value(host.this_node(), "name")), host.current_frame()))
-
-    host.before_each_frame(note)
-    try:
-        yield found
-    finally:
-        host.no_longer_before_each_frame(note)
 
 
 def _flicker(results: Sequence[Sequence[float]]) -> float:
@@ -222,18 +206,10 @@ def cancel_at_a_neighbour(bench: Bench) -> Iterator[Wait]:
     """Cancel while the frame after is rendered: nothing was sent and nothing is left, though the frame itself was
     rendered already."""
     node = bench.node(grainy_shot(bench), _FIRST, _LAST, temporal=1.0)
-
-    def stop() -> None:
-        if host.current_frame() == 3:
-            host.cancel_render()
-
     host.go_to(2)
-    host.before_each_frame(stop)
-    try:
+    with cancelling_at(3):
         host.press(node, "process_frame")
         yield bench.idle(node)
-    finally:
-        host.no_longer_before_each_frame(stop)
     expect("ancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
     expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")
     bench.expect_tidy(node)

@@ -129,7 +129,8 @@ class Matte:
             raise ValueError(f"priority must be one of {', '.join(PRIORITIES)}, not {self.priority!r}.")
 
 
-NEIGHBOURS = ("before", "after")
+NEIGHBOURS = {"before": -1, "after": 1}
+"""A request's words for the frames on both sides, and the steps to their numbers."""
 
 
 def sources_of(request: Matte) -> dict[str, Source]:
