@@ -189,13 +189,7 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
         colourspace=space,
         premultiplied=options.premultiplied,
     )
-    layers: dict[str, Image] = {}
-    if options.layer_clean:
-        layers["clean"] = in_space(result.aligned_clean_plate)
-    if options.layer_confidence:
-        layers["confidence"] = result.confidence
-    if options.layer_difference:
-        layers["difference"] = result.difference
+    layers = {name: in_space(layer) if name == "clean" else layer for name, layer in result.layers.items()}
     return image, layers
 
 

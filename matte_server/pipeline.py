@@ -30,7 +30,7 @@ from .core.window import Window
 from .errors import MatteError
 from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from .models.registry import load_model
-from .pixels.difference import Difference, difference
+from .pixels.difference import difference, grain_of
 from .pixels.edges import apply_guides, erode, levels, soften
 from .pixels.foreground import foreground_of, interior_colour, recomposition_error
 from .pixels.smoothing import look_of
@@ -47,6 +47,7 @@ _POOR_RESIDUAL_PX = 1.0
 _POOR_INLIERS = 0.5
 _POOR_COVERAGE = 0.9
 _NO_SUBJECT = 1e-5
+_CHANNELS = {1: ("A",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 # Alpha that counts as semi-transparent in the diagnostics.
 _BAND = (0.02, 0.98)
 
@@ -57,10 +58,7 @@ class _Solved:
 
     alpha: Tensor
     foreground: Tensor
-    clean: Tensor
-    coverage: Tensor
-    confidence: Tensor
-    distance: Tensor
+    layers: Mapping[str, Tensor]
     error: Tensor
     band: Tensor
     weights: Mapping[str, float]
@@ -194,8 +192,7 @@ class MattePipeline:
         stage("guides")
         alpha = apply_guides(alpha, frame.core, frame.holdout)
         stage("foreground")
-        measured = difference(frame.plate, frame.clean_plate, frame.coverage)
-        foreground = _foreground(frame, prediction, alpha, options.foreground, measured)
+        foreground = _foreground(frame, prediction, alpha, options.foreground)
         error = recomposition_error(frame.plate, frame.clean_plate, alpha, foreground)
         stage("edges")
         # After the foreground: a matte that the artist shrinks or hardens must not change the subject's colour.
@@ -203,8 +200,7 @@ class MattePipeline:
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
-        clean, trust = frame.clean_plate, prediction.confidence
-        return _Solved(alpha, foreground, clean, frame.coverage, trust, measured.distance, error, band, weights)
+        return _Solved(alpha, foreground, _layers(frame, prediction, options), error, band, weights)
 
     def _predict(
         self, frame: FrameTensors, window: Window, options: MatteOptions, check: CancelCheck
@@ -356,32 +352,41 @@ def _despeckled(alpha: Tensor, area: int) -> Tensor:
     return torch.from_numpy(cleaned)[None, None].to(alpha.device)
 
 
-def _foreground(
-    frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str, measured: Difference
-) -> Tensor:
+def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str) -> Tensor:
     if source == "network" and prediction.foreground is not None:
         return prediction.foreground
     estimate = prediction.foreground
     if estimate is None:
         estimate = interior_colour(frame.plate, alpha)
-    return foreground_of(frame.plate, frame.clean_plate, alpha, estimate, measured.grain)
+    grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
+    return foreground_of(frame.plate, frame.clean_plate, alpha, estimate, grain)
+
+
+def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) -> dict[str, Tensor]:
+    """What else the artist asked for."""
+    layers = {}
+    if options.layer_clean:
+        layers["clean"] = torch.cat([frame.clean_plate, frame.coverage], 1)
+    if options.layer_confidence:
+        layers["confidence"] = prediction.confidence
+    if options.layer_difference:
+        layers["difference"] = difference(frame.plate, frame.clean_plate, frame.coverage).distance
+    return layers
 
 
 def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
-    def image(tensor: Tensor, channels: tuple[str, ...]) -> Image:
+    def image(tensor: Tensor) -> Image:
         # A view: who writes it puts the channels into the file's order, and most results are not written.
         pixels = np.asarray(tensor[0].permute(1, 2, 0).cpu().numpy(), np.float32)
-        return replace(plate, pixels=pixels, channels=channels, premultiplied=False)
+        return replace(plate, pixels=pixels, channels=_CHANNELS[pixels.shape[-1]], premultiplied=False)
 
     in_time = {"temporal": dict(solved.weights)} if solved.weights else {}
     return MatteResult(
-        alpha=image(solved.alpha, ("A",)),
-        foreground=image(solved.foreground, ("R", "G", "B")),
-        aligned_clean_plate=image(torch.cat([solved.clean, solved.coverage], 1), ("R", "G", "B", "A")),
-        confidence=image(solved.confidence, ("A",)),
-        difference=image(solved.distance, ("A",)),
+        alpha=image(solved.alpha),
+        foreground=image(solved.foreground),
         alignment=alignment,
         diagnostics={**diagnose(alignment, solved.alpha, solved.band, solved.error, plate), **in_time},
+        layers={name: image(layer) for name, layer in solved.layers.items()},
     )
 
 

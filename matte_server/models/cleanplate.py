@@ -76,9 +76,9 @@ class CleanplateModel:
             at_once = self._blocks_at_once(settings)
             for octave in range(1, octaves + 1):
                 alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
-        doubt = _grown(coarse.doubt, 1 << octaves)[..., :height, :width]
+        trust = _grown(1.0 - coarse.doubt, 1 << octaves)[..., :height, :width]
         foreground = _grown(decode(coarse.context[:, :3]), 1 << octaves)[..., :height, :width]
-        return Prediction(alpha[..., :height, :width].contiguous(), foreground, 1.0 - doubt)
+        return Prediction(alpha[..., :height, :width].contiguous(), foreground, trust)
 
     def _coarse(self, frame: FrameTensors, plate: Tensor, clean: Tensor, octaves: int) -> Coarse:
         def guide(matte: Tensor | None) -> Tensor:

@@ -44,6 +44,11 @@ def _slope(light: Tensor) -> Tensor:
     return 0.2 / (_KNEE + light.abs())
 
 
+def grain_of(plate: Tensor, clean: Tensor, coverage: Tensor) -> Tensor:
+    """The ``grain`` of :func:`difference` alone."""
+    return _grain(*(_sample(picture, coverage) for picture in (plate, clean)))
+
+
 def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     """Measures 1 x 3 x H x W scene-linear pictures; uncovered pixels have distance 0 and say nothing."""
     samples = [_sample(picture, coverage) for picture in (plate, clean)]

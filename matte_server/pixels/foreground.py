@@ -17,7 +17,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from .difference import grain_at
-from .strips import stripwise
+from .strips import portions, stripwise
 
 SOLID = 0.95
 # Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
@@ -37,7 +37,6 @@ _FREEDOM = 2.0
 _DARK = 0.03
 
 
-@stripwise
 def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     """The unpremultiplied foreground: 1 x 3 x H x W scene-linear, like ``plate``, ``clean``, ``estimate``;
     ``alpha`` 1 x 1 x H x W in 0..1. Exactly the plate where alpha is 1, the estimate where alpha is 0."""
@@ -46,7 +45,6 @@ def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tens
     return (alpha * own + pull * estimate) / (alpha * alpha + pull)
 
 
-@stripwise
 def held_up(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
     """``foreground`` no further below zero than the plate (colours outside the gamut), the estimate and the grain
     explain; the rest of it untouched. ``grain``: its standard deviation in the plate, 1 x 3 x H x W."""
@@ -55,7 +53,6 @@ def held_up(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, 
     return torch.maximum(foreground, explained - _GRAINS * grain / seen)
 
 
-@stripwise
 def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     """``foreground`` no further from the estimate than ``_FREEDOM`` times that light, times alpha / (1 - alpha).
     Where alpha is a little wrong, the equation turns the clean plate's light into colours that no subject has, the
@@ -65,10 +62,21 @@ def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(foreground, estimate - reach), estimate + reach)
 
 
-@stripwise
 def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
-    """:func:`solve_foreground`, held up by the clean plate's grain, which the equation takes away from the plate's,
-    and plausible; ``grain``: that of ``Difference``."""
+    """The plate where alpha is 1, the estimate where it is 0; in between :func:`solve_foreground`, made plausible
+    and held up by the clean plate's grain, which the equation takes away from the plate's. Little of a frame lies
+    between, and only that is computed. ``grain``: that of ``Difference``."""
+    whole = torch.where(alpha < 1.0, estimate, plate).contiguous()
+    pixels = whole.view(whole.shape[1], -1)
+    pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha, estimate)]
+    seen = pictures[2][0]
+    for part in portions(((seen > 0.0) & (seen < 1.0)).nonzero()[:, 0]):
+        here = (each[:, part][None, :, None] for each in pictures)
+        pixels[:, part] = _between(grain, *here)[0, :, 0]
+    return whole
+
+
+def _between(grain: Tensor, plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     solved = plausible(solve_foreground(plate, clean, alpha, estimate), alpha, estimate)
     return held_up(solved, plate, alpha, estimate, grain_at(grain, clean.clamp(max=_WHITE)))
 
@@ -76,8 +84,8 @@ def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor,
 @stripwise
 def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
     """``|alpha * foreground + (1 - alpha) * clean - plate|``, largest channel: 1 x 1 x H x W."""
-    comp = alpha * foreground + (1.0 - alpha) * clean
-    return (comp - plate).abs().amax(1, keepdim=True)
+    red, green, blue = torch.lerp(clean, foreground, alpha).sub_(plate).abs_().unbind(1)
+    return torch.maximum(torch.maximum(red, green), blue)[:, None]
 
 
 def spread_colour(colour: Tensor, weight: Tensor) -> Tensor:

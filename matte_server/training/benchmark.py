@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..evaluate import Matte, columns, mean_of, score
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
-from ..pixels.difference import difference
+from ..pixels.difference import grain_of
 from ..pixels.foreground import foreground_of
 from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders
@@ -139,7 +139,7 @@ def _answer(model: MattingModel, sample: Composite) -> Matte:
     frame = frame_of(sample)
     answer = model.predict(frame, ModelSettings(), lambda: None)
     estimate = answer.foreground if answer.foreground is not None else frame.plate
-    grain = difference(frame.plate, frame.clean_plate, frame.coverage).grain
+    grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
     colour = foreground_of(frame.plate, frame.clean_plate, answer.alpha, estimate, grain)
     return _matte(answer.alpha[0], colour[0])
 

@@ -68,10 +68,9 @@ def moving(pipeline: MattePipeline, speed: float, count: int, model: str) -> Tru
     """The demo's subject walks along its set, whose clean plate lies on it exactly."""
     plate, alpha = _demo(_MIDDLE)
     clean = read_image(Path(demo_shot().clean_plate))
-    solved = pipeline.solve(
-        PlatePair(plate, clean), Guides(), MatteOptions(model="difference"), check=lambda: None, progress=_quiet
-    )
-    behind, subject = solved.aligned_clean_plate.rgb, solved.foreground.rgb
+    options = MatteOptions(model="difference", layer_clean=True)
+    solved = pipeline.solve(PlatePair(plate, clean), Guides(), options, check=lambda: None, progress=_quiet)
+    behind, subject = solved.layers["clean"].rgb, solved.foreground.rgb
     plates, truth = [], []
     for number in range(count):
         move = np.array([[1, 0, speed * (number - (count - 1) / 2)], [0, 1, 0]], np.float32)

@@ -17,7 +17,14 @@ from matte_server.errors import MatteCancelled, MatteError
 from matte_server.pipeline import STAGES, MattePipeline
 from tests.matte_server.pictures import Truth, composed, image, moved, room, soft_disc
 
-STILL = MatteOptions(model="difference", align="none", match_exposure=False)
+STILL = MatteOptions(
+    model="difference",
+    align="none",
+    match_exposure=False,
+    layer_clean=True,
+    layer_confidence=True,
+    layer_difference=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def test_alpha_is_near_the_truth_and_foreground_puts_the_plate_together_again(
     # The disc's edge is 6 px wide on 500 px of circumference: 9 % of the frame is semi-transparent.
     assert error.mean() < 0.02 and error[truth.alpha == 1].mean() < 0.03 and error[truth.alpha == 0].mean() < 0.005
     alpha, foreground = result.alpha.pixels, result.foreground.pixels
-    again = alpha * foreground + (1 - alpha) * result.aligned_clean_plate.rgb
+    again = alpha * foreground + (1 - alpha) * result.layers["clean"].rgb
     wrong = np.abs(again - truth.plate).max(axis=-1)
     sure = np.isin(alpha[..., 0], (0.0, 1.0)) & (truth.alpha == 1)
     assert wrong[sure].max() <= 50 * 2**-11  # a half-float step of the brightest value
@@ -72,7 +79,8 @@ def test_results_bear_the_plates_windows_and_metadata(pipeline: MattePipeline, t
     data, display = Window(-20, 33, 180, 120), Window(0, 0, 200, 100)
     plate = replace(image(truth.plate, data, display), pixel_aspect=2.0, metadata={"owner": "us"})
     result = solve(pipeline, plate, image(truth.clean, data, display))
-    for part in (result.alpha, result.foreground, result.aligned_clean_plate, result.confidence, result.difference):
+    assert set(result.layers) == {"clean", "confidence", "difference"}
+    for part in (result.alpha, result.foreground, *result.layers.values()):
         assert (part.data_window, part.display_window, part.pixel_aspect) == (data, display, 2.0)
         assert part.metadata == {"owner": "us"}
 
@@ -104,9 +112,9 @@ def test_a_moved_and_darker_clean_plate_is_brought_back(pipeline: MattePipeline)
 def test_a_given_alignment_is_taken_as_it_is(pipeline: MattePipeline, truth: Truth) -> None:
     shifted = np.roll(truth.clean, 5, axis=1)
     given = Alignment(np.array([[1, 0, -5.0], [0, 1, 0], [0, 0, 1]]), "translation")
-    result = solve(pipeline, image(truth.plate), image(shifted), MatteOptions(model="difference"), given=given)
-    assert np.array_equal(result.aligned_clean_plate.rgb[:, :174], truth.clean[:, :174])
-    assert not result.aligned_clean_plate.pixels[:, 175:, 3].any()
+    result = solve(pipeline, image(truth.plate), image(shifted), STILL, given=given)
+    assert np.array_equal(result.layers["clean"].rgb[:, :174], truth.clean[:, :174])
+    assert not result.layers["clean"].pixels[:, 175:, 3].any()
 
 
 def test_nobody_in_the_picture_is_no_matte_and_a_word(pipeline: MattePipeline) -> None:
@@ -234,8 +242,9 @@ def test_a_clean_plate_that_is_kept_serves_its_own_place_only(truth: Truth) -> N
     for seen, behind, given in frames:
         found = solve(one, seen, behind, given=given)
         fresh = solve(MattePipeline(torch.device("cpu")), seen, behind, given=given)
-        for name in ("alpha", "foreground", "aligned_clean_plate", "difference"):
-            assert np.array_equal(getattr(found, name).pixels, getattr(fresh, name).pixels), (name, given)
+        pairs = [(found.alpha, fresh.alpha), (found.foreground, fresh.foreground)]
+        for one_made, other in pairs + [(found.layers[name], fresh.layers[name]) for name in fresh.layers]:
+            assert np.array_equal(one_made.pixels, other.pixels), given
 
 
 def test_stages_are_told_in_order_and_a_cancel_between_them_ends_the_frame(
