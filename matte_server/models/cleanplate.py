@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..core.image import Float32
 from ..errors import MatteError
 from .networks.cleanplate import HALO, CleanplateNet, Coarse, decode, octaves_for
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
@@ -105,20 +106,23 @@ class CleanplateModel:
     ) -> Tensor:
         """One octave: 1 x 1 x 2h x 2w from ``before`` 1 x 1 x h x w, refined in the chosen blocks."""
         rows, columns = torch.nonzero(_chosen(before, coarse.doubt, octave)[0, 0], as_tuple=True)
-        doubled = _grown(before, 2)
-        if len(rows) == 0:
-            return doubled
         height, width = before.shape[-2:]
-        canvas = nnf.pad(doubled, (0, 2 * (-width % BLOCK), 0, 2 * (-height % BLOCK)))[0, 0]
-        grid = (canvas.shape[0] // (2 * BLOCK), canvas.shape[1] // (2 * BLOCK))
-        blocks = canvas.view(grid[0], BLOCK, 2, grid[1], BLOCK, 2).permute(0, 3, 2, 5, 1, 4)
+        room = (2 * (height + -height % BLOCK), 2 * (width + -width % BLOCK))
+        canvas = _grown(before, 2, room)
+        doubled = canvas[..., : 2 * height, : 2 * width]
+        found = []
         for start in range(0, len(rows), at_once):
             check()
             r, c = rows[start : start + at_once], columns[start : start + at_once]
             context = _context(coarse.context, r, c, 1 << (octave - 1))
             refined = self._net.refiner(*(_gather(picture, r, c) for picture in (plate, clean, doubled)), context)
-            blocks[r, c] = refined.clamp(0.0, 1.0).unflatten(1, (2, 2))
-        return canvas[None, None, : 2 * height, : 2 * width]
+            found.append(refined.clamp(0.0, 1.0))
+        if found:
+            # Only now: a block sees its neighbours as they were.
+            blocks = canvas.view(room[0] // (2 * BLOCK), BLOCK, 2, room[1] // (2 * BLOCK), BLOCK, 2)
+            refined = torch.cat(found).view(-1, 2, 2, BLOCK, BLOCK)
+            blocks.permute(0, 3, 2, 5, 1, 4)[rows, columns] = refined
+        return doubled
 
 
 def read_network(path: Path) -> CleanplateNet:
@@ -182,55 +186,54 @@ def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
     return (starts[:, None] + torch.arange(size, device=starts.device)).clamp(0, limit - 1)
 
 
-def _grown(picture: Tensor, scale: int) -> Tensor:
-    """1 x C x H x W grown bilinearly; on the processor by OpenCV, in a tenth of torch's time."""
-    if picture.device.type != "cpu":
-        return nnf.interpolate(picture, scale_factor=float(scale), mode="bilinear")
+def _grown(picture: Tensor, scale: int, room: tuple[int, int] = (0, 0)) -> Tensor:
+    """1 x C x H x W grown bilinearly, in the corner of a picture of at least ``room``, what is left of which may be
+    anything; on the processor by OpenCV, in a tenth of torch's time."""
     _, channels, height, width = picture.shape
-    grown = np.empty((1, channels, height * scale, width * scale), np.float32)
-    for source, target in zip(picture[0].float().contiguous().numpy(), grown[0], strict=True):
-        cv2.resize(source, (width * scale, height * scale), dst=target, interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(grown)
+    rows, columns = max(room[0], height * scale), max(room[1], width * scale)
+    if picture.device.type != "cpu":
+        grown = nnf.interpolate(picture, scale_factor=float(scale), mode="bilinear")
+        return nnf.pad(grown, (0, columns - width * scale, 0, rows - height * scale))
+    whole = np.empty((1, channels, rows, columns), np.float32)
+    for source, target in zip(picture[0].float().contiguous().numpy(), whole[0], strict=True):
+        size = (width * scale, height * scale)
+        cv2.resize(source, size, dst=target[: size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(whole)
 
 
 def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Blocks of cells with their halo out of 1 x C x 2h x 2w: N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO)."""
-    if picture.device.type == "cpu":
-        return nnf.pixel_unshuffle(_windows(picture[0], rows.tolist(), columns.tolist()), 2)
+    """Blocks of cells with their halo out of 1 x C x 2h x 2w: N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO); what
+    lies outside repeats the cells at the edge."""
     _, channels, height, width = picture.shape
-    cells = picture.view(channels, height // 2, 2, width // 2, 2).permute(1, 3, 0, 2, 4)
-    y = _reach(rows * BLOCK - HALO, BLOCK + 2 * HALO, cells.shape[0])
-    x = _reach(columns * BLOCK - HALO, BLOCK + 2 * HALO, cells.shape[1])
-    return cells[y[:, :, None], x[:, None, :]].flatten(3).permute(0, 3, 1, 2)
+    cells = picture.view(channels, height // 2, 2, width // 2, 2)
+    if picture.device.type == "cpu":
+        windows = _windows(cells.permute(0, 2, 4, 1, 3).numpy(), rows.tolist(), columns.tolist())
+        return torch.from_numpy(windows).flatten(1, 3)
+    y = _reach(rows * BLOCK - HALO, BLOCK + 2 * HALO, height // 2)
+    x = _reach(columns * BLOCK - HALO, BLOCK + 2 * HALO, width // 2)
+    found = cells.permute(1, 3, 0, 2, 4)[y[:, :, None], x[:, None, :]]
+    return found.flatten(3).permute(0, 3, 1, 2)
 
 
-def _windows(picture: Tensor, rows: list[int], columns: list[int]) -> Tensor:
-    """The same before its pixels are cells, window by window: a processor copies rows, where an index would pick
+def _windows(cells: Float32, rows: list[int], columns: list[int]) -> Float32:
+    """The same out of C x 2 x 2 x h x w, window by window: a processor copies rows, where an index would pick
     pixels one by one."""
-    size = 2 * (BLOCK + 2 * HALO)
-    windows = picture.new_empty(len(rows), picture.shape[0], size, size)
+    size = BLOCK + 2 * HALO
+    windows = np.empty((len(rows), *cells.shape[:3], size, size), np.float32)
+    height, width = cells.shape[-2:]
     for window, row, column in zip(windows, rows, columns, strict=True):
-        top, left = 2 * (row * BLOCK - HALO), 2 * (column * BLOCK - HALO)
-        window.copy_(_window(picture, top, left, size))
+        top, left = row * BLOCK - HALO, column * BLOCK - HALO
+        if top >= 0 and left >= 0 and top + size <= height and left + size <= width:
+            window[:] = cells[..., top : top + size, left : left + size]
+        else:
+            y = np.arange(top, top + size).clip(0, height - 1)
+            x = np.arange(left, left + size).clip(0, width - 1)
+            window[:] = cells[..., y[:, None], x]
     return windows
 
 
-def _window(picture: Tensor, top: int, left: int, size: int) -> Tensor:
-    """A square of C x H x W at an even place; what lies outside repeats the cells at the edge."""
-    height, width = picture.shape[-2:]
-    if top >= 0 and left >= 0 and top + size <= height and left + size <= width:
-        return picture[:, top : top + size, left : left + size]
-    return picture[:, _pixels(top, size, height)][:, :, _pixels(left, size, width)]
-
-
-def _pixels(first: int, size: int, limit: int) -> Tensor:
-    """The pixels of the cells that ``_reach`` finds."""
-    cells = _reach(torch.tensor([first // 2]), size // 2, limit // 2)[0]
-    return (2 * cells[:, None] + torch.arange(2)).flatten()
-
-
 def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tensor:
-    """The coarse context of each block with its halo, bilinearly grown by ``scale``; channels last."""
+    """The coarse context of each block with its halo, bilinearly grown by ``scale``."""
     places = (torch.arange(BLOCK + 2 * HALO, device=context.device) - HALO + 0.5) / scale - 0.5
     first = int(places[0].floor())
     size = int(places[-1].floor()) + 2 - first
@@ -239,4 +242,4 @@ def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tens
     patches = context[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
     steps = torch.arange(size, device=context.device) + first
     grow = (1 - (places[:, None] - steps[None]).abs()).clamp(min=0).to(context.dtype)
-    return (grow @ patches @ grow.T).contiguous(memory_format=torch.channels_last)
+    return grow @ patches @ grow.T

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...pixels.box import box_max
+
 COARSE_LONG_SIDE = 512
 """The coarse stage works at the largest power-of-two reduction that is at most this long."""
 MULTIPLE = 32
@@ -71,7 +73,7 @@ def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor
     p, c = encode(plate), encode(clean)
     difference = p - c
     ratio = ((plate.clamp(min=0) + 0.01) / (clean.clamp(min=0) + 0.01)).log().clamp(-4, 4) * 0.5
-    lowest, highest = -F.max_pool2d(-c, 3, 1, 1), F.max_pool2d(c, 3, 1, 1)
+    lowest, highest = -box_max(-c, 1), box_max(c, 1)
     outside = (torch.relu(lowest - p) + torch.relu(p - highest)).amax(1, keepdim=True)
     distance = difference.abs().amax(1, keepdim=True)
     noise = _quartile(distance) + 0.004
@@ -222,9 +224,7 @@ class OctaveRefiner(nn.Module):
         mixes the doubled alpha, the projection of the plate between clean plate and the coarse foreground
         colour, and a correction."""
         projected, trust = project(plate, clean, context)
-        p, c = encode(plate), encode(clean)
-        cells = torch.cat([p * 2 - 1, (p - c) * 2, c * 2 - 1, alpha * 2 - 1, projected * 2 - 1, context], 1)
-        x = torch.relu_(self.blend(cells))
+        x = torch.relu_(self._blended(encode(plate), encode(clean), alpha, projected, context))
         x = torch.relu_(self.first(x))
         x = torch.relu_(self.second(x))
         mix, correction = exact(self.last, x).chunk(2, 1)
@@ -233,6 +233,28 @@ class OctaveRefiner(nn.Module):
         share = torch.sigmoid(mix - 1.0) * trust[inner]
         refined: Tensor = before + share * (projected[inner] - before) + correction
         return refined
+
+    def _blended(self, p: Tensor, c: Tensor, alpha: Tensor, projected: Tensor, context: Tensor) -> Tensor:
+        if p.device.type == "cpu" and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu"):
+            return self._blended_at_once(p, c, alpha, projected, context)
+        cells = [p * 2 - 1, (p - c) * 2, c * 2 - 1, alpha * 2 - 1, projected * 2 - 1, context]
+        blended: Tensor = self.blend(torch.cat(cells, 1))
+        return blended
+
+    def _blended_at_once(self, p: Tensor, c: Tensor, alpha: Tensor, projected: Tensor, context: Tensor) -> Tensor:
+        """The same in float32 on a processor, in a quarter of the time: the constants are in the weights, and one
+        product leaves cells with their channels last, as the convolutions behind it like them."""
+        assert self.blend.bias is not None
+        of_p, of_both, of_c, of_alpha, of_projected, of_context = torch.split(
+            self.blend.weight[..., 0, 0], [12, 12, 12, 4, 4, CONTEXT], 1
+        )
+        parts = [2 * (of_p + of_both), 2 * (of_c - of_both), 2 * of_alpha, 2 * of_projected, of_context]
+        bias = self.blend.bias - torch.cat([of_p, of_c, of_alpha, of_projected], 1).sum(1)
+        cells = torch.cat([p, c, alpha, projected, context], 1)
+        count, channels, height, width = cells.shape
+        rows = cells.view(count, channels, height * width).transpose(1, 2)
+        blended = torch.bmm(rows, torch.cat(parts, 1).t().expand(count, -1, -1)).add_(bias)
+        return blended.view(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
