@@ -15,6 +15,8 @@ _ROUNDS = 8
 _LEAST_PART = 0.15
 _AGREED = 0.12
 _FEWEST = 200
+# Pixels that are enough: with grain of 1 % in both plates the gain is known to 1e-4 from so many.
+_MOST = 40_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
     lit = (clean > floor) & (plate > 0.1 * floor)
     if lit.sum() < _FEWEST:
         return 1.0, 0.0, 0.0
-    x, y = clean[lit].astype(np.float64), plate[lit].astype(np.float64)
+    step = -(-int(lit.sum()) // _MOST)
+    x, y = clean[lit][::step].astype(np.float64), plate[lit][::step].astype(np.float64)
     gain, offset = most_frequent_ratio(x, y), 0.0
     for _ in range(_ROUNDS):
         expected = gain * x
