@@ -16,7 +16,7 @@ from matte_server.core.image import SCENE_LINEAR, Float32, Guides, Image, PlateP
 from matte_server.core.result import MatteResult
 from matte_server.errors import MatteError
 from matte_server.pipeline import MattePipeline
-from tests.matte_server.pictures import composed, image
+from tests.matte_server.pictures import Truth, composed, image
 
 # The issue's bound for half files.
 ALPHA_BOUND = 2e-3
@@ -96,10 +96,11 @@ class Solver:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A plate with values up to 8 and its clean plate, scene-linear float, and their matte."""
+    """A plate with values up to 8 and its clean plate, scene-linear float; what they are made of; their matte."""
 
     plate: Image
     clean: Image
+    truth: Truth
     reference: MatteResult
     solve: Solver
 
@@ -109,7 +110,16 @@ def scene() -> Scene:
     truth = composed(height=96, width=144, noise=0.004, peak=8.0)
     plate, clean = image(np.maximum(truth.plate, 1e-3)), image(np.maximum(truth.clean, 1e-3))
     solve = Solver()
-    return Scene(plate, clean, solve(plate, clean), solve)
+    return Scene(plate, clean, truth, solve(plate, clean), solve)
+
+
+def unmixed(plate: Image, clean: Image, truth: Truth) -> Float32:
+    """Alpha of the soft band out of the compositing equation, with the foreground that nobody else knows: least
+    squares over the channels."""
+    line = truth.foreground - clean.rgb
+    along = ((plate.rgb - clean.rgb) * line).sum(axis=-1)
+    alpha = np.clip(along / np.maximum((line**2).sum(axis=-1), 1e-9), 0.0, 1.0)
+    return np.asarray(alpha[(truth.alpha > 0.0) & (truth.alpha < 1.0)], np.float32)
 
 
 def stored(picture: Image, path: Path, form: exr.ExrFormat | None = None) -> Image:
@@ -126,7 +136,7 @@ def step_of(values: Float32, suffix: str) -> Float32:
 
 FORMATS = (
     [(space, ".exr", "float") for space in SPACES]
-    + [(space, ".exr", "half") for space in ("linear", "acescg", "logc3", "logc4", "srgb")]
+    + [(space, ".exr", "half") for space in ("linear", "acescg", "srgb", *LOG)]
     + [("srgb", ".png", ""), ("rec709", ".tif", ""), ("cineon", ".dpx", "")]
 )
 
@@ -156,11 +166,15 @@ def test_every_space_gives_the_matte_of_scene_linear(
         f"{space:18} {suffix} {depth:6} alpha max {alpha.max():.1e} mean {alpha.mean():.1e}, "
         f"foreground {steps.max():.2f} steps of the format"
     )
-    # Half's step in a log code is 0.1 to 0.5 % of the light, up to 2 % in the toe (in linear 0.05 %): noise that
-    # the file itself adds. The mean stays far below the bound; single pixels of a soft edge against light of 8
-    # reached 3.7 times it.
-    coarse = space in LOG and depth != "float"
-    assert alpha.max() <= (4.0 if coarse else 1.0) * ALPHA_BOUND and alpha.mean() <= 0.2 * ALPHA_BOUND
+    bound = ALPHA_BOUND
+    if space in LOG and depth == "half":
+        # Half's step in a log code is 0.1 to 0.5 % of the light (in linear 0.05 %): what the file rounds away moves
+        # even the exact equation's alpha by 4e-3 to 9e-3 where subject and wall are nearly alike. The matte may
+        # move as far; it moved 1.16 times as far in LogC3, 1.10 times in LogC4, less in the others.
+        exact = np.abs(unmixed(found_plate, found_clean, scene.truth) - unmixed(plate, clean, scene.truth))
+        print(f"{'':31} the exact equation's: max {exact.max():.1e}")
+        bound = 1.25 * float(exact.max())
+    assert alpha.max() <= bound and alpha.mean() <= 0.2 * ALPHA_BOUND
     # Rounding to the format is half a step; OCIO's powers are good to 1e-5, most of a step of 16 bits.
     assert steps.max() <= (1.25 if suffix in (".png", ".tif") else 1.0)
 
