@@ -17,9 +17,10 @@ from .colour import from_scene_linear, to_scene_linear
 from .comp import comp_over
 from .core.image import SCENE_LINEAR, Image
 from .errors import MatteError
-from .media import MovieSettings, VideoWriter, comment_of, is_video
+from .media import comment_of, is_video
 from .pictures import Pictures
 from .shot import Shot, ShotFrame
+from .video_writer import MovieSettings, VideoWriter
 
 SCREEN = "Gamma 2.4 Rec.709 - Texture"
 _DEFAULT_RATE = Fraction(24)

@@ -13,9 +13,9 @@ import numpy as np
 from .colour import from_scene_linear
 from .core.image import SCENE_LINEAR, Float32, Image
 from .core.window import Window
-from .media import MovieSettings, VideoWriter
 from .outputs import SCREEN
 from .review import rolled_off
+from .video_writer import MovieSettings, VideoWriter
 
 LONGEST_SIDE = 1920
 

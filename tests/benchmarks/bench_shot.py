@@ -34,15 +34,16 @@ import torch
 from matte_link.client import MatteClient
 from matte_link.options import MatteOptions
 
-from matte_server import exr, media
+from matte_server import exr, video_writer
 from matte_server.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
 from matte_server.clean_plate import build
 from matte_server.core.image import Guides, Image, PlatePair
 from matte_server.core.window import Window
 from matte_server.local import LocalServer
-from matte_server.media import MovieSettings, VideoReader, VideoWriter
+from matte_server.media import VideoReader
 from matte_server.pictures import Pictures
 from matte_server.pipeline import MattePipeline
+from matte_server.video_writer import MovieSettings, VideoWriter
 
 SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}
 _NOT_INFERENCE = ("read", "write", "align", "exposure")
@@ -315,11 +316,11 @@ def video() -> None:
     window = Window(0, 0, 960, 540)
     y, x = np.mgrid[0:540, 0:960].astype(np.float32)
     cases = [
-        ("ProRes 4444", "a.mov", media.PRORES_4444),
-        ("ProRes 422 HQ", "b.mov", media.PRORES_422_HQ),
-        ("DNxHR HQX", "c.mov", media.DNXHR_HQX),
-        ("H.264 8 bit", "d.mp4", media.H264),
-        ("H.265 10 bit", "e.mp4", media.H265_10),
+        ("ProRes 4444", "a.mov", video_writer.PRORES_4444),
+        ("ProRes 422 HQ", "b.mov", video_writer.PRORES_422_HQ),
+        ("DNxHR HQX", "c.mov", video_writer.DNXHR_HQX),
+        ("H.264 8 bit", "d.mp4", video_writer.H264),
+        ("H.265 10 bit", "e.mp4", video_writer.H265_10),
     ]
     print("codec          frames  timecode     mean error  99.9%    alpha  write fps  read fps")
     for label, name, form in cases:

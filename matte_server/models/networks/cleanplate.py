@@ -16,8 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...pixels.box import box_max
-
 COARSE_LONG_SIDE = 512
 """The coarse stage works at the largest power-of-two reduction that is at most this long."""
 MULTIPLE = 32
@@ -73,7 +71,7 @@ def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor
     p, c = encode(plate), encode(clean)
     difference = p - c
     ratio = ((plate.clamp(min=0) + 0.01) / (clean.clamp(min=0) + 0.01)).log().clamp(-4, 4) * 0.5
-    lowest, highest = -box_max(-c, 1), box_max(c, 1)
+    lowest, highest = -_highest(-c), _highest(c)
     outside = (torch.relu(lowest - p) + torch.relu(p - highest)).amax(1, keepdim=True)
     distance = difference.abs().amax(1, keepdim=True)
     noise = _quartile(distance) + 0.004
@@ -94,6 +92,13 @@ def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor
         ],
         1,
     )
+
+
+def _highest(picture: Tensor) -> Tensor:
+    """The largest of each 3 x 3 pixels; by comparing shifted copies, a fifth of pooling's time on a processor."""
+    padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
+    across = torch.maximum(padded[..., :-2], padded[..., 2:]).maximum(padded[..., 1:-1])
+    return torch.maximum(across[..., :-2, :], across[..., 2:, :]).maximum(across[..., 1:-1, :])
 
 
 def _quartile(distance: Tensor) -> Tensor:

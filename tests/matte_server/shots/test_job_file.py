@@ -12,8 +12,8 @@ from matte_link.options import MatteOptions
 from matte_server.console import Pace, duration
 from matte_server.errors import MatteError
 from matte_server.job_file import read_job
-from matte_server.media import H264, MovieSettings, VideoWriter
 from matte_server.shot import Sources, plan_shot, solve_file_of
+from matte_server.video_writer import H264, MovieSettings, VideoWriter
 
 from .conftest import save
 from .test_media import RATE, SIZE, picture

@@ -9,11 +9,13 @@ import av
 import numpy as np
 import pytest
 
-from matte_server import exr, media
+from matte_server import exr, media, video_writer
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.media import MovieFormat, MovieSettings, Timecode, VideoReader, VideoWriter
+from matte_server.media import VideoReader
+from matte_server.timecode import Timecode
+from matte_server.video_writer import MovieFormat, MovieSettings, VideoWriter
 
 # DNxHR has no smaller pictures than 256 x 120; the odd half macroblock is on purpose.
 SIZE = (130, 258)
@@ -23,12 +25,12 @@ RATE = Fraction(24000, 1001)
 # (0.0003) and their own, measured 0.0004 to 0.0007, and 1.5 times that. H.264 at 8 bits has steps of 0.0046 in
 # luma alone, and both long-GOP codecs drop what is hard to see: measured 0.0040 and 0.0022, likewise.
 CODECS = [
-    ("prores_4444.mov", media.PRORES_4444, 0.0007, 12),
-    ("prores_422.mov", media.PRORES_422_HQ, 0.001, 10),
-    ("dnxhr.mov", media.DNXHR_HQX, 0.0011, 10),
-    ("h264.mp4", media.H264, 0.006, 8),
-    ("h264.mkv", media.H264, 0.006, 8),
-    ("h265.mp4", media.H265_10, 0.0035, 10),
+    ("prores_4444.mov", video_writer.PRORES_4444, 0.0007, 12),
+    ("prores_422.mov", video_writer.PRORES_422_HQ, 0.001, 10),
+    ("dnxhr.mov", video_writer.DNXHR_HQX, 0.0011, 10),
+    ("h264.mp4", video_writer.H264, 0.006, 8),
+    ("h264.mkv", video_writer.H264, 0.006, 8),
+    ("h265.mp4", video_writer.H265_10, 0.0035, 10),
 ]
 
 
@@ -78,7 +80,7 @@ def test_known_frames_through_each_codec(
 
 @pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.mkv"])
 def test_timecode_is_exact_and_reaches_exr(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path / name, media.H264)
+    path = written(tmp_path / name, video_writer.H264)
     with VideoReader(path) as video:
         assert video.facts.timecode == "01:00:59:20"
         assert video.facts.timecode_of(6) == "01:01:00:01"
@@ -131,7 +133,7 @@ def test_a_turned_phone_is_upright(tmp_path: Path, angle: int) -> None:
 def test_uneven_times_are_kept(tmp_path: Path) -> None:
     times = [Fraction(at, 100) for at in (0, 4, 8, 20, 24, 60)]
     path = tmp_path / "vfr.mp4"
-    with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], Fraction(25)), media.H264) as video:
+    with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], Fraction(25)), video_writer.H264) as video:
         for number, at in enumerate(times):
             video.write(picture(number), at)
     with VideoReader(path) as read:
@@ -214,7 +216,7 @@ def test_what_is_no_video_is_one_sentence(tmp_path: Path, content: bytes | None,
 
 
 def test_a_truncated_video_says_so(tmp_path: Path) -> None:
-    path = written(tmp_path / "take.mkv", media.H264)
+    path = written(tmp_path / "take.mkv", video_writer.H264)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with VideoReader(path) as video, pytest.raises(MatteError) as raised:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from matte_link.options import MatteOptions
 
-from matte_server import cli, exr, media
+from matte_server import cli, exr, video_writer
 from matte_server.colour import from_scene_linear
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.local import LocalServer
-from matte_server.media import MovieSettings, VideoWriter
 from matte_server.outputs import SCREEN
 from matte_server.shot import Sources, plan_shot, read_by
+from matte_server.video_writer import MovieSettings, VideoWriter
 
 from .conftest import ShotFiles, plate_of, save, wall
 
@@ -167,7 +167,7 @@ def test_a_videos_frames_are_neighbours_too(
 ) -> None:
     path = tmp_path / "take.mov"
     window = Window(0, 0, 160, 120)
-    with VideoWriter(path, MovieSettings(160, 120, Fraction(24)), media.PRORES_422_HQ) as video:
+    with VideoWriter(path, MovieSettings(160, 120, Fraction(24)), video_writer.PRORES_422_HQ) as video:
         for number in range(4):
             pixels = np.minimum(plate_of(wall(), number), 1.0)
             video.write(from_scene_linear(Image(pixels, ("R", "G", "B"), window, window), SCREEN))

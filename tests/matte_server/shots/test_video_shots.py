@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matte_server import cli, exr, media
+from matte_server import cli, exr, video_writer
 from matte_server.colour import from_scene_linear
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.local import LocalServer
-from matte_server.media import MovieSettings, VideoReader, VideoWriter
+from matte_server.media import VideoReader
 from matte_server.outputs import SCREEN
+from matte_server.video_writer import MovieSettings, VideoWriter
 
 from .conftest import SIZE, disc, plate_of, wall
 from .test_media import with_sound
@@ -34,7 +35,7 @@ def take(tmp_path: Path) -> Path:
     tone = with_sound(tmp_path / "tone.mov")
     path = tmp_path / "take.mov"
     settings = MovieSettings(SIZE[1], SIZE[0], RATE, "01:00:00:00", audio=tone)
-    with VideoWriter(path, settings, media.PRORES_422_HQ) as video:
+    with VideoWriter(path, settings, video_writer.PRORES_422_HQ) as video:
         for number in range(4):
             # What a screen can show: the disc's red of 2 would be cut in the codec.
             video.write(on_screen(np.minimum(plate_of(wall(), number), 1.0)))
