@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -39,12 +40,13 @@ _LIVE_NOISE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture of the benchmark; ``shot`` names its sequence, '' for a still; ``hard``: what is hard in it."""
+    """One picture of the benchmark; ``shot`` names its sequence, '' for a still; ``hard``: what is hard in it;
+    ``compose`` makes it, which takes longer than looking at it."""
 
     name: str
     shot: str
     hard: tuple[str, ...]
-    sample: Composite
+    compose: Callable[[], Composite]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,15 +93,15 @@ def pictures(folder: Path, panorama_folder: Path) -> Iterator[Picture]:
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=True)]
     for number in range(STILLS):
         subject = people[number % len(people)]
-        yield Picture(f"still-{number:02d}", "", subject.hard, _composed([subject.pixels], views, number))
+        made = partial(_composed, [subject.pixels], views, number)
+        yield Picture(f"still-{number:02d}", "", subject.hard, made)
     for shot in range(SHOTS):
         subject = people[(5 * shot + 1) % len(people)]
         for frame in range(FRAMES):
-            moved = _turned(subject.pixels, _SWING * frame)
-            sample = _lively(_composed([moved], views, 1000 + shot), 10 * shot + frame)
-            yield Picture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), sample)
+            made = partial(_frame_of_shot, subject.pixels, views, shot, frame)
+            yield Picture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), made)
     for number in range(EMPTY):
-        yield Picture(f"empty-{number}", "", ("empty",), _composed([], views, 2000 + number))
+        yield Picture(f"empty-{number}", "", ("empty",), partial(_composed, [], views, 2000 + number))
 
 
 def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int) -> Composite:
@@ -108,6 +110,11 @@ def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int) 
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer, -1, 0))) for layer in layers]
     picture = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene, -1, 0)))
     return compose(Dice(rng, torch.Generator().manual_seed(number)), tensors, picture, SIZE, Faults())
+
+
+def _frame_of_shot(subject: Float32, views: Sequence[Float32], shot: int, frame: int) -> Composite:
+    moved = _turned(subject, _SWING * frame)
+    return _lively(_composed([moved], views, 1000 + shot), 10 * shot + frame)
 
 
 def _turned(pixels: Float32, angle: float) -> Float32:
@@ -152,10 +159,11 @@ def measure(
     seconds: dict[str, float] = defaultdict(float)
     before: dict[str, tuple[str, Matte, Matte]] = {}
     for picture in material:
-        truth = _matte(picture.sample.alpha, picture.sample.foreground)
+        sample = picture.compose()
+        truth = _matte(sample.alpha, sample.foreground)
         for name, model in models.items():
             began = time.process_time()
-            result = _answer(model, picture.sample)
+            result = _answer(model, sample)
             seconds[name] += time.process_time() - began
             shot, *earlier = before.get(name, ("",))
             moving = picture.shot != "" and picture.shot == shot
@@ -171,7 +179,8 @@ def sheet(model: MattingModel, material: Iterator[Picture], names: Sequence[str]
     rows: dict[str, Float32] = {}
     for picture in material:
         if picture.name in names:
-            sample, result = picture.sample, _answer(model, picture.sample)
+            sample = picture.compose()
+            result = _answer(model, sample)
             alpha = result.alpha[..., None]
             colour = result.foreground if result.foreground is not None else np.zeros(3, np.float32)
             plate = np.moveaxis(sample.plate.numpy(), 0, -1)
