@@ -134,11 +134,6 @@ class Desk:
         self._ahead: tuple[int, Future[FrameInputs]] | None = None
         self._is_short = threading.Event()
 
-    @property
-    def reading(self) -> bool:
-        """Whether a frame is being read ahead of its turn just now."""
-        return self._ahead is not None and not self._ahead[1].done()
-
     def aside(self, order: bytes) -> bool:
         """Does what is no frame to compute, and says whether it was that: a picture to read ahead, or one that is
         not wanted any more."""

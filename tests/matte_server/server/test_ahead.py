@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
 from matte_server import exr
+from matte_server.frame_reader import FrameInputs
 from matte_server.frame_solver import FrameSolver
 from matte_server.frame_worker import Desk as WorkerDesk
 from matte_server.frame_worker import Line
@@ -161,6 +162,18 @@ def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(desk: De
 # -- the worker
 
 
+class Watched(FrameSolver):
+    """A real solver that tells when it has read a frame's pictures."""
+
+    has_read = threading.Event()
+
+    def read(self, job: FrameJob) -> FrameInputs:
+        try:
+            return super().read(job)
+        finally:
+            self.has_read.set()
+
+
 class Bench:
     """A worker's desk with a real solver, its orders given and its words read by the test."""
 
@@ -168,7 +181,7 @@ class Bench:
         self.folder = folder
         self._pictures = pictures
         self._ours, theirs = multiprocessing.Pipe()
-        self.solver = FrameSolver("cpu", folder, (), MattePipeline(torch.device("cpu")))
+        self.solver = Watched("cpu", folder, (), MattePipeline(torch.device("cpu")))
         self.desk = WorkerDesk(self.solver, Line(theirs))
         (folder / "clean.exr").write_bytes(pictures.clean)
 
@@ -182,10 +195,9 @@ class Bench:
 
     def read_ahead(self, job: FrameJob) -> None:
         """Ordered, and waited for: from then on its file is not needed any more."""
+        self.solver.has_read.clear()
         assert self.desk.aside(AHEAD + encode_job(job))
-        deadline = time.monotonic() + 30
-        while self.desk.reading and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert self.solver.has_read.wait(30)
         Path(job.pictures["plate"].path).unlink()
 
     def result(self, job: FrameJob) -> Said:
