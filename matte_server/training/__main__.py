@@ -144,6 +144,7 @@ def _add_benchmark(commands: _Commands) -> None:
     parser.add_argument("renders", type=Path, help="folder of held-out renders")
     parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
     parser.add_argument("--weights", default="", help="weights (safetensors); the packaged ones where not given")
+    parser.add_argument("--size", default="432x576", metavar="HxW", help="of the pictures")
     parser.add_argument("--every", type=int, default=1, help="measure only every N-th picture, for a quick look")
     parser.add_argument("--json", type=Path, help="file to write every figure to")
     parser.add_argument("--worst", type=Path, metavar="PICTURE", help="the four worst stills, to look at")
@@ -156,7 +157,8 @@ def _benchmark(options: argparse.Namespace) -> int:
         "cleanplate": load_model("cleanplate", options.weights, device),
         "difference": load_model("difference", "", device),
     }
-    material = itertools.islice(pictures(options.renders, options.hdri), 0, None, options.every)
+    height, width = (int(side) for side in options.size.split("x"))
+    material = itertools.islice(pictures(options.renders, options.hdri, (height, width)), 0, None, options.every)
     report = measure(models, material, lambda name: print(name, file=sys.stderr, flush=True))
     means = {name: summary.mean for name, summary in report.items()}
     print(f"{'':<16}{''.join(f'{name:>14}' for name in models)}{'ratio':>10}")
@@ -171,7 +173,8 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.worst:
         found = report["cleanplate"].pictures
         stills = sorted((name for name in found if name.startswith("still")), key=lambda name: -found[name]["mad"])
-        picture = sheet(models["cleanplate"], pictures(options.renders, options.hdri), stills[:4])
+        again = pictures(options.renders, options.hdri, (height, width))
+        picture = sheet(models["cleanplate"], again, stills[:4])
         if not cv2.imwrite(str(options.worst), picture):
             raise FileNotFoundError(f"{options.worst} could not be written")
     return 0

@@ -30,7 +30,7 @@ from .composite import Composite, Dice, Faults, compose, to_video
 from .procedural import Float32
 
 SIZE = (432, 576)
-"""Height and width of every picture."""
+"""Height and width of the pictures where nobody says otherwise."""
 STILLS, SHOTS, FRAMES, EMPTY = 24, 4, 4, 6
 _SWING = 0.05
 """Radians that a subject of a shot turns from frame to frame."""
@@ -87,34 +87,38 @@ def _hard(path: Path) -> tuple[str, ...]:
     return tuple(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["hard"])
 
 
-def pictures(folder: Path, panorama_folder: Path) -> Iterator[Picture]:
-    """All of the benchmark in order: stills, shots, empty frames."""
+def pictures(folder: Path, panorama_folder: Path, size: tuple[int, int] = SIZE) -> Iterator[Picture]:
+    """All of the benchmark in order: stills, shots, empty frames; ``size``: height and width."""
     people = subjects(folder)
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=True)]
     for number in range(STILLS):
         subject = people[number % len(people)]
-        made = partial(_composed, [subject.pixels], views, number)
+        made = partial(_composed, [subject.pixels], views, number, size)
         yield Picture(f"still-{number:02d}", "", subject.hard, made)
     for shot in range(SHOTS):
         subject = people[(5 * shot + 1) % len(people)]
         for frame in range(FRAMES):
-            made = partial(_frame_of_shot, subject.pixels, views, shot, frame)
+            made = partial(_frame_of_shot, subject.pixels, views, shot, frame, size)
             yield Picture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), made)
     for number in range(EMPTY):
-        yield Picture(f"empty-{number}", "", ("empty",), partial(_composed, [], views, 2000 + number))
+        yield Picture(f"empty-{number}", "", ("empty",), partial(_composed, [], views, 2000 + number, size))
 
 
-def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int) -> Composite:
+def _composed(
+    layers: Sequence[Float32], views: Sequence[Float32], number: int, size: tuple[int, int]
+) -> Composite:
     rng = np.random.default_rng([3, number])
-    scene = panorama_view(rng, views[number % len(views)], SIZE[0] * 5 // 4, SIZE[1] * 5 // 4)
+    scene = panorama_view(rng, views[number % len(views)], size[0] * 5 // 4, size[1] * 5 // 4)
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer, -1, 0))) for layer in layers]
     picture = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene, -1, 0)))
-    return compose(Dice(rng, torch.Generator().manual_seed(number)), tensors, picture, SIZE, Faults())
+    return compose(Dice(rng, torch.Generator().manual_seed(number)), tensors, picture, size, Faults())
 
 
-def _frame_of_shot(subject: Float32, views: Sequence[Float32], shot: int, frame: int) -> Composite:
+def _frame_of_shot(
+    subject: Float32, views: Sequence[Float32], shot: int, frame: int, size: tuple[int, int]
+) -> Composite:
     moved = _turned(subject, _SWING * frame)
-    return _lively(_composed([moved], views, 1000 + shot), 10 * shot + frame)
+    return _lively(_composed([moved], views, 1000 + shot, size), 10 * shot + frame)
 
 
 def _turned(pixels: Float32, angle: float) -> Float32:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,15 @@ class Missing(Exception):
 def environment(name: str) -> Path:
     """The environment's folder of programs, made where it is not there yet; raises :class:`Missing`."""
     folder = REPOSITORY / ".venvs" / name
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        # Suites run side by side, and each may be the first to want it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make(name, folder)
+    return folder / "bin"
+
+
+def _make(name: str, folder: Path) -> None:
     ready = folder / "ready"
     if not ready.exists():
         uv = shutil.which("uv")
@@ -35,7 +45,6 @@ def environment(name: str) -> Path:
         _run([*make, str(folder)])
         _run([uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *PACKAGES[name]])
         ready.touch()
-    return folder / "bin"
 
 
 def _run(command: list[str]) -> None:
