@@ -107,6 +107,38 @@ def test_pictures_that_lie_on_each_other_are_left_where_they_are(half: Float32) 
     assert found.inliers > 0.9  # it was measured, not assumed
 
 
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.45])
+def test_an_unmoved_camera_is_known_without_a_search(
+    half: Float32, part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a quarter of the frame is subject, and where the windows show the same in two sizes."""
+    plate = noisy(with_subject(half, part) if part else half, 1)
+    clean = noisy(half, 2) * np.float32(0.6)
+    proxy = np.asarray(cv2.resize(clean, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+
+    def search(*_: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("matte_server.core.align._features", search)
+    for behind in (clean, proxy):
+        found = align(image(plate), image(behind), "auto")
+        assert found.kind == "none" and found.inliers > 0.9 and found.points > 300
+        assert np.array_equal(found.transform, display_transform(image(plate), image(behind)))
+
+
+@pytest.mark.parametrize("step", [0.3, 1.0, 3.0])
+def test_a_camera_that_moved_a_little_is_measured_as_one_that_moved_far(
+    half: Float32, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = np.array([[1, 0, step], [0, 1, -step], [0, 0, 1]], np.float64)
+    plate, clean = image(noisy(with_subject(moved(half, truth)), 1)), image(noisy(half, 2))
+    found = align(plate, clean, "auto")
+    monkeypatch.setattr("matte_server.core.align._seems_unmoved", lambda *_: False)
+    searched = align(plate, clean, "auto")
+    assert found.kind == searched.kind == "translation"
+    assert np.array_equal(found.transform, searched.transform)
+
+
 @pytest.mark.parametrize("mode", ["none", "translation", "homography"])
 def test_the_kind_asked_for_is_the_kind_that_comes(wall: Float32, mode: str) -> None:
     small = shrunk(wall, 480, 270)
