@@ -3,8 +3,8 @@
 SIFT features (Lowe 2004) matched both ways and fitted with MAGSAC++ (Barath et al. 2020) find the clean plate
 at a working size; points tracked from the warped clean plate into the plate (Lucas-Kanade, forwards and
 backwards) then refine the fit to a fraction of a pixel at full size. Points on the subject drop out, because
-what the subject covers does not look like the clean plate there. Where the camera seems not to have moved, points are
-tracked from where they were first, and the search is left out if they agree.
+what the subject covers does not look like the clean plate there. Where the camera seems not to have moved, points
+are tracked from where they were first, and the search is left out if they agree.
 
 Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies at exactly (x, y).
 """

@@ -142,6 +142,10 @@ def read_network(path: Path) -> CleanplateNet:
     return net.eval()
 
 
+def _on_processor(picture: Tensor) -> bool:
+    return picture.device.type == "cpu"
+
+
 def _padded(picture: Tensor, multiple: int) -> Tensor:
     height, width = picture.shape[-2:]
     down, right = -height % multiple, -width % multiple
@@ -161,7 +165,7 @@ def _pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
 
 def _halved(picture: Tensor) -> Tensor:
     """The means of 2 x 2 pixels; on the processor by OpenCV, in a quarter of torch's time."""
-    if picture.device.type != "cpu":
+    if not _on_processor(picture):
         return nnf.avg_pool2d(picture, 2)
     _, channels, height, width = picture.shape
     small = np.empty((1, channels, height // 2, width // 2), np.float32)
@@ -191,7 +195,7 @@ def _grown(picture: Tensor, scale: int, room: tuple[int, int] = (0, 0)) -> Tenso
     anything; on the processor by OpenCV, in a tenth of torch's time."""
     _, channels, height, width = picture.shape
     rows, columns = max(room[0], height * scale), max(room[1], width * scale)
-    if picture.device.type != "cpu":
+    if not _on_processor(picture):
         grown = nnf.interpolate(picture, scale_factor=float(scale), mode="bilinear")
         return nnf.pad(grown, (0, columns - width * scale, 0, rows - height * scale))
     whole = np.empty((1, channels, rows, columns), np.float32)
@@ -206,7 +210,7 @@ def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     lies outside repeats the cells at the edge."""
     _, channels, height, width = picture.shape
     cells = picture.view(channels, height // 2, 2, width // 2, 2)
-    if picture.device.type == "cpu":
+    if _on_processor(picture):
         windows = _windows(cells.permute(0, 2, 4, 1, 3).numpy(), rows.tolist(), columns.tolist())
         return torch.from_numpy(windows).flatten(1, 3)
     y = _reach(rows * BLOCK - HALO, BLOCK + 2 * HALO, height // 2)
