@@ -77,7 +77,8 @@ def _works(version: Version) -> bool:
 
 
 def _installed(version: Version, module: str) -> bool:
-    return any(version.folder.glob(f"lib/python{version.python}/site-packages/{module}/__init__.py"))
+    # bpy is a library, no Python file.
+    return any(version.folder.glob(f"lib/python{version.python}/site-packages/{module}/__init__.*"))
 
 
 def _ensure_libraries() -> None:
