@@ -157,7 +157,8 @@ def _outline(window: Window) -> Points:
 def _estimate(plate: Image, clean: Image, start: Matrix, mode: str, details: CleanDetails) -> Alignment | str:
     """The alignment, or why there is none."""
     light = _light(plate)
-    seen = _Seen(light, _middle(light), _grey(light, _middle(light)))
+    middle = _middle(light)
+    seen = _Seen(light, middle, _grey(light, middle))
     still = _in_arrays(start, plate.data_window, clean.data_window)
     if mode == "auto" and _seems_unmoved(seen.grey, details.grey, still):
         # Most cameras stand on a tripod: points tracked from where they were say so without any search.
