@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from matte_link.job import write_atomically
 
-from .core.align import Alignment, CleanDetails, align
+from .core.align import Alignment, Details, align
 from .core.image import Image
 from .core.placement import as_facts, from_facts, with_exposure
 from .core.shot_solve import REPAIRED, believed, is_evidence, locked_alignment, neighbours, same_exposure
@@ -53,7 +53,7 @@ class _Clean:
     """A clean plate in which every value is finite, and what alignment sees in it."""
 
     image: Image
-    details: CleanDetails
+    details: Details
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +201,7 @@ class PlateSolve:
             clean = self._cleans.get(digest)
         if clean is None:
             image = _finite(read_clean())
-            clean = _Clean(image, CleanDetails(image))
+            clean = _Clean(image, Details(image))
             with self._lock:
                 # Of a clean plate sequence only the last one is kept.
                 clean = self._cleans.get(digest, clean)

@@ -69,23 +69,29 @@ class Alignment:
     warnings: tuple[str, ...] = ()
 
 
-class CleanDetails:
-    """What a clean plate shows, whatever plate it is compared with: worked out once for all the frames of a shot.
-    Several threads may ask; those that ask first may each work it out."""
+class Details:
+    """What a picture shows, whatever it is compared with: of a clean plate worked out once for all the frames of a
+    shot. Several threads may ask; those that ask first may each work it out."""
 
-    def __init__(self, clean: Image) -> None:
-        self._clean = clean
+    def __init__(self, image: Image) -> None:
+        self.window = image.data_window
+        self._image = image
         self._features: dict[float, _Features] = {}
 
     @cached_property
     def light(self) -> Float32:
         """Brightness, scene-linear: h x w."""
-        return _light(self._clean)
+        return _light(self._image)
+
+    @cached_property
+    def middle(self) -> float:
+        """Its middle brightness, scene-linear."""
+        return _middle(self.light)
 
     @cached_property
     def grey(self) -> Grey:
         """What features are found in: h x w."""
-        return _grey(self.light, _middle(self.light))
+        return _grey(self.light, self.middle)
 
     def features(self, scale: float) -> _Features:
         """Its features at a working size, ``scale`` times its own."""
@@ -94,7 +100,7 @@ class CleanDetails:
         return self._features[scale]
 
 
-def align(plate: Image, clean: Image, mode: str, details: CleanDetails | None = None) -> Alignment:
+def align(plate: Image, clean: Image, mode: str, details: Details | None = None) -> Alignment:
     """The alignment of ``clean`` onto ``plate``; ``mode`` is one of none, translation, homography, auto.
 
     Both scene-linear; ``details``: those of ``clean``, where they are there already. Never raises for lack of
@@ -103,7 +109,7 @@ def align(plate: Image, clean: Image, mode: str, details: CleanDetails | None = 
     start = display_transform(plate, clean)
     if mode == "none":
         return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window))
-    found = _estimate(plate, clean, start, mode, details or CleanDetails(clean))
+    found = _estimate(Details(plate), details or Details(clean), start, mode)
     if isinstance(found, str):
         warning = f"The clean plate was not aligned: {found}"
         return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,))
@@ -154,52 +160,38 @@ def _outline(window: Window) -> Points:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
 
 
-def _estimate(plate: Image, clean: Image, start: Matrix, mode: str, details: CleanDetails) -> Alignment | str:
+def _estimate(plate: Details, clean: Details, start: Matrix, mode: str) -> Alignment | str:
     """The alignment, or why there is none."""
-    light = _light(plate)
-    middle = _middle(light)
-    seen = _Seen(light, middle, _grey(light, middle))
-    still = _in_arrays(start, plate.data_window, clean.data_window)
-    if mode == "auto" and _seems_unmoved(seen.grey, details.grey, still):
+    still = _in_arrays(start, plate.window, clean.window)
+    if mode == "auto" and _seems_unmoved(plate.grey, clean.grey, still):
         # Most cameras stand on a tripod: points tracked from where they were say so without any search.
-        found = _refined(plate, clean, start, mode, details, seen, still)
+        found = _refined(plate, clean, start, mode, still)
         if not isinstance(found, str) and found.kind == "none" and found.inliers >= _SURE:
             return found
-    coarse = _coarse(seen.grey, details)
-    return coarse if isinstance(coarse, str) else _refined(plate, clean, start, mode, details, seen, coarse)
+    coarse = _coarse(plate, clean)
+    return coarse if isinstance(coarse, str) else _refined(plate, clean, start, mode, coarse)
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A plate's brightness, its middle, and what features are found in."""
-
-    light: Float32
-    middle: float
-    grey: Grey
-
-
-def _refined(
-    plate: Image, clean: Image, start: Matrix, mode: str, details: CleanDetails, seen: _Seen, coarse: Matrix
-) -> Alignment | str:
+def _refined(plate: Details, clean: Details, start: Matrix, mode: str, coarse: Matrix) -> Alignment | str:
     """The alignment from points tracked beside ``coarse``, which is in array coordinates, as all tracking is."""
     # Tracking takes a step in brightness for a movement: a bright subject shifts the plate's middle, so the clean
     # plate's follows from what both show.
-    same_middle = seen.middle / _brightness_ratio(seen.light, details.light, coarse)
-    tracked = _track(seen.grey, _grey(details.light, same_middle), coarse)
+    same_middle = plate.middle / _brightness_ratio(plate.light, clean.light, coarse)
+    tracked = _track(plate.grey, _grey(clean.light, same_middle), coarse)
     if len(tracked[0]) < _FEWEST_POINTS:
         return "too few of its details are found again in the plate."
-    source = tracked[0] + np.array([clean.data_window.x, clean.data_window.y], np.float32)
-    target = tracked[1] + np.array([plate.data_window.x, plate.data_window.y], np.float32)
-    on_plane = _on_plane(coarse, plate.data_window, clean.data_window)
+    source = tracked[0] + np.array([clean.window.x, clean.window.y], np.float32)
+    target = tracked[1] + np.array([plate.window.x, plate.window.y], np.float32)
+    on_plane = _on_plane(coarse, plate.window, clean.window)
     kind, transform = _choose(source, target, start, on_plane, mode)
     distances = _distances(transform, source, target)
     inside = distances < _FINE_THRESHOLD_PX
-    if inside.sum() < _FEWEST_POINTS or _spread(target[inside], plate.data_window) < _LEAST_SPREAD:
+    if inside.sum() < _FEWEST_POINTS or _spread(target[inside], plate.window) < _LEAST_SPREAD:
         return "the details found again do not agree on one movement."
     return Alignment(
         transform,
         kind,
-        coverage(transform, plate.data_window, clean.data_window),
+        coverage(transform, plate.window, clean.window),
         float(inside.mean()),
         float(np.median(distances[inside])),
         len(source),
@@ -223,12 +215,18 @@ def _seems_unmoved(plate: Grey, clean: Grey, still: Matrix) -> bool:
     scale = min(1.0, _GLANCE_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    step = np.diag([width / size[0], height / size[1], 1.0])
+    step = _up(width / size[0], height / size[1])
     soft = cv2.blur(clean, (max(1, round(1 / scale)),) * 2)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     behind = cv2.warpPerspective(soft, np.linalg.inv(still) @ step, size, flags=flags).astype(np.float32)
     (x, y), _ = cv2.phaseCorrelate(small, behind, cv2.createHanningWindow(size, cv2.CV_32F))
     return bool(abs(x) < 1.0 and abs(y) < 1.0)
+
+
+def _up(across: float, down: float) -> Matrix:
+    """From a resized picture's array to the whole one's: resizing maps pixel edges, so centres shift by half a
+    pixel."""
+    return np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
 
 
 def _shift(x: float, y: float) -> Matrix:
@@ -272,10 +270,10 @@ def _features(grey: Grey, scale: float) -> _Features:
     return places, np.zeros((0, 128), np.float32) if words is None else np.asarray(words, np.float32)
 
 
-def _coarse(plate: Grey, clean: CleanDetails) -> Matrix | str:
+def _coarse(plate: Details, clean: Details) -> Matrix | str:
     """A homography, clean to plate in array coordinates, from features at the working size; or why none."""
-    scale = min(1.0, WORKING_SIDE / max(*plate.shape, *clean.grey.shape))
-    (plate_points, plate_words), (clean_points, clean_words) = _features(plate, scale), clean.features(scale)
+    scale = min(1.0, WORKING_SIDE / max(*plate.grey.shape, *clean.grey.shape))
+    (plate_points, plate_words), (clean_points, clean_words) = plate.features(scale), clean.features(scale)
     if min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
         return "the pictures have too few details to compare."
     clean_found, plate_found = _matches(clean_words, plate_words)
@@ -288,8 +286,7 @@ def _coarse(plate: Grey, clean: CleanDetails) -> Matrix | str:
     )
     if found is None or int(mask.sum()) < _FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
         return "the details found again do not agree on one movement."
-    # Array coordinates at full size: resize maps pixel edges, so centres shift by half a pixel.
-    up = np.array([[1 / scale, 0, 0.5 / scale - 0.5], [0, 1 / scale, 0.5 / scale - 0.5], [0, 0, 1]])
+    up = _up(1 / scale, 1 / scale)
     return np.asarray(up @ found @ np.linalg.inv(up), np.float64)
 
 

@@ -50,9 +50,10 @@ def match_exposure(plate: Float32, clean: Float32, covered: npt.NDArray[np.bool_
 def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
     floor = max(1e-4, 0.05 * float(np.median(np.abs(clean)))) if clean.size else 1e-4
     lit = (clean > floor) & (plate > 0.1 * floor)
-    if lit.sum() < _FEWEST:
+    count = int(lit.sum())
+    if count < _FEWEST:
         return 1.0, 0.0, 0.0
-    step = -(-int(lit.sum()) // _MOST)
+    step = -(-count // _MOST)
     x, y = clean[lit][::step].astype(np.float64), plate[lit][::step].astype(np.float64)
     gain, offset = most_frequent_ratio(x, y), 0.0
     for _ in range(_ROUNDS):

@@ -17,7 +17,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from .difference import grain_at
-from .strips import portions, stripwise
+from .strips import strips, stripwise
 
 SOLID = 0.95
 # Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
@@ -70,7 +70,9 @@ def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor,
     pixels = whole.view(whole.shape[1], -1)
     pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha, estimate)]
     seen = pictures[2][0]
-    for part in portions(((seen > 0.0) & (seen < 1.0)).nonzero()[:, 0]):
+    places = ((seen > 0.0) & (seen < 1.0)).nonzero()[:, 0]
+    for some in strips(len(places), 1, places.device):
+        part = places[some]
         here = (each[:, part][None, :, None] for each in pictures)
         pixels[:, part] = _between(grain, *here)[0, :, 0]
     return whole

@@ -19,12 +19,6 @@ _PIXELS = 1 << 17
 P = ParamSpec("P")
 
 
-def portions(places: Tensor) -> Iterator[Tensor]:
-    """Indices of pixels, one row, as many at a time as a strip has."""
-    most = _PIXELS if places.device.type == "cpu" else max(len(places), 1)
-    return (places[start : start + most] for start in range(0, len(places), most))
-
-
 def strips(height: int, width: int, device: torch.device) -> Iterator[slice]:
     """The rows of a frame, a strip at a time."""
     rows = max(1, _PIXELS // max(width, 1)) if device.type == "cpu" else max(height, 1)

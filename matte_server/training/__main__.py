@@ -63,6 +63,11 @@ def _fill(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sides(text: str) -> tuple[int, int]:
+    height, width = (int(side) for side in text.split("x"))
+    return height, width
+
+
 def _add_train(commands: _Commands) -> None:
     defaults = TrainSetup(Path(), None, Path())
     parser = commands.add_parser("train", help="train; goes on from the checkpoint in OUT where there is one")
@@ -75,7 +80,7 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("--batch", type=int, default=defaults.batch)
     parser.add_argument("--slots", type=int, default=defaults.slots, help="composites kept ready in memory")
     parser.add_argument("--rate", type=float, default=defaults.learning_rate, help="learning rate at the start")
-    parser.add_argument("--size", default="288x384", metavar="HxW", help="of the composites; multiples of 32")
+    parser.add_argument("--size", type=_sides, default="288x384", metavar="HxW", help="multiples of 32")
     parser.add_argument("--decay", type=float, default=defaults.decay_steps, help="steps after which it is halved")
     parser.add_argument("--makers", type=int, default=defaults.makers, help="processes that compose")
     parser.add_argument("--gpu-makers", type=int, default=0, help="how many of them do so on the GPU")
@@ -91,9 +96,8 @@ def _train(options: argparse.Namespace) -> int:
         "misalignment": Faults(misalignment=0.0),
         "linear-light": Faults(linear_light=False),
     }.get(options.without, Faults())
-    height, width = (int(side) for side in options.size.split("x"))
     setup = TrainSetup(
-        size=(height, width), gpu_makers=options.gpu_makers,
+        size=options.size, gpu_makers=options.gpu_makers,
         bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,
         slots=options.slots,
         learning_rate=options.rate, decay_steps=options.decay, steps=options.steps, minutes=options.minutes,
@@ -144,7 +148,7 @@ def _add_benchmark(commands: _Commands) -> None:
     parser.add_argument("renders", type=Path, help="folder of held-out renders")
     parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
     parser.add_argument("--weights", default="", help="weights (safetensors); the packaged ones where not given")
-    parser.add_argument("--size", default="432x576", metavar="HxW", help="of the pictures")
+    parser.add_argument("--size", type=_sides, default="432x576", metavar="HxW", help="of the pictures")
     parser.add_argument("--every", type=int, default=1, help="measure only every N-th picture, for a quick look")
     parser.add_argument("--json", type=Path, help="file to write every figure to")
     parser.add_argument("--worst", type=Path, metavar="PICTURE", help="the four worst stills, to look at")
@@ -157,8 +161,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         "cleanplate": load_model("cleanplate", options.weights, device),
         "difference": load_model("difference", "", device),
     }
-    height, width = (int(side) for side in options.size.split("x"))
-    material = itertools.islice(pictures(options.renders, options.hdri, (height, width)), 0, None, options.every)
+    material = itertools.islice(pictures(options.renders, options.hdri, options.size), 0, None, options.every)
     report = measure(models, material, lambda name: print(name, file=sys.stderr, flush=True))
     means = {name: summary.mean for name, summary in report.items()}
     print(f"{'':<16}{''.join(f'{name:>14}' for name in models)}{'ratio':>10}")
@@ -173,7 +176,7 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.worst:
         found = report["cleanplate"].pictures
         stills = sorted((name for name in found if name.startswith("still")), key=lambda name: -found[name]["mad"])
-        again = pictures(options.renders, options.hdri, (height, width))
+        again = pictures(options.renders, options.hdri, options.size)
         picture = sheet(models["cleanplate"], again, stills[:4])
         if not cv2.imwrite(str(options.worst), picture):
             raise FileNotFoundError(f"{options.worst} could not be written")
