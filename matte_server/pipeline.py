@@ -32,7 +32,8 @@ from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSett
 from .models.registry import load_model
 from .pixels.difference import difference, grain_of
 from .pixels.edges import apply_guides, erode, levels, soften
-from .pixels.foreground import foreground_of, interior_colour, recomposition_error
+from .pixels.foreground import foreground_of
+from .pixels.recomposition import Recomposition, recomposition
 from .pixels.smoothing import look_of
 from .pixels.warp import warp
 from .raw_matte import RawMatte, followed
@@ -48,8 +49,6 @@ _POOR_INLIERS = 0.5
 _POOR_COVERAGE = 0.9
 _NO_SUBJECT = 1e-5
 _CHANNELS = {1: ("A",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
-# Alpha that counts as semi-transparent in the diagnostics.
-_BAND = (0.02, 0.98)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +58,7 @@ class _Solved:
     alpha: Tensor
     foreground: Tensor
     layers: Mapping[str, Tensor]
-    error: Tensor
-    band: Tensor
+    misses: Recomposition
     weights: Mapping[str, float]
 
 
@@ -193,14 +191,13 @@ class MattePipeline:
         alpha = apply_guides(alpha, frame.core, frame.holdout)
         stage("foreground")
         foreground = _foreground(frame, prediction, alpha, options.foreground)
-        error = recomposition_error(frame.plate, frame.clean_plate, alpha, foreground)
+        misses = recomposition(frame.plate, frame.clean_plate, alpha, foreground)
         stage("edges")
         # After the foreground: a matte that the artist shrinks or hardens must not change the subject's colour.
-        band = (alpha > _BAND[0]) & (alpha < _BAND[1])
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
-        return _Solved(alpha, foreground, _layers(frame, prediction, options), error, band, weights)
+        return _Solved(alpha, foreground, _layers(frame, prediction, options), misses, weights)
 
     def _predict(
         self, frame: FrameTensors, window: Window, options: MatteOptions, check: CancelCheck
@@ -335,6 +332,11 @@ def _check_pictures(pair: PlatePair, guides: Guides) -> None:
         if not image.data_window.area:
             raise MatteError("empty", f"The {name} has no pixels in its data window.")
         values = image.rgb if name.endswith("plate") else image.pixels[..., :1]
+        with np.errstate(all="ignore"):
+            total = values.sum()
+        if np.isfinite(total):
+            continue
+        # A sum is sooner taken than every value looked at; that of good values may still be too large.
         bad = int(values.size - np.count_nonzero(np.isfinite(values)))
         if bad:
             raise MatteError(
@@ -355,11 +357,8 @@ def _despeckled(alpha: Tensor, area: int) -> Tensor:
 def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str) -> Tensor:
     if source == "network" and prediction.foreground is not None:
         return prediction.foreground
-    estimate = prediction.foreground
-    if estimate is None:
-        estimate = interior_colour(frame.plate, alpha)
     grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
-    return foreground_of(frame.plate, frame.clean_plate, alpha, estimate, grain)
+    return foreground_of(frame.plate, frame.clean_plate, alpha, prediction.foreground, grain)
 
 
 def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) -> dict[str, Tensor]:
@@ -385,29 +384,27 @@ def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
         alpha=image(solved.alpha),
         foreground=image(solved.foreground),
         alignment=alignment,
-        diagnostics={**diagnose(alignment, solved.alpha, solved.band, solved.error, plate), **in_time},
+        diagnostics={**diagnose(alignment, solved.alpha, solved.misses, plate), **in_time},
         layers={name: image(layer) for name, layer in solved.layers.items()},
     )
 
 
-def diagnose(alignment: Alignment, alpha: Tensor, band: Tensor, error: Tensor, plate: Image) -> dict[str, object]:
+def diagnose(alignment: Alignment, alpha: Tensor, misses: Recomposition, plate: Image) -> dict[str, object]:
     """A frame's figures for people and for ``--json``: plain JSON values, NaN as None.
 
-    ``recomposition_error``: the median over the semi-transparent ``band`` (over all where there is none) of how far
+    ``recomposition_error``: the median over the semi-transparent band (over all where there is none) of how far
     foreground over the aligned clean plate misses the plate, before the edge controls, as part of the plate's range
     (its 0.5 to 99.5 percentiles); ``recomposition_error_max``: the largest in the frame, as it is.
     """
-    errors = error[band] if bool(band.any()) else error.flatten()
-    step = max(1, max(plate.rgb.shape) // 512)
+    step = max(1, max(plate.rgb.shape) // 256)
     low, high = np.percentile(plate.rgb[::step, ::step], (0.5, 99.5))
-    spread = float(high - low)
     area = float(alpha.mean())
     return {
         "alignment": {**as_facts(alignment), "coverage": alignment.coverage},
         "alpha_area": area,
-        "unknown_area": float(band.float().mean()),
-        "recomposition_error": float(errors.median()) / max(spread, 1e-6),
-        "recomposition_error_max": float(error.max()),
+        "unknown_area": misses.band,
+        "recomposition_error": misses.median / max(float(high - low), 1e-6),
+        "recomposition_error_max": misses.largest,
         "warnings": [*alignment.warnings, *_doubts(alignment, area)],
     }
 

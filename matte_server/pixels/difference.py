@@ -90,8 +90,8 @@ def _dark_noise(plate: Tensor, clean: Tensor) -> Tensor:
 
 
 def _sample(picture: Tensor, coverage: Tensor) -> Tensor:
-    """About 200 000 covered pixels, channels x pixels."""
-    step = max(1, int((picture.shape[-1] * picture.shape[-2] / 200_000) ** 0.5))
+    """About 60 000 covered pixels, channels x pixels."""
+    step = max(1, int((picture.shape[-1] * picture.shape[-2] / 60_000) ** 0.5))
     return picture[0, :, ::step, ::step][:, coverage[0, 0, ::step, ::step] > 0.5]
 
 

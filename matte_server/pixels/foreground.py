@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from .cells import cell_means, grown
 from .difference import grain_at
-from .strips import strips, stripwise
+from .strips import strips
 
-SOLID = 0.95
 # Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
 # 0.5 that leaves 0.4% of the difference between equation and estimate: below 1e-3 of the plate's range.
 STRENGTH = 4e-3
@@ -34,6 +34,8 @@ _LEAST_ALPHA = 1e-3
 # (bench_fringe) the comp is 2 % further off, with true alpha 0.009 instead of 0.006. On real footage before a
 # bright sky saturated specks go, and re-composition stays below 1e-4. A bound of 1 gains and costs twice that.
 _FREEDOM = 2.0
+# Pixels of a cell either way, in which the subject's colour is averaged before it is carried on.
+_CELL = 8
 _DARK = 0.03
 
 
@@ -62,20 +64,57 @@ def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(foreground, estimate - reach), estimate + reach)
 
 
-def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
-    """The plate where alpha is 1, the estimate where it is 0; in between :func:`solve_foreground`, made plausible
-    and held up by the clean plate's grain, which the equation takes away from the plate's. Little of a frame lies
-    between, and only that is computed. ``grain``: that of ``Difference``."""
-    whole = torch.where(alpha < 1.0, estimate, plate).contiguous()
+def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor | None, grain: Tensor) -> Tensor:
+    """The plate where alpha is 1, the subject's colour carried on where it is 0 (:func:`carried`); in between
+    :func:`solve_foreground`, made plausible and held up by the clean plate's grain, which the equation takes away
+    from the plate's. Little of a frame lies between, and only that is computed. ``estimate``: a model's, which
+    counts as far as there is a subject, or None. ``grain``: that of ``Difference``."""
+    whole = carried(plate, clean, alpha)
     pixels = whole.view(whole.shape[1], -1)
-    pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha, estimate)]
+    pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha)]
     seen = pictures[2][0]
     places = ((seen > 0.0) & (seen < 1.0)).nonzero()[:, 0]
     for some in strips(len(places), 1, places.device):
         part = places[some]
-        here = (each[:, part][None, :, None] for each in pictures)
-        pixels[:, part] = _between(grain, *here)[0, :, 0]
+        own, behind, cover = (each[:, part][None, :, None] for each in pictures)
+        near = pixels[:, part][None, :, None]
+        if estimate is not None:
+            near = torch.lerp(near, estimate[0].flatten(1)[:, part][None, :, None], cover)
+        pixels[:, part] = _between(grain, own, behind, cover, near)[0, :, 0]
     return whole
+
+
+def carried(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
+    """The plate where alpha is 1, elsewhere the subject's colour as its edge has it, carried on over the frame:
+    1 x 3 x H x W, smooth and never negative, black where there is no subject at all. Whoever blurs, resizes or
+    widens the matte finds the subject there and not the old wall, and a smooth colour packs well."""
+    height, width = alpha.shape[-2:]
+    light, weight = _in_cells(plate, clean, alpha)
+    colour = spread_colour(light / weight.clamp(min=1e-6), weight)
+    whole = torch.empty_like(plate)
+    for cells in strips(colour.shape[-2], _CELL * width, plate.device):
+        near = slice(max(0, cells.start - 1), cells.stop + 1)
+        above = (cells.start - near.start) * _CELL
+        rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
+        beside = grown(colour[..., near, :], _CELL)[..., above : above + rows.stop - rows.start, :width]
+        torch.where(alpha[..., rows, :] < 1.0, beside, plate[..., rows, :], out=whole[..., rows, :])
+    return whole
+
+
+def _in_cells(plate: Tensor, clean: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """The subject's light in each cell of ``_CELL`` pixels either way, and how much it counts; both times alpha
+    squared, because what is hardly there says little of its colour."""
+    height, width = alpha.shape[-2:]
+    rows_of_cells, right = -(-height // _CELL), -width % _CELL
+    light, weight = (plate.new_empty(1, channels, rows_of_cells, -(-width // _CELL)) for channels in (3, 1))
+    for cells in strips(rows_of_cells, _CELL * width, plate.device):
+        rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
+        seen, own = alpha[..., rows, :], plate[..., rows, :]
+        own = torch.addcmul(own, 1.0 - seen, clean[..., rows, :], value=-1.0).clamp_(min=0.0).mul_(seen)
+        pad = (0, right, 0, -(rows.stop - rows.start) % _CELL)
+        light[..., cells, :] = cell_means(nnf.pad(own, pad), _CELL)
+        weight[..., cells, :] = cell_means(nnf.pad(seen * seen, pad), _CELL)
+    return light, weight
 
 
 def _between(grain: Tensor, plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
@@ -83,18 +122,11 @@ def _between(grain: Tensor, plate: Tensor, clean: Tensor, alpha: Tensor, estimat
     return held_up(solved, plate, alpha, estimate, grain_at(grain, clean.clamp(max=_WHITE)))
 
 
-@stripwise
-def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
-    """``|alpha * foreground + (1 - alpha) * clean - plate|``, largest channel: 1 x 1 x H x W."""
-    red, green, blue = torch.lerp(clean, foreground, alpha).sub_(plate).abs_().unbind(1)
-    return torch.maximum(torch.maximum(red, green), blue)[:, None]
-
-
 def spread_colour(colour: Tensor, weight: Tensor) -> Tensor:
     """Carries known colour into the unknown by averages over ever larger areas (push-pull, Gortler et al.
     1996, section 6.3.2): 1 x 3 x H x W; ``weight`` 1 x 1 x H x W, 0..1, says how far each pixel is known."""
     levels = [(colour * weight, weight)]
-    while min(levels[-1][1].shape[-2:]) > 1:
+    while max(levels[-1][1].shape[-2:]) > 1:
         values, weights = levels[-1]
         pad = (0, values.shape[-1] % 2, 0, values.shape[-2] % 2)
         values, weights = nnf.pad(values, pad), nnf.pad(weights, pad)
@@ -110,11 +142,3 @@ def spread_colour(colour: Tensor, weight: Tensor) -> Tensor:
         up = nnf.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
         filled = values + (1.0 - weights) * up[..., : size[0], : size[1]]
     return filled
-
-
-def interior_colour(plate: Tensor, alpha: Tensor) -> Tensor:
-    """The colour that a semi-transparent pixel's foreground probably has: that of the nearest solid subject."""
-    known = (alpha >= SOLID).to(plate.dtype)
-    if not bool(known.any()):
-        known = alpha
-    return spread_colour(plate, known)

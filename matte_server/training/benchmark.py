@@ -149,9 +149,8 @@ def _answer(model: MattingModel, sample: Composite) -> Matte:
     """Alpha of the model, foreground solved from it as the pipeline does."""
     frame = frame_of(sample)
     answer = model.predict(frame, ModelSettings(), lambda: None)
-    estimate = answer.foreground if answer.foreground is not None else frame.plate
     grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
-    colour = foreground_of(frame.plate, frame.clean_plate, answer.alpha, estimate, grain)
+    colour = foreground_of(frame.plate, frame.clean_plate, answer.alpha, answer.foreground, grain)
     return _matte(answer.alpha[0], colour[0])
 
 

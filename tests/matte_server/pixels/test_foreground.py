@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from matte_server.core.image import Float32
+from matte_server.pixels.cells import cell_means, grown
 from matte_server.pixels.foreground import (
+    carried,
+    foreground_of,
     held_up,
-    interior_colour,
     plausible,
-    recomposition_error,
     solve_foreground,
     spread_colour,
 )
+from matte_server.pixels.recomposition import recomposition, recomposition_error
 from tests.matte_server.pictures import composed
 
 
@@ -38,7 +41,7 @@ def test_opaque_is_the_plate_and_empty_is_the_estimate_to_the_bit() -> None:
 def test_back_over_the_clean_plate_it_is_the_plate_again(peak: float) -> None:
     truth = composed(peak=peak)
     plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
-    found = solve_foreground(plate, clean, alpha, interior_colour(plate, alpha))
+    found = solve_foreground(plate, clean, alpha, carried(plate, clean, alpha))
     error = recomposition_error(plate, clean, alpha, found)
     band = (alpha > 0.02) & (alpha < 0.98)
     spread = float(np.percentile(truth.plate, 99.5) - np.percentile(truth.plate, 0.5))
@@ -59,7 +62,7 @@ def test_values_above_one_and_below_zero_come_through() -> None:
 def test_noise_is_not_blown_up_where_alpha_is_small() -> None:
     truth = composed(noise=0.02, peak=2.0)
     plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
-    found = solve_foreground(plate, clean, alpha, interior_colour(plate, alpha))
+    found = solve_foreground(plate, clean, alpha, carried(plate, clean, alpha))
     wisps = ((alpha > 0.02) & (alpha < 0.1)).expand_as(plate)
     true = tensor(truth.foreground)
     bare = (plate - (1 - alpha) * clean) / alpha.clamp(min=1e-6)
@@ -74,7 +77,7 @@ def test_the_comp_over_new_pictures_has_no_fringe() -> None:
     """Over black, white and a saturated colour the comp is the true one: no rim of the old wall."""
     truth = composed(noise=0.003, peak=2.0)
     plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
-    found = solve_foreground(plate, clean, alpha, interior_colour(plate, alpha))
+    found = solve_foreground(plate, clean, alpha, carried(plate, clean, alpha))
     band = ((alpha > 0.02) & (alpha < 0.98)).expand_as(plate)
     for colour in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.8, 0.1)):
         behind = torch.tensor(colour).view(1, 3, 1, 1)
@@ -102,8 +105,70 @@ def test_colour_spreads_from_what_is_known() -> None:
 def test_without_a_solid_pixel_the_estimate_is_still_finite() -> None:
     plate = torch.rand(1, 3, 9, 13)
     for alpha in (torch.zeros(1, 1, 9, 13), torch.full((1, 1, 9, 13), 0.4)):
-        found = solve_foreground(plate, plate, alpha, interior_colour(plate, alpha))
+        found = solve_foreground(plate, plate, alpha, carried(plate, plate, alpha))
         assert bool(torch.isfinite(found).all())
+
+
+def test_cells_are_means_and_grow_back_as_interpolation_does() -> None:
+    dice = torch.Generator().manual_seed(5)
+    picture = torch.rand((1, 3, 40, 56), generator=dice)
+    cells = cell_means(picture, 8)
+    # Sums of 64 numbers of size 1 in another order: float32's last places.
+    assert torch.allclose(cells, nnf.avg_pool2d(picture, 8), atol=1e-6)
+    assert torch.allclose(grown(cells, 8), nnf.interpolate(cells, scale_factor=8.0, mode="bilinear"), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (61, 83), (5, 7), (600, 900)])
+def test_past_its_edge_the_foreground_is_the_subject_and_not_the_wall(size: tuple[int, int]) -> None:
+    """A brown disc with a soft edge before a blue wall, with grain: wherever alpha is below 1, however far, the
+    foreground is brown; where it is 1, the plate to the bit."""
+    height, width = size
+    y, x = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
+    away = torch.hypot(x - 0.4 * width, y - 0.5 * height)
+    alpha = ((0.3 * height - away) / 3 + 0.5).clamp(0, 1).view(1, 1, height, width)
+    brown, blue = colours([0.4, 0.2, 0.1]), colours([0.1, 0.2, 0.9])
+    dice = torch.Generator().manual_seed(6)
+    grain = torch.full((1, 3, 1, 1), 0.01)
+    clean = blue.expand(1, 3, height, width)
+    plate = alpha * brown + (1 - alpha) * clean + 0.01 * torch.randn((1, 3, height, width), generator=dice)
+    found = foreground_of(plate, clean, alpha, None, grain)
+    solid, empty = (alpha == 1).expand_as(plate), (alpha == 0).expand_as(plate)
+    assert torch.equal(found[solid], plate[solid])
+    # Grain of 0.01 divided by a cell's 64 pixels or fewer, where the subject is smaller than a cell by the square
+    # root of the dozen pixels that it has: four standard deviations.
+    assert float((found - brown).abs()[empty].max()) < 4 * 0.01 / 12**0.5
+
+
+def test_without_a_subject_the_foreground_is_black() -> None:
+    plate, alpha = torch.rand(1, 3, 40, 50), torch.zeros(1, 1, 40, 50)
+    found = foreground_of(plate, plate * 0.9, alpha, plate, torch.full((1, 3, 1, 1), 0.01))
+    assert torch.equal(found, torch.zeros_like(plate))
+
+
+def test_a_models_colour_counts_as_far_as_there_is_a_subject() -> None:
+    """Where alpha is small a network has seen little but the wall: its word is worth alpha."""
+    brown, blue = colours([0.4, 0.2, 0.1]), colours([0.1, 0.2, 0.9])
+    alpha = torch.ones(1, 1, 16, 32)
+    alpha[..., 16:] = 1e-4
+    clean = blue.expand(1, 3, 16, 32)
+    plate = alpha * brown + (1 - alpha) * clean
+    found = foreground_of(plate, clean, alpha, clean, torch.full((1, 3, 1, 1), 0.01))
+    # Beside the seam the cells' mixture of both halves is all brown: a weight of 1 against 1e-8.
+    assert torch.allclose(found[..., 16:], brown.expand(1, 3, 16, 16), atol=1e-3)
+
+
+def test_figures_of_recomposition_are_those_of_its_picture() -> None:
+    dice = torch.Generator().manual_seed(7)
+    plate, clean, foreground = (torch.rand((1, 3, 301, 700), generator=dice) for _ in range(3))
+    alpha = torch.rand((1, 1, 301, 700), generator=dice)
+    alpha[..., :100, :] = 0.0
+    error, band = recomposition_error(plate, clean, alpha, foreground), (alpha > 0.02) & (alpha < 0.98)
+    found = recomposition(plate, clean, alpha, foreground)
+    assert found.median == float(error[band].median()) and found.largest == float(error.max())
+    assert found.band == pytest.approx(float(band.float().mean()))
+    nothing = recomposition(plate, clean, torch.zeros_like(alpha), foreground)
+    assert nothing.median == float(recomposition_error(plate, clean, alpha * 0, foreground).median())
+    assert nothing.band == 0.0
 
 
 def test_a_lamp_behind_hair_leaves_no_negative_light() -> None:
