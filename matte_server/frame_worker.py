@@ -164,9 +164,8 @@ class Desk:
             self._ahead[1].cancel()
             self._ahead = None
 
-    def _inputs(self, job: FrameJob) -> FrameInputs:
+    def _inputs(self, job: FrameJob, reading: Future[FrameInputs] | None) -> FrameInputs:
         """The frame's pictures. Whatever went wrong ahead of its turn goes wrong again here, or does not matter."""
-        reading = self._claim(job.number)
         # One that has not begun yet is read here and now.
         if reading is not None and not reading.cancel():
             with contextlib.suppress(Exception):
@@ -193,13 +192,15 @@ class Desk:
             writing.result()
 
     def _computed(self, job: FrameJob) -> Callable[[], Finished]:
+        # First of all: the next frame's order to be read ahead may come with the first word that is said.
+        reading = self._claim(job.number)
         check = self._line.checker(job.number, self.aside)
 
         def begun(stage: str, done: int, total: int) -> None:
             self._line.say(Begun(job.number, stage, done, total))
             check()
 
-        return self._solver.solve(job, lambda: self._inputs(job), check, begun)
+        return self._solver.solve(job, lambda: self._inputs(job, reading), check, begun)
 
     def _write(self, job: FrameJob, write: Callable[[], Finished]) -> None:
         finished = self._tried(job, write)

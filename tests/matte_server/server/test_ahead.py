@@ -200,6 +200,10 @@ class Bench:
         assert self.solver.has_read.wait(30)
         Path(job.pictures["plate"].path).unlink()
 
+    def order(self, order: bytes) -> None:
+        """Said to the worker, who hears it when it next listens."""
+        self._ours.send_bytes(order)
+
     def result(self, job: FrameJob) -> Said:
         """How the frame ends."""
         self.desk.take(job)
@@ -230,6 +234,15 @@ def test_another_frame_goes_between_and_what_was_read_stays(bench: Bench) -> Non
     bench.read_ahead(later)
     assert isinstance(bench.result(between), Finished)
     assert isinstance(bench.result(later), Finished)
+
+
+def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(bench: Bench) -> None:
+    """The server tells of the next frame at once, often before this one has begun."""
+    mine, following = bench.job(1), bench.job(2)
+    bench.read_ahead(mine)
+    bench.order(AHEAD + encode_job(following))
+    assert isinstance(bench.result(mine), Finished)
+    assert isinstance(bench.result(following), Finished)
 
 
 @pytest.mark.parametrize("why", ["cancelled", "short"])
