@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 # Read and waiting to be sent; sent and not yet answered; answered and not yet on disk.
-FRAMES_AHEAD, FRAMES_UNDER_WAY, FRAMES_BEHIND = 3, 4, 3
+FRAMES_AHEAD, FRAMES_UNDER_WAY, FRAMES_BEHIND = 3, 8, 3
 _READERS, _WRITERS = 2, 2
 _LOOK_S = 0.02
 

@@ -84,10 +84,12 @@ class FrameSolver:
             cv2.setNumThreads(settings.threads)
             exr.use_threads(settings.threads)
         roots = tuple(Path(root) for root in settings.roots)
-        limit_memory(device, settings.memory, settings.workers)
+        workers = settings.workers or (settings.cpu_workers if device == "cpu" else 1)
+        memory = settings.memory // workers
+        limit_memory(device, memory, workers)
         models = SteppingLoader(load_model)
         pipeline = MattePipeline(torch.device(device), models)
-        kept = min(KEPT_BYTES, settings.memory // _KEPT_SHARE) if settings.memory else KEPT_BYTES
+        kept = min(KEPT_BYTES, memory // _KEPT_SHARE) if memory else KEPT_BYTES
         return FrameSolver(device, Path(settings.spool), roots, pipeline, models.warnings, kept)
 
     def ready(self) -> Ready:

@@ -55,8 +55,10 @@ class WorkerSettings:
     threads: int = 0
     roots: tuple[str, ...] = ()
     memory: int = 0
-    """Bytes that frames may take; 0: this one's share of the machine's among ``workers``."""
-    workers: int = 1
+    """Bytes that the frames of all workers may take together; 0: most of the machine's."""
+    workers: int = 0
+    cpu_workers: int = 1
+    """How many there are, ``workers``; where that is 0, one per GPU or this many."""
 
 
 def run_worker(settings: WorkerSettings, pipe: Connection) -> None:

@@ -25,6 +25,9 @@ from .local import LocalServer
 from .shot import CAMERAS, ENDS, Shot
 
 PATIENCE_S = 30.0
+_LONG = 30
+"""Frames from which on a shot's own server starts more than one matting process where there is no GPU: each takes
+some seconds of the processor to start and gains a tenth of a second a frame."""
 EPILOG = """\
 examples:
   cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr
@@ -187,7 +190,8 @@ def options_from(arguments: argparse.Namespace) -> MatteOptions:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
-    with server_for(arguments.server, arguments.keys, _named_folders(shots)) as endpoint:
+    frames = sum(len(shot.frames) for shot in shots)
+    with server_for(arguments.server, arguments.keys, _named_folders(shots), frames) as endpoint:
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
@@ -287,9 +291,11 @@ def conclude(report: ShotReport, wanted: int) -> int:
 
 
 @contextmanager
-def server_for(address: str, keys: str = "", folders: Sequence[Path] = ()) -> Iterator[Endpoint]:
-    """The server named, else one that already runs on the default address, else one of our own for the run, which
-    may touch ``folders``."""
+def server_for(
+    address: str, keys: str = "", folders: Sequence[Path] = (), frames: int = 1
+) -> Iterator[Endpoint]:
+    """The server named, else one that already runs on the default address, else one of our own for a run of so many
+    ``frames``, which may touch ``folders``."""
     try:
         endpoint = Endpoint.resolve(address, keys)
     except ValueError as error:
@@ -298,7 +304,8 @@ def server_for(address: str, keys: str = "", folders: Sequence[Path] = ()) -> It
         yield endpoint
         return
     roots = [part for folder in folders for part in ("--root", str(folder))]
-    with LocalServer(roots, say=console.tell) as own:
+    shared = ["--cpu-workers", "0"] if frames >= _LONG else []
+    with LocalServer([*roots, *shared], say=console.tell) as own:
         yield own.endpoint
 
 

@@ -12,30 +12,17 @@ import gc
 import resource
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import torch
 
 from .failures import is_out_of_memory
+from .machine import memory_budget
 from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, ModelSpec, Prediction
 
 _TILES = {"cpu": (0, 128, 32), "cuda": (0, 512, 128, 32)}
 """Tiles in pixels, from the model's own choice (0) down."""
-_SHARE = 0.9
-"""Of the machine's memory, for all matting processes together, where nobody says otherwise."""
-_CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-
-
-def machine_budget() -> int:
-    """What matting processes may take together, in bytes: most of the machine's memory, or of the container's."""
-    total = psutil.virtual_memory().total
-    for path in _CGROUP:
-        with suppress(OSError, ValueError):
-            total = min(total, int(path.read_text()))
-    return int(total * _SHARE)
 
 
 def limit_memory(device: str, budget: int, workers: int = 1) -> None:
@@ -47,7 +34,7 @@ def limit_memory(device: str, budget: int, workers: int = 1) -> None:
             total = torch.cuda.get_device_properties(device).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, budget / total), torch.device(device))
     elif sys.platform == "linux":
-        budget = budget or machine_budget() // workers
+        budget = budget or memory_budget() // workers
         held = _data_bytes()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         wanted = held + budget

@@ -14,6 +14,7 @@ from . import keys
 from .doctor import examine
 from .errors import MatteError
 from .journal import open_journal
+from .machine import workers_without_gpu
 from .server import ServerConfig, serve
 from .service import ServiceLimits
 from .status_view import describe_state, watch
@@ -46,7 +47,18 @@ def _add_serve(subparsers: Any) -> None:
         "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps (default: auto)"
     )
     parser.add_argument(
-        "--workers", type=_count, default=0, metavar="N", help="matting processes (default: one per GPU, else one)"
+        "--workers",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="matting processes (default: one per GPU, else --cpu-workers)",
+    )
+    parser.add_argument(
+        "--cpu-workers",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="matting processes where there is no GPU; 0: as many as long shots gain from (default: 1)",
     )
     parser.add_argument(
         "--root",
@@ -143,15 +155,17 @@ def run_serve(arguments: argparse.Namespace) -> int:
         spool=int(arguments.spool_gb * _GIB),
         store=int(arguments.store_gb * _GIB),
     )
+    memory = int(arguments.memory_gb * _GIB)
     config = ServerConfig(
         bind=arguments.bind,
         device=arguments.device,
         workers=arguments.workers,
+        cpu_workers=arguments.cpu_workers or workers_without_gpu(memory),
         roots=tuple(arguments.root),
         keys=arguments.keys,
         metrics=arguments.metrics,
         hang_s=arguments.hang_seconds,
-        memory=int(arguments.memory_gb * _GIB),
+        memory=memory,
         idle_s=arguments.stop_when_idle,
         limits=limits,
     )

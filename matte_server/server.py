@@ -20,6 +20,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from . import journal
 from .errors import MatteError
 from .keys import ServerKeys, load_server_keys
+from .machine import cores
 from .metrics import MetricsPage
 from .service import Service, ServiceLimits
 from .spool import Spool
@@ -32,13 +33,14 @@ _STARTS_TRIED = 2
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """How a server is to run. ``workers`` 0: one per GPU, else one. ``roots``: the folders inside which
+    """How a server is to run. ``workers`` 0: one per GPU, else ``cpu_workers``. ``roots``: the folders inside which
     clients may name files by path; none means that no path is taken. ``keys``: the folder that
     ``cleanplate keys`` made, needed for every address that is not this machine's own."""
 
     bind: str = DEFAULT_ADDRESS
     device: str = "auto"
     workers: int = 0
+    cpu_workers: int = 1
     roots: tuple[Path, ...] = ()
     keys: Path | None = None
     metrics: str = ""
@@ -156,11 +158,19 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
 
 
 def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...]) -> PoolPlan:
-    cores = _cores()
-    threads = max(1, cores // max(config.workers, 1))
+    # Not fewer where there are ``cpu_workers``: the same frame has the same bits however many others there are.
+    threads = max(1, cores() // max(config.workers, 1))
     set_thread_environment(threads)
-    memory = config.memory // max(config.workers, 1)
-    return PoolPlan(spool.folder, config.device, config.workers, threads, roots, config.hang_s, memory=memory)
+    return PoolPlan(
+        spool.folder,
+        config.device,
+        config.workers,
+        config.cpu_workers,
+        threads,
+        roots,
+        config.hang_s,
+        memory=config.memory,
+    )
 
 
 def set_thread_environment(threads: int) -> None:
@@ -172,12 +182,6 @@ def set_thread_environment(threads: int) -> None:
     wanted = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     for name, value in {**wanted, "OMP_WAIT_POLICY": "PASSIVE", "THP_MEM_ALLOC_ENABLE": "1"}.items():
         os.environ.setdefault(name, value)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _enough(config: ServerConfig, service: Service) -> Callable[[], bool]:

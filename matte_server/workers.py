@@ -87,17 +87,19 @@ class WorkerState:
 
 @dataclass(frozen=True)
 class PoolPlan:
-    """How many workers, on what, and how patient one is with them. ``workers`` 0: one per GPU, else one."""
+    """How many workers, on what, and how patient one is with them. ``workers`` 0: one per GPU, else
+    ``cpu_workers``."""
 
     spool: Path
     device: str = "auto"
     workers: int = 0
+    cpu_workers: int = 1
     threads: int = 0
     roots: tuple[Path, ...] = ()
     hang_s: float = 300.0
     start_s: float = LIMIT_S
     memory: int = 0
-    """Bytes that each may take for its frames; 0: its share of the machine's."""
+    """Bytes that all may take for their frames together; 0: most of the machine's."""
 
 
 class WorkerPool:
@@ -123,7 +125,8 @@ class WorkerPool:
             threads=self.plan.threads,
             roots=tuple(str(root) for root in self.plan.roots),
             memory=self.plan.memory,
-            workers=max(self.plan.workers, 1),
+            workers=self.plan.workers,
+            cpu_workers=self.plan.cpu_workers,
         )
         self.states.append(WorkerState(device=device))
         watcher = _Watcher(len(self._watchers), settings, self.plan, self._post)
@@ -164,7 +167,8 @@ class WorkerPool:
         self._planned = True
         kind = first.device.partition(":")[0]
         spread = kind == "cuda" and ":" not in self.plan.device
-        count = self.plan.workers or (first.devices if spread else 1)
+        alone = self.plan.cpu_workers if kind == "cpu" else 1
+        count = self.plan.workers or (first.devices if spread else alone)
         for index in range(1, count):
             self._add(f"cuda:{index % first.devices}" if spread else self.plan.device)
 

@@ -1,13 +1,14 @@
 """What a shot costs beyond its inference.
 
-    python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto]
+    python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto] [--cpu-workers 1]
     python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100 1000]
     python -m tests.benchmarks.bench_shot breakdown [--size 2k 4k] [--frames 3]
     python -m tests.benchmarks.bench_shot clean
     python -m tests.benchmarks.bench_shot video
 
 ``efficiency``: wall time of a shot, EXR in and out, against what its frames' inference took (the server's stages
-but reading and writing), and against running that inference alone in this process, one frame after another.
+but reading and writing, shared by as many as work at once), and against running that inference alone in this
+process, one frame after another. A long shot's own server has ``--cpu-workers 0``.
 ``flat``: cost per frame, in seconds and in the processor's, and resident memory of client, server and worker, short
 against long: in the middle of a run, and in as many runs as it takes to see enough frames. ``breakdown``: where a
 frame's time goes. ``clean``: a clean plate built from a shot of known truth. ``video``: known frames through
@@ -174,21 +175,25 @@ def stages(report: ShotReport) -> list[dict[str, float]]:
     return [dict(frame.diagnostics["seconds"]) for frame in report.frames]  # type: ignore[call-overload]
 
 
-def efficiency(size: str, count: int, model: str) -> None:
+def efficiency(size: str, count: int, model: str, cpu_workers: int) -> None:
     """Wall time against inference, as the server measured it and as this process does without any server."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shot_on_disk(folder, SIZES[size], count)
-        with LocalServer() as server, MatteClient(server.endpoint, 600) as client:
-            run(folder, 2, client, server, model)  # warm
+        arguments = ["--cpu-workers", str(cpu_workers)]
+        with LocalServer(arguments) as server, MatteClient(server.endpoint, 600) as client:
+            run(folder, 20, client, server, model)  # warm, all of them
+            workers = len(processes(server)["workers"])
             print(f"before: {load()}")
             found = run(folder, count, client, server, model)
         inside = sum(sum(v for k, v in each.items() if k not in _NOT_INFERENCE) for each in stages(found.report))
+        inside /= workers
         frames = min(count, 5)
         alone, alone_work = (count * each for each in inference_alone(folder, frames, model))
         used = found.worked / (found.wall * (psutil.cpu_count() or 1))
         print(
-            f"{size}, {count} frames, {model}: wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
+            f"{size}, {count} frames, {model}, {workers} worker(s): "
+            f"wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
             f"inference inside the server {inside:.1f} s -> {found.wall / inside:.3f}; "
             f"alone in one process {alone:.1f} s (from {frames} frames) -> {found.wall / alone:.3f}; "
             f"processor {found.worked:.1f} s ({100 * used:.0f}% of all cores), alone {alone_work:.1f} s; {load()}"
@@ -360,9 +365,11 @@ def main() -> None:
     parser.add_argument("--size", nargs="+", choices=SIZES, default=None)
     parser.add_argument("--frames", nargs="+", type=int, default=None)
     parser.add_argument("--model", default="auto")
+    parser.add_argument("--cpu-workers", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.what == "efficiency":
-        efficiency((arguments.size or ["hd"])[0], (arguments.frames or [100])[0], arguments.model)
+        size, count = (arguments.size or ["hd"])[0], (arguments.frames or [100])[0]
+        efficiency(size, count, arguments.model, arguments.cpu_workers)
     elif arguments.what == "flat":
         flat((arguments.size or ["small"])[0], arguments.frames or [10, 100, 1000], arguments.model)
     elif arguments.what == "breakdown":

@@ -14,7 +14,7 @@ from matte_link.errors import RemoteError
 from matte_link.messages import Accepted, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
-from matte_server import memory
+from matte_server import machine
 from matte_server.core.image import Guides, PlatePair
 from matte_server.exr import read_image
 from matte_server.failures import is_out_of_memory
@@ -139,10 +139,18 @@ def test_only_failed_allocations_count() -> None:
 
 def test_the_budget_is_the_containers_where_that_is_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "max").write_text("1000000000\n")
-    monkeypatch.setattr(memory, "_CGROUP", (tmp_path / "max",))
-    assert memory.machine_budget() == 900_000_000
+    monkeypatch.setattr(machine, "_CGROUP", (tmp_path / "max",))
+    assert machine.memory_budget() == 900_000_000
     (tmp_path / "max").write_text("max\n")
-    assert memory.machine_budget() > 900_000_000
+    assert machine.memory_budget() > 900_000_000
+
+
+def test_a_processor_is_shared_as_cores_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_cores(count: int, memory_gib: int) -> int:
+        monkeypatch.setattr(machine, "cores", lambda: count)
+        return machine.workers_without_gpu(memory_gib << 30)
+
+    assert [with_cores(*facts) for facts in ((1, 64), (2, 24), (2, 8), (16, 4), (64, 256))] == [1, 2, 1, 1, 4]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the budget of a CPU worker is Linux's RLIMIT_DATA")

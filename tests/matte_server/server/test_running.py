@@ -15,6 +15,7 @@ import psutil
 import pytest
 import zmq
 from matte_link.client import MatteClient
+from matte_link.endpoint import ADDRESS_VARIABLE
 from matte_link.errors import CancelledError, RemoteError
 from matte_link.messages import (
     Accepted,
@@ -33,6 +34,8 @@ from matte_link.wire import MAGIC, decode
 from matte_server import exr
 from matte_server.errors import MatteError
 from matte_server.local import LocalServer
+from matte_server.machine import workers_without_gpu
+from matte_server.matte_cli import server_for
 from matte_server.spool import default_parent
 
 from .conftest import Pictures, make_pictures
@@ -329,6 +332,31 @@ def test_other_machines_need_keys() -> None:
 def test_a_missing_device_is_one_sentence() -> None:
     with pytest.raises(MatteError, match="no device 'cuda:99'"):
         LocalServer(["--device", "cuda:99"]).start()
+
+
+def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
+    client: MatteClient, request_for: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv(ADDRESS_VARIABLE, "")
+    options = MatteOptions(model="cleanplate", bit_depth="float")
+    alone = exr.read_image(bytes(client.matte(request_for(options=options)).data)).pixels
+    with server_for("", frames=30) as endpoint, MatteClient(endpoint) as shared:
+        count, deadline = workers_without_gpu(), time.monotonic() + 60
+        while not _ready(shared, count):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for number in range(4 * count):
+            shared.submit(request_for(id=f"f{number}", options=options))
+        answers = [shared.receive(60) for _ in range(4 * count)]
+        assert all(worker["frames"] for worker in shared.status().state["workers"])
+    for answer in answers:
+        assert isinstance(answer, MatteReply)
+        np.testing.assert_array_equal(exr.read_image(bytes(answer.data)).pixels, alone)
+
+
+def _ready(client: MatteClient, count: int) -> bool:
+    return [worker["ready"] for worker in client.status().state["workers"]] == [True] * count
 
 
 def test_a_killed_server_leaves_nothing_running_and_the_next_one_cleans_up(request_for: Make) -> None:
