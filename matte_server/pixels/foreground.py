@@ -1,9 +1,10 @@
 """The foreground out of the compositing equation, in scene-linear light, unclamped.
 
 ``plate = alpha * foreground + (1 - alpha) * clean`` has one foreground where alpha is 1 and none where it is
-0. In between the equation is solved, drawn towards an estimate (the network's, or the colour of the nearest
-solid subject) with a strength that vanishes as alpha grows (Tikhonov's regularisation): noise is divided by
-alpha, so where alpha is small the equation alone would return mostly noise.
+0. In between the equation is solved, drawn towards an estimate (the network's as far as alpha goes, else the
+colour of the subject nearby) with a strength that vanishes as alpha grows (Tikhonov's regularisation): noise is
+divided by alpha, so where alpha is small the equation alone would return mostly noise. Where alpha is 0 the colour
+nearby is all there is.
 
 A lamp behind hair needs one thing more. Where alpha is a little too small, the equation takes too much of the clean
 plate away, and of a lamp of 20 that leaves a foreground of -10. There is no such light: what the plate itself, the
@@ -72,14 +73,15 @@ def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor 
     whole = carried(plate, clean, alpha)
     pixels = whole.view(whole.shape[1], -1)
     pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha)]
+    told = None if estimate is None else estimate[0].flatten(1)
     seen = pictures[2][0]
     places = ((seen > 0.0) & (seen < 1.0)).nonzero()[:, 0]
     for some in strips(len(places), 1, places.device):
         part = places[some]
         own, behind, cover = (each[:, part][None, :, None] for each in pictures)
         near = pixels[:, part][None, :, None]
-        if estimate is not None:
-            near = torch.lerp(near, estimate[0].flatten(1)[:, part][None, :, None], cover)
+        if told is not None:
+            near = torch.lerp(near, told[:, part][None, :, None], cover)
         pixels[:, part] = _between(grain, own, behind, cover, near)[0, :, 0]
     return whole
 
