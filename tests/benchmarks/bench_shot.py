@@ -180,6 +180,9 @@ def efficiency(size: str, count: int, model: str, cpu_workers: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shot_on_disk(folder, SIZES[size], count)
+        frames = min(count, 5)
+        # Before and after: a shared machine does not run at one speed.
+        alone = [inference_alone(folder, frames, model)]
         arguments = ["--cpu-workers", str(cpu_workers)]
         with LocalServer(arguments) as server, MatteClient(server.endpoint, 600) as client:
             run(folder, 20, client, server, model)  # warm, all of them
@@ -188,14 +191,15 @@ def efficiency(size: str, count: int, model: str, cpu_workers: int) -> None:
             found = run(folder, count, client, server, model)
         inside = sum(sum(v for k, v in each.items() if k not in _NOT_INFERENCE) for each in stages(found.report))
         inside /= workers
-        frames = min(count, 5)
-        alone, alone_work = (count * each for each in inference_alone(folder, frames, model))
+        alone.append(inference_alone(folder, frames, model))
+        alone_wall, alone_work = (count * statistics.mean(each) for each in zip(*alone, strict=True))
         used = found.worked / (found.wall * (psutil.cpu_count() or 1))
         print(
             f"{size}, {count} frames, {model}, {workers} worker(s): "
             f"wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
             f"inference inside the server {inside:.1f} s -> {found.wall / inside:.3f}; "
-            f"alone in one process {alone:.1f} s (from {frames} frames) -> {found.wall / alone:.3f}; "
+            f"alone in one process {alone_wall:.1f} s (from {frames} frames, before and after) -> "
+            f"{found.wall / alone_wall:.3f}; "
             f"processor {found.worked:.1f} s ({100 * used:.0f}% of all cores), alone {alone_work:.1f} s; {load()}"
         )
 
