@@ -190,7 +190,8 @@ def options_from(arguments: argparse.Namespace) -> MatteOptions:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
-    frames = sum(len(shot.frames) for shot in shots)
+    # One process keeps what smoothing in time needs of the frame before; two would each make it for themselves.
+    frames = sum(len(shot.frames) for shot in shots if not shot.options.temporal)
     with server_for(arguments.server, arguments.keys, _named_folders(shots), frames) as endpoint:
         reports = []
         for number, shot in enumerate(shots, 1):
@@ -294,8 +295,8 @@ def conclude(report: ShotReport, wanted: int) -> int:
 def server_for(
     address: str, keys: str = "", folders: Sequence[Path] = (), frames: int = 1
 ) -> Iterator[Endpoint]:
-    """The server named, else one that already runs on the default address, else one of our own for a run of so many
-    ``frames``, which may touch ``folders``."""
+    """The server named, else one that already runs on the default address, else one of our own, which may touch
+    ``folders``; ``frames``: how many gain from more than one matting process."""
     try:
         endpoint = Endpoint.resolve(address, keys)
     except ValueError as error:
