@@ -30,6 +30,7 @@ from .core.window import Window
 from .errors import MatteError
 from .models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from .models.registry import load_model
+from .pixels.cells import Cells
 from .pixels.difference import difference, grain_of
 from .pixels.edges import apply_guides, erode, levels, soften
 from .pixels.foreground import foreground_of
@@ -225,8 +226,8 @@ class MattePipeline:
 
         return Prediction(
             whole(torch.zeros_like(frame.coverage), found.alpha),
-            None if found.foreground is None else whole(frame.plate, found.foreground),
-            whole(torch.ones_like(frame.coverage), found.confidence),
+            None if found.foreground is None else Cells.of(whole(frame.plate, found.foreground.whole())),
+            Cells.of(whole(torch.ones_like(frame.coverage), found.confidence.whole())),
         )
 
     def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
@@ -351,7 +352,7 @@ def _despeckled(alpha: Tensor, area: int) -> Tensor:
 
 def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str) -> Tensor:
     if source == "network" and prediction.foreground is not None:
-        return prediction.foreground
+        return prediction.foreground.whole()
     grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
     return foreground_of(frame.plate, frame.clean_plate, alpha, prediction.foreground, grain)
 
@@ -362,7 +363,7 @@ def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) 
     if options.layer_clean:
         layers["clean"] = torch.cat([frame.clean_plate, frame.coverage], 1)
     if options.layer_confidence:
-        layers["confidence"] = prediction.confidence
+        layers["confidence"] = prediction.confidence.whole()
     if options.layer_difference:
         layers["difference"] = difference(frame.plate, frame.clean_plate, frame.coverage).distance
     return layers

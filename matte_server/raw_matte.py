@@ -35,10 +35,11 @@ class RawMatte:
     @property
     def size(self) -> int:
         """Bytes on the device, without ``frame``."""
-        tensors: list[Tensor | None] = [self.look.alpha, self.look.plate]
+        tensors = [self.look.alpha, self.look.plate]
         if self.prediction is not None:
-            tensors += [self.prediction.alpha, self.prediction.foreground, self.prediction.confidence]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor is not None)
+            told = (self.prediction.foreground, self.prediction.confidence)
+            tensors += [self.prediction.alpha, *(cells.values for cells in told if cells is not None)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def shows_the_field_of(self, other: RawMatte) -> bool:
         """Whether both have the same display window and pixel aspect; their data windows may differ."""

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..pixels.cells import Cells
+
 
 @dataclass(frozen=True, eq=False)
 class FrameTensors:
@@ -39,13 +41,14 @@ class FrameTensors:
 class Prediction:
     """What a model says of one frame, same device and size as the input, float32.
 
-    ``alpha``: 1 x 1 x H x W, 0..1. ``foreground``: 1 x 3 x H x W scene-linear, or None where the model has no
-    opinion (the solve then works from the plate alone). ``confidence``: 1 x 1 x H x W, 1 is sure.
+    ``alpha``: 1 x 1 x H x W, 0..1. ``foreground``: 3 channels scene-linear, or None where the model has no opinion
+    (the solve then works from the plate alone). ``confidence``: 1 channel, 1 is sure. These two as coarsely as the
+    model knows them.
     """
 
     alpha: Tensor
-    foreground: Tensor | None
-    confidence: Tensor
+    foreground: Cells | None
+    confidence: Cells
 
 
 @dataclass(frozen=True)

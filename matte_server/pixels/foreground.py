@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .cells import cell_means, grown
+from .cells import Cells, cell_means, grown
 from .difference import grain_at
 from .strips import strips
 
@@ -65,7 +65,7 @@ def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(foreground, estimate - reach), estimate + reach)
 
 
-def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor | None, grain: Tensor) -> Tensor:
+def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Cells | None, grain: Tensor) -> Tensor:
     """The plate where alpha is 1, the subject's colour carried on where it is 0 (:func:`carried`); in between
     :func:`solve_foreground`, made plausible and held up by the clean plate's grain, which the equation takes away
     from the plate's. Little of a frame lies between, and only that is computed. ``estimate``: a model's, which
@@ -73,15 +73,14 @@ def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor 
     whole = carried(plate, clean, alpha)
     pixels = whole.view(whole.shape[1], -1)
     pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha)]
-    told = None if estimate is None else estimate[0].flatten(1)
     seen = pictures[2][0]
     places = ((seen > 0.0) & (seen < 1.0)).nonzero()[:, 0]
     for some in strips(len(places), 1, places.device):
         part = places[some]
         own, behind, cover = (each[:, part][None, :, None] for each in pictures)
         near = pixels[:, part][None, :, None]
-        if told is not None:
-            near = torch.lerp(near, told[:, part][None, :, None], cover)
+        if estimate is not None:
+            near = torch.lerp(near, estimate.at(part)[None, :, None], cover)
         pixels[:, part] = _between(grain, own, behind, cover, near)[0, :, 0]
     return whole
 

@@ -159,7 +159,7 @@ def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
-    """Light a subject for its set, and sometimes give part of it the very colours behind it."""
+    """Light a subject for its set, and sometimes give part of it the colours behind it."""
     rgb, alpha = layer[:3], layer[3:]
     mean = scene.mean((1, 2), keepdim=True)
     level = rgb.sum() / (3 * alpha.sum() + 1e-3)
@@ -168,7 +168,9 @@ def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
     rgb = rgb * (gain * float(np.exp(dice.rng.normal(0, 0.5)))) * tint
     if dice.maybe(0.4):
         where = patch(dice, (layer.shape[1], layer.shape[2]), dice.between(0.05, 0.5)) * dice.between(0.5, 1)
-        same = blur(scene, 0.0 if dice.maybe(0.4) else dice.between(1, 12)) * float(
+        # From a little beside it: the very pixels would be a see-through subject, which nobody could tell.
+        beside = torch.full((2, *scene.shape[-2:]), 0.03 * max(scene.shape[-2:]), device=scene.device)
+        same = blur(displaced(scene, beside), 0.0 if dice.maybe(0.4) else dice.between(1, 12)) * float(
             np.exp(dice.rng.normal(0, 0.12))
         )
         rgb = rgb * (1 - where) + same * alpha * where

@@ -95,7 +95,7 @@ def mattes(shot: Take, model: MattingModel, told: Float32 | None = None) -> tupl
     pipeline = MattePipeline(torch.device("cpu"), lambda name, weights, device: used)
     pair = PlatePair(image(shot.plate), image(shot.clean))
     found = pipeline.solve(pair, Guides(), options, check=lambda: None, progress=lambda *stage: None)
-    own = said.foreground[0].permute(1, 2, 0).numpy()
+    own = said.foreground.whole()[0].permute(1, 2, 0).numpy()
     return found.alpha.pixels, {"ours": found.foreground.pixels, "plate": shot.plate, "network": own}
 
 

@@ -25,6 +25,7 @@ from matte_server.frame_solver import matte_image
 from matte_server.models.difference import SPEC
 from matte_server.models.protocols import CancelCheck, FrameTensors, ModelSettings, Prediction
 from matte_server.pipeline import MattePipeline
+from matte_server.pixels.cells import Cells
 from tests.matte_server.pictures import room
 
 LEFT_TO_RIGHT = Window(0, 0, 40, 30)
@@ -56,7 +57,7 @@ class SolidModel:
 
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         everywhere = torch.ones_like(frame.coverage)
-        return Prediction(everywhere, frame.plate, everywhere)
+        return Prediction(everywhere, Cells.of(frame.plate), Cells.of(everywhere))
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_scale_and_samples_are_the_authors(size: tuple[int, int], scale: float, 
 def test_v2_takes_any_size(v2: V2Model, size: tuple[int, int]) -> None:
     found = v2.predict(pictures(size), ModelSettings(), nobody_cancels)
     assert found.foreground is not None
-    for tensor, channels in ((found.alpha, 1), (found.foreground, 3), (found.confidence, 1)):
+    for tensor, channels in ((found.alpha, 1), (found.foreground.whole(), 3), (found.confidence.whole(), 1)):
         assert tensor.shape == (1, channels, *size) and tensor.dtype == torch.float32
         assert float(tensor.min()) >= 0.0 and float(tensor.max()) <= 1.0
 
@@ -84,13 +84,13 @@ def test_v2_pads_by_repeating_the_edge_and_cuts_again(v2: V2Model) -> None:
     one, other = (v2.predict(frame, ModelSettings(), nobody_cancels) for frame in (odd, whole))
     # The display encoding differs in its last bits with where a row lies in memory (vector or scalar arithmetic).
     assert float((one.alpha - other.alpha[..., :61, :83]).abs().max()) <= 1e-5
-    assert float((one.confidence - other.confidence[..., :61, :83]).abs().max()) <= 1e-5
+    assert float((one.confidence.whole() - other.confidence.whole()[..., :61, :83]).abs().max()) <= 1e-5
 
 
 def test_v2_trusts_less_where_the_clean_plate_does_not_reach(v2: V2Model) -> None:
     frame = pictures((64, 96))
     bare = FrameTensors(frame.plate, frame.clean_plate, torch.zeros_like(frame.coverage))
-    one, other = (v2.predict(each, ModelSettings(), nobody_cancels).confidence for each in (frame, bare))
+    one, other = (v2.predict(each, ModelSettings(), nobody_cancels).confidence.whole() for each in (frame, bare))
     assert torch.allclose(other, 0.25 * one)
 
 
@@ -140,7 +140,7 @@ def test_v1_runs_with_a_core_matte_alone(v1: V1Model, models_folder: Path) -> No
     # The square is 1.2 x 110 pixels wide around column 110: nothing is known outside it.
     assert not found.alpha[..., :43].any() and not found.alpha[..., 177:].any()
     assert found.alpha.any()
-    assert not found.foreground[:, :, found.alpha[0, 0] <= 0.01].any()
+    assert not found.foreground.whole()[:, :, found.alpha[0, 0] <= 0.01].any()
 
 
 def test_v1_without_anybody_is_empty(v1: V1Model, models_folder: Path) -> None:
