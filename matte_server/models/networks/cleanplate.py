@@ -25,6 +25,8 @@ HALO = 2
 CONTEXT = 12
 """Channels handed from the coarse stage to every octave; the first three are the encoded foreground."""
 FEATURES = 19
+CORE_FEATURE = 17
+"""Which of them is the core matte."""
 SOLID, SOLID_REACH = 0.97, 3
 """What the coarse stage's first look takes for solid: chosen on composites of training material; values from 0.9 to
 0.99 and 2 to 8 pixels do as well to 1 %."""
@@ -302,7 +304,9 @@ class CleanplateNet(nn.Module):
 
     def coarse_stage(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
         """The whole frame at the coarse size, any sides (see ``coarse_features`` for the inputs)."""
-        features = coarse_features(plate, clean, coverage, core, holdout)
+        return self._seen(coarse_features(plate, clean, coverage, core, holdout), plate)
+
+    def _seen(self, features: Tensor, plate: Tensor) -> Coarse:
         height, width = plate.shape[-2:]
         down, right = -height % MULTIPLE, -width % MULTIPLE
         if down or right:
@@ -321,9 +325,10 @@ class CleanplateNet(nn.Module):
     def look_twice(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
         """The mean of two looks of the coarse stage. The second sees the frame mirrored, and is told as by a core
         matte what the first was sure is solid, so that it closes holes in clothes like the set."""
-        first = self.coarse_stage(plate, clean, coverage, core, holdout)
-        told = with_solid(core, first.alpha)
-        second = self.coarse_stage(*(x.flip(-1) for x in (plate, clean, coverage, told, holdout)))
+        features = coarse_features(plate, clean, coverage, core, holdout)
+        first = self._seen(features, plate)
+        features[:, CORE_FEATURE : CORE_FEATURE + 1] = with_solid(core, first.alpha)
+        second = self._seen(features.flip(-1), plate.flip(-1))
         return Coarse(
             alpha=torch.lerp(first.alpha.clamp(0.0, 1.0), second.alpha.flip(-1).clamp_(0.0, 1.0), 0.5),
             doubt=torch.lerp(first.doubt, second.doubt.flip(-1), 0.5),

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
-from matte_server.models.cleanplate import CleanplateModel
-from matte_server.models.networks.cleanplate import CONTEXT, OctaveRefiner, decode, encode, octaves_for
+from matte_server.models import cleanplate as packaged
+from matte_server.models.cleanplate import CleanplateModel, read_network
+from matte_server.models.networks.cleanplate import (
+    CONTEXT,
+    SOLID_REACH,
+    OctaveRefiner,
+    decode,
+    encode,
+    octaves_for,
+    with_solid,
+)
 from matte_server.models.protocols import FrameTensors, ModelSettings
 
 # Blocks of another number are summed in another order in float32: 1e-6 measured, 1e-5 promised.
 SAME = 1e-5
+PACKAGED = Path(packaged.__file__).parent / packaged.PACKAGED_WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +78,30 @@ def test_the_processors_short_way_through_the_refiner_is_the_long_one() -> None:
     # Sums of 56 numbers about 1 in another order, float32: 1e-6 measured.
     assert float((short - long).abs().max()) <= SAME
     assert float((long - alpha[..., 2:-2, 2:-2]).abs().max()) > 0.01
+
+
+def test_the_second_look_is_told_the_inside_of_what_the_first_is_sure_of() -> None:
+    alpha, core = torch.full((1, 1, 20, 30), 0.5), torch.zeros(1, 1, 20, 30)
+    alpha[..., 4:16, 5:25] = 1.0
+    core[..., 0, 0] = 1.0  # the artist's word stays, whatever the network says
+    told = with_solid(core, alpha)
+    expected = core.clone()
+    expected[..., 4 + SOLID_REACH : 16 - SOLID_REACH, 5 + SOLID_REACH : 25 - SOLID_REACH] = 1.0
+    assert torch.equal(told, expected)
+
+
+def test_two_looks_depend_less_on_which_way_round_the_frame_is() -> None:
+    """By half at least, where the second did not hear of the first: each way round both were seen."""
+    given = frame(160, 256)
+    inputs = [given.plate, given.clean_plate, given.coverage, *(torch.zeros_like(given.coverage) for _ in range(2))]
+    mirrored = [picture.flip(-1) for picture in inputs]
+    net = read_network(PACKAGED)
+    with torch.inference_mode():
+        once, twice = (
+            float((look(*inputs).alpha.clamp(0, 1) - look(*mirrored).alpha.clamp(0, 1).flip(-1)).abs().mean())
+            for look in (net.coarse_stage, net.look_twice)
+        )
+    assert 0 < twice < 0.5 * once
 
 
 @pytest.mark.parametrize("size", [(270, 480), (1100, 1411), (180, 2100)], ids=str)
