@@ -1,5 +1,6 @@
 """The inference process: takes one frame after another from its pipe until the pipe closes. While one is computed,
-the one before it is encoded, and the pictures of the one that is likely next are decoded.
+the one before it is encoded (several, where a GPU computes them faster than that), and the pictures of the one that
+is likely next are decoded.
 
 Nothing heavy is imported at the top, because the server imports this module to start the process.
 """
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .errors import MatteCancelled
 from .failures import trouble_of
+from .machine import writers_beside
 from .worker_link import (
     AHEAD,
     CANCEL,
@@ -75,7 +78,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
         trouble = trouble_of(error)
         line.say(Unfit(trouble.code, trouble.message, trouble.hint))
         return
-    desk = Desk(solver, line)
+    desk = Desk(solver, line, writers_beside(solver.device))
     try:
         line.say(solver.ready())
         while True:
@@ -124,14 +127,15 @@ class Line:
 
 
 class Desk:
-    """Computes one frame while the one before is encoded and written and one that may come next is decoded; no
-    fourth one is here."""
+    """Computes one frame while at most ``writers`` before it are encoded and written and one that may come next is
+    decoded; no other one is here."""
 
-    def __init__(self, solver: FrameSolver, line: Line) -> None:
+    def __init__(self, solver: FrameSolver, line: Line, writers: int = 1) -> None:
         self._solver = solver
         self._line = line
-        self._writer = ThreadPoolExecutor(1, "writer")
-        self._writing: Future[None] | None = None
+        self._writers = writers
+        self._writer = ThreadPoolExecutor(writers, "writer")
+        self._writing: deque[Future[None]] = deque()
         self._reader = ThreadPoolExecutor(1, "reader")
         self._ahead: tuple[int, Future[FrameInputs]] | None = None
         self._is_short = threading.Event()
@@ -175,23 +179,22 @@ class Desk:
         return self._solver.read(job)
 
     def take(self, job: FrameJob) -> None:
-        """One frame, until it is computed and the one before it is written."""
+        """One frame, until it is computed and there is a writer for it."""
         if self._is_short.is_set():
-            self._wait()
+            self._wait(0)
             self._drop_ahead()
             self._is_short.clear()
             self._solver.recover()
         write = self._tried(job, lambda: self._computed(job))
-        self._wait()
+        self._wait(self._writers - 1)
         if write is not None:
             self._line.say(Computed(job.number))
-            self._writing = self._writer.submit(self._write, job, write)
+            self._writing.append(self._writer.submit(self._write, job, write))
 
-    def _wait(self) -> None:
-        """Until the frame before is written; raises where the server hung up meanwhile."""
-        writing, self._writing = self._writing, None
-        if writing:
-            writing.result()
+    def _wait(self, left: int) -> None:
+        """Until no more than ``left`` frames are being written; raises where the server hung up meanwhile."""
+        while len(self._writing) > left:
+            self._writing.popleft().result()
 
     def _computed(self, job: FrameJob) -> Callable[[], Finished]:
         # First of all: the next frame's order to be read ahead may come with the first word that is said.

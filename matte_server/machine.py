@@ -15,6 +15,8 @@ _A_WORKERS = 8 << 30
 """Bytes in which a worker computes a frame of 8K (3.8 GiB at its peak) beside one that is read and one that is
 written."""
 _MOST_WORKERS = 4
+_CORES_A_WRITER = 4
+_MOST_WRITERS = 4
 
 
 def cores() -> int:
@@ -38,3 +40,9 @@ def workers_without_gpu(memory: int = 0) -> int:
     parts that use a single core, and another one's fill the others meanwhile. ``memory``: bytes for all of them
     together; 0: :func:`memory_budget`."""
     return max(1, min(cores(), (memory or memory_budget()) // _A_WORKERS, _MOST_WORKERS))
+
+
+def writers_beside(device: str) -> int:
+    """How many frames a matting process on ``device`` encodes at once. A GPU computes several in the time that one
+    takes to pack, much of which is one core's; a processor is busy with the frame itself."""
+    return 1 if device == "cpu" else max(1, min(cores() // _CORES_A_WRITER, _MOST_WRITERS))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +16,12 @@ import torch
 from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
-from matte_server import exr
+from matte_server import exr, machine
 from matte_server.frame_reader import FrameInputs
 from matte_server.frame_solver import FrameSolver
 from matte_server.frame_worker import Desk as WorkerDesk
 from matte_server.frame_worker import Line
+from matte_server.machine import writers_beside
 from matte_server.pipeline import MattePipeline
 from matte_server.worker_link import (
     AHEAD,
@@ -177,12 +180,12 @@ class Watched(FrameSolver):
 class Bench:
     """A worker's desk with a real solver, its orders given and its words read by the test."""
 
-    def __init__(self, folder: Path, pictures: Pictures) -> None:
+    def __init__(self, folder: Path, pictures: Pictures, writers: int = 1) -> None:
         self.folder = folder
         self._pictures = pictures
         self._ours, theirs = multiprocessing.Pipe()
         self.solver = Watched("cpu", folder, (), MattePipeline(torch.device("cpu")))
-        self.desk = WorkerDesk(self.solver, Line(theirs))
+        self.desk = WorkerDesk(self.solver, Line(theirs), writers)
         (folder / "clean.exr").write_bytes(pictures.clean)
 
     def job(self, number: int) -> FrameJob:
@@ -207,11 +210,15 @@ class Bench:
     def result(self, job: FrameJob) -> Said:
         """How the frame ends."""
         self.desk.take(job)
+        return next(said for said in self.ends() if said.number == job.number)
+
+    def ends(self) -> Iterator[Finished | Failed]:
+        """How frames end, as they do."""
         while True:
             assert self._ours.poll(30)
             said = decode_said(self._ours.recv_bytes())
-            if isinstance(said, Finished | Failed) and said.number == job.number:
-                return said
+            if isinstance(said, Finished | Failed):
+                yield said
 
 
 @pytest.fixture
@@ -266,3 +273,36 @@ def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: Bench) -> None
     assert isinstance(bench.result(good), Finished)
     said = bench.result(bad)
     assert isinstance(said, Failed) and said.code == "unreadable"
+
+
+def test_several_frames_are_written_while_the_next_is_computed(
+    tmp_path: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of three is written before all three are on their way."""
+    bench = Bench(tmp_path, pictures, writers=3)
+    together, write = threading.Barrier(3, timeout=30), exr.write_image
+    begun: list[Path] = []
+
+    def written(target: Path, *picture: Any) -> None:
+        begun.append(target)
+        if len(begun) <= 3:
+            together.wait()
+        write(target, *picture)
+
+    monkeypatch.setattr(exr, "write_image", written)
+    jobs = [bench.job(number) for number in range(1, 6)]
+    for job in jobs:
+        bench.desk.take(job)
+    ends = list(itertools.islice(bench.ends(), len(jobs)))
+    assert all(isinstance(said, Finished) for said in ends)
+    assert sorted(said.number for said in ends) == [job.number for job in jobs]
+    first, *others = (exr.read_image(tmp_path / job.result).pixels for job in jobs)
+    assert all(np.array_equal(first, other) for other in others)
+
+
+def test_a_processor_writes_one_frame_at_a_time_and_a_gpu_as_many_as_cores_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for cores, expected in ((1, 1), (4, 1), (8, 2), (16, 4), (64, 4)):
+        monkeypatch.setattr(machine, "cores", lambda count=cores: count)
+        assert (writers_beside("cpu"), writers_beside("cuda:0")) == (1, expected)
