@@ -86,7 +86,6 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("--gpu-makers", type=int, default=0, help="how many of them do so on the GPU")
     parser.add_argument("--threads", type=int, default=defaults.threads)
     parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--people", type=float, default=Faults.people, help="share of subjects that are renders")
     parser.add_argument("--without", choices=("people", "misalignment", "linear-light"), help="an ablation")
     parser.set_defaults(run=_train)
 
@@ -96,7 +95,7 @@ def _train(options: argparse.Namespace) -> int:
         "people": Faults(people=0.0),
         "misalignment": Faults(misalignment=0.0),
         "linear-light": Faults(linear_light=False),
-    }.get(options.without, Faults(people=options.people))
+    }.get(options.without, Faults())
     setup = TrainSetup(
         size=options.size, gpu_makers=options.gpu_makers,
         bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.networks.cleanplate import HALO, CleanplateNet, Coarse, encode, with_solid
+from ..models.networks.cleanplate import HALO, CleanplateNet, Coarse, encode
 
-COARSE_INPUTS = ("plate", "clean", "coverage", "core", "holdout")
 CROP_CELLS = 40
 """Cells (2 x 2 pixels) of a training crop of the last octave, without its halo."""
 CROPS = 2
@@ -94,16 +93,12 @@ def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> Places
 
 
 def training_losses(
-    net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator, second_look: bool
+    net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator
 ) -> Losses:
     """All losses of one batch, its coarse stage ``octaves`` halvings below the batch's resolution; none trains
-    the coarse stage alone. ``second_look``: it is told what a first look of its own took for solid, as at work."""
+    the coarse stage alone."""
     small = pooled(batch, 1 << octaves)
-    if second_look:
-        with torch.no_grad():
-            first = net.coarse_stage(*(small[name] for name in COARSE_INPUTS))
-        small = {**small, "core": with_solid(small["core"], first.alpha)}
-    coarse = net.coarse_stage(*(small[name] for name in COARSE_INPUTS))
+    coarse = net.coarse_stage(small["plate"], small["clean"], small["coverage"], small["core"], small["holdout"])
     weight = 0.3 + 0.7 * small["coverage"]
     coarse_alpha = alpha_loss(coarse.alpha, small["alpha"], weight)
     wide = (F.avg_pool2d(leaky_clamp(coarse.alpha), 8) - F.avg_pool2d(small["alpha"], 8)).abs().mean()

@@ -27,8 +27,6 @@ from .ring import INBOX, Ring, SynthesisSetup, make_forever
 OCTAVE_SHARES = (0.25, 0.6, 0.15)
 """How often the coarse stage sees a picture at its own size, a half, a quarter of it: at work it sees frames of
 256 to 512 pixels, in which a close subject is far larger than in the halves."""
-SECOND_LOOKS = 0.5
-"""How often the coarse stage learns its second look, on top of a first of its own."""
 WHOLE_SHARE = 0.375
 """Of a batch, what a step takes that trains the coarse stage alone, at the composites' own size."""
 
@@ -177,14 +175,12 @@ class Trainer:
             return self.setup.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
         return self.setup.learning_rate * warm / (1 + self.step / self.setup.decay_steps)
 
-    def train_step(
-        self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator, second_look: bool
-    ) -> dict[str, Tensor]:
+    def train_step(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of the optimiser; returns the losses, still on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = training_losses(self.net, batch, octaves, generator, second_look)
+            losses = training_losses(self.net, batch, octaves, generator)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -239,7 +235,7 @@ def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, say: Callable[[s
         octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
         if octaves == 0:
             batch = {name: value[: math.ceil(WHOLE_SHARE * setup.batch)] for name, value in batch.items()}
-        parts = trainer.train_step(batch, octaves, generator, second_look=bool(rng.random() < SECOND_LOOKS))
+        parts = trainer.train_step(batch, octaves, generator)
         now = time.monotonic()
         trainer.seconds, last = trainer.seconds + now - last, now
         since += 1
