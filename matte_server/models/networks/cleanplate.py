@@ -323,8 +323,8 @@ class CleanplateNet(nn.Module):
         )
 
     def look_twice(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
-        """The mean of two looks of the coarse stage. The second sees the frame mirrored, and is told as by a core
-        matte what the first was sure is solid, so that it closes holes in clothes like the set."""
+        """The mean of two looks of the coarse stage, for inference. The second sees the frame mirrored, and is told
+        as by a core matte what the first was sure is solid, so that it closes holes in clothes like the set."""
         features = coarse_features(plate, clean, coverage, core, holdout)
         first = self._seen(features, plate)
         features[:, CORE_FEATURE : CORE_FEATURE + 1] = with_solid(core, first.alpha)
