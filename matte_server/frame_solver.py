@@ -22,6 +22,7 @@ from .core.result import MatteResult
 from .errors import MatteError
 from .frame_reader import FrameInputs, FrameReader, given_alignment, inside_roots
 from .frame_worker import WorkerSettings
+from .machine import workers_on
 from .memory import SteppingLoader, give_back, limit_memory
 from .models.identity import default_weights
 from .models.registry import available_models, load_model
@@ -84,7 +85,7 @@ class FrameSolver:
             cv2.setNumThreads(settings.threads)
             exr.use_threads(settings.threads)
         roots = tuple(Path(root) for root in settings.roots)
-        workers = settings.workers or (settings.cpu_workers if device == "cpu" else 1)
+        workers = workers_on(device, settings.workers, settings.cpu_workers)
         memory = settings.memory // workers
         limit_memory(device, memory, workers)
         models = SteppingLoader(load_model)

@@ -42,6 +42,12 @@ def workers_without_gpu(memory: int = 0) -> int:
     return max(1, min(cores(), (memory or memory_budget()) // _A_WORKERS, _MOST_WORKERS))
 
 
+def workers_on(device: str, asked: int, cpu_workers: int) -> int:
+    """How many matting processes share ``device``: as many as were asked for, or where that is 0, ``cpu_workers``
+    on a processor and one on anything else."""
+    return asked or (cpu_workers if device == "cpu" else 1)
+
+
 def writers_beside(device: str) -> int:
     """How many frames a matting process on ``device`` encodes at once. A GPU computes several in the time that one
     takes to pack, much of which is one core's; a processor is busy with the frame itself."""

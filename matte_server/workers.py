@@ -22,6 +22,7 @@ from pathlib import Path
 
 from . import journal
 from .frame_worker import WorkerSettings, run_worker
+from .machine import workers_on
 from .starting import LIMIT_S, Starting
 from .worker_link import (
     AHEAD,
@@ -167,8 +168,8 @@ class WorkerPool:
         self._planned = True
         kind = first.device.partition(":")[0]
         spread = kind == "cuda" and ":" not in self.plan.device
-        alone = self.plan.cpu_workers if kind == "cpu" else 1
-        count = self.plan.workers or (first.devices if spread else alone)
+        shared = workers_on(kind, self.plan.workers, self.plan.cpu_workers)
+        count = first.devices if spread and not self.plan.workers else shared
         for index in range(1, count):
             self._add(f"cuda:{index % first.devices}" if spread else self.plan.device)
 

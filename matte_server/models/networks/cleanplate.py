@@ -290,7 +290,9 @@ def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
 
 def with_solid(core: Tensor, alpha: Tensor) -> Tensor:
     """The core matte, 1 also where alpha is above ``SOLID`` as far as ``SOLID_REACH`` pixels around; N x 1 each."""
-    elsewhere = F.max_pool2d((alpha <= SOLID).to(core.dtype), 2 * SOLID_REACH + 1, 1, SOLID_REACH)
+    elsewhere = (alpha <= SOLID).to(core.dtype)
+    for _ in range(SOLID_REACH):
+        elsewhere = _highest(elsewhere)
     return torch.maximum(core, 1.0 - elsewhere)
 
 

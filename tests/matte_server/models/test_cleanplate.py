@@ -91,7 +91,7 @@ def test_the_second_look_is_told_the_inside_of_what_the_first_is_sure_of() -> No
 
 
 def test_two_looks_depend_less_on_which_way_round_the_frame_is() -> None:
-    """By half at least, where the second did not hear of the first: each way round both were seen."""
+    """Either way both sides are seen; what is left is that the second look hears of the first."""
     given = frame(160, 256)
     inputs = [given.plate, given.clean_plate, given.coverage, *(torch.zeros_like(given.coverage) for _ in range(2))]
     mirrored = [picture.flip(-1) for picture in inputs]
