@@ -1,4 +1,4 @@
-"""Reads and writes pictures; with ``media.py`` the only file that knows OpenImageIO's files.
+"""Reads and writes pictures; the only file that knows OpenImageIO's files.
 
 Pictures come in as bytes or as a path, and sizes are checked in the header before any pixel is decoded.
 What a format cannot say is not invented: windows, pixel aspect and attributes are kept exactly.
@@ -13,30 +13,25 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import OpenImageIO as oiio
 
-from . import exr_header, luma_chroma
+from . import exr_header, exr_writer, luma_chroma
 from .colour import default_space, primaries_of, space_of_primaries
 from .core.image import Float32, Image
 from .core.window import Window
 from .errors import MatteError
+from .exr_channels import colour_channels
 from .half import to_float, to_half
 
-_ALPHA_ONLY = ("a", "a", "a")
-# How R, G, B may be called, grey and alpha-only pictures included.
-_TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 UNPREMULTIPLIED = "cleanplate:unpremultiplied"
 """Marks an EXR whose colour is not multiplied by its alpha, which the format itself cannot say."""
 COVERAGE_LAYER = "coverage"
 """Where a clean plate that was built from its shot says how far it is known: 0 where it is not."""
-_ROWS = 64
 CHROMA = luma_chroma.CHANNELS
 # Attributes that say how a file was stored, not what it shows: the writer makes its own.
 _STRUCTURAL = frozenset(
@@ -110,14 +105,6 @@ class Attribute:
     value: object
 
 
-# Compressions that older OpenEXR libraries lack; OpenImageIO would write zip in their place, unsaid.
-_NEW_COMPRESSIONS = frozenset(("htj2k256", "htj2k32"))
-
-# With the deflate level that OpenImageIO takes after a colon: 2 takes an eighth less of the processor than its own
-# choice, 4, for files that are 0.4 to 1.1 % larger (the demo's mattes and comps, grainy HD).
-_LEVELS = {"zip": "zip:2", "zips": "zips:2"}
-
-
 @dataclass(frozen=True)
 class ExrFormat:
     """How an EXR is stored."""
@@ -129,8 +116,9 @@ class ExrFormat:
 def use_threads(count: int) -> None:
     """How many threads a picture is decoded and encoded with in this process."""
     oiio.attribute("threads", count)
-    # OpenEXR compresses with a pool of its own, as large as the machine where nobody says otherwise.
+    # OpenEXR has pools of its own: OpenImageIO's, as large as the machine where nobody says otherwise, and ours.
     oiio.attribute("exr_threads", count)
+    exr_writer.use_threads(count)
 
 
 def known_formats() -> tuple[str, ...]:
@@ -294,7 +282,7 @@ def _find_part(
         views += [part_view] if part_view else _views_inside(spec)
         if view and view not in views and views and not part_view:
             break
-        found = _find_channels(spec.channelnames, part, part_view, layer, view)
+        found = colour_channels(spec.channelnames, part, part_view, layer, view)
         if found:
             return subimage, [index for index, _ in found], tuple(name for _, name in found)
         seen += spec.channelnames
@@ -312,39 +300,6 @@ def _views_inside(spec: oiio.ImageSpec) -> list[str]:
     """The views that a part holds side by side in its channels."""
     listed = spec.getattribute("multiView")
     return [listed] if isinstance(listed, str) else [str(name) for name in listed or ()]
-
-
-def _find_channels(names: Sequence[str], part: str, part_view: str, layer: str, view: str) -> list[tuple[int, str]]:
-    index = {name.lower(): position for position, name in enumerate(names)}
-    for prefix in _prefixes(part, part_view, layer, view):
-        for triple in _TRIPLES:
-            if all(prefix + channel in index for channel in triple):
-                found = [(index[prefix + channel], name) for channel, name in zip(triple, "RGB", strict=True)]
-                if prefix + "a" in index and triple != _ALPHA_ONLY:
-                    found.append((index[prefix + "a"], "A"))
-                return found
-    return []
-
-
-def _prefixes(part: str, part_view: str, layer: str, view: str) -> list[str]:
-    """Names before the channel's own, in the order tried: multi-view files put the view in the part, or
-    before the channel; multi-part files may name the layer in the part instead of in the channel."""
-    if view and part_view and part_view != view:
-        return []
-    wanted = layer.lower()
-    prefixes = []
-    if view and not part_view:
-        prefixes.append(f"{view.lower()}.{wanted}." if wanted else f"{view.lower()}.")
-        prefixes.append(f"{wanted}.{view.lower()}." if wanted else f"{view.lower()}.")
-    if wanted:
-        prefixes.append(f"{wanted}.")
-        if part.lower() in (wanted, f"{wanted}.{view}".lower()):
-            prefixes.append("")
-        return prefixes
-    if view and not part_view:
-        # A file without any views serves both eyes; the default view's channels are unprefixed too.
-        return [*prefixes, ""]
-    return ["", "rgba.", "rgb."]
 
 
 def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tuple[str, ...]) -> Image:
@@ -483,26 +438,33 @@ def write_image(
 
 
 def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
-    pictures = [image.pixels, *(layer.pixels for layer in layers.values())]
-    names = list(image.channels) + [
-        f"{name}.{channel if len(layer.channels) > 1 else 'V'}"
-        for name, layer in layers.items()
-        for channel in layer.channels
-    ]
-    exr = path.suffix.lower() == ".exr"
-    stack = _stacked(pictures, half=exr and form.bit_depth == "half")
-    spec = _spec(image, names, form, exr, path.suffix.lower())
+    suffix = path.suffix.lower()
+    if suffix == ".exr":
+        _write_exr(path, image, layers, form)
+        return
+    data, display = image.data_window, image.display_window
+    stored = "uint8" if suffix in (".jpg", ".jpeg") else "uint16"
+    spec = oiio.ImageSpec(data.width, data.height, len(image.channels), oiio.TypeDesc(stored))
+    spec.x, spec.y = data.x, data.y
+    spec.full_x, spec.full_y = display.x, display.y
+    spec.full_width, spec.full_height = display.width, display.height
+    spec.channelnames = image.channels
+    if not image.premultiplied:
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+    if isinstance(stamp := image.metadata.get(STAMP), Attribute):
+        # The one text that PNG and TIFF both keep.
+        spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
+    spec.attribute("DateTime", "")
+    spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
+    _store(path, spec, np.ascontiguousarray(image.pixels))
+
+
+def _store(path: Path, spec: oiio.ImageSpec, pixels: Float32) -> None:
     writer = oiio.ImageOutput.create(str(path))
     if writer is None:
         raise MatteError("cannot_write", f"{path.name} has no picture format that can be written.")
-    if exr and form.compression in _NEW_COMPRESSIONS and not compresses_as(form.compression):
-        raise MatteError(
-            "no_compression",
-            f"The OpenEXR library of this installation cannot write {form.compression}.",
-            "Choose zip, or install a newer OpenImageIO.",
-        )
     try:
-        if not writer.open(str(path), spec) or not writer.write_image(stack):
+        if not writer.open(str(path), spec) or not writer.write_image(pixels):
             raise OSError(writer.geterror().strip())
     except RuntimeError:
         # A well-known attribute in a type that it cannot have; OpenImageIO does not say which.
@@ -513,67 +475,43 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
         closed = writer.close()
     if not closed:
         raise OSError(writer.geterror().strip() or "the disk may be full")
-    raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
-    if exr and raw:
-        path.write_bytes(exr_header.with_attributes(path.read_bytes(), raw))
 
 
-def _stacked(pictures: Sequence[Float32], half: bool) -> npt.NDArray[np.floating]:
-    """All channels side by side as they are stored, whatever order the pictures' memory is in. Half is made here:
-    OpenImageIO takes twice as long for it, and a float32 copy of all channels besides."""
-    height, width = pictures[0].shape[:2]
-    if not half:
-        return np.ascontiguousarray(pictures[0] if len(pictures) == 1 else np.concatenate(pictures, axis=-1))
-    planes = [picture[..., index] for picture in pictures for index in range(picture.shape[2])]
-    stack = np.empty((height, width, len(planes)), np.float16)
-    # Some rows at a time, which stay in the cache from the first channel to the last.
-    for top in range(0, height, _ROWS):
-        rows = slice(top, top + _ROWS)
-        for index, plane in enumerate(planes):
-            stack[rows, :, index] = to_half(plane[rows])
-    return stack
+def _write_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
+    planes = {name: image.pixels[..., index] for index, name in enumerate(image.channels)}
+    for layer, picture in layers.items():
+        for index, channel in enumerate(picture.channels):
+            name = channel if len(picture.channels) > 1 else "V"
+            planes[f"{layer}.{name}"] = picture.pixels[..., index]
+    stored = to_half if form.bit_depth == "half" else np.ascontiguousarray
+    exr_writer.write(
+        path,
+        {name: stored(plane) for name, plane in planes.items()},
+        image.data_window,
+        image.display_window,
+        image.pixel_aspect,
+        form.compression,
+        _described(image),
+    )
 
 
-@lru_cache(maxsize=16)
-def compresses_as(compression: str) -> bool:
-    """Whether an EXR that is asked for with this compression also has it."""
+def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
+    """The attributes of an EXR of ``image``, as OpenImageIO stores them in one of a single pixel; what it cannot
+    carry is passed on as it came."""
     spec = oiio.ImageSpec(1, 1, 1, "half")
-    spec.attribute("compression", compression)
-    with _spool(".exr") as path:
-        writer = oiio.ImageOutput.create(str(path))
-        if writer is None or not writer.open(str(path), spec):
-            return False
-        writer.write_image(np.zeros((1, 1, 1), np.float32))
-        writer.close()
-        found = oiio.ImageInput.open(str(path))
-        return found is not None and found.spec().getattribute("compression") == compression
-
-
-def _spec(image: Image, names: Sequence[str], form: ExrFormat, exr: bool, suffix: str) -> oiio.ImageSpec:
-    stored = form.bit_depth if exr else ("uint8" if suffix in (".jpg", ".jpeg") else "uint16")
-    data, display = image.data_window, image.display_window
-    spec = oiio.ImageSpec(data.width, data.height, len(names), oiio.TypeDesc(stored))
-    spec.x, spec.y = data.x, data.y
-    spec.full_x, spec.full_y = display.x, display.y
-    spec.full_width, spec.full_height = display.width, display.height
-    spec.channelnames = tuple(names)
-    if exr:
-        for name, attribute in image.metadata.items():
-            if isinstance(attribute, Attribute):
-                spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
-        spec.attribute("compression", _LEVELS.get(form.compression, form.compression))
-        if "A" in image.channels and not image.premultiplied:
-            spec.attribute(UNPREMULTIPLIED, 1)
-    elif not image.premultiplied:
-        spec.attribute("oiio:UnassociatedAlpha", 1)
-    if not exr and isinstance(stamp := image.metadata.get(STAMP), Attribute):
-        # The one text that PNG and TIFF both keep.
-        spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
-    if not exr or "DateTime" not in image.metadata:
+    for name, attribute in image.metadata.items():
+        if isinstance(attribute, Attribute):
+            spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
+    if "A" in image.channels and not image.premultiplied:
+        spec.attribute(UNPREMULTIPLIED, 1)
+    if "DateTime" not in image.metadata:
         # OpenImageIO would write the time of writing as the time of capture; the same result has the same bytes.
         spec.attribute("DateTime", "")
-    spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
-    return spec
+    with _spool(".exr") as path:
+        _store(path, spec, np.zeros((1, 1, 1), np.float32))
+        stored = exr_header.parts(path.read_bytes())[0]
+    raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
+    return {**raw, **stored}
 
 
 def single(image: Image) -> Image:

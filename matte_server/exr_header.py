@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 MAGIC = 20000630
 MULTI_PART, LONG_NAMES = 0x1000, 0x400
@@ -69,23 +70,29 @@ def _text(head: bytes, at: int) -> tuple[str, int]:
     return head[at:end].decode("latin-1"), end + 1
 
 
-def with_attributes(data: bytes, added: Mapping[str, RawAttribute]) -> bytes:
-    """A single-part scanline EXR with further attributes; those it already has are left as they are."""
-    there, end = _one_part(data, 8)
-    fresh = {name: value for name, value in added.items() if name not in there}
-    extra = b"".join(
+def packed(attributes: Mapping[str, RawAttribute]) -> bytes:
+    """The attributes as a header holds them."""
+    return b"".join(
         b"%s\0%s\0" % (name.encode("latin-1"), value.type.encode("latin-1"))
         + struct.pack("<i", len(value.data))
         + value.data
-        for name, value in fresh.items()
+        for name, value in attributes.items()
     )
-    (flags,) = struct.unpack_from("<I", data, 4)
-    if any(len(name) > _SHORT_NAME or len(value.type) > _SHORT_NAME for name, value in fresh.items()):
+
+
+def fill(file: BinaryIO, room: str, attributes: Mapping[str, RawAttribute]) -> None:
+    """Writes ``attributes`` over the one that is called ``room`` in a single-part file's header and takes just as
+    many bytes as they do, packed. Nothing behind them moves. Raises ``ValueError`` where there is no such room."""
+    own = packed(attributes)
+    head = file.read(HEADER_LIMIT + len(own))
+    there, _ = _one_part(head, 8)
+    kept = packed({room: there[room]}) if room in there else b""
+    if not kept or len(kept) != len(own):
+        raise ValueError(f"the header has no {len(own)} bytes under the name {room}")
+    (flags,) = struct.unpack_from("<I", head, 4)
+    if any(len(text) > _SHORT_NAME for name, value in attributes.items() for text in (name, value.type)):
         flags |= LONG_NAMES
-    # The table of offsets follows the header and ends where the first chunk starts.
-    (first,) = struct.unpack_from("<Q", data, end)
-    count = (first - end) // 8
-    offsets = struct.unpack_from(f"<{count}Q", data, end)
-    moved = struct.pack(f"<{count}Q", *(offset + len(extra) for offset in offsets))
-    head = data[:4] + struct.pack("<I", flags) + data[8 : end - 1] + extra + b"\0"
-    return head + moved + data[first:]
+    file.seek(4)
+    file.write(struct.pack("<I", flags))
+    file.seek(head.index(kept, 8))
+    file.write(own)

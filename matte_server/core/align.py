@@ -38,6 +38,8 @@ _FEWEST_POINTS = 12
 _LEAST_SPREAD = 0.02
 _BACK_AND_FORTH_PX = 0.5
 _TRACKED_POINTS = 3000
+# Whether nothing moved is a question to fewer.
+_ASKED_POINTS = 1000
 _GLANCE_SIDE = 320
 # Of the points tracked from an unmoved camera's place, so many must agree that it did not move.
 _SURE = 0.8
@@ -165,19 +167,22 @@ def _estimate(plate: Details, clean: Details, start: Matrix, mode: str) -> Align
     still = _in_arrays(start, plate.window, clean.window)
     if mode == "auto" and _seems_unmoved(plate.grey, clean.grey, still):
         # Most cameras stand on a tripod: points tracked from where they were say so without any search.
-        found = _refined(plate, clean, start, mode, still)
+        found = _refined(plate, clean, start, mode, still, _ASKED_POINTS)
         if not isinstance(found, str) and found.kind == "none" and found.inliers >= _SURE:
             return found
     coarse = _coarse(plate, clean)
     return coarse if isinstance(coarse, str) else _refined(plate, clean, start, mode, coarse)
 
 
-def _refined(plate: Details, clean: Details, start: Matrix, mode: str, coarse: Matrix) -> Alignment | str:
-    """The alignment from points tracked beside ``coarse``, which is in array coordinates, as all tracking is."""
+def _refined(
+    plate: Details, clean: Details, start: Matrix, mode: str, coarse: Matrix, most: int = _TRACKED_POINTS
+) -> Alignment | str:
+    """The alignment from at most so many points tracked beside ``coarse``, which is in array coordinates, as all
+    tracking is."""
     # Tracking takes a step in brightness for a movement: a bright subject shifts the plate's middle, so the clean
     # plate's follows from what both show.
     same_middle = plate.middle / _brightness_ratio(plate.light, clean.light, coarse)
-    tracked = _track(plate.grey, _grey(clean.light, same_middle), coarse)
+    tracked = _track(plate.grey, _grey(clean.light, same_middle), coarse, most)
     if len(tracked[0]) < _FEWEST_POINTS:
         return "too few of its details are found again in the plate."
     source = tracked[0] + np.array([clean.window.x, clean.window.y], np.float32)
@@ -313,15 +318,17 @@ def _sane(matrix: Matrix) -> bool:
     return 0.1 < area < 10.0 and bool(np.all(np.abs(matrix[2, :2]) < 2e-3))
 
 
-def _track(plate: Grey, clean: Grey, coarse: Matrix) -> tuple[Points, Points]:
+def _track(plate: Grey, clean: Grey, coarse: Matrix, most: int) -> tuple[Points, Points]:
     """Points of the clean plate and where they lie in the plate, to a fraction of a pixel, in array
     coordinates: tracked between the plate and the clean plate warped near it, so only the rest is left."""
     height, width = plate.shape
-    warped = np.asarray(cv2.warpPerspective(clean, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
+    warped = clean
+    if clean.shape != plate.shape or not np.array_equal(coarse, np.eye(3)):
+        warped = np.asarray(cv2.warpPerspective(clean, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
     seen = cv2.warpPerspective(np.full_like(clean, 255), coarse, (width, height), flags=cv2.INTER_NEAREST)
     seen = cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0)
-    spacing = max(4.0, (width * height / _TRACKED_POINTS) ** 0.5 / 2)
-    corners = cv2.goodFeaturesToTrack(warped, _TRACKED_POINTS, 0.003, spacing, mask=seen, blockSize=7)
+    spacing = max(4.0, (width * height / most) ** 0.5 / 2)
+    corners = cv2.goodFeaturesToTrack(warped, most, 0.003, spacing, mask=seen, blockSize=7)
     if corners is None or len(corners) < _FEWEST_POINTS:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
     start = np.asarray(corners, np.float32).reshape(-1, 2)

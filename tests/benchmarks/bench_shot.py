@@ -1,18 +1,20 @@
 """What a shot costs beyond its inference.
 
     python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto] [--cpu-workers 1]
-    python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100 1000]
+                                                     [--rounds 3]
+    python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100 1000] [--rounds 3]
     python -m tests.benchmarks.bench_shot breakdown [--size 2k 4k] [--frames 3]
     python -m tests.benchmarks.bench_shot clean
     python -m tests.benchmarks.bench_shot video
 
 ``efficiency``: wall time of a shot, EXR in and out, against what its frames' inference took (the server's stages
 but reading and writing, shared by as many as work at once), and against running that inference alone in this
-process, one frame after another. A long shot's own server has ``--cpu-workers 0``.
-``flat``: cost per frame, in seconds and in the processor's, and resident memory of client, server and worker, short
-against long: in the middle of a run, and in as many runs as it takes to see enough frames. ``breakdown``: where a
-frame's time goes. ``clean``: a clean plate built from a shot of known truth. ``video``: known frames through
-each codec and back. Every figure is printed with the machine's load beside it.
+process, one frame after another, before and after each of ``--rounds`` runs. A long shot's own server has
+``--cpu-workers 0``.
+``flat``: what each further frame costs, in seconds and in the processor's, and resident memory of client, server
+and worker, short against long. ``breakdown``: where a frame's time goes. ``clean``: a clean plate built from a shot
+of known truth. ``video``: known frames through each codec and back. Every figure is printed with the machine's load
+beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -89,12 +91,6 @@ def shot_on_disk(folder: Path, size: tuple[int, int], count: int, different: int
         save(path, alpha * np.array([0.8, 0.3, 0.2]) + (1 - alpha) * behind + grain)
 
 
-_FILLING, _DRAINING = 5, 2
-"""Frames at a run's start and end that do not cost what the others do: nothing is before or behind them."""
-_FRAMES_SEEN = 200
-"""Of a length, in so many runs as it takes; ten frames alone say nothing to 5 %."""
-
-
 @dataclass
 class Run:
     """One run of a shot: wall seconds, when each frame ended and what the processors had worked by then (seconds of
@@ -107,19 +103,15 @@ class Run:
     memory: dict[str, float]
 
     @property
-    def steady(self) -> tuple[int, float, float]:
-        """Frames in the middle of the run, and their wall and processor seconds."""
-        middle = slice(_FILLING, len(self.ends) - _DRAINING)
-        ends, work = self.ends[middle], self.work[middle]
-        return len(ends) - 1, ends[-1] - ends[0], work[-1] - work[0]
-
-    @property
     def worked(self) -> float:
         """Processor seconds of the whole run."""
         return self.work[-1] - self.work[0]
 
 
-def run(folder: Path, count: int, client: MatteClient, server: LocalServer, model: str) -> Run:
+def run(
+    folder: Path, count: int, client: MatteClient, server: LocalServer, model: str, sizes: bool = True
+) -> Run:
+    """One run of the shot into a folder of its own; ``sizes``: whether memory is looked at ten times a second."""
     output = folder / f"out_{time.monotonic_ns()}"
     sources = Sources(str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(output / "m.####.exr"))
     shot = plan_shot(sources, f"1-{count}", MatteOptions(model=model))
@@ -132,7 +124,10 @@ def run(folder: Path, count: int, client: MatteClient, server: LocalServer, mode
             ends.append(time.perf_counter() - began)
             work.append(worked(members))
 
-    with watched(server) as memory:
+    memory: dict[str, float] = {}
+    with ExitStack() as watching:
+        if sizes:
+            memory = watching.enter_context(watched(server))
         report = run_shot(shot, client, heard)
     assert not report.failed, report.failed[0].message
     return Run(report, time.perf_counter() - began, ends, work, memory)
@@ -175,33 +170,45 @@ def stages(report: ShotReport) -> list[dict[str, float]]:
     return [dict(frame.diagnostics["seconds"]) for frame in report.frames]  # type: ignore[call-overload]
 
 
-def efficiency(size: str, count: int, model: str, cpu_workers: int) -> None:
+_ALONE = 15
+"""Frames of inference alone before and after each run: as long as a fifth of it."""
+
+
+def efficiency(size: str, count: int, model: str, cpu_workers: int, rounds: int) -> None:
     """Wall time against inference, as the server measured it and as this process does without any server."""
+    against_inside, against_alone = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shot_on_disk(folder, SIZES[size], count)
-        frames = min(count, 5)
-        # Before and after: a shared machine does not run at one speed.
+        frames = min(count, _ALONE)
+        # In turn: a shared machine does not run at one speed.
         alone = [inference_alone(folder, frames, model)]
         arguments = ["--cpu-workers", str(cpu_workers)]
         with LocalServer(arguments) as server, MatteClient(server.endpoint, 600) as client:
             run(folder, 20, client, server, model)  # warm, all of them
             workers = len(processes(server)["workers"])
-            print(f"before: {load()}")
-            found = run(folder, count, client, server, model)
-        inside = sum(sum(v for k, v in each.items() if k not in _NOT_INFERENCE) for each in stages(found.report))
-        inside /= workers
-        alone.append(inference_alone(folder, frames, model))
-        alone_wall, alone_work = (count * statistics.mean(each) for each in zip(*alone, strict=True))
-        used = found.worked / (found.wall * (psutil.cpu_count() or 1))
-        print(
-            f"{size}, {count} frames, {model}, {workers} worker(s): "
-            f"wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
-            f"inference inside the server {inside:.1f} s -> {found.wall / inside:.3f}; "
-            f"alone in one process {alone_wall:.1f} s (from {frames} frames, before and after) -> "
-            f"{found.wall / alone_wall:.3f}; "
-            f"processor {found.worked:.1f} s ({100 * used:.0f}% of all cores), alone {alone_work:.1f} s; {load()}"
-        )
+            for _ in range(rounds):
+                print(f"before: {load()}")
+                found = run(folder, count, client, server, model, sizes=False)
+                alone.append(inference_alone(folder, frames, model))
+                measured = stages(found.report)
+                inside = sum(v for one in measured for k, v in one.items() if k not in _NOT_INFERENCE) / workers
+                alone_wall, alone_work = (count * statistics.mean(each) for each in zip(*alone[-2:], strict=True))
+                against_inside.append(found.wall / inside)
+                against_alone.append(found.wall / alone_wall)
+                used = found.worked / (found.wall * (psutil.cpu_count() or 1))
+                print(
+                    f"{size}, {count} frames, {model}, {workers} worker(s): "
+                    f"wall {found.wall:.1f} s ({found.wall / count:.2f} s a frame); "
+                    f"inference inside the server {inside:.1f} s -> {against_inside[-1]:.3f}; "
+                    f"alone in one process {alone_wall:.1f} s (by {frames} frames before and after) -> "
+                    f"{against_alone[-1]:.3f}; processor {found.worked:.1f} s ({100 * used:.0f}% of all cores), "
+                    f"alone {alone_work:.1f} s; {load()}"
+                )
+    print(
+        f"median of {rounds}: {statistics.median(against_inside):.3f} inside the server, "
+        f"{statistics.median(against_alone):.3f} alone"
+    )
 
 
 def inference_alone(folder: Path, frames: int, model: str) -> tuple[float, float]:
@@ -225,9 +232,14 @@ def inference_alone(folder: Path, frames: int, model: str) -> tuple[float, float
     return statistics.median(wall), statistics.median(work)
 
 
-def flat(size: str, counts: Sequence[int], model: str) -> None:
-    """Cost per frame and memory, short shot against long, in one server. Half of a length's runs come before those
-    of the longer ones and half behind, so that a machine that changes meanwhile changes all lengths alike."""
+_FRAMES_A_ROUND, _RUNS_A_ROUND = 300, 5
+"""Of a length: as many runs as make so many frames, and no more than that."""
+
+
+def flat(size: str, counts: Sequence[int], model: str, rounds: int) -> None:
+    """What each further frame costs from one length of shot to the next, and memory, in one server. Differences of
+    whole runs: what a run's begin and end cost is in both. Lengths take turns, up and down, so that a machine that
+    changes meanwhile changes them all."""
     with (
         tempfile.TemporaryDirectory() as name,
         LocalServer() as server,
@@ -236,18 +248,34 @@ def flat(size: str, counts: Sequence[int], model: str) -> None:
         folder = Path(name)
         shot_on_disk(folder, SIZES[size], max(counts))
         run(folder, 10, client, server, model)
-        half = [count for count in sorted(counts) for _ in range(max(1, _FRAMES_SEEN // count // 2))]
-        runs: dict[int, list[Run]] = {count: [] for count in counts}
-        for count in [*half, *reversed([each for each in half if each < max(counts)])]:
-            runs[count].append(run(folder, count, client, server, model))
+        lengths = sorted(counts)
+        runs: dict[int, list[Run]] = {count: [] for count in lengths}
+        for number in range(rounds):
+            for count in lengths[:: 1 if number % 2 == 0 else -1]:
+                for _ in range(max(1, min(_RUNS_A_ROUND, _FRAMES_A_ROUND // count))):
+                    runs[count].append(run(folder, count, client, server, model))
+        before = 0
         for count, found in runs.items():
-            frames, wall, work = (sum(each) for each in zip(*(one.steady for one in found), strict=True))
+            wall, work = _middle_cost(found)
             inside = statistics.median(sum(each.values()) for one in found for each in stages(one.report))
             memory = ", ".join(f"{who} {peak:.0f} MB" for who, peak in found[-1].memory.items())
+            further = ""
+            if before:
+                shorter_wall, shorter_work = _middle_cost(runs[before])
+                further = (
+                    f"; each further frame after {before}: {(wall - shorter_wall) / (count - before):.4f} s, "
+                    f"processor {(work - shorter_work) / (count - before):.4f} s"
+                )
             print(
-                f"{size}, {count} frames, {len(found)} runs: {wall / frames:.3f} s a frame in the middle, "
-                f"processor {work / frames:.4f} s, server's work {inside:.3f} s (median); peaks: {memory}; {load()}"
+                f"{size}, {count} frames, {len(found)} runs: {wall:.2f} s, processor {work:.2f} s{further}; "
+                f"server's work {inside:.3f} s a frame; peaks: {memory}; {load()}"
             )
+            before = count
+
+
+def _middle_cost(runs: Sequence[Run]) -> tuple[float, float]:
+    """Median wall and processor seconds of whole runs."""
+    return statistics.median(one.wall for one in runs), statistics.median(one.worked for one in runs)
 
 
 def breakdown(sizes: Sequence[str], count: int, model: str) -> None:
@@ -370,14 +398,16 @@ def main() -> None:
     parser.add_argument("--frames", nargs="+", type=int, default=None)
     parser.add_argument("--model", default="auto")
     parser.add_argument("--cpu-workers", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    model, rounds = arguments.model, arguments.rounds
     if arguments.what == "efficiency":
         size, count = (arguments.size or ["hd"])[0], (arguments.frames or [100])[0]
-        efficiency(size, count, arguments.model, arguments.cpu_workers)
+        efficiency(size, count, model, arguments.cpu_workers, rounds)
     elif arguments.what == "flat":
-        flat((arguments.size or ["small"])[0], arguments.frames or [10, 100, 1000], arguments.model)
+        flat((arguments.size or ["small"])[0], arguments.frames or [10, 100, 1000], model, rounds)
     elif arguments.what == "breakdown":
-        breakdown(arguments.size or ["2k", "4k"], (arguments.frames or [3])[0], arguments.model)
+        breakdown(arguments.size or ["2k", "4k"], (arguments.frames or [3])[0], model)
     elif arguments.what == "clean":
         clean_plate()
     else:
