@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from matte_link.messages import NEIGHBOURS
@@ -356,12 +356,20 @@ def inputs_of(frame: ShotFrame) -> list[Path]:
     return [path for path in named if path is not None]
 
 
+def places_beside(shot: Shot) -> dict[str, int]:
+    """How far the numbers of the frames before and after a frame are from its own: 2 where every other frame was
+    shot or rendered. The shot's closest frames say so, whichever of it are wanted."""
+    numbers = sorted(frame.frame for frame in shot.neighbours)
+    rhythm = min((after - before for before, after in pairwise(numbers)), default=1)
+    return {side: step * rhythm for side, step in NEIGHBOURS.items()}
+
+
 def read_by(shot: Shot) -> set[Path]:
     """Every file that the wanted frames are made from, those of the frames beside them too where these are looked
     at (``options.temporal``)."""
     files = {path for frame in shot.frames for path in inputs_of(frame)}
     if shot.options.temporal:
-        beside = {frame.frame + step for frame in shot.frames for step in NEIGHBOURS.values()}
+        beside = {frame.frame + step for frame in shot.frames for step in places_beside(shot).values()}
         others = [frame for frame in shot.neighbours if frame.frame in beside]
         files |= {path for frame in others for path in inputs_of(frame) if path.is_file()}
     return files

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from matte_link.messages import NEIGHBOURS, PICTURES, Matte, Neighbour, Pong, digest_of
+from matte_link.messages import PICTURES, Matte, Neighbour, Pong, digest_of
 from matte_link.options import MatteOptions
 
 from .errors import MatteError
 from .pictures import Pictures, Sent
 from .plate_solve import PlateSolve, facts_of
-from .shot import Shot, ShotFrame
+from .shot import Shot, ShotFrame, places_beside
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class ShotRequests:
         self._model = _model_of(shot.options, server)
         # All that the shot has, whichever part of it is wanted: a part comes out like the whole.
         self._frames = {frame.frame: frame for frame in shot.neighbours}
+        self._beside = places_beside(shot)
 
     def ready(self, frame: ShotFrame) -> Ready:
         """Raises ``OSError`` and ``MatteError`` where the frame's own pictures or solve cannot be had."""
@@ -86,7 +87,7 @@ class ShotRequests:
         """The frames on both sides; none where the shot ends, or where one cannot be read: that frame reports
         it."""
         around = {}
-        for side, step in NEIGHBOURS.items():
+        for side, step in self._beside.items():
             other = self._frames.get(frame.frame + step)
             if other is None:
                 continue

@@ -1,6 +1,6 @@
 """What a shot costs beyond its inference.
 
-    python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto] [--cpu-workers 1]
+    python -m tests.benchmarks.bench_shot efficiency [--size hd] [--frames 100] [--model auto] [--cpu-workers 0]
                                                      [--rounds 3]
     python -m tests.benchmarks.bench_shot flat [--size small] [--frames 10 100 1000] [--rounds 3]
     python -m tests.benchmarks.bench_shot breakdown [--size 2k 4k] [--frames 3]
@@ -9,8 +9,8 @@
 
 ``efficiency``: wall time of a shot, EXR in and out, against what its frames' inference took (the server's stages
 but reading and writing, shared by as many as work at once), and against running that inference alone in this
-process, one frame after another, before and after each of ``--rounds`` runs. A long shot's own server has
-``--cpu-workers 0``.
+process, one frame after another, before and after each of ``--rounds`` runs. ``--cpu-workers 0`` is
+what a long shot's own server has.
 ``flat``: what each further frame costs, in seconds and in the processor's, and resident memory of client, server
 and worker, short against long. ``breakdown``: where a frame's time goes. ``clean``: a clean plate built from a shot
 of known truth. ``video``: known frames through each codec and back. Every figure is printed with the machine's load
@@ -397,7 +397,7 @@ def main() -> None:
     parser.add_argument("--size", nargs="+", choices=SIZES, default=None)
     parser.add_argument("--frames", nargs="+", type=int, default=None)
     parser.add_argument("--model", default="auto")
-    parser.add_argument("--cpu-workers", type=int, default=1)
+    parser.add_argument("--cpu-workers", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     model, rounds = arguments.model, arguments.rounds

@@ -72,6 +72,28 @@ def test_any_cut_and_any_server_gives_the_same_bytes(
     assert results(shot) == {"matte.1004.exr": whole["matte.1004.exr"]}
 
 
+def test_a_shot_on_twos_is_smoothed_like_one_on_ones(
+    make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path
+) -> None:
+    shot = make_shot(3)
+    assert cleanplate(*shot.command(*SMOOTH)) == 0
+    on_ones = [exr.read_image(Path(shot.matte.replace("####", str(frame)))).pixels for frame in shot.frames]
+    for frame in reversed(shot.frames):
+        Path(shot.plate.replace("####", str(frame))).rename(shot.plate.replace("####", str(2 * frame - 1001)))
+    emptied(shot)
+    report = tmp_path / "report.json"
+    # A part of it finds the same neighbours.
+    for part in ("1001-1005x2", "1003"):
+        words = (*SMOOTH, "--overwrite", "--frames", part, "--json", str(report))
+        assert cleanplate(*shot.command(*words)) == 0
+        for frame, pixels in zip((1001, 1003, 1005), on_ones, strict=True):
+            assert np.array_equal(exr.read_image(Path(shot.matte.replace("####", str(frame)))).pixels, pixels)
+    [frame] = json.loads(report.read_text())["frames"]
+    assert None not in frame["diagnostics"]["temporal"].values()
+    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "1005", MatteOptions(temporal=1.0))
+    assert {path.name for path in read_by(planned)} > {"plate.1003.exr", "plate.1005.exr"}
+
+
 def test_smoothing_changes_the_matte_and_off_is_the_default(
     make_shot: MakeShot, cleanplate: Callable[..., int]
 ) -> None:
