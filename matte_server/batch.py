@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +28,7 @@ from matte_link.options import MatteOptions
 from . import exr
 from .core.image import SCENE_LINEAR
 from .errors import MatteError
+from .lanes import Lanes
 from .outputs import Leftovers, MovieReport, comp_stamp, write_comp, write_matte, write_movies
 from .pictures import Pictures
 from .plate_solve import PlateSolve
@@ -95,7 +96,8 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     with Pictures(shot.options) as pictures:
         server = client.ping(client.patience_s)
         solve = PlateSolve(shot, pictures, server.version)
-        runner = _Runner(shot, client, server, listener, _Tools(pictures, solve))
+        lanes = Lanes(shot.frames, _processes(client) if shot.options.temporal else 1)
+        runner = _Runner(shot, client, server, listener, _Tools(pictures, solve, lanes))
         try:
             runner.run()
         except LinkError as error:
@@ -103,10 +105,17 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         return runner.finished()
 
 
+def _processes(client: MatteClient) -> int:
+    """How many matting processes the server has, those that still start included."""
+    found = client.status(client.patience_s).state.get("workers")
+    return len(found) if isinstance(found, list) else 1
+
+
 @dataclass(frozen=True)
 class _Tools:
     pictures: Pictures
     solve: PlateSolve
+    lanes: Lanes
 
 
 @dataclass
@@ -129,10 +138,9 @@ class _Runner:
         self._writing: deque[Future[FrameReport]] = deque()
 
     def run(self) -> None:
-        waiting = iter(self._shot.frames)
         with ThreadPoolExecutor(_READERS, "reader") as readers, ThreadPoolExecutor(_WRITERS, "writer") as writers:
             try:
-                self._loop(waiting, readers, writers)
+                self._loop(readers, writers)
             finally:
                 # What is being written is finished; nothing further is begun.
                 readers.shutdown(wait=False, cancel_futures=True)
@@ -142,11 +150,9 @@ class _Runner:
                     self._client.cancel(request_id)
                 self._save_solve()
 
-    def _loop(
-        self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor, writers: ThreadPoolExecutor
-    ) -> None:
+    def _loop(self, readers: ThreadPoolExecutor, writers: ThreadPoolExecutor) -> None:
         while True:
-            more = self._read_ahead(waiting, readers)
+            more = self._read_ahead(readers)
             self._send()
             self._collect()
             if not (more or self._preparing or self._under_way or self._writing):
@@ -184,10 +190,10 @@ class _Runner:
 
     # -- reading
 
-    def _read_ahead(self, waiting: Iterator[ShotFrame], readers: ThreadPoolExecutor) -> bool:
+    def _read_ahead(self, readers: ThreadPoolExecutor) -> bool:
         """Begins as many frames as there is room for; whether there may be more."""
         while len(self._preparing) < FRAMES_AHEAD and len(self._writing) < FRAMES_BEHIND:
-            frame = next(waiting, None)
+            frame = self._tools.lanes.next()
             if frame is None:
                 return False
             self._preparing.append(readers.submit(self._prepare, frame))
@@ -287,6 +293,7 @@ class _Runner:
         )
 
     def _end(self, report: FrameReport) -> None:
+        self._tools.lanes.close(report.frame)
         self._reports[report.frame] = report
         self._listener(report)
 

@@ -190,8 +190,7 @@ def options_from(arguments: argparse.Namespace) -> MatteOptions:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
-    # One process keeps what smoothing in time needs of the frame before; two would each make it for themselves.
-    frames = sum(len(shot.frames) for shot in shots if not shot.options.temporal)
+    frames = sum(len(shot.frames) for shot in shots)
     with server_for(arguments.server, arguments.keys, _named_folders(shots), frames) as endpoint:
         reports = []
         for number, shot in enumerate(shots, 1):

@@ -21,7 +21,7 @@ import time
 import uuid
 import zlib
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -502,12 +502,23 @@ class Service:
             return
         for worker, state in enumerate(self._pool.states):
             if state.ready and state.job and not state.ahead:
-                waiting = self._queue.upcoming(self._fetches)
-                frame = next((frame for frame in waiting if not frame.ahead), None)
-                if frame is None:
+                waiting = [frame for frame in self._queue.upcoming(self._fetches) if not frame.ahead]
+                if not waiting:
                     return
+                frame = self._beside(self._by_number.get(state.job), waiting) or waiting[0]
                 frame.ahead = True
                 self._pool.read_ahead(worker, frame.job)
+
+    def _beside(self, current: _Frame | None, waiting: Sequence[_Frame]) -> _Frame | None:
+        """Of a shot that is smoothed in time, what is nearest to the frame that a worker computes, where its
+        client's turn is next: the worker already knows one of its neighbours."""
+        if current is None or waiting[0].client != current.client:
+            return None
+        now = current.job.request
+        if not now.options.temporal or waiting[0].job.request.priority == "interactive":
+            return None
+        same = (frame for frame in waiting if frame.client == current.client and frame.job.request.shot == now.shot)
+        return min(same, key=lambda frame: abs(frame.job.request.frame - now.frame), default=None)
 
     def _next(self) -> _Frame | None:
         """The frame whose turn it is; None while one needs the worker to itself, or has to wait for it."""

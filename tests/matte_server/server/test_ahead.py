@@ -100,6 +100,35 @@ def test_a_worker_gets_the_frame_that_it_has_read(desk: Desk) -> None:
     assert begun(desk)[-1] == "c"
 
 
+def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(desk: Desk) -> None:
+    desk.pool.states.append(WorkerState("cpu", ready=True))
+    smooth = MatteOptions(temporal=0.5)
+
+    def asked(frame: int, priority: str = "batch") -> None:
+        request = replace(matte(f"f{frame}"), frame=frame, shot="s", options=smooth, priority=priority)
+        desk.say(BEN if priority == "interactive" else ANNA, request)
+
+    def ended(worker: int) -> None:
+        [job] = [job for job in desk.pool.jobs if job.number == desk.pool.states[worker].job]
+        (desk.spool.folder / job.result).write_bytes(b"exr")
+        desk.pool.states[worker].job = 0
+        list(desk.service.worker_event(Finished(job.number, "", {})))
+
+    for frame in (1, 51, 2, 52, 3, 53, 4, 54):
+        asked(frame)
+    assert begun(desk) == ["f1", "f51"] and ahead(desk) == [(0, "f2"), (1, "f52")]
+    ended(1)
+    assert begun(desk)[2:] == ["f52"] and ahead(desk)[2:] == [(1, "f53")]
+    ended(0)
+    assert begun(desk)[3:] == ["f2"] and ahead(desk)[3:] == [(0, "f3")]
+    # An artist who waits comes before that.
+    asked(7, "interactive")
+    ended(1)
+    assert begun(desk)[4:] == ["f7"]
+    ended(1)
+    assert begun(desk)[5:] == ["f53"] and ahead(desk)[4:] == [(1, "f54")]
+
+
 def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_does_not(desk: Desk) -> None:
     for name in ("good", "killer", "later"):
         desk.say(ANNA, batch(name))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matte_link.client import MatteClient
 from matte_link.options import MatteOptions
 
 from matte_server import cli, exr, video_writer
@@ -70,6 +72,30 @@ def test_any_cut_and_any_server_gives_the_same_bytes(
         words = shot.command(*SMOOTH, "--frames", "1004", "--server", fresh.endpoint.address)
         assert cli.main(words) == 0
     assert results(shot) == {"matte.1004.exr": whole["matte.1004.exr"]}
+
+
+def test_two_processes_make_a_run_each_and_the_same_bytes(
+    make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path
+) -> None:
+    shot = make_shot(16)
+    assert cleanplate(*shot.command(*SMOOTH)) == 0
+    by_one = results(shot)
+    emptied(shot)
+    report = tmp_path / "report.json"
+    with LocalServer(["--device", "cpu", "--cpu-workers", "2"]) as two, MatteClient(two.endpoint) as client:
+        deadline = time.monotonic() + 60
+        while not all(worker["ready"] for worker in client.status().state["workers"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        words = (*SMOOTH, "--server", two.endpoint.address, "--json", str(report))
+        assert cli.main(shot.command(*words)) == 0
+        made = [worker["frames"] for worker in client.status().state["workers"]]
+    assert len(made) == 2 and min(made) >= 4
+    assert results(shot) == by_one
+    # A frame that its process saw before as a neighbour is not asked of the model again. Each run has a first
+    # one, and where the shorter one ends the two meet.
+    stages = [frame["diagnostics"]["seconds"] for frame in json.loads(report.read_text())["frames"]]
+    assert sum("model" in each for each in stages) <= 6
 
 
 def test_a_shot_on_twos_is_smoothed_like_one_on_ones(
