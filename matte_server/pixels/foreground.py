@@ -112,9 +112,11 @@ def _in_cells(plate: Tensor, clean: Tensor, alpha: Tensor) -> tuple[Tensor, Tens
         rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
         seen, own = alpha[..., rows, :], plate[..., rows, :]
         own = torch.addcmul(own, 1.0 - seen, clean[..., rows, :], value=-1.0).clamp_(min=0.0).mul_(seen)
-        pad = (0, right, 0, -(rows.stop - rows.start) % _CELL)
-        light[..., cells, :] = cell_means(nnf.pad(own, pad), _CELL)
-        weight[..., cells, :] = cell_means(nnf.pad(seen * seen, pad), _CELL)
+        counts, below = seen * seen, -(rows.stop - rows.start) % _CELL
+        if right or below:
+            own, counts = (nnf.pad(picture, (0, right, 0, below)) for picture in (own, counts))
+        light[..., cells, :] = cell_means(own, _CELL)
+        weight[..., cells, :] = cell_means(counts, _CELL)
     return light, weight
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -27,25 +26,28 @@ class Recomposition:
 @stripwise
 def recomposition_error(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
     """``|alpha * foreground + (1 - alpha) * clean - plate|``, largest channel: 1 x 1 x H x W."""
-    red, green, blue = torch.lerp(clean, foreground, alpha).sub_(plate).abs_().unbind(1)
+    red, green, blue = _missed(plate, clean, alpha, foreground).abs_().unbind(1)
     return torch.maximum(torch.maximum(red, green), blue)[:, None]
+
+
+def _missed(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
+    return torch.lerp(clean, foreground, alpha).sub_(plate)
 
 
 def recomposition(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tensor) -> Recomposition:
     """The figures of :func:`recomposition_error`, without a picture of it."""
-
-    def parts() -> Iterator[tuple[Tensor, Tensor]]:
-        height, width = alpha.shape[-2:]
-        for rows in strips(height, width, alpha.device):
-            here = [picture[..., rows, :] for picture in (plate, clean, alpha, foreground)]
-            yield recomposition_error(*here), (here[2] > BAND[0]) & (here[2] < BAND[1])
-
-    of_band, largest = [], []
-    for error, band in parts():
-        of_band.append(error[band])
-        largest.append(error.amax())
+    of_band: list[Tensor] = []
+    ends: list[Tensor] = []
+    height, width = alpha.shape[-2:]
+    for rows in strips(height, width, alpha.device):
+        here = [picture[..., rows, :] for picture in (plate, clean, alpha, foreground)]
+        missed = _missed(*here)
+        ends += torch.aminmax(missed)
+        band = (here[2] > BAND[0]) & (here[2] < BAND[1])
+        of_band.append(missed[0][:, band[0, 0]].abs_().amax(0))
     errors = torch.cat(of_band)
     count = len(errors)
     if not count:
-        errors = torch.cat([error.flatten() for error, _ in parts()])
-    return Recomposition(float(errors.median()), float(torch.stack(largest).amax()), count / alpha.numel())
+        errors = recomposition_error(plate, clean, alpha, foreground).flatten()
+    largest = torch.stack(ends).abs_().amax()
+    return Recomposition(float(errors.median()), float(largest), count / alpha.numel())
