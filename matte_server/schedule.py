@@ -13,7 +13,8 @@ from itertools import zip_longest
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Key = bytes
+Client = bytes
+"""A client as the transport names it; nothing is read out of it."""
 BATCH_SHARE = 8
 
 
@@ -21,14 +22,14 @@ class _Round(Generic[Item]):
     """The clients of one priority in the order of their turns, each with its own line."""
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[Key, deque[Item]] = OrderedDict()
+        self._lines: OrderedDict[Client, deque[Item]] = OrderedDict()
         self.size = 0
 
-    def push(self, client: Key, item: Item) -> None:
+    def push(self, client: Client, item: Item) -> None:
         self._lines.setdefault(client, deque()).append(item)
         self.size += 1
 
-    def pop(self, may_go: Callable[[Key], bool]) -> Item | None:
+    def pop(self, may_go: Callable[[Client], bool]) -> Item | None:
         client = next((client for client in self._lines if may_go(client)), None)
         if client is None:
             return None
@@ -39,7 +40,7 @@ class _Round(Generic[Item]):
         self.size -= 1
         return item
 
-    def remove(self, client: Key, item: Item) -> bool:
+    def remove(self, client: Client, item: Item) -> bool:
         line = self._lines.get(client, deque())
         if item not in line:
             return False
@@ -49,19 +50,19 @@ class _Round(Generic[Item]):
             del self._lines[client]
         return True
 
-    def replace(self, client: Key, item: Item, other: Item) -> bool:
+    def replace(self, client: Client, item: Item, other: Item) -> bool:
         line = self._lines.get(client, deque())
         if item not in line:
             return False
         line[line.index(item)] = other
         return True
 
-    def upcoming(self, may_go: Callable[[Key], bool]) -> Iterator[Item]:
+    def upcoming(self, may_go: Callable[[Client], bool]) -> Iterator[Item]:
         lines = [line for client, line in self._lines.items() if may_go(client)]
         for turn in zip_longest(*lines):
             yield from (item for item in turn if item is not None)
 
-    def ahead_of_last(self, client: Key) -> int:
+    def ahead_of_last(self, client: Client) -> int:
         """How many items go before the last one of ``client``."""
         turns = len(self._lines[client])
         ahead = turns - 1
@@ -104,14 +105,14 @@ class FairQueue(Generic[Item]):
         """Batch items waiting."""
         return self._batch.size
 
-    def push(self, client: Key, item: Item, interactive: bool) -> int:
+    def push(self, client: Client, item: Item, interactive: bool) -> int:
         """Queues an item; how many go before it as things stand."""
         (self._interactive if interactive else self._batch).push(client, item)
         if interactive:
             return self._interactive.ahead_of_last(client)
         return self._interactive.size + self._batch.ahead_of_last(client)
 
-    def pop(self, may_go: Callable[[Key], bool] = lambda client: True) -> Item | None:
+    def pop(self, may_go: Callable[[Client], bool] = lambda client: True) -> Item | None:
         """The next item among the clients that ``may_go``, or None."""
         rounds = [self._interactive, self._batch]
         if self._since_batch >= BATCH_SHARE:
@@ -123,16 +124,16 @@ class FairQueue(Generic[Item]):
                 return item
         return None
 
-    def upcoming(self, may_go: Callable[[Key], bool] = lambda client: True) -> Iterator[Item]:
+    def upcoming(self, may_go: Callable[[Client], bool] = lambda client: True) -> Iterator[Item]:
         """The items in the order in which they will go, as things stand; nothing is taken."""
         yield from self._interactive.upcoming(may_go)
         yield from self._batch.upcoming(may_go)
 
-    def exchange(self, client: Key, item: Item, waiting: Item) -> bool:
+    def exchange(self, client: Client, item: Item, waiting: Item) -> bool:
         """Puts an item just popped into the place of another batch item of the same client; whether that was there
         to go instead."""
         return self._batch.replace(client, waiting, item)
 
-    def remove(self, client: Key, item: Item) -> bool:
+    def remove(self, client: Client, item: Item) -> bool:
         """Takes an item out of its line; whether it was there."""
         return self._interactive.remove(client, item) or self._batch.remove(client, item)

@@ -19,13 +19,12 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-import zlib
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 from matte_link.messages import (
@@ -55,14 +54,14 @@ from matte_link.wire import WIRE_VERSION, WireError
 from . import journal
 from .errors import MatteError
 from .failures import Trouble, trouble_of
-from .schedule import FairQueue
+from .resent import Answer, Answers, blobs_of, fingerprint_of
+from .schedule import Client
 from .spool import Spool
 from .store import PictureStore, suffix_of
+from .turns import Frame, Pool, Turns
 from .worker_link import Begun, Failed, Finished, FrameJob, Picture, Said, words_of
 from .workers import Died, WorkerState
 
-Client = bytes
-"""A client as the transport names it; nothing is read out of it."""
 Outgoing = tuple[Client, Message]
 _EMPTY = digest_of(b"")
 _ERRORS_KEPT = 20
@@ -86,52 +85,6 @@ class ServiceLimits:
     replies: int = 64 << 20
     """Finished mattes remembered for clients that ask again."""
     reply_s: float = 60.0
-
-
-class Pool(Protocol):
-    """The workers, as far as the service needs them."""
-
-    states: list[WorkerState]
-    models: tuple[str, ...]
-    weights: Mapping[str, str]
-
-    def idle(self) -> int | None: ...
-
-    def submit(self, worker: int, job: FrameJob) -> None: ...
-
-    def read_ahead(self, worker: int, job: FrameJob) -> None: ...
-
-    def cancel(self, number: int) -> None: ...
-
-
-@dataclass(eq=False)
-class _Frame:
-    """One frame on its way."""
-
-    client: Client
-    job: FrameJob
-    fingerprint: int
-    arrived: float
-    running: bool = False
-    wanted: bool = True
-    """False once cancelled: its worker is only waited for."""
-    alone: bool = False
-    """Ran out of memory once; now it runs while no other frame does."""
-    again: bool = False
-    """Its worker died while it had another frame too, which may be to blame; it is computed once more."""
-    ahead: bool = False
-    """A worker was told to read it ahead of its turn, whatever became of that."""
-
-    @property
-    def id(self) -> str:
-        return self.job.request.id
-
-
-@dataclass(frozen=True)
-class _Answered:
-    reply: MatteReply
-    fingerprint: int
-    at: float
 
 
 @dataclass
@@ -164,19 +117,16 @@ class Service:
         self.counts = _Counts()
         self._pool = pool
         self._spool = spool
-        self._unsent = unsent
         self._clock = clock
         self._started = clock()
         self._store = PictureStore(spool, self.limits.store)
-        self._queue: FairQueue[_Frame] = FairQueue()
-        self._by_number: dict[int, _Frame] = {}
-        self._by_id: dict[tuple[Client, str], _Frame] = {}
-        self._answered: OrderedDict[tuple[Client, str], _Answered] = OrderedDict()
-        self._answered_bytes = 0
+        self._by_number: dict[int, Frame] = {}
+        self._turns = Turns(pool, self._by_number, lambda client: unsent(client) < self.limits.unsent)
+        self._by_id: dict[tuple[Client, str], Frame] = {}
+        self._answers = Answers(self.limits.replies, self.limits.reply_s, clock)
         self._last_number = 0
         self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS_KEPT)
         self._busy_at = self._started
-        self._alone: deque[_Frame] = deque()
 
     # -- messages of clients
 
@@ -227,13 +177,13 @@ class Service:
         return Stored(message.id, message.digest)
 
     def _matte(self, client: Client, request: Matte) -> Iterator[Outgoing]:
-        fingerprint = _fingerprint(request)
-        known = self._by_id.get((client, request.id)) or self._answered.get((client, request.id))
+        fingerprint = fingerprint_of(request)
+        known = self._by_id.get((client, request.id)) or self._answers.get(client, request.id)
         if known and known.fingerprint != fingerprint:
             raise MatteError(
                 "id_reused", f"Request {request.id} was sent before with other content.", "Give each its own id."
             )
-        if isinstance(known, _Answered):
+        if isinstance(known, Answer):
             yield client, known.reply
         elif known and known.wanted:
             yield client, Accepted(request.id)
@@ -242,17 +192,17 @@ class Service:
 
     def _admit(self, client: Client, request: Matte, fingerprint: int) -> Accepted:
         self._check_room(client, request)
-        frame = _Frame(client, self._job(request), fingerprint, self._clock())
+        frame = Frame(client, self._job(request), fingerprint, self._clock())
         self._by_number[frame.job.number] = frame
         self._by_id[client, request.id] = frame
-        position = self._queue.push(client, frame, request.priority == "interactive")
+        position = self._turns.queue.push(client, frame, request.priority == "interactive")
         return Accepted(request.id, position)
 
     def _check_room(self, client: Client, request: Matte) -> None:
         waiting = [frame for frame in self._by_number.values() if frame.wanted]
         mine = sum(frame.client == client for frame in waiting)
         clients = {frame.client for frame in waiting} | {client}
-        size = sum(len(blob) for blob in _blobs(request))
+        size = sum(len(blob) for blob in blobs_of(request))
         if words := self._hopeless():
             raise MatteError("no_worker", words, _NO_WORKER_HINT)
         if mine >= self.limits.frames_per_client or len(waiting) >= self.limits.frames:
@@ -303,15 +253,15 @@ class Service:
             self.counts.cancelled += 1
             yield client, Failure(request_id, "cancelled", "The matte was cancelled.")
 
-    def _abandon(self, frame: _Frame) -> None:
+    def _abandon(self, frame: Frame) -> None:
         if frame.running:
             frame.wanted = False
             del self._by_id[frame.client, frame.id]
             self._pool.cancel(frame.job.number)
         else:
-            if frame in self._alone:
-                self._alone.remove(frame)
-            self._queue.remove(frame.client, frame)
+            if frame in self._turns.alone:
+                self._turns.alone.remove(frame)
+            self._turns.queue.remove(frame.client, frame)
             if frame.ahead:
                 self._pool.cancel(frame.job.number)
             self._forget(frame)
@@ -346,20 +296,20 @@ class Service:
         """Whether a frame that was read ahead may be what killed the worker. It then waits for a turn by itself, so
         that it takes no other one with it a second time. Reading is not what a hung worker waits for."""
         frame = self._by_number.get(died.ahead)
-        if died.code != "worker_died" or frame is None or not self._queue.remove(frame.client, frame):
+        if died.code != "worker_died" or frame is None or not self._turns.queue.remove(frame.client, frame):
             return False
         frame.again = True
-        self._alone.append(frame)
+        self._turns.alone.append(frame)
         return True
 
-    def _lost_with_another(self, frame: _Frame, died: Died) -> Iterator[Outgoing]:
+    def _lost_with_another(self, frame: Frame, died: Died) -> Iterator[Outgoing]:
         """Most often it was the other frame that killed the worker: this one is computed again, once."""
         if frame.again or not frame.wanted:
             yield from self._frame_event(frame, died)
             return
         frame.running, frame.again = False, True
         self._spool.remove_result(frame.job.result)
-        self._alone.append(frame)
+        self._turns.alone.append(frame)
         journal.note("lost with another", logging.WARNING, client=_shown(frame.client), id=frame.id, then="again")
 
     def _hopeless(self) -> str:
@@ -375,7 +325,7 @@ class Service:
             self._abandon(frame)
             yield frame.client, self._failure(frame, trouble)
 
-    def _frame_event(self, frame: _Frame, what: Said | Died) -> Iterator[Outgoing]:
+    def _frame_event(self, frame: Frame, what: Said | Died) -> Iterator[Outgoing]:
         if isinstance(what, Begun) and frame.wanted:
             yield frame.client, Progress(frame.id, what.stage, what.done, what.total)
         elif isinstance(what, Failed) and what.code == "out_of_memory" and frame.wanted and not frame.alone:
@@ -386,7 +336,7 @@ class Service:
             if answer:
                 yield frame.client, answer
 
-    def _answer(self, frame: _Frame, what: Finished | Failed | Died) -> MatteReply | Failure:
+    def _answer(self, frame: Frame, what: Finished | Failed | Died) -> MatteReply | Failure:
         if isinstance(what, Finished):
             try:
                 return self._reply(frame, what)
@@ -400,19 +350,19 @@ class Service:
             trouble = Trouble(what.code, what.message, what.hint)
         return self._failure(frame, trouble)
 
-    def _failure(self, frame: _Frame, trouble: Trouble) -> Failure:
+    def _failure(self, frame: Frame, trouble: Trouble) -> Failure:
         self.counts.failed += 1
         self._note(frame.client, frame.id, trouble, frame.job.request.frame)
         return Failure(frame.id, trouble.code, trouble.message, trouble.hint)
 
-    def _later_alone(self, frame: _Frame) -> Outgoing:
+    def _later_alone(self, frame: Frame) -> Outgoing:
         frame.running, frame.alone = False, True
         self._spool.remove_result(frame.job.result)
-        self._alone.append(frame)
+        self._turns.alone.append(frame)
         journal.note("out of memory", logging.WARNING, client=_shown(frame.client), id=frame.id, then="alone")
         return frame.client, Progress(frame.id, "memory", 0, 1)
 
-    def _reply(self, frame: _Frame, what: Finished) -> MatteReply:
+    def _reply(self, frame: Frame, what: Finished) -> MatteReply:
         data: Blob = b"" if what.output else self._spool.take(self._result(frame))
         request = frame.job.request
         diagnostics = dict(what.diagnostics)
@@ -422,7 +372,7 @@ class Service:
         self.counts.done += 1
         self.counts.bytes_out += len(data)
         self.counts.finished_at.append(self._clock())
-        self._remember(frame, reply)
+        self._answers.keep(frame.client, reply, frame.fingerprint)
         journal.note(
             "done",
             client=_shown(frame.client),
@@ -434,26 +384,16 @@ class Service:
         )
         return reply
 
-    def _remember(self, frame: _Frame, reply: MatteReply) -> None:
-        self._answered[frame.client, frame.id] = _Answered(reply, frame.fingerprint, self._clock())
-        self._answered_bytes += len(reply.data)
-        self._forget_answers()
-
-    def _forget_answers(self) -> None:
-        while self._answered:
-            oldest = next(iter(self._answered.values()))
-            is_old = self._clock() - oldest.at > self.limits.reply_s
-            if not is_old and self._answered_bytes <= self.limits.replies:
-                return
-            self._answered.popitem(last=False)
-            self._answered_bytes -= len(oldest.reply.data)
+    def _dispatch(self) -> Iterator[Outgoing]:
+        for frame in self._turns.begun():
+            yield frame.client, Progress(frame.id, "start", 0, 1)
 
     def tick(self) -> Iterator[Outgoing]:
         """Called now and then: lets go of what has grown old, and starts what had to wait."""
-        self._forget_answers()
+        self._answers.forget()
         yield from self._dispatch()
 
-    def _result(self, frame: _Frame) -> Path:
+    def _result(self, frame: Frame) -> Path:
         path = self._spool.folder / frame.job.result
         self._spool.adopt(path)
         return path
@@ -466,68 +406,12 @@ class Service:
             self._busy_at = self._clock()
         return self._clock() - self._busy_at
 
-    def _forget(self, frame: _Frame) -> None:
+    def _forget(self, frame: Frame) -> None:
         self._release(frame.job.pictures)
         self._spool.remove_result(frame.job.result)
         self._by_number.pop(frame.job.number, None)
         if self._by_id.get((frame.client, frame.id)) is frame:
             del self._by_id[frame.client, frame.id]
-
-    def _fetches(self, client: Client) -> bool:
-        return self._unsent(client) < self.limits.unsent
-
-    def _dispatch(self) -> Iterator[Outgoing]:
-        while (worker := self._pool.idle()) is not None:
-            frame = self._next()
-            if frame is None:
-                break
-            frame = self._read_already(worker, frame)
-            frame.running = True
-            self._pool.submit(worker, frame.job)
-            yield frame.client, Progress(frame.id, "start", 0, 1)
-        self._read_ahead()
-
-    def _read_already(self, worker: int, frame: _Frame) -> _Frame:
-        """The batch frame that this worker read ahead, where it may as well go instead of its client's next one."""
-        mine = self._by_number.get(self._pool.states[worker].ahead)
-        is_own = frame.again or frame.alone or frame.job.request.priority == "interactive"
-        if mine is None or mine is frame or is_own or mine.client != frame.client:
-            return frame
-        return mine if self._queue.exchange(frame.client, frame, mine) else frame
-
-    def _read_ahead(self) -> None:
-        """Lets each worker that computes a frame read one that will probably be next."""
-        running = (frame for frame in self._by_number.values() if frame.running)
-        if self._alone or any(frame.alone or frame.again for frame in running):
-            return
-        for worker, state in enumerate(self._pool.states):
-            if state.ready and state.job and not state.ahead:
-                waiting = [frame for frame in self._queue.upcoming(self._fetches) if not frame.ahead]
-                if not waiting:
-                    return
-                frame = self._beside(self._by_number.get(state.job), waiting) or waiting[0]
-                frame.ahead = True
-                self._pool.read_ahead(worker, frame.job)
-
-    def _beside(self, current: _Frame | None, waiting: Sequence[_Frame]) -> _Frame | None:
-        """Of a shot that is smoothed in time, what is nearest to the frame that a worker computes, where its
-        client's turn is next: the worker already knows one of its neighbours."""
-        if current is None or waiting[0].client != current.client:
-            return None
-        now = current.job.request
-        if not now.options.temporal or waiting[0].job.request.priority == "interactive":
-            return None
-        same = (frame for frame in waiting if frame.client == current.client and frame.job.request.shot == now.shot)
-        return min(same, key=lambda frame: abs(frame.job.request.frame - now.frame), default=None)
-
-    def _next(self) -> _Frame | None:
-        """The frame whose turn it is; None while one needs the worker to itself, or has to wait for it."""
-        running = [frame for frame in self._by_number.values() if frame.running]
-        if any(frame.alone or frame.again for frame in running) or (self._alone and running):
-            return None
-        return self._alone.popleft() if self._alone else self._queue.pop(self._fetches)
-
-    # -- what the server says of itself
 
     def _note(
         self,
@@ -550,7 +434,7 @@ class Service:
             "version": self.version,
             "instance": self.instance,
             "uptime_s": round(now - self._started, 1),
-            "queue": {"interactive": self._queue.interactive, "batch": self._queue.batch},
+            "queue": {"interactive": self._turns.queue.interactive, "batch": self._turns.queue.batch},
             "running": sum(frame.running for frame in frames),
             "clients": len({frame.client for frame in frames if frame.wanted}),
             "frames": {
@@ -606,20 +490,3 @@ def _death(died: Died) -> Trouble:
         f"The process that computed this frame died and was replaced. {died.reason}",
         "Try the frame again; where it dies again, the picture or the machine's memory is the cause.",
     )
-
-
-def _blobs(request: Matte) -> list[Blob]:
-    return [source.data for source in sources_of(request).values() if isinstance(source, Inline)]
-
-
-def _fingerprint(request: Matte) -> int:
-    """Tells a request that is sent again from another one under the same id. Not a secret, so a checksum."""
-    value = 0
-    for blob in _blobs(request):
-        value = zlib.crc32(blob, value)
-    # Inline pictures stand for themselves above; here only that they are there.
-    named = {role: None if isinstance(one, Inline) else one for role, one in sources_of(request).items()}
-    alignments = [dict(each.alignment) for each in (request, request.before, request.after) if each is not None]
-    words = (request.frame, named, request.options.to_dict(), request.output, request.plate_layer)
-    more = (request.clean_layer, request.view, dict(request.hints), request.priority, alignments)
-    return zlib.crc32(repr((words, more)).encode(), value)

@@ -15,7 +15,8 @@ from typing import Any, cast
 import zmq
 from matte_link.wire import DEFAULT_LIMITS, Limits, WireError, decode, encode
 
-from .service import Client, Outgoing, Service
+from .schedule import Client
+from .service import Outgoing, Service
 from .workers import WorkerEvent, WorkerPool
 
 _TICK_MS = 1000

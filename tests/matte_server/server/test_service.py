@@ -23,7 +23,8 @@ from matte_link.messages import (
     digest_of,
 )
 
-from matte_server.service import Client, Service, ServiceLimits
+from matte_server.schedule import Client
+from matte_server.service import Service, ServiceLimits
 from matte_server.spool import Spool
 from matte_server.worker_link import Begun, Computed, Failed, Finished, FrameJob, decode_job, encode_job
 from matte_server.workers import Died, WorkerState
