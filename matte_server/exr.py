@@ -28,61 +28,11 @@ from .half import to_float, to_half
 
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
-UNPREMULTIPLIED = "cleanplate:unpremultiplied"
-"""Marks an EXR whose colour is not multiplied by its alpha, which the format itself cannot say."""
 COVERAGE_LAYER = "coverage"
 """Where a clean plate that was built from its shot says how far it is known: 0 where it is not."""
 CHROMA = luma_chroma.CHANNELS
-# Attributes that say how a file was stored, not what it shows: the writer makes its own.
-_STRUCTURAL = frozenset(
-    (
-        UNPREMULTIPLIED,
-        "compression",
-        "PixelAspectRatio",
-        "channels",
-        "dataWindow",
-        "displayWindow",
-        "lineOrder",
-        "pixelAspectRatio",
-        "chunkCount",
-        "tiles",
-        "name",
-        "type",
-        "version",
-        # Promises a container of ACES: half floats, uncompressed, AP0.
-        "acesImageContainerFlag",
-        "view",
-        "multiView",
-        "textureformat",
-        "BitsPerSample",
-        "Orientation",
-        "planarconfig",
-    )
-)
 # What of a file's attributes says which space its colour is in.
 _COLOUR_TAGS = ("chromaticities", "colorInteropID")
-_STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
-
-
-# EXR types that OpenImageIO reads and writes without loss; a preview would show the wrong picture.
-_CARRIED = frozenset(
-    (
-        "string",
-        "int",
-        "float",
-        "v2f",
-        "v3f",
-        "v2i",
-        "v3i",
-        "m33f",
-        "m44f",
-        "timecode",
-        "keycode",
-        "rational",
-        "chromaticities",
-        "preview",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -208,7 +158,7 @@ def _from_luma_chroma(path: Path, label: str, limits: Limits) -> Image:
     kept = {
         name: Attribute(kind, value)
         for name, (kind, value) in found.attributes.items()
-        if not _structural(name)
+        if not exr_header.structural(name)
     }
     channels = ("R", "G", "B", "A")[: found.pixels.shape[2]]
     return Image(
@@ -310,7 +260,7 @@ def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tu
         told = spec.getattribute("colorInteropID"), space_of_primaries(spec.getattribute("chromaticities"))
         tag = next((str(space) for space in told if space), tag)
     associated = not (
-        spec.get_int_attribute("oiio:UnassociatedAlpha", 0) or spec.get_int_attribute(UNPREMULTIPLIED, 0)
+        spec.get_int_attribute("oiio:UnassociatedAlpha", 0) or spec.get_int_attribute(exr_header.UNPREMULTIPLIED, 0)
     )
     return Image(
         pixels=pixels,
@@ -329,7 +279,7 @@ def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
     for entry in spec.extra_attribs:
         # Some cameras write Latin-1, which cannot be carried through Python: only that text is left behind.
         with contextlib.suppress(UnicodeError):
-            if not _structural(entry.name):
+            if not exr_header.structural(entry.name):
                 f"{entry.name} {entry.value}".encode()
                 kept[entry.name] = Attribute(str(entry.type), entry.value)
     return kept
@@ -341,11 +291,8 @@ def _raw_attributes(path: Path, part: int) -> dict[str, object]:
         found = exr_header.parts(file.read(exr_header.HEADER_LIMIT))
     if part >= len(found):
         return {}
-    return {n: v for n, v in found[part].items() if v.type not in _CARRIED and not _structural(n)}
-
-
-def _structural(name: str) -> bool:
-    return name in _STRUCTURAL or name.startswith(_STRUCTURAL_FAMILIES)
+    lost = ((name, value) for name, value in found[part].items() if value.type not in exr_header.CARRIED)
+    return {name: value for name, value in lost if not exr_header.structural(name)}
 
 
 def retagged(image: Image, written_for: str) -> Image:
@@ -503,7 +450,7 @@ def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
         if isinstance(attribute, Attribute):
             spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
     if "A" in image.channels and not image.premultiplied:
-        spec.attribute(UNPREMULTIPLIED, 1)
+        spec.attribute(exr_header.UNPREMULTIPLIED, 1)
     if "DateTime" not in image.metadata:
         # OpenImageIO would write the time of writing as the time of capture; the same result has the same bytes.
         spec.attribute("DateTime", "")

@@ -1,5 +1,5 @@
 """An EXR's header byte by byte, for the attributes that OpenImageIO does not carry: vendors' own types, doubles,
-boxes, lists of texts. They are passed on as the bytes they came as.
+boxes, lists of texts. They are passed on as the bytes they came as. And which attributes are passed on at all.
 
 The layout is the one of "OpenEXR File Layout": magic, version and flags, one list of (name, type, size, value)
 per part, each ended by an empty name, then the table of offsets.
@@ -17,6 +17,54 @@ MULTI_PART, LONG_NAMES = 0x1000, 0x400
 _SHORT_NAME = 31
 HEADER_LIMIT = 1 << 20
 """More of a file is not searched for its headers."""
+UNPREMULTIPLIED = "cleanplate:unpremultiplied"
+"""Marks an EXR whose colour is not multiplied by its alpha, which the format itself cannot say."""
+# Attributes that say how a file was stored, not what it shows: the writer makes its own.
+_STRUCTURAL = frozenset(
+    (
+        UNPREMULTIPLIED,
+        "compression",
+        "PixelAspectRatio",
+        "channels",
+        "dataWindow",
+        "displayWindow",
+        "lineOrder",
+        "pixelAspectRatio",
+        "chunkCount",
+        "tiles",
+        "name",
+        "type",
+        "version",
+        # Promises a container of ACES: half floats, uncompressed, AP0.
+        "acesImageContainerFlag",
+        "view",
+        "multiView",
+        "textureformat",
+        "BitsPerSample",
+        "Orientation",
+        "planarconfig",
+    )
+)
+_STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
+# EXR types that OpenImageIO reads and writes without loss; a preview would show the wrong picture.
+CARRIED = frozenset(
+    (
+        "string",
+        "int",
+        "float",
+        "v2f",
+        "v3f",
+        "v2i",
+        "v3i",
+        "m33f",
+        "m44f",
+        "timecode",
+        "keycode",
+        "rational",
+        "chromaticities",
+        "preview",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +73,11 @@ class RawAttribute:
 
     type: str
     data: bytes
+
+
+def structural(name: str) -> bool:
+    """Whether an attribute says how a file is stored."""
+    return name in _STRUCTURAL or name.startswith(_STRUCTURAL_FAMILIES)
 
 
 def parts(head: bytes) -> list[dict[str, RawAttribute]]:

@@ -7,21 +7,16 @@ and in a terminal. :func:`cases` is the list; :mod:`matte.selftest` runs it.
 
 from __future__ import annotations
 
-import contextlib
-import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import bake, callbacks, contract_in_time, host, manifest, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, cancelling_at, expect, rendered
+from . import bake, callbacks, contract_failing, contract_in_time, host, manifest, plain_exr, run, spec
+from .bench import SIZE, Bench, Case, Wait, expect, rendered
 from .plain_exr import Plain
 
 CASES: list[Case] = []
 WINDOW_ONLY: list[Case] = []
 TERMINAL_ONLY: list[Case] = []
-_PATIENCE_S = 6.0
-# Longer than the two seconds after which the client asks a silent server whether it is still there.
 
 
 def _case(case: Case) -> Case:
@@ -41,16 +36,13 @@ def _in_terminal(case: Case) -> Case:
 
 def cases(window: bool) -> list[Case]:
     """The cases for a host with or without a window."""
-    return [*CASES, *contract_in_time.CASES, *(WINDOW_ONLY if window else TERMINAL_ONLY)]
-
-
-@contextlib.contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    before, run.PATIENCE_S = run.PATIENCE_S, seconds
-    try:
-        yield
-    finally:
-        run.PATIENCE_S = before
+    window_only = [*contract_failing.WINDOW_ONLY, *WINDOW_ONLY]
+    return [
+        *CASES,
+        *contract_failing.CASES,
+        *contract_in_time.CASES,
+        *(window_only if window else TERMINAL_ONLY),
+    ]
 
 
 # -- making mattes
@@ -231,190 +223,6 @@ def two_nodes_at_once(bench: Bench) -> Iterator[Wait]:
     expect(Path(bench.shown(first)).parents[1] != Path(bench.shown(second)).parents[1], "both share a folder")
     bench.expect_tidy(first)
     bench.expect_tidy(second)
-
-
-# -- stopping
-
-
-@_case
-def cancel_while_rendering(bench: Bench) -> Iterator[Wait]:
-    """Cancel at the third plate: nothing was sent, nothing is left, nothing is shown."""
-    node = bench.node(bench.shot(range(1, 6)), 1, 5)
-    with cancelling_at(3):
-        host.press(node, "process_range")
-        yield bench.idle(node)
-    expect("ancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
-    expect(bench.shown(node) == spec.NOT_PROCESSED, "something is shown")
-    expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")
-    bench.expect_tidy(node)
-
-
-@_in_window
-def cancel_while_the_server_works(bench: Bench) -> Iterator[Wait]:
-    """Cancel after the first result: it stays, the rest is not made, and the node is free within two seconds."""
-    node = bench.node(bench.shot(range(1, 8)), 1, 7)
-    host.press(node, "process_range")
-    yield lambda: "matte.%V" in bench.shown(node)
-    host.press(node, "cancel")
-    pressed = time.monotonic()
-    yield bench.idle(node)
-    seconds = time.monotonic() - pressed
-    count = len(bench.results(node))
-    expect(1 <= count < 7, f"{count} of 7 results are there")
-    expect("cancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
-    # Two frames may be in the worker's hands, each of which ends within its stage.
-    expect(seconds < 2.0, f"it took {seconds:.1f} s")
-    bench.expect_tidy(node)
-    host.press(node, "process_range")
-    yield bench.idle(node)
-    expect(len(bench.results(node)) == 7, "the rest was not made afterwards")
-
-
-@_in_window
-def the_node_is_deleted_meanwhile(bench: Bench) -> Iterator[Wait]:
-    """A node that is deleted in the middle of its work takes nothing with it."""
-    node = bench.node(bench.shot(range(1, 5)), 1, 4)
-    host.press(node, "process_range")
-    yield lambda: "matte.%V" in bench.shown(node)
-    host.remove(node)
-    yield lambda: not run.all_running()
-
-
-@_case
-def no_server(bench: Bench) -> Iterator[Wait]:
-    """Without a server the button says so before anything is rendered."""
-    node = bench.node(bench.shot((1,)), 1, 1, server="tcp://127.0.0.1:9")
-    started = time.monotonic()
-    host.press(node, "process_frame")
-    yield bench.idle(node)
-    expect("No matting server answers at tcp://127.0.0.1:9" in bench.status(node), bench.status(node))
-    # Two seconds of patience, and what it takes to look at the script before.
-    expect(time.monotonic() - started < 4.0, "it took too long to say so")
-    expect(not list(bench.folder.rglob("*.%V*")) and not list(bench.folder.rglob(".plates*")), "plates were made")
-    bench.expect_tidy(node)
-
-
-@_in_window
-def the_server_dies(bench: Bench) -> Iterator[Wait]:
-    """Killed in the middle of a range: what was finished stays, the sentence arrives, and a new server goes on."""
-    node = bench.node(bench.shot(range(1, 8)), 1, 7)
-    with _patience(_PATIENCE_S):
-        host.press(node, "process_range")
-        yield lambda: "matte.%V" in bench.shown(node)
-        bench.server.kill()
-        yield bench.idle(node)
-    count = len(bench.results(node))
-    expect(1 <= count < 7, f"{count} of 7 results are there")
-    expect("No matting server answers" in bench.status(node), f"the status is {bench.status(node)!r}")
-    bench.expect_tidy(node)
-    times = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
-    bench.server.start(bench.server.address)
-    host.press(node, "process_range")
-    yield bench.idle(node)
-    expect(len(bench.results(node)) == 7, f"afterwards {len(bench.results(node))} of 7 are there")
-    again = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
-    expect(all(again[name] == moment for name, moment in times.items()), "finished frames were made again")
-
-
-# -- what the artist must hear
-
-
-@_case
-def nothing_connected(bench: Bench) -> Iterator[Wait]:
-    """A node without its plates says which one is missing."""
-    shot = bench.shot((1,))
-    node = bench.node_on(bench.read(shot / "plate.%04d.exr", 1, 1), None)
-    host.press(node, "process_frame")
-    yield bench.idle(node)
-    expect(bench.status(node).startswith("Nothing is connected to clean."), bench.status(node))
-    host.connect(node, 0, None)
-    host.press(node, "process_range")
-    yield bench.idle(node)
-    expect(bench.status(node).startswith("Nothing is connected to src."), bench.status(node))
-
-
-@_case
-def an_unsaved_script(bench: Bench) -> Iterator[Wait]:
-    """Results lie beside the script, so there must be one."""
-    shot = bench.shot((1,))
-    src, clean = bench.read(shot / "plate.%04d.exr", 1, 1), bench.read(shot / "clean.exr", 1, 1)
-    node = host.paste(spec.node_text())
-    assert node is not None
-    host.connect(node, 0, src)
-    host.connect(node, 1, clean)
-    host.press(node, "process_frame")
-    yield bench.idle(node)
-    expect(bench.status(node).startswith("The script has no name yet."), bench.status(node))
-
-
-@_case
-def a_missing_plate(bench: Bench) -> Iterator[Wait]:
-    """A frame that is not on disk stops the range with its name, before anything is sent."""
-    shot = bench.shot((1, 2, 4))
-    node = bench.node(shot, 1, 4)
-    host.press(node, "process_range")
-    yield bench.idle(node)
-    expect("plate.0003.exr" in bench.status(node), f"the status is {bench.status(node)!r}")
-    expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")
-    bench.expect_tidy(node)
-
-
-@_case
-def a_bad_frame_and_retry(bench: Bench) -> Iterator[Wait]:
-    """One frame that the server refuses fails with the server's sentence; Retry makes it once it is repaired."""
-    shot = bench.shot(range(1, 4))
-    good = (shot / "plate.0002.exr").read_bytes()
-    plate = plain_exr.read(shot / "plate.0002.exr")
-    rows = [list(row) for row in plate.rows]
-    rows[5][5] = (math.nan, 0.0, 0.0)
-    plain_exr.write(shot / "plate.0002.exr", Plain(plate.channels, rows, plate.data, plate.display))
-    node = bench.node(shot, 1, 3)
-    host.press(node, "process_range")
-    yield bench.idle(node)
-    expect("Frame 2: The plate has 1 values that are NaN" in bench.status(node), bench.status(node))
-    expect(len(bench.results(node)) == 2, "the other frames are missing")
-    (shot / "plate.0002.exr").write_bytes(good)
-    host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
-    host.press(node, "retry")
-    yield bench.idle(node)
-    expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")
-    expect(len(bench.results(node)) == 3, "the frame is still missing")
-
-
-@_case
-def a_misaligned_clean_plate(bench: Bench) -> Iterator[Wait]:
-    """A clean plate shot from another place is aligned, and what it leaves open arrives with its figures."""
-    width, height, moved = 240, 160, 60
-    wall = bench.clean(size=(width + moved, height))
-    window = (0, 0, width, height)
-    shot = bench.shot((1,), clean=Plain(wall.channels, [row[:width] for row in wall.rows], window, window))
-    plain_exr.write(shot / "clean.exr", Plain(wall.channels, [row[moved:] for row in wall.rows], window, window))
-    node = bench.node(shot, 1, 1, align="auto")
-    host.press(node, "process_frame")
-    yield bench.idle(node)
-    status = bench.status(node)
-    # 180 of 240 columns are seen by both.
-    expect("Frame 1: The clean plate covers only 75% of the plate." in status, f"the status is {status!r}")
-
-
-@_case
-def a_bad_setting(bench: Bench) -> Iterator[Wait]:
-    """Settings that exclude each other are refused in words."""
-    node = bench.node(bench.shot((1,)), 1, 1, black_point=0.8, white_point=0.5)
-    host.press(node, "process_frame")
-    yield bench.idle(node)
-    expect("black_point must lie below white_point" in bench.status(node), bench.status(node))
-
-
-@_case
-def a_folder_that_cannot_be_made(bench: Bench) -> Iterator[Wait]:
-    """A results folder that is a file is refused before anything is rendered."""
-    (bench.folder / "taken").write_text("", encoding="utf-8")
-    node = bench.node(bench.shot((1,)), 1, 1, cache_dir=(bench.folder / "taken").as_posix())
-    host.press(node, "process_frame")
-    yield bench.idle(node)
-    expect("cannot be made" in bench.status(node), bench.status(node))
-    bench.expect_tidy(node)
 
 
 # -- staleness, undo, saving

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from matte import contract
+from matte import contract, contract_failing
 from matte.bench import Case, Server
 from matte.selftest import Runner
 from nuke._state import State
@@ -37,9 +37,9 @@ TERMINAL = [
     contract.one_frame,
     contract.a_range,
     contract.two_views,
-    contract.cancel_while_rendering,
-    contract.no_server,
-    contract.a_bad_frame_and_retry,
+    contract_failing.cancel_while_rendering,
+    contract_failing.no_server,
+    contract_failing.a_bad_frame_and_retry,
     contract.save_and_reopen,
     contract.the_guard,
     *contract.TERMINAL_ONLY,
