@@ -1,6 +1,6 @@
 """Kills a shot's run at random moments and resumes it: the output must equal an undisturbed run's, byte for byte.
 
-    python -m tests.benchmarks.bench_resume [--times 20] [--frames 6]
+    python -m tests.benchmarks.bench_resume [--times 20] [--frames 60]
 
 The client is killed with SIGKILL while one server goes on; then the same command runs to its end. Prints one line
 a time: when it was killed, how many frames were there, and whether all files are equal. Exit code 1 where any is
@@ -31,7 +31,7 @@ def main() -> int:
     """Runs it; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
