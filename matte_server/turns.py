@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,21 +97,23 @@ class Turns:
             return
         for worker, state in enumerate(self._pool.states):
             if state.ready and state.job and not state.ahead:
-                waiting = [frame for frame in self.queue.upcoming(self._fetches) if not frame.ahead]
-                if not waiting:
+                waiting = (frame for frame in self.queue.upcoming(self._fetches) if not frame.ahead)
+                first = next(waiting, None)
+                if first is None:
                     return
-                frame = _beside(self._frames.get(state.job), waiting) or waiting[0]
+                frame = _beside(self._frames.get(state.job), first, waiting)
                 frame.ahead = True
                 self._pool.read_ahead(worker, frame.job)
 
 
-def _beside(current: Frame | None, waiting: Sequence[Frame]) -> Frame | None:
-    """Of a shot that is smoothed in time, what is nearest to the frame that a worker computes, where its client's
-    turn is next: the worker already knows one of its neighbours."""
-    if current is None or waiting[0].client != current.client:
-        return None
+def _beside(current: Frame | None, first: Frame, others: Iterable[Frame]) -> Frame:
+    """Of a shot that is smoothed in time, what is nearest to the ``current`` frame of a worker, where its client's
+    turn is next: the worker already knows one of its neighbours. Else the ``first``."""
+    if current is None or first.client != current.client:
+        return first
     now = current.job.request
-    if not now.options.temporal or waiting[0].job.request.priority == "interactive":
-        return None
-    same = (frame for frame in waiting if frame.client == current.client and frame.job.request.shot == now.shot)
-    return min(same, key=lambda frame: abs(frame.job.request.frame - now.frame), default=None)
+    if not now.options.temporal or first.job.request.priority == "interactive":
+        return first
+    waiting = (frame for frame in (first, *others) if frame.client == current.client)
+    same = (frame for frame in waiting if frame.job.request.shot == now.shot)
+    return min(same, key=lambda frame: abs(frame.job.request.frame - now.frame), default=first)

@@ -20,6 +20,16 @@ Case = Callable[["Bench"], Iterator[Wait]]
 SIZE = (96, 72)
 
 
+def listed_in(cases: list[Case]) -> Callable[[Case], Case]:
+    """A decorator that puts a case into a list."""
+
+    def note(case: Case) -> Case:
+        cases.append(case)
+        return case
+
+    return note
+
+
 class Failed(AssertionError):
     """A case's expectation that does not hold."""
 

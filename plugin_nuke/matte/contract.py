@@ -11,27 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import bake, callbacks, contract_failing, contract_in_time, host, manifest, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, expect, rendered
+from .bench import SIZE, Bench, Case, Wait, expect, listed_in, rendered
 from .plain_exr import Plain
 
 CASES: list[Case] = []
+_case = listed_in(CASES)
 WINDOW_ONLY: list[Case] = []
+_in_window = listed_in(WINDOW_ONLY)
 TERMINAL_ONLY: list[Case] = []
-
-
-def _case(case: Case) -> Case:
-    CASES.append(case)
-    return case
-
-
-def _in_window(case: Case) -> Case:
-    WINDOW_ONLY.append(case)
-    return case
-
-
-def _in_terminal(case: Case) -> Case:
-    TERMINAL_ONLY.append(case)
-    return case
+_in_terminal = listed_in(TERMINAL_ONLY)
 
 
 def cases(window: bool) -> list[Case]:

@@ -8,23 +8,15 @@ import time
 from collections.abc import Iterator
 
 from . import host, plain_exr, run, spec
-from .bench import Bench, Case, Wait, cancelling_at, expect
+from .bench import Bench, Case, Wait, cancelling_at, expect, listed_in
 from .plain_exr import Plain
 
 CASES: list[Case] = []
+_case = listed_in(CASES)
 WINDOW_ONLY: list[Case] = []
+_in_window = listed_in(WINDOW_ONLY)
 # Longer than the two seconds after which the client asks a silent server whether it is still there.
 _PATIENCE_S = 6.0
-
-
-def _case(case: Case) -> Case:
-    CASES.append(case)
-    return case
-
-
-def _in_window(case: Case) -> Case:
-    WINDOW_ONLY.append(case)
-    return case
 
 
 @contextlib.contextmanager

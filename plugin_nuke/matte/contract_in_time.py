@@ -8,17 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import host, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, cancelling_at, expect, rendered
+from .bench import SIZE, Bench, Case, Wait, cancelling_at, expect, listed_in, rendered
 from .plain_exr import Plain, Row
 
 CASES: list[Case] = []
+_case = listed_in(CASES)
 _FIRST, _LAST = 1, 5
 _RADIUS, _EDGE = 18.0, 8.0
-
-
-def _case(case: Case) -> Case:
-    CASES.append(case)
-    return case
 
 
 def _from_middle(x: int, y: int) -> float:

@@ -37,6 +37,7 @@ from matte_server.local import LocalServer
 from matte_server.machine import workers_without_gpu
 from matte_server.matte_cli import server_for
 from matte_server.spool import default_parent
+from tests.matte_server.workers_ready import until_ready
 
 from .conftest import Pictures, make_pictures
 
@@ -342,10 +343,8 @@ def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
     options = MatteOptions(model="cleanplate", bit_depth="float")
     alone = exr.read_image(bytes(client.matte(request_for(options=options)).data)).pixels
     with server_for("", frames=30) as endpoint, MatteClient(endpoint) as shared:
-        count, deadline = workers_without_gpu(), time.monotonic() + 60
-        while not _ready(shared, count):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        count = workers_without_gpu()
+        until_ready(shared, count)
         for number in range(4 * count):
             shared.submit(request_for(id=f"f{number}", options=options))
         answers = [shared.receive(60) for _ in range(4 * count)]
@@ -353,10 +352,6 @@ def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
     for answer in answers:
         assert isinstance(answer, MatteReply)
         np.testing.assert_array_equal(exr.read_image(bytes(answer.data)).pixels, alone)
-
-
-def _ready(client: MatteClient, count: int) -> bool:
-    return [worker["ready"] for worker in client.status().state["workers"]] == [True] * count
 
 
 def test_a_killed_server_leaves_nothing_running_and_the_next_one_cleans_up(request_for: Make) -> None:

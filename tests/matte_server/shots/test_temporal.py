@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +20,7 @@ from matte_server.local import LocalServer
 from matte_server.outputs import SCREEN
 from matte_server.shot import Sources, plan_shot, read_by
 from matte_server.video_writer import MovieSettings, VideoWriter
+from tests.matte_server.workers_ready import until_ready
 
 from .conftest import ShotFiles, plate_of, save, wall
 
@@ -83,10 +83,7 @@ def test_two_processes_make_a_run_each_and_the_same_bytes(
     emptied(shot)
     report = tmp_path / "report.json"
     with LocalServer(["--device", "cpu", "--cpu-workers", "2"]) as two, MatteClient(two.endpoint) as client:
-        deadline = time.monotonic() + 60
-        while not all(worker["ready"] for worker in client.status().state["workers"]):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until_ready(client, 2)
         words = (*SMOOTH, "--server", two.endpoint.address, "--json", str(report))
         assert cli.main(shot.command(*words)) == 0
         made = [worker["frames"] for worker in client.status().state["workers"]]
