@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 
-from . import exr_header, exr_writer, luma_chroma
+from . import exr_header, exr_planes, luma_chroma
 from .colour import default_space, primaries_of, space_of_primaries
 from .core.image import Float32, Image
 from .core.window import Window
@@ -68,7 +68,7 @@ def use_threads(count: int) -> None:
     oiio.attribute("threads", count)
     # OpenEXR has pools of its own: OpenImageIO's, as large as the machine where nobody says otherwise, and ours.
     oiio.attribute("exr_threads", count)
-    exr_writer.use_threads(count)
+    exr_planes.use_threads(count)
 
 
 def known_formats() -> tuple[str, ...]:
@@ -83,6 +83,7 @@ def read_image(
     layer: str = "",
     view: str = "",
     limits: Limits = DEFAULT_LIMITS,
+    by_planes: bool = False,
 ) -> Image:
     """The picture in ``source``: R, G, B and, where the file has it, A; float32, unclamped.
 
@@ -90,16 +91,17 @@ def read_image(
     part or channels of one eye. ``colourspace`` is the rule of :func:`colour.default_space`, which callers
     may replace. EXR colour with alpha counts as premultiplied. Raises ``MatteError`` with the codes
     missing_file, unreadable, deep, too_large, no_colour, no_layer, no_view; ``name`` is what they call the picture,
-    where that is not its path.
+    where that is not its path. ``by_planes`` is quicker with EXRs, but the library prints what is wrong with a
+    damaged one: for a process whose standard output is a log.
     """
     if isinstance(source, Path):
         if not source.exists():
             raise MatteError("missing_file", f"{name or source} does not exist.")
-        return _read_file(source, name or str(source), layer, view, limits)
+        return _read_file(source, name or str(source), layer, view, limits, by_planes)
     label = name or "the picture"
     with _spool(Path(name).suffix or ".exr") as path:
         path.write_bytes(source)
-        return _read_file(path, label, layer, view, limits)
+        return _read_file(path, label, layer, view, limits, by_planes)
 
 
 @contextlib.contextmanager
@@ -112,15 +114,15 @@ def _spool(suffix: str) -> Iterator[Path]:
         yield Path(temporary) / f"picture{safe}"
 
 
-def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits) -> Image:
+def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits, by_planes: bool) -> Image:
     try:
-        return _decoded(path, label, layer, view, limits)
+        return _decoded(path, label, layer, view, limits, by_planes)
     except (UnicodeDecodeError, RuntimeError):
         # What OpenImageIO's Python raises on names that are no UTF-8 and on attributes of impossible types.
         raise _unreadable(path, label, "its header is damaged") from None
 
 
-def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits) -> Image:
+def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits, by_planes: bool) -> Image:
     hints = oiio.ImageSpec()
     # Colour is wanted as it is stored: OpenImageIO would multiply PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
@@ -136,7 +138,9 @@ def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits) -> I
         subimage, indices, channels = _find_part(reader, label, layer, view)
         spec = reader.spec(subimage)
         _check_size(spec, label, limits)
-        chosen = _read_channels(reader, subimage, indices)
+        chosen = _read_planes(path, reader, indices) if by_planes else None
+        if chosen is None:
+            chosen = _read_channels(reader, subimage, indices)
         if chosen is None or reader.has_error:
             raise _unreadable(path, label, reader.geterror())
         image = _image(spec, reader.format_name(), chosen, channels)
@@ -173,8 +177,18 @@ def _from_luma_chroma(path: Path, label: str, limits: Limits) -> Image:
     )
 
 
+def _read_planes(path: Path, reader: oiio.ImageInput, indices: Sequence[int]) -> Float32 | None:
+    """The wanted channels where an EXR of a single part, in lines, holds hardly any others; else None."""
+    if reader.format_name() != "openexr" or reader.seek_subimage(1, 0):
+        return None
+    spec = reader.spec(0)
+    if spec.tile_width or spec.nchannels > 2 * len(indices):
+        return None
+    return exr_planes.read(path, [spec.channelnames[index] for index in indices])
+
+
 def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int]) -> Float32 | None:
-    """The wanted channels only: whatever lies between them in the file is never held in full."""
+    """The wanted channels only, plane after plane: what lies between them in the file is never held in full."""
     first, last = min(indices), max(indices)
     spec = reader.spec(subimage)
     # Half is read as half: floats are made of it here in a fraction of the time that OpenImageIO takes.
@@ -189,9 +203,7 @@ def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int
         read = (reader.read_image(subimage, 0, index, index + 1, kind) for index in indices)
         planes = [plane for plane in read if plane is not None]
         parts = np.concatenate(planes, axis=-1) if len(planes) == len(indices) else None
-    if parts is None:
-        return None
-    return to_float(parts) if all_half else np.ascontiguousarray(parts, np.float32)
+    return None if parts is None else np.moveaxis(to_float(np.moveaxis(parts, -1, 0)), 0, -1)
 
 
 def _unreadable(path: Path, label: str, reason: str) -> MatteError:
@@ -431,7 +443,7 @@ def _write_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrF
             name = channel if len(picture.channels) > 1 else "V"
             planes[f"{layer}.{name}"] = picture.pixels[..., index]
     stored = to_half if form.bit_depth == "half" else np.ascontiguousarray
-    exr_writer.write(
+    exr_planes.write(
         path,
         {name: stored(plane) for name, plane in planes.items()},
         image.data_window,

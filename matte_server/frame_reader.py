@@ -123,7 +123,8 @@ class FrameReader:
 
     def _picture(self, job: FrameJob, role: str, layer: str) -> Image:
         path, name = self.file(job, role)
-        return exr.read_image(path, name=name, layer=layer, view=job.request.view or job.request.options.view)
+        view = job.request.view or job.request.options.view
+        return exr.read_image(path, name=name, layer=layer, view=view, by_planes=True)
 
     def file(self, job: FrameJob, role: str) -> tuple[Path, str]:
         """Where a role's picture lies, and its name for messages; raises ``MatteError("path_refused", ...)``."""

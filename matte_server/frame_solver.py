@@ -185,9 +185,11 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
         # Light is multiplied by coverage while it is linear.
         foreground = replace(foreground, pixels=foreground.pixels * alpha)
     colour = in_space(foreground).pixels[..., :3]
+    # Plane after plane in memory, as results are made and EXRs are written.
+    planes = np.concatenate([np.moveaxis(picture, -1, 0) for picture in (colour, alpha)])
     image = replace(
         foreground,
-        pixels=np.concatenate([colour, alpha], axis=-1),
+        pixels=np.moveaxis(planes, 0, -1),
         channels=("R", "G", "B", "A"),
         colourspace=space,
         premultiplied=options.premultiplied,

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _ALIVE_S = 1.0
+_TOLD_S = 0.25
+"""Between stages of a shot's frame that are told of: nobody watches each of them."""
 _HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
 Done = TypeVar("Done")
 
@@ -200,9 +202,14 @@ class Desk:
         # First of all: the next frame's order to be read ahead may come with the first word that is said.
         reading = self._claim(job.number)
         check = self._line.checker(job.number, self.aside)
+        is_watched = job.request.priority == "interactive"
+        told_at = time.monotonic()
 
         def begun(stage: str, done: int, total: int) -> None:
-            self._line.say(Begun(job.number, stage, done, total))
+            nonlocal told_at
+            if is_watched or time.monotonic() - told_at > _TOLD_S:
+                told_at = time.monotonic()
+                self._line.say(Begun(job.number, stage, done, total))
             check()
 
         return self._solver.solve(job, lambda: self._inputs(job, reading), check, begun)

@@ -27,12 +27,13 @@ def to_half(pixels: Float32) -> Half:
     return found
 
 
-def to_float(pixels: Half) -> Float32:
-    """Any shape, contiguous."""
+def to_float(pixels: Half | Float32, found: Float32 | None = None) -> Float32:
+    """Any shape, contiguous; into ``found`` where that is given."""
+    if found is None:
+        found = np.empty(pixels.shape, np.float32)
     torch = sys.modules.get("torch")
-    whole = np.ascontiguousarray(pixels)
     if torch is None:
-        return whole.astype(np.float32)
-    found = np.empty(whole.shape, np.float32)
-    torch.from_numpy(found).copy_(torch.from_numpy(whole))
+        np.copyto(found, pixels)
+    else:
+        torch.from_numpy(found).copy_(torch.from_numpy(pixels))
     return found

@@ -93,7 +93,7 @@ def test_networks_are_torch_alone() -> None:
 
 def test_each_library_has_its_own_door() -> None:
     assert users("OpenImageIO") <= {"exr.py", "colour.py"}
-    assert users("OpenEXR") <= {"exr_writer.py", "luma_chroma.py"}
+    assert users("OpenEXR") <= {"exr_planes.py", "luma_chroma.py"}
     assert users("av") <= {"media.py", "video_writer.py"}
     assert users("zmq") <= {"transport.py", "server.py", "keys.py"}
 

@@ -28,6 +28,8 @@ Grey = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.intp]
 _Features = tuple[Points, Float32]
 """Places in pixels, n x 2, and what is there, n x 128."""
+_Pairs = tuple[Points, Points]
+"""Places in one picture and in another, n x 2 each."""
 
 WORKING_SIDE = 1000
 _FEATURES = 2000
@@ -79,6 +81,7 @@ class Details:
         self.window = image.data_window
         self._image = image
         self._features: dict[float, _Features] = {}
+        self._corners: dict[int, Points] = {}
 
     @cached_property
     def light(self) -> Float32:
@@ -100,6 +103,13 @@ class Details:
         if scale not in self._features:
             self._features[scale] = _features(self.grey, scale)
         return self._features[scale]
+
+    def corners(self, most: int) -> Points:
+        """At most so many places in it that can be followed: n x 2."""
+        if most not in self._corners:
+            inner = _well_inside(np.full_like(self.grey, 255))
+            self._corners[most] = _corners(self.grey, inner, most)
+        return self._corners[most]
 
 
 def align(plate: Image, clean: Image, mode: str, details: Details | None = None) -> Alignment:
@@ -182,7 +192,7 @@ def _refined(
     # Tracking takes a step in brightness for a movement: a bright subject shifts the plate's middle, so the clean
     # plate's follows from what both show.
     same_middle = plate.middle / _brightness_ratio(plate.light, clean.light, coarse)
-    tracked = _track(plate.grey, _grey(clean.light, same_middle), coarse, most)
+    tracked = _track(plate.grey, clean, _grey(clean.light, same_middle), coarse, most)
     if len(tracked[0]) < _FEWEST_POINTS:
         return "too few of its details are found again in the plate."
     source = tracked[0] + np.array([clean.window.x, clean.window.y], np.float32)
@@ -240,7 +250,9 @@ def _shift(x: float, y: float) -> Matrix:
 
 def _light(image: Image) -> Float32:
     """Brightness, scene-linear, 0 or more: h x w."""
-    return np.maximum(cv2.transform(image.rgb, np.array([[0.2126, 0.7152, 0.0722]], np.float32)), 0.0)
+    red, green, blue = image.planes
+    light = cv2.addWeighted(red, 0.2126, green, 0.7152, 0.0)
+    return np.maximum(np.asarray(cv2.scaleAdd(blue, 0.0722, light), np.float32), 0.0)
 
 
 def _middle(light: Float32) -> float:
@@ -318,29 +330,46 @@ def _sane(matrix: Matrix) -> bool:
     return 0.1 < area < 10.0 and bool(np.all(np.abs(matrix[2, :2]) < 2e-3))
 
 
-def _track(plate: Grey, clean: Grey, coarse: Matrix, most: int) -> tuple[Points, Points]:
-    """Points of the clean plate and where they lie in the plate, to a fraction of a pixel, in array
-    coordinates: tracked between the plate and the clean plate warped near it, so only the rest is left."""
+def _track(plate: Grey, clean: Details, toned: Grey, coarse: Matrix, most: int) -> _Pairs:
+    """Points of the clean plate and where they lie in the plate, in array coordinates: tracked between the plate
+    and the clean plate (``toned`` like it) warped near it, so only the rest is left."""
+    if toned.shape == plate.shape and np.array_equal(coarse, np.eye(3)):
+        # Its corners are the same for every frame of a camera that stands.
+        return _followed_back_and_forth(toned, plate, clean.corners(most))
     height, width = plate.shape
-    warped = clean
-    if clean.shape != plate.shape or not np.array_equal(coarse, np.eye(3)):
-        warped = np.asarray(cv2.warpPerspective(clean, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
-    seen = cv2.warpPerspective(np.full_like(clean, 255), coarse, (width, height), flags=cv2.INTER_NEAREST)
-    seen = cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0)
-    spacing = max(4.0, (width * height / most) ** 0.5 / 2)
-    corners = cv2.goodFeaturesToTrack(warped, most, 0.003, spacing, mask=seen, blockSize=7)
-    if corners is None or len(corners) < _FEWEST_POINTS:
-        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    start = np.asarray(corners, np.float32).reshape(-1, 2)
-    end, found = _followed(warped, plate, start)
-    back, found_back = _followed(plate, warped, end)
+    warped = np.asarray(cv2.warpPerspective(toned, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
+    whole = np.full_like(toned, 255)
+    seen = np.asarray(cv2.warpPerspective(whole, coarse, (width, height), flags=cv2.INTER_NEAREST), np.uint8)
+    start, end = _followed_back_and_forth(warped, plate, _corners(warped, _well_inside(seen), most))
+    if not len(start):
+        return start, end
+    source = cv2.perspectiveTransform(start[None].astype(np.float64), np.linalg.inv(coarse))[0]
+    return source.astype(np.float32), end
+
+
+def _well_inside(seen: Grey) -> Grey:
+    """Where a point's surroundings are seen too: 255 or 0."""
+    return np.asarray(cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0), np.uint8)
+
+
+def _corners(picture: Grey, inner: Grey, most: int) -> Points:
+    """At most so many places that can be followed, spread over where ``inner`` is not 0: n x 2."""
+    spacing = max(4.0, (picture.size / most) ** 0.5 / 2)
+    corners = cv2.goodFeaturesToTrack(picture, most, 0.003, spacing, mask=inner, blockSize=7)
+    return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners, np.float32).reshape(-1, 2)
+
+
+def _followed_back_and_forth(first: Grey, second: Grey, start: Points) -> _Pairs:
+    """Those points of one picture that are found in the other and from there again, and where, to a fraction of a
+    pixel; with like surroundings in both."""
+    if len(start) < _FEWEST_POINTS:
+        return start[:0], start[:0]
+    end, found = _followed(first, second, start)
+    back, found_back = _followed(second, first, end)
     good = found & found_back & (np.linalg.norm(back - start, axis=1) < _BACK_AND_FORTH_PX)
     start, end = start[good], end[good]
-    alike = _alike(warped, plate, start, end)
-    if not alike.any():
-        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    source = cv2.perspectiveTransform(start[alike][None].astype(np.float64), np.linalg.inv(coarse))[0]
-    return source.astype(np.float32), end[alike].astype(np.float32)
+    alike = _alike(first, second, start, end)
+    return start[alike], end[alike]
 
 
 def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:

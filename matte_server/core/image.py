@@ -50,6 +50,12 @@ class Image:
             return self.pixels[..., :3]
         return self.pixels[..., [self.channels.index(name) for name in "RGB"]]
 
+    @property
+    def planes(self) -> tuple[Float32, Float32, Float32]:
+        """R, G and B, height x width each: views where it was read, which leaves plane after plane in memory."""
+        red, green, blue = (np.ascontiguousarray(self.rgb[..., channel]) for channel in range(3))
+        return red, green, blue
+
 
 @dataclass(frozen=True, eq=False)
 class PlatePair:

@@ -22,7 +22,7 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
     window = plate.data_window
     scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
     size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
-    small_plate = cv2.resize(np.ascontiguousarray(plate.rgb), size, interpolation=cv2.INTER_AREA)
+    small_plate = np.dstack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in plate.planes])
     # Array coordinates of the small plate -> of the clean plate, whose pixels are averaged first.
     to_plane = np.array(
         [
@@ -32,13 +32,13 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
         ]
     )
     source = clean.data_window
-    blurred = cv2.blur(np.ascontiguousarray(clean.rgb), (max(1, round(1 / scale)),) * 2)
+    blurred = [cv2.blur(plane, (max(1, round(1 / scale)),) * 2) for plane in clean.planes]
     matrix = (
         np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]]) @ np.linalg.inv(alignment.transform) @ to_plane
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    small_clean = cv2.warpPerspective(blurred, matrix, size, flags=flags)
-    seen = cv2.warpPerspective(np.ones(blurred.shape[:2], np.float32), matrix, size, flags=flags) > 0.999
+    small_clean = np.dstack([cv2.warpPerspective(plane, matrix, size, flags=flags) for plane in blurred])
+    seen = cv2.warpPerspective(np.ones(blurred[0].shape, np.float32), matrix, size, flags=flags) > 0.999
     found = match_exposure(np.asarray(small_plate, np.float32), np.asarray(small_clean, np.float32), seen)
     warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
     return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)

@@ -1,13 +1,13 @@
-"""Writes EXRs through the OpenEXR module, plane by plane as they lie in memory: it takes half the time of
-OpenImageIO, which has all channels side by side first.
+"""Reads and writes EXRs through the OpenEXR module, plane by plane as they lie in memory: it takes two thirds of
+the time of OpenImageIO to read and half of it to write, which has all channels side by side first.
 
-Attributes come as the bytes that they are in a file. The module takes few types and no bytes, so it is told of one
-attribute that needs as much room as all of them, and they are written over that.
+Attributes to write come as the bytes that they are in a file. The module takes few types and no bytes, so it is
+told of one attribute that needs as much room as all of them, and they are written over that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ import numpy.typing as npt
 import OpenEXR
 
 from . import exr_header
+from .core.image import Float32
 from .core.window import Window
 from .errors import MatteError
+from .half import to_float
 
 # One byte each: no attribute is shorter than this one without a value.
 _ROOM, _KIND = "~", "~"
@@ -37,8 +39,28 @@ _OWN = frozenset(
 
 
 def use_threads(count: int) -> None:
-    """How many threads compress in this process."""
+    """How many threads compress and inflate in this process."""
     OpenEXR.set_global_thread_count(count)
+
+
+def read(path: Path, names: Sequence[str]) -> Float32 | None:
+    """Channels of a single-part EXR whose header somebody found sound: height x width x channels, float32, plane
+    after plane in memory. All that the file holds is decoded. None where they are not to be had like this: whoever
+    can say why may try."""
+    try:
+        parts = OpenEXR.File(str(path), separate_channels=True).parts
+    except (RuntimeError, ValueError):
+        return None
+    # A part that is damaged is left out.
+    if len(parts) != 1 or not set(names) <= set(parts[0].channels):
+        return None
+    planes = [parts[0].channels[name].pixels for name in names]
+    if any(plane.dtype not in (np.float16, np.float32) or plane.shape != planes[0].shape for plane in planes):
+        return None
+    found = np.empty((len(planes), *planes[0].shape), np.float32)
+    for whole, plane in zip(found, planes, strict=True):
+        to_float(plane, whole)
+    return np.moveaxis(found, 0, -1)
 
 
 def write(
