@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-from matte_link.messages import Inline, digest_of
+from blake3 import blake3
+from matte_link.messages import Inline
 from matte_link.options import MatteOptions
 
 from . import exr
@@ -35,10 +36,15 @@ Kept = TypeVar("Kept")
 
 @dataclass(frozen=True)
 class Sent:
-    """A picture as it goes to the server, and its content's name."""
+    """A picture as it goes to the server, and its content's name, by which a frame that is there is known to be
+    made of it: BLAKE3, in an eighth of the time of what the wire names pictures by."""
 
     picture: Inline
     digest: str
+
+    @classmethod
+    def of(cls, data: bytes, name: str) -> Sent:
+        return cls(Inline(data, name), blake3(data).hexdigest())
 
 
 class _Shelf(Generic[Kept]):
@@ -137,7 +143,7 @@ class Pictures:
     def _of_video(self, path: Path, number: int, role: str) -> Sent:
         image = self.in_light(path, number, role)
         data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT)
-        return Sent(Inline(data, f"{path.name}.{number:06}.exr"), digest_of(data))
+        return Sent.of(data, f"{path.name}.{number:06}.exr")
 
     def _of_trimap(self, path: Path, number: int, role: str) -> Sent:
         """The core or the holdout that a trimap holds, on its own pixels."""
@@ -146,7 +152,7 @@ class Pictures:
         pixels = (core if role == "core" else holdout).astype(np.float32)
         guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
         data = exr.encode_exr(guide, {}, _SENT)
-        return Sent(Inline(data, f"{path.stem}.{role}.exr"), digest_of(data))
+        return Sent.of(data, f"{path.stem}.{role}.exr")
 
     def in_light(self, path: Path, number: int, role: str = "") -> Image:
         """A picture as scene-linear Rec.709, by what the options say of its role."""
@@ -219,5 +225,4 @@ def _state(path: Path) -> Hashable:
 
 
 def _read(path: Path) -> Sent:
-    data = path.read_bytes()
-    return Sent(Inline(data, path.name), digest_of(data))
+    return Sent.of(path.read_bytes(), path.name)
