@@ -13,7 +13,7 @@ import OpenImageIO as oiio
 import pytest
 from matte_link.options import option_specs
 
-from matte_server import exr, exr_header
+from matte_server import exr, exr_header, exr_planes
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
@@ -160,6 +160,53 @@ def test_tiled_and_mip_mapped(tmp_path: Path, mips: bool) -> None:
         expected = source.pixels[..., index]
         assert np.allclose(found.pixels[..., index], expected, rtol=HALF, atol=1e-7)
         assert name not in channels or np.array_equal(found.pixels[..., index], channels[name])
+
+
+def many_layers(path: Path) -> None:
+    rgb = {name: np.full((6, 8), level, np.float16) for name, level in (("R", 0.5), ("G", 0.25), ("B", 2.0))}
+    written_by_openexr(path, rgb | {f"other{k}.{name}": plane for k in range(3) for name, plane in rgb.items()})
+
+
+def of_two_kinds(path: Path) -> None:
+    half, full = np.linspace(0, 9, 48, dtype=np.float16).reshape(6, 8), np.full((6, 8), 1 / 3, np.float32)
+    written_by_openexr(path, {"R": half, "G": half * 2, "B": half * 3, "A": full})
+
+
+def of_whole_numbers(path: Path) -> None:
+    written_by_openexr(path, {name: np.full((6, 8), 3, np.uint32) for name in "RGB"})
+
+
+@pytest.mark.parametrize(
+    ("make", "quick"),
+    [
+        (lambda path: exr.write_image(path, picture()), True),
+        (lambda path: exr.write_image(path, picture(("R", "G", "B")), exr.ExrFormat("float", "piz")), True),
+        (lambda path: written_by_openexr(path, {"Y": np.full((5, 7), 0.25, np.float16)}), True),
+        (of_two_kinds, True),
+        (of_whole_numbers, False),
+        (many_layers, False),
+        (lambda path: two_parts(path, ("rgba", "other"), (rgb_of(0.5), rgb_of(0.25))), False),
+    ],
+    ids=["half", "float", "grey", "two kinds", "whole numbers", "many layers", "two parts"],
+)
+def test_plane_by_plane_it_is_the_same_picture(make: Any, quick: bool, tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "a.exr"
+    make(path)
+    usual = exr.read_image(path)
+    found: list[bool] = []
+    read = exr_planes.read
+
+    def watched(path: Path, names: Any) -> Float32 | None:
+        planes = read(path, names)
+        found.append(planes is not None)
+        return planes
+
+    monkeypatch.setattr(exr_planes, "read", watched)
+    image = exr.read_image(path, by_planes=True)
+    assert any(found) == quick
+    assert np.array_equal(image.pixels, usual.pixels)
+    assert all(np.shares_memory(plane, image.pixels) for plane in image.planes)
+    assert vars(replace(image, pixels=usual.pixels)) == vars(usual)
 
 
 def two_parts(
@@ -369,13 +416,16 @@ def test_grey_pictures_serve_as_colour(tmp_path: Path) -> None:
         (lambda data: b"", "unreadable"),
         (lambda data: b"not a picture at all", "unreadable"),
         (lambda data: b"\xff" * 2000, "unreadable"),
+        (lambda data: data[:-1], "unreadable"),
+        (lambda data: data[: len(data) // 2] + bytes(60) + data[len(data) // 2 + 60 :], "unreadable"),
     ],
-    ids=["half", "header", "empty", "text", "noise"],
+    ids=["half", "header", "empty", "text", "noise", "last byte", "hole"],
 )
-def test_damaged_files_are_refused_in_one_sentence(make: Any, code: str) -> None:
+@pytest.mark.parametrize("by_planes", [False, True], ids=["", "by planes"])
+def test_damaged_files_are_refused_in_one_sentence(make: Any, code: str, by_planes: bool) -> None:
     data = exr.encode_exr(picture(), {}, exr.ExrFormat())
     with pytest.raises(MatteError) as caught:
-        exr.read_image(make(data), name="plate.0007.exr")
+        exr.read_image(make(data), name="plate.0007.exr", by_planes=by_planes)
     assert caught.value.code == code
     assert "plate.0007.exr" in caught.value.message and "\n" not in caught.value.message
 

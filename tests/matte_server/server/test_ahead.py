@@ -16,16 +16,17 @@ import torch
 from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
-from matte_server import exr, machine
+from matte_server import exr, frame_worker, machine
 from matte_server.frame_reader import FrameInputs
 from matte_server.frame_solver import FrameSolver
 from matte_server.frame_worker import Desk as WorkerDesk
 from matte_server.frame_worker import Line
 from matte_server.machine import writers_beside
-from matte_server.pipeline import MattePipeline
+from matte_server.pipeline import STAGES, MattePipeline
 from matte_server.worker_link import (
     AHEAD,
     CANCEL,
+    Begun,
     Computed,
     Failed,
     Finished,
@@ -241,13 +242,15 @@ class Bench:
         self.desk.take(job)
         return next(said for said in self.ends() if said.number == job.number)
 
-    def ends(self) -> Iterator[Finished | Failed]:
-        """How frames end, as they do."""
+    def words(self) -> Iterator[Said]:
+        """What the worker says, as it does."""
         while True:
             assert self._ours.poll(30)
-            said = decode_said(self._ours.recv_bytes())
-            if isinstance(said, Finished | Failed):
-                yield said
+            yield decode_said(self._ours.recv_bytes())
+
+    def ends(self) -> Iterator[Finished | Failed]:
+        """How frames end, as they do."""
+        return (said for said in self.words() if isinstance(said, Finished | Failed))
 
 
 @pytest.fixture
@@ -279,6 +282,20 @@ def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(b
     bench.order(AHEAD + encode_job(following))
     assert isinstance(bench.result(mine), Finished)
     assert isinstance(bench.result(following), Finished)
+
+
+@pytest.mark.parametrize(
+    ("priority", "apart_s", "told"), [("interactive", 1e9, True), ("batch", 1e9, False), ("batch", -1.0, True)]
+)
+def test_stages_are_told_of_where_somebody_watches_or_they_take_long(
+    priority: str, apart_s: float, told: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_worker, "_TOLD_S", apart_s)
+    job = bench.job(1)
+    bench.desk.take(replace(job, request=replace(job.request, priority=priority)))
+    before_end = itertools.takewhile(lambda said: not isinstance(said, Finished), bench.words())
+    stages = [said.stage for said in before_end if isinstance(said, Begun)]
+    assert stages == (["read", *STAGES, "write"] if told else [])
 
 
 @pytest.mark.parametrize("why", ["cancelled", "short"])
