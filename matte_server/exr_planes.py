@@ -49,7 +49,8 @@ def read(path: Path, names: Sequence[str]) -> Float32 | None:
     can say why may try."""
     try:
         parts = OpenEXR.File(str(path), separate_channels=True).parts
-    except (RuntimeError, ValueError):
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        # What the module's binding raises, by what is damaged.
         return None
     # A part that is damaged is left out.
     if len(parts) != 1 or not set(names) <= set(parts[0].channels):
