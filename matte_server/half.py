@@ -23,7 +23,7 @@ def to_half(pixels: Float32) -> Half:
     if torch is None or not pixels.flags.writeable:  # which torch does not like
         return np.clip(pixels, -_LARGEST, _LARGEST).astype(np.float16)
     found = np.empty(pixels.shape, np.float16)  # by NumPy, whose error says that it is memory that lacks
-    torch.from_numpy(found).copy_(torch.from_numpy(pixels).clamp(-_LARGEST, _LARGEST))
+    torch.from_numpy(found).copy_(torch.from_numpy(pixels)).clamp_(-_LARGEST, _LARGEST)
     return found
 
 
