@@ -81,7 +81,7 @@ def _convert(image: Image, source: str, target: str, config: str) -> Image:
         converted = _cineon_to_linear(colour) if source == CINEON else _linear_to_cineon(colour)
     else:
         converted = _ocio(colour, source, target, config)
-    pixels = image.pixels.copy()
+    pixels = image.pixels.copy(order="K")  # plane after plane where it was so
     pixels[..., :3] = converted
     return replace(image, pixels=pixels, colourspace=target)
 

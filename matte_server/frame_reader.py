@@ -15,7 +15,7 @@ from matte_link.messages import Matte, OnDisk, sources_of
 from . import exr
 from .colour import resolve, to_scene_linear
 from .core.align import Alignment
-from .core.image import KNOWN, SCENE_LINEAR, Guides, Image, PlatePair
+from .core.image import KNOWN, SCENE_LINEAR, Guides, Image, PlatePair, joined
 from .core.placement import from_facts
 from .errors import MatteError
 from .models.weights import is_bare
@@ -113,7 +113,7 @@ class FrameReader:
         if exr.COVERAGE_LAYER not in exr.layers_of(path):
             return clean
         known = exr.read_image(path, name=name, layer=exr.COVERAGE_LAYER).pixels[..., :1] > 0
-        pixels = np.concatenate([clean.rgb, known.astype(np.float32)], axis=-1)
+        pixels = joined(clean.rgb, known.astype(np.float32))
         return replace(clean, pixels=pixels, channels=("R", "G", "B", KNOWN))
 
     def _guide(self, job: FrameJob, role: str) -> Image | None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import cast
 
 import cv2
-import numpy as np
 import torch
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
 
 from . import exr
 from .colour import from_scene_linear
-from .core.image import Image
+from .core.image import Image, joined
 from .core.result import MatteResult
 from .errors import MatteError
 from .frame_reader import FrameInputs, FrameReader, given_alignment, inside_roots
@@ -185,11 +184,9 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
         # Light is multiplied by coverage while it is linear.
         foreground = replace(foreground, pixels=foreground.pixels * alpha)
     colour = in_space(foreground).pixels[..., :3]
-    # Plane after plane in memory, as results are made and EXRs are written.
-    planes = np.concatenate([np.moveaxis(picture, -1, 0) for picture in (colour, alpha)])
     image = replace(
         foreground,
-        pixels=np.moveaxis(planes, 0, -1),
+        pixels=joined(colour, alpha),
         channels=("R", "G", "B", "A"),
         colourspace=space,
         premultiplied=options.premultiplied,

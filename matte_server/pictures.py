@@ -44,6 +44,7 @@ class Sent:
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Sent:
+        """A file's bytes under its name for messages."""
         return cls(Inline(data, name), blake3(data).hexdigest())
 
 

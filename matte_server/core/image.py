@@ -52,9 +52,14 @@ class Image:
 
     @property
     def planes(self) -> tuple[Float32, Float32, Float32]:
-        """R, G and B, height x width each: views where it was read, which leaves plane after plane in memory."""
+        """R, G and B, height x width each: views where the picture lies plane after plane in memory."""
         red, green, blue = (np.ascontiguousarray(self.rgb[..., channel]) for channel in range(3))
         return red, green, blue
+
+
+def joined(*pictures: Float32) -> Float32:
+    """Pictures' channels one after another: height x width x channels, plane after plane in memory."""
+    return np.moveaxis(np.concatenate([np.moveaxis(picture, -1, 0) for picture in pictures]), 0, -1)
 
 
 @dataclass(frozen=True, eq=False)
