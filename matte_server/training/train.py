@@ -18,13 +18,13 @@ import torch.multiprocessing as mp
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..models.cleanplate import read_network
 from ..models.networks.cleanplate import CleanplateNet
 from .composite import Faults
+from .grow import grown_from
 from .losses import training_losses
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
 
-OCTAVE_SHARES = (0.25, 0.6, 0.15)
+OCTAVE_SHARES = (0.35, 0.5, 0.15)
 """How often the coarse stage sees a picture at its own size, a half, a quarter of it: at work it sees frames of
 256 to 512 pixels, in which a close subject is far larger than in the halves."""
 WHOLE_SHARE = 0.375
@@ -39,7 +39,7 @@ class TrainSetup:
     renders: Path | None
     out: Path
     init: Path | None = None
-    """Weights to start from where ``out`` has no checkpoint."""
+    """Weights to start from where ``out`` has no checkpoint; of this network or of a narrower one."""
     size: tuple[int, int] = (288, 384)
     batch: int = 8
     slots: int = 800
@@ -142,7 +142,7 @@ class Trainer:
         if self.checkpoint.exists():
             self._resume()
         elif setup.init is not None:
-            self.net.load_state_dict(read_network(setup.init).state_dict())
+            self.net.load_state_dict(grown_from(setup.init).state_dict())
             self.average = Average(self.net)
 
     def _resume(self) -> None:

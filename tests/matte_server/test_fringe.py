@@ -25,9 +25,15 @@ def hair() -> Float32:
 
 
 @cache
-def solved(alpha: str, grain: float = 0.01, lamps: float = 0.0) -> tuple[Take, Float32, Foregrounds]:
-    shot = take(hair(), seed=3, grain=grain, lamps=lamps)
+def solved(
+    alpha: str, grain: float = 0.01, lamps: float = 0.0, seed: int = 3
+) -> tuple[Take, Float32, Foregrounds]:
+    shot = take(hair(), seed=seed, grain=grain, lamps=lamps)
     return shot, *mattes(shot, default_network(), shot.alpha if alpha == "true" else None)
+
+
+def _mean(takes: list[dict[str, float]]) -> dict[str, float]:
+    return {background: float(np.mean([errors[background] for errors in takes])) for background in takes[0]}
 
 
 def test_there_is_hair_to_speak_of() -> None:
@@ -38,13 +44,14 @@ def test_there_is_hair_to_speak_of() -> None:
 @pytest.mark.parametrize("lamps", [0.0, 20.0])
 @pytest.mark.parametrize("alpha", ["true", "network"])
 def test_ours_is_nearer_the_true_comp_than_the_plates_colour_and_the_networks(alpha: str, lamps: float) -> None:
-    shot, matte, foregrounds = solved(alpha, lamps=lamps)
-    errors = {name: comp_errors(shot, matte, found) for name, found in foregrounds.items()}
+    # Where alpha itself is wrong, one background or one room alone may by chance forgive a wrong colour: then the
+    # mean of four rooms counts.
+    takes = [solved(alpha, lamps=lamps, seed=seed) for seed in ((3,) if alpha == "true" else (3, 4, 5, 6))]
+    errors = {name: _mean([comp_errors(shot, matte, each[name]) for shot, matte, each in takes]) for name in takes[0][2]}
     for name, by_background in errors.items():
         print(f"{alpha:8} lamps {lamps:4} {name:8}", {k: round(v, 5) for k, v in by_background.items()})
     for other in ("plate", "network"):
         assert sum(errors["ours"].values()) < sum(errors[other].values()), other
-        # Where alpha itself is wrong, one background alone may by chance forgive a wrong colour.
         if alpha == "true":
             assert all(error < errors[other][background] for background, error in errors["ours"].items())
     if alpha == "true":

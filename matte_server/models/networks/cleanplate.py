@@ -178,14 +178,15 @@ class Coarse:
 class CoarseNet(nn.Module):
     """A U-Net over the whole frame, five halvings deep, half a picture's resolution at its widest."""
 
-    WIDTHS = (20, 36, 72, 128, 224)
+    WIDTHS = (24, 48, 96, 160, 256)
+    BLOCKS = (0, 1, 2, 3, 3)
 
     def __init__(self) -> None:
         super().__init__()
         w = self.WIDTHS
         self.down = nn.ModuleList(
             nn.Sequential(ConvUnit(before, after, stride=2), *(Residual(after) for _ in range(blocks)))
-            for before, after, blocks in zip((FEATURES, *w[:-1]), w, (0, 1, 1, 2, 3), strict=True)
+            for before, after, blocks in zip((FEATURES, *w[:-1]), w, self.BLOCKS, strict=True)
         )
         self.surroundings = Surroundings(w[-1])
         self.lift = nn.ModuleList(nn.Conv2d(w[i + 1], w[i], 1) for i in range(4))

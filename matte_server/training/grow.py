@@ -1,0 +1,40 @@
+"""A network that starts where a narrower one ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..models.networks.cleanplate import CleanplateNet, Residual
+
+
+@torch.no_grad()
+def grown_from(path: Path) -> CleanplateNet:
+    """The network with a safetensors file's weights, which may be those of fewer channels and blocks: it then
+    answers as the narrower one did, and learns on with all of its channels.
+
+    Old channels come first and see nothing of the new ones (their weights start at 0); new channels start at
+    random; new blocks start as their short cut. After Net2Net (Chen et al. 2016). Raises ``ValueError`` where the
+    file is of a wider network.
+    """
+    net, old = CleanplateNet(), load_file(path)
+    for name, block in net.named_modules():
+        if isinstance(block, Residual) and f"{name}.first.conv.weight" not in old:
+            assert isinstance(block.second.norm, nn.BatchNorm2d)
+            nn.init.zeros_(block.second.norm.weight)
+    for name, value in net.state_dict().items():
+        if name in old:
+            _fill(value, old[name], name)
+    return net
+
+
+def _fill(value: Tensor, old: Tensor, name: str) -> None:
+    if any(few > many for few, many in zip(old.shape, value.shape, strict=True)):
+        raise ValueError(f"{name} has {tuple(old.shape)} weights in the file, but only {tuple(value.shape)} here")
+    corner = tuple(slice(side) for side in old.shape)
+    if value.ndim > 1:
+        value[: old.shape[0], old.shape[1] :] = 0.0
+    value[corner] = old.to(value.dtype)
