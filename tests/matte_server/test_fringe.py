@@ -47,7 +47,9 @@ def test_ours_is_nearer_the_true_comp_than_the_plates_colour_and_the_networks(al
     # Where alpha itself is wrong, one background or one room alone may by chance forgive a wrong colour: then the
     # mean of four rooms counts.
     takes = [solved(alpha, lamps=lamps, seed=seed) for seed in ((3,) if alpha == "true" else (3, 4, 5, 6))]
-    errors = {name: _mean([comp_errors(shot, matte, each[name]) for shot, matte, each in takes]) for name in takes[0][2]}
+    errors = {
+        name: _mean([comp_errors(shot, matte, found[name]) for shot, matte, found in takes]) for name in takes[0][2]
+    }
     for name, by_background in errors.items():
         print(f"{alpha:8} lamps {lamps:4} {name:8}", {k: round(v, 5) for k, v in by_background.items()})
     for other in ("plate", "network"):
