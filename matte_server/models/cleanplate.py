@@ -42,6 +42,8 @@ DOUBT = 0.12
 """... or where the coarse stage expects at least this error."""
 _BLOCKS_AT_ONCE = {"cpu": 96, "cuda": 4096}
 """On a processor for each thread: with fewer, threads that sleep between operations wake too often."""
+_MOST_AT_ONCE = 768
+"""... on a processor with many threads: a block takes a quarter of a megabyte."""
 
 
 class CleanplateModel:
@@ -96,7 +98,9 @@ class CleanplateModel:
         if settings.tile > 0:
             return max(1, settings.tile // (2 * BLOCK)) ** 2
         at_once = _BLOCKS_AT_ONCE.get(self._device.type, 256)
-        return at_once * torch.get_num_threads() if self._device.type == "cpu" else at_once
+        if self._device.type == "cpu":
+            return min(at_once * torch.get_num_threads(), _MOST_AT_ONCE)
+        return at_once
 
     def _refined(
         self,
