@@ -22,10 +22,7 @@ from .benchmark import measure, pictures, ratios, sheet
 from .composite import Faults
 from .curves import draw
 from .package import package
-from .refine import refine
 from .train import TrainSetup, train
-
-PACKAGED = Path(__file__).resolve().parents[1] / "models" / "data" / "cleanplate.safetensors"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +31,6 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fill(commands)
     _add_train(commands)
-    _add_refine(commands)
     _add_curves(commands)
     _add_package(commands)
     _add_pack(commands)
@@ -57,14 +53,13 @@ def _add_fill(commands: _Commands) -> None:
     parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
     parser.add_argument("--subjects", type=int, default=500)
     parser.add_argument("--sets", type=int, default=400)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the pictures' sides; 'refine' wants 1.5")
     parser.add_argument("--share", default="0/1", help="K/N: make every N-th picture from K, to split the work")
     parser.set_defaults(run=_fill)
 
 
 def _fill(options: argparse.Namespace) -> int:
     first, step = (int(part) for part in options.share.split("/"))
-    fill(options.bank, options.hdri, options.subjects, options.sets, first, step, options.scale)
+    fill(options.bank, options.hdri, options.subjects, options.sets, first, step)
     return 0
 
 
@@ -109,33 +104,6 @@ def _train(options: argparse.Namespace) -> int:
         makers=options.makers, threads=options.threads, seed=options.seed, faults=faults,
     )  # fmt: skip
     train(setup, lambda line: print(line, flush=True))
-    return 0
-
-
-def _add_refine(commands: _Commands) -> None:
-    defaults = TrainSetup(Path(), None, Path())
-    parser = commands.add_parser("refine", help="train the refiner alone; goes on from the checkpoint in OUT")
-    parser.add_argument("out", type=Path, help="folder for checkpoint, averaged weights, log")
-    parser.add_argument("--bank", type=Path, required=True, help="folder made by fill, best with --scale 1.5")
-    parser.add_argument("--renders", type=Path, help="folder of rendered subjects, may still be growing")
-    parser.add_argument("--init", type=Path, default=PACKAGED, help="weights (safetensors); the packaged ones")
-    parser.add_argument("--steps", type=int, default=defaults.steps)
-    parser.add_argument("--minutes", type=float, default=defaults.minutes)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--rate", type=float, default=8e-4, help="learning rate at the start")
-    parser.add_argument("--makers", type=int, default=defaults.makers, help="processes that compose")
-    parser.add_argument("--threads", type=int, default=defaults.threads)
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.set_defaults(run=_refine)
-
-
-def _refine(options: argparse.Namespace) -> int:
-    setup = TrainSetup(
-        bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,
-        learning_rate=options.rate, steps=options.steps, minutes=options.minutes, makers=options.makers,
-        threads=options.threads, seed=options.seed,
-    )  # fmt: skip
-    refine(setup, lambda line: print(line, flush=True))
     return 0
 
 

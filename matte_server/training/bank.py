@@ -32,29 +32,20 @@ def _save(path: Path, pixels: Float32) -> None:
     part.replace(path)
 
 
-def fill(
-    folder: Path,
-    panorama_folder: Path,
-    subjects: int,
-    sets: int,
-    first: int = 0,
-    step: int = 1,
-    scale: float = 1.0,
-) -> None:
-    """Make what is missing of the first ``subjects`` and ``sets`` pictures, ``scale`` times ``SUBJECT_SIZE`` and
-    ``SET_SIZE``; each is seeded by its number, so ``first`` and ``step`` share the work between processes."""
+def fill(folder: Path, panorama_folder: Path, subjects: int, sets: int, first: int = 0, step: int = 1) -> None:
+    """Make what is missing of the first ``subjects`` and ``sets`` pictures; each is seeded by its number, so
+    ``first`` and ``step`` share the work between processes."""
     cv2.setNumThreads(1)
-    size, set_size = round(scale * SUBJECT_SIZE), [round(scale * side) for side in SET_SIZE]
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=False)]
     for name in ("subjects", "sets"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number in range(first, max(subjects, sets), step):
         path = folder / "subjects" / f"{number:05d}.npy"
         if number < subjects and not path.exists():
-            _save(path, subject(np.random.default_rng([1, number]), size))
+            _save(path, subject(np.random.default_rng([1, number]), SUBJECT_SIZE))
         path = folder / "sets" / f"{number:05d}.npy"
         if number < sets and not path.exists():
-            _save(path, background(np.random.default_rng([2, number]), views, *set_size))
+            _save(path, background(np.random.default_rng([2, number]), views, *SET_SIZE))
 
 
 def read_render(path: Path) -> Float32:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..models.networks.cleanplate import CleanplateNet
 from .composite import Faults
 from .grow import grown_from
-from .losses import Losses, training_losses
+from .losses import training_losses
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
 
 OCTAVE_SHARES = (0.35, 0.5, 0.15)
@@ -176,15 +176,11 @@ class Trainer:
         return self.setup.learning_rate * warm / (1 + self.step / self.setup.decay_steps)
 
     def train_step(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step on all of the network; returns the losses, still on the device."""
-        with torch.autocast(self.device.type, torch.bfloat16):
-            losses = training_losses(self.net, batch, octaves, generator)
-        return self.learn(losses)
-
-    def learn(self, losses: Losses) -> dict[str, Tensor]:
-        """One step of the optimiser down these losses; returns them, still on the device."""
+        """One step of the optimiser; returns the losses, still on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            losses = training_losses(self.net, batch, octaves, generator)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -193,58 +189,6 @@ class Trainer:
         self.step += 1
         self.average.update(self.net, self.step)
         return {**losses.parts, "norm": norm}
-
-
-class Run:
-    """The book of a run's loop: time used, ``log.jsonl``, checkpoints; ``on`` until it should end (or SIGTERM)."""
-
-    def __init__(self, trainer: Trainer, say: Callable[[str], None]) -> None:
-        self._trainer, self._say = trainer, say
-        self._stopping = False
-        self._last = self._last_save = self._last_log = time.monotonic()
-        self._sums: dict[str, Tensor] = {}
-        self._since = 0
-        signal.signal(signal.SIGTERM, self._stop)
-
-    def _stop(self, number: int, frame: object) -> None:
-        self._stopping = True
-
-    @property
-    def on(self) -> bool:
-        setup = self._trainer.setup
-        return (
-            not self._stopping
-            and self._trainer.step < setup.steps
-            and self._trainer.seconds < setup.minutes * 60
-        )
-
-    def stepped(self, parts: dict[str, Tensor], made: int) -> None:
-        """After each step: its losses, and how many composites were made so far."""
-        trainer, now = self._trainer, time.monotonic()
-        trainer.seconds, self._last = trainer.seconds + now - self._last, now
-        self._since += 1
-        for name, value in parts.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        if trainer.step % 100 == 0 or now - self._last_log > 60:
-            self._write(made)
-            self._last_log = now
-        if now - self._last_save > trainer.setup.checkpoint_minutes * 60:
-            trainer.save()
-            self._last_save = now
-
-    def _write(self, made: int) -> None:
-        trainer = self._trainer
-        row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": made}
-        row |= {name: round(float(value) / self._since, 5) for name, value in self._sums.items()}
-        with (trainer.setup.out / "log.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        self._say(json.dumps(row))
-        self._sums, self._since = {}, 0
-
-    def ended(self) -> None:
-        """The last checkpoint."""
-        self._trainer.save()
-        self._say(f"stopped at step {self._trainer.step} in process {os.getpid()}")
 
 
 def train(setup: TrainSetup, say: Callable[[str], None] = print) -> None:
@@ -273,14 +217,39 @@ def _gather(ring: Ring, inbox: Ring) -> None:
 
 def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, say: Callable[[str], None]) -> None:
     setup = trainer.setup
+    stopping = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
     rng = np.random.default_rng(seed)
     generator = torch.Generator(trainer.device).manual_seed(seed & 0x7FFFFFFF)
-    run = Run(trainer, say)
-    while run.on:
+    last = last_save = last_log = time.monotonic()
+    sums: dict[str, Tensor] = {}
+    since = 0
+    while not stopping and trainer.step < setup.steps and trainer.seconds < setup.minutes * 60:
         _gather(ring, inbox)
         batch = augmented(ring.take(rng, setup.batch), rng)
         octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
         if octaves == 0:
             batch = {name: value[: math.ceil(WHOLE_SHARE * setup.batch)] for name, value in batch.items()}
-        run.stepped(trainer.train_step(batch, octaves, generator), int(ring.counters[0]))
-    run.ended()
+        parts = trainer.train_step(batch, octaves, generator)
+        now = time.monotonic()
+        trainer.seconds, last = trainer.seconds + now - last, now
+        since += 1
+        for name, value in parts.items():
+            sums[name] = sums[name] + value if name in sums else value
+        if trainer.step % 100 == 0 or now - last_log > 60:
+            row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": int(ring.counters[0])}
+            row |= {name: round(float(value) / since, 5) for name, value in sums.items()}
+            with (setup.out / "log.jsonl").open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            say(json.dumps(row))
+            sums, since, last_log = {}, 0, now
+        if now - last_save > setup.checkpoint_minutes * 60:
+            trainer.save()
+            last_save = now
+    trainer.save()
+    say(f"stopped at step {trainer.step} in process {os.getpid()}")

@@ -32,6 +32,16 @@ SIZE = (96, 128)
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(scope="module")
+def bank_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bank of two procedural subjects and sets; there are no panoramas."""
+    folder = tmp_path_factory.mktemp("bank")
+    (folder / "hdri").mkdir()
+    code = main(["fill", str(folder), "--hdri", str(folder / "hdri"), "--subjects", "2", "--sets", "2"])
+    assert code == 0
+    return folder
+
+
 def composite(
     seed: int, subjects: int = 1, faults: Faults | None = None, size: tuple[int, int] = SIZE
 ) -> Composite:
