@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -29,8 +29,10 @@ _PARTIAL = 1 / 255
 def unknown_band(truth: Floats, reach: int = UNKNOWN_REACH) -> Mask:
     """Where ``truth`` is neither 0 nor 1, or changes between neighbours, grown by a square of ``reach`` pixels."""
     partial = (truth > _PARTIAL) & (truth < 1 - _PARTIAL)
-    span = ndimage.maximum_filter(truth, 3) - ndimage.minimum_filter(truth, 3)
-    return np.asarray(ndimage.maximum_filter(partial | (span > 0.5), 2 * reach + 1), np.bool_)
+    near = np.ones((3, 3), np.uint8)
+    span = cv2.dilate(truth, near) - cv2.erode(truth, near)
+    around = np.ones((2 * reach + 1,) * 2, np.uint8)
+    return np.asarray(cv2.dilate((partial | (span > 0.5)).astype(np.uint8), around), np.bool_)
 
 
 def absolute_sum(alpha: Floats, truth: Floats, where: Mask) -> float:
@@ -56,8 +58,10 @@ def gradient(alpha: Floats, truth: Floats, where: Mask) -> float:
 
 def _slope(alpha: Floats) -> Floats:
     across, down = _derivative_kernels()
-    x = ndimage.correlate(alpha.astype(np.float64), across, mode="nearest")
-    y = ndimage.correlate(alpha.astype(np.float64), down, mode="nearest")
+    x, y = (
+        cv2.filter2D(alpha.astype(np.float64), cv2.CV_64F, kernel, borderType=cv2.BORDER_REPLICATE)
+        for kernel in (across, down)
+    )
     return np.asarray(np.hypot(x, y), np.float32)
 
 
@@ -89,12 +93,10 @@ def connectivity(alpha: Floats, truth: Floats, where: Mask) -> float:
 
 
 def _largest(mask: Mask) -> Mask:
-    labels, count = ndimage.label(mask)
-    if count == 0:
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    if count == 1:  # the background alone
         return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(labels == sizes.argmax(), np.bool_)
+    return np.asarray(labels == 1 + facts[1:, cv2.CC_STAT_AREA].argmax(), np.bool_)
 
 
 def _joined(alpha: Floats, level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

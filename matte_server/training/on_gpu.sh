@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One training run on a GPU machine that has torch, numpy, opencv, scipy, safetensors and many cores, but is not ours
+# One training run on a GPU machine that has torch, numpy, opencv, safetensors and many cores, but is not ours
 # for long: all material is made or unpacked there.
 #
 #   on_gpu.sh MATERIAL OUT MINUTES [options of the training command]

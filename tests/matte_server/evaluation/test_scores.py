@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from matte_server.core import scores
 
@@ -103,3 +104,22 @@ def test_a_hard_edge_has_a_band_too() -> None:
     band = scores.unknown_band(truth)
     assert band[:, 19].all() and band[:, 20].all() and not band[:, 40:].any()
     assert not scores.unknown_band(flat(1.0)).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_filters_are_those_of_scipy(seed: int) -> None:
+    """The band, the slopes and the largest region as scipy.ndimage makes them, on smooth noise of odd sizes."""
+    size = (61 + seed, 83)
+    noise = np.random.default_rng(seed).normal(0, 1, size)
+    alpha = np.clip(0.5 + 4 * ndimage.gaussian_filter(noise, 3), 0, 1).astype(np.float32)
+    partial = (alpha > 1 / 255) & (alpha < 1 - 1 / 255)
+    span = ndimage.maximum_filter(alpha, 3) - ndimage.minimum_filter(alpha, 3)
+    band = ndimage.maximum_filter(partial | (span > 0.5), 7)
+    assert np.array_equal(scores.unknown_band(alpha, 3), band)
+    across, down = scores._derivative_kernels()
+    x, y = (ndimage.correlate(alpha.astype(np.float64), kernel, mode="nearest") for kernel in (across, down))
+    # Both sum 81 products in float64 and keep float32.
+    assert np.allclose(scores._slope(alpha), np.hypot(x, y), rtol=1e-6, atol=1e-9)
+    labels, count = ndimage.label(alpha > 0.8)
+    sizes = ndimage.sum_labels(np.ones(size), labels, range(1, count + 1))
+    assert count > 1 and np.array_equal(scores._largest(alpha > 0.8), labels == 1 + sizes.argmax())
