@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from .environments import Missing, environment
 FRAMES = 8
 FIRST = 1001
 CLEANPLATE = str(Path(sys.executable).with_name("cleanplate"))
+_USES = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,10 @@ def opencue_python() -> str:
 def namespaces(count: int) -> Iterator[list[str]]:
     """Machines with addresses of their own, 10.213.7.1 and up, on one switch; skips where this system has
     no network namespaces."""
-    names = [f"cleanplate-{os.getpid()}-{number}" for number in range(count)]
-    bridge = f"cp{os.getpid() % 100000}"
+    # Names of their own each time: what a namespace held goes a while after it.
+    use = next(_USES)
+    names = [f"cleanplate-{os.getpid()}-{use}-{number}" for number in range(count)]
+    bridge = f"cp{os.getpid() % 100000}-{use}-"
     try:
         try:
             _ip("link", "add", bridge, "type", "bridge")
