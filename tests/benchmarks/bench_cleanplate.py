@@ -15,19 +15,15 @@ import argparse
 import os
 import resource
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from matte_server.models.cleanplate import CleanplateModel
-from matte_server.models.networks.bgm2 import Refinement
 from matte_server.models.protocols import FrameTensors, ModelSettings
-from tests.benchmarks.bench_models import network
-
-V2_SETTINGS = {1: (0.25, 80_000), 2: (0.125, 320_000)}
-"""V2's authors' choice of (coarse scale, refined pixels) for HD and, from 3000 pixels on, for 4K."""
+from matte_server.models.v2 import coarse_scale, refinement_for
+from tests.benchmarks.bench_models import in_turn, network
 
 
 def scene(width: int, height: int) -> tuple[Tensor, Tensor]:
@@ -42,31 +38,18 @@ def scene(width: int, height: int) -> tuple[Tensor, Tensor]:
     return plate + 0.003 * torch.randn(wall.shape, generator=dice), wall
 
 
-def in_turn(runs: list[Callable[[], object]], repeat: int) -> list[float]:
-    """Median seconds of each, run in turn after one run that does not count."""
-    seconds: list[list[float]] = [[] for _ in runs]
-    for number in range(repeat + 1):
-        for run, found in zip(runs, seconds, strict=True):
-            began = time.perf_counter()
-            run()
-            if number:
-                found.append(time.perf_counter() - began)
-    return [statistics.median(found) for found in seconds]
-
-
 @torch.inference_mode()
 def compare(width: int, height: int, repeat: int, ours: CleanplateModel) -> None:
     plate, clean = scene(width, height)
     frame = FrameTensors(plate, clean, torch.ones_like(plate[:, :1]))
-    scale, pixels = V2_SETTINGS[2 if width > 3000 else 1]
     pair = [x.contiguous(memory_format=torch.channels_last) for x in (plate, clean)]
 
     def v2(plain: bool) -> Callable[[], object]:
         net = network("mobilenetv2", plain=plain)
-        return lambda: net(pair[0], pair[1], scale, Refinement("sampling", pixels))
+        return lambda: net(pair[0], pair[1], coarse_scale(height, width), refinement_for(height, width))
 
     runs = [lambda: ours.predict(frame, ModelSettings(), lambda: None), v2(plain=False), v2(plain=True)]
-    own, here, plain = in_turn(runs, repeat)
+    own, here, plain = (statistics.median(taken) for taken in in_turn(runs, repeat))
     print(
         f"{width}x{height:<6} cleanplate {own:6.3f} s   V2 MobileNetV2 {here:6.3f} s, ratio {own / here:5.3f}   "
         f"as its paper puts it {plain:6.3f} s, ratio {own / plain:5.3f}"
