@@ -5,22 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..models.networks.cleanplate import CleanplateNet, Residual
+from ..models.weights import read_weights
 
 
 @torch.no_grad()
 def grown_from(path: Path) -> CleanplateNet:
-    """The network with a safetensors file's weights, which may be those of fewer channels and blocks: it then
-    answers as the narrower one did, and learns on with all of its channels.
+    """The network with a file's weights, which may be those of fewer channels and blocks: it then answers as the
+    narrower one did, and learns on with all of its channels.
 
     Old channels come first and see nothing of the new ones (their weights start at 0); new channels start at
     random; new blocks start as their short cut. After Net2Net (Chen et al. 2016). Raises ``ValueError`` where the
-    file is of a wider network.
+    file is of a wider network or of another one, ``MatteError`` (missing_weights, bad_weights) where it cannot be
+    read.
     """
-    net, old = CleanplateNet(), load_file(path)
+    net, old = CleanplateNet(), read_weights(path)
+    strangers = sorted(old.keys() - net.state_dict().keys())
+    if strangers or not old:
+        raise ValueError(f"{path.name} holds no weights of this network: {', '.join(strangers[:3]) or 'nothing'}")
     for name, block in net.named_modules():
         if isinstance(block, Residual) and f"{name}.first.conv.weight" not in old:
             assert isinstance(block.second.norm, nn.BatchNorm2d)

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from matte_server.models.networks import cleanplate
 from matte_server.training.grow import grown_from
+from matte_server.training.train import save_weights
 
 
 def _narrow(monkeypatch: pytest.MonkeyPatch, path: Path) -> cleanplate.CleanplateNet:
@@ -22,8 +23,7 @@ def _narrow(monkeypatch: pytest.MonkeyPatch, path: Path) -> cleanplate.Cleanplat
     net.train()
     with torch.no_grad():
         net.coarse_stage(*_frame(2))
-    state = {name: value for name, value in net.state_dict().items() if "num_batches" not in name}
-    save_file(state, path)
+    save_weights(net.state_dict(), path, step=0)
     return net.eval()
 
 
@@ -56,9 +56,13 @@ def test_every_new_channel_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_a_wider_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    wide = cleanplate.CleanplateNet().state_dict()
-    kept = {name: value for name, value in wide.items() if "num_batches" not in name}
-    save_file(kept, tmp_path / "wide.safetensors")
+    save_weights(cleanplate.CleanplateNet().state_dict(), tmp_path / "wide.safetensors", step=0)
     monkeypatch.setattr(cleanplate.CoarseNet, "WIDTHS", (20, 36, 72, 128, 224))
     with pytest.raises(ValueError, match="weights in the file"):
         grown_from(tmp_path / "wide.safetensors")
+
+
+def test_another_networks_file_is_refused(tmp_path: Path) -> None:
+    save_file({"backbone.conv.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"no weights of this network: backbone\.conv\.weight"):
+        grown_from(tmp_path / "other.safetensors")
