@@ -58,10 +58,8 @@ def gradient(alpha: Floats, truth: Floats, where: Mask) -> float:
 
 def _slope(alpha: Floats) -> Floats:
     across, down = _derivative_kernels()
-    x, y = (
-        cv2.filter2D(alpha.astype(np.float64), cv2.CV_64F, kernel, borderType=cv2.BORDER_REPLICATE)
-        for kernel in (across, down)
-    )
+    exact = alpha.astype(np.float64)
+    x, y = (cv2.filter2D(exact, -1, kernel, borderType=cv2.BORDER_REPLICATE) for kernel in (across, down))
     return np.asarray(np.hypot(x, y), np.float32)
 
 

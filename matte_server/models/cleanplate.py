@@ -40,10 +40,10 @@ LOWEST, HIGHEST = 0.01, 0.99
 """A block is refined where its alpha leaves the one end and does not stay at the other."""
 DOUBT = 0.12
 """... or where the coarse stage expects at least this error."""
-_BLOCKS_AT_ONCE = {"cpu": 96, "cuda": 4096}
-"""On a processor for each thread: with fewer, threads that sleep between operations wake too often."""
-_MOST_AT_ONCE = 768
-"""... on a processor with many threads: a block takes a quarter of a megabyte."""
+_BLOCKS_AT_ONCE = {"cuda": 4096}
+_BLOCKS_A_THREAD, _MOST_BLOCKS = 96, 768
+"""The same on a processor: with fewer, threads that sleep between operations wake too often; a block takes a
+quarter of a megabyte."""
 
 
 class CleanplateModel:
@@ -97,10 +97,9 @@ class CleanplateModel:
     def _blocks_at_once(self, settings: ModelSettings) -> int:
         if settings.tile > 0:
             return max(1, settings.tile // (2 * BLOCK)) ** 2
-        at_once = _BLOCKS_AT_ONCE.get(self._device.type, 256)
         if self._device.type == "cpu":
-            return min(at_once * torch.get_num_threads(), _MOST_AT_ONCE)
-        return at_once
+            return min(_BLOCKS_A_THREAD * torch.get_num_threads(), _MOST_BLOCKS)
+        return _BLOCKS_AT_ONCE.get(self._device.type, 256)
 
     def _refined(
         self,
