@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from .conftest import REPOSITORY
 
 LINK = REPOSITORY / "shared" / "matte_link"
 SERVER = REPOSITORY / "matte_server"
@@ -77,6 +78,101 @@ def below(folder: str, allowed: tuple[str, ...], libraries: set[str]) -> list[st
     return wrong
 
 
+# The rooms of matte_server from the ground up. Rooms on one floor do not know each other.
+FLOORS = (
+    {"errors"},
+    {"core"},
+    {"pixels"},
+    {"models", "io"},
+    {"frame"},
+    {"worker"},
+    {"server"},
+    {"shots"},
+    {"review", "evaluation"},
+    {"farm", "demo"},
+    {"cli", "training"},
+)
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+
+
+def room_of(path: Path) -> str:
+    """The folder of matte_server that a file lies in, or its own name where it lies in none."""
+    return path.relative_to(SERVER).parts[0].removesuffix(".py")
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The other rooms of matte_server that a file knows, imports inside functions included."""
+    ours = (name.split(".") for name in imported(path) if name.startswith("matte_server."))
+    return {parts[1] for parts in ours} - {room_of(path)}
+
+
+def test_every_room_is_on_a_floor_and_says_who_may_enter() -> None:
+    folders = {path.parent.name for path in SERVER.glob("*/__init__.py")}
+    assert folders | {"errors"} == set(FLOOR_OF)
+    for folder in folders:
+        words = ast.get_docstring(ast.parse((SERVER / folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+        assert "import" in words and len(words.splitlines()) >= 3, folder
+
+
+@pytest.mark.parametrize("room", sorted(FLOOR_OF))
+def test_imports_run_downwards(room: str) -> None:
+    place = SERVER / room
+    files = sources(place) if place.is_dir() else [place.with_suffix(".py")]
+    upwards = {
+        f"{path.relative_to(SERVER)} -> {other}"
+        for path in files
+        for other in rooms_imported(path)
+        if FLOOR_OF[other] >= FLOOR_OF[room]
+    }
+    assert upwards == set()
+
+
+def module_of(path: Path) -> str:
+    root = REPOSITORY / "shared" if path.is_relative_to(LINK) else REPOSITORY
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def import_graph(folders: list[Path]) -> dict[str, set[str]]:
+    """Module -> the modules of ours that it imports, wherever in the file."""
+    paths = {module_of(path): path for folder in folders for path in sources(folder)}
+
+    def known(name: str) -> str:
+        while name and name not in paths:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {module: {known(name) for name in imported(path)} - {"", module} for module, path in paths.items()}
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """A path of modules that comes back to where it began; empty where there is none."""
+    done: set[str] = set()
+    trail: list[str] = []
+
+    def visit(module: str) -> list[str]:
+        if module in trail:
+            return [*trail[trail.index(module) :], module]
+        if module in done:
+            return []
+        trail.append(module)
+        found = next((circle for other in sorted(graph[module]) if (circle := visit(other))), [])
+        trail.pop()
+        done.add(module)
+        return found
+
+    return next((circle for module in sorted(graph) if (circle := visit(module))), [])
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("package", ["shared/matte_link", "matte_server", "plugin_nuke", "plugin_blender"])
+def test_no_module_reaches_itself(package: str) -> None:
+    assert circle_in(import_graph([REPOSITORY / package])) == []
+
+
 def test_core_is_pure() -> None:
     assert below("core", ("matte_server.core",), {"numpy", "cv2"}) == []
     touching = {"logging", "socket", "subprocess", "os", "pathlib", "threading", "shutil", "tempfile"}
@@ -92,10 +188,16 @@ def test_networks_are_torch_alone() -> None:
 
 
 def test_each_library_has_its_own_door() -> None:
-    assert users("OpenImageIO") <= {"exr.py", "colour.py"}
-    assert users("OpenEXR") <= {"exr_planes.py", "luma_chroma.py"}
-    assert users("av") <= {"media.py", "video_writer.py"}
-    assert users("zmq") <= {"transport.py", "server.py", "keys.py"}
+    assert users("OpenImageIO") <= {"io/exr.py", "io/colour.py"}
+    assert users("OpenEXR") <= {"io/exr_planes.py", "io/luma_chroma.py"}
+    assert users("av") <= {"io/media.py", "io/video_writer.py"}
+    assert users("zmq") <= {"server/transport.py", "server/serve.py", "server/keys.py"}
+
+
+def test_the_broker_and_the_command_line_start_without_torch() -> None:
+    """torch takes seconds and hundreds of megabytes: only what computes imports it, or a function that needs it."""
+    code = "import sys, matte_server.cli.main, matte_server.server.serve; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_nothing_unpickles() -> None:

@@ -25,8 +25,8 @@ from matte_link.endpoint import Endpoint
 from matte_link.job import write_atomically
 
 from ..errors import MatteError
-from ..server import PARENT_VARIABLE
-from ..starting import Starting
+from ..server.serve import PARENT_VARIABLE
+from ..server.startup_watchdog import Starting
 
 IDLE_S = 1800.0
 _STOP_S = 20.0

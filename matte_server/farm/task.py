@@ -15,9 +15,9 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import Progress
 
-from ..batch import FrameReport, Shot, ShotReport, describe, run_shot
+from ..cli.matte import server_for
 from ..errors import MatteError
-from ..matte_cli import server_for
+from ..shots.batch import FrameReport, Shot, ShotReport, describe, run_shot
 
 PATIENCE_S = 180.0
 """How long a chunk waits for a server that is silent, restarting or full before it fails."""

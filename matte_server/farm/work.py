@@ -13,7 +13,7 @@ from pathlib import Path
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
-from ..shot import Shot, Sources, read_by
+from ..shots.shot import Shot, Sources, read_by
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"

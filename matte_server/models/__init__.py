@@ -1,1 +1,5 @@
-"""The matting models, their weights and the registry that finds them."""
+"""Matting models: their protocols, registry, weights, and one adapter each.
+
+May import core, pixels and errors; frame and worker import it, and take models as protocols. Opens weights files
+and nothing else. ``networks`` inside holds the networks themselves.
+"""

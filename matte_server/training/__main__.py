@@ -14,7 +14,7 @@ import cv2
 import torch
 
 from ..errors import MatteError
-from ..evaluate import LABELS, shown
+from ..evaluation.evaluate import LABELS, shown
 from ..models.protocols import MattingModel
 from ..models.registry import load_model
 from .bank import fill, pack

@@ -53,7 +53,7 @@ def read_render(path: Path) -> Float32:
     calmed; from the EXR of a scene, or from what ``pack`` made of it. Raises ``MatteError``."""
     if path.suffix == ".webp":
         return _unpacked(path)
-    from ..exr import read_image  # a lent machine that trains on packed renders has no OpenImageIO
+    from ..io.exr import read_image
 
     return calm(trim(np.clip(read_image(path).pixels[..., :4], 0.0, BRIGHTEST)))
 

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..evaluate import Matte, columns, mean_of, score
+from ..evaluation.evaluate import Matte, columns, mean_of, score
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
 from ..pixels.difference import grain_of
 from ..pixels.foreground import foreground_of

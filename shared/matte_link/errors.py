@@ -1,20 +1,29 @@
-"""Everything that can go wrong between a host and the matting server."""
+"""Cleanplate's errors: one base for all, and the family of those between a host and the matting server."""
 
 from __future__ import annotations
 
 
-class LinkError(Exception):
-    """Base of the family. ``str(error)`` is one sentence for the artist; ``hint`` says what to do."""
+class CleanplateError(Exception):
+    """Base of every error of ours. ``code`` is for programs and stable; ``message`` says what is wrong and where in
+    one sentence for the artist; ``hint`` says what to do about it."""
 
-    code = "link"
-
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
+        self.code = code
         self.message = message
         self.hint = hint
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
+
+
+class LinkError(CleanplateError):
+    """Something went wrong between a host and the matting server. Each kind has a code of its own."""
+
+    code = "link"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(self.code, message, hint)
 
 
 class ProtocolError(LinkError):
@@ -45,5 +54,4 @@ class RemoteError(LinkError):
     """The server refused or failed the request; ``code`` is the server's own."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.code = code
+        CleanplateError.__init__(self, code, message, hint)

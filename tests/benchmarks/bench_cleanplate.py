@@ -23,7 +23,8 @@ from torch import Tensor
 from matte_server.models.cleanplate import CleanplateModel
 from matte_server.models.protocols import FrameTensors, ModelSettings
 from matte_server.models.v2 import coarse_scale, refinement_for
-from tests.benchmarks.bench_models import in_turn, network
+
+from .bench_models import in_turn, network
 
 
 def scene(width: int, height: int) -> tuple[Tensor, Tensor]:

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from matte_server import exr
+from matte_server.io import exr
 from matte_server.models.registry import load_model
-from tests.matte_server.fringe import comp_errors, default_network, mattes, take
+from tests.matte_server.frame.fringe import comp_errors, default_network, mattes, take
 
 KINDS = ("person", "animal", "plant")
 

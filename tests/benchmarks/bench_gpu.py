@@ -27,7 +27,8 @@ from matte_server.models.cleanplate import CleanplateModel
 from matte_server.models.networks.bgm1 import SIDE
 from matte_server.models.protocols import FrameTensors, ModelSettings
 from matte_server.models.v2 import coarse_scale, refinement_for
-from tests.benchmarks.bench_models import SIZES, network, scene, v1_network
+
+from .bench_models import SIZES, network, scene, v1_network
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 

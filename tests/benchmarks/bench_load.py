@@ -22,8 +22,9 @@ from matte_link.endpoint import Endpoint
 from matte_link.messages import Accepted, Inline, Matte, MatteReply, Progress
 from matte_link.options import MatteOptions
 
-from matte_server.local import LocalServer
-from tests.benchmarks.shots import small_shot
+from matte_server.server.local_server import LocalServer
+
+from .shots import small_shot
 
 OPTIONS = MatteOptions(model="difference")
 IN_FLIGHT = 3

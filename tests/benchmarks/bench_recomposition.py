@@ -22,14 +22,14 @@ import torch
 from matte_link.options import MatteOptions
 from matte_link.sequence import FramePattern
 
-from matte_server import exr
-from matte_server.colour import from_scene_linear, to_scene_linear
 from matte_server.core.image import SCENE_LINEAR, Float32, Guides, Image, PlatePair
 from matte_server.core.window import Window
-from matte_server.demo import demo_shot
-from matte_server.frame_solver import matte_image
-from matte_server.pipeline import MattePipeline
-from tests.matte_server.test_colour import SPACES
+from matte_server.demo.packaged import demo_shot
+from matte_server.frame.pipeline import MattePipeline
+from matte_server.io import exr
+from matte_server.io.colour import from_scene_linear, to_scene_linear
+from matte_server.worker.solver import matte_image
+from tests.matte_server.io.test_colour import SPACES
 
 
 class Bench:

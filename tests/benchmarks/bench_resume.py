@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from matte_server.local import LocalServer
+from matte_server.server.local_server import LocalServer
 
 from .shots import small_shot
 

@@ -37,16 +37,16 @@ import torch
 from matte_link.client import MatteClient
 from matte_link.options import MatteOptions
 
-from matte_server import exr, video_writer
-from matte_server.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
-from matte_server.clean_plate import build
 from matte_server.core.image import Guides, Image, PlatePair
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
-from matte_server.media import VideoReader
-from matte_server.pictures import Pictures
-from matte_server.pipeline import MattePipeline
-from matte_server.video_writer import MovieSettings, VideoWriter
+from matte_server.frame.pipeline import MattePipeline
+from matte_server.io import exr, video_writer
+from matte_server.io.media import VideoReader
+from matte_server.io.video_writer import MovieSettings, VideoWriter
+from matte_server.server.local_server import LocalServer
+from matte_server.shots.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
+from matte_server.shots.build_plate import build
+from matte_server.shots.inputs import Pictures
 
 SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}
 _NOT_INFERENCE = ("read", "write", "align", "exposure")

@@ -23,13 +23,13 @@ import numpy as np
 import torch
 from matte_link.options import MatteOptions
 
-from matte_server.core import scores
 from matte_server.core.image import Float32, Guides, Image, PlatePair
 from matte_server.core.window import Window
-from matte_server.demo import FRAMES, demo_shot
-from matte_server.exr import read_image, single
-from matte_server.pipeline import MattePipeline
-from matte_server.raw_matte import RawMatte, followed
+from matte_server.demo.packaged import FRAMES, demo_shot
+from matte_server.evaluation import scores
+from matte_server.frame.model_output import RawMatte, followed
+from matte_server.frame.pipeline import MattePipeline
+from matte_server.io.exr import read_image, single
 
 _FIRST = 1001
 _MIDDLE = 1003

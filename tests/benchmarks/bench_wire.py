@@ -21,10 +21,10 @@ from matte_link.client import MatteClient
 from matte_link.messages import Inline, Matte
 from matte_link.options import MatteOptions
 
-from matte_server import exr
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 
 HD, UHD = (1080, 1920), (2160, 4096)
 _BLOB = 64 << 20

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import psutil
 
-from matte_server import exr
-from tests.benchmarks.shots import PLATES, small_shot
+from matte_server.io import exr
 from tests.matte_server.farm.environments import environment
+
+from .shots import PLATES, small_shot
 
 CLEANPLATE = str(Path(sys.executable).with_name("cleanplate"))
 

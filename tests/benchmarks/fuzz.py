@@ -42,10 +42,10 @@ from matte_link.messages import (
 from matte_link.options import MatteOptions
 from matte_link.wire import decode, encode
 
-from matte_server import exr
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 
 Parts = list[bytes]
 _INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from matte_server import exr
 from matte_server.core.image import Image
 from matte_server.core.window import Window
+from matte_server.io import exr
 
 PLATES = 6
 SIZE = (48, 64)

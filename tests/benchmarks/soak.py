@@ -34,13 +34,14 @@ from matte_link.errors import LinkError
 from matte_link.messages import Inline, Matte, MatteReply
 from matte_link.options import MatteOptions
 
-from matte_server import exr
 from matte_server.core.image import Guides, PlatePair
 from matte_server.errors import MatteError
-from matte_server.frame_solver import matte_image
-from matte_server.local import LocalServer
-from matte_server.pipeline import MattePipeline
-from tests.benchmarks.shots import PLATES, small_shot
+from matte_server.frame.pipeline import MattePipeline
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
+from matte_server.worker.solver import matte_image
+
+from .shots import PLATES, small_shot
 
 OPTIONS = MatteOptions(model="difference")
 AGAIN = ("worker_died", "worker_hung")

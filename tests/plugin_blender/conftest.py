@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matte_server import exr
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 
 from .environments import REPOSITORY, VERSIONS, Unavailable, Version, ensure
 

@@ -15,8 +15,8 @@ from matte_link.client import MatteClient
 from matte_link.messages import Inline, Matte
 from matte_link.options import MatteOptions
 
-from matte_server import exr
-from matte_server.local import LocalServer
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 from plugin_blender import package
 
 from .conftest import Blender, make_shot, read, write

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matte_server.local import LocalServer
+from matte_server.server.local_server import LocalServer
 
 from .conftest import CASES, Outcome, make_shot, read
 from .environments import REPOSITORY, Unavailable

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from matte_server.local import LocalServer
+from matte_server.server.local_server import LocalServer
 from tests.plugin_blender.environments import REPOSITORY, Unavailable
 
 ROOT = REPOSITORY / ".venvs" / "window"

@@ -1,1 +1,4 @@
-"""The networks themselves: torch modules, tensors in and out, nothing else."""
+"""The networks: tensors in, tensors out.
+
+Torch alone: imports nothing of ours and touches no file. The adapters in ``models`` and the training import it.
+"""

@@ -12,8 +12,8 @@ import pytest
 from matte_server.core.align import Alignment, Details, align, coverage, display_transform
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
-from matte_server.demo import demo_shot
-from matte_server.exr import read_image
+from matte_server.demo.packaged import demo_shot
+from matte_server.io.exr import read_image
 from tests.matte_server.pictures import Array, homography_within, image, moved, room, shrunk, soft_disc
 
 HD = (1080, 1920)

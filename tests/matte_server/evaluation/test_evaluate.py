@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.cli import main
+from matte_server.cli.main import main
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.evaluate import evaluate
-from matte_server.exr import write_image
+from matte_server.evaluation.evaluate import evaluate
+from matte_server.io.exr import write_image
 
 
 def write_alpha(path: Path, value: int) -> None:

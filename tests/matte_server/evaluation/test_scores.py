@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from matte_server.core import scores
+from matte_server.evaluation import scores
 
 ROUNDING = 1e-6
 """Relative; the figures are float64 sums of float32 pictures."""

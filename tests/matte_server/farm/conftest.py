@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from matte_server.local import LocalServer
+from matte_server.server.local_server import LocalServer
 from tests.benchmarks.shots import PLATES, small_shot
 
 from .environments import Missing, environment

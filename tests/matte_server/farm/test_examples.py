@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from matte_server import farm
-from matte_server.cli import parser
+from matte_server.cli.main import parser
 
 EXAMPLES = Path(farm.__file__).with_name("examples")
 

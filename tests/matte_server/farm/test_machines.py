@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from matte_server import keys
+from matte_server.server import keys
 
 from .conftest import CLEANPLATE, FIRST, FRAMES, Shot, namespaces
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from matte_server.local import LocalServer
+from matte_server.server.local_server import LocalServer
 
 from .conftest import FIRST, FRAMES, Shot, run
 

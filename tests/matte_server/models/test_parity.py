@@ -18,7 +18,8 @@ import torch
 
 from matte_server.models.networks.bgm1 import CHANNELS, Bgm1
 from matte_server.models.networks.bgm2 import BACKBONES, Bgm2, Refinement
-from tests.matte_server.models.filled import filled, given
+
+from .filled import filled, given
 
 PARITY = Path(__file__).parent / "parity"
 # The limit. On the machines tried the largest difference was 2e-6: the order of float32 sums.

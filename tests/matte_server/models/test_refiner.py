@@ -9,7 +9,8 @@ from torch import Tensor
 
 from matte_server.models.networks import bgm2_bands, bgm2_tiles
 from matte_server.models.networks.bgm2 import Bgm2, Refinement, Refiner
-from tests.matte_server.models.filled import filled, given
+
+from .filled import filled, given
 
 # Sums of up to 378 products around 1 in another order: 378 * 2^-24, as in the parity tests.
 LIMIT = 2.5e-5

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from matte_server.core import scores
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32
 from matte_server.core.window import Window
+from matte_server.evaluation import scores
+from matte_server.frame.model_output import RawMatte, followed
 from matte_server.pixels import strips
 from matte_server.pixels.smoothing import Brought, Moved, brought, look_of, placed, smoothed
-from matte_server.raw_matte import RawMatte, followed
 from tests.matte_server.pictures import room, soft_disc
 
 HEIGHT, WIDTH, COUNT = 160, 240, 5

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matte_server.review_figures import FrameFigures, figures_of, flicker, judged
+from matte_server.review.figures import FrameFigures, figures_of, flicker, judged
 
 DIAGNOSTICS = {
     "alignment": {"residual_px": 0.2, "gain": [1.0, 1.01, 1.02]},

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from matte_server.core.image import Float32
-from matte_server.media import VideoReader
-from matte_server.review_movie import for_movie, movie_size, write_preview
+from matte_server.io.media import VideoReader
+from matte_server.review.movie import for_movie, movie_size, write_preview
 
 RATE = Fraction(24000, 1001)
 

@@ -18,18 +18,18 @@ import numpy.typing as npt
 import pytest
 from matte_link.options import MatteOptions
 
-from matte_server import exr
-from matte_server.batch import FrameReport, ShotReport
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.media import VideoReader
-from matte_server.pictures import Pictures
-from matte_server.review_figures import FrameFigures
-from matte_server.review_frame import look, placed
-from matte_server.review_page import Page, PageFrame, page_html
-from matte_server.review_shot import ReviewFiles, review_folder, write_review
-from matte_server.shot import Shot, Sources, plan_shot
+from matte_server.io import exr
+from matte_server.io.media import VideoReader
+from matte_server.review.figures import FrameFigures
+from matte_server.review.frame import look, placed
+from matte_server.review.page import Page, PageFrame, page_html
+from matte_server.review.review import ReviewFiles, review_folder, write_review
+from matte_server.shots.batch import FrameReport, ShotReport
+from matte_server.shots.inputs import Pictures
+from matte_server.shots.shot import Shot, Sources, plan_shot
 
 WIDTH, HEIGHT = 96, 54
 COLOUR, BEHIND, CLEAN = (0.6, 0.3, 0.1), (0.1, 0.2, 0.6), (0.3, 0.3, 0.3)

@@ -9,7 +9,14 @@ import pytest
 
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
-from matte_server.review import Cell, as_display, contact_sheet, foreground_and_alpha, matte_cells, rolled_off
+from matte_server.review.contact_sheet import (
+    Cell,
+    as_display,
+    contact_sheet,
+    foreground_and_alpha,
+    matte_cells,
+    rolled_off,
+)
 
 
 def flat(value: float, height: int = 6, width: int = 8) -> Float32:

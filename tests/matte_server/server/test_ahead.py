@@ -16,14 +16,15 @@ import torch
 from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
-from matte_server import exr, frame_worker, machine
-from matte_server.frame_reader import FrameInputs
-from matte_server.frame_solver import FrameSolver
-from matte_server.frame_worker import Desk as WorkerDesk
-from matte_server.frame_worker import Line
-from matte_server.machine import writers_beside
-from matte_server.pipeline import STAGES, MattePipeline
-from matte_server.worker_link import (
+from matte_server.frame.pipeline import STAGES, MattePipeline
+from matte_server.io import exr
+from matte_server.server.worker_pool import Died, WorkerState
+from matte_server.worker import loop as frame_worker
+from matte_server.worker import machine
+from matte_server.worker.loop import Desk as WorkerDesk
+from matte_server.worker.loop import Line
+from matte_server.worker.machine import writers_beside
+from matte_server.worker.messages import (
     AHEAD,
     CANCEL,
     Begun,
@@ -36,7 +37,8 @@ from matte_server.worker_link import (
     decode_said,
     encode_job,
 )
-from matte_server.workers import Died, WorkerState
+from matte_server.worker.reader import FrameInputs
+from matte_server.worker.solver import FrameSolver
 
 from .conftest import Pictures
 from .test_service import ANNA, BEN, LIMITS, Desk, matte

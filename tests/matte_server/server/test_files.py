@@ -13,13 +13,14 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from matte_server import cli, exr, exr_header
-from matte_server.colour import from_scene_linear
+from matte_server.cli import main as cli
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
+from matte_server.io import exr, exr_header
+from matte_server.io.colour import from_scene_linear
+from matte_server.server.local_server import LocalServer
+from tests.matte_server.io.test_exr import CAMERA, raw_exr
 from tests.matte_server.pictures import image, room, soft_disc
-from tests.matte_server.test_exr import CAMERA, raw_exr
 
 HEIGHT, WIDTH = 96, 128
 WINDOW = Window(0, 0, WIDTH, HEIGHT)

@@ -9,9 +9,9 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 
-from matte_server import keys
 from matte_server.errors import MatteError
-from matte_server.local import LocalServer
+from matte_server.server import keys
+from matte_server.server.local_server import LocalServer
 
 
 @pytest.fixture

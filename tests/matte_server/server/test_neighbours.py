@@ -14,10 +14,10 @@ from matte_link.errors import RemoteError
 from matte_link.messages import Digest, Inline, Matte, MatteReply, Neighbour, OnDisk
 from matte_link.options import MatteOptions
 
-from matte_server import exr
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 from tests.matte_server.pictures import room, soft_disc
 
 HEIGHT, WIDTH, COUNT = 96, 128, 5

@@ -13,11 +13,11 @@ import pytest
 from matte_link.client import MatteClient
 from matte_link.messages import Matte
 
-from matte_server import journal
+from matte_server.cli.status_view import describe_state
 from matte_server.errors import MatteError
-from matte_server.local import LocalServer
-from matte_server.metrics import MetricsPage, render
-from matte_server.status_view import describe_state
+from matte_server.server import structured_log as journal
+from matte_server.server.local_server import LocalServer
+from matte_server.server.metrics import MetricsPage, render
 
 
 def test_every_metric_is_of_prometheus_form(client: MatteClient) -> None:

@@ -17,15 +17,12 @@ from matte_link.errors import ProtocolError
 from matte_link.messages import Inline, Matte, OnDisk
 from matte_link.options import MatteOptions
 
-from matte_server.errors import MatteCancelled, MatteError
-from matte_server.failures import trouble_of
-from matte_server.frame_reader import inside_roots
-from matte_server.frame_solver import choose_device
-from matte_server.server import set_thread_environment
-from matte_server.spool import Spool
-from matte_server.starting import Starting, work_of
-from matte_server.store import suffix_of
-from matte_server.worker_link import (
+from matte_server.errors import MatteCancelled, MatteError, trouble_of
+from matte_server.server.serve import set_thread_environment
+from matte_server.server.spool import Spool
+from matte_server.server.startup_watchdog import Starting, work_of
+from matte_server.server.store import suffix_of
+from matte_server.worker.messages import (
     Alive,
     Begun,
     Computed,
@@ -41,6 +38,8 @@ from matte_server.worker_link import (
     encode_job,
     encode_said,
 )
+from matte_server.worker.reader import inside_roots
+from matte_server.worker.solver import choose_device
 
 SAID = [
     Ready("cuda:0", 2, ("difference", "v2")),

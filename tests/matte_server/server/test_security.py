@@ -42,11 +42,12 @@ from matte_link.errors import RemoteError
 from matte_link.messages import Cancel, Failure, Inline, Matte, MatteReply, OnDisk, Ping, Pong
 from matte_link.wire import MAGIC, decode, encode
 
-from matte_server import exr, keys
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.local import LocalServer
+from matte_server.io import exr
+from matte_server.server import keys
+from matte_server.server.local_server import LocalServer
 
 from .conftest import Pictures, make_pictures
 
@@ -277,8 +278,8 @@ def test_a_reply_is_refused_as_a_request(server: LocalServer) -> None:
 def test_router_and_service_cannot_decode_a_picture() -> None:
     """EXRs are decoded in the worker: nothing that the server's loop is made of knows a picture library."""
     script = (
-        "import sys, matte_server.server; "
-        "print(*{'OpenImageIO', 'cv2', 'av', 'PIL', 'torch', 'matte_server.exr'} & set(sys.modules))"
+        "import sys, matte_server.server.serve; "
+        "print(*{'OpenImageIO', 'cv2', 'av', 'PIL', 'torch', 'matte_server.io.exr'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

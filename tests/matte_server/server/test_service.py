@@ -23,11 +23,11 @@ from matte_link.messages import (
     digest_of,
 )
 
-from matte_server.schedule import Client
-from matte_server.service import Service, ServiceLimits
-from matte_server.spool import Spool
-from matte_server.worker_link import Begun, Computed, Failed, Finished, FrameJob, decode_job, encode_job
-from matte_server.workers import Died, WorkerState
+from matte_server.server.fair_queue import Client
+from matte_server.server.service import Service, ServiceLimits
+from matte_server.server.spool import Spool
+from matte_server.server.worker_pool import Died, WorkerState
+from matte_server.worker.messages import Begun, Computed, Failed, Finished, FrameJob, decode_job, encode_job
 
 ANNA, BEN = b"anna", b"ben"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matte_server import cli, exr
-from matte_server.core.temporal import temporal_plate
-from matte_server.local import LocalServer
+from matte_server.cli import main as cli
+from matte_server.core.clean_plate_vote import temporal_plate
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 
 from .conftest import moved, plate_of, save, wall
 

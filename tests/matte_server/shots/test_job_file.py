@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from matte_link.options import MatteOptions
 
-from matte_server.console import Pace, duration
+from matte_server.cli.console import Pace, duration
 from matte_server.errors import MatteError
-from matte_server.job_file import read_job
-from matte_server.shot import Sources, plan_shot, solve_file_of
-from matte_server.video_writer import H264, MovieSettings, VideoWriter
+from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
+from matte_server.shots.job_file import read_job
+from matte_server.shots.shot import Sources, plan_shot, solve_file_of
+from tests.matte_server.io.test_media import RATE, SIZE, picture
 
 from .conftest import save
-from .test_media import RATE, SIZE, picture
 
 WHOLE = "shots:\n  - {plate: p.exr, clean: c.exr, output: m.exr}\n"
 

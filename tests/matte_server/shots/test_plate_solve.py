@@ -24,9 +24,9 @@ from matte_server.core.shot_solve import (
 )
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.pictures import Pictures
-from matte_server.plate_solve import PlateSolve, check_solve
-from matte_server.shot import Camera, Shot, Sources, plan_shot, solve_file_of
+from matte_server.shots.inputs import Pictures
+from matte_server.shots.plate_solve import PlateSolve, check_solve
+from matte_server.shots.shot import Camera, Shot, Sources, plan_shot, solve_file_of
 
 from .conftest import ShotFiles
 

@@ -17,10 +17,11 @@ import pytest
 from matte_link.client import MatteClient
 from matte_link.options import MatteOptions
 
-from matte_server import cli, exr
-from matte_server.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
-from matte_server.local import LocalServer
-from matte_server.matte_cli import conclude
+from matte_server.cli import main as cli
+from matte_server.cli.matte import conclude
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
+from matte_server.shots.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
 
 from .conftest import ShotFiles, disc, plate_of, save, wall
 

@@ -12,14 +12,15 @@ import pytest
 from matte_link.client import MatteClient
 from matte_link.options import MatteOptions
 
-from matte_server import cli, exr, video_writer
-from matte_server.colour import from_scene_linear
+from matte_server.cli import main as cli
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
-from matte_server.outputs import SCREEN
-from matte_server.shot import Sources, plan_shot, read_by
-from matte_server.video_writer import MovieSettings, VideoWriter
+from matte_server.io import exr, video_writer
+from matte_server.io.colour import from_scene_linear
+from matte_server.io.video_writer import MovieSettings, VideoWriter
+from matte_server.server.local_server import LocalServer
+from matte_server.shots.outputs import SCREEN
+from matte_server.shots.shot import Sources, plan_shot, read_by
 from tests.matte_server.workers_ready import until_ready
 
 from .conftest import ShotFiles, plate_of, save, wall

@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matte_server import cli, exr, video_writer
-from matte_server.colour import from_scene_linear
+from matte_server.cli import main as cli
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.local import LocalServer
-from matte_server.media import VideoReader
-from matte_server.outputs import SCREEN
-from matte_server.video_writer import MovieSettings, VideoWriter
+from matte_server.io import exr, video_writer
+from matte_server.io.colour import from_scene_linear
+from matte_server.io.media import VideoReader
+from matte_server.io.video_writer import MovieSettings, VideoWriter
+from matte_server.server.local_server import LocalServer
+from matte_server.shots.outputs import SCREEN
+from tests.matte_server.io.test_media import with_sound
 
 from .conftest import SIZE, disc, plate_of, wall
-from .test_media import with_sound
 
 RATE = Fraction(24000, 1001)
 

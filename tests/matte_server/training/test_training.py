@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.exr import write_image
+from matte_server.io.exr import write_image
 from matte_server.models.cleanplate import read_network
 from matte_server.models.networks.cleanplate import CleanplateNet
 from matte_server.training.__main__ import main

@@ -1,0 +1,136 @@
+"""``cleanplate cleanplate``: builds the clean plate that nobody shot out of the shot itself."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from matte_link.options import MatteOptions
+from rich.markup import escape
+
+from ..core.window import Window
+from ..errors import MatteError
+from ..shots.build_plate import FRAMES, BuiltPlate, build, save
+from ..shots.inputs import Pictures
+from ..shots.shot import ShotFrame, Sources, plan_shot
+from . import console
+
+EPILOG = """\
+examples:
+  cleanplate cleanplate plate.####.exr -o clean.exr
+  cleanplate cleanplate take7.mov -o clean.exr --reference 120
+  cleanplate cleanplate plate.####.exr -o clean.exr --subject rough_roto.####.exr
+
+In every pixel the frames vote for the colour behind the subject. Where too few agree, or two colours come back
+about as often, there is not enough evidence: the layer 'coverage' of the result is 0 there, the command says how
+much that is, and 'cleanplate matte' treats it as not covered. A subject that never moves looks like the set: mask
+it with --subject.
+
+exit codes: 0 written, 1 written, but with places without evidence, 2 the input cannot work
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``cleanplate`` to the command line."""
+    parser = subparsers.add_parser(
+        "cleanplate",
+        help="build a clean plate from the shot itself",
+        description="Builds a clean plate from frames in which the subject is elsewhere.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plate", metavar="PLATE", help="the shot: a pattern such as plate.####.exr, or a video")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXR to write")
+    parser.add_argument("--frames", default="", metavar="RANGE", help="frames to look at (default: all)")
+    parser.add_argument(
+        "--reference", type=int, default=None, metavar="N", help="as which frame sees it (default: the middle one)"
+    )
+    parser.add_argument(
+        "--subject", default="", metavar="MATTE", help="rough matte of the subject, which is never looked at"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=FRAMES, metavar="N", help="how many frames vote (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--align",
+        choices=("auto", "none", "translation", "homography"),
+        default="auto",
+        help="how frames are brought onto the reference (default: %(default)s)",
+    )
+    parser.add_argument("--colourspace", default="auto", metavar="TEXT", help="colourspace of the plate")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code."""
+    output = Path(arguments.output)
+    if output.suffix.lower() != ".exr":
+        raise MatteError("bad_output", f"{output} is not an EXR; a clean plate is a float EXR.")
+    if output.exists() and not arguments.overwrite:
+        raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
+    options = MatteOptions(align=arguments.align, colourspace=arguments.colourspace)
+    frames = _frames(arguments, options)
+    reference = _reference(frames, arguments.reference)
+    chosen = _spread(frames, reference, max(arguments.samples, 3))
+    with Pictures(options) as pictures, console.Steps("clean plate", len(chosen)) as steps:
+        built = build(chosen, reference, arguments.align, pictures, steps)
+    save(built, output)
+    return _tell(built, output, reference)
+
+
+def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotFrame, ...]:
+    """The plan of a shot that is its own clean plate: the checks are the same."""
+    sources = Sources(arguments.plate, arguments.plate, arguments.output, holdout=arguments.subject)
+    if Path(arguments.plate).is_dir():
+        raise MatteError("no_frames", f"{arguments.plate} is a folder.", "Name a pattern such as plate.####.exr.")
+    frames = plan_shot(sources, arguments.frames, options, one_output=True).frames
+    if len(frames) < 3:
+        raise MatteError(
+            "too_few_frames", f"A clean plate needs at least 3 frames, and {arguments.plate} gives {len(frames)}."
+        )
+    return frames
+
+
+def _reference(frames: tuple[ShotFrame, ...], wanted: int | None) -> ShotFrame:
+    if wanted is None:
+        return frames[len(frames) // 2]
+    found = next((frame for frame in frames if frame.frame == wanted), None)
+    if found is None:
+        raise MatteError("missing_frame", f"The reference frame {wanted} is not among the frames of the shot.")
+    return found
+
+
+def _spread(frames: tuple[ShotFrame, ...], reference: ShotFrame, count: int) -> list[ShotFrame]:
+    """Frames spread evenly, the reference among them."""
+    if len(frames) <= count:
+        return list(frames)
+    chosen = {round(index * (len(frames) - 1) / (count - 1)) for index in range(count)}
+    return [frame for index, frame in enumerate(frames) if index in chosen or frame is reference]
+
+
+def _tell(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
+    console.out.print(
+        escape(
+            f"{output}: the clean plate as frame {reference.frame} sees it, from {len(built.used)} frames "
+            f"(grain {100 * built.noise:.2f}%)."
+        )
+    )
+    if built.left_out:
+        shown = ", ".join(str(frame) for frame in built.left_out[:10])
+        console.err.print(f"Left out, because they could not be brought onto frame {reference.frame}: {shown}.")
+    if built.gap is None:
+        console.out.print("There is evidence for every pixel.")
+        return console.OK
+    console.err.print(
+        escape(
+            f"Not enough evidence in {100 * (1 - built.covered):.2f}% of the frame; the largest place is "
+            f"{_place(built.gap)}. The layer 'coverage' is 0 there; do not trust the colour."
+        )
+    )
+    return console.FRAMES_FAILED
+
+
+def _place(gap: Window) -> str:
+    return f"{gap.width} x {gap.height} pixels at x {gap.x}, y {gap.y}"

@@ -1,0 +1,175 @@
+"""What the commands print: progress with time left, one line a frame, errors as one sentence."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from matte_link.messages import Progress
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from ..shots.batch import FrameReport, describe
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+# Exit codes, the same for every command.
+OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 130
+_PACE_FRAMES = 30
+
+
+def complain(message: str, code: str = "") -> None:
+    """One sentence on standard error, the code in front where there is one."""
+    label = f"error ({code}): " if code else "error: "
+    err.print(f"[bold red]{escape(label)}[/]{escape(message)}")
+
+
+def tell(message: str) -> None:
+    """One sentence on standard error that is no complaint."""
+    err.print(escape(message))
+
+
+class Pace:
+    """Frames per second over the last frames that were made, and the time that the rest will take.
+
+    Frames that were there already say nothing of how long the others take. ``clock`` is seconds."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total = total
+        self._clock = clock
+        self._ends: deque[float] = deque([clock()], maxlen=_PACE_FRAMES)
+        self.ended = 0
+
+    def count(self, made: bool) -> None:
+        """One more frame has ended."""
+        self.ended += 1
+        if made:
+            self._ends.append(self._clock())
+        elif len(self._ends) == 1:
+            self._ends[0] = self._clock()
+
+    @property
+    def rate(self) -> float:
+        """Frames per second; 0 where it is not known yet."""
+        seconds = self._ends[-1] - self._ends[0]
+        return (len(self._ends) - 1) / seconds if seconds > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the last frame; None where it is not known yet."""
+        return (self._total - self.ended) / self.rate if self.rate else None
+
+    def __str__(self) -> str:
+        if self.left_s is None:
+            return ""
+        return f"{self.rate:.2f} frames/s, {duration(self.left_s)} left"
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 42 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+class _OnScreen:
+    """Shows its bar for as long as a ``with`` block runs."""
+
+    _bar: Bar
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class ShotProgress(_OnScreen):
+    """A listener for :func:`batch.run_shot`: a bar in a terminal, plain lines in a log; both say how many frames
+    a second are made and how much time is left."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._pace = Pace(total)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self._bar.add_task("matting", total=total, pace="")
+
+    def __call__(self, event: FrameReport | tuple[int, Progress]) -> None:
+        if isinstance(event, FrameReport):
+            self._frame_ended(event)
+        else:
+            frame, stage = event
+            self._bar.update(self._task, description=f"frame {frame}: {stage.stage}")
+
+    def _frame_ended(self, report: FrameReport) -> None:
+        self._pace.count(report.status == "done")
+        self._bar.update(self._task, completed=self._pace.ended, pace=str(self._pace))
+        printer = self._bar.console if err.is_terminal else err
+        printer.print(self._line(report))
+
+    def _line(self, report: FrameReport) -> str:
+        place = f"[{self._pace.ended}/{self._total}] frame {report.frame}"
+        if report.status == "failed":
+            return f"{escape(place)}: [bold red]failed[/] ({report.code}): {escape(report.message)}"
+        if report.status == "skipped":
+            return f"{escape(place)}: already done, {escape(report.output)}"
+        pace = "" if err.is_terminal else f"{self._pace}, "
+        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(describe(report.diagnostics))}"
+
+
+class Steps(_OnScreen):
+    """Progress of work that is no frame of a shot: a bar in a terminal, a line now and then in a log."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self._bar.add_task(what, total=total)
+        self._what = what
+
+    def __call__(self, step: int, total: int, words: str) -> None:
+        """Step ``step`` of ``total`` begins."""
+        self._bar.update(self._task, completed=step - 1, description=f"{self._what}: {words}")
+        if not err.is_terminal:
+            err.print(escape(f"[{step}/{total}] {self._what}: {words}"))
+
+
+def flush() -> None:
+    """Both streams out before the process ends or hands over."""
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,221 @@
+"""``cleanplate farm``: job bundles for render farms, and what their workers call."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
+from matte_link.options import MatteOptions
+
+from ..errors import MatteError
+from ..farm import opencue, openjd, resident, task
+from ..farm.work import FarmPlan, Work, blender_work, nuke_work, shot_work
+from ..shots.batch import Sources, plan_shot
+from . import console
+from .matte import add_frames_and_guides, add_options, conclude, options_from
+
+EPILOG = """\
+examples:
+  cleanplate farm openjd shot plate.####.exr --clean clean.exr -o matte.####.exr --bundle job
+  openjd run job/template.yaml -p file://job/openjd_parameters.yaml
+  deadline bundle submit job
+  cleanplate farm opencue shot plate.####.exr --clean clean.exr -o matte.####.exr --bundle job
+  python job/submit.py
+
+exit codes: 0 written, 2 the input cannot work
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``farm`` to the command line."""
+    parser = subparsers.add_parser(
+        "farm",
+        help="make jobs for a render farm",
+        description="Makes job bundles for render farms; start, stop and task are what the bundles' workers call.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="WHAT", required=True)
+    for name, words, run in (
+        ("openjd", "an Open Job Description bundle (openjd, AWS Deadline Cloud)", run_openjd),
+        ("opencue", "an OpenCue outline", run_opencue),
+    ):
+        _add_kinds(commands.add_parser(name, help=words, description=f"Writes {words}."), run)
+    _add_start(commands)
+    _add_stop(commands)
+    _add_task(commands)
+
+
+def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
+    kinds = parser.add_subparsers(metavar="KIND", required=True)
+    shot = kinds.add_parser("shot", help="mattes of an EXR shot")
+    shot.add_argument("plate", metavar="PLATE", help="the shot: a file, or a pattern such as plate.####.exr")
+    shot.add_argument("--clean", required=True, metavar="CLEAN", help="the same view without the subject")
+    shot.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXRs to write")
+    add_frames_and_guides(shot)
+    add_options(shot)
+    nuke = kinds.add_parser("nuke", help="the bake of a Cleanplate node in a .nk")
+    nuke.add_argument("script", metavar="SCRIPT", help="the Nuke script")
+    nuke.add_argument("--node", required=True, metavar="NAME", help="the Cleanplate node")
+    blender = kinds.add_parser("blender", help="the solve of a .blend")
+    blender.add_argument("scene", metavar="FILE", help="the Blender file")
+    for kind, work, host in ((nuke, _nuke, "nuke"), (blender, _blender, "blender")):
+        kind.add_argument("--frames", required=True, metavar="RANGE", help="such as 1001-1100")
+        kind.add_argument("--plugin", default="", metavar="FOLDER", help="Cleanplate's plugin, as a worker sees it")
+        kind.add_argument("--host", default=host, metavar="COMMAND", help="default: %(default)s")
+        kind.set_defaults(work=work)
+    shot.set_defaults(work=_shot)
+    for kind in (shot, nuke, blender):
+        _add_plan(kind)
+        kind.set_defaults(run=run)
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    defaults = FarmPlan()
+    group = parser.add_argument_group("farm options")
+    group.add_argument("--bundle", type=Path, required=True, metavar="FOLDER", help="where the job is written")
+    group.add_argument("--name", default="", metavar="TEXT", help="the job's name (default: from the input)")
+    group.add_argument(
+        "--chunk", type=int, default=defaults.chunk, metavar="N", help="frames a task (default: %(default)s)"
+    )
+    group.add_argument(
+        "--server", default="", metavar="ADDR", help="one matting server for all workers (default: one each)"
+    )
+    group.add_argument("--keys", default="", metavar="FILE", help="key file for it, as a worker sees it")
+    group.add_argument("--device", default=defaults.device, help="of the workers' own servers (default: auto)")
+    group.add_argument("--cleanplate", default=defaults.cleanplate, metavar="COMMAND", help="on a worker")
+    group.add_argument("--gpu", action="store_true", help="only workers with a GPU")
+
+
+def _plan(arguments: argparse.Namespace) -> FarmPlan:
+    return FarmPlan(
+        chunk=arguments.chunk,
+        server=arguments.server,
+        keys=arguments.keys,
+        device=arguments.device,
+        cleanplate=arguments.cleanplate,
+        gpu=arguments.gpu,
+    )
+
+
+def _shot(arguments: argparse.Namespace) -> Work:
+    sources = _sources(arguments)
+    shot = plan_shot(sources, arguments.frames, options_from(arguments), arguments.overwrite)
+    return shot_work(shot, sources, arguments.name or Path(arguments.plate).name.split(".")[0])
+
+
+def _sources(arguments: argparse.Namespace) -> Sources:
+    return Sources(
+        plate=arguments.plate,
+        clean_plate=arguments.clean,
+        output=arguments.output,
+        core=arguments.core,
+        holdout=arguments.holdout,
+        trimap=arguments.trimap,
+    )
+
+
+def _nuke(arguments: argparse.Namespace) -> Work:
+    name = arguments.name or f"{Path(arguments.script).stem} {arguments.node}"
+    return nuke_work(arguments.script, arguments.node, arguments.frames, arguments.plugin, arguments.host, name)
+
+
+def _blender(arguments: argparse.Namespace) -> Work:
+    name = arguments.name or Path(arguments.scene).stem
+    return blender_work(arguments.scene, arguments.frames, arguments.plugin, arguments.host, name)
+
+
+def run_openjd(arguments: argparse.Namespace) -> int:
+    """Writes an Open Job Description bundle."""
+    work = arguments.work(arguments)
+    openjd.write_bundle(arguments.bundle, openjd.documents(work, _plan(arguments)))
+    _wrote(arguments.bundle, work, f"deadline bundle submit {arguments.bundle}")
+    return console.OK
+
+
+def run_opencue(arguments: argparse.Namespace) -> int:
+    """Writes an OpenCue outline."""
+    work = arguments.work(arguments)
+    opencue.write_outline(arguments.bundle, opencue.outline(work, _plan(arguments)))
+    _wrote(arguments.bundle, work, f"python {arguments.bundle / opencue.SUBMIT}")
+    return console.OK
+
+
+def _wrote(folder: Path, work: Work, then: str) -> None:
+    console.out.print(f"{folder}: {work.name}, {len(work.frames)} frames. Submit it with: {then}", markup=False)
+
+
+def _add_start(commands: Any) -> None:
+    parser = commands.add_parser(
+        "start",
+        help="start a worker's matting server",
+        description="Starts the matting server of a farm's session, or notes the one that all workers share.",
+    )
+    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="what stop needs to find it")
+    parser.add_argument("--server", default="", metavar="ADDR", help="the one for all workers; starts none then")
+    parser.add_argument("--keys", default="", metavar="FILE", help="the key file for it")
+    parser.add_argument("--device", default="auto", help="where the server computes (default: auto)")
+    parser.set_defaults(run=run_start)
+
+
+def run_start(arguments: argparse.Namespace) -> int:
+    """Starts the session's server and tells its address in the words of Open Job Description."""
+    if arguments.server:
+        found = resident.use_shared(arguments.state, arguments.server, arguments.keys)
+    else:
+        say = partial(print, flush=True)
+        found = resident.start(arguments.state, ("--device", arguments.device), say)
+    print(f"openjd_env: {ADDRESS_VARIABLE}={found.address}")
+    if found.keys:
+        print(f"openjd_env: {KEYS_VARIABLE}={found.keys}")
+    print(f"matting server at {found.address}, {f'pid {found.pid}' if found.pid else 'shared by all workers'}")
+    return console.OK
+
+
+def _add_stop(commands: Any) -> None:
+    parser = commands.add_parser("stop", help="stop a worker's matting server")
+    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="the file that start wrote")
+    parser.set_defaults(run=run_stop)
+
+
+def run_stop(arguments: argparse.Namespace) -> int:
+    """Stops the session's server; fine where there is none."""
+    found = resident.stop(arguments.state)
+    words = "there was none" if found is None else f"{found.address} {'stopped' if found.pid else 'goes on'}"
+    print(f"matting server: {words}")
+    return console.OK
+
+
+def _add_task(commands: Any) -> None:
+    parser = commands.add_parser(
+        "task",
+        help="make one chunk's mattes",
+        description="Makes the mattes of some frames through the server that CLEANPLATE_SERVER names.",
+    )
+    parser.add_argument("--plate", required=True, metavar="PLATE")
+    parser.add_argument("--clean", required=True, metavar="CLEAN")
+    parser.add_argument("--output", required=True, metavar="OUT")
+    parser.add_argument("--core", default="", metavar="FILE")
+    parser.add_argument("--holdout", default="", metavar="FILE")
+    parser.add_argument("--trimap", default="", metavar="FILE")
+    parser.add_argument("--frames", required=True, metavar="RANGE")
+    parser.add_argument("--options", default="{}", metavar="JSON", help="the matte's options")
+    parser.add_argument("--overwrite", action="store_true")
+    parser.set_defaults(run=run_task)
+
+
+def run_task(arguments: argparse.Namespace) -> int:
+    """Makes a chunk; exit codes as ``cleanplate matte``."""
+    shot = plan_shot(_sources(arguments), arguments.frames, _options(arguments.options), arguments.overwrite)
+    return conclude(task.run_chunk(shot), len(shot.frames))
+
+
+def _options(text: str) -> MatteOptions:
+    try:
+        return MatteOptions.from_dict(json.loads(text))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise MatteError("bad_option", f"--options cannot be used: {error}") from None

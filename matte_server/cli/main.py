@@ -1,0 +1,81 @@
+"""The ``cleanplate`` command: puts the parts together and turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from matte_link.errors import LinkError, UnavailableError
+
+from ..errors import MatteError
+from . import (
+    build_plate as clean_cli,
+)
+from . import (
+    console,
+)
+from . import (
+    demo as demo_cli,
+)
+from . import (
+    evaluate as evaluate_cli,
+)
+from . import (
+    farm as farm_cli,
+)
+from . import (
+    matte as matte_cli,
+)
+from . import (
+    models as models_cli,
+)
+from . import (
+    serve as serve_cli,
+)
+
+DESCRIPTION = """\
+Cleanplate makes a float alpha and an unpremultiplied foreground out of a shot (the plate)
+and the same view without the subject (the clean plate).
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="cleanplate", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"cleanplate {version('cleanplate')}")
+    subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    demo_cli.add_parser(subparsers)
+    matte_cli.add_parser(subparsers)
+    clean_cli.add_parser(subparsers)
+    serve_cli.add_parsers(subparsers)
+    farm_cli.add_parser(subparsers)
+    evaluate_cli.add_parser(subparsers)
+    models_cli.add_parser(subparsers)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: see ``cleanplate matte --help``."""
+    parsed = parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except MatteError as error:
+        console.complain(str(error), error.code)
+        return console.BAD_INPUT
+    except UnavailableError as error:
+        console.complain(str(error), error.code)
+        return console.NO_SERVER
+    except LinkError as error:
+        console.complain(str(error), error.code)
+        return console.NO_SERVER
+    except KeyboardInterrupt:
+        console.complain("Interrupted; what is finished stays, and the same command goes on from there.")
+        return console.INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""``cleanplate models``: which matting models there are, what each needs, and getting their weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from . import console
+
+EPILOG = """\
+examples:
+  cleanplate models                              what is there, what is missing and where to get it
+  cleanplate models use netG_epoch_12.pth        from now on V1 runs with these weights
+  cleanplate models fetch v2_resnet50            download them (it says from where, and their licence)
+
+Weights are looked for where --weights says, then among those chosen with 'use', then in the folder that
+CLEANPLATE_MODELS names, then in your own models folder.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``models`` to the command line."""
+    parser = subparsers.add_parser(
+        "models",
+        help="list the matting models, choose or fetch their weights",
+        description="Without a word after it: lists the models.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+    parser.set_defaults(run=run_list)
+    actions = parser.add_subparsers(metavar="ACTION")
+    use = actions.add_parser("use", help="choose weights: they are checked, and remembered")
+    use.add_argument("file", type=Path, metavar="FILE", help="a checkpoint, TorchScript or safetensors file")
+    use.set_defaults(run=run_use)
+    fetch = actions.add_parser("fetch", help="download weights")
+    names = "v2_resnet50, v2_mobilenetv2, v2_resnet101, deeplabv3_resnet101 or deeplabv3_resnet50"
+    fetch.add_argument("name", metavar="NAME", help=names)
+    fetch.add_argument("--from", dest="address", default="", metavar="URL", help="a mirror of your own")
+    fetch.set_defaults(run=run_fetch)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Prints the models and the weights that were found."""
+    # Imported here: only this command, not its help, pays for torch.
+    from ..models.registry import model_specs
+    from ..models.segmentation import MODEL
+    from ..models.weights import folders, found_weights, remembered
+
+    found, chosen = found_weights(), remembered()
+    by_model: dict[str, list[Path]] = {}
+    for each in found:
+        by_model.setdefault(each.architecture.model, []).append(each.path)
+    for model, path in chosen.items():
+        others = [place for place in by_model.get(model, []) if place != path]
+        by_model[model] = [path, *others]
+    listed = [_entry(spec, by_model.get(spec.name, [])) for spec in model_specs()]
+    helpers = [str(path) for path in by_model.get(MODEL, [])]
+    if arguments.json:
+        facts = {"models": listed, "segmentation": helpers, "folders": [str(folder) for folder in folders()]}
+        print(json.dumps(facts, indent=2))
+        return console.OK
+    for entry in listed:
+        print(_described(entry))
+    print("person segmentation for v1 (DeepLabV3): " + (helpers[0] if helpers else "not here"))
+    print("weights are looked for in: " + ", ".join(str(folder) for folder in folders()))
+    return console.OK
+
+
+def _entry(spec: Any, weights: list[Path]) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "label": spec.label,
+        "summary": spec.summary,
+        "licence": spec.licence,
+        "commercial_use": spec.commercial_use,
+        "ready": spec.weights != "user" or bool(weights and weights[0].is_file()),
+        "needs": {"none": "nothing", "packaged": "nothing: its weights are packaged"}.get(spec.weights, "weights"),
+        "weights": [str(path) for path in weights],
+        "where": spec.weights_hint,
+    }
+
+
+def _described(entry: dict[str, Any]) -> str:
+    lines = [
+        f"{entry['name']:12s}{'ready' if entry['ready'] else 'needs weights'}: {entry['label']}",
+        f"            {entry['summary']}",
+        f"            licence: {entry['licence']}",
+    ]
+    lines += [f"            weights: {path}" for path in entry["weights"]]
+    if not entry["ready"]:
+        lines.append(f"            get them: {entry['where']}")
+    return "\n".join(lines)
+
+
+def run_use(arguments: argparse.Namespace) -> int:
+    """Checks and remembers weights."""
+    from ..models.weights import remember
+
+    architecture = remember(arguments.file.expanduser())
+    if architecture.model == "segmentation":
+        print(f"{arguments.file} ({architecture.label}) finds the people for v1 from now on.")
+    else:
+        print(f"{arguments.file} ({architecture.label}) runs with --model {architecture.model} from now on.")
+    return console.OK
+
+
+def run_fetch(arguments: argparse.Namespace) -> int:
+    """Downloads weights; raises ``MatteError``."""
+    from ..models.fetch import fetch, source_of
+
+    source = source_of(arguments.name, arguments.address)
+    print(f"{source.name} from {source.address}, licence {source.licence}")
+    with Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console.err) as bar:
+        task = bar.add_task(source.file, total=None)
+        path = fetch(source, lambda done, whole: bar.update(task, completed=done, total=whole or None))
+    print(f"They lie at {path}.")
+    return console.OK
+

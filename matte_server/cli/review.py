@@ -1,0 +1,40 @@
+"""``--review`` of ``cleanplate matte``: writes a shot's review and says where it is."""
+
+from __future__ import annotations
+
+import argparse
+
+from matte_link.sequence import format_frames
+from rich.markup import escape
+from rich.progress import Progress
+
+from ..errors import MatteError
+from ..review.review import review_folder, write_review
+from ..shots.batch import ShotReport
+from ..shots.shot import Shot
+from . import console
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag."""
+    parser.add_argument(
+        "--review",
+        action="store_true",
+        help="also write OUT's review beside it: a page for the browser, a contact sheet and a preview video",
+    )
+
+
+def review(shot: Shot, report: ShotReport) -> int:
+    """Writes one shot's review; returns the exit code."""
+    folder = review_folder(shot)
+    try:
+        with Progress(console=console.err, transient=True, disable=not console.err.is_terminal) as progress:
+            task = progress.add_task("reviewing", total=len(shot.frames))
+            files = write_review(shot, report, folder, lambda: progress.advance(task))
+    except MatteError as error:
+        console.complain(str(error), error.code)
+        return console.FRAMES_FAILED
+    looked = format_frames(files.to_look_at)
+    sentence = f"frames to look at: {looked}" if looked else "no frame stands out"
+    console.out.print(escape(f"Review: {files.page} ({sentence}), {files.sheet.name}, {files.movie.name}"))
+    return console.OK

@@ -1,0 +1,157 @@
+"""Results against their truth: which files belong together, and every figure of every frame."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import MatteError
+from . import scores
+
+SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".dpx")
+LABELS = {
+    "sad": "SAD/1000",
+    "mad": "MAD x 1e3",
+    "mse": "MSE x 1e3",
+    "grad": "Grad/1000",
+    "conn": "Conn/1000",
+    "sad_unknown": "SAD/1000 unk.",
+    "mad_unknown": "MAD x 1e3 unk.",
+    "mse_unknown": "MSE x 1e3 unk.",
+    "grad_unknown": "Grad/1000 unk.",
+    "conn_unknown": "Conn/1000 unk.",
+    "fg_mse": "FG MSE x 1e3",
+    "dtssd": "dtSSD x 100",
+}
+"""Every figure, in the order of the table; ``unk.`` is over the unknown band."""
+THOUSANDTHS = ("mad", "mse", "mad_unknown", "mse_unknown", "fg_mse")
+"""Figures that the table shows times 1000; JSON has them as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """An alpha (height x width, 0..1) and, where there is one, its unpremultiplied foreground."""
+
+    alpha: scores.Floats
+    foreground: scores.Floats | None = None
+
+
+def read_matte(path: Path) -> Matte:
+    """The alpha of a picture: its channel A, else its red. An EXR with alpha also gives its foreground.
+
+    Raises ``MatteError``.
+    """
+    from ..io.exr import read_image
+
+    image = read_image(path)
+    if image.pixels.shape[2] < 4:
+        return Matte(np.ascontiguousarray(image.pixels[..., 0]))
+    alpha = np.ascontiguousarray(image.pixels[..., 3])
+    rgb = image.pixels[..., :3]
+    if image.premultiplied and path.suffix.lower() == ".exr":
+        rgb = (rgb / np.maximum(alpha, 1e-6)[..., None]).astype(np.float32)
+    return Matte(alpha, np.ascontiguousarray(rgb))
+
+
+def score(result: Matte, truth: Matte, before: tuple[Matte, Matte] | None = None) -> dict[str, float]:
+    """Every figure of one frame; ``before`` is (result, truth) of the frame before it in a sequence."""
+    everywhere = np.ones(truth.alpha.shape, np.bool_)
+    band = scores.unknown_band(truth.alpha)
+    figures: dict[str, float] = {}
+    for name, measure in (
+        ("sad", scores.absolute_sum),
+        ("mad", scores.absolute_mean),
+        ("mse", scores.square_mean),
+        ("grad", scores.gradient),
+        ("conn", scores.connectivity),
+    ):
+        figures[name] = measure(result.alpha, truth.alpha, everywhere)
+        figures[f"{name}_unknown"] = measure(result.alpha, truth.alpha, band)
+    if result.foreground is not None and truth.foreground is not None:
+        figures["fg_mse"] = scores.foreground_square_mean(result.foreground, truth.foreground, truth.alpha)
+    if before is not None:
+        earlier_result, earlier_truth = before
+        figures["dtssd"] = scores.temporal(
+            result.alpha, truth.alpha, earlier_result.alpha, earlier_truth.alpha, everywhere
+        )
+    return {name: figures[name] for name in LABELS if name in figures}
+
+
+def mean_of(frames: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Each figure's mean over the frames that have it."""
+    rows = list(frames)
+    return {
+        name: statistics.fmean(row[name] for row in rows if name in row)
+        for name in LABELS
+        if any(name in row for row in rows)
+    }
+
+
+def pictures_in(place: Path) -> list[Path]:
+    """The pictures at ``place``: itself, or those in the folder, sorted. Raises ``MatteError``."""
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise MatteError("missing_file", f"{place} does not exist.", "Give a picture, or a folder of pictures.")
+    return sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def pairs(truth: Path, results: Path) -> list[tuple[Path, Path]]:
+    """(result, truth) for every truth, matched by name without suffix; two single files match whatever their
+    names. Raises ``MatteError`` where a truth has no result or there is none."""
+    truths, found = pictures_in(truth), pictures_in(results)
+    if not truths:
+        raise MatteError("no_frames", f"{truth} holds no pictures.", f"Known are {', '.join(SUFFIXES)}.")
+    if truth.is_file() and results.is_file():
+        return [(found[0], truths[0])]
+    by_name = {path.stem: path for path in found}
+    lacking = [path.name for path in truths if path.stem not in by_name]
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        raise MatteError("missing_result", f"{results} has no result for {shown}.", "Names must be alike.")
+    return [(by_name[path.stem], path) for path in truths]
+
+
+def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, object]]:
+    """One row per frame: ``frame`` and its figures. With ``sequence``, each frame also against the one before.
+
+    Raises ``MatteError``, also where the sizes of a pair differ.
+    """
+    rows: list[dict[str, object]] = []
+    before: tuple[Matte, Matte] | None = None
+    for result_path, truth_path in pairs(truth, results):
+        result, reference = read_matte(result_path), read_matte(truth_path)
+        _check_sizes(result, reference, result_path, truth_path)
+        if before is not None:
+            _check_sizes(before[1], reference, truth_path, truth_path)
+        rows.append({"frame": truth_path.stem, **score(result, reference, before)})
+        before = (result, reference) if sequence else None
+    return rows
+
+
+def _check_sizes(result: Matte, truth: Matte, result_path: Path, truth_path: Path) -> None:
+    if result.alpha.shape != truth.alpha.shape:
+        (h, w), (th, tw) = result.alpha.shape, truth.alpha.shape
+        raise MatteError(
+            "size_mismatch", f"{result_path.name} is {w}x{h}, but {truth_path.name} is {tw}x{th}.",
+            "Both must cover the same pixels.",
+        )  # fmt: skip
+
+
+def figures_of(row: dict[str, object]) -> dict[str, float]:
+    """The numbers of a row of ``evaluate``."""
+    return {name: value for name, value in row.items() if isinstance(value, float)}
+
+
+def shown(name: str, value: float) -> str:
+    """A figure as the table prints it."""
+    return f"{value * 1000 if name in THOUSANDTHS else value:.3f}"
+
+
+def columns(rows: Sequence[dict[str, float]]) -> list[str]:
+    """The figures that any row has, in the table's order."""
+    return [name for name in LABELS if any(name in row for row in rows)]

@@ -1,0 +1,166 @@
+"""Y'CbCr and R'G'B' planes to pictures and back, in float with the stream's own matrix, range and chroma siting
+(ITU-T H.273) instead of a scaler's 8-bit tables. Frames are PyAV's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..core.image import Float32
+
+Plane = npt.NDArray[np.uint16]
+
+# Matrix coefficients -> Kr, Kb.
+MATRICES = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+_FULL_RANGE = 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a planar pixel format stores a picture: bits, and how much wider and higher luma is than chroma."""
+
+    bits: int
+    wide: int
+    high: int
+    rgb: bool
+    alpha: bool
+    grey: bool
+
+
+def layout_of(name: str) -> Layout | None:
+    """How FFmpeg's pixel format of that name lies in memory; None where it is not planar or not known here."""
+    match = re.fullmatch(r"(yuvj?|yuva|gbrp|gbrap|gray)(420p|422p|444p|440p|411p|410p)?(\d+)?(le|p)?", name)
+    if not match or name.endswith("be"):
+        return None
+    kind, sampling = match.group(1), match.group(2) or ""
+    if kind.startswith("yuv") != bool(sampling):
+        return None
+    wide, high = {"": (1, 1), "444p": (1, 1), "422p": (2, 1), "420p": (2, 2), "440p": (1, 2)}.get(sampling, (0, 0))
+    if not wide:
+        return None
+    rgb, alpha = kind.startswith("gb"), kind in ("yuva", "gbrap")
+    return Layout(int(match.group(3) or 8), wide, high, rgb, alpha, kind == "gray")
+
+
+def rgb_of(frame: Any) -> Float32:
+    """R', G', B' (and alpha), 0..1 nominal, height x width x 3 or 4."""
+    layout = layout_of(frame.format.name)
+    if layout is None:
+        alike = "gbrap16le" if any(component.is_alpha for component in frame.format.components) else "gbrp16le"
+        if not frame.format.is_rgb:
+            alike = "yuv444p16le"
+        frame = frame.reformat(format=alike)
+        layout = layout_of(alike)
+        assert layout is not None
+    planes = [_plane(frame, index, layout.bits) for index in range(len(frame.planes))]
+    if layout.rgb:
+        top = float((1 << layout.bits) - 1)
+        order = (2, 0, 1, 3)[: len(planes)]
+        return np.stack([planes[index].astype(np.float32) / top for index in order], -1)
+    full = int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj")
+    luma = _from_code(planes[0], layout.bits, full, False)
+    if layout.grey:
+        return np.repeat(luma[..., None], 3, -1)
+    chroma = [
+        _upsampled(_from_code(plane, layout.bits, full, True), layout, (luma.shape[0], luma.shape[1]))
+        for plane in planes[1:3]
+    ]
+    colour = _decoded(luma, chroma[0], chroma[1], _matrix(frame))
+    if layout.alpha:
+        alpha = planes[3].astype(np.float32) / float((1 << layout.bits) - 1)
+        colour = np.concatenate([colour, alpha[..., None]], -1)
+    return colour
+
+
+def _plane(frame: Any, index: int, bits: int) -> Plane:
+    plane = frame.planes[index]
+    kind = np.uint16 if bits > 8 else np.uint8
+    stride = plane.line_size // np.dtype(kind).itemsize
+    data = np.frombuffer(plane, kind, count=stride * plane.height).reshape(plane.height, stride)
+    cut: Plane = data[:, : plane.width].astype(np.uint16)
+    return cut
+
+
+def _matrix(frame: Any) -> tuple[float, float]:
+    """Kr and Kb: the stream's word, else BT.601 for small pictures and BT.709 for others, as players do."""
+    said = int(frame.colorspace)
+    if said in MATRICES:
+        return MATRICES[said]
+    return MATRICES[6] if frame.height < 720 else MATRICES[1]
+
+
+def _scales(bits: int, full: bool, chroma: bool) -> tuple[float, float]:
+    """Offset and range of a code: H.273 equations for limited and full range."""
+    if full:
+        return (float(1 << (bits - 1)) if chroma else 0.0), float((1 << bits) - 1)
+    unit = float(1 << (bits - 8))
+    return (128.0 * unit, 224.0 * unit) if chroma else (16.0 * unit, 219.0 * unit)
+
+
+def _from_code(plane: Plane, bits: int, full: bool, chroma: bool) -> Float32:
+    offset, size = _scales(bits, full, chroma)
+    return np.asarray((plane.astype(np.float32) - offset) / size, np.float32)
+
+
+def to_code(values: Float32, bits: int, full: bool, chroma: bool) -> Plane:
+    """Luma 0..1 or chroma -0.5..0.5 as the codes of a plane, rounded and held inside those that are allowed."""
+    offset, size = _scales(bits, full, chroma)
+    lowest, highest = (0, (1 << bits) - 1) if full else (1 << (bits - 8), (1 << bits) - 1 - (1 << (bits - 8)))
+    code: Plane = np.clip(np.rint(values * size + offset), lowest, highest).astype(np.uint16)
+    return code
+
+
+def _upsampled(chroma: Float32, layout: Layout, size: tuple[int, int]) -> Float32:
+    """Chroma at luma's size. Horizontally it sits on every other luma sample (left), vertically between two
+    lines: where H.264, H.265, ProRes and DNxHR put it unless they say otherwise."""
+    height, width = size
+    if (layout.wide, layout.high) == (1, 1):
+        return chroma
+    x = np.arange(width, dtype=np.float32) / layout.wide
+    y = (np.arange(height, dtype=np.float32) + 0.5) / layout.high - 0.5
+    map_x, map_y = np.meshgrid(x, y)
+    found = cv2.remap(chroma, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
+
+
+def downsampled(chroma: Float32, layout: Layout) -> Float32:
+    """The inverse siting: a [1 2 1] filter on every other sample across, the mean of two lines down."""
+    if layout.wide == 2:
+        padded = np.pad(chroma, ((0, 0), (1, 1)), mode="edge")
+        smooth = 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
+        chroma = smooth[:, ::2]
+    if layout.high == 2:
+        if chroma.shape[0] % 2:
+            chroma = np.concatenate([chroma, chroma[-1:]], 0)
+        chroma = 0.5 * (chroma[::2] + chroma[1::2])
+    return np.ascontiguousarray(chroma, np.float32)
+
+
+def _decoded(luma: Float32, cb: Float32, cr: Float32, matrix: tuple[float, float]) -> Float32:
+    kr, kb = matrix
+    red = luma + 2.0 * (1.0 - kr) * cr
+    blue = luma + 2.0 * (1.0 - kb) * cb
+    green = (luma - kr * red - kb * blue) / (1.0 - kr - kb)
+    return np.stack([red, green, blue], -1).astype(np.float32)
+
+
+def encoded(colour: Float32, matrix: tuple[float, float]) -> tuple[Float32, Float32, Float32]:
+    """Y', Cb and Cr, each h x w, of R', G', B', h x w x 3; ``matrix``: Kr and Kb."""
+    kr, kb = matrix
+    red, green, blue = (colour[..., channel] for channel in range(3))
+    luma = kr * red + (1.0 - kr - kb) * green + kb * blue
+    return luma, (blue - luma) / (2.0 * (1.0 - kb)), (red - luma) / (2.0 * (1.0 - kr))
+
+
+def fill_plane(plane: Any, values: Plane, bits: int) -> None:
+    """Codes into a frame's plane, whose lines may be longer than the picture is wide."""
+    kind = np.uint16 if bits > 8 else np.uint8
+    stride = plane.line_size // np.dtype(kind).itemsize
+    padded = np.zeros((plane.height, stride), kind)
+    padded[:, : values.shape[1]] = values
+    plane.update(padded.tobytes()[: plane.buffer_size])

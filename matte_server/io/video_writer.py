@@ -1,0 +1,241 @@
+"""Video out: pictures as a movie, whole or not at all. Audio is copied where the new container takes it, else made
+AAC."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+
+from ..core.image import Image
+from ..errors import MatteError
+from .media import opened
+from .video_planes import MATRICES, downsampled, encoded, fill_plane, layout_of, to_code
+
+
+@dataclass(frozen=True)
+class MovieFormat:
+    """A codec as it is used: encoder, pixel format and its options."""
+
+    encoder: str
+    pixel_format: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+PRORES_4444 = MovieFormat("prores_ks", "yuva444p10le", (("profile", "4"), ("alpha_bits", "16"), ("vendor", "apl0")))
+PRORES_422_HQ = MovieFormat("prores_ks", "yuv422p10le", (("profile", "3"), ("vendor", "apl0")))
+H264 = MovieFormat("libx264", "yuv420p", (("crf", "16"), ("preset", "fast")))
+H265_10 = MovieFormat(
+    "libx265", "yuv420p10le", (("crf", "14"), ("preset", "fast"), ("x265-params", "log-level=none"))
+)
+DNXHR_HQX = MovieFormat("dnxhd", "yuv422p10le", (("profile", "dnxhr_hqx"),))
+
+
+@dataclass(frozen=True)
+class MovieSettings:
+    """What a new video is to say of itself: size, rate, first timecode, a mark of what it was made from, and a
+    file whose audio is carried over from ``audio_start`` seconds on."""
+
+    width: int
+    height: int
+    rate: Fraction
+    timecode: str = ""
+    comment: str = ""
+    audio: Path | None = None
+    audio_start: Fraction = Fraction(0)
+    pixel_aspect: float = 1.0
+
+
+class VideoWriter:
+    """Writes a video under a temporary name; only :meth:`close` without an error gives it its own.
+
+    Use as a context manager: an exception inside leaves nothing behind. Raises ``MatteError`` with the codes
+    cannot_write, no_encoder, bad_output.
+    """
+
+    def __init__(self, path: Path, settings: MovieSettings, form: MovieFormat | None = None) -> None:
+        self.path = path
+        self._settings = settings
+        self._form = form or (PRORES_4444 if path.suffix.lower() == ".mov" else H264)
+        layout = layout_of(self._form.pixel_format)
+        assert layout is not None
+        self._layout = layout
+        self._temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+        self._base = Fraction(1, 90000)
+        self._written = 0
+        self._container: Any = None
+        self._open()
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _open(self) -> None:
+        settings, form = self._settings, self._form
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            quicktime = self.path.suffix.lower() in (".mov", ".mp4", ".m4v")
+            options = {"movflags": "+write_colr+use_metadata_tags"} if quicktime else {}
+            self._container = av.open(str(self._temporary), "w", options=options)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise self._cannot(error) from None
+        try:
+            stream = self._container.add_stream(form.encoder, rate=settings.rate, options=dict(form.options))
+        except (av.FFmpegError, ValueError) as error:
+            self.abandon()
+            raise MatteError(
+                "no_encoder", f"{self.path} cannot be written: there is no encoder {form.encoder} here ({error})."
+            ) from None
+        stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, form.pixel_format
+        context = stream.codec_context
+        self._base = 1 / Fraction(settings.rate) / 100
+        context.time_base = self._base
+        context.color_range, context.colorspace = 1, 1
+        context.color_primaries, context.color_trc = 1, 1
+        if settings.pixel_aspect != 1.0:
+            context.sample_aspect_ratio = Fraction(settings.pixel_aspect).limit_denominator(1000)
+        if settings.timecode:
+            stream.metadata["timecode"] = settings.timecode
+            if self.path.suffix.lower() == ".mkv":
+                self._container.metadata["timecode"] = settings.timecode
+        if settings.comment:
+            self._container.metadata["comment"] = settings.comment
+        self._stream = stream
+        self._audio = _AudioCopy(self._container, settings, self.path) if settings.audio else None
+
+    def write(self, image: Image, time: Fraction | None = None) -> None:
+        """The next picture: R, G, B(, A) as the screen shows them, 0..1, in Rec.709 primaries and the encoding
+        that the video is tagged with (gamma 2.4). ``time`` in seconds from the first, for pictures that do not
+        all last as long."""
+        size = (image.pixels.shape[1], image.pixels.shape[0])
+        if size != (self._settings.width, self._settings.height):
+            raise MatteError(
+                "bad_output",
+                f"{self.path} is {self._settings.width} x {self._settings.height}, but a frame is "
+                f"{size[0]} x {size[1]}; a video has one size.",
+            )
+        at = time if time is not None else self._written / self._settings.rate
+        frame = self._frame(image)
+        frame.pts, frame.time_base = round(at / self._base), self._base
+        self._written += 1
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+            if self._audio:
+                self._audio.up_to(at)
+        except (av.FFmpegError, OSError) as error:
+            raise self._cannot(error) from None
+
+    def _frame(self, image: Image) -> Any:
+        frame = av.VideoFrame(image.pixels.shape[1], image.pixels.shape[0], self._form.pixel_format)
+        luma, cb, cr = encoded(image.rgb, MATRICES[1])
+        bits = self._layout.bits
+        planes = [to_code(luma, bits, False, False)]
+        planes += [to_code(downsampled(chroma, self._layout), bits, False, True) for chroma in (cb, cr)]
+        if self._layout.alpha:
+            alpha = image.pixels[..., 3] if "A" in image.channels else np.ones_like(luma)
+            planes.append(np.rint(np.clip(alpha, 0.0, 1.0) * ((1 << bits) - 1)).astype(np.uint16))
+        for plane, values in zip(frame.planes, planes, strict=True):
+            fill_plane(plane, values, bits)
+        frame.color_range, frame.colorspace = 1, 1
+        frame.color_primaries, frame.color_trc = 1, 1
+        return frame
+
+    def close(self) -> None:
+        """Finishes the file and gives it its name."""
+        try:
+            for packet in self._stream.encode(None):
+                self._container.mux(packet)
+            if self._audio:
+                self._audio.finish(self._written / self._settings.rate)
+            self._container.close()
+            self._temporary.replace(self.path)
+        except (av.FFmpegError, OSError) as error:
+            self.abandon()
+            raise self._cannot(error) from None
+
+    def abandon(self) -> None:
+        """Leaves nothing behind."""
+        try:
+            self._container.close()
+        except (av.FFmpegError, OSError, ValueError):
+            # A file that cannot be finished is not wanted any more.
+            pass
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _cannot(self, error: Exception) -> MatteError:
+        reason = str(getattr(error, "strerror", "") or error).rstrip(".")
+        return MatteError("cannot_write", f"{self.path} cannot be written: {reason}.")
+
+
+class _AudioCopy:
+    """Carries the audio of another file over, a little at a time, so that it lies beside its pictures."""
+
+    def __init__(self, target: Any, settings: MovieSettings, path: Path) -> None:
+        assert settings.audio is not None
+        self._target = target
+        self._source = opened(settings.audio)
+        self._start = settings.audio_start
+        self._stream: Any = None
+        self._waiting: Iterator[Any] = iter(())
+        self._held: Any = None
+        if self._source.streams.audio:
+            track = self._source.streams.audio[0]
+            self._copies = path.suffix.lower() in (".mov", ".mkv") or track.codec_context.name == "aac"
+            self._stream = (
+                target.add_stream_from_template(track)
+                if self._copies
+                else target.add_stream("aac", rate=track.codec_context.sample_rate)
+            )
+            self._waiting = iter(self._source.demux(track) if self._copies else self._source.decode(track))
+
+    def up_to(self, at: Fraction) -> None:
+        """Everything that is heard before ``at`` seconds of the new video."""
+        while self._stream is not None:
+            item = self._held if self._held is not None else next(self._waiting, None)
+            self._held = None
+            if item is None:
+                return
+            if item.pts is None:
+                continue
+            heard = item.pts * Fraction(item.time_base) - self._start
+            if heard >= at:
+                self._held = item
+                return
+            if heard >= 0:
+                self._put(item, heard)
+
+    def _put(self, item: Any, heard: Fraction) -> None:
+        shift = round(heard / Fraction(item.time_base)) - item.pts
+        item.pts += shift
+        if not self._copies:
+            for packet in self._stream.encode(item):
+                self._target.mux(packet)
+            return
+        if item.dts is not None:
+            item.dts += shift
+        item.stream = self._stream
+        self._target.mux(item)
+
+    def finish(self, length: Fraction) -> None:
+        """What is heard until the video ends, and the encoder's rest."""
+        self.up_to(length)
+        if self._stream is not None and not self._copies:
+            for packet in self._stream.encode(None):
+                self._target.mux(packet)
+        self._source.close()

@@ -1,0 +1,104 @@
+"""Pictures for people: contact sheets of what went in and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from ..core.image import SCENE_LINEAR, Float32, Image
+from ..core.window import Window
+from ..io.colour import from_scene_linear
+from ..shots.comp import over
+
+_GAP, _CAPTION, _MARGIN = 10, 26, 18
+_PAPER, _INK, _FAINT = (24, 24, 27), (235, 235, 235), (150, 150, 155)
+GREY = 0.18
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sheet: scene-linear colour, h x w x 3, and what is written below it."""
+
+    colour: Float32
+    caption: str
+
+
+def rolled_off(colour: Float32) -> Float32:
+    """Scene-linear colour for a screen, which ends at 1: what is brighter than 0.8 is rolled off instead of cut, so
+    that a window at 10 still shows its frame."""
+    shoulder = 0.8
+    excess = np.maximum(colour - shoulder, 0.0)
+    soft: Float32 = np.minimum(colour, shoulder) + (1.0 - shoulder) * excess / (excess + 1.0)
+    return soft.astype(np.float32)
+
+
+def as_display(colour: Float32) -> Float32:
+    """Scene-linear colour as sRGB 0..1 for a screen, bright parts rolled off."""
+    window = Window(0, 0, colour.shape[1], colour.shape[0])
+    light = np.ascontiguousarray(rolled_off(colour))
+    image = Image(light, ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
+    return np.clip(from_scene_linear(image, "srgb").pixels, 0.0, 1.0)
+
+
+def foreground_and_alpha(matte: Image) -> tuple[Float32, Float32]:
+    """A result's unpremultiplied colour, h x w x 3, and alpha, h x w x 1."""
+    foreground, alpha = matte.pixels[..., :3], matte.pixels[..., 3:4]
+    if matte.premultiplied:
+        foreground = np.divide(foreground, alpha, out=np.zeros_like(foreground), where=alpha > 0)
+    return foreground, alpha
+
+
+def matte_cells(plate: Float32, clean: Float32, foreground: Float32, alpha: Float32, comp: Float32) -> list[Cell]:
+    """The row of a frame: plate, clean plate, alpha, foreground over grey, comp."""
+    shown = np.repeat(_screen_to_light(alpha), 3, axis=-1)
+    return [
+        Cell(plate, "plate"),
+        Cell(clean, "clean plate"),
+        Cell(shown, "alpha"),
+        Cell(over(foreground, alpha, np.full_like(foreground, GREY)), "foreground over grey"),
+        Cell(comp, "comp"),
+    ]
+
+
+def _screen_to_light(alpha: Float32) -> Float32:
+    """Light that an sRGB screen shows at ``alpha``'s own level, so that 0.5 looks like half."""
+    shown = np.where(alpha <= 0.04045, alpha / 12.92, ((alpha + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    # as_display rolls off above 0.8: undo it, so that alpha 1 is white.
+    excess = np.maximum(shown - 0.8, 0.0) / 0.2
+    rolled = 0.8 + excess / np.maximum(1.0 - excess, 1e-4)
+    return np.where(shown > 0.8, np.minimum(rolled, 1e4), shown).astype(np.float32)
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Cell]], titles: Sequence[str], heading: str, cell_width: int = 380
+) -> Image:
+    """A sheet as an sRGB picture (0..1): one row of cells per title."""
+    height = max(round(cell.colour.shape[0] * cell_width / cell.colour.shape[1]) for row in rows for cell in row)
+    columns = max(len(row) for row in rows)
+    sheet_width = 2 * _MARGIN + columns * cell_width + (columns - 1) * _GAP
+    row_height = height + _CAPTION + _GAP
+    sheet = Picture.new("RGB", (sheet_width, 3 * _MARGIN + 30 + len(rows) * row_height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_MARGIN, _MARGIN), heading, fill=_INK, font=ImageFont.load_default(24))
+    small = ImageFont.load_default(15)
+    for number, (row, title) in enumerate(zip(rows, titles, strict=True)):
+        top = 2 * _MARGIN + 30 + number * row_height
+        for column, cell in enumerate(row):
+            left = _MARGIN + column * (cell_width + _GAP)
+            sheet.paste(_thumbnail(cell.colour, cell_width, height), (left, top))
+            words = f"{title}  {cell.caption}" if column == 0 else cell.caption
+            draw.text((left, top + height + 4), words, fill=_FAINT, font=small)
+    pixels = np.asarray(sheet, np.float32) / 255.0
+    window = Window(0, 0, sheet.width, sheet.height)
+    return Image(pixels, ("R", "G", "B"), window, window, 1.0, "sRGB - Texture")
+
+
+def _thumbnail(colour: Float32, width: int, height: int) -> Picture.Image:
+    small = cv2.resize(np.ascontiguousarray(colour), (width, height), interpolation=cv2.INTER_AREA)
+    shown = as_display(np.asarray(small, np.float32))
+    return Picture.fromarray((shown * 255.0 + 0.5).astype(np.uint8))

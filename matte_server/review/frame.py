@@ -1,0 +1,104 @@
+"""One finished frame as a reviewer sees it: read from disk, in scene-linear light, and made small for the page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image as Picture
+
+from ..core.image import Float32, Image
+from ..io import exr
+from ..shots.comp import fill, over
+from ..shots.inputs import Pictures
+from ..shots.outputs import in_light
+from ..shots.shot import ShotFrame
+from .contact_sheet import GREY, as_display, foreground_and_alpha
+
+_JPEG_QUALITY = 88
+
+
+@dataclass(frozen=True, eq=False)
+class FrameView:
+    """A finished frame, scene-linear: pictures height x width x 3, alpha height x width x 1. ``clean`` is the clean
+    plate where the frame had it, ``diagnostics`` the figures its matte bears."""
+
+    plate: Float32
+    clean: Float32
+    foreground: Float32
+    alpha: Float32
+    background: Float32 | None
+    pixel_aspect: float
+    diagnostics: Mapping[str, object]
+
+    @property
+    def comp(self) -> Float32:
+        """Over the new background, or over grey where there is none."""
+        behind = np.full_like(self.plate, GREY) if self.background is None else self.background
+        return over(self.foreground, self.alpha, behind)
+
+
+def look(frame: ShotFrame, pictures: Pictures) -> FrameView:
+    """Reads a finished frame; raises ``MatteError``."""
+    said = exr.read_diagnostics(frame.output)
+    matte = in_light(frame, str(said.get("colourspace", "")), pictures)
+    plate, clean = pictures.pair(frame)
+    behind = None
+    if frame.background is not None:
+        picture = pictures.background(frame.background, frame.inside.get("background", 0))
+        behind = fill(picture, matte.display_window, matte.data_window)
+    foreground, alpha = foreground_and_alpha(matte)
+    return FrameView(
+        plate.rgb, placed(clean(), plate, said), foreground, alpha, behind, plate.pixel_aspect, said
+    )
+
+
+def placed(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Float32:
+    """The clean plate as the frame used it, on the plate's pixels: moved by the alignment, with its exposure. As it
+    is where the diagnostics say nothing."""
+    alignment = diagnostics.get("alignment")
+    facts = alignment if isinstance(alignment, Mapping) else {}
+    transform = np.array(facts.get("transform", np.eye(3)), np.float64)
+    target, source = plate.data_window, clean.data_window
+    to_target = np.array([[1, 0, -target.x], [0, 1, -target.y], [0, 0, 1]], np.float64)
+    from_source = np.array([[1, 0, source.x], [0, 1, source.y], [0, 0, 1]], np.float64)
+    size = (target.width, target.height)
+    moved = cv2.warpPerspective(np.ascontiguousarray(clean.rgb), to_target @ transform @ from_source, size)
+    gain = np.array(facts.get("gain", 1.0), np.float32)
+    return np.asarray(moved * gain + np.array(facts.get("offset", 0.0), np.float32), np.float32)
+
+
+def small_pictures(view: FrameView, width: int) -> dict[str, bytes]:
+    """The page's pictures of a frame, by role (see :class:`review_page.PageFrame`)."""
+    # Multiplied by alpha: where alpha is next to nothing, the foreground itself may be any number.
+    colours = {"plate": view.plate, "clean": view.clean, "foreground": view.foreground * view.alpha}
+    if view.background is not None:
+        colours["background"] = view.background
+    small = {
+        role: _encoded(as_display(np.maximum(shrunk(colour, width, view.pixel_aspect), 0.0)), "JPEG")
+        for role, colour in colours.items()
+    }
+    # Lossless: ringing round a compressed edge would look like a fault of the matte.
+    return small | {"alpha": _encoded(shrunk(view.alpha, width, view.pixel_aspect)[..., 0], "PNG")}
+
+
+def shrunk(picture: Float32, width: int, pixel_aspect: float = 1.0) -> Float32:
+    """At most ``width`` wide, with square pixels; keeps a channel axis."""
+    high, wide = picture.shape[:2]
+    scale = min(1.0, width / (wide * pixel_aspect))
+    size = (max(1, round(wide * pixel_aspect * scale)), max(1, round(high * scale)))
+    small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).reshape(size[1], size[0], -1)
+
+
+def _encoded(picture: Float32, form: str) -> bytes:
+    out = io.BytesIO()
+    codes = Picture.fromarray((np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+    if form == "JPEG":
+        codes.save(out, form, quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+    else:
+        codes.save(out, form)
+    return out.getvalue()

@@ -1,0 +1,78 @@
+"""A shot's review as a video: the comp where there is a new background, else the subject over grey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..core.image import SCENE_LINEAR, Float32, Image
+from ..core.window import Window
+from ..io.colour import from_scene_linear
+from ..io.video_writer import MovieSettings, VideoWriter
+from ..shots.outputs import SCREEN
+from .contact_sheet import rolled_off
+
+LONGEST_SIDE = 1920
+
+
+def write_preview(
+    path: Path, pictures: Iterable[Float32 | None], rate: Fraction, audio: Path | None = None,
+    audio_start: Fraction = Fraction(0),
+) -> None:  # fmt: skip
+    """An MP4 of scene-linear pictures, height x width x 3, of the first one's size; raises ``MatteError``.
+
+    A picture of another size is fitted into it; None, a frame without a result, is black, so that what follows
+    keeps its time. ``audio`` names a file whose sound from ``audio_start`` seconds on is carried over. Without any
+    picture there is no file.
+    """
+    writer: VideoWriter | None = None
+    size, early = (0, 0), 0
+    try:
+        for picture in pictures:
+            if writer is None:
+                if picture is None:
+                    early += 1
+                    continue
+                size = movie_size(picture)
+                writer = VideoWriter(path, MovieSettings(*size, rate, audio=audio, audio_start=audio_start))
+                for _ in range(early):
+                    writer.write(for_movie(None, size))
+            writer.write(for_movie(picture, size))
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
+    if writer is not None:
+        writer.close()
+
+
+def movie_size(picture: Float32) -> tuple[int, int]:
+    """Width and height: at most ``LONGEST_SIDE``, and even, because 4:2:0 video halves them."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    return _even(width * scale), _even(height * scale)
+
+
+def _even(side: float) -> int:
+    return max(2, round(side) // 2 * 2)
+
+
+def for_movie(picture: Float32 | None, size: tuple[int, int]) -> Image:
+    """A scene-linear picture as video shows it: bright parts rolled off, centred in ``size`` on black."""
+    canvas = np.zeros((size[1], size[0], 3), np.float32)
+    if picture is not None:
+        scale = min(size[0] / picture.shape[1], size[1] / picture.shape[0])
+        width = min(size[0], max(1, round(picture.shape[1] * scale)))
+        height = min(size[1], max(1, round(picture.shape[0] * scale)))
+        fitted = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_AREA)
+        top, left = (size[1] - height) // 2, (size[0] - width) // 2
+        canvas[top : top + height, left : left + width] = fitted
+    window = Window(0, 0, *size)
+    light = Image(rolled_off(canvas), ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
+    shown = from_scene_linear(light, SCREEN)
+    return replace(shown, pixels=np.clip(shown.pixels, 0.0, 1.0))

@@ -1,0 +1,76 @@
+"""A shot's review as one self-contained HTML page: pictures, figures, and the frames to look at.
+
+The page needs no server and no network: it opens from a file. Its looks and its behaviour lie in
+``review_assets``; this file puts the shot into it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+
+from .figures import FrameFigures
+
+ROLES = ("plate", "clean", "foreground", "alpha", "background")
+_KINDS = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
+
+
+@dataclass(frozen=True)
+class PageFrame:
+    """One frame: its figures, and its pictures by role (one of ``ROLES``) as JPEG or PNG files. They are small
+    screen pictures: colour as :func:`review.as_display` shows it, the foreground multiplied by alpha, alpha as
+    grey. A frame without a result has none, and a long shot not for all."""
+
+    figures: FrameFigures
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """``note`` is a sentence for the page's head; ``rate`` the frames per second it plays."""
+
+    title: str
+    frames: Sequence[PageFrame]
+    note: str = ""
+    rate: float = 24.0
+
+
+def page_html(page: Page) -> str:
+    """The page's text."""
+    assets = files(__package__) / "assets"
+    parts = {
+        "STYLE": (assets / "page.css").read_text("utf-8"),
+        "SHOT": _shot_json(page),
+        "SCRIPT": (assets / "page.js").read_text("utf-8"),
+        "TITLE": html.escape(page.title),
+    }
+    return re.sub("@([A-Z]+)@", lambda mark: parts[mark[1]], (assets / "page.html").read_text("utf-8"))
+
+
+def _shot_json(page: Page) -> str:
+    """What the script reads. A picture that several frames share is there once."""
+    numbers: dict[bytes, int] = {}
+    frames = []
+    for frame in page.frames:
+        shown = {
+            role: numbers.setdefault(frame.pictures[role], len(numbers)) for role in ROLES if role in frame.pictures
+        }
+        frames.append({**asdict(frame.figures), "pictures": shown})
+    facts = {
+        "frames": frames,
+        "pictures": [_data_uri(picture) for picture in numbers],
+        "note": page.note,
+        "rate": page.rate,
+    }
+    # Inside a script element only "<" can end or nest anything.
+    return json.dumps(facts, allow_nan=False).replace("<", "\\u003c")
+
+
+def _data_uri(picture: bytes) -> str:
+    kind = _KINDS[picture[:2]]
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

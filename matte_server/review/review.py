@@ -1,0 +1,185 @@
+"""Writes a shot's review beside its mattes: a page, a contact sheet and an MP4, out of the files on disk.
+
+The shot is read once, frame by frame; what stays in memory of a frame are small compressed pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from matte_link.job import write_atomically
+
+from ..core.image import Float32, Image
+from ..errors import MatteError
+from ..io import exr
+from ..io.media import is_video
+from ..shots.batch import FrameReport, ShotReport
+from ..shots.inputs import Pictures
+from ..shots.shot import Shot
+from .contact_sheet import contact_sheet, matte_cells
+from .figures import FrameFigures, figures_of, flicker, judged
+from .frame import FrameView, look, shrunk, small_pictures
+from .movie import write_preview
+from .page import Page, PageFrame, page_html
+
+PAGE, SHEET, MOVIE = "index.html", "contact_sheet.png", "preview.mp4"
+# Frames of a shot -> how wide its pictures in the page are: the page stays below some 60 MB.
+_WIDTHS = ((24, 1280), (120, 800), (400, 560))
+_SMALLEST_WIDTH, _MOST_PICTURED = 400, 1500
+_FLICKER_WIDTH = 320
+_SHEET_ROWS = 6
+_DEFAULT_RATE = Fraction(24)
+
+Tick = Callable[[], None]
+
+
+def _no_tick() -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class ReviewFiles:
+    """What was written, and the frames that a person should look at."""
+
+    page: Path
+    sheet: Path
+    movie: Path
+    to_look_at: tuple[int, ...]
+
+
+def review_folder(shot: Shot) -> Path:
+    """Where a shot's review goes: beside its mattes, named after what their names have in common."""
+    stems = {frame.output.stem.rstrip("0123456789").rstrip("._-") for frame in shot.frames}
+    stem = stems.pop() if len(stems) == 1 else ""
+    return shot.frames[0].output.with_name(f"{stem or 'shot'}.review")
+
+
+def write_review(shot: Shot, report: ShotReport, folder: Path, tick: Tick = _no_tick) -> ReviewFiles:
+    """Writes the review into ``folder``; ``tick`` is called after each frame. Raises ``MatteError``: no_frames
+    where no frame has a result, cannot_write."""
+    with Pictures(shot.options) as pictures:
+        walk = _Walk(shot, {frame.frame: frame for frame in report.frames}, pictures, tick)
+        start, rate, audio = _timing(shot, pictures)
+        if not any(walk.has_result(index) for index in range(len(shot.frames))):
+            raise MatteError("no_frames", "No frame of the shot has a result, so there is nothing to review.")
+        movie, page, sheet = (folder / name for name in (MOVIE, PAGE, SHEET))
+        write_preview(movie, walk.comps(), rate, audio, start)
+        figures = judged(walk.figures)
+        frames = [walk.page_frame(index, frame) for index, frame in enumerate(figures)]
+        title = Path(shot.title or shot.frames[0].output).name
+        _write_text(page, page_html(Page(title, frames, _note(report), float(rate))))
+        exr.write_image(sheet, _sheet(walk, figures, title))
+    return ReviewFiles(page, sheet, movie, tuple(frame.frame for frame in figures if frame.reasons))
+
+
+@dataclass
+class _Walk:
+    """Goes through the shot once and keeps what the page needs."""
+
+    shot: Shot
+    reports: Mapping[int, FrameReport]
+    pictures: Pictures
+    tick: Tick
+    figures: list[FrameFigures] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        count = len(self.shot.frames)
+        self._width = next((width for most, width in _WIDTHS if count <= most), _SMALLEST_WIDTH)
+        self._every = -(-count // _MOST_PICTURED)
+        self._small: dict[int, dict[str, bytes]] = {}
+
+    def comps(self) -> Iterator[Float32 | None]:
+        """Every frame's comp in order, None where there is no result; fills ``figures``."""
+        alphas: list[Float32 | None] = [None, None]
+        for index in range(len(self.shot.frames)):
+            view = self.view(index)
+            self.figures.append(self._figures(index, view))
+            alphas = [*alphas[-2:], None if view is None else shrunk(view.alpha, _FLICKER_WIDTH)]
+            self._note_flicker(index - 1, alphas)
+            if view is not None and index % self._every == 0:
+                self._small[index] = small_pictures(view, self._width)
+            self.tick()
+            yield None if view is None else _square(view)
+
+    def _figures(self, index: int, view: FrameView | None) -> FrameFigures:
+        frame = self.shot.frames[index].frame
+        report = self.reports.get(frame)
+        if view is None:
+            return figures_of(frame, {}, report.message if report and report.message else "it was not tried.")
+        return figures_of(frame, (report.diagnostics if report else {}) or view.diagnostics)
+
+    def _note_flicker(self, index: int, alphas: list[Float32 | None]) -> None:
+        before, alpha, after = alphas
+        if index >= 1 and alpha is not None:
+            self.figures[index] = replace(self.figures[index], flicker=flicker(before, alpha, after))
+
+    def page_frame(self, index: int, figures: FrameFigures) -> PageFrame:
+        """One frame of the page: a frame that stands out has its pictures in any shot."""
+        if figures.reasons and index not in self._small and (view := self.view(index)):
+            self._small[index] = small_pictures(view, self._width)
+        return PageFrame(figures, self._small.get(index, {}))
+
+    def has_result(self, index: int) -> bool:
+        """Whether a frame was made, now or before."""
+        frame = self.shot.frames[index]
+        report = self.reports.get(frame.frame)
+        return report is not None and report.status != "failed" and frame.output.is_file()
+
+    def view(self, index: int) -> FrameView | None:
+        """A frame's pictures, None where it has no result."""
+        return look(self.shot.frames[index], self.pictures) if self.has_result(index) else None
+
+
+def _square(view: FrameView) -> Float32:
+    """The comp with square pixels."""
+    wide = round(view.comp.shape[1] * view.pixel_aspect)
+    return view.comp if view.pixel_aspect == 1.0 else shrunk(view.comp, wide, view.pixel_aspect)
+
+
+def _timing(shot: Shot, pictures: Pictures) -> tuple[Fraction, Fraction, Path | None]:
+    """When the first frame is heard, how fast frames follow each other, and whose sound is carried over."""
+    first = shot.frames[0]
+    if is_video(first.plate):
+        facts = pictures.video(first.plate).facts
+        number = first.inside["plate"]
+        unbroken = [frame.inside["plate"] - number for frame in shot.frames] == list(range(len(shot.frames)))
+        return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and unbroken else None
+    rate = exr.read_image(first.plate).metadata.get("FramesPerSecond")
+    if isinstance(rate, exr.Attribute) and isinstance(rate.value, tuple) and rate.value[1]:
+        return Fraction(0), Fraction(*rate.value), None
+    return Fraction(0), _DEFAULT_RATE, None
+
+
+def _note(report: ShotReport) -> str:
+    parts = [report.solve, f"Stopped: {report.stopped}" if report.stopped else ""]
+    return " ".join(part for part in parts if part)
+
+
+def _sheet(walk: _Walk, figures: list[FrameFigures], title: str) -> Image:
+    """A few frames of the shot, some of those to look at among them."""
+    rows, titles = [], []
+    for index in _chosen([bool(frame.reasons) for frame in figures]):
+        view = walk.view(index)
+        if view is not None:
+            rows.append(matte_cells(view.plate, view.clean, view.foreground, view.alpha, view.comp))
+            mark = " (look at it)" if figures[index].reasons else ""
+            titles.append(f"frame {figures[index].frame}{mark}:")
+    return contact_sheet(rows, titles, title)
+
+
+def _chosen(odd: list[bool]) -> list[int]:
+    """At most ``_SHEET_ROWS`` frames: half of them may be odd ones, the rest are spread evenly."""
+    bad = [index for index, is_odd in enumerate(odd) if is_odd][: _SHEET_ROWS // 2]
+    rest = np.linspace(0, len(odd) - 1, min(len(odd), _SHEET_ROWS - len(bad))).round().astype(int).tolist()
+    return sorted({*bad, *rest})
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        write_atomically(str(path), text.encode())
+    except OSError as error:
+        raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None

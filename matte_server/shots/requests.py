@@ -1,0 +1,134 @@
+"""A shot's frames as requests to the server, and the word that says what a result is made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from matte_link.messages import PICTURES, Matte, Neighbour, Pong, digest_of
+from matte_link.options import MatteOptions
+
+from ..errors import MatteError
+from .inputs import Pictures, Sent
+from .plate_solve import PlateSolve, facts_of
+from .shot import Shot, ShotFrame, places_beside
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A frame whose request can go; ``stamp`` is the same word for the same inputs, solve, options, version and
+    weights."""
+
+    frame: ShotFrame
+    request: Matte
+    stamp: str
+
+
+@dataclass(frozen=True)
+class _Named:
+    """One frame's pictures and its place in the plate solve."""
+
+    sent: Mapping[str, Sent]
+    alignment: Mapping[str, object]
+
+    @property
+    def facts(self) -> list[object]:
+        """What of it a result depends on, as JSON."""
+        return [{role: picture.digest for role, picture in self.sent.items()}, self.alignment]
+
+
+class ShotRequests:
+    """Reads frames and puts their requests together; may be asked by several threads."""
+
+    def __init__(self, shot: Shot, server: Pong, pictures: Pictures, solve: PlateSolve) -> None:
+        self._shot = shot
+        self._pictures = pictures
+        self._solve = solve
+        self._version = server.version
+        self._model = _model_of(shot.options, server)
+        # All that the shot has, whichever part of it is wanted: a part comes out like the whole.
+        self._frames = {frame.frame: frame for frame in shot.neighbours}
+        self._beside = places_beside(shot)
+
+    def ready(self, frame: ShotFrame) -> Ready:
+        """Raises ``OSError`` and ``MatteError`` where the frame's own pictures or solve cannot be had."""
+        solve = self._solve
+        own = _Named(self._sent(frame), facts_of(solve.alignment(frame)) if solve.applies else {})
+        around = self._around(frame) if self._shot.options.temporal else {}
+        options = self._pictures.request_options(frame, frame.output)
+        stamp = self._stamp(own, around, options)
+        pictures = {role: sent.picture for role, sent in own.sent.items()}
+        request = Matte(
+            id=uuid.uuid4().hex,
+            frame=frame.frame,
+            plate=pictures["plate"],
+            clean_plate=pictures["clean_plate"],
+            options=options,
+            core=pictures.get("core"),
+            holdout=pictures.get("holdout"),
+            priority="batch",
+            shot=self._shot.name,
+            hints={"stamp": stamp},
+            alignment=own.alignment,
+            before=_neighbour(own, around.get("before")),
+            after=_neighbour(own, around.get("after")),
+        )
+        return Ready(frame, request, stamp)
+
+    def _sent(self, frame: ShotFrame) -> dict[str, Sent]:
+        found = ((role, self._pictures.sent(frame, role)) for role in PICTURES)
+        return {role: sent for role, sent in found if sent is not None}
+
+    def _around(self, frame: ShotFrame) -> dict[str, _Named]:
+        """The frames on both sides; none where the shot ends, or where one cannot be read: that frame reports
+        it."""
+        around = {}
+        for side, step in self._beside.items():
+            other = self._frames.get(frame.frame + step)
+            if other is None:
+                continue
+            try:
+                alignment = facts_of(self._solve.seen_from_beside(other)) if self._solve.applies else {}
+                around[side] = _Named(self._sent(other), alignment)
+            except (MatteError, OSError):
+                continue
+        return around
+
+    def _stamp(self, own: _Named, around: Mapping[str, _Named], options: MatteOptions) -> str:
+        facts: list[object] = [*own.facts, options.to_dict(), self._version, self._model]
+        if options.temporal:
+            facts.append({side: named.facts for side, named in around.items()})
+        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _neighbour(own: _Named, named: _Named | None) -> Neighbour | None:
+    if named is None:
+        return None
+    pictures = {role: sent.picture for role, sent in named.sent.items()}
+    # A still clean plate serves all three.
+    same = named.sent["clean_plate"].digest == own.sent["clean_plate"].digest
+    return Neighbour(
+        pictures["plate"],
+        None if same else pictures["clean_plate"],
+        pictures.get("core"),
+        pictures.get("holdout"),
+        named.alignment,
+    )
+
+
+def _model_of(options: MatteOptions, server: Pong) -> list[str]:
+    """Which model and which weights make the results: 'auto' is the server's first."""
+    name = options.model
+    if name == "auto" and server.models:
+        name = server.models[0]
+    if not options.weights:
+        return [name, str(server.weights.get(name, ""))]
+    try:
+        return [name, digest_of(Path(options.weights).read_bytes())]
+    except OSError:
+        # A file that only the server sees is known by its name.
+        return [name, options.weights]

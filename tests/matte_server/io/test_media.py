@@ -1,0 +1,225 @@
+"""Video in and out: known frames through every codec, with rate, timecode, rotation, uneven times and sound."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.errors import MatteError
+from matte_server.io import exr, media, video_writer
+from matte_server.io.media import VideoReader
+from matte_server.io.timecode import Timecode
+from matte_server.io.video_writer import MovieFormat, MovieSettings, VideoWriter
+
+# DNxHR has no smaller pictures than 256 x 120; the odd half macroblock is on purpose.
+SIZE = (130, 258)
+RATE = Fraction(24000, 1001)
+
+# Mean absolute error per codec against what was put in, 0..1. ProRes and DNxHR: quantisation of 10 and 12 bits
+# (0.0003) and their own, measured 0.0004 to 0.0007, and 1.5 times that. H.264 at 8 bits has steps of 0.0046 in
+# luma alone, and both long-GOP codecs drop what is hard to see: measured 0.0040 and 0.0022, likewise.
+CODECS = [
+    ("prores_4444.mov", video_writer.PRORES_4444, 0.0007, 12),
+    ("prores_422.mov", video_writer.PRORES_422_HQ, 0.001, 10),
+    ("dnxhr.mov", video_writer.DNXHR_HQX, 0.0011, 10),
+    ("h264.mp4", video_writer.H264, 0.006, 8),
+    ("h264.mkv", video_writer.H264, 0.006, 8),
+    ("h265.mp4", video_writer.H265_10, 0.0035, 10),
+]
+
+
+def picture(number: int, size: tuple[int, int] = SIZE) -> Image:
+    """Smooth colour that moves, and a ramp as alpha: R, G, B, A, 0..1."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    channels = [
+        0.5 + 0.4 * np.sin((x + 3 * number) / 20),
+        0.5 + 0.3 * np.cos(y / 15),
+        0.4 + 0.3 * np.sin((x + y) / 30),
+        x / size[1],
+    ]
+    window = Window(0, 0, size[1], size[0])
+    return Image(np.stack(channels, -1).astype(np.float32), ("R", "G", "B", "A"), window, window)
+
+
+def written(path: Path, form: MovieFormat, count: int = 13, **more: object) -> Path:
+    settings = MovieSettings(SIZE[1], SIZE[0], RATE, timecode="01:00:59:20", comment="mark", **more)  # type: ignore[arg-type]
+    with VideoWriter(path, settings, form) as video:
+        for number in range(count):
+            video.write(picture(number))
+    return path
+
+
+@pytest.mark.parametrize(("name", "form", "tolerance", "bits"), CODECS, ids=[case[0] for case in CODECS])
+def test_known_frames_through_each_codec(
+    tmp_path: Path, name: str, form: MovieFormat, tolerance: float, bits: int
+) -> None:
+    path = written(tmp_path / name, form)
+    with VideoReader(path) as video:
+        facts = video.facts
+        assert (facts.frames, facts.rate, facts.variable_rate) == (13, RATE, False)
+        assert (facts.width, facts.height, facts.bit_depth) == (SIZE[1], SIZE[0], bits)
+        assert facts.colourspace == "Gamma 2.4 Rec.709 - Texture"
+        # In order, then backwards and forwards: each number is always the same picture.
+        for number in (1, 2, 3, 13, 5, 6, 1):
+            found = video.read(number)
+            error = np.abs(found.rgb - picture(number - 1).rgb)
+            assert error.mean() < tolerance, number
+        if form.pixel_format.startswith("yuva"):
+            alpha = video.read(4).pixels[..., 3]
+            # Alpha is lossless in ProRes 4444: half a step of the 10 bits it is given, and rounding.
+            assert np.abs(alpha - picture(3).pixels[..., 3]).max() < 0.00075
+    assert media.comment_of(path) == "mark"
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.mkv"])
+def test_timecode_is_exact_and_reaches_exr(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, video_writer.H264)
+    with VideoReader(path) as video:
+        assert video.facts.timecode == "01:00:59:20"
+        assert video.facts.timecode_of(6) == "01:01:00:01"
+        exr.write_image(tmp_path / "frame.exr", video.read(6))
+    image = exr.read_image(tmp_path / "frame.exr")
+    code = image.metadata["smpte:TimeCode"]
+    assert isinstance(code, exr.Attribute)
+    assert code.value == (0x01010001, 0)
+
+
+@pytest.mark.parametrize(
+    ("start", "rate", "frames", "end"),
+    [
+        ("00:00:59:29", Fraction(30), 1, "00:01:00:00"),
+        # SMPTE 12M drop-frame: numbers 0 and 1 of each minute are left out, but not of every tenth.
+        ("00:00:59;29", Fraction(30000, 1001), 1, "00:01:00;02"),
+        ("00:09:59;29", Fraction(30000, 1001), 1, "00:10:00;00"),
+        ("00:00:00;00", Fraction(30000, 1001), 107892, "01:00:00;00"),
+        ("23:59:59:23", Fraction(24), 1, "00:00:00:00"),
+    ],
+)
+def test_timecode_counts(start: str, rate: Fraction, frames: int, end: str) -> None:
+    code = Timecode.parse(start, rate)
+    assert code is not None
+    assert str(code) == start
+    assert str(code.plus(frames)) == end
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_a_turned_phone_is_upright(tmp_path: Path, angle: int) -> None:
+    """The display matrix turns counter-clockwise; half the picture is white so that its place tells."""
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        stream.set_display_rotation(angle)
+        pixels = np.zeros((64, 128, 3), np.uint8)
+        pixels[:, :64] = 255  # white on the left as stored
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")), *stream.encode(None)]:
+            container.mux(packet)
+    with VideoReader(path) as video:
+        image = video.read(1)
+    turned = np.rot90(pixels, angle // 90)
+    assert image.pixels.shape == turned.shape
+    assert (video.facts.width, video.facts.height) == (turned.shape[1], turned.shape[0])
+    # 8-bit H.264 of flat areas, away from the seam by more than its filters reach.
+    assert np.abs(image.pixels - turned / 255.0).mean() < 0.02
+
+
+def test_uneven_times_are_kept(tmp_path: Path) -> None:
+    times = [Fraction(at, 100) for at in (0, 4, 8, 20, 24, 60)]
+    path = tmp_path / "vfr.mp4"
+    with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], Fraction(25)), video_writer.H264) as video:
+        for number, at in enumerate(times):
+            video.write(picture(number), at)
+    with VideoReader(path) as read:
+        assert read.facts.variable_rate
+        assert read.facts.times == tuple(times)
+        assert np.abs(read.read(4).rgb - picture(3).rgb).mean() < 0.006
+
+
+def test_untagged_and_full_range_pictures(tmp_path: Path) -> None:
+    """Without tags HD counts as BT.709; a full-range stream is not stretched again."""
+    for range_, name in ((1, "limited.mkv"), (2, "full.mkv")):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("ffv1", rate=24)
+            stream.width, stream.height, stream.pix_fmt = 64, 720, "yuv444p10le"
+            stream.codec_context.color_range = range_
+            frame = av.VideoFrame(64, 720, "yuv444p10le")
+            for plane, code in zip(frame.planes, (64 if range_ == 1 else 0, 512, 512), strict=True):
+                plane.update(np.full((720, plane.line_size // 2), code, np.uint16).tobytes())
+            frame.color_range = range_
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                container.mux(packet)
+        with VideoReader(tmp_path / name) as video:
+            # The lowest code of either range is exactly black.
+            assert np.abs(video.read(1).pixels).max() < 1e-6
+
+
+def with_sound(path: Path, seconds: int = 2) -> Path:
+    """A ProRes video whose audio is a tone."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv422p10le"
+        sound = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        for number in range(24 * seconds):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 5 * number, np.uint8), "rgb24")
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        tone = (8000 * np.sin(np.arange(48000 * seconds) * 0.05)).astype(np.int16)
+        heard = av.AudioFrame.from_ndarray(tone[None], "s16", "mono")
+        heard.sample_rate, heard.pts = 48000, 0
+        for packet in [*stream.encode(None), *sound.encode(heard), *sound.encode(None)]:
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec"), [("copy.mov", "pcm_s16le"), ("preview.mp4", "aac")])
+def test_sound_is_carried_over(tmp_path: Path, name: str, codec: str) -> None:
+    source = with_sound(tmp_path / "take.mov")
+    settings = MovieSettings(SIZE[1], SIZE[0], Fraction(24), audio=source, audio_start=Fraction(1, 2))
+    with VideoWriter(tmp_path / name, settings) as video:
+        for number in range(24):
+            video.write(picture(number))
+    with av.open(str(tmp_path / name)) as made:
+        track = made.streams.audio[0]
+        assert track.codec_context.name == codec
+        samples = sum(frame.samples for frame in made.decode(track))
+        # One second of picture; a codec's blocks (1024 samples of AAC and its priming) may hang over either end.
+        assert abs(samples - 48000) < 4 * 1024
+
+
+def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MatteError, match="one size"),
+        VideoWriter(tmp_path / "a.mov", MovieSettings(SIZE[1], SIZE[0], RATE)) as video,
+    ):
+        video.write(picture(0))
+        video.write(picture(1, (64, 64)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"no video at all", "unreadable"), (b"", "unreadable"), (None, "missing_file")]
+)
+def test_what_is_no_video_is_one_sentence(tmp_path: Path, content: bytes | None, code: str) -> None:
+    path = tmp_path / "take.mov"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(MatteError, match=r"take\.mov") as raised:
+        VideoReader(path)
+    assert raised.value.code == code
+
+
+def test_a_truncated_video_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "take.mkv", video_writer.H264)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with VideoReader(path) as video, pytest.raises(MatteError) as raised:
+        for number in range(1, 14):
+            video.read(number)
+    assert raised.value.code in ("missing_frame", "unreadable")

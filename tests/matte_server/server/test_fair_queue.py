@@ -1,0 +1,94 @@
+"""Whose turn it is."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matte_server.server.fair_queue import BATCH_SHARE, FairQueue
+
+_pushes = st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c", b"d"]), st.booleans()), max_size=60)
+
+
+def _filled(pushes: list[tuple[bytes, bool]]) -> FairQueue[tuple[bytes, bool, int]]:
+    queue: FairQueue[tuple[bytes, bool, int]] = FairQueue()
+    for number, (client, interactive) in enumerate(pushes):
+        queue.push(client, (client, interactive, number), interactive)
+    return queue
+
+
+def _drained(queue: FairQueue[tuple[bytes, bool, int]]) -> list[tuple[bytes, bool, int]]:
+    items = []
+    while (item := queue.pop()) is not None:
+        items.append(item)
+    return items
+
+
+@given(_pushes)
+def test_nothing_is_lost_and_each_line_keeps_its_order(pushes: list[tuple[bytes, bool]]) -> None:
+    items = _drained(_filled(pushes))
+    assert sorted(item[2] for item in items) == list(range(len(pushes)))
+    for client in b"a", b"b", b"c", b"d":
+        for interactive in (True, False):
+            line = [number for who, kind, number in items if (who, kind) == (client, interactive)]
+            assert line == sorted(line)
+
+
+@given(_pushes)
+def test_clients_of_one_priority_take_turns(pushes: list[tuple[bytes, bool]]) -> None:
+    items = _drained(_filled([(client, True) for client, _ in pushes]))
+    turns = {client: 0 for client, *_ in items}
+    for client, *_ in items:
+        # Nobody is served while somebody who still waits has had fewer turns.
+        waiting = [other for other in turns if turns[other] < sum(who == other for who, *_ in items)]
+        assert turns[client] == min(turns[other] for other in waiting)
+        turns[client] += 1
+
+
+@given(_pushes)
+def test_the_promised_position_is_kept_for_a_lone_priority(pushes: list[tuple[bytes, bool]]) -> None:
+    queue: FairQueue[tuple[bytes, bool, int]] = FairQueue()
+    position = 0
+    for number, (client, _) in enumerate(pushes):
+        position = queue.push(client, (client, True, number), True)
+    if pushes:
+        assert [item[2] for item in _drained(queue)].index(len(pushes) - 1) == position
+
+
+def test_interactive_goes_first_and_batch_does_not_starve() -> None:
+    queue = _filled([(b"farm", False)] * 3 + [(b"artist", True)] * 20)
+    order = "".join("i" if interactive else "b" for _, interactive, _ in _drained(queue))
+    share = "i" * BATCH_SHARE + "b"
+    assert order == share + share + "iiii" + "b"
+
+
+def test_who_may_not_go_is_passed_over_and_keeps_its_place() -> None:
+    queue = _filled([(b"a", True), (b"b", True), (b"a", False)])
+    assert queue.pop(lambda client: client == b"b") == (b"b", True, 1)
+    assert queue.pop(lambda client: False) is None
+    assert [number for *_, number in _drained(queue)] == [0, 2]
+
+
+def test_removing() -> None:
+    queue = _filled([(b"a", True), (b"a", True), (b"b", False)])
+    assert queue.remove(b"a", (b"a", True, 0))
+    assert not queue.remove(b"a", (b"a", True, 0))
+    assert len(queue) == 2 and queue.interactive == 1 and queue.batch == 1
+
+
+@given(_pushes)
+def test_what_is_upcoming_is_what_goes(pushes: list[tuple[bytes, bool]]) -> None:
+    # As long as no batch frame is let in between: that it is not foretold costs a picture read in vain.
+    queue = _filled(pushes)
+    foretold = list(queue.upcoming())
+    for wanted in foretold[:BATCH_SHARE]:
+        assert queue.pop() == wanted
+    assert len(foretold) == len(pushes)
+
+
+def test_an_exchange_keeps_the_place() -> None:
+    queue = _filled([(b"a", False)] * 3)
+    first = queue.pop()
+    assert first is not None and queue.exchange(b"a", first, (b"a", False, 2))
+    assert not queue.exchange(b"a", first, (b"a", False, 9))
+    assert _drained(queue) == [(b"a", False, 1), first] and len(queue) == 0

@@ -1,0 +1,91 @@
+"""A subject over something else: the equation, and where the new background lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from matte_server.core.image import Float32, Image
+from matte_server.core.window import Window
+from matte_server.shots.comp import comp_over, fill, over
+
+
+def picture(
+    pixels: npt.NDArray[np.floating], channels: str = "RGB", window: Window | None = None, **more: object
+) -> Image:
+    data = window or Window(0, 0, pixels.shape[1], pixels.shape[0])
+    display = more.pop("display", data)
+    assert isinstance(display, Window)
+    return Image(pixels.astype(np.float32), tuple(channels), data, display, **more)  # type: ignore[arg-type]
+
+
+def ramp(height: int, width: int) -> Float32:
+    """Light that rises by 1 a pixel to the right and by 100 a pixel down: a place reads as its number."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return np.repeat((x + 100 * y)[..., None], 3, -1)
+
+
+def test_over_is_the_compositing_equation_and_clamps_nothing() -> None:
+    foreground = np.full((1, 3, 3), -2.0, np.float32)
+    background = np.full((1, 3, 3), 30.0, np.float32)
+    alpha = np.array([[[0.0], [0.25], [1.0]]], np.float32)
+    assert over(foreground, alpha, background)[0, :, 0].tolist() == [30.0, 22.0, -2.0]
+
+
+def test_a_premultiplied_result_comps_to_the_same_picture() -> None:
+    chance = np.random.default_rng(3)
+    colour, alpha = chance.random((6, 8, 3)) * 4, chance.random((6, 8, 1))
+    background = picture(chance.random((6, 8, 3)))
+    straight = picture(np.concatenate([colour, alpha], -1), "RGBA")
+    multiplied = picture(np.concatenate([colour * alpha, alpha], -1), "RGBA", premultiplied=True)
+    # float32 products of numbers up to 4 in another order: a few units in the last place.
+    np.testing.assert_allclose(comp_over(straight, background).pixels, comp_over(multiplied, background).pixels,
+                               atol=2e-6)  # fmt: skip
+
+
+def test_a_background_of_the_same_size_lies_pixel_on_pixel() -> None:
+    display = Window(0, 0, 8, 6)
+    assert np.array_equal(fill(picture(ramp(6, 8)), display, display), ramp(6, 8))
+
+
+def test_a_background_fills_the_display_window_not_the_data_window() -> None:
+    """Overscan: the plate's data window starts left of and above its display window."""
+    display, data = Window(0, 0, 8, 6), Window(-2, -1, 12, 8)
+    filled = fill(picture(ramp(6, 8)), display, data)
+    assert filled.shape == (8, 12, 3)
+    assert np.array_equal(filled[1:7, 2:10], ramp(6, 8))
+    assert not filled[0].any() and not filled[:, :2].any()
+
+
+def test_a_background_elsewhere_on_its_plane_still_fills_the_picture() -> None:
+    there = picture(ramp(6, 8), window=Window(500, -40, 8, 6))
+    display = Window(0, 0, 8, 6)
+    assert np.array_equal(fill(there, display, display), ramp(6, 8))
+
+
+@pytest.mark.parametrize("size", [(24, 32), (12, 32), (24, 16), (3, 4)])
+def test_a_background_of_another_size_keeps_its_middle_in_the_middle(size: tuple[int, int]) -> None:
+    """Scaled to fill, the longer side cut evenly: the pixel grid's centre shows the background's centre."""
+    display = Window(0, 0, 9, 7)
+    filled = fill(picture(ramp(*size)), display, display)
+    height, width = size
+    middle = (width - 1) / 2 + 100 * (height - 1) / 2
+    # A ramp survives bilinear sampling and averaging exactly in its middle; 0.5 % for float32 of some thousand.
+    assert filled[3, 4, 0] == pytest.approx(middle, abs=0.005 * middle + 0.01)
+
+
+def test_a_background_much_larger_is_averaged_not_skipped() -> None:
+    """Lines of one pixel would alias to all black or all white if pixels were skipped."""
+    lines = np.zeros((64, 64, 3), np.float32)
+    lines[:, ::2] = 1.0
+    display = Window(0, 0, 16, 16)
+    np.testing.assert_allclose(fill(picture(lines), display, display), 0.5, atol=1e-6)
+
+
+def test_the_comp_has_the_results_windows_and_no_alpha() -> None:
+    data, display = Window(2, 1, 4, 3), Window(0, 0, 8, 6)
+    matte = picture(np.ones((3, 4, 4)), "RGBA", data, display=display, pixel_aspect=2.0)
+    comp = comp_over(matte, picture(ramp(6, 8)))
+    assert (comp.data_window, comp.display_window, comp.pixel_aspect) == (data, display, 2.0)
+    assert comp.channels == ("R", "G", "B") and not comp.premultiplied
