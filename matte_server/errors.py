@@ -22,7 +22,7 @@ class MatteCancelled(Exception):
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ErrorReport:
     """What went wrong: a stable code, one sentence, and what to do."""
 
     code: str
@@ -30,27 +30,27 @@ class Trouble:
     hint: str = ""
 
 
-def trouble_of(error: BaseException) -> Trouble:
+def report_of(error: BaseException) -> ErrorReport:
     """The words for any error that ends a request."""
     for kinds, words in _TABLE:
         if isinstance(error, kinds):
             return words(error)
     if is_out_of_memory(error):
         return _memory(error)
-    return Trouble(
+    return ErrorReport(
         "internal",
         f"The server failed with {type(error).__name__}: {str(error)[:300]}.",
         "This is a defect of Cleanplate; its log holds the details.",
     )
 
 
-def _own_words(error: BaseException) -> Trouble:
+def _own_words(error: BaseException) -> ErrorReport:
     assert isinstance(error, CleanplateError)
-    return Trouble(error.code, error.message, error.hint)
+    return ErrorReport(error.code, error.message, error.hint)
 
 
-def _cancelled(error: BaseException) -> Trouble:
-    return Trouble("cancelled", "The matte was cancelled.")
+def _cancelled(error: BaseException) -> ErrorReport:
+    return ErrorReport("cancelled", "The matte was cancelled.")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -65,21 +65,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 _MEMORY_WORDS = ("can't allocate memory", "not enough memory", "Insufficient memory", "bad_alloc", "bad allocation")
 
 
-def _memory(error: BaseException) -> Trouble:
-    return Trouble(
+def _memory(error: BaseException) -> ErrorReport:
+    return ErrorReport(
         "out_of_memory",
         "The server ran out of memory on this frame.",
         "Use a smaller picture, or a machine or GPU with more memory.",
     )
 
 
-def _disk(error: BaseException) -> Trouble:
+def _disk(error: BaseException) -> ErrorReport:
     assert isinstance(error, OSError)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Trouble("disk_full", "The server's disk is full.", "Free some space there, or lower --spool-gb.")
+        return ErrorReport("disk_full", "The server's disk is full.", "Free some space there, or lower --spool-gb.")
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return Trouble("busy", "The server has too many connections and files open now.", "Send it again shortly.")
-    return Trouble("internal", f"The server could not use its disk: {error.strerror or error}.", "See its log.")
+        return ErrorReport(
+            "busy", "The server has too many connections and files open now.", "Send it again shortly."
+        )
+    return ErrorReport("internal", f"The server could not use its disk: {error.strerror or error}.", "See its log.")
 
 
 _TABLE = (

@@ -46,9 +46,7 @@ def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, fold
     files = [folder / f"{name}_{frame:04d}.exr" for name in names]
     for name, file in zip(inputs, files, strict=True):
         if not file.exists():
-            raise NodeError(
-                f"Frame {frame}: what feeds {name} makes no picture.", "Look at it with a Viewer node."
-            )
+            raise NodeError(f"Frame {frame}: what feeds {name} makes no picture.", "Look at it with a Viewer node.")
     return [str(file) for file in files]
 
 

@@ -15,7 +15,7 @@ from . import graph, planning, runtime
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
-from .plan import NodeError, Plan
+from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
 from .upstream import scene_changed
@@ -152,7 +152,7 @@ def _make_fresh(scene: Any, node: Any) -> None:
         print(f"Cleanplate: {node.name}: frame {frame}: {warning}", file=sys.stderr, flush=True)
 
 
-def _unsolved(plan: Plan, scene: Any) -> str:
+def _unsolved(plan: SolvePlan, scene: Any) -> str:
     wanted = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
     return format_frames([frame for frame in {*wanted, scene.frame_current} if not plan.is_fresh(frame)])
 

@@ -11,7 +11,7 @@ from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.job import FrameDone, FrameFailed, JobFinished, MatteJob
 from .matte_link.sequence import format_frames
-from .plan import NodeError, Plan
+from .plan import NodeError, SolvePlan
 
 CONNECT_S = 5.0
 PATIENCE_S = 30.0
@@ -24,7 +24,7 @@ class RenderSolve:
     ``changed`` is called where the panel has something new to show.
     """
 
-    plans: Sequence[Plan]
+    plans: Sequence[SolvePlan]
     endpoint: Endpoint | NodeError
     changed: Callable[[], object]
     solved: set[str] = field(default_factory=set)
@@ -57,7 +57,7 @@ class RenderSolve:
         frames = f"frame{'s' if len(lacking) > 1 else ''} {format_frames(list(lacking))}"
         return f"Rendered without a matte: {frames}. {lacking[max(lacking)]}"
 
-    def _serve(self, plan: Plan, frame: int) -> None:
+    def _serve(self, plan: SolvePlan, frame: int) -> None:
         if plan.is_fresh(frame) or plan.stands(frame):
             return
         if plan.problem:
@@ -79,7 +79,7 @@ class RenderSolve:
             state.activity = ""
             self.changed()
 
-    def _solve(self, plan: Plan, frame: int, endpoint: Endpoint) -> None:
+    def _solve(self, plan: SolvePlan, frame: int, endpoint: Endpoint) -> None:
         job = MatteJob(
             [plan.task(frame)],
             plan.options,

@@ -29,7 +29,7 @@ _NOT_SHIPPED = ("package.py",)
 _DATE = (2026, 1, 1, 0, 0, 0)
 
 
-class PackageError(Exception):
+class BlenderPackageError(Exception):
     """The zip cannot be built; one sentence."""
 
 
@@ -63,7 +63,7 @@ PLATFORMS = {"linux-x64": _LINUX, "windows-x64": _WINDOWS, "macos-arm64": _MACOS
 
 
 def build(platform: str, output: Path) -> Path:
-    """Builds one platform's zip; its path. Raises ``PackageError``."""
+    """Builds one platform's zip; its path. Raises ``BlenderPackageError``."""
     wheels = PLATFORMS[platform]
     output.mkdir(parents=True, exist_ok=True)
     target = output / f"cleanplate-{_version()}-{platform.replace('-', '_')}.zip"
@@ -107,14 +107,14 @@ def _sources() -> Iterator[tuple[str, Path]]:
 
 
 def fetch(wheel: Wheel) -> Path:
-    """The wheel's file, downloaded where it is not kept yet. Raises ``PackageError``."""
+    """The wheel's file, downloaded where it is not kept yet. Raises ``BlenderPackageError``."""
     file = WHEELS / wheel.name
     if not file.exists():
         WHEELS.mkdir(parents=True, exist_ok=True)
         _download(wheel)
     if hashlib.sha256(file.read_bytes()).hexdigest() != wheel.sha256:
         file.unlink()
-        raise PackageError(f"{wheel.name} is not the file that was expected: its digest differs.")
+        raise BlenderPackageError(f"{wheel.name} is not the file that was expected: its digest differs.")
     return file
 
 
@@ -125,7 +125,9 @@ def _download(wheel: Wheel) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise PackageError(f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip said nothing'}")
+        raise BlenderPackageError(
+            f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip said nothing'}"
+        )
 
 
 def _pip() -> list[str]:
@@ -135,16 +137,16 @@ def _pip() -> list[str]:
         return own
     if shutil.which("uv"):
         return ["uv", "tool", "run", "pip"]
-    raise PackageError("There is neither pip nor uv to download wheels with.")
+    raise BlenderPackageError("There is neither pip nor uv to download wheels with.")
 
 
 def validate(zip_file: Path, tool: Path) -> None:
-    """Has Blender's extension tool check the zip. Raises ``PackageError``."""
+    """Has Blender's extension tool check the zip. Raises ``BlenderPackageError``."""
     done = subprocess.run(
         [sys.executable, str(tool), "validate", str(zip_file)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise PackageError(f"{zip_file.name} is refused by Blender: {(done.stdout + done.stderr).strip()}")
+        raise BlenderPackageError(f"{zip_file.name} is refused by Blender: {(done.stdout + done.stderr).strip()}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -162,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.tool:
                 validate(zip_file, options.tool)
             print(zip_file)
-    except PackageError as error:
+    except BlenderPackageError as error:
         print(f"package: {error}", file=sys.stderr)
         return 1
     return 0

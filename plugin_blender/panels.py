@@ -89,7 +89,7 @@ def _draw_state(layout: Any, state: runtime.NodeState) -> None:
 
 def _short(frames: tuple[int, ...]) -> str:
     text = format_frames(frames)
-    return text if len(text) < _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS - 3]}..."
+    return text if len(text) < _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
 
 def _wrapped(layout: Any, text: str, icon: str) -> None:

@@ -46,7 +46,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SolvePlan:
     """What is to be solved: ``folder`` is the node's own, absolute; ``problem`` says why nothing can be."""
 
     node_id: str

@@ -1,4 +1,4 @@
-"""From a node to its :class:`plan.Plan`, and the node's picture kept on what the plan says."""
+"""From a node to its :class:`plan.SolvePlan`, and the node's picture kept on what the plan says."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ import bpy
 
 from . import graph, runtime
 from .matte_link.sequence import parse_frames
-from .plan import NodeError, Plan, settled
+from .plan import NodeError, SolvePlan, settled
 from .properties import options_of
 from .sources import Source
 from .upstream import source_of
 
 
-def plan_of(scene: Any, node: Any) -> Plan:
+def plan_of(scene: Any, node: Any) -> SolvePlan:
     """What the node is to solve now; what stands in the way is the plan's ``problem``."""
     settings = node.matte
-    basic = Plan(settings.node_id, str(node_folder(settings)))
+    basic = SolvePlan(settings.node_id, str(node_folder(settings)))
     try:
         frames = wanted_frames(scene, settings)
         options = options_of(settings)
         plate, clean = (_source(node, name) for name in ("Plate", "Clean Plate"))
     except (ValueError, NodeError) as error:
-        return Plan(basic.node_id, basic.folder, problem=_sentence(str(error)))
+        return SolvePlan(basic.node_id, basic.folder, problem=_sentence(str(error)))
     problem = "" if _has_place(settings) else "Save the file first: results are kept beside it."
-    return Plan(
-        basic.node_id, basic.folder, frames, settled(options, plate, clean), plate, clean, problem
-    )
+    return SolvePlan(basic.node_id, basic.folder, frames, settled(options, plate, clean), plate, clean, problem)
 
 
 def _sentence(text: str) -> str:
@@ -69,7 +67,7 @@ def find(node_id: str) -> tuple[Any, Any]:
     raise NodeError("The node is no longer there.")
 
 
-def refresh(scene: Any, node: Any) -> Plan:
+def refresh(scene: Any, node: Any) -> SolvePlan:
     """Makes the plan again, and the node play what belongs to it: the one place that changes what is seen."""
     plan = plan_of(scene, node)
     state = runtime.state(plan.node_id)
@@ -80,7 +78,7 @@ def refresh(scene: Any, node: Any) -> Plan:
     return plan
 
 
-def _keep_up(node: Any, plan: Plan, state: runtime.NodeState) -> None:
+def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
     with told_of_folder(plan, state):
         moved = () if plan.problem else plan.set_aside(plan.frames)
         if plan.problem:
@@ -92,7 +90,7 @@ def _keep_up(node: Any, plan: Plan, state: runtime.NodeState) -> None:
 
 
 @contextlib.contextmanager
-def told_of_folder(plan: Plan, state: runtime.NodeState) -> Iterator[None]:
+def told_of_folder(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None]:
     """A results folder that cannot be used is the node's error."""
     try:
         yield
@@ -100,13 +98,13 @@ def told_of_folder(plan: Plan, state: runtime.NodeState) -> Iterator[None]:
         state.error = f"The results folder {plan.folder} cannot be used: {error.strerror}."
 
 
-def shows(node: Any, plan: Plan) -> bool:
+def shows(node: Any, plan: SolvePlan) -> bool:
     """Whether the node plays the results of the plan."""
     first = plan.result(0)
     return graph.shown_file(node) == str(first) and first.exists()
 
 
-def _leave(node: Any, plan: Plan) -> None:
+def _leave(node: Any, plan: SolvePlan) -> None:
     """Removes the folder that the node has played so far where it holds nothing but the empty picture."""
     shown = graph.shown_file(node)
     if not shown:
@@ -119,7 +117,7 @@ def _leave(node: Any, plan: Plan) -> None:
             left.rmdir()
 
 
-def show_new(node: Any, plan: Plan) -> None:
+def show_new(node: Any, plan: SolvePlan) -> None:
     """Shows results that have just been written, where they are what the node still wants."""
     if shows(node, plan) and not runtime.rendering:
         graph.show(node, plan.prepare())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import extraction
-from .plan import Plan
+from .plan import SolvePlan
 from .sources import FileSource
 
 
@@ -15,7 +15,7 @@ class RenderedInputs:
     """Files of the plan's sources that are nodes. A frame's files are deleted when the last of the solve's
     ``frames`` that needs them has ended, and all of them by :meth:`close`."""
 
-    def __init__(self, plan: Plan, frames: Sequence[int]) -> None:
+    def __init__(self, plan: SolvePlan, frames: Sequence[int]) -> None:
         sources = (("plate", "Plate", plan.plate), ("clean_plate", "Clean Plate", plan.clean_plate))
         wanted = [(role, name) for role, name, source in sources if not isinstance(source, FileSource)]
         self._roles = [role for role, _ in wanted]

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .plan import Counts, Plan
+from .plan import Counts, SolvePlan
 
 
 @dataclass
 class NodeState:
     """One node, as its panel shows it."""
 
-    plan: Plan | None = None
+    plan: SolvePlan | None = None
     counts: Counts = field(default_factory=Counts)
     error: str = ""
     activity: str = ""

@@ -23,15 +23,44 @@ _SPACES = {
 # Where a node stands and how it looks does not change what it makes.
 _LOOKS = frozenset(
     {
-        "rna_type", "parent", "inputs", "outputs", "internal_links", "location", "location_absolute", "width",
-        "height", "label", "select", "color", "color_tag", "use_custom_color", "hide", "dimensions", "name",
-        "warning_propagation", "is_active_output"
+        "rna_type",
+        "parent",
+        "inputs",
+        "outputs",
+        "internal_links",
+        "location",
+        "location_absolute",
+        "width",
+        "height",
+        "label",
+        "select",
+        "color",
+        "color_tag",
+        "use_custom_color",
+        "hide",
+        "dimensions",
+        "name",
+        "warning_propagation",
+        "is_active_output",
     }
 )
 _ID_SKIP = frozenset(
     {
-        "rna_type", "name", "name_full", "users", "tag", "id_type", "original", "session_uid", "is_evaluated",
-        "preview", "asset_data", "library", "library_weak_reference", "override_library", "animation_data"
+        "rna_type",
+        "name",
+        "name_full",
+        "users",
+        "tag",
+        "id_type",
+        "original",
+        "session_uid",
+        "is_evaluated",
+        "preview",
+        "asset_data",
+        "library",
+        "library_weak_reference",
+        "override_library",
+        "animation_data",
     }
 )
 _TYPE = frozenset({"rna_type"})

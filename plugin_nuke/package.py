@@ -46,7 +46,7 @@ PLATFORMS = (
 )
 
 
-class PackageError(Exception):
+class NukePackageError(Exception):
     """One sentence of what could not be built."""
 
 
@@ -56,7 +56,7 @@ def vendored(python: str, platform: Platform) -> str:
 
 
 def build(out: Path, pythons: Sequence[str] = PYTHONS, platforms: Sequence[Platform] = PLATFORMS) -> Path:
-    """Builds the folder inside ``out`` and returns it; raises ``PackageError``, leaving an older one as it was."""
+    """Builds the folder inside ``out`` and returns it. Raises ``NukePackageError``; an older one then stays as it was."""
     out.mkdir(parents=True, exist_ok=True)
     target = out / NAME
     with tempfile.TemporaryDirectory(prefix=f".{NAME}-", dir=out) as temporary:
@@ -74,7 +74,9 @@ def build(out: Path, pythons: Sequence[str] = PYTHONS, platforms: Sequence[Platf
 
 def _check_ours(target: Path) -> None:
     if not (target / "matte" / "spec.py").is_file():
-        raise PackageError(f"{target} exists and is no Cleanplate folder; move it away or choose another --out.")
+        raise NukePackageError(
+            f"{target} exists and is no Cleanplate folder; move it away or choose another --out."
+        )
 
 
 def copy_plugin(folder: Path) -> None:
@@ -82,7 +84,7 @@ def copy_plugin(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in _FILES:
         if not (HERE / name).is_file():
-            raise PackageError(f"{HERE / name} is missing; this checkout is incomplete.")
+            raise NukePackageError(f"{HERE / name} is missing; this checkout is incomplete.")
         shutil.copy2(HERE / name, folder / name)
     shutil.copy2(HERE.parent / "LICENSE", folder / "LICENSE")
     (folder / "panel.svg").write_text(panel.draw(), encoding="utf-8")
@@ -96,11 +98,11 @@ def add_pyzmq(folder: Path, python: str, platform: Platform) -> None:
         _download(Path(temporary), python, platform)
         wheels = list(Path(temporary).glob("*.whl"))
         if len(wheels) != 1:
-            raise PackageError(f"pip brought {len(wheels)} wheels of pyzmq for {folder.name}, not one.")
+            raise NukePackageError(f"pip brought {len(wheels)} wheels of pyzmq for {folder.name}, not one.")
         with zipfile.ZipFile(wheels[0]) as wheel:
             wheel.extractall(folder)
     if not (folder / "zmq" / "__init__.py").is_file():
-        raise PackageError(f"the wheel of pyzmq for {folder.name} holds no zmq.")
+        raise NukePackageError(f"the wheel of pyzmq for {folder.name} holds no zmq.")
 
 
 def _download(folder: Path, python: str, platform: Platform) -> None:
@@ -111,7 +113,7 @@ def _download(folder: Path, python: str, platform: Platform) -> None:
     done = subprocess.run([*_pip(), *words, f"pyzmq=={PYZMQ}"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        raise PackageError(f"pip could not bring pyzmq {PYZMQ} for {vendored(python, platform)}: {lines[-1:]}.")
+        raise NukePackageError(f"pip could not bring pyzmq {PYZMQ} for {vendored(python, platform)}: {lines[-1:]}.")
 
 
 def _pip() -> list[str]:
@@ -121,7 +123,7 @@ def _pip() -> list[str]:
             done = subprocess.run([*command, "--version"], capture_output=True, check=False)
             if done.returncode == 0:
                 return command
-    raise PackageError("there is no pip here; run this with a Python that has it.")
+    raise NukePackageError("there is no pip here; run this with a Python that has it.")
 
 
 def main(words: Sequence[str]) -> int:
@@ -134,7 +136,7 @@ def main(words: Sequence[str]) -> int:
     platforms = [one for one in PLATFORMS if not arguments.platform or one.name in arguments.platform]
     try:
         folder = build(arguments.out, arguments.python or PYTHONS, platforms)
-    except (PackageError, OSError, zipfile.BadZipFile) as error:
+    except (NukePackageError, OSError, zipfile.BadZipFile) as error:
         print(f"package: {error}", file=sys.stderr)
         return 1
     print(f"Built {folder}. Put it on NUKE_PATH, or copy its files into ~/.nuke; see README.md in it.")

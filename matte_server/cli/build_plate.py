@@ -12,7 +12,7 @@ from rich.markup import escape
 from ..core.window import Window
 from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, save
-from ..shots.inputs import Pictures
+from ..shots.inputs import ShotInputs
 from ..shots.shot import ShotFrame, Sources, plan_shot
 from . import console
 
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     frames = _frames(arguments, options)
     reference = _reference(frames, arguments.reference)
     chosen = _spread(frames, reference, max(arguments.samples, 3))
-    with Pictures(options) as pictures, console.Steps("clean plate", len(chosen)) as steps:
+    with ShotInputs(options) as pictures, console.Steps("clean plate", len(chosen)) as steps:
         built = build(chosen, reference, arguments.align, pictures, steps)
     save(built, output)
     return _tell(built, output, reference)

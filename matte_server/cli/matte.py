@@ -4,8 +4,7 @@ of several."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from matte_link.options import MatteOptions, OptionSpec, option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
-from ..server.local_server import LocalServer
+from ..server.local_server import server_for
 from ..shots.batch import ShotReport, report_json, run_shot
 from ..shots.job_file import ShotOrder, read_job
 from ..shots.shot import CAMERAS, ENDS, Shot
@@ -26,9 +25,6 @@ from . import console
 from . import review as review_cli
 
 PATIENCE_S = 30.0
-_LONG = 30
-"""Frames from which on a shot's own server starts more than one matting process where there is no GPU: each takes
-some seconds of the processor to start and gains a tenth of a second a frame."""
 EPILOG = """\
 examples:
   cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr
@@ -123,9 +119,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="SECONDS",
         help="how long a server that gives no sign of life is waited for (default: %(default)g)",
     )
-    parser.add_argument(
-        "--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON"
-    )
+    parser.add_argument("--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON")
     review_cli.add_argument(parser)
     add_options(parser)
     parser.set_defaults(run=run)
@@ -137,9 +131,7 @@ def add_frames_and_guides(parser: argparse.ArgumentParser) -> None:
         "--frames", default="", metavar="RANGE", help="1001-1100x2,1200 (default: all that are there)"
     )
     parser.add_argument("--core", default="", metavar="FILE", help="matte of what is certainly subject")
-    parser.add_argument(
-        "--holdout", default="", metavar="FILE", help="matte of what is certainly not subject"
-    )
+    parser.add_argument("--holdout", default="", metavar="FILE", help="matte of what is certainly not subject")
     parser.add_argument(
         "--trimap", default="", metavar="FILE", help="core and holdout in one: white, black, and grey to be solved"
     )
@@ -165,9 +157,7 @@ def _add_option(group: Any, spec: OptionSpec) -> None:
         group.add_argument(flag, dest=spec.name, choices=spec.choices, default=spec.default, help=text)
     else:
         name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
-        group.add_argument(
-            flag, dest=spec.name, type=spec.type, metavar=name, default=spec.default, help=text
-        )
+        group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=spec.default, help=text)
 
 
 def _shown(spec: OptionSpec) -> str:
@@ -192,7 +182,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
     frames = sum(len(shot.frames) for shot in shots)
-    with server_for(arguments.server, arguments.keys, _named_folders(shots), frames) as endpoint:
+    with server_for(arguments.server, arguments.keys, _named_folders(shots), frames, say=console.tell) as endpoint:
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
@@ -247,9 +237,7 @@ def mattes(shot: Shot, endpoint: Endpoint, patience_s: float = PATIENCE_S) -> Sh
         return run_shot(shot, client, progress)
 
 
-def write_reports(
-    path: str, reports: Sequence[ShotReport], endpoint: Endpoint, shots: Sequence[Shot]
-) -> None:
+def write_reports(path: str, reports: Sequence[ShotReport], endpoint: Endpoint, shots: Sequence[Shot]) -> None:
     """``--json``: the report of one shot, or ``{"shots": [...]}`` of several; raises
     ``MatteError("cannot_write", ...)``."""
     pairs = zip(reports, shots, strict=False)
@@ -291,35 +279,7 @@ def conclude(report: ShotReport, wanted: int) -> int:
     return console.FRAMES_FAILED if broken else console.OK
 
 
-@contextmanager
-def server_for(
-    address: str, keys: str = "", folders: Sequence[Path] = (), frames: int = 1
-) -> Iterator[Endpoint]:
-    """The server named, else one that already runs on the default address, else one of our own, which may touch
-    ``folders``; ``frames``: how many gain from more than one matting process."""
-    try:
-        endpoint = Endpoint.resolve(address, keys)
-    except ValueError as error:
-        raise MatteError("bad_address", str(error)) from None
-    if address or _answers(endpoint):
-        yield endpoint
-        return
-    roots = [part for folder in folders for part in ("--root", str(folder))]
-    shared = ["--cpu-workers", "0"] if frames >= _LONG else []
-    with LocalServer([*roots, *shared], say=console.tell) as own:
-        yield own.endpoint
-
-
 def _named_folders(shots: Sequence[Shot]) -> list[Path]:
     """The folders of the files that the options name by path: weights and OCIO configs."""
     named = [path for shot in shots for path in (shot.options.weights, shot.options.ocio_config)]
     return sorted({Path(path).parent for path in named if Path(path).is_file() and Path(path).is_absolute()})
-
-
-def _answers(endpoint: Endpoint) -> bool:
-    with MatteClient(endpoint) as client:
-        try:
-            client.ping(0.5)
-        except LinkError:
-            return False
-        return True

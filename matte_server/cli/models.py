@@ -120,4 +120,3 @@ def run_fetch(arguments: argparse.Namespace) -> int:
         path = fetch(source, lambda done, whole: bar.update(task, completed=done, total=whole or None))
     print(f"They lie at {path}.")
     return console.OK
-

@@ -14,7 +14,7 @@ from ..errors import MatteError
 from ..server import keys
 from ..server.serve import ServerConfig, serve
 from ..server.service import ServiceLimits
-from ..server.structured_log import open_journal
+from ..server.structured_log import open_log
 from ..worker.machine import workers_without_gpu
 from .doctor import examine
 from .status_view import describe_state, watch
@@ -147,7 +147,7 @@ def _count(text: str) -> int:
 
 def run_serve(arguments: argparse.Namespace) -> int:
     """Runs the server; returns the exit code."""
-    open_journal(arguments.log == "json")
+    open_log(arguments.log == "json")
     limits = ServiceLimits(
         frames_per_client=arguments.frames_per_client,
         frames=arguments.frames,

@@ -73,7 +73,7 @@ class Alignment:
     warnings: tuple[str, ...] = ()
 
 
-class Details:
+class AlignmentFeatures:
     """What a picture shows, whatever it is compared with: of a clean plate worked out once for all the frames of a
     shot. Several threads may ask; those that ask first may each work it out."""
 
@@ -112,7 +112,7 @@ class Details:
         return self._corners[most]
 
 
-def align(plate: Image, clean: Image, mode: str, details: Details | None = None) -> Alignment:
+def align(plate: Image, clean: Image, mode: str, details: AlignmentFeatures | None = None) -> Alignment:
     """The alignment of ``clean`` onto ``plate``; ``mode`` is one of none, translation, homography, auto.
 
     Both scene-linear; ``details``: those of ``clean``, where they are there already. Never raises for lack of
@@ -121,7 +121,7 @@ def align(plate: Image, clean: Image, mode: str, details: Details | None = None)
     start = display_transform(plate, clean)
     if mode == "none":
         return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window))
-    found = _estimate(Details(plate), details or Details(clean), start, mode)
+    found = _estimate(AlignmentFeatures(plate), details or AlignmentFeatures(clean), start, mode)
     if isinstance(found, str):
         warning = f"The clean plate was not aligned: {found}"
         return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,))
@@ -172,7 +172,7 @@ def _outline(window: Window) -> Points:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
 
 
-def _estimate(plate: Details, clean: Details, start: Matrix, mode: str) -> Alignment | str:
+def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str) -> Alignment | str:
     """The alignment, or why there is none."""
     still = _in_arrays(start, plate.window, clean.window)
     if mode == "auto" and _seems_unmoved(plate.grey, clean.grey, still):
@@ -185,7 +185,12 @@ def _estimate(plate: Details, clean: Details, start: Matrix, mode: str) -> Align
 
 
 def _refined(
-    plate: Details, clean: Details, start: Matrix, mode: str, coarse: Matrix, most: int = _TRACKED_POINTS
+    plate: AlignmentFeatures,
+    clean: AlignmentFeatures,
+    start: Matrix,
+    mode: str,
+    coarse: Matrix,
+    most: int = _TRACKED_POINTS,
 ) -> Alignment | str:
     """The alignment from at most so many points tracked beside ``coarse``, which is in array coordinates, as all
     tracking is."""
@@ -287,7 +292,7 @@ def _features(grey: Grey, scale: float) -> _Features:
     return places, np.zeros((0, 128), np.float32) if words is None else np.asarray(words, np.float32)
 
 
-def _coarse(plate: Details, clean: Details) -> Matrix | str:
+def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> Matrix | str:
     """A homography, clean to plate in array coordinates, from features at the working size; or why none."""
     scale = min(1.0, WORKING_SIDE / max(*plate.grey.shape, *clean.grey.shape))
     (plate_points, plate_words), (clean_points, clean_words) = plate.features(scale), clean.features(scale)
@@ -330,7 +335,7 @@ def _sane(matrix: Matrix) -> bool:
     return 0.1 < area < 10.0 and bool(np.all(np.abs(matrix[2, :2]) < 2e-3))
 
 
-def _track(plate: Grey, clean: Details, toned: Grey, coarse: Matrix, most: int) -> _Pairs:
+def _track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, most: int) -> _Pairs:
     """Points of the clean plate and where they lie in the plate, in array coordinates: tracked between the plate
     and the clean plate (``toned`` like it) warped near it, so only the rest is left."""
     if toned.shape == plate.shape and np.array_equal(coarse, np.eye(3)):

@@ -37,7 +37,7 @@ _MOST_GRAIN = 0.15
 
 
 @dataclass(frozen=True, eq=False)
-class TemporalPlate:
+class VotedPlate:
     """``colour``: H x W x 3, scene-linear; ``support``: H x W, the part of the frames that agree, 0..1;
     ``evidence``: H x W, whether that is enough; ``noise``: the grain's standard deviation, relative to colour."""
 
@@ -67,7 +67,7 @@ class _Grain:
         return float(self.deviations[middle] / self.levels[middle])
 
 
-def temporal_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> TemporalPlate:
+def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedPlate:
     """The composite of aligned, exposure-matched frames, each H x W x 3 scene-linear; ``seen`` says where a frame
     shows the pixel at all. Works in bands, so that frames may be memory maps larger than memory."""
     height, width = frames[0].shape[:2]
@@ -81,7 +81,7 @@ def temporal_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> Temporal
         samples = np.stack([np.asarray(frame[band]) for frame in frames])
         visible = np.stack([np.asarray(mask[band]) for mask in seen])
         colour[band], support[band], evidence[band] = _vote(samples, visible, grain)
-    return TemporalPlate(colour, support, evidence, grain.relative)
+    return VotedPlate(colour, support, evidence, grain.relative)
 
 
 def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:

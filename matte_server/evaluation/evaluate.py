@@ -33,14 +33,14 @@ THOUSANDTHS = ("mad", "mse", "mad_unknown", "mse_unknown", "fg_mse")
 
 
 @dataclass(frozen=True, eq=False)
-class Matte:
+class EvaluatedMatte:
     """An alpha (height x width, 0..1) and, where there is one, its unpremultiplied foreground."""
 
     alpha: scores.Floats
     foreground: scores.Floats | None = None
 
 
-def read_matte(path: Path) -> Matte:
+def read_matte(path: Path) -> EvaluatedMatte:
     """The alpha of a picture: its channel A, else its red. An EXR with alpha also gives its foreground.
 
     Raises ``MatteError``.
@@ -49,15 +49,17 @@ def read_matte(path: Path) -> Matte:
 
     image = read_image(path)
     if image.pixels.shape[2] < 4:
-        return Matte(np.ascontiguousarray(image.pixels[..., 0]))
+        return EvaluatedMatte(np.ascontiguousarray(image.pixels[..., 0]))
     alpha = np.ascontiguousarray(image.pixels[..., 3])
     rgb = image.pixels[..., :3]
     if image.premultiplied and path.suffix.lower() == ".exr":
         rgb = (rgb / np.maximum(alpha, 1e-6)[..., None]).astype(np.float32)
-    return Matte(alpha, np.ascontiguousarray(rgb))
+    return EvaluatedMatte(alpha, np.ascontiguousarray(rgb))
 
 
-def score(result: Matte, truth: Matte, before: tuple[Matte, Matte] | None = None) -> dict[str, float]:
+def score(
+    result: EvaluatedMatte, truth: EvaluatedMatte, before: tuple[EvaluatedMatte, EvaluatedMatte] | None = None
+) -> dict[str, float]:
     """Every figure of one frame; ``before`` is (result, truth) of the frame before it in a sequence."""
     everywhere = np.ones(truth.alpha.shape, np.bool_)
     band = scores.unknown_band(truth.alpha)
@@ -75,7 +77,7 @@ def score(result: Matte, truth: Matte, before: tuple[Matte, Matte] | None = None
         figures["fg_mse"] = scores.foreground_square_mean(result.foreground, truth.foreground, truth.alpha)
     if before is not None:
         earlier_result, earlier_truth = before
-        figures["dtssd"] = scores.temporal(
+        figures["dtssd"] = scores.temporal_difference(
             result.alpha, truth.alpha, earlier_result.alpha, earlier_truth.alpha, everywhere
         )
     return {name: figures[name] for name in LABELS if name in figures}
@@ -122,7 +124,7 @@ def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, objec
     Raises ``MatteError``, also where the sizes of a pair differ.
     """
     rows: list[dict[str, object]] = []
-    before: tuple[Matte, Matte] | None = None
+    before: tuple[EvaluatedMatte, EvaluatedMatte] | None = None
     for result_path, truth_path in pairs(truth, results):
         result, reference = read_matte(result_path), read_matte(truth_path)
         _check_sizes(result, reference, result_path, truth_path)
@@ -133,7 +135,7 @@ def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, objec
     return rows
 
 
-def _check_sizes(result: Matte, truth: Matte, result_path: Path, truth_path: Path) -> None:
+def _check_sizes(result: EvaluatedMatte, truth: EvaluatedMatte, result_path: Path, truth_path: Path) -> None:
     if result.alpha.shape != truth.alpha.shape:
         (h, w), (th, tw) = result.alpha.shape, truth.alpha.shape
         raise MatteError(

@@ -111,7 +111,9 @@ def foreground_square_mean(result: Floats, truth: Floats, alpha: Floats) -> floa
     return float((error * weight).sum(dtype=np.float64) / total) if total > 0 else 0.0
 
 
-def temporal(alpha: Floats, truth: Floats, alpha_before: Floats, truth_before: Floats, where: Mask) -> float:
+def temporal_difference(
+    alpha: Floats, truth: Floats, alpha_before: Floats, truth_before: Floats, where: Mask
+) -> float:
     """dtSSD x 100 of two neighbouring frames: the root mean square of how their changes differ."""
     return 100 * math.sqrt(_mean(np.square((alpha - alpha_before) - (truth - truth_before)), where))
 

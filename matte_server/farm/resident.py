@@ -26,7 +26,7 @@ from matte_link.job import write_atomically
 
 from ..errors import MatteError
 from ..server.serve import PARENT_VARIABLE
-from ..server.startup_watchdog import Starting
+from ..server.startup_watchdog import StartupWatchdog
 
 IDLE_S = 1800.0
 _STOP_S = 20.0
@@ -83,7 +83,7 @@ def start(
             # The farm ends what its action left behind by process group, or waits for it.
             start_new_session=True,
         )
-    starting = Starting(process.pid, say=lambda words: say(f"The matting server is {words}."))
+    starting = StartupWatchdog(process.pid, say=lambda words: say(f"The matting server is {words}."))
     facts = _await_ready(process, starting)
     if not facts:
         process.kill()
@@ -96,7 +96,7 @@ def start(
     return resident
 
 
-def _await_ready(process: subprocess.Popen[bytes], starting: Starting) -> dict[str, Any]:
+def _await_ready(process: subprocess.Popen[bytes], starting: StartupWatchdog) -> dict[str, Any]:
     """The server's line on standard output; empty where it ended or took too long."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     output = process.stdout

@@ -15,8 +15,8 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import Progress
 
-from ..cli.matte import server_for
 from ..errors import MatteError
+from ..server.local_server import server_for
 from ..shots.batch import FrameReport, Shot, ShotReport, describe, run_shot
 
 PATIENCE_S = 180.0

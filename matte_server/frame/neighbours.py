@@ -24,7 +24,7 @@ from ..errors import MatteError
 from ..models.protocols import CancelCheck
 from ..worker.messages import FrameJob
 from ..worker.reader import FrameInputs, FrameReader, given_alignment, role_of
-from .model_output import RawMatte
+from .model_output import ModelOutput
 from .pipeline import STAGES, MattePipeline, Progress
 
 KEPT = 4
@@ -38,20 +38,20 @@ _UNREADABLE = (IsADirectoryError, NotADirectoryError, PermissionError)
 _FILES_NAMED = 32
 
 
-class RawMattes:
+class ModelOutputCache:
     """The last few raw mattes, within ``budget`` bytes."""
 
     def __init__(self, budget: int = KEPT_BYTES) -> None:
         self._budget = budget
-        self._kept: OrderedDict[str, RawMatte] = OrderedDict()
+        self._kept: OrderedDict[str, ModelOutput] = OrderedDict()
 
-    def get(self, key: str) -> RawMatte | None:
+    def get(self, key: str) -> ModelOutput | None:
         """The one that is kept under this name."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    def keep(self, key: str, raw: RawMatte) -> None:
+    def keep(self, key: str, raw: ModelOutput) -> None:
         """Keeps it as the latest, and lets go of the oldest ones."""
         self._kept.pop(key, None)
         self._kept[key] = raw
@@ -63,7 +63,7 @@ class RawMattes:
         self._kept.clear()
 
 
-class Contents:
+class FileDigests:
     """Names files by their content, each once for as long as it does not change. May be asked by two threads."""
 
     def __init__(self) -> None:
@@ -98,16 +98,14 @@ class Neighbours:
     def __init__(self, pipeline: MattePipeline, reader: FrameReader, kept_bytes: int = KEPT_BYTES) -> None:
         self._pipeline = pipeline
         self._reader = reader
-        self._raw_mattes = RawMattes(kept_bytes)
-        self._contents = Contents()
+        self._raw_mattes = ModelOutputCache(kept_bytes)
+        self._contents = FileDigests()
 
     def let_go(self) -> None:
         """Gives the memory back."""
         self._raw_mattes.clear()
 
-    def solve(
-        self, job: FrameJob, inputs: FrameInputs, check: CancelCheck, progress: Progress
-    ) -> MatteResult:
+    def solve(self, job: FrameJob, inputs: FrameInputs, check: CancelCheck, progress: Progress) -> MatteResult:
         """A frame's matte from what :meth:`read` read; raises as the pipeline does. A neighbour that cannot be
         used is left out, with a warning: the frame that it is will say more when its own turn comes."""
         progress("neighbours", 0, len(STAGES))
@@ -129,13 +127,13 @@ class Neighbours:
         self._keep(inputs.key, own.for_neighbours())
         return replace(result, diagnostics=_told(result.diagnostics, warnings, bool(around)))
 
-    def _own(self, job: FrameJob, inputs: FrameInputs, check: CancelCheck, progress: Progress) -> RawMatte:
+    def _own(self, job: FrameJob, inputs: FrameInputs, check: CancelCheck, progress: Progress) -> ModelOutput:
         kept = self._raw_mattes.get(inputs.key)
         if kept is not None and kept.prediction is not None:
             return kept
         return self._raw(job, "", inputs, check, progress)
 
-    def _neighbour(self, job: FrameJob, side: str, check: CancelCheck) -> RawMatte:
+    def _neighbour(self, job: FrameJob, side: str, check: CancelCheck) -> ModelOutput:
         kept = self._raw_mattes.get(self._key(job, side))
         if kept is not None:
             return kept
@@ -146,7 +144,7 @@ class Neighbours:
 
     def _raw(
         self, job: FrameJob, side: str, inputs: FrameInputs, check: CancelCheck, progress: Progress
-    ) -> RawMatte:
+    ) -> ModelOutput:
         options, given = job.request.options, given_alignment(job.request, side)
         return self._pipeline.raw(inputs.pair, inputs.guides, options, check=check, progress=progress, given=given)
 
@@ -157,7 +155,7 @@ class Neighbours:
         inputs = self._reader.read(job, side)
         return replace(inputs, key=key if key == self._key(job, side) else "")
 
-    def _keep(self, key: str, raw: RawMatte) -> None:
+    def _keep(self, key: str, raw: ModelOutput) -> None:
         if key:
             self._raw_mattes.keep(key, raw)
 

@@ -30,14 +30,14 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..models.registry import load_model
-from ..pixels.cells import Cells
+from ..pixels.cells import CoarseGrid
 from ..pixels.difference import difference, grain_of
 from ..pixels.edges import apply_guides, erode, levels, soften
 from ..pixels.foreground import foreground_of
 from ..pixels.recomposition import Recomposition, recomposition
-from ..pixels.smoothing import look_of
+from ..pixels.smoothing import temporal_features
 from ..pixels.warp import warp
-from .model_output import RawMatte, followed
+from .model_output import ModelOutput, smooth_alpha
 
 Progress = Callable[[str, int, int], None]
 ModelLoader = Callable[[str, str, torch.device], MattingModel]
@@ -82,7 +82,7 @@ class _Placed:
 
 
 @dataclass(frozen=True)
-class _Stages:
+class _StageReporter:
     """Says which stage begins, after asking whether anybody still wants the frame."""
 
     check: CancelCheck
@@ -121,7 +121,7 @@ class MattePipeline:
         ``progress`` hears each stage as it begins. ``given``: the shot's plate solve for this frame, taken as it
         is instead of an estimate. Raises ``MatteError`` with the codes not_finite, empty, bad_option
         (a region beside the plate) and the model's."""
-        stage = _Stages(check, progress)
+        stage = _StageReporter(check, progress)
         with torch.inference_mode():
             alignment, frame, prediction = self._asked(pair, guides, options, given, stage)
             alpha = prediction.alpha.clamp(0.0, 1.0)
@@ -137,39 +137,39 @@ class MattePipeline:
         check: CancelCheck,
         progress: Progress,
         given: Alignment | None = None,
-    ) -> RawMatte:
+    ) -> ModelOutput:
         """The first half of :meth:`solve`, up to the model's word. Raises as that does."""
-        stage = _Stages(check, progress)
+        stage = _StageReporter(check, progress)
         with torch.inference_mode():
             alignment, frame, prediction = self._asked(pair, guides, options, given, stage)
-            look = look_of(frame.plate, prediction.alpha.clamp(0.0, 1.0))
+            look = temporal_features(frame.plate, prediction.alpha.clamp(0.0, 1.0))
             plate = pair.plate
             window, display = plate.data_window, plate.display_window
-            return RawMatte(alignment, look, window, display, plate.pixel_aspect, prediction, frame)
+            return ModelOutput(alignment, look, window, display, plate.pixel_aspect, prediction, frame)
 
     def solve_in_time(
         self,
         pair: PlatePair,
         guides: Guides,
         options: MatteOptions,
-        own: RawMatte,
-        around: Mapping[str, RawMatte],
+        own: ModelOutput,
+        around: Mapping[str, ModelOutput],
         *,
         check: CancelCheck,
         progress: Progress,
     ) -> MatteResult:
         """The second half of :meth:`solve`, from the frame's ``own`` raw matte (which has its prediction), with
         ``options.temporal`` of the neighbours ``around``: those of "before" and "after" that there are."""
-        stage = _Stages(check, progress)
+        stage = _StageReporter(check, progress)
         with torch.inference_mode():
             frame = own.frame or self._frame(pair.plate, pair.clean_plate, guides, own.alignment)
             assert own.prediction is not None
-            alpha, weights = followed(own, around, options.temporal, check)
+            alpha, weights = smooth_alpha(own, around, options.temporal, check)
             solved = self._solve_pixels(frame, own.prediction, alpha, weights, options, stage)
             return _result(pair.plate, solved, own.alignment)
 
     def _asked(
-        self, pair: PlatePair, guides: Guides, options: MatteOptions, given: Alignment | None, stage: _Stages
+        self, pair: PlatePair, guides: Guides, options: MatteOptions, given: Alignment | None, stage: _StageReporter
     ) -> tuple[Alignment, FrameTensors, Prediction]:
         _check_pictures(pair, guides)
         alignment = _alignment(pair, options, given, stage)
@@ -185,7 +185,7 @@ class MattePipeline:
         alpha: Tensor,
         weights: Mapping[str, float],
         options: MatteOptions,
-        stage: _Stages,
+        stage: _StageReporter,
     ) -> _Solved:
         """From alpha on; ``weights`` are only passed on."""
         stage("guides")
@@ -226,8 +226,8 @@ class MattePipeline:
 
         return Prediction(
             whole(torch.zeros_like(frame.coverage), found.alpha),
-            None if found.foreground is None else Cells.of(whole(frame.plate, found.foreground.whole())),
-            Cells.of(whole(torch.ones_like(frame.coverage), found.confidence.whole())),
+            None if found.foreground is None else CoarseGrid.of(whole(frame.plate, found.foreground.whole())),
+            CoarseGrid.of(whole(torch.ones_like(frame.coverage), found.confidence.whole())),
         )
 
     def _frame(self, plate: Image, clean: Image, guides: Guides, alignment: Alignment) -> FrameTensors:
@@ -293,7 +293,7 @@ class MattePipeline:
         return ModelSettings("float16" if self.device.type == "cuda" else "float32")
 
 
-def _alignment(pair: PlatePair, options: MatteOptions, given: Alignment | None, stage: _Stages) -> Alignment:
+def _alignment(pair: PlatePair, options: MatteOptions, given: Alignment | None, stage: _StageReporter) -> Alignment:
     """Given by the shot's plate solve, or measured in this frame."""
     stage("align")
     if given is not None:

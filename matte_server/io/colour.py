@@ -114,9 +114,7 @@ def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
         oiio.ImageBuf(colour), source, target, unpremult=False, colorconfig=path
     )
     if result.has_error:
-        raise MatteError(
-            "colour_failed", f"OpenColorIO cannot convert {source} to {target}: {result.geterror()}"
-        )
+        raise MatteError("colour_failed", f"OpenColorIO cannot convert {source} to {target}: {result.geterror()}")
     return np.asarray(result.get_pixels(oiio.FLOAT), np.float32)
 
 
@@ -136,9 +134,7 @@ def _linear_name(path: str) -> str:
     names = _known_spaces(path)
     found = next((name for name in _LINEAR_IN_CONFIG if name in names), None)
     if found is None:
-        raise MatteError(
-            "bad_ocio_config", f"The OCIO config {path} has no scene-linear Rec.709 space to work in."
-        )
+        raise MatteError("bad_ocio_config", f"The OCIO config {path} has no scene-linear Rec.709 space to work in.")
     return found
 
 

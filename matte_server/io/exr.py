@@ -36,7 +36,7 @@ _COLOUR_TAGS = ("chromaticities", "colorInteropID")
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadLimits:
     """The largest picture that is decoded: longest side and number of pixels in the data window."""
 
     side: int = 32768
@@ -44,7 +44,7 @@ class Limits:
     channels: int = 1024
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = ReadLimits()
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_image(
     name: str = "",
     layer: str = "",
     view: str = "",
-    limits: Limits = DEFAULT_LIMITS,
+    limits: ReadLimits = DEFAULT_LIMITS,
     by_planes: bool = False,
 ) -> Image:
     """The picture in ``source``: R, G, B and, where the file has it, A; float32, unclamped.
@@ -114,7 +114,7 @@ def _spool(suffix: str) -> Iterator[Path]:
         yield Path(temporary) / f"picture{safe}"
 
 
-def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits, by_planes: bool) -> Image:
+def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
     try:
         return _decoded(path, label, layer, view, limits, by_planes)
     except (UnicodeDecodeError, RuntimeError):
@@ -122,7 +122,7 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: Limits, by
         raise _unreadable(path, label, "its header is damaged") from None
 
 
-def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits, by_planes: bool) -> Image:
+def _decoded(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
     hints = oiio.ImageSpec()
     # Colour is wanted as it is stored: OpenImageIO would multiply PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
@@ -149,7 +149,7 @@ def _decoded(path: Path, label: str, layer: str, view: str, limits: Limits, by_p
         reader.close()
 
 
-def _from_luma_chroma(path: Path, label: str, limits: Limits) -> Image:
+def _from_luma_chroma(path: Path, label: str, limits: ReadLimits) -> Image:
     """Y, RY, BY as R, G, B; sizes are checked in the header first."""
     try:
         data = luma_chroma.window_of(path)
@@ -216,7 +216,7 @@ def _unreadable(path: Path, label: str, reason: str) -> MatteError:
     )
 
 
-def _check_size(spec: oiio.ImageSpec, label: str, limits: Limits) -> None:
+def _check_size(spec: oiio.ImageSpec, label: str, limits: ReadLimits) -> None:
     side = max(spec.width, spec.height, spec.full_width, spec.full_height)
     if side > limits.side or spec.width * spec.height > limits.pixels or spec.nchannels > limits.channels:
         raise MatteError(

@@ -70,7 +70,6 @@ class VideoFacts:
         steps = [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
         return bool(steps) and max(steps) - min(steps) > Fraction(1, 4) / self.rate
 
-
     def timecode_of(self, number: int) -> str:
         """The timecode of picture ``number``, counted from 1; empty where the video has none."""
         first = Timecode.parse(self.timecode, self.rate)

@@ -44,9 +44,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture("v2_mobilenetv2", "v2", "V2 with MobileNetV2", lambda: Bgm2("mobilenetv2")),
     Architecture("v2_resnet101", "v2", "V2 with ResNet-101", lambda: Bgm2("resnet101")),
     Architecture("v1", "v1", "V1", Bgm1),
-    Architecture(
-        "deeplabv3_resnet101", "segmentation", "DeepLabV3 with ResNet-101", lambda: _deeplab("resnet101")
-    ),
+    Architecture("deeplabv3_resnet101", "segmentation", "DeepLabV3 with ResNet-101", lambda: _deeplab("resnet101")),
     Architecture("deeplabv3_resnet50", "segmentation", "DeepLabV3 with ResNet-50", lambda: _deeplab("resnet50")),
     Architecture("cleanplate", "cleanplate", "Cleanplate's own network", CleanplateNet),
 )

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..core.image import Float32
 from ..errors import MatteError
-from ..pixels.cells import Cells
+from ..pixels.cells import CoarseGrid
 from .networks.cleanplate import HALO, CleanplateNet, Coarse, decode, octaves_for
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
@@ -82,7 +82,8 @@ class CleanplateModel:
             for octave in range(1, octaves + 1):
                 alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
         foreground, trust = (
-            Cells(told, 1 << octaves, frame.size) for told in (decode(coarse.context[:, :3]), 1.0 - coarse.doubt)
+            CoarseGrid(told, 1 << octaves, frame.size)
+            for told in (decode(coarse.context[:, :3]), 1.0 - coarse.doubt)
         )
         return Prediction(alpha[..., :height, :width].contiguous(), foreground, trust)
 

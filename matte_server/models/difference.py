@@ -24,7 +24,7 @@ from ..core.image import Float32
 from ..core.region import solid_region
 from ..core.trimap import Trimap, trimap_of
 from ..pixels.box import box_mean
-from ..pixels.cells import Cells
+from ..pixels.cells import CoarseGrid
 from ..pixels.difference import Difference, difference, even_noise
 from ..pixels.foreground import spread_colour
 from ..pixels.laplacian import consistent_alpha
@@ -77,7 +77,7 @@ class DifferenceModel:
         box = _box(trimap, frame.size)
         if box is None:
             nothing = torch.zeros_like(frame.coverage)
-            return Prediction(nothing, Cells.of(frame.plate), Cells.of(0.25 + 0.75 * frame.coverage))
+            return Prediction(nothing, CoarseGrid.of(frame.plate), CoarseGrid.of(0.25 + 0.75 * frame.coverage))
         check()
         part = _cut(frame, box)
         bands = _bands(trimap, frame, box)
@@ -122,8 +122,8 @@ def _solve(
     foreground = torch.where(bands.outer > 0, foreground, mean)
     return Prediction(
         _put(torch.zeros_like(frame.coverage), solved, box),
-        Cells.of(_put(frame.plate, foreground, box)),
-        Cells.of(_put(torch.ones_like(frame.coverage), trust, box) * (0.25 + 0.75 * frame.coverage)),
+        CoarseGrid.of(_put(frame.plate, foreground, box)),
+        CoarseGrid.of(_put(torch.ones_like(frame.coverage), trust, box) * (0.25 + 0.75 * frame.coverage)),
     )
 
 

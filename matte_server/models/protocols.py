@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..pixels.cells import Cells
+from ..pixels.cells import CoarseGrid
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,8 @@ class Prediction:
     """
 
     alpha: Tensor
-    foreground: Cells | None
-    confidence: Cells
+    foreground: CoarseGrid | None
+    confidence: CoarseGrid
 
 
 @dataclass(frozen=True)

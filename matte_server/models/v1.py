@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core.image import Float32
 from ..core.person import Square, one_subject, prepare_mask, subject_square
-from ..pixels.cells import Cells
+from ..pixels.cells import CoarseGrid
 from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
 from .networks.bgm1 import SIDE, Bgm1
@@ -70,7 +70,7 @@ class V1Model:
         check()
         if square is None:
             nothing = torch.zeros_like(frame.coverage)
-            return Prediction(nothing, Cells.of(frame.plate), Cells.of(0.25 + 0.75 * frame.coverage))
+            return Prediction(nothing, CoarseGrid.of(frame.plate), CoarseGrid.of(0.25 + 0.75 * frame.coverage))
         mask = prepare_mask(_array(_cut(people, square)))
         soft = torch.from_numpy(mask)[None, None].to(self._device)
         raw, colour = self._run(2 * _cut(plate, square) - 1, 2 * _cut(clean, square) - 1, soft, settings)
@@ -102,7 +102,7 @@ def _prediction(frame: FrameTensors, square: Square, alpha: Tensor, raw: Tensor,
     foreground = torch.where(solid, frame.plate, decode_srgb(_put(colour, square, frame.size)))
     foreground = torch.where(whole > _NO_SUBJECT, foreground, torch.zeros_like(foreground))
     confidence = (1.0 - 2.0 * whole * (1.0 - whole)) * (0.25 + 0.75 * frame.coverage)
-    return Prediction(whole, Cells.of(foreground), Cells.of(confidence))
+    return Prediction(whole, CoarseGrid.of(foreground), CoarseGrid.of(confidence))
 
 
 def _array(picture: Tensor) -> Float32:

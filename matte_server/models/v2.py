@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from ..pixels.cells import Cells
+from ..pixels.cells import CoarseGrid
 from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
 from .networks.bgm2 import PATCH, Bgm2, Refinement
@@ -72,8 +72,8 @@ class V2Model:
         error = nnf.interpolate(out.err_sm, plate.shape[-2:], mode="bilinear")[..., :height, :width]
         return Prediction(
             out.pha[..., :height, :width].contiguous(),
-            Cells.of(decode_srgb(out.fgr[..., :height, :width])),
-            Cells.of((1.0 - error) * (0.25 + 0.75 * frame.coverage)),
+            CoarseGrid.of(decode_srgb(out.fgr[..., :height, :width])),
+            CoarseGrid.of((1.0 - error) * (0.25 + 0.75 * frame.coverage)),
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CoarseGrid:
     """A frame of ``size`` (height, width) told in square cells of ``side`` pixels, bilinear in between: ``values``
     1 x C x h x w. With 1 pixel to a cell it is the frame itself. Grown only where and when somebody looks."""
 
@@ -22,7 +22,7 @@ class Cells:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, picture: Tensor) -> Cells:
+    def of(cls, picture: Tensor) -> CoarseGrid:
         """A frame 1 x C x H x W, pixel by pixel."""
         return cls(picture, 1, (int(picture.shape[-2]), int(picture.shape[-1])))
 

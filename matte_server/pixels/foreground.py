@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .cells import Cells, cell_means, grown
+from .cells import CoarseGrid, cell_means, grown
 from .difference import grain_at
 from .strips import strips
 
@@ -65,7 +65,9 @@ def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(foreground, estimate - reach), estimate + reach)
 
 
-def foreground_of(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Cells | None, grain: Tensor) -> Tensor:
+def foreground_of(
+    plate: Tensor, clean: Tensor, alpha: Tensor, estimate: CoarseGrid | None, grain: Tensor
+) -> Tensor:
     """The plate where alpha is 1, the subject's colour carried on where it is 0 (:func:`carried`); in between
     :func:`solve_foreground`, made plausible and held up by the clean plate's grain, which the equation takes away
     from the plate's. Little of a frame lies between, and only that is computed. ``estimate``: a model's, which

@@ -34,7 +34,7 @@ _TINY = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class TemporalFeatures:
     """What smoothing keeps of a frame. ``alpha``: 1 x 1 x H x W float32, 0..1, as its network gave it. ``plate``:
     1 x 3 x H x W float16, scene-linear. ``there``: 1 x 1 x H x W, 1 where it has pixels; None: everywhere."""
 
@@ -44,30 +44,30 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
+class MovedFeatures:
     """A neighbour and the way to it: ``flow`` 1 x 2 x h x w, from a pixel of the frame to its place in the
     neighbour, x and y in parts of the picture's width and height; ``trust`` 1 x 1 x h x w, 0..1. Any working size
     h x w."""
 
-    look: Look
+    look: TemporalFeatures
     flow: Tensor
     trust: Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Brought:
+class AlignedNeighbour:
     """A neighbour's alpha on the frame's pixels and its weight there, both 1 x 1 x H x W, 0..1."""
 
     alpha: Tensor
     weight: Tensor
 
 
-def look_of(plate: Tensor, alpha: Tensor) -> Look:
+def temporal_features(plate: Tensor, alpha: Tensor) -> TemporalFeatures:
     """A frame (``plate`` 1 x 3 x H x W scene-linear) as its neighbours will see it."""
-    return Look(alpha, plate.clamp(-_LARGEST_HALF, _LARGEST_HALF).half())
+    return TemporalFeatures(alpha, plate.clamp(-_LARGEST_HALF, _LARGEST_HALF).half())
 
 
-def placed(look: Look, own: Window, wanted: Window) -> Look:
+def placed(look: TemporalFeatures, own: Window, wanted: Window) -> TemporalFeatures:
     """A frame with the data window ``own``, cut and filled up to another one."""
     if own == wanted:
         return look
@@ -81,7 +81,7 @@ def placed(look: Look, own: Window, wanted: Window) -> Look:
             whole[..., y, x] = picture[..., rows, columns]
         return whole
 
-    return Look(put(look.alpha), put(look.plate), put(torch.ones_like(look.alpha)))
+    return TemporalFeatures(put(look.alpha), put(look.plate), put(torch.ones_like(look.alpha)))
 
 
 def _inside(part: Window, whole: Window) -> tuple[slice, slice]:
@@ -89,7 +89,7 @@ def _inside(part: Window, whole: Window) -> tuple[slice, slice]:
     return slice(y, y + part.height), slice(x, x + part.width)
 
 
-def grey_of(look: Look, height: int, width: int) -> Tensor:
+def grey_of(look: TemporalFeatures, height: int, width: int) -> Tensor:
     """A small picture to measure motion in: ``height`` x ``width`` uint8, light of 0 to 3 in the even-noise
     encoding."""
     grey = _grey(look.plate)
@@ -102,7 +102,7 @@ def _grey(plate: Tensor) -> Tensor:
     return even_noise(plate.float()).mean(1, keepdim=True)
 
 
-def brought(look: Look, moved: Moved) -> Brought:
+def align_neighbour(look: TemporalFeatures, moved: MovedFeatures) -> AlignedNeighbour:
     """A neighbour onto the frame."""
     height, width = look.alpha.shape[-2:]
     other = moved.look
@@ -121,10 +121,10 @@ def brought(look: Look, moved: Moved) -> Brought:
     distance = difference(seen, look.plate.float(), weight).distance
     # Over a few pixels, so that the weight does not follow the grain; at the frame's edge there are fewer.
     square = nnf.avg_pool2d(distance.square(), 3, stride=1, padding=1, count_include_pad=False)
-    return Brought(alpha, weight * ((_OTHER - square) / (_OTHER - _SAME)).clamp(0.0, 1.0))
+    return AlignedNeighbour(alpha, weight * ((_OTHER - square) / (_OTHER - _SAME)).clamp(0.0, 1.0))
 
 
-def smoothed(alpha: Tensor, neighbours: Iterable[Brought], amount: float) -> Tensor:
+def smoothed(alpha: Tensor, neighbours: Iterable[AlignedNeighbour], amount: float) -> Tensor:
     """Alpha ``amount`` (0..1) of the way to the robust mean of itself and its one or two neighbours (see above),
     1 x 1 x H x W. Where no neighbour counts it is the frame's own, to the bit."""
     one, *others = neighbours

@@ -13,8 +13,8 @@ from PIL import Image as Picture
 from ..core.image import Float32, Image
 from ..io import exr
 from ..shots.comp import fill, over
-from ..shots.inputs import Pictures
-from ..shots.outputs import in_light
+from ..shots.inputs import ShotInputs
+from ..shots.outputs import read_matte_linear
 from ..shots.shot import ShotFrame
 from .contact_sheet import GREY, as_display, foreground_and_alpha
 
@@ -41,19 +41,17 @@ class FrameView:
         return over(self.foreground, self.alpha, behind)
 
 
-def look(frame: ShotFrame, pictures: Pictures) -> FrameView:
+def look(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
     """Reads a finished frame; raises ``MatteError``."""
     said = exr.read_diagnostics(frame.output)
-    matte = in_light(frame, str(said.get("colourspace", "")), pictures)
+    matte = read_matte_linear(frame, str(said.get("colourspace", "")), pictures)
     plate, clean = pictures.pair(frame)
     behind = None
     if frame.background is not None:
         picture = pictures.background(frame.background, frame.inside.get("background", 0))
         behind = fill(picture, matte.display_window, matte.data_window)
     foreground, alpha = foreground_and_alpha(matte)
-    return FrameView(
-        plate.rgb, placed(clean(), plate, said), foreground, alpha, behind, plate.pixel_aspect, said
-    )
+    return FrameView(plate.rgb, placed(clean(), plate, said), foreground, alpha, behind, plate.pixel_aspect, said)
 
 
 def placed(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Float32:

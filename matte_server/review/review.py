@@ -18,7 +18,7 @@ from ..errors import MatteError
 from ..io import exr
 from ..io.media import is_video
 from ..shots.batch import FrameReport, ShotReport
-from ..shots.inputs import Pictures
+from ..shots.inputs import ShotInputs
 from ..shots.shot import Shot
 from .contact_sheet import contact_sheet, matte_cells
 from .figures import FrameFigures, figures_of, flicker, judged
@@ -61,7 +61,7 @@ def review_folder(shot: Shot) -> Path:
 def write_review(shot: Shot, report: ShotReport, folder: Path, tick: Tick = _no_tick) -> ReviewFiles:
     """Writes the review into ``folder``; ``tick`` is called after each frame. Raises ``MatteError``: no_frames
     where no frame has a result, cannot_write."""
-    with Pictures(shot.options) as pictures:
+    with ShotInputs(shot.options) as pictures:
         walk = _Walk(shot, {frame.frame: frame for frame in report.frames}, pictures, tick)
         start, rate, audio = _timing(shot, pictures)
         if not any(walk.has_result(index) for index in range(len(shot.frames))):
@@ -82,7 +82,7 @@ class _Walk:
 
     shot: Shot
     reports: Mapping[int, FrameReport]
-    pictures: Pictures
+    pictures: ShotInputs
     tick: Tick
     figures: list[FrameFigures] = field(default_factory=list)
 
@@ -140,7 +140,7 @@ def _square(view: FrameView) -> Float32:
     return view.comp if view.pixel_aspect == 1.0 else shrunk(view.comp, wide, view.pixel_aspect)
 
 
-def _timing(shot: Shot, pictures: Pictures) -> tuple[Fraction, Fraction, Path | None]:
+def _timing(shot: Shot, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path | None]:
     """When the first frame is heard, how fast frames follow each other, and whose sound is carried over."""
     first = shot.frames[0]
     if is_video(first.plate):

@@ -29,7 +29,7 @@ class Pool(Protocol):
 
 
 @dataclass(eq=False)
-class Frame:
+class QueuedFrame:
     """One frame on its way."""
 
     client: Client
@@ -51,19 +51,19 @@ class Frame:
         return self.job.request.id
 
 
-class Turns:
+class Dispatcher:
     """Frames that wait, in ``queue`` or for a time ``alone``, and how they reach the ``pool``'s workers.
     ``frames``: all that are on their way, by number, which others add and take away; ``fetches``: whether a client
     takes its results."""
 
-    def __init__(self, pool: Pool, frames: Mapping[int, Frame], fetches: Callable[[Client], bool]) -> None:
-        self.queue: FairQueue[Frame] = FairQueue()
-        self.alone: deque[Frame] = deque()
+    def __init__(self, pool: Pool, frames: Mapping[int, QueuedFrame], fetches: Callable[[Client], bool]) -> None:
+        self.queue: FairQueue[QueuedFrame] = FairQueue()
+        self.alone: deque[QueuedFrame] = deque()
         self._pool = pool
         self._frames = frames
         self._fetches = fetches
 
-    def begun(self) -> Iterator[Frame]:
+    def begun(self) -> Iterator[QueuedFrame]:
         """Gives idle workers what is next and yields that, then lets busy ones read ahead."""
         while (worker := self._pool.idle()) is not None:
             frame = self._next()
@@ -75,14 +75,14 @@ class Turns:
             yield frame
         self._read_ahead()
 
-    def _next(self) -> Frame | None:
+    def _next(self) -> QueuedFrame | None:
         """The frame whose turn it is; None while one needs the worker to itself, or has to wait for it."""
         running = [frame for frame in self._frames.values() if frame.running]
         if any(frame.alone or frame.again for frame in running) or (self.alone and running):
             return None
         return self.alone.popleft() if self.alone else self.queue.pop(self._fetches)
 
-    def _read_already(self, worker: int, frame: Frame) -> Frame:
+    def _read_already(self, worker: int, frame: QueuedFrame) -> QueuedFrame:
         """The batch frame that this worker read ahead, where it may as well go instead of its client's next one."""
         mine = self._frames.get(self._pool.states[worker].ahead)
         is_own = frame.again or frame.alone or frame.job.request.priority == "interactive"
@@ -106,7 +106,7 @@ class Turns:
                 self._pool.read_ahead(worker, frame.job)
 
 
-def _beside(current: Frame | None, first: Frame, others: Iterable[Frame]) -> Frame:
+def _beside(current: QueuedFrame | None, first: QueuedFrame, others: Iterable[QueuedFrame]) -> QueuedFrame:
     """Of a shot that is smoothed in time, what is nearest to the ``current`` frame of a worker, where its client's
     turn is next: the worker already knows one of its neighbours. Else the ``first``."""
     if current is None or first.client != current.client:

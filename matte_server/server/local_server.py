@@ -10,17 +10,24 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
+from matte_link.errors import LinkError
 
 from ..errors import MatteError
 from .serve import PARENT_VARIABLE
-from .startup_watchdog import LIMIT_S, Starting
+from .startup_watchdog import LIMIT_S, StartupWatchdog
 
 _STOP_S = 10.0
+_LONG = 30
+"""Frames from which on a shot's own server starts more than one matting process where there is no GPU: each takes
+some seconds of the processor to start and gains a tenth of a second a frame."""
 
 
 class LocalServer:
@@ -94,7 +101,9 @@ class LocalServer:
         self._readers.append(reader)
 
     def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
-        starting = Starting(process.pid, self.start_s, lambda words: self._say(f"The matting server is {words}."))
+        starting = StartupWatchdog(
+            process.pid, self.start_s, lambda words: self._say(f"The matting server is {words}.")
+        )
         while not (trouble := starting.trouble()):
             with contextlib.suppress(queue.Empty):
                 self.facts = json.loads(lines.get(timeout=0.1))
@@ -128,3 +137,36 @@ class LocalServer:
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
+
+
+@contextmanager
+def server_for(
+    address: str,
+    keys: str = "",
+    folders: Sequence[Path] = (),
+    frames: int = 1,
+    say: Callable[[str], None] = lambda words: None,
+) -> Iterator[Endpoint]:
+    """The server named, else one that already runs on the default address, else one of our own, which may touch
+    ``folders``. ``frames`` is how many the caller wants: a long shot gains from several matting processes. ``say`` hears
+    that a server is still starting. Raises ``MatteError`` with the codes bad_address, no_server and the server's own."""
+    try:
+        endpoint = Endpoint.resolve(address, keys)
+    except ValueError as error:
+        raise MatteError("bad_address", str(error)) from None
+    if address or _answers(endpoint):
+        yield endpoint
+        return
+    roots = [part for folder in folders for part in ("--root", str(folder))]
+    shared = ["--cpu-workers", "0"] if frames >= _LONG else []
+    with LocalServer([*roots, *shared], say=say) as own:
+        yield own.endpoint
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    with MatteClient(endpoint) as client:
+        try:
+            client.ping(0.5)
+        except LinkError:
+            return False
+        return True

@@ -13,7 +13,7 @@ from .fair_queue import Client
 
 
 @dataclass(frozen=True)
-class Answer:
+class CachedReply:
     """What a request was answered, when (seconds of the memory's clock), and its fingerprint."""
 
     reply: MatteReply
@@ -21,23 +21,23 @@ class Answer:
     at: float
 
 
-class Answers:
+class ReplyCache:
     """The last answers, at most ``most`` bytes of them and none older than ``keep_s`` seconds of ``clock``."""
 
     def __init__(self, most: int, keep_s: float, clock: Callable[[], float]) -> None:
         self._most = most
         self._keep_s = keep_s
         self._clock = clock
-        self._kept: OrderedDict[tuple[Client, str], Answer] = OrderedDict()
+        self._kept: OrderedDict[tuple[Client, str], CachedReply] = OrderedDict()
         self._bytes = 0
 
-    def get(self, client: Client, request_id: str) -> Answer | None:
+    def get(self, client: Client, request_id: str) -> CachedReply | None:
         """What this client's request was answered, where that is not forgotten."""
         return self._kept.get((client, request_id))
 
     def keep(self, client: Client, reply: MatteReply, fingerprint: int) -> None:
         """Remembers an answer, at the cost of older ones."""
-        self._kept[client, reply.id] = Answer(reply, fingerprint, self._clock())
+        self._kept[client, reply.id] = CachedReply(reply, fingerprint, self._clock())
         self._bytes += len(reply.data)
         self.forget()
 

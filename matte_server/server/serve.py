@@ -19,14 +19,14 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from ..errors import MatteError
 from ..worker.machine import cores
-from ..worker.messages import Ready, Unfit
+from ..worker.messages import StartupFailed, WorkerReady
 from . import structured_log as journal
 from .keys import ServerKeys, load_server_keys
 from .metrics import MetricsPage
 from .service import Service, ServiceLimits
 from .spool import Spool
 from .transport import Mailbox, Stop, Transport, Unsent, open_router
-from .worker_pool import Died, PoolPlan, WorkerEvent, WorkerPool
+from .worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 
 _STARTS_TRIED = 2
 
@@ -92,7 +92,7 @@ def _serve(config: ServerConfig) -> int:
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:
             stack.callback(page.close)
-        start = _Start({"address": address, "metrics": page.address if page else ""}, mailbox)
+        start = _StartReport({"address": address, "metrics": page.address if page else ""}, mailbox)
         with _signals(mailbox):
             pool.start()
             publish, enough = page.publish if page else None, _enough(config, service)
@@ -189,7 +189,7 @@ def _enough(config: ServerConfig, service: Service) -> Callable[[], bool]:
     return lambda: 0 < config.idle_s < service.idle_s
 
 
-class _Start:
+class _StartReport:
     """Says once that the server is ready, or stops it where its first workers cannot work."""
 
     def __init__(self, facts: dict[str, Any], mailbox: Mailbox) -> None:
@@ -201,18 +201,18 @@ class _Start:
 
     def observe(self, event: WorkerEvent) -> None:
         what = event.what
-        if isinstance(what, Died):
+        if isinstance(what, WorkerExited):
             journal.note("worker ended", logging.WARNING, worker=event.worker, reason=what.reason)
         if self._ready or self.failure:
             return
-        if isinstance(what, Ready):
+        if isinstance(what, WorkerReady):
             self._ready = True
             journal.note("ready", **self._facts, device=what.device)
             line = {"ready": True, **self._facts, "pid": os.getpid(), "device": what.device}
             print(json.dumps(line), flush=True)
-        elif isinstance(what, Unfit):
+        elif isinstance(what, StartupFailed):
             self._fail(MatteError(what.code, what.message, what.hint))
-        elif isinstance(what, Died):
+        elif isinstance(what, WorkerExited):
             self._deaths += 1
             if self._deaths >= _STARTS_TRIED:
                 self._fail(MatteError("worker_died", f"The matting process does not start. {what.reason}"))

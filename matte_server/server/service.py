@@ -51,15 +51,23 @@ from matte_link.messages import (
 )
 from matte_link.wire import WIRE_VERSION, WireError
 
-from ..errors import MatteError, Trouble, trouble_of
-from ..worker.messages import Begun, Failed, Finished, FrameJob, Picture, Said, words_of
+from ..errors import ErrorReport, MatteError, report_of
+from ..worker.messages import (
+    FrameFinished,
+    FrameJob,
+    SolveFailed,
+    SpooledPicture,
+    StageStarted,
+    WorkerMessage,
+    role_in_words,
+)
 from . import structured_log as journal
-from .dispatcher import Frame, Pool, Turns
+from .dispatcher import Dispatcher, Pool, QueuedFrame
 from .fair_queue import Client
-from .reply_cache import Answer, Answers, blobs_of, fingerprint_of
+from .reply_cache import CachedReply, ReplyCache, blobs_of, fingerprint_of
 from .spool import Spool
 from .store import PictureStore, suffix_of
-from .worker_pool import Died, WorkerState
+from .worker_pool import WorkerExited, WorkerState
 
 Outgoing = tuple[Client, Message]
 _EMPTY = digest_of(b"")
@@ -119,10 +127,10 @@ class Service:
         self._clock = clock
         self._started = clock()
         self._store = PictureStore(spool, self.limits.store)
-        self._by_number: dict[int, Frame] = {}
-        self._turns = Turns(pool, self._by_number, lambda client: unsent(client) < self.limits.unsent)
-        self._by_id: dict[tuple[Client, str], Frame] = {}
-        self._answers = Answers(self.limits.replies, self.limits.reply_s, clock)
+        self._by_number: dict[int, QueuedFrame] = {}
+        self._turns = Dispatcher(pool, self._by_number, lambda client: unsent(client) < self.limits.unsent)
+        self._by_id: dict[tuple[Client, str], QueuedFrame] = {}
+        self._answers = ReplyCache(self.limits.replies, self.limits.reply_s, clock)
         self._last_number = 0
         self._errors: deque[dict[str, Any]] = deque(maxlen=_ERRORS_KEPT)
         self._busy_at = self._started
@@ -135,14 +143,14 @@ class Service:
         try:
             yield from self._handle(client, message)
         except Exception as error:  # noqa: BLE001 - one message must not end a server; unknown errors are logged
-            yield client, self._refusal(client, message.id, trouble_of(error), error)
+            yield client, self._refusal(client, message.id, report_of(error), error)
         yield from self._dispatch()
 
     def malformed(self, client: Client, error: WireError) -> Iterator[Outgoing]:
         """Answers what could not be decoded."""
-        yield client, self._refusal(client, error.request_id, trouble_of(error), error)
+        yield client, self._refusal(client, error.request_id, report_of(error), error)
 
-    def _refusal(self, client: Client, request_id: str, trouble: Trouble, error: Exception) -> Failure:
+    def _refusal(self, client: Client, request_id: str, trouble: ErrorReport, error: Exception) -> Failure:
         self.counts.refused += 1
         if trouble.code != "busy":
             self._note(client, request_id, trouble, trace=error if trouble.code == "internal" else None)
@@ -157,9 +165,7 @@ class Service:
             yield from self._cancel(client, message.target)
         elif isinstance(message, Ping):
             pool = self._pool
-            yield client, Pong(
-                message.id, self.version, WIRE_VERSION, pool.models, self.instance, pool.weights
-            )
+            yield client, Pong(message.id, self.version, WIRE_VERSION, pool.models, self.instance, pool.weights)
         elif isinstance(message, Status):
             yield client, StatusReply(message.id, self.state())
         else:
@@ -182,7 +188,7 @@ class Service:
             raise MatteError(
                 "id_reused", f"Request {request.id} was sent before with other content.", "Give each its own id."
             )
-        if isinstance(known, Answer):
+        if isinstance(known, CachedReply):
             yield client, known.reply
         elif known and known.wanted:
             yield client, Accepted(request.id)
@@ -191,7 +197,7 @@ class Service:
 
     def _admit(self, client: Client, request: Matte, fingerprint: int) -> Accepted:
         self._check_room(client, request)
-        frame = Frame(client, self._job(request), fingerprint, self._clock())
+        frame = QueuedFrame(client, self._job(request), fingerprint, self._clock())
         self._by_number[frame.job.number] = frame
         self._by_id[client, request.id] = frame
         position = self._turns.queue.push(client, frame, request.priority == "interactive")
@@ -213,7 +219,7 @@ class Service:
 
     def _job(self, request: Matte) -> FrameJob:
         self._last_number += 1
-        pictures: dict[str, Picture] = {}
+        pictures: dict[str, SpooledPicture] = {}
         try:
             for role, source in sources_of(request).items():
                 picture = self._picture(role, source)
@@ -226,19 +232,19 @@ class Service:
         emptied = with_sources(request, {role: Inline(b"", picture.name) for role, picture in pictures.items()})
         return FrameJob(self._last_number, emptied, pictures, f"result-{self._last_number}.exr")
 
-    def _picture(self, role: str, source: Source) -> Picture | None:
+    def _picture(self, role: str, source: Source) -> SpooledPicture | None:
         if isinstance(source, Digest):
             picture = self._store.hold(source.digest)
             if picture is None:
-                what = words_of(role)
+                what = role_in_words(role)
                 raise MatteError(f"{role}_unknown", f"The server does not hold the {what}.", "Store it first.")
             return picture
         if isinstance(source, Inline):
             self.counts.bytes_in += len(source.data)
-            return Picture(str(self._spool.write(source.data, suffix_of(source.name))), source.name)
+            return SpooledPicture(str(self._spool.write(source.data, suffix_of(source.name))), source.name)
         return None
 
-    def _release(self, pictures: Mapping[str, Picture]) -> None:
+    def _release(self, pictures: Mapping[str, SpooledPicture]) -> None:
         for picture in pictures.values():
             if picture.digest:
                 self._store.release(picture.digest)
@@ -252,7 +258,7 @@ class Service:
             self.counts.cancelled += 1
             yield client, Failure(request_id, "cancelled", "The matte was cancelled.")
 
-    def _abandon(self, frame: Frame) -> None:
+    def _abandon(self, frame: QueuedFrame) -> None:
         if frame.running:
             frame.wanted = False
             del self._by_id[frame.client, frame.id]
@@ -276,22 +282,22 @@ class Service:
 
     # -- events of workers
 
-    def worker_event(self, what: Said | Died) -> Iterator[Outgoing]:
+    def worker_event(self, what: WorkerMessage | WorkerExited) -> Iterator[Outgoing]:
         """Handles what a worker said; yields what to send."""
-        suspect = isinstance(what, Died) and self._was_ahead(what)
-        if isinstance(what, Died):
+        suspect = isinstance(what, WorkerExited) and self._was_ahead(what)
+        if isinstance(what, WorkerExited):
             for lost in [self._by_number[number] for number in what.writing if number in self._by_number]:
                 yield from self._lost_with_another(lost, what)
         frame = self._by_number.get(getattr(what, "number", 0))
-        if frame and isinstance(what, Died) and suspect:
+        if frame and isinstance(what, WorkerExited) and suspect:
             yield from self._lost_with_another(frame, what)
         elif frame:
             yield from self._frame_event(frame, what)
-        if isinstance(what, Died) and (words := self._hopeless()):
+        if isinstance(what, WorkerExited) and (words := self._hopeless()):
             yield from self._give_up(words)
         yield from self._dispatch()
 
-    def _was_ahead(self, died: Died) -> bool:
+    def _was_ahead(self, died: WorkerExited) -> bool:
         """Whether a frame that was read ahead may be what killed the worker. It then waits for a turn by itself, so
         that it takes no other one with it a second time. Reading is not what a hung worker waits for."""
         frame = self._by_number.get(died.ahead)
@@ -301,7 +307,7 @@ class Service:
         self._turns.alone.append(frame)
         return True
 
-    def _lost_with_another(self, frame: Frame, died: Died) -> Iterator[Outgoing]:
+    def _lost_with_another(self, frame: QueuedFrame, died: WorkerExited) -> Iterator[Outgoing]:
         """Most often it was the other frame that killed the worker: this one is computed again, once."""
         if frame.again or not frame.wanted:
             yield from self._frame_event(frame, died)
@@ -319,49 +325,49 @@ class Service:
         return f"The server's matting process does not start. {states[0].last_words}"
 
     def _give_up(self, words: str) -> Iterator[Outgoing]:
-        trouble = Trouble("no_worker", words, _NO_WORKER_HINT)
+        trouble = ErrorReport("no_worker", words, _NO_WORKER_HINT)
         for frame in [frame for frame in self._by_number.values() if not frame.running]:
             self._abandon(frame)
             yield frame.client, self._failure(frame, trouble)
 
-    def _frame_event(self, frame: Frame, what: Said | Died) -> Iterator[Outgoing]:
-        if isinstance(what, Begun) and frame.wanted:
+    def _frame_event(self, frame: QueuedFrame, what: WorkerMessage | WorkerExited) -> Iterator[Outgoing]:
+        if isinstance(what, StageStarted) and frame.wanted:
             yield frame.client, Progress(frame.id, what.stage, what.done, what.total)
-        elif isinstance(what, Failed) and what.code == "out_of_memory" and frame.wanted and not frame.alone:
+        elif isinstance(what, SolveFailed) and what.code == "out_of_memory" and frame.wanted and not frame.alone:
             yield self._later_alone(frame)
-        elif isinstance(what, Finished | Failed | Died):
+        elif isinstance(what, FrameFinished | SolveFailed | WorkerExited):
             answer = self._answer(frame, what) if frame.wanted else None
             self._forget(frame)
             if answer:
                 yield frame.client, answer
 
-    def _answer(self, frame: Frame, what: Finished | Failed | Died) -> MatteReply | Failure:
-        if isinstance(what, Finished):
+    def _answer(self, frame: QueuedFrame, what: FrameFinished | SolveFailed | WorkerExited) -> MatteReply | Failure:
+        if isinstance(what, FrameFinished):
             try:
                 return self._reply(frame, what)
             except OSError:
-                trouble = Trouble(
+                trouble = ErrorReport(
                     "worker_died", "The process that computed this frame lost its result.", "Try again."
                 )
-        elif isinstance(what, Died):
+        elif isinstance(what, WorkerExited):
             trouble = _death(what)
         else:
-            trouble = Trouble(what.code, what.message, what.hint)
+            trouble = ErrorReport(what.code, what.message, what.hint)
         return self._failure(frame, trouble)
 
-    def _failure(self, frame: Frame, trouble: Trouble) -> Failure:
+    def _failure(self, frame: QueuedFrame, trouble: ErrorReport) -> Failure:
         self.counts.failed += 1
         self._note(frame.client, frame.id, trouble, frame.job.request.frame)
         return Failure(frame.id, trouble.code, trouble.message, trouble.hint)
 
-    def _later_alone(self, frame: Frame) -> Outgoing:
+    def _later_alone(self, frame: QueuedFrame) -> Outgoing:
         frame.running, frame.alone = False, True
         self._spool.remove_result(frame.job.result)
         self._turns.alone.append(frame)
         journal.note("out of memory", logging.WARNING, client=_shown(frame.client), id=frame.id, then="alone")
         return frame.client, Progress(frame.id, "memory", 0, 1)
 
-    def _reply(self, frame: Frame, what: Finished) -> MatteReply:
+    def _reply(self, frame: QueuedFrame, what: FrameFinished) -> MatteReply:
         data: Blob = b"" if what.output else self._spool.take(self._result(frame))
         request = frame.job.request
         diagnostics = dict(what.diagnostics)
@@ -392,7 +398,7 @@ class Service:
         self._answers.forget()
         yield from self._dispatch()
 
-    def _result(self, frame: Frame) -> Path:
+    def _result(self, frame: QueuedFrame) -> Path:
         path = self._spool.folder / frame.job.result
         self._spool.adopt(path)
         return path
@@ -405,7 +411,7 @@ class Service:
             self._busy_at = self._clock()
         return self._clock() - self._busy_at
 
-    def _forget(self, frame: Frame) -> None:
+    def _forget(self, frame: QueuedFrame) -> None:
         self._release(frame.job.pictures)
         self._spool.remove_result(frame.job.result)
         self._by_number.pop(frame.job.number, None)
@@ -416,7 +422,7 @@ class Service:
         self,
         client: Client,
         request_id: str,
-        trouble: Trouble,
+        trouble: ErrorReport,
         frame: int | None = None,
         trace: Exception | None = None,
     ) -> None:
@@ -477,14 +483,14 @@ def _memory(pid: int) -> int:
         return 0
 
 
-def _death(died: Died) -> Trouble:
+def _death(died: WorkerExited) -> ErrorReport:
     if died.code == "worker_hung":
-        return Trouble(
+        return ErrorReport(
             "worker_hung",
             f"The process that computed this frame hung and was replaced. {died.reason}",
             "Try the frame again; where it hangs again, use a smaller picture or another model.",
         )
-    return Trouble(
+    return ErrorReport(
         "worker_died",
         f"The process that computed this frame died and was replaced. {died.reason}",
         "Try the frame again; where it dies again, the picture or the machine's memory is the cause.",

@@ -18,7 +18,7 @@ QUIET_S = 120.0
 _SAY_S = 20.0
 
 
-def work_of(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
     """Seconds that the processor has spent on a process and those under it; 0 where it is gone."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
@@ -30,7 +30,7 @@ def work_of(pid: int) -> float:
     return total
 
 
-class Starting:
+class StartupWatchdog:
     """Watches one process from its start on; ``say`` hears now and then that it is still waited for."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Starting:
         say: Callable[[str], None] = lambda words: None,
         quiet_s: float = QUIET_S,
         clock: Callable[[], float] = time.monotonic,
-        work: Callable[[int], float] = work_of,
+        work: Callable[[int], float] = cpu_seconds_of,
     ) -> None:
         self._pid = pid
         self._limit_s = limit_s

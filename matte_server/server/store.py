@@ -9,13 +9,13 @@ from pathlib import Path, PurePath
 from matte_link.messages import Blob, digest_of
 
 from ..errors import MatteError
-from ..worker.messages import Picture
+from ..worker.messages import SpooledPicture
 from .spool import Spool
 
 
 @dataclass(frozen=True)
-class _Kept:
-    picture: Picture
+class _StoredPicture:
+    picture: SpooledPicture
     size: int
 
 
@@ -25,7 +25,7 @@ class PictureStore:
     def __init__(self, spool: Spool, budget: int) -> None:
         self._spool = spool
         self._budget = budget
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _StoredPicture] = OrderedDict()
         self._holds: Counter[str] = Counter()
         self.used = 0
 
@@ -46,7 +46,7 @@ class PictureStore:
             )
         self._make_room(len(data))
         path = self._spool.write(data, suffix_of(name))
-        self._kept[digest] = _Kept(Picture(str(path), name, digest), len(data))
+        self._kept[digest] = _StoredPicture(SpooledPicture(str(path), name, digest), len(data))
         self.used += len(data)
 
     def _make_room(self, size: int) -> None:
@@ -62,7 +62,7 @@ class PictureStore:
         self.used -= kept.size
         self._spool.remove(Path(kept.picture.path))
 
-    def hold(self, digest: str) -> Picture | None:
+    def hold(self, digest: str) -> SpooledPicture | None:
         """The picture, which stays until :meth:`release`; None where it is not here."""
         kept = self._kept.get(digest)
         if kept is None:

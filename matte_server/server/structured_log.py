@@ -12,7 +12,7 @@ from typing import Any
 log = logging.getLogger("matte_server")
 
 
-def open_journal(as_json: bool) -> None:
+def open_log(as_json: bool) -> None:
     """Sends the log to standard error; called once, by the command that runs the server."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())

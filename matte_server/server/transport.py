@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import zmq
-from matte_link.wire import DEFAULT_LIMITS, Limits, WireError, decode, encode
+from matte_link.wire import DEFAULT_LIMITS, WireError, WireLimits, decode, encode
 
 from .fair_queue import Client
 from .service import Outgoing, Service
@@ -72,7 +72,7 @@ class Mailbox:
         self._theirs.close()
 
 
-def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: Limits = DEFAULT_LIMITS) -> zmq.Socket[bytes]:
+def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: WireLimits = DEFAULT_LIMITS) -> zmq.Socket[bytes]:
     """An unbound ROUTER: sizes limited before allocation, dead peers noticed, slow ones never waited for."""
     router = context.socket(zmq.ROUTER)
     router.setsockopt(zmq.LINGER, 500)
@@ -130,7 +130,7 @@ class Transport:
         observe: Callable[[WorkerEvent], None],
         publish: Callable[[Mapping[str, Any]], None] | None = None,
         enough: Callable[[], bool] = lambda: False,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: WireLimits = DEFAULT_LIMITS,
     ) -> None:
         self._router = router
         self._service = service

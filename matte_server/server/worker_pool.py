@@ -20,24 +20,25 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ..worker.loop import WorkerSettings, run_worker
+from ..worker.loop import run_worker
 from ..worker.machine import workers_on
 from ..worker.messages import (
     AHEAD,
     CANCEL,
-    Begun,
-    Computed,
-    Failed,
-    Finished,
+    FrameComputed,
+    FrameFinished,
     FrameJob,
-    Ready,
-    Said,
-    Unfit,
-    decode_said,
+    SolveFailed,
+    StageStarted,
+    StartupFailed,
+    WorkerMessage,
+    WorkerReady,
+    decode_message,
     encode_job,
 )
+from ..worker.settings import WorkerSettings
 from . import structured_log as journal
-from .startup_watchdog import LIMIT_S, Starting
+from .startup_watchdog import LIMIT_S, StartupWatchdog
 
 _LONGEST_BACKOFF_S = 30.0
 _STEADY_S = 60.0
@@ -45,7 +46,7 @@ _TICK_S = 0.5
 
 
 @dataclass(frozen=True)
-class Died:
+class WorkerExited:
     """The process is gone, and with it the frame that it computed (0: none) and those it was writing. ``ahead``:
     the one that it was reading or had read ahead of its turn (0: none)."""
 
@@ -61,7 +62,7 @@ class WorkerEvent:
     """What a worker said, or that it died."""
 
     worker: int
-    what: Said | Died
+    what: WorkerMessage | WorkerExited
 
 
 @dataclass
@@ -134,25 +135,25 @@ class WorkerPool:
         self._watchers.append(watcher)
         watcher.start()
 
-    def observe(self, event: WorkerEvent) -> Said | Died:
+    def observe(self, event: WorkerEvent) -> WorkerMessage | WorkerExited:
         """Brings the states up to date and returns what to act on; called once for every event, first."""
         state, what = self.states[event.worker], event.what
-        if isinstance(what, Ready):
+        if isinstance(what, WorkerReady):
             state.ready, state.device, state.failed_starts = True, what.device, 0
             state.pid = self._watchers[event.worker].pid
             self.models, self.weights = what.models, what.weights
             self._add_the_others(what)
-        elif isinstance(what, Begun):
+        elif isinstance(what, StageStarted):
             state.stage = what.stage
-        elif isinstance(what, Computed) and what.number == state.job:
+        elif isinstance(what, FrameComputed) and what.number == state.job:
             state.job, state.stage = 0, ""
             state.writing.add(what.number)
-        elif isinstance(what, Finished | Failed) and what.number == state.job:
+        elif isinstance(what, FrameFinished | SolveFailed) and what.number == state.job:
             state.job, state.stage, state.frames = 0, "", state.frames + 1
-        elif isinstance(what, Finished | Failed) and what.number in state.writing:
+        elif isinstance(what, FrameFinished | SolveFailed) and what.number in state.writing:
             state.writing.remove(what.number)
             state.frames += 1
-        elif isinstance(what, Died):
+        elif isinstance(what, WorkerExited):
             # The loop knows better which frame is lost: it may have handed one to a process already dead.
             what = replace(what, number=state.job, writing=tuple(sorted(state.writing)), ahead=state.ahead)
             state.writing.clear()
@@ -162,7 +163,7 @@ class WorkerPool:
             state.deaths += 1
         return what
 
-    def _add_the_others(self, first: Ready) -> None:
+    def _add_the_others(self, first: WorkerReady) -> None:
         if self._planned:
             return
         self._planned = True
@@ -225,7 +226,7 @@ class _Watcher(threading.Thread):
         self._number = 0
         self._writing: set[int] = set()
         self._heard = 0.0
-        self._starting: Starting | None = None
+        self._starting: StartupWatchdog | None = None
         """None once it is ready."""
         self.pid = 0
 
@@ -245,19 +246,19 @@ class _Watcher(threading.Thread):
                 ended = self._one_life()
             except OSError as error:
                 # The system has no process or memory to give now; the loop goes on and so does this thread.
-                ended = Died(0, "worker_died", f"It cannot be started: {error.strerror or error}.")
+                ended = WorkerExited(0, "worker_died", f"It cannot be started: {error.strerror or error}.")
             self._post(WorkerEvent(self._index, ended))
             steady = time.monotonic() - started > _STEADY_S
             backoff = 0.0 if steady else min(max(backoff * 2, 0.25), _LONGEST_BACKOFF_S)
 
-    def _one_life(self) -> Died:
+    def _one_life(self) -> WorkerExited:
         ours, process = self._spawn()
         self._number, self._heard = 0, time.monotonic()
         self._writing.clear()
-        self._starting = Starting(self.pid, self._plan.start_s, self._say_starting)
+        self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._say_starting)
         # Orders for the worker before this one went down with it.
         self._orders.clear()
-        verdict: Died | None = None
+        verdict: WorkerExited | None = None
         try:
             while verdict is None and not self._stopping.is_set():
                 verdict = self._attend(ours, process)
@@ -268,7 +269,7 @@ class _Watcher(threading.Thread):
             process.kill()
             process.join()
             ours.close()
-        return verdict or Died(self._number, "worker_died", _last_words(process.exitcode))
+        return verdict or WorkerExited(self._number, "worker_died", _last_words(process.exitcode))
 
     def _spawn(self) -> tuple[Connection, BaseProcess]:
         context = multiprocessing.get_context("spawn")
@@ -283,13 +284,13 @@ class _Watcher(threading.Thread):
     def _say_starting(self, words: str) -> None:
         journal.note("starting", worker=self._index, words=words)
 
-    def _attend(self, ours: Connection, process: BaseProcess) -> Died | None:
+    def _attend(self, ours: Connection, process: BaseProcess) -> WorkerExited | None:
         ready = wait([ours, self._wake_out, process.sentinel], _TICK_S)
         if self._wake_out in ready:
             self._wake_out.recv_bytes()
             self._pass_on_orders(ours)
         if ours in ready:
-            return self._hear(decode_said(ours.recv_bytes()))
+            return self._hear(decode_message(ours.recv_bytes()))
         if process.sentinel in ready:
             raise EOFError
         return self._overdue()
@@ -301,25 +302,27 @@ class _Watcher(threading.Thread):
             self._heard = time.monotonic()
             ours.send_bytes(order)
 
-    def _hear(self, said: Said) -> Died | None:
+    def _hear(self, said: WorkerMessage) -> WorkerExited | None:
         self._heard = time.monotonic()
-        if isinstance(said, Computed):
+        if isinstance(said, FrameComputed):
             self._writing.add(said.number)
-        elif isinstance(said, Finished | Failed):
+        elif isinstance(said, FrameFinished | SolveFailed):
             self._writing.discard(said.number)
-        if isinstance(said, Computed | Finished | Failed) and said.number == self._number:
+        if isinstance(said, FrameComputed | FrameFinished | SolveFailed) and said.number == self._number:
             self._number = 0
-        if isinstance(said, Ready):
+        if isinstance(said, WorkerReady):
             self._starting = None
         self._post(WorkerEvent(self._index, said))
-        return Died(0, said.code, said.message) if isinstance(said, Unfit) else None
+        return WorkerExited(0, said.code, said.message) if isinstance(said, StartupFailed) else None
 
-    def _overdue(self) -> Died | None:
+    def _overdue(self) -> WorkerExited | None:
         silent_s = time.monotonic() - self._heard
         if self._starting and (trouble := self._starting.trouble()):
-            return Died(0, "worker_hung", trouble)
+            return WorkerExited(0, "worker_hung", trouble)
         if (self._number or self._writing) and silent_s > self._plan.hang_s:
-            return Died(self._number, "worker_hung", f"It gave no sign of life for {self._plan.hang_s:g} s.")
+            return WorkerExited(
+                self._number, "worker_hung", f"It gave no sign of life for {self._plan.hang_s:g} s."
+            )
         return None
 
 

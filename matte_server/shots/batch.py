@@ -28,11 +28,11 @@ from matte_link.options import MatteOptions
 from ..core.image import SCENE_LINEAR
 from ..errors import MatteError
 from ..io import exr
-from .frame_partition import Lanes
-from .inputs import Pictures
+from .frame_partition import FramePartition
+from .inputs import ShotInputs
 from .outputs import Leftovers, MovieReport, comp_stamp, write_comp, write_matte, write_movies
 from .plate_solve import PlateSolve
-from .requests import Ready, ShotRequests
+from .requests import PreparedFrame, ShotRequests
 from .shot import Camera, Shot, ShotFrame, Sources, plan_shot
 
 __all__ = [
@@ -93,11 +93,11 @@ Listener = Callable[[FrameReport | tuple[int, Progress]], None]
 def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     """Runs the plan to its end; never raises for a frame's sake. Raises ``MatteError`` where a given plate solve
     cannot be used. ``KeyboardInterrupt`` cancels and re-raises, with every file whole."""
-    with Pictures(shot.options) as pictures:
+    with ShotInputs(shot.options) as pictures:
         server = client.ping(client.patience_s)
         solve = PlateSolve(shot, pictures, server.version)
-        lanes = Lanes(shot.frames, _processes(client) if shot.options.temporal else 1)
-        runner = _Runner(shot, client, server, listener, _Tools(pictures, solve, lanes))
+        lanes = FramePartition(shot.frames, _processes(client) if shot.options.temporal else 1)
+        runner = _Runner(shot, client, server, listener, _RunParts(pictures, solve, lanes))
         try:
             runner.run()
         except LinkError as error:
@@ -112,20 +112,20 @@ def _processes(client: MatteClient) -> int:
 
 
 @dataclass(frozen=True)
-class _Tools:
-    pictures: Pictures
+class _RunParts:
+    pictures: ShotInputs
     solve: PlateSolve
-    lanes: Lanes
+    lanes: FramePartition
 
 
 @dataclass
 class _UnderWay:
-    ready: Ready
+    ready: PreparedFrame
     started: float
 
 
 class _Runner:
-    def __init__(self, shot: Shot, client: MatteClient, server: Pong, listener: Listener, tools: _Tools) -> None:
+    def __init__(self, shot: Shot, client: MatteClient, server: Pong, listener: Listener, tools: _RunParts) -> None:
         self._shot = shot
         self._client = client
         self._listener = listener
@@ -133,7 +133,7 @@ class _Runner:
         self._requests = ShotRequests(shot, server, tools.pictures, tools.solve)
         self._leftovers = Leftovers()
         self._reports: dict[int, FrameReport] = {}
-        self._preparing: deque[Future[Ready | FrameReport]] = deque()
+        self._preparing: deque[Future[PreparedFrame | FrameReport]] = deque()
         self._under_way: dict[str, _UnderWay] = {}
         self._writing: deque[Future[FrameReport]] = deque()
 
@@ -199,7 +199,7 @@ class _Runner:
             self._preparing.append(readers.submit(self._prepare, frame))
         return True
 
-    def _prepare(self, frame: ShotFrame) -> Ready | FrameReport:
+    def _prepare(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
         try:
             return self._prepared(frame)
         except MatteError as error:
@@ -207,7 +207,7 @@ class _Runner:
         except OSError as error:
             return self._failed(frame, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
 
-    def _prepared(self, frame: ShotFrame) -> Ready | FrameReport:
+    def _prepared(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
         for path in (frame.output, frame.comp):
             if path is not None:
                 self._leftovers.sweep(path)
@@ -222,9 +222,7 @@ class _Runner:
             )
         diagnostics = exr.read_diagnostics(frame.output)
         self._comp(frame, ready.stamp, str(diagnostics.get("colourspace", "")))
-        return FrameReport(
-            frame.frame, "skipped", str(frame.output), diagnostics=diagnostics, files=_files(frame)
-        )
+        return FrameReport(frame.frame, "skipped", str(frame.output), diagnostics=diagnostics, files=_files(frame))
 
     # -- the server
 
@@ -264,11 +262,9 @@ class _Runner:
         worked = answer.diagnostics.get("seconds")
         spent = sum(worked.values()) if isinstance(worked, Mapping) else time.monotonic() - item.started
         seconds = round(float(spent), 3)
-        return FrameReport(
-            frame.frame, "done", str(frame.output), seconds, answer.diagnostics, files=_files(frame)
-        )
+        return FrameReport(frame.frame, "done", str(frame.output), seconds, answer.diagnostics, files=_files(frame))
 
-    def _write(self, ready: Ready, answer: MatteReply) -> None:
+    def _write(self, ready: PreparedFrame, answer: MatteReply) -> None:
         data: Blob = answer.data
         write_matte(ready.frame, data, ready.stamp, self._tools.pictures)
         self._comp(ready.frame, ready.stamp, str(answer.diagnostics.get("colourspace", "")))

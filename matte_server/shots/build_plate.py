@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.align import Alignment, align
-from ..core.clean_plate_vote import FEWEST, TemporalPlate, temporal_plate
+from ..core.clean_plate_vote import FEWEST, VotedPlate, vote_clean_plate
 from ..core.image import Float32, Image
 from ..core.placement import with_exposure
 from ..core.shot_solve import is_evidence
 from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr
-from .inputs import Pictures
+from .inputs import ShotInputs
 from .shot import ShotFrame
 
 FRAMES = 24
@@ -45,7 +45,7 @@ class BuiltPlate:
 
 
 def build(
-    frames: Sequence[ShotFrame], reference: ShotFrame, mode: str, pictures: Pictures, told: Told
+    frames: Sequence[ShotFrame], reference: ShotFrame, mode: str, pictures: ShotInputs, told: Told
 ) -> BuiltPlate:
     """The clean plate as ``reference`` sees it, from ``frames``, whose ``holdout`` is a rough matte of the subject
     where there is one. Raises ``MatteError`` with too_few_frames and what reading pictures raises."""
@@ -70,12 +70,12 @@ def build(
                 f"At least {FEWEST} are needed: choose others with --frames, or another --reference.",
             )
         told(len(frames), len(frames), "voting")
-        plate = temporal_plate(list(colours[: len(used)]), list(masks[: len(used)]))
+        plate = vote_clean_plate(list(colours[: len(used)]), list(masks[: len(used)]))
     left_out = tuple(frame.frame for frame in frames if frame.frame not in used)
     return _built(plate, target, tuple(used), left_out)
 
 
-def _built(plate: TemporalPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...]) -> BuiltPlate:
+def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...]) -> BuiltPlate:
     coverage = np.where(plate.evidence, plate.support, np.float32(0.0))[..., None].astype(np.float32)
     kept = {name: value for name, value in target.metadata.items() if name != exr.STAMP}
     image = replace(target, pixels=plate.colour, channels=("R", "G", "B"), premultiplied=False, metadata=kept)
@@ -91,7 +91,7 @@ def _built(plate: TemporalPlate, target: Image, used: tuple[int, ...], left_out:
 
 
 def _placed(
-    frame: ShotFrame, target: Image, mode: str, pictures: Pictures
+    frame: ShotFrame, target: Image, mode: str, pictures: ShotInputs
 ) -> tuple[Float32, npt.NDArray[np.bool_]] | None:
     """A frame as the reference would see it, and where it shows anything but the subject; None where it could not
     be brought there."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .shot import ShotFrame
 
 
-class Lanes:
+class FramePartition:
     """Frames in ``count`` runs of about the same length, in order within each; the next one is always of the run of
     which the fewest are open. Where each matting process has a run of its own, it still holds what it found out
     about the frame before, which smoothing in time needs."""

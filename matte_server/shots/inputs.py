@@ -35,7 +35,7 @@ Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
-class Sent:
+class NamedPicture:
     """A picture as it goes to the server, and its content's name, by which a frame that is there is known to be
     made of it: BLAKE3, in an eighth of the time of what the wire names pictures by."""
 
@@ -43,12 +43,12 @@ class Sent:
     digest: str
 
     @classmethod
-    def of(cls, data: bytes, name: str) -> Sent:
+    def of(cls, data: bytes, name: str) -> NamedPicture:
         """A file's bytes under its name for messages."""
         return cls(Inline(data, name), blake3(data).hexdigest())
 
 
-class _Shelf(Generic[Kept]):
+class _SharedCache(Generic[Kept]):
     """The last few results of something slow, made once each however many threads ask."""
 
     def __init__(self, size: int, let_go: Callable[[Kept], None] = lambda kept: None) -> None:
@@ -72,7 +72,7 @@ class _Shelf(Generic[Kept]):
                 self._let_go(self._kept.popitem(last=False)[1])
 
 
-class Pictures:
+class ShotInputs:
     """Reads a shot's pictures; may be used by several threads. Holds a few of them, never a whole shot.
 
     Use as a context manager, or call :meth:`close`.
@@ -80,16 +80,16 @@ class Pictures:
 
     def __init__(self, options: MatteOptions) -> None:
         self.options = options
-        self._backgrounds: _Shelf[Image] = _Shelf(1)
-        self._videos: _Shelf[VideoReader] = _Shelf(_VIDEOS_OPEN, VideoReader.close)
-        self._of_videos: _Shelf[Sent] = _Shelf(_SENT_KEPT)
+        self._backgrounds: _SharedCache[Image] = _SharedCache(1)
+        self._videos: _SharedCache[VideoReader] = _SharedCache(_VIDEOS_OPEN, VideoReader.close)
+        self._of_videos: _SharedCache[NamedPicture] = _SharedCache(_SENT_KEPT)
         # Smoothing in time names a frame's pictures for its neighbours too.
         self._in_time = options.temporal > 0
-        self._stills: _Shelf[Sent] = _Shelf(_PASSING_KEPT if self._in_time else _STILLS_KEPT)
-        self._passing: _Shelf[Sent] = _Shelf(_PASSING_KEPT)
+        self._stills: _SharedCache[NamedPicture] = _SharedCache(_PASSING_KEPT if self._in_time else _STILLS_KEPT)
+        self._passing: _SharedCache[NamedPicture] = _SharedCache(_PASSING_KEPT)
         self._digests: dict[Hashable, str] = {}
 
-    def __enter__(self) -> Pictures:
+    def __enter__(self) -> ShotInputs:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -104,7 +104,7 @@ class Pictures:
         """An open video."""
         return self._videos.get(_state(path), lambda: VideoReader(path))
 
-    def sent(self, frame: ShotFrame, role: str) -> Sent | None:
+    def sent(self, frame: ShotFrame, role: str) -> NamedPicture | None:
         """What goes to the server for a role; None where the shot has no such picture. A clean plate that every
         frame shares is read once, and where frames follow their neighbours, so is every picture. Raises ``OSError``
         and ``MatteError``."""
@@ -126,7 +126,7 @@ class Pictures:
         self._digests[self._key(frame, role)] = found.digest
         return found
 
-    def _passed(self, key: Hashable, make: Callable[[], Sent]) -> Sent:
+    def _passed(self, key: Hashable, make: Callable[[], NamedPicture]) -> NamedPicture:
         return self._passing.get(key, make) if self._in_time else make()
 
     def digest(self, frame: ShotFrame, role: str) -> str:
@@ -141,19 +141,19 @@ class Pictures:
         path: Path = getattr(frame, role)
         return _state(path), frame.inside.get(role, 0), role if is_video(path) else ""
 
-    def _of_video(self, path: Path, number: int, role: str) -> Sent:
+    def _of_video(self, path: Path, number: int, role: str) -> NamedPicture:
         image = self.in_light(path, number, role)
         data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT)
-        return Sent.of(data, f"{path.name}.{number:06}.exr")
+        return NamedPicture.of(data, f"{path.name}.{number:06}.exr")
 
-    def _of_trimap(self, path: Path, number: int, role: str) -> Sent:
+    def _of_trimap(self, path: Path, number: int, role: str) -> NamedPicture:
         """The core or the holdout that a trimap holds, on its own pixels."""
         image = self.in_light(path, number) if is_video(path) else exr.read_image(path)
         core, holdout = guides_of(image.rgb[..., :1])
         pixels = (core if role == "core" else holdout).astype(np.float32)
         guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
         data = exr.encode_exr(guide, {}, _SENT)
-        return Sent.of(data, f"{path.stem}.{role}.exr")
+        return NamedPicture.of(data, f"{path.stem}.{role}.exr")
 
     def in_light(self, path: Path, number: int, role: str = "") -> Image:
         """A picture as scene-linear Rec.709, by what the options say of its role."""
@@ -225,5 +225,5 @@ def _state(path: Path) -> Hashable:
     return str(path), facts.st_mtime_ns, facts.st_size
 
 
-def _read(path: Path) -> Sent:
-    return Sent.of(path.read_bytes(), path.name)
+def _read(path: Path) -> NamedPicture:
+    return NamedPicture.of(path.read_bytes(), path.name)

@@ -19,7 +19,7 @@ from ..io.colour import from_scene_linear, to_scene_linear
 from ..io.media import comment_of, is_video
 from ..io.video_writer import MovieSettings, VideoWriter
 from .comp import comp_over
-from .inputs import Pictures
+from .inputs import ShotInputs
 from .shot import Shot, ShotFrame
 
 SCREEN = "Gamma 2.4 Rec.709 - Texture"
@@ -59,7 +59,7 @@ class Leftovers:
                 entry.unlink(missing_ok=True)
 
 
-def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: Pictures) -> None:
+def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs) -> None:
     """A result under its final name: an EXR as it came, another format made of it. Raises ``OSError``,
     ``MatteError``."""
     if frame.output.suffix.lower() == ".exr":
@@ -74,7 +74,7 @@ def _marked(image: Image, stamp: str) -> Image:
     return replace(image, metadata={**image.metadata, exr.STAMP: mark})
 
 
-def in_light(frame: ShotFrame, space: str, pictures: Pictures) -> Image:
+def read_matte_linear(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     """A finished matte as scene-linear Rec.709; ``space`` is what the server wrote it in, for EXRs."""
     image = exr.read_image(frame.output)
     if frame.output.suffix.lower() != ".exr":
@@ -83,7 +83,7 @@ def in_light(frame: ShotFrame, space: str, pictures: Pictures) -> Image:
     return exr.retagged(to_scene_linear(image, written_in, pictures.options.ocio_config), written_in)
 
 
-def comp_stamp(frame: ShotFrame, stamp: str, pictures: Pictures) -> str:
+def comp_stamp(frame: ShotFrame, stamp: str, pictures: ShotInputs) -> str:
     """What a comp was made from."""
     return _joint([stamp, pictures.digest(frame, "background")])
 
@@ -92,14 +92,14 @@ def _joint(stamps: Sequence[str]) -> str:
     return hashlib.blake2b("".join(stamps).encode(), digest_size=16).hexdigest()
 
 
-def comp_of(frame: ShotFrame, space: str, pictures: Pictures) -> Image:
+def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     """The subject over the frame's background, scene-linear."""
     assert frame.background is not None
     behind = pictures.background(frame.background, frame.inside.get("background", 0))
-    return comp_over(in_light(frame, space, pictures), behind)
+    return comp_over(read_matte_linear(frame, space, pictures), behind)
 
 
-def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: Pictures) -> None:
+def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> None:
     """The comp, written as scene-linear EXR or as sRGB in any other format."""
     assert frame.comp is not None
     result = _marked(comp_of(frame, space, pictures), stamp)
@@ -111,7 +111,7 @@ def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: Pictures) -> 
 # -- videos
 
 
-def write_movies(shot: Shot, pictures: Pictures, said: Callable[[str], None]) -> list[MovieReport]:
+def write_movies(shot: Shot, pictures: ShotInputs, said: Callable[[str], None]) -> list[MovieReport]:
     """The videos that the shot asks for, out of its finished frames; ``said`` hears which one is begun."""
     reports = []
     for kind, path in (("matte", shot.movies.matte), ("comp", shot.movies.comp)):
@@ -121,7 +121,7 @@ def write_movies(shot: Shot, pictures: Pictures, said: Callable[[str], None]) ->
     return reports
 
 
-def _write_movie(shot: Shot, kind: str, path: Path, pictures: Pictures) -> MovieReport:
+def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> MovieReport:
     try:
         Leftovers().sweep(path)
         mark = _movie_stamp(shot, kind, pictures)
@@ -139,20 +139,22 @@ def _write_movie(shot: Shot, kind: str, path: Path, pictures: Pictures) -> Movie
     return MovieReport(str(path), "done")
 
 
-def _movie_stamp(shot: Shot, kind: str, pictures: Pictures) -> str:
+def _movie_stamp(shot: Shot, kind: str, pictures: ShotInputs) -> str:
     stamps = [exr.read_stamp(frame.output) for frame in shot.frames]
     if kind == "comp":
         stamps = [comp_stamp(frame, stamp, pictures) for frame, stamp in zip(shot.frames, stamps, strict=True)]
     return f"cleanplate {kind} {_joint(stamps)}"
 
 
-def _encode(shot: Shot, kind: str, path: Path, mark: str, pictures: Pictures) -> None:
+def _encode(shot: Shot, kind: str, path: Path, mark: str, pictures: ShotInputs) -> None:
     writer: VideoWriter | None = None
     start = _time(shot.frames[0], pictures)
     try:
         for frame in shot.frames:
             space = str(exr.read_diagnostics(frame.output).get("colourspace", ""))
-            image = in_light(frame, space, pictures) if kind == "matte" else comp_of(frame, space, pictures)
+            image = (
+                read_matte_linear(frame, space, pictures) if kind == "matte" else comp_of(frame, space, pictures)
+            )
             if writer is None:
                 writer = VideoWriter(path, _settings(frame, image, mark, start, pictures))
             at = _time(frame, pictures)
@@ -165,7 +167,7 @@ def _encode(shot: Shot, kind: str, path: Path, mark: str, pictures: Pictures) ->
         writer.close()
 
 
-def _time(frame: ShotFrame, pictures: Pictures) -> Fraction | None:
+def _time(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
     """When a video's picture is shown; None where the plate is no video."""
     if not is_video(frame.plate):
         return None
@@ -173,7 +175,7 @@ def _time(frame: ShotFrame, pictures: Pictures) -> Fraction | None:
 
 
 def _settings(
-    frame: ShotFrame, image: Image, mark: str, start: Fraction | None, pictures: Pictures
+    frame: ShotFrame, image: Image, mark: str, start: Fraction | None, pictures: ShotInputs
 ) -> MovieSettings:
     """Rate, timecode and sound are the plate's."""
     rate = image.metadata.get("FramesPerSecond")

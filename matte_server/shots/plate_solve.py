@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from matte_link.job import write_atomically
 
-from ..core.align import Alignment, Details, align
+from ..core.align import Alignment, AlignmentFeatures, align
 from ..core.image import Image
 from ..core.placement import as_facts, from_facts, with_exposure
 from ..core.shot_solve import REPAIRED, believed, is_evidence, locked_alignment, neighbours, same_exposure
 from ..core.window import Window
 from ..errors import MatteError
-from .inputs import Pictures
+from .inputs import ShotInputs
 from .shot import Shot, ShotFrame
 
 FORMAT = "cleanplate plate solve"
@@ -53,7 +53,7 @@ class _Clean:
     """A clean plate in which every value is finite, and what alignment sees in it."""
 
     image: Image
-    details: Details
+    details: AlignmentFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class PlateSolve:
     Raises ``MatteError`` with the codes bad_solve, no_solve and those of reading pictures, and ``OSError``.
     """
 
-    def __init__(self, shot: Shot, pictures: Pictures, solver: str) -> None:
+    def __init__(self, shot: Shot, pictures: ShotInputs, solver: str) -> None:
         self._shot = shot
         self._pictures = pictures
         self._solver = solver
@@ -201,7 +201,7 @@ class PlateSolve:
             clean = self._cleans.get(digest)
         if clean is None:
             image = _finite(read_clean())
-            clean = _Clean(image, Details(image))
+            clean = _Clean(image, AlignmentFeatures(image))
             with self._lock:
                 # Of a clean plate sequence only the last one is kept.
                 clean = self._cleans.get(digest, clean)

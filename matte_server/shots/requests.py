@@ -13,13 +13,13 @@ from matte_link.messages import PICTURES, Matte, Neighbour, Pong, digest_of
 from matte_link.options import MatteOptions
 
 from ..errors import MatteError
-from .inputs import Pictures, Sent
+from .inputs import NamedPicture, ShotInputs
 from .plate_solve import PlateSolve, facts_of
 from .shot import Shot, ShotFrame, places_beside
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedFrame:
     """A frame whose request can go; ``stamp`` is the same word for the same inputs, solve, options, version and
     weights."""
 
@@ -32,7 +32,7 @@ class Ready:
 class _Named:
     """One frame's pictures and its place in the plate solve."""
 
-    sent: Mapping[str, Sent]
+    sent: Mapping[str, NamedPicture]
     alignment: Mapping[str, object]
 
     @property
@@ -44,7 +44,7 @@ class _Named:
 class ShotRequests:
     """Reads frames and puts their requests together; may be asked by several threads."""
 
-    def __init__(self, shot: Shot, server: Pong, pictures: Pictures, solve: PlateSolve) -> None:
+    def __init__(self, shot: Shot, server: Pong, pictures: ShotInputs, solve: PlateSolve) -> None:
         self._shot = shot
         self._pictures = pictures
         self._solve = solve
@@ -54,7 +54,7 @@ class ShotRequests:
         self._frames = {frame.frame: frame for frame in shot.neighbours}
         self._beside = places_beside(shot)
 
-    def ready(self, frame: ShotFrame) -> Ready:
+    def ready(self, frame: ShotFrame) -> PreparedFrame:
         """Raises ``OSError`` and ``MatteError`` where the frame's own pictures or solve cannot be had."""
         solve = self._solve
         own = _Named(self._sent(frame), facts_of(solve.alignment(frame)) if solve.applies else {})
@@ -77,9 +77,9 @@ class ShotRequests:
             before=_neighbour(own, around.get("before")),
             after=_neighbour(own, around.get("after")),
         )
-        return Ready(frame, request, stamp)
+        return PreparedFrame(frame, request, stamp)
 
-    def _sent(self, frame: ShotFrame) -> dict[str, Sent]:
+    def _sent(self, frame: ShotFrame) -> dict[str, NamedPicture]:
         found = ((role, self._pictures.sent(frame, role)) for role in PICTURES)
         return {role: sent for role, sent in found if sent is not None}
 

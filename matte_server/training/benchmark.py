@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..evaluation.evaluate import Matte, columns, mean_of, score
+from ..evaluation.evaluate import EvaluatedMatte, columns, mean_of, score
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
 from ..pixels.difference import grain_of
 from ..pixels.foreground import foreground_of
@@ -39,7 +39,7 @@ _LIVE_NOISE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class BenchmarkPicture:
     """One picture of the benchmark; ``shot`` names its sequence, '' for a still; ``hard``: what is hard in it;
     ``compose`` makes it, which takes longer than looking at it."""
 
@@ -50,7 +50,7 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class HeldOutSubject:
     """A held-out render, height x width x 4 premultiplied, and what is hard in it."""
 
     pixels: Float32
@@ -72,12 +72,9 @@ class Summary:
     cpu_seconds: float
 
 
-def subjects(folder: Path) -> list[Subject]:
+def subjects(folder: Path) -> list[HeldOutSubject]:
     """The held-out renders of ``folder``, sorted by name. Raises ``FileNotFoundError`` where there is none."""
-    found = [
-        Subject(read_render(path), _hard(path))
-        for path in renders(folder, "heldout")
-    ]
+    found = [HeldOutSubject(read_render(path), _hard(path)) for path in renders(folder, "heldout")]
     if not found:
         raise FileNotFoundError(f"{folder} holds no held-out renders; scenes --split heldout makes them")
     return found
@@ -87,26 +84,26 @@ def _hard(path: Path) -> tuple[str, ...]:
     return tuple(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["hard"])
 
 
-def pictures(folder: Path, panorama_folder: Path, size: tuple[int, int] = SIZE) -> Iterator[Picture]:
+def pictures(folder: Path, panorama_folder: Path, size: tuple[int, int] = SIZE) -> Iterator[BenchmarkPicture]:
     """All of the benchmark in order: stills, shots, empty frames; ``size``: height and width."""
     people = subjects(folder)
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=True)]
     for number in range(STILLS):
         subject = people[number % len(people)]
         made = partial(_composed, [subject.pixels], views, number, size)
-        yield Picture(f"still-{number:02d}", "", subject.hard, made)
+        yield BenchmarkPicture(f"still-{number:02d}", "", subject.hard, made)
     for shot in range(SHOTS):
         subject = people[(5 * shot + 1) % len(people)]
         for frame in range(FRAMES):
             made = partial(_frame_of_shot, subject.pixels, views, shot, frame, size)
-            yield Picture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), made)
+            yield BenchmarkPicture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), made)
     for number in range(EMPTY):
-        yield Picture(f"empty-{number}", "", ("empty",), partial(_composed, [], views, 2000 + number, size))
+        yield BenchmarkPicture(
+            f"empty-{number}", "", ("empty",), partial(_composed, [], views, 2000 + number, size)
+        )
 
 
-def _composed(
-    layers: Sequence[Float32], views: Sequence[Float32], number: int, size: tuple[int, int]
-) -> Composite:
+def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int, size: tuple[int, int]) -> Composite:
     rng = np.random.default_rng([3, number])
     scene = panorama_view(rng, views[number % len(views)], size[0] * 5 // 4, size[1] * 5 // 4)
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer, -1, 0))) for layer in layers]
@@ -140,12 +137,12 @@ def frame_of(sample: Composite) -> FrameTensors:
     return FrameTensors(sample.plate[None], sample.clean[None], sample.coverage[None])
 
 
-def _matte(alpha: Tensor, foreground: Tensor | None = None) -> Matte:
+def _matte(alpha: Tensor, foreground: Tensor | None = None) -> EvaluatedMatte:
     colour = None if foreground is None else np.moveaxis(foreground.float().cpu().numpy(), 0, -1)
-    return Matte(alpha[0].float().cpu().numpy(), colour)
+    return EvaluatedMatte(alpha[0].float().cpu().numpy(), colour)
 
 
-def _answer(model: MattingModel, sample: Composite) -> Matte:
+def _answer(model: MattingModel, sample: Composite) -> EvaluatedMatte:
     """Alpha of the model, foreground solved from it as the pipeline does."""
     frame = frame_of(sample)
     answer = model.predict(frame, ModelSettings(), lambda: None)
@@ -155,12 +152,12 @@ def _answer(model: MattingModel, sample: Composite) -> Matte:
 
 
 def measure(
-    models: dict[str, MattingModel], material: Iterator[Picture], say: Callable[[str], None]
+    models: dict[str, MattingModel], material: Iterator[BenchmarkPicture], say: Callable[[str], None]
 ) -> dict[str, Summary]:
     """Every figure of every model on the same pictures."""
-    rows: dict[str, list[tuple[Picture, Figures]]] = defaultdict(list)
+    rows: dict[str, list[tuple[BenchmarkPicture, Figures]]] = defaultdict(list)
     seconds: dict[str, float] = defaultdict(float)
-    before: dict[str, tuple[str, Matte, Matte]] = {}
+    before: dict[str, tuple[str, EvaluatedMatte, EvaluatedMatte]] = {}
     for picture in material:
         sample = picture.compose()
         truth = _matte(sample.alpha, sample.foreground)
@@ -176,7 +173,7 @@ def measure(
     return {name: _summary(rows[name], seconds[name]) for name in models}
 
 
-def sheet(model: MattingModel, material: Iterator[Picture], names: Sequence[str]) -> NDArray[np.uint8]:
+def sheet(model: MattingModel, material: Iterator[BenchmarkPicture], names: Sequence[str]) -> NDArray[np.uint8]:
     """The named pictures one under the other in the order of ``names``: plate, true alpha, the model's alpha, its
     foreground over grey; rows x columns x 3, B, G, R, display-encoded."""
     rows: dict[str, Float32] = {}
@@ -195,7 +192,7 @@ def sheet(model: MattingModel, material: Iterator[Picture], names: Sequence[str]
     return np.asarray(np.rint(255 * whole[..., ::-1].clip(0, 1)), np.uint8)
 
 
-def _summary(rows: list[tuple[Picture, Figures]], seconds: float) -> Summary:
+def _summary(rows: list[tuple[BenchmarkPicture, Figures]], seconds: float) -> Summary:
     taken = [(picture, figures) for picture, figures in rows if "empty" not in picture.hard]
     by_hard: dict[str, list[Figures]] = defaultdict(list)
     for picture, figures in taken:

@@ -17,26 +17,26 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import MatteCancelled, trouble_of
+from ..errors import MatteCancelled, report_of
 from .machine import writers_beside
 from .messages import (
     AHEAD,
     CANCEL,
-    Alive,
-    Begun,
-    Computed,
-    Failed,
-    Finished,
+    FrameComputed,
+    FrameFinished,
     FrameJob,
-    Said,
-    Unfit,
+    Heartbeat,
+    SolveFailed,
+    StageStarted,
+    StartupFailed,
+    WorkerMessage,
     decode_job,
-    encode_said,
+    encode_message,
 )
+from .settings import WorkerSettings
 
 if TYPE_CHECKING:
     from .reader import FrameInputs
@@ -50,36 +50,21 @@ _HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
 Done = TypeVar("Done")
 
 
-@dataclass(frozen=True)
-class WorkerSettings:
-    """What a worker is told at birth. ``threads`` 0 leaves the choice to the libraries."""
-
-    spool: str
-    device: str = "auto"
-    threads: int = 0
-    roots: tuple[str, ...] = ()
-    memory: int = 0
-    """Bytes that the frames of all workers may take together; 0: most of the machine's."""
-    workers: int = 0
-    cpu_workers: int = 1
-    """How many there are, ``workers``; where that is 0, one per GPU or this many."""
-
-
 def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     """The process's main function; ends when the server closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The server's standard output belongs to its readiness line.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
-    line = Line(pipe)
+    line = WorkerChannel(pipe)
     try:
         solver = _solver(settings)
     except Exception as error:
         log.exception("This worker cannot work.")
-        trouble = trouble_of(error)
-        line.say(Unfit(trouble.code, trouble.message, trouble.hint))
+        trouble = report_of(error)
+        line.say(StartupFailed(trouble.code, trouble.message, trouble.hint))
         return
-    desk = Desk(solver, line, writers_beside(solver.device))
+    desk = WorkerLoop(solver, line, writers_beside(solver.device))
     try:
         line.say(solver.ready())
         while True:
@@ -97,16 +82,16 @@ def _solver(settings: WorkerSettings) -> FrameSolver:
     return FrameSolver.create(settings)
 
 
-class Line:
+class WorkerChannel:
     """The worker's end of the pipe: one thread listens, two speak."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def say(self, said: Said) -> None:
+    def say(self, said: WorkerMessage) -> None:
         with self._lock:
-            self._pipe.send_bytes(encode_said(said))
+            self._pipe.send_bytes(encode_message(said))
 
     def checker(self, number: int, aside: Callable[[bytes], bool]) -> Callable[[], None]:
         """What the pipeline calls between stages and tiles: raises where the frame was cancelled, and passes on
@@ -122,16 +107,16 @@ class Line:
                     raise MatteCancelled
             if time.monotonic() - said_at > _ALIVE_S:
                 said_at = time.monotonic()
-                self.say(Alive(number))
+                self.say(Heartbeat(number))
 
         return check
 
 
-class Desk:
+class WorkerLoop:
     """Computes one frame while at most ``writers`` before it are encoded and written and one that may come next is
     decoded; no other one is here."""
 
-    def __init__(self, solver: FrameSolver, line: Line, writers: int = 1) -> None:
+    def __init__(self, solver: FrameSolver, line: WorkerChannel, writers: int = 1) -> None:
         self._solver = solver
         self._line = line
         self._writers = writers
@@ -189,7 +174,7 @@ class Desk:
         write = self._tried(job, lambda: self._computed(job))
         self._wait(self._writers - 1)
         if write is not None:
-            self._line.say(Computed(job.number))
+            self._line.say(FrameComputed(job.number))
             self._writing.append(self._writer.submit(self._write, job, write))
 
     def _wait(self, left: int) -> None:
@@ -197,7 +182,7 @@ class Desk:
         while len(self._writing) > left:
             self._writing.popleft().result()
 
-    def _computed(self, job: FrameJob) -> Callable[[], Finished]:
+    def _computed(self, job: FrameJob) -> Callable[[], FrameFinished]:
         # First of all: the next frame's order to be read ahead may come with the first word that is said.
         reading = self._claim(job.number)
         check = self._line.checker(job.number, self.aside)
@@ -208,12 +193,12 @@ class Desk:
             nonlocal told_at
             if is_watched or time.monotonic() - told_at > _TOLD_S:
                 told_at = time.monotonic()
-                self._line.say(Begun(job.number, stage, done, total))
+                self._line.say(StageStarted(job.number, stage, done, total))
             check()
 
         return self._solver.solve(job, lambda: self._inputs(job, reading), check, begun)
 
-    def _write(self, job: FrameJob, write: Callable[[], Finished]) -> None:
+    def _write(self, job: FrameJob, write: Callable[[], FrameFinished]) -> None:
         finished = self._tried(job, write)
         if finished:
             self._line.say(finished)
@@ -225,11 +210,11 @@ class Desk:
         except _HUNG_UP:
             raise
         except Exception as error:
-            trouble = trouble_of(error)
+            trouble = report_of(error)
             if trouble.code == "internal":
                 log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)
             if trouble.code == "out_of_memory":
                 self._is_short.set()
-            said = Failed(job.number, trouble.code, trouble.message, trouble.hint)
+            said = SolveFailed(job.number, trouble.code, trouble.message, trouble.hint)
         self._line.say(said)
         return None

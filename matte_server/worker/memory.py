@@ -59,7 +59,7 @@ def give_back(device: str) -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-class Stepping:
+class MemorySavingModel:
     """A model that runs again in smaller tiles where memory runs out; otherwise the model it is given.
 
     The tile that served a size of frame is kept for the next frames of that size. ``warn`` hears what a frame
@@ -108,7 +108,7 @@ class Stepping:
         return None
 
 
-class SteppingLoader:
+class MemorySavingLoader:
     """Loads models as the registry does, each able to step down."""
 
     def __init__(self, load: Callable[[str, str, torch.device], MattingModel]) -> None:
@@ -116,7 +116,7 @@ class SteppingLoader:
         self._warnings: list[str] = []
 
     def __call__(self, name: str, weights: str, device: torch.device) -> MattingModel:
-        return Stepping(self._load(name, weights, device), device, self._warnings.append)
+        return MemorySavingModel(self._load(name, weights, device), device, self._warnings.append)
 
     def warnings(self) -> list[str]:
         """What was said since the last call."""

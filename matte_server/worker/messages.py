@@ -22,7 +22,7 @@ CANCEL = b"cancel "
 
 
 @dataclass(frozen=True)
-class Picture:
+class SpooledPicture:
     """A picture that the server holds for a job: a spooled file, the name for messages, its content's name
     (empty where it is this frame's alone)."""
 
@@ -38,13 +38,13 @@ class FrameJob:
 
     number: int
     request: Matte
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, SpooledPicture]
     result: str
     """File name in the spool that the worker writes the result under."""
 
 
 @dataclass(frozen=True)
-class Ready:
+class WorkerReady:
     """The worker has its device and takes frames; ``devices`` counts those of its kind on the machine."""
 
     device: str
@@ -55,7 +55,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Begun:
+class StageStarted:
     """Stage ``done`` of ``total`` has begun."""
 
     number: int
@@ -65,21 +65,21 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Alive:
+class Heartbeat:
     """Still at it; sent at most once a second from inside long stages."""
 
     number: int
 
 
 @dataclass(frozen=True)
-class Computed:
+class FrameComputed:
     """The frame's result is only to be encoded and written; the worker takes the next frame meanwhile."""
 
     number: int
 
 
 @dataclass(frozen=True)
-class Finished:
+class FrameFinished:
     """The frame's result lies in the spool, or at ``output`` on the shared disk."""
 
     number: int
@@ -88,7 +88,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Failed:
+class SolveFailed:
     """The frame has no result; the worker goes on."""
 
     number: int
@@ -98,7 +98,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Unfit:
+class StartupFailed:
     """The worker cannot work at all, and says why before it ends."""
 
     code: str
@@ -106,13 +106,14 @@ class Unfit:
     hint: str = ""
 
 
-Said = Ready | Begun | Alive | Computed | Finished | Failed | Unfit
+WorkerMessage = WorkerReady | StageStarted | Heartbeat | FrameComputed | FrameFinished | SolveFailed | StartupFailed
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Ready, Begun, Alive, Computed, Finished, Failed, Unfit)
+    kind.__name__: kind
+    for kind in (WorkerReady, StageStarted, Heartbeat, FrameComputed, FrameFinished, SolveFailed, StartupFailed)
 }
 
 
-def encode_said(said: Said) -> bytes:
+def encode_message(said: WorkerMessage) -> bytes:
     """A worker's message as bytes."""
     return json.dumps([type(said).__name__, asdict(said)], default=_plain).encode()
 
@@ -123,13 +124,13 @@ def _plain(value: object) -> object:
     return item() if callable(item) else str(value)
 
 
-def decode_said(data: bytes) -> Said:
-    """The inverse of :func:`encode_said`; raises ``ValueError`` on anything else."""
+def decode_message(data: bytes) -> WorkerMessage:
+    """The inverse of :func:`encode_message`; raises ``ValueError`` on anything else."""
     try:
         name, values = json.loads(data)
         if name == "Ready":
             values["models"] = tuple(values["models"])
-        return cast(Said, _KINDS[name](**values))
+        return cast(WorkerMessage, _KINDS[name](**values))
     except (KeyError, TypeError) as error:
         raise ValueError(f"a worker said something unknown: {error}") from None
 
@@ -147,12 +148,12 @@ def encode_job(job: FrameJob) -> bytes:
 def decode_job(data: bytes) -> FrameJob:
     """The inverse of :func:`encode_job`."""
     values = json.loads(data)
-    pictures = {role: Picture(**picture) for role, picture in values["pictures"].items()}
+    pictures = {role: SpooledPicture(**picture) for role, picture in values["pictures"].items()}
     parts = [b"CPM1", values["header"].encode(), *(b"" for _ in pictures)]
     return FrameJob(values["number"], cast(Matte, decode(parts)), pictures, values["result"])
 
 
-def words_of(role: str) -> str:
+def role_in_words(role: str) -> str:
     """A role for people: "clean plate", "plate of the frame before"."""
     side, _, own = role.partition("_")
     return f"{own} of the frame {side}".replace("_", " ") if side in NEIGHBOURS else role.replace("_", " ")

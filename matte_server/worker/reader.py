@@ -19,7 +19,7 @@ from ..errors import MatteError
 from ..io import exr
 from ..io.colour import resolve, to_scene_linear
 from ..models.weights import is_bare
-from .messages import FrameJob, Picture, words_of
+from .messages import FrameJob, SpooledPicture, role_in_words
 
 _CLEAN_PLATES_KEPT = 4
 _LONGEST_NAME = 255
@@ -129,8 +129,8 @@ class FrameReader:
     def file(self, job: FrameJob, role: str) -> tuple[Path, str]:
         """Where a role's picture lies, and its name for messages; raises ``MatteError("path_refused", ...)``."""
         picture = job.pictures.get(role)
-        if isinstance(picture, Picture):
-            return Path(picture.path), picture.name or f"the {words_of(role)}"
+        if isinstance(picture, SpooledPicture):
+            return Path(picture.path), picture.name or f"the {role_in_words(role)}"
         source = sources_of(job.request)[role]
         assert isinstance(source, OnDisk)
         return inside_roots(source.path, self._roots), source.path

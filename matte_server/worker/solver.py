@@ -23,11 +23,11 @@ from ..io import exr
 from ..io.colour import from_scene_linear
 from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
-from .loop import WorkerSettings
 from .machine import workers_on
-from .memory import SteppingLoader, give_back, limit_memory
-from .messages import Finished, FrameJob, Ready
+from .memory import MemorySavingLoader, give_back, limit_memory
+from .messages import FrameFinished, FrameJob, WorkerReady
 from .reader import FrameInputs, FrameReader, given_alignment, inside_roots
+from .settings import WorkerSettings
 
 Check = Callable[[], None]
 Begun = Callable[[str, int, int], None]
@@ -35,7 +35,7 @@ _KEPT_SHARE = 8
 """Of a worker's memory, for what it keeps of neighbouring frames."""
 
 
-class _Stages:
+class _StageTimes:
     """Passes each stage on as it begins, and keeps how long each took."""
 
     def __init__(self, begun: Begun) -> None:
@@ -87,15 +87,15 @@ class FrameSolver:
         workers = workers_on(device, settings.workers, settings.cpu_workers)
         memory = settings.memory // workers
         limit_memory(device, memory, workers)
-        models = SteppingLoader(load_model)
+        models = MemorySavingLoader(load_model)
         pipeline = MattePipeline(torch.device(device), models)
         kept = min(KEPT_BYTES, memory // _KEPT_SHARE) if memory else KEPT_BYTES
         return FrameSolver(device, Path(settings.spool), roots, pipeline, models.warnings, kept)
 
-    def ready(self) -> Ready:
+    def ready(self) -> WorkerReady:
         """What the server is told once the device is there."""
         devices = torch.cuda.device_count() if self.device.startswith("cuda") else 1
-        return Ready(self.device, devices, available_models(), default_weights())
+        return WorkerReady(self.device, devices, available_models(), default_weights())
 
     def recover(self) -> None:
         """After a frame that ran out of memory: gives back what it and the shots before it took."""
@@ -113,12 +113,12 @@ class FrameSolver:
 
     def solve(
         self, job: FrameJob, inputs_of: Callable[[], FrameInputs], check: Check, begun: Begun
-    ) -> Callable[[], Finished]:
+    ) -> Callable[[], FrameFinished]:
         """One frame up to its pixels; what is returned encodes and writes them, and may run beside the next frame.
         ``inputs_of`` brings what :meth:`read` read. Both raise ``MatteError``, ``MatteCancelled`` and whatever else
         goes wrong."""
         request = job.request
-        stages = _Stages(begun)
+        stages = _StageTimes(begun)
         stages.begin("read", 0)
         inputs = inputs_of()
         check()
@@ -131,18 +131,18 @@ class FrameSolver:
         stages.begin("write", len(STAGES) + 1)
         own, returned = inputs.own, inputs.returned
 
-        def write() -> Finished:
+        def write() -> FrameFinished:
             began = time.perf_counter()
             image, layers = matte_image(result, returned, request.options)
             form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
             target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
             exr.write_image(target, stamped(exr.retagged(image, own), request, figures), form, layers)
             took = {**seconds, "write": round(time.perf_counter() - began, 4)}
-            return Finished(job.number, request.output, {**figures, "device": self.device, "seconds": took})
+            return FrameFinished(job.number, request.output, {**figures, "device": self.device, "seconds": took})
 
         return write
 
-    def _solved(self, job: FrameJob, inputs: FrameInputs, stages: _Stages, check: Check) -> MatteResult:
+    def _solved(self, job: FrameJob, inputs: FrameInputs, stages: _StageTimes, check: Check) -> MatteResult:
         def progress(stage: str, done: int, total: int) -> None:
             stages.begin(stage, done + 1)
 

@@ -16,7 +16,7 @@ from . import host, plain_exr, run, spec
 from .plain_exr import Plain
 
 Wait = Callable[[], bool]
-Case = Callable[["Bench"], Iterator[Wait]]
+Case = Callable[["ContractBench"], Iterator[Wait]]
 SIZE = (96, 72)
 
 
@@ -30,14 +30,14 @@ def listed_in(cases: list[Case]) -> Callable[[Case], Case]:
     return note
 
 
-class Failed(AssertionError):
+class ContractFailed(AssertionError):
     """A case's expectation that does not hold."""
 
 
 def expect(condition: object, text: str) -> None:
-    """Raises ``Failed`` with the text where the condition does not hold."""
+    """Raises ``ContractFailed`` with the text where the condition does not hold."""
     if not condition:
-        raise Failed(text)
+        raise ContractFailed(text)
 
 
 @contextlib.contextmanager
@@ -130,7 +130,7 @@ class Server:
         return self._process is not None
 
 
-class Bench:
+class ContractBench:
     """One case's script, shot and folder."""
 
     def __init__(self, folder: Path, server: Server) -> None:
@@ -166,9 +166,7 @@ class Bench:
             ]
             for y, row in enumerate(clean.rows)
         ]
-        return Plain(
-            clean.channels, rows, clean.data, clean.display, clean.aspect, {"camera:lens": "50 mm"}
-        )
+        return Plain(clean.channels, rows, clean.data, clean.display, clean.aspect, {"camera:lens": "50 mm"})
 
     def shot(self, frames: Sequence[int], name: str = "shot", clean: Optional[Plain] = None) -> Path:
         """A shot's plates and its clean plate on disk; returns the folder."""

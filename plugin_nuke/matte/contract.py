@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import bake, callbacks, contract_failing, contract_in_time, host, manifest, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, expect, listed_in, rendered
+from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in, rendered
 from .plain_exr import Plain
 
 CASES: list[Case] = []
@@ -37,7 +37,7 @@ def cases(window: bool) -> list[Case]:
 
 
 @_case
-def one_frame(bench: Bench) -> Iterator[Wait]:
+def one_frame(bench: ContractBench) -> Iterator[Wait]:
     """The button makes the current frame's matte, and the node shows it premultiplied."""
     node = bench.node(bench.shot((1, 2)), 1, 2)
     host.go_to(2)
@@ -55,7 +55,7 @@ def one_frame(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def outputs(bench: Bench) -> Iterator[Wait]:
+def outputs(bench: ContractBench) -> Iterator[Wait]:
     """The four outputs are what their names say, in rgba only."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
@@ -80,7 +80,7 @@ def outputs(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_range(bench: Bench) -> Iterator[Wait]:
+def a_range(bench: ContractBench) -> Iterator[Wait]:
     """The range is made, each frame from its own plate; a second press has nothing to do."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)
     host.press(node, "process_range")
@@ -97,7 +97,7 @@ def a_range(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def custom_range(bench: Bench) -> Iterator[Wait]:
+def custom_range(bench: ContractBench) -> Iterator[Wait]:
     """'custom' makes the frames between the two numbers, and only those."""
     node = bench.node(bench.shot(range(1, 5)), 1, 4, range_mode="custom")
     host.set_value(node, "first", 2)
@@ -109,7 +109,7 @@ def custom_range(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_window
-def results_arrive_one_by_one(bench: Bench) -> Iterator[Wait]:
+def results_arrive_one_by_one(bench: ContractBench) -> Iterator[Wait]:
     """The first result shows while the rest is under way, and the artist's timeline stays where it was."""
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
     host.go_to(3)
@@ -124,7 +124,7 @@ def results_arrive_one_by_one(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_still_clean_plate_is_rendered_once(bench: Bench) -> Iterator[Wait]:
+def a_still_clean_plate_is_rendered_once(bench: ContractBench) -> Iterator[Wait]:
     """The host's hashes say that the clean plate is the same on all frames: it is rendered for one."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)
     with rendered() as plates:
@@ -136,7 +136,7 @@ def a_still_clean_plate_is_rendered_once(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def two_views(bench: Bench) -> Iterator[Wait]:
+def two_views(bench: ContractBench) -> Iterator[Wait]:
     """Each view gets its own mattes from its own plates."""
     wall = bench.clean()
     host.add_view("right")
@@ -154,7 +154,7 @@ def two_views(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def proxy_mode(bench: Bench) -> Iterator[Wait]:
+def proxy_mode(bench: ContractBench) -> Iterator[Wait]:
     """In proxy mode the matte still has the plate's full size, and proxy mode stays on."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.use_proxy(True)
@@ -170,7 +170,7 @@ def proxy_mode(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def windows_are_kept(bench: Bench) -> Iterator[Wait]:
+def windows_are_kept(bench: ContractBench) -> Iterator[Wait]:
     """Overscan, offset data windows, pixel aspect and metadata come back as they were."""
     wall = bench.clean(size=(SIZE[0] + 16, SIZE[1] + 8))
     wall = Plain(wall.channels, wall.rows, (-8, -4, SIZE[0] + 16, SIZE[1] + 8), (0, 0, *SIZE), 2.0)
@@ -186,7 +186,7 @@ def windows_are_kept(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def values_beyond_white_survive(bench: Bench) -> Iterator[Wait]:
+def values_beyond_white_survive(bench: ContractBench) -> Iterator[Wait]:
     """Raw both ways: the foreground has the plate's own value, 2.0, under any colour management."""
     for management in ("Nuke", "OCIO"):
         host.set_root("colorManagement", management)
@@ -200,7 +200,7 @@ def values_beyond_white_survive(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def two_nodes_at_once(bench: Bench) -> Iterator[Wait]:
+def two_nodes_at_once(bench: ContractBench) -> Iterator[Wait]:
     """Two nodes work side by side, each in its own folder."""
     first = bench.node(bench.shot((1, 2), "a"), 1, 2)
     second = bench.node(bench.shot((1, 2), "b", bench.clean(seed=4)), 1, 2)
@@ -217,7 +217,7 @@ def two_nodes_at_once(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_setting_makes_it_stale(bench: Bench) -> Iterator[Wait]:
+def a_setting_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     """Another setting makes the result stale, taking it back makes it good; looks and names change nothing."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
@@ -235,7 +235,7 @@ def a_setting_makes_it_stale(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def the_graph_makes_it_stale(bench: Bench) -> Iterator[Wait]:
+def the_graph_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     """A node upstream that changes, an input that changes, and a file overwritten in place are noticed."""
     shot = bench.shot((1,))
     grade = host.create("Grade")
@@ -259,7 +259,7 @@ def the_graph_makes_it_stale(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def each_setting_has_its_own_folder_and_undo_works(bench: Bench) -> Iterator[Wait]:
+def each_setting_has_its_own_folder_and_undo_works(bench: ContractBench) -> Iterator[Wait]:
     """A new setting's results lie beside the old ones, and undo goes back to them."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
@@ -278,7 +278,7 @@ def each_setting_has_its_own_folder_and_undo_works(bench: Bench) -> Iterator[Wai
 
 
 @_case
-def guides_apply_live(bench: Bench) -> Iterator[Wait]:
+def guides_apply_live(bench: ContractBench) -> Iterator[Wait]:
     """Core and holdout work in the graph and never make a result stale, unless they are sent."""
     shot = bench.shot((1,))
     node = bench.node(shot, 1, 1)
@@ -303,7 +303,7 @@ def guides_apply_live(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def save_and_reopen(bench: Bench) -> Iterator[Wait]:
+def save_and_reopen(bench: ContractBench) -> Iterator[Wait]:
     """A saved script shows its results again, says so, and knows whether they are still good."""
     node = bench.node(bench.shot((1, 2)), 1, 2, erode=1.0)
     host.press(node, "process_range")
@@ -324,7 +324,7 @@ def save_and_reopen(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def copies_have_their_own_folder(bench: Bench) -> Iterator[Wait]:
+def copies_have_their_own_folder(bench: ContractBench) -> Iterator[Wait]:
     """A copy shows the original's result, gets an id of its own, and clearing it leaves the original alone."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
@@ -339,7 +339,7 @@ def copies_have_their_own_folder(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def clearing(bench: Bench) -> Iterator[Wait]:
+def clearing(bench: ContractBench) -> Iterator[Wait]:
     """Clear cache deletes this node's results, and nothing else that lies in the folder."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
@@ -353,7 +353,7 @@ def clearing(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def the_guard(bench: Bench) -> Iterator[Wait]:
+def the_guard(bench: ContractBench) -> Iterator[Wait]:
     """With the guard on, a render through a stale node stops with the reason; a good one goes through."""
     node = bench.node(bench.shot((1,)), 1, 1, guard=True)
     host.press(node, "process_frame")
@@ -369,7 +369,7 @@ def the_guard(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_missing_result_is_an_error(bench: Bench) -> Iterator[Wait]:
+def a_missing_result_is_an_error(bench: ContractBench) -> Iterator[Wait]:
     """A render of a frame that has no matte fails, instead of repeating another one."""
     node = bench.node(bench.shot((1, 2)), 1, 2)
     host.press(node, "process_frame")
@@ -387,7 +387,7 @@ def a_missing_result_is_an_error(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_terminal
-def bake_a_script(bench: Bench) -> Iterator[Wait]:
+def bake_a_script(bench: ContractBench) -> Iterator[Wait]:
     """The farm's command makes the frames of a saved script, leaves it as it was, and knows what is done."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)
     name, path = host.full_name(node), bench.save()
@@ -406,7 +406,7 @@ def bake_a_script(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_terminal
-def bake_says_why_not(bench: Bench) -> Iterator[Wait]:
+def bake_says_why_not(bench: ContractBench) -> Iterator[Wait]:
     """A bake that cannot work ends with 1, for the farm to see."""
     node = bench.node(bench.shot((1,)), 1, 1)
     name, path = host.full_name(node), bench.save().as_posix()
@@ -419,7 +419,7 @@ def bake_says_why_not(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_window
-def auto_update(bench: Bench) -> Iterator[Wait]:
+def auto_update(bench: ContractBench) -> Iterator[Wait]:
     """With auto update a changed setting makes the frame anew, a moment later and not inside the event."""
     node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
     host.set_value(node, "erode", 1.0)
@@ -430,7 +430,7 @@ def auto_update(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_window
-def a_busy_node_says_so(bench: Bench) -> Iterator[Wait]:
+def a_busy_node_says_so(bench: ContractBench) -> Iterator[Wait]:
     """A second press while the node works is refused, and harms nothing."""
     node = bench.node(bench.shot((1, 2)), 1, 2)
     host.press(node, "process_range")

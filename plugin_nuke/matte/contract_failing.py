@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from . import host, plain_exr, run, spec
-from .bench import Bench, Case, Wait, cancelling_at, expect, listed_in
+from .bench import Case, ContractBench, Wait, cancelling_at, expect, listed_in
 from .plain_exr import Plain
 
 CASES: list[Case] = []
@@ -32,7 +32,7 @@ def _patience(seconds: float) -> Iterator[None]:
 
 
 @_case
-def cancel_while_rendering(bench: Bench) -> Iterator[Wait]:
+def cancel_while_rendering(bench: ContractBench) -> Iterator[Wait]:
     """Cancel at the third plate: nothing was sent, nothing is left, nothing is shown."""
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
     with cancelling_at(3):
@@ -45,7 +45,7 @@ def cancel_while_rendering(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_window
-def cancel_while_the_server_works(bench: Bench) -> Iterator[Wait]:
+def cancel_while_the_server_works(bench: ContractBench) -> Iterator[Wait]:
     """Cancel after the first result: it stays, the rest is not made, and the node is free within two seconds."""
     node = bench.node(bench.shot(range(1, 8)), 1, 7)
     host.press(node, "process_range")
@@ -66,7 +66,7 @@ def cancel_while_the_server_works(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_window
-def the_node_is_deleted_meanwhile(bench: Bench) -> Iterator[Wait]:
+def the_node_is_deleted_meanwhile(bench: ContractBench) -> Iterator[Wait]:
     """A node that is deleted in the middle of its work takes nothing with it."""
     node = bench.node(bench.shot(range(1, 5)), 1, 4)
     host.press(node, "process_range")
@@ -76,7 +76,7 @@ def the_node_is_deleted_meanwhile(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def no_server(bench: Bench) -> Iterator[Wait]:
+def no_server(bench: ContractBench) -> Iterator[Wait]:
     """Without a server the button says so before anything is rendered."""
     node = bench.node(bench.shot((1,)), 1, 1, server="tcp://127.0.0.1:9")
     started = time.monotonic()
@@ -90,7 +90,7 @@ def no_server(bench: Bench) -> Iterator[Wait]:
 
 
 @_in_window
-def the_server_dies(bench: Bench) -> Iterator[Wait]:
+def the_server_dies(bench: ContractBench) -> Iterator[Wait]:
     """Killed in the middle of a range: what was finished stays, the sentence arrives, and a new server goes on."""
     node = bench.node(bench.shot(range(1, 8)), 1, 7)
     with _patience(_PATIENCE_S):
@@ -115,7 +115,7 @@ def the_server_dies(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def nothing_connected(bench: Bench) -> Iterator[Wait]:
+def nothing_connected(bench: ContractBench) -> Iterator[Wait]:
     """A node without its plates says which one is missing."""
     shot = bench.shot((1,))
     node = bench.node_on(bench.read(shot / "plate.%04d.exr", 1, 1), None)
@@ -129,7 +129,7 @@ def nothing_connected(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def an_unsaved_script(bench: Bench) -> Iterator[Wait]:
+def an_unsaved_script(bench: ContractBench) -> Iterator[Wait]:
     """Results lie beside the script, so there must be one."""
     shot = bench.shot((1,))
     src, clean = bench.read(shot / "plate.%04d.exr", 1, 1), bench.read(shot / "clean.exr", 1, 1)
@@ -143,7 +143,7 @@ def an_unsaved_script(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_missing_plate(bench: Bench) -> Iterator[Wait]:
+def a_missing_plate(bench: ContractBench) -> Iterator[Wait]:
     """A frame that is not on disk stops the range with its name, before anything is sent."""
     shot = bench.shot((1, 2, 4))
     node = bench.node(shot, 1, 4)
@@ -155,7 +155,7 @@ def a_missing_plate(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_bad_frame_and_retry(bench: Bench) -> Iterator[Wait]:
+def a_bad_frame_and_retry(bench: ContractBench) -> Iterator[Wait]:
     """One frame that the server refuses fails with the server's sentence; Retry makes it once it is repaired."""
     shot = bench.shot(range(1, 4))
     good = (shot / "plate.0002.exr").read_bytes()
@@ -177,7 +177,7 @@ def a_bad_frame_and_retry(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_misaligned_clean_plate(bench: Bench) -> Iterator[Wait]:
+def a_misaligned_clean_plate(bench: ContractBench) -> Iterator[Wait]:
     """A clean plate shot from another place is aligned, and what it leaves open arrives with its figures."""
     width, height, moved = 240, 160, 60
     wall = bench.clean(size=(width + moved, height))
@@ -193,7 +193,7 @@ def a_misaligned_clean_plate(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_bad_setting(bench: Bench) -> Iterator[Wait]:
+def a_bad_setting(bench: ContractBench) -> Iterator[Wait]:
     """Settings that exclude each other are refused in words."""
     node = bench.node(bench.shot((1,)), 1, 1, black_point=0.8, white_point=0.5)
     host.press(node, "process_frame")
@@ -202,7 +202,7 @@ def a_bad_setting(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_folder_that_cannot_be_made(bench: Bench) -> Iterator[Wait]:
+def a_folder_that_cannot_be_made(bench: ContractBench) -> Iterator[Wait]:
     """A results folder that is a file is refused before anything is rendered."""
     (bench.folder / "taken").write_text("", encoding="utf-8")
     node = bench.node(bench.shot((1,)), 1, 1, cache_dir=(bench.folder / "taken").as_posix())

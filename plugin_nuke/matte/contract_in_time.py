@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import host, plain_exr, run, spec
-from .bench import SIZE, Bench, Case, Wait, cancelling_at, expect, listed_in, rendered
+from .bench import SIZE, Case, ContractBench, Wait, cancelling_at, expect, listed_in, rendered
 from .plain_exr import Plain, Row
 
 CASES: list[Case] = []
@@ -21,7 +21,7 @@ def _from_middle(x: int, y: int) -> float:
     return math.hypot(x - SIZE[0] / 2, y - SIZE[1] / 2)
 
 
-def grainy(bench: Bench, frame: int, grain: float = 0.02) -> Plain:
+def grainy(bench: ContractBench, frame: int, grain: float = 0.02) -> Plain:
     """The wall behind a disc with a soft edge, which stands still, with each frame's own grain: its alpha flickers
     there."""
     wall, noise = bench.clean(), random.Random(frame)
@@ -35,7 +35,7 @@ def grainy(bench: Bench, frame: int, grain: float = 0.02) -> Plain:
     return Plain(wall.channels, rows, wall.data, wall.display)
 
 
-def grainy_shot(bench: Bench, frames: Sequence[int] = range(_FIRST, _LAST + 1)) -> Path:
+def grainy_shot(bench: ContractBench, frames: Sequence[int] = range(_FIRST, _LAST + 1)) -> Path:
     """Such plates and their clean plate on disk; returns the folder."""
     folder = bench.folder / "grainy"
     for frame in frames:
@@ -56,7 +56,7 @@ def _flicker(results: Sequence[Sequence[float]]) -> float:
 
 
 @_case
-def alpha_follows_the_frames_beside_it(bench: Bench) -> Iterator[Wait]:
+def alpha_follows_the_frames_beside_it(bench: ContractBench) -> Iterator[Wait]:
     """With temporal smoothing alpha flickers less; every plate is rendered once, and a frame that is made alone is
     the same to the bit."""
     node = bench.node(grainy_shot(bench), _FIRST, _LAST)
@@ -90,7 +90,7 @@ def alpha_follows_the_frames_beside_it(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def the_footage_ends_and_the_range_does_not(bench: Bench) -> Iterator[Wait]:
+def the_footage_ends_and_the_range_does_not(bench: ContractBench) -> Iterator[Wait]:
     """A range's own ends have neighbours beyond it; a frame at the end of the source has one, a single one none."""
     node = bench.node(grainy_shot(bench), _FIRST, _LAST, range_mode="custom", temporal=1.0)
     host.set_value(node, "first", 2)
@@ -119,7 +119,7 @@ def the_footage_ends_and_the_range_does_not(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_neighbour_that_changes_makes_it_stale(bench: Bench) -> Iterator[Wait]:
+def a_neighbour_that_changes_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     """A result that follows its neighbours is stale where the next frame's plate was overwritten, and made again;
     without smoothing it is not. Looking does not move the timeline, which the host forbids in its events."""
     shot = grainy_shot(bench)
@@ -149,7 +149,7 @@ def a_neighbour_that_changes_makes_it_stale(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def a_neighbour_that_is_not_there(bench: Bench) -> Iterator[Wait]:
+def a_neighbour_that_is_not_there(bench: ContractBench) -> Iterator[Wait]:
     """A frame beside that cannot be rendered costs the frame nothing but a word; once it is there, it counts. Where
     it was asked for itself, nothing is made, as ever."""
     shot = grainy_shot(bench, (1, 2, 4, 5))
@@ -176,7 +176,7 @@ def a_neighbour_that_is_not_there(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def guides_and_clean_plates_that_change(bench: Bench) -> Iterator[Wait]:
+def guides_and_clean_plates_that_change(bench: ContractBench) -> Iterator[Wait]:
     """A clean plate and a core that change with the frame are rendered for the frames beside too."""
     shot = grainy_shot(bench)
     core = Plain(("A",), [[(float(x < 8),) for x in range(SIZE[0])]] * SIZE[1], (0, 0, *SIZE), (0, 0, *SIZE))
@@ -198,7 +198,7 @@ def guides_and_clean_plates_that_change(bench: Bench) -> Iterator[Wait]:
 
 
 @_case
-def cancel_at_a_neighbour(bench: Bench) -> Iterator[Wait]:
+def cancel_at_a_neighbour(bench: ContractBench) -> Iterator[Wait]:
     """Cancel while the frame after is rendered: nothing was sent and nothing is left, though the frame itself was
     rendered already."""
     node = bench.node(grainy_shot(bench), _FIRST, _LAST, temporal=1.0)

@@ -19,10 +19,30 @@ from typing import Optional, Protocol
 # How a node looks or is called does not change its picture.
 _COSMETIC = frozenset(
     (
-        "name", "xpos", "ypos", "selected", "label", "autolabel", "note_font", "note_font_size",
-        "note_font_color", "tile_color", "gl_color", "icon", "indicators", "hide_input", "cached",
-        "dope_sheet", "bookmark", "postage_stamp", "postage_stamp_frame", "help", "panel",
-        "lock_connections", "mapsize", "window",
+        "name",
+        "xpos",
+        "ypos",
+        "selected",
+        "label",
+        "autolabel",
+        "note_font",
+        "note_font_size",
+        "note_font_color",
+        "tile_color",
+        "gl_color",
+        "icon",
+        "indicators",
+        "hide_input",
+        "cached",
+        "dope_sheet",
+        "bookmark",
+        "postage_stamp",
+        "postage_stamp_frame",
+        "help",
+        "panel",
+        "lock_connections",
+        "mapsize",
+        "window",
     )
 )
 # A Write counts its renders and spells its colourspace anew; what flows through it is neither.
@@ -32,7 +52,7 @@ _OF_OURS = frozenset(("status", "node_id"))
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 
 
-class Facts(Protocol):
+class UpstreamFacts(Protocol):
     """What the host tells of a node; see ``host.NodeFacts``."""
 
     @property
@@ -87,7 +107,7 @@ def knob_pairs(text: str, kind: str) -> list[tuple[str, str]]:
 
 
 def settings_key(
-    facts: Sequence[Facts], starts: Sequence[int], options: Mapping[str, object], more: Mapping[str, object]
+    facts: Sequence[UpstreamFacts], starts: Sequence[int], options: Mapping[str, object], more: Mapping[str, object]
 ) -> str:
     """Names a result's folder: 16 hex digits of the options, whatever else goes to the server, and the graph."""
     nodes = [(one.kind, knob_pairs(one.knobs, one.kind), one.inputs) for one in facts]

@@ -72,7 +72,7 @@ def ask(question: str) -> bool:
     return bool(nuke.ask(question)) if nuke.GUI else True
 
 
-class Progress:
+class ProgressBar:
     """Nuke's progress bar; shows nothing without a window. Gone when :meth:`close` is called."""
 
     def __init__(self, title: str) -> None:

@@ -27,7 +27,7 @@ from matte_link.options import MatteOptions
 from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file
 from .neighbours import Footage, InUse, Sides
-from .tally import Tally, warnings_of
+from .tally import JobProgress, warnings_of
 
 ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"
@@ -45,7 +45,7 @@ class Refused(LinkError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RangePlan:
     """Everything that one press of a button does, decided before anything is rendered.
 
     ``frames`` are those to make; ``keys`` what each frame and view is made from; ``still_clean`` says that the
@@ -219,7 +219,7 @@ class CleanPlates:
             self._last[node_id, view] = (*self._last.get((node_id, view), ()), digest)[-2:]
 
 
-def tasks(plan: Plan, view: str, expected: str = "") -> list[FrameTask]:
+def tasks(plan: RangePlan, view: str, expected: str = "") -> list[FrameTask]:
     """The frames of a view, for the job; ``expected`` names the first one's clean plate."""
 
     def guide(role: str, frame: int) -> Optional[LocalFile]:
@@ -250,7 +250,7 @@ def tasks(plan: Plan, view: str, expected: str = "") -> list[FrameTask]:
     ]
 
 
-def remove_plates(plan: Plan) -> None:
+def remove_plates(plan: RangePlan) -> None:
     """Deletes the plates of a plan, whichever were made, the host's unfinished ones included."""
     folder = Path(plan.plates_folder())
     for role in plan.roles:
@@ -264,7 +264,7 @@ def remove_plates(plan: Plan) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
+class FrameEnded:
     """A frame that ended."""
 
     view: str
@@ -278,9 +278,9 @@ class ViewJobs:
     mattes.
     """
 
-    def __init__(self, plan: Plan, patience_s: float, clean_plates: Optional[CleanPlates] = None) -> None:
+    def __init__(self, plan: RangePlan, patience_s: float, clean_plates: Optional[CleanPlates] = None) -> None:
         self.plan = plan
-        self.tally = Tally(plan.total)
+        self.tally = JobProgress(plan.total)
         self._patience_s = patience_s
         self._clean_plates = clean_plates or CleanPlates()
         self._used: list[Path] = []
@@ -315,16 +315,16 @@ class ViewJobs:
         if self._job:
             self._job.cancel()
 
-    def poll(self, wait_s: float = 0.0) -> list[Told]:
+    def poll(self, wait_s: float = 0.0) -> list[FrameEnded]:
         """The frames that ended since the last call, or within ``wait_s`` seconds. ``finished`` is set once all is
         over."""
-        ended: list[Told] = []
+        ended: list[FrameEnded] = []
         for found in self._job.poll(wait_s) if self._job else ():
             event = self._with_losses(found)
             self.tally.add(event, self._view)
             if isinstance(event, (FrameDone, FrameFailed)):
                 self._record(event)
-                ended.append(Told(self._view, event))
+                ended.append(FrameEnded(self._view, event))
             elif isinstance(event, JobFinished):
                 stop = self._cancelled or event.cancelled or bool(event.code)
                 self.finished = stop or not self._next()

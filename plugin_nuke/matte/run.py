@@ -19,9 +19,9 @@ from matte_link.errors import CancelledError, LinkError
 from matte_link.messages import Pong
 
 from . import fingerprint, host, job, manifest, neighbours, spec
-from .job import CleanPlates, Plan, Refused, ViewJobs
+from .job import CleanPlates, RangePlan, Refused, ViewJobs
 from .neighbours import Footage
-from .tally import Tally
+from .tally import JobProgress
 
 PING_S = 2.0
 PATIENCE_S = 30.0
@@ -31,7 +31,7 @@ _CANCEL_POLL_S = 0.1
 NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
 
-_running: dict[str, Run] = {}
+_running: dict[str, RangeRun] = {}
 _states: dict[str, str] = {}
 _said: dict[str, str] = {}
 _clean_plates = CleanPlates()
@@ -65,12 +65,12 @@ def state(node: host.Node) -> str:
     return _states.get(str(host.value(node, "node_id")), NOT_PROCESSED)
 
 
-def running(node: host.Node) -> Optional[Run]:
+def running(node: host.Node) -> Optional[RangeRun]:
     """What is under way for a node."""
     return _running.get(str(host.value(node, "node_id")))
 
 
-def all_running() -> list[Run]:
+def all_running() -> list[RangeRun]:
     """Everything that is under way."""
     return list(_running.values())
 
@@ -84,54 +84,54 @@ def tell(node: host.Node, text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Look:
+class Freshness:
     """What was found of a node's result: ``fresh`` where a render may use it, and the words for it."""
 
     fresh: bool
     text: str
 
 
-def check(node: host.Node, deep: bool = True) -> Look:
+def check(node: host.Node, deep: bool = True) -> Freshness:
     """Looks whether what the node shows is what it would make now, and says so on the node.
 
     ``deep`` also asks the host for the current frame's hashes, which it must not be asked for everywhere.
     """
     if running(node):
-        return Look(False, state(node))
+        return Freshness(False, state(node))
     try:
         look = _look(node, deep)
     except (LinkError, KeyError) as error:
-        look = Look(False, str(error))
+        look = Freshness(False, str(error))
     tell(node, look.text)
     return look
 
 
-def _look(node: host.Node, deep: bool) -> Look:
+def _look(node: host.Node, deep: bool) -> Freshness:
     folder = job.shown_folder(str(host.value(host.inner(node, spec.READ), "file")))
     if not folder:
-        return Look(False, _said.get(node_id(node), NOT_PROCESSED))
+        return Freshness(False, _said.get(node_id(node), NOT_PROCESSED))
     options = _options(node)
     if folder.rpartition("/")[2] != _settings_key(node, options):
-        return Look(False, "stale: a setting or an input changed")
+        return Freshness(False, "stale: a setting or an input changed")
     if deep:
         return _look_at_frame(node, folder, _footage(node, options))
-    return Look(True, _said.get(node_id(node), UP_TO_DATE))
+    return Freshness(True, _said.get(node_id(node), UP_TO_DATE))
 
 
-def _look_at_frame(node: host.Node, folder: str, footage: Footage) -> Look:
+def _look_at_frame(node: host.Node, folder: str, footage: Footage) -> Freshness:
     frame, views = host.current_frame(), host.views()
     keys = _Sources(node, _roles(node), (frame,)).keys((frame,), views, footage)
     for view in views:
         record = manifest.read(folder, frame, view)
         if record is None:
-            return Look(False, f"frame {frame} is not processed")
+            return Freshness(False, f"frame {frame} is not processed")
         if record.code:
-            return Look(False, f"frame {frame} failed: {record.message}")
+            return Freshness(False, f"frame {frame} failed: {record.message}")
         if record.key.differs(keys[frame, view], compare_hashes=not host.uses_proxy()):
-            return Look(False, f"stale: the sources of frame {frame} changed")
+            return Freshness(False, f"stale: the sources of frame {frame} changed")
         if record.warnings:
-            return Look(True, f"frame {frame}: {' '.join(record.warnings)}")
-    return Look(True, UP_TO_DATE)
+            return Freshness(True, f"frame {frame}: {' '.join(record.warnings)}")
+    return Freshness(True, UP_TO_DATE)
 
 
 # -- planning
@@ -228,7 +228,7 @@ def frames_of(node: host.Node) -> tuple[int, ...]:
 
 def preflight(
     node: host.Node, frames: Sequence[int], force: bool, priority: str, server: str = "", ping: bool = True
-) -> Plan:
+) -> RangePlan:
     """Everything that can be known to be wrong before a picture is rendered; raises ``LinkError``."""
     _check_host(node)
     options, endpoint = _options(node), job.endpoint_of(server or str(host.value(node, "server")))
@@ -248,7 +248,7 @@ def preflight(
     }
     wanted = tuple(sorted({frame for frame, _ in keys}))
     still = sources.clean_is_still((*wanted, *neighbours.only_beside(wanted, footage)))
-    plan = Plan(
+    plan = RangePlan(
         node_id(node), folder, wanted, views, options, endpoint, keys, roles, still, _hints(node), priority, footage
     )
     job.check_room(folder, width * height, plan.plates())
@@ -298,7 +298,7 @@ def server_words(node: host.Node) -> str:
 # -- phase 1
 
 
-def render_plates(node: host.Node, plan: Plan) -> Plan:
+def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
     """The plates of a plan on disk, in full resolution; leaves the node as it was. Raises ``LinkError``.
 
     Returns the plan with the neighbours that could not be rendered: frames that were not asked for take nothing
@@ -329,7 +329,7 @@ def render_plates(node: host.Node, plan: Plan) -> Plan:
     raise trouble
 
 
-def _render_view(plan: Plan, view: str, writes: dict[str, host.Node]) -> None:
+def _render_view(plan: RangePlan, view: str, writes: dict[str, host.Node]) -> None:
     if not plan.wanted(view):
         return
     host.render(_each_frame(plan, writes), job.segments(plan.wanted(view)), view)
@@ -337,11 +337,11 @@ def _render_view(plan: Plan, view: str, writes: dict[str, host.Node]) -> None:
         host.render([writes["clean"]], job.segments(plan.to_render("clean", view)), view)
 
 
-def _each_frame(plan: Plan, writes: dict[str, host.Node]) -> list[host.Node]:
+def _each_frame(plan: RangePlan, writes: dict[str, host.Node]) -> list[host.Node]:
     return [write for role, write in writes.items() if not (role == "clean" and plan.still_clean)]
 
 
-def _render_beside(plan: Plan, view: str, writes: dict[str, host.Node]) -> dict[tuple[int, str], str]:
+def _render_beside(plan: RangePlan, view: str, writes: dict[str, host.Node]) -> dict[tuple[int, str], str]:
     """The neighbours that are not made themselves, one by one; those that cannot be rendered, with the reason."""
     lost: dict[tuple[int, str], str] = {}
     for frame in plan.only_beside(view):
@@ -356,7 +356,7 @@ def _render_beside(plan: Plan, view: str, writes: dict[str, host.Node]) -> dict[
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended; ``code`` and ``text`` for the artist, or for a farm's log."""
 
     done: int
@@ -370,13 +370,13 @@ class Outcome:
         return not self.code and self.done == self.total
 
 
-class Run:
+class RangeRun:
     """A plan under way for a node."""
 
-    def __init__(self, node: host.Node, plan: Plan, quiet: bool = False) -> None:
+    def __init__(self, node: host.Node, plan: RangePlan, quiet: bool = False) -> None:
         self.node = node
         self.plan = plan
-        self.outcome: Optional[Outcome] = None
+        self.outcome: Optional[RunOutcome] = None
         self._quiet = quiet
         self._cancel = threading.Event()
         self._asked = 0.0
@@ -396,7 +396,7 @@ class Run:
 
     def _work(self) -> None:
         jobs = ViewJobs(self.plan, PATIENCE_S, _clean_plates)
-        bar = host.Progress("Cleanplate")
+        bar = host.ProgressBar("Cleanplate")
         try:
             while not jobs.finished:
                 try:
@@ -411,7 +411,7 @@ class Run:
             finally:
                 host.on_main(self._end, jobs.tally)
 
-    def _step(self, jobs: ViewJobs, bar: host.Progress) -> None:
+    def _step(self, jobs: ViewJobs, bar: host.ProgressBar) -> None:
         if jobs.poll(_POLL_S):
             host.on_main(self._show, jobs.tally.progress)
         jobs.tidy()
@@ -427,10 +427,10 @@ class Run:
             show_results(self.node, self.plan.folder, self.plan.frames)
             tell(self.node, text)
 
-    def _end(self, tally: Tally) -> None:
+    def _end(self, tally: JobProgress) -> None:
         _running.pop(self.plan.node_id, None)
         code = tally.code or ("cancelled" if tally.cancelled else "")
-        self.outcome = Outcome(tally.done, tally.total, code, tally.summary)
+        self.outcome = RunOutcome(tally.done, tally.total, code, tally.summary)
         _said[self.plan.node_id] = tally.summary
         if not host.exists(self.node):
             return
@@ -465,7 +465,7 @@ def process(
     priority: str = "interactive",
     server: str = "",
     quiet: bool = False,
-) -> Optional[Run]:
+) -> Optional[RangeRun]:
     """Makes the mattes of some frames; those that are there and up to date only with ``force``.
 
     Returns the run, whose outcome is set when it is over; None where there was nothing to do. Raises
@@ -480,12 +480,12 @@ def process(
         check(node)
         return None
     tell(node, f"rendering the plates of {len(plan.frames)} frames")
-    run = Run(node, render_plates(node, plan), quiet)
+    run = RangeRun(node, render_plates(node, plan), quiet)
     run.start()
     return run
 
 
-def retry(node: host.Node) -> Optional[Run]:
+def retry(node: host.Node) -> Optional[RangeRun]:
     """Makes the frames again that failed last time; raises ``LinkError``."""
     plan = preflight(node, (), False, "interactive", ping=False)
     failed = manifest.failed_frames(plan.folder)
@@ -521,6 +521,4 @@ def sharing(node: host.Node) -> list[str]:
     """Other nodes that show results out of this node's folder, because they were copied from it."""
     mine = f"/{node_id(node)}/"
     others = [one for one in ours() if node_id(one) != node_id(node)]
-    return [
-        host.full_name(one) for one in others if mine in str(host.value(host.inner(one, spec.READ), "file"))
-    ]
+    return [host.full_name(one) for one in others if mine in str(host.value(host.inner(one, spec.READ), "file"))]

@@ -28,7 +28,7 @@ from matte import vendor
 vendor.add_paths()
 
 from matte import contract, host  # noqa: E402
-from matte.bench import Bench, Case, Server, Wait  # noqa: E402
+from matte.bench import Case, ContractBench, Server, Wait  # noqa: E402
 
 _CASE_S = 120.0
 _STEP_S = 0.02
@@ -51,7 +51,7 @@ class Runner:
         self.name = case.__name__
         self._promise = " ".join((case.__doc__ or "").split())
         self._started = time.monotonic()
-        self._bench = Bench(folder, server)
+        self._bench = ContractBench(folder, server)
         self._case = case
         self._steps: Optional[Iterator[Wait]] = None
         self._wait: Wait = lambda: True

@@ -13,7 +13,7 @@ def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
 
 
-class Tally:
+class JobProgress:
     """How far a plan is, and what the artist must hear at its end."""
 
     def __init__(self, total: int) -> None:

@@ -79,7 +79,7 @@ class _Outstanding:
 
 
 @dataclass
-class _Kept:
+class _OfferedPicture:
     """A picture that the server has, is to get, or is asked about: ``question`` is that question's id, ``sending``
     that of the message that brings it, ``no_room`` whether the server had none for it."""
 
@@ -92,7 +92,7 @@ class _Kept:
 
 
 @dataclass
-class _Wait:
+class _Question:
     """One synchronous question (ping, status, store), its id and its reply."""
 
     id: str = ""
@@ -114,8 +114,8 @@ class MatteClient:
         self._context = zmq.Context()
         self._outstanding: dict[str, _Outstanding] = {}
         self._answers: list[Answer] = []
-        self._kept: dict[str, _Kept] = {}
-        self._wait = _Wait()
+        self._kept: dict[str, _OfferedPicture] = {}
+        self._wait = _Question()
         self._connected = False
         self._heard = time.monotonic()
         self._pinged = False
@@ -179,7 +179,7 @@ class MatteClient:
         same = (digest for digest, kept in self._kept.items() if kept.data is data and isinstance(data, bytes))
         digest = next(same, "") or digest_of(data)
         # The latest stand last.
-        kept = self._kept[digest] = self._kept.pop(digest, _Kept(data, picture.name))
+        kept = self._kept[digest] = self._kept.pop(digest, _OfferedPicture(data, picture.name))
         # The same bytes read again are known by themselves the next time, without counting them up.
         kept.data = data
         return Digest(digest)
@@ -192,7 +192,7 @@ class MatteClient:
                 del self._kept[old]
 
     def _ask(self, question: Union[Ping, Status, Store], timeout_s: float) -> Message:
-        wait = self._wait = _Wait(question.id)
+        wait = self._wait = _Question(question.id)
         deadline = time.monotonic() + timeout_s
         self._await_connection(deadline)
         self._send(question)
@@ -317,7 +317,7 @@ class MatteClient:
                 kept.question = _new_id()
                 self._send(Store(kept.question, digest, b"", kept.name))
 
-    def _send_waiting(self, digest: str, kept: _Kept, is_there: bool) -> None:
+    def _send_waiting(self, digest: str, kept: _OfferedPicture, is_there: bool) -> None:
         """The server said whether it holds a picture: sends that where it must, and what waited for the answer."""
         kept.question = ""
         if not is_there:
@@ -327,7 +327,7 @@ class MatteClient:
             if digest in _named(item.request) and not item.retry_at:
                 self._send_again(item)
 
-    def _send_picture(self, digest: str, kept: _Kept) -> None:
+    def _send_picture(self, digest: str, kept: _OfferedPicture) -> None:
         kept.sending = _new_id()
         self._send(Store(kept.sending, digest, kept.data, kept.name))
         kept.stored = True

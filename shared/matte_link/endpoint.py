@@ -35,9 +35,7 @@ class Endpoint:
             raise ValueError(f"{self.address!r} is not an address; it should look like {DEFAULT_ADDRESS}.")
         keys = (self.server_key, self.public_key, self.secret_key)
         if any(keys) and not all(len(key) == 40 for key in keys):
-            raise ValueError(
-                "an encrypted connection needs three keys of 40 characters: server, public, secret."
-            )
+            raise ValueError("an encrypted connection needs three keys of 40 characters: server, public, secret.")
 
     @property
     def encrypted(self) -> bool:
@@ -50,9 +48,7 @@ class Endpoint:
         return is_loopback(self.address)
 
     @staticmethod
-    def resolve(
-        address: str = "", keys: str = "", environment: Optional[Mapping[str, str]] = None
-    ) -> Endpoint:
+    def resolve(address: str = "", keys: str = "", environment: Optional[Mapping[str, str]] = None) -> Endpoint:
         """The address given, else the environment's, else the default; keys likewise, from a key file.
 
         A key file is JSON with ``server``, ``public`` and ``secret`` (``cleanplate keys`` writes it). Raises

@@ -238,9 +238,7 @@ class MatteOptions:
     layer_clean: bool = _option(
         False, "Clean plate layer", "Output", "Add the aligned clean plate as layer 'clean'."
     )
-    layer_confidence: bool = _option(
-        False, "Confidence layer", "Output", "Add the model's confidence as a layer."
-    )
+    layer_confidence: bool = _option(False, "Confidence layer", "Output", "Add the model's confidence as a layer.")
     layer_difference: bool = _option(
         False,
         "Difference layer",
@@ -266,8 +264,7 @@ class MatteOptions:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(
-                f"unknown option {', '.join(map(repr, unknown))}; "
-                f"this version knows {', '.join(sorted(known))}."
+                f"unknown option {', '.join(map(repr, unknown))}; this version knows {', '.join(sorted(known))}."
             )
         return MatteOptions(**dict(values))
 

@@ -26,9 +26,7 @@ def parse_frames(text: str) -> tuple[int, ...]:
         last = first if match.group(2) is None else int(match.group(2))
         step = int(match.group(3) or 1)
         if last < first:
-            raise ValueError(
-                f"the frame range {part.strip()!r} runs backwards; write the smaller frame first."
-            )
+            raise ValueError(f"the frame range {part.strip()!r} runs backwards; write the smaller frame first.")
         if len(frames) + (last - first) // step >= MAX_FRAMES:
             raise ValueError(f"the frame range {text!r} has more than {MAX_FRAMES} frames.")
         frames.update(range(first, last + 1, step))

@@ -2,7 +2,7 @@
 
 A message is ``[b"CPM1", header, blob, blob, ...]``: the magic word ends with the version, the header is one
 JSON object with the message's ``type`` and fields, and pictures travel as blobs that the header refers to by
-number. Decoding trusts nothing: sizes are compared with :class:`Limits` before anything is parsed or copied,
+number. Decoding trusts nothing: sizes are compared with :class:`WireLimits` before anything is parsed or copied,
 every blob must be referred to exactly once, and unknown types, fields or options are refused.
 """
 
@@ -60,7 +60,7 @@ _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
 @dataclass(frozen=True)
-class Limits:
+class WireLimits:
     """The largest message that is looked at, in bytes and parts."""
 
     parts: int = 16
@@ -69,7 +69,7 @@ class Limits:
     total: int = 2 << 30
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = WireLimits()
 
 
 class WireError(ProtocolError):
@@ -88,7 +88,7 @@ def encode(message: Message) -> list[Blob]:
     return [MAGIC, text.encode(), *blobs]
 
 
-def decode(parts: Sequence[Blob], limits: Limits = DEFAULT_LIMITS) -> Message:
+def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Message:
     """The message in ``parts``; raises :class:`WireError` with one sentence on anything else."""
     _check_sizes(parts, limits)
     _check_magic(bytes(parts[0]))
@@ -104,7 +104,7 @@ def _sentence(error: Exception) -> str:
     return f"{error.args[0]} is missing." if isinstance(error, KeyError) else str(error)
 
 
-def _check_sizes(parts: Sequence[Blob], limits: Limits) -> None:
+def _check_sizes(parts: Sequence[Blob], limits: WireLimits) -> None:
     if not 2 <= len(parts) <= limits.parts:
         raise WireError(f"A message has 2 to {limits.parts} parts, not {len(parts)}.")
     sizes = [_size(part) for part in parts]
@@ -127,9 +127,7 @@ def _check_magic(magic: bytes) -> None:
             f"The other side speaks wire version {theirs}, this one speaks {WIRE_VERSION}.",
             "Install the same version of Cleanplate on both sides.",
         )
-    raise WireError(
-        "This is not a Cleanplate message.", "Check that the address belongs to a Cleanplate server."
-    )
+    raise WireError("This is not a Cleanplate message.", "Check that the address belongs to a Cleanplate server.")
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -98,7 +98,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
     shown: list[float] = []
     cpu: dict[str, float] = {}
 
-    class Watched(MatteClient):
+    class WatchedRun(MatteClient):
         def submit(self, *args: Any, **kwargs: Any) -> None:
             super().submit(*args, **kwargs)
             submitted.append(time.perf_counter())
@@ -118,7 +118,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         stack.enter_context(clock.around(MatteJob, "_read", "read plates' bytes"))
         stack.enter_context(clock.around(matte_link.job, "write_atomically", "write result"))
         stack.callback(setattr, matte_link.job, "MatteClient", MatteClient)
-        setattr(matte_link.job, "MatteClient", Watched)  # noqa: B010 - replaced for the length of one run
+        setattr(matte_link.job, "MatteClient", WatchedRun)  # noqa: B010 - replaced for the length of one run
         cpu["pressed"] = time.process_time()
         started = time.perf_counter()
         host.press(node, "process_frame")

@@ -32,7 +32,7 @@ from matte_server.worker.solver import matte_image
 from tests.matte_server.io.test_colour import SPACES
 
 
-class Bench:
+class RecompositionBench:
     """Solves pairs in a space and a bit depth, through files."""
 
     def __init__(self, folder: Path, model: str) -> None:
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     numbers = plates.frames_on_disk()
     print(f"{given.model:26}  frame: median, 99 %  band: median, 99 %")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), given.model)
+        bench = RecompositionBench(Path(folder), given.model)
         pairs = [PlatePair(exr.read_image(plates.path(number)), clean) for number in numbers[: given.frames]]
         if pairs:
             print(line(f"demo, {len(pairs)} frames, half", [bench.errors(p, SCENE_LINEAR, "half") for p in pairs]))

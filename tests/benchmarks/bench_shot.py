@@ -46,7 +46,7 @@ from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
 from matte_server.shots.build_plate import build
-from matte_server.shots.inputs import Pictures
+from matte_server.shots.inputs import ShotInputs
 
 SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}
 _NOT_INFERENCE = ("read", "write", "align", "exposure")
@@ -92,7 +92,7 @@ def shot_on_disk(folder: Path, size: tuple[int, int], count: int, different: int
 
 
 @dataclass
-class Run:
+class TimedRun:
     """One run of a shot: wall seconds, when each frame ended and what the processors had worked by then (seconds of
     client, server and workers), and the largest resident sizes in MB by process."""
 
@@ -110,7 +110,7 @@ class Run:
 
 def run(
     folder: Path, count: int, client: MatteClient, server: LocalServer, model: str, sizes: bool = True
-) -> Run:
+) -> TimedRun:
     """One run of the shot into a folder of its own; ``sizes``: whether memory is looked at ten times a second."""
     output = folder / f"out_{time.monotonic_ns()}"
     sources = Sources(str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(output / "m.####.exr"))
@@ -130,7 +130,7 @@ def run(
             memory = watching.enter_context(watched(server))
         report = run_shot(shot, client, heard)
     assert not report.failed, report.failed[0].message
-    return Run(report, time.perf_counter() - began, ends, work, memory)
+    return TimedRun(report, time.perf_counter() - began, ends, work, memory)
 
 
 def processes(server: LocalServer) -> dict[str, list[psutil.Process]]:
@@ -249,7 +249,7 @@ def flat(size: str, counts: Sequence[int], model: str, rounds: int) -> None:
         shot_on_disk(folder, SIZES[size], max(counts))
         run(folder, 10, client, server, model)
         lengths = sorted(counts)
-        runs: dict[int, list[Run]] = {count: [] for count in lengths}
+        runs: dict[int, list[TimedRun]] = {count: [] for count in lengths}
         for number in range(rounds):
             for count in lengths[:: 1 if number % 2 == 0 else -1]:
                 for _ in range(max(1, min(_RUNS_A_ROUND, _FRAMES_A_ROUND // count))):
@@ -273,7 +273,7 @@ def flat(size: str, counts: Sequence[int], model: str, rounds: int) -> None:
             before = count
 
 
-def _middle_cost(runs: Sequence[Run]) -> tuple[float, float]:
+def _middle_cost(runs: Sequence[TimedRun]) -> tuple[float, float]:
     """Median wall and processor seconds of whole runs."""
     return statistics.median(one.wall for one in runs), statistics.median(one.worked for one in runs)
 
@@ -332,7 +332,7 @@ def clean_plate() -> None:
         pattern = str(folder / "plate.####.exr")
         planned = plan_shot(Sources(pattern, pattern, str(folder / "c.exr")), "", MatteOptions(), one_output=True)
         began = time.perf_counter()
-        with Pictures(MatteOptions()) as pictures:
+        with ShotInputs(MatteOptions()) as pictures:
             reference = planned.frames[count // 2]
             built = build(planned.frames, reference, "auto", pictures, lambda *_: None)
         seconds = time.perf_counter() - began

@@ -27,7 +27,7 @@ from matte_server.core.image import Float32, Guides, Image, PlatePair
 from matte_server.core.window import Window
 from matte_server.demo.packaged import FRAMES, demo_shot
 from matte_server.evaluation import scores
-from matte_server.frame.model_output import RawMatte, followed
+from matte_server.frame.model_output import ModelOutput, smooth_alpha
 from matte_server.frame.pipeline import MattePipeline
 from matte_server.io.exr import read_image, single
 
@@ -98,7 +98,7 @@ def _quiet(stage: str, done: int, total: int) -> None:
 
 def mattes(pipeline: MattePipeline, shot: TrueShot) -> tuple[list[Float32], list[Float32]]:
     """Every frame's alpha without and with smoothing, as the server makes them."""
-    raws: list[RawMatte] = [
+    raws: list[ModelOutput] = [
         pipeline.raw(
             PlatePair(plate, shot.clean), Guides(), shot.options, check=lambda: None, progress=_quiet
         ).for_neighbours()
@@ -108,7 +108,7 @@ def mattes(pipeline: MattePipeline, shot: TrueShot) -> tuple[list[Float32], list
     for number, own in enumerate(raws):
         sides = {"before": number - 1, "after": number + 1}
         around = {side: raws[at] for side, at in sides.items() if 0 <= at < len(raws)}
-        smooth.append(followed(own, around, 1.0, lambda: None)[0])
+        smooth.append(smooth_alpha(own, around, 1.0, lambda: None)[0])
     return [raw.look.alpha[0, 0].numpy() for raw in raws], [alpha[0, 0].numpy() for alpha in smooth]
 
 
@@ -116,7 +116,7 @@ def figures(alphas: Sequence[Float32], truth: Sequence[Float32]) -> tuple[float,
     """dtSSD x 100 over the frame, MAD x 1000 in the band, means over the shot."""
     everywhere = np.ones(truth[0].shape, np.bool_)
     steps = zip(pairwise(alphas), pairwise(truth), strict=True)
-    flicker = [scores.temporal(b, true_b, a, true_a, everywhere) for (a, b), (true_a, true_b) in steps]
+    flicker = [scores.temporal_difference(b, true_b, a, true_a, everywhere) for (a, b), (true_a, true_b) in steps]
     pairs = zip(alphas, truth, strict=True)
     error = [scores.absolute_mean(alpha, true, scores.unknown_band(true)) for alpha, true in pairs]
     return float(np.mean(flicker)), 1000 * float(np.mean(error))

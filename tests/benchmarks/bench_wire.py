@@ -31,14 +31,14 @@ _BLOB = 64 << 20
 
 
 @dataclass(frozen=True)
-class Shot:
+class WireShot:
     """EXR bytes of a plate and its clean plate."""
 
     plate: bytes
     clean: bytes
 
 
-def noisy_shot(size: tuple[int, int]) -> Shot:
+def noisy_shot(size: tuple[int, int]) -> WireShot:
     """Grainy pictures, so that they compress as badly as camera pictures do: a disc before a wall."""
     height, width = size
     random = np.random.default_rng(7)
@@ -46,7 +46,7 @@ def noisy_shot(size: tuple[int, int]) -> Shot:
     wall = np.stack([0.3 + 0.1 * np.sin(x / 37), 0.4 + 0.1 * np.sin(y / 23), 0.2 + 0.1 * np.cos((x + y) / 51)], -1)
     disc = ((x - width / 2) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2)[..., None]
     plate = np.where(disc, np.float32(1.5), wall)
-    return Shot(*(_encoded(picture + random.normal(0, 0.004, wall.shape)) for picture in (plate, wall)))
+    return WireShot(*(_encoded(picture + random.normal(0, 0.004, wall.shape)) for picture in (plate, wall)))
 
 
 def _encoded(pixels: np.ndarray) -> bytes:
@@ -54,7 +54,7 @@ def _encoded(pixels: np.ndarray) -> bytes:
     return exr.encode_exr(Image(pixels.astype(np.float32), ("R", "G", "B"), window, window), {}, exr.ExrFormat())
 
 
-def overhead(client: MatteClient, shot: Shot, frames: int) -> None:
+def overhead(client: MatteClient, shot: WireShot, frames: int) -> None:
     """Round trip less the worker's own stages, for frames one after the other."""
     costs, trips = [], []
     for number in range(frames + 1):

@@ -75,9 +75,7 @@ def composed(
         rng = np.random.default_rng(seed + 100)
         plate = (plate + rng.normal(0, noise, plate.shape)).astype(np.float32)
         clean = (clean + rng.normal(0, noise, clean.shape)).astype(np.float32)
-    return Truth(
-        plate.astype(np.float32), clean.astype(np.float32), alpha, foreground.astype(np.float32)
-    )
+    return Truth(plate.astype(np.float32), clean.astype(np.float32), alpha, foreground.astype(np.float32))
 
 
 def homography_within(corner_moves: Mapping[str, tuple[float, float]], height: int, width: int) -> Array:

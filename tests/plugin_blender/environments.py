@@ -1,6 +1,6 @@
 """Real Blender for the tests, one environment per version: made on a bare machine, kept in ``.venvs``.
 
-    python tests/plugin_blender/environments.py      makes all that can be had
+python tests/plugin_blender/environments.py      makes all that can be had
 """
 
 from __future__ import annotations

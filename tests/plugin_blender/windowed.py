@@ -24,8 +24,16 @@ from tests.plugin_blender.environments import REPOSITORY, Unavailable
 
 ROOT = REPOSITORY / ".venvs" / "window"
 _PACKAGES = (
-    "blender", "xvfb", "xauth", "libgl1-mesa-dri", "libegl1", "libglx-mesa0", "imagemagick", "python3-zmq",
-    "python3-numpy", "fonts-dejavu-core"
+    "blender",
+    "xvfb",
+    "xauth",
+    "libgl1-mesa-dri",
+    "libegl1",
+    "libglx-mesa0",
+    "imagemagick",
+    "python3-zmq",
+    "python3-numpy",
+    "fonts-dejavu-core",
 )
 _SEEN = ("/proc", "/sys", "/dev", "/tmp")
 

@@ -15,16 +15,16 @@ import nuke
 import pytest
 import zmq
 from matte import callbacks, host, job, manifest, plain_exr, run
-from matte.bench import Bench, Server
+from matte.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
 
 
 @pytest.fixture
-def bench(window: State, server: Server, tmp_path: Path) -> Bench:
+def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
     if not server.running:
         server.start()
-    return Bench(tmp_path, server)
+    return ContractBench(tmp_path, server)
 
 
 def until(state: State, question: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -36,7 +36,7 @@ def until(state: State, question: Callable[[], bool], seconds: float = 120.0) ->
     assert not state.callback_errors, state.callback_errors[0]
 
 
-def press(state: State, bench: Bench, node: nuke.Node, button: str = "process_range") -> str:
+def press(state: State, bench: ContractBench, node: nuke.Node, button: str = "process_range") -> str:
     """Presses a button, waits until the node is idle, and returns what its panel says then."""
     host.press(node, button)
     until(state, bench.idle(node))
@@ -62,7 +62,7 @@ def another_version() -> Iterator[str]:
         thread.join()
 
 
-def test_another_version_of_the_server(bench: Bench, window: State, another_version: str) -> None:
+def test_another_version_of_the_server(bench: ContractBench, window: State, another_version: str) -> None:
     node = bench.node(bench.shot((1,)), 1, 1, server=another_version)
     status = press(window, bench, node)
     assert status.startswith("The other side speaks wire version 2, this one speaks 1. Install the same version")
@@ -72,7 +72,7 @@ def test_another_version_of_the_server(bench: Bench, window: State, another_vers
 
 
 def test_a_clean_plate_that_is_not_what_was_expected(
-    bench: Bench, window: State, monkeypatch: pytest.MonkeyPatch
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The node takes its clean plate for the one of the press before; then the file under it is another one."""
     shot = bench.shot((1,))
@@ -95,7 +95,7 @@ def test_a_clean_plate_that_is_not_what_was_expected(
     bench.expect_tidy(node)
 
 
-def test_check_server_names_version_and_models(bench: Bench, window: State) -> None:
+def test_check_server_names_version_and_models(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node, "check_server")
     assert len(window.messages) == 1
@@ -103,19 +103,19 @@ def test_check_server_names_version_and_models(bench: Bench, window: State) -> N
 
 
 @pytest.mark.parametrize("edition", ["nc", "indie"])
-def test_limited_editions_are_refused(edition: str, bench: Bench, window: State) -> None:
+def test_limited_editions_are_refused(edition: str, bench: ContractBench, window: State) -> None:
     _host.env[edition] = True
     node = bench.node(bench.shot((1,)), 1, 1)
     assert press(window, bench, node).startswith("Cleanplate does not work in Nuke ")
     assert not window.rendered
 
 
-def test_an_address_that_is_none(bench: Bench, window: State) -> None:
+def test_an_address_that_is_none(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1, server="localhost")
     assert "'localhost' is not an address; it should look like tcp://127.0.0.1:5560." in press(window, bench, node)
 
 
-def test_a_server_that_hangs(bench: Bench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
     monkeypatch.setattr(run, "PATIENCE_S", 6.0)
     host.press(node, "process_range")
@@ -147,7 +147,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_too_small_for_the_plates(bench: Bench, window: State, small_disk: Path) -> None:
+def test_a_disk_too_small_for_the_plates(bench: ContractBench, window: State, small_disk: Path) -> None:
     node = bench.node(bench.shot(range(1, 11)), 1, 10, cache_dir=f"{small_disk}/cache")
     status = press(window, bench, node)
     # 96 x 72 pixels of 12 bytes, 10 plates and one clean plate.
@@ -155,7 +155,7 @@ def test_a_disk_too_small_for_the_plates(bench: Bench, window: State, small_disk
     assert not window.rendered
 
 
-def test_a_disk_that_fills_up_meanwhile(bench: Bench, window: State, small_disk: Path) -> None:
+def test_a_disk_that_fills_up_meanwhile(bench: ContractBench, window: State, small_disk: Path) -> None:
     node = bench.node(bench.shot((1,)), 1, 1, cache_dir=f"{small_disk}/cache")
     host.press(node, "process_frame")
     with (small_disk / "filler").open("wb", buffering=0) as filler:
@@ -171,7 +171,7 @@ def test_a_disk_that_fills_up_meanwhile(bench: Bench, window: State, small_disk:
     bench.expect_tidy(node)
 
 
-def test_the_progress_bar_cancels_too(bench: Bench, window: State) -> None:
+def test_the_progress_bar_cancels_too(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot(range(1, 7)), 1, 6)
     host.press(node, "process_range")
     until(window, lambda: "matte.%V" in bench.shown(node))
@@ -183,7 +183,7 @@ def test_the_progress_bar_cancels_too(bench: Bench, window: State) -> None:
     assert not window.messages, "who cancels needs no message"
 
 
-def test_a_render_cancelled_by_runtime_error(bench: Bench, window: State) -> None:
+def test_a_render_cancelled_by_runtime_error(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot(range(1, 5)), 1, 4)
     window.cancel_at = 3
     assert press(window, bench, node) == "Cancelled while the plates were rendered; nothing was sent."
@@ -192,7 +192,7 @@ def test_a_render_cancelled_by_runtime_error(bench: Bench, window: State) -> Non
     bench.expect_tidy(node)
 
 
-def test_proxy_and_writes_are_restored_after_a_cancel(bench: Bench, window: State) -> None:
+def test_proxy_and_writes_are_restored_after_a_cancel(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot(range(1, 5)), 1, 4)
     window.cancel_at, window.proxy = 2, True
     press(window, bench, node)
@@ -200,7 +200,7 @@ def test_proxy_and_writes_are_restored_after_a_cancel(bench: Bench, window: Stat
     bench.expect_tidy(node)
 
 
-def test_pressed_while_nuke_renders(bench: Bench, window: State) -> None:
+def test_pressed_while_nuke_renders(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     window.busy.append("execute")
     try:
@@ -211,13 +211,13 @@ def test_pressed_while_nuke_renders(bench: Bench, window: State) -> None:
     bench.expect_tidy(node)
 
 
-def test_a_node_that_somebody_took_apart(bench: Bench, window: State) -> None:
+def test_a_node_that_somebody_took_apart(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     nuke.delete(host.inner(node, "Write_clean"))
     assert press(window, bench, node) == "The node lacks its Write_clean. Make a new one from the Keyer menu."
 
 
-def test_clear_asks_first_and_names_who_else_shows_it(bench: Bench, window: State) -> None:
+def test_clear_asks_first_and_names_who_else_shows_it(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
     twin = host.copy(node)
@@ -232,13 +232,13 @@ def test_clear_asks_first_and_names_who_else_shows_it(bench: Bench, window: Stat
     assert not list(bench.folder.rglob("matte.*.exr")) and bench.status(node) == "not processed"
 
 
-def test_nothing_failed_nothing_to_retry(bench: Bench, window: State) -> None:
+def test_nothing_failed_nothing_to_retry(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
     assert "No frame of this node failed" in press(window, bench, node, "retry")
 
 
-def test_the_label_shows_the_state_and_leaves_others_alone(bench: Bench, window: State) -> None:
+def test_the_label_shows_the_state_and_leaves_others_alone(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     assert _host.autolabel(node) == "Cleanplate_Matte1\n(not processed)"
     press(window, bench, node)
@@ -249,7 +249,7 @@ def test_the_label_shows_the_state_and_leaves_others_alone(bench: Bench, window:
     assert _host.autolabel(other) == "Group1"
 
 
-def test_opening_the_panel_looks_at_the_sources(bench: Bench, window: State) -> None:
+def test_opening_the_panel_looks_at_the_sources(bench: ContractBench, window: State) -> None:
     shot = bench.shot((1,))
     node = bench.node(shot, 1, 1)
     press(window, bench, node)
@@ -261,7 +261,7 @@ def test_opening_the_panel_looks_at_the_sources(bench: Bench, window: State) -> 
     assert not window.callback_errors
 
 
-def test_a_lost_record_means_the_frame_is_made_again(bench: Bench, window: State) -> None:
+def test_a_lost_record_means_the_frame_is_made_again(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1, 2)), 1, 2)
     press(window, bench, node)
     folder = Path(bench.shown(node)).parent
@@ -271,7 +271,7 @@ def test_a_lost_record_means_the_frame_is_made_again(bench: Bench, window: State
     assert len(manifest.read_all(str(folder))) == 2
 
 
-def test_the_working_space_travels_as_a_tag(bench: Bench, window: State) -> None:
+def test_the_working_space_travels_as_a_tag(bench: ContractBench, window: State) -> None:
     nuke.root()["colorManagement"].setValue("OCIO")
     nuke.root()["workingSpaceLUT"].setValue("ACES - ACEScg")
     node = bench.node(bench.shot((1,)), 1, 1)
@@ -284,7 +284,7 @@ def test_the_working_space_travels_as_a_tag(bench: Bench, window: State) -> None
     assert plan.folder != before, "another working space is another result"
 
 
-def test_scripts_open_and_render_without_the_plugin(bench: Bench, window: State) -> None:
+def test_scripts_open_and_render_without_the_plugin(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
     before, path = bench.output(node, 1), bench.save()

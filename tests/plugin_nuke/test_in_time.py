@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from matte import fingerprint, host, job, manifest, neighbours, plain_exr, run, spec
-from matte.bench import Bench, Server
+from matte.bench import ContractBench, Server
 from matte.contract_in_time import grainy_shot
 from matte.fingerprint import FrameKey
 from matte_link.endpoint import Endpoint
@@ -21,15 +21,15 @@ from nuke._state import State
 
 
 @pytest.fixture
-def bench(terminal: State, server: Server, tmp_path: Path) -> Bench:
+def bench(terminal: State, server: Server, tmp_path: Path) -> ContractBench:
     if not server.running:
         server.start()
-    return Bench(tmp_path, server)
+    return ContractBench(tmp_path, server)
 
 
-def plan_of(frames: tuple[int, ...], **changes: Any) -> job.Plan:
+def plan_of(frames: tuple[int, ...], **changes: Any) -> job.RangePlan:
     keys = {(frame, "main"): FrameKey("h", "f") for frame in frames}
-    basic = job.Plan("id", "/c", frames, ("main",), MatteOptions(), Endpoint(), keys, token="t")
+    basic = job.RangePlan("id", "/c", frames, ("main",), MatteOptions(), Endpoint(), keys, token="t")
     return dataclasses.replace(basic, **changes)
 
 
@@ -102,7 +102,7 @@ def test_plates_are_in_use_until_the_last_that_needs_them() -> None:
     assert sorted(in_use.ended(plan.named(3, "main"))) == [2, 3]
 
 
-def test_plates_lie_there_no_longer_than_they_are_needed(bench: Bench) -> None:
+def test_plates_lie_there_no_longer_than_they_are_needed(bench: ContractBench) -> None:
     node = bench.node(grainy_shot(bench, range(1, 7)), 1, 6, temporal=1.0)
     plan = run.render_plates(node, run.preflight(node, range(1, 6), True, "batch"))
     jobs = job.ViewJobs(plan, run.PATIENCE_S)
@@ -118,7 +118,7 @@ def test_plates_lie_there_no_longer_than_they_are_needed(bench: Bench) -> None:
     bench.expect_tidy(node)
 
 
-def test_the_node_makes_what_the_library_makes_of_the_same_files(bench: Bench, tmp_path: Path) -> None:
+def test_the_node_makes_what_the_library_makes_of_the_same_files(bench: ContractBench, tmp_path: Path) -> None:
     """To the bit: what Nuke renders from a Read that is raw are the file's own pixels."""
     shot = grainy_shot(bench)
     node = bench.node(shot, 1, 5, temporal=0.7)
@@ -146,7 +146,7 @@ def test_the_node_makes_what_the_library_makes_of_the_same_files(bench: Bench, t
             assert (list(bench.result(node, frame).rows) == list(theirs.rows)) == same
 
 
-def test_a_bad_frame_costs_those_beside_it_a_word(bench: Bench) -> None:
+def test_a_bad_frame_costs_those_beside_it_a_word(bench: ContractBench) -> None:
     shot = grainy_shot(bench)
     good = plain_exr.read(shot / "plate.0003.exr")
     rows = [list(row) for row in good.rows]
@@ -167,7 +167,7 @@ def test_a_bad_frame_costs_those_beside_it_a_word(bench: Bench) -> None:
     assert bench.status(node) == "up to date, 3 done"
 
 
-def test_a_neighbour_that_cannot_be_rendered_is_said_per_view(bench: Bench) -> None:
+def test_a_neighbour_that_cannot_be_rendered_is_said_per_view(bench: ContractBench) -> None:
     shot = grainy_shot(bench, (1, 2))
     for frame in (1, 2, 3):
         for view in ("main", "right"):
@@ -206,7 +206,7 @@ def test_the_key_of_a_frame_takes_in_those_beside_it() -> None:
     assert key.differs(own), "one made without neighbours is another one"
 
 
-def test_switched_off_results_keep_their_folder_and_key(bench: Bench) -> None:
+def test_switched_off_results_keep_their_folder_and_key(bench: ContractBench) -> None:
     """A node that was made before the option was there, and its results: the two names are that version's."""
     options = {temporal: MatteOptions(erode=2.0, temporal=temporal) for temporal in (0.0, 0.1)}
     keys = {at: fingerprint.settings_key((), (), one.to_dict(), {"schema": 1}) for at, one in options.items()}
@@ -223,7 +223,7 @@ def test_switched_off_results_keep_their_folder_and_key(bench: Bench) -> None:
     assert not run.preflight(node, (1, 2), False, "batch").keys
 
 
-def test_a_node_upstream_that_shifts_time_is_noticed_by_the_host_hashes(bench: Bench) -> None:
+def test_a_node_upstream_that_shifts_time_is_noticed_by_the_host_hashes(bench: ContractBench) -> None:
     """Files tell nothing of what the host puts at a frame's place; its hashes at the frames beside do."""
     node = bench.node(grainy_shot(bench), 1, 5, temporal=1.0)
     run.process(node, (2,))

@@ -69,9 +69,7 @@ def test_one_group_closed_with_one_output(nodes: list[Entry]) -> None:
 
 
 def test_inputs_are_numbered_as_the_facts_say(nodes: list[Entry], group: Entry) -> None:
-    numbers = {
-        entry.knobs["name"]: int(entry.knobs.get("number", "0")) for entry in nodes if entry.kind == "Input"
-    }
+    numbers = {entry.knobs["name"]: int(entry.knobs.get("number", "0")) for entry in nodes if entry.kind == "Input"}
     assert numbers == {"src": 0, "clean": 1, "holdout": 2, "core": 3}
     assert group.knobs["inputs"] == "4" and len(group.pushed) == 4
     assert group.pushed[-1] == "$cut_paste_input", "input 0 is pushed last"
@@ -214,7 +212,8 @@ def test_a_button_without_the_plugin_says_so(window: State, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "text", ["", "plain", "two words", 'quote " here', "{brace", "[cmd]", "$var", "back\\slash", "a\nb", "tcp://h:1"]
+    "text",
+    ["", "plain", "two words", 'quote " here', "{brace", "[cmd]", "$var", "back\\slash", "a\nb", "tcp://h:1"],
 )
 def test_quoting_survives_the_tokenizer(text: str) -> None:
     (words,) = _tcl.commands(f"name {spec.quoted(text)}")

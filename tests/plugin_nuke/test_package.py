@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from matte.bench import Bench, Server
+from matte.bench import ContractBench, Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILT = REPOSITORY / ".venvs" / "nuke-package"
@@ -103,7 +103,7 @@ def built(python: str) -> Path:
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.11"])
 def test_the_client_on_a_real_interpreter(version: str, server: Server, tmp_path: Path) -> None:
     python = interpreter(version)
-    bench = Bench(tmp_path, server)
+    bench = ContractBench(tmp_path, server)
     shot = bench.shot((1,))
     x, y, radius = bench.truth[1]
     (shot / "points.json").write_text(json.dumps([[x, y], [x + 2 * radius, y]]))
@@ -141,7 +141,7 @@ def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> N
     other = tmp_path / "other" / "cleanplate_nuke"
     other.mkdir(parents=True)
     (other / "mine.txt").touch()
-    with pytest.raises(package.PackageError, match="is no Cleanplate folder"):
+    with pytest.raises(package.NukePackageError, match="is no Cleanplate folder"):
         package.build(tmp_path / "other", pythons=())
     assert (other / "mine.txt").exists()
 
@@ -161,6 +161,6 @@ def test_a_folder_without_the_right_pyzmq_says_so(tmp_path: Path) -> None:
 
 def test_no_wheel_is_one_sentence(tmp_path: Path) -> None:
     nowhere = package.Platform("amiga-m68k", ("amiga_m68k",))
-    with pytest.raises(package.PackageError, match=r"pip could not bring pyzmq .* for cp39-amiga-m68k"):
+    with pytest.raises(package.NukePackageError, match=r"pip could not bring pyzmq .* for cp39-amiga-m68k"):
         package.build(tmp_path, pythons=("39",), platforms=(nowhere,))
     assert not list(tmp_path.iterdir())

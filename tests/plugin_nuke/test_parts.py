@@ -16,7 +16,7 @@ from matte import fingerprint, job, manifest, plain_exr, spec
 from matte.fingerprint import FrameKey
 from matte.manifest import Record
 from matte.plain_exr import Plain
-from matte.tally import Tally
+from matte.tally import JobProgress
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
 from matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished, LocalFile
 from matte_link.options import MatteOptions
@@ -149,7 +149,7 @@ def test_results_folders_are_absolute() -> None:
 def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> None:
     keys = {(frame, "main"): FrameKey("h", "f") for frame in (1, 2)}
     plans = [
-        job.Plan("id", str(tmp_path), (1, 2), ("main",), MatteOptions(), Endpoint(), keys, still_clean=True)
+        job.RangePlan("id", str(tmp_path), (1, 2), ("main",), MatteOptions(), Endpoint(), keys, still_clean=True)
         for _ in range(2)
     ]
     for plan in plans:
@@ -171,7 +171,7 @@ def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> N
 
 
 def test_the_tally_in_words() -> None:
-    tally = Tally(4)
+    tally = JobProgress(4)
     for event in (
         FrameStarted(1),
         FrameProgress(1, "model", 3, 9),
@@ -189,9 +189,9 @@ def test_the_tally_in_words() -> None:
 
 
 def test_a_tally_that_was_cancelled_or_warned() -> None:
-    tally = Tally(2)
+    tally = JobProgress(2)
     tally.add(FrameDone(1, "a", {"warnings": ["It fits badly (3.20 px)."]}), "main")
-    cancelled = Tally(2)
+    cancelled = JobProgress(2)
     cancelled.add(JobFinished(1, 0, True), "main")
     assert cancelled.summary == "cancelled, 0 of 2 frames done"
     tally.add(FrameDone(2, "a", {}), "main")

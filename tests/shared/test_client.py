@@ -417,9 +417,7 @@ def test_a_cancelled_job_keeps_what_is_done(peers: Callable[..., Peer], tmp_path
     def only_the_first(peer: Peer, message: Message) -> list[Message] | None:
         return [] if isinstance(message, Matte) and message.frame > 1 else None
 
-    tasks = [
-        FrameTask(frame, Inline(b"p"), Inline(b"c"), str(tmp_path / f"m.{frame}.exr")) for frame in (1, 2, 3)
-    ]
+    tasks = [FrameTask(frame, Inline(b"p"), Inline(b"c"), str(tmp_path / f"m.{frame}.exr")) for frame in (1, 2, 3)]
     job = MatteJob(tasks, MatteOptions(), peers(only_the_first).endpoint)
     job.start()
     deadline = time.monotonic() + 10

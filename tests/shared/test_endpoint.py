@@ -35,9 +35,7 @@ def test_loopback(address: str, loopback: bool) -> None:
     assert Endpoint(address).is_loopback is loopback
 
 
-@pytest.mark.parametrize(
-    "address", ["", "127.0.0.1:5560", "tcp://host", "tcp://h:0", "tcp://h:65536", "ipc://x"]
-)
+@pytest.mark.parametrize("address", ["", "127.0.0.1:5560", "tcp://host", "tcp://h:0", "tcp://h:65536", "ipc://x"])
 def test_an_unusable_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="is not an address; it should look like tcp://"):
         Endpoint(address)

@@ -31,7 +31,7 @@ from matte_link.messages import (
     with_sources,
 )
 from matte_link.options import MatteOptions, option_specs
-from matte_link.wire import MAGIC, Limits, WireError, decode, encode
+from matte_link.wire import MAGIC, WireError, WireLimits, decode, encode
 
 DIGEST = "0a" * 32
 
@@ -173,9 +173,7 @@ def test_encodes_to_exactly_these_parts(message: Message, header: dict[str, Any]
 
 
 @pytest.mark.parametrize(("message", "header", "blobs"), CASES, ids=IDS)
-def test_decodes_from_exactly_these_parts(
-    message: Message, header: dict[str, Any], blobs: list[bytes]
-) -> None:
+def test_decodes_from_exactly_these_parts(message: Message, header: dict[str, Any], blobs: list[bytes]) -> None:
     assert decode([MAGIC, json.dumps(header).encode(), *blobs]) == message
 
 
@@ -252,7 +250,7 @@ def test_a_refusal_still_names_the_request() -> None:
 
 
 def test_sizes_are_checked_before_anything_is_parsed() -> None:
-    limits = Limits(parts=3, header=100, blob=1000, total=1500)
+    limits = WireLimits(parts=3, header=100, blob=1000, total=1500)
     with pytest.raises(WireError, match="larger than 100"):
         decode([MAGIC, b"{" * 101], limits)
     with pytest.raises(WireError, match="larger than the 1500"):

@@ -22,7 +22,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from .bgm2_bands import Bands
-from .bgm2_tiles import Frame, Reach, shrunk, tiles_of
+from .bgm2_tiles import Reach, TiledFrame, shrunk, tiles_of
 from .folding import fold
 
 BACKBONES = ("mobilenetv2", "resnet50", "resnet101")
@@ -151,7 +151,7 @@ class Refiner(nn.Module):
 
     def in_tiles(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> Tensor:
         """Alpha and foreground, 1 x 4 x H x W: computes little beyond the chosen patches, in many steps."""
-        frame = Frame(src, bgr, coarse)
+        frame = TiledFrame(src, bgr, coarse)
         canvas = frame.upsampled()
         for tiles in tiles_of(chosen, self.reach):
             pictures = frame.pictures(tiles, self.reach)
@@ -286,9 +286,7 @@ class Aspp(nn.Module):
         wide = [nn.Conv2d(channels, out, 3, padding=rate, dilation=rate, bias=False) for rate in (3, 6, 9)]
         branches = [nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU(inplace=True)) for conv in (flat, *wide)]
         mean = nn.Conv2d(channels, out, 1, bias=False)
-        branches.append(
-            nn.Sequential(nn.AdaptiveAvgPool2d(1), mean, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
-        )
+        branches.append(nn.Sequential(nn.AdaptiveAvgPool2d(1), mean, nn.BatchNorm2d(out), nn.ReLU(inplace=True)))
         self.convs = nn.ModuleList(branches)
         self.project = nn.Sequential(
             nn.Conv2d(len(branches) * out, out, 1, bias=False),

@@ -90,7 +90,7 @@ def _cheapest(mask: Tensor, reach: Reach) -> list[tuple[Tensor, Tensor]]:
     return places[::-1]
 
 
-class Frame:
+class TiledFrame:
     """One frame as the refiner reads it: plate and clean plate 1 x 3 x H x W, ``coarse`` 1 x 36 x h x w (32 hidden
     channels, alpha, residual)."""
 

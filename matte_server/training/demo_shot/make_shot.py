@@ -24,7 +24,7 @@ from ...core.image import Float32, Image
 from ...core.window import Window
 from ...demo.packaged import FRAMES, LENS_MM, RENDER_SIZE, SENSOR_MM, SIZE, demo_shot
 from ...io import exr
-from .strands import Camera, HairLook, Light, assemble, draw, shade
+from .strands import HairLook, Light, PinholeCamera, assemble, draw, shade
 
 Matrix = npt.NDArray[np.float64]
 
@@ -134,7 +134,7 @@ def _subject(renders: Path, index: int) -> Float32:
     reach = np.where(depth[..., 3] > 0, depth[..., 0], np.inf).astype(np.float32)
     with np.load(renders / f"hair.{index:04d}.npz") as saved:
         strands, place = saved["points"], saved["camera"].astype(np.float32)
-    camera = Camera(place, _FOCAL_PX, *RENDER_SIZE)
+    camera = PinholeCamera(place, _FOCAL_PX, *RENDER_SIZE)
     light = shade(strands, AUBURN, LIGHTS, camera.place, _SEED)
     return assemble(body, *draw(strands, light, camera, reach + _ON_SKIN_M))
 

@@ -40,9 +40,7 @@ _CROWN = 881
 def person(frame: int) -> PersonRecipe:
     """The recipe of one frame: only the turn of head and body changes."""
     waves = next(s for s in styles_of("train") if s.name == "wavy_long")
-    hair = replace(
-        waves, part_x=0.012, volume=0.25, flyaways=0.05, flyaway_reach=0.022, mess=0.6, clump=0.75
-    )
+    hair = replace(waves, part_x=0.012, volume=0.25, flyaways=0.05, flyaway_reach=0.022, mess=0.6, clump=0.75)
     shirt = Cloth("female_casualsuit02", ((0.04, 0.12, 0.13), (0.4, 0.38, 0.33)), "plain", 40.0, 0.8, 0.3, 0.0)
     return PersonRecipe(
         build=Build(0.0, 0.46, 0.5, 0.42, (0.1, 0.25, 0.65), 0.7),

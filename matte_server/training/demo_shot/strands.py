@@ -25,7 +25,7 @@ _SHIFT = 4
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A level pinhole: ``place`` (3,) metres; ``focal_px`` pixels; picture of ``width`` x ``height``."""
 
     place: Float32
@@ -108,7 +108,9 @@ class _Density:
         return np.exp(-total)
 
 
-def draw(strands: Float32, light: Float32, camera: Camera, hidden_beyond: Float32) -> tuple[Float32, Float32]:
+def draw(
+    strands: Float32, light: Float32, camera: PinholeCamera, hidden_beyond: Float32
+) -> tuple[Float32, Float32]:
     """The hair in front of and behind a body: two premultiplied R, G, B, A pictures, height x width x 4.
 
     ``light`` is N x K-1 x 3 from :func:`shade`; ``hidden_beyond`` the body's depth in metres per pixel.
@@ -126,7 +128,7 @@ def draw(strands: Float32, light: Float32, camera: Camera, hidden_beyond: Float3
     return front, back
 
 
-def _layer(ends: Indices, order: npt.NDArray[np.intp], colours: Float32, camera: Camera) -> Float32:
+def _layer(ends: Indices, order: npt.NDArray[np.intp], colours: Float32, camera: PinholeCamera) -> Float32:
     """Pieces drawn far to near into a picture of their numbers, then coloured and averaged."""
     canvas = np.zeros((camera.height * FINE, camera.width * FINE), np.int32)
     starts = np.ascontiguousarray(ends[:, :-1].reshape(-1, 2)).tolist()

@@ -19,7 +19,7 @@ from PIL import ImageDraw, ImageFont
 from ...core.image import Float32, Guides, Image, PlatePair
 from ...core.window import Window
 from ...demo.packaged import demo_shot
-from ...frame.model_output import RawMatte, followed
+from ...frame.model_output import ModelOutput, smooth_alpha
 from ...frame.pipeline import MattePipeline
 from ...io.exr import read_image
 
@@ -31,7 +31,7 @@ PART = Window(300, 60, 460, 380)
 READ, SHOT = 0.004, 0.0006
 
 
-def held() -> list[RawMatte]:
+def held() -> list[ModelOutput]:
     """The frames as far as the model's word."""
     shot, pipeline = demo_shot(), MattePipeline(torch.device("cpu"))
     plate, clean = read_image(Path(shot.plate.replace("####", "1003"))), read_image(Path(shot.clean_plate))
@@ -51,13 +51,13 @@ def held() -> list[RawMatte]:
     return found
 
 
-def smoothed(frames: list[RawMatte]) -> list[Float32]:
+def smoothed(frames: list[ModelOutput]) -> list[Float32]:
     """Every frame's alpha with ``temporal`` 1."""
     alphas = []
     for number, own in enumerate(frames):
         sides = {"before": number - 1, "after": number + 1}
         around = {side: frames[at] for side, at in sides.items() if 0 <= at < len(frames)}
-        alphas.append(followed(own, around, 1.0, lambda: None)[0][0, 0].numpy())
+        alphas.append(smooth_alpha(own, around, 1.0, lambda: None)[0][0, 0].numpy())
     return alphas
 
 

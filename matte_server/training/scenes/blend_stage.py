@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector  # type: ignore[import-not-found]
 
-from .framing import Shot
+from .framing import CameraShot
 from .recipes import View
 
 # Irradiance that lands a mid reflectance near 0.2 on a scene-linear plate.
@@ -83,7 +83,7 @@ def _mean_light(image: bpy.types.Image) -> float:
     return float((luminance.mean(axis=1) * rows).sum() / rows.sum())
 
 
-def set_up_camera(view: View, shot: Shot) -> bpy.types.Object:
+def set_up_camera(view: View, shot: CameraShot) -> bpy.types.Object:
     """The camera of ``shot``; defocus and motion blur in pixels of the picture, as the view asks."""
     scene = bpy.context.scene
     data = bpy.data.cameras.new("camera")

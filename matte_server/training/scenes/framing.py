@@ -14,7 +14,7 @@ _MARGIN = 0.03
 
 
 @dataclass(frozen=True)
-class Shot:
+class CameraShot:
     """``place`` (3,) metres; rows of ``axes`` (3, 3): the camera's right, up and back. ``sensor`` mm wide,
     ``shift`` in widths, as Blender counts them; ``width`` x ``height`` pixels."""
 
@@ -27,7 +27,7 @@ class Shot:
     height: int
 
 
-def frame(points: Points, view: View, keep: Points | None = None) -> Shot:
+def frame(points: Points, view: View, keep: Points | None = None) -> CameraShot:
     """The shot whose picture just holds ``points`` (N, 3); where ``keep`` is given, only its extent counts
     and the rest may be cut by the frame."""
     azimuth, elevation = np.radians(view.azimuth), np.radians(view.elevation)
@@ -50,7 +50,7 @@ def frame(points: Points, view: View, keep: Points | None = None) -> Shot:
     width, height = (max(64, round(float(s / pixel) / 8) * 8) for s in size)
     middle = (low + high) / 2
     sensor = pixel * width
-    return Shot(
+    return CameraShot(
         centre + back * distance, axes, distance, sensor,
         (float(middle[0] / sensor), float(middle[1] / sensor)), width, height,
     )  # fmt: skip

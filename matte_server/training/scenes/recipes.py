@@ -138,8 +138,15 @@ def sequence(seed: int, index: int, frames: int, makehuman: Path, hdri: Path) ->
         name = f"heldout-sequence-{seed:03d}-{index:02d}"
         out.append(
             Recipe(
-                f"{name}-{k:03d}", "heldout", "person", base.seed, moved, view,
-                (*_hard(moved, "person", view), "moving hair"), name, k,
+                f"{name}-{k:03d}",
+                "heldout",
+                "person",
+                base.seed,
+                moved,
+                view,
+                (*_hard(moved, "person", view), "moving hair"),
+                name,
+                k,
             )
         )
     return out

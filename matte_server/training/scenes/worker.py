@@ -19,7 +19,7 @@ from .anatomy import Library
 from .blend_materials import hair_material, material_of
 from .blend_objects import add_part, add_tuft, collider
 from .blend_stage import set_up_camera, set_up_light, set_up_render
-from .framing import Shot, frame
+from .framing import CameraShot, frame
 from .job import Job, read_job
 from .parts import Subject
 from .people import build_person
@@ -35,7 +35,7 @@ def build(recipe: Recipe, library: Library) -> Subject:
     return build_prop(recipe.kind, rng)
 
 
-def frame_subject(subject: Subject, recipe: Recipe) -> Shot:
+def frame_subject(subject: Subject, recipe: Recipe) -> CameraShot:
     """The shot of ``recipe`` on ``subject``."""
     points = np.concatenate(
         [p.mesh.vertices[np.unique(p.mesh.loops)] for p in subject.parts]

@@ -53,7 +53,7 @@ def server() -> Iterator[LocalServer]:
         yield running
 
 
-class Bench:
+class CommandBench:
     """A small shot, the command, and what must hold after whatever went wrong."""
 
     def __init__(self, folder: Path, server: LocalServer) -> None:
@@ -89,8 +89,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, server: LocalServer) -> Bench:
-    return Bench(tmp_path, server)
+def bench(tmp_path: Path, server: LocalServer) -> CommandBench:
+    return CommandBench(tmp_path, server)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
     return lambda: capsys.readouterr().err
 
 
-def test_a_frame_missing_in_the_middle(bench: Bench, said: Callable[[], str]) -> None:
+def test_a_frame_missing_in_the_middle(bench: CommandBench, said: Callable[[], str]) -> None:
     bench.plates[1].unlink()
     assert bench.run() == console.BAD_INPUT
     words = said()
@@ -110,24 +110,24 @@ def test_a_frame_missing_in_the_middle(bench: Bench, said: Callable[[], str]) ->
     assert bench.made() == ["matte.0001.exr", "matte.0003.exr"]
 
 
-def broken(bench: Bench, content: bytes) -> None:
+def broken(bench: CommandBench, content: bytes) -> None:
     bench.plates[1].write_bytes(content)
 
 
-def others_are_finished(bench: Bench, words: str, code: str, sentence: str) -> None:
+def others_are_finished(bench: CommandBench, words: str, code: str, sentence: str) -> None:
     assert f"({code})" in words
     assert sentence in words
     assert "frame 2" in words
     assert bench.made() == ["matte.0001.exr", "matte.0003.exr"]
 
 
-def test_a_truncated_exr(bench: Bench, said: Callable[[], str]) -> None:
+def test_a_truncated_exr(bench: CommandBench, said: Callable[[], str]) -> None:
     broken(bench, bench.plates[1].read_bytes()[:1500])
     assert bench.run() == console.FRAMES_FAILED
     others_are_finished(bench, said(), "unreadable", "It may be truncated or still being written")
 
 
-def test_a_deep_exr(bench: Bench, said: Callable[[], str]) -> None:
+def test_a_deep_exr(bench: CommandBench, said: Callable[[], str]) -> None:
     spec = oiio.ImageSpec(WIDTH, HEIGHT, 4, "float")
     spec.channelnames = ("R", "G", "B", "A")
     spec.deep = True
@@ -144,7 +144,7 @@ def test_a_deep_exr(bench: Bench, said: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinity(bench: Bench, said: Callable[[], str], value: float) -> None:
+def test_nan_and_infinity(bench: CommandBench, said: Callable[[], str], value: float) -> None:
     plate = exr.read_image(bench.plates[1]).pixels.copy()
     plate[3, 4, 1] = value
     save(bench.plates[1], plate)
@@ -158,14 +158,14 @@ def test_nan_and_infinity(bench: Bench, said: Callable[[], str], value: float) -
     others_are_finished(bench, said(), "not_finite", "The plate has 1 values that are NaN or infinite.")
 
 
-def test_no_picture_at_all(bench: Bench, said: Callable[[], str]) -> None:
+def test_no_picture_at_all(bench: CommandBench, said: Callable[[], str]) -> None:
     broken(bench, b"this is no EXR")
     assert bench.run() == console.FRAMES_FAILED
     others_are_finished(bench, said(), "unreadable", "plate.0002.exr cannot be read")
 
 
 @pytest.mark.parametrize("scale", [2, 0.5])
-def test_a_clean_plate_of_another_size_is_a_proxy(bench: Bench, scale: float) -> None:
+def test_a_clean_plate_of_another_size_is_a_proxy(bench: CommandBench, scale: float) -> None:
     """Half and double size show the same view: they are scaled onto the plate, not refused."""
     size = (int(HEIGHT * scale), int(WIDTH * scale))
     y, x = (np.mgrid[0 : size[0], 0 : size[1]] + 0.5) / scale - 0.5
@@ -178,13 +178,13 @@ def test_a_clean_plate_of_another_size_is_a_proxy(bench: Bench, scale: float) ->
     assert alpha[:, 60:].mean() < 0.05
 
 
-def test_a_clean_plate_of_another_place_is_warned_of(bench: Bench, said: Callable[[], str]) -> None:
+def test_a_clean_plate_of_another_place_is_warned_of(bench: CommandBench, said: Callable[[], str]) -> None:
     save(bench.clean, np.random.default_rng(1).uniform(0, 1, (40, 170, 3)))
     assert bench.run("--frames", "1") == console.OK
     assert "WARNING" in said()
 
 
-def test_an_output_folder_that_cannot_be_written(bench: Bench, said: Callable[[], str]) -> None:
+def test_an_output_folder_that_cannot_be_written(bench: CommandBench, said: Callable[[], str]) -> None:
     # A file where the folder should be: permissions do not bind a superuser, who runs some build machines.
     bench.out.write_bytes(b"I was here first")
     assert bench.run("--frames", "1") == console.FRAMES_FAILED
@@ -194,7 +194,7 @@ def test_an_output_folder_that_cannot_be_written(bench: Bench, said: Callable[[]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-def test_a_full_disk(bench: Bench) -> None:
+def test_a_full_disk(bench: CommandBench) -> None:
     """The matte's folder is on a disk without room: told as such, and no half file stays."""
     command = [sys.executable, "-c", _SMALL_DISK, *bench.words("--frames", "1")]
     process = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -215,7 +215,7 @@ sys.exit(main.main(sys.argv[1:]))
 """A limit on the size of files stops a write in the middle, as a full disk does, on any machine."""
 
 
-def test_output_equal_to_input(bench: Bench, said: Callable[[], str]) -> None:
+def test_output_equal_to_input(bench: CommandBench, said: Callable[[], str]) -> None:
     for output in ("plate.####.exr", "./plate.%04d.exr", "../" + bench.folder.name + "/plate.####.exr"):
         assert bench.run("-o", str(bench.folder / output)) == console.BAD_INPUT
         assert "is both input and output; nothing was started" in said()
@@ -225,7 +225,7 @@ def test_output_equal_to_input(bench: Bench, said: Callable[[], str]) -> None:
     assert bench.run(*comp) == console.BAD_INPUT
 
 
-def test_one_output_for_many_frames(bench: Bench, said: Callable[[], str]) -> None:
+def test_one_output_for_many_frames(bench: CommandBench, said: Callable[[], str]) -> None:
     assert bench.run("-o", str(bench.out / "matte.exr")) == console.BAD_INPUT
     assert "is one file for 3 frames. Put a frame number into its name" in said()
 
@@ -245,7 +245,7 @@ def test_one_output_for_many_frames(bench: Bench, said: Callable[[], str]) -> No
     ],
 )
 def test_what_cannot_work_is_not_started(
-    bench: Bench, said: Callable[[], str], words: list[str], sentence: str
+    bench: CommandBench, said: Callable[[], str], words: list[str], sentence: str
 ) -> None:
     if "nothing.exr" in words:
         sentence = "nothing.exr does not exist; nothing was started"
@@ -254,14 +254,14 @@ def test_what_cannot_work_is_not_started(
     assert bench.made() == []
 
 
-def test_an_unknown_word_on_the_command_line(bench: Bench, said: Callable[[], str]) -> None:
+def test_an_unknown_word_on_the_command_line(bench: CommandBench, said: Callable[[], str]) -> None:
     with pytest.raises(SystemExit) as raised:
         bench.run("--feather", "3")
     assert raised.value.code == console.BAD_INPUT
     assert "--feather" in said()
 
 
-def test_an_unknown_option_over_the_wire(bench: Bench) -> None:
+def test_an_unknown_option_over_the_wire(bench: CommandBench) -> None:
     """A client of a later version sends what this server has never heard of: refused by name, and it goes on."""
     plate, clean = (Inline(path.read_bytes(), path.name) for path in (bench.plates[0], bench.clean))
     request = Matte(uuid4().hex, 1, plate, clean, MatteOptions(model="difference"))
@@ -292,7 +292,7 @@ def test_a_port_that_is_taken(said: Callable[[], str]) -> None:
     assert "is already taken, perhaps by another Cleanplate server" in words
 
 
-def test_no_server_at_the_address(bench: Bench, said: Callable[[], str]) -> None:
+def test_no_server_at_the_address(bench: CommandBench, said: Callable[[], str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -306,7 +306,7 @@ def test_a_server_that_is_killed_in_the_middle(
 ) -> None:
     """What is finished stays, the rest is not tried, and the same command on another server makes it."""
     with LocalServer(["--device", "cpu"]) as doomed:
-        bench = Bench(tmp_path, doomed)
+        bench = CommandBench(tmp_path, doomed)
         killer = threading.Thread(target=_kill_after_the_first, args=(bench, doomed.pid))
         killer.start()
         assert bench.run("--patience", "3") == console.NO_SERVER
@@ -322,7 +322,7 @@ def test_a_server_that_is_killed_in_the_middle(
     assert {name: (bench.out / name).read_bytes() for name in finished} == finished
 
 
-def _kill_after_the_first(bench: Bench, pid: int) -> None:
+def _kill_after_the_first(bench: CommandBench, pid: int) -> None:
     deadline = time.monotonic() + 120
     while not bench.made() and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.align import Alignment, Details, align, coverage, display_transform
+from matte_server.core.align import Alignment, AlignmentFeatures, align, coverage, display_transform
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
 from matte_server.demo.packaged import demo_shot
@@ -63,7 +63,7 @@ def test_a_homography_of_40_px_at_hd_is_recovered_past_a_subject(wall: Float32) 
 
 def test_a_clean_plates_details_serve_frames_of_any_size_and_change_nothing(wall: Float32) -> None:
     clean = image(noisy(wall, 2))
-    details = Details(clean)
+    details = AlignmentFeatures(clean)
     plate = noisy(with_subject(wall), 1)
     larger = np.asarray(cv2.resize(plate, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC), np.float32)
     for seen in (plate, noisy(wall, 3), larger, plate[:400]):

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 
-WINDOWS = st.builds(
-    Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(0, 40), st.integers(0, 40)
-)
+WINDOWS = st.builds(Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(0, 40), st.integers(0, 40))
 
 
 def test_edges_are_half_open() -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
-class Run:
+class DemoRun:
     """What a run of the command left."""
 
     folder: Path
@@ -33,12 +33,12 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     folder = tmp_path_factory.mktemp("demo") / "cleanplate_demo"
     command = [sys.executable, "-m", "matte_server", "demo", "-o", str(folder)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=840, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    return Run(folder, ended.stdout)
+    return DemoRun(folder, ended.stdout)
 
 
 def channel(path: Path, name: str) -> Float32:
@@ -80,7 +80,7 @@ def test_plate_and_clean_plate_differ_where_the_truth_says_that_she_is() -> None
     assert np.median(difference[plaster]) < 0.25 * np.median(difference[alpha == 1.0])
 
 
-def test_everything_is_written(demo: Run) -> None:
+def test_everything_is_written(demo: DemoRun) -> None:
     numbers = [number for number, _ in frames(demo_shot().plate)]
     for name in ("matte", "comp"):
         assert [number for number, _ in frames(str(demo.folder / f"{name}.####.exr"))] == numbers
@@ -91,7 +91,7 @@ def test_everything_is_written(demo: Run) -> None:
     assert not list(demo.folder.rglob("*.tmp*"))
 
 
-def test_the_matte_is_near_the_truth_and_the_command_says_how_near(demo: Run) -> None:
+def test_the_matte_is_near_the_truth_and_the_command_says_how_near(demo: DemoRun) -> None:
     truth = dict(frames(demo_shot().truth))
     pairs = [
         (channel(path, "A"), channel(truth[number], "A"))
@@ -105,13 +105,13 @@ def test_the_matte_is_near_the_truth_and_the_command_says_how_near(demo: Run) ->
     assert float(said[2]) == pytest.approx(float(band.mean()), abs=6e-4)
 
 
-def test_the_foreground_over_the_clean_plate_is_the_plate_again(demo: Run) -> None:
+def test_the_foreground_over_the_clean_plate_is_the_plate_again(demo: DemoRun) -> None:
     said = re.search(r"misses\s+the plate by ([\d.e+-]+) of its range", demo.said)
     # Issue: under 1e-3 of the plate's range.
     assert said and float(said[1]) < 1e-3
 
 
-def test_the_comp_holds_light_above_one_and_the_new_background(demo: Run) -> None:
+def test_the_comp_holds_light_above_one_and_the_new_background(demo: DemoRun) -> None:
     shot = demo_shot()
     number, comp = frames(str(demo.folder / "comp.####.exr"))[0]
     behind, shown = exr.read_image(Path(shot.background)).rgb, exr.read_image(comp).rgb

@@ -86,8 +86,12 @@ def test_foreground_counts_where_it_shows() -> None:
 
 def test_temporal_compares_changes() -> None:
     """A constant error does not flicker; an error that comes and goes by 0.2 does."""
-    assert scores.temporal(flat(0.6), flat(0.5), flat(0.1), flat(0.0), ALL) == pytest.approx(0.0, abs=1e-5)
-    assert scores.temporal(flat(0.7), flat(0.5), flat(0.0), flat(0.0), ALL) == pytest.approx(20.0, rel=1e-5)
+    assert scores.temporal_difference(flat(0.6), flat(0.5), flat(0.1), flat(0.0), ALL) == pytest.approx(
+        0.0, abs=1e-5
+    )
+    assert scores.temporal_difference(flat(0.7), flat(0.5), flat(0.0), flat(0.0), ALL) == pytest.approx(
+        20.0, rel=1e-5
+    )
 
 
 def test_the_unknown_band() -> None:

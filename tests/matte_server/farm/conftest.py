@@ -26,7 +26,7 @@ _USES = itertools.count()
 
 
 @dataclass(frozen=True)
-class Shot:
+class FarmShot:
     """Plates, their clean plate, and where the mattes go."""
 
     folder: Path
@@ -48,22 +48,22 @@ class Shot:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def make_shot(folder: Path, frames: int) -> Shot:
+def make_shot(folder: Path, frames: int) -> FarmShot:
     """Writes ``frames`` small plates and a clean plate."""
     plates, clean = small_shot()
     for number in range(frames):
         (folder / f"plate.{FIRST + number}.exr").write_bytes(plates[number % PLATES])
     (folder / "clean.exr").write_bytes(clean)
-    return Shot(folder)
+    return FarmShot(folder)
 
 
 @pytest.fixture(scope="session")
-def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
+def shot(tmp_path_factory: pytest.TempPathFactory) -> FarmShot:
     return make_shot(tmp_path_factory.mktemp("shot"), FRAMES)
 
 
 @pytest.fixture(scope="session")
-def truth(shot: Shot) -> dict[str, str]:
+def truth(shot: FarmShot) -> dict[str, str]:
     """The mattes as one plain run makes them."""
     with LocalServer(["--device", "cpu"]) as server:
         run(CLEANPLATE, "matte", shot.plate, "--clean", shot.clean, "-o", shot.output("truth"),
@@ -74,7 +74,7 @@ def truth(shot: Shot) -> dict[str, str]:
 
 
 @pytest.fixture
-def bundle(shot: Shot, tmp_path: Path) -> Callable[..., Path]:
+def bundle(shot: FarmShot, tmp_path: Path) -> Callable[..., Path]:
     """Writes a bundle of the shot for a farm; the mattes go to the folder named."""
 
     def make(farm: str, output: str, *more: str) -> Path:

@@ -1,6 +1,6 @@
 """The farms' own programs, each in an environment of its own beside the checkout's.
 
-    python tests/matte_server/farm/environments.py      makes them all; needs uv and a package index
+python tests/matte_server/farm/environments.py      makes them all; needs uv and a package index
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from matte_server.errors import MatteError
 from matte_server.farm import opencue, openjd
 from matte_server.farm.work import FarmPlan, Work, blender_work, nuke_work
 
-from .conftest import CLEANPLATE, FIRST, FRAMES, Shot, run
+from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
 
 
-def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: Shot) -> None:
+def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: FarmShot) -> None:
     folder = bundle("openjd", "named")
     assets = yaml.safe_load((folder / "asset_references.yaml").read_text())["assetReferences"]
     plates = [str(shot.folder / f"plate.{FIRST + number}.exr") for number in range(FRAMES)]
@@ -31,7 +31,7 @@ def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: S
     )
 
 
-def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: Shot) -> None:
+def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmShot) -> None:
     folder = bundle("openjd", "twice")
     before = (folder / "template.yaml").read_bytes()
     said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("twice"),
@@ -51,7 +51,7 @@ def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: Shot) 
     ],
 )
 def test_what_cannot_work_is_one_sentence(
-    shot: Shot, tmp_path: Path, words: tuple[str, ...], sentence: str
+    shot: FarmShot, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("no"),
                "--bundle", str(tmp_path / "job"), *words, ok=False)  # fmt: skip

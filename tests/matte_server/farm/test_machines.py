@@ -11,7 +11,7 @@ from pathlib import Path
 
 from matte_server.server import keys
 
-from .conftest import CLEANPLATE, FIRST, FRAMES, Shot, namespaces
+from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, namespaces
 
 Make = Callable[..., Path]
 _HALF = FRAMES // 2
@@ -38,7 +38,7 @@ def _ended_well(blades: list[subprocess.Popen[str]]) -> list[str]:
     return said
 
 
-def test_machines_with_a_server_each(openjd: str, bundle: Make, shot: Shot, truth: dict[str, str]) -> None:
+def test_machines_with_a_server_each(openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str]) -> None:
     folder = bundle("openjd", "each")
     with namespaces(2) as machines:
         pairs = zip(machines, _CHUNKS, strict=True)
@@ -48,7 +48,7 @@ def test_machines_with_a_server_each(openjd: str, bundle: Make, shot: Shot, trut
 
 
 def test_one_server_for_many_blades(
-    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], tmp_path: Path
+    openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "keys"
     keys.make_server(folder)

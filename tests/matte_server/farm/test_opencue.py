@@ -11,7 +11,7 @@ import pytest
 
 from matte_server.server.local_server import LocalServer
 
-from .conftest import FIRST, FRAMES, Shot, run
+from .conftest import FIRST, FRAMES, FarmShot, run
 
 Make = Callable[..., Path]
 
@@ -40,7 +40,7 @@ def _chunks(python: str, layer: ElementTree.Element) -> list[tuple[str, str]]:
 def test_the_outlines_command_makes_the_same_bytes(
     opencue_python: str,
     bundle: Make,
-    shot: Shot,
+    shot: FarmShot,
     truth: dict[str, str],
     machine_server: LocalServer,
     tmp_path: Path,

@@ -22,7 +22,7 @@ from matte_server.farm import resident
 from matte_server.farm.openjd import template
 from matte_server.farm.work import FarmPlan, Work
 
-from .conftest import CLEANPLATE, FIRST, FRAMES, Shot, run
+from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
 
 Make = Callable[..., Path]
 
@@ -43,7 +43,7 @@ def _server_is_gone(said: str) -> bool:
 # 50 is more than the shot has: one chunk. The figures of a whole 50-frame shot are in tests/benchmarks.
 @pytest.mark.parametrize("chunk", [1, 7, 50])
 def test_any_cut_gives_the_same_bytes(
-    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], chunk: int
+    openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str], chunk: int
 ) -> None:
     folder = bundle("openjd", f"chunk{chunk}", "--chunk", str(chunk))
     assert "passes validation" in run(openjd, "check", str(folder / "template.yaml"))
@@ -56,7 +56,7 @@ def test_any_cut_gives_the_same_bytes(
 
 
 def test_any_cut_gives_the_same_bytes_also_where_frames_follow_their_neighbours(
-    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str]
+    openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str]
 ) -> None:
     found = []
     for chunk in (1, 3, 50):
@@ -68,7 +68,7 @@ def test_any_cut_gives_the_same_bytes_also_where_frames_follow_their_neighbours(
 
 
 def test_a_farm_runs_a_chunk_again_without_computing_it_again(
-    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str]
+    openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str]
 ) -> None:
     folder = bundle("openjd", "again", "--chunk", "3")
     only = ("--tasks", json.dumps([{"Frame": f"{FIRST}-{FIRST + 2}"}]))
@@ -80,7 +80,7 @@ def test_a_farm_runs_a_chunk_again_without_computing_it_again(
 
 
 def test_a_frame_that_fails_fails_its_chunk_with_a_sentence(
-    openjd: str, bundle: Make, shot: Shot, tmp_path: Path
+    openjd: str, bundle: Make, shot: FarmShot, tmp_path: Path
 ) -> None:
     folder = bundle("openjd", "broken", "--chunk", "2")
     broken = tmp_path / "plates"
@@ -94,7 +94,7 @@ def test_a_frame_that_fails_fails_its_chunk_with_a_sentence(
 
 
 def test_paths_are_mapped_to_the_workers(
-    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], tmp_path: Path
+    openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str], tmp_path: Path
 ) -> None:
     folder = bundle("openjd", "mapped", "--chunk", "50")
     (tmp_path / "worker").symlink_to(shot.folder)
@@ -128,7 +128,7 @@ def test_the_hosts_bundles_are_valid(openjd: str, tmp_path: Path, host: str, scr
 
 def test_a_host_command_is_run_with_the_servers_address(openjd: str, tmp_path: Path) -> None:
     """What a bake gets: the program of the Host parameter, its frames, and the session's server."""
-    work = Work("host", (1, 2, 3), ("<host>", "-c", "echo \"$0 at $CLEANPLATE_SERVER\"", "<frames>"), host="bash")
+    work = Work("host", (1, 2, 3), ("<host>", "-c", 'echo "$0 at $CLEANPLATE_SERVER"', "<frames>"), host="bash")
     folder = tmp_path / "job"
     folder.mkdir()
     plan = FarmPlan(cleanplate=CLEANPLATE, device="cpu")
@@ -138,7 +138,7 @@ def test_a_host_command_is_run_with_the_servers_address(openjd: str, tmp_path: P
 
 
 def test_a_server_that_cannot_start_fails_the_session_with_its_sentence(
-    openjd: str, bundle: Make, shot: Shot
+    openjd: str, bundle: Make, shot: FarmShot
 ) -> None:
     said = _run_job(openjd, bundle("openjd", "nodevice"), "-p", "Device=cuda:99", ok=False)
     assert "no device 'cuda:99'" in said
@@ -171,7 +171,7 @@ def test_a_forgotten_server_stops_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_chunk_leaves_nothing_half_written(
-    openjd: str, bundle: Make, shot: Shot, truth: dict[str, str], tmp_path: Path
+    openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str], tmp_path: Path
 ) -> None:
     state = tmp_path / "state.json"
     server = resident.start(state, ("--device", "cpu"))
@@ -200,7 +200,7 @@ def farm_service() -> Iterator[dict[str, str]]:
     """What the deadline command asks its service before it makes a job, answered on loopback; the environment
     that sends it there. The command itself is the real one."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class FarmServiceHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             kind = self.path.split("?")[0].rsplit("/", 1)[-1]
             secrets = {"accessKeyId": "x", "secretAccessKey": "x", "sessionToken": "x"}
@@ -223,7 +223,7 @@ def farm_service() -> Iterator[dict[str, str]]:
         def log_message(self, format: str, *args: object) -> None:
             """Not worth a line."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FarmServiceHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
@@ -242,7 +242,7 @@ _FARM, _QUEUE = f"farm-{'0' * 32}", f"queue-{'0' * 32}"
 
 
 def test_deadline_takes_the_bundle_unchanged(
-    deadline: str, bundle: Make, shot: Shot, tmp_path: Path, farm_service: dict[str, str]
+    deadline: str, bundle: Make, shot: FarmShot, tmp_path: Path, farm_service: dict[str, str]
 ) -> None:
     """Everything `deadline bundle submit` does but the upload: it reads template, values and assets, hashes
     every file, and writes down the call that it would make."""

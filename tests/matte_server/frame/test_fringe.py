@@ -25,9 +25,7 @@ def hair() -> Float32:
 
 
 @cache
-def solved(
-    alpha: str, grain: float = 0.01, lamps: float = 0.0, seed: int = 3
-) -> tuple[Take, Float32, Foregrounds]:
+def solved(alpha: str, grain: float = 0.01, lamps: float = 0.0, seed: int = 3) -> tuple[Take, Float32, Foregrounds]:
     shot = take(hair(), seed=seed, grain=grain, lamps=lamps)
     return shot, *mattes(shot, default_network(), shot.alpha if alpha == "true" else None)
 

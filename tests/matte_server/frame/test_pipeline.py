@@ -151,9 +151,7 @@ def test_guides_of_any_size_and_softness_are_obeyed(pipeline: MattePipeline, tru
     core[:10, :10] = 1.0
     holdout = np.zeros((120, 20, 1), np.float32)  # a strip of it at full size
     holdout[:] = 1.0
-    guides = Guides(
-        core=image(core), holdout=image(holdout, Window(80, 0, 20, 120), display)
-    )
+    guides = Guides(core=image(core), holdout=image(holdout, Window(80, 0, 20, 120), display))
     result = solve(pipeline, image(truth.plate), image(truth.clean), guides=guides)
     assert result.alpha.pixels[:18, :18].min() == 1.0
     assert result.alpha.pixels[:, 80:100].max() == 0.0

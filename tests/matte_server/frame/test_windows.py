@@ -24,7 +24,7 @@ from matte_server.frame.pipeline import MattePipeline
 from matte_server.io import exr
 from matte_server.models.difference import SPEC
 from matte_server.models.protocols import CancelCheck, FrameTensors, ModelSettings, Prediction
-from matte_server.pixels.cells import Cells
+from matte_server.pixels.cells import CoarseGrid
 from matte_server.worker.solver import matte_image
 from tests.matte_server.pictures import room
 
@@ -57,7 +57,7 @@ class SolidModel:
 
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         everywhere = torch.ones_like(frame.coverage)
-        return Prediction(everywhere, Cells.of(frame.plate), Cells.of(everywhere))
+        return Prediction(everywhere, CoarseGrid.of(frame.plate), CoarseGrid.of(everywhere))
 
 
 @pytest.fixture(scope="module")

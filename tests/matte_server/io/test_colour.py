@@ -224,9 +224,7 @@ def test_the_rule_per_format(file_format: str, is_float: bool, tag: str, space: 
     ],
     ids=["ap0", "ap1", "rec709", "unknown"],
 )
-def test_an_exrs_primaries_name_its_space(
-    chromaticities: tuple[float, ...], space: str, tmp_path: Path
-) -> None:
+def test_an_exrs_primaries_name_its_space(chromaticities: tuple[float, ...], space: str, tmp_path: Path) -> None:
     told = {"chromaticities": exr.Attribute("float[8]", chromaticities)}
     exr.write_image(tmp_path / "a.exr", replace(neutral(0.5), metadata=told))
     assert exr.read_image(tmp_path / "a.exr").colourspace == space
@@ -251,9 +249,7 @@ colorspaces:
 """
 
 
-def test_a_config_of_ones_own_by_option_and_by_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_config_of_ones_own_by_option_and_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.ocio"
     path.write_text(CONFIG.format(linear="lin_rec709"))
     monkeypatch.delenv("OCIO", raising=False)

@@ -433,7 +433,7 @@ def test_damaged_files_are_refused_in_one_sentence(make: Any, code: str, by_plan
 def test_a_size_is_refused_before_its_pixels_are_read() -> None:
     data = exr.encode_exr(picture(), {}, exr.ExrFormat())
     with pytest.raises(MatteError, match="more than this server takes") as caught:
-        exr.read_image(data, limits=exr.Limits(side=40))
+        exr.read_image(data, limits=exr.ReadLimits(side=40))
     assert caught.value.code == "too_large"
 
 

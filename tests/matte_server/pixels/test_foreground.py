@@ -9,7 +9,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from matte_server.core.image import Float32
-from matte_server.pixels.cells import Cells, cell_means, grown
+from matte_server.pixels.cells import CoarseGrid, cell_means, grown
 from matte_server.pixels.foreground import (
     carried,
     foreground_of,
@@ -121,7 +121,7 @@ def test_cells_are_means_and_grow_back_as_interpolation_does() -> None:
 @pytest.mark.parametrize(("side", "size"), [(1, (5, 7)), (2, (9, 14)), (8, (37, 64)), (32, (97, 130))], ids=str)
 def test_cells_looked_at_in_places_are_those_of_the_whole(side: int, size: tuple[int, int]) -> None:
     shape = [-(-extent // side) for extent in size]
-    cells = Cells(torch.rand((1, 3, *shape), generator=torch.Generator().manual_seed(6)), side, size)
+    cells = CoarseGrid(torch.rand((1, 3, *shape), generator=torch.Generator().manual_seed(6)), side, size)
     whole = cells.whole()
     assert whole.shape == (1, 3, *size)
     # Every weight is a multiple of 1 / 64 and exact; the sums are those of bilinear growing in the same order.
@@ -151,7 +151,7 @@ def test_past_its_edge_the_foreground_is_the_subject_and_not_the_wall(size: tupl
 
 def test_without_a_subject_the_foreground_is_black() -> None:
     plate, alpha = torch.rand(1, 3, 40, 50), torch.zeros(1, 1, 40, 50)
-    found = foreground_of(plate, plate * 0.9, alpha, Cells.of(plate), torch.full((1, 3, 1, 1), 0.01))
+    found = foreground_of(plate, plate * 0.9, alpha, CoarseGrid.of(plate), torch.full((1, 3, 1, 1), 0.01))
     assert torch.equal(found, torch.zeros_like(plate))
 
 
@@ -162,7 +162,7 @@ def test_a_models_colour_counts_as_far_as_there_is_a_subject() -> None:
     alpha[..., 16:] = 1e-4
     clean = blue.expand(1, 3, 16, 32)
     plate = alpha * brown + (1 - alpha) * clean
-    found = foreground_of(plate, clean, alpha, Cells.of(clean), torch.full((1, 3, 1, 1), 0.01))
+    found = foreground_of(plate, clean, alpha, CoarseGrid.of(clean), torch.full((1, 3, 1, 1), 0.01))
     # Beside the seam the cells' mixture of both halves is all brown: a weight of 1 against 1e-8.
     assert torch.allclose(found[..., 16:], brown.expand(1, 3, 16, 16), atol=1e-3)
 

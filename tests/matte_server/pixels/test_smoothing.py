@@ -15,9 +15,16 @@ from matte_server.core.align import Alignment
 from matte_server.core.image import Float32
 from matte_server.core.window import Window
 from matte_server.evaluation import scores
-from matte_server.frame.model_output import RawMatte, followed
+from matte_server.frame.model_output import ModelOutput, smooth_alpha
 from matte_server.pixels import strips
-from matte_server.pixels.smoothing import Brought, Moved, brought, look_of, placed, smoothed
+from matte_server.pixels.smoothing import (
+    AlignedNeighbour,
+    MovedFeatures,
+    align_neighbour,
+    placed,
+    smoothed,
+    temporal_features,
+)
 from tests.matte_server.pictures import room, soft_disc
 
 HEIGHT, WIDTH, COUNT = 160, 240, 5
@@ -54,10 +61,12 @@ def sequence(speed: float, count: int = COUNT, grain: float = GRAIN) -> Sequence
     return Sequence_(tuple(plates), tuple(truth), tuple(flickering))
 
 
-def raw(plate: Float32, alpha: Float32) -> RawMatte:
+def raw(plate: Float32, alpha: Float32) -> ModelOutput:
     window = Window(0, 0, plate.shape[1], plate.shape[0])
-    look = look_of(torch.from_numpy(plate.transpose(2, 0, 1).copy())[None], torch.from_numpy(alpha)[None, None])
-    return RawMatte(Alignment(np.eye(3), "none"), look, window, window, 1.0, None, None)
+    look = temporal_features(
+        torch.from_numpy(plate.transpose(2, 0, 1).copy())[None], torch.from_numpy(alpha)[None, None]
+    )
+    return ModelOutput(Alignment(np.eye(3), "none"), look, window, window, 1.0, None, None)
 
 
 def follow(plates: Sequence[Float32], alphas: Sequence[Float32], amount: float = 1.0) -> list[Float32]:
@@ -67,7 +76,7 @@ def follow(plates: Sequence[Float32], alphas: Sequence[Float32], amount: float =
     for number, own in enumerate(frames):
         sides = {"before": number - 1, "after": number + 1}
         around = {side: frames[at] for side, at in sides.items() if 0 <= at < len(frames)}
-        alpha, _ = followed(own, around, amount, lambda: None)
+        alpha, _ = smooth_alpha(own, around, amount, lambda: None)
         results.append(alpha[0, 0].numpy())
     return results
 
@@ -75,7 +84,11 @@ def follow(plates: Sequence[Float32], alphas: Sequence[Float32], amount: float =
 def flicker_of(alphas: Sequence[Float32], truth: Sequence[Float32]) -> float:
     """dtSSD x 100, mean over the pairs of frames."""
     pairs = zip(pairwise(alphas), pairwise(truth), strict=True)
-    return float(np.mean([scores.temporal(b, true_b, a, true_a, EVERYWHERE) for (a, b), (true_a, true_b) in pairs]))
+    return float(
+        np.mean(
+            [scores.temporal_difference(b, true_b, a, true_a, EVERYWHERE) for (a, b), (true_a, true_b) in pairs]
+        )
+    )
 
 
 def error_of(alphas: Sequence[Float32], truth: Sequence[Float32]) -> float:
@@ -144,7 +157,7 @@ def test_without_neighbours_or_with_strangers_it_is_the_frames_own_to_the_bit() 
     assert np.array_equal(follow(shot.plates, shot.flickering)[0], shot.flickering[0])
     stranger = raw(np.asarray(room(HEIGHT, WIDTH, 77) * 3.0, np.float32), np.ones((HEIGHT, WIDTH), np.float32))
     own = raw(shot.plates[0], shot.flickering[0])
-    alpha, weights = followed(own, {"before": stranger, "after": stranger}, 1.0, lambda: None)
+    alpha, weights = smooth_alpha(own, {"before": stranger, "after": stranger}, 1.0, lambda: None)
     # Another set altogether: a few pixels look alike by chance.
     assert (alpha[0, 0].numpy() == shot.flickering[0]).mean() > 0.97
     assert max(weights.values()) < 0.03
@@ -164,14 +177,14 @@ def test_a_neighbour_counts_only_where_it_has_pixels() -> None:
     own, other = (raw(shot.plates[n], shot.flickering[n]) for n in (0, 1))
     part = Window(40, 30, 100, 80)
     cut = replace(other, look=placed(other.look, other.window, part), window=part)
-    alpha, weights = followed(own, {"after": cut}, 1.0, lambda: None)
+    alpha, weights = smooth_alpha(own, {"after": cut}, 1.0, lambda: None)
     changed = alpha[0, 0].numpy() != shot.flickering[0]
     assert changed[30:110, 40:140].any()
     changed[30:110, 40:140] = False
     assert not changed.any()
     assert weights["after"] < 100 * 80 / (HEIGHT * WIDTH)
     away = replace(other, window=Window(9000, 0, WIDTH, HEIGHT))
-    alpha, weights = followed(own, {"after": away}, 1.0, lambda: None)
+    alpha, weights = smooth_alpha(own, {"after": away}, 1.0, lambda: None)
     assert np.array_equal(alpha[0, 0].numpy(), shot.flickering[0]) and weights["after"] == 0.0
 
 
@@ -181,7 +194,7 @@ def test_what_comes_from_outside_the_neighbour_does_not_count() -> None:
     look, other = raw(flat, own).look, raw(flat, own + 1).look
     flow = torch.zeros(1, 2, HEIGHT, WIDTH)
     flow[:, 0] = 0.25
-    found = brought(look, Moved(other, flow, torch.ones(1, 1, HEIGHT, WIDTH)))
+    found = align_neighbour(look, MovedFeatures(other, flow, torch.ones(1, 1, HEIGHT, WIDTH)))
     assert bool((found.weight[..., : WIDTH * 3 // 4] == 1.0).all())
     assert not found.weight[..., WIDTH * 3 // 4 :].any()
 
@@ -191,7 +204,7 @@ def test_light_of_any_size_is_looked_at() -> None:
     plate = room(HEIGHT, WIDTH)
     plate[20:40, 20:40], plate[60:70, 60:70] = 1e6, -0.5
     frame = raw(plate, np.full((HEIGHT, WIDTH), 0.5, np.float32))
-    alpha, weights = followed(frame, {"before": frame, "after": frame}, 1.0, lambda: None)
+    alpha, weights = smooth_alpha(frame, {"before": frame, "after": frame}, 1.0, lambda: None)
     assert torch.isfinite(alpha).all() and weights["before"] > 0.95
 
 
@@ -213,7 +226,9 @@ def given(own: float, before: tuple[float, float], after: tuple[float, float] | 
     def tensor(value: float) -> torch.Tensor:
         return torch.full((1, 1, 1, 1), value)
 
-    around = [Brought(tensor(value), tensor(weight)) for value, weight in (before, *([after] if after else []))]
+    around = [
+        AlignedNeighbour(tensor(value), tensor(weight)) for value, weight in (before, *([after] if after else []))
+    ]
     return float(smoothed(tensor(own), around, 1.0))
 
 

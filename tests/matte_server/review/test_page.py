@@ -28,7 +28,7 @@ from matte_server.review.frame import look, placed
 from matte_server.review.page import Page, PageFrame, page_html
 from matte_server.review.review import ReviewFiles, review_folder, write_review
 from matte_server.shots.batch import FrameReport, ShotReport
-from matte_server.shots.inputs import Pictures
+from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.shot import Shot, Sources, plan_shot
 
 WIDTH, HEIGHT = 96, 54
@@ -178,7 +178,7 @@ def test_the_clean_plate_is_shown_where_the_frame_had_it() -> None:
 
 
 def test_a_frame_is_looked_at_in_light(shot: Shot) -> None:
-    with Pictures(MatteOptions()) as pictures:
+    with ShotInputs(MatteOptions()) as pictures:
         view = look(shot.frames[0], pictures)
     middle = view.comp[HEIGHT // 2, WIDTH // 2], view.comp[0, 0]
     # Half floats hold these to 1 part in 2000.

@@ -18,35 +18,34 @@ from matte_link.options import MatteOptions
 
 from matte_server.frame.pipeline import STAGES, MattePipeline
 from matte_server.io import exr
-from matte_server.server.worker_pool import Died, WorkerState
+from matte_server.server.worker_pool import WorkerExited, WorkerState
 from matte_server.worker import loop as frame_worker
 from matte_server.worker import machine
-from matte_server.worker.loop import Desk as WorkerDesk
-from matte_server.worker.loop import Line
+from matte_server.worker.loop import WorkerChannel, WorkerLoop
 from matte_server.worker.machine import writers_beside
 from matte_server.worker.messages import (
     AHEAD,
     CANCEL,
-    Begun,
-    Computed,
-    Failed,
-    Finished,
+    FrameComputed,
+    FrameFinished,
     FrameJob,
-    Picture,
-    Said,
-    decode_said,
+    SolveFailed,
+    SpooledPicture,
+    StageStarted,
+    WorkerMessage,
+    decode_message,
     encode_job,
 )
 from matte_server.worker.reader import FrameInputs
 from matte_server.worker.solver import FrameSolver
 
 from .conftest import Pictures
-from .test_service import ANNA, BEN, LIMITS, Desk, matte
+from .test_service import ANNA, BEN, LIMITS, ServiceBench, matte
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path, replace(LIMITS, frames_per_client=8, frames=16))
+def desk(tmp_path: Path) -> Iterator[ServiceBench]:
+    made = ServiceBench(tmp_path, replace(LIMITS, frames_per_client=8, frames=16))
     yield made
     made.spool.close()
 
@@ -55,15 +54,15 @@ def batch(name: str) -> Matte:
     return replace(matte(name), priority="batch")
 
 
-def ahead(desk: Desk) -> list[tuple[int, str]]:
+def ahead(desk: ServiceBench) -> list[tuple[int, str]]:
     return [(worker, job.request.id) for worker, job in desk.pool.ahead]
 
 
-def begun(desk: Desk) -> list[str]:
+def begun(desk: ServiceBench) -> list[str]:
     return [job.request.id for job in desk.pool.jobs]
 
 
-def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(desk: Desk) -> None:
+def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(desk: ServiceBench) -> None:
     for name in "abc":
         desk.say(ANNA, batch(name))
     assert ahead(desk) == [(0, "b")]
@@ -76,7 +75,7 @@ def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(desk: D
     assert begun(desk) == ["a", "now", "b"] and ahead(desk) == [(0, "b"), (0, "c")]
 
 
-def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(desk: Desk) -> None:
+def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(desk: ServiceBench) -> None:
     for name in "abc":
         desk.say(ANNA, batch(name))
     desk.say(ANNA, Cancel("x", "b"))
@@ -87,7 +86,7 @@ def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(desk:
     assert ahead(desk) == [(0, "b"), (0, "c")]
 
 
-def test_a_worker_gets_the_frame_that_it_has_read(desk: Desk) -> None:
+def test_a_worker_gets_the_frame_that_it_has_read(desk: ServiceBench) -> None:
     desk.pool.states.append(WorkerState("cpu", ready=True))
     for name in "abcde":
         desk.say(ANNA, batch(name))
@@ -95,7 +94,7 @@ def test_a_worker_gets_the_frame_that_it_has_read(desk: Desk) -> None:
     # The second worker is done first; c is next, but d is what it holds.
     (desk.spool.folder / desk.pool.jobs[1].result).write_bytes(b"exr")
     desk.pool.states[1].job = 0
-    list(desk.service.worker_event(Finished(desk.pool.jobs[1].number, "", {})))
+    list(desk.service.worker_event(FrameFinished(desk.pool.jobs[1].number, "", {})))
     assert begun(desk) == ["a", "b", "d"]
     assert desk.pool.states[0].ahead == 3
     desk.pool.jobs.append(desk.pool.jobs[0])
@@ -103,7 +102,7 @@ def test_a_worker_gets_the_frame_that_it_has_read(desk: Desk) -> None:
     assert begun(desk)[-1] == "c"
 
 
-def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(desk: Desk) -> None:
+def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(desk: ServiceBench) -> None:
     desk.pool.states.append(WorkerState("cpu", ready=True))
     smooth = MatteOptions(temporal=0.5)
 
@@ -115,7 +114,7 @@ def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(de
         [job] = [job for job in desk.pool.jobs if job.number == desk.pool.states[worker].job]
         (desk.spool.folder / job.result).write_bytes(b"exr")
         desk.pool.states[worker].job = 0
-        list(desk.service.worker_event(Finished(job.number, "", {})))
+        list(desk.service.worker_event(FrameFinished(job.number, "", {})))
 
     for frame in (1, 51, 2, 52, 3, 53, 4, 54):
         asked(frame)
@@ -132,12 +131,12 @@ def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(de
     assert begun(desk)[5:] == ["f53"] and ahead(desk)[4:] == [(1, "f54")]
 
 
-def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_does_not(desk: Desk) -> None:
+def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_does_not(desk: ServiceBench) -> None:
     for name in ("good", "killer", "later"):
         desk.say(ANNA, batch(name))
     state = desk.pool.states[0]
     state.job = state.ahead = 0
-    said = list(desk.service.worker_event(Died(1, "worker_died", "It crashed.", (), 2)))
+    said = list(desk.service.worker_event(WorkerExited(1, "worker_died", "It crashed.", (), 2)))
     # Nobody hears of it but that a frame starts again; each is now by itself.
     assert [type(message) for _, message in said] == [Progress]
     assert ahead(desk) == [(0, "killer")]
@@ -146,48 +145,48 @@ def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_doe
         job = desk.pool.jobs[-1]
         state.job = 0
         if job.request.id == "killer":
-            events = list(desk.service.worker_event(Died(job.number, "worker_died", "It crashed.")))
+            events = list(desk.service.worker_event(WorkerExited(job.number, "worker_died", "It crashed.")))
         else:
             (desk.spool.folder / job.result).write_bytes(b"exr")
-            computed = list(desk.service.worker_event(Computed(job.number)))
+            computed = list(desk.service.worker_event(FrameComputed(job.number)))
             assert computed == [], "no other frame may start beside one that is tried again"
-            events = list(desk.service.worker_event(Finished(job.number, "", {})))
+            events = list(desk.service.worker_event(FrameFinished(job.number, "", {})))
         ends.update({m.id: type(m).__name__ for _, m in events if not isinstance(m, Progress)})
     assert ends == {"good": "MatteReply", "killer": "Failure"}
     assert begun(desk)[-1] == "later"
 
 
-def test_a_frame_that_kills_each_time_fails_although_another_was_read(desk: Desk) -> None:
+def test_a_frame_that_kills_each_time_fails_although_another_was_read(desk: ServiceBench) -> None:
     for name in ("killer", "good"):
         desk.say(ANNA, batch(name))
     state = desk.pool.states[0]
     answers = []
-    for died in (Died(1, "worker_died", "", (), 2), None, None):
+    for died in (WorkerExited(1, "worker_died", "", (), 2), None, None):
         job = desk.pool.jobs[-1]
         state.job = state.ahead = 0
         if job.request.id == "killer":
-            events = desk.service.worker_event(died or Died(job.number, "worker_died", ""))
+            events = desk.service.worker_event(died or WorkerExited(job.number, "worker_died", ""))
         else:
             (desk.spool.folder / job.result).write_bytes(b"exr")
-            events = desk.service.worker_event(Finished(job.number, "", {}))
+            events = desk.service.worker_event(FrameFinished(job.number, "", {}))
         answers += [message for _, message in events if not isinstance(message, Progress)]
     assert {answer.id: type(answer).__name__ for answer in answers} == {"killer": "Failure", "good": "MatteReply"}
 
 
-def test_a_hung_worker_is_its_own_frames_fault(desk: Desk) -> None:
+def test_a_hung_worker_is_its_own_frames_fault(desk: ServiceBench) -> None:
     for name in "ab":
         desk.say(ANNA, batch(name))
     desk.pool.states[0].job = desk.pool.states[0].ahead = 0
-    said = list(desk.service.worker_event(Died(1, "worker_hung", "", (), 2)))
+    said = list(desk.service.worker_event(WorkerExited(1, "worker_hung", "", (), 2)))
     assert isinstance(said[0][1], Failure) and said[0][1].id == "a"
     assert begun(desk) == ["a", "b"]
 
 
-def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(desk: Desk) -> None:
+def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(desk: ServiceBench) -> None:
     for name in "abc":
         desk.say(ANNA, batch(name))
     desk.pool.states[0].job = 0
-    list(desk.service.worker_event(Failed(1, "out_of_memory", "Too little.")))
+    list(desk.service.worker_event(SolveFailed(1, "out_of_memory", "Too little.")))
     assert begun(desk) == ["a", "a"] and ahead(desk) == [(0, "b")]
     desk.pool.states[0].ahead = 0
     list(desk.service.tick())
@@ -197,7 +196,7 @@ def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(desk: De
 # -- the worker
 
 
-class Watched(FrameSolver):
+class WatchedPipeline(FrameSolver):
     """A real solver that tells when it has read a frame's pictures."""
 
     has_read = threading.Event()
@@ -209,15 +208,15 @@ class Watched(FrameSolver):
             self.has_read.set()
 
 
-class Bench:
+class LoopBench:
     """A worker's desk with a real solver, its orders given and its words read by the test."""
 
     def __init__(self, folder: Path, pictures: Pictures, writers: int = 1) -> None:
         self.folder = folder
         self._pictures = pictures
         self._ours, theirs = multiprocessing.Pipe()
-        self.solver = Watched("cpu", folder, (), MattePipeline(torch.device("cpu")))
-        self.desk = WorkerDesk(self.solver, Line(theirs), writers)
+        self.solver = WatchedPipeline("cpu", folder, (), MattePipeline(torch.device("cpu")))
+        self.desk = WorkerLoop(self.solver, WorkerChannel(theirs), writers)
         (folder / "clean.exr").write_bytes(pictures.clean)
 
     def job(self, number: int) -> FrameJob:
@@ -225,7 +224,10 @@ class Bench:
         plate.write_bytes(self._pictures.plate)
         options = MatteOptions(model="difference", align="none")
         request = Matte(f"r{number}", number, Inline(b"", "p.exr"), Digest("0" * 64), options)
-        held = {"plate": Picture(str(plate)), "clean_plate": Picture(str(self.folder / "clean.exr"), "", "0" * 64)}
+        held = {
+            "plate": SpooledPicture(str(plate)),
+            "clean_plate": SpooledPicture(str(self.folder / "clean.exr"), "", "0" * 64),
+        }
         return FrameJob(number, request, held, f"result-{number}.exr")
 
     def read_ahead(self, job: FrameJob) -> None:
@@ -239,69 +241,69 @@ class Bench:
         """Said to the worker, who hears it when it next listens."""
         self._ours.send_bytes(order)
 
-    def result(self, job: FrameJob) -> Said:
+    def result(self, job: FrameJob) -> WorkerMessage:
         """How the frame ends."""
         self.desk.take(job)
         return next(said for said in self.ends() if said.number == job.number)
 
-    def words(self) -> Iterator[Said]:
+    def words(self) -> Iterator[WorkerMessage]:
         """What the worker says, as it does."""
         while True:
             assert self._ours.poll(30)
-            yield decode_said(self._ours.recv_bytes())
+            yield decode_message(self._ours.recv_bytes())
 
-    def ends(self) -> Iterator[Finished | Failed]:
+    def ends(self) -> Iterator[FrameFinished | SolveFailed]:
         """How frames end, as they do."""
-        return (said for said in self.words() if isinstance(said, Finished | Failed))
+        return (said for said in self.words() if isinstance(said, FrameFinished | SolveFailed))
 
 
 @pytest.fixture
-def bench(tmp_path: Path, pictures: Pictures) -> Bench:
-    return Bench(tmp_path, pictures)
+def bench(tmp_path: Path, pictures: Pictures) -> LoopBench:
+    return LoopBench(tmp_path, pictures)
 
 
-def test_what_was_read_ahead_is_used_and_gives_the_same(bench: Bench) -> None:
+def test_what_was_read_ahead_is_used_and_gives_the_same(bench: LoopBench) -> None:
     first, second = bench.job(1), bench.job(2)
-    assert isinstance(bench.result(first), Finished)
+    assert isinstance(bench.result(first), FrameFinished)
     bench.read_ahead(second)
     # Its file is gone: only what was read before can have made this.
-    assert isinstance(bench.result(second), Finished)
+    assert isinstance(bench.result(second), FrameFinished)
     one, other = (exr.read_image(bench.folder / job.result).pixels for job in (first, second))
     assert np.array_equal(one, other)
 
 
-def test_another_frame_goes_between_and_what_was_read_stays(bench: Bench) -> None:
+def test_another_frame_goes_between_and_what_was_read_stays(bench: LoopBench) -> None:
     between, later = bench.job(1), bench.job(2)
     bench.read_ahead(later)
-    assert isinstance(bench.result(between), Finished)
-    assert isinstance(bench.result(later), Finished)
+    assert isinstance(bench.result(between), FrameFinished)
+    assert isinstance(bench.result(later), FrameFinished)
 
 
-def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(bench: Bench) -> None:
+def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(bench: LoopBench) -> None:
     """The server tells of the next frame at once, often before this one has begun."""
     mine, following = bench.job(1), bench.job(2)
     bench.read_ahead(mine)
     bench.order(AHEAD + encode_job(following))
-    assert isinstance(bench.result(mine), Finished)
-    assert isinstance(bench.result(following), Finished)
+    assert isinstance(bench.result(mine), FrameFinished)
+    assert isinstance(bench.result(following), FrameFinished)
 
 
 @pytest.mark.parametrize(
     ("priority", "apart_s", "told"), [("interactive", 1e9, True), ("batch", 1e9, False), ("batch", -1.0, True)]
 )
 def test_stages_are_told_of_where_somebody_watches_or_they_take_long(
-    priority: str, apart_s: float, told: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    priority: str, apart_s: float, told: bool, bench: LoopBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frame_worker, "_TOLD_S", apart_s)
     job = bench.job(1)
     bench.desk.take(replace(job, request=replace(job.request, priority=priority)))
-    before_end = itertools.takewhile(lambda said: not isinstance(said, Finished), bench.words())
-    stages = [said.stage for said in before_end if isinstance(said, Begun)]
+    before_end = itertools.takewhile(lambda said: not isinstance(said, FrameFinished), bench.words())
+    stages = [said.stage for said in before_end if isinstance(said, StageStarted)]
     assert stages == (["read", *STAGES, "write"] if told else [])
 
 
 @pytest.mark.parametrize("why", ["cancelled", "short"])
-def test_what_was_read_is_let_go(bench: Bench, why: str) -> None:
+def test_what_was_read_is_let_go(bench: LoopBench, why: str) -> None:
     job = bench.job(1)
     bench.read_ahead(job)
     if why == "cancelled":
@@ -311,23 +313,23 @@ def test_what_was_read_is_let_go(bench: Bench, why: str) -> None:
         assert bench.desk.aside(AHEAD + encode_job(bench.job(2)))
         Path(job.pictures["plate"].path).unlink(missing_ok=True)
     said = bench.result(job)
-    assert isinstance(said, Failed) and said.code == "missing_file"
+    assert isinstance(said, SolveFailed) and said.code == "missing_file"
 
 
-def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: Bench) -> None:
+def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: LoopBench) -> None:
     good, bad = bench.job(1), bench.job(2)
     Path(bad.pictures["plate"].path).write_bytes(b"no picture")
     assert bench.desk.aside(AHEAD + encode_job(bad))
-    assert isinstance(bench.result(good), Finished)
+    assert isinstance(bench.result(good), FrameFinished)
     said = bench.result(bad)
-    assert isinstance(said, Failed) and said.code == "unreadable"
+    assert isinstance(said, SolveFailed) and said.code == "unreadable"
 
 
 def test_several_frames_are_written_while_the_next_is_computed(
     tmp_path: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """None of three is written before all three are on their way."""
-    bench = Bench(tmp_path, pictures, writers=3)
+    bench = LoopBench(tmp_path, pictures, writers=3)
     together, write = threading.Barrier(3, timeout=30), exr.write_image
     begun: list[Path] = []
 
@@ -342,7 +344,7 @@ def test_several_frames_are_written_while_the_next_is_computed(
     for job in jobs:
         bench.desk.take(job)
     ends = list(itertools.islice(bench.ends(), len(jobs)))
-    assert all(isinstance(said, Finished) for said in ends)
+    assert all(isinstance(said, FrameFinished) for said in ends)
     assert sorted(said.number for said in ends) == [job.number for job in jobs]
     first, *others = (exr.read_image(tmp_path / job.result).pixels for job in jobs)
     assert all(np.array_equal(first, other) for other in others)

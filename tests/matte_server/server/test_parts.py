@@ -17,45 +17,45 @@ from matte_link.errors import ProtocolError
 from matte_link.messages import Inline, Matte, OnDisk
 from matte_link.options import MatteOptions
 
-from matte_server.errors import MatteCancelled, MatteError, trouble_of
+from matte_server.errors import MatteCancelled, MatteError, report_of
 from matte_server.server.serve import set_thread_environment
 from matte_server.server.spool import Spool
-from matte_server.server.startup_watchdog import Starting, work_of
+from matte_server.server.startup_watchdog import StartupWatchdog, cpu_seconds_of
 from matte_server.server.store import suffix_of
 from matte_server.worker.messages import (
-    Alive,
-    Begun,
-    Computed,
-    Failed,
-    Finished,
+    FrameComputed,
+    FrameFinished,
     FrameJob,
-    Picture,
-    Ready,
-    Said,
-    Unfit,
+    Heartbeat,
+    SolveFailed,
+    SpooledPicture,
+    StageStarted,
+    StartupFailed,
+    WorkerMessage,
+    WorkerReady,
     decode_job,
-    decode_said,
+    decode_message,
     encode_job,
-    encode_said,
+    encode_message,
 )
 from matte_server.worker.reader import inside_roots
 from matte_server.worker.solver import choose_device
 
 SAID = [
-    Ready("cuda:0", 2, ("difference", "v2")),
-    Begun(3, "align", 1, 7),
-    Alive(3),
-    Computed(3),
-    Finished(3, "", {"warnings": ["thin"], "coverage": 1.0}),
-    Finished(3, "/shots/m.exr", {}),
-    Failed(3, "not_finite", "There are NaNs.", "Repair them."),
-    Unfit("no_device", "There is none."),
+    WorkerReady("cuda:0", 2, ("difference", "v2")),
+    StageStarted(3, "align", 1, 7),
+    Heartbeat(3),
+    FrameComputed(3),
+    FrameFinished(3, "", {"warnings": ["thin"], "coverage": 1.0}),
+    FrameFinished(3, "/shots/m.exr", {}),
+    SolveFailed(3, "not_finite", "There are NaNs.", "Repair them."),
+    StartupFailed("no_device", "There is none."),
 ]
 
 
 @pytest.mark.parametrize("said", SAID, ids=lambda said: type(said).__name__)
-def test_what_a_worker_says_survives(said: Said) -> None:
-    assert decode_said(encode_said(said)) == said
+def test_what_a_worker_says_survives(said: WorkerMessage) -> None:
+    assert decode_message(encode_message(said)) == said
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_what_a_worker_says_survives(said: Said) -> None:
 )
 def test_anything_else_is_no_worker_of_ours(data: bytes) -> None:
     with pytest.raises(ValueError):
-        decode_said(data)
+        decode_message(data)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    said = Finished(1, "", {"area": np.float32(0.5), "count": np.int64(3)})
-    assert json.loads(encode_said(said))[1]["diagnostics"] == {"area": 0.5, "count": 3}
+    said = FrameFinished(1, "", {"area": np.float32(0.5), "count": np.int64(3)})
+    assert json.loads(encode_message(said))[1]["diagnostics"] == {"area": 0.5, "count": 3}
 
 
 def test_a_job_survives_with_its_pictures_named() -> None:
@@ -84,7 +84,10 @@ def test_a_job_survives_with_its_pictures_named() -> None:
     job = FrameJob(
         3,
         request,
-        {"plate": Picture("/s/1.exr", "p.exr"), "clean_plate": Picture("/s/2.png", "c.png", "d" * 64)},
+        {
+            "plate": SpooledPicture("/s/1.exr", "p.exr"),
+            "clean_plate": SpooledPicture("/s/2.png", "c.png", "d" * 64),
+        },
         "r",
     )
     assert decode_job(encode_job(job)) == job
@@ -138,7 +141,7 @@ class OutOfMemoryError(RuntimeError):
     ],
 )
 def test_every_error_has_a_code(error: Exception, code: str) -> None:
-    trouble = trouble_of(error)
+    trouble = report_of(error)
     assert trouble.code == code and trouble.message.endswith(".")
 
 
@@ -174,7 +177,7 @@ class SlowStart:
     def __init__(self, works_until: float) -> None:
         self.now = 0.0
         self.said: list[str] = []
-        self.starting = Starting(
+        self.starting = StartupWatchdog(
             0, 600, self.said.append, 120, lambda: self.now, lambda pid: min(self.now, works_until) / 10
         )
 
@@ -205,10 +208,10 @@ def test_work_is_that_of_a_process_and_those_under_it() -> None:
     parent = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
     try:
         deadline = time.monotonic() + 60
-        while work_of(parent.pid) < 1.0:
+        while cpu_seconds_of(parent.pid) < 1.0:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         os.killpg(parent.pid, signal.SIGKILL)
         parent.wait()
-    assert work_of(parent.pid) == 0
+    assert cpu_seconds_of(parent.pid) == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from matte_server.cli import main as cli
-from matte_server.core.clean_plate_vote import temporal_plate
+from matte_server.core.clean_plate_vote import vote_clean_plate
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 
@@ -29,7 +29,7 @@ def test_the_subject_may_cover_a_pixel_most_of_the_time() -> None:
     random = np.random.default_rng(1)
     for frame in frames[:6]:
         frame[40:80, 40:80] = random.uniform(0, 2, (40, 40, 3))
-    found = temporal_plate(frames, [np.ones(behind.shape[:2], bool)] * 10)
+    found = vote_clean_plate(frames, [np.ones(behind.shape[:2], bool)] * 10)
     assert found.evidence.all()
     # The mean of four frames' grain: half of one's; five times that is never met in 14400 numbers.
     assert np.abs(found.colour - behind)[40:80, 40:80].max() < 5 * GRAIN / 2
@@ -40,7 +40,7 @@ def test_somebody_who_stood_still_is_not_believed() -> None:
     frames = [grainy(behind, seed) for seed in range(10)]
     for frame in frames[:5]:
         frame[40:80, 40:80] = grainy(np.full((40, 40, 3), 0.02), 7)
-    found = temporal_plate(frames, [np.ones(behind.shape[:2], bool)] * 10)
+    found = vote_clean_plate(frames, [np.ones(behind.shape[:2], bool)] * 10)
     assert not found.evidence[42:78, 42:78].any()
     assert found.evidence[:38].all()
 
@@ -54,7 +54,7 @@ def test_what_is_never_seen_or_never_the_same_has_no_evidence() -> None:
     random = np.random.default_rng(2)
     for frame in frames:
         frame[50:60, 50:60] = random.uniform(0, 3)
-    found = temporal_plate(frames, seen)
+    found = vote_clean_plate(frames, seen)
     assert not found.evidence[:10].any()
     assert found.evidence[52:58, 52:58].mean() < 0.05
     assert found.support[:10].max() <= 1.0
@@ -62,7 +62,7 @@ def test_what_is_never_seen_or_never_the_same_has_no_evidence() -> None:
 
 def test_grain_is_measured_although_frames_are_shot_on_twos() -> None:
     frames = [grainy(wall(), seed // 2) for seed in range(12)]
-    found = temporal_plate(frames, [np.ones(frames[0].shape[:2], bool)] * 12)
+    found = vote_clean_plate(frames, [np.ones(frames[0].shape[:2], bool)] * 12)
     # Relative to a wall of 0.05 to 0.9 whose middle is near 0.45.
     assert 0.5 * GRAIN / 0.45 < found.noise < 4 * GRAIN / 0.45
     assert found.evidence.all()
@@ -81,9 +81,7 @@ def moving_shot(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_command_builds_and_says_how_sure_it_is(
-    moving_shot: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_builds_and_says_how_sure_it_is(moving_shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean = moving_shot / "clean.exr"
     words = ["cleanplate", str(moving_shot / "plate.####.exr"), "-o", str(clean), "--reference", "7"]
     code = cli.main(words)

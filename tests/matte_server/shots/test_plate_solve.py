@@ -24,7 +24,7 @@ from matte_server.core.shot_solve import (
 )
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.shots.inputs import Pictures
+from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plate_solve import PlateSolve, check_solve
 from matte_server.shots.shot import Camera, Shot, Sources, plan_shot, solve_file_of
 
@@ -138,7 +138,7 @@ def test_what_is_no_alignment_is_refused(wrong: dict[str, object]) -> None:
 
 def solved(shot: ShotFiles, frames: str = "", camera: Camera | None = None) -> tuple[PlateSolve, Shot]:
     planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), frames, MatteOptions(), camera=camera)
-    return PlateSolve(planned, Pictures(planned.options), "1"), planned
+    return PlateSolve(planned, ShotInputs(planned.options), "1"), planned
 
 
 def drift(number: int) -> np.ndarray:

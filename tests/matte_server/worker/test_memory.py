@@ -23,7 +23,7 @@ from matte_server.models.protocols import CancelCheck, FrameTensors, MattingMode
 from matte_server.models.registry import load_model
 from matte_server.server.local_server import LocalServer
 from matte_server.worker import machine
-from matte_server.worker.memory import SteppingLoader
+from matte_server.worker.memory import MemorySavingLoader
 from tests.matte_server.server.conftest import Pictures, make_pictures
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def _solve(pipeline: MattePipeline, pictures: Pictures, model: str = "cleanplate
 
 def test_the_model_steps_down_to_tiles_with_the_same_matte(pictures: Pictures) -> None:
     hungry = Hungry(most=32)
-    loader = SteppingLoader(lambda name, weights, device: hungry)
+    loader = MemorySavingLoader(lambda name, weights, device: hungry)
     stepped = MattePipeline(CPU, loader)
     wanted = _solve(MattePipeline(CPU), pictures)
     # The model's own promise: the order of float32 sums, 1e-5 in alpha.
@@ -74,11 +74,11 @@ def test_the_model_steps_down_to_tiles_with_the_same_matte(pictures: Pictures) -
 def test_what_no_tile_helps_is_out_of_memory_and_other_errors_are_not_tried_again(pictures: Pictures) -> None:
     hungry = Hungry(most=1)
     with pytest.raises(MemoryError):
-        _solve(MattePipeline(CPU, SteppingLoader(lambda *_: hungry)), pictures)
+        _solve(MattePipeline(CPU, MemorySavingLoader(lambda *_: hungry)), pictures)
     assert hungry.tiles == [0, 128, 32]
     broken = Hungry(most=1, error=ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
-        _solve(MattePipeline(CPU, SteppingLoader(lambda *_: broken)), pictures)
+        _solve(MattePipeline(CPU, MemorySavingLoader(lambda *_: broken)), pictures)
     assert broken.tiles == [0]
 
 

@@ -168,14 +168,14 @@ def ends_of_footage(place: Path, scene: Any, tree: Any, node: Any) -> None:
     assert counts(scene, node) == (4, 0, 0)
 
 
-class Watched:
+class WatchedSolve:
     """Notes which frames' inputs are rendered, and where; nothing of it may be left in the end."""
 
     def __init__(self) -> None:
         self.frames: list[int] = []
         self.folders: set[Path] = set()
 
-    def __enter__(self) -> Watched:
+    def __enter__(self) -> WatchedSolve:
         from plugin_blender import extraction
 
         self._real = extraction.render_inputs
@@ -207,7 +207,7 @@ def from_nodes(scene: Any, tree: Any, node: Any) -> str:
         tree.links.new(node.inputs[name].links[0].from_socket, exposure.inputs[0])
         tree.links.new(exposure.outputs[0], node.inputs[name])
     assert [sides(scene, node, frame) for frame in (1, 2, 4)] == [[2], [1, 3], [3]]
-    with Watched() as watched:
+    with WatchedSolve() as watched:
         bpy.ops.cleanplate.solve_range()
     assert watched.frames == [1, 2, 3, 4] and scene.frame_current == 2, watched.frames
     assert counts(scene, node) == (4, 0, 0)
@@ -226,13 +226,13 @@ def cut_and_cancelled(place: Path, scene: Any, node: Any) -> None:
     from plugin_blender.solve import Solve, solve_now
 
     node.matte.erode = 1.0
-    with Watched() as watched:
+    with WatchedSolve() as watched:
         solve_now(scene, node, [2, 3])
     assert watched.frames == [1, 2, 3, 4], watched.frames
-    with Watched() as watched:
+    with WatchedSolve() as watched:
         solve_now(scene, node, [1, 4])
     assert watched.frames == [1, 2, 3, 4], watched.frames
-    with Watched() as watched:
+    with WatchedSolve() as watched:
         solve = Solve(scene, node, range(1, 5), again=True)
         gone: dict[int, int] = {}
         while solve.step():
@@ -244,7 +244,7 @@ def cut_and_cancelled(place: Path, scene: Any, node: Any) -> None:
     # Each is needed until the frame after it is done, and not to the end of the solve.
     assert solve.done == [1, 2, 3, 4] and watched.frames == [1, 2, 3, 4]
     assert all(done >= min(frame + 1, 4) for frame, done in gone.items()) and gone[1] < 4, gone
-    with Watched() as watched:
+    with WatchedSolve() as watched:
         solve = Solve(scene, node, range(1, 5), again=True)
         while not watched.frames:
             assert solve.step()
