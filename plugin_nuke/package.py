@@ -56,7 +56,8 @@ def vendored(python: str, platform: Platform) -> str:
 
 
 def build(out: Path, pythons: Sequence[str] = PYTHONS, platforms: Sequence[Platform] = PLATFORMS) -> Path:
-    """Builds the folder inside ``out`` and returns it. Raises ``NukePackageError``; an older one then stays as it was."""
+    """Builds the folder inside ``out`` and returns it. Where it raises
+    ``NukePackageError``, an older one stays as it was."""
     out.mkdir(parents=True, exist_ok=True)
     target = out / NAME
     with tempfile.TemporaryDirectory(prefix=f".{NAME}-", dir=out) as temporary:

@@ -137,9 +137,8 @@ def import_graph(folders: list[Path]) -> dict[str, set[str]]:
     paths = {module_of(path): path for folder in folders for path in sources(folder)}
 
     def known(name: str) -> str:
-        while name and name not in paths:
-            name = name.rpartition(".")[0]
-        return name
+        """The module that is named, or whose attribute is."""
+        return next((each for each in (name, name.rpartition(".")[0]) if each in paths), "")
 
     return {module: {known(name) for name in imported(path)} - {"", module} for module, path in paths.items()}
 

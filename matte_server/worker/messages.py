@@ -128,7 +128,7 @@ def decode_message(data: bytes) -> WorkerMessage:
     """The inverse of :func:`encode_message`; raises ``ValueError`` on anything else."""
     try:
         name, values = json.loads(data)
-        if name == "Ready":
+        if name == WorkerReady.__name__:
             values["models"] = tuple(values["models"])
         return cast(WorkerMessage, _KINDS[name](**values))
     except (KeyError, TypeError) as error:

@@ -31,10 +31,9 @@ from matte_link.messages import (
 from matte_link.options import MatteOptions
 from matte_link.wire import MAGIC, decode
 
-from matte_server.cli.matte import server_for
 from matte_server.errors import MatteError
 from matte_server.io import exr
-from matte_server.server.local_server import LocalServer
+from matte_server.server.local_server import LocalServer, server_for
 from matte_server.server.spool import default_parent
 from matte_server.worker.machine import workers_without_gpu
 from tests.matte_server.workers_ready import until_ready

@@ -103,7 +103,7 @@ _LIMITED = """
 import resource, sys
 import cv2, numpy as np, torch
 from matte_server.worker.memory import limit_memory
-from matte_server.errors import trouble_of
+from matte_server.errors import report_of
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
 limit_memory("cpu", 256 << 20)
@@ -117,7 +117,7 @@ for name, take in (
         take()
         print(name, "taken")
     except Exception as error:
-        print(name, trouble_of(error).code)
+        print(name, report_of(error).code)
 print("still", len(np.ones(1 << 20)))
 """
 
