@@ -7,9 +7,9 @@ from typing import Any
 import bpy
 
 from . import graph, runtime
+from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .preferences import preferences
-from .properties import shown_specs
 
 _SHOWN_CHARACTERS = 34
 
@@ -122,7 +122,7 @@ class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
 
 
 def _group_panel(group: str) -> type:
-    specs = [spec for spec in shown_specs() if spec.group == group]
+    specs = [spec for spec in shown_in("blender") if spec.group == group]
 
     def draw(self: Any, context: Any) -> None:
         self.layout.use_property_split = True
@@ -146,7 +146,7 @@ def _group_panel(group: str) -> type:
 
 CLASSES = (
     CLEANPLATE_PT_matte,
-    *[_group_panel(group) for group in dict.fromkeys(spec.group for spec in shown_specs())],
+    *[_group_panel(group) for group in dict.fromkeys(spec.group for spec in shown_in("blender"))],
     CLEANPLATE_PT_server,
 )
 ADD_MENU = "NODE_MT_category_compositor_keying"

@@ -7,30 +7,9 @@ from typing import Any
 import bpy
 
 from . import runtime
-from .matte_link.options import MatteOptions, OptionSpec, option_specs
+from .matte_link.options import MatteOptions, OptionSpec, shown_in
 
-# Said on the Image node, or fixed by what the compositor works in.
-HIDDEN = frozenset(
-    {
-        "colourspace",
-        "clean_colourspace",
-        "output_colourspace",
-        "ocio_config",
-        "premultiplied",
-        "layer",
-        "clean_layer",
-        "view",
-        "layer_clean",
-        "layer_confidence",
-        "layer_difference",
-    }
-)
 DEFAULT_FOLDER = "//cleanplate"
-
-
-def shown_specs() -> tuple[OptionSpec, ...]:
-    """The options that the panel shows, in its order."""
-    return tuple(spec for spec in option_specs() if spec.name not in HIDDEN)
 
 
 def _changed(self: Any, context: Any) -> None:
@@ -57,7 +36,7 @@ def _property(spec: OptionSpec) -> Any:
 class MatteProperties(bpy.types.PropertyGroup):
     """What one Cleanplate Matte node is set to."""
 
-    __annotations__ = {spec.name: _property(spec) for spec in shown_specs()}
+    __annotations__ = {spec.name: _property(spec) for spec in shown_in("blender")}
     __annotations__["node_id"] = bpy.props.StringProperty(name="Id", options={"HIDDEN"})
     __annotations__["frames"] = bpy.props.StringProperty(
         name="Frames",
@@ -78,7 +57,7 @@ class MatteProperties(bpy.types.PropertyGroup):
 def options_of(settings: Any) -> MatteOptions:
     """The node's options; raises ``ValueError`` with one sentence."""
     values = {}
-    for spec in shown_specs():
+    for spec in shown_in("blender"):
         value = getattr(settings, spec.name)
         # Blender keeps numbers as float32: 0.1 comes back as 0.10000000149.
         values[spec.name] = round(value, 6) if spec.type is float else value

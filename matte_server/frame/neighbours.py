@@ -8,7 +8,6 @@ and a farm may cut a shot anywhere.
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from matte_link.messages import NEIGHBOURS, PICTURES, Matte, Neighbour, sources_of
-from matte_link.options import MatteOptions, option_specs
+from matte_link.result_key import FrameSources, result_key
 
 from ..core.result import MatteResult
 from ..errors import MatteError
@@ -30,8 +29,6 @@ from .pipeline import STAGES, MattePipeline, Progress
 KEPT = 4
 """Frames: the one before, the frame itself, the one after, and a repeated one."""
 KEPT_BYTES = 1 << 30
-_AFTER_THE_MODEL = ("Edge", "Foreground", "Output")
-"""Groups of options that a raw matte does not depend on."""
 _ALONE = "Temporal smoothing had no frame before or after this one: its alpha is as it was solved."
 # What stays so, where a lack of descriptors (also an OSError) passes.
 _UNREADABLE = (IsADirectoryError, NotADirectoryError, PermissionError)
@@ -163,13 +160,10 @@ class Neighbours:
         request, there = job.request, sources_of(job.request)
         roles = {name: role_of(request, side, name) for name in PICTURES}
         holder: Matte | Neighbour = getattr(request, side) if side else request
-        facts = [
-            {name: self._content(job, role) for name, role in roles.items() if role in there},
-            dict(holder.alignment),
-            _options_seen(request.options),
-            [request.plate_layer, request.clean_layer, request.view, str(request.hints.get("colourspace", ""))],
-        ]
-        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
+        pictures = {name: self._content(job, role) for name, role in roles.items() if role in there}
+        read = [request.plate_layer, request.clean_layer, request.view, str(request.hints.get("colourspace", ""))]
+        sources = FrameSources({**pictures, "read": read}, holder.alignment)
+        return result_key(sources, request.options, stage="model")
 
     def _content(self, job: FrameJob, role: str) -> str:
         """A picture's content and its kind of file, which together are what is read."""
@@ -182,11 +176,6 @@ class Neighbours:
         except _UNREADABLE as error:
             raise MatteError("unreadable", f"{name} cannot be read: {error.strerror}.") from None
         return digest + path.suffix.lower()
-
-
-def _options_seen(options: MatteOptions) -> dict[str, object]:
-    groups = {spec.name: spec.group for spec in option_specs()}
-    return {name: value for name, value in options.to_dict().items() if groups[name] not in _AFTER_THE_MODEL}
 
 
 def _left_out(side: str, why: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.resources import as_file, files
-from pathlib import Path
+
+from matte_link.result_key import weights_digest
 
 from . import cleanplate
 from .registry import model_specs
@@ -28,9 +28,3 @@ def default_weights() -> dict[str, str]:
             parts = [model, *(helper for helper in helpers if has_weights(helper))]
             found[model] = "+".join(weights_digest(find_weights(part, "")) for part in parts)
     return found
-
-
-def weights_digest(path: Path) -> str:
-    """A weights file's name by content: BLAKE2b, 16 bytes, in hex. Raises ``OSError``."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

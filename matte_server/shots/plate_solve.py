@@ -8,7 +8,6 @@ measuring again: an estimate in it is used where plate, clean plate and settings
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from matte_link.job import write_atomically
+from matte_link.result_key import FrameSources, Maker, result_key
 
 from ..core.align import Alignment, AlignmentFeatures, align
 from ..core.image import Image
@@ -36,7 +36,6 @@ _SAVED_EVERY, _SAVED_PART = 16, 4
 """Frames after which the file is saved: at least so many, and so large a part of those that are done."""
 _SAMPLERS = 2
 """Threads that measure the samples; each holds a plate and a clean plate."""
-_SETTINGS = ("align", "match_exposure", "colourspace", "clean_colourspace", "ocio_config")
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,10 +208,9 @@ class PlateSolve:
         return _finite(plate), clean
 
     def _key(self, frame: ShotFrame) -> str:
-        digests = [self._pictures.digest(frame, role) for role in ("plate", "clean_plate")]
-        settings = [getattr(self._shot.options, name) for name in _SETTINGS]
-        facts = json.dumps([*digests, *settings, self._solver])
-        return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+        digests = {role: self._pictures.digest(frame, role) for role in ("plate", "clean_plate")}
+        solver = Maker(self._solver, "")
+        return result_key(FrameSources(digests), self._shot.options, maker=solver, stage="alignment")
 
     # -- files
 

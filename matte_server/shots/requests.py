@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from matte_link.messages import PICTURES, Matte, Neighbour, Pong, digest_of
+from matte_link.messages import PICTURES, Matte, Neighbour, Pong
 from matte_link.options import MatteOptions
+from matte_link.result_key import FrameSources, Maker, result_key
 
 from ..errors import MatteError
 from .inputs import NamedPicture, ShotInputs
@@ -36,9 +34,9 @@ class _Named:
     alignment: Mapping[str, object]
 
     @property
-    def facts(self) -> list[object]:
-        """What of it a result depends on, as JSON."""
-        return [{role: picture.digest for role, picture in self.sent.items()}, self.alignment]
+    def sources(self) -> FrameSources:
+        """What of it a result depends on."""
+        return FrameSources({role: picture.digest for role, picture in self.sent.items()}, self.alignment)
 
 
 class ShotRequests:
@@ -48,8 +46,7 @@ class ShotRequests:
         self._shot = shot
         self._pictures = pictures
         self._solve = solve
-        self._version = server.version
-        self._model = _model_of(shot.options, server)
+        self._maker = Maker.of(shot.options, server)
         # All that the shot has, whichever part of it is wanted: a part comes out like the whole.
         self._frames = {frame.frame: frame for frame in shot.neighbours}
         self._beside = places_beside(shot)
@@ -99,10 +96,8 @@ class ShotRequests:
         return around
 
     def _stamp(self, own: _Named, around: Mapping[str, _Named], options: MatteOptions) -> str:
-        facts: list[object] = [*own.facts, options.to_dict(), self._version, self._model]
-        if options.temporal:
-            facts.append({side: named.facts for side, named in around.items()})
-        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
+        beside = {side: named.sources for side, named in around.items()}
+        return result_key(own.sources, options, beside, self._maker)
 
 
 def _neighbour(own: _Named, named: _Named | None) -> Neighbour | None:
@@ -118,17 +113,3 @@ def _neighbour(own: _Named, named: _Named | None) -> Neighbour | None:
         pictures.get("holdout"),
         named.alignment,
     )
-
-
-def _model_of(options: MatteOptions, server: Pong) -> list[str]:
-    """Which model and which weights make the results: 'auto' is the server's first."""
-    name = options.model
-    if name == "auto" and server.models:
-        name = server.models[0]
-    if not options.weights:
-        return [name, str(server.weights.get(name, ""))]
-    try:
-        return [name, digest_of(Path(options.weights).read_bytes())]
-    except OSError:
-        # A file that only the server sees is known by its name.
-        return [name, options.weights]

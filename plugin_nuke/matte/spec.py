@@ -1,7 +1,7 @@
 """The node, written down once: knobs and graph as data, and the ``.nk`` text made of them. No nuke here.
 
 The settings come from :class:`matte_link.options.MatteOptions`; a new option is on the panel as soon as it is
-there. What a Nuke panel must not show stands in :data:`HIDDEN_OPTIONS`, with the reason.
+there. What a Nuke panel must not show stands in the table of options, with the reason.
 
 The ``.nk`` syntax (knob type numbers, flags, the stack) is what Nuke itself saves; see the notes on each table.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from matte_link.endpoint import DEFAULT_ADDRESS
-from matte_link.options import MatteOptions, OptionSpec, option_specs
+from matte_link.options import MatteOptions, OptionSpec, shown_in
 
 SCHEMA = 1
 NODE_NAME = "Cleanplate_Matte"
@@ -23,21 +23,10 @@ INPUTS = ("src", "clean", "holdout", "core")
 WRITES = {"src": "Write_src", "clean": "Write_clean", "core": "Write_core", "holdout": "Write_holdout"}
 READ = "Read_result"
 RANGE_MODES = ("input", "project", "custom")
+HOST = "nuke"
 OUTPUTS = ("premultiplied", "unpremultiplied", "source+alpha", "alpha")
 NOT_PROCESSED = "cleanplate_not_processed.%04d.exr"
 """What the Read names before the first result: no such file, so that no render mistakes it for a matte."""
-
-HIDDEN_OPTIONS: Mapping[str, str] = {
-    "premultiplied": "the node's own output knob decides, from one unpremultiplied result",
-    "clean_colourspace": "Nuke hands both plates over in its working space",
-    "output_colourspace": "the result returns in the working space, for a Read that is raw",
-    "layer": "the node's input is the layer",
-    "clean_layer": "the node's input is the layer",
-    "view": "Nuke hands over one view at a time",
-    "layer_clean": "the node puts out rgba only",
-    "layer_confidence": "the node puts out rgba only",
-    "layer_difference": "the node puts out rgba only",
-}
 
 Value = Union[str, bool, int, float]
 
@@ -137,7 +126,7 @@ def option_knob(spec: OptionSpec) -> KnobSpec:
 
 
 def _option_groups() -> list[KnobSpec]:
-    shown = [spec for spec in option_specs() if spec.name not in HIDDEN_OPTIONS]
+    shown = shown_in(HOST)
     groups: dict[str, list[KnobSpec]] = {}
     for spec in shown:
         groups.setdefault(spec.group, []).append(option_knob(spec))
@@ -252,7 +241,7 @@ def knobs() -> tuple[KnobSpec, ...]:
 
 def option_names() -> tuple[str, ...]:
     """The options that the panel shows."""
-    return tuple(spec.name for spec in option_specs() if spec.name not in HIDDEN_OPTIONS)
+    return tuple(spec.name for spec in shown_in(HOST))
 
 
 def options_from(values: Mapping[str, Value]) -> MatteOptions:

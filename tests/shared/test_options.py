@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from matte_link.options import MatteOptions, option_specs, parse_region
+from matte_link.options import MatteOptions, OptionSpec, option_specs, parse_region
 
 
 def test_the_table_names_every_field_once_and_explains_it() -> None:
@@ -27,7 +27,7 @@ def test_only_what_differs_travels() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"model": "magic"}, "model must be one of auto, cleanplate"),
+        ({"precision": "magic"}, "precision must be one of auto, float32"),
         ({"erode": 101.0}, "erode must lie in -100 to 100"),
         ({"erode": True}, "erode must be a number"),
         ({"erode": float("nan")}, "erode must lie in"),
@@ -49,3 +49,37 @@ def test_a_bad_value_is_refused_with_a_sentence(values: dict[str, Any], sentence
 def test_a_region_is_read_with_spaces_or_commas() -> None:
     assert parse_region("") is None and parse_region("  ") is None
     assert parse_region("-3 4 50 60") == parse_region("-3,4, 50,60") == (-3, 4, 50, 60)
+
+
+def test_every_option_says_what_it_affects() -> None:
+    """The first stage that sees an option, by what the pipeline does; a new option has to be put here too."""
+    assert {spec.name: spec.affects for spec in option_specs()} == {
+        **dict.fromkeys(("model", "weights", "precision", "region"), "model"),
+        **dict.fromkeys(("align", "match_exposure", "layer", "clean_layer", "view"), "alignment"),
+        **dict.fromkeys(("colourspace", "clean_colourspace", "ocio_config"), "alignment"),
+        **dict.fromkeys(("foreground", "temporal"), "foreground"),
+        **dict.fromkeys(("black_point", "white_point", "gamma", "erode", "softness", "despeckle"), "edges"),
+        **dict.fromkeys(("output_colourspace", "premultiplied", "bit_depth", "compression"), "output"),
+        **dict.fromkeys(("layer_clean", "layer_confidence", "layer_difference"), "output"),
+    }
+
+
+def test_a_stage_sees_its_own_options_and_those_before_it() -> None:
+    options = MatteOptions(align="none", region="1 2 3 4", foreground="network", erode=2.0, compression="piz")
+    assert options.seen_by("alignment") == {"align": "none"}
+    assert set(options.seen_by("model")) == {"align", "region"}
+    assert set(options.seen_by("foreground")) == {"align", "region", "foreground"}
+    assert set(options.seen_by("edges")) == {"align", "region", "foreground", "erode"}
+    assert options.seen_by("output") == options.to_dict()
+
+
+def test_an_option_that_affects_no_known_stage_is_refused() -> None:
+    with pytest.raises(ValueError, match="sharpen affects one of alignment, model"):
+        OptionSpec("sharpen", float, 0.0, "Sharpen", "Sharpens.", "Edge", affects="edge")
+
+
+def test_models_of_others_are_named_and_nonsense_is_not() -> None:
+    assert MatteOptions(model="my-studio_2").model == "my-studio_2"
+    for bad in ("", "Magic", "../x", "a" * 41):
+        with pytest.raises(ValueError, match="model must be a name"):
+            MatteOptions(model=bad)

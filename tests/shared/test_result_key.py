@@ -1,0 +1,98 @@
+"""The one rule of what a result depends on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matte_link.messages import Pong
+from matte_link.options import MatteOptions, OptionSpec, option_specs
+from matte_link.result_key import (
+    OTHER,
+    SAME,
+    UNKNOWN,
+    FrameSources,
+    Maker,
+    compare_makers,
+    result_key,
+    weights_digest,
+)
+
+OWN = FrameSources({"plate": "p1", "clean_plate": "c1"}, {"kind": "translation"})
+BESIDE = {"before": FrameSources({"plate": "p0", "clean_plate": "c1"})}
+MAKER = Maker("1.0", "cleanplate", "abc")
+
+
+def other_value(spec: OptionSpec) -> Any:
+    """A value of an option that is not its default."""
+    if spec.type is bool:
+        return not spec.default
+    if spec.choices:
+        return next(choice for choice in spec.choices if choice != spec.default)
+    special = {"region": "1 2 3 4", "white_point": 0.5}
+    return special.get(spec.name, {str: "x", int: 3, float: 0.25}[spec.type])
+
+
+@pytest.mark.parametrize("spec", option_specs(), ids=lambda spec: spec.name)
+def test_no_option_can_be_forgotten(spec: OptionSpec) -> None:
+    """Each option changes the key of its own stage and of all after it, and of none before."""
+    changed = MatteOptions(**{spec.name: other_value(spec)})
+    stages = ("alignment", "model", "foreground", "edges", "output")
+    own = stages.index(spec.affects)
+    for number, stage in enumerate(stages):
+        is_same = result_key(OWN, changed, stage=stage) == result_key(OWN, MatteOptions(), stage=stage)
+        assert is_same == (number < own), stage
+
+
+def test_a_key_names_everything_that_a_result_depends_on() -> None:
+    smoothed = MatteOptions(temporal=0.5)
+    moved = replace(OWN, alignment={"kind": "none"})
+    keys = [
+        result_key(OWN, MatteOptions(), maker=MAKER),
+        result_key(FrameSources({"plate": "p2", "clean_plate": "c1"}, OWN.alignment), MatteOptions(), maker=MAKER),
+        result_key(moved, MatteOptions(), maker=MAKER),
+        result_key(OWN, MatteOptions(erode=1.0), maker=MAKER),
+        result_key(OWN, MatteOptions(), maker=replace(MAKER, version="1.1")),
+        result_key(OWN, MatteOptions(), maker=replace(MAKER, model="v2")),
+        result_key(OWN, MatteOptions(), maker=replace(MAKER, weights="abd")),
+        result_key(OWN, smoothed, {}, MAKER),
+        result_key(OWN, smoothed, BESIDE, MAKER),
+        result_key(OWN, smoothed, {"after": BESIDE["before"]}, MAKER),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert result_key(OWN, MatteOptions(), BESIDE, MAKER) == keys[0], "neighbours that are not followed"
+
+
+def test_a_maker_is_what_the_server_says_it_would_run(tmp_path: Path) -> None:
+    server = Pong("1", "2.0", 1, ("cleanplate", "v2"), "here", {"cleanplate": "aa", "v2": "bb"})
+    assert Maker.of(MatteOptions(), server) == Maker("2.0", "cleanplate", "aa")
+    assert Maker.of(MatteOptions(model="v2"), server) == Maker("2.0", "v2", "bb")
+    assert Maker.of(MatteOptions(model="difference"), server) == Maker("2.0", "difference", "")
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"weights")
+    named = Maker.of(MatteOptions(model="v2", weights=str(weights)), server)
+    assert named == Maker("2.0", "v2", weights_digest(weights))
+    # As `b2sum -l 128` prints it.
+    assert named.weights == "873ac3c6df553eaa62331fd4ff9b521a"
+    assert Maker.of(MatteOptions(model="v2", weights="only_there.pth"), server).weights is None
+    assert Maker.from_dict(named.to_dict()) == named
+    assert Maker.from_dict({"version": "1"}) is None and Maker.from_dict("x") is None
+
+
+def test_results_of_two_makers_are_not_the_same_range() -> None:
+    old = replace(MAKER, version="0.9")
+    assert compare_makers([MAKER, MAKER], MAKER) == (SAME, SAME)
+    assert compare_makers([old, MAKER], MAKER) == (OTHER, SAME)
+    assert compare_makers([MAKER, replace(MAKER, model="v2")], MAKER) == (SAME, OTHER)
+    assert compare_makers([MAKER, replace(MAKER, weights="zzz")], MAKER) == (SAME, OTHER)
+    assert compare_makers([None, MAKER], MAKER) == (OTHER, SAME)
+
+
+def test_without_a_server_the_last_maker_counts_and_what_nobody_knows_is_unknown() -> None:
+    old = replace(MAKER, version="0.9")
+    assert compare_makers([old, MAKER]) == (OTHER, SAME)
+    assert compare_makers([None, None]) == (UNKNOWN, UNKNOWN)
+    assert compare_makers([replace(MAKER, weights=None)], MAKER) == (UNKNOWN,)
+    assert compare_makers([MAKER], replace(MAKER, weights=None)) == (UNKNOWN,)
