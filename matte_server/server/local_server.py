@@ -149,7 +149,7 @@ def server_for(
 ) -> Iterator[Endpoint]:
     """The server named, else one that already runs on the default address, else one of our own, which may touch
     ``folders``. ``frames`` is how many the caller wants: a long shot gains from several matting processes. ``say``
-    hears that a server is still starting. Raises ``MatteError``: bad_address, no_server or one of the server's codes."""
+    hears that a server is still starting. Raises ``MatteError``: bad_address, no_server or what the server says."""
     try:
         endpoint = Endpoint.resolve(address, keys)
     except ValueError as error:
