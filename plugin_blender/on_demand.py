@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from . import runtime
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
-from .matte_link.job import FrameDone, FrameFailed, JobFinished, MatteJob
+from .matte_link.job import MatteJob
+from .matte_link.job_events import FrameDone, FrameFailed, JobFinished
 from .matte_link.sequence import format_frames
 from .plan import NodeError, SolvePlan
 

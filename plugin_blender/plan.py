@@ -17,9 +17,10 @@ from pathlib import Path
 
 from .exr_header import empty_picture, read_stamp
 from .matte_link.errors import LinkError
-from .matte_link.job import FrameTask, LocalFile, TaskNeighbour, write_atomically
+from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS
 from .matte_link.options import MatteOptions
+from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from .sources import FileSource, Source
 
 SCHEMA = 1

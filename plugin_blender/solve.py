@@ -11,7 +11,8 @@ from typing import Any
 from . import planning, runtime
 from .matte_link.client import MatteClient
 from .matte_link.errors import LinkError
-from .matte_link.job import FrameDone, FrameFailed, FrameProgress, JobFinished, MatteJob
+from .matte_link.job import MatteJob
+from .matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobFinished
 from .plan import NodeError
 from .preferences import endpoint
 from .rendered import RenderedInputs

@@ -12,7 +12,7 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 from matte_link.options import MatteOptions, OptionSpec, option_specs
 from rich.markup import escape
 

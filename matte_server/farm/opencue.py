@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 
 from ..errors import MatteError
 from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range

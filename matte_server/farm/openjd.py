@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 
 from ..errors import MatteError
 from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range

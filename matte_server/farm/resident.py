@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 
 from ..errors import MatteError
 from ..server.serve import PARENT_VARIABLE

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 
 from ..core.image import Float32, Image
 from ..errors import MatteError

@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from matte_link.client import Answer, MatteClient
+from matte_link.client import MatteClient
 from matte_link.errors import LinkError
-from matte_link.messages import Accepted, Blob, Failure, MatteReply, Pong, Progress
+from matte_link.messages import Accepted, Answer, Blob, Failure, MatteReply, Pong, Progress
 from matte_link.options import MatteOptions
 
 from ..core.image import SCENE_LINEAR

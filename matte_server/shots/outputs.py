@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 from matte_link.messages import Blob
 
 from ..core.image import SCENE_LINEAR, Image

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 from matte_link.result_key import FrameSources, Maker, result_key
 
 from ..core.align import Alignment, AlignmentFeatures, align

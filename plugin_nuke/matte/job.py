@@ -12,17 +12,10 @@ from typing import Optional
 
 from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 from matte_link.errors import LinkError
-from matte_link.job import (
-    FrameDone,
-    FrameFailed,
-    FrameTask,
-    JobEvent,
-    JobFinished,
-    LocalFile,
-    MatteJob,
-    TaskNeighbour,
-)
+from matte_link.job import MatteJob
+from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.options import MatteOptions
+from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from matte_link.job import write_atomically
+from matte_link.files import write_atomically
 
 from .fingerprint import FrameKey, frame_file
 

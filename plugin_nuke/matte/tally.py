@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from matte_link.job import FrameDone, FrameFailed, FrameProgress, JobEvent, JobFinished
+from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobEvent, JobFinished
 
 
 def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:

@@ -282,3 +282,5 @@ class Failure:
 Request = Union[Matte, Store, Cancel, Ping, Status]
 Reply = Union[Accepted, Progress, MatteReply, Stored, Pong, StatusReply, Failure]
 Message = Union[Request, Reply]
+Answer = Union[MatteReply, Failure]
+"""What ends a Matte request."""

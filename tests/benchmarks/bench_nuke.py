@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 from matte import callbacks, host, run  # noqa: E402
 from matte.bench import Server  # noqa: E402
 from matte_link.client import MatteClient  # noqa: E402
-from matte_link.job import MatteJob  # noqa: E402
+from matte_link.local_files import LocalFiles  # noqa: E402
 from matte_link.messages import MatteReply  # noqa: E402
 from nuke._picture import Picture, write_exr  # noqa: E402
 from nuke._state import State  # noqa: E402
@@ -115,7 +115,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         stack.enter_context(clock.around(host, "render", "host renders and writes plates"))
         stack.enter_context(clock.around(run, "_ask_server", "ping"))
         stack.enter_context(clock.around(run, "preflight", "look at graph, keys, ping"))
-        stack.enter_context(clock.around(MatteJob, "_read", "read plates' bytes"))
+        stack.enter_context(clock.around(LocalFiles, "read", "read plates' bytes"))
         stack.enter_context(clock.around(matte_link.job, "write_atomically", "write result"))
         stack.callback(setattr, matte_link.job, "MatteClient", MatteClient)
         setattr(matte_link.job, "MatteClient", WatchedRun)  # noqa: B010 - replaced for the length of one run

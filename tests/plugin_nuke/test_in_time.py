@@ -15,8 +15,10 @@ from matte.bench import ContractBench, Server
 from matte.contract_in_time import grainy_shot
 from matte.fingerprint import FrameKey
 from matte_link.endpoint import Endpoint
-from matte_link.job import FrameDone, FrameTask, LocalFile, MatteJob, TaskNeighbour
+from matte_link.job import MatteJob
+from matte_link.job_events import FrameDone
 from matte_link.options import MatteOptions
+from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from nuke._state import State
 
 

@@ -40,7 +40,9 @@ for name in ("spec", "fingerprint", "manifest", "job", "plain_exr"):
     importlib.import_module("matte." + name)
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
-from matte_link.job import FrameDone, FrameFailed, FrameTask, JobFinished, LocalFile, MatteJob
+from matte_link.job import MatteJob
+from matte_link.job_events import FrameDone, FrameFailed, JobFinished
+from matte_link.tasks import FrameTask, LocalFile
 from matte_link.messages import Inline
 from matte_link.options import MatteOptions
 plate, clean = LocalFile(shot + "/plate.0001.exr"), LocalFile(shot + "/clean.exr")

@@ -18,8 +18,9 @@ from matte.manifest import Record
 from matte.plain_exr import Plain
 from matte.tally import JobProgress
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
-from matte_link.job import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished, LocalFile
+from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
 from matte_link.options import MatteOptions
+from matte_link.tasks import LocalFile
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,8 @@ import zmq
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import CancelledError, ProtocolError, RemoteError, TimeoutError, UnavailableError
-from matte_link.job import (
-    FrameDone,
-    FrameFailed,
-    FrameTask,
-    JobEvent,
-    JobFinished,
-    LocalFile,
-    MatteJob,
-    TaskNeighbour,
-)
+from matte_link.job import MatteJob
+from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.messages import (
     Accepted,
     Cancel,
@@ -48,6 +40,7 @@ from matte_link.messages import (
     sources_of,
 )
 from matte_link.options import MatteOptions
+from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from matte_link.wire import decode, encode
 
 Behaviour = Callable[["Peer", Message], list[Message] | None]
