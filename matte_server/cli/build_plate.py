@@ -13,7 +13,8 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, save
 from ..shots.inputs import ShotInputs
-from ..shots.shot import ShotFrame, Sources, plan_shot
+from ..shots.plan import plan_shot
+from ..shots.shot import ShotFrame, Sources
 from . import console
 
 EPILOG = """\

@@ -14,7 +14,8 @@ from matte_link.options import MatteOptions
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
 from ..farm.work import FarmPlan, Work, blender_work, nuke_work, shot_work
-from ..shots.batch import Sources, plan_shot
+from ..shots.plan import plan_shot
+from ..shots.shot import Sources
 from . import console
 from .matte import add_frames_and_guides, add_options, conclude, options_from
 

@@ -17,7 +17,8 @@ from matte_link.messages import Progress
 
 from ..errors import MatteError
 from ..server.local_server import server_for
-from ..shots.batch import FrameReport, Shot, ShotReport, describe, run_shot
+from ..shots.batch import FrameReport, ShotReport, describe, run_shot
+from ..shots.shot import Shot
 
 PATIENCE_S = 180.0
 """How long a chunk waits for a server that is silent, restarting or full before it fails."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
-from ..shots.shot import Shot, Sources, read_by
+from ..shots.shot import Shot, Sources, shot_inputs
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
@@ -85,7 +85,7 @@ def shot_work(shot: Shot, sources: Sources, name: str) -> Work:
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in read_by(shot))),
+        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot))),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
 

@@ -48,7 +48,7 @@ def look(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
     plate, clean = pictures.pair(frame)
     behind = None
     if frame.background is not None:
-        picture = pictures.background(frame.background, frame.inside.get("background", 0))
+        picture = pictures.background(frame.background, frame.video_frames.get("background", 0))
         behind = fill(picture, matte.display_window, matte.data_window)
     foreground, alpha = foreground_and_alpha(matte)
     return FrameView(plate.rgb, placed(clean(), plate, said), foreground, alpha, behind, plate.pixel_aspect, said)

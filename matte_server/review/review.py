@@ -145,8 +145,8 @@ def _timing(shot: Shot, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path 
     first = shot.frames[0]
     if is_video(first.plate):
         facts = pictures.video(first.plate).facts
-        number = first.inside["plate"]
-        unbroken = [frame.inside["plate"] - number for frame in shot.frames] == list(range(len(shot.frames)))
+        number = first.video_frames["plate"]
+        unbroken = [frame.video_frames["plate"] - number for frame in shot.frames] == list(range(len(shot.frames)))
         return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and unbroken else None
     rate = exr.read_image(first.plate).metadata.get("FramesPerSecond")
     if isinstance(rate, exr.Attribute) and isinstance(rate.value, tuple) and rate.value[1]:

@@ -33,21 +33,7 @@ from .inputs import ShotInputs
 from .outputs import Leftovers, MovieReport, comp_stamp, write_comp, write_matte, write_movies
 from .plate_solve import PlateSolve
 from .requests import PreparedFrame, ShotRequests
-from .shot import Camera, Shot, ShotFrame, Sources, plan_shot
-
-__all__ = [
-    "Camera",
-    "FrameReport",
-    "Listener",
-    "Shot",
-    "ShotFrame",
-    "ShotReport",
-    "Sources",
-    "describe",
-    "plan_shot",
-    "report_json",
-    "run_shot",
-]
+from .shot import Shot, ShotFrame
 
 # Read and waiting to be sent; sent and not yet answered; answered and not yet on disk.
 FRAMES_AHEAD, FRAMES_UNDER_WAY, FRAMES_BEHIND = 3, 8, 3
@@ -297,7 +283,7 @@ class _Runner:
 def _files(frame: ShotFrame) -> dict[str, str]:
     roles = ("plate", "clean_plate", "core", "holdout", "trimap", "background", "comp")
     files = {role: str(path) for role in roles if (path := getattr(frame, role)) is not None}
-    return {**files, **{f"{role}_picture": str(number) for role, number in frame.inside.items()}}
+    return {**files, **{f"{role}_picture": str(number) for role, number in frame.video_frames.items()}}
 
 
 def describe(diagnostics: Mapping[str, object]) -> str:

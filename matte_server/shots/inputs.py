@@ -109,14 +109,14 @@ class ShotInputs:
         frame shares is read once, and where frames follow their neighbours, so is every picture. Raises ``OSError``
         and ``MatteError``."""
         if frame.trimap is not None and role in ("core", "holdout"):
-            trimap, picture = frame.trimap, frame.inside.get("trimap", 0)
+            trimap, picture = frame.trimap, frame.video_frames.get("trimap", 0)
             key = (_state(trimap), picture, role)
             return self._passed(key, lambda: self._of_trimap(trimap, picture, role))
         path: Path | None = getattr(frame, role)
         if path is None:
             return None
         if is_video(path):
-            number = frame.inside[role]
+            number = frame.video_frames[role]
             key = (_state(path), number, role)
             found = self._of_videos.get(key, lambda: self._of_video(path, number, role))
         elif role == "clean_plate":
@@ -139,7 +139,7 @@ class ShotInputs:
 
     def _key(self, frame: ShotFrame, role: str) -> Hashable:
         path: Path = getattr(frame, role)
-        return _state(path), frame.inside.get(role, 0), role if is_video(path) else ""
+        return _state(path), frame.video_frames.get(role, 0), role if is_video(path) else ""
 
     def _of_video(self, path: Path, number: int, role: str) -> NamedPicture:
         image = self.in_light(path, number, role)
@@ -182,7 +182,7 @@ class ShotInputs:
         """A frame's plate and (on demand) its clean plate in scene-linear light, as the server will read them."""
         options = self.options
         if is_video(frame.plate):
-            plate = self.in_light(frame.plate, frame.inside["plate"], "plate")
+            plate = self.in_light(frame.plate, frame.video_frames["plate"], "plate")
             own, said = "", ""
         else:
             plate = exr.read_image(frame.plate, layer=options.layer, view=options.view)
@@ -192,7 +192,7 @@ class ShotInputs:
 
         def clean() -> Image:
             if is_video(frame.clean_plate):
-                return self.in_light(frame.clean_plate, frame.inside["clean_plate"], "clean_plate")
+                return self.in_light(frame.clean_plate, frame.video_frames["clean_plate"], "clean_plate")
             image = exr.read_image(frame.clean_plate, layer=options.clean_layer, view=options.view)
             space = resolve(options.clean_colourspace)
             if options.clean_colourspace == "auto":

@@ -27,8 +27,9 @@ import yaml
 from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
+from .plan import plan_shot
 from .plate_solve import check_solve
-from .shot import CAMERAS, ENDS, Camera, Shot, Sources, plan_shot
+from .shot import CAMERAS, ENDS, Camera, Shot, Sources
 
 _PATHS = ("plate", "clean", "output", "core", "holdout", "trimap", "background", "comp", "solve")
 _TEXTS = ("frames", "camera", "background_end")
@@ -60,7 +61,7 @@ class ShotOrder:
     options: MatteOptions = field(default_factory=MatteOptions)
 
     def plan(self) -> Shot:
-        """The plan; raises ``MatteError`` as :func:`shot.plan_shot` does, and bad_solve."""
+        """The plan; raises ``MatteError`` as :func:`plan.plan_shot` does, and bad_solve."""
         if self.solve:
             check_solve(Path(self.solve))
         sources = Sources(

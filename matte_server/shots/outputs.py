@@ -95,7 +95,7 @@ def _joint(stamps: Sequence[str]) -> str:
 def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     """The subject over the frame's background, scene-linear."""
     assert frame.background is not None
-    behind = pictures.background(frame.background, frame.inside.get("background", 0))
+    behind = pictures.background(frame.background, frame.video_frames.get("background", 0))
     return comp_over(read_matte_linear(frame, space, pictures), behind)
 
 
@@ -171,7 +171,7 @@ def _time(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
     """When a video's picture is shown; None where the plate is no video."""
     if not is_video(frame.plate):
         return None
-    return pictures.video(frame.plate).facts.times[frame.inside["plate"] - 1]
+    return pictures.video(frame.plate).facts.times[frame.video_frames["plate"] - 1]
 
 
 def _settings(
@@ -186,7 +186,7 @@ def _settings(
     if is_video(frame.plate):
         facts = pictures.video(frame.plate).facts
         found = facts.rate
-        timecode = facts.timecode_of(frame.inside["plate"])
+        timecode = facts.timecode_of(frame.video_frames["plate"])
         audio = frame.plate if facts.has_audio else None
     return MovieSettings(
         image.data_window.width,

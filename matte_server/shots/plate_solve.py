@@ -74,7 +74,7 @@ class PlateSolve:
         self._shot = shot
         self._pictures = pictures
         self._solver = solver
-        self._frames: dict[int, ShotFrame] = {frame.frame: frame for frame in shot.neighbours}
+        self._frames: dict[int, ShotFrame] = {frame.frame: frame for frame in shot.all_frames}
         self._order = tuple(sorted(self._frames))
         self._given = _read_given(Path(shot.camera.solve)) if shot.camera.solve else None
         self._known = {} if self._given else _read_known(shot.solve_file)

@@ -13,7 +13,7 @@ from matte_link.result_key import FrameSources, Maker, result_key
 from ..errors import MatteError
 from .inputs import NamedPicture, ShotInputs
 from .plate_solve import PlateSolve, facts_of
-from .shot import Shot, ShotFrame, places_beside
+from .shot import Shot, ShotFrame, neighbour_offsets
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class ShotRequests:
         self._solve = solve
         self._maker = Maker.of(shot.options, server)
         # All that the shot has, whichever part of it is wanted: a part comes out like the whole.
-        self._frames = {frame.frame: frame for frame in shot.neighbours}
-        self._beside = places_beside(shot)
+        self._frames = {frame.frame: frame for frame in shot.all_frames}
+        self._beside = neighbour_offsets(shot)
 
     def ready(self, frame: ShotFrame) -> PreparedFrame:
         """Raises ``OSError`` and ``MatteError`` where the frame's own pictures or solve cannot be had."""

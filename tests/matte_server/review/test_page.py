@@ -29,7 +29,8 @@ from matte_server.review.page import Page, PageFrame, page_html
 from matte_server.review.review import ReviewFiles, review_folder, write_review
 from matte_server.shots.batch import FrameReport, ShotReport
 from matte_server.shots.inputs import ShotInputs
-from matte_server.shots.shot import Shot, Sources, plan_shot
+from matte_server.shots.plan import plan_shot
+from matte_server.shots.shot import Shot, Sources
 
 WIDTH, HEIGHT = 96, 54
 COLOUR, BEHIND, CLEAN = (0.6, 0.3, 0.1), (0.1, 0.2, 0.6), (0.3, 0.3, 0.3)

@@ -13,7 +13,8 @@ from matte_server.cli.console import Pace, duration
 from matte_server.errors import MatteError
 from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
 from matte_server.shots.job_file import read_job
-from matte_server.shots.shot import Sources, plan_shot, solve_file_of
+from matte_server.shots.plan import plan_shot, solve_file_of
+from matte_server.shots.shot import Sources
 from tests.matte_server.io.test_media import RATE, SIZE, picture
 
 from .conftest import save
@@ -133,10 +134,10 @@ def test_a_video_is_numbered_from_one(shot: Path) -> None:
             video.write(picture(number))
     sources = Sources(str(path), str(shot / "c.exr"), str(shot / "m.mov"))
     planned = plan_shot(sources, "2-3", MatteOptions())
-    assert [frame.inside["plate"] for frame in planned.frames] == [2, 3]
+    assert [frame.video_frames["plate"] for frame in planned.frames] == [2, 3]
     assert planned.frames[0].output == shot / "m.mov.frames" / "matte.0002.exr"
     assert planned.movies.matte == shot / "m.mov"
-    assert len(planned.neighbours) == 3
+    assert len(planned.all_frames) == 3
 
 
 def test_pace_counts_only_what_was_made() -> None:

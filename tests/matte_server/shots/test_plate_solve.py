@@ -25,8 +25,9 @@ from matte_server.core.shot_solve import (
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.shots.inputs import ShotInputs
+from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve, check_solve
-from matte_server.shots.shot import Camera, Shot, Sources, plan_shot, solve_file_of
+from matte_server.shots.shot import Camera, Shot, Sources
 
 from .conftest import ShotFiles
 

@@ -21,7 +21,9 @@ from matte_server.cli import main as cli
 from matte_server.cli.matte import conclude
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from matte_server.shots.batch import FrameReport, ShotReport, Sources, plan_shot, run_shot
+from matte_server.shots.batch import FrameReport, ShotReport, run_shot
+from matte_server.shots.plan import plan_shot
+from matte_server.shots.shot import Sources
 
 from .conftest import ShotFiles, disc, plate_of, save, wall
 

@@ -20,7 +20,8 @@ from matte_server.io.colour import from_scene_linear
 from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.outputs import SCREEN
-from matte_server.shots.shot import Sources, plan_shot, read_by
+from matte_server.shots.plan import plan_shot
+from matte_server.shots.shot import Sources, shot_inputs
 from tests.matte_server.workers_ready import until_ready
 
 from .conftest import ShotFiles, plate_of, save, wall
@@ -115,7 +116,7 @@ def test_a_shot_on_twos_is_smoothed_like_one_on_ones(
     [frame] = json.loads(report.read_text())["frames"]
     assert None not in frame["diagnostics"]["temporal"].values()
     planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "1005", MatteOptions(temporal=1.0))
-    assert {path.name for path in read_by(planned)} > {"plate.1003.exr", "plate.1005.exr"}
+    assert {path.name for path in shot_inputs(planned)} > {"plate.1003.exr", "plate.1005.exr"}
 
 
 def test_smoothing_changes_the_matte_and_off_is_the_default(
@@ -235,7 +236,7 @@ def test_a_farms_bundle_names_the_neighbours_files(make_shot: MakeShot) -> None:
 
     def plates(temporal: float) -> list[str]:
         plan = plan_shot(sources, "1002-1003", MatteOptions(temporal=temporal))
-        return sorted(path.name for path in read_by(plan) if path.name.startswith("plate"))
+        return sorted(path.name for path in shot_inputs(plan) if path.name.startswith("plate"))
 
     assert plates(0.0) == ["plate.1002.exr", "plate.1003.exr"]
     assert plates(0.5) == [f"plate.{frame}.exr" for frame in range(1001, 1005)]

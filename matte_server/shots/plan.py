@@ -1,0 +1,200 @@
+"""From the names that the artist gives to a shot's plan: which frames there are, and which files each is made from.
+
+A plan that cannot work is refused before anything is started: every input exists, no output is an input, and no two
+outputs are one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from itertools import takewhile
+from pathlib import Path
+
+from matte_link.options import MatteOptions
+from matte_link.sequence import FramePattern, format_frames, parse_frames
+
+from ..errors import MatteError
+from ..io.media import VideoReader, is_video
+from .plan_checks import check_combinations, check_inputs, check_outputs
+from .portraits import plan_portraits
+from .shot import Camera, Movies, Shot, ShotFrame, Sources
+
+_INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
+
+
+def plan_shot(
+    sources: Sources,
+    frames: str,
+    options: MatteOptions,
+    overwrite: bool = False,
+    camera: Camera | None = None,
+    one_output: bool = False,
+) -> Shot:
+    """The frames of a shot with all their files; ``frames`` is a range such as 1001-1100, empty for all.
+    ``one_output``: all frames together make one file.
+
+    Raises ``MatteError`` with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input,
+    bad_option.
+    """
+    check_combinations(sources)
+    if Path(sources.plate).is_dir():
+        return plan_portraits(sources, frames, options, overwrite)
+    files = _FilesByFrame(sources)
+    wanted = tuple(files.frame(number) for number in _frame_numbers(frames) or files.complete_range())
+    check_inputs(wanted)
+    check_outputs(sources, wanted, files.movies, one_output)
+    all_frames = files.all_frames()
+    return Shot(
+        frames=wanted,
+        options=options,
+        overwrite=overwrite,
+        title=sources.output,
+        all_frames=all_frames,
+        solve_file=solve_file_of(sources.output) if all_frames else None,
+        camera=camera or Camera(),
+        movies=files.movies,
+    )
+
+
+def solve_file_of(output: str) -> Path:
+    """Where a shot's plate solve is kept: beside its output, named after it."""
+    name = Path(output).name
+    pattern = _pattern(name)
+    stem = Path(name).stem
+    if pattern.is_sequence:
+        # Up to the frame number, a frame's file name and the pattern are the same.
+        pairs = zip(name, str(pattern.path(0)), strict=False)
+        stem = "".join(letter for letter, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return Path(output).with_name((stem.rstrip("._-") or "shot") + ".platesolve.json")
+
+
+def _frame_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return parse_frames(text) if text else ()
+    except ValueError as error:
+        raise MatteError("bad_range", str(error)) from None
+
+
+def _pattern(text: str) -> FramePattern:
+    try:
+        return FramePattern(text)
+    except ValueError as error:
+        raise MatteError("bad_range", str(error)) from None
+
+
+@lru_cache(maxsize=64)
+def _video_length(path: Path, modified_ns: int) -> int:
+    with VideoReader(path) as video:
+        return video.facts.frames
+
+
+class _RoleFiles:
+    """The files of one role: a still, a numbered sequence, or a video, whose pictures are numbered from 1.
+
+    ``offset`` is added to a frame's number. ``end`` ("loop" or "hold") says what stands for frames that are not
+    there; empty leaves them missing.
+    """
+
+    def __init__(self, name: str, offset: int = 0, end: str = "") -> None:
+        self.pattern = _pattern(name)
+        self._offset = offset
+        self._end = end
+        self.is_video = is_video(name) and not self.pattern.is_sequence
+
+    @property
+    def is_still(self) -> bool:
+        """Whether every frame has the same file, and that is no video."""
+        return not self.is_video and not self.pattern.is_sequence
+
+    @cached_property
+    def frames(self) -> tuple[int, ...]:
+        """The numbers of the frames that exist; empty for a still."""
+        if not self.is_video:
+            return self.pattern.frames_on_disk()
+        path = Path(self.pattern.text)
+        if not path.is_file():
+            raise MatteError("missing_frame", f"{path} does not exist; nothing was started.", "Correct the name.")
+        return tuple(range(1, _video_length(path, path.stat().st_mtime_ns) + 1))
+
+    def file_of(self, number: int) -> tuple[Path, int]:
+        """The file of a frame, and where it is a video, the number of its picture in it (else 0)."""
+        if self.is_still:
+            return Path(self.pattern.text), 0
+        number += self._offset
+        if self._end and self.frames and number not in self.frames:
+            number = _substitute(number, self.frames, self._end)
+        if self.is_video:
+            return Path(self.pattern.text), number
+        return self.pattern.path(number), 0
+
+
+def _substitute(number: int, existing: Sequence[int], end: str) -> int:
+    """The existing frame that is shown in place of a missing one: with "hold" the first or the last, with "loop" as
+    if the sequence were repeated before and after itself."""
+    first, last = existing[0], existing[-1]
+    if end == "hold":
+        return min(max(number, first), last)
+    looped = (number - first) % (last - first + 1) + first
+    return max(frame for frame in existing if frame <= looped)
+
+
+class _FilesByFrame:
+    """Which files each frame of a shot has."""
+
+    def __init__(self, sources: Sources) -> None:
+        offsets = {"clean_plate": sources.clean_offset, "background": sources.background_offset}
+        ends = {"background": sources.background_end}
+        self._roles = {
+            role: _RoleFiles(name, offsets.get(role, 0), ends.get(role, ""))
+            for role in _INPUT_ROLES
+            if (name := getattr(sources, role))
+        }
+        output, comp = Path(sources.output), Path(sources.comp)
+        self.movies = Movies(
+            matte=output if is_video(output) else None,
+            comp=comp if sources.comp and is_video(comp) else None,
+        )
+        # The float mattes stay beside a video made of them: they are the result, and a resumed run needs them.
+        folder = output.with_name(output.name + ".frames")
+        self._output = _pattern(str(folder / "matte.####.exr") if self.movies.matte else sources.output)
+        self._comp = _pattern(sources.comp) if sources.comp and not self.movies.comp else None
+
+    def all_frames(self) -> tuple[ShotFrame, ...]:
+        """Every frame of the plate that has a clean plate; none where the plate is a single picture."""
+        numbers = self._roles["plate"].frames
+        if len(numbers) < 2:
+            return ()
+        return tuple(frame for frame in map(self.frame, numbers) if frame.clean_plate.is_file())
+
+    def complete_range(self) -> tuple[int, ...]:
+        """The numbers of all frames of the plate; raises ``MatteError`` where there is none (no_frames), or one is
+        missing between the first and the last (missing_frame)."""
+        plate = self._roles["plate"]
+        if plate.is_still:
+            return (1,)
+        numbers, text = plate.frames, plate.pattern.text
+        if not numbers:
+            raise MatteError(
+                "no_frames", f"No file matches {text}.", "Check the folder and the number of # in the name."
+            )
+        missing = set(range(numbers[0], numbers[-1] + 1)) - set(numbers)
+        if missing:
+            raise MatteError(
+                "missing_frame",
+                f"{text} has no frame {format_frames(missing)} between {numbers[0]} and {numbers[-1]}; "
+                "nothing was started.",
+                "Render what is missing, or name the frames wanted with --frames.",
+            )
+        return numbers
+
+    def frame(self, number: int) -> ShotFrame:
+        """The files of one frame, whether they exist or not."""
+        files = {role: source.file_of(number) for role, source in self._roles.items()}
+        return ShotFrame(
+            frame=number,
+            output=self._output.path(number),
+            comp=self._comp.path(number) if self._comp else None,
+            video_frames={role: picture for role, (_, picture) in files.items() if picture},
+            **{role: path for role, (path, _) in files.items()},
+        )

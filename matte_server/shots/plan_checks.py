@@ -1,0 +1,79 @@
+"""Checks on a shot's plan: inputs exist, outputs can be written, and no output overwrites another file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import MatteError
+from .shot import Movies, ShotFrame, Sources, frame_inputs
+
+MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
+COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
+
+
+def check_combinations(sources: Sources) -> None:
+    """Raises ``MatteError("bad_option", ...)`` where roles are given that do not go together."""
+    if bool(sources.background) != bool(sources.comp):
+        raise MatteError(
+            "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
+        )
+    if sources.trimap and (sources.core or sources.holdout):
+        raise MatteError(
+            "bad_option",
+            "A trimap says what core and holdout are.",
+            "Give either the trimap, or core and holdout.",
+        )
+
+
+def check_inputs(frames: Sequence[ShotFrame]) -> None:
+    """Raises ``MatteError("missing_frame", ...)`` where a file that a frame is made from does not exist."""
+    missing = sorted({path for frame in frames for path in frame_inputs(frame) if not path.is_file()})
+    if missing:
+        exist = f"and {len(missing) - 1} more do not exist" if len(missing) > 1 else "does not exist"
+        raise MatteError(
+            "missing_frame",
+            f"{missing[0]} {exist}; nothing was started.",
+            "Correct the name, or leave the frame out with --frames.",
+        )
+
+
+def check_outputs(sources: Sources, frames: Sequence[ShotFrame], movies: Movies, one_output: bool = False) -> None:
+    """Raises ``MatteError`` where an output cannot be written under its name (bad_output), would overwrite an input
+    (output_is_input) or another output (bad_output). ``one_output``: all frames together make one file."""
+    _check_suffix(sources.output, frames[0].output, MATTE_SUFFIXES, "a matte")
+    if sources.comp and frames[0].comp:
+        _check_suffix(sources.comp, frames[0].comp, COMP_SUFFIXES, "a comp")
+    inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
+    per_frame = [path.resolve() for frame in frames for path in (frame.output, frame.comp) if path]
+    outputs = per_frame + [path.resolve() for path in (movies.matte, movies.comp) if path]
+    clash = next((path for path in outputs if path in inputs), None)
+    if clash is not None:
+        raise MatteError(
+            "output_is_input",
+            f"{clash} is both input and output; nothing was started.",
+            "Choose another output.",
+        )
+    if not one_output:
+        _check_one_file_each(sources, frames)
+        if len(set(outputs)) < len(outputs):
+            raise MatteError("bad_output", "The matte and the comp have the same name.", "Choose two names.")
+
+
+def _check_one_file_each(sources: Sources, frames: Sequence[ShotFrame]) -> None:
+    for role, first in (("output", frames[0].output), ("comp", frames[0].comp)):
+        if first and len(frames) > 1 and first in {getattr(frame, role) for frame in frames[1:]}:
+            raise MatteError(
+                "bad_output",
+                f"{getattr(sources, role)} is one file for {len(frames)} frames.",
+                "Put a frame number into its name, such as matte.####.exr.",
+            )
+
+
+def _check_suffix(name: str, path: Path, allowed: Sequence[str], what: str) -> None:
+    if path.suffix.lower() not in allowed:
+        raise MatteError(
+            "bad_output",
+            f"{what.capitalize()} cannot be written to a file named {name}.",
+            f"The name must end in one of {', '.join(allowed)}.",
+        )
