@@ -1,4 +1,4 @@
-"""A frame as far as its model's word, and how its alpha follows that of its neighbours."""
+"""What a model found in one frame, before neighbours, guides and foreground; and alpha smoothed over neighbours."""
 
 from __future__ import annotations
 
@@ -18,61 +18,63 @@ from ..pixels.smoothing import MovedFeatures, TemporalFeatures, align_neighbour,
 
 @dataclass(frozen=True, eq=False)
 class ModelOutput:
-    """What a frame's own result and its neighbours' are made from, on the device.
+    """One frame after its model ran; tensors on the device.
 
-    ``look`` is what a neighbour needs; ``window``, ``display`` and ``pixel_aspect`` are the plate's. ``prediction``
-    and ``frame`` are for the frame's own result alone, and None where they were let go.
+    ``features`` are all that a neighbouring frame needs of it. ``prediction`` and ``frame`` are only needed for the
+    frame's own result, and are None once they have been dropped. The windows and the pixel aspect are the plate's.
     """
 
     alignment: Alignment
-    look: TemporalFeatures
-    window: Window
-    display: Window
+    features: TemporalFeatures
+    data_window: Window
+    display_window: Window
     pixel_aspect: float
     prediction: Prediction | None
     frame: FrameTensors | None
 
     @property
     def size(self) -> int:
-        """Bytes on the device, without ``frame``."""
-        tensors = [self.look.alpha, self.look.plate]
+        """Bytes on the device, not counting ``frame``."""
+        tensors = [self.features.alpha, self.features.plate]
         if self.prediction is not None:
-            told = (self.prediction.foreground, self.prediction.confidence)
-            tensors += [self.prediction.alpha, *(cells.values for cells in told if cells is not None)]
+            grids = (self.prediction.foreground, self.prediction.confidence)
+            tensors += [self.prediction.alpha, *(grid.values for grid in grids if grid is not None)]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    def shows_the_field_of(self, other: ModelOutput) -> bool:
-        """Whether both have the same display window and pixel aspect; their data windows may differ."""
-        return (self.display, self.pixel_aspect) == (other.display, other.pixel_aspect)
+    def has_same_format(self, other: ModelOutput) -> bool:
+        """Whether display window and pixel aspect are the same; data windows may differ."""
+        return (self.display_window, self.pixel_aspect) == (other.display_window, other.pixel_aspect)
 
     def without_frame(self) -> ModelOutput:
-        """Without the pictures that can be read again."""
+        """A copy without the pictures, which can be read again."""
         return replace(self, frame=None)
 
-    def for_neighbours(self) -> ModelOutput:
-        """Once its own result is made."""
+    def temporal_only(self) -> ModelOutput:
+        """A copy with only what neighbouring frames need."""
         return replace(self, prediction=None, frame=None)
 
 
 def smooth_alpha(
     own: ModelOutput, around: Mapping[str, ModelOutput], amount: float, check: CancelCheck
 ) -> tuple[Tensor, dict[str, float]]:
-    """The frame's alpha, 1 x 1 x H x W, smoothed in time by ``amount`` (0..1), and the mean weight of each of the
-    one or two neighbours ``around``, by the same names; without any, its own."""
+    """Smooths the frame's alpha over its neighbours ``around`` (one or two, by side) by ``amount`` (0..1).
+
+    Returns alpha, 1 x 1 x H x W, and each neighbour's mean weight (0..1). Without neighbours alpha is unchanged."""
     if not around:
-        return own.look.alpha, {}
-    found = {}
+        return own.features.alpha, {}
+    aligned = {}
     for side, other in around.items():
         check()
-        found[side] = align_neighbour(own.look, _moved(own.look, placed(other.look, other.window, own.window)))
-    weights = {side: float(each.weight.mean()) for side, each in found.items()}
-    return smoothed(own.look.alpha, list(found.values()), amount), weights
+        features = placed(other.features, other.data_window, own.data_window)
+        aligned[side] = align_neighbour(own.features, _with_motion(own.features, features))
+    weights = {side: float(each.weight.mean()) for side, each in aligned.items()}
+    return smoothed(own.features.alpha, list(aligned.values()), amount), weights
 
 
-def _moved(look: TemporalFeatures, other: TemporalFeatures) -> MovedFeatures:
-    """The motion is measured on the processor, on small copies."""
-    device = look.alpha.device
-    height, width = working_size(*look.alpha.shape[-2:])
-    motion = motion_between(*(grey_of(each, height, width).cpu().numpy() for each in (look, other)))
+def _with_motion(own: TemporalFeatures, other: TemporalFeatures) -> MovedFeatures:
+    """The other frame's features with the motion towards it, estimated on small grey copies on the CPU."""
+    device = own.alpha.device
+    height, width = working_size(*own.alpha.shape[-2:])
+    motion = motion_between(*(grey_of(each, height, width).cpu().numpy() for each in (own, other)))
     flow = torch.from_numpy(motion.flow / np.array([width, height], np.float32)).permute(2, 0, 1)[None]
     return MovedFeatures(other, flow.to(device), torch.from_numpy(motion.trust)[None, None].to(device))

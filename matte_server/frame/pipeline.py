@@ -103,8 +103,8 @@ class MattePipeline:
         # In a locked shot each frame asks for the clean plate of the frame before, at the same place.
         self._placed: _Placed | None = None
 
-    def forget(self) -> None:
-        """Lets go of the last frame's clean plate, where memory is short."""
+    def clear(self) -> None:
+        """Frees the memory of the clean plate that is kept from frame to frame."""
         self._placed = None
 
     def solve(
@@ -128,7 +128,7 @@ class MattePipeline:
             solved = self._solve_pixels(frame, prediction, alpha, {}, options, stage)
             return _result(pair.plate, solved, alignment)
 
-    def raw(
+    def predict(
         self,
         pair: PlatePair,
         guides: Guides,
@@ -138,14 +138,19 @@ class MattePipeline:
         progress: Progress,
         given: Alignment | None = None,
     ) -> ModelOutput:
-        """The first half of :meth:`solve`, up to the model's word. Raises as that does."""
+        """The first half of :meth:`solve`: alignment to model. Raises as that does."""
         stage = _StageReporter(check, progress)
         with torch.inference_mode():
             alignment, frame, prediction = self._asked(pair, guides, options, given, stage)
-            look = temporal_features(frame.plate, prediction.alpha.clamp(0.0, 1.0))
-            plate = pair.plate
-            window, display = plate.data_window, plate.display_window
-            return ModelOutput(alignment, look, window, display, plate.pixel_aspect, prediction, frame)
+            return ModelOutput(
+                alignment=alignment,
+                features=temporal_features(frame.plate, prediction.alpha.clamp(0.0, 1.0)),
+                data_window=pair.plate.data_window,
+                display_window=pair.plate.display_window,
+                pixel_aspect=pair.plate.pixel_aspect,
+                prediction=prediction,
+                frame=frame,
+            )
 
     def solve_in_time(
         self,

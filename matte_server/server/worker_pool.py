@@ -23,8 +23,8 @@ from pathlib import Path
 from ..worker.loop import run_worker
 from ..worker.machine import workers_on
 from ..worker.messages import (
-    AHEAD,
     CANCEL,
+    READ_AHEAD,
     FrameComputed,
     FrameFinished,
     FrameJob,
@@ -191,7 +191,7 @@ class WorkerPool:
         """Lets a busy worker decode a frame that it has not been given yet. A hint: it may be given another one
         next, and this one to another worker."""
         self.states[worker].ahead = job.number
-        self._watchers[worker].tell(AHEAD + encode_job(job))
+        self._watchers[worker].tell(READ_AHEAD + encode_job(job))
 
     def cancel(self, number: int) -> None:
         """Tells whoever has frame ``number``, or reads it ahead, to leave it at the next check."""

@@ -1,8 +1,9 @@
-"""The inference process: takes one frame after another from its pipe until the pipe closes. While one is computed,
-the one before it is encoded (several, where a GPU computes them faster than that), and the pictures of the one that
-is likely next are decoded.
+"""The worker process's loop: takes one frame after another from its pipe until the server closes it.
 
-Nothing heavy is imported at the top, because the server imports this module to start the process.
+While one frame is computed, earlier ones are encoded on writer threads, and the pictures of the frame that probably
+comes next are decoded on a reader thread.
+
+The server imports this module to start the process, so nothing heavy is imported at the top.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import MatteCancelled, report_of
 from .machine import writers_beside
 from .messages import (
-    AHEAD,
     CANCEL,
+    READ_AHEAD,
     FrameComputed,
     FrameFinished,
     FrameJob,
@@ -39,100 +40,99 @@ from .messages import (
 from .settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from .reader import FrameInputs
+    from ..frame.inputs import FrameInputs
     from .solver import FrameSolver
 
 log = logging.getLogger(__name__)
-_ALIVE_S = 1.0
-_TOLD_S = 0.25
-"""Between stages of a shot's frame that are told of: nobody watches each of them."""
-_HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
-Done = TypeVar("Done")
+_HEARTBEAT_S = 1.0
+_BATCH_PROGRESS_S = 0.25
+"""Shortest time between two progress messages of a batch frame, whose stages nobody watches one by one."""
+_PIPE_CLOSED = (EOFError, BrokenPipeError, ConnectionResetError)
+Result = TypeVar("Result")
 
 
 def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
-    """The process's main function; ends when the server closes the pipe or is gone."""
+    """The process's main function; returns when the server closes the pipe or has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The server's standard output belongs to its readiness line.
+    # The server's standard output carries only its ready line.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
-    line = WorkerChannel(pipe)
+    channel = WorkerChannel(pipe)
     try:
-        solver = _solver(settings)
+        solver = _create_solver(settings)
     except Exception as error:
-        log.exception("This worker cannot work.")
-        trouble = report_of(error)
-        line.say(StartupFailed(trouble.code, trouble.message, trouble.hint))
+        log.exception("This worker cannot start.")
+        report = report_of(error)
+        channel.send(StartupFailed(code=report.code, message=report.message, hint=report.hint))
         return
-    desk = WorkerLoop(solver, line, writers_beside(solver.device))
+    loop = WorkerLoop(solver, channel, writers_beside(solver.device))
     try:
-        line.say(solver.ready())
+        channel.send(solver.ready())
         while True:
-            order = pipe.recv_bytes()
-            if not desk.aside(order):
-                desk.take(decode_job(order))
-    except _HUNG_UP:
+            command = pipe.recv_bytes()
+            if not loop.handle_control(command):
+                loop.solve(decode_job(command))
+    except _PIPE_CLOSED:
         log.debug("The server closed the pipe.")
 
 
-def _solver(settings: WorkerSettings) -> FrameSolver:
-    # Imported here: torch takes seconds and hundreds of megabytes, which the server itself does without.
+def _create_solver(settings: WorkerSettings) -> FrameSolver:
+    # Imported here: torch takes seconds and hundreds of megabytes, and the server does not need it.
     from .solver import FrameSolver
 
     return FrameSolver.create(settings)
 
 
 class WorkerChannel:
-    """The worker's end of the pipe: one thread listens, two speak."""
+    """The worker's end of the pipe. One thread receives; several send."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def say(self, said: WorkerMessage) -> None:
+    def send(self, message: WorkerMessage) -> None:
         with self._lock:
-            self._pipe.send_bytes(encode_message(said))
+            self._pipe.send_bytes(encode_message(message))
 
-    def checker(self, number: int, aside: Callable[[bytes], bool]) -> Callable[[], None]:
-        """What the pipeline calls between stages and tiles: raises where the frame was cancelled, and passes on
-        what else the server orders meanwhile."""
-        said_at = time.monotonic()
+    def cancel_check(self, number: int, handle_control: Callable[[bytes], bool]) -> Callable[[], None]:
+        """The function that the pipeline calls between stages and tiles. It sends heartbeats, passes commands on to
+        ``handle_control``, and raises ``MatteCancelled`` where frame ``number`` was cancelled."""
+        sent_at = time.monotonic()
 
         def check() -> None:
-            nonlocal said_at
+            nonlocal sent_at
             while self._pipe.poll(0):
-                order = self._pipe.recv_bytes()
-                aside(order)
-                if order == CANCEL + b"%d" % number:
+                command = self._pipe.recv_bytes()
+                handle_control(command)
+                if command == CANCEL + b"%d" % number:
                     raise MatteCancelled
-            if time.monotonic() - said_at > _ALIVE_S:
-                said_at = time.monotonic()
-                self.say(Heartbeat(number))
+            if time.monotonic() - sent_at > _HEARTBEAT_S:
+                sent_at = time.monotonic()
+                self.send(Heartbeat(number=number))
 
         return check
 
 
 class WorkerLoop:
-    """Computes one frame while at most ``writers`` before it are encoded and written and one that may come next is
-    decoded; no other one is here."""
+    """Computes one frame at a time, while up to ``writers`` earlier ones are encoded and written, and one that may
+    come next is decoded."""
 
-    def __init__(self, solver: FrameSolver, line: WorkerChannel, writers: int = 1) -> None:
+    def __init__(self, solver: FrameSolver, channel: WorkerChannel, writers: int = 1) -> None:
         self._solver = solver
-        self._line = line
+        self._channel = channel
         self._writers = writers
         self._writer = ThreadPoolExecutor(writers, "writer")
         self._writing: deque[Future[None]] = deque()
         self._reader = ThreadPoolExecutor(1, "reader")
         self._ahead: tuple[int, Future[FrameInputs]] | None = None
-        self._is_short = threading.Event()
+        self._needs_recovery = threading.Event()
 
-    def aside(self, order: bytes) -> bool:
-        """Does what is no frame to compute, and says whether it was that: a picture to read ahead, or one that is
-        not wanted any more."""
-        if order.startswith(AHEAD):
-            self._read_ahead(decode_job(order[len(AHEAD) :]))
-        elif order.startswith(CANCEL):
-            if reading := self._claim(int(order[len(CANCEL) :])):
+    def handle_control(self, command: bytes) -> bool:
+        """Carries out a command to read a frame ahead or to cancel one; returns False for a frame to compute."""
+        if command.startswith(READ_AHEAD):
+            self._read_ahead(decode_job(command[len(READ_AHEAD) :]))
+        elif command.startswith(CANCEL):
+            if reading := self._take_ahead(int(command[len(CANCEL) :])):
                 reading.cancel()
         else:
             return False
@@ -140,12 +140,12 @@ class WorkerLoop:
 
     def _read_ahead(self, job: FrameJob) -> None:
         self._drop_ahead()
-        # Memory that was short once is so again for frames of this kind.
-        if not self._solver.was_short:
+        # Memory that ran short once will run short again for frames of this kind.
+        if not self._solver.memory_ran_short:
             self._ahead = job.number, self._reader.submit(self._solver.read, job)
 
-    def _claim(self, number: int) -> Future[FrameInputs] | None:
-        """What is read ahead, where it is that frame's: it is then no longer here."""
+    def _take_ahead(self, number: int) -> Future[FrameInputs] | None:
+        """The pictures that are being read ahead, removed from here; None where they are not this frame's."""
         if self._ahead is None or self._ahead[0] != number:
             return None
         (_, reading), self._ahead = self._ahead, None
@@ -157,64 +157,65 @@ class WorkerLoop:
             self._ahead = None
 
     def _inputs(self, job: FrameJob, reading: Future[FrameInputs] | None) -> FrameInputs:
-        """The frame's pictures. Whatever went wrong ahead of its turn goes wrong again here, or does not matter."""
-        # One that has not begun yet is read here and now.
+        """The frame's pictures. An error while reading ahead is ignored: reading again raises it, or succeeds."""
+        # Reading that has not started yet is cancelled and done here.
         if reading is not None and not reading.cancel():
             with contextlib.suppress(Exception):
                 return reading.result()
         return self._solver.read(job)
 
-    def take(self, job: FrameJob) -> None:
-        """One frame, until it is computed and there is a writer for it."""
-        if self._is_short.is_set():
-            self._wait(0)
+    def solve(self, job: FrameJob) -> None:
+        """Computes one frame; returns once a writer thread can take it."""
+        if self._needs_recovery.is_set():
+            self._wait_for_writers(0)
             self._drop_ahead()
-            self._is_short.clear()
+            self._needs_recovery.clear()
             self._solver.recover()
-        write = self._tried(job, lambda: self._computed(job))
-        self._wait(self._writers - 1)
+        write = self._or_report(job, lambda: self._compute(job))
+        self._wait_for_writers(self._writers - 1)
         if write is not None:
-            self._line.say(FrameComputed(job.number))
+            self._channel.send(FrameComputed(number=job.number))
             self._writing.append(self._writer.submit(self._write, job, write))
 
-    def _wait(self, left: int) -> None:
-        """Until no more than ``left`` frames are being written; raises where the server hung up meanwhile."""
-        while len(self._writing) > left:
+    def _wait_for_writers(self, remaining: int) -> None:
+        """Waits until at most ``remaining`` frames are being written; raises where the pipe was closed
+        meanwhile."""
+        while len(self._writing) > remaining:
             self._writing.popleft().result()
 
-    def _computed(self, job: FrameJob) -> Callable[[], FrameFinished]:
-        # First of all: the next frame's order to be read ahead may come with the first word that is said.
-        reading = self._claim(job.number)
-        check = self._line.checker(job.number, self.aside)
+    def _compute(self, job: FrameJob) -> Callable[[], FrameFinished]:
+        # Taken before anything is sent: the check after the first message may receive the next read-ahead command.
+        reading = self._take_ahead(job.number)
+        check = self._channel.cancel_check(job.number, self.handle_control)
         is_watched = job.request.priority == "interactive"
-        told_at = time.monotonic()
+        sent_at = time.monotonic()
 
-        def begun(stage: str, done: int, total: int) -> None:
-            nonlocal told_at
-            if is_watched or time.monotonic() - told_at > _TOLD_S:
-                told_at = time.monotonic()
-                self._line.say(StageStarted(job.number, stage, done, total))
+        def on_stage(stage: str, done: int, total: int) -> None:
+            nonlocal sent_at
+            if is_watched or time.monotonic() - sent_at > _BATCH_PROGRESS_S:
+                sent_at = time.monotonic()
+                self._channel.send(StageStarted(number=job.number, stage=stage, done=done, total=total))
             check()
 
-        return self._solver.solve(job, lambda: self._inputs(job, reading), check, begun)
+        return self._solver.solve(job, lambda: self._inputs(job, reading), check, on_stage)
 
     def _write(self, job: FrameJob, write: Callable[[], FrameFinished]) -> None:
-        finished = self._tried(job, write)
+        finished = self._or_report(job, write)
         if finished:
-            self._line.say(finished)
+            self._channel.send(finished)
 
-    def _tried(self, job: FrameJob, work: Callable[[], Done]) -> Done | None:
-        """What the work gives, or None once its failure was told."""
+    def _or_report(self, job: FrameJob, work: Callable[[], Result]) -> Result | None:
+        """The result of ``work``; None where it failed, after its failure has been sent."""
         try:
             return work()
-        except _HUNG_UP:
+        except _PIPE_CLOSED:
             raise
         except Exception as error:
-            trouble = report_of(error)
-            if trouble.code == "internal":
+            report = report_of(error)
+            if report.code == "internal":
                 log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)
-            if trouble.code == "out_of_memory":
-                self._is_short.set()
-            said = SolveFailed(job.number, trouble.code, trouble.message, trouble.hint)
-        self._line.say(said)
+            if report.code == "out_of_memory":
+                self._needs_recovery.set()
+            failed = SolveFailed(number=job.number, code=report.code, message=report.message, hint=report.hint)
+        self._channel.send(failed)
         return None

@@ -1,4 +1,4 @@
-"""What the machine has: cores, memory, and how many matting processes that is enough for."""
+"""What the machine offers: cores, memory, and how many worker processes these are enough for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 import psutil
 
 _SHARE = 0.9
-"""Of the machine's memory, for all matting processes together, where nobody says otherwise."""
+"""The default part of the machine's memory for all workers together."""
 _CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-_A_WORKERS = 8 << 30
-"""Bytes in which a worker computes a frame of 8K (3.8 GiB at its peak) beside one that is read and one that is
-written."""
+_BYTES_PER_WORKER = 8 << 30
+"""Enough to compute an 8K frame (3.8 GiB at its peak) while another one is read and another one written."""
 _MOST_WORKERS = 4
-_CORES_A_WRITER = 4
+_CORES_PER_WRITER = 4
 _MOST_WRITERS = 4
 
 
@@ -27,7 +26,7 @@ def cores() -> int:
 
 
 def memory_budget() -> int:
-    """What matting processes may take together, in bytes: most of the machine's memory, or of the container's."""
+    """How many bytes all workers may take together: most of the machine's memory, or of the container's."""
     total = psutil.virtual_memory().total
     for path in _CGROUP:
         with suppress(OSError, ValueError):
@@ -36,19 +35,19 @@ def memory_budget() -> int:
 
 
 def workers_without_gpu(memory: int = 0) -> int:
-    """How many matting processes a processor is best shared among where many frames are to be made: a frame has
-    parts that use a single core, and another one's fill the others meanwhile. ``memory``: bytes for all of them
-    together; 0: :func:`memory_budget`."""
-    return max(1, min(cores(), (memory or memory_budget()) // _A_WORKERS, _MOST_WORKERS))
+    """The best number of workers on a CPU where many frames are to be computed: parts of a frame use a single core,
+    and another worker's frame keeps the others busy. ``memory``: bytes for all workers together; 0:
+    :func:`memory_budget`."""
+    return max(1, min(cores(), (memory or memory_budget()) // _BYTES_PER_WORKER, _MOST_WORKERS))
 
 
-def workers_on(device: str, asked: int, cpu_workers: int) -> int:
-    """How many matting processes share ``device``: as many as were asked for, or where that is 0, ``cpu_workers``
-    on a processor and one on anything else."""
-    return asked or (cpu_workers if device == "cpu" else 1)
+def workers_on(device: str, wanted: int, cpu_workers: int) -> int:
+    """How many workers share ``device``: ``wanted``, or where that is 0, ``cpu_workers`` on a CPU and one on any
+    other device."""
+    return wanted or (cpu_workers if device == "cpu" else 1)
 
 
 def writers_beside(device: str) -> int:
-    """How many frames a matting process on ``device`` encodes at once. A GPU computes several in the time that one
-    takes to pack, much of which is one core's; a processor is busy with the frame itself."""
-    return 1 if device == "cpu" else max(1, min(cores() // _CORES_A_WRITER, _MOST_WRITERS))
+    """How many frames a worker on ``device`` encodes at once. A GPU computes several frames in the time that one
+    core takes to compress one; a CPU is busy with computing."""
+    return 1 if device == "cpu" else max(1, min(cores() // _CORES_PER_WRITER, _MOST_WRITERS))

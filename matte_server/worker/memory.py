@@ -1,8 +1,8 @@
-"""A matting process's memory: its budget, and what it does instead of failing when the budget is spent.
+"""A worker's memory: its budget, and what it tries before a frame fails for lack of memory.
 
-The first step down is the model's: it runs again in smaller tiles, which gives the same matte. What that does not
-help comes back to the server as ``out_of_memory``; the server then computes the frame again while no other one
-is under way, and only then gives up. Every step is told in the reply's warnings.
+First the model runs again in smaller tiles, which gives the same matte. Where that does not help, the worker
+reports ``out_of_memory``; the server then has the frame computed again while no other frame is, and fails it only
+if that does not help either. The reply's warnings mention each of these steps.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSet
 from .machine import memory_budget
 
 _TILES = {"cpu": (0, 128, 32), "cuda": (0, 512, 128, 32)}
-"""Tiles in pixels, from the model's own choice (0) down."""
+"""Tile sizes in pixels to try in order; 0 is the model's own choice."""
 
 
 def limit_memory(device: str, budget: int, workers: int = 1) -> None:
-    """From now on this process may take ``budget`` bytes more than it has: an allocation beyond it fails, where
-    the system would otherwise kill a process of its choice later. 0: its share of the machine's memory on the
-    CPU, no limit on a GPU."""
+    """Limits this process to ``budget`` bytes more than it uses now. An allocation beyond that fails; without a
+    limit the system would kill some process later. ``budget`` 0: a CPU worker gets its share of the machine's
+    memory, a GPU worker no limit."""
     if device.startswith("cuda"):
         if budget:
             total = torch.cuda.get_device_properties(device).total_memory
@@ -43,15 +43,15 @@ def limit_memory(device: str, budget: int, workers: int = 1) -> None:
 
 
 def _data_bytes() -> int:
-    """What counts against RLIMIT_DATA now."""
+    """How many bytes count against RLIMIT_DATA now."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
     return 0
 
 
-def give_back(device: str) -> None:
-    """Returns what is free inside this process to the device and to the system."""
+def release_free_memory(device: str) -> None:
+    """Returns memory that this process holds but does not use to the device and to the system."""
     gc.collect()
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
@@ -60,10 +60,10 @@ def give_back(device: str) -> None:
 
 
 class MemorySavingModel:
-    """A model that runs again in smaller tiles where memory runs out; otherwise the model it is given.
+    """Wraps a model so that it runs again in smaller tiles where memory runs out.
 
-    The tile that served a size of frame is kept for the next frames of that size. ``warn`` hears what a frame
-    needed.
+    The tile size that worked for one frame is used for the next frames of the same size. ``warn`` is called with a
+    warning for each frame that needed smaller tiles.
     """
 
     def __init__(self, model: MattingModel, device: torch.device, warn: Callable[[str], None]) -> None:
@@ -74,17 +74,17 @@ class MemorySavingModel:
 
     @property
     def spec(self) -> ModelSpec:
-        """The model's own."""
+        """The spec of the wrapped model."""
         return self._model.spec
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
-        """The model's prediction; raises its out-of-memory error where the smallest tile does not fit either."""
+        """The model's prediction. Raises its out-of-memory error where even the smallest tile does not fit."""
         tiles = _TILES.get(self._device.type, _TILES["cpu"])
         step = self._steps.get(frame.size, 0)
         while True:
-            wanted = replace(settings, tile=tiles[step] or settings.tile)
-            prediction = self._tried(frame, wanted, check, is_last=step == len(tiles) - 1)
+            tiled = replace(settings, tile=tiles[step] or settings.tile)
+            prediction = self._try(frame, tiled, check, is_last=step == len(tiles) - 1)
             if prediction is not None:
                 break
             check()
@@ -94,22 +94,22 @@ class MemorySavingModel:
             self._warn(f"Memory was short: the model ran in tiles of {tiles[step]} px.")
         return prediction
 
-    def _tried(
+    def _try(
         self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck, is_last: bool
     ) -> Prediction | None:
-        """None where memory ran out and there is another step."""
+        """None where memory ran out and there is a smaller tile to try."""
         try:
             return self._model.predict(frame, settings, check)
         except Exception as error:
             if is_last or not is_out_of_memory(error):
                 raise
         # Outside the except clause: the error's traceback held the tensors of the attempt.
-        give_back(str(self._device))
+        release_free_memory(str(self._device))
         return None
 
 
 class MemorySavingLoader:
-    """Loads models as the registry does, each able to step down."""
+    """Loads models, each wrapped in a :class:`MemorySavingModel`, and collects their warnings."""
 
     def __init__(self, load: Callable[[str, str, torch.device], MattingModel]) -> None:
         self._load = load
@@ -118,7 +118,7 @@ class MemorySavingLoader:
     def __call__(self, name: str, weights: str, device: torch.device) -> MattingModel:
         return MemorySavingModel(self._load(name, weights, device), device, self._warnings.append)
 
-    def warnings(self) -> list[str]:
-        """What was said since the last call."""
-        said, self._warnings[:] = list(self._warnings), []
-        return said
+    def take_warnings(self) -> list[str]:
+        """The warnings since the last call."""
+        warnings, self._warnings[:] = list(self._warnings), []
+        return warnings

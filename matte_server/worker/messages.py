@@ -1,7 +1,7 @@
-"""What the server and its inference processes say to each other: JSON over a pipe, never pickle.
+"""The messages between the server and its worker processes: JSON over a pipe, never pickle.
 
-A worker decodes files that strangers sent, so the server believes it nothing but these few facts: a worker
-names result files without a folder, and anything else that arrives is its death.
+A worker decodes files from clients that nobody vouches for, so the server trusts it with nothing more than the
+fields below. A worker that sends anything else is killed and replaced.
 """
 
 from __future__ import annotations
@@ -9,43 +9,42 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
-from matte_link.messages import NEIGHBOURS, Inline, Matte, OnDisk, sources_of, with_sources
+from matte_link.messages import NEIGHBOURS, Inline, Matte, with_sources
 from matte_link.wire import decode, encode
 
-AHEAD = b"ahead "
-"""Before a job: its pictures may be decoded while another frame is computed."""
+READ_AHEAD = b"ahead "
+"""Precedes a job whose pictures the worker may decode while it computes another frame."""
 CANCEL = b"cancel "
-"""Before a job's number."""
+"""Precedes the number of the job to cancel."""
 
 
 @dataclass(frozen=True)
 class SpooledPicture:
-    """A picture that the server holds for a job: a spooled file, the name for messages, its content's name
-    (empty where it is this frame's alone)."""
+    """A picture that the server holds for a job: the spooled file, and the client's name for it in messages."""
 
     path: str
     name: str = ""
     digest: str = ""
+    """Names a stored picture by its content; empty for a picture that was sent with this frame only."""
 
 
 @dataclass(frozen=True)
 class FrameJob:
-    """One frame for a worker. ``pictures`` holds what the server spooled, by role (``messages.sources_of``); roles
-    that are missing there are paths on a shared disk, in ``request``."""
+    """One frame for a worker. ``pictures`` are the spooled ones, by role (``messages.sources_of``); for other roles
+    ``request`` names a path on a shared disk."""
 
     number: int
     request: Matte
     pictures: Mapping[str, SpooledPicture]
     result: str
-    """File name in the spool that the worker writes the result under."""
+    """Name of the file in the spool folder that the worker writes the result to."""
 
 
 @dataclass(frozen=True)
 class WorkerReady:
-    """The worker has its device and takes frames; ``devices`` counts those of its kind on the machine."""
+    """The worker has claimed its device and takes frames; ``devices`` counts the machine's devices of that kind."""
 
     device: str
     devices: int
@@ -66,21 +65,21 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Still at it; sent at most once a second from inside long stages."""
+    """The worker is still computing; sent at most once a second during long stages."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class FrameComputed:
-    """The frame's result is only to be encoded and written; the worker takes the next frame meanwhile."""
+    """The frame is computed and waits to be encoded and written; the worker already takes the next frame."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class FrameFinished:
-    """The frame's result lies in the spool, or at ``output`` on the shared disk."""
+    """The frame's result is written: to the spool, or to ``output`` on the shared disk."""
 
     number: int
     output: str = ""
@@ -89,7 +88,7 @@ class FrameFinished:
 
 @dataclass(frozen=True)
 class SolveFailed:
-    """The frame has no result; the worker goes on."""
+    """The frame failed and has no result; the worker continues with the next one."""
 
     number: int
     code: str
@@ -99,7 +98,7 @@ class SolveFailed:
 
 @dataclass(frozen=True)
 class StartupFailed:
-    """The worker cannot work at all, and says why before it ends."""
+    """The worker cannot start; sent before it exits."""
 
     code: str
     message: str
@@ -113,13 +112,13 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
-def encode_message(said: WorkerMessage) -> bytes:
+def encode_message(message: WorkerMessage) -> bytes:
     """A worker's message as bytes."""
-    return json.dumps([type(said).__name__, asdict(said)], default=_plain).encode()
+    return json.dumps([type(message).__name__, asdict(message)], default=_plain).encode()
 
 
 def _plain(value: object) -> object:
-    """Diagnostics come out of numpy and torch; a number is a number."""
+    """Scalars of numpy and torch, which diagnostics contain, as Python numbers."""
     item = getattr(value, "item", None)
     return item() if callable(item) else str(value)
 
@@ -132,12 +131,12 @@ def decode_message(data: bytes) -> WorkerMessage:
             values["models"] = tuple(values["models"])
         return cast(WorkerMessage, _KINDS[name](**values))
     except (KeyError, TypeError) as error:
-        raise ValueError(f"a worker said something unknown: {error}") from None
+        raise ValueError(f"a worker sent an unknown message: {error}") from None
 
 
 def encode_job(job: FrameJob) -> bytes:
     """A job as bytes. Spooled pictures travel as their paths, so the message stays small."""
-    named = {role: Inline(b"", picture.name) for role, picture in job.pictures.items()}
+    named = {role: Inline(data=b"", name=picture.name) for role, picture in job.pictures.items()}
     header = bytes(encode(with_sources(job.request, named))[1])
     pictures = {role: asdict(picture) for role, picture in job.pictures.items()}
     return json.dumps(
@@ -150,21 +149,11 @@ def decode_job(data: bytes) -> FrameJob:
     values = json.loads(data)
     pictures = {role: SpooledPicture(**picture) for role, picture in values["pictures"].items()}
     parts = [b"CPM1", values["header"].encode(), *(b"" for _ in pictures)]
-    return FrameJob(values["number"], cast(Matte, decode(parts)), pictures, values["result"])
+    request = cast(Matte, decode(parts))
+    return FrameJob(number=values["number"], request=request, pictures=pictures, result=values["result"])
 
 
 def role_in_words(role: str) -> str:
     """A role for people: "clean plate", "plate of the frame before"."""
     side, _, own = role.partition("_")
     return f"{own} of the frame {side}".replace("_", " ") if side in NEIGHBOURS else role.replace("_", " ")
-
-
-def source_path(job: FrameJob, role: str) -> OnDisk | None:
-    """The client's own path for a role, or None where the server holds the picture or there is none."""
-    source = sources_of(job.request).get(role)
-    return source if isinstance(source, OnDisk) else None
-
-
-def result_path(spool: Path, job: FrameJob) -> Path:
-    """Where a job's result is written."""
-    return spool / job.result

@@ -1,4 +1,4 @@
-"""What the inference process does with one frame: files in, EXR out, the pipeline in between."""
+"""Solves one frame in the worker process: reads its files, runs the pipeline and writes the EXR."""
 
 from __future__ import annotations
 
@@ -13,48 +13,52 @@ import cv2
 import torch
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
+from matte_link.result_key import MAKER
 
 from ..core.image import Image, joined
 from ..core.result import MatteResult
 from ..errors import MatteError
-from ..frame.neighbours import KEPT_BYTES, Neighbours
-from ..frame.pipeline import STAGES, MattePipeline
+from ..frame.inputs import FrameInputs, given_alignment
+from ..frame.neighbours import Neighbours
+from ..frame.output_cache import DEFAULT_CACHE_BYTES
+from ..frame.pipeline import STAGES, MattePipeline, Progress
 from ..io import exr
 from ..io.colour import from_scene_linear
 from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
 from .machine import workers_on
-from .memory import MemorySavingLoader, give_back, limit_memory
+from .makers import Makers
+from .memory import MemorySavingLoader, limit_memory, release_free_memory
 from .messages import FrameFinished, FrameJob, WorkerReady
-from .reader import FrameInputs, FrameReader, given_alignment, inside_roots
+from .reader import FrameReader, JobSource, inside_roots
 from .settings import WorkerSettings
 
 Check = Callable[[], None]
-Begun = Callable[[str, int, int], None]
-_KEPT_SHARE = 8
-"""Of a worker's memory, for what it keeps of neighbouring frames."""
+_CACHE_SHARE = 8
+"""One part in so many of a worker's memory is for cached model outputs."""
 
 
 class _StageTimes:
-    """Passes each stage on as it begins, and keeps how long each took."""
+    """Reports each stage as it begins, and measures how long each takes."""
 
-    def __init__(self, begun: Begun) -> None:
-        self._begun = begun
+    def __init__(self, on_stage: Progress) -> None:
+        self._on_stage = on_stage
         self._marks: list[tuple[str, float]] = []
 
     def begin(self, stage: str, done: int) -> None:
         self._marks.append((stage, time.perf_counter()))
-        self._begun(stage, done, len(STAGES) + 2)
+        self._on_stage(stage, done, len(STAGES) + 2)
 
     def seconds(self, read: float) -> dict[str, float]:
-        """By stage; ``read``: what reading took, which may have been before the frame's turn."""
+        """Seconds by stage. ``read`` is how long reading took, which may have happened ahead of the frame's
+        turn."""
         ends = [at for _, at in self._marks[1:]] + [time.perf_counter()]
         took = {stage: round(end - at, 4) for (stage, at), end in zip(self._marks, ends, strict=True)}
         return {**took, "read": round(read, 4)}
 
 
 class FrameSolver:
-    """Owns the device, the pipeline with its warm models, and what is kept from frame to frame."""
+    """Owns the device, the pipeline with its loaded models, and the caches that last from frame to frame."""
 
     def __init__(
         self,
@@ -62,22 +66,24 @@ class FrameSolver:
         spool: Path,
         roots: tuple[Path, ...],
         pipeline: MattePipeline,
-        memory_warnings: Callable[[], list[str]] = list,
-        kept_bytes: int = KEPT_BYTES,
+        take_warnings: Callable[[], list[str]] = list,
+        makers: Makers | None = None,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         self.device = device
-        self._memory_warnings = memory_warnings
+        self._take_warnings = take_warnings
+        self._makers = makers or Makers()
         self._spool = spool
         self._roots = roots
         self._pipeline = pipeline
         self._reader = FrameReader(roots)
-        self._neighbours = Neighbours(pipeline, self._reader, kept_bytes)
-        self.was_short = False
-        """Whether memory ran out for a frame, or was only enough because it was used more sparingly."""
+        self._neighbours = Neighbours(pipeline, cache_bytes)
+        self.memory_ran_short = False
+        """Whether a frame ran out of memory, or needed smaller tiles to fit."""
 
     @staticmethod
     def create(settings: WorkerSettings) -> FrameSolver:
-        """Claims the device; raises ``MatteError("no_device", ...)`` where it is not there."""
+        """Claims the device. Raises ``MatteError("no_device", ...)`` where the machine does not have it."""
         device = choose_device(settings.device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -87,68 +93,93 @@ class FrameSolver:
         workers = workers_on(device, settings.workers, settings.cpu_workers)
         memory = settings.memory // workers
         limit_memory(device, memory, workers)
-        models = MemorySavingLoader(load_model)
-        pipeline = MattePipeline(torch.device(device), models)
-        kept = min(KEPT_BYTES, memory // _KEPT_SHARE) if memory else KEPT_BYTES
-        return FrameSolver(device, Path(settings.spool), roots, pipeline, models.warnings, kept)
+        models, makers = MemorySavingLoader(load_model), Makers()
+        return FrameSolver(
+            device,
+            Path(settings.spool),
+            roots,
+            MattePipeline(torch.device(device), makers.recording(models)),
+            models.take_warnings,
+            makers,
+            min(DEFAULT_CACHE_BYTES, memory // _CACHE_SHARE) if memory else DEFAULT_CACHE_BYTES,
+        )
 
     def ready(self) -> WorkerReady:
-        """What the server is told once the device is there."""
+        """The message that the server waits for after the start."""
         devices = torch.cuda.device_count() if self.device.startswith("cuda") else 1
-        return WorkerReady(self.device, devices, available_models(), default_weights())
+        return WorkerReady(
+            device=self.device, devices=devices, models=available_models(), weights=default_weights()
+        )
 
     def recover(self) -> None:
-        """After a frame that ran out of memory: gives back what it and the shots before it took."""
-        self._memory_warnings()
-        self.was_short = True
-        self._reader.let_go()
-        self._neighbours.let_go()
-        self._pipeline.forget()
-        give_back(self.device)
+        """Frees all caches after a frame that ran out of memory."""
+        self._take_warnings()
+        self.memory_ran_short = True
+        self._reader.clear()
+        self._neighbours.clear()
+        self._pipeline.clear()
+        release_free_memory(self.device)
 
     def read(self, job: FrameJob) -> FrameInputs:
-        """The frame's pictures, decoded. May run beside another frame; raises as :meth:`solve` does."""
+        """The frame's pictures, decoded. May run while another frame is solved; raises as :meth:`solve` does."""
         self._reader.check_paths(job.request)
-        return self._neighbours.read(job) if job.request.options.temporal else self._reader.read(job)
+        source = JobSource(job, self._reader)
+        return self._neighbours.read(source) if job.request.options.temporal else source.read()
 
     def solve(
-        self, job: FrameJob, inputs_of: Callable[[], FrameInputs], check: Check, begun: Begun
+        self, job: FrameJob, get_inputs: Callable[[], FrameInputs], check: Check, on_stage: Progress
     ) -> Callable[[], FrameFinished]:
-        """One frame up to its pixels; what is returned encodes and writes them, and may run beside the next frame.
-        ``inputs_of`` brings what :meth:`read` read. Both raise ``MatteError``, ``MatteCancelled`` and whatever else
-        goes wrong."""
-        request = job.request
-        stages = _StageTimes(begun)
+        """Computes one frame's pixels and returns the function that encodes and writes them, which may run while
+        the next frame is computed. ``get_inputs`` returns what :meth:`read` read. Both raise ``MatteError``,
+        ``MatteCancelled`` and the errors of the libraries below."""
+        stages = _StageTimes(on_stage)
         stages.begin("read", 0)
-        inputs = inputs_of()
+        inputs = get_inputs()
         check()
-        result = self._solved(job, inputs, stages, check)
+        result = self._run_pipeline(job, inputs, stages, check)
         seconds = stages.seconds(inputs.seconds)
-        figures = {**result.diagnostics, "colourspace": inputs.returned}
-        if short := self._memory_warnings():
-            self.was_short = True
-            figures["warnings"] = [*cast(list[str], figures["warnings"]), *short]
+        diagnostics = self._diagnostics(job, result, inputs)
         stages.begin("write", len(STAGES) + 1)
-        own, returned = inputs.own, inputs.returned
+        spaces = inputs.plate_colourspace, inputs.result_colourspace
+        # Only what is needed: the closure must not keep the frame's input pictures in memory.
+        return lambda: self._write(job, result, spaces, diagnostics, seconds)
 
-        def write() -> FrameFinished:
-            began = time.perf_counter()
-            image, layers = matte_image(result, returned, request.options)
-            form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
-            target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
-            exr.write_image(target, stamped(exr.retagged(image, own), request, figures), form, layers)
-            took = {**seconds, "write": round(time.perf_counter() - began, 4)}
-            return FrameFinished(job.number, request.output, {**figures, "device": self.device, "seconds": took})
+    def _diagnostics(self, job: FrameJob, result: MatteResult, inputs: FrameInputs) -> dict[str, object]:
+        maker = self._makers.of(job.request.options).to_dict()
+        diagnostics = {**result.diagnostics, "colourspace": inputs.result_colourspace, MAKER: maker}
+        if warnings := self._take_warnings():
+            self.memory_ran_short = True
+            diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *warnings]
+        return diagnostics
 
-        return write
+    def _write(
+        self,
+        job: FrameJob,
+        result: MatteResult,
+        spaces: tuple[str, str],
+        diagnostics: Mapping[str, object],
+        seconds: Mapping[str, float],
+    ) -> FrameFinished:
+        started = time.perf_counter()
+        (plate_colourspace, result_colourspace), request = spaces, job.request
+        image, layers = matte_image(result, result_colourspace, request.options)
+        form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
+        target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
+        exr.write_image(target, stamped(exr.retagged(image, plate_colourspace), request, diagnostics), form, layers)
+        seconds = {**seconds, "write": round(time.perf_counter() - started, 4)}
+        return FrameFinished(
+            number=job.number,
+            output=request.output,
+            diagnostics={**diagnostics, "device": self.device, "seconds": seconds},
+        )
 
-    def _solved(self, job: FrameJob, inputs: FrameInputs, stages: _StageTimes, check: Check) -> MatteResult:
+    def _run_pipeline(self, job: FrameJob, inputs: FrameInputs, stages: _StageTimes, check: Check) -> MatteResult:
         def progress(stage: str, done: int, total: int) -> None:
             stages.begin(stage, done + 1)
 
         request = job.request
         if request.options.temporal:
-            return self._neighbours.solve(job, inputs, check, progress)
+            return self._neighbours.solve(JobSource(job, self._reader), inputs, check, progress)
         given = given_alignment(request)
         return self._pipeline.solve(
             inputs.pair, inputs.guides, request.options, check=check, progress=progress, given=given
@@ -156,7 +187,7 @@ class FrameSolver:
 
 
 def choose_device(wanted: str) -> str:
-    """The device's full name; raises ``MatteError("no_device", ...)`` where it is not there."""
+    """The device's full name. Raises ``MatteError("no_device", ...)`` where the machine does not have it."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
@@ -173,7 +204,7 @@ def choose_device(wanted: str) -> str:
 
 
 def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple[Image, Mapping[str, Image]]:
-    """The EXR's R, G, B, A and the further layers that were asked for, colour in ``space``."""
+    """The EXR's R, G, B, A and its optional layers, colour in colourspace ``space``."""
 
     def in_space(image: Image) -> Image:
         return from_scene_linear(image, space, options.ocio_config)
@@ -181,7 +212,7 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
     alpha = result.alpha.pixels
     foreground = result.foreground
     if options.premultiplied:
-        # Light is multiplied by coverage while it is linear.
+        # Light is multiplied by coverage while it is still linear.
         foreground = replace(foreground, pixels=foreground.pixels * alpha)
     colour = in_space(foreground).pixels[..., :3]
     image = replace(
@@ -195,11 +226,11 @@ def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple
     return image, layers
 
 
-def stamped(image: Image, request: Matte, figures: Mapping[str, object]) -> Image:
-    """The image with the frame's figures, and with the client's mark of what it was made from where it gave one.
+def stamped(image: Image, request: Matte, diagnostics: Mapping[str, object]) -> Image:
+    """The image with the frame's diagnostics, and with the client's result key (hint "stamp") where it sent one.
 
-    A plate that is itself a result keeps neither of its own."""
-    facts = json.dumps(figures, sort_keys=True, default=float)
+    Where the plate is itself a result of ours, its own diagnostics and stamp are replaced or removed."""
+    facts = json.dumps(diagnostics, sort_keys=True, default=float)
     marks: dict[str, object] = {exr.DIAGNOSTICS: exr.Attribute("string", facts)}
     if stamp := request.hints.get("stamp"):
         marks[exr.STAMP] = exr.Attribute("string", str(stamp)[:200])

@@ -99,9 +99,9 @@ def _quiet(stage: str, done: int, total: int) -> None:
 def mattes(pipeline: MattePipeline, shot: TrueShot) -> tuple[list[Float32], list[Float32]]:
     """Every frame's alpha without and with smoothing, as the server makes them."""
     raws: list[ModelOutput] = [
-        pipeline.raw(
+        pipeline.predict(
             PlatePair(plate, shot.clean), Guides(), shot.options, check=lambda: None, progress=_quiet
-        ).for_neighbours()
+        ).temporal_only()
         for plate in shot.plates
     ]
     smooth = []
@@ -109,7 +109,7 @@ def mattes(pipeline: MattePipeline, shot: TrueShot) -> tuple[list[Float32], list
         sides = {"before": number - 1, "after": number + 1}
         around = {side: raws[at] for side, at in sides.items() if 0 <= at < len(raws)}
         smooth.append(smooth_alpha(own, around, 1.0, lambda: None)[0])
-    return [raw.look.alpha[0, 0].numpy() for raw in raws], [alpha[0, 0].numpy() for alpha in smooth]
+    return [raw.features.alpha[0, 0].numpy() for raw in raws], [alpha[0, 0].numpy() for alpha in smooth]
 
 
 def figures(alphas: Sequence[Float32], truth: Sequence[Float32]) -> tuple[float, float]:

@@ -36,7 +36,7 @@ def held() -> list[ModelOutput]:
     shot, pipeline = demo_shot(), MattePipeline(torch.device("cpu"))
     plate, clean = read_image(Path(shot.plate.replace("####", "1003"))), read_image(Path(shot.clean_plate))
     options, told = MatteOptions(), {"check": lambda: None, "progress": lambda *stage: None}
-    given = pipeline.raw(PlatePair(plate, clean), Guides(), options, **told).alignment  # type: ignore[arg-type]
+    given = pipeline.predict(PlatePair(plate, clean), Guides(), options, **told).alignment  # type: ignore[arg-type]
     rows = slice(PART.y, PART.bottom)
     light = plate.rgb[rows, PART.x : PART.right]
     deviation = np.sqrt(READ**2 + SHOT * np.maximum(light, 0.0))
@@ -47,7 +47,7 @@ def held() -> list[ModelOutput]:
             plate, pixels=(light + grain).astype(np.float32), channels=("R", "G", "B"), data_window=PART
         )
         pair = PlatePair(grainy, clean)
-        found.append(pipeline.raw(pair, Guides(), options, given=given, **told).for_neighbours())  # type: ignore[arg-type]
+        found.append(pipeline.predict(pair, Guides(), options, given=given, **told).temporal_only())  # type: ignore[arg-type]
     return found
 
 
@@ -92,7 +92,7 @@ def cells(off: list[Float32], on: list[Float32]) -> list[tuple[str, Float32]]:
 
 def main() -> None:
     frames = held()
-    drawn = cells([frame.look.alpha[0, 0].numpy() for frame in frames], smoothed(frames))
+    drawn = cells([frame.features.alpha[0, 0].numpy() for frame in frames], smoothed(frames))
     sheet = Picture.new("RGB", (len(drawn) * (CELL + 8) + 8, CELL + CAPTION + 16), (30, 30, 32))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for number, (label, values) in enumerate(drawn):

@@ -66,7 +66,15 @@ def raw(plate: Float32, alpha: Float32) -> ModelOutput:
     look = temporal_features(
         torch.from_numpy(plate.transpose(2, 0, 1).copy())[None], torch.from_numpy(alpha)[None, None]
     )
-    return ModelOutput(Alignment(np.eye(3), "none"), look, window, window, 1.0, None, None)
+    return ModelOutput(
+        alignment=Alignment(np.eye(3), "none"),
+        features=look,
+        data_window=window,
+        display_window=window,
+        pixel_aspect=1.0,
+        prediction=None,
+        frame=None,
+    )
 
 
 def follow(plates: Sequence[Float32], alphas: Sequence[Float32], amount: float = 1.0) -> list[Float32]:
@@ -176,14 +184,14 @@ def test_a_neighbour_counts_only_where_it_has_pixels() -> None:
     shot = sequence(0.0, 2)
     own, other = (raw(shot.plates[n], shot.flickering[n]) for n in (0, 1))
     part = Window(40, 30, 100, 80)
-    cut = replace(other, look=placed(other.look, other.window, part), window=part)
+    cut = replace(other, features=placed(other.features, other.data_window, part), data_window=part)
     alpha, weights = smooth_alpha(own, {"after": cut}, 1.0, lambda: None)
     changed = alpha[0, 0].numpy() != shot.flickering[0]
     assert changed[30:110, 40:140].any()
     changed[30:110, 40:140] = False
     assert not changed.any()
     assert weights["after"] < 100 * 80 / (HEIGHT * WIDTH)
-    away = replace(other, window=Window(9000, 0, WIDTH, HEIGHT))
+    away = replace(other, data_window=Window(9000, 0, WIDTH, HEIGHT))
     alpha, weights = smooth_alpha(own, {"after": away}, 1.0, lambda: None)
     assert np.array_equal(alpha[0, 0].numpy(), shot.flickering[0]) and weights["after"] == 0.0
 
@@ -191,7 +199,7 @@ def test_a_neighbour_counts_only_where_it_has_pixels() -> None:
 def test_what_comes_from_outside_the_neighbour_does_not_count() -> None:
     """A flat picture, so that the border's pixels look right wherever the motion leads."""
     flat, own = np.full((HEIGHT, WIDTH, 3), 0.4, np.float32), np.zeros((HEIGHT, WIDTH), np.float32)
-    look, other = raw(flat, own).look, raw(flat, own + 1).look
+    look, other = raw(flat, own).features, raw(flat, own + 1).features
     flow = torch.zeros(1, 2, HEIGHT, WIDTH)
     flow[:, 0] = 0.25
     found = align_neighbour(look, MovedFeatures(other, flow, torch.ones(1, 1, HEIGHT, WIDTH)))

@@ -16,16 +16,17 @@ import torch
 from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
+from matte_server.frame.inputs import FrameInputs
 from matte_server.frame.pipeline import STAGES, MattePipeline
 from matte_server.io import exr
 from matte_server.server.worker_pool import WorkerExited, WorkerState
-from matte_server.worker import loop as frame_worker
+from matte_server.worker import loop as worker_loop
 from matte_server.worker import machine
 from matte_server.worker.loop import WorkerChannel, WorkerLoop
 from matte_server.worker.machine import writers_beside
 from matte_server.worker.messages import (
-    AHEAD,
     CANCEL,
+    READ_AHEAD,
     FrameComputed,
     FrameFinished,
     FrameJob,
@@ -36,7 +37,6 @@ from matte_server.worker.messages import (
     decode_message,
     encode_job,
 )
-from matte_server.worker.reader import FrameInputs
 from matte_server.worker.solver import FrameSolver
 
 from .conftest import Pictures
@@ -216,7 +216,7 @@ class LoopBench:
         self._pictures = pictures
         self._ours, theirs = multiprocessing.Pipe()
         self.solver = WatchedPipeline("cpu", folder, (), MattePipeline(torch.device("cpu")))
-        self.desk = WorkerLoop(self.solver, WorkerChannel(theirs), writers)
+        self.loop = WorkerLoop(self.solver, WorkerChannel(theirs), writers)
         (folder / "clean.exr").write_bytes(pictures.clean)
 
     def job(self, number: int) -> FrameJob:
@@ -233,7 +233,7 @@ class LoopBench:
     def read_ahead(self, job: FrameJob) -> None:
         """Ordered, and waited for: from then on its file is not needed any more."""
         self.solver.has_read.clear()
-        assert self.desk.aside(AHEAD + encode_job(job))
+        assert self.loop.handle_control(READ_AHEAD + encode_job(job))
         assert self.solver.has_read.wait(30)
         Path(job.pictures["plate"].path).unlink()
 
@@ -243,7 +243,7 @@ class LoopBench:
 
     def result(self, job: FrameJob) -> WorkerMessage:
         """How the frame ends."""
-        self.desk.take(job)
+        self.loop.solve(job)
         return next(said for said in self.ends() if said.number == job.number)
 
     def words(self) -> Iterator[WorkerMessage]:
@@ -283,7 +283,7 @@ def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(b
     """The server tells of the next frame at once, often before this one has begun."""
     mine, following = bench.job(1), bench.job(2)
     bench.read_ahead(mine)
-    bench.order(AHEAD + encode_job(following))
+    bench.order(READ_AHEAD + encode_job(following))
     assert isinstance(bench.result(mine), FrameFinished)
     assert isinstance(bench.result(following), FrameFinished)
 
@@ -294,9 +294,9 @@ def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(b
 def test_stages_are_told_of_where_somebody_watches_or_they_take_long(
     priority: str, apart_s: float, told: bool, bench: LoopBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_worker, "_TOLD_S", apart_s)
+    monkeypatch.setattr(worker_loop, "_BATCH_PROGRESS_S", apart_s)
     job = bench.job(1)
-    bench.desk.take(replace(job, request=replace(job.request, priority=priority)))
+    bench.loop.solve(replace(job, request=replace(job.request, priority=priority)))
     before_end = itertools.takewhile(lambda said: not isinstance(said, FrameFinished), bench.words())
     stages = [said.stage for said in before_end if isinstance(said, StageStarted)]
     assert stages == (["read", *STAGES, "write"] if told else [])
@@ -307,10 +307,10 @@ def test_what_was_read_is_let_go(bench: LoopBench, why: str) -> None:
     job = bench.job(1)
     bench.read_ahead(job)
     if why == "cancelled":
-        assert bench.desk.aside(CANCEL + b"1")
+        assert bench.loop.handle_control(CANCEL + b"1")
     else:
-        bench.solver.was_short = True
-        assert bench.desk.aside(AHEAD + encode_job(bench.job(2)))
+        bench.solver.memory_ran_short = True
+        assert bench.loop.handle_control(READ_AHEAD + encode_job(bench.job(2)))
         Path(job.pictures["plate"].path).unlink(missing_ok=True)
     said = bench.result(job)
     assert isinstance(said, SolveFailed) and said.code == "missing_file"
@@ -319,7 +319,7 @@ def test_what_was_read_is_let_go(bench: LoopBench, why: str) -> None:
 def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: LoopBench) -> None:
     good, bad = bench.job(1), bench.job(2)
     Path(bad.pictures["plate"].path).write_bytes(b"no picture")
-    assert bench.desk.aside(AHEAD + encode_job(bad))
+    assert bench.loop.handle_control(READ_AHEAD + encode_job(bad))
     assert isinstance(bench.result(good), FrameFinished)
     said = bench.result(bad)
     assert isinstance(said, SolveFailed) and said.code == "unreadable"
@@ -342,7 +342,7 @@ def test_several_frames_are_written_while_the_next_is_computed(
     monkeypatch.setattr(exr, "write_image", written)
     jobs = [bench.job(number) for number in range(1, 6)]
     for job in jobs:
-        bench.desk.take(job)
+        bench.loop.solve(job)
     ends = list(itertools.islice(bench.ends(), len(jobs)))
     assert all(isinstance(said, FrameFinished) for said in ends)
     assert sorted(said.number for said in ends) == [job.number for job in jobs]

@@ -152,7 +152,7 @@ def test_paths_are_taken_only_inside_the_roots(tmp_path: Path) -> None:
     for path in (tmp_path / "shots2" / "p.exr", tmp_path / "shots" / ".." / "p.exr"):
         with pytest.raises(MatteError, match="outside"):
             inside_roots(str(path), (tmp_path / "shots",))
-    with pytest.raises(MatteError, match="was given no folders"):
+    with pytest.raises(MatteError, match="was started without folders"):
         inside_roots(str(inside), ())
 
 

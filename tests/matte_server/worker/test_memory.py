@@ -62,8 +62,8 @@ def test_the_model_steps_down_to_tiles_with_the_same_matte(pictures: Pictures) -
     # The model's own promise: the order of float32 sums, 1e-5 in alpha.
     torch.testing.assert_close(_solve(stepped, pictures), wanted, atol=1e-5, rtol=0)
     assert hungry.tiles == [0, 128, 32]
-    assert loader.warnings() == ["Memory was short: the model ran in tiles of 32 px."]
-    assert loader.warnings() == []
+    assert loader.take_warnings() == ["Memory was short: the model ran in tiles of 32 px."]
+    assert loader.take_warnings() == []
     # The next frame of this size begins where this one ended; one of another size begins anew.
     _solve(stepped, pictures)
     assert hungry.tiles[3:] == [32]
