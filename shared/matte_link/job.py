@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import uuid
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from .errors import LinkError
 from .files import write_atomically
 from .job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobEvent, JobFinished
 from .local_files import LocalFiles
-from .messages import Accepted, Answer, Digest, Failure, Inline, Matte, Neighbour, Progress, Source
+from .messages import Accepted, Answer, Digest, Failure, Inline, Matte, Neighbour, Progress, Source, new_id
 from .options import MatteOptions
 from .tasks import FrameTask, LocalFile, TaskNeighbour, TaskSource
 
@@ -64,7 +63,7 @@ class MatteJob:
         self.options = options
         self._endpoint = endpoint
         self._priority = priority
-        self._shot = shot or uuid.uuid4().hex
+        self._shot = shot or new_id()
         self._in_flight = max(1, in_flight)
         self._patience_s = patience_s
         self._connect_s = patience_s if connect_s is None else connect_s
@@ -196,7 +195,7 @@ class MatteJob:
             raise
         if isinstance(request.clean_plate, Digest) and found != request.clean_plate:
             self._withdraw(client, request)
-            self._submit(client, task, replace(request, id=uuid.uuid4().hex, clean_plate=found))
+            self._submit(client, task, replace(request, id=new_id(), clean_plate=found))
         elif isinstance(found, Digest):
             self._sent[request.id] = replace(task, clean_digest=found.digest)
 
@@ -227,7 +226,7 @@ class MatteJob:
             return self._held(client, source) if neighbours else self._files.read(source)
 
         request = Matte(
-            id=uuid.uuid4().hex,
+            id=new_id(),
             frame=task.frame,
             plate=read(task.plate),
             clean_plate=clean_plate,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Union, cast
@@ -34,6 +35,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 def digest_of(data: Blob) -> str:
     """The name of a blob: BLAKE2b, 32 bytes, in hex."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+def new_id() -> str:
+    """An id for a new message, unlike any other."""
+    return uuid.uuid4().hex
 
 
 def check_id(value: str) -> None:

@@ -25,8 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 for folder in ("plugin_nuke", "tests/plugin_nuke/fake_nuke", "shared", "."):
     sys.path.insert(0, str(REPOSITORY / folder))
 
-import matte_link.client  # noqa: E402 - found by the lines above
-import matte_link.job  # noqa: E402
+import matte_link.job  # noqa: E402 - found by the lines above
+import matte_link.offered_pictures  # noqa: E402
 import numpy as np  # noqa: E402
 from matte import callbacks, host, run  # noqa: E402
 from matte.bench import Server  # noqa: E402
@@ -111,7 +111,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
             super()._deliver(message)
 
     with ExitStack() as stack:
-        stack.enter_context(clock.around(matte_link.client, "digest_of", "name the clean plate by its content"))
+        stack.enter_context(clock.around(matte_link.offered_pictures, "digest_of", "name the clean plate by its content"))
         stack.enter_context(clock.around(host, "render", "host renders and writes plates"))
         stack.enter_context(clock.around(run, "_ask_server", "ping"))
         stack.enter_context(clock.around(run, "preflight", "look at graph, keys, ping"))

@@ -128,7 +128,7 @@ class Customer(threading.Thread):
                     return
             finally:
                 # No Cancel, no goodbye: as if the host had crashed.
-                client._connected = False
+                client._connection.is_up = False
                 client.close()
             for frame in self._under_way.values():
                 self._ledger.give_back(frame, "dropped")

@@ -179,7 +179,7 @@ def test_the_clean_plates_of_a_moving_camera_do_not_pile_up(peers: Callable[...,
     with MatteClient(peer.endpoint) as client:
         for number in range(20):
             client.matte(replace(request(f"r{number}"), clean_plate=Inline(b"clean %d" % number)))
-        assert len(client._kept) <= 5
+        assert len(client._pictures) <= 5
         # The first one is no longer here, but it is there.
         client.matte(replace(request("again"), clean_plate=Inline(b"clean 0")))
     assert peer.pictures == 20
@@ -222,7 +222,7 @@ def test_a_sequence_with_neighbours_sends_each_plate_once(peers: Callable[..., P
         assert all(isinstance(client.receive(5.0), MatteReply) for _ in range(3))
         for frame in range(3, 10):
             client.matte(in_sequence(frame))
-        assert len(client._kept) <= 5
+        assert len(client._pictures) <= 5
     assert peer.pictures == 11 and peer.count(Matte) == 10
 
 

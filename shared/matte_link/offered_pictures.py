@@ -1,0 +1,162 @@
+"""The pictures that requests name by digest, and whether the server has each of them. Owns no socket.
+
+A picture that several frames need, above all the clean plate, crosses the wire once. A request names it by its
+digest, and before the request is sent the client finds out whether the server has the picture::
+
+    client                                 server
+    Store(digest, no data)       ->
+                                 <-  Stored                          it has the picture: send the request
+                                 <-  Failure("clean_plate_unknown")  it does not:
+    Store(digest, data)          ->                                  send the picture, and the request right after
+
+The server may have a picture from another client, and may lose it by a restart or for lack of space. It then
+answers the request with Failure("<role>_unknown"), and the picture is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from .messages import (
+    Blob,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    Message,
+    Store,
+    Stored,
+    digest_of,
+    new_id,
+    sources_of,
+    with_sources,
+)
+
+_KEPT = 4
+"""How many of the latest pictures are kept while no request names them: the next frame is likely to."""
+
+
+@dataclass
+class _OfferedPicture:
+    """One picture and what is known of it on the server's side."""
+
+    data: Blob
+    name: str
+    is_stored: bool = False
+    """Whether the server has it, or it is on its way there."""
+    question_id: str = ""
+    """The id of the Store without data that asks for it, while that has no answer."""
+    upload_id: str = ""
+    """The id of the last Store that carried its data."""
+    was_refused: bool = False
+    """Whether the server had no room for that upload."""
+
+
+class OfferedPictures:
+    """Pictures by digest. ``send`` puts a message on the wire, or drops it while there is no connection."""
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self._pictures: dict[str, _OfferedPicture] = {}
+        """By digest; the latest one comes last."""
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._pictures
+
+    def hold(self, picture: Inline) -> Digest:
+        """Keeps a picture's bytes for a server that turns out to lack them, and returns its digest."""
+        data = picture.data
+        digest = self._digest_of_same(data) or digest_of(data)
+        offered = self._pictures[digest] = self._pictures.pop(digest, _OfferedPicture(data, picture.name))
+        # The latest bytes object replaces an equal older one: it is the one that is likely to come again.
+        offered.data = data
+        return Digest(digest)
+
+    def _digest_of_same(self, data: Blob) -> str:
+        """The digest of the very object that was hashed before, without hashing it again; empty if there is
+        none."""
+        if not isinstance(data, bytes):
+            return ""
+        return next((digest for digest, offered in self._pictures.items() if offered.data is data), "")
+
+    def name_pictures(self, request: Matte) -> Matte:
+        """The request with its inline clean plate held and named by digest; with neighbours, all its pictures."""
+        in_sequence = request.before is not None or request.after is not None
+        named = {
+            role: self.hold(source)
+            for role, source in sources_of(request).items()
+            if isinstance(source, Inline) and (in_sequence or role == "clean_plate")
+        }
+        return with_sources(request, named)
+
+    def forget_unused(self, in_use: Collection[str]) -> None:
+        """Drops old pictures whose digests are not ``in_use``, so that a long sequence does not fill the memory."""
+        for digest in list(self._pictures)[:-_KEPT]:
+            if digest not in in_use:
+                del self._pictures[digest]
+
+    def is_stored(self, digest: str) -> bool:
+        """Whether the server has the picture, or it is on its way there."""
+        return self._pictures[digest].is_stored
+
+    def mark_stored(self, digest: str) -> None:
+        """Notes that the server has the picture."""
+        self._pictures[digest].is_stored = True
+
+    def forget_server(self) -> None:
+        """Assumes nothing any longer about what the server has: the connection is new, and the server may be
+        too."""
+        for offered in self._pictures.values():
+            offered.is_stored, offered.question_id, offered.was_refused = False, "", False
+
+    def ask_for_missing(self, digests: Iterable[str]) -> bool:
+        """Asks the server about each of these pictures that it may lack; returns whether there was one.
+
+        A picture that the server is being asked about is not asked about twice.
+        """
+        missing = [digest for digest in digests if digest in self and not self.is_stored(digest)]
+        for digest in missing:
+            offered = self._pictures[digest]
+            if not offered.question_id:
+                offered.question_id = new_id()
+                self._send(Store(offered.question_id, digest=digest, data=b"", name=offered.name))
+        return bool(missing)
+
+    def upload(self, digest: str) -> None:
+        """Sends a picture's bytes."""
+        offered = self._pictures[digest]
+        offered.upload_id = new_id()
+        offered.is_stored = True
+        self._send(Store(offered.upload_id, digest=digest, data=offered.data, name=offered.name))
+
+    def deliver(self, message: Message) -> str:
+        """Takes the server's answer to a Store: uploads the picture where the server lacks it, and returns its
+        digest, because requests that name it can go now. Any other message returns an empty text."""
+        for digest, offered in self._pictures.items():
+            if offered.question_id == message.id:
+                offered.question_id = ""
+                if isinstance(message, Stored):
+                    offered.is_stored = True
+                else:
+                    self.upload(digest)
+                return digest
+            if offered.upload_id == message.id:
+                offered.was_refused = isinstance(message, Failure) and message.code == "busy"
+        return ""
+
+    def take_refusal(self, digest: str) -> bool:
+        """Whether the server had no room for the picture; it then counts as missing again."""
+        offered = self._pictures[digest]
+        if not offered.was_refused:
+            return False
+        offered.is_stored, offered.was_refused = False, False
+        return True
+
+
+def digests_named(request: Matte) -> list[str]:
+    """The digests that a request names."""
+    return [source.digest for source in sources_of(request).values() if isinstance(source, Digest)]

@@ -1,0 +1,181 @@
+"""The requests that have no answer yet: when each one is sent, sent again, delayed or given up. Owns no socket.
+
+The rules, because a host must neither wait for ever nor get a frame twice:
+
+* A request is outstanding until its MatteReply or Failure arrives. Each time the connection comes up, every
+  outstanding request is sent (again). The server knows requests by id, so nothing is computed twice.
+* An answer to a request that is not outstanding, such as a second answer, is dropped.
+* A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
+  server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
+* "busy" is not an answer: the request is sent again after 0.25, 0.5, 1, 2, then every 4 seconds. These delays grow
+for
+  each request by itself, and never start over.
+* A cancelled request is still outstanding, but "busy" and a lost picture end it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from .messages import (
+    Accepted,
+    Answer,
+    Cancel,
+    Digest,
+    Failure,
+    Matte,
+    MatteReply,
+    Message,
+    Progress,
+    new_id,
+    sources_of,
+)
+from .offered_pictures import OfferedPictures, digests_named
+
+ProgressCallback = Callable[[Union[Accepted, Progress]], None]
+
+_FIRST_RETRY_S = 0.25
+_LONGEST_RETRY_S = 4.0
+_MOST_UPLOADS = 3
+_UNKNOWN = "_unknown"
+
+
+@dataclass
+class _Outstanding:
+    """One request and what was done for it so far."""
+
+    request: Matte
+    on_progress: Optional[ProgressCallback]
+    retry_at: float = 0.0
+    """The clock's time at which it is sent again after a "busy"; 0 where it is not delayed."""
+    retry_s: float = _FIRST_RETRY_S
+    """The delay after the next "busy"."""
+    uploads: dict[str, int] = field(default_factory=dict)
+    """How often each picture was sent again for this request, by digest."""
+    is_cancelled: bool = False
+
+
+class OutstandingRequests:
+    """Decides what is sent for the requests that have no answer yet, and collects the answers.
+
+    ``send`` puts a message on the wire, or drops it while there is no connection: :meth:`send_all` follows once
+    there is one. ``clock`` gives seconds and never runs backwards.
+    """
+
+    def __init__(
+        self,
+        pictures: OfferedPictures,
+        send: Callable[[Message], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pictures = pictures
+        self._send = send
+        self._clock = clock
+        self._requests: dict[str, _Outstanding] = {}
+        self._answers: deque[Answer] = deque()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the requests, oldest first."""
+        return tuple(self._requests)
+
+    @property
+    def digests(self) -> set[str]:
+        """The digests of all pictures that the requests name."""
+        return {digest for item in self._requests.values() for digest in digests_named(item.request)}
+
+    def add(self, request: Matte, on_progress: Optional[ProgressCallback] = None) -> None:
+        """Takes on a request and sends it."""
+        self._requests[request.id] = _Outstanding(request=request, on_progress=on_progress)
+        self._pictures.forget_unused(self.digests)
+        self._send_request(self._requests[request.id])
+
+    def cancel(self, request_id: str) -> None:
+        """Asks the server to stop a request, now and after each time that it is sent again."""
+        if request_id in self._requests:
+            self._requests[request_id].is_cancelled = True
+        self._send(Cancel(id=new_id(), target=request_id))
+
+    def forget(self, request_id: str) -> None:
+        """Stops to wait for an answer; one that still arrives is dropped."""
+        self._requests.pop(request_id, None)
+
+    def next_answer(self) -> Optional[Answer]:
+        """The oldest answer that was not taken yet, if there is one."""
+        return self._answers.popleft() if self._answers else None
+
+    def send_all(self) -> None:
+        """Sends every request: the connection is new, so the server may have forgotten all of them."""
+        self._pictures.forget_server()
+        for item in self._requests.values():
+            self._send_request(item)
+
+    def send_due(self) -> None:
+        """Sends the requests whose delay after a "busy" is over."""
+        now = self._clock()
+        for item in self._requests.values():
+            if item.retry_at and now >= item.retry_at:
+                item.retry_at = 0.0
+                self._send_request(item)
+
+    def deliver(self, message: Message) -> None:
+        """Takes a message from the server: the progress or the answer of a request, or the answer to a Store."""
+        digest = self._pictures.deliver(message)
+        if digest:
+            self._send_those_naming(digest)
+        item = self._requests.get(message.id)
+        if item is None:
+            return
+        if isinstance(message, (Accepted, Progress)):
+            if item.on_progress:
+                item.on_progress(message)
+        elif isinstance(message, (MatteReply, Failure)) and not self._tries_again(item, message):
+            del self._requests[message.id]
+            self._answers.append(message)
+
+    def _send_request(self, item: _Outstanding) -> None:
+        if not self._pictures.ask_for_missing(digests_named(item.request)):
+            self._send(item.request)
+        if item.is_cancelled:
+            self._send(Cancel(id=new_id(), target=item.request.id))
+
+    def _send_those_naming(self, digest: str) -> None:
+        for item in self._requests.values():
+            if digest in digests_named(item.request) and not item.retry_at:
+                self._send_request(item)
+
+    def _tries_again(self, item: _Outstanding, answer: Answer) -> bool:
+        """Whether an answer is a failure that trying again may mend, as is then done."""
+        if not isinstance(answer, Failure) or item.is_cancelled:
+            return False
+        if answer.code == "busy":
+            self._delay(item)
+            return True
+        digest = self._lost_picture(item.request, answer.code)
+        return bool(digest) and self._brings_again(item, digest)
+
+    def _lost_picture(self, request: Matte, code: str) -> str:
+        """The digest of the picture that the server says it lacks and that can be sent again; else empty."""
+        if not code.endswith(_UNKNOWN):
+            return ""
+        source = sources_of(request).get(code[: -len(_UNKNOWN)])
+        return source.digest if isinstance(source, Digest) and source.digest in self._pictures else ""
+
+    def _brings_again(self, item: _Outstanding, digest: str) -> bool:
+        if self._pictures.take_refusal(digest):
+            self._delay(item)
+            return True
+        item.uploads[digest] = item.uploads.get(digest, 0) + 1
+        if item.uploads[digest] > _MOST_UPLOADS:
+            return False
+        self._pictures.upload(digest)
+        self._send_request(item)
+        return True
+
+    def _delay(self, item: _Outstanding) -> None:
+        item.retry_at = self._clock() + item.retry_s
+        item.retry_s = min(item.retry_s * 2, _LONGEST_RETRY_S)
