@@ -111,7 +111,8 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
             super()._deliver(message)
 
     with ExitStack() as stack:
-        stack.enter_context(clock.around(matte_link.offered_pictures, "digest_of", "name the clean plate by its content"))
+        naming = clock.around(matte_link.offered_pictures, "digest_of", "name the clean plate by its content")
+        stack.enter_context(naming)
         stack.enter_context(clock.around(host, "render", "host renders and writes plates"))
         stack.enter_context(clock.around(run, "_ask_server", "ping"))
         stack.enter_context(clock.around(run, "preflight", "look at graph, keys, ping"))
