@@ -220,12 +220,12 @@ def _refined(
 
 def _on_plane(transform: Matrix, plate: Window, clean: Window) -> Matrix:
     """A transform from the clean plate's array to the plate's as one of the EXR plane."""
-    return _shift(plate.x, plate.y) @ transform @ _shift(-clean.x, -clean.y)
+    return plate.to_plane() @ transform @ clean.from_plane()
 
 
 def _in_arrays(transform: Matrix, plate: Window, clean: Window) -> Matrix:
     """The inverse of :func:`_on_plane`."""
-    return _shift(-plate.x, -plate.y) @ transform @ _shift(clean.x, clean.y)
+    return plate.from_plane() @ transform @ clean.to_plane()
 
 
 def _seems_unmoved(plate: Grey, clean: Grey, still: Matrix) -> bool:

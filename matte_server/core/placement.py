@@ -31,11 +31,8 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
             [0, 0, 1],
         ]
     )
-    source = clean.data_window
     blurred = [cv2.blur(plane, (max(1, round(1 / scale)),) * 2) for plane in clean.planes]
-    matrix = (
-        np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]]) @ np.linalg.inv(alignment.transform) @ to_plane
-    )
+    matrix = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     small_clean = np.dstack([cv2.warpPerspective(plane, matrix, size, flags=flags) for plane in blurred])
     seen = cv2.warpPerspective(np.ones(blurred[0].shape, np.float32), matrix, size, flags=flags) > 0.999

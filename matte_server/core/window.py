@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True)
 class Window:
@@ -48,6 +51,15 @@ class Window:
     def contains(self, other: Window) -> bool:
         """Whether every pixel of ``other`` lies inside; an empty window always does."""
         return self.intersect(other).area == other.area
+
+    def to_plane(self) -> npt.NDArray[np.float64]:
+        """The 3 x 3 matrix from array coordinates (x, y, 1), in which this window's first pixel is (0, 0), to the
+        coordinates of the EXR plane."""
+        return np.array([[1, 0, self.x], [0, 1, self.y], [0, 0, 1]], np.float64)
+
+    def from_plane(self) -> npt.NDArray[np.float64]:
+        """The inverse of :meth:`to_plane`."""
+        return np.array([[1, 0, -self.x], [0, 1, -self.y], [0, 0, 1]], np.float64)
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}{self.x:+d}{self.y:+d}"

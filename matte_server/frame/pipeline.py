@@ -273,9 +273,7 @@ class MattePipeline:
 
     def _matrix(self, transform: Matrix, target: Window, source: Window) -> Tensor:
         """From the target's array coordinates to the source's, out of a plane transform source -> target."""
-        to_plane = np.array([[1, 0, target.x], [0, 1, target.y], [0, 0, 1]], np.float64)
-        from_plane = np.array([[1, 0, -source.x], [0, 1, -source.y], [0, 0, 1]], np.float64)
-        matrix = from_plane @ np.linalg.inv(transform) @ to_plane
+        matrix = source.from_plane() @ np.linalg.inv(transform) @ target.to_plane()
         matrix = matrix / matrix[2, 2]
         dtype = torch.float32 if self.device.type == "mps" else torch.float64
         return torch.tensor(matrix, dtype=dtype, device=self.device)

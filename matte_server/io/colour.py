@@ -73,6 +73,18 @@ def resolve(space: str) -> str:
     return ALIASES.get(space.strip().lower(), space.strip())
 
 
+def clean_plate_space(asked: str, clean_own: str, plate_own: str, plate_asked: str) -> str:
+    """The colourspace to read a clean plate's file in; full names in and out, except for ``asked``.
+
+    ``asked`` is the option's value. With "auto", a space that was chosen for the plate (``plate_asked``, empty for
+    none) holds for the clean plate too, provided that both files are in the same space by their own tags
+    (``plate_own``, ``clean_own``). Otherwise the clean plate's own tags decide.
+    """
+    if asked != "auto":
+        return resolve(asked)
+    return plate_asked if plate_asked and clean_own == plate_own else clean_own
+
+
 def _convert(image: Image, source: str, target: str, config: str) -> Image:
     if source == target or len(image.channels) < 3:
         return replace(image, colourspace=target)

@@ -61,10 +61,9 @@ def placed(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Flo
     facts = alignment if isinstance(alignment, Mapping) else {}
     transform = np.array(facts.get("transform", np.eye(3)), np.float64)
     target, source = plate.data_window, clean.data_window
-    to_target = np.array([[1, 0, -target.x], [0, 1, -target.y], [0, 0, 1]], np.float64)
-    from_source = np.array([[1, 0, source.x], [0, 1, source.y], [0, 0, 1]], np.float64)
+    matrix = target.from_plane() @ transform @ source.to_plane()
     size = (target.width, target.height)
-    moved = cv2.warpPerspective(np.ascontiguousarray(clean.rgb), to_target @ transform @ from_source, size)
+    moved = cv2.warpPerspective(np.ascontiguousarray(clean.rgb), matrix, size)
     gain = np.array(facts.get("gain", 1.0), np.float32)
     return np.asarray(moved * gain + np.array(facts.get("offset", 0.0), np.float32), np.float32)
 

@@ -111,9 +111,7 @@ def _grown(matte: Image, window: Window) -> Float32:
     hard = (matte.pixels[..., 0] > 0.02).astype(np.float32)
     size = 2 * _GROWN_PX + 1
     grown = cv2.dilate(hard, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    shift = np.array(
-        [[1.0, 0.0, matte.data_window.x - window.x], [0.0, 1.0, matte.data_window.y - window.y]], np.float64
-    )
+    shift = (window.from_plane() @ matte.data_window.to_plane())[:2]
     moved = cv2.warpAffine(grown, shift, (window.width, window.height), flags=cv2.INTER_NEAREST)
     return np.asarray(moved, np.float32)
 
@@ -121,9 +119,7 @@ def _grown(matte: Image, window: Window) -> Float32:
 def _warped(
     colour: Float32, seen: Float32, found: Alignment, source: Window, target: Window
 ) -> tuple[Float32, npt.NDArray[np.bool_]]:
-    to_target = np.array([[1, 0, -target.x], [0, 1, -target.y], [0, 0, 1]], np.float64)
-    to_plane = np.array([[1, 0, source.x], [0, 1, source.y], [0, 0, 1]], np.float64)
-    matrix = to_target @ found.transform @ to_plane
+    matrix = target.from_plane() @ found.transform @ source.to_plane()
     size = (target.width, target.height)
     if np.allclose(matrix, np.eye(3), atol=1e-9) and colour.shape[:2] == (target.height, target.width):
         moved, there = np.asarray(colour, np.float32), seen

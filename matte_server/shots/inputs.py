@@ -22,7 +22,7 @@ from ..core.image import SCENE_LINEAR, Image
 from ..core.trimap import guides_of
 from ..errors import MatteError
 from ..io import exr
-from ..io.colour import from_scene_linear, resolve, to_scene_linear
+from ..io.colour import clean_plate_space, from_scene_linear, resolve, to_scene_linear
 from ..io.media import VideoReader, is_video
 from .shot import ShotFrame
 
@@ -142,64 +142,66 @@ class ShotInputs:
         return _state(path), frame.video_frames.get(role, 0), role if is_video(path) else ""
 
     def _of_video(self, path: Path, number: int, role: str) -> NamedPicture:
-        image = self.in_light(path, number, role)
+        image = self.read_linear(path, number, role)
         data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT)
         return NamedPicture.of(data, f"{path.name}.{number:06}.exr")
 
     def _of_trimap(self, path: Path, number: int, role: str) -> NamedPicture:
         """The core or the holdout that a trimap holds, on its own pixels."""
-        image = self.in_light(path, number) if is_video(path) else exr.read_image(path)
+        image = self.read_linear(path, number) if is_video(path) else exr.read_image(path)
         core, holdout = guides_of(image.rgb[..., :1])
         pixels = (core if role == "core" else holdout).astype(np.float32)
         guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
         data = exr.encode_exr(guide, {}, _SENT)
         return NamedPicture.of(data, f"{path.stem}.{role}.exr")
 
-    def in_light(self, path: Path, number: int, role: str = "") -> Image:
-        """A picture as scene-linear Rec.709, by what the options say of its role."""
-        options = self.options
+    def read_linear(self, path: Path, number: int, role: str = "") -> Image:
+        """A picture as scene-linear Rec.709: picture ``number`` where it is a video. The options' colourspaces hold
+        for ``role`` plate and clean_plate of videos; every other file is read by its own tags. Raises ``OSError``
+        and ``MatteError``."""
+        config = self.options.ocio_config
         if not is_video(path):
             image = exr.read_image(path)
-            return to_scene_linear(image, image.colourspace, options.ocio_config)
+            return to_scene_linear(image, image.colourspace, config)
         image = self.video(path).read(number)
-        said = resolve(options.colourspace) if role == "plate" and options.colourspace != "auto" else ""
-        if role == "clean_plate" and options.clean_colourspace != "auto":
-            said = resolve(options.clean_colourspace)
-        space = said or image.colourspace
+        space = self._chosen_space(role) or image.colourspace
         if not space:
             raise MatteError(
                 "unknown_colourspace",
-                f"{path} is tagged as HDR or wide gamut, which has no scene-linear reading of its own.",
-                "Say what it was shot in with --colourspace, such as logc4 or slog3.",
+                f"{path} is tagged as HDR or wide gamut, and Cleanplate cannot tell how to make that scene-linear.",
+                "Name the space it was shot in with --colourspace, such as logc4 or slog3.",
             )
-        return to_scene_linear(image, space, options.ocio_config)
+        return to_scene_linear(image, space, config)
+
+    def _chosen_space(self, role: str) -> str:
+        """The colourspace that the artist chose for a role; empty where it is left to the file."""
+        chosen = {"plate": self.options.colourspace, "clean_plate": self.options.clean_colourspace}.get(
+            role, "auto"
+        )
+        return "" if chosen == "auto" else resolve(chosen)
 
     def background(self, path: Path, number: int) -> Image:
         """A new background in scene-linear light; a still is read once."""
-        return self._backgrounds.get((_state(path), number), lambda: self.in_light(path, number))
+        return self._backgrounds.get((_state(path), number), lambda: self.read_linear(path, number))
 
     def pair(self, frame: ShotFrame) -> tuple[Image, Callable[[], Image]]:
-        """A frame's plate and (on demand) its clean plate in scene-linear light, as the server will read them."""
+        """A frame's plate, and a function that reads its clean plate; scene-linear, as the server reads them."""
         options = self.options
         if is_video(frame.plate):
-            plate = self.in_light(frame.plate, frame.video_frames["plate"], "plate")
-            own, said = "", ""
-        else:
-            plate = exr.read_image(frame.plate, layer=options.layer, view=options.view)
-            own = plate.colourspace
-            said = resolve(options.colourspace) if options.colourspace != "auto" else ""
-            plate = to_scene_linear(plate, said or own, options.ocio_config)
+            plate = self.read_linear(frame.plate, frame.video_frames["plate"], "plate")
+            return plate, lambda: self._clean_plate(frame, plate_own="", plate_asked="")
+        stored = exr.read_image(frame.plate, layer=options.layer, view=options.view)
+        own, asked = stored.colourspace, self._chosen_space("plate")
+        plate = to_scene_linear(stored, asked or own, options.ocio_config)
+        return plate, lambda: self._clean_plate(frame, plate_own=own, plate_asked=asked)
 
-        def clean() -> Image:
-            if is_video(frame.clean_plate):
-                return self.in_light(frame.clean_plate, frame.video_frames["clean_plate"], "clean_plate")
-            image = exr.read_image(frame.clean_plate, layer=options.clean_layer, view=options.view)
-            space = resolve(options.clean_colourspace)
-            if options.clean_colourspace == "auto":
-                space = said if said and image.colourspace == own else image.colourspace
-            return to_scene_linear(image, space, options.ocio_config)
-
-        return plate, clean
+    def _clean_plate(self, frame: ShotFrame, plate_own: str, plate_asked: str) -> Image:
+        options = self.options
+        if is_video(frame.clean_plate):
+            return self.read_linear(frame.clean_plate, frame.video_frames["clean_plate"], "clean_plate")
+        image = exr.read_image(frame.clean_plate, layer=options.clean_layer, view=options.view)
+        space = clean_plate_space(options.clean_colourspace, image.colourspace, plate_own, plate_asked)
+        return to_scene_linear(image, space, options.ocio_config)
 
     def request_options(self, frame: ShotFrame, output: Path) -> MatteOptions:
         """The options as the server needs them: what was made scene-linear here is said to be so, and pictures

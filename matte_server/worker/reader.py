@@ -16,7 +16,7 @@ from ..core.image import KNOWN, SCENE_LINEAR, Guides, Image, PlatePair, joined
 from ..errors import MatteError
 from ..frame.inputs import FrameInputs, role_of
 from ..io import exr
-from ..io.colour import resolve, to_scene_linear
+from ..io.colour import clean_plate_space, resolve, to_scene_linear
 from ..models.weights import is_bare
 from .file_digests import FileDigests
 from .messages import FrameJob, SpooledPicture, role_in_words
@@ -88,9 +88,7 @@ class FrameReader:
                 self._clean_plates.move_to_end(key)
                 return self._clean_plates[key]
         image = self._picture(job, role, layer)
-        space = resolve(options.clean_colourspace)
-        if options.clean_colourspace == "auto":
-            space = stated if stated and image.colourspace == plate_colourspace else image.colourspace
+        space = clean_plate_space(options.clean_colourspace, image.colourspace, plate_colourspace, stated)
         linear = self._with_coverage(job, role, to_scene_linear(image, space, options.ocio_config))
         if key[0]:
             with self._lock:

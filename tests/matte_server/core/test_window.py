@@ -21,6 +21,14 @@ def test_edges_are_half_open() -> None:
         Window(0, 0, -1, 5)
 
 
+def test_plane_matrices_bring_the_first_pixel_to_the_windows_corner_and_back() -> None:
+    window = Window(-3, 5, 10, 20)
+    assert (window.to_plane() @ [0, 0, 1]).tolist() == [-3, 5, 1]
+    assert (window.to_plane() @ [2, 7, 1]).tolist() == [-1, 12, 1]
+    assert np.array_equal(window.from_plane() @ window.to_plane(), np.eye(3))
+    assert window.to_plane().dtype == window.from_plane().dtype == np.float64
+
+
 @given(WINDOWS, WINDOWS)
 def test_an_intersection_holds_what_both_hold(one: Window, other: Window) -> None:
     def pixels(window: Window) -> set[tuple[int, int]]:

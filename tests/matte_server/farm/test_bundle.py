@@ -43,7 +43,7 @@ def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmSh
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--frames", "1-3"), "does not exist"),
+        (("--frames", "1-3"), "do not exist; nothing was started"),
         (("--frames", "9-1"), "runs backwards"),
         (("--chunk", "0"), "cannot be cut"),
         (("--erode", "1000"), "erode must lie"),

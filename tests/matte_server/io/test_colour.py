@@ -15,7 +15,7 @@ from matte_server.core.result import MatteResult
 from matte_server.errors import MatteError
 from matte_server.frame.pipeline import MattePipeline
 from matte_server.io import colour, exr
-from matte_server.io.colour import default_space, from_scene_linear, resolve, to_scene_linear
+from matte_server.io.colour import clean_plate_space, default_space, from_scene_linear, resolve, to_scene_linear
 from tests.matte_server.pictures import Truth, composed, image
 
 # The bound for half files.
@@ -39,6 +39,31 @@ GREY = {
     "srgb": 0.461356,  # IEC 61966-2-1
     "rec709": 0.18 ** (1 / 2.4),
 }
+
+
+SRGB = "sRGB - Texture"
+
+
+@pytest.mark.parametrize(
+    ("asked", "clean_own", "plate_own", "plate_asked", "expected"),
+    [
+        # Chosen for the clean plate: nothing else matters.
+        ("logc4", SRGB, SRGB, "ACEScg", "ARRI LogC4"),
+        ("logc4", SRGB, SCENE_LINEAR, "", "ARRI LogC4"),
+        # Chosen for the plate alone: it holds for a clean plate whose file is in the same space by its tags.
+        ("auto", SRGB, SRGB, "ACEScg", "ACEScg"),
+        ("auto", SRGB, SCENE_LINEAR, "ACEScg", SRGB),
+        # Nothing was chosen: the clean plate's own tags, whatever the plate's say.
+        ("auto", SRGB, SRGB, "", SRGB),
+        ("auto", SRGB, SCENE_LINEAR, "", SRGB),
+        # The plate is a video, which has neither.
+        ("auto", SRGB, "", "", SRGB),
+    ],
+)
+def test_the_clean_plates_space(
+    asked: str, clean_own: str, plate_own: str, plate_asked: str, expected: str
+) -> None:
+    assert clean_plate_space(asked, clean_own, plate_own, plate_asked) == expected
 
 
 def neutral(value: float) -> Image:
