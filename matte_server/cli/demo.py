@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         comp=str(folder / "comp.####.exr"),
     )
     planned = plan_shot(sources, "", MatteOptions(), overwrite=True)
-    with LocalServer(say=console.tell) as server:
+    with LocalServer(on_progress=console.tell) as server:
         console.out.print(f"A matting server of our own runs at {server.endpoint.address}.")
         report = mattes(planned, server.endpoint)
     code = conclude(report, len(planned.frames))

@@ -182,7 +182,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
     frames = sum(len(shot.frames) for shot in shots)
-    with server_for(arguments.server, arguments.keys, _named_folders(shots), frames, say=console.tell) as endpoint:
+    with server_for(
+        arguments.server, arguments.keys, _named_folders(shots), frames, on_progress=console.tell
+    ) as endpoint:
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:

@@ -12,8 +12,8 @@ from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 
 from ..errors import MatteError
 from ..server import keys
+from ..server.limits import ServiceLimits
 from ..server.serve import ServerConfig, serve
-from ..server.service import ServiceLimits
 from ..server.structured_log import open_log
 from ..worker.machine import workers_without_gpu
 from .doctor import examine

@@ -83,12 +83,12 @@ def start(
             # The farm ends what its action left behind by process group, or waits for it.
             start_new_session=True,
         )
-    starting = StartupWatchdog(process.pid, say=lambda words: say(f"The matting server is {words}."))
+    starting = StartupWatchdog(process.pid, on_progress=lambda words: say(f"The matting server is {words}."))
     facts = _await_ready(process, starting)
     if not facts:
         process.kill()
         process.wait()
-        reason = starting.trouble() or _last_line(log)
+        reason = starting.failure() or _last_line(log)
         raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
     started = psutil.Process(process.pid).create_time()
     resident = Resident(facts["address"], "", process.pid, started, str(log))
@@ -107,7 +107,7 @@ def _await_ready(process: subprocess.Popen[bytes], starting: StartupWatchdog) ->
         output.close()
 
     threading.Thread(target=read_line, daemon=True).start()
-    while not starting.trouble():
+    while not starting.failure():
         with contextlib.suppress(queue.Empty):
             line = lines.get(timeout=0.2)
             return dict(json.loads(line)) if line else {}

@@ -1,19 +1,21 @@
-"""Which worker gets which frame, and which one it reads meanwhile."""
+"""Decides which worker computes which frame, and which frame it reads ahead meanwhile."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 
 from ..worker.messages import FrameJob
 from .fair_queue import Client, FairQueue
+from .frame_state import FrameEvent, FrameState, next_state
 from .worker_pool import WorkerState
 
 
 class Pool(Protocol):
-    """The workers, as far as the service needs them."""
+    """The part of the worker pool that service and dispatcher use."""
 
     states: list[WorkerState]
     models: tuple[str, ...]
@@ -28,92 +30,112 @@ class Pool(Protocol):
     def cancel(self, number: int) -> None: ...
 
 
+class RetryReason(Enum):
+    """Why a frame is computed again, by itself. Each reason is good for one retry of a frame."""
+
+    OUT_OF_MEMORY = auto()
+    WORKER_DIED = auto()
+    """Its worker died while it also had another frame, which may have been the cause."""
+
+
 @dataclass(eq=False)
 class QueuedFrame:
-    """One frame on its way."""
+    """One frame that a client has requested and not yet received. ``arrived``: seconds of the service's clock."""
 
     client: Client
     job: FrameJob
     fingerprint: int
     arrived: float
-    running: bool = False
-    wanted: bool = True
-    """False once cancelled: its worker is only waited for."""
-    alone: bool = False
-    """Ran out of memory once; now it runs while no other frame does."""
-    again: bool = False
-    """Its worker died while it had another frame too, which may be to blame; it is computed once more."""
-    ahead: bool = False
-    """A worker was told to read it ahead of its turn, whatever became of that."""
+    state: FrameState = FrameState.QUEUED
+    retried_for: set[RetryReason] = field(default_factory=set)
 
     @property
     def id(self) -> str:
+        """The id of the client's request."""
         return self.job.request.id
+
+    def advance(self, event: FrameEvent) -> None:
+        """Changes the state. Raises ``FrameStateError``."""
+        self.state = next_state(self.state, event)
 
 
 class Dispatcher:
-    """Frames that wait, in ``queue`` or for a time ``alone``, and how they reach the ``pool``'s workers.
-    ``frames``: all that are on their way, by number, which others add and take away; ``fetches``: whether a client
-    takes its results."""
+    """Hands waiting frames to the workers of ``pool``: those in ``queue`` in fair order, those in ``isolated`` one
+    by one while nothing else runs. ``frames``: every frame on the server by number, kept by the service;
+    ``may_start``: whether a client's frames may start now."""
 
-    def __init__(self, pool: Pool, frames: Mapping[int, QueuedFrame], fetches: Callable[[Client], bool]) -> None:
+    def __init__(self, pool: Pool, frames: Mapping[int, QueuedFrame], may_start: Callable[[Client], bool]) -> None:
         self.queue: FairQueue[QueuedFrame] = FairQueue()
-        self.alone: deque[QueuedFrame] = deque()
+        self.isolated: deque[QueuedFrame] = deque()
         self._pool = pool
         self._frames = frames
-        self._fetches = fetches
+        self._may_start = may_start
 
-    def begun(self) -> Iterator[QueuedFrame]:
-        """Gives idle workers what is next and yields that, then lets busy ones read ahead."""
+    def isolate(self, frame: QueuedFrame, reason: RetryReason) -> None:
+        """Queues a frame to be computed again by itself."""
+        self.queue.remove(frame.client, frame)
+        frame.advance(FrameEvent.ISOLATE)
+        frame.retried_for.add(reason)
+        self.isolated.append(frame)
+
+    def remove(self, frame: QueuedFrame) -> None:
+        """Takes a waiting frame out of its queue."""
+        self.queue.remove(frame.client, frame)
+        if frame in self.isolated:
+            self.isolated.remove(frame)
+
+    def start_frames(self) -> Iterator[QueuedFrame]:
+        """Gives the next frames to idle workers and yields those; then lets busy workers read ahead."""
         while (worker := self._pool.idle()) is not None:
             frame = self._next()
             if frame is None:
                 break
-            frame = self._read_already(worker, frame)
-            frame.running = True
+            frame = self._prefer_read_ahead(worker, frame)
+            frame.advance(FrameEvent.START)
             self._pool.submit(worker, frame.job)
             yield frame
         self._read_ahead()
 
     def _next(self) -> QueuedFrame | None:
-        """The frame whose turn it is; None while one needs the worker to itself, or has to wait for it."""
-        running = [frame for frame in self._frames.values() if frame.running]
-        if any(frame.alone or frame.again for frame in running) or (self.alone and running):
+        """Takes the frame whose turn it is; None while an isolated frame runs, or waits for the others to end."""
+        running = [frame for frame in self._frames.values() if frame.state.is_running]
+        if any(frame.state.is_isolated for frame in running) or (self.isolated and running):
             return None
-        return self.alone.popleft() if self.alone else self.queue.pop(self._fetches)
+        return self.isolated.popleft() if self.isolated else self.queue.pop(self._may_start)
 
-    def _read_already(self, worker: int, frame: QueuedFrame) -> QueuedFrame:
-        """The batch frame that this worker read ahead, where it may as well go instead of its client's next one."""
-        mine = self._frames.get(self._pool.states[worker].ahead)
-        is_own = frame.again or frame.alone or frame.job.request.priority == "interactive"
-        if mine is None or mine is frame or is_own or mine.client != frame.client:
+    def _prefer_read_ahead(self, worker: int, frame: QueuedFrame) -> QueuedFrame:
+        """The batch frame that this worker has read ahead, in exchange for ``frame`` of the same client."""
+        ahead = self._frames.get(self._pool.states[worker].ahead)
+        is_fixed = frame.state is FrameState.ISOLATED_WAITING or frame.job.request.priority == "interactive"
+        if ahead is None or ahead is frame or is_fixed or ahead.client != frame.client:
             return frame
-        return mine if self.queue.exchange(frame.client, frame, mine) else frame
+        return ahead if self.queue.exchange(frame.client, frame, ahead) else frame
 
     def _read_ahead(self) -> None:
-        """Lets each worker that computes a frame read one that will probably be next."""
-        running = (frame for frame in self._frames.values() if frame.running)
-        if self.alone or any(frame.alone or frame.again for frame in running):
+        """Lets each busy worker read one frame that will probably be next."""
+        if self.isolated or any(frame.state.is_isolated for frame in self._frames.values()):
             return
         for worker, state in enumerate(self._pool.states):
             if state.ready and state.job and not state.ahead:
-                waiting = (frame for frame in self.queue.upcoming(self._fetches) if not frame.ahead)
+                upcoming = self.queue.upcoming(self._may_start)
+                waiting = (frame for frame in upcoming if frame.state is FrameState.QUEUED)
                 first = next(waiting, None)
                 if first is None:
                     return
-                frame = _beside(self._frames.get(state.job), first, waiting)
-                frame.ahead = True
+                frame = _nearest(self._frames.get(state.job), first, waiting)
+                frame.advance(FrameEvent.READ_AHEAD)
                 self._pool.read_ahead(worker, frame.job)
 
 
-def _beside(current: QueuedFrame | None, first: QueuedFrame, others: Iterable[QueuedFrame]) -> QueuedFrame:
-    """Of a shot that is smoothed in time, what is nearest to the ``current`` frame of a worker, where its client's
-    turn is next: the worker already knows one of its neighbours. Else the ``first``."""
+def _nearest(current: QueuedFrame | None, first: QueuedFrame, others: Iterable[QueuedFrame]) -> QueuedFrame:
+    """The frame that a worker reads while it computes ``current``: the ``first`` in the queue. In a shot that is
+    smoothed in time it is the waiting frame nearest to ``current``, where the first belongs to the same client: the
+    worker then already has one of its neighbours."""
     if current is None or first.client != current.client:
         return first
-    now = current.job.request
-    if not now.options.temporal or first.job.request.priority == "interactive":
+    request = current.job.request
+    if not request.options.temporal or first.job.request.priority == "interactive":
         return first
-    waiting = (frame for frame in (first, *others) if frame.client == current.client)
-    same = (frame for frame in waiting if frame.job.request.shot == now.shot)
-    return min(same, key=lambda frame: abs(frame.job.request.frame - now.frame), default=first)
+    own = (frame for frame in (first, *others) if frame.client == current.client)
+    same_shot = (frame for frame in own if frame.job.request.shot == request.shot)
+    return min(same_shot, key=lambda frame: abs(frame.job.request.frame - request.frame), default=first)

@@ -1,8 +1,7 @@
-"""Which frame is next: interactive before batch, and within each the clients take turns.
+"""Decides which frame is next: interactive ones before batch ones, and within each priority the clients take turns.
 
-Pure bookkeeping. A client that asks for 500 frames gets one turn in the round, like the client that asks for
-one. So that a busy set of artists does not stop the farm for ever, one batch frame goes after every
-``BATCH_SHARE`` interactive ones while both wait.
+A client with 500 frames gets one turn per round, as does a client with a single frame. So that busy artists do not
+stop the farm for ever, one batch frame goes after every ``BATCH_SHARE`` interactive ones while both kinds wait.
 """
 
 from __future__ import annotations
@@ -14,70 +13,70 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Client = bytes
-"""A client as the transport names it; nothing is read out of it."""
+"""A client's routing id, opaque to everything but the transport."""
 BATCH_SHARE = 8
 
 
 class _Round(Generic[Item]):
-    """The clients of one priority in the order of their turns, each with its own line."""
+    """The clients of one priority in the order of their turns, each with its own queue."""
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[Client, deque[Item]] = OrderedDict()
+        self._queues: OrderedDict[Client, deque[Item]] = OrderedDict()
         self.size = 0
 
     def push(self, client: Client, item: Item) -> None:
-        self._lines.setdefault(client, deque()).append(item)
+        self._queues.setdefault(client, deque()).append(item)
         self.size += 1
 
     def pop(self, may_go: Callable[[Client], bool]) -> Item | None:
-        client = next((client for client in self._lines if may_go(client)), None)
+        client = next((client for client in self._queues if may_go(client)), None)
         if client is None:
             return None
-        line = self._lines.pop(client)
-        item = line.popleft()
-        if line:
-            self._lines[client] = line
+        queue = self._queues.pop(client)
+        item = queue.popleft()
+        if queue:
+            self._queues[client] = queue
         self.size -= 1
         return item
 
     def remove(self, client: Client, item: Item) -> bool:
-        line = self._lines.get(client, deque())
-        if item not in line:
+        queue = self._queues.get(client, deque())
+        if item not in queue:
             return False
-        line.remove(item)
+        queue.remove(item)
         self.size -= 1
-        if not line:
-            del self._lines[client]
+        if not queue:
+            del self._queues[client]
         return True
 
     def replace(self, client: Client, item: Item, other: Item) -> bool:
-        line = self._lines.get(client, deque())
-        if item not in line:
+        queue = self._queues.get(client, deque())
+        if item not in queue:
             return False
-        line[line.index(item)] = other
+        queue[queue.index(item)] = other
         return True
 
     def upcoming(self, may_go: Callable[[Client], bool]) -> Iterator[Item]:
-        lines = [line for client, line in self._lines.items() if may_go(client)]
-        for turn in zip_longest(*lines):
+        queues = [queue for client, queue in self._queues.items() if may_go(client)]
+        for turn in zip_longest(*queues):
             yield from (item for item in turn if item is not None)
 
     def ahead_of_last(self, client: Client) -> int:
         """How many items go before the last one of ``client``."""
-        turns = len(self._lines[client])
+        turns = len(self._queues[client])
         ahead = turns - 1
         rounds = turns
-        for other, line in self._lines.items():
+        for other, queue in self._queues.items():
             if other == client:
                 # Whoever comes later in the round has had one turn less by then.
                 rounds -= 1
             else:
-                ahead += min(len(line), rounds)
+                ahead += min(len(queue), rounds)
         return ahead
 
     def __iter__(self) -> Iterator[Item]:
-        for line in self._lines.values():
-            yield from line
+        for queue in self._queues.values():
+            yield from queue
 
 
 class FairQueue(Generic[Item]):
@@ -135,5 +134,5 @@ class FairQueue(Generic[Item]):
         return self._batch.replace(client, waiting, item)
 
     def remove(self, client: Client, item: Item) -> bool:
-        """Takes an item out of its line; whether it was there."""
+        """Takes an item out of its queue; whether it was there."""
         return self._interactive.remove(client, item) or self._batch.remove(client, item)

@@ -1,4 +1,4 @@
-"""A matting server of one's own: started on a free loopback port as its own process, and stopped again."""
+"""Runs a matting server of one's own: a child process that listens on a free loopback port."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from .serve import PARENT_VARIABLE
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 
 _STOP_S = 10.0
-_LONG = 30
-"""Frames from which on a shot's own server starts more than one matting process where there is no GPU: each takes
-some seconds of the processor to start and gains a tenth of a second a frame."""
+_LONG_SHOT = 30
+"""From this many frames on, a shot's own server starts several workers where there is no GPU. Each costs some
+seconds of CPU time to start and saves a tenth of a second per frame."""
 
 
 class LocalServer:
     """``with LocalServer() as server:`` runs ``cleanplate serve``; ``server.endpoint`` is where it listens.
 
-    ``arguments`` are further ones of ``cleanplate serve``. The server stops when the block ends, and when
-    this process dies in whatever way. One that is slow to start is waited for as long as it works, up to
-    ``start_s`` seconds, and ``say`` hears that. Raises ``MatteError`` with the server's own code where it refuses
-    to start, or ``no_server`` where it does not get ready.
+    ``arguments`` are passed on to ``cleanplate serve``. The server stops when the block ends, and when this process
+    dies for any reason. A slow start is waited for as long as the server is working, up to ``start_s`` seconds;
+    ``on_progress`` is called with a message meanwhile. Raises ``MatteError``: with the server's own code where it
+    refuses to start, no_server where it does not get ready.
     """
 
     def __init__(
         self,
         arguments: Sequence[str] = (),
         start_s: float = LIMIT_S,
-        say: Callable[[str], None] = lambda words: None,
+        on_progress: Callable[[str], None] = lambda message: None,
     ) -> None:
         self.arguments = tuple(arguments)
         self.start_s = start_s
-        self._say = say
+        self._on_progress = on_progress
         self.endpoint = Endpoint()
         self.facts: dict[str, Any] = {}
         self._log: deque[str] = deque(maxlen=200)
@@ -65,7 +65,7 @@ class LocalServer:
 
     @property
     def pid(self) -> int:
-        """The server's process; 0 where it does not run."""
+        """The server's process id; 0 where it does not run."""
         return self._process.pid if self._process else 0
 
     @property
@@ -85,26 +85,26 @@ class LocalServer:
             env={**os.environ, PARENT_VARIABLE: "1"},
         )
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        # Both pipes are read for as long as the server runs: a full one would stop it.
-        self._follow(self._process.stdout, lines.put)
-        self._follow(self._process.stderr, self._log.append)
+        # Both pipes are read for as long as the server runs, because a full pipe would block it.
+        self._read_lines(self._process.stdout, lines.put)
+        self._read_lines(self._process.stderr, self._log.append)
         self._await_ready(self._process, lines)
 
-    def _follow(self, stream: Any, take: Any) -> None:
+    def _read_lines(self, stream: Any, on_line: Callable[[str], None]) -> None:
         def read() -> None:
             with contextlib.suppress(ValueError):
                 for line in stream:
-                    take(line.rstrip("\n"))
+                    on_line(line.rstrip("\n"))
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         self._readers.append(reader)
 
     def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
-        starting = StartupWatchdog(
-            process.pid, self.start_s, lambda words: self._say(f"The matting server is {words}.")
+        watchdog = StartupWatchdog(
+            process.pid, self.start_s, lambda state: self._on_progress(f"The matting server is {state}.")
         )
-        while not (trouble := starting.trouble()):
+        while not (failure := watchdog.failure()):
             with contextlib.suppress(queue.Empty):
                 self.facts = json.loads(lines.get(timeout=0.1))
                 break
@@ -116,11 +116,11 @@ class LocalServer:
         self.stop()
         if self.facts:
             raise MatteError(self.facts["code"], self.facts["message"], self.facts["hint"])
-        reason = trouble or (self._log[-1] if self._log else "It said nothing.")
+        reason = failure or (self._log[-1] if self._log else "It printed nothing.")
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:
-        """Ends the server; it deletes what it kept."""
+        """Stops the server, which deletes its spool."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -131,7 +131,7 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # The pipes end with the server, or with a worker of it that lives a moment longer.
+        # The pipes close with the server, or with a worker of it that lives a moment longer.
         for reader in self._readers:
             reader.join(_STOP_S)
         for stream in (process.stdout, process.stderr):
@@ -145,11 +145,12 @@ def server_for(
     keys: str = "",
     folders: Sequence[Path] = (),
     frames: int = 1,
-    say: Callable[[str], None] = lambda words: None,
+    on_progress: Callable[[str], None] = lambda message: None,
 ) -> Iterator[Endpoint]:
-    """The server named, else one that already runs on the default address, else one of our own, which may touch
-    ``folders``. ``frames`` is how many the caller wants: a long shot gains from several matting processes. ``say``
-    hears that a server is still starting. Raises ``MatteError``: bad_address, no_server or what the server says."""
+    """The server at ``address``; where that is empty, one that already runs at the default address, or else one of
+    our own, which may open files in ``folders``. ``frames``: how many the caller wants, as a long shot gains from
+    several workers. ``on_progress`` is called with a message while a server starts. Raises ``MatteError``:
+    bad_address, no_server, or one of the server's own codes."""
     try:
         endpoint = Endpoint.resolve(address, keys)
     except ValueError as error:
@@ -158,8 +159,8 @@ def server_for(
         yield endpoint
         return
     roots = [part for folder in folders for part in ("--root", str(folder))]
-    shared = ["--cpu-workers", "0"] if frames >= _LONG else []
-    with LocalServer([*roots, *shared], say=say) as own:
+    shared = ["--cpu-workers", "0"] if frames >= _LONG_SHOT else []
+    with LocalServer([*roots, *shared], on_progress=on_progress) as own:
         yield own.endpoint
 
 

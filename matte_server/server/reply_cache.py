@@ -1,4 +1,4 @@
-"""Requests that are sent again: what makes two of them the same, and the answers remembered for them."""
+"""Answers requests that are sent again: tells whether two are the same, and caches the replies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .fair_queue import Client
 
 @dataclass(frozen=True)
 class CachedReply:
-    """What a request was answered, when (seconds of the memory's clock), and its fingerprint."""
+    """The reply to a request, the request's fingerprint, and when it was sent, in seconds of the cache's clock."""
 
     reply: MatteReply
     fingerprint: int
@@ -22,49 +22,49 @@ class CachedReply:
 
 
 class ReplyCache:
-    """The last answers, at most ``most`` bytes of them and none older than ``keep_s`` seconds of ``clock``."""
+    """The most recent replies: at most ``max_bytes`` of them, and none older than ``max_age_s`` by ``clock``."""
 
-    def __init__(self, most: int, keep_s: float, clock: Callable[[], float]) -> None:
-        self._most = most
-        self._keep_s = keep_s
+    def __init__(self, max_bytes: int, max_age_s: float, clock: Callable[[], float]) -> None:
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
         self._clock = clock
-        self._kept: OrderedDict[tuple[Client, str], CachedReply] = OrderedDict()
+        self._entries: OrderedDict[tuple[Client, str], CachedReply] = OrderedDict()
         self._bytes = 0
 
     def get(self, client: Client, request_id: str) -> CachedReply | None:
-        """What this client's request was answered, where that is not forgotten."""
-        return self._kept.get((client, request_id))
+        """The reply to this client's request, or None where it is not cached (any more)."""
+        return self._entries.get((client, request_id))
 
-    def keep(self, client: Client, reply: MatteReply, fingerprint: int) -> None:
-        """Remembers an answer, at the cost of older ones."""
-        self._kept[client, reply.id] = CachedReply(reply, fingerprint, self._clock())
+    def add(self, client: Client, reply: MatteReply, fingerprint: int) -> None:
+        """Caches a reply; older ones make room for it."""
+        self._entries[client, reply.id] = CachedReply(reply=reply, fingerprint=fingerprint, at=self._clock())
         self._bytes += len(reply.data)
-        self.forget()
+        self.expire()
 
-    def forget(self) -> None:
-        """Lets go of what is too old or too much."""
-        while self._kept:
-            oldest = next(iter(self._kept.values()))
-            is_old = self._clock() - oldest.at > self._keep_s
-            if not is_old and self._bytes <= self._most:
+    def expire(self) -> None:
+        """Drops replies that are too old or too many."""
+        while self._entries:
+            oldest = next(iter(self._entries.values()))
+            is_expired = self._clock() - oldest.at > self._max_age_s
+            if not is_expired and self._bytes <= self._max_bytes:
                 return
-            self._kept.popitem(last=False)
+            self._entries.popitem(last=False)
             self._bytes -= len(oldest.reply.data)
 
 
 def blobs_of(request: Matte) -> list[Blob]:
-    """The pictures that were sent along."""
+    """The pictures that a request carries itself."""
     return [source.data for source in sources_of(request).values() if isinstance(source, Inline)]
 
 
 def fingerprint_of(request: Matte) -> int:
-    """Tells a request that is sent again from another one under the same id. Not a secret, so a checksum."""
+    """A checksum that tells a request that is sent again from a different one with the same id."""
     value = 0
     for blob in blobs_of(request):
         value = zlib.crc32(blob, value)
-    # Inline pictures stand for themselves above; here only that they are there.
+    # The content of inline pictures is in the checksum already; here only their roles count.
     named = {role: None if isinstance(one, Inline) else one for role, one in sources_of(request).items()}
     alignments = [dict(each.alignment) for each in (request, request.before, request.after) if each is not None]
-    words = (request.frame, named, request.options.to_dict(), request.output, request.plate_layer)
-    more = (request.clean_layer, request.view, dict(request.hints), request.priority, alignments)
-    return zlib.crc32(repr((words, more)).encode(), value)
+    first = (request.frame, named, request.options.to_dict(), request.output, request.plate_layer)
+    second = (request.clean_layer, request.view, dict(request.hints), request.priority, alignments)
+    return zlib.crc32(repr((first, second)).encode(), value)

@@ -1,4 +1,4 @@
-"""Starts a matting server and runs it until it is told to stop: the composition root of ``cleanplate serve``."""
+"""Starts a matting server and runs it until it is stopped: the composition root of ``cleanplate serve``."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from zmq.auth.thread import ThreadAuthenticator
 from ..errors import MatteError
 from ..worker.machine import cores
 from ..worker.messages import StartupFailed, WorkerReady
-from . import structured_log as journal
 from .keys import ServerKeys, load_server_keys
+from .limits import ServiceLimits
 from .metrics import MetricsPage
-from .service import Service, ServiceLimits
+from .service import Service
 from .spool import Spool
-from .transport import Mailbox, Stop, Transport, Unsent, open_router
+from .structured_log import log_event
+from .transport import EventQueue, Stop, Transport, UnsentBytes, open_router
 from .worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 
-_STARTS_TRIED = 2
+_MAX_FIRST_STARTS = 2
+_ZAP_DOMAIN = "cleanplate"
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """How a server is to run. ``workers`` 0: one per GPU, else ``cpu_workers``. ``roots``: the folders inside which
-    clients may name files by path; none means that no path is taken. ``keys``: the folder that
-    ``cleanplate keys`` made, needed for every address that is not this machine's own."""
+    """How a server is to run. ``workers`` 0: one per GPU, or ``cpu_workers`` on a CPU. ``roots``: the folders
+    inside which clients may name files by path; without any, no path is accepted. ``keys``: the folder that
+    ``cleanplate keys`` made, required for every address that other machines can reach."""
 
     bind: str = DEFAULT_ADDRESS
     device: str = "auto"
@@ -44,29 +46,29 @@ class ServerConfig:
     roots: tuple[Path, ...] = ()
     keys: Path | None = None
     metrics: str = ""
-    """``host:port`` for Prometheus; empty serves none."""
+    """``host:port`` of the Prometheus metrics; empty serves none."""
     hang_s: float = 300.0
     memory: int = 0
-    """Bytes for the frames of all matting processes together; 0: most of the machine's on the CPU, and all of
-    a GPU's."""
+    """Bytes that the frames of all workers may take together; 0: most of the machine's memory on a CPU, all of the
+    GPU's on a GPU."""
     idle_s: float = 0.0
-    """Stops by itself after so long without a client; 0 never does."""
+    """Stops by itself after this time without a client; 0: never."""
     limits: ServiceLimits = field(default_factory=ServiceLimits)
 
 
 def serve(config: ServerConfig) -> int:
-    """Runs until SIGTERM, SIGINT or the end of a parent that asked for it; returns the exit code.
+    """Runs until SIGTERM, SIGINT, or the end of a parent process that requested this; returns the exit code.
 
-    Prints one JSON line with the bound ``address`` when the first worker is ready; a parent that started the
-    server for itself also gets one when it fails. Raises ``MatteError`` with the codes port_taken,
-    bad_address, keys_needed, bad_keys, bad_root, and a worker's own (no_device).
+    Prints one JSON line with the bound ``address`` when the first worker is ready; a parent that started the server
+    for itself also gets one when it fails to start. Raises ``MatteError``: port_taken, bad_address, keys_needed,
+    bad_keys, bad_root, or a worker's own code (no_device).
     """
     try:
         return _serve(config)
     except MatteError as error:
         if os.environ.get(PARENT_VARIABLE):
-            words = {"code": error.code, "message": error.message, "hint": error.hint}
-            print(json.dumps({"ready": False, **words}), flush=True)
+            facts = {"code": error.code, "message": error.message, "hint": error.hint}
+            print(json.dumps({"ready": False, **facts}), flush=True)
         raise
 
 
@@ -79,28 +81,32 @@ def _serve(config: ServerConfig) -> int:
             stack.enter_context(_authenticator(context, keys))
         router = stack.enter_context(contextlib.closing(open_router(context)))
         if keys:
-            router.curve_server = True
-            router.curve_publickey, router.curve_secretkey = keys.public.encode(), keys.secret.encode()
-            router.setsockopt_string(zmq.ZAP_DOMAIN, "cleanplate")
+            _encrypt(router, keys)
         address = _bind(router, config.bind)
         spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
-        mailbox = stack.enter_context(contextlib.closing(Mailbox()))
-        pool = WorkerPool(_plan(config, spool, roots), mailbox.post)
+        events = stack.enter_context(contextlib.closing(EventQueue()))
+        pool = WorkerPool(_plan(config, spool, roots), events.put)
         stack.callback(pool.close)
-        unsent = Unsent()
+        unsent = UnsentBytes()
         service = Service(pool, spool, config.limits, unsent)
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:
             stack.callback(page.close)
-        start = _StartReport({"address": address, "metrics": page.address if page else ""}, mailbox)
-        with _signals(mailbox):
+        start = _StartReport({"address": address, "metrics": page.address if page else ""}, events)
+        publish, is_over = page.publish if page else None, _idle_too_long(config, service)
+        with _stop_signals(events):
             pool.start()
-            publish, enough = page.publish if page else None, _enough(config, service)
-            Transport(router, service, pool, mailbox, unsent, start.observe, publish, enough).run()
+            Transport(router, service, pool, events, unsent, start.observe, publish, is_over).run()
     if start.failure:
         raise start.failure
-    journal.note("stopped", address=address)
+    log_event("stopped", address=address)
     return 0
+
+
+def _encrypt(router: zmq.Socket[bytes], keys: ServerKeys) -> None:
+    router.curve_server = True
+    router.curve_publickey, router.curve_secretkey = keys.public.encode(), keys.secret.encode()
+    router.setsockopt_string(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
 
 
 @contextlib.contextmanager
@@ -114,11 +120,11 @@ def _context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 
 @contextlib.contextmanager
 def _authenticator(context: zmq.Context[zmq.Socket[bytes]], keys: ServerKeys) -> Iterator[None]:
-    """Lets in only the clients whose public keys are listed."""
+    """Admits only the clients whose public keys are listed."""
     authenticator = ThreadAuthenticator(context)
     authenticator.start()
     try:
-        authenticator.configure_curve_callback("cleanplate", keys)
+        authenticator.configure_curve_callback(_ZAP_DOMAIN, keys)
         yield
     finally:
         authenticator.stop()
@@ -158,79 +164,80 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
 
 
 def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...]) -> PoolPlan:
-    # Not fewer where there are ``cpu_workers``: the same frame has the same bits however many others there are.
+    # Not divided by ``cpu_workers``: a frame must be the same to the bit however many workers there are.
     threads = max(1, cores() // max(config.workers, 1))
     set_thread_environment(threads)
     return PoolPlan(
-        spool.folder,
-        config.device,
-        config.workers,
-        config.cpu_workers,
-        threads,
-        roots,
-        config.hang_s,
+        spool=spool.folder,
+        device=config.device,
+        workers=config.workers,
+        cpu_workers=config.cpu_workers,
+        threads=threads,
+        roots=roots,
+        hang_s=config.hang_s,
         memory=config.memory,
     )
 
 
 def set_thread_environment(threads: int) -> None:
-    """What the libraries of NumPy, SciPy and torch read when a worker first imports them; the user's own stays.
+    """Sets the variables that the libraries under NumPy, SciPy and torch read when a worker imports them. Variables
+    that the user has set stay as they are.
 
-    Threads that wait for each other sleep. Spinning, as OpenMP does by itself, costs a network eight times its
-    time where anything else wants the same cores. Huge pages (torch's own switch) halve what a fresh picture of 4K
-    costs before anything is written to it."""
-    wanted = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    for name, value in {**wanted, "OMP_WAIT_POLICY": "PASSIVE", "THP_MEM_ALLOC_ENABLE": "1"}.items():
+    Waiting threads sleep: OpenMP's default of spinning makes a network eight times slower where anything else uses
+    the same cores. Huge pages (torch's own switch) halve the time to allocate a new 4K picture."""
+    variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    for name, value in {**variables, "OMP_WAIT_POLICY": "PASSIVE", "THP_MEM_ALLOC_ENABLE": "1"}.items():
         os.environ.setdefault(name, value)
 
 
-def _enough(config: ServerConfig, service: Service) -> Callable[[], bool]:
-    """Whether the server has been idle for longer than it is to stay."""
+def _idle_too_long(config: ServerConfig, service: Service) -> Callable[[], bool]:
+    """Returns a function that tells whether the server has been idle for longer than ``config.idle_s``."""
     return lambda: 0 < config.idle_s < service.idle_s
 
 
 class _StartReport:
-    """Says once that the server is ready, or stops it where its first workers cannot work."""
+    """Prints the ready line once, or stops the server where its first workers do not start."""
 
-    def __init__(self, facts: dict[str, Any], mailbox: Mailbox) -> None:
+    def __init__(self, facts: dict[str, Any], events: EventQueue) -> None:
         self.failure: MatteError | None = None
         self._facts = facts
-        self._mailbox = mailbox
+        self._events = events
         self._ready = False
         self._deaths = 0
 
-    def observe(self, event: WorkerEvent) -> None:
-        what = event.what
-        if isinstance(what, WorkerExited):
-            journal.note("worker ended", logging.WARNING, worker=event.worker, reason=what.reason)
+    def observe(self, observed: WorkerEvent) -> None:
+        """Handles every worker event until the server is ready, and logs the ends of workers after that."""
+        event = observed.event
+        if isinstance(event, WorkerExited):
+            log_event("worker ended", logging.WARNING, worker=observed.worker, reason=event.reason)
         if self._ready or self.failure:
             return
-        if isinstance(what, WorkerReady):
+        if isinstance(event, WorkerReady):
             self._ready = True
-            journal.note("ready", **self._facts, device=what.device)
-            line = {"ready": True, **self._facts, "pid": os.getpid(), "device": what.device}
+            log_event("ready", **self._facts, device=event.device)
+            line = {"ready": True, **self._facts, "pid": os.getpid(), "device": event.device}
             print(json.dumps(line), flush=True)
-        elif isinstance(what, StartupFailed):
-            self._fail(MatteError(what.code, what.message, what.hint))
-        elif isinstance(what, WorkerExited):
+        elif isinstance(event, StartupFailed):
+            self._fail(MatteError(event.code, event.message, event.hint))
+        elif isinstance(event, WorkerExited):
             self._deaths += 1
-            if self._deaths >= _STARTS_TRIED:
-                self._fail(MatteError("worker_died", f"The matting process does not start. {what.reason}"))
+            if self._deaths >= _MAX_FIRST_STARTS:
+                self._fail(MatteError("worker_died", f"The matting process does not start. {event.reason}"))
 
     def _fail(self, failure: MatteError) -> None:
         self.failure = failure
-        self._mailbox.post(Stop())
+        self._events.put(Stop())
 
 
 @contextlib.contextmanager
-def _signals(mailbox: Mailbox) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the loop; where a parent holds our standard input open, so does its end."""
+def _stop_signals(events: EventQueue) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the loop, and so does the end of a parent process that requested this."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
-            before[number] = signal.signal(number, lambda *_: mailbox.post(Stop()))
+            before[number] = signal.signal(number, lambda *_: events.put(Stop()))
     if os.environ.get(PARENT_VARIABLE):
-        threading.Thread(target=_watch_parent, args=(mailbox,), daemon=True).start()
+        threading.Thread(target=_watch_parent, args=(events,), daemon=True).start()
     try:
         yield
     finally:
@@ -239,13 +246,13 @@ def _signals(mailbox: Mailbox) -> Iterator[None]:
 
 
 PARENT_VARIABLE = "CLEANPLATE_STOP_WITH_STDIN"
-"""Set by whoever starts a server for itself: the server then stops when its standard input closes, so that it
-never outlives a parent that was killed."""
+"""Environment variable of a process that starts a server for itself: the server then stops when its standard input
+closes, so that it does not outlive a parent that was killed."""
 
 
-def _watch_parent(mailbox: Mailbox) -> None:
-    # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
+def _watch_parent(events: EventQueue) -> None:
+    # sys.stdin is avoided: this thread would still hold its lock when the interpreter exits.
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
-    mailbox.post(Stop())
+    events.put(Stop())

@@ -1,8 +1,8 @@
-"""Files that live as long as a request: in memory where the machine has such a place.
+"""Files that live as long as a request, on a RAM disk where the machine has one.
 
-Pictures go from the socket into a file once and from there to whoever reads them; OpenImageIO reads files
-only, and a path passes between processes for nothing. The folder's name holds the server's process id, so the
-next server finds and removes what a killed one left behind.
+Each picture is written from the socket into a file once, and passed to other processes by its path; OpenImageIO
+only reads files anyway. The folder's name contains the server's process id, so that the next server finds and
+removes what a killed one left behind.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Spool:
         self._sizes: dict[Path, int] = {}
 
     def fits(self, size: int) -> bool:
-        """Whether ``size`` more bytes are within the budget and on the disk."""
+        """Whether there is room for ``size`` more bytes, in the budget and on the disk."""
         return self.used + size <= self.budget and size < shutil.disk_usage(self.folder).free
 
     def write(self, data: Blob, suffix: str = "") -> Path:
-        """A new file with ``data``; the caller has asked :meth:`fits`. Raises ``OSError``."""
+        """Writes ``data`` to a new file; the caller has checked :meth:`fits`. Raises ``OSError``."""
         path = self.folder / f"{uuid.uuid4().hex}{suffix}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
@@ -52,28 +52,34 @@ class Spool:
         return path
 
     def adopt(self, path: Path) -> int:
-        """Counts a file that a worker wrote; its size."""
+        """Counts a file that a worker wrote against the budget; returns its size."""
         size = path.stat().st_size
         self._sizes[path] = size
         self.used += size
         return size
 
     def remove(self, path: Path) -> None:
-        """Forgets and deletes a file; one that is gone is fine."""
+        """Deletes a file, if it still exists, and no longer counts it."""
         self.used -= self._sizes.pop(path, 0)
         path.unlink(missing_ok=True)
 
     def remove_result(self, name: str) -> None:
-        """Deletes a worker's result and whatever it left half-written beside it when it died."""
+        """Deletes a worker's result, and the half-written file of a worker that died."""
         self.remove(self.folder / name)
-        # Looking takes a descriptor; where there is none, the half-written file goes with the folder.
+        # Listing needs a file descriptor; without one, the half-written file is deleted with the folder.
         with contextlib.suppress(OSError):
             for path in self.folder.glob(f".{Path(name).stem}.*"):
                 path.unlink(missing_ok=True)
 
+    def take_result(self, name: str) -> Blob:
+        """Deletes a worker's result and returns its bytes. Raises ``OSError`` where it is gone."""
+        path = self.folder / name
+        self.adopt(path)
+        return self.take(path)
+
     def take(self, path: Path) -> Blob:
-        """The bytes of a file that is then gone: mapped, not read, where the system lets one delete a mapped
-        file, so that nothing is copied before the socket does."""
+        """Deletes a file and returns its bytes: memory-mapped where the system allows a mapped file to be deleted,
+        so that only the socket copies them."""
         size = path.stat().st_size
         with path.open("rb") as file:
             if os.name != "posix" or not size:
@@ -89,14 +95,14 @@ class Spool:
 
 
 def default_parent() -> Path:
-    """Memory where there is enough of it (containers often give 64 MB), else the temporary folder."""
+    """The RAM disk where it is large enough (containers often have one of 64 MB), else the temporary folder."""
     if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _LEAST_MEMORY:
         return _MEMORY
     return Path(tempfile.gettempdir())
 
 
 def remove_stale(parent: Path) -> None:
-    """Deletes the folders of servers that do not run any more."""
+    """Deletes the folders of servers that no longer run."""
     for folder in parent.glob("cleanplate-server-*"):
         match = _NAME.match(folder.name)
         if match and not psutil.pid_exists(int(match.group(1))):

@@ -1,4 +1,4 @@
-"""Pictures kept under the name of their content: a shot's clean plate is sent once."""
+"""Stores pictures by the digest of their content, so that a shot's clean plate is sent only once."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class _StoredPicture:
 
 
 class PictureStore:
-    """Least recently used pictures go first when ``budget`` bytes are full; those in use stay."""
+    """Holds at most ``budget`` bytes; drops the least recently used pictures that no job holds."""
 
     def __init__(self, spool: Spool, budget: int) -> None:
         self._spool = spool
-        self._budget = budget
+        self.budget = budget
         self._kept: OrderedDict[str, _StoredPicture] = OrderedDict()
         self._holds: Counter[str] = Counter()
         self.used = 0
@@ -36,25 +36,29 @@ class PictureStore:
         return digest in self._kept
 
     def add(self, digest: str, data: Blob, name: str) -> None:
-        """Keeps ``data``; raises ``MatteError`` where it is not what the digest names, or finds no room."""
+        """Stores a picture. Raises ``MatteError``: wrong_digest, or busy where there is no room for it."""
         if digest in self._kept:
             self._kept.move_to_end(digest)
             return
         if digest_of(data) != digest:
             raise MatteError(
-                "wrong_digest", "The picture is not the one its digest names.", "Send it again; it was damaged."
+                "wrong_digest",
+                "The picture does not have the digest that it was sent with.",
+                "Send it again; it was damaged.",
             )
         self._make_room(len(data))
         path = self._spool.write(data, suffix_of(name))
-        self._kept[digest] = _StoredPicture(SpooledPicture(str(path), name, digest), len(data))
+        self._kept[digest] = _StoredPicture(
+            picture=SpooledPicture(path=str(path), name=name, digest=digest), size=len(data)
+        )
         self.used += len(data)
 
     def _make_room(self, size: int) -> None:
         for digest in [digest for digest in self._kept if not self._holds[digest]]:
-            if self.used + size <= self._budget and self._spool.fits(size):
+            if self.used + size <= self.budget and self._spool.fits(size):
                 return
             self._drop(digest)
-        if self.used + size > self._budget or not self._spool.fits(size):
+        if self.used + size > self.budget or not self._spool.fits(size):
             raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
 
     def _drop(self, digest: str) -> None:
@@ -63,7 +67,7 @@ class PictureStore:
         self._spool.remove(Path(kept.picture.path))
 
     def hold(self, digest: str) -> SpooledPicture | None:
-        """The picture, which stays until :meth:`release`; None where it is not here."""
+        """The picture, which is kept until :meth:`release`; None where the store does not have it."""
         kept = self._kept.get(digest)
         if kept is None:
             return None
@@ -72,13 +76,13 @@ class PictureStore:
         return kept.picture
 
     def release(self, digest: str) -> None:
-        """The opposite of :meth:`hold`."""
+        """Ends one :meth:`hold`."""
         self._holds[digest] -= 1
         if not self._holds[digest]:
             del self._holds[digest]
 
 
 def suffix_of(name: str) -> str:
-    """The ending of a client's file name where it is an honest one, else that of an EXR."""
+    """The suffix of a client's file name where it is a short alphanumeric one, else ".exr"."""
     suffix = PurePath(name).suffix.lower()
     return suffix if suffix[1:].isalnum() and len(suffix) <= 6 else ".exr"

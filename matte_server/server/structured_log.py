@@ -1,4 +1,4 @@
-"""The server's log: one line an event, with the request's id and facts, as text or as JSON."""
+"""The server's log: one line per event, with the request's id and other facts, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def open_log(as_json: bool) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def note(event: str, level: int = logging.INFO, trace: BaseException | None = None, **facts: Any) -> None:
-    """Logs an event. ``facts`` are JSON values; None is left out."""
+def log_event(event: str, level: int = logging.INFO, trace: BaseException | None = None, **facts: Any) -> None:
+    """Logs an event with its ``facts``: JSON values, of which None is left out."""
     kept = {name: value for name, value in facts.items() if value is not None}
     log.log(level, event, exc_info=trace, extra={"facts": kept})
 
@@ -35,7 +35,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """``time level event name=value ...``; values from outside are quoted, so that a line stays a line."""
+    """``time level event name=value ...``; values from outside are quoted, so that an event stays one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         words = [f"{name}={json.dumps(value)}" for name, value in _facts(record).items()]
@@ -44,7 +44,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {"time": _time(record), "level": record.levelname.lower(), "event": record.getMessage()}

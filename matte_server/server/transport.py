@@ -1,6 +1,6 @@
-"""The ROUTER loop: carries messages between clients, service and workers, and decides nothing.
+"""The ROUTER loop: carries messages between clients, service and workers, and makes no decisions.
 
-Whoever is not the loop's thread talks to it through :class:`Mailbox`; stopping is a message in it.
+Other threads reach the loop through its :class:`EventQueue`; stopping it is an event, too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .service import Outgoing, Service
 from .worker_pool import WorkerEvent, WorkerPool
 
 _TICK_MS = 1000
-_LOOK_MS = 100
-_BURST = 64
+_POLL_MS = 100
+_MAX_BURST = 64
 _REQUESTS_WAITING = 4
-# A client has at most some tens of frames under way with some ten messages each; who lets more than this pile
-# up has stopped listening. Replies with pictures are counted in bytes besides: see Unsent.
+# A client has at most some tens of frames on the server, with some ten messages each. One that lets more than this
+# pile up has stopped reading. Replies with pictures are limited in bytes as well: see UnsentBytes.
 _MESSAGES_WAITING = 2000
 _STALLED_MS = 30_000
 _HEARTBEAT_MS = 2000
@@ -32,56 +32,57 @@ _HEARTBEAT_TIMEOUT_MS = 10_000
 
 
 class Stop:
-    """The loop ends when it finds this in its mailbox."""
+    """Ends the loop."""
 
 
-class Mailbox:
-    """A queue that a poller can wait for, on every system."""
+class EventQueue:
+    """A thread-safe queue that a poller can wait for, on every system."""
 
     def __init__(self) -> None:
-        self._letters: queue.SimpleQueue[WorkerEvent | Stop] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[WorkerEvent | Stop] = queue.SimpleQueue()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
 
     def fileno(self) -> int:
-        """What to poll."""
+        """The file descriptor to poll."""
         return self._ours.fileno()
 
-    def post(self, letter: WorkerEvent | Stop) -> None:
-        """From any thread, and from a signal handler."""
-        self._letters.put(letter)
+    def put(self, event: WorkerEvent | Stop) -> None:
+        """Adds an event; may be called from any thread and from a signal handler."""
+        self._events.put(event)
         # A full socket buffer already wakes the loop.
         with contextlib.suppress(BlockingIOError, OSError):
             self._theirs.send(b".")
 
-    def collect(self) -> list[WorkerEvent | Stop]:
-        """Everything posted so far."""
+    def take_all(self) -> list[WorkerEvent | Stop]:
+        """Removes and returns all events."""
         with contextlib.suppress(BlockingIOError):
             while self._ours.recv(4096):
                 pass
-        letters = []
+        events = []
         with contextlib.suppress(queue.Empty):
             while True:
-                letters.append(self._letters.get_nowait())
-        return letters
+                events.append(self._events.get_nowait())
+        return events
 
     def close(self) -> None:
-        """Lets go of the sockets."""
+        """Closes the sockets."""
         self._ours.close()
         self._theirs.close()
 
 
 def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: WireLimits = DEFAULT_LIMITS) -> zmq.Socket[bytes]:
-    """An unbound ROUTER: sizes limited before allocation, dead peers noticed, slow ones never waited for."""
+    """An unbound ROUTER that limits sizes before it allocates, notices dead peers, and never waits for slow
+    ones."""
     router = context.socket(zmq.ROUTER)
     router.setsockopt(zmq.LINGER, 500)
-    # A client that reconnects under its name takes its old place; sending to nobody is an error we see.
+    # A client that reconnects under its name replaces its old connection. Sending to an unknown client is an error.
     router.setsockopt(zmq.ROUTER_HANDOVER, 1)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)
     router.setsockopt(zmq.MAXMSGSIZE, limits.blob)
     router.setsockopt(zmq.SNDHWM, _MESSAGES_WAITING)
-    # A peer that reads nothing for so long loses its connection, and with it what waits for it.
+    # A peer that reads nothing for this long loses its connection and the messages that wait for it.
     router.setsockopt(zmq.TCP_MAXRT, _STALLED_MS)
     router.setsockopt(zmq.RCVHWM, _REQUESTS_WAITING)
     router.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
@@ -90,8 +91,8 @@ def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: WireLimits = DE
     return router
 
 
-class Unsent:
-    """Bytes of large replies that the socket has not passed on yet, by client."""
+class UnsentBytes:
+    """Counts, per client, the bytes of pictures in replies that the socket has not sent yet."""
 
     def __init__(self) -> None:
         self._waiting: dict[Client, list[tuple[zmq.MessageTracker, int]]] = {}
@@ -100,11 +101,11 @@ class Unsent:
         return sum(size for _, size in self._waiting.get(client, ()))
 
     def add(self, client: Client, tracker: zmq.MessageTracker, size: int) -> None:
-        """``size`` bytes have been handed to the socket."""
+        """Counts ``size`` bytes that were handed to the socket."""
         self._waiting.setdefault(client, []).append((tracker, size))
 
-    def sweep(self) -> None:
-        """Forgets what has been passed on."""
+    def update(self) -> None:
+        """Stops counting what has been sent."""
         for client, items in list(self._waiting.items()):
             left = [item for item in items if not item[0].done]
             if left:
@@ -117,70 +118,70 @@ class Unsent:
 
 
 class Transport:
-    """The loop around one bound ROUTER. ``observe`` hears every worker event after the service did;
-    ``publish`` gets the server's state once a second; the loop ends when ``enough`` says so."""
+    """The loop around one bound ROUTER. ``observe`` is called with every worker event after the service has handled
+    it, ``publish`` with the server's state once a second; the loop ends when ``is_over`` returns True."""
 
     def __init__(
         self,
         router: zmq.Socket[bytes],
         service: Service,
         pool: WorkerPool,
-        mailbox: Mailbox,
-        unsent: Unsent,
+        events: EventQueue,
+        unsent: UnsentBytes,
         observe: Callable[[WorkerEvent], None],
         publish: Callable[[Mapping[str, Any]], None] | None = None,
-        enough: Callable[[], bool] = lambda: False,
+        is_over: Callable[[], bool] = lambda: False,
         limits: WireLimits = DEFAULT_LIMITS,
     ) -> None:
         self._router = router
         self._service = service
         self._pool = pool
-        self._mailbox = mailbox
+        self._events = events
         self._unsent = unsent
         self._observe = observe
         self._publish = publish
-        self._enough = enough
+        self._is_over = is_over
         self._limits = limits
         self._stopped = False
 
     def run(self) -> None:
-        """Until a :class:`Stop` is posted."""
+        """Runs until a :class:`Stop` event."""
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
-        poller.register(self._mailbox.fileno(), zmq.POLLIN)
+        poller.register(self._events.fileno(), zmq.POLLIN)
         ticked, published = time.monotonic(), 0.0
         while not self._stopped:
-            # The socket does not tell when it has passed something on: while something waits, look.
-            poller.poll(_LOOK_MS if len(self._unsent) else _TICK_MS)
-            self._read_mail()
+            # The socket does not report when it has sent something, so it is polled while something waits.
+            poller.poll(_POLL_MS if len(self._unsent) else _TICK_MS)
+            self._handle_events()
             self._read_clients()
-            self._unsent.sweep()
-            if time.monotonic() - ticked > _LOOK_MS / 1000:
+            self._unsent.update()
+            if time.monotonic() - ticked > _POLL_MS / 1000:
                 ticked = time.monotonic()
                 self._send_all(self._service.tick())
-                self._stopped |= self._enough()
+                self._stopped |= self._is_over()
             if self._publish and time.monotonic() - published > _TICK_MS / 1000:
                 published = time.monotonic()
                 self._publish(self._service.state())
 
-    def _read_mail(self) -> None:
-        for letter in self._mailbox.collect():
-            if isinstance(letter, Stop):
+    def _handle_events(self) -> None:
+        for event in self._events.take_all():
+            if isinstance(event, Stop):
                 self._stopped = True
             else:
-                self._send_all(self._service.worker_event(self._pool.observe(letter)))
-                self._observe(letter)
+                self._send_all(self._service.worker_event(self._pool.observe(event)))
+                self._observe(event)
 
     def _read_clients(self) -> None:
-        for _ in range(_BURST):
+        for _ in range(_MAX_BURST):
             try:
                 frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
             client, *parts = (cast(Any, frame).buffer for frame in frames)
-            self._send_all(self._answers(bytes(client), parts))
+            self._send_all(self._handle_message(bytes(client), parts))
 
-    def _answers(self, client: Client, parts: list[memoryview]) -> Iterable[Outgoing]:
+    def _handle_message(self, client: Client, parts: list[memoryview]) -> Iterable[Outgoing]:
         try:
             message = decode(parts, self._limits)
         except WireError as error:

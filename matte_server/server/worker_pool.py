@@ -1,9 +1,9 @@
-"""Inference processes: each is watched by a thread, may die at any moment, and is then replaced.
+"""The worker processes of a server: each is supervised by a thread, and replaced when it dies.
 
-The pool lives in the server's loop: ``submit`` and ``cancel`` only hand bytes to a watching thread, and what
-the threads see comes back as :class:`WorkerEvent` through ``post``. A worker counts as hung when it gave no
-sign (stage begun, or a check inside a stage) for ``hang_s`` seconds while it had a frame. One that starts is waited
-for as long as it works (:mod:`matte_server.server.startup_watchdog`).
+The pool belongs to the server's loop. Its methods only hand bytes to a supervising thread; what the threads observe
+comes back as :class:`WorkerEvent` through ``post``. A worker that has a frame and sends nothing (stage or
+heartbeat) for ``hang_s`` seconds counts as hung and is killed. How long a worker may take to start is decided by
+:mod:`matte_server.server.startup_watchdog`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from ..worker.messages import (
     encode_job,
 )
 from ..worker.settings import WorkerSettings
-from . import structured_log as journal
 from .startup_watchdog import LIMIT_S, StartupWatchdog
+from .structured_log import log_event
 
 _LONGEST_BACKOFF_S = 30.0
 _STEADY_S = 60.0
@@ -47,8 +47,8 @@ _TICK_S = 0.5
 
 @dataclass(frozen=True)
 class WorkerExited:
-    """The process is gone, and with it the frame that it computed (0: none) and those it was writing. ``ahead``:
-    the one that it was reading or had read ahead of its turn (0: none)."""
+    """The process has ended, and with it the frame ``number`` that it computed (0: none), the frames that it was
+    writing, and the frame that it read ``ahead`` (0: none)."""
 
     number: int
     code: str
@@ -59,38 +59,38 @@ class WorkerExited:
 
 @dataclass(frozen=True)
 class WorkerEvent:
-    """What a worker said, or that it died."""
+    """A worker's message, or its end."""
 
     worker: int
-    what: WorkerMessage | WorkerExited
+    event: WorkerMessage | WorkerExited
 
 
 @dataclass
 class WorkerState:
-    """What the loop knows of one worker."""
+    """What the server's loop knows about one worker."""
 
     device: str = ""
     pid: int = 0
     ready: bool = False
     job: int = 0
-    """The frame that it computes."""
+    """The frame that it computes; 0: none."""
     writing: set[int] = field(default_factory=set)
-    """Frames that are computed and not yet written."""
+    """Frames that it has computed but not yet written."""
     ahead: int = 0
-    """The frame that it was told to read ahead of its turn."""
+    """The frame that it was told to read ahead; 0: none."""
     stage: str = ""
     since: float = 0.0
     frames: int = 0
     deaths: int = 0
     failed_starts: int = 0
-    """How often in a row it ended before it was ready."""
-    last_words: str = ""
+    """How many times in a row it ended before it was ready."""
+    last_exit_reason: str = ""
 
 
 @dataclass(frozen=True)
 class PoolPlan:
-    """How many workers, on what, and how patient one is with them. ``workers`` 0: one per GPU, else
-    ``cpu_workers``."""
+    """How many workers run on which device, and how long they may take. ``workers`` 0: one per GPU, or
+    ``cpu_workers`` on a CPU."""
 
     spool: Path
     device: str = "auto"
@@ -101,7 +101,7 @@ class PoolPlan:
     hang_s: float = 300.0
     start_s: float = LIMIT_S
     memory: int = 0
-    """Bytes that all may take for their frames together; 0: most of the machine's."""
+    """Bytes that the frames of all workers may take together; 0: most of the machine's memory."""
 
 
 class WorkerPool:
@@ -113,11 +113,11 @@ class WorkerPool:
         self.models: tuple[str, ...] = ()
         self.weights: Mapping[str, str] = {}
         self._post = post
-        self._watchers: list[_Watcher] = []
+        self._supervisors: list[_Supervisor] = []
         self._planned = False
 
     def start(self) -> None:
-        """Starts the first worker; it knows how many devices there are, and the others follow its Ready."""
+        """Starts the first worker. Its ``WorkerReady`` says how many devices there are; then the others start."""
         self._add(self.plan.device)
 
     def _add(self, device: str) -> None:
@@ -131,18 +131,19 @@ class WorkerPool:
             cpu_workers=self.plan.cpu_workers,
         )
         self.states.append(WorkerState(device=device))
-        watcher = _Watcher(len(self._watchers), settings, self.plan, self._post)
-        self._watchers.append(watcher)
-        watcher.start()
+        supervisor = _Supervisor(len(self._supervisors), settings, self.plan, self._post)
+        self._supervisors.append(supervisor)
+        supervisor.start()
 
     def observe(self, event: WorkerEvent) -> WorkerMessage | WorkerExited:
-        """Brings the states up to date and returns what to act on; called once for every event, first."""
-        state, what = self.states[event.worker], event.what
+        """Updates the states, and returns the event for the service with the frames that were lost filled in.
+        Called once for every event, before anything else handles it."""
+        state, what = self.states[event.worker], event.event
         if isinstance(what, WorkerReady):
             state.ready, state.device, state.failed_starts = True, what.device, 0
-            state.pid = self._watchers[event.worker].pid
+            state.pid = self._supervisors[event.worker].pid
             self.models, self.weights = what.models, what.weights
-            self._add_the_others(what)
+            self._add_others(what)
         elif isinstance(what, StageStarted):
             state.stage = what.stage
         elif isinstance(what, FrameComputed) and what.number == state.job:
@@ -154,16 +155,17 @@ class WorkerPool:
             state.writing.remove(what.number)
             state.frames += 1
         elif isinstance(what, WorkerExited):
-            # The loop knows better which frame is lost: it may have handed one to a process already dead.
+            # Only the loop knows for sure which frames are lost: it may have submitted one to a process already
+            # dead.
             what = replace(what, number=state.job, writing=tuple(sorted(state.writing)), ahead=state.ahead)
             state.writing.clear()
             state.ahead = 0
-            state.failed_starts, state.last_words = state.failed_starts + (not state.ready), what.reason
+            state.failed_starts, state.last_exit_reason = state.failed_starts + (not state.ready), what.reason
             state.job, state.stage, state.ready = 0, "", False
             state.deaths += 1
         return what
 
-    def _add_the_others(self, first: WorkerReady) -> None:
+    def _add_others(self, first: WorkerReady) -> None:
         if self._planned:
             return
         self._planned = True
@@ -180,37 +182,37 @@ class WorkerPool:
         return next(free, None)
 
     def submit(self, worker: int, job: FrameJob) -> None:
-        """Gives an idle worker a frame."""
+        """Has an idle worker compute a frame."""
         state = self.states[worker]
         state.job, state.since = job.number, time.monotonic()
         if state.ahead == job.number:
             state.ahead = 0
-        self._watchers[worker].tell(encode_job(job), job.number)
+        self._supervisors[worker].send(encode_job(job), job.number)
 
     def read_ahead(self, worker: int, job: FrameJob) -> None:
-        """Lets a busy worker decode a frame that it has not been given yet. A hint: it may be given another one
-        next, and this one to another worker."""
+        """Has a busy worker decode a frame ahead of its turn. Only a hint: the worker may be given another frame
+        next, and this one may go to another worker."""
         self.states[worker].ahead = job.number
-        self._watchers[worker].tell(READ_AHEAD + encode_job(job))
+        self._supervisors[worker].send(READ_AHEAD + encode_job(job))
 
     def cancel(self, number: int) -> None:
-        """Tells whoever has frame ``number``, or reads it ahead, to leave it at the next check."""
+        """Tells the worker that has frame ``number``, or reads it ahead, to stop at its next check."""
         for worker, state in enumerate(self.states):
             if number in (state.job, state.ahead):
-                self._watchers[worker].tell(CANCEL + b"%d" % number)
+                self._supervisors[worker].send(CANCEL + b"%d" % number)
             if state.ahead == number:
                 state.ahead = 0
 
     def close(self) -> None:
-        """Ends all workers, at once."""
-        for watcher in self._watchers:
-            watcher.stop()
-        for watcher in self._watchers:
-            watcher.join()
+        """Ends all workers at the same time."""
+        for supervisor in self._supervisors:
+            supervisor.stop()
+        for supervisor in self._supervisors:
+            supervisor.join()
 
 
-class _Watcher(threading.Thread):
-    """Keeps one worker process alive and carries the words between it and the pool."""
+class _Supervisor(threading.Thread):
+    """Keeps one worker process running and passes messages between it and the pool."""
 
     def __init__(
         self, index: int, settings: WorkerSettings, plan: PoolPlan, post: Callable[[WorkerEvent], None]
@@ -221,17 +223,18 @@ class _Watcher(threading.Thread):
         self._plan = plan
         self._post = post
         self._stopping = threading.Event()
-        self._orders: deque[tuple[bytes, int]] = deque()
+        self._commands: deque[tuple[bytes, int]] = deque()
         self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
         self._number = 0
         self._writing: set[int] = set()
-        self._heard = 0.0
+        self._active_at = 0.0
         self._starting: StartupWatchdog | None = None
         """None once it is ready."""
         self.pid = 0
 
-    def tell(self, order: bytes, number: int = 0) -> None:
-        self._orders.append((order, number))
+    def send(self, command: bytes, number: int = 0) -> None:
+        """Passes a command on. ``number``: the frame that the worker computes from then on."""
+        self._commands.append((command, number))
         self._wake_in.send_bytes(b".")
 
     def stop(self) -> None:
@@ -243,33 +246,36 @@ class _Watcher(threading.Thread):
         while not self._stopping.wait(backoff):
             started = time.monotonic()
             try:
-                ended = self._one_life()
+                exited = self._run_process()
             except OSError as error:
-                # The system has no process or memory to give now; the loop goes on and so does this thread.
-                ended = WorkerExited(0, "worker_died", f"It cannot be started: {error.strerror or error}.")
-            self._post(WorkerEvent(self._index, ended))
+                # The system has no process or memory to spare now; this thread tries again later.
+                reason = f"It cannot be started: {error.strerror or error}."
+                exited = WorkerExited(number=0, code="worker_died", reason=reason)
+            self._post(WorkerEvent(worker=self._index, event=exited))
             steady = time.monotonic() - started > _STEADY_S
             backoff = 0.0 if steady else min(max(backoff * 2, 0.25), _LONGEST_BACKOFF_S)
 
-    def _one_life(self) -> WorkerExited:
-        ours, process = self._spawn()
-        self._number, self._heard = 0, time.monotonic()
+    def _run_process(self) -> WorkerExited:
+        pipe, process = self._spawn()
+        self._number, self._active_at = 0, time.monotonic()
         self._writing.clear()
-        self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._say_starting)
-        # Orders for the worker before this one went down with it.
-        self._orders.clear()
-        verdict: WorkerExited | None = None
+        self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting)
+        # Commands for the previous process are obsolete.
+        self._commands.clear()
+        exited: WorkerExited | None = None
         try:
-            while verdict is None and not self._stopping.is_set():
-                verdict = self._attend(ours, process)
+            while exited is None and not self._stopping.is_set():
+                exited = self._wait_for_event(pipe, process)
         except (EOFError, OSError, ValueError):
-            # It hung up, or says what no worker of ours says; its exit code tells more in a moment.
+            # The pipe was closed, or carried an unknown message. Soon the exit code says more.
             process.join(5.0)
         finally:
             process.kill()
             process.join()
-            ours.close()
-        return verdict or WorkerExited(self._number, "worker_died", _last_words(process.exitcode))
+            pipe.close()
+        return exited or WorkerExited(
+            number=self._number, code="worker_died", reason=_exit_reason(process.exitcode)
+        )
 
     def _spawn(self) -> tuple[Connection, BaseProcess]:
         context = multiprocessing.get_context("spawn")
@@ -281,57 +287,58 @@ class _Watcher(threading.Thread):
         self.pid = process.pid or 0
         return ours, process
 
-    def _say_starting(self, words: str) -> None:
-        journal.note("starting", worker=self._index, words=words)
+    def _log_starting(self, message: str) -> None:
+        log_event("starting", worker=self._index, words=message)
 
-    def _attend(self, ours: Connection, process: BaseProcess) -> WorkerExited | None:
-        ready = wait([ours, self._wake_out, process.sentinel], _TICK_S)
+    def _wait_for_event(self, pipe: Connection, process: BaseProcess) -> WorkerExited | None:
+        ready = wait([pipe, self._wake_out, process.sentinel], _TICK_S)
         if self._wake_out in ready:
             self._wake_out.recv_bytes()
-            self._pass_on_orders(ours)
-        if ours in ready:
-            return self._hear(decode_message(ours.recv_bytes()))
+            self._send_commands(pipe)
+        if pipe in ready:
+            return self._handle_message(decode_message(pipe.recv_bytes()))
         if process.sentinel in ready:
             raise EOFError
         return self._overdue()
 
-    def _pass_on_orders(self, ours: Connection) -> None:
-        while self._orders:
-            order, number = self._orders.popleft()
+    def _send_commands(self, pipe: Connection) -> None:
+        while self._commands:
+            command, number = self._commands.popleft()
             self._number = number or self._number
-            self._heard = time.monotonic()
-            ours.send_bytes(order)
+            self._active_at = time.monotonic()
+            pipe.send_bytes(command)
 
-    def _hear(self, said: WorkerMessage) -> WorkerExited | None:
-        self._heard = time.monotonic()
-        if isinstance(said, FrameComputed):
-            self._writing.add(said.number)
-        elif isinstance(said, FrameFinished | SolveFailed):
-            self._writing.discard(said.number)
-        if isinstance(said, FrameComputed | FrameFinished | SolveFailed) and said.number == self._number:
+    def _handle_message(self, message: WorkerMessage) -> WorkerExited | None:
+        self._active_at = time.monotonic()
+        if isinstance(message, FrameComputed):
+            self._writing.add(message.number)
+        elif isinstance(message, FrameFinished | SolveFailed):
+            self._writing.discard(message.number)
+        if isinstance(message, FrameComputed | FrameFinished | SolveFailed) and message.number == self._number:
             self._number = 0
-        if isinstance(said, WorkerReady):
+        if isinstance(message, WorkerReady):
             self._starting = None
-        self._post(WorkerEvent(self._index, said))
-        return WorkerExited(0, said.code, said.message) if isinstance(said, StartupFailed) else None
+        self._post(WorkerEvent(worker=self._index, event=message))
+        if isinstance(message, StartupFailed):
+            return WorkerExited(number=0, code=message.code, reason=message.message)
+        return None
 
     def _overdue(self) -> WorkerExited | None:
-        silent_s = time.monotonic() - self._heard
-        if self._starting and (trouble := self._starting.trouble()):
-            return WorkerExited(0, "worker_hung", trouble)
+        silent_s = time.monotonic() - self._active_at
+        if self._starting and (failure := self._starting.failure()):
+            return WorkerExited(number=0, code="worker_hung", reason=failure)
         if (self._number or self._writing) and silent_s > self._plan.hang_s:
-            return WorkerExited(
-                self._number, "worker_hung", f"It gave no sign of life for {self._plan.hang_s:g} s."
-            )
+            reason = f"It gave no sign of life for {self._plan.hang_s:g} s."
+            return WorkerExited(number=self._number, code="worker_hung", reason=reason)
         return None
 
 
-def _last_words(exitcode: int | None) -> str:
+def _exit_reason(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = str(-exitcode)
         with contextlib.suppress(ValueError):
             name = signal.Signals(-exitcode).name
         if name == "SIGKILL":
-            return "It was killed (SIGKILL); most often the system does that when memory runs out."
+            return "It was killed (SIGKILL); usually the system does that when memory runs out."
         return f"It crashed ({name})."
     return f"It ended with exit code {exitcode}."

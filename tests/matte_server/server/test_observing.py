@@ -15,9 +15,9 @@ from matte_link.messages import Matte
 
 from matte_server.cli.status_view import describe_state
 from matte_server.errors import MatteError
-from matte_server.server import structured_log as journal
 from matte_server.server.local_server import LocalServer
 from matte_server.server.metrics import MetricsPage, render
+from matte_server.server.structured_log import JsonFormatter, TextFormatter, log_event
 
 
 def test_every_metric_is_of_prometheus_form(client: MatteClient) -> None:
@@ -62,11 +62,11 @@ def test_a_metrics_port_that_is_taken_is_one_sentence() -> None:
 
 def test_a_log_line_stays_one_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "matte_server"):
-        journal.note("failed", id="a\nfake line", frame=None)
+        log_event("failed", id="a\nfake line", frame=None)
     [record] = caplog.records
-    text = journal.TextFormatter().format(record)
+    text = TextFormatter().format(record)
     assert text.endswith('info failed id="a\\nfake line"')
-    assert json.loads(journal.JsonFormatter().format(record))["id"] == "a\nfake line"
+    assert json.loads(JsonFormatter().format(record))["id"] == "a\nfake line"
 
 
 def test_the_status_page_names_what_matters(client: MatteClient) -> None:

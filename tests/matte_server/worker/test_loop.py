@@ -1,4 +1,4 @@
-"""Frames that a worker reads ahead of their turn: what the service decides, and what the worker does."""
+"""The worker's loop with a real solver: commands in, messages out."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matte_link.messages import Cancel, Digest, Failure, Inline, Matte, Progress
+from matte_link.messages import Digest, Inline, Matte
 from matte_link.options import MatteOptions
 
 from matte_server.frame.inputs import FrameInputs
 from matte_server.frame.pipeline import STAGES, MattePipeline
 from matte_server.io import exr
-from matte_server.server.worker_pool import WorkerExited, WorkerState
 from matte_server.worker import loop as worker_loop
 from matte_server.worker import machine
 from matte_server.worker.loop import WorkerChannel, WorkerLoop
@@ -27,7 +26,6 @@ from matte_server.worker.machine import writers_beside
 from matte_server.worker.messages import (
     CANCEL,
     READ_AHEAD,
-    FrameComputed,
     FrameFinished,
     FrameJob,
     SolveFailed,
@@ -38,162 +36,7 @@ from matte_server.worker.messages import (
     encode_job,
 )
 from matte_server.worker.solver import FrameSolver
-
-from .conftest import Pictures
-from .test_service import ANNA, BEN, LIMITS, ServiceBench, matte
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[ServiceBench]:
-    made = ServiceBench(tmp_path, replace(LIMITS, frames_per_client=8, frames=16))
-    yield made
-    made.spool.close()
-
-
-def batch(name: str) -> Matte:
-    return replace(matte(name), priority="batch")
-
-
-def ahead(desk: ServiceBench) -> list[tuple[int, str]]:
-    return [(worker, job.request.id) for worker, job in desk.pool.ahead]
-
-
-def begun(desk: ServiceBench) -> list[str]:
-    return [job.request.id for job in desk.pool.jobs]
-
-
-def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(desk: ServiceBench) -> None:
-    for name in "abc":
-        desk.say(ANNA, batch(name))
-    assert ahead(desk) == [(0, "b")]
-    desk.say(BEN, matte("now"))
-    # What is read ahead stays so; no second one is.
-    assert ahead(desk) == [(0, "b")]
-    desk.end()
-    assert begun(desk) == ["a", "now"] and ahead(desk) == [(0, "b")]
-    desk.end()
-    assert begun(desk) == ["a", "now", "b"] and ahead(desk) == [(0, "b"), (0, "c")]
-
-
-def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(desk: ServiceBench) -> None:
-    for name in "abc":
-        desk.say(ANNA, batch(name))
-    desk.say(ANNA, Cancel("x", "b"))
-    assert desk.pool.cancelled == [2]
-    # As the pool does when it passes a cancel on.
-    desk.pool.states[0].ahead = 0
-    list(desk.service.tick())
-    assert ahead(desk) == [(0, "b"), (0, "c")]
-
-
-def test_a_worker_gets_the_frame_that_it_has_read(desk: ServiceBench) -> None:
-    desk.pool.states.append(WorkerState("cpu", ready=True))
-    for name in "abcde":
-        desk.say(ANNA, batch(name))
-    assert ahead(desk) == [(0, "c"), (1, "d")]
-    # The second worker is done first; c is next, but d is what it holds.
-    (desk.spool.folder / desk.pool.jobs[1].result).write_bytes(b"exr")
-    desk.pool.states[1].job = 0
-    list(desk.service.worker_event(FrameFinished(desk.pool.jobs[1].number, "", {})))
-    assert begun(desk) == ["a", "b", "d"]
-    assert desk.pool.states[0].ahead == 3
-    desk.pool.jobs.append(desk.pool.jobs[0])
-    desk.end()
-    assert begun(desk)[-1] == "c"
-
-
-def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(desk: ServiceBench) -> None:
-    desk.pool.states.append(WorkerState("cpu", ready=True))
-    smooth = MatteOptions(temporal=0.5)
-
-    def asked(frame: int, priority: str = "batch") -> None:
-        request = replace(matte(f"f{frame}"), frame=frame, shot="s", options=smooth, priority=priority)
-        desk.say(BEN if priority == "interactive" else ANNA, request)
-
-    def ended(worker: int) -> None:
-        [job] = [job for job in desk.pool.jobs if job.number == desk.pool.states[worker].job]
-        (desk.spool.folder / job.result).write_bytes(b"exr")
-        desk.pool.states[worker].job = 0
-        list(desk.service.worker_event(FrameFinished(job.number, "", {})))
-
-    for frame in (1, 51, 2, 52, 3, 53, 4, 54):
-        asked(frame)
-    assert begun(desk) == ["f1", "f51"] and ahead(desk) == [(0, "f2"), (1, "f52")]
-    ended(1)
-    assert begun(desk)[2:] == ["f52"] and ahead(desk)[2:] == [(1, "f53")]
-    ended(0)
-    assert begun(desk)[3:] == ["f2"] and ahead(desk)[3:] == [(0, "f3")]
-    # An artist who waits comes before that.
-    asked(7, "interactive")
-    ended(1)
-    assert begun(desk)[4:] == ["f7"]
-    ended(1)
-    assert begun(desk)[5:] == ["f53"] and ahead(desk)[4:] == [(1, "f54")]
-
-
-def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_does_not(desk: ServiceBench) -> None:
-    for name in ("good", "killer", "later"):
-        desk.say(ANNA, batch(name))
-    state = desk.pool.states[0]
-    state.job = state.ahead = 0
-    said = list(desk.service.worker_event(WorkerExited(1, "worker_died", "It crashed.", (), 2)))
-    # Nobody hears of it but that a frame starts again; each is now by itself.
-    assert [type(message) for _, message in said] == [Progress]
-    assert ahead(desk) == [(0, "killer")]
-    ends: dict[str, str] = {}
-    while len(ends) < 2:
-        job = desk.pool.jobs[-1]
-        state.job = 0
-        if job.request.id == "killer":
-            events = list(desk.service.worker_event(WorkerExited(job.number, "worker_died", "It crashed.")))
-        else:
-            (desk.spool.folder / job.result).write_bytes(b"exr")
-            computed = list(desk.service.worker_event(FrameComputed(job.number)))
-            assert computed == [], "no other frame may start beside one that is tried again"
-            events = list(desk.service.worker_event(FrameFinished(job.number, "", {})))
-        ends.update({m.id: type(m).__name__ for _, m in events if not isinstance(m, Progress)})
-    assert ends == {"good": "MatteReply", "killer": "Failure"}
-    assert begun(desk)[-1] == "later"
-
-
-def test_a_frame_that_kills_each_time_fails_although_another_was_read(desk: ServiceBench) -> None:
-    for name in ("killer", "good"):
-        desk.say(ANNA, batch(name))
-    state = desk.pool.states[0]
-    answers = []
-    for died in (WorkerExited(1, "worker_died", "", (), 2), None, None):
-        job = desk.pool.jobs[-1]
-        state.job = state.ahead = 0
-        if job.request.id == "killer":
-            events = desk.service.worker_event(died or WorkerExited(job.number, "worker_died", ""))
-        else:
-            (desk.spool.folder / job.result).write_bytes(b"exr")
-            events = desk.service.worker_event(FrameFinished(job.number, "", {}))
-        answers += [message for _, message in events if not isinstance(message, Progress)]
-    assert {answer.id: type(answer).__name__ for answer in answers} == {"killer": "Failure", "good": "MatteReply"}
-
-
-def test_a_hung_worker_is_its_own_frames_fault(desk: ServiceBench) -> None:
-    for name in "ab":
-        desk.say(ANNA, batch(name))
-    desk.pool.states[0].job = desk.pool.states[0].ahead = 0
-    said = list(desk.service.worker_event(WorkerExited(1, "worker_hung", "", (), 2)))
-    assert isinstance(said[0][1], Failure) and said[0][1].id == "a"
-    assert begun(desk) == ["a", "b"]
-
-
-def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(desk: ServiceBench) -> None:
-    for name in "abc":
-        desk.say(ANNA, batch(name))
-    desk.pool.states[0].job = 0
-    list(desk.service.worker_event(SolveFailed(1, "out_of_memory", "Too little.")))
-    assert begun(desk) == ["a", "a"] and ahead(desk) == [(0, "b")]
-    desk.pool.states[0].ahead = 0
-    list(desk.service.tick())
-    assert ahead(desk) == [(0, "b")]
-
-
-# -- the worker
+from tests.matte_server.server.conftest import Pictures
 
 
 class WatchedPipeline(FrameSolver):
@@ -209,7 +52,7 @@ class WatchedPipeline(FrameSolver):
 
 
 class LoopBench:
-    """A worker's desk with a real solver, its orders given and its words read by the test."""
+    """A worker's bench with a real solver, its orders given and its words read by the test."""
 
     def __init__(self, folder: Path, pictures: Pictures, writers: int = 1) -> None:
         self.folder = folder

@@ -1,0 +1,112 @@
+"""Admits requests within the server's limits, and turns them into jobs whose pictures lie in the spool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from matte_link.messages import (
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    Source,
+    Store,
+    Stored,
+    digest_of,
+    sources_of,
+    with_sources,
+)
+
+from ..errors import MatteError
+from ..worker.messages import FrameJob, SpooledPicture, role_in_words
+from .dispatcher import QueuedFrame
+from .fair_queue import Client
+from .limits import ServiceLimits
+from .reply_cache import blobs_of
+from .spool import Spool
+from .store import PictureStore, suffix_of
+
+_EMPTY = digest_of(b"")
+_LATER = "Send it again shortly."
+
+
+class Admission:
+    """Owns the spooled and the stored pictures of one server."""
+
+    def __init__(self, spool: Spool, limits: ServiceLimits) -> None:
+        self.spool = spool
+        self.store = PictureStore(spool, limits.store)
+        self.bytes_in = 0
+        self._limits = limits
+        self._last_number = 0
+
+    def check_room(self, client: Client, request: Matte, frames: Collection[QueuedFrame]) -> None:
+        """Raises ``MatteError("busy", ...)`` where a request exceeds a limit. ``frames``: those on the server."""
+        wanted = [frame for frame in frames if not frame.state.is_abandoned]
+        own = sum(frame.client == client for frame in wanted)
+        clients = {frame.client for frame in wanted} | {client}
+        if own >= self._limits.frames_per_client or len(wanted) >= self._limits.frames:
+            raise MatteError("busy", f"The server has {len(wanted)} frames waiting.", _LATER)
+        if len(clients) > self._limits.clients:
+            raise MatteError("busy", f"The server has {len(clients) - 1} clients.", _LATER)
+        if not self.spool.fits(sum(len(blob) for blob in blobs_of(request))):
+            raise MatteError("busy", "The server has no room for another picture now.", _LATER)
+
+    def job(self, request: Matte) -> FrameJob:
+        """A job for the request, its pictures spooled or held in the store until :meth:`release`. Raises
+        ``MatteError`` where the store does not hold a picture, with nothing left behind."""
+        self._last_number += 1
+        pictures: dict[str, SpooledPicture] = {}
+        try:
+            for role, source in sources_of(request).items():
+                picture = self._picture(role, source)
+                if picture:
+                    pictures[role] = picture
+        except MatteError:
+            self.release(pictures)
+            raise
+        # The blobs are in the spool now; the request must not keep the socket's memory alive.
+        emptied = {role: Inline(data=b"", name=picture.name) for role, picture in pictures.items()}
+        return FrameJob(
+            number=self._last_number,
+            request=with_sources(request, emptied),
+            pictures=pictures,
+            result=f"result-{self._last_number}.exr",
+        )
+
+    def _picture(self, role: str, source: Source) -> SpooledPicture | None:
+        """None for a path on a shared disk."""
+        if isinstance(source, Digest):
+            picture = self.store.hold(source.digest)
+            if picture is None:
+                what = role_in_words(role)
+                raise MatteError(f"{role}_unknown", f"The server does not hold the {what}.", "Store it first.")
+            return picture
+        if isinstance(source, Inline):
+            self.bytes_in += len(source.data)
+            path = self.spool.write(source.data, suffix_of(source.name))
+            return SpooledPicture(path=str(path), name=source.name)
+        return None
+
+    def release(self, pictures: Mapping[str, SpooledPicture]) -> None:
+        """Deletes a job's spooled pictures and lets go of its stored ones."""
+        for picture in pictures.values():
+            if picture.digest:
+                self.store.release(picture.digest)
+            else:
+                self.spool.remove(Path(picture.path))
+
+    def keep(self, message: Store) -> Stored | Failure:
+        """Stores a picture. A message without data only asks whether the store holds it."""
+        if not message.data and message.digest != _EMPTY and message.digest not in self.store:
+            # An ordinary answer to a question, so neither logged nor counted as a failure.
+            return Failure(
+                id=message.id,
+                code="clean_plate_unknown",
+                message="The server does not hold this picture.",
+                hint="Store it first.",
+            )
+        self.store.add(message.digest, message.data, message.name)
+        self.bytes_in += len(message.data)
+        return Stored(id=message.id, digest=message.digest)

@@ -1,0 +1,39 @@
+"""What clients are told about workers that died, hung or do not start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import ErrorReport
+from .worker_pool import WorkerExited, WorkerState
+
+MAX_FAILED_STARTS = 3
+RESULT_LOST = ErrorReport(
+    code="worker_died", message="The result that the worker process wrote is gone.", hint="Try the frame again."
+)
+
+
+def exit_report(exited: WorkerExited) -> ErrorReport:
+    """The report for a frame whose worker died or was ended because it hung."""
+    if exited.code == "worker_hung":
+        return ErrorReport(
+            code="worker_hung",
+            message=f"The process that computed this frame hung and was replaced. {exited.reason}",
+            hint="Try the frame again; where it hangs again, use a smaller picture or another model.",
+        )
+    return ErrorReport(
+        code="worker_died",
+        message=f"The process that computed this frame died and was replaced. {exited.reason}",
+        hint="Try the frame again; where it dies again, the picture or the machine's memory is the cause.",
+    )
+
+
+def no_worker_report(workers: Sequence[WorkerState]) -> ErrorReport | None:
+    """The report for every frame where no worker manages to start; None while any of them runs or may still."""
+    if not workers or any(state.failed_starts < MAX_FAILED_STARTS for state in workers):
+        return None
+    return ErrorReport(
+        code="no_worker",
+        message=f"The server's matting process does not start. {workers[0].last_exit_reason}",
+        hint="Read the server's log, or run 'cleanplate doctor' there.",
+    )
