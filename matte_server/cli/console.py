@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from ..shots.batch import FrameReport, describe
+from ..shots.reports import FrameReport, summary_of
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -142,7 +142,7 @@ class ShotProgress(_OnScreen):
         if report.status == "skipped":
             return f"{escape(place)}: already done, {escape(report.output)}"
         pace = "" if err.is_terminal else f"{self._pace}, "
-        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(describe(report.diagnostics))}"
+        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(summary_of(report.diagnostics))}"
 
 
 class Steps(_OnScreen):

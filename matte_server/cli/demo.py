@@ -17,8 +17,8 @@ from ..demo.packaged import DemoShot, demo_shot
 from ..io import exr
 from ..review.contact_sheet import Cell, contact_sheet, foreground_and_alpha, matte_cells
 from ..server.local_server import LocalServer
-from ..shots.batch import ShotReport
 from ..shots.plan import plan_shot
+from ..shots.reports import ShotReport
 from ..shots.shot import ShotFrame, Sources
 from . import console
 from .matte import conclude, mattes

@@ -18,8 +18,9 @@ from rich.markup import escape
 
 from ..errors import MatteError
 from ..server.local_server import server_for
-from ..shots.batch import ShotReport, report_json, run_shot
+from ..shots.batch import run_shot
 from ..shots.job_file import ShotOrder, read_job
+from ..shots.reports import ShotReport, report_json
 from ..shots.shot import CAMERAS, ENDS, Shot
 from . import console
 from . import review as review_cli

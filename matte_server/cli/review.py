@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from ..errors import MatteError
 from ..review.review import review_folder, write_review
-from ..shots.batch import ShotReport
+from ..shots.reports import ShotReport
 from ..shots.shot import Shot
 from . import console
 

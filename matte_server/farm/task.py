@@ -17,7 +17,8 @@ from matte_link.messages import Progress
 
 from ..errors import MatteError
 from ..server.local_server import server_for
-from ..shots.batch import FrameReport, ShotReport, describe, run_shot
+from ..shots.batch import run_shot
+from ..shots.reports import FrameReport, ShotReport, summary_of
 from ..shots.shot import Shot
 
 PATIENCE_S = 180.0
@@ -82,7 +83,7 @@ class _Teller:
         if not isinstance(event, FrameReport):
             return
         self._ended += 1
-        words = {"done": describe(event.diagnostics), "skipped": "already there"}
+        words = {"done": summary_of(event.diagnostics), "skipped": "already there"}
         _say(f"openjd_status: frame {event.frame} {event.status}")
         _say(f"openjd_progress: {100 * self._ended / self._total:.1f}")
         _say(f"frame {event.frame} {event.status}: {words.get(event.status, f'{event.code}: {event.message}')}")

@@ -17,8 +17,8 @@ from ..core.image import Float32, Image
 from ..errors import MatteError
 from ..io import exr
 from ..io.media import is_video
-from ..shots.batch import FrameReport, ShotReport
 from ..shots.inputs import ShotInputs
+from ..shots.reports import FrameReport, ResultStatus, ShotReport
 from ..shots.shot import Shot
 from .contact_sheet import contact_sheet, matte_cells
 from .figures import FrameFigures, figures_of, flicker, judged
@@ -127,7 +127,7 @@ class _Walk:
         """Whether a frame was made, now or before."""
         frame = self.shot.frames[index]
         report = self.reports.get(frame.frame)
-        return report is not None and report.status != "failed" and frame.output.is_file()
+        return report is not None and report.status != ResultStatus.FAILED and frame.output.is_file()
 
     def view(self, index: int) -> FrameView | None:
         """A frame's pictures, None where it has no result."""

@@ -1,7 +1,7 @@
-"""A shot's pictures on the client's side: what is sent to the server, and what is looked at here.
+"""A shot's pictures on the client's side: as they are sent to the server, and as they are read here.
 
-Files are sent as they are; a video's picture is sent as a scene-linear half-float EXR, because only this side
-opens videos.
+Files are sent as they are. A picture of a video is sent as a scene-linear half-float EXR, because the server does
+not open videos.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from ..io.media import VideoReader, is_video
 from .shot import ShotFrame
 
 _VIDEOS_OPEN = 6
-_SENT_KEPT = 8
-_STILLS_KEPT = 2
-_PASSING_KEPT = 8
-_SENT = exr.ExrFormat("half", "none")
+_VIDEO_PICTURES_KEPT = 8
+_CLEAN_PLATES_KEPT = 2
+_NEIGHBOURS_KEPT = 8
+_SENT_FORMAT = exr.ExrFormat("half", "none")
 Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
 class NamedPicture:
-    """A picture as it goes to the server, and its content's name, by which a frame that is there is known to be
-    made of it: BLAKE3, in an eighth of the time of what the wire names pictures by."""
+    """A picture as it goes to the server, and its digest, which becomes part of the result's stamp. It is BLAKE3,
+    which takes an eighth of the time of the wire's own digest."""
 
-    picture: Inline
+    inline: Inline
     digest: str
 
     @classmethod
     def of(cls, data: bytes, name: str) -> NamedPicture:
-        """A file's bytes under its name for messages."""
-        return cls(Inline(data, name), blake3(data).hexdigest())
+        """From a file's bytes; ``name`` is what messages call it."""
+        return cls(inline=Inline(data, name), digest=blake3(data).hexdigest())
 
 
 class _SharedCache(Generic[Kept]):
-    """The last few results of something slow, made once each however many threads ask."""
+    """The last few results of something slow. While one is made, other threads that ask wait for it."""
 
     def __init__(self, size: int, let_go: Callable[[Kept], None] = lambda kept: None) -> None:
         self._size = size
@@ -73,20 +73,21 @@ class _SharedCache(Generic[Kept]):
 
 
 class ShotInputs:
-    """Reads a shot's pictures; may be used by several threads. Holds a few of them, never a whole shot.
+    """Reads a shot's pictures; several threads may use it. It holds a few of them, never a whole shot.
 
-    Use as a context manager, or call :meth:`close`.
+    Use it as a context manager, or call :meth:`close`.
     """
 
     def __init__(self, options: MatteOptions) -> None:
         self.options = options
         self._backgrounds: _SharedCache[Image] = _SharedCache(1)
         self._videos: _SharedCache[VideoReader] = _SharedCache(_VIDEOS_OPEN, VideoReader.close)
-        self._of_videos: _SharedCache[NamedPicture] = _SharedCache(_SENT_KEPT)
-        # Smoothing in time names a frame's pictures for its neighbours too.
-        self._in_time = options.temporal > 0
-        self._stills: _SharedCache[NamedPicture] = _SharedCache(_PASSING_KEPT if self._in_time else _STILLS_KEPT)
-        self._passing: _SharedCache[NamedPicture] = _SharedCache(_PASSING_KEPT)
+        self._of_videos: _SharedCache[NamedPicture] = _SharedCache(_VIDEO_PICTURES_KEPT)
+        # With smoothing in time a frame's pictures are also sent with its neighbours.
+        self._is_temporal = options.temporal > 0
+        clean_plates = _NEIGHBOURS_KEPT if self._is_temporal else _CLEAN_PLATES_KEPT
+        self._clean_plates: _SharedCache[NamedPicture] = _SharedCache(clean_plates)
+        self._of_neighbours: _SharedCache[NamedPicture] = _SharedCache(_NEIGHBOURS_KEPT)
         self._digests: dict[Hashable, str] = {}
 
     def __enter__(self) -> ShotInputs:
@@ -96,63 +97,63 @@ class ShotInputs:
         self.close()
 
     def close(self) -> None:
-        """Lets go of files and memory."""
-        for shelf in (self._videos, self._of_videos, self._stills, self._passing, self._backgrounds):
-            shelf.clear()
+        """Closes files and frees memory."""
+        for cache in (self._videos, self._of_videos, self._clean_plates, self._of_neighbours, self._backgrounds):
+            cache.clear()
 
     def video(self, path: Path) -> VideoReader:
         """An open video."""
-        return self._videos.get(_state(path), lambda: VideoReader(path))
+        return self._videos.get(_file_state(path), lambda: VideoReader(path))
 
-    def sent(self, frame: ShotFrame, role: str) -> NamedPicture | None:
-        """What goes to the server for a role; None where the shot has no such picture. A clean plate that every
-        frame shares is read once, and where frames follow their neighbours, so is every picture. Raises ``OSError``
-        and ``MatteError``."""
+    def picture(self, frame: ShotFrame, role: str) -> NamedPicture | None:
+        """What is sent to the server in a role; None where the shot has no such picture. A clean plate that all
+        frames share is read once; with smoothing in time, so is every picture. Raises ``OSError`` and
+        ``MatteError``."""
         if frame.trimap is not None and role in ("core", "holdout"):
             trimap, picture = frame.trimap, frame.video_frames.get("trimap", 0)
-            key = (_state(trimap), picture, role)
-            return self._passed(key, lambda: self._of_trimap(trimap, picture, role))
+            key = (_file_state(trimap), picture, role)
+            return self._shared_in_time(key, lambda: self._of_trimap(trimap, picture, role))
         path: Path | None = getattr(frame, role)
         if path is None:
             return None
         if is_video(path):
             number = frame.video_frames[role]
-            key = (_state(path), number, role)
+            key = (_file_state(path), number, role)
             found = self._of_videos.get(key, lambda: self._of_video(path, number, role))
         elif role == "clean_plate":
-            found = self._stills.get(_state(path), lambda: _read(path))
+            found = self._clean_plates.get(_file_state(path), lambda: _read(path))
         else:
-            found = self._passed(_state(path), lambda: _read(path))
+            found = self._shared_in_time(_file_state(path), lambda: _read(path))
         self._digests[self._key(frame, role)] = found.digest
         return found
 
-    def _passed(self, key: Hashable, make: Callable[[], NamedPicture]) -> NamedPicture:
-        return self._passing.get(key, make) if self._in_time else make()
+    def _shared_in_time(self, key: Hashable, make: Callable[[], NamedPicture]) -> NamedPicture:
+        return self._of_neighbours.get(key, make) if self._is_temporal else make()
 
     def digest(self, frame: ShotFrame, role: str) -> str:
-        """The name of a role's content, remembered for as long as its file does not change."""
+        """The digest of a role's picture, kept for as long as its file does not change."""
         key = self._key(frame, role)
         if key not in self._digests:
-            found = self.sent(frame, role)
+            found = self.picture(frame, role)
             return found.digest if found else ""
         return self._digests[key]
 
     def _key(self, frame: ShotFrame, role: str) -> Hashable:
         path: Path = getattr(frame, role)
-        return _state(path), frame.video_frames.get(role, 0), role if is_video(path) else ""
+        return _file_state(path), frame.video_frames.get(role, 0), role if is_video(path) else ""
 
     def _of_video(self, path: Path, number: int, role: str) -> NamedPicture:
         image = self.read_linear(path, number, role)
-        data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT)
+        data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT_FORMAT)
         return NamedPicture.of(data, f"{path.name}.{number:06}.exr")
 
     def _of_trimap(self, path: Path, number: int, role: str) -> NamedPicture:
-        """The core or the holdout that a trimap holds, on its own pixels."""
+        """The core or the holdout matte that a trimap holds, in the trimap's own windows."""
         image = self.read_linear(path, number) if is_video(path) else exr.read_image(path)
         core, holdout = guides_of(image.rgb[..., :1])
         pixels = (core if role == "core" else holdout).astype(np.float32)
         guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
-        data = exr.encode_exr(guide, {}, _SENT)
+        data = exr.encode_exr(guide, {}, _SENT_FORMAT)
         return NamedPicture.of(data, f"{path.stem}.{role}.exr")
 
     def read_linear(self, path: Path, number: int, role: str = "") -> Image:
@@ -181,8 +182,8 @@ class ShotInputs:
         return "" if chosen == "auto" else resolve(chosen)
 
     def background(self, path: Path, number: int) -> Image:
-        """A new background in scene-linear light; a still is read once."""
-        return self._backgrounds.get((_state(path), number), lambda: self.read_linear(path, number))
+        """A new background, scene-linear; a still is read once."""
+        return self._backgrounds.get((_file_state(path), number), lambda: self.read_linear(path, number))
 
     def pair(self, frame: ShotFrame) -> tuple[Image, Callable[[], Image]]:
         """A frame's plate, and a function that reads its clean plate; scene-linear, as the server reads them."""
@@ -204,8 +205,8 @@ class ShotInputs:
         return to_scene_linear(image, space, options.ocio_config)
 
     def request_options(self, frame: ShotFrame, output: Path) -> MatteOptions:
-        """The options as the server needs them: what was made scene-linear here is said to be so, and pictures
-        for the screen are made out of scene-linear results."""
+        """The options as the server needs them: pictures of videos were made scene-linear here, and a result that
+        is written here in another format than EXR is wanted scene-linear."""
         options = self.options
         if is_video(frame.plate):
             options = replace(options, colourspace=SCENE_LINEAR)
@@ -216,13 +217,13 @@ class ShotInputs:
         return options
 
     def for_screen(self, image: Image) -> Image:
-        """A result for a whole-number format: sRGB, unless the artist chose a space for the results."""
+        """A result for an integer format: in sRGB, unless the artist chose a space for the results."""
         if self.options.output_colourspace != "auto":
             return image
         return from_scene_linear(image, "srgb", self.options.ocio_config)
 
 
-def _state(path: Path) -> Hashable:
+def _file_state(path: Path) -> Hashable:
     facts = path.stat()
     return str(path), facts.st_mtime_ns, facts.st_size
 

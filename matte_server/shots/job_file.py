@@ -28,8 +28,8 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from .plan import plan_shot
-from .plate_solve import check_solve
 from .shot import CAMERAS, ENDS, Camera, Shot, Sources
+from .solve_file import check_solve
 
 _PATHS = ("plate", "clean", "output", "core", "holdout", "trimap", "background", "comp", "solve")
 _TEXTS = ("frames", "camera", "background_end")

@@ -1,11 +1,11 @@
-"""What a shot leaves on disk: mattes and comps of every kind, whole or not at all, and the videos made of them."""
+"""What a shot leaves on disk: mattes and comps in every format, and videos made of them; complete files or none."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,39 +20,30 @@ from ..io.media import comment_of, is_video
 from ..io.video_writer import MovieSettings, VideoWriter
 from .comp import comp_over
 from .inputs import ShotInputs
+from .reports import MovieReport, ResultStatus
 from .shot import Shot, ShotFrame
 
 SCREEN = "Gamma 2.4 Rec.709 - Texture"
 _DEFAULT_RATE = Fraction(24)
 
 
-@dataclass(frozen=True)
-class MovieReport:
-    """How a video of a shot ended: ``status`` is done, skipped or failed."""
-
-    path: str
-    status: str
-    code: str = ""
-    message: str = ""
-
-
 class Leftovers:
-    """What interrupted runs left under temporary names. A folder is looked through once, when it is first asked
-    for: looking again for each frame would cost a long shot more than a short one."""
+    """Temporary files that interrupted runs left behind. Each folder is listed once: to list it again for every
+    frame would take time that grows with the square of the shot's length."""
 
     def __init__(self) -> None:
         self._found: dict[Path, tuple[Path, ...]] = {}
 
-    def sweep(self, path: Path) -> None:
-        """Removes what bears a temporary name of this very file."""
+    def remove(self, path: Path) -> None:
+        """Removes the files under temporary names of the file ``path``, and no others."""
         folder = path.parent
         if folder not in self._found:
             self._found[folder] = tuple(folder.glob(".*.tmp*"))
         if not self._found[folder]:
             return
-        mark = r"\.[0-9a-f]{8}\.tmp"
+        temporary = r"\.[0-9a-f]{8}\.tmp"
         ours = re.compile(
-            rf"\.(?:{re.escape(path.name)}{mark}|{re.escape(path.stem)}{mark}{re.escape(path.suffix)})\Z"
+            rf"\.(?:{re.escape(path.name)}{temporary}|{re.escape(path.stem)}{temporary}{re.escape(path.suffix)})\Z"
         )
         for entry in self._found[folder]:
             if ours.match(entry.name):
@@ -60,22 +51,22 @@ class Leftovers:
 
 
 def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs) -> None:
-    """A result under its final name: an EXR as it came, another format made of it. Raises ``OSError``,
-    ``MatteError``."""
+    """Writes a result under its final name: an EXR as the server sent it, another format converted from it. Raises
+    ``OSError`` and ``MatteError``."""
     if frame.output.suffix.lower() == ".exr":
         write_atomically(str(frame.output), data)
         return
     image = pictures.for_screen(exr.read_image(bytes(data), name=frame.output.name))
-    exr.write_image(frame.output, _marked(image, stamp))
+    exr.write_image(frame.output, _stamped(image, stamp))
 
 
-def _marked(image: Image, stamp: str) -> Image:
-    mark = exr.Attribute("string", stamp)
-    return replace(image, metadata={**image.metadata, exr.STAMP: mark})
+def _stamped(image: Image, stamp: str) -> Image:
+    attribute = exr.Attribute("string", stamp)
+    return replace(image, metadata={**image.metadata, exr.STAMP: attribute})
 
 
 def read_matte_linear(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
-    """A finished matte as scene-linear Rec.709; ``space`` is what the server wrote it in, for EXRs."""
+    """A finished matte as scene-linear Rec.709; ``space`` is the colourspace that the server wrote an EXR in."""
     image = exr.read_image(frame.output)
     if frame.output.suffix.lower() != ".exr":
         return to_scene_linear(image, image.colourspace, pictures.options.ocio_config)
@@ -84,25 +75,25 @@ def read_matte_linear(frame: ShotFrame, space: str, pictures: ShotInputs) -> Ima
 
 
 def comp_stamp(frame: ShotFrame, stamp: str, pictures: ShotInputs) -> str:
-    """What a comp was made from."""
-    return _joint([stamp, pictures.digest(frame, "background")])
+    """Names what a comp is made from."""
+    return _combined([stamp, pictures.digest(frame, "background")])
 
 
-def _joint(stamps: Sequence[str]) -> str:
+def _combined(stamps: Sequence[str]) -> str:
     return hashlib.blake2b("".join(stamps).encode(), digest_size=16).hexdigest()
 
 
 def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     """The subject over the frame's background, scene-linear."""
     assert frame.background is not None
-    behind = pictures.background(frame.background, frame.video_frames.get("background", 0))
-    return comp_over(read_matte_linear(frame, space, pictures), behind)
+    background = pictures.background(frame.background, frame.video_frames.get("background", 0))
+    return comp_over(read_matte_linear(frame, space, pictures), background)
 
 
 def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> None:
-    """The comp, written as scene-linear EXR or as sRGB in any other format."""
+    """Writes the comp: a scene-linear EXR, or sRGB in any other format."""
     assert frame.comp is not None
-    result = _marked(comp_of(frame, space, pictures), stamp)
+    result = _stamped(comp_of(frame, space, pictures), stamp)
     if frame.comp.suffix.lower() != ".exr":
         result = from_scene_linear(result, "srgb")
     exr.write_image(frame.comp, result)
@@ -111,44 +102,48 @@ def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -
 # -- videos
 
 
-def write_movies(shot: Shot, pictures: ShotInputs, said: Callable[[str], None]) -> list[MovieReport]:
-    """The videos that the shot asks for, out of its finished frames; ``said`` hears which one is begun."""
+def write_movies(shot: Shot, pictures: ShotInputs, on_movie: Callable[[str], None]) -> list[MovieReport]:
+    """Writes the shot's videos from its finished frames; ``on_movie`` is called as each one starts."""
     reports = []
     for kind, path in (("matte", shot.movies.matte), ("comp", shot.movies.comp)):
         if path is not None:
-            said(f"writing {path.name}")
+            on_movie(f"writing {path.name}")
             reports.append(_write_movie(shot, kind, path, pictures))
     return reports
 
 
 def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> MovieReport:
     try:
-        Leftovers().sweep(path)
-        mark = _movie_stamp(shot, kind, pictures)
+        Leftovers().remove(path)
+        stamp = _movie_stamp(shot, kind, pictures)
         if path.exists() and not shot.overwrite:
-            if comment_of(path) == mark:
-                return MovieReport(str(path), "skipped")
+            if comment_of(path) == stamp:
+                return MovieReport(path=str(path), status=ResultStatus.SKIPPED)
             raise MatteError(
                 "exists", f"{path} exists and was made from something else; use --overwrite to replace it."
             )
-        _encode(shot, kind, path, mark, pictures)
+        _encode(shot, kind, path, stamp, pictures)
     except MatteError as error:
-        return MovieReport(str(path), "failed", error.code, str(error))
+        return _failed(path, error.code, str(error))
     except OSError as error:
-        return MovieReport(str(path), "failed", "cannot_write", f"{path} cannot be written: {error.strerror}.")
-    return MovieReport(str(path), "done")
+        return _failed(path, "cannot_write", f"{path} cannot be written: {error.strerror}.")
+    return MovieReport(path=str(path), status=ResultStatus.DONE)
+
+
+def _failed(path: Path, code: str, message: str) -> MovieReport:
+    return MovieReport(path=str(path), status=ResultStatus.FAILED, code=code, message=message)
 
 
 def _movie_stamp(shot: Shot, kind: str, pictures: ShotInputs) -> str:
     stamps = [exr.read_stamp(frame.output) for frame in shot.frames]
     if kind == "comp":
         stamps = [comp_stamp(frame, stamp, pictures) for frame, stamp in zip(shot.frames, stamps, strict=True)]
-    return f"cleanplate {kind} {_joint(stamps)}"
+    return f"cleanplate {kind} {_combined(stamps)}"
 
 
-def _encode(shot: Shot, kind: str, path: Path, mark: str, pictures: ShotInputs) -> None:
+def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs) -> None:
     writer: VideoWriter | None = None
-    start = _time(shot.frames[0], pictures)
+    start = _shown_at(shot.frames[0], pictures)
     try:
         for frame in shot.frames:
             space = str(exr.read_diagnostics(frame.output).get("colourspace", ""))
@@ -156,8 +151,8 @@ def _encode(shot: Shot, kind: str, path: Path, mark: str, pictures: ShotInputs) 
                 read_matte_linear(frame, space, pictures) if kind == "matte" else comp_of(frame, space, pictures)
             )
             if writer is None:
-                writer = VideoWriter(path, _settings(frame, image, mark, start, pictures))
-            at = _time(frame, pictures)
+                writer = VideoWriter(path, _settings(frame, image, stamp, start, pictures))
+            at = _shown_at(frame, pictures)
             writer.write(from_scene_linear(image, SCREEN), None if at is None or start is None else at - start)
     except BaseException:
         if writer is not None:
@@ -167,34 +162,33 @@ def _encode(shot: Shot, kind: str, path: Path, mark: str, pictures: ShotInputs) 
         writer.close()
 
 
-def _time(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
-    """When a video's picture is shown; None where the plate is no video."""
+def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
+    """The time in seconds at which a video shows the frame's plate; None where the plate is not a video."""
     if not is_video(frame.plate):
         return None
     return pictures.video(frame.plate).facts.times[frame.video_frames["plate"] - 1]
 
 
 def _settings(
-    frame: ShotFrame, image: Image, mark: str, start: Fraction | None, pictures: ShotInputs
+    frame: ShotFrame, image: Image, stamp: str, start: Fraction | None, pictures: ShotInputs
 ) -> MovieSettings:
-    """Rate, timecode and sound are the plate's."""
-    rate = image.metadata.get("FramesPerSecond")
-    found = _DEFAULT_RATE
-    if isinstance(rate, exr.Attribute) and isinstance(rate.value, tuple) and rate.value[1]:
-        found = Fraction(*rate.value)
-    timecode, audio = "", None
+    """Frame rate, timecode and sound come from the plate."""
+    stated = image.metadata.get("FramesPerSecond")
+    rate, timecode, audio = _DEFAULT_RATE, "", None
+    if isinstance(stated, exr.Attribute) and isinstance(stated.value, tuple) and stated.value[1]:
+        rate = Fraction(*stated.value)
     if is_video(frame.plate):
         facts = pictures.video(frame.plate).facts
-        found = facts.rate
+        rate = facts.rate
         timecode = facts.timecode_of(frame.video_frames["plate"])
         audio = frame.plate if facts.has_audio else None
     return MovieSettings(
-        image.data_window.width,
-        image.data_window.height,
-        found,
-        timecode,
-        mark,
-        audio,
-        start or Fraction(0),
-        image.pixel_aspect,
+        width=image.data_window.width,
+        height=image.data_window.height,
+        rate=rate,
+        timecode=timecode,
+        comment=stamp,
+        audio=audio,
+        audio_start=start or Fraction(0),
+        pixel_aspect=image.pixel_aspect,
     )

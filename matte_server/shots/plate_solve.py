@@ -1,281 +1,241 @@
-"""The plate solve of a shot on the client's side: measured once, kept beside the output, the same for every part.
+"""The plate solve of a shot: how the clean plate lies on each frame, measured once and the same for every part.
 
-What a frame gets depends on the shot's own pictures alone: whether the camera is locked is decided by frames
-spread over the whole shot, and a moving frame's alignment by its own estimate and its nearest neighbours'. So two
-machines with two halves of a shot come to the same solve without speaking to each other. The file saves
-measuring again: an estimate in it is used where plate, clean plate and settings are still the same by content.
+A frame's alignment depends on the shot's own pictures alone: frames spread over the whole shot decide whether the
+camera is locked, and with a moving camera the frame's own estimate and those of its nearest neighbours decide. So
+two machines with two halves of a shot come to the same solve without talking to each other. The file beside the
+output saves measuring again: an estimate in it is used if its key says that plate, clean plate, options and version
+are the same.
 """
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
-from matte_link.files import write_atomically
 from matte_link.result_key import FrameSources, Maker, result_key
 
 from ..core.align import Alignment, AlignmentFeatures, align
 from ..core.image import Image
-from ..core.placement import as_facts, from_facts, with_exposure
+from ..core.placement import with_exposure
 from ..core.shot_solve import REPAIRED, believed, is_evidence, locked_alignment, neighbours, same_exposure
-from ..core.window import Window
 from ..errors import MatteError
 from .inputs import ShotInputs
 from .shot import Shot, ShotFrame
+from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, update_solve_file
 
-FORMAT = "cleanplate plate solve"
-FORMAT_VERSION = 1
 SAMPLES = 7
-_SAVED_EVERY, _SAVED_PART = 16, 4
-"""Frames after which the file is saved: at least so many, and so large a part of those that are done."""
+"""How many frames of the shot decide whether the camera is locked."""
+_LEAST_UNSAVED, _UNSAVED_PART = 16, 4
+"""The file is saved when that many frames are new in it, and at least one in so many of all."""
 _SAMPLERS = 2
 """Threads that measure the samples; each holds a plate and a clean plate."""
 
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class _ComputeOnce(Generic[Key, Value]):
+    """Computes each value once, in the thread that asks first; others that ask for it wait. An error is kept like a
+    value, and raised to everybody who asks."""
+
+    def __init__(self) -> None:
+        self._futures: dict[Key, Future[Value]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, compute: Callable[[], Value]) -> Value:
+        with self._lock:
+            is_first = key not in self._futures
+            future = self._futures.setdefault(key, Future())
+        if is_first:
+            try:
+                future.set_result(compute())
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+        return future.result()
+
+    def finished(self) -> dict[Key, Value]:
+        """The values that have been computed so far."""
+        with self._lock:
+            futures = dict(self._futures)
+        done = {key: future for key, future in futures.items() if future.done() and future.exception() is None}
+        return {key: future.result() for key, future in done.items()}
+
 
 @dataclass(frozen=True, eq=False)
-class _Estimate:
-    """One frame measured by itself; ``window`` is the clean plate's data window."""
-
-    alignment: Alignment
-    window: Window
-    key: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Clean:
-    """A clean plate in which every value is finite, and what alignment sees in it."""
+class _CleanPlate:
+    """A clean plate in which every value is finite, and its features for alignment."""
 
     image: Image
-    details: AlignmentFeatures
-
-
-@dataclass(frozen=True, eq=False)
-class _Verdict:
-    """What the whole shot's samples say; ``locked`` is None where the camera moves."""
-
-    locked: Alignment | None
-    one_exposure: bool
-    frames: tuple[int, ...]
+    features: AlignmentFeatures
 
 
 class PlateSolve:
-    """Alignments of a shot's frames; may be asked by several threads. ``solver`` names the version that measured.
+    """The alignments of a shot's frames; several threads may call it. ``version`` is the server's, which is part of
+    what an estimate depends on.
 
     Raises ``MatteError`` with the codes bad_solve, no_solve and those of reading pictures, and ``OSError``.
     """
 
-    def __init__(self, shot: Shot, pictures: ShotInputs, solver: str) -> None:
+    def __init__(self, shot: Shot, pictures: ShotInputs, version: str) -> None:
         self._shot = shot
         self._pictures = pictures
-        self._solver = solver
+        self._maker = Maker(version, "")
         self._frames: dict[int, ShotFrame] = {frame.frame: frame for frame in shot.all_frames}
-        self._order = tuple(sorted(self._frames))
-        self._given = _read_given(Path(shot.camera.solve)) if shot.camera.solve else None
-        self._known = {} if self._given else _read_known(shot.solve_file)
-        self._measured: dict[int, Future[_Estimate]] = {}
-        self._verdict: Future[_Verdict] | None = None
-        self._cleans: dict[str, _Clean] = {}
+        self._numbers = tuple(sorted(self._frames))
+        self._given = GivenSolve(Path(shot.camera.solve)) if shot.camera.solve else None
+        self._earlier = {} if self._given else read_estimates(shot.solve_file)
+        self._estimates: _ComputeOnce[int, FrameEstimate] = _ComputeOnce()
+        self._camera: _ComputeOnce[str, CameraSolve] = _ComputeOnce()
+        self._last_clean: dict[str, _CleanPlate] = {}
         self._used: dict[int, Alignment] = {}
         self._unsaved = 0
         self._lock = threading.Lock()
 
     @property
     def applies(self) -> bool:
-        """Whether the shot is solved as a whole: it is one, or a solve was given."""
-        return self._given is not None or len(self._order) > 1
+        """Whether there is a solve: one was given, or the shot has several frames that can be solved together."""
+        return self._given is not None or len(self._numbers) > 1
 
     def alignment(self, frame: ShotFrame) -> Alignment:
-        """How the clean plate lies on this frame's plate."""
+        """How the clean plate lies on this frame's plate. Saves the file now and then."""
         if self._given is not None:
-            return self._from_given(self._given, frame.frame)
+            return self._given.alignment(frame.frame)
         found = self._solved(frame)
         with self._lock:
             self._used[frame.frame] = found
             self._unsaved += 1
-            # A save writes every frame: ever rarer, it stays the same small part of a frame's cost.
-            full = self._unsaved >= max(_SAVED_EVERY, len(self._used) // _SAVED_PART)
-        if full:
+            # Each save writes all frames, so it gets rarer as they get more: its cost per frame stays the same.
+            is_due = self._unsaved >= max(_LEAST_UNSAVED, len(self._used) // _UNSAVED_PART)
+        if is_due:
             self.save()
         return found
 
-    def seen_from_beside(self, frame: ShotFrame) -> Alignment:
-        """The same for a frame that is only looked at, as a neighbour of one that is made."""
-        return self._from_given(self._given, frame.frame) if self._given is not None else self._solved(frame)
+    def alignment_of_neighbour(self, frame: ShotFrame) -> Alignment:
+        """The same for a frame that is not made now, but sent along as a neighbour of one that is."""
+        return self._given.alignment(frame.frame) if self._given is not None else self._solved(frame)
 
     def _solved(self, frame: ShotFrame) -> Alignment:
         if frame.frame not in self._frames:
             return self._estimate(frame).alignment
-        verdict = self._shot_verdict() if self._shot.camera.kind != "moving" else None
-        if verdict is not None and verdict.locked is not None:
-            if verdict.one_exposure or not self._shot.options.match_exposure:
-                return verdict.locked
-            return self._exposed(frame, verdict.locked)
+        if self._shot.camera.kind != "moving":
+            camera = self._camera.get("", self._solve_camera)
+            if camera.locked is not None:
+                return self._on_locked_camera(frame, camera.locked, camera.one_exposure)
         own = self._estimate(frame)
-        around = {number: self._attempt(number) for number in neighbours(frame.frame, self._order)}
-        seen = {number: found.alignment for number, found in around.items() if found is not None}
-        return believed(frame.frame, own.alignment, seen, own.window)
+        around = {number: self._estimate_or_none(number) for number in neighbours(frame.frame, self._numbers)}
+        readable = {number: found.alignment for number, found in around.items() if found is not None}
+        return believed(frame.frame, own.alignment, readable, own.clean_window)
 
-    # -- the whole shot
-
-    def _shot_verdict(self) -> _Verdict:
-        with self._lock:
-            mine = self._verdict is None
-            if self._verdict is None:
-                self._verdict = Future()
-            verdict = self._verdict
-        if mine:
-            try:
-                verdict.set_result(self._judge())
-            except BaseException as error:
-                verdict.set_exception(error)
-                raise
-        return verdict.result()
-
-    def _judge(self) -> _Verdict:
-        """Frames spread over the shot, measured each by itself: do they say the same?"""
-        sampled = _spread(self._order, SAMPLES)
-        # No frame goes to the server before this is known.
-        with ThreadPoolExecutor(_SAMPLERS, "sampler") as pool:
-            pairs = zip(sampled, pool.map(self._attempt, sampled), strict=True)
-            measured = {number: one for number, one in pairs if one is not None}
-        found = [estimate.alignment for estimate in measured.values()]
-        windows = {estimate.window for estimate in measured.values()}
-        # Where nothing is to be aligned there is nothing that could differ.
-        said = self._shot.camera.kind == "locked" or self._shot.options.align == "none"
-        locked = locked_alignment(found, windows.pop(), said) if len(windows) == 1 else None
-        return _Verdict(locked, bool(found) and same_exposure(found), tuple(measured))
-
-    def _exposed(self, frame: ShotFrame, locked: Alignment) -> Alignment:
-        """A locked camera whose exposure changes: the shot's transform, this frame's gain."""
+    def _on_locked_camera(self, frame: ShotFrame, locked: Alignment, one_exposure: bool) -> Alignment:
+        """The shot's one alignment; where the exposure changes, with this frame's own gain."""
+        if one_exposure or not self._shot.options.match_exposure:
+            return locked
         plate, clean = self._pair(frame)
         return with_exposure(locked, plate, clean.image)
 
+    def _solve_camera(self) -> CameraSolve:
+        """Measures frames spread over the shot, each by itself, and compares them."""
+        sampled = _spread(self._numbers, SAMPLES)
+        # Threads of its own: no frame is sent before the camera is known.
+        with ThreadPoolExecutor(_SAMPLERS, "sampler") as pool:
+            pairs = zip(sampled, pool.map(self._estimate_or_none, sampled), strict=True)
+            measured = {number: estimate for number, estimate in pairs if estimate is not None}
+        alignments = [estimate.alignment for estimate in measured.values()]
+        windows = {estimate.clean_window for estimate in measured.values()}
+        # Without alignment there is nothing in which the frames could differ.
+        known_locked = self._shot.camera.kind == "locked" or self._shot.options.align == "none"
+        return CameraSolve(
+            locked=locked_alignment(alignments, windows.pop(), known_locked) if len(windows) == 1 else None,
+            one_exposure=bool(alignments) and same_exposure(alignments),
+            sampled=tuple(measured),
+        )
+
     # -- one frame
 
-    def _attempt(self, number: int) -> _Estimate | None:
-        """A neighbour's or sample's estimate; None where its pictures cannot be read: that frame reports it."""
+    def _estimate_or_none(self, number: int) -> FrameEstimate | None:
+        """The estimate of a neighbour or sample; None where its pictures cannot be read: that frame's own
+        report says so."""
         try:
             return self._estimate(self._frames[number])
         except (MatteError, OSError):
             return None
 
-    def _estimate(self, frame: ShotFrame) -> _Estimate:
-        """Measured once in this run, whoever asks first."""
-        with self._lock:
-            future = self._measured.get(frame.frame)
-            mine = future is None
-            if future is None:
-                future = self._measured[frame.frame] = Future()
-        if mine:
-            try:
-                future.set_result(self._measure(frame))
-            except BaseException as error:
-                future.set_exception(error)
-                raise
-        return future.result()
+    def _estimate(self, frame: ShotFrame) -> FrameEstimate:
+        return self._estimates.get(frame.frame, lambda: self._measure(frame))
 
-    def _measure(self, frame: ShotFrame) -> _Estimate:
+    def _measure(self, frame: ShotFrame) -> FrameEstimate:
         key = self._key(frame)
-        known = self._known.get(frame.frame)
-        if known is not None and known.key == key:
-            return known
+        earlier = self._earlier.get(frame.frame)
+        if earlier is not None and earlier.key == key:
+            return earlier
         options = self._shot.options
         plate, clean = self._pair(frame)
-        found = align(plate, clean.image, options.align, clean.details)
+        found = align(plate, clean.image, options.align, clean.features)
         if options.match_exposure:
             found = with_exposure(found, plate, clean.image)
-        return _Estimate(found, clean.image.data_window, key)
+        return FrameEstimate(alignment=found, clean_window=clean.image.data_window, key=key)
 
-    def _pair(self, frame: ShotFrame) -> tuple[Image, _Clean]:
-        """NaN and infinity are the server's to refuse; here they are only not looked at."""
+    def _pair(self, frame: ShotFrame) -> tuple[Image, _CleanPlate]:
+        """A frame's pictures with NaN and infinity replaced: the server refuses them, here they are ignored."""
         plate, read_clean = self._pictures.pair(frame)
         digest = self._pictures.digest(frame, "clean_plate") + plate.colourspace
         with self._lock:
-            clean = self._cleans.get(digest)
+            clean = self._last_clean.get(digest)
         if clean is None:
             image = _finite(read_clean())
-            clean = _Clean(image, AlignmentFeatures(image))
+            clean = _CleanPlate(image=image, features=AlignmentFeatures(image))
             with self._lock:
-                # Of a clean plate sequence only the last one is kept.
-                clean = self._cleans.get(digest, clean)
-                self._cleans = {digest: clean}
+                # Of a clean plate sequence only the last picture is kept.
+                clean = self._last_clean.get(digest, clean)
+                self._last_clean = {digest: clean}
         return _finite(plate), clean
 
     def _key(self, frame: ShotFrame) -> str:
         digests = {role: self._pictures.digest(frame, role) for role in ("plate", "clean_plate")}
-        solver = Maker(self._solver, "")
-        return result_key(FrameSources(digests), self._shot.options, maker=solver, stage="alignment")
+        return result_key(FrameSources(digests), self._shot.options, maker=self._maker, stage="alignment")
 
-    # -- files
-
-    def _from_given(self, given: Mapping[str, Any], frame: int) -> Alignment:
-        entry = given["frames"].get(str(frame), {}).get("alignment") or given.get("locked")
-        if entry is None:
-            raise MatteError(
-                "no_solve",
-                f"{self._shot.camera.solve} has no alignment for frame {frame}.",
-                "Solve it with the others, or leave the frame out with --frames.",
-            )
-        return _alignment_of(entry, Path(self._shot.camera.solve))
+    # -- the file, and a sentence for people
 
     def save(self) -> None:
-        """Writes what was measured beside the output, with what others wrote there meanwhile. A solve that was
-        given stays as it is. Raises ``OSError``."""
+        """Writes what was measured beside the output, and keeps what other runs have written there. A given solve
+        is not changed. Raises ``OSError``."""
         path = self._shot.solve_file
         if self._given is not None or path is None:
             return
         with self._lock:
             self._unsaved = 0
-            facts = self._as_json(_read_entries(path))
-        write_atomically(str(path), _laid_out(facts).encode())
+            used = dict(self._used)
+        update_solve_file(path, self._known_camera(), self._estimates.finished(), used)
 
-    def _as_json(self, frames: dict[str, Any]) -> dict[str, Any]:
-        verdict = self._verdict.result() if self._verdict and self._verdict.done() else None
-        for number, future in self._measured.items():
-            if future.done() and future.exception() is None:
-                estimate = future.result()
-                window = estimate.window
-                entry = frames.setdefault(str(number), {})
-                if entry.get("key") != estimate.key:
-                    entry.clear()
-                entry["key"] = estimate.key
-                entry["clean_window"] = [window.x, window.y, window.width, window.height]
-                entry["estimate"] = facts_of(estimate.alignment)
-        for number, used in self._used.items():
-            frames.setdefault(str(number), {})["alignment"] = facts_of(used)
-        locked = verdict.locked if verdict else None
-        return {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            "camera": "moving" if locked is None else "locked",
-            "one_exposure": bool(verdict and verdict.one_exposure),
-            "sampled": list(verdict.frames) if verdict else [],
-            "locked": facts_of(locked) if locked is not None else None,
-            "frames": frames,
-        }
+    def _known_camera(self) -> CameraSolve | None:
+        return self._camera.finished().get("")
 
     def summary(self) -> str:
         """One sentence for the artist; empty where nothing was solved."""
         if self._given is not None:
-            return f"The plate solve is the one in {self._shot.camera.solve}."
+            return f"The plate solve is the one in {self._given.path}."
         if not self._used:
             return ""
-        verdict = self._verdict.result() if self._verdict and self._verdict.done() else None
-        kept = f" It lies in {self._shot.solve_file}." if self._shot.solve_file else ""
-        if verdict is not None and verdict.locked is not None:
-            exposure = "gain" if verdict.one_exposure else "but a gain for each frame, as the exposure changes"
-            joint = "and " if verdict.one_exposure else ""
-            return f"The camera is locked: one transform {joint}{exposure} for the whole shot.{kept}"
+        path = self._shot.solve_file
+        saved = f" The plate solve is saved in {path}." if path else ""
+        camera = self._known_camera()
+        if camera is not None and camera.locked is not None:
+            if camera.one_exposure:
+                return f"The camera is locked: one transform and gain for the whole shot.{saved}"
+            return (
+                "The camera is locked: one transform for the whole shot, but a gain for each frame, as the "
+                f"exposure changes.{saved}"
+            )
         repaired = sum(any(REPAIRED in warning for warning in used.warnings) for used in self._used.values())
-        weak = sum(not is_evidence(used) for used in self._used.values())
-        words = f"{repaired} taken from their neighbours, {weak} without evidence"
-        return f"The camera moves: every frame has its own transform ({words}).{kept}"
+        unmeasured = sum(not is_evidence(used) for used in self._used.values())
+        counts = f"{repaired} taken from their neighbours, {unmeasured} without evidence"
+        return f"The camera moves: every frame has its own transform ({counts}).{saved}"
 
 
 def _finite(image: Image) -> Image:
@@ -284,89 +244,8 @@ def _finite(image: Image) -> Image:
     return replace(image, pixels=np.nan_to_num(image.pixels, nan=0.0, posinf=0.0, neginf=0.0))
 
 
-def _laid_out(facts: Mapping[str, Any]) -> str:
-    """JSON with one line for each frame, so that people and version control can read it."""
-    frames = {number: json.dumps(entry, sort_keys=True) for number, entry in facts["frames"].items()}
-    lines = ",\n".join(f'  "{number}": {frames[number]}' for number in sorted(frames, key=int))
-    top = [f' "{name}": {json.dumps(value)}' for name, value in facts.items() if name != "frames"]
-    return "{\n" + ",\n".join(top) + ',\n "frames": {\n' + lines + "\n }\n}\n"
-
-
 def _spread(frames: Sequence[int], count: int) -> tuple[int, ...]:
-    """Some frames, evenly, with the first and the last."""
+    """At most ``count`` frames, evenly spaced, the first and the last among them."""
     if len(frames) <= count:
         return tuple(frames)
     return tuple(frames[round(index * (len(frames) - 1) / (count - 1))] for index in range(count))
-
-
-def facts_of(alignment: Alignment) -> dict[str, object]:
-    """An alignment as the file and a frame's request hold it."""
-    return {**as_facts(alignment), "warnings": list(alignment.warnings)}
-
-
-def _alignment_of(entry: Any, path: Path) -> Alignment:
-    try:
-        if not isinstance(entry, dict):
-            raise ValueError("an alignment is a JSON object.")
-        return from_facts(entry)
-    except ValueError as error:
-        raise MatteError("bad_solve", f"{path} cannot be used: {error}", "Correct it, or solve again.") from None
-
-
-def check_solve(path: Path) -> None:
-    """Raises ``MatteError("bad_solve", ...)`` where the file is no plate solve."""
-    _read_given(path)
-
-
-def _read_given(path: Path) -> Mapping[str, Any]:
-    """A solve that the artist named: it must be whole."""
-    hint = "Name a file that a shot left beside its output."
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise MatteError("bad_solve", f"{path} is not JSON.", hint) from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT or not isinstance(facts.get("frames"), dict):
-        raise MatteError("bad_solve", f"{path} is not a plate solve.", hint)
-    if facts.get("version") != FORMAT_VERSION:
-        raise MatteError("bad_solve", f"{path} is a plate solve of version {facts.get('version')!r:.20}.", hint)
-    for number, entry in facts["frames"].items():
-        if not isinstance(entry, dict):
-            raise MatteError("bad_solve", f"Frame {number} in {path} is no JSON object.", hint)
-        # Frames that were only looked at have an estimate and no alignment.
-        if "alignment" in entry:
-            _alignment_of(entry["alignment"], path)
-    if facts.get("locked") is not None:
-        _alignment_of(facts["locked"], path)
-    return facts
-
-
-def _read_entries(path: Path | None) -> dict[str, Any]:
-    """The frames' entries of an earlier run; none where there is no such file, or it is not one of ours."""
-    if path is None or not path.is_file():
-        return {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    entries = facts.get("frames") if isinstance(facts, dict) and facts.get("format") == FORMAT else None
-    if not isinstance(entries, dict):
-        return {}
-    return {number: entry for number, entry in entries.items() if isinstance(entry, dict) and _is_number(number)}
-
-
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
-
-
-def _read_known(path: Path | None) -> dict[int, _Estimate]:
-    """What an earlier run measured; damaged entries are measured again."""
-    known = {}
-    for number, entry in _read_entries(path).items():
-        try:
-            window = Window(*entry["clean_window"])
-            known[int(number)] = _Estimate(from_facts(entry["estimate"]), window, str(entry["key"]))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
-    return known

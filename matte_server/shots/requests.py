@@ -1,25 +1,26 @@
-"""A shot's frames as requests to the server, and the word that says what a result is made from."""
+"""A shot's frames as requests to the server, each with a stamp that names what its result is made from."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from matte_link.messages import PICTURES, Matte, Neighbour, Pong
-from matte_link.options import MatteOptions
+from matte_link.messages import PICTURES, Inline, Matte, Neighbour, Pong
 from matte_link.result_key import FrameSources, Maker, result_key
 
+from ..core.align import Alignment
 from ..errors import MatteError
 from .inputs import NamedPicture, ShotInputs
-from .plate_solve import PlateSolve, facts_of
+from .plate_solve import PlateSolve
 from .shot import Shot, ShotFrame, neighbour_offsets
+from .solve_file import alignment_facts
 
 
 @dataclass(frozen=True)
 class PreparedFrame:
-    """A frame whose request can go; ``stamp`` is the same word for the same inputs, solve, options, version and
-    weights."""
+    """A frame that is ready to be sent. ``stamp`` is the same for the same inputs, plate solve, options, server
+    version and weights."""
 
     frame: ShotFrame
     request: Matte
@@ -27,46 +28,51 @@ class PreparedFrame:
 
 
 @dataclass(frozen=True)
-class _Named:
-    """One frame's pictures and its place in the plate solve."""
+class _RequestFrame:
+    """One frame's pictures by role and its alignment from the plate solve (empty without one)."""
 
-    sent: Mapping[str, NamedPicture]
+    pictures: Mapping[str, NamedPicture]
     alignment: Mapping[str, object]
 
     @property
     def sources(self) -> FrameSources:
-        """What of it a result depends on."""
-        return FrameSources({role: picture.digest for role, picture in self.sent.items()}, self.alignment)
+        """What a result depends on: the pictures by content, and the alignment."""
+        digests = {role: picture.digest for role, picture in self.pictures.items()}
+        return FrameSources(pictures=digests, alignment=self.alignment)
+
+    def sent(self, role: str) -> Inline | None:
+        """The picture as it goes to the server; None where the frame has none in this role."""
+        picture = self.pictures.get(role)
+        return picture.inline if picture else None
 
 
 class ShotRequests:
-    """Reads frames and puts their requests together; may be asked by several threads."""
+    """Reads frames and builds their requests; several threads may call it."""
 
     def __init__(self, shot: Shot, server: Pong, pictures: ShotInputs, solve: PlateSolve) -> None:
         self._shot = shot
         self._pictures = pictures
         self._solve = solve
         self._maker = Maker.of(shot.options, server)
-        # All that the shot has, whichever part of it is wanted: a part comes out like the whole.
+        # All frames on disk, not only those wanted: a part of a shot comes out like the whole.
         self._frames = {frame.frame: frame for frame in shot.all_frames}
-        self._beside = neighbour_offsets(shot)
+        self._offsets = neighbour_offsets(shot)
 
-    def ready(self, frame: ShotFrame) -> PreparedFrame:
-        """Raises ``OSError`` and ``MatteError`` where the frame's own pictures or solve cannot be had."""
-        solve = self._solve
-        own = _Named(self._sent(frame), facts_of(solve.alignment(frame)) if solve.applies else {})
-        around = self._around(frame) if self._shot.options.temporal else {}
+    def prepare(self, frame: ShotFrame) -> PreparedFrame:
+        """Raises ``OSError`` and ``MatteError`` where the frame's own pictures cannot be read or solved."""
+        own = self._read(frame, self._solve.alignment)
+        around = self._neighbours(frame) if self._shot.options.temporal else {}
         options = self._pictures.request_options(frame, frame.output)
-        stamp = self._stamp(own, around, options)
-        pictures = {role: sent.picture for role, sent in own.sent.items()}
+        beside = {side: neighbour.sources for side, neighbour in around.items()}
+        stamp = result_key(own.sources, options, beside, self._maker)
         request = Matte(
             id=uuid.uuid4().hex,
             frame=frame.frame,
-            plate=pictures["plate"],
-            clean_plate=pictures["clean_plate"],
+            plate=own.pictures["plate"].inline,
+            clean_plate=own.pictures["clean_plate"].inline,
             options=options,
-            core=pictures.get("core"),
-            holdout=pictures.get("holdout"),
+            core=own.sent("core"),
+            holdout=own.sent("holdout"),
             priority="batch",
             shot=self._shot.name,
             hints={"stamp": stamp},
@@ -74,42 +80,38 @@ class ShotRequests:
             before=_neighbour(own, around.get("before")),
             after=_neighbour(own, around.get("after")),
         )
-        return PreparedFrame(frame, request, stamp)
+        return PreparedFrame(frame=frame, request=request, stamp=stamp)
 
-    def _sent(self, frame: ShotFrame) -> dict[str, NamedPicture]:
-        found = ((role, self._pictures.sent(frame, role)) for role in PICTURES)
-        return {role: sent for role, sent in found if sent is not None}
+    def _read(self, frame: ShotFrame, align: Callable[[ShotFrame], Alignment]) -> _RequestFrame:
+        found = ((role, self._pictures.picture(frame, role)) for role in PICTURES)
+        pictures = {role: picture for role, picture in found if picture is not None}
+        alignment = alignment_facts(align(frame)) if self._solve.applies else {}
+        return _RequestFrame(pictures=pictures, alignment=alignment)
 
-    def _around(self, frame: ShotFrame) -> dict[str, _Named]:
-        """The frames on both sides; none where the shot ends, or where one cannot be read: that frame reports
-        it."""
-        around = {}
-        for side, step in self._beside.items():
-            other = self._frames.get(frame.frame + step)
+    def _neighbours(self, frame: ShotFrame) -> dict[str, _RequestFrame]:
+        """The frames "before" and "after". Left out are those beyond the ends of the shot and those that cannot be
+        read, which is reported with that frame itself."""
+        neighbours = {}
+        for side, offset in self._offsets.items():
+            other = self._frames.get(frame.frame + offset)
             if other is None:
                 continue
             try:
-                alignment = facts_of(self._solve.seen_from_beside(other)) if self._solve.applies else {}
-                around[side] = _Named(self._sent(other), alignment)
+                neighbours[side] = self._read(other, self._solve.alignment_of_neighbour)
             except (MatteError, OSError):
                 continue
-        return around
-
-    def _stamp(self, own: _Named, around: Mapping[str, _Named], options: MatteOptions) -> str:
-        beside = {side: named.sources for side, named in around.items()}
-        return result_key(own.sources, options, beside, self._maker)
+        return neighbours
 
 
-def _neighbour(own: _Named, named: _Named | None) -> Neighbour | None:
-    if named is None:
+def _neighbour(own: _RequestFrame, other: _RequestFrame | None) -> Neighbour | None:
+    if other is None:
         return None
-    pictures = {role: sent.picture for role, sent in named.sent.items()}
-    # A still clean plate serves all three.
-    same = named.sent["clean_plate"].digest == own.sent["clean_plate"].digest
+    # A clean plate that all three frames share goes with the frame itself.
+    is_shared = other.pictures["clean_plate"].digest == own.pictures["clean_plate"].digest
     return Neighbour(
-        pictures["plate"],
-        None if same else pictures["clean_plate"],
-        pictures.get("core"),
-        pictures.get("holdout"),
-        named.alignment,
+        plate=other.pictures["plate"].inline,
+        clean_plate=None if is_shared else other.pictures["clean_plate"].inline,
+        core=other.sent("core"),
+        holdout=other.sent("holdout"),
+        alignment=other.alignment,
     )

@@ -44,10 +44,11 @@ from matte_server.io import exr, video_writer
 from matte_server.io.media import VideoReader
 from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.server.local_server import LocalServer
-from matte_server.shots.batch import FrameReport, ShotReport, run_shot
+from matte_server.shots.batch import run_shot
 from matte_server.shots.build_plate import build
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot
+from matte_server.shots.reports import FrameReport, ShotReport
 from matte_server.shots.shot import Sources
 
 SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}

@@ -27,9 +27,9 @@ from matte_server.review.figures import FrameFigures
 from matte_server.review.frame import look, placed
 from matte_server.review.page import Page, PageFrame, page_html
 from matte_server.review.review import ReviewFiles, review_folder, write_review
-from matte_server.shots.batch import FrameReport, ShotReport
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot
+from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
 from matte_server.shots.shot import Shot, Sources
 
 WIDTH, HEIGHT = 96, 54
@@ -92,11 +92,11 @@ def report_of(shot: Shot) -> ShotReport:
     frames = []
     for frame in shot.frames:
         if frame.frame == FAILED:
-            report = FrameReport(frame.frame, "failed", str(frame.output), message="It is <cut> off.")
+            report = FrameReport(frame.frame, ResultStatus.FAILED, str(frame.output), message="It is <cut> off.")
         elif frame.frame < 1004:
-            report = FrameReport(frame.frame, "skipped", str(frame.output))
+            report = FrameReport(frame.frame, ResultStatus.SKIPPED, str(frame.output))
         else:
-            report = FrameReport(frame.frame, "done", str(frame.output), 1.0, facts(frame.frame))
+            report = FrameReport(frame.frame, ResultStatus.DONE, str(frame.output), 1.0, facts(frame.frame))
         frames.append(report)
     return ShotReport(tuple(frames), solve="The camera is locked.")
 
@@ -150,7 +150,7 @@ def test_words_of_others_cannot_end_the_script() -> None:
 
 
 def test_a_shot_without_any_result_has_no_review(shot: Shot, tmp_path: Path) -> None:
-    failed = tuple(FrameReport(f.frame, "failed", str(f.output), message="No.") for f in shot.frames)
+    failed = tuple(FrameReport(f.frame, ResultStatus.FAILED, str(f.output), message="No.") for f in shot.frames)
     with pytest.raises(MatteError, match="No frame of the shot has a result"):
         write_review(shot, ShotReport(failed), tmp_path / "review")
     assert not (tmp_path / "review").exists()

@@ -26,8 +26,9 @@ from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
-from matte_server.shots.plate_solve import PlateSolve, check_solve
+from matte_server.shots.plate_solve import PlateSolve
 from matte_server.shots.shot import Camera, Shot, Sources
+from matte_server.shots.solve_file import check_solve
 
 from .conftest import ShotFiles
 

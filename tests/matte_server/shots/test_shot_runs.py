@@ -21,8 +21,9 @@ from matte_server.cli import main as cli
 from matte_server.cli.matte import conclude
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from matte_server.shots.batch import FrameReport, ShotReport, run_shot
+from matte_server.shots.batch import run_shot
 from matte_server.shots.plan import plan_shot
+from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
 from matte_server.shots.shot import Sources
 
 from .conftest import ShotFiles, disc, plate_of, save, wall
@@ -251,7 +252,10 @@ def test_a_farms_second_task_sends_no_clean_plate(
 
 @pytest.mark.parametrize("reported", [0, 1])
 def test_frames_that_nobody_speaks_of_are_a_failure(reported: int, capsys: pytest.CaptureFixture[str]) -> None:
-    frames = (FrameReport(1001, "done", "matte.1001.exr"), FrameReport(1002, "skipped", "matte.1002.exr"))
+    frames = (
+        FrameReport(1001, ResultStatus.DONE, "matte.1001.exr"),
+        FrameReport(1002, ResultStatus.SKIPPED, "matte.1002.exr"),
+    )
     assert conclude(ShotReport(frames[:reported]), 2) == 1
     assert f"{2 - reported} of 2 frames were neither made nor reported as failed" in capsys.readouterr().err
     assert conclude(ShotReport(frames), 2) == 0

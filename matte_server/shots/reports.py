@@ -1,0 +1,106 @@
+"""What a run of a shot reports: how each frame and each video ended, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from matte_link.options import MatteOptions
+
+from ..core.image import SCENE_LINEAR
+
+
+class ResultStatus(StrEnum):
+    """How a frame or a video ended: made, already there and up to date, or without a result."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class FrameReport:
+    """How one frame ended. ``output`` is its matte, ``files`` are its other files by role, ``seconds`` is how
+    long the server worked on it. ``code`` and ``message`` say why it failed."""
+
+    frame: int
+    status: ResultStatus
+    output: str
+    seconds: float = 0.0
+    diagnostics: Mapping[str, object] = field(default_factory=dict)
+    code: str = ""
+    message: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MovieReport:
+    """How a video of a shot ended; ``code`` and ``message`` say why it failed."""
+
+    path: str
+    status: ResultStatus
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ShotReport:
+    """The frames that ended, in order of frames. ``stopped`` says why the others were not tried, ``solve`` is a
+    sentence on the plate solve, and ``solve_file`` is where that is kept."""
+
+    frames: tuple[FrameReport, ...]
+    stopped: str = ""
+    stopped_code: str = ""
+    movies: tuple[MovieReport, ...] = ()
+    solve: str = ""
+    solve_file: str = ""
+
+    @property
+    def failed(self) -> tuple[FrameReport, ...]:
+        """The frames without a result."""
+        return tuple(frame for frame in self.frames if frame.status == ResultStatus.FAILED)
+
+
+def summary_of(diagnostics: Mapping[str, object]) -> str:
+    """One line for people: how the clean plate was aligned, how well the result fits the plate, and warnings."""
+    alignment = diagnostics.get("alignment")
+    parts = _alignment_figures(alignment) if isinstance(alignment, Mapping) else []
+    if isinstance(diagnostics.get("recomposition_error"), float):
+        parts.append(f"re-composition {diagnostics['recomposition_error']:.1e}")
+    warnings = diagnostics.get("warnings")
+    if isinstance(warnings, list) and warnings:
+        parts.append("WARNING: " + " ".join(str(warning) for warning in warnings))
+    return ", ".join(part for part in parts if part)
+
+
+def _alignment_figures(alignment: Mapping[str, object]) -> list[str]:
+    figures = [str(alignment.get("kind", ""))]
+    inliers, residual = alignment.get("inliers"), alignment.get("residual_px")
+    if isinstance(inliers, int | float):
+        figures.append(f"inliers {100 * inliers:.0f}%")
+    if isinstance(residual, int | float):
+        figures.append(f"residual {residual:.2f} px")
+    coverage = alignment.get("coverage", 1.0)
+    if isinstance(coverage, int | float):
+        figures.append(f"coverage {100 * coverage:.1f}%")
+    return figures
+
+
+def report_json(report: ShotReport, server: str, options: MatteOptions) -> str:
+    """The whole report for ``--json``."""
+    facts = {
+        "server": server,
+        "options": options.to_dict(),
+        "working_space": SCENE_LINEAR,
+        "stopped": report.stopped,
+        "solve": report.solve,
+        "solve_file": report.solve_file,
+        "movies": [vars(movie) for movie in report.movies],
+        "frames": [
+            vars(frame) | {"diagnostics": dict(frame.diagnostics), "files": dict(frame.files)}
+            for frame in report.frames
+        ],
+    }
+    return json.dumps(facts, indent=2, sort_keys=True)

@@ -1,0 +1,174 @@
+"""The file of a plate solve: JSON with one line a frame, beside the shot's output.
+
+Several runs may work on parts of one shot; each of them adds its frames to the file and keeps those of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matte_link.files import write_atomically
+
+from ..core.align import Alignment
+from ..core.placement import as_facts, from_facts
+from ..core.window import Window
+from ..errors import MatteError
+
+FORMAT = "cleanplate plate solve"
+FORMAT_VERSION = 1
+_HINT = "Name a file that an earlier run left beside its output."
+
+
+@dataclass(frozen=True, eq=False)
+class FrameEstimate:
+    """The alignment of one frame, measured from its own two pictures. ``clean_window`` is the clean plate's data
+    window; ``key`` names what the alignment was measured from, and with which options."""
+
+    alignment: Alignment
+    clean_window: Window
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class CameraSolve:
+    """What frames sampled from the whole shot say about its camera: ``locked`` is its one alignment, None where the
+    camera moves; ``one_exposure`` says whether one gain fits all samples; ``sampled`` are their frame numbers."""
+
+    locked: Alignment | None
+    one_exposure: bool
+    sampled: tuple[int, ...]
+
+
+def alignment_facts(alignment: Alignment) -> dict[str, object]:
+    """An alignment as JSON values, warnings included: what the file and a frame's request hold."""
+    return {**as_facts(alignment), "warnings": list(alignment.warnings)}
+
+
+def update_solve_file(
+    path: Path,
+    camera: CameraSolve | None,
+    estimates: Mapping[int, FrameEstimate],
+    alignments: Mapping[int, Alignment],
+) -> None:
+    """Writes estimates and final alignments, by frame number, into the file and keeps the entries of other frames.
+    ``camera`` is None where the samples were not measured. Raises ``OSError``."""
+    entries = _read_entries(path)
+    for number, estimate in estimates.items():
+        entry = entries.setdefault(str(number), {})
+        if entry.get("key") != estimate.key:
+            entry.clear()
+        window = estimate.clean_window
+        entry["key"] = estimate.key
+        entry["clean_window"] = [window.x, window.y, window.width, window.height]
+        entry["estimate"] = alignment_facts(estimate.alignment)
+    for number, alignment in alignments.items():
+        entries.setdefault(str(number), {})["alignment"] = alignment_facts(alignment)
+    locked = camera.locked if camera else None
+    head = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "camera": "moving" if locked is None else "locked",
+        "one_exposure": bool(camera and camera.one_exposure),
+        "sampled": list(camera.sampled) if camera else [],
+        "locked": alignment_facts(locked) if locked is not None else None,
+    }
+    write_atomically(str(path), _layout(head, entries).encode())
+
+
+def _layout(head: Mapping[str, Any], entries: Mapping[str, Any]) -> str:
+    """JSON with one line for each frame, which people and version control can read."""
+    lines = [f'  "{number}": {json.dumps(entries[number], sort_keys=True)}' for number in sorted(entries, key=int)]
+    top = [f' "{name}": {json.dumps(value)}' for name, value in head.items()]
+    return "{\n" + ",\n".join(top) + ',\n "frames": {\n' + ",\n".join(lines) + "\n }\n}\n"
+
+
+def read_estimates(path: Path | None) -> dict[int, FrameEstimate]:
+    """What earlier runs measured, by frame number. Entries that cannot be read are left out: those frames are
+    measured again."""
+    estimates = {}
+    for number, entry in _read_entries(path).items():
+        try:
+            window = Window(*entry["clean_window"])
+            alignment = from_facts(entry["estimate"])
+            estimates[int(number)] = FrameEstimate(alignment=alignment, clean_window=window, key=str(entry["key"]))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+    return estimates
+
+
+def _read_entries(path: Path | None) -> dict[str, Any]:
+    """The frames' entries of earlier runs; none where there is no such file, or it is not a plate solve."""
+    if path is None or not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    entries = facts.get("frames") if isinstance(facts, dict) and facts.get("format") == FORMAT else None
+    if not isinstance(entries, dict):
+        return {}
+    return {number: entry for number, entry in entries.items() if isinstance(entry, dict) and _is_number(number)}
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
+
+
+def check_solve(path: Path) -> None:
+    """Raises ``MatteError("bad_solve", ...)`` where the file is not a plate solve."""
+    GivenSolve(path)
+
+
+class GivenSolve:
+    """A plate solve that the artist named, to be used unchanged. Raises ``MatteError("bad_solve", ...)`` where any
+    part of the file cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        facts = _read_whole(path)
+        self._frames: dict[str, Alignment] = {}
+        for number, entry in facts["frames"].items():
+            if not isinstance(entry, dict):
+                raise MatteError("bad_solve", f"Frame {number} in {path} is not a JSON object.", _HINT)
+            # Frames that were only measured as neighbours have an estimate and no alignment.
+            if "alignment" in entry:
+                self._frames[number] = _alignment_of(entry["alignment"], path)
+        self._locked = _alignment_of(facts["locked"], path) if facts.get("locked") is not None else None
+
+    def alignment(self, frame: int) -> Alignment:
+        """The alignment of a frame; raises ``MatteError("no_solve", ...)``."""
+        found = self._frames.get(str(frame), self._locked)
+        if found is None:
+            raise MatteError(
+                "no_solve",
+                f"{self.path} has no alignment for frame {frame}.",
+                "Solve it with the others, or leave the frame out with --frames.",
+            )
+        return found
+
+
+def _read_whole(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise MatteError("bad_solve", f"{path} is not JSON.", _HINT) from None
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT or not isinstance(facts.get("frames"), dict):
+        raise MatteError("bad_solve", f"{path} is not a plate solve.", _HINT)
+    if facts.get("version") != FORMAT_VERSION:
+        raise MatteError("bad_solve", f"{path} is a plate solve of version {facts.get('version')!r:.20}.", _HINT)
+    return facts
+
+
+def _alignment_of(entry: Any, path: Path) -> Alignment:
+    try:
+        if not isinstance(entry, dict):
+            raise ValueError("an alignment is a JSON object.")
+        return from_facts(entry)
+    except ValueError as error:
+        raise MatteError("bad_solve", f"{path} cannot be used: {error}", "Correct it, or solve again.") from None
