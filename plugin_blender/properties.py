@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 
 from . import runtime
-from .matte_link.options import MatteOptions, OptionSpec, shown_in
+from .matte_link.option_spec import OptionSpec
+from .matte_link.options import MatteOptions, shown_in
 
 DEFAULT_FOLDER = "//cleanplate"
 

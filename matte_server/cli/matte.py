@@ -13,7 +13,8 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 from matte_link.files import write_atomically
-from matte_link.options import MatteOptions, OptionSpec, option_specs
+from matte_link.option_spec import OptionSpec
+from matte_link.options import MatteOptions, option_specs
 from rich.markup import escape
 
 from ..errors import MatteError

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from matte_link.endpoint import DEFAULT_ADDRESS
-from matte_link.options import MatteOptions, OptionSpec, shown_in
+from matte_link.option_spec import OptionSpec
+from matte_link.options import MatteOptions, shown_in
 
 SCHEMA = 1
 NODE_NAME = "Cleanplate_Matte"

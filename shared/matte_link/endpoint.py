@@ -60,7 +60,12 @@ class Endpoint:
         if not keys:
             return Endpoint(address)
         entries = _key_file(keys)
-        return Endpoint(address, entries["server"], entries["public"], entries["secret"])
+        return Endpoint(
+            address=address,
+            server_key=entries["server"],
+            public_key=entries["public"],
+            secret_key=entries["secret"],
+        )
 
 
 def is_loopback(address: str) -> bool:

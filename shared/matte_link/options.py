@@ -1,72 +1,18 @@
-"""Every control of a matte, once: command line, hosts and server all read this table."""
+"""Every control of a matte in one table: command line, hosts and server all read it.
+
+:class:`MatteOptions` is the table, one field for each option; :func:`option_specs` lists what it says of each. To
+add an option, add a field here: the command line, both panels, the wire and the keys of results take it from here.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Optional, Union, cast
+from typing import Any, Optional, cast
 
-Value = Union[str, bool, int, float]
+from .option_spec import AFFECTS, OptionSpec, Value
 
-AFFECTS = ("alignment", "model", "foreground", "edges", "output")
-"""The stages of a frame in order. An option affects one of them first, and with it all that come after."""
-NOTHING = ""
-"""What an option affects that changes no pixel."""
 BUILT_IN_MODELS = ("cleanplate", "difference", "v1", "v2")
-_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
-
-
-@dataclass(frozen=True)
-class OptionSpec:
-    """How one control shows itself: in a host's panel, in ``--help`` and on the wire.
-
-    ``affects``: the first stage of :data:`AFFECTS` that the option changes, or :data:`NOTHING`. Keys of results are
-    made from it, so it has no default. ``choices`` are the values offered; where ``is_open``, others are
-    taken too.
-    ``hidden_in``: the hosts ("nuke", "blender") whose panel does not show it, each with the reason.
-    """
-
-    name: str
-    type: type
-    default: Value
-    label: str
-    help: str
-    group: str
-    affects: str
-    choices: tuple[str, ...] = ()
-    minimum: Optional[float] = None
-    maximum: Optional[float] = None
-    unit: str = ""
-    is_open: bool = False
-    hidden_in: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.affects not in (*AFFECTS, NOTHING):
-            raise ValueError(f"{self.name} affects one of {', '.join(AFFECTS)} or nothing, not {self.affects!r}.")
-
-    def check(self, value: Any) -> Value:
-        """``value`` as this option's type; raises ``ValueError`` with one sentence where it cannot be."""
-        value = self._converted(value)
-        if self.is_open and not _MODEL_NAME.match(cast(str, value)):
-            raise ValueError(
-                f"{self.name} must be a name of small letters, digits, '-' and '_', not {value!r:.60}."
-            )
-        if self.choices and not self.is_open and value not in self.choices:
-            raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}.")
-        if self.minimum is not None and not (self.minimum <= cast(float, value) <= cast(float, self.maximum)):
-            raise ValueError(f"{self.name} must lie in {self.minimum:g} to {self.maximum:g}, not {value!r}.")
-        return cast(Value, value)
-
-    def _converted(self, value: Any) -> Value:
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
-            raise ValueError(f"{self.name} must be a {_TYPE_NAMES[self.type]}, not {value!r}.")
-        return cast(Value, value)
-
-
-_TYPE_NAMES = {str: "text", bool: "yes or no", int: "whole number", float: "number"}
 
 
 def _option(default: Value, label: str, group: str, help: str, affects: str, **more: Any) -> Any:
@@ -81,21 +27,21 @@ _ITS_INPUT_IS_THE_LAYER = {
 }
 _ONE_LAYER = {
     "nuke": "the node puts out rgba only",
-    "blender": "the node's sockets are what Blender reads: matte and confidence",
+    "blender": "the node's sockets are matte and confidence only",
 }
 
 
 @dataclass(frozen=True)
 class MatteOptions:
-    """The settings of one matte. Frozen and checked at birth: ``ValueError`` names the bad option."""
+    """The settings of one matte. Raises ``ValueError`` with the name of the option that is not valid."""
 
     model: str = _option(
         "auto",
         "Model",
         "Matte",
-        "Which matting model runs. 'auto' takes Cleanplate's own network where its weights are there, else "
-        "the difference matte. 'v1' and 'v2' are the published Background Matting "
-        "networks; you bring their weights. Models that others have installed are chosen by their names.",
+        "Which matting model runs. 'auto' is Cleanplate's own network if its weights are installed, else the "
+        "difference matte. 'v1' and 'v2' are the published Background Matting networks; you bring their weights. "
+        "Any other model that is installed on the server is chosen by its name.",
         affects="model",
         choices=("auto", *BUILT_IN_MODELS),
         is_open=True,
@@ -104,7 +50,7 @@ class MatteOptions:
         "",
         "Weights",
         "Matte",
-        "Weights file for v1 and v2, as the server sees it. Empty: the one found in the models folder.",
+        "Weights file for v1 and v2, as a path on the server. Empty: the one found in the models folder.",
         affects="model",
     )
     precision: str = _option(
@@ -119,7 +65,7 @@ class MatteOptions:
         "auto",
         "Align clean plate",
         "Clean plate",
-        "How the clean plate is brought onto the plate. 'auto' measures it and takes the simplest that fits.",
+        "How the clean plate is aligned to the plate. 'auto' measures it and takes the simplest transform.",
         affects="alignment",
         choices=("auto", "none", "translation", "homography"),
     )
@@ -158,7 +104,7 @@ class MatteOptions:
         "",
         "Region",
         "Input",
-        "Where the subject is looked for: 'x y width height' in the plate's pixels, y down. Empty: everywhere.",
+        "Where to look for the subject: 'x y width height' in the plate's pixels, y down. Empty: the whole frame.",
         affects="model",
     )
     colourspace: str = _option(
@@ -167,17 +113,17 @@ class MatteOptions:
         "Colour",
         "Colourspace of the plate. 'auto' reads it from the file or the host.",
         affects="alignment",
-        hidden_in={"blender": "the Image node says what its picture is stored in"},
+        hidden_in={"blender": "the Image node has its own colourspace setting"},
     )
     clean_colourspace: str = _option(
         "auto",
         "Clean plate colourspace",
         "Colour",
-        "Colourspace of the clean plate. 'auto' reads it from the file, else takes the plate's.",
+        "Colourspace of the clean plate. 'auto' reads it from the file, else uses the plate's.",
         affects="alignment",
         hidden_in={
             "nuke": "Nuke hands both plates over in its working space",
-            "blender": "the Image node says what its picture is stored in",
+            "blender": "the Image node has its own colourspace setting",
         },
     )
     output_colourspace: str = _option(
@@ -187,23 +133,23 @@ class MatteOptions:
         "Colourspace of the result. 'auto': the plate's own for EXR plates, scene-linear Rec.709 for others.",
         affects="output",
         hidden_in={
-            "nuke": "the result returns in the working space, for a Read that is raw",
-            "blender": "the result returns in what the compositor works in",
+            "nuke": "the result returns in the working space, for a Read node set to raw",
+            "blender": "the result returns in the compositor's working space",
         },
     )
     ocio_config: str = _option(
         "",
         "OCIO config",
         "Colour",
-        "OpenColorIO config, as the server sees it. Empty: $OCIO, else the built-in ACES config.",
+        "OpenColorIO config, as a path on the server. Empty: $OCIO, else the built-in ACES config.",
         affects="alignment",
-        hidden_in={"blender": "Blender's own configuration says what its pictures are"},
+        hidden_in={"blender": "Blender uses its own configuration"},
     )
     foreground: str = _option(
         "solve",
         "Foreground",
         "Foreground",
-        "'solve' takes the foreground out of the plate itself, unclamped; 'network' takes the model's own.",
+        "'solve' computes the foreground from the plate, unclamped; 'network' uses the model's own.",
         affects="foreground",
         choices=("solve", "network"),
     )
@@ -279,7 +225,7 @@ class MatteOptions:
         0.0,
         "Temporal smoothing",
         "Edge",
-        "Against flicker: how far alpha follows the frames before and after, where they show the same. 0 is off.",
+        "Reduces flicker: how far alpha follows the frames before and after where they show the same. 0 is off.",
         affects="foreground",
         minimum=0.0,
         maximum=1.0,
@@ -296,8 +242,8 @@ class MatteOptions:
         "zip",
         "Compression",
         "Output",
-        "Compression of the result's EXR. What is to read htj2k256 and htj2k32 (lossless JPEG 2000) needs OpenEXR "
-        "3.4 or newer, which Nuke and Blender may not have yet.",
+        "Compression of the result's EXR. Reading htj2k256 and htj2k32 (lossless JPEG 2000) takes OpenEXR 3.4 or "
+        "newer, which Nuke and Blender may not have yet.",
         affects="output",
         choices=(
             "none",
@@ -347,18 +293,20 @@ class MatteOptions:
         parse_region(self.region)
 
     def to_dict(self) -> dict[str, Value]:
-        """Only what differs from the defaults: short on the wire, stable across added options."""
+        """The options that differ from their defaults. Short on the wire, and unchanged by options added later."""
         return {s.name: getattr(self, s.name) for s in option_specs() if getattr(self, s.name) != s.default}
 
     def seen_by(self, stage: str) -> dict[str, Value]:
-        """Of :meth:`to_dict`, what changes ``stage`` (one of :data:`AFFECTS`) or a stage before it."""
+        """The part of :meth:`to_dict` that affects ``stage`` or a stage before it, as named in
+        :data:`~matte_link.option_spec.AFFECTS`."""
         seen = AFFECTS[: AFFECTS.index(stage) + 1]
         affects = {spec.name: spec.affects for spec in option_specs()}
         return {name: value for name, value in self.to_dict().items() if affects[name] in seen}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> MatteOptions:
-        """The inverse of :meth:`to_dict`; raises ``ValueError`` on an unknown option or a bad value."""
+        """The inverse of :meth:`to_dict`. Raises ``ValueError`` for an unknown option or a value that is not
+        valid."""
         known = {spec.name for spec in option_specs()}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -369,7 +317,7 @@ class MatteOptions:
 
 
 def parse_region(text: str) -> Optional[tuple[int, int, int, int]]:
-    """x, y, width and height of ``MatteOptions.region``; None where it is empty. Raises ``ValueError``."""
+    """x, y, width and height in pixels from ``MatteOptions.region``; None if it is empty. Raises ``ValueError``."""
     if not text.strip():
         return None
     try:
@@ -385,12 +333,12 @@ _SPECS: tuple[OptionSpec, ...] = ()
 
 
 def option_specs() -> tuple[OptionSpec, ...]:
-    """The table of controls, in the order in which a panel shows them."""
+    """What the table says of each option, in the order in which a panel shows them."""
     return _SPECS
 
 
 def shown_in(host: str) -> tuple[OptionSpec, ...]:
-    """The controls that the panel of "nuke" or "blender" shows, in order."""
+    """The options that the panel of a host ("nuke" or "blender") shows, in order."""
     return tuple(spec for spec in option_specs() if host not in spec.hidden_in)
 
 

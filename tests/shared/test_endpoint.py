@@ -50,4 +50,4 @@ def test_keys_come_from_a_file_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be JSON with server, public and secret"):
         Endpoint.resolve("", str(file), {})
     with pytest.raises(ValueError, match="three keys of 40 characters"):
-        Endpoint(DEFAULT_ADDRESS, KEY, "", "")
+        Endpoint(DEFAULT_ADDRESS, server_key=KEY)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from matte_link.options import MatteOptions, OptionSpec, option_specs, parse_region
+from matte_link.option_spec import OptionSpec
+from matte_link.options import MatteOptions, option_specs, parse_region
 
 
 def test_the_table_names_every_field_once_and_explains_it() -> None:
@@ -75,7 +76,15 @@ def test_a_stage_sees_its_own_options_and_those_before_it() -> None:
 
 def test_an_option_that_affects_no_known_stage_is_refused() -> None:
     with pytest.raises(ValueError, match="sharpen affects one of alignment, model"):
-        OptionSpec("sharpen", float, 0.0, "Sharpen", "Sharpens.", "Edge", affects="edge")
+        OptionSpec(
+            name="sharpen",
+            type=float,
+            default=0.0,
+            label="Sharpen",
+            help="Sharpens.",
+            group="Edge",
+            affects="edge",
+        )
 
 
 def test_models_of_others_are_named_and_nonsense_is_not() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from matte_link.messages import Pong
-from matte_link.options import MatteOptions, OptionSpec, option_specs
+from matte_link.option_spec import OptionSpec
+from matte_link.options import MatteOptions, option_specs
 from matte_link.result_key import (
     OTHER,
     SAME,
@@ -22,7 +23,7 @@ from matte_link.result_key import (
 
 OWN = FrameSources({"plate": "p1", "clean_plate": "c1"}, {"kind": "translation"})
 BESIDE = {"before": FrameSources({"plate": "p0", "clean_plate": "c1"})}
-MAKER = Maker("1.0", "cleanplate", "abc")
+MAKER = Maker(version="1.0", model="cleanplate", weights="abc")
 
 
 def other_value(spec: OptionSpec) -> Any:
@@ -66,14 +67,23 @@ def test_a_key_names_everything_that_a_result_depends_on() -> None:
 
 
 def test_a_maker_is_what_the_server_says_it_would_run(tmp_path: Path) -> None:
-    server = Pong("1", "2.0", 1, ("cleanplate", "v2"), "here", {"cleanplate": "aa", "v2": "bb"})
-    assert Maker.of(MatteOptions(), server) == Maker("2.0", "cleanplate", "aa")
-    assert Maker.of(MatteOptions(model="v2"), server) == Maker("2.0", "v2", "bb")
-    assert Maker.of(MatteOptions(model="difference"), server) == Maker("2.0", "difference", "")
+    server = Pong(
+        id="1",
+        version="2.0",
+        wire=1,
+        models=("cleanplate", "v2"),
+        instance="here",
+        weights={"cleanplate": "aa", "v2": "bb"},
+    )
+    assert Maker.of(MatteOptions(), server) == Maker(version="2.0", model="cleanplate", weights="aa")
+    assert Maker.of(MatteOptions(model="v2"), server) == Maker(version="2.0", model="v2", weights="bb")
+    assert Maker.of(MatteOptions(model="difference"), server) == Maker(
+        version="2.0", model="difference", weights=""
+    )
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"weights")
     named = Maker.of(MatteOptions(model="v2", weights=str(weights)), server)
-    assert named == Maker("2.0", "v2", weights_digest(weights))
+    assert named == Maker(version="2.0", model="v2", weights=weights_digest(weights))
     # As `b2sum -l 128` prints it.
     assert named.weights == "873ac3c6df553eaa62331fd4ff9b521a"
     assert Maker.of(MatteOptions(model="v2", weights="only_there.pth"), server).weights is None

@@ -1,4 +1,4 @@
-"""The wire format: one table of cases, both directions, and garbage."""
+"""The wire format: one table of cases for both directions, round trips, and garbage."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matte_link.messages import (
+    PICTURES,
     Accepted,
     Cancel,
     Digest,
@@ -38,14 +39,14 @@ DIGEST = "0a" * 32
 CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
     (Ping("a1"), {"type": "ping", "id": "a1"}, []),
     (Status("a1"), {"type": "status", "id": "a1"}, []),
-    (Cancel("a1", "b2"), {"type": "cancel", "id": "a1", "target": "b2"}, []),
+    (Cancel(id="a1", target="b2"), {"type": "cancel", "id": "a1", "target": "b2"}, []),
     (
-        Store("a1", DIGEST, b"exr", "clean.exr"),
+        Store(id="a1", digest=DIGEST, data=b"exr", name="clean.exr"),
         {"type": "store", "id": "a1", "digest": DIGEST, "data": 0, "name": "clean.exr"},
         [b"exr"],
     ),
     (
-        Matte("a1", 1001, Inline(b"plate", "p.exr"), Digest(DIGEST)),
+        Matte(id="a1", frame=1001, plate=Inline(b"plate", "p.exr"), clean_plate=Digest(DIGEST)),
         {
             "type": "matte",
             "id": "a1",
@@ -70,23 +71,28 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
     ),
     (
         Matte(
-            "a1",
-            -7,
-            OnDisk("/shots/p.mov", 12),
-            OnDisk("/shots/c.exr"),
-            MatteOptions(erode=-1.5, align="none"),
-            Inline(b"core"),
-            Inline(b"holdout", "h.exr"),
-            "batch",
-            "sh010",
-            "/out/m.exr",
-            "fg",
-            "bg",
-            "left",
-            {"host": "nuke", "space": "ACEScg"},
-            {"kind": "translation", "gain": [1.0, 0.9, 1.1]},
-            Neighbour(Inline(b"before", "b.exr"), Digest(DIGEST), Inline(b"core before"), None, {"kind": "none"}),
-            Neighbour(OnDisk("/shots/p.mov", 13)),
+            id="a1",
+            frame=-7,
+            plate=OnDisk("/shots/p.mov", 12),
+            clean_plate=OnDisk("/shots/c.exr"),
+            options=MatteOptions(erode=-1.5, align="none"),
+            core=Inline(b"core"),
+            holdout=Inline(b"holdout", "h.exr"),
+            priority="batch",
+            shot="sh010",
+            output="/out/m.exr",
+            plate_layer="fg",
+            clean_layer="bg",
+            view="left",
+            hints={"host": "nuke", "space": "ACEScg"},
+            alignment={"kind": "translation", "gain": [1.0, 0.9, 1.1]},
+            before=Neighbour(
+                plate=Inline(b"before", "b.exr"),
+                clean_plate=Digest(DIGEST),
+                core=Inline(b"core before"),
+                alignment={"kind": "none"},
+            ),
+            after=Neighbour(plate=OnDisk("/shots/p.mov", 13)),
         ),
         {
             "type": "matte",
@@ -122,14 +128,14 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
         },
         [b"core", b"holdout", b"before", b"core before"],
     ),
-    (Accepted("a1", 3), {"type": "accepted", "id": "a1", "position": 3}, []),
+    (Accepted(id="a1", position=3), {"type": "accepted", "id": "a1", "position": 3}, []),
     (
-        Progress("a1", "align", 1, 7),
+        Progress(id="a1", stage="align", done=1, total=7),
         {"type": "progress", "id": "a1", "stage": "align", "done": 1, "total": 7},
         [],
     ),
     (
-        MatteReply("a1", 1001, b"matte", "", {"residual_px": 0.25}),
+        MatteReply(id="a1", frame=1001, data=b"matte", diagnostics={"residual_px": 0.25}),
         {
             "type": "matte_reply",
             "id": "a1",
@@ -140,9 +146,16 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
         },
         [b"matte"],
     ),
-    (Stored("a1", DIGEST), {"type": "stored", "id": "a1", "digest": DIGEST}, []),
+    (Stored(id="a1", digest=DIGEST), {"type": "stored", "id": "a1", "digest": DIGEST}, []),
     (
-        Pong("a1", "0.1.0", 1, ("difference", "v2"), "x7", {"v2": "5d1e"}),
+        Pong(
+            id="a1",
+            version="0.1.0",
+            wire=1,
+            models=("difference", "v2"),
+            instance="x7",
+            weights={"v2": "5d1e"},
+        ),
         {
             "type": "pong",
             "id": "a1",
@@ -154,9 +167,9 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
         },
         [],
     ),
-    (StatusReply("a1", {"queue": 0}), {"type": "status_reply", "id": "a1", "state": {"queue": 0}}, []),
+    (StatusReply(id="a1", state={"queue": 0}), {"type": "status_reply", "id": "a1", "state": {"queue": 0}}, []),
     (
-        Failure("a1", "busy", "The queue is full.", "Wait."),
+        Failure(id="a1", code="busy", message="The queue is full.", hint="Wait."),
         {"type": "failure", "id": "a1", "code": "busy", "message": "The queue is full.", "hint": "Wait."},
         [],
     ),
@@ -178,16 +191,26 @@ def test_decodes_from_exactly_these_parts(message: Message, header: dict[str, An
 
 
 @pytest.mark.parametrize(("message", "header", "blobs"), CASES, ids=IDS)
-def test_every_required_field_is_missed(message: Message, header: dict[str, Any], blobs: list[bytes]) -> None:
+def test_a_message_without_an_id_is_refused(message: Message, header: dict[str, Any], blobs: list[bytes]) -> None:
     header = {name: value for name, value in header.items() if name != "id"}
     with pytest.raises(WireError, match="id is missing"):
         decode([MAGIC, json.dumps(header).encode(), *blobs])
 
 
+def test_a_model_that_is_not_built_in_travels_by_its_name() -> None:
+    """Whoever sends it need not know it: models are installed where the server runs."""
+    header = json.loads(matte_header(options={"model": "my-studio_2"}))
+    message = decode([MAGIC, json.dumps(header).encode(), b"plate"])
+    assert isinstance(message, Matte) and message.options == MatteOptions(model="my-studio_2")
+    assert json.loads(bytes(encode(message)[1]))["options"] == {"model": "my-studio_2"}
+    with pytest.raises(WireError, match="model must be a name of small letters"):
+        decode([MAGIC, matte_header(options={"model": "../weights"}), b"plate"])
+
+
 def test_blobs_pass_through_uncopied() -> None:
     data = memoryview(bytearray(b"pixels"))
-    assert encode(Store("a", DIGEST, data))[2] is data
-    message = decode([MAGIC, encode(Store("a", DIGEST, data))[1], data])
+    assert encode(Store(id="a", digest=DIGEST, data=data))[2] is data
+    message = decode([MAGIC, encode(Store(id="a", digest=DIGEST, data=data))[1], data])
     assert isinstance(message, Store)
     assert message.data is data
 
@@ -284,7 +307,10 @@ def options(draw: st.DrawFn) -> MatteOptions:
         if spec.name in ("black_point", "white_point") or not draw(st.booleans()):
             continue
         if spec.choices:
-            values[spec.name] = draw(st.sampled_from(spec.choices))
+            # An open choice takes names that only the server knows, such as a model installed there.
+            others = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,39}", fullmatch=True)
+            choices = st.sampled_from(spec.choices)
+            values[spec.name] = draw(choices | others if spec.is_open else choices)
         elif spec.name == "region":
             values[spec.name] = " ".join(str(draw(st.integers(1, 9999))) for _ in range(4))
         elif spec.type is float:
@@ -298,34 +324,42 @@ def options(draw: st.DrawFn) -> MatteOptions:
 
 numbers = st.integers(-(2**53), 2**53)
 maybe = st.none() | sources
-neighbours = st.builds(Neighbour, sources, maybe, maybe, maybe, mappings)
+neighbours = st.builds(Neighbour, plate=sources, clean_plate=maybe, core=maybe, holdout=maybe, alignment=mappings)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(
         Matte,
-        names,
-        numbers,
-        sources,
-        sources,
-        options(),
-        maybe,
-        maybe,
-        st.sampled_from(["interactive", "batch"]),
-        texts,
-        texts,
-        texts,
-        texts,
-        texts,
-        mappings,
-        mappings,
-        st.none() | neighbours,
-        st.none() | neighbours,
+        id=names,
+        frame=numbers,
+        plate=sources,
+        clean_plate=sources,
+        options=options(),
+        core=maybe,
+        holdout=maybe,
+        priority=st.sampled_from(["interactive", "batch"]),
+        shot=texts,
+        output=texts,
+        plate_layer=texts,
+        clean_layer=texts,
+        view=texts,
+        hints=mappings,
+        alignment=mappings,
+        before=st.none() | neighbours,
+        after=st.none() | neighbours,
     ),
-    st.builds(Store, names, digests, st.binary(max_size=50), texts),
-    st.builds(MatteReply, names, numbers, st.binary(max_size=50), texts, mappings),
-    st.builds(Progress, names, texts, numbers, numbers),
-    st.builds(Failure, names, texts, texts, texts),
-    st.builds(Pong, names, texts, numbers, st.lists(texts, max_size=3).map(tuple), texts),
-    st.builds(StatusReply, names, mappings),
+    st.builds(Store, id=names, digest=digests, data=st.binary(max_size=50), name=texts),
+    st.builds(MatteReply, id=names, frame=numbers, data=st.binary(max_size=50), output=texts, diagnostics=mappings),
+    st.builds(Progress, id=names, stage=texts, done=numbers, total=numbers),
+    st.builds(Failure, id=names, code=texts, message=texts, hint=texts),
+    st.builds(
+        Pong,
+        id=names,
+        version=texts,
+        wire=numbers,
+        models=st.lists(texts, max_size=3).map(tuple),
+        instance=texts,
+        weights=mappings,
+    ),
+    st.builds(StatusReply, id=names, state=mappings),
 )
 
 
@@ -336,9 +370,9 @@ def test_round_trip(message: Message) -> None:
 
 
 def test_the_largest_request_is_within_the_limits() -> None:
-    everything = Neighbour(Inline(b"p"), Inline(b"c"), Inline(b"o"), Inline(b"h"))
-    request = Matte("a", 1, Inline(b"p"), Inline(b"c"), MatteOptions(), Inline(b"o"), Inline(b"h"),
-                    before=everything, after=everything)  # fmt: skip
+    pictures = {name: Inline(name.encode()) for name in PICTURES}
+    every = Neighbour(**pictures)
+    request = Matte(id="a", frame=1, **pictures, before=every, after=every)
     assert decode(encode(request)) == request
 
 

@@ -1,0 +1,25 @@
+"""Files that are never half written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from matte_link.files import write_atomically
+
+
+def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "m.exr"
+    write_atomically(str(target), b"first")
+    write_atomically(str(target), memoryview(b"second"))
+    assert target.read_bytes() == b"second"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_failure_leaves_no_temporary_file_and_the_older_file_alone(tmp_path: Path) -> None:
+    target = tmp_path / "m.exr"
+    # A folder of that name cannot be replaced by a file.
+    (target / "inside").mkdir(parents=True)
+    with pytest.raises(OSError):
+        write_atomically(str(target), b"data")
+    assert list(tmp_path.iterdir()) == [target] and (target / "inside").is_dir()

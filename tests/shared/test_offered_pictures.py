@@ -1,0 +1,90 @@
+"""Which pictures are kept, for how long, and what is asked and sent for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from matte_link.messages import Digest, Inline, Message, Neighbour, Store, Stored, digest_of
+from matte_link.offered_pictures import OfferedPictures, digests_named
+
+from .scripted_server import request
+
+
+def offered(*pictures: bytes) -> tuple[OfferedPictures, list[Message]]:
+    """Pictures that are held in this order, and what they send."""
+    sent: list[Message] = []
+    made = OfferedPictures(sent.append)
+    for data in pictures:
+        assert made.hold(Inline(data)) == Digest(digest_of(data))
+    return made, sent
+
+
+def kept(pictures: OfferedPictures, *candidates: bytes) -> list[bytes]:
+    return [data for data in candidates if digest_of(data) in pictures]
+
+
+SIX = (b"1", b"2", b"3", b"4", b"5", b"6")
+
+
+def test_the_latest_four_pictures_are_kept() -> None:
+    pictures, _ = offered(*SIX)
+    assert kept(pictures, *SIX) == list(SIX), "holding drops nothing: a request is about to name them"
+    pictures.forget_unused(())
+    assert kept(pictures, *SIX) == [b"3", b"4", b"5", b"6"]
+    pictures.forget_unused(())
+    assert len(pictures) == 4
+
+
+def test_a_picture_in_use_is_kept_beside_the_latest_four() -> None:
+    pictures, _ = offered(*SIX)
+    pictures.forget_unused({digest_of(b"1")})
+    assert kept(pictures, *SIX) == [b"1", b"3", b"4", b"5", b"6"]
+    pictures.forget_unused(())
+    assert kept(pictures, *SIX) == [b"3", b"4", b"5", b"6"]
+
+
+def test_holding_a_picture_again_makes_it_the_latest_and_keeps_what_is_known_of_it() -> None:
+    pictures, _ = offered(*SIX)
+    pictures.mark_stored(digest_of(b"1"))
+    pictures.hold(Inline(bytes(bytearray(b"1"))))
+    assert len(pictures) == 6 and pictures.is_stored(digest_of(b"1"))
+    pictures.forget_unused(())
+    assert kept(pictures, *SIX) == [b"1", b"4", b"5", b"6"]
+
+
+def test_an_array_that_changes_under_the_same_object_is_hashed_again() -> None:
+    pictures, _ = offered()
+    data = bytearray(b"before")
+    assert pictures.hold(Inline(memoryview(data))).digest == digest_of(b"before")
+    data[:] = b"after!"
+    assert pictures.hold(Inline(memoryview(data))).digest == digest_of(b"after!")
+
+
+def test_a_missing_picture_is_asked_for_once_and_again_over_a_new_connection() -> None:
+    pictures, sent = offered(b"1")
+    digest = digest_of(b"1")
+    assert pictures.ask_for_missing([digest]) and pictures.ask_for_missing([digest])
+    [question] = sent
+    assert question == Store(question.id, digest=digest, data=b"")
+    pictures.forget_server()
+    assert pictures.ask_for_missing([digest])
+    assert len(sent) == 2
+    # The answer to the first question came over the old connection.
+    assert pictures.deliver(Stored(question.id, digest=digest)) == "" and not pictures.is_stored(digest)
+    assert pictures.deliver(Stored(sent[1].id, digest=digest)) == digest
+    assert not pictures.ask_for_missing([digest]) and len(sent) == 2
+
+
+def test_a_digest_that_is_not_held_here_is_not_asked_for() -> None:
+    pictures, sent = offered(b"1")
+    pictures.mark_stored(digest_of(b"1"))
+    assert not pictures.ask_for_missing([digest_of(b"1"), digest_of(b"elsewhere")]) and sent == []
+
+
+def test_a_request_names_its_clean_plate_and_with_neighbours_all_of_its_pictures() -> None:
+    pictures, _ = offered()
+    alone = pictures.name_pictures(request())
+    assert digests_named(alone) == [digest_of(b"clean")] and alone.plate == Inline(b"plate")
+    sequence = replace(request(), after=Neighbour(Inline(b"next"), core=Inline(b"core")))
+    named = pictures.name_pictures(sequence)
+    assert digests_named(named) == [digest_of(data) for data in (b"plate", b"clean", b"next", b"core")]

@@ -1,0 +1,228 @@
+"""What is sent for outstanding requests, and when: no socket, and a clock that the test sets."""
+
+from __future__ import annotations
+
+import pytest
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Message,
+    Progress,
+    Store,
+    Stored,
+    digest_of,
+)
+from matte_link.offered_pictures import OfferedPictures
+from matte_link.outstanding import OutstandingRequests
+
+from .scripted_server import request
+
+
+class Wire:
+    """Outstanding requests of which every message that they send is kept; ``now`` is their clock."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.now = 100.0
+        self.pictures = OfferedPictures(self.sent.append)
+        self.requests = OutstandingRequests(self.pictures, self.sent.append, clock=lambda: self.now)
+
+    def take_sent(self) -> list[Message]:
+        """What was sent since the last call."""
+        sent, self.sent[:] = list(self.sent), []
+        return sent
+
+    def add(self, name: str = "r1") -> Matte:
+        """A request whose clean plate is held here and named by digest."""
+        made = self.pictures.name_pictures(request(name))
+        self.requests.add(made)
+        return made
+
+    def add_stored(self, name: str = "r1") -> Matte:
+        """A request whose clean plate the server has."""
+        made = self.pictures.name_pictures(request(name))
+        self.pictures.mark_stored(digest_of(b"clean"))
+        self.requests.add(made)
+        assert self.take_sent() == [made]
+        return made
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+def busy(name: str = "r1") -> Failure:
+    return Failure(name, code="busy", message="The queue is full.")
+
+
+def unknown(name: str = "r1") -> Failure:
+    return Failure(name, code="clean_plate_unknown", message="The clean plate is not stored.")
+
+
+def test_a_busy_request_waits_twice_as_long_each_time_up_to_four_seconds(wire: Wire) -> None:
+    made = wire.add_stored()
+    for delay in (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0):
+        wire.requests.deliver(busy())
+        # The delays are sums of powers of two, so the clock's arithmetic is exact here.
+        wire.now += delay - 1 / 1024
+        wire.requests.send_due()
+        assert wire.take_sent() == []
+        wire.now += 1 / 1024
+        wire.requests.send_due()
+        assert wire.take_sent() == [made]
+        wire.requests.send_due()
+        assert wire.take_sent() == []
+    assert wire.requests.ids == ("r1",) and wire.requests.next_answer() is None
+
+
+def test_delays_grow_for_each_request_by_itself_and_are_not_reset_by_progress(wire: Wire) -> None:
+    wire.add_stored("r1")
+    wire.requests.deliver(busy("r1"))
+    wire.now += 0.25
+    wire.requests.send_due()
+    wire.requests.deliver(Accepted("r1"))
+    second = wire.add("r2")
+    assert wire.take_sent()[-1] == second
+    wire.requests.deliver(busy("r1"))
+    wire.requests.deliver(busy("r2"))
+    wire.now += 0.25
+    wire.requests.send_due()
+    assert wire.take_sent() == [second]
+    wire.now += 0.25
+    wire.requests.send_due()
+    assert [message.id for message in wire.take_sent()] == ["r1"]
+
+
+def test_a_request_that_is_cancelled_while_it_waits_is_cancelled_when_it_is_sent(wire: Wire) -> None:
+    made = wire.add_stored()
+    wire.requests.deliver(busy())
+    wire.requests.cancel("r1")
+    assert [type(message) for message in wire.take_sent()] == [Cancel]
+    wire.now += 0.25
+    wire.requests.send_due()
+    sent, cancel = wire.take_sent()
+    assert sent == made and isinstance(cancel, Cancel) and cancel.target == "r1"
+
+
+@pytest.mark.parametrize("failure", [busy(), unknown()])
+def test_a_cancelled_request_ends_with_whatever_failure_comes(wire: Wire, failure: Failure) -> None:
+    wire.add_stored()
+    wire.requests.cancel("r1")
+    wire.take_sent()
+    wire.requests.deliver(failure)
+    assert wire.requests.next_answer() == failure
+    assert wire.requests.ids == () and wire.take_sent() == []
+
+
+def test_everything_outstanding_is_sent_again_over_a_new_connection_and_the_pictures_are_asked_for(
+    wire: Wire,
+) -> None:
+    first, second = wire.add_stored("r1"), wire.add_stored("r2")
+    wire.requests.cancel("r2")
+    wire.take_sent()
+    wire.requests.send_all()
+    asked, cancel = wire.take_sent()
+    assert isinstance(asked, Store) and not asked.data and isinstance(cancel, Cancel)
+    wire.requests.deliver(Stored(asked.id, digest=asked.digest))
+    sent = wire.take_sent()
+    assert sent[:2] == [first, second] and isinstance(sent[2], Cancel) and sent[2].target == "r2"
+
+
+def test_a_request_is_sent_after_the_picture_that_the_server_lacks(wire: Wire) -> None:
+    made = wire.add()
+    [asked] = wire.take_sent()
+    assert isinstance(asked, Store) and not asked.data
+    second = wire.add("r2")
+    assert wire.take_sent() == [], "a picture that is asked for is not asked for twice"
+    wire.requests.deliver(unknown(asked.id))
+    upload, *sent = wire.take_sent()
+    assert isinstance(upload, Store) and upload.data == b"clean"
+    assert sent == [made, second]
+
+
+def test_a_busy_request_is_not_sent_before_its_time_because_a_picture_has_arrived(wire: Wire) -> None:
+    wire.add_stored()
+    wire.requests.deliver(busy())
+    wire.requests.send_all()
+    [asked] = wire.take_sent()
+    wire.requests.deliver(Stored(asked.id, digest=digest_of(b"clean")))
+    assert wire.take_sent() == []
+
+
+def test_a_picture_is_sent_three_times_again_for_a_request_and_no_more(wire: Wire) -> None:
+    made = wire.add_stored()
+    for _ in range(3):
+        wire.requests.deliver(unknown())
+        upload, sent = wire.take_sent()
+        assert isinstance(upload, Store) and upload.data == b"clean" and sent == made
+    wire.requests.deliver(unknown())
+    assert wire.requests.next_answer() == unknown()
+    assert wire.take_sent() == []
+
+
+def test_a_picture_that_found_no_room_is_sent_later_as_often_as_it_takes(wire: Wire) -> None:
+    made = wire.add()
+    wire.take_sent()
+    for delay in (0.25, 0.5, 1.0, 2.0, 4.0):
+        wire.requests.send_all()
+        [asked] = wire.take_sent()
+        wire.requests.deliver(unknown(asked.id))
+        [upload] = [message for message in wire.take_sent() if isinstance(message, Store)]
+        wire.requests.deliver(busy(upload.id))
+        wire.requests.deliver(unknown())
+        assert wire.take_sent() == []
+        wire.now += delay
+        wire.requests.send_due()
+        [asked] = wire.take_sent()
+        assert isinstance(asked, Store) and not asked.data
+    wire.requests.deliver(Stored(asked.id, digest=digest_of(b"clean")))
+    assert wire.take_sent() == [made]
+
+
+@pytest.mark.parametrize("code", ["plate_unknown", "core_unknown", "nothing_unknown", "not_finite"])
+def test_a_failure_that_nothing_here_can_mend_is_the_answer(wire: Wire, code: str) -> None:
+    wire.add_stored()
+    failure = Failure("r1", code=code, message="It failed.")
+    wire.requests.deliver(failure)
+    assert wire.requests.next_answer() == failure and wire.take_sent() == []
+
+
+def test_a_lost_picture_that_is_not_held_here_is_the_answer(wire: Wire) -> None:
+    elsewhere = Matte("r1", frame=1, plate=Inline(b"plate"), clean_plate=Digest("0a" * 32))
+    wire.requests.add(elsewhere)
+    assert wire.take_sent() == [elsewhere]
+    wire.requests.deliver(unknown())
+    assert wire.requests.next_answer() == unknown() and wire.take_sent() == []
+
+
+def test_answers_come_in_order_and_each_once(wire: Wire) -> None:
+    wire.add_stored("r1")
+    wire.add_stored("r2")
+    for name in ("r2", "r2", "r1", "stranger"):
+        wire.requests.deliver(MatteReply(name, frame=1, data=b"exr"))
+    answers = [wire.requests.next_answer() for _ in range(3)]
+    assert [answer.id if answer else None for answer in answers] == ["r2", "r1", None]
+
+
+def test_an_answer_to_a_forgotten_request_is_dropped(wire: Wire) -> None:
+    wire.add_stored()
+    wire.requests.forget("r1")
+    wire.requests.deliver(MatteReply("r1", frame=1, data=b"exr"))
+    assert wire.requests.next_answer() is None
+
+
+def test_progress_reaches_its_own_request(wire: Wire) -> None:
+    seen: dict[str, list[Message]] = {"r1": [], "r2": []}
+    for name, messages in seen.items():
+        wire.requests.add(request(name), messages.append)
+    progress = Progress("r2", stage="align", done=0, total=7)
+    wire.requests.deliver(Accepted("r1"))
+    wire.requests.deliver(progress)
+    assert seen == {"r1": [Accepted("r1")], "r2": [progress]}
+    assert wire.requests.ids == ("r1", "r2")
