@@ -370,7 +370,7 @@ def test_round_trip(message: Message) -> None:
 
 
 def test_the_largest_request_is_within_the_limits() -> None:
-    pictures = {name: Inline(name.encode()) for name in PICTURES}
+    pictures: dict[str, Any] = {name: Inline(name.encode()) for name in PICTURES}
     every = Neighbour(**pictures)
     request = Matte(id="a", frame=1, **pictures, before=every, after=every)
     assert decode(encode(request)) == request
