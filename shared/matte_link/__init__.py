@@ -1,5 +1,42 @@
-"""What hosts and the matting server share: options, messages, wire format, client and job.
+"""What the hosts (Nuke, Blender, command line, farm) and the matting server share. Start reading here.
 
-Standard library only, except :mod:`matte_link.client`, which needs pyzmq. Python 3.9 syntax, because
-Nuke 14 runs it: no keyword-only dataclasses, no ``slots``, no ``match`` and no run-time ``X | Y``.
+A host runs the frames of a shot with a ``MatteJob`` (:mod:`matte_link.job`) on a thread of its own, or talks to the
+server itself with a ``MatteClient`` (:mod:`matte_link.client`). Both send the messages of
+:mod:`matte_link.messages` in the wire format of :mod:`matte_link.wire` over one ZeroMQ socket: the host connects a
+DEALER to the server's ROUTER.
+
+Every message has an ``id``; replies carry the id of the request that they answer:
+
+=======  ==============================================  =======================================================
+request  asks the server to                              replies
+=======  ==============================================  =======================================================
+Matte    compute one frame                               Accepted, Progress (any number), then MatteReply or
+                                                         Failure
+Store    keep a picture under its digest; without data:  Stored or Failure
+         say whether it has the picture
+Cancel   stop a Matte by its id                          none: the Matte itself ends with Failure("cancelled")
+Ping     say its version and models                      Pong
+Status   say what it is doing                            StatusReply
+=======  ==============================================  =======================================================
+
+A frame's way: the host sends Store(digest of the clean plate, no data). If the server lacks it, it answers
+Failure("clean_plate_unknown"), and the host sends Store with the data, once for the whole shot. Then it sends
+Matte with the plate's bytes and the clean plate's digest, receives Accepted and a Progress for each stage, and at
+last the result, as the bytes of an EXR in MatteReply. The host writes the file.
+
+The modules; each imports only those in its own row or above:
+
+================================================  =================================================================
+errors, sequence                                  one base of all errors; frame ranges and file patterns
+option_spec, options                              the table of controls, ``MatteOptions``
+messages, result_key                              what is sent; what a result depends on
+wire, endpoint                                    messages as bytes; the server's address and keys
+offered_pictures                                  which pictures the server has, by digest
+outstanding                                       which requests have no answer, and when each is sent again
+client                                            the socket and the waiting
+files, tasks, local_files, job_events, job        a job: its tasks, the files it reads and writes, its events
+================================================  =================================================================
+
+Standard library only, except :mod:`matte_link.client`, which needs pyzmq. Python 3.9, which Nuke 14 runs: no
+keyword-only dataclasses, no ``slots``, no ``match`` and no run-time ``X | Y``.
 """

@@ -1,4 +1,4 @@
-"""Where the server is and how to be let in."""
+"""The address of the matting server, and the keys of an encrypted connection."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s\[\]]+):(\d{1,5}|\*)\Z")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An address such as ``tcp://127.0.0.1:5560`` and, beyond this machine, CURVE keys (Z85 text).
+    """An address such as ``tcp://127.0.0.1:5560`` and, for a server on another machine, CURVE keys as Z85 text.
 
-    Raises ``ValueError`` where the address is none, or only some of the three keys are given.
+    Raises ``ValueError`` if the address has another form, or if only some of the three keys are given.
     """
 
     address: str = DEFAULT_ADDRESS
@@ -39,20 +39,21 @@ class Endpoint:
 
     @property
     def encrypted(self) -> bool:
-        """Whether the connection uses CURVE."""
+        """Whether the connection is encrypted with CURVE."""
         return bool(self.server_key)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the address can only be reached from this machine."""
+        """Whether only this machine can reach the address."""
         return is_loopback(self.address)
 
     @staticmethod
     def resolve(address: str = "", keys: str = "", environment: Optional[Mapping[str, str]] = None) -> Endpoint:
-        """The address given, else the environment's, else the default; keys likewise, from a key file.
+        """The address given, else that of ``CLEANPLATE_SERVER``, else the default. ``keys`` is the path of a key
+        file, else that of ``CLEANPLATE_KEYS``, else the connection is not encrypted.
 
-        A key file is JSON with ``server``, ``public`` and ``secret`` (``cleanplate keys`` writes it). Raises
-        ``ValueError`` with one sentence where the address or the file is unusable.
+        A key file is JSON with ``server``, ``public`` and ``secret``; ``cleanplate keys`` writes it. Raises
+        ``ValueError`` with one sentence if the address or the file cannot be used.
         """
         environment = os.environ if environment is None else environment
         address = address or environment.get(ADDRESS_VARIABLE, "") or DEFAULT_ADDRESS
@@ -69,7 +70,8 @@ class Endpoint:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a ``tcp://`` address stays on this machine; names other than localhost count as outside."""
+    """Whether only this machine can reach a ``tcp://`` address. A host name other than localhost counts as another
+    machine, whatever it resolves to."""
     match = _TCP.match(address)
     if not match:
         return False

@@ -1,11 +1,14 @@
-"""Cleanplate's errors: one base for all, and the family of those between a host and the matting server."""
+"""The base of all Cleanplate errors, and those that arise between a host and the matting server."""
 
 from __future__ import annotations
 
 
 class CleanplateError(Exception):
-    """Base of every error of ours. ``code`` is for programs and stable; ``message`` says what is wrong and where in
-    one sentence for the artist; ``hint`` says what to do about it."""
+    """The base of every error that Cleanplate raises.
+
+    ``code`` is for programs and does not change between versions. ``message`` tells the artist in one sentence what
+    is wrong and where; ``hint`` says what to do about it.
+    """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -18,7 +21,7 @@ class CleanplateError(Exception):
 
 
 class LinkError(CleanplateError):
-    """Something went wrong between a host and the matting server. Each kind has a code of its own."""
+    """Something went wrong between a host and the matting server. Each subclass has a code of its own."""
 
     code = "link"
 
@@ -27,19 +30,19 @@ class LinkError(CleanplateError):
 
 
 class ProtocolError(LinkError):
-    """What arrived is not a message of ours, or of another version."""
+    """What arrived is not a Cleanplate message, or one of another wire version."""
 
     code = "protocol"
 
 
 class UnavailableError(LinkError):
-    """No server answers at the address."""
+    """No server can be reached at the address."""
 
     code = "unavailable"
 
 
 class TimeoutError(LinkError):
-    """The server answered once, but not within the time the caller set."""
+    """The server was reached, but did not answer in time."""
 
     code = "timeout"
 
@@ -51,7 +54,7 @@ class CancelledError(LinkError):
 
 
 class RemoteError(LinkError):
-    """The server refused or failed the request; ``code`` is the server's own."""
+    """The server answered with a Failure; ``code``, ``message`` and ``hint`` are the server's."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         CleanplateError.__init__(self, code, message, hint)

@@ -1,16 +1,21 @@
-"""What can be said between a host and the server: frozen, checked at birth, no sockets.
+"""The messages between a host and the server: frozen dataclasses that check themselves. No sockets.
 
-A conversation is a client's request and the server's replies, tied by ``id``::
+A request and its replies share one ``id``::
 
-    Matte     -> Accepted, Progress*, then MatteReply or Failure
-    Store     -> Stored or Failure            (a clean plate, named by its digest from then on)
-    Cancel    -> nothing of its own: the cancelled request ends with Failure("cancelled")
-    Ping      -> Pong        Status -> StatusReply
+    request      replies
+    Matte        Accepted, Progress (any number), then MatteReply or Failure
+    Store        Stored or Failure
+    Cancel       none; the cancelled Matte ends with Failure("cancelled")
+    Ping         Pong
+    Status       StatusReply
 
-Pixels are opaque EXR bytes (or another file's bytes) carried as blobs beside the header, or a path where
-client and server share a disk. A clean plate is named by its digest, and stored first where the server does not
-hold it; a Matte that names one it does not hold is answered with Failure("clean_plate_unknown"). So may any other
-picture be: a plate that three frames in a row need is sent once. The code is then its role and "_unknown".
+A picture is a whole file's bytes (:class:`Inline`: EXR, or any format that the server reads), a path on a disk that
+client and server share (:class:`OnDisk`), or the digest of bytes that were stored before (:class:`Digest`). A Matte
+that names a digest which the server lacks ends with Failure("<role>_unknown"), such as "clean_plate_unknown"; see
+:mod:`matte_link.offered_pictures` for what the client does then.
+
+Messages are built by keyword; only ``id`` may stand alone in first place. Python 3.9 cannot enforce that, so a test
+does.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from typing import Any, Optional, Union, cast
 from .options import MatteOptions
 
 Blob = Union[bytes, memoryview]
-"""Pictures are passed on as they came from the socket, uncopied."""
+"""A picture's bytes; a memoryview is what the socket received, not copied."""
 
 PRIORITIES = ("interactive", "batch")
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
@@ -33,7 +38,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def digest_of(data: Blob) -> str:
-    """The name of a blob: BLAKE2b, 32 bytes, in hex."""
+    """The digest that names a picture: BLAKE2b of its bytes, 32 bytes long, in hex."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
@@ -43,38 +48,38 @@ def new_id() -> str:
 
 
 def check_id(value: str) -> None:
-    """Raises ``ValueError`` where ``value`` cannot be a request's id."""
+    """Raises ``ValueError`` unless ``value`` can be a message's id."""
     if not isinstance(value, str) or not _ID.match(value):
         raise ValueError("a request id is 1 to 80 letters, digits, '.', '_', ':' or '-'.")
 
 
 def check_digest(value: str) -> None:
-    """Raises ``ValueError`` where ``value`` cannot be a digest of :func:`digest_of`."""
+    """Raises ``ValueError`` unless ``value`` looks like a digest of :func:`digest_of`."""
     if not isinstance(value, str) or not _DIGEST.match(value):
         raise ValueError("a digest is 64 lower-case hexadecimal digits.")
 
 
 @dataclass(frozen=True)
 class Inline:
-    """A picture sent along: the whole file's bytes (EXR, or any format the server reads)."""
+    """A picture that is sent along: the bytes of a whole file, EXR or any other format that the server reads."""
 
     data: Blob
     name: str = ""
-    """The file's name, for messages and for the rule per format; no folder."""
+    """The file's name without its folder. The server reads the format from its ending, and names it in errors."""
 
 
 @dataclass(frozen=True)
 class OnDisk:
-    """A picture that the server can open itself, inside its allowed roots."""
+    """A picture that the server opens itself; the path must lie inside one of its allowed roots."""
 
     path: str
     frame: int = 0
-    """Frame number inside a movie file; 0 for stills."""
+    """The frame number inside a movie file; 0 for a still."""
 
 
 @dataclass(frozen=True)
 class Digest:
-    """A picture that was stored before and is named by its content."""
+    """A picture that was stored on the server before, named by the digest of its bytes."""
 
     digest: str
 
@@ -85,25 +90,28 @@ class Digest:
 Source = Union[Inline, OnDisk, Digest]
 
 PICTURES = ("plate", "clean_plate", "core", "holdout")
-"""The pictures of a frame."""
+"""The roles of a frame's pictures."""
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """The frame before or after the one that is asked for, as its own request would name it: what
-    ``MatteOptions.temporal`` looks at. ``clean_plate`` None: the asked frame's serves it too."""
+    """The frame before or after that of a :class:`Matte`, with the pictures that its own request would name.
+
+    Temporal smoothing (``MatteOptions.temporal``) compares the frame with it. Without a ``clean_plate`` the server
+    uses that of the Matte.
+    """
 
     plate: Source
     clean_plate: Optional[Source] = None
     core: Optional[Source] = None
     holdout: Optional[Source] = None
     alignment: Mapping[str, Any] = field(default_factory=dict)
-    """How its clean plate lies on its plate, as in :class:`Matte`; empty has the server measure it."""
+    """How its clean plate is aligned to its plate, as in :class:`Matte`; if empty, the server measures it."""
 
 
 @dataclass(frozen=True)
 class Matte:
-    """Make a matte of one frame."""
+    """Compute the matte of one frame. Raises ``ValueError`` for a bad id or priority."""
 
     id: str
     frame: int
@@ -114,20 +122,20 @@ class Matte:
     holdout: Optional[Source] = None
     priority: str = "interactive"
     shot: str = ""
-    """Ties the frames of one job together for fair scheduling and for the log."""
+    """Any text that the frames of one job have in common: the server schedules by it, and logs it."""
     output: str = ""
-    """Where the server writes the result itself (shared disk); empty sends it back as a blob."""
+    """The path to which the server writes the result (shared disk); if empty, the result comes back as bytes."""
     plate_layer: str = ""
     clean_layer: str = ""
     view: str = ""
     hints: Mapping[str, Any] = field(default_factory=dict)
-    """The host's facts of the picture: working space, host name and version. JSON values only."""
+    """What the host knows of the picture: working space, host's name and version. JSON values only."""
     alignment: Mapping[str, Any] = field(default_factory=dict)
-    """How the clean plate lies on the plate, from a shot's plate solve (a reply's ``diagnostics["alignment"]``
-    has the same form); empty has the server measure it."""
+    """How the clean plate is aligned to the plate, from a shot's plate solve, in the form of a reply's
+    ``diagnostics["alignment"]``; if empty, the server measures it."""
     before: Optional[Neighbour] = None
     after: Optional[Neighbour] = None
-    """The frames on both sides, looked at where ``options.temporal`` is above 0; None where the shot ends."""
+    """The frames on both sides, None at either end of a shot. Used only if ``options.temporal`` is above 0."""
 
     def __post_init__(self) -> None:
         check_id(self.id)
@@ -136,7 +144,7 @@ class Matte:
 
 
 NEIGHBOURS = {"before": -1, "after": 1}
-"""A request's words for the frames on both sides, and the steps to their numbers."""
+"""The names of a request's neighbours, and how their frame numbers differ from its own."""
 
 
 def sources_of(request: Matte) -> dict[str, Source]:
@@ -151,7 +159,7 @@ def sources_of(request: Matte) -> dict[str, Source]:
 
 
 def with_sources(request: Matte, sources: Mapping[str, Source]) -> Matte:
-    """The request with some of its pictures, by role, replaced."""
+    """The request with the pictures of these roles replaced; the inverse of :func:`sources_of`."""
     changed: dict[str, Any] = {}
     for prefix, holder in _holders(request):
         own = {name: sources[prefix + name] for name in PICTURES if prefix + name in sources}
@@ -172,8 +180,11 @@ def _holders(request: Matte) -> Iterator[tuple[str, Union[Matte, Neighbour]]]:
 
 @dataclass(frozen=True)
 class Store:
-    """Keep this clean plate (or other picture) under its digest. Without data it asks whether the server holds it:
-    the answer is Stored, or Failure("clean_plate_unknown")."""
+    """Keep this picture under its digest. Without ``data``: say whether the picture is stored.
+
+    The reply is Stored; Failure("clean_plate_unknown") to a question about a picture that is not stored, whatever
+    its role; or Failure("busy") if there is no room for it.
+    """
 
     id: str
     digest: str
@@ -187,7 +198,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Stop a request of this client; unknown ids are ignored."""
+    """Stop the Matte of this client whose id is ``target``; an unknown id is ignored."""
 
     id: str
     target: str
@@ -199,7 +210,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Ping:
-    """Are you there, and which version?"""
+    """Say which version and models the server has; shows that it is alive."""
 
     id: str
 
@@ -209,7 +220,7 @@ class Ping:
 
 @dataclass(frozen=True)
 class Status:
-    """What are you doing?"""
+    """Say what the server is doing: queue, workers, clients, memory, last errors."""
 
     id: str
 
@@ -219,7 +230,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The request is queued; ``position`` frames are before it."""
+    """The request is queued behind ``position`` other frames."""
 
     id: str
     position: int = 0
@@ -227,7 +238,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Progress:
-    """Stage ``done`` of ``total`` has begun; ``stage`` is a word for the artist."""
+    """A stage of the frame has begun, and ``done`` of ``total`` stages are complete. ``stage`` is its name."""
 
     id: str
     stage: str
@@ -237,7 +248,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class MatteReply:
-    """The matte: EXR bytes in ``data``, or the path in ``output``. ``diagnostics`` are JSON figures."""
+    """The result: the bytes of an EXR in ``data``, or the path that the server wrote in ``output``.
+
+    ``diagnostics`` are JSON values that were measured on this frame.
+    """
 
     id: str
     frame: int
@@ -248,7 +262,7 @@ class MatteReply:
 
 @dataclass(frozen=True)
 class Stored:
-    """The blob is kept under this digest."""
+    """The picture is kept under this digest."""
 
     id: str
     digest: str
@@ -256,7 +270,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Pong:
-    """The server's versions and models; ``instance`` changes when the server restarts."""
+    """The server's version, wire version and models; ``instance`` changes each time that the server starts."""
 
     id: str
     version: str
@@ -264,12 +278,12 @@ class Pong:
     models: tuple[str, ...] = ()
     instance: str = ""
     weights: Mapping[str, Any] = field(default_factory=dict)
-    """Per model the digest of the weights it runs with by default: results depend on them."""
+    """For each model the digest of the weights that it runs with by default: results depend on them."""
 
 
 @dataclass(frozen=True)
 class StatusReply:
-    """The server's state as JSON figures: queue, workers, clients, memory, last errors."""
+    """The server's state as JSON values."""
 
     id: str
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -277,7 +291,7 @@ class StatusReply:
 
 @dataclass(frozen=True)
 class Failure:
-    """The request ended without a result; ``code`` is for programs, ``message`` and ``hint`` for people."""
+    """The request ended without a result. ``code`` is for programs; ``message`` and ``hint`` are for the artist."""
 
     id: str
     code: str

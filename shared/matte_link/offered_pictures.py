@@ -71,7 +71,7 @@ class OfferedPictures:
         """Keeps a picture's bytes for a server that turns out to lack them, and returns its digest."""
         data = picture.data
         digest = self._digest_of_same(data) or digest_of(data)
-        offered = self._pictures[digest] = self._pictures.pop(digest, _OfferedPicture(data, picture.name))
+        offered = self._pictures[digest] = self._pictures.pop(digest, _OfferedPicture(data=data, name=picture.name))
         # The latest bytes object replaces an equal older one: it is the one that is likely to come again.
         offered.data = data
         return Digest(digest)

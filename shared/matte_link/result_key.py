@@ -1,8 +1,15 @@
-"""What a result depends on, said once: command line, Nuke, Blender and farm name and compare results by this.
+"""What a result depends on. Command line, Nuke, Blender and farm all use this to tell whether a result is stale.
 
-A result depends on its frame's pictures and alignment, on the options that change it (each option says in its table
-what it affects), on those of its neighbours where it follows them in time, and on its maker: the server's version,
-the model and the weights. What cannot be compared is "unknown", never "up to date".
+A result depends on
+
+* the pictures of its frame, and how its clean plate is aligned,
+* the options that affect it, as the table of :mod:`matte_link.options` says of each,
+* the pictures of its neighbours, if it is smoothed over time,
+* its maker: the server's version, the model and the weights.
+
+:func:`result_key` makes one name of all this: equal names mean equal results. A host that looks at results while no
+server runs leaves the maker out of the name and compares makers with :func:`compare_makers`. What cannot be
+compared is "unknown", never "up to date".
 """
 
 from __future__ import annotations
@@ -18,46 +25,61 @@ from .messages import Pong
 from .options import MatteOptions
 
 MAKER = "maker"
-"""The diagnostics' word for :meth:`Maker.to_dict`."""
+"""The name under which a frame's diagnostics hold :meth:`Maker.to_dict`."""
 SAME, OTHER, UNKNOWN = "same", "other", "unknown"
+"""How a result's maker compares with the one that would compute it now."""
 
 
 @dataclass(frozen=True)
 class Maker:
-    """Who makes a result: the server's version, the model's name, and its weights by content (empty: it has none;
-    None: not known here)."""
+    """What computed a result, beside its inputs and options."""
 
     version: str
+    """The server's version."""
     model: str
+    """The model's name, never "auto"."""
     weights: Optional[str] = ""
+    """The digest of the model's weights, as of :func:`weights_digest`; empty for a model without weights, None
+    where the digest is not known."""
 
     def to_dict(self) -> dict[str, Optional[str]]:
-        """JSON values, as they stand in a frame's diagnostics."""
+        """The maker as JSON values, as in a frame's diagnostics."""
         return {"version": self.version, "model": self.model, "weights": self.weights}
 
     @staticmethod
     def from_dict(facts: Any) -> Optional[Maker]:
-        """The inverse of :meth:`to_dict`; None where ``facts`` are no maker's, as in results of older versions."""
+        """The inverse of :meth:`to_dict`; None for anything else, such as what results of older versions hold."""
         if not isinstance(facts, Mapping) or set(facts) != {"version", "model", "weights"}:
             return None
         weights = facts["weights"]
-        return Maker(str(facts["version"]), str(facts["model"]), None if weights is None else str(weights))
+        return Maker(
+            version=str(facts["version"]),
+            model=str(facts["model"]),
+            weights=None if weights is None else str(weights),
+        )
 
     @staticmethod
     def of(options: MatteOptions, server: Pong) -> Maker:
-        """Who would make a result with these options now: model 'auto' is the server's first. Weights that only the
-        server sees are None: nobody here can compare them."""
+        """The maker of a result that this server would compute with these options now.
+
+        Model "auto" is the server's first. A weights file that is named in the options but lies on the server only
+        cannot be read here, so its digest is None.
+        """
         model = server.models[0] if options.model == "auto" and server.models else options.model
-        if not options.weights:
-            return Maker(server.version, model, str(server.weights.get(model, "")))
-        try:
-            return Maker(server.version, model, weights_digest(Path(options.weights)))
-        except OSError:
-            return Maker(server.version, model, None)
+        return Maker(version=server.version, model=model, weights=_weights_now(options, model, server))
+
+
+def _weights_now(options: MatteOptions, model: str, server: Pong) -> Optional[str]:
+    if not options.weights:
+        return str(server.weights.get(model, ""))
+    try:
+        return weights_digest(Path(options.weights))
+    except OSError:
+        return None
 
 
 def weights_digest(path: Path) -> str:
-    """A weights file's name by content: BLAKE2b, 16 bytes, in hex. Raises ``OSError``."""
+    """The digest of a weights file: BLAKE2b of its bytes, 16 bytes long, in hex. Raises ``OSError``."""
     with path.open("rb") as file:
         found = hashlib.blake2b(digest_size=16)
         while block := file.read(1 << 20):
@@ -67,13 +89,15 @@ def weights_digest(path: Path) -> str:
 
 @dataclass(frozen=True)
 class FrameSources:
-    """What one frame is made from: each picture by its role, as its content's name or as the host knows it, and how
-    the clean plate was said to lie (empty: the server measures it). JSON values."""
+    """What one frame is computed from. JSON values only."""
 
     pictures: Mapping[str, Any]
+    """For each role what identifies the picture: the digest of its bytes, or whatever the host knows it by."""
     alignment: Mapping[str, Any] = field(default_factory=dict)
+    """The alignment of the clean plate that was sent along; empty if the server measures it."""
 
     def facts(self) -> list[Any]:
+        """Both as a list, for a key."""
         return [dict(self.pictures), dict(self.alignment)]
 
 
@@ -84,10 +108,12 @@ def result_key(
     maker: Optional[Maker] = None,
     stage: str = "output",
 ) -> str:
-    """Names what a frame's result up to ``stage`` is made from: 32 hex digits.
+    """The name of everything that a frame's result depends on: 32 hex digits.
 
-    ``around``: the frames "before" and "after", where the result follows them in time. ``maker`` None: who made it
-    is compared apart (:func:`compare_makers`), as by hosts that look while no server runs.
+    ``around`` are the neighbours, "before" and "after"; they count only if the result is smoothed over time.
+    Without a ``maker`` the name leaves it out, and :func:`compare_makers` compares it separately. ``stage`` names
+    what the frame is after that stage of :data:`~matte_link.option_spec.AFFECTS`: options that affect later stages
+    do not count.
     """
     facts: list[Any] = [own.facts(), options.seen_by(stage), maker.to_dict() if maker else None]
     if "temporal" in options.seen_by(stage):
@@ -96,19 +122,19 @@ def result_key(
 
 
 def digest(facts: Any) -> str:
-    """A short name of JSON values: BLAKE2b, 16 bytes, in hex."""
+    """The digest of JSON values: BLAKE2b of their canonical text, 16 bytes long, in hex."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def compare_makers(found: Sequence[Optional[Maker]], now: Optional[Maker] = None) -> tuple[str, ...]:
-    """For each result :data:`SAME`, :data:`OTHER` or :data:`UNKNOWN`: whether it was made by whom it would be made
-    ``now``; where no server has answered yet, by whom the last of them that says so was made.
+    """For the maker of each result :data:`SAME`, :data:`OTHER` or :data:`UNKNOWN`, compared with the maker ``now``.
 
-    A result that does not say who made it comes from a version that did not write that down.
+    While no server answers (``now`` is None), the last result that has a maker stands in for it. A result without a
+    maker is from a version that did not record it, so it is :data:`OTHER` than any maker that is known.
     """
-    counts = now or next((maker for maker in reversed(found) if maker is not None), None)
-    return tuple(_compared(maker, counts) for maker in found)
+    reference = now or next((maker for maker in reversed(found) if maker is not None), None)
+    return tuple(_compared(maker, reference) for maker in found)
 
 
 def _compared(found: Optional[Maker], now: Optional[Maker]) -> str:

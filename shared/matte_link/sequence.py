@@ -13,9 +13,10 @@ _TOKEN = re.compile(r"#+|%0?(\d{0,2})d|<f>")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
-    """The frames of a range, sorted, each once; raises ``ValueError`` with one sentence.
+    """The frames of a range such as ``1001-1010,1200``, sorted and without repeats.
 
-    ``1-5`` is every frame from 1 to 5, ``1-9x2`` every second one, commas join parts: ``1001-1010,1200``.
+    ``1-5`` is every frame from 1 to 5, ``1-9x2`` every second one; commas join parts. Raises ``ValueError`` with
+    one sentence.
     """
     frames: set[int] = set()
     for part in text.split(","):
@@ -34,7 +35,7 @@ def parse_frames(text: str) -> tuple[int, ...]:
 
 
 def format_frames(frames: Iterable[int]) -> str:
-    """The shortest plain range for some frames, the inverse of :func:`parse_frames`."""
+    """Frames as a range without steps, such as ``1-5,9``; :func:`parse_frames` reads it back."""
     ordered = sorted(set(frames))
     parts = []
     while ordered:
@@ -48,10 +49,11 @@ def format_frames(frames: Iterable[int]) -> str:
 
 @dataclass(frozen=True)
 class FramePattern:
-    """A file name with at most one frame number: ``plate.####.exr``, ``plate.%04d.exr``, ``plate.<f>.exr``.
+    """A path whose file name has at most one frame number: ``plate.####.exr``, ``plate.%04d.exr``,
+    ``plate.<f>.exr``.
 
-    ``<f>`` and ``%d`` are unpadded. Raises ``ValueError`` where the name holds more than one number, or where
-    the number stands in the folder's name.
+    ``<f>`` and ``%d`` are not padded. Raises ``ValueError`` if there are several frame numbers, or one in the name
+    of a folder.
     """
 
     text: str
@@ -64,24 +66,24 @@ class FramePattern:
 
     @property
     def is_sequence(self) -> bool:
-        """Whether there is a frame number at all; a still's path is the same for every frame."""
+        """Whether the path has a frame number; without one it is a still, the same for every frame."""
         return bool(_TOKEN.search(self.text))
 
     @property
     def padding(self) -> int:
-        """Digits the number is padded to."""
+        """The number of digits to which the frame number is padded with zeros."""
         match = _TOKEN.search(self.text)
         if not match or match.group(0) == "<f>":
             return 1
         return len(match.group(0)) if match.group(0).startswith("#") else int(match.group(1) or 1)
 
     def path(self, frame: int) -> Path:
-        """The file of one frame."""
+        """The path of one frame's file."""
         number = f"{frame:0{self.padding + (frame < 0)}d}"
         return Path(_TOKEN.sub(lambda match: number, self.text))
 
     def frames_on_disk(self) -> tuple[int, ...]:
-        """The frames that exist in the folder now, sorted; none for a still or a missing folder."""
+        """The frames whose files exist now, sorted; none for a still or if the folder is missing."""
         pattern = Path(self.text)
         match = _TOKEN.search(pattern.name)
         if not match or not pattern.parent.is_dir():

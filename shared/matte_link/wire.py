@@ -1,9 +1,15 @@
-"""Messages to multipart byte lists and back, wire version 1. Owns no socket.
+"""Messages as lists of bytes and back, wire version 1. Owns no socket.
 
-A message is ``[b"CPM1", header, blob, blob, ...]``: the magic word ends with the version, the header is one
-JSON object with the message's ``type`` and fields, and pictures travel as blobs that the header refers to by
-number. Decoding trusts nothing: sizes are compared with :class:`WireLimits` before anything is parsed or copied,
-every blob must be referred to exactly once, and unknown types, fields or options are refused.
+A message is sent as the parts ``[b"CPM1", header, blob, blob, ...]`` of one ZeroMQ multipart message. The magic
+word ends with the wire version. The header is a JSON object with the message's ``type`` and fields. Pictures are
+blobs, and the header refers to each by its number, counted from 0::
+
+    b"CPM1"
+    {"type": "store", "id": "a1", "digest": "0a0a...", "data": 0, "name": "clean.exr"}
+    <bytes of the file>
+
+:func:`decode` trusts nothing. It compares sizes with :class:`WireLimits` before anything is parsed or copied,
+demands that every blob is referred to exactly once, and refuses unknown types, fields and options.
 """
 
 from __future__ import annotations
@@ -61,19 +67,24 @@ _NAMES = {kind: name for name, kind in _TYPES.items()}
 
 @dataclass(frozen=True)
 class WireLimits:
-    """The largest message that is looked at, in bytes and parts."""
+    """The largest message that :func:`decode` accepts."""
 
     parts: int = 16
+    """Parts of a message: a Matte with both neighbours and all guides has 14."""
     header: int = 1 << 20
+    """Bytes of the header."""
     blob: int = 1 << 30
+    """Bytes of each blob."""
     total: int = 2 << 30
+    """Bytes of all parts together."""
 
 
 DEFAULT_LIMITS = WireLimits()
 
 
 class WireError(ProtocolError):
-    """Undecodable; ``request_id`` names the request where the header still told it, else is empty."""
+    """What arrived is not a valid message. ``request_id`` is the id in its header, or empty if that is
+    unreadable."""
 
     def __init__(self, message: str, hint: str = "", request_id: str = "") -> None:
         super().__init__(message, hint)
@@ -81,7 +92,7 @@ class WireError(ProtocolError):
 
 
 def encode(message: Message) -> list[Blob]:
-    """The message as parts for ``send_multipart``; pictures are passed on uncopied."""
+    """The message as parts for ``send_multipart``; the bytes of pictures are not copied."""
     blobs: list[Blob] = []
     header = {"type": _NAMES[type(message)], **_written(message, blobs)}
     text = json.dumps(header, separators=(",", ":"), allow_nan=False)
@@ -89,7 +100,7 @@ def encode(message: Message) -> list[Blob]:
 
 
 def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Message:
-    """The message in ``parts``; raises :class:`WireError` with one sentence on anything else."""
+    """The message in ``parts``. Raises :class:`WireError` with one sentence if they are not a valid one."""
     _check_sizes(parts, limits)
     _check_magic(bytes(parts[0]))
     header = _header(bytes(parts[1]))
@@ -152,7 +163,7 @@ def _header(data: bytes) -> dict[str, Any]:
 
 
 class _Blobs:
-    """Hands every blob out once and knows whether any was left."""
+    """The blobs of one message, each of which must be taken exactly once."""
 
     def __init__(self, blobs: Sequence[Blob]) -> None:
         self._blobs: list[Union[Blob, None]] = list(blobs)
@@ -180,7 +191,7 @@ def _message(header: dict[str, Any], blobs: _Blobs) -> Message:
 
 
 def _written(value: Any, blobs: list[Blob]) -> dict[str, Any]:
-    """A dataclass's fields."""
+    """The fields of a dataclass as JSON values; its pictures are appended to ``blobs``."""
     written = {}
     for item in fields(value):
         write, _ = _CODECS[cast(str, item.type)]
@@ -189,6 +200,7 @@ def _written(value: Any, blobs: list[Blob]) -> dict[str, Any]:
 
 
 def _built(kind: type[Any], written: dict[str, Any], blobs: _Blobs) -> Any:
+    """The inverse of :func:`_written`; takes what it reads out of ``written``."""
     values = {}
     for item in fields(kind):
         if item.name in written:
@@ -201,7 +213,8 @@ def _built(kind: type[Any], written: dict[str, Any], blobs: _Blobs) -> Any:
     return kind(**values)
 
 
-# One pair of functions per field type, found by the annotation's text.
+# Below: a function that writes and one that reads for each type of field. _CODECS finds them by the annotation's
+# text.
 
 
 def _plain(value: Any, blobs: list[Blob]) -> Any:
@@ -262,9 +275,9 @@ def _write_source(value: Union[Source, None], blobs: list[Blob]) -> Any:
 def _read_source(value: Any, blobs: _Blobs) -> Source:
     keys = set(_mapping(value, blobs))
     if keys == {"inline", "name"}:
-        return Inline(blobs.take(value["inline"]), _text(value["name"], blobs))
+        return Inline(data=blobs.take(value["inline"]), name=_text(value["name"], blobs))
     if keys == {"path", "frame"}:
-        return OnDisk(_text(value["path"], blobs), _integer(value["frame"], blobs))
+        return OnDisk(path=_text(value["path"], blobs), frame=_integer(value["frame"], blobs))
     if keys == {"digest"}:
         return Digest(_text(value["digest"], blobs))
     raise ValueError("a picture is sent inline, as a path or as a digest.")

@@ -11,7 +11,7 @@ from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 KEY = "k" * 40
 
 
-def test_what_is_given_wins_over_the_environment_and_the_default() -> None:
+def test_an_address_given_wins_over_the_environment_and_that_over_the_default() -> None:
     environment = {"CLEANPLATE_SERVER": "tcp://127.0.0.1:7000"}
     assert Endpoint.resolve("tcp://localhost:1", "", environment).address == "tcp://localhost:1"
     assert Endpoint.resolve("", "", environment).address == "tcp://127.0.0.1:7000"
@@ -41,7 +41,7 @@ def test_an_unusable_address_is_refused(address: str) -> None:
         Endpoint(address)
 
 
-def test_keys_come_from_a_file_or_not_at_all(tmp_path: Path) -> None:
+def test_keys_are_read_from_a_key_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"server": KEY, "public": KEY, "secret": KEY}))
     assert Endpoint.resolve("", str(file), {}).encrypted

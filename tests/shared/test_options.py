@@ -1,4 +1,4 @@
-"""MatteOptions: one table that checks itself."""
+"""The table of options and the values that it accepts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_region_is_read_with_spaces_or_commas() -> None:
 
 
 def test_every_option_says_what_it_affects() -> None:
-    """The first stage that sees an option, by what the pipeline does; a new option has to be put here too."""
+    """The first stage that an option changes in the pipeline. A new option has to be added here too."""
     assert {spec.name: spec.affects for spec in option_specs()} == {
         **dict.fromkeys(("model", "weights", "precision", "region"), "model"),
         **dict.fromkeys(("align", "match_exposure", "layer", "clean_layer", "view"), "alignment"),
@@ -87,7 +87,7 @@ def test_an_option_that_affects_no_known_stage_is_refused() -> None:
         )
 
 
-def test_models_of_others_are_named_and_nonsense_is_not() -> None:
+def test_any_model_may_be_named_but_only_by_a_plain_name() -> None:
     assert MatteOptions(model="my-studio_2").model == "my-studio_2"
     for bad in ("", "Magic", "../x", "a" * 41):
         with pytest.raises(ValueError, match="model must be a name"):

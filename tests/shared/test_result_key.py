@@ -1,4 +1,4 @@
-"""The one rule of what a result depends on."""
+"""What a result depends on: its key, and its maker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from matte_link.result_key import (
 )
 
 OWN = FrameSources({"plate": "p1", "clean_plate": "c1"}, {"kind": "translation"})
-BESIDE = {"before": FrameSources({"plate": "p0", "clean_plate": "c1"})}
+AROUND = {"before": FrameSources({"plate": "p0", "clean_plate": "c1"})}
 MAKER = Maker(version="1.0", model="cleanplate", weights="abc")
 
 
@@ -38,7 +38,7 @@ def other_value(spec: OptionSpec) -> Any:
 
 @pytest.mark.parametrize("spec", option_specs(), ids=lambda spec: spec.name)
 def test_no_option_can_be_forgotten(spec: OptionSpec) -> None:
-    """Each option changes the key of its own stage and of all after it, and of none before."""
+    """Each option changes the keys of the stage that it affects and of all later ones, but of no earlier one."""
     changed = MatteOptions(**{spec.name: other_value(spec)})
     stages = ("alignment", "model", "foreground", "edges", "output")
     own = stages.index(spec.affects)
@@ -59,14 +59,14 @@ def test_a_key_names_everything_that_a_result_depends_on() -> None:
         result_key(OWN, MatteOptions(), maker=replace(MAKER, model="v2")),
         result_key(OWN, MatteOptions(), maker=replace(MAKER, weights="abd")),
         result_key(OWN, smoothed, {}, MAKER),
-        result_key(OWN, smoothed, BESIDE, MAKER),
-        result_key(OWN, smoothed, {"after": BESIDE["before"]}, MAKER),
+        result_key(OWN, smoothed, AROUND, MAKER),
+        result_key(OWN, smoothed, {"after": AROUND["before"]}, MAKER),
     ]
     assert len(set(keys)) == len(keys)
-    assert result_key(OWN, MatteOptions(), BESIDE, MAKER) == keys[0], "neighbours that are not followed"
+    assert result_key(OWN, MatteOptions(), AROUND, MAKER) == keys[0], "neighbours do not count without smoothing"
 
 
-def test_a_maker_is_what_the_server_says_it_would_run(tmp_path: Path) -> None:
+def test_the_maker_is_what_the_server_would_run_now(tmp_path: Path) -> None:
     server = Pong(
         id="1",
         version="2.0",
@@ -91,7 +91,7 @@ def test_a_maker_is_what_the_server_says_it_would_run(tmp_path: Path) -> None:
     assert Maker.from_dict({"version": "1"}) is None and Maker.from_dict("x") is None
 
 
-def test_results_of_two_makers_are_not_the_same_range() -> None:
+def test_makers_that_differ_in_anything_are_not_the_same() -> None:
     old = replace(MAKER, version="0.9")
     assert compare_makers([MAKER, MAKER], MAKER) == (SAME, SAME)
     assert compare_makers([old, MAKER], MAKER) == (OTHER, SAME)
@@ -100,7 +100,7 @@ def test_results_of_two_makers_are_not_the_same_range() -> None:
     assert compare_makers([None, MAKER], MAKER) == (OTHER, SAME)
 
 
-def test_without_a_server_the_last_maker_counts_and_what_nobody_knows_is_unknown() -> None:
+def test_without_a_server_makers_are_compared_with_the_last_one_and_unknown_weights_are_unknown() -> None:
     old = replace(MAKER, version="0.9")
     assert compare_makers([old, MAKER]) == (OTHER, SAME)
     assert compare_makers([None, None]) == (UNKNOWN, UNKNOWN)

@@ -1,0 +1,106 @@
+"""What messages check of themselves, and that they are built by keyword everywhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import matte_link
+import pytest
+from matte_link.messages import Cancel, Digest, Inline, Matte, OnDisk, Store, digest_of, new_id
+from matte_link.wire import _TYPES
+
+from tests.conftest import REPOSITORY
+
+FOLDERS = ("shared", "tests/shared")
+EXR_DIGEST = "973a49dcd8f4f96935e3fb36cd541294904119a02fc77d67318d517d7a204a4c"
+"""As `printf exr | b2sum -l 256` prints it."""
+
+
+def classes_with_many_fields() -> set[str]:
+    """The dataclasses of matte_link with more than two fields: all messages, and what jobs and keys are made of."""
+    modules = [
+        importlib.import_module(f"matte_link.{each.name}") for each in pkgutil.iter_modules(matte_link.__path__)
+    ]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    return {each.__name__ for each in classes if is_dataclass(each) and len(fields(each)) > 2}
+
+
+MANY_FIELDS = classes_with_many_fields()
+
+
+def positional(source: str) -> Iterator[tuple[int, str]]:
+    """Line and class of each call that passes more than the first field of a :data:`MANY_FIELDS` class by place."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        words = node.args
+        if name == "builds" and words:
+            # hypothesis.strategies.builds(Class, ...) builds as Class(...) does.
+            name, words = getattr(words[0], "id", ""), words[1:]
+        if name in MANY_FIELDS and (len(words) > 1 or any(isinstance(word, ast.Starred) for word in words)):
+            yield node.lineno, name
+
+
+def test_the_search_sees_every_message_and_every_way_to_build_one() -> None:
+    wide = {kind.__name__ for kind in _TYPES.values() if len(fields(kind)) > 2}
+    assert wide and wide <= MANY_FIELDS
+    wrong = ("Failure('a', 'busy', 'Full.')", "messages.Failure('a', 'busy', message='Full.')", "Failure(*all)")
+    wrong += ("st.builds(Failure, a, b, c)",)
+    for source in wrong:
+        assert [name for _, name in positional(source)] == ["Failure"], source
+    right = (
+        "Failure('a', code='busy', message='Full.')",
+        "Failure(**all)",
+        "Ping('a')",
+        "st.builds(Failure, a, code=b)",
+    )
+    assert not [source for source in right if list(positional(source))]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_messages_are_built_by_keyword(folder: str) -> None:
+    """Python 3.9 has no keyword-only dataclasses, and a field put in between would shift the others silently."""
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{line} {name}"
+        for path in sorted(Path(REPOSITORY, folder).rglob("*.py"))
+        for line, name in positional(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a" * 81, "a\n", "ä", 1])
+def test_an_id_that_cannot_travel_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="a request id is 1 to 80 letters"):
+        Matte(bad, frame=1, plate=Inline(b""), clean_plate=Inline(b""))
+    with pytest.raises(ValueError, match="a request id is"):
+        Cancel(id="a", target=bad)
+
+
+def test_ids_are_valid_and_each_is_new() -> None:
+    ids = {new_id() for _ in range(100)}
+    assert len(ids) == 100
+    for name in ids:
+        Cancel(id=name, target=name)
+
+
+@pytest.mark.parametrize("bad", ["", "0a" * 31, "0A" * 32, "0a" * 32 + "\n", "../" * 21 + "a"])
+def test_a_digest_of_another_form_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="a digest is 64 lower-case hexadecimal digits"):
+        Digest(bad)
+    with pytest.raises(ValueError, match="a digest is"):
+        Store("a", digest=bad, data=b"")
+
+
+def test_a_digest_is_blake2b_of_the_bytes() -> None:
+    assert digest_of(b"exr") == digest_of(memoryview(b"exr")) == EXR_DIGEST
+
+
+def test_an_unknown_priority_is_refused() -> None:
+    with pytest.raises(ValueError, match="priority must be one of interactive, batch, not 'urgent'"):
+        Matte("a", frame=1, plate=OnDisk("/p.exr"), clean_plate=OnDisk("/c.exr"), priority="urgent")
