@@ -59,19 +59,19 @@ def _bake(arguments: argparse.Namespace) -> int:
 
 def _nodes(name: str) -> list[host.Node]:
     if name == "all":
-        found = run.ours()
+        found = node_state.ours()
     else:
         node = host.find(name)
-        found = [node] if node is not None and run.is_ours(node) else []
+        found = [node] if node is not None and node_state.is_ours(node) else []
     if not found:
-        there = ", ".join(host.full_name(node) for node in run.ours()) or "none"
+        there = ", ".join(host.full_name(node) for node in node_state.ours()) or "none"
         raise ValueError(f"the script has no Cleanplate node {name!r}; it has {there}.")
     return found
 
 
 def _bake_node(node: host.Node, arguments: argparse.Namespace) -> int:
     name = host.full_name(node)
-    frames = parse_frames(arguments.frames) if arguments.frames else run.frames_of(node)
+    frames = parse_frames(arguments.frames) if arguments.frames else preflight.frames_of(node)
     print(f"cleanplate: {name}: frames {format_frames(frames)}", flush=True)
     done = run.process(node, frames, arguments.force, "batch", arguments.server, quiet=True)
     outcome = done.outcome if done else None

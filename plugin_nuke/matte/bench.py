@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
-from . import host, plain_exr, run, spec
+from . import host, plain_exr, range_run, spec
 from .plain_exr import Plain
 
 Wait = Callable[[], bool]
@@ -211,7 +211,7 @@ class ContractBench:
 
     def idle(self, node: host.Node) -> Wait:
         """Until the node is done."""
-        return lambda: run.running(node) is None
+        return lambda: range_run.running(node) is None
 
     def status(self, node: host.Node) -> str:
         """What the panel says."""

@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import bake, callbacks, contract_failing, contract_in_time, host, manifest, plain_exr, run, spec
+from . import (
+    bake,
+    callbacks,
+    contract_failing,
+    contract_in_time,
+    freshness,
+    host,
+    manifest,
+    node_state,
+    plain_exr,
+    range_run,
+    run,
+    spec,
+)
 from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in, rendered
 from .plain_exr import Plain
 
@@ -46,7 +59,7 @@ def one_frame(bench: ContractBench) -> Iterator[Wait]:
     expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")
     bench.expect_matte(bench.result(node, 2), 2)
     bench.expect_tidy(node)
-    expect(run.check(node).fresh, f"the node calls its new result {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"the node calls its new result {bench.status(node)!r}")
     output, result = bench.output(node, 2), bench.result(node, 2)
     x, y, _ = (round(value) for value in bench.truth[2])
     wanted = result.at(x, y, "R") * result.at(x, y, "A")
@@ -114,9 +127,9 @@ def results_arrive_one_by_one(bench: ContractBench) -> Iterator[Wait]:
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
     host.go_to(3)
     host.press(node, "process_range")
-    expect(run.running(node) is not None, "the button did not come back at once")
+    expect(range_run.running(node) is not None, "the button did not come back at once")
     yield lambda: "matte.%V" in bench.shown(node)
-    under_way = run.running(node) is not None
+    under_way = range_run.running(node) is not None
     expect(host.current_frame() == 3, "the timeline was moved")
     yield bench.idle(node)
     expect(under_way, "the first result came only with the last")
@@ -162,11 +175,11 @@ def proxy_mode(bench: ContractBench) -> Iterator[Wait]:
         host.press(node, "process_frame")
         yield bench.idle(node)
         expect(host.uses_proxy(), "proxy mode was switched off")
-        expect(run.check(node).fresh, f"proxy mode alone makes it {bench.status(node)!r}")
+        expect(freshness.check(node).fresh, f"proxy mode alone makes it {bench.status(node)!r}")
     finally:
         host.use_proxy(False)
     expect(bench.result(node, 1).data[2:] == SIZE, f"the result is {bench.result(node, 1).data[2:]}")
-    expect(run.check(node).fresh, f"leaving proxy mode makes it {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"leaving proxy mode makes it {bench.status(node)!r}")
 
 
 @_case
@@ -231,7 +244,7 @@ def a_setting_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     assert src is not None
     host.set_value(src, "xpos", 500)
     host.set_value(src, "label", "the plate")
-    expect(run.check(node).fresh, f"cosmetics make it {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"cosmetics make it {bench.status(node)!r}")
 
 
 @_case
@@ -246,16 +259,16 @@ def the_graph_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     yield bench.idle(node)
     host.set_value(grade, "white", 1.5)
     host.open_panel(node)
-    expect("stale" in run.check(node).text, "a changed Grade was not noticed")
+    expect("stale" in freshness.check(node).text, "a changed Grade was not noticed")
     host.set_value(grade, "white", 1.0)
-    expect(run.check(node).fresh, f"taken back it is {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"taken back it is {bench.status(node)!r}")
     other = bench.read(bench.shot((1,), "other") / "clean.exr", 1, 1)
     host.connect(node, 1, other)
     expect("stale" in bench.status(node), f"another input: {bench.status(node)!r}")
     host.connect(node, 1, clean)
-    expect(run.check(node).fresh, f"the input back: {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"the input back: {bench.status(node)!r}")
     plain_exr.write(shot / "plate.0001.exr", bench.plate(3, bench.clean()))
-    expect("sources of frame 1 changed" in run.check(node).text, f"overwritten: {bench.status(node)!r}")
+    expect("sources of frame 1 changed" in freshness.check(node).text, f"overwritten: {bench.status(node)!r}")
 
 
 @_case
@@ -273,7 +286,7 @@ def each_setting_has_its_own_folder_and_undo_works(bench: ContractBench) -> Iter
     expect(bench.shown(node) == first, f"after undo the node shows {bench.shown(node)}")
     host.undo()
     expect(host.value(node, "erode") == 0.0, "the second undo did not take the setting back")
-    expect(run.check(node).fresh, f"after undo it is {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"after undo it is {bench.status(node)!r}")
     bench.expect_matte(bench.output(node, 1), 1)
 
 
@@ -293,7 +306,7 @@ def guides_apply_live(bench: ContractBench) -> Iterator[Wait]:
     output = bench.output(node, 1)
     expect(output.at(4, 4, "A") == 1.0, f"inside the core alpha is {output.at(4, 4, 'A')}")
     expect(output.at(width // 2 + 2, height // 2, "A") == 0.0, "inside the holdout alpha is not 0")
-    expect(run.check(node).fresh, f"guides make it {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"guides make it {bench.status(node)!r}")
     host.set_value(node, "send_guides", True)
     expect("stale" in bench.status(node), "sending the guides did not make it stale")
     host.press(node, "process_frame")
@@ -316,7 +329,7 @@ def save_and_reopen(bench: ContractBench) -> Iterator[Wait]:
     expect(bench.shown(again) == shown, f"the Read shows {bench.shown(again)}")
     expect(host.value(again, "node_id") == known, "the node has another id")
     expect(host.value(again, "erode") == 1.0, "the settings are lost")
-    expect(run.check(again).fresh, f"the reopened node is {bench.status(again)!r}")
+    expect(freshness.check(again).fresh, f"the reopened node is {bench.status(again)!r}")
     after = bench.output(again, 1)
     expect([list(row) for row in before.rows] == [list(row) for row in after.rows], "the picture is another one")
     host.set_value(again, "erode", 0.0)
@@ -348,7 +361,7 @@ def clearing(bench: ContractBench) -> Iterator[Wait]:
     (mine / "notes.txt").write_text("the artist's", encoding="utf-8")
     expect(run.clear(node) == 1, "one result was to go")
     expect([path.name for path in mine.iterdir()] == ["notes.txt"], f"left: {list(mine.iterdir())}")
-    expect(bench.status(node) == run.NOT_PROCESSED, bench.status(node))
+    expect(bench.status(node) == node_state.NOT_PROCESSED, bench.status(node))
     expect(bench.shown(node) == spec.NOT_PROCESSED, "the Read still names a result")
 
 
@@ -423,10 +436,10 @@ def auto_update(bench: ContractBench) -> Iterator[Wait]:
     """With auto update a changed setting makes the frame anew, a moment later and not inside the event."""
     node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
     host.set_value(node, "erode", 1.0)
-    expect(run.running(node) is None, "it started inside the event")
+    expect(range_run.running(node) is None, "it started inside the event")
     yield lambda: "matte.%V" in bench.shown(node)
     yield bench.idle(node)
-    expect(run.check(node).fresh, f"the status is {bench.status(node)!r}")
+    expect(freshness.check(node).fresh, f"the status is {bench.status(node)!r}")
 
 
 @_in_window
@@ -434,8 +447,8 @@ def a_busy_node_says_so(bench: ContractBench) -> Iterator[Wait]:
     """A second press while the node works is refused, and harms nothing."""
     node = bench.node(bench.shot((1, 2)), 1, 2)
     host.press(node, "process_range")
-    before = run.running(node)
+    before = range_run.running(node)
     expect(callbacks.process_range(node) is None, "a second run was started")
-    expect(run.running(node) is before, "the first run was replaced")
+    expect(range_run.running(node) is before, "the first run was replaced")
     yield bench.idle(node)
     expect(len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 2, "records are missing")

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 
-from . import host, plain_exr, run, spec
+from . import host, plain_exr, range_run, spec
 from .bench import Case, ContractBench, Wait, cancelling_at, expect, listed_in
 from .plain_exr import Plain
 
@@ -21,11 +21,11 @@ _PATIENCE_S = 6.0
 
 @contextlib.contextmanager
 def _patience(seconds: float) -> Iterator[None]:
-    before, run.PATIENCE_S = run.PATIENCE_S, seconds
+    before, range_run.PATIENCE_S = range_run.PATIENCE_S, seconds
     try:
         yield
     finally:
-        run.PATIENCE_S = before
+        range_run.PATIENCE_S = before
 
 
 # -- stopping
@@ -72,7 +72,7 @@ def the_node_is_deleted_meanwhile(bench: ContractBench) -> Iterator[Wait]:
     host.press(node, "process_range")
     yield lambda: "matte.%V" in bench.shown(node)
     host.remove(node)
-    yield lambda: not run.all_running()
+    yield lambda: not range_run.all_running()
 
 
 @_case

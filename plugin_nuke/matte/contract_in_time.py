@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import host, plain_exr, run, spec
+from . import freshness, host, node_state, plain_exr, spec
 from .bench import SIZE, Case, ContractBench, Wait, cancelling_at, expect, listed_in, rendered
 from .plain_exr import Plain, Row
 
@@ -130,16 +130,16 @@ def a_neighbour_that_changes_makes_it_stale(bench: ContractBench) -> Iterator[Wa
         host.press(node, "process_range")
         yield bench.idle(node)
         host.open_panel(node)
-        expect(bench.status(node) == run.UP_TO_DATE, f"at {temporal} the panel says {bench.status(node)!r}")
+        expect(bench.status(node) == node_state.UP_TO_DATE, f"at {temporal} the panel says {bench.status(node)!r}")
         bench.output(node, 2)
         plain_exr.write(shot / "plate.0003.exr", grainy(bench, round(30 + temporal)))
         host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
         host.open_panel(node)
-        look = run.check(node)
+        look = freshness.check(node)
         expect(look.fresh == fresh, f"at {temporal} the node is {look.text!r}")
-        expect(fresh == (bench.status(node) == run.UP_TO_DATE), f"the panel says {bench.status(node)!r}")
+        expect(fresh == (bench.status(node) == node_state.UP_TO_DATE), f"the panel says {bench.status(node)!r}")
         host.go_to(1)
-        expect(run.check(node).fresh, "frame 1 has nothing to do with frame 3")
+        expect(freshness.check(node).fresh, "frame 1 has nothing to do with frame 3")
     times = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
     host.press(node, "process_range")
     yield bench.idle(node)
@@ -160,7 +160,7 @@ def a_neighbour_that_is_not_there(bench: ContractBench) -> Iterator[Wait]:
     status = bench.status(node)
     words = "1 done. Check: Frame 2: Temporal smoothing went without frame 3, which Nuke could not render: "
     expect(status.startswith(words) and "plate.0003.exr" in status, f"the status is {status!r}")
-    look = run.check(node)
+    look = freshness.check(node)
     expect(look.fresh and "went without frame 3" in look.text, f"later it says {look.text!r}")
     bench.expect_tidy(node)
     without = alphas(bench.result(node, 2))
@@ -168,7 +168,9 @@ def a_neighbour_that_is_not_there(bench: ContractBench) -> Iterator[Wait]:
     yield bench.idle(node)
     expect(bench.status(node).startswith("Nuke could not render the plates: "), bench.status(node))
     plain_exr.write(shot / "plate.0003.exr", grainy(bench, 3))
-    expect("sources of frame 2 changed" in run.check(node).text, f"with the frame it is {bench.status(node)!r}")
+    expect(
+        "sources of frame 2 changed" in freshness.check(node).text, f"with the frame it is {bench.status(node)!r}"
+    )
     host.press(node, "process_frame")
     yield bench.idle(node)
     expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")

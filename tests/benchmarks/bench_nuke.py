@@ -124,7 +124,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         started = time.perf_counter()
         host.press(node, "process_frame")
         back = time.perf_counter()
-        while run.running(node) is not None:
+        while range_run.running(node) is not None:
             if state.process_events() and not shown:
                 shown.append(time.perf_counter())
                 cpu["shown"] = time.process_time()

@@ -14,7 +14,7 @@ from pathlib import Path
 import nuke
 import pytest
 import zmq
-from matte import callbacks, host, job, manifest, plain_exr, run
+from matte import callbacks, host, manifest, plain_exr, preflight, range_plan, run
 from matte.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
@@ -275,11 +275,11 @@ def test_the_working_space_travels_as_a_tag(bench: ContractBench, window: State)
     nuke.root()["colorManagement"].setValue("OCIO")
     nuke.root()["workingSpaceLUT"].setValue("ACES - ACEScg")
     node = bench.node(bench.shot((1,)), 1, 1)
-    plan = run.preflight(node, (1,), True, "interactive")
+    plan = preflight.preflight(node, (1,), True, "interactive")
     assert plan.hints["colourspace"] == "acescg" and plan.hints["working_space"] == "ACES - ACEScg"
     before = plan.folder
     nuke.root()["colorManagement"].setValue("Nuke")
-    plan = run.preflight(node, (1,), True, "interactive")
+    plan = preflight.preflight(node, (1,), True, "interactive")
     assert plan.hints["colourspace"] == "linear"
     assert plan.folder != before, "another working space is another result"
 
@@ -311,7 +311,7 @@ def test_a_comp_more_than_a_thousand_nodes_deep(window: State) -> None:
 
 
 def test_room_is_measured_on_the_real_disk(tmp_path: Path) -> None:
-    job.check_room(str(tmp_path / "new" / "folder"), 100, 2)
+    range_plan.check_room(str(tmp_path / "new" / "folder"), 100, 2)
     assert (tmp_path / "new" / "folder").is_dir()
-    with pytest.raises(job.Refused, match=r"3 plates need \d+ MB"):
-        job.check_room(str(tmp_path), 10**15, 3)
+    with pytest.raises(range_plan.Refused, match=r"3 plates need \d+ MB"):
+        range_plan.check_room(str(tmp_path), 10**15, 3)

@@ -10,7 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matte import fingerprint, host, job, manifest, neighbours, plain_exr, run, spec
+from matte import (
+    fingerprint,
+    freshness,
+    host,
+    manifest,
+    neighbours,
+    plain_exr,
+    plates,
+    preflight,
+    range_plan,
+    range_run,
+    run,
+    spec,
+)
 from matte.bench import ContractBench, Server
 from matte.contract_in_time import grainy_shot
 from matte.fingerprint import FrameKey
@@ -29,9 +42,9 @@ def bench(terminal: State, server: Server, tmp_path: Path) -> ContractBench:
     return ContractBench(tmp_path, server)
 
 
-def plan_of(frames: tuple[int, ...], **changes: Any) -> job.RangePlan:
+def plan_of(frames: tuple[int, ...], **changes: Any) -> range_plan.RangePlan:
     keys = {(frame, "main"): FrameKey("h", "f") for frame in frames}
-    basic = job.RangePlan("id", "/c", frames, ("main",), MatteOptions(), Endpoint(), keys, token="t")
+    basic = range_plan.RangePlan("id", "/c", frames, ("main",), MatteOptions(), Endpoint(), keys, token="t")
     return dataclasses.replace(basic, **changes)
 
 
@@ -62,7 +75,7 @@ def test_a_task_names_the_plates_of_the_frames_beside_it() -> None:
     plan = plan_of((4, 5, 7), footage=(4, 8), roles=("src", "clean", "core", "holdout"))
     assert plan.only_beside("main") == (6, 8)
     assert plan.plates() == 20
-    first, second, third = job.tasks(plan, "main")
+    first, second, third = range_plan.tasks(plan, "main")
 
     def beside(frame: int) -> TaskNeighbour:
         return TaskNeighbour(*(plate(role, frame) for role in ("src", "clean", "core", "holdout")))
@@ -76,14 +89,14 @@ def test_a_task_names_the_plates_of_the_frames_beside_it() -> None:
 def test_a_still_clean_plate_is_not_named_again() -> None:
     plan = plan_of((4, 5), footage=(1, 9), still_clean=True)
     assert plan.plates() == 5
-    tasks = job.tasks(plan, "main")
+    tasks = range_plan.tasks(plan, "main")
     assert [task.before for task in tasks] == [TaskNeighbour(plate("src", 3)), TaskNeighbour(plate("src", 4))]
     assert all(task.clean_plate == plate("clean", 4) for task in tasks)
 
 
 def test_frame_0_is_a_frame_like_any_other() -> None:
     plan = plan_of((1,), footage=(0, 9), still_clean=True, lost={(0, "main"): "gone."})
-    (task,) = job.tasks(plan, "main")
+    (task,) = range_plan.tasks(plan, "main")
     assert task.before is None and task.after == TaskNeighbour(plate("src", 2))
     (words,) = plan.losses(1, "main")
     assert words == "Temporal smoothing went without frame 0, which Nuke could not render: gone."
@@ -92,7 +105,7 @@ def test_frame_0_is_a_frame_like_any_other() -> None:
 def test_without_it_tasks_are_as_they_were() -> None:
     plan = plan_of((4, 5))
     assert plan.only_beside("main") == () and plan.plates() == 4
-    assert [(task.before, task.after) for task in job.tasks(plan, "main")] == [(None, None)] * 2
+    assert [(task.before, task.after) for task in range_plan.tasks(plan, "main")] == [(None, None)] * 2
 
 
 def test_plates_are_in_use_until_the_last_that_needs_them() -> None:
@@ -106,8 +119,8 @@ def test_plates_are_in_use_until_the_last_that_needs_them() -> None:
 
 def test_plates_lie_there_no_longer_than_they_are_needed(bench: ContractBench) -> None:
     node = bench.node(grainy_shot(bench, range(1, 7)), 1, 6, temporal=1.0)
-    plan = run.render_plates(node, run.preflight(node, range(1, 6), True, "batch"))
-    jobs = job.ViewJobs(plan, run.PATIENCE_S)
+    plan = plates.render_plates(node, preflight.preflight(node, range(1, 6), True, "batch"))
+    jobs = range_plan.ViewJobs(plan, range_run.PATIENCE_S)
     left, sizes = set(plan.frames), []
     while not jobs.finished:
         left -= {told.event.frame for told in jobs.poll(0.1) if isinstance(told.event, FrameDone)}
@@ -157,14 +170,14 @@ def test_a_bad_frame_costs_those_beside_it_a_word(bench: ContractBench) -> None:
     node = bench.node(shot, 1, 5, temporal=1.0)
     run.process(node, range(1, 6))
     assert "Frame 3: The plate has 1 values that are NaN" in bench.status(node)
-    folder = job.shown_folder(bench.shown(node))
+    folder = range_plan.shown_folder(bench.shown(node))
     records = {record.frame: record for record in manifest.read_all(folder)}
     assert [bool(records[frame].code) for frame in range(1, 6)] == [False, False, True, False, False]
     assert [bool(records[frame].warnings) for frame in range(1, 6)] == [False, True, False, True, False]
     plain_exr.write(shot / "plate.0003.exr", good)
     host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
     # The frame that failed, and those whose neighbour is another one now.
-    assert run.preflight(node, range(1, 6), False, "batch").frames == (2, 3, 4)
+    assert preflight.preflight(node, range(1, 6), False, "batch").frames == (2, 3, 4)
     run.process(node, range(1, 6))
     assert bench.status(node) == "up to date, 3 done"
 
@@ -178,11 +191,11 @@ def test_a_neighbour_that_cannot_be_rendered_is_said_per_view(bench: ContractBen
     host.add_view("right")
     src = bench.read(shot / "eye.%V.%04d.exr", 1, 3)
     node = bench.node_on(src, bench.read(shot / "clean.exr", 1, 1), temporal=1.0)
-    plan = run.render_plates(node, run.preflight(node, (2,), True, "batch"))
+    plan = plates.render_plates(node, preflight.preflight(node, (2,), True, "batch"))
     assert list(plan.lost) == [(3, "right")]
-    left, right = (job.tasks(plan, view)[0] for view in plan.views)
+    left, right = (range_plan.tasks(plan, view)[0] for view in plan.views)
     assert left.after is not None and right.after is None and right.before is not None
-    job.remove_plates(plan)
+    range_plan.remove_plates(plan)
 
 
 # -- staleness
@@ -221,16 +234,16 @@ def test_switched_off_results_keep_their_folder_and_key(bench: ContractBench) ->
         record = json.loads(path.read_text())
         assert record.pop("around") == ""
         path.write_text(json.dumps(record))
-    assert run.check(node).fresh
-    assert not run.preflight(node, (1, 2), False, "batch").keys
+    assert freshness.check(node).fresh
+    assert not preflight.preflight(node, (1, 2), False, "batch").keys
 
 
 def test_a_node_upstream_that_shifts_time_is_noticed_by_the_host_hashes(bench: ContractBench) -> None:
     """Files tell nothing of what the host puts at a frame's place; its hashes at the frames beside do."""
     node = bench.node(grainy_shot(bench), 1, 5, temporal=1.0)
     run.process(node, (2,))
-    folder = job.shown_folder(bench.shown(node))
+    folder = range_plan.shown_folder(bench.shown(node))
     record = manifest.read(folder, 2, "main")
     assert record is not None and record.around
     manifest.write(folder, dataclasses.replace(record, around="another"))
-    assert run.preflight(node, (2,), False, "batch").frames == (2,)
+    assert preflight.preflight(node, (2,), False, "batch").frames == (2,)

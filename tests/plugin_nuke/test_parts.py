@@ -12,11 +12,11 @@ import OpenImageIO as oiio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matte import fingerprint, job, manifest, plain_exr, spec
+from matte import fingerprint, manifest, plain_exr, range_plan, spec
 from matte.fingerprint import FrameKey
+from matte.job_progress import JobProgress
 from matte.manifest import Record
 from matte.plain_exr import Plain
-from matte.tally import JobProgress
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
 from matte_link.options import MatteOptions
@@ -58,7 +58,7 @@ def test_a_write_that_counts_its_renders_does_not() -> None:
 
 
 def test_a_clean_plate_is_expected_once_it_was_the_same_twice() -> None:
-    known = job.CleanPlates()
+    known = range_plan.CleanPlates()
     expected = []
     for digest in ("a", "a", "a", "b", "b", "", "c", "d"):
         expected.append(known.expected("node", "main"))
@@ -109,7 +109,7 @@ def test_frame_files(pattern: str, frame: int, view: str, file: str) -> None:
 
 @given(st.lists(st.integers(-50, 50), max_size=30))
 def test_segments_are_the_frames(frames: list[int]) -> None:
-    runs = job.segments(frames)
+    runs = range_plan.segments(frames)
     assert [frame for first, last, _ in runs for frame in range(first, last + 1)] == sorted(set(frames))
     assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(runs)), "none could be joined"
 
@@ -127,30 +127,32 @@ def test_segments_are_the_frames(frames: list[int]) -> None:
     ],
 )
 def test_working_spaces(management: str, name: str, config: str, tag: str) -> None:
-    assert job.working_space(management, name, config) == tag
+    assert range_plan.working_space(management, name, config) == tag
 
 
 def test_the_environment_replaces_the_default_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ADDRESS_VARIABLE, "tcp://127.0.0.1:7000")
-    assert job.endpoint_of(DEFAULT_ADDRESS).address == "tcp://127.0.0.1:7000"
-    assert job.endpoint_of(" tcp://127.0.0.1:8000 ").address == "tcp://127.0.0.1:8000"
-    with pytest.raises(job.Refused, match="it should look like"):
-        job.endpoint_of("http://somewhere")
+    assert range_plan.endpoint_of(DEFAULT_ADDRESS).address == "tcp://127.0.0.1:7000"
+    assert range_plan.endpoint_of(" tcp://127.0.0.1:8000 ").address == "tcp://127.0.0.1:8000"
+    with pytest.raises(range_plan.Refused, match="it should look like"):
+        range_plan.endpoint_of("http://somewhere")
 
 
 def test_results_folders_are_absolute() -> None:
-    assert job.absolute("/a/b", "/shot/comp.nk") == "/a/b"
-    assert job.absolute("cache", "/shot/comp.nk") == "/shot/cache"
-    with pytest.raises(job.Refused, match="empty"):
-        job.absolute("  ", "/shot/comp.nk")
-    assert job.shown_folder("/a/id/key/matte.%V.%04d.exr") == "/a/id/key"
-    assert job.shown_folder(spec.NOT_PROCESSED) == ""
+    assert range_plan.absolute("/a/b", "/shot/comp.nk") == "/a/b"
+    assert range_plan.absolute("cache", "/shot/comp.nk") == "/shot/cache"
+    with pytest.raises(range_plan.Refused, match="empty"):
+        range_plan.absolute("  ", "/shot/comp.nk")
+    assert range_plan.shown_folder("/a/id/key/matte.%V.%04d.exr") == "/a/id/key"
+    assert range_plan.shown_folder(spec.NOT_PROCESSED) == ""
 
 
 def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> None:
     keys = {(frame, "main"): FrameKey("h", "f") for frame in (1, 2)}
     plans = [
-        job.RangePlan("id", str(tmp_path), (1, 2), ("main",), MatteOptions(), Endpoint(), keys, still_clean=True)
+        range_plan.RangePlan(
+            "id", str(tmp_path), (1, 2), ("main",), MatteOptions(), Endpoint(), keys, still_clean=True
+        )
         for _ in range(2)
     ]
     for plan in plans:
@@ -159,7 +161,7 @@ def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> N
                 file = Path(plan.plate_file(role, frame, "main"))
                 file.parent.mkdir(exist_ok=True)
                 file.write_bytes(b"plate")
-    job.remove_plates(plans[0])
+    range_plan.remove_plates(plans[0])
     (left,) = tmp_path.iterdir()
     assert left == Path(plans[1].plates_folder())
     assert sorted(path.name for path in left.iterdir()) == [
@@ -167,7 +169,7 @@ def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> N
         "src.main.0001.exr",
         "src.main.0002.exr",
     ]
-    sent = [task.clean_plate for task in job.tasks(plans[1], "main")]
+    sent = [task.clean_plate for task in range_plan.tasks(plans[1], "main")]
     assert sent == [LocalFile(str(left / "clean.main.0001.exr"))] * 2
 
 

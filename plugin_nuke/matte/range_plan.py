@@ -19,8 +19,8 @@ from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file
+from .job_progress import JobProgress, warnings_of
 from .neighbours import Footage, InUse, Sides
-from .tally import JobProgress, warnings_of
 
 ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"

@@ -1,0 +1,68 @@
+"""The running Nuke: its window, its licence, its messages and progress bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Optional
+
+import nuke
+
+
+def has_window() -> bool:
+    """Whether artists look at it; ``nuke -t`` and ``-x`` have no window and run no queued calls."""
+    return bool(nuke.GUI)
+
+
+def version() -> str:
+    """For example ``15.1v2``."""
+    return str(nuke.NUKE_VERSION_STRING)
+
+
+def limited_licence() -> str:
+    """The name of an edition whose Python is limited, else empty."""
+    for key, name in (("nc", "Non-commercial"), ("indie", "Indie")):
+        if nuke.env.get(key):
+            return name
+    return ""
+
+
+def on_main(call: Callable[..., object], *arguments: object) -> None:
+    """Has ``call`` run on the main thread, soon; without a window at once, because nobody would ever run it."""
+    if nuke.GUI:
+        nuke.executeInMainThread(call, arguments)
+    else:
+        call(*arguments)
+
+
+def say(text: str) -> None:
+    """One sentence for whoever is there: a window in the interface, a line in a terminal."""
+    if nuke.GUI:
+        nuke.message(text)
+    else:
+        nuke.tprint(text)
+
+
+def ask(question: str) -> bool:
+    """Yes or no; a terminal has nobody to ask, and says yes."""
+    return bool(nuke.ask(question)) if nuke.GUI else True
+
+
+class ProgressBar:
+    """Nuke's progress bar; shows nothing without a window. Gone when :meth:`close` is called."""
+
+    def __init__(self, title: str) -> None:
+        self._task: Optional[nuke.ProgressTask] = nuke.ProgressTask(title) if nuke.GUI else None
+
+    def show(self, percent: int, text: str) -> None:
+        """``percent`` in 0 to 100."""
+        if self._task is not None:
+            self._task.setProgress(percent)
+            self._task.setMessage(text)
+
+    def cancelled(self) -> bool:
+        """Whether the artist pressed the bar's Cancel."""
+        return self._task is not None and bool(self._task.isCancelled())
+
+    def close(self) -> None:
+        """Nuke closes the bar when its object is deleted."""
+        self._task = None

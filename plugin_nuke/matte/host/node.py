@@ -1,0 +1,163 @@
+"""One node: its knobs, inputs and hashes, and what lies upstream of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import nuke
+
+Node = nuke.Node
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One node upstream: what it is and does. ``inputs`` are places in the list it stands in, -1 where open."""
+
+    kind: str
+    knobs: str
+    inputs: tuple[int, ...]
+    file: str = ""
+
+
+def exists(node: Node) -> bool:
+    """Whether the node is still in the script; Nuke raises ValueError on one that was deleted."""
+    try:
+        return bool(node.name())
+    except ValueError:
+        return False
+
+
+def full_name(node: Node) -> str:
+    """For example ``Group1.Cleanplate_Matte2``."""
+    return str(node.fullName())
+
+
+def kind(node: Node) -> str:
+    """The node's class."""
+    return str(node.Class())
+
+
+def has_knob(node: Node, name: str) -> bool:
+    """Whether there is such a knob."""
+    return node.knob(name) is not None
+
+
+def value(node: Node, name: str) -> Any:
+    """A knob's value as the host has it: unevaluated text, a number, a flag, an enumeration's word."""
+    return node[name].value()
+
+
+def set_value(node: Node, name: str, new: object) -> None:
+    """Changes a knob; leaves it alone where it has that value already, for the sake of undo and callbacks."""
+    knob = node[name]
+    if knob.value() != new:
+        knob.setValue(new)
+
+
+def evaluated(node: Node, name: str) -> str:
+    """A text knob with its TCL evaluated, forward slashes."""
+    knob = node[name]
+    text = knob.evaluate() if isinstance(knob, nuke.EvalString_Knob) else knob.value()
+    return str(text or "").replace("\\", "/")
+
+
+def press(node: Node, name: str) -> None:
+    """Executes a button."""
+    knob = node[name]
+    if not isinstance(knob, nuke.Script_Knob):
+        raise TypeError(f"{name} is no button.")
+    knob.execute()
+
+
+def keep_out_of_files(node: Node, name: str) -> None:
+    """Flags that do not survive a file, and so are set whenever a node appears."""
+    node[name].setFlag(nuke.NO_UNDO | nuke.DO_NOT_WRITE)
+
+
+def input_of(node: Node, index: int) -> Optional[Node]:
+    """What is connected, seen through Dots, which have no hash of their own."""
+    found = node.input(index)
+    while found is not None and found.Class() == "Dot":
+        found = found.input(0)
+    return found
+
+
+def inner(node: Node, name: str) -> Node:
+    """A node inside a Group; raises ``KeyError`` where somebody took it out."""
+    found = node.node(name) if isinstance(node, nuke.Group) else None
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def parent(node: Node) -> Optional[Node]:
+    """The Group that a node is in."""
+    return node.parent()
+
+
+def frame_range(node: Node) -> tuple[int, int]:
+    """First and last frame that a node has something for."""
+    found = node.frameRange()
+    return int(found.first()), int(found.last())
+
+
+def size(node: Node) -> tuple[int, int]:
+    """Width and height of a node's format in pixels."""
+    return int(node.width()), int(node.height())
+
+
+def hashes(node: Node) -> tuple[int, ...]:
+    """What the host's own caches tell frames apart by, at the current frame; empty where it does not say."""
+    node.forceValidate()
+    return tuple(int(number) for number in node.opHashes())
+
+
+def upstream(starts: Iterable[Optional[Node]]) -> tuple[list[NodeFacts], tuple[int, ...]]:
+    """Every node that the ``starts`` depend on, each after its inputs, and the places of the starts (-1: none)."""
+    facts: list[NodeFacts] = []
+    places: dict[str, int] = {}
+    return facts, tuple(_visit(start, facts, places) for start in starts)
+
+
+def depends_on(node: Node, other: Node) -> bool:
+    """Whether ``other`` is upstream of ``node``."""
+    places: dict[str, int] = {}
+    _visit(node, [], places)
+    return str(other.fullName()) in places
+
+
+def _visit(node: Optional[Node], facts: list[NodeFacts], places: dict[str, int]) -> int:
+    """Depth first without recursion: comps are thousands of nodes deep."""
+    stack = [node]
+    while stack:
+        top = stack[-1]
+        if top is None or str(top.fullName()) in places:
+            stack.pop()
+            continue
+        needed = [one for one in _needs(top) if str(one.fullName()) not in places]
+        if needed:
+            stack.extend(needed)
+            continue
+        stack.pop()
+        places[str(top.fullName())] = len(facts)
+        facts.append(_facts(top, places))
+    return -1 if node is None else places[str(node.fullName())]
+
+
+def _inputs(node: Node) -> list[Optional[Node]]:
+    return [input_of(node, index) for index in range(node.inputs())]
+
+
+def _needs(node: Node) -> list[Node]:
+    """Inputs, and what a Group holds; only nodes inside it, so that the walk ends."""
+    inside = [one for one in node.nodes() if one.Class() != "Viewer"] if isinstance(node, nuke.Group) else []
+    return [one for one in (*_inputs(node), *inside) if one is not None and one is not node]
+
+
+def _facts(node: Node, places: dict[str, int]) -> NodeFacts:
+    inputs = tuple(-1 if one is None else places.get(str(one.fullName()), -1) for one in _inputs(node))
+    knobs = str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT))
+    reads = node.Class().startswith("Read") and node.knob("file") is not None
+    return NodeFacts(str(node.Class()), knobs, inputs, str(nuke.filename(node) or "") if reads else "")

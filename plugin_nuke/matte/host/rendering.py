@@ -1,0 +1,52 @@
+"""Renders of the plugin's own Writes, on the main thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import nuke
+
+from .node import Node
+
+Ranges = Sequence[tuple[int, int, int]]
+_BUSY = "already executing"
+
+
+class RenderCancelled(Exception):
+    """The artist pressed Cancel while the host rendered."""
+
+
+class HostBusy(Exception):
+    """The host renders something else at the moment."""
+
+
+def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
+    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or the host's RuntimeError."""
+    try:
+        nuke.executeMultiple(tuple(writes), tuple(ranges), [view])
+    except nuke.CancelledError as error:
+        raise RenderCancelled from error
+    except RuntimeError as error:
+        if str(error).lower().startswith("cancelled"):
+            raise RenderCancelled from error
+        if _BUSY in str(error):
+            raise HostBusy from error
+        raise
+
+
+@contextlib.contextmanager
+def writing(write: Node, file: str) -> Iterator[Node]:
+    """The Write enabled, with a file name; disabled and nameless again whatever happens."""
+    write["file"].setValue(file)
+    write["disable"].setValue(False)
+    try:
+        yield write
+    finally:
+        write["disable"].setValue(True)
+        write["file"].setValue("")
+
+
+def cancel_render() -> None:
+    """Cancels what the host executes now."""
+    nuke.cancel()

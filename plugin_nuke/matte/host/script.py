@@ -1,0 +1,210 @@
+"""The open script: its settings, frames and views, its nodes as a whole, the timeline and undo."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional
+
+import nuke
+
+from .node import Node
+
+
+def script_path() -> str:
+    """The saved script's path with forward slashes; empty where it was never saved."""
+    knob = nuke.root().knob("name")
+    return str(knob.value() or "").replace("\\", "/") if knob else ""
+
+
+def project_range() -> tuple[int, int]:
+    """First and last frame of the project."""
+    return int(nuke.root().firstFrame()), int(nuke.root().lastFrame())
+
+
+def current_frame() -> int:
+    """Where the timeline stands."""
+    return int(nuke.frame())
+
+
+def views() -> tuple[str, ...]:
+    """The names of the script's views."""
+    return tuple(str(name) for name in nuke.views())
+
+
+def uses_proxy() -> bool:
+    """Whether the artist works in proxy mode."""
+    return bool(nuke.root().proxy())
+
+
+def root_text(name: str) -> str:
+    """A project setting as text; empty where this version of Nuke has none of that name."""
+    knob = nuke.root().knob(name)
+    return str(knob.value()) if knob else ""
+
+
+def set_root(name: str, new: object) -> None:
+    """Changes a project setting."""
+    nuke.root()[name].setValue(new)
+
+
+def open_script(path: str) -> None:
+    """Opens a script in place of the present one."""
+    nuke.scriptOpen(path)
+
+
+def save_script_as(path: str) -> None:
+    """Saves the script under another name."""
+    nuke.scriptSaveAs(path, 1)
+
+
+def find(name: str) -> Optional[Node]:
+    """The node of that full name."""
+    return nuke.toNode(name)
+
+
+def find_read(file: Path) -> Node:
+    """The Read of a file; raises ``KeyError``."""
+    for node in nuke.allNodes("Read"):
+        if node["file"].value() == file.as_posix():
+            return node
+    raise KeyError(file)
+
+
+def groups() -> list[Node]:
+    """All Groups of the script, at any depth."""
+    return list(nuke.allNodes("Group", recurseGroups=True))
+
+
+def paste(text: str) -> Optional[Node]:
+    """The node that a script's text makes, connected to what is selected. Nuke pastes from files."""
+    with tempfile.TemporaryDirectory(prefix="cleanplate-") as folder:
+        file = Path(folder, "node.nk")
+        file.write_text(text, encoding="utf-8")
+        return nuke.nodePaste(file.as_posix())
+
+
+def new_script() -> None:
+    """An empty script in place of the present one."""
+    nuke.scriptClear()
+
+
+def create(kind_of: str, **knobs: object) -> Node:
+    """A new node, connected to nothing."""
+    select_nothing()
+    node = nuke.createNode(kind_of, "", False)
+    for name, new in knobs.items():
+        node[name].setValue(new)
+    return node
+
+
+def select_nothing() -> None:
+    """What is made next is connected to nothing."""
+    for node in nuke.allNodes():
+        node["selected"].setValue(False)
+
+
+def copy(node: Node) -> Optional[Node]:
+    """A copy of a node, as an artist's copy and paste makes it."""
+    select_nothing()
+    node["selected"].setValue(True)
+    with tempfile.TemporaryDirectory(prefix="cleanplate-") as folder:
+        file = Path(folder, "copy.nk").as_posix()
+        nuke.nodeCopy(file)
+        select_nothing()
+        return nuke.nodePaste(file)
+
+
+def connect(node: Node, index: int, other: Optional[Node]) -> bool:
+    """Connects an input; False where the node has no such input."""
+    return bool(node.setInput(index, other))
+
+
+def remove(node: Node) -> None:
+    """Deletes a node."""
+    nuke.delete(node)
+
+
+def open_panel(node: Node) -> None:
+    """Opens a node's panel, where there is a window."""
+    node.showControlPanel()
+
+
+def undo() -> None:
+    """The artist's Undo."""
+    nuke.undo()
+
+
+def add_view(name: str) -> None:
+    """One more view."""
+    nuke.addView(name)
+
+
+def use_proxy(on: bool) -> None:
+    """Switches proxy mode."""
+    nuke.root().setProxy(on)
+
+
+def go_to(frame: int) -> None:
+    """Moves the timeline."""
+    nuke.frame(frame)
+
+
+def this_node() -> Node:
+    """The node of the callback that is running."""
+    return nuke.thisNode()
+
+
+def this_knob() -> str:
+    """The name of the knob of the ``knobChanged`` that is running."""
+    knob = nuke.thisKnob()
+    return str(knob.name()) if knob else ""
+
+
+@contextlib.contextmanager
+def at_frame(frame: int) -> Iterator[None]:
+    """The timeline at ``frame`` for a moment."""
+    before = current_frame()
+    if frame != before:
+        nuke.frame(frame)
+    try:
+        yield
+    finally:
+        if frame != before:
+            nuke.frame(before)
+
+
+@contextlib.contextmanager
+def without_undo() -> Iterator[None]:
+    """Changes that are ours and not the artist's."""
+    nuke.Undo.disable()
+    try:
+        yield
+    finally:
+        nuke.Undo.enable()
+
+
+@contextlib.contextmanager
+def one_undo(name: str) -> Iterator[None]:
+    """Several changes that the artist takes back as one."""
+    nuke.Undo.begin(name)
+    try:
+        yield
+    finally:
+        nuke.Undo.end()
+
+
+@contextlib.contextmanager
+def full_resolution() -> Iterator[None]:
+    """Proxy mode off for a moment: a matte has its plate's size."""
+    root = nuke.root()
+    before = bool(root.proxy())
+    if before:
+        root.setProxy(False)
+    try:
+        yield
+    finally:
+        if before:
+            root.setProxy(True)

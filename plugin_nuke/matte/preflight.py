@@ -1,0 +1,176 @@
+"""Before a picture is rendered: what a node is set to, what feeds it, and everything that can be known to be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from matte_link.client import MatteClient
+from matte_link.messages import Pong
+
+from . import fingerprint, host, manifest, neighbours, range_plan, spec
+from .neighbours import Footage
+from .node_state import node_id
+from .range_plan import RangePlan, Refused
+
+PING_S = 2.0
+
+
+def options(node: host.Node) -> spec.MatteOptions:
+    try:
+        return spec.options_from({name: host.value(node, name) for name in spec.option_names()})
+    except ValueError as error:
+        raise Refused("bad_option", f"{error}", "Correct the setting.") from None
+
+
+def roles(node: host.Node) -> tuple[str, ...]:
+    """The inputs whose pictures go to the server."""
+    guides = [role for role in ("core", "holdout") if host.input_of(node, spec.INPUTS.index(role)) is not None]
+    return ("src", "clean", *(guides if host.value(node, "send_guides") else ()))
+
+
+def feeds(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
+    return [host.input_of(node, spec.INPUTS.index(role)) for role in roles]
+
+
+def footage(node: host.Node, options: spec.MatteOptions) -> Footage:
+    """The frames that the plate's source has, where the options make a frame follow its neighbours in time."""
+    feed = feeds(node, ("src",))[0]
+    return host.frame_range(feed) if options.temporal and feed is not None else None
+
+
+def space(node: host.Node) -> str:
+    return range_plan.working_space(
+        host.root_text("colorManagement"), host.root_text("workingSpaceLUT"), host.root_text("OCIO_config")
+    )
+
+
+def settings_key(node: host.Node, options: spec.MatteOptions) -> str:
+    roles = roles(node)
+    facts, starts = host.upstream(feeds(node, roles))
+    more = {"roles": list(roles), "space": space(node), "schema": spec.SCHEMA}
+    return fingerprint.settings_key(facts, starts, options.to_dict(), more)
+
+
+class Sources:
+    """What the host says of the pictures that feed a node, frame by frame; the timeline stands where it stood."""
+
+    def __init__(self, node: host.Node, roles: Sequence[str], frames: Sequence[int]) -> None:
+        feeds = {role: feed for role, feed in zip(roles, feeds(node, roles)) if feed is not None}
+        facts, _ = host.upstream(feeds.values())
+        self._files = sorted({one.file for one in facts if one.file})
+        self._hashes: dict[int, dict[str, tuple[int, ...]]] = {}
+        for frame in frames:
+            with host.at_frame(frame):
+                self._hashes[frame] = {role: host.hashes(feed) for role, feed in feeds.items()}
+
+    def keys(
+        self, frames: Sequence[int], views: Sequence[str], footage: Footage
+    ) -> dict[tuple[int, str], fingerprint.FrameKey]:
+        """The key of each of some frames in each view. A neighbour that the host was not asked about is known by
+        its files only."""
+        return {
+            (frame, view): self._key(frame, view, footage) for frame, view in range_plan.all_pairs(frames, views)
+        }
+
+    def _key(self, frame: int, view: str, footage: Footage) -> fingerprint.FrameKey:
+        own = self._alone(frame, view)
+        if footage is None:
+            return own
+        around = neighbours.beside(frame, footage)
+        return fingerprint.with_neighbours(own, [None if one is None else self._alone(one, view) for one in around])
+
+    def _alone(self, frame: int, view: str) -> fingerprint.FrameKey:
+        hashes = self._hashes.get(frame, {"src": ()})
+        return fingerprint.frame_key(hashes.values(), self._files, frame, view)
+
+    def clean_is_still(self, frames: Sequence[int]) -> bool:
+        """Whether the host's hashes promise the same clean plate on all these frames."""
+        seen = {self._hashes[frame].get("clean", ()) for frame in frames}
+        return len(frames) > 1 and len(seen) == 1 and () not in seen
+
+
+def frames_of(node: host.Node) -> tuple[int, ...]:
+    """The frames of 'Process range'; raises ``Refused``."""
+    mode = str(host.value(node, "range_mode"))
+    if mode == "project":
+        first, last = host.project_range()
+    elif mode == "custom":
+        first, last = int(host.value(node, "first")), int(host.value(node, "last"))
+    else:
+        feed = host.input_of(node, spec.INPUTS.index("src"))
+        if feed is None:
+            raise Refused("no_plate", "Nothing is connected to src.", "Connect the plate to the src input.")
+        first, last = host.frame_range(feed)
+    if last < first:
+        raise Refused("bad_range", f"The frame range {first} to {last} is empty.", "Correct 'First' and 'Last'.")
+    return tuple(range(first, last + 1))
+
+
+def preflight(
+    node: host.Node, frames: Sequence[int], force: bool, priority: str, server: str = "", ping: bool = True
+) -> RangePlan:
+    """Everything that can be known to be wrong before a picture is rendered; raises ``LinkError``."""
+    _check_host(node)
+    options, endpoint = options(node), range_plan.endpoint_of(server or str(host.value(node, "server")))
+    cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+    if ping:
+        _ask_server(endpoint)
+    roles, views = roles(node), host.views()
+    folder = range_plan.result_folder(cache, node_id(node), settings_key(node, options))
+    with host.full_resolution():
+        footage = footage(node, options)
+        sources = Sources(node, roles, (*frames, *neighbours.only_beside(frames, footage)))
+        width, height = host.size(feeds(node, ("src",))[0] or node)
+    keys = {
+        at: key
+        for at, key in sources.keys(frames, views, footage).items()
+        if force or not manifest.has_result(folder, *at, key)
+    }
+    wanted = tuple(sorted({frame for frame, _ in keys}))
+    still = sources.clean_is_still((*wanted, *neighbours.only_beside(wanted, footage)))
+    plan = RangePlan(
+        node_id(node), folder, wanted, views, options, endpoint, keys, roles, still, _hints(node), priority, footage
+    )
+    range_plan.check_room(folder, width * height, plan.plates())
+    return plan
+
+
+def _check_host(node: host.Node) -> None:
+    edition = host.limited_licence()
+    if edition:
+        raise Refused(
+            "edition",
+            f"Cleanplate does not work in Nuke {edition}, whose Python may use ten nodes only.",
+            "Use Nuke, NukeX or Nuke Studio.",
+        )
+    if not host.script_path():
+        raise Refused("not_saved", "The script has no name yet.", "Save it: results lie in a folder beside it.")
+    for role, what in (("src", "plate"), ("clean", "clean plate")):
+        if host.input_of(node, spec.INPUTS.index(role)) is None:
+            raise Refused(
+                f"no_{what.replace(' ', '_')}",
+                f"Nothing is connected to {role}.",
+                f"Connect the {what} to the {role} input.",
+            )
+
+
+def _hints(node: host.Node) -> dict[str, str]:
+    return {
+        "colourspace": space(node),
+        "colour_management": host.root_text("colorManagement"),
+        "working_space": host.root_text("workingSpaceLUT"),
+        "host": f"Nuke {host.version()}",
+    }
+
+
+def _ask_server(endpoint: range_plan.Endpoint) -> Pong:
+    with MatteClient(endpoint, PING_S) as client:
+        return client.ping(PING_S)
+
+
+def server_words(node: host.Node) -> str:
+    """What the server says when asked; raises ``LinkError``."""
+    endpoint = range_plan.endpoint_of(str(host.value(node, "server")))
+    answer = _ask_server(endpoint)
+    return f"Cleanplate {answer.version} at {endpoint.address}, models: {', '.join(answer.models) or 'none'}."

@@ -1,0 +1,32 @@
+"""The Read inside a node: pointed at a folder of results, or at nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import host, manifest, range_plan, spec
+from .preflight import feeds
+
+
+def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
+    """Points the node's Read at a folder of results and has it look again. One undo takes it back."""
+    read = host.inner(node, spec.READ)
+    file = manifest.result_pattern(folder)
+    if str(host.value(read, "file")) == file:
+        first, last = range_plan.spans(int(host.value(read, "first")), int(host.value(read, "last")), frames)
+    else:
+        first, last = range_plan.spans(*host.frame_range(feeds(node, ("src",))[0] or node), frames)
+    news = {"file": file, "first": first, "last": last, "origfirst": first, "origlast": last}
+    if any(host.value(read, name) != value for name, value in news.items()):
+        with host.one_undo("Cleanplate result"):
+            for name, value in news.items():
+                host.set_value(read, name, value)
+    host.press(read, "reload")
+
+
+def show_nothing(node: host.Node) -> None:
+    """The Read as it was before the first result."""
+    read = host.inner(node, spec.READ)
+    with host.one_undo("Cleanplate clear"):
+        host.set_value(read, "file", spec.NOT_PROCESSED)
+    host.press(read, "reload")
