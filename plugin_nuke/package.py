@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:
     sys.path.append(str(HERE))
 
-import panel  # noqa: E402 - beside this file, whatever it is started from
+import panel_picture  # noqa: E402 - beside this file, whatever it is started from
 
 NAME = "cleanplate_nuke"
 PYZMQ = "27.1.0"
@@ -88,7 +88,7 @@ def copy_plugin(folder: Path) -> None:
             raise NukePackageError(f"{HERE / name} is missing; this checkout is incomplete.")
         shutil.copy2(HERE / name, folder / name)
     shutil.copy2(HERE.parent / "LICENSE", folder / "LICENSE")
-    (folder / "panel.svg").write_text(panel.draw(), encoding="utf-8")
+    (folder / "panel.svg").write_text(panel_picture.draw(), encoding="utf-8")
     for source in (HERE / "matte", HERE.parent / "shared" / "matte_link"):
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
 

@@ -1,6 +1,6 @@
 """Draws the node's panel and its place in a comp as ``panel.svg``, from the real knob table.
 
-``python plugin_nuke/panel.py`` writes the copy that README.md shows; ``package.py`` draws a fresh one.
+``python plugin_nuke/panel_picture.py`` writes the copy that README.md shows; ``package.py`` draws a fresh one.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ vendor.add_paths()
 from matte_link.errors import LinkError  # noqa: E402
 from matte_link.sequence import format_frames, parse_frames  # noqa: E402
 
-from matte import host, run  # noqa: E402
+from matte import host, node_state, preflight, run  # noqa: E402
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:

@@ -84,7 +84,7 @@ def process_frame(node: host.Node) -> object:
 def process_range(node: host.Node) -> object:
     """Makes the mattes of the range that lack one."""
     run = _run()
-    return run.process(node, preflight.frames_of(node))
+    return run.process(node, run.frames_of(node))
 
 
 @_button
@@ -125,15 +125,15 @@ def on_create() -> None:
     """A node appeared: made from the menu, pasted, or read from a script."""
     node = host.this_node()
     run = _run()
-    if not node_state.is_ours(node):
+    if not run.is_ours(node):
         return
     host.keep_out_of_files(node, "status")
     mine = str(host.value(node, "node_id"))
-    twins = [one for one in node_state.ours() if str(host.value(one, "node_id")) == mine and one is not node]
+    twins = [one for one in run.ours() if str(host.value(one, "node_id")) == mine and one is not node]
     if not mine or any(host.full_name(one) != host.full_name(node) for one in twins):
         with host.without_undo():
             host.set_value(node, "node_id", "")
-        node_state.node_id(node)
+        run.node_id(node)
 
 
 @_event
@@ -164,12 +164,12 @@ def on_close() -> None:
 def on_change() -> None:
     """A knob or an input changed, or the panel was opened."""
     node, knob, run = host.this_node(), host.this_knob(), _run()
-    if not node_state.is_ours(node) or range_run.running(node):
+    if not run.is_ours(node) or run.running(node):
         return
     is_setting = knob in spec.option_names() or knob in ("send_guides", "cache_dir")
     if not is_setting and knob not in _INPUT_CHANGES:
         return
-    freshness.check(node, deep=knob == "showPanel")
+    run.check(node, deep=knob == "showPanel")
     if host.has_window() and host.value(node, "auto_update") and knob != "showPanel":
         _update_soon(node)
 
@@ -192,7 +192,7 @@ def _update(node: host.Node) -> None:
     try:
         run.process(node, (host.current_frame(),), force=True, quiet=True)
     except LinkError as error:
-        node_state.tell(node, str(error))
+        run.tell(node, str(error))
 
 
 def on_label() -> Optional[str]:
@@ -215,11 +215,11 @@ def before_render() -> None:
         return
     run, write = _run(), host.this_node()
     group = host.parent(write)
-    if group is not None and node_state.is_ours(group):
+    if group is not None and run.is_ours(group):
         return
-    for node in node_state.ours():
+    for node in run.ours():
         if host.value(node, "guard") and host.depends_on(write, node):
-            look = freshness.check(node)
+            look = run.check(node)
             if not look.fresh:
                 raise RuntimeError(f"{host.full_name(node)}: {look.text}. Process it, or switch off its guard.")
 

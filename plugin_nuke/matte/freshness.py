@@ -39,17 +39,17 @@ def _checked(node: host.Node, deep: bool) -> Freshness:
     folder = range_plan.shown_folder(str(host.value(host.inner(node, spec.READ), "file")))
     if not folder:
         return Freshness(False, summaries.get(node_id(node), NOT_PROCESSED))
-    options = preflight.options(node)
-    if folder.rpartition("/")[2] != preflight.settings_key(node, options):
+    options = preflight.options_of(node)
+    if folder.rpartition("/")[2] != preflight.settings_key_of(node, options):
         return Freshness(False, "stale: a setting or an input changed")
     if deep:
-        return _check_frame(node, folder, preflight.footage(node, options))
+        return _check_frame(node, folder, preflight.footage_of(node, options))
     return Freshness(True, summaries.get(node_id(node), UP_TO_DATE))
 
 
 def _check_frame(node: host.Node, folder: str, footage: Footage) -> Freshness:
     frame, views = host.current_frame(), host.views()
-    keys = preflight.Sources(node, preflight.roles(node), (frame,)).keys((frame,), views, footage)
+    keys = preflight.Sources(node, preflight.roles_of(node), (frame,)).keys((frame,), views, footage)
     for view in views:
         record = manifest.read(folder, frame, view)
         if record is None:

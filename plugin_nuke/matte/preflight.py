@@ -1,4 +1,4 @@
-"""Before a picture is rendered: what a node is set to, what feeds it, and everything that can be known to be wrong."""
+"""Before a picture is rendered: what a node is set to, what feeds it, and what can be known to be wrong."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from .range_plan import RangePlan, Refused
 PING_S = 2.0
 
 
-def options(node: host.Node) -> spec.MatteOptions:
+def options_of(node: host.Node) -> spec.MatteOptions:
     try:
         return spec.options_from({name: host.value(node, name) for name in spec.option_names()})
     except ValueError as error:
         raise Refused("bad_option", f"{error}", "Correct the setting.") from None
 
 
-def roles(node: host.Node) -> tuple[str, ...]:
+def roles_of(node: host.Node) -> tuple[str, ...]:
     """The inputs whose pictures go to the server."""
     guides = [role for role in ("core", "holdout") if host.input_of(node, spec.INPUTS.index(role)) is not None]
     return ("src", "clean", *(guides if host.value(node, "send_guides") else ()))
 
 
-def feeds(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
+def feeds_of(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
     return [host.input_of(node, spec.INPUTS.index(role)) for role in roles]
 
 
-def footage(node: host.Node, options: spec.MatteOptions) -> Footage:
+def footage_of(node: host.Node, options: spec.MatteOptions) -> Footage:
     """The frames that the plate's source has, where the options make a frame follow its neighbours in time."""
-    feed = feeds(node, ("src",))[0]
+    feed = feeds_of(node, ("src",))[0]
     return host.frame_range(feed) if options.temporal and feed is not None else None
 
 
-def space(node: host.Node) -> str:
+def working_space_of(node: host.Node) -> str:
     return range_plan.working_space(
         host.root_text("colorManagement"), host.root_text("workingSpaceLUT"), host.root_text("OCIO_config")
     )
 
 
-def settings_key(node: host.Node, options: spec.MatteOptions) -> str:
-    roles = roles(node)
-    facts, starts = host.upstream(feeds(node, roles))
-    more = {"roles": list(roles), "space": space(node), "schema": spec.SCHEMA}
+def settings_key_of(node: host.Node, options: spec.MatteOptions) -> str:
+    roles = roles_of(node)
+    facts, starts = host.upstream(feeds_of(node, roles))
+    more = {"roles": list(roles), "space": working_space_of(node), "schema": spec.SCHEMA}
     return fingerprint.settings_key(facts, starts, options.to_dict(), more)
 
 
@@ -56,7 +56,7 @@ class Sources:
     """What the host says of the pictures that feed a node, frame by frame; the timeline stands where it stood."""
 
     def __init__(self, node: host.Node, roles: Sequence[str], frames: Sequence[int]) -> None:
-        feeds = {role: feed for role, feed in zip(roles, feeds(node, roles)) if feed is not None}
+        feeds = {role: feed for role, feed in zip(roles, feeds_of(node, roles)) if feed is not None}
         facts, _ = host.upstream(feeds.values())
         self._files = sorted({one.file for one in facts if one.file})
         self._hashes: dict[int, dict[str, tuple[int, ...]]] = {}
@@ -112,16 +112,16 @@ def preflight(
 ) -> RangePlan:
     """Everything that can be known to be wrong before a picture is rendered; raises ``LinkError``."""
     _check_host(node)
-    options, endpoint = options(node), range_plan.endpoint_of(server or str(host.value(node, "server")))
+    options, endpoint = options_of(node), range_plan.endpoint_of(server or str(host.value(node, "server")))
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     if ping:
         _ask_server(endpoint)
-    roles, views = roles(node), host.views()
-    folder = range_plan.result_folder(cache, node_id(node), settings_key(node, options))
+    roles, views = roles_of(node), host.views()
+    folder = range_plan.result_folder(cache, node_id(node), settings_key_of(node, options))
     with host.full_resolution():
-        footage = footage(node, options)
+        footage = footage_of(node, options)
         sources = Sources(node, roles, (*frames, *neighbours.only_beside(frames, footage)))
-        width, height = host.size(feeds(node, ("src",))[0] or node)
+        width, height = host.size(feeds_of(node, ("src",))[0] or node)
     keys = {
         at: key
         for at, key in sources.keys(frames, views, footage).items()
@@ -157,7 +157,7 @@ def _check_host(node: host.Node) -> None:
 
 def _hints(node: host.Node) -> dict[str, str]:
     return {
-        "colourspace": space(node),
+        "colourspace": working_space_of(node),
         "colour_management": host.root_text("colorManagement"),
         "working_space": host.root_text("workingSpaceLUT"),
         "host": f"Nuke {host.version()}",

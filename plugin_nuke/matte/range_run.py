@@ -1,7 +1,7 @@
 """The second phase of a run: plates to the server, results to disk and onto the node, as they come.
 
-A worker thread talks to the server and asks the main thread for nothing but to show what is finished. Without a window
-the calling thread does both.
+A worker thread talks to the server and asks the main thread for nothing but to show what is finished. Without a
+window the calling thread does both.
 """
 
 from __future__ import annotations

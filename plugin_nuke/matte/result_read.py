@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import host, manifest, range_plan, spec
-from .preflight import feeds
+from .preflight import feeds_of
 
 
 def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
@@ -15,7 +15,7 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
     if str(host.value(read, "file")) == file:
         first, last = range_plan.spans(int(host.value(read, "first")), int(host.value(read, "last")), frames)
     else:
-        first, last = range_plan.spans(*host.frame_range(feeds(node, ("src",))[0] or node), frames)
+        first, last = range_plan.spans(*host.frame_range(feeds_of(node, ("src",))[0] or node), frames)
     news = {"file": file, "first": first, "last": last, "origfirst": first, "origlast": last}
     if any(host.value(read, name) != value for name, value in news.items()):
         with host.one_undo("Cleanplate result"):

@@ -10,12 +10,30 @@ from typing import Optional
 
 from . import host, manifest, range_plan, spec
 from .freshness import check
-from .node_state import NOT_PROCESSED, UP_TO_DATE, node_id, ours, summaries, tell
+from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, state, summaries, tell
 from .plates import render_plates
-from .preflight import preflight
+from .preflight import frames_of, preflight, server_words
 from .range_plan import Refused
-from .range_run import RangeRun, running
+from .range_run import RangeRun, all_running, running
 from .result_read import show_nothing, show_results
+
+__all__ = [
+    "all_running",
+    "check",
+    "clear",
+    "frames_of",
+    "is_ours",
+    "node_id",
+    "ours",
+    "process",
+    "retry",
+    "running",
+    "server_words",
+    "sharing",
+    "state",
+    "tell",
+]
+"""What the entry points in :mod:`callbacks` call: they import this module late, and no other."""
 
 
 def process(

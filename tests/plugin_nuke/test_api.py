@@ -1,4 +1,4 @@
-"""Which of Nuke's names the plugin uses: only documented ones, and only in ``matte/host.py``.
+"""Which of Nuke's names the plugin uses: only documented ones, and only in ``matte/host/``.
 
 Each name stands with the page of Foundry's Python reference that documents it. A name that is not listed fails
 here, a listed one that is no longer used fails too, and all are looked up in the published stubs.
@@ -76,7 +76,7 @@ FORBIDDEN = {"executeInMainThreadWithResult", "execute", "render", "activeGroup"
 
 def sources() -> list[Path]:
     """The plugin's own files: not what was vendored into a built folder."""
-    return sorted([*PLUGIN.glob("*.py"), *(PLUGIN / "matte").glob("*.py")])
+    return sorted([*PLUGIN.glob("*.py"), *(PLUGIN / "matte").rglob("*.py")])
 
 
 def used(tree: ast.AST) -> Iterator[str]:
@@ -94,7 +94,8 @@ def used(tree: ast.AST) -> Iterator[str]:
 
 
 def host_names() -> set[str]:
-    return set(used(ast.parse((PLUGIN / "matte" / "host.py").read_text(encoding="utf-8"))))
+    files = (PLUGIN / "matte" / "host").glob("*.py")
+    return {name for path in files for name in used(ast.parse(path.read_text(encoding="utf-8")))}
 
 
 def test_only_documented_names() -> None:
@@ -106,7 +107,7 @@ def test_only_documented_names() -> None:
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.name)
-def test_only_the_host_module_imports_nuke(path: Path) -> None:
+def test_only_the_host_folder_imports_nuke(path: Path) -> None:
     imported = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -118,7 +119,8 @@ def test_only_the_host_module_imports_nuke(path: Path) -> None:
             else []
         )
     }
-    assert ("nuke" in imported) == (path.name == "host.py")
+    in_host = path.parent.name == "host" and path.name != "__init__.py"
+    assert ("nuke" in imported) == in_host
     assert not imported & {"numpy", "OpenEXR", "PySide2", "PySide6", "nukescripts", "cv2", "torch", "matte_server"}
 
 

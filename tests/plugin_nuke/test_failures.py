@@ -14,7 +14,7 @@ from pathlib import Path
 import nuke
 import pytest
 import zmq
-from matte import callbacks, host, manifest, plain_exr, preflight, range_plan, run
+from matte import callbacks, host, manifest, plain_exr, preflight, range_plan, range_run, run
 from matte.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
@@ -79,8 +79,8 @@ def test_a_clean_plate_that_is_not_what_was_expected(
     node = bench.node(shot, 1, 1)
     seen: list[str] = []
     # The stand-in writes the time into every file, so that no clean plate is named alike twice.
-    monkeypatch.setattr(run._clean_plates, "saw", lambda *found: seen.append(found[-1]))
-    monkeypatch.setattr(run._clean_plates, "expected", lambda *_: seen[-1] if seen else "")
+    monkeypatch.setattr(range_run._clean_plates, "saw", lambda *found: seen.append(found[-1]))
+    monkeypatch.setattr(range_run._clean_plates, "expected", lambda *_: seen[-1] if seen else "")
     for _ in range(2):
         press(window, bench, node, "process_frame")
         bench.expect_matte(bench.result(node, 1), 1)
@@ -117,7 +117,7 @@ def test_an_address_that_is_none(bench: ContractBench, window: State) -> None:
 
 def test_a_server_that_hangs(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
-    monkeypatch.setattr(run, "PATIENCE_S", 6.0)
+    monkeypatch.setattr(range_run, "PATIENCE_S", 6.0)
     host.press(node, "process_range")
     until(window, lambda: "matte.%V" in bench.shown(node))
     pid = bench.server.pid

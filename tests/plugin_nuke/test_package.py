@@ -36,7 +36,7 @@ assert not vendor.trouble(), vendor.trouble()
 import zmq
 for package in ("/matte", "/matte_link"):
     assert compileall.compile_dir(folder + package, quiet=1)
-for name in ("spec", "fingerprint", "manifest", "job", "plain_exr"):
+for name in ("spec", "fingerprint", "manifest", "range_plan", "plain_exr"):
     importlib.import_module("matte." + name)
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
@@ -129,7 +129,7 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     assert folder == tmp_path / "cleanplate_nuke"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     wanted = {"init.py", "menu.py", "README.md", "CHECKLIST.md", "panel.svg", "LICENSE"}
-    wanted |= {f"matte/{path.name}" for path in (package.HERE / "matte").glob("*.py")}
+    wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / "matte").rglob("*.py")}
     shared = package.HERE.parent / "shared" / "matte_link"
     wanted |= {f"matte_link/{path.name}" for path in shared.glob("*.py")}
     assert names == wanted

@@ -249,14 +249,14 @@ def test_plain_exr_reads_half_and_refuses_the_rest(tmp_path: Path) -> None:
 
 
 def test_the_panel_picture_shows_every_knob() -> None:
-    import panel
+    import panel_picture
 
-    drawn = panel.draw()
-    committed = (panel.HERE / "panel.svg").read_text(encoding="utf-8")
+    drawn = panel_picture.draw()
+    committed = (panel_picture.HERE / "panel.svg").read_text(encoding="utf-8")
     own = {knob.name for knob in spec.knobs()} - set(spec.option_names())
     for knob in spec.knobs():
         if knob.label and not knob.hidden:
             assert f">{knob.label}<" in drawn or f"▾ {knob.label}<" in drawn, knob.name
             if knob.name in own and knob.kind != "tab":
-                assert f">{knob.label}<" in committed, "write it anew with 'python plugin_nuke/panel.py'"
+                assert f">{knob.label}<" in committed, "write it anew with 'python plugin_nuke/panel_picture.py'"
     assert math.isfinite(float(drawn.split("height='")[1].split("'")[0]))
