@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from matte_link.client import MatteClient
-from matte_link.messages import Inline, Matte
+from matte_link.messages import Accepted, Inline, Matte, Progress
 from matte_link.options import MatteOptions
 
 from matte_server.core.image import Image
@@ -55,6 +56,23 @@ def encoded(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bytes:
     return exr.encode_exr(image, {}, exr.ExrFormat())
 
 
+def submit_and_wait(client: MatteClient, requests: Sequence[Matte]) -> None:
+    """Submits requests and returns once the server has accepted all of them: until then a client that has only just
+    been made may have sent none."""
+    accepted: list[Accepted] = []
+
+    def listen(event: Accepted | Progress) -> None:
+        if isinstance(event, Accepted):
+            accepted.append(event)
+
+    for request in requests:
+        client.submit(request, listen)
+    deadline = time.monotonic() + 30.0
+    while len(accepted) < len(requests):
+        assert client.receive(0.02) is None, "answered before all were accepted"
+        assert time.monotonic() < deadline
+
+
 @pytest.fixture(scope="session")
 def pictures() -> Pictures:
     return make_pictures()
@@ -84,11 +102,11 @@ def request_for(pictures: Pictures) -> Callable[..., Matte]:
 
     def make(**changes: object) -> Matte:
         basic = Matte(
-            uuid4().hex,
-            1,
-            Inline(pictures.plate, "plate.exr"),
-            Inline(pictures.clean, "clean.exr"),
-            MatteOptions(model="difference"),
+            id=uuid4().hex,
+            frame=1,
+            plate=Inline(data=pictures.plate, name="plate.exr"),
+            clean_plate=Inline(data=pictures.clean, name="clean.exr"),
+            options=MatteOptions(model="difference"),
         )
         return replace(basic, **changes)  # type: ignore[arg-type]
 

@@ -38,7 +38,7 @@ from matte_server.server.spool import default_parent
 from matte_server.worker.machine import workers_without_gpu
 from tests.matte_server.workers_ready import until_ready
 
-from .conftest import Pictures, make_pictures
+from .conftest import Pictures, make_pictures, submit_and_wait
 
 Make = Callable[..., Matte]
 SLOW = (640, 960)
@@ -243,20 +243,28 @@ def test_cancel_ends_a_running_frame_at_once(client: MatteClient, request_for: M
 
 
 def test_cancelling_a_waiting_frame_keeps_the_others(client: MatteClient, request_for: Make) -> None:
-    requests = [request_for() for _ in range(4)]
-    for request in requests:
-        client.submit(request)
+    slow = make_pictures(SLOW)
+    requests = [request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)) for _ in range(4)]
+    cancelled = client.status().state["frames"]["cancelled"]
+    submit_and_wait(client, requests)
     client.cancel(requests[2].id)
     answers = [client.receive(60.0) for _ in requests]
     ends = {answer.id: type(answer) for answer in answers if answer}
     assert ends.pop(requests[2].id) is Failure
     assert set(ends.values()) == {MatteReply} and len(ends) == 3
+    assert client.status().state["frames"]["cancelled"] == cancelled + 1
 
 
 def test_the_caller_can_cancel_from_its_own_loop(client: MatteClient, request_for: Make) -> None:
+    """... and the server hears of it, where it has the request already."""
     slow = make_pictures(SLOW)
+    request = request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean))
+    cancelled = client.status().state["frames"]["cancelled"]
+    events: list[Accepted | Progress] = []
     with pytest.raises(CancelledError):
-        client.matte(request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean)), cancelled=lambda: True)
+        client.matte(request, events.append, cancelled=lambda: bool(events))
+    assert isinstance(events[0], Accepted)
+    assert client.status().state["frames"]["cancelled"] == cancelled + 1
 
 
 def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) -> None:

@@ -29,7 +29,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,7 +38,18 @@ import pytest
 import zmq
 from matte_link.client import MatteClient
 from matte_link.errors import RemoteError
-from matte_link.messages import Cancel, Failure, Inline, Matte, MatteReply, OnDisk, Ping, Pong
+from matte_link.messages import (
+    Cancel,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    OnDisk,
+    Ping,
+    Pong,
+    Status,
+    StatusReply,
+)
 from matte_link.wire import MAGIC, decode, encode
 
 from matte_server.core.image import Image
@@ -49,7 +59,7 @@ from matte_server.io import exr
 from matte_server.server import keys
 from matte_server.server.local_server import LocalServer
 
-from .conftest import Pictures, make_pictures
+from .conftest import Pictures, make_pictures, submit_and_wait
 
 Make = Callable[..., Matte]
 _MIB = 1 << 20
@@ -286,9 +296,17 @@ def test_router_and_service_cannot_decode_a_picture() -> None:
 
 
 def test_an_id_of_another_client_cannot_be_cancelled(server: LocalServer, request_for: Make) -> None:
+    """The request is really on the server when the stranger names it: it waits there behind two slow ones."""
+    slow = make_pictures((640, 960))
+    pair = {"plate": Inline(slow.plate), "clean_plate": Inline(slow.clean)}
     with MatteClient(server.endpoint) as owner, dealer(server) as stranger:
-        request = replace(request_for(), id="owned")
-        owner.submit(request)
-        assert _answer(stranger, [bytes(part) for part in encode(Cancel("c", "owned"))], 0.5) is None
-        answer = owner.receive(60.0)
-        assert isinstance(answer, MatteReply)
+        wanted = [request_for(id=request_id, **pair) for request_id in ("first", "second", "owned")]
+        submit_and_wait(owner, wanted)
+        stranger.send_multipart([bytes(part) for part in encode(Cancel(id="c", target="owned"))])
+        # Messages of one client are handled in order, so the server has handled the cancel before it answers this.
+        status = _answer(stranger, [bytes(part) for part in encode(Status(id="s"))])
+        assert isinstance(status, StatusReply) and status.state["queue"]["interactive"] >= 1
+        answers = [owner.receive(60.0) for _ in wanted]
+    assert {answer.id: type(answer) for answer in answers if answer} == dict.fromkeys(
+        ("first", "second", "owned"), MatteReply
+    )

@@ -207,6 +207,15 @@ def test_ids_belong_to_their_client(bench: ServiceBench) -> None:
     assert [to for to, _ in bench.finish()] == [ANNA]
 
 
+def test_an_id_of_another_client_cannot_be_cancelled(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a"))
+    bench.send(ANNA, matte("b"))
+    for name in "ab":
+        assert list(bench.service.receive(BEN, Cancel(id="c", target=name))) == []
+    assert bench.pool.cancelled == []
+    assert [(to, type(message)) for to, message in bench.finish()] == [(ANNA, MatteReply), (ANNA, Progress)]
+
+
 def test_limits_answer_busy(bench: ServiceBench) -> None:
     for name in "abc":
         assert bench.send(ANNA, matte(name))[0] == Accepted(name, max(0, "abc".index(name) - 1))
