@@ -15,7 +15,7 @@ class MatteResult:
 
     ``alpha``: one channel, 0..1, coverage in scene-linear light. ``foreground``: R, G, B, unpremultiplied,
     unclamped, in the plate's colourspace. ``diagnostics`` are JSON-able figures and warnings (see
-    ``pipeline.diagnose``). ``layers`` are those that the options ask for: "clean", R, G, B brought onto the plate,
+    ``frame.diagnostics``). ``layers`` are those that the options ask for: "clean", R, G, B brought onto the plate,
     with coverage as fourth channel "A" (0 where the clean plate did not reach); "confidence", one channel, 0..1;
     "difference", one channel, the plate's distance from the aligned clean plate in noise levels, 0 or more.
     """

@@ -20,7 +20,7 @@ from ..models.protocols import CancelCheck
 from .inputs import FrameInputs, FrameSource, given_alignment, role_of
 from .model_output import ModelOutput
 from .output_cache import DEFAULT_CACHE_BYTES, ModelOutputCache
-from .pipeline import STAGES, MattePipeline, Progress
+from .pipeline import STAGES, MattePipeline, StageCallback
 
 _NO_NEIGHBOURS = "Temporal smoothing had no frame before or after this one: its alpha is as it was solved."
 
@@ -37,7 +37,7 @@ class Neighbours:
         self._cache.clear()
 
     def solve(
-        self, source: FrameSource, inputs: FrameInputs, check: CancelCheck, progress: Progress
+        self, source: FrameSource, inputs: FrameInputs, check: CancelCheck, progress: StageCallback
     ) -> MatteResult:
         """The frame's matte. ``inputs`` are what :meth:`read` returned for it. Raises as the pipeline does.
 
@@ -68,7 +68,7 @@ class Neighbours:
         inputs = source.read(side)
         return replace(inputs, key=key if key == _key(source, side) else "")
 
-    def _own(self, request: Matte, inputs: FrameInputs, check: CancelCheck, progress: Progress) -> ModelOutput:
+    def _own(self, request: Matte, inputs: FrameInputs, check: CancelCheck, progress: StageCallback) -> ModelOutput:
         cached = self._cache.get(inputs.key)
         if cached is not None and cached.prediction is not None:
             return cached
@@ -85,7 +85,7 @@ class Neighbours:
         return output
 
     def _predict(
-        self, request: Matte, side: str, inputs: FrameInputs, check: CancelCheck, progress: Progress
+        self, request: Matte, side: str, inputs: FrameInputs, check: CancelCheck, progress: StageCallback
     ) -> ModelOutput:
         options, given = request.options, given_alignment(request, side)
         return self._pipeline.predict(

@@ -21,7 +21,7 @@ from ..errors import MatteError
 from ..frame.inputs import FrameInputs, given_alignment
 from ..frame.neighbours import Neighbours
 from ..frame.output_cache import DEFAULT_CACHE_BYTES
-from ..frame.pipeline import STAGES, MattePipeline, Progress
+from ..frame.pipeline import STAGES, MattePipeline, StageCallback
 from ..io import exr
 from ..io.colour import from_scene_linear
 from ..models.identity import default_weights
@@ -41,7 +41,7 @@ _CACHE_SHARE = 8
 class _StageTimes:
     """Reports each stage as it begins, and measures how long each takes."""
 
-    def __init__(self, on_stage: Progress) -> None:
+    def __init__(self, on_stage: StageCallback) -> None:
         self._on_stage = on_stage
         self._marks: list[tuple[str, float]] = []
 
@@ -127,7 +127,7 @@ class FrameSolver:
         return self._neighbours.read(source) if job.request.options.temporal else source.read()
 
     def solve(
-        self, job: FrameJob, get_inputs: Callable[[], FrameInputs], check: Check, on_stage: Progress
+        self, job: FrameJob, get_inputs: Callable[[], FrameInputs], check: Check, on_stage: StageCallback
     ) -> Callable[[], FrameFinished]:
         """Computes one frame's pixels and returns the function that encodes and writes them, which may run while
         the next frame is computed. ``get_inputs`` returns what :meth:`read` read. Both raise ``MatteError``,

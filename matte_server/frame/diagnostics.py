@@ -1,0 +1,52 @@
+"""The figures and warnings that go with a frame's matte."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from ..core.align import Alignment
+from ..core.image import Image
+from ..core.placement import as_facts
+from ..pixels.recomposition import Recomposition
+
+_MAX_RESIDUAL_PX = 1.0
+_MIN_INLIERS = 0.5
+_MIN_COVERAGE = 0.9
+_MIN_SUBJECT_AREA = 1e-5
+
+
+def diagnose(alignment: Alignment, alpha: Tensor, error: Recomposition, plate: Image) -> dict[str, object]:
+    """A frame's diagnostics as JSON values, NaN as None.
+
+    ``recomposition_error``: how far the foreground over the aligned clean plate is from the plate, before the edge
+    controls, as a fraction of the plate's range (between its 0.5 and 99.5 percentiles). It is the median over the
+    semi-transparent band, or over the frame where there is no band. ``recomposition_error_max``: the largest
+    difference in the frame, in linear light.
+    """
+    step = max(1, max(plate.rgb.shape) // 256)
+    low, high = np.percentile(plate.rgb[::step, ::step], (0.5, 99.5))
+    area = float(alpha.mean())
+    return {
+        "alignment": {**as_facts(alignment), "coverage": alignment.coverage},
+        "alpha_area": area,
+        "unknown_area": error.band,
+        "recomposition_error": error.median / max(float(high - low), 1e-6),
+        "recomposition_error_max": error.largest,
+        "warnings": [*alignment.warnings, *_warnings(alignment, area)],
+    }
+
+
+def _warnings(alignment: Alignment, area: float) -> list[str]:
+    """Reasons for the artist to check this matte."""
+    warnings = []
+    if alignment.residual_px > _MAX_RESIDUAL_PX or alignment.inliers < _MIN_INLIERS:
+        warnings.append(
+            f"The clean plate fits badly (median residual {alignment.residual_px:.2f} px, "
+            f"{100 * alignment.inliers:.0f}% of {alignment.points} points agree)."
+        )
+    if alignment.coverage < _MIN_COVERAGE:
+        warnings.append(f"The clean plate covers only {100 * alignment.coverage:.0f}% of the plate.")
+    if area < _MIN_SUBJECT_AREA:
+        warnings.append("No subject was found: the plate does not differ from the clean plate.")
+    return warnings

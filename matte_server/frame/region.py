@@ -1,0 +1,73 @@
+"""Runs a model on the region of interest alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import EllipsisType
+
+import torch
+from matte_link.options import parse_region
+from torch import Tensor
+
+from ..core.window import Window
+from ..errors import MatteError
+from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
+from ..pixels.cells import CoarseGrid
+
+_Slices = tuple[EllipsisType, slice, slice]
+
+
+def predict_region(
+    model: MattingModel,
+    frame: FrameTensors,
+    window: Window,
+    region: str,
+    settings: ModelSettings,
+    check: CancelCheck,
+) -> Prediction:
+    """The model's prediction for the whole frame, run inside ``region`` ("x y width height" in plane coordinates;
+    empty: everywhere). Outside it alpha is 0, the foreground is the plate, and the confidence is 1. ``window`` is
+    the plate's data window. Raises ``MatteError("bad_option", ...)`` where the two do not overlap."""
+    wanted = parse_region(region)
+    if wanted is None:
+        return model.predict(frame, settings, check)
+    inside = window.intersect(Window(*wanted))
+    if not inside.area:
+        raise MatteError(
+            "bad_option",
+            f"The region {region} lies outside the plate's data window {window}.",
+            "Give it in the plate's own pixels, y down.",
+        )
+    x, y = inside.x - window.x, inside.y - window.y
+    place = (..., slice(y, y + inside.height), slice(x, x + inside.width))
+    found = model.predict(_crop(frame, place), settings, check)
+    foreground = None
+    if found.foreground is not None:
+        foreground = CoarseGrid.of(_paste(frame.plate, place, found.foreground.whole()))
+    return Prediction(
+        alpha=_paste(torch.zeros_like(frame.coverage), place, found.alpha),
+        foreground=foreground,
+        confidence=CoarseGrid.of(_paste(torch.ones_like(frame.coverage), place, found.confidence.whole())),
+    )
+
+
+def _crop(frame: FrameTensors, place: _Slices) -> FrameTensors:
+    """A rectangle of a frame, contiguous in memory."""
+
+    def crop(picture: Tensor | None) -> Tensor | None:
+        return None if picture is None else picture[place].contiguous()
+
+    return replace(
+        frame,
+        plate=frame.plate[place].contiguous(),
+        clean_plate=frame.clean_plate[place].contiguous(),
+        coverage=frame.coverage[place].contiguous(),
+        core=crop(frame.core),
+        holdout=crop(frame.holdout),
+    )
+
+
+def _paste(surroundings: Tensor, place: _Slices, part: Tensor) -> Tensor:
+    filled = surroundings.clone()
+    filled[place] = part
+    return filled

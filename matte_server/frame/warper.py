@@ -1,0 +1,100 @@
+"""Brings a frame's pictures to the device, all of them onto the plate's data window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.align import Alignment, Matrix, display_transform
+from ..core.image import KNOWN, Float32, Guides, Image, PlatePair
+from ..core.window import Window
+from ..models.protocols import FrameTensors
+from ..pixels.warp import warp
+
+# A resampled pixel beside an unknown one is partly made of it, and counts as unknown.
+_FULLY_KNOWN = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class _WarpedCleanPlate:
+    """A clean plate warped onto a plate's window with its exposure matched: 1 x 3 x H x W, and its coverage, 1 x 1
+    x H x W."""
+
+    clean: Image
+    window: Window
+    alignment: Alignment
+    pixels: Tensor
+    coverage: Tensor
+
+    def is_for(self, clean: Image, window: Window, alignment: Alignment) -> bool:
+        """Whether warping these would give the same pixels."""
+        own = self.alignment
+        same_exposure = own.gain == alignment.gain and own.offset == alignment.offset
+        same_place = self.window == window and np.array_equal(own.transform, alignment.transform)
+        return self.clean is clean and same_place and same_exposure
+
+
+class FrameWarper:
+    """Makes a frame's tensors on one device. Keeps the last warped clean plate: in a locked shot every frame needs
+    the same one."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._last: _WarpedCleanPlate | None = None
+
+    def clear(self) -> None:
+        """Frees the memory of the last clean plate."""
+        self._last = None
+
+    def tensors(self, pair: PlatePair, guides: Guides, alignment: Alignment) -> FrameTensors:
+        """The frame on the device. The clean plate's tensors are shared between frames and must not be changed."""
+        plate = pair.plate
+        clean = self._clean_plate(pair.clean_plate, plate.data_window, alignment)
+        return FrameTensors(
+            plate=self._upload(plate.rgb),
+            clean_plate=clean.pixels,
+            coverage=clean.coverage,
+            core=self._guide(plate, guides.core),
+            holdout=self._guide(plate, guides.holdout),
+        )
+
+    def _clean_plate(self, clean: Image, window: Window, alignment: Alignment) -> _WarpedCleanPlate:
+        if self._last is not None and self._last.is_for(clean, window, alignment):
+            return self._last
+        # Freed first: both at once would be the frame's peak of memory.
+        self._last = None
+        matrix = self._matrix(alignment.transform, window, clean.data_window)
+        warped, coverage = warp(self._upload(clean.rgb), matrix, window.height, window.width)
+        if KNOWN in clean.channels:
+            index = clean.channels.index(KNOWN)
+            known, _ = warp(self._upload(clean.pixels[..., index : index + 1]), matrix, window.height, window.width)
+            coverage = coverage * (known > _FULLY_KNOWN)
+        gain = torch.tensor(alignment.gain, device=self._device).view(1, 3, 1, 1)
+        offset = torch.tensor(alignment.offset, device=self._device).view(1, 3, 1, 1)
+        self._last = _WarpedCleanPlate(
+            clean=clean, window=window, alignment=alignment, pixels=warped * gain + offset, coverage=coverage
+        )
+        return self._last
+
+    def _guide(self, plate: Image, guide: Image | None) -> Tensor | None:
+        """A guide on the plate's window, 0 where it does not reach."""
+        if guide is None:
+            return None
+        window = plate.data_window
+        matrix = self._matrix(display_transform(plate, guide), window, guide.data_window)
+        values, covered = warp(self._upload(guide.pixels[..., :1]), matrix, window.height, window.width)
+        return (values * covered).clamp(0.0, 1.0)
+
+    def _matrix(self, transform: Matrix, target: Window, source: Window) -> Tensor:
+        """The matrix from the target's array coordinates to the source's. ``transform`` maps plane coordinates from
+        source to target."""
+        matrix = source.from_plane() @ np.linalg.inv(transform) @ target.to_plane()
+        matrix = matrix / matrix[2, 2]
+        dtype = torch.float32 if self._device.type == "mps" else torch.float64
+        return torch.tensor(matrix, dtype=dtype, device=self._device)
+
+    def _upload(self, pixels: Float32) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self._device)[None]
