@@ -1,4 +1,4 @@
-"""A finished shot for the eye: figures by frame, a page for the browser, a contact sheet, a preview video.
+"""The review of a finished shot: figures by frame, a page for the browser, a contact sheet, a preview video.
 
 May import shots, io, core; cli and demo import it. It changes no result.
 """

@@ -22,15 +22,15 @@ GREY = 0.18
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of a sheet: scene-linear colour, h x w x 3, and what is written below it."""
+    """One picture of a sheet: scene-linear colour, height x width x 3, and the caption below it."""
 
     colour: Float32
     caption: str
 
 
 def rolled_off(colour: Float32) -> Float32:
-    """Scene-linear colour for a screen, which ends at 1: what is brighter than 0.8 is rolled off instead of cut, so
-    that a window at 10 still shows its frame."""
+    """Scene-linear colour for a screen, which cannot show more than 1: values above 0.8 are compressed instead of
+    clipped, so that a window at 10 still shows its frame."""
     shoulder = 0.8
     excess = np.maximum(colour - shoulder, 0.0)
     soft: Float32 = np.minimum(colour, shoulder) + (1.0 - shoulder) * excess / (excess + 1.0)
@@ -38,7 +38,7 @@ def rolled_off(colour: Float32) -> Float32:
 
 
 def as_display(colour: Float32) -> Float32:
-    """Scene-linear colour as sRGB 0..1 for a screen, bright parts rolled off."""
+    """Scene-linear colour as sRGB 0..1 for a screen, with bright parts rolled off."""
     window = Window(0, 0, colour.shape[1], colour.shape[0])
     light = np.ascontiguousarray(rolled_off(colour))
     image = Image(light, ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
@@ -46,7 +46,7 @@ def as_display(colour: Float32) -> Float32:
 
 
 def foreground_and_alpha(matte: Image) -> tuple[Float32, Float32]:
-    """A result's unpremultiplied colour, h x w x 3, and alpha, h x w x 1."""
+    """A result's unpremultiplied colour, height x width x 3, and alpha, height x width x 1."""
     foreground, alpha = matte.pixels[..., :3], matte.pixels[..., 3:4]
     if matte.premultiplied:
         foreground = np.divide(foreground, alpha, out=np.zeros_like(foreground), where=alpha > 0)
@@ -55,20 +55,20 @@ def foreground_and_alpha(matte: Image) -> tuple[Float32, Float32]:
 
 def matte_cells(plate: Float32, clean: Float32, foreground: Float32, alpha: Float32, comp: Float32) -> list[Cell]:
     """The row of a frame: plate, clean plate, alpha, foreground over grey, comp."""
-    shown = np.repeat(_screen_to_light(alpha), 3, axis=-1)
+    grey = np.repeat(_light_shown_as(alpha), 3, axis=-1)
     return [
-        Cell(plate, "plate"),
-        Cell(clean, "clean plate"),
-        Cell(shown, "alpha"),
-        Cell(over(foreground, alpha, np.full_like(foreground, GREY)), "foreground over grey"),
-        Cell(comp, "comp"),
+        Cell(colour=plate, caption="plate"),
+        Cell(colour=clean, caption="clean plate"),
+        Cell(colour=grey, caption="alpha"),
+        Cell(colour=over(foreground, alpha, np.full_like(foreground, GREY)), caption="foreground over grey"),
+        Cell(colour=comp, caption="comp"),
     ]
 
 
-def _screen_to_light(alpha: Float32) -> Float32:
-    """Light that an sRGB screen shows at ``alpha``'s own level, so that 0.5 looks like half."""
+def _light_shown_as(alpha: Float32) -> Float32:
+    """The scene-linear light that :func:`as_display` turns into ``alpha`` itself, so that 0.5 becomes code 128."""
     shown = np.where(alpha <= 0.04045, alpha / 12.92, ((alpha + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    # as_display rolls off above 0.8: undo it, so that alpha 1 is white.
+    # as_display rolls off values above 0.8: this undoes it, so that alpha 1 is white.
     excess = np.maximum(shown - 0.8, 0.0) / 0.2
     rolled = 0.8 + excess / np.maximum(1.0 - excess, 1e-4)
     return np.where(shown > 0.8, np.minimum(rolled, 1e4), shown).astype(np.float32)
@@ -77,7 +77,7 @@ def _screen_to_light(alpha: Float32) -> Float32:
 def contact_sheet(
     rows: Sequence[Sequence[Cell]], titles: Sequence[str], heading: str, cell_width: int = 380
 ) -> Image:
-    """A sheet as an sRGB picture (0..1): one row of cells per title."""
+    """A sheet as an sRGB picture (0..1): one row of cells for each title, captions below them."""
     height = max(round(cell.colour.shape[0] * cell_width / cell.colour.shape[1]) for row in rows for cell in row)
     columns = max(len(row) for row in rows)
     sheet_width = 2 * _MARGIN + columns * cell_width + (columns - 1) * _GAP

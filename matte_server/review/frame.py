@@ -1,4 +1,4 @@
-"""One finished frame as a reviewer sees it: read from disk, in scene-linear light, and made small for the page."""
+"""One finished frame for review: read from disk as scene-linear pictures, and reduced for the page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JPEG_QUALITY = 88
 @dataclass(frozen=True, eq=False)
 class FrameView:
     """A finished frame, scene-linear: pictures height x width x 3, alpha height x width x 1. ``clean`` is the clean
-    plate where the frame had it, ``diagnostics`` the figures its matte bears."""
+    plate as it was aligned for this frame; ``diagnostics`` are those stored in the matte's file."""
 
     plate: Float32
     clean: Float32
@@ -36,27 +36,35 @@ class FrameView:
 
     @property
     def comp(self) -> Float32:
-        """Over the new background, or over grey where there is none."""
-        behind = np.full_like(self.plate, GREY) if self.background is None else self.background
-        return over(self.foreground, self.alpha, behind)
+        """The subject over the new background, or over grey where there is none."""
+        background = np.full_like(self.plate, GREY) if self.background is None else self.background
+        return over(self.foreground, self.alpha, background)
 
 
-def look(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
+def read_view(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
     """Reads a finished frame; raises ``MatteError``."""
-    said = exr.read_diagnostics(frame.output)
-    matte = read_matte_linear(frame, str(said.get("colourspace", "")), pictures)
-    plate, clean = pictures.pair(frame)
-    behind = None
+    diagnostics = exr.read_diagnostics(frame.output)
+    matte = read_matte_linear(frame, str(diagnostics.get("colourspace", "")), pictures)
+    plate, read_clean = pictures.pair(frame)
+    background = None
     if frame.background is not None:
         picture = pictures.background(frame.background, frame.video_frames.get("background", 0))
-        behind = fill(picture, matte.display_window, matte.data_window)
+        background = fill(picture, matte.display_window, matte.data_window)
     foreground, alpha = foreground_and_alpha(matte)
-    return FrameView(plate.rgb, placed(clean(), plate, said), foreground, alpha, behind, plate.pixel_aspect, said)
+    return FrameView(
+        plate=plate.rgb,
+        clean=aligned(read_clean(), plate, diagnostics),
+        foreground=foreground,
+        alpha=alpha,
+        background=background,
+        pixel_aspect=plate.pixel_aspect,
+        diagnostics=diagnostics,
+    )
 
 
-def placed(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Float32:
-    """The clean plate as the frame used it, on the plate's pixels: moved by the alignment, with its exposure. As it
-    is where the diagnostics say nothing."""
+def aligned(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Float32:
+    """The clean plate as the frame used it, on the plate's pixels: height x width x 3, moved by the alignment, with
+    its gain and offset applied. Diagnostics without an alignment leave it unchanged."""
     alignment = diagnostics.get("alignment")
     facts = alignment if isinstance(alignment, Mapping) else {}
     transform = np.array(facts.get("transform", np.eye(3)), np.float64)
@@ -69,8 +77,8 @@ def placed(clean: Image, plate: Image, diagnostics: Mapping[str, object]) -> Flo
 
 
 def small_pictures(view: FrameView, width: int) -> dict[str, bytes]:
-    """The page's pictures of a frame, by role (see :class:`review_page.PageFrame`)."""
-    # Multiplied by alpha: where alpha is next to nothing, the foreground itself may be any number.
+    """The page's pictures of a frame, by role (see :class:`page.PageFrame`)."""
+    # Multiplied by alpha: where alpha is almost 0, the foreground itself may have any value.
     colours = {"plate": view.plate, "clean": view.clean, "foreground": view.foreground * view.alpha}
     if view.background is not None:
         colours["background"] = view.background
@@ -78,12 +86,12 @@ def small_pictures(view: FrameView, width: int) -> dict[str, bytes]:
         role: _encoded(as_display(np.maximum(shrunk(colour, width, view.pixel_aspect), 0.0)), "JPEG")
         for role, colour in colours.items()
     }
-    # Lossless: ringing round a compressed edge would look like a fault of the matte.
+    # Lossless: JPEG's ringing around an edge would look like a fault of the matte.
     return small | {"alpha": _encoded(shrunk(view.alpha, width, view.pixel_aspect)[..., 0], "PNG")}
 
 
 def shrunk(picture: Float32, width: int, pixel_aspect: float = 1.0) -> Float32:
-    """At most ``width`` wide, with square pixels; keeps a channel axis."""
+    """The picture at most ``width`` wide and with square pixels: height x width x channels."""
     high, wide = picture.shape[:2]
     scale = min(1.0, width / (wide * pixel_aspect))
     size = (max(1, round(wide * pixel_aspect * scale)), max(1, round(high * scale)))

@@ -1,4 +1,4 @@
-"""A shot's review as a video: the comp where there is a new background, else the subject over grey."""
+"""The preview video of a shot's review: its comps over the new background, or over grey where there is none."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def write_preview(
     path: Path, pictures: Iterable[Float32 | None], rate: Fraction, audio: Path | None = None,
     audio_start: Fraction = Fraction(0),
 ) -> None:  # fmt: skip
-    """An MP4 of scene-linear pictures, height x width x 3, of the first one's size; raises ``MatteError``.
+    """Writes an MP4 of scene-linear pictures, height x width x 3, in the first one's size. Raises ``MatteError``.
 
-    A picture of another size is fitted into it; None, a frame without a result, is black, so that what follows
-    keeps its time. ``audio`` names a file whose sound from ``audio_start`` seconds on is carried over. Without any
-    picture there is no file.
+    A picture of another size is fitted into it. None stands for a frame without a result, which is black, so that
+    later frames keep their time. ``audio`` names a file whose sound is copied from ``audio_start`` seconds on.
+    Without any picture no file is written.
     """
     writer: VideoWriter | None = None
-    size, early = (0, 0), 0
+    size, leading_gaps = (0, 0), 0
     try:
         for picture in pictures:
             if writer is None:
                 if picture is None:
-                    early += 1
+                    leading_gaps += 1
                     continue
                 size = movie_size(picture)
-                writer = VideoWriter(path, MovieSettings(*size, rate, audio=audio, audio_start=audio_start))
-                for _ in range(early):
+                writer = VideoWriter(path, MovieSettings(*size, rate=rate, audio=audio, audio_start=audio_start))
+                for _ in range(leading_gaps):
                     writer.write(for_movie(None, size))
             writer.write(for_movie(picture, size))
     except BaseException:
@@ -52,7 +52,7 @@ def write_preview(
 
 
 def movie_size(picture: Float32) -> tuple[int, int]:
-    """Width and height: at most ``LONGEST_SIDE``, and even, because 4:2:0 video halves them."""
+    """Width and height: at most ``LONGEST_SIDE``, and even, because 4:2:0 video stores colour at half the size."""
     height, width = picture.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     return _even(width * scale), _even(height * scale)
@@ -63,7 +63,8 @@ def _even(side: float) -> int:
 
 
 def for_movie(picture: Float32 | None, size: tuple[int, int]) -> Image:
-    """A scene-linear picture as video shows it: bright parts rolled off, centred in ``size`` on black."""
+    """A scene-linear picture in the video's colourspace, bright parts rolled off, centred on black; None is all
+    black. ``size`` is width and height."""
     canvas = np.zeros((size[1], size[0], 3), np.float32)
     if picture is not None:
         scale = min(size[0] / picture.shape[1], size[1] / picture.shape[0])

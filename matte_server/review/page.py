@@ -1,7 +1,7 @@
 """A shot's review as one self-contained HTML page: pictures, figures, and the frames to look at.
 
-The page needs no server and no network: it opens from a file. Its looks and its behaviour lie in
-``review_assets``; this file puts the shot into it.
+The page needs no server and no network: it opens from a file. Its style and its script are in ``assets``; this file
+adds the shot, as JSON.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.resources import files
 
+from .columns import COLUMNS
 from .figures import FrameFigures
 
 ROLES = ("plate", "clean", "foreground", "alpha", "background")
@@ -22,9 +23,9 @@ _KINDS = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
 
 @dataclass(frozen=True)
 class PageFrame:
-    """One frame: its figures, and its pictures by role (one of ``ROLES``) as JPEG or PNG files. They are small
-    screen pictures: colour as :func:`review.as_display` shows it, the foreground multiplied by alpha, alpha as
-    grey. A frame without a result has none, and a long shot not for all."""
+    """One frame: its figures, and its pictures by role (one of ``ROLES``) as JPEG or PNG files. The pictures are
+    small and made for the screen: colour as :func:`contact_sheet.as_display` makes it, the foreground multiplied by
+    alpha, alpha as grey. A frame without a result has none; in a long shot, neither has every frame with one."""
 
     figures: FrameFigures
     pictures: Mapping[str, bytes] = field(default_factory=dict)
@@ -32,7 +33,7 @@ class PageFrame:
 
 @dataclass(frozen=True)
 class Page:
-    """``note`` is a sentence for the page's head; ``rate`` the frames per second it plays."""
+    """``note`` is a sentence for the head of the page; ``rate`` is the frames per second that it plays."""
 
     title: str
     frames: Sequence[PageFrame]
@@ -53,17 +54,20 @@ def page_html(page: Page) -> str:
 
 
 def _shot_json(page: Page) -> str:
-    """What the script reads. A picture that several frames share is there once."""
-    numbers: dict[bytes, int] = {}
+    """What the script reads. A picture that several frames share is stored once and named by its index."""
+    indices: dict[bytes, int] = {}
     frames = []
     for frame in page.frames:
-        shown = {
-            role: numbers.setdefault(frame.pictures[role], len(numbers)) for role in ROLES if role in frame.pictures
+        pictures = {
+            role: indices.setdefault(frame.pictures[role], len(indices)) for role in ROLES if role in frame.pictures
         }
-        frames.append({**asdict(frame.figures), "pictures": shown})
+        figures = frame.figures
+        values = [column.values(figures) for column in COLUMNS]
+        frames.append({"frame": figures.frame, "reasons": figures.reasons, "values": values, "pictures": pictures})
     facts = {
+        "columns": [column.facts([frame.figures for frame in page.frames]) for column in COLUMNS],
         "frames": frames,
-        "pictures": [_data_uri(picture) for picture in numbers],
+        "pictures": [_data_uri(picture) for picture in indices],
         "note": page.note,
         "rate": page.rate,
     }

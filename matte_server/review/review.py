@@ -1,6 +1,6 @@
-"""Writes a shot's review beside its mattes: a page, a contact sheet and an MP4, out of the files on disk.
+"""Writes a shot's review beside its mattes, from the files on disk: a page, a contact sheet and a preview video.
 
-The shot is read once, frame by frame; what stays in memory of a frame are small compressed pictures.
+The shot is read once, frame by frame; only small compressed pictures of each frame stay in memory.
 """
 
 from __future__ import annotations
@@ -20,30 +20,27 @@ from ..io.media import is_video
 from ..shots.inputs import ShotInputs
 from ..shots.reports import FrameReport, ResultStatus, ShotReport
 from ..shots.shot import Shot
+from .columns import with_outliers
 from .contact_sheet import contact_sheet, matte_cells
-from .figures import FrameFigures, figures_of, flicker, judged
-from .frame import FrameView, look, shrunk, small_pictures
+from .figures import FrameFigures, figures_of, flicker
+from .frame import FrameView, read_view, shrunk, small_pictures
 from .movie import write_preview
 from .page import Page, PageFrame, page_html
 
 PAGE, SHEET, MOVIE = "index.html", "contact_sheet.png", "preview.mp4"
-# Frames of a shot -> how wide its pictures in the page are: the page stays below some 60 MB.
+# The most frames of a shot, and how wide its pictures in the page are then: this keeps the page below 60 MB or so.
 _WIDTHS = ((24, 1280), (120, 800), (400, 560))
 _SMALLEST_WIDTH, _MOST_PICTURED = 400, 1500
 _FLICKER_WIDTH = 320
 _SHEET_ROWS = 6
 _DEFAULT_RATE = Fraction(24)
 
-Tick = Callable[[], None]
-
-
-def _no_tick() -> None:
-    """Nobody listens."""
+OnFrame = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class ReviewFiles:
-    """What was written, and the frames that a person should look at."""
+    """The files that were written, and the numbers of the frames that a person should look at."""
 
     page: Path
     sheet: Path
@@ -52,38 +49,40 @@ class ReviewFiles:
 
 
 def review_folder(shot: Shot) -> Path:
-    """Where a shot's review goes: beside its mattes, named after what their names have in common."""
+    """Where a shot's review is written: beside its mattes, named after what their names have in common."""
     stems = {frame.output.stem.rstrip("0123456789").rstrip("._-") for frame in shot.frames}
     stem = stems.pop() if len(stems) == 1 else ""
     return shot.frames[0].output.with_name(f"{stem or 'shot'}.review")
 
 
-def write_review(shot: Shot, report: ShotReport, folder: Path, tick: Tick = _no_tick) -> ReviewFiles:
-    """Writes the review into ``folder``; ``tick`` is called after each frame. Raises ``MatteError``: no_frames
-    where no frame has a result, cannot_write."""
+def write_review(shot: Shot, report: ShotReport, folder: Path, on_frame: OnFrame = lambda: None) -> ReviewFiles:
+    """Writes the review into ``folder``; ``on_frame`` is called after each frame. Raises ``MatteError``: no_frames
+    where no frame has a result, cannot_write, and the codes of reading pictures."""
     with ShotInputs(shot.options) as pictures:
-        walk = _Walk(shot, {frame.frame: frame for frame in report.frames}, pictures, tick)
+        reports = {frame.frame: frame for frame in report.frames}
+        reader = _ShotReader(shot=shot, reports=reports, pictures=pictures, on_frame=on_frame)
         start, rate, audio = _timing(shot, pictures)
-        if not any(walk.has_result(index) for index in range(len(shot.frames))):
+        if not any(reader.has_result(index) for index in range(len(shot.frames))):
             raise MatteError("no_frames", "No frame of the shot has a result, so there is nothing to review.")
         movie, page, sheet = (folder / name for name in (MOVIE, PAGE, SHEET))
-        write_preview(movie, walk.comps(), rate, audio, start)
-        figures = judged(walk.figures)
-        frames = [walk.page_frame(index, frame) for index, frame in enumerate(figures)]
+        write_preview(movie, reader.comps(), rate, audio, start)
+        figures = with_outliers(reader.figures)
+        frames = [reader.page_frame(index, frame) for index, frame in enumerate(figures)]
         title = Path(shot.title or shot.frames[0].output).name
-        _write_text(page, page_html(Page(title, frames, _note(report), float(rate))))
-        exr.write_image(sheet, _sheet(walk, figures, title))
-    return ReviewFiles(page, sheet, movie, tuple(frame.frame for frame in figures if frame.reasons))
+        _write_text(page, page_html(Page(title=title, frames=frames, note=_note(report), rate=float(rate))))
+        exr.write_image(sheet, _sheet(reader, figures, title))
+    to_look_at = tuple(frame.frame for frame in figures if frame.reasons)
+    return ReviewFiles(page=page, sheet=sheet, movie=movie, to_look_at=to_look_at)
 
 
 @dataclass
-class _Walk:
-    """Goes through the shot once and keeps what the page needs."""
+class _ShotReader:
+    """Reads the shot once, in order, and keeps what the page needs."""
 
     shot: Shot
     reports: Mapping[int, FrameReport]
     pictures: ShotInputs
-    tick: Tick
+    on_frame: OnFrame
     figures: list[FrameFigures] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,45 +92,45 @@ class _Walk:
         self._small: dict[int, dict[str, bytes]] = {}
 
     def comps(self) -> Iterator[Float32 | None]:
-        """Every frame's comp in order, None where there is no result; fills ``figures``."""
+        """Every frame's comp in order, None for a frame without a result. Fills ``figures`` on the way."""
         alphas: list[Float32 | None] = [None, None]
         for index in range(len(self.shot.frames)):
             view = self.view(index)
             self.figures.append(self._figures(index, view))
             alphas = [*alphas[-2:], None if view is None else shrunk(view.alpha, _FLICKER_WIDTH)]
-            self._note_flicker(index - 1, alphas)
+            self._add_flicker(index - 1, alphas)
             if view is not None and index % self._every == 0:
                 self._small[index] = small_pictures(view, self._width)
-            self.tick()
+            self.on_frame()
             yield None if view is None else _square(view)
 
     def _figures(self, index: int, view: FrameView | None) -> FrameFigures:
         frame = self.shot.frames[index].frame
         report = self.reports.get(frame)
         if view is None:
-            return figures_of(frame, {}, report.message if report and report.message else "it was not tried.")
+            return figures_of(frame, {}, report.message if report and report.message else "it was not attempted.")
         return figures_of(frame, (report.diagnostics if report else {}) or view.diagnostics)
 
-    def _note_flicker(self, index: int, alphas: list[Float32 | None]) -> None:
+    def _add_flicker(self, index: int, alphas: list[Float32 | None]) -> None:
         before, alpha, after = alphas
         if index >= 1 and alpha is not None:
             self.figures[index] = replace(self.figures[index], flicker=flicker(before, alpha, after))
 
     def page_frame(self, index: int, figures: FrameFigures) -> PageFrame:
-        """One frame of the page: a frame that stands out has its pictures in any shot."""
+        """One frame of the page. A frame that stands out always has its pictures, however long the shot is."""
         if figures.reasons and index not in self._small and (view := self.view(index)):
             self._small[index] = small_pictures(view, self._width)
-        return PageFrame(figures, self._small.get(index, {}))
+        return PageFrame(figures=figures, pictures=self._small.get(index, {}))
 
     def has_result(self, index: int) -> bool:
-        """Whether a frame was made, now or before."""
+        """Whether a frame was made, in this run or an earlier one."""
         frame = self.shot.frames[index]
         report = self.reports.get(frame.frame)
         return report is not None and report.status != ResultStatus.FAILED and frame.output.is_file()
 
     def view(self, index: int) -> FrameView | None:
-        """A frame's pictures, None where it has no result."""
-        return look(self.shot.frames[index], self.pictures) if self.has_result(index) else None
+        """A frame's pictures; None where it has no result."""
+        return read_view(self.shot.frames[index], self.pictures) if self.has_result(index) else None
 
 
 def _square(view: FrameView) -> Float32:
@@ -141,13 +140,16 @@ def _square(view: FrameView) -> Float32:
 
 
 def _timing(shot: Shot, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path | None]:
-    """When the first frame is heard, how fast frames follow each other, and whose sound is carried over."""
+    """For the preview: the time in seconds at which its sound starts, its frame rate, and the file with the sound
+    (None for a silent preview)."""
     first = shot.frames[0]
     if is_video(first.plate):
         facts = pictures.video(first.plate).facts
         number = first.video_frames["plate"]
-        unbroken = [frame.video_frames["plate"] - number for frame in shot.frames] == list(range(len(shot.frames)))
-        return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and unbroken else None
+        is_unbroken = [frame.video_frames["plate"] - number for frame in shot.frames] == list(
+            range(len(shot.frames))
+        )
+        return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and is_unbroken else None
     rate = exr.read_image(first.plate).metadata.get("FramesPerSecond")
     if isinstance(rate, exr.Attribute) and isinstance(rate.value, tuple) and rate.value[1]:
         return Fraction(0), Fraction(*rate.value), None
@@ -159,11 +161,11 @@ def _note(report: ShotReport) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _sheet(walk: _Walk, figures: list[FrameFigures], title: str) -> Image:
-    """A few frames of the shot, some of those to look at among them."""
+def _sheet(reader: _ShotReader, figures: list[FrameFigures], title: str) -> Image:
+    """A contact sheet of a few frames of the shot, some of those to look at among them."""
     rows, titles = [], []
     for index in _chosen([bool(frame.reasons) for frame in figures]):
-        view = walk.view(index)
+        view = reader.view(index)
         if view is not None:
             rows.append(matte_cells(view.plate, view.clean, view.foreground, view.alpha, view.comp))
             mark = " (look at it)" if figures[index].reasons else ""
@@ -172,7 +174,7 @@ def _sheet(walk: _Walk, figures: list[FrameFigures], title: str) -> Image:
 
 
 def _chosen(odd: list[bool]) -> list[int]:
-    """At most ``_SHEET_ROWS`` frames: half of them may be odd ones, the rest are spread evenly."""
+    """The indices of at most ``_SHEET_ROWS`` frames: up to half of them stand out, the rest are spread evenly."""
     bad = [index for index, is_odd in enumerate(odd) if is_odd][: _SHEET_ROWS // 2]
     rest = np.linspace(0, len(odd) - 1, min(len(odd), _SHEET_ROWS - len(bad))).round().astype(int).tolist()
     return sorted({*bad, *rest})

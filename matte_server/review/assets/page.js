@@ -1,24 +1,21 @@
 "use strict";
-// One shot's review. The pictures are small screen pictures of the float results; every comp is made here, in
-// linear light, from foreground and alpha, the way a compositor's "over" does it.
+// The review of one shot. The pictures are small copies of the float results, made for the screen. Every comp is made
+// here, in linear light, from foreground and alpha, as a compositor's "over" does it.
 const shot = JSON.parse(document.getElementById("shot").textContent);
 const byId = (id) => document.getElementById(id);
 const VIEWS = [
   ["plate", "plate"], ["clean", "clean plate"], ["alpha", "alpha"], ["foreground", "foreground"],
   ["checker", "over checker"], ["grey", "over grey"], ["colour", "over colour"], ["background", "over background"],
 ].filter(([name]) => name !== "background" || shot.frames.some((frame) => frame.pictures.background));
-const LANES = [
-  { title: "alignment residual (px)", read: (f) => [f.residual_px], digits: 2, zero: true },
-  { title: "clean plate gain (R, G, B)", read: (f) => f.gain || [null, null, null], digits: 3 },
-  { title: "alpha area (part of the frame)", read: (f) => [f.alpha_area], digits: 3 },
-  { title: "flicker (alpha against its neighbours)", read: (f) => [f.flicker], digits: 4, zero: true },
-  { title: "re-composition (error as part of the range)", read: (f) => [f.recomposition], digits: 5, zero: true },
-];
+// The columns come from the review's columns.py; this script knows none of them.
+const COLUMNS = shot.columns.map((column, place) => ({
+  ...column, title: `${column.name} (${column.unit})`, read: (frame) => frame.values[place],
+}));
 const state = {
   index: 0, view: "checker", against: "plate", wipe: false, at: 0.5, stops: 0, zoom: 0, playing: false,
 };
 
-// -- light: the screen pictures show scene-linear light as sRGB with everything above 0.8 rolled off.
+// -- light: the pictures are sRGB, made from scene-linear light whose values above 0.8 were rolled off.
 const SHOULDER = 0.8;
 function toScreen(light) {
   const x = Math.max(light, 0);
@@ -32,7 +29,7 @@ function toLight(screen) {
   return SHOULDER + part / (1 - part);
 }
 const LIGHT = Float32Array.from({ length: 256 }, (_, code) => toLight(code / 255));
-// Codes of the screen over light / (1 + light), fine enough that no code is skipped.
+// The screen's codes by light / (1 + light), in steps so fine that no code is skipped.
 const STEPS = 8191;
 const SCREEN = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => {
   const part = Math.min(step / STEPS, 0.9999);
@@ -40,7 +37,7 @@ const SCREEN = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => {
 });
 const screenOf = (light) => SCREEN[(light / (1 + light)) * STEPS | 0];
 
-// -- pictures: decoded once, the last few kept.
+// -- pictures: each is decoded once, and the last few are kept.
 const kept = new Map();
 const KEPT = 90;
 function decoded(id) {
@@ -80,12 +77,12 @@ function behind(view, width) {
 }
 
 const LEAST_ALPHA = 40;
-// Fills columns from..to of `out` with a view of a frame; needs its pictures decoded.
-function paint(out, view, got, from, to) {
+// Fills the pixel columns from..to of `out` with a view of a frame, from its decoded pictures.
+function paint(out, view, pictures, from, to) {
   const { width, height, data } = out;
   const gain = Math.pow(2, state.stops);
-  // The foreground's picture is multiplied by alpha.
-  const [first, alpha, back] = got.map((picture) => picture.data);
+  // The picture of the foreground has been multiplied by alpha.
+  const [first, alpha, background] = pictures.map((picture) => picture.data);
   const ground = behind(view, width);
   for (let y = 0; y < height; y++) {
     for (let x = from; x < to; x++) {
@@ -96,21 +93,23 @@ function paint(out, view, got, from, to) {
       } else if (view === "plate" || view === "clean") {
         for (let c = 0; c < 3; c++) data[at + c] = gain === 1 ? first[at + c] : screenOf(gain * LIGHT[first[at + c]]);
       } else if (view === "foreground") {
-        // The colour itself, wherever there is enough subject to have one in 8 bits.
+        // Divided by alpha, where that is high enough for a colour to be left in 8 bits.
         const seen = gain * 255 / Math.max(alpha[at], LEAST_ALPHA);
         for (let c = 0; c < 3; c++) data[at + c] = screenOf(seen * LIGHT[first[at + c]]);
       } else {
         const a = alpha[at] / 255;
-        const b = back ? [LIGHT[back[at]], LIGHT[back[at + 1]], LIGHT[back[at + 2]]] : ground(x, y);
+        const b = background ? [LIGHT[background[at]], LIGHT[background[at + 1]], LIGHT[background[at + 2]]]
+          : ground(x, y);
         for (let c = 0; c < 3; c++) data[at + c] = screenOf(gain * (LIGHT[first[at + c]] + (1 - a) * b[c]));
       }
     }
   }
 }
 
-let drawing = 0;
+// The last call's number: a call that finds a newer one after waiting for pictures draws nothing.
+let lastDraw = 0;
 async function draw() {
-  const mine = ++drawing;
+  const mine = ++lastDraw;
   const frame = shot.frames[state.index];
   const shown = state.wipe ? [state.view, state.against] : [state.view];
   const missing = shown.some((view) => !hasView(frame, view));
@@ -118,21 +117,21 @@ async function draw() {
   byId("frame-box").hidden = missing;
   if (missing) {
     byId("missing").textContent = frame.reasons.find((reason) => reason.startsWith("No result"))
-      || "This frame's pictures are not in the page; a long shot has every few frames' and those to look at.";
+      || "This frame's pictures are not in the page: of a long shot, it holds every few frames and those to look at.";
     finished();
     return;
   }
-  const got = await Promise.all(shown.map((view) => Promise.all(picturesOf(view).map(
+  const decodedViews = await Promise.all(shown.map((view) => Promise.all(picturesOf(view).map(
     (name) => decoded(frame.pictures[name])))));
-  if (mine !== drawing) return;
-  const { width, height } = got[0][0];
+  if (mine !== lastDraw) return;
+  const { width, height } = decodedViews[0][0];
   const canvas = byId("picture");
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
   const out = pen.createImageData(width, height);
   const cut = state.wipe ? Math.round(state.at * width) : width;
-  paint(out, shown[0], got[0], 0, cut);
-  if (state.wipe) paint(out, shown[1], got[1], cut, width);
+  paint(out, shown[0], decodedViews[0], 0, cut);
+  if (state.wipe) paint(out, shown[1], decodedViews[1], cut, width);
   pen.putImageData(out, 0, 0);
   fit(width, height);
   finished();
@@ -152,17 +151,17 @@ function fit(width, height) {
   line.style.left = `${100 * state.at}%`;
 }
 
-// -- words and figures
-const format = (value, digits) => value === null || value === undefined ? "–"
+// -- text and figures
+const format = (value, digits) => value === null ? "–"
   : Math.abs(value) < 0.5 * Math.pow(10, -digits) && value !== 0 ? value.toExponential(1) : value.toFixed(digits);
 
 function describe() {
   const frame = shot.frames[state.index];
   byId("now").textContent = `Frame ${frame.frame}`;
   byId("reasons").replaceChildren(...frame.reasons.map((reason) => element("li", {}, reason)));
-  byId("figures").replaceChildren(...LANES.flatMap((lane) => [
-    element("dt", {}, lane.title.split(" (")[0]),
-    element("dd", {}, lane.read(frame).map((value) => format(value, lane.digits)).join(" ")),
+  byId("figures").replaceChildren(...COLUMNS.flatMap((column) => [
+    element("dt", {}, column.name),
+    element("dd", {}, column.read(frame).map((value) => format(value, column.digits)).join(" ")),
   ]));
   byId("scrub").value = state.index;
   for (const button of byId("views").children) {
@@ -195,19 +194,16 @@ function plots() {
   const count = shot.frames.length;
   const x = (index) => LEFT + (count > 1 ? index / (count - 1) : 0.5) * (width - LEFT - RIGHT);
   cursors = [];
-  byId("plots").replaceChildren(...LANES.map((lane) => plot(lane, width, x)));
+  byId("plots").replaceChildren(...COLUMNS.map((column) => plot(column, width, x)));
   for (const move of cursors) move();
 }
-function plot(lane, width, x) {
-  const rows = shot.frames.map(lane.read);
-  const known = rows.flat().filter((value) => value !== null && value !== undefined);
-  let low = Math.min(...known), high = Math.max(...known);
-  if (lane.zero) low = 0;
-  if (!known.length) [low, high] = [0, 1];
-  if (high - low < 1e-9) { high += Math.abs(high) * 0.1 + 1e-6; low -= lane.zero ? 0 : Math.abs(low) * 0.1 + 1e-6; }
+function plot(column, width, x) {
+  const rows = shot.frames.map(column.read);
+  const isMeasured = rows.flat().some((value) => value !== null);
+  const { low, high, digits } = column;
   const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const svg = element("svg:svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img",
-    "aria-label": `${lane.title}: ${known.length ? `${format(low, lane.digits)} to ${format(high, lane.digits)}` : "no figures"}` });
+    "aria-label": `${column.title}: ${isMeasured ? `${format(low, digits)} to ${format(high, digits)}` : "no figures"}` });
   const step = shot.frames.length > 1 ? x(1) - x(0) : 20;
   shot.frames.forEach((frame, index) => {
     if (frame.reasons.length) {
@@ -217,15 +213,13 @@ function plot(lane, width, x) {
   });
   for (const value of [low, high]) {
     svg.append(element("svg:line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
-    if (known.length) {
-      svg.append(element("svg:text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, format(value, lane.digits)));
+    if (isMeasured) {
+      svg.append(element("svg:text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, format(value, digits)));
     }
   }
-  svg.append(element("svg:text", { class: "title", x: LEFT, y: 13 }, lane.title));
-  if (!known.length) svg.append(element("svg:text", { x: LEFT + 8, y: HEIGHT - 20 }, lane.title.startsWith("flicker")
-    ? "needs three frames in a row" : "not measured"));
-  const names = rows[0].length > 1 ? ["red", "green", "blue"] : [""];
-  names.forEach((name, channel) => curve(svg, rows.map((row) => row[channel]), name, x, y));
+  svg.append(element("svg:text", { class: "title", x: LEFT, y: 13 }, column.title));
+  if (!isMeasured) svg.append(element("svg:text", { x: LEFT + 8, y: HEIGHT - 20 }, column.missing));
+  column.curves.forEach((name, index) => curve(svg, rows.map((row) => row[index]), name, x, y));
   shot.frames.forEach((frame, index) => {
     if (frame.reasons.length) {
       const at = x(index);
@@ -240,7 +234,7 @@ function plot(lane, width, x) {
   cursors.push(() => {
     cursor.setAttribute("x1", x(state.index));
     cursor.setAttribute("x2", x(state.index));
-    value.textContent = rows[state.index].map((each) => format(each, lane.digits)).join(" ");
+    value.textContent = rows[state.index].map((each) => format(each, digits)).join(" ");
     value.setAttribute("x", width - RIGHT);
     value.setAttribute("text-anchor", "end");
   });
@@ -254,17 +248,17 @@ function plot(lane, width, x) {
 function curve(svg, values, name, x, y) {
   let path = "", open = false;
   values.forEach((value, index) => {
-    const there = value !== null && value !== undefined;
-    if (there) path += `${open ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
-    if (there && values.length <= 120) {
+    const isKnown = value !== null;
+    if (isKnown) path += `${open ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+    if (isKnown && values.length <= 120) {
       svg.append(element("svg:circle", { class: `dot ${name}`, cx: x(index), cy: y(value), r: 2.2 }));
     }
-    open = there;
+    open = isKnown;
   });
   svg.append(element("svg:path", { class: `curve ${name}`, d: path }));
 }
 
-// -- going about
+// -- moving through the shot
 function change(values) {
   Object.assign(state, values);
   describe();
@@ -286,12 +280,12 @@ function play(on) {
   change({ playing: on });
 }
 function fromAddress() {
-  const said = new URLSearchParams(location.hash.slice(1));
-  const index = shot.frames.findIndex((frame) => String(frame.frame) === said.get("frame"));
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const index = shot.frames.findIndex((frame) => String(frame.frame) === wanted.get("frame"));
   const named = (name) => VIEWS.some(([view]) => view === name) ? name : undefined;
-  const found = { index: index < 0 ? 0 : index, view: named(said.get("view")) || state.view };
-  if (named(said.get("wipe"))) Object.assign(found, { wipe: true, against: said.get("wipe") });
-  if (said.has("at")) found.at = Math.min(Math.max(Number(said.get("at")) || 0, 0), 1);
+  const found = { index: index < 0 ? 0 : index, view: named(wanted.get("view")) || state.view };
+  if (named(wanted.get("wipe"))) Object.assign(found, { wipe: true, against: wanted.get("wipe") });
+  if (wanted.has("at")) found.at = Math.min(Math.max(Number(wanted.get("at")) || 0, 0), 1);
   Object.assign(state, found);
 }
 

@@ -23,8 +23,9 @@ from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.io.media import VideoReader
+from matte_server.review.columns import COLUMNS
 from matte_server.review.figures import FrameFigures
-from matte_server.review.frame import look, placed
+from matte_server.review.frame import aligned, read_view
 from matte_server.review.page import Page, PageFrame, page_html
 from matte_server.review.review import ReviewFiles, review_folder, write_review
 from matte_server.shots.inputs import ShotInputs
@@ -35,6 +36,7 @@ from matte_server.shots.shot import Shot, Sources
 WIDTH, HEIGHT = 96, 54
 COLOUR, BEHIND, CLEAN = (0.6, 0.3, 0.1), (0.1, 0.2, 0.6), (0.3, 0.3, 0.3)
 FRAMES, BAD, FAILED = 12, 1006, 1009
+NUMBERS = range(1001, 1001 + FRAMES)
 
 
 def image(pixels: npt.NDArray[np.floating], channels: str = "RGB", **metadata: object) -> Image:
@@ -70,7 +72,7 @@ def facts(number: int) -> dict[str, object]:
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     """A finished shot on disk; the last figures are only in the files."""
     folder = tmp_path_factory.mktemp("shot")
-    for number in range(1001, 1001 + FRAMES):
+    for number in NUMBERS:
         alpha = alpha_of(number)
         plate = alpha * flat(COLOUR) + (1 - alpha) * flat(CLEAN)
         exr.write_image(folder / f"plate.{number}.exr", image(plate))
@@ -141,6 +143,18 @@ def shot_in(text: str) -> dict[str, Any]:
     return said
 
 
+def test_the_page_gets_its_columns_and_their_values_from_python(review: ReviewFiles) -> None:
+    text = review.page.read_text("utf-8")
+    shown = shot_in(text)
+    assert [column["name"] for column in shown["columns"]] == [column.name for column in COLUMNS]
+    area = [frame["values"][2] for frame in shown["frames"]]
+    assert shown["columns"][2]["name"] == "alpha area"
+    assert area == [[None] if number == FAILED else [facts(number)["alpha_area"]] for number in NUMBERS]
+    # The script knows no column: what it shows is what it was given.
+    script = text[text.index('"use strict"') :]
+    assert not [column.name for column in COLUMNS if column.name in script or f"({column.unit})" in script]
+
+
 def test_words_of_others_cannot_end_the_script() -> None:
     evil = "</script><script>alert(1)</script> @STYLE@ @TITLE@"
     page = Page(evil, [PageFrame(FrameFigures(1, reasons=(evil,)))], evil)
@@ -173,14 +187,14 @@ def test_the_clean_plate_is_shown_where_the_frame_had_it() -> None:
     plate = replace(image(np.zeros((20, 30, 3))), data_window=Window(90, 45, 30, 20))
     move = [[1.0, 0.0, 5.0], [0.0, 1.0, 2.0], [0.0, 0.0, 1.0]]
     said = {"alignment": {"transform": move, "gain": [1.5] * 3, "offset": [0.0] * 3}}
-    moved = placed(clean, plate, said)
+    moved = aligned(clean, plate, said)
     # 100 + 11 + 5 - 90 and 50 + 7 + 2 - 45: outside to the right of nothing, inside the plate.
     assert moved[14, 26].tolist() == [1.5] * 3 and np.count_nonzero(moved) == 3
 
 
 def test_a_frame_is_looked_at_in_light(shot: Shot) -> None:
     with ShotInputs(MatteOptions()) as pictures:
-        view = look(shot.frames[0], pictures)
+        view = read_view(shot.frames[0], pictures)
     middle = view.comp[HEIGHT // 2, WIDTH // 2], view.comp[0, 0]
     # Half floats hold these to 1 part in 2000.
     np.testing.assert_allclose(middle, (COLOUR, BEHIND), rtol=1e-3)
@@ -286,12 +300,18 @@ def test_keys_walk_through_the_shot(browser: Browser, tmp_path: Path) -> None:
     assert not re.search(r'id="wipe-line"[^>]*hidden', dom)
 
 
-def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("index", [0, 1, 7, FRAMES - 1])
+def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path, index: int) -> None:
+    """The curve of 12 frames reaches from 64 px right of the plot's left edge to 14 px left of its right edge. The
+    click lies a third of the distance between two frames beside the frame, which is still nearest."""
     copy = tmp_path / "copy.html"
+    aside = -1 / 3 if index == FRAMES - 1 else 1 / 3
     script = (
-        "const lane = document.querySelector('#plots svg'), box = lane.getBoundingClientRect();"
-        "lane.dispatchEvent(new PointerEvent('pointerdown', {clientX: box.right - 14, clientY: box.top + 20}));"
+        "const box = document.querySelector('#plots svg').getBoundingClientRect();"
+        f"const x = box.left + 64 + (box.width - 64 - 14) * {(index + aside) / (FRAMES - 1)};"
+        "document.querySelector('#plots svg').dispatchEvent("
+        "new PointerEvent('pointerdown', {clientX: x, clientY: box.top + 20}));"
     )
     text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(text, "utf-8")
-    assert text_of(replace(browser, page=copy).dom(""), "now") == f"Frame {1000 + FRAMES}"
+    assert text_of(replace(browser, page=copy).dom(""), "now") == f"Frame {NUMBERS[index]}"
