@@ -303,9 +303,9 @@ def test_keys_walk_through_the_shot(browser: Browser, tmp_path: Path) -> None:
 @pytest.mark.parametrize("index", [0, 1, 7, FRAMES - 1])
 def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path, index: int) -> None:
     """The curve of 12 frames reaches from 64 px right of the plot's left edge to 14 px left of its right edge. The
-    click lies a third of the distance between two frames beside the frame, which is still nearest."""
+    click lies nearly halfway to the next frame, but this one is still nearer."""
     copy = tmp_path / "copy.html"
-    aside = -1 / 3 if index == FRAMES - 1 else 1 / 3
+    aside = -0.45 if index == FRAMES - 1 else 0.45
     script = (
         "const box = document.querySelector('#plots svg').getBoundingClientRect();"
         f"const x = box.left + 64 + (box.width - 64 - 14) * {(index + aside) / (FRAMES - 1)};"
