@@ -1,10 +1,13 @@
-"""The story of one frame, against plates composed here from known parts."""
+"""The pipeline of one frame, against plates composed here from known parts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from matte_link.options import MatteOptions
@@ -45,8 +48,10 @@ def solve(
     guides: Guides | None = None,
     given: Alignment | None = None,
 ) -> MatteResult:
-    pair, told = PlatePair(plate, clean), guides or Guides()
-    return pipeline.solve(pair, told, options, check=lambda: None, progress=lambda *s: None, given=given)
+    pair = PlatePair(plate=plate, clean_plate=clean)
+    return pipeline.solve(
+        pair, guides or Guides(), options, check=lambda: None, progress=lambda *s: None, given=given
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +114,21 @@ def test_a_moved_and_darker_clean_plate_is_brought_back(pipeline: MattePipeline)
     assert result.diagnostics["warnings"] == []
 
 
+def test_gain_and_offset_are_applied_to_a_clean_plate_with_lifted_blacks(pipeline: MattePipeline) -> None:
+    wall, lifted = room(300, 440, seed=11), np.array([0.03, 0.02, 0.015], np.float32)
+    alpha = soft_disc(300, 440, (220, 160), 70, 4.0)[..., None]
+    plate = alpha * np.array([0.9, 0.2, 0.1], np.float32) + (1 - alpha) * wall
+    # One product and one sum in float32 of values up to 4: to its last places.
+    rounding = 1e-6
+    given = Alignment(np.eye(3), offset=(-0.03, -0.02, -0.015))
+    result = solve(pipeline, image(plate), image(wall + lifted), given=given)
+    np.testing.assert_allclose(result.layers["clean"].rgb, wall, atol=rounding)
+    result = solve(pipeline, image(plate), image(wall + lifted), replace(STILL, match_exposure=True))
+    gain, offset = (np.array(each, np.float32) for each in (result.alignment.gain, result.alignment.offset))
+    assert offset.max() < -0.005
+    np.testing.assert_allclose(result.layers["clean"].rgb, (wall + lifted) * gain + offset, atol=rounding)
+
+
 def test_a_given_alignment_is_taken_as_it_is(pipeline: MattePipeline, truth: Truth) -> None:
     shifted = np.roll(truth.clean, 5, axis=1)
     given = Alignment(np.array([[1, 0, -5.0], [0, 1, 0], [0, 0, 1]]), "translation")
@@ -117,7 +137,7 @@ def test_a_given_alignment_is_taken_as_it_is(pipeline: MattePipeline, truth: Tru
     assert not result.layers["clean"].pixels[:, 175:, 3].any()
 
 
-def test_nobody_in_the_picture_is_no_matte_and_a_word(pipeline: MattePipeline) -> None:
+def test_a_plate_without_a_subject_has_no_matte_and_a_warning(pipeline: MattePipeline) -> None:
     rng = np.random.default_rng(1)
     wall = room(96, 128)
     plate, clean = (image((wall + rng.normal(0, 0.003, wall.shape)).astype(np.float32)) for _ in range(2))
@@ -172,13 +192,68 @@ def test_a_region_of_interest_limits_the_matte_and_the_work(pipeline: MattePipel
     assert caught.value.code == "bad_option"
 
 
-def test_edge_controls_change_alpha_and_not_the_subjects_colour(
+def with_controls(
+    pipeline: MattePipeline, truth: Truth, controls: dict[str, float], guides: Guides | None = None
+) -> MatteResult:
+    options = MatteOptions.from_dict({**STILL.to_dict(), **controls})
+    return solve(pipeline, image(truth.plate), image(truth.clean), options, guides)
+
+
+def test_edge_controls_do_not_change_the_subjects_colour(
     pipeline: MattePipeline, truth: Truth, found: MatteResult
 ) -> None:
-    options = replace(STILL, erode=2.0, softness=1.0, gamma=1.5, black_point=0.05, white_point=0.9, despeckle=30)
-    changed = solve(pipeline, image(truth.plate), image(truth.clean), options)
-    assert changed.alpha.pixels.sum() < found.alpha.pixels.sum()
+    controls = {"erode": 2.0, "softness": 1.0, "gamma": 1.5, "black_point": 0.05, "white_point": 0.9}
+    changed = with_controls(pipeline, truth, {**controls, "despeckle": 30})
+    assert not np.array_equal(changed.alpha.pixels, found.alpha.pixels)
     assert np.array_equal(changed.foreground.pixels, found.foreground.pixels)
+
+
+# Each control alone against its definition, computed here from the alpha without it. float32 sums in another order
+# than numpy's or cv2's may differ in the last places of values up to 1: 1e-6.
+ROUNDING = 1e-6
+
+
+def disc_of(radius: int) -> npt.NDArray[np.uint8]:
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(x * x + y * y <= radius * radius, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("controls", "expected"),
+    [
+        ({"black_point": 0.3}, lambda alpha: np.clip((alpha - 0.3) / 0.7, 0, 1)),
+        ({"white_point": 0.6}, lambda alpha: np.clip(alpha / 0.6, 0, 1)),
+        ({"gamma": 1.5}, lambda alpha: alpha ** (1 / 1.5)),
+        ({"erode": 3.0}, lambda alpha: cv2.erode(alpha, disc_of(3), borderType=cv2.BORDER_REPLICATE)),
+        ({"erode": -2.0}, lambda alpha: cv2.dilate(alpha, disc_of(2), borderType=cv2.BORDER_REPLICATE)),
+        ({"softness": 1.5}, lambda alpha: cv2.GaussianBlur(alpha, (11, 11), 1.5, borderType=cv2.BORDER_REPLICATE)),
+    ],
+    ids=["black point", "white point", "gamma", "erode", "dilate", "softness"],
+)
+def test_each_edge_control_does_what_it_is_defined_to(
+    pipeline: MattePipeline,
+    truth: Truth,
+    found: MatteResult,
+    controls: dict[str, float],
+    expected: Callable[[Float32], Float32],
+) -> None:
+    alpha = found.alpha.pixels[..., 0]
+    changed = with_controls(pipeline, truth, controls).alpha.pixels[..., 0]
+    np.testing.assert_allclose(changed, expected(alpha), atol=ROUNDING)
+    assert np.abs(changed - alpha).max() > 0.1
+
+
+def test_despeckle_removes_islands_and_fills_holes_below_its_area(pipeline: MattePipeline, truth: Truth) -> None:
+    """An island and a hole of 12 pixels each, drawn as guides."""
+    island, hole = np.s_[8:11, 150:154], np.s_[64:67, 88:92]
+    core, holdout = np.zeros((120, 180, 1), np.float32), np.zeros((120, 180, 1), np.float32)
+    core[island] = holdout[hole] = 1.0
+    guides = Guides(core=image(core), holdout=image(holdout))
+    kept, removed = (
+        with_controls(pipeline, truth, {"despeckle": area}, guides).alpha.pixels[..., 0] for area in (12, 13)
+    )
+    assert (kept[island].min(), kept[hole].max()) == (1.0, 0.0)
+    assert (removed[island].max(), removed[hole].min()) == (0.0, 1.0)
 
 
 def test_the_networks_foreground_can_be_asked_for(
@@ -191,7 +266,7 @@ def test_the_networks_foreground_can_be_asked_for(
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("which", ["plate", "clean plate", "core"])
-def test_what_is_no_number_is_refused_by_name(
+def test_nan_and_infinity_are_refused_by_the_pictures_name(
     pipeline: MattePipeline, truth: Truth, bad: float, which: str
 ) -> None:
     pictures: dict[str, Float32] = {
@@ -246,18 +321,18 @@ def test_a_clean_plate_that_is_kept_serves_its_own_place_only(truth: Truth) -> N
             assert np.array_equal(one_made.pixels, other.pixels), given
 
 
-def test_stages_are_told_in_order_and_a_cancel_between_them_ends_the_frame(
+def test_stages_are_reported_in_order_and_a_cancel_between_them_ends_the_frame(
     pipeline: MattePipeline, truth: Truth
 ) -> None:
-    told: list[str] = []
+    stages: list[str] = []
     pair = PlatePair(image(truth.plate), image(truth.clean))
 
     def progress(stage: str, done: int, total: int) -> None:
-        assert (done, total) == (len(told), len(STAGES))
-        told.append(stage)
+        assert (done, total) == (len(stages), len(STAGES))
+        stages.append(stage)
 
     pipeline.solve(pair, Guides(), MatteOptions(model="difference"), check=lambda: None, progress=progress)
-    assert tuple(told) == STAGES
+    assert tuple(stages) == STAGES
 
     def stop() -> None:
         raise MatteCancelled
