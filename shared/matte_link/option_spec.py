@@ -14,7 +14,7 @@ AFFECTS = ("alignment", "model", "foreground", "edges", "output")
 NOTHING = ""
 """What an option affects that changes no pixel."""
 _OPEN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
-_TYPE_NAMES = {str: "text", bool: "yes or no", int: "whole number", float: "number"}
+_TYPE_NAMES = {str: "text", bool: "yes or no", int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,5 @@ class OptionSpec:
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
-            raise ValueError(f"{self.name} must be a {_TYPE_NAMES[self.type]}, not {value!r}.")
+            raise ValueError(f"{self.name} must be {_TYPE_NAMES[self.type]}, not {value!r}.")
         return cast(Value, value)

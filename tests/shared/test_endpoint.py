@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
+from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint, is_loopback
 
 KEY = "k" * 40
 
@@ -35,6 +35,10 @@ def test_loopback(address: str, loopback: bool) -> None:
     assert Endpoint(address).is_loopback is loopback
 
 
+def test_what_is_no_address_is_not_this_machine() -> None:
+    assert not is_loopback("localhost:5560") and not is_loopback("")
+
+
 @pytest.mark.parametrize("address", ["", "127.0.0.1:5560", "tcp://host", "tcp://h:0", "tcp://h:65536", "ipc://x"])
 def test_an_unusable_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="is not an address; it should look like tcp://"):
@@ -43,8 +47,11 @@ def test_an_unusable_address_is_refused(address: str) -> None:
 
 def test_keys_are_read_from_a_key_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    file.write_text(json.dumps({"server": KEY, "public": KEY, "secret": KEY}))
-    assert Endpoint.resolve("", str(file), {}).encrypted
+    file.write_text(json.dumps({"server": "s" * 40, "public": "p" * 40, "secret": KEY}))
+    encrypted = Endpoint.resolve("", str(file), {})
+    assert encrypted.encrypted and encrypted == Endpoint.resolve(environment={"CLEANPLATE_KEYS": str(file)})
+    assert (encrypted.address, encrypted.server_key) == (DEFAULT_ADDRESS, "s" * 40)
+    assert (encrypted.public_key, encrypted.secret_key) == ("p" * 40, "k" * 40)
     assert not Endpoint.resolve("", "", {}).encrypted
     file.write_text(json.dumps({"server": KEY}))
     with pytest.raises(ValueError, match="must be JSON with server, public and secret"):

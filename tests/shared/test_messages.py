@@ -21,16 +21,16 @@ EXR_DIGEST = "973a49dcd8f4f96935e3fb36cd541294904119a02fc77d67318d517d7a204a4c"
 """As `printf exr | b2sum -l 256` prints it."""
 
 
-def classes_with_many_fields() -> set[str]:
-    """The dataclasses of matte_link with more than two fields: all messages, and what jobs and keys are made of."""
+def dataclasses_of_the_package() -> set[type]:
     modules = [
         importlib.import_module(f"matte_link.{each.name}") for each in pkgutil.iter_modules(matte_link.__path__)
     ]
     classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
-    return {each.__name__ for each in classes if is_dataclass(each) and len(fields(each)) > 2}
+    return {each for each in classes if is_dataclass(each)}
 
 
-MANY_FIELDS = classes_with_many_fields()
+MANY_FIELDS = {each.__name__ for each in dataclasses_of_the_package() if len(fields(each)) > 2}
+"""Messages, and what jobs, keys and options are made of."""
 
 
 def positional(source: str) -> Iterator[tuple[int, str]]:
@@ -50,8 +50,12 @@ def positional(source: str) -> Iterator[tuple[int, str]]:
 def test_the_search_sees_every_message_and_every_way_to_build_one() -> None:
     wide = {kind.__name__ for kind in _TYPES.values() if len(fields(kind)) > 2}
     assert wide and wide <= MANY_FIELDS
-    wrong = ("Failure('a', 'busy', 'Full.')", "messages.Failure('a', 'busy', message='Full.')", "Failure(*all)")
-    wrong += ("st.builds(Failure, a, b, c)",)
+    wrong = (
+        "Failure('a', 'busy', 'Full.')",
+        "messages.Failure('a', 'busy', message='Full.')",
+        "Failure(*all)",
+        "st.builds(Failure, a, b, c)",
+    )
     for source in wrong:
         assert [name for _, name in positional(source)] == ["Failure"], source
     right = (
@@ -72,6 +76,16 @@ def test_messages_are_built_by_keyword(folder: str) -> None:
         for line, name in positional(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+def test_nothing_that_is_passed_on_can_be_changed() -> None:
+    """Messages, tasks, events and options cross threads; what a class keeps for itself is private."""
+    changeable = [
+        each.__name__
+        for each in dataclasses_of_the_package()
+        if not each.__name__.startswith("_") and not each.__dict__["__dataclass_params__"].frozen
+    ]
+    assert changeable == []
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a" * 81, "a\n", "ä", 1])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from matte_link.messages import Digest, Inline, Message, Neighbour, Store, Stored, digest_of
+import pytest
+from matte_link import offered_pictures
+from matte_link.messages import Blob, Digest, Failure, Inline, Message, Neighbour, Store, Stored, digest_of
 from matte_link.offered_pictures import OfferedPictures, digests_named
 
 from .scripted_server import request
@@ -55,9 +57,27 @@ def test_holding_a_picture_again_makes_it_the_latest_and_keeps_what_is_known_of_
 def test_an_array_that_changes_under_the_same_object_is_hashed_again() -> None:
     pictures, _ = offered()
     data = bytearray(b"before")
-    assert pictures.hold(Inline(memoryview(data))).digest == digest_of(b"before")
+    view = memoryview(data)
+    assert pictures.hold(Inline(view)).digest == digest_of(b"before")
     data[:] = b"after!"
-    assert pictures.hold(Inline(memoryview(data))).digest == digest_of(b"after!")
+    assert pictures.hold(Inline(view)).digest == digest_of(b"after!")
+
+
+def test_the_same_bytes_object_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing takes 30 ms for a picture in HD, and a job holds its clean plate for every frame."""
+    hashed: list[Blob] = []
+
+    def counted(data: Blob) -> str:
+        hashed.append(data)
+        return digest_of(data)
+
+    monkeypatch.setattr(offered_pictures, "digest_of", counted)
+    pictures, _ = offered()
+    first, equal = b"clean plate", bytes(bytearray(b"clean plate"))
+    assert first is not equal
+    for data in (first, first, equal, equal):
+        assert pictures.hold(Inline(data)).digest == digest_of(first)
+    assert [data is first for data in hashed] == [True, False]
 
 
 def test_a_missing_picture_is_asked_for_once_and_again_over_a_new_connection() -> None:
@@ -88,3 +108,36 @@ def test_a_request_names_its_clean_plate_and_with_neighbours_all_of_its_pictures
     sequence = replace(request(), after=Neighbour(Inline(b"next"), core=Inline(b"core")))
     named = pictures.name_pictures(sequence)
     assert digests_named(named) == [digest_of(data) for data in (b"plate", b"clean", b"next", b"core")]
+
+
+def uploaded() -> tuple[OfferedPictures, str, str]:
+    """Pictures of which one was uploaded, its digest, and the id of the message that carried it."""
+    pictures, sent = offered(b"1")
+    pictures.upload(digest_of(b"1"))
+    [upload] = sent
+    assert upload == Store(upload.id, digest=digest_of(b"1"), data=b"1")
+    return pictures, digest_of(b"1"), upload.id
+
+
+def test_a_picture_that_found_no_room_counts_as_missing_once_that_is_taken_note_of() -> None:
+    pictures, digest, upload_id = uploaded()
+    assert pictures.is_stored(digest) and not pictures.take_refusal(digest)
+    assert pictures.deliver(Failure(upload_id, code="busy", message="There is no room.")) == ""
+    assert pictures.is_stored(digest)
+    assert pictures.take_refusal(digest) and not pictures.is_stored(digest)
+    assert not pictures.take_refusal(digest)
+
+
+@pytest.mark.parametrize("failure", [True, False])
+def test_any_other_answer_to_an_upload_is_no_refusal(failure: bool) -> None:
+    pictures, digest, upload_id = uploaded()
+    other = Failure(upload_id, code="disk_full", message="The disk is full.")
+    pictures.deliver(other if failure else Stored(upload_id, digest=digest))
+    assert not pictures.take_refusal(digest)
+
+
+def test_a_refusal_is_forgotten_with_the_server_that_made_it() -> None:
+    pictures, digest, upload_id = uploaded()
+    pictures.deliver(Failure(upload_id, code="busy", message="There is no room."))
+    pictures.forget_server()
+    assert not pictures.take_refusal(digest) and not pictures.is_stored(digest)

@@ -26,14 +26,15 @@ def test_only_what_differs_travels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "sentence"),
+    ("values", "sentence"),  # a regular expression
     [
-        ({"precision": "magic"}, "precision must be one of auto, float32"),
-        ({"erode": 101.0}, "erode must lie in -100 to 100"),
-        ({"erode": True}, "erode must be a number"),
+        ({"precision": "magic"}, "precision must be one of auto, float32, bfloat16, float16, not 'magic'.$"),
+        ({"erode": 101.0}, "erode must lie in -100 to 100, not 101.0.$"),
+        ({"erode": True}, "erode must be a number, not True.$"),
+        ({"layer": 1}, "layer must be text, not 1.$"),
         ({"erode": float("nan")}, "erode must lie in"),
         ({"despeckle": 1.5}, "despeckle must be a whole number"),
-        ({"premultiplied": 1}, "premultiplied must be a yes or no"),
+        ({"premultiplied": 1}, "premultiplied must be yes or no"),
         ({"black_point": 0.5, "white_point": 0.5}, "black_point must lie below white_point"),
         ({"sharpen": 1}, "unknown option 'sharpen'"),
         ({"temporal": 1.5}, "temporal must lie in 0 to 1"),

@@ -201,6 +201,23 @@ def test_a_lost_picture_that_is_not_held_here_is_the_answer(wire: Wire) -> None:
     assert wire.requests.next_answer() == unknown() and wire.take_sent() == []
 
 
+def test_pictures_of_outstanding_requests_are_kept_and_older_ones_dropped(wire: Wire) -> None:
+    for number in range(8):
+        named = wire.pictures.name_pictures(request(f"r{number}", clean_plate=b"clean %d" % number))
+        wire.requests.add(named)
+        if 0 < number < 4:
+            wire.requests.forget(named.id)
+    kept = [number for number in range(8) if digest_of(b"clean %d" % number) in wire.pictures]
+    # The first one is still outstanding, and so are the latest four.
+    assert kept == [0, 4, 5, 6, 7]
+
+
+def test_cancelling_an_unknown_request_reaches_the_server_and_changes_nothing(wire: Wire) -> None:
+    wire.requests.cancel("stranger")
+    [cancel] = wire.take_sent()
+    assert isinstance(cancel, Cancel) and cancel.target == "stranger" and wire.requests.ids == ()
+
+
 def test_answers_come_in_order_and_each_once(wire: Wire) -> None:
     wire.add_stored("r1")
     wire.add_stored("r2")

@@ -31,6 +31,25 @@ def test_parse_refuses(text: str) -> None:
         parse_frames(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1-x", "'1-x' is not a frame range; it should look like 1001-1100x2,1200."),
+        ("1, 5-2", "the frame range '5-2' runs backwards; write the smaller frame first."),
+        ("1-1000001", "the frame range '1-1000001' has more than 1000000 frames."),
+        ("0,1-1000000", "the frame range '0,1-1000000' has more than 1000000 frames."),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_frames(text)
+    assert str(caught.value) == sentence
+
+
+def test_a_million_frames_are_allowed() -> None:
+    assert len(parse_frames("1-1000000")) == len(parse_frames("0-1999998x2")) == 1_000_000
+
+
 @given(st.sets(st.integers(-50, 3000), min_size=1, max_size=40))
 def test_format_is_the_inverse_of_parse(frames: set[int]) -> None:
     assert parse_frames(format_frames(frames)) == tuple(sorted(frames))
@@ -45,6 +64,9 @@ def test_format_is_the_inverse_of_parse(frames: set[int]) -> None:
         ("plate.%d.exr", 7, "plate.7.exr"),
         ("plate.<f>.exr", 1001, "plate.1001.exr"),
         ("plate.####.exr", -7, "plate.-0007.exr"),
+        ("plate.####.exr", 0, "plate.0000.exr"),
+        ("plate.%d.exr", -7, "plate.-7.exr"),
+        ("plate.<f>.exr", 0, "plate.0.exr"),
         ("still.exr", 7, "still.exr"),
     ],
 )
