@@ -179,6 +179,20 @@ def test_a_moving_shot_is_solved_per_frame_and_alike_in_parts(make_shot: MakeSho
     assert again.alignment(planned.frames[1]).points == whole[1002].points
 
 
+def test_runs_that_save_into_one_file_keep_each_others_frames(make_shot: MakeShot) -> None:
+    """Two farm tasks at either end of a shot, both started before there was a file."""
+    shot = make_shot(9, camera=drift)
+    tasks = [solved(shot, frames, Camera("moving")) for frames in ("1001", "1009")]
+    found = {plan.frames[0].frame: solve.alignment(plan.frames[0]) for solve, plan in tasks}
+    for solve, _ in tasks:
+        solve.save()
+    entries = json.loads(solve_file_of(shot.matte).read_text())["frames"]
+    # Each task measured its frame and that frame's two nearest neighbours; nobody looked at the middle.
+    assert list(entries) == ["1001", "1002", "1003", "1007", "1008", "1009"]
+    for number, alignment in found.items():
+        assert from_facts(entries[str(number)]["alignment"]).transform.tolist() == alignment.transform.tolist()
+
+
 def test_exposure_that_changes_is_measured_per_frame(make_shot: MakeShot) -> None:
     shot = make_shot(3, camera=lambda number: np.eye(3))
     from .conftest import plate_of, save, wall

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matte_link.client import MatteClient
+from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
 from matte_server.cli import main as cli
@@ -26,7 +29,7 @@ from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
 from matte_server.shots.shot import Sources
 
-from .conftest import ShotFiles, disc, plate_of, save, wall
+from .conftest import FAST, ShotFiles, disc, moved, plate_of, save, wall
 
 MakeShot = Callable[..., ShotFiles]
 
@@ -92,6 +95,69 @@ def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanp
     assert cleanplate(*shot.command()) == 0
     assert cleanplate(*shot.command("--erode", "1")) == 1
     assert cleanplate(*shot.command("--model", "difference")) == 0
+
+
+class ClientOfAnotherServer(MatteClient):
+    """A client that hears another version or other weights from a server that is the same in all else."""
+
+    def __init__(self, server: LocalServer, **other: Any) -> None:
+        super().__init__(server.endpoint)
+        self._other = other
+
+    def ping(self, timeout_s: float) -> Pong:
+        return replace(super().ping(timeout_s), **self._other)
+
+
+@pytest.mark.parametrize(
+    ("other", "status", "code"),
+    [
+        ({}, ResultStatus.SKIPPED, ""),
+        ({"version": "0.0.0"}, ResultStatus.FAILED, "exists"),
+        ({"weights": {"difference": "0123456789abcdef"}}, ResultStatus.FAILED, "exists"),
+        # Weights of a model that the shot does not use.
+        ({"weights": {"cleanplate": "0123456789abcdef"}}, ResultStatus.SKIPPED, ""),
+    ],
+    ids=["same", "version", "weights", "other model's weights"],
+)
+def test_a_result_of_another_version_or_other_weights_is_not_up_to_date(
+    make_shot: MakeShot, server: LocalServer, other: dict[str, object], status: ResultStatus, code: str
+) -> None:
+    shot = make_shot(2)
+    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
+    with MatteClient(server.endpoint) as client:
+        assert not run_shot(planned, client, lambda event: None).failed
+    with ClientOfAnotherServer(server, **other) as client:
+        again = run_shot(planned, client, lambda event: None)
+    assert [(frame.status, frame.code) for frame in again.frames] == [(status, code)] * 2
+
+
+def test_a_plate_solve_is_not_used_for_another_layer(
+    make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path
+) -> None:
+    """The two layers of the plate are two cameras: one stands 7 px aside. Their solves share a file."""
+    shot = make_shot(3)
+    aside = np.array([[1.0, 0.0, 7.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    for number, frame in enumerate(shot.frames):
+        path = Path(shot.plate.replace("####", str(frame)))
+        right = exr.read_image(save(path, plate_of(wall(), number)))
+        left = replace(right, pixels=np.ascontiguousarray(plate_of(moved(wall(), aside), number)))
+        exr.write_image(path, left, layers={"right": right})
+
+    def run(output: str, *words: str) -> tuple[float, dict[str, bytes]]:
+        """Where the run found the clean plate, and its files."""
+        report = tmp_path / "report.json"
+        command = ["matte", shot.plate, "--clean", shot.clean, "-o", output, *FAST, "--json", str(report), *words]
+        assert cleanplate(*command) == 0
+        alignment = json.loads(report.read_text())["frames"][0]["diagnostics"]["alignment"]
+        return alignment["transform"][0][2], {
+            path.name: path.read_bytes() for path in Path(output).parent.glob("*.exr")
+        }
+
+    left_x, _ = run(shot.matte)
+    right_x, right = run(shot.matte, "--layer", "right", "--overwrite")
+    # The solve of grain of 0.002 on so small a picture is good for a tenth of a pixel.
+    assert (left_x, right_x) == pytest.approx((7.0, 0.0), abs=0.1)
+    assert (right_x, right) == run(str(tmp_path / "fresh" / "matte.####.exr"), "--layer", "right")
 
 
 def test_a_part_is_solved_like_the_whole(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
