@@ -101,7 +101,7 @@ def show(node: Any, first: Path) -> None:
     """Makes the node play the sequence of ``first``, which exists; a new image, for Blender keeps what it read."""
     player = image_node(node)
     old = player.image
-    image = bpy.data.images.load(_relative(first))
+    image: Any = bpy.data.images.load(_relative(first))
     image.name = f"{node.matte.node_id}"
     image.source = "SEQUENCE"
     image.colorspace_settings.name = LINEAR
@@ -134,7 +134,7 @@ def _relative(path: Path) -> str:
 
 
 def _new_group() -> Any:
-    group = bpy.data.node_groups.new(TITLE, "CompositorNodeTree")
+    group: Any = bpy.data.node_groups.new(TITLE, "CompositorNodeTree")
     group[_MARK] = 1
     group.description = "Alpha and foreground from a plate and its clean plate"
     for name, kind in _INPUTS:

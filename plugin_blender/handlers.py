@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import bpy
-from bpy.app.handlers import persistent
 
 from . import graph, planning, runtime
+from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
@@ -21,6 +22,8 @@ from .solve import solve_now
 from .upstream import scene_changed
 from .versions import tree_of
 
+_Handler = TypeVar("_Handler", bound=Callable[..., None])
+persistent = cast(Callable[[_Handler], _Handler], bpy.app.handlers.persistent)
 REFUSED = 7
 """Exit code of a background render that needs results that are not there."""
 _WAIT_S = 30.0
@@ -184,6 +187,7 @@ def _prepare(scene: Any) -> None:
             if not all(plan.is_fresh(frame) for frame in wanted):
                 # What comes in the middle of the render is only seen by an image that has not looked for it yet.
                 graph.show(node, plan.prepare())
+    server: Endpoint | NodeError
     try:
         server = endpoint()
     except NodeError as error:
@@ -211,8 +215,10 @@ def _conclude(render: RenderSolve) -> None:
 def _tell(render: RenderSolve) -> None:
     for sentence in set(render.sentences()) - render.told:
         render.told.add(sentence)
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            bpy.ops.cleanplate.warn("INVOKE_DEFAULT", text=sentence)
+        manager: Any = bpy.context.window_manager
+        with bpy.context.temp_override(window=manager.windows[0]):
+            # An operator of ours: the stubs know Blender's only.
+            cast(Any, bpy.ops).cleanplate.warn("INVOKE_DEFAULT", text=sentence)
 
 
 def register() -> None:

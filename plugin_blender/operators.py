@@ -1,8 +1,9 @@
 """What the artist can press. Everything works without a window too, and then waits."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
 
@@ -15,6 +16,12 @@ from .versions import make_tree, tree_of
 
 _TIMER_S = 0.03
 _START_S = 600.0
+Result = set[Literal["RUNNING_MODAL", "CANCELLED", "FINISHED", "PASS_THROUGH", "INTERFACE"]]
+if TYPE_CHECKING:
+    _Operator = bpy.types.Operator
+else:
+    # Blender wants its own class among the bases of what is registered, and not among theirs.
+    _Operator = object
 
 
 def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
@@ -31,12 +38,18 @@ def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
     raise NodeError("Select a Cleanplate Matte node first.")
 
 
-class _OnNode:
-    """Operators on one node; errors are one sentence."""
+class _OnNode(_Operator):
+    """Operators on one node; errors are one sentence. Each has an ``act``."""
 
-    node_id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    if TYPE_CHECKING:
+        node_id: str
 
-    def execute(self, context: Any) -> set[str]:
+        def act(self, context: Any, scene: Any, node: Any) -> Result: ...
+    else:
+        # Blender reads its properties out of the annotations.
+        node_id: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context: Any) -> Result:
         """Called by Blender."""
         try:
             graph.make_unique()
@@ -51,9 +64,9 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
 
     bl_idname = "cleanplate.add"
     bl_label = "Cleanplate Matte"
-    bl_options = frozenset({"REGISTER", "UNDO"})
+    bl_options: Any = frozenset({"REGISTER", "UNDO"})
 
-    def execute(self, context: Any) -> set[str]:
+    def execute(self, context: Any) -> Result:
         """Places the node and makes it the active one."""
         tree = make_tree(context.scene)
         node = graph.add_node(tree)
@@ -65,7 +78,7 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
         planning.refresh(context.scene, node)
         return {"FINISHED"}
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
+    def invoke(self, context: Any, event: Any) -> Result:
         """Places the node under the mouse and lets the artist move it."""
         space = context.space_data
         if context.region and context.region.type == "WINDOW":
@@ -76,14 +89,20 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
 
 
 class _Solver(_OnNode):
-    """Solves at once without a window, step by step with one."""
+    """Solves at once without a window, step by step with one. Each says which ``frames`` it solves, and whether it
+    solves fresh ones ``again``."""
 
-    def act(self, context: Any, scene: Any, node: Any) -> set[str]:
+    if TYPE_CHECKING:
+        again: bool
+
+        def frames(self, scene: Any, node: Any) -> Sequence[int]: ...
+
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
         solve = Solve(scene, node, self.frames(scene, node), self.again)
         solve.run()
         return self._conclude(solve)
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
+    def invoke(self, context: Any, event: Any) -> Result:
         """Starts the solve; :meth:`modal` goes on with it."""
         try:
             graph.make_unique()
@@ -98,7 +117,7 @@ class _Solver(_OnNode):
         manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: Any, event: Any) -> set[str]:
+    def modal(self, context: Any, event: Any) -> Result:
         """One step a tick; ESC cancels."""
         if event.type == "ESC" and event.value == "PRESS":
             self._solve.cancel()
@@ -126,7 +145,7 @@ class _Solver(_OnNode):
         self._solve.close()
         planning.redraw()
 
-    def _conclude(self, solve: Solve) -> set[str]:
+    def _conclude(self, solve: Solve) -> Result:
         if solve.sentence:
             self.report({"ERROR"}, solve.sentence)
             return {"CANCELLED"}
@@ -175,7 +194,7 @@ class CLEANPLATE_OT_cancel(bpy.types.Operator):
         """Only while a solve runs."""
         return runtime.running is not None
 
-    def execute(self, context: Any) -> set[str]:
+    def execute(self, context: Any) -> Result:
         """Asks the solve to stop; its own operator ends it."""
         runtime.running.cancel()
         return {"FINISHED"}
@@ -186,17 +205,20 @@ class CLEANPLATE_OT_warn(bpy.types.Operator):
 
     bl_idname = "cleanplate.warn"
     bl_label = "Cleanplate Warning"
-    bl_options = frozenset({"INTERNAL"})
+    bl_options: Any = frozenset({"INTERNAL"})
 
-    text: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    if TYPE_CHECKING:
+        text: str
+    else:
+        text: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
+    def invoke(self, context: Any, event: Any) -> Result:
         """Waits for a turn in the window: what scripts report, Blender prints and does not show."""
         self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: Any, event: Any) -> set[str]:
+    def modal(self, context: Any, event: Any) -> Result:
         """Reports it where Blender reports everything else."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
@@ -211,15 +233,19 @@ class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
     bl_idname = "cleanplate.clear_cache"
     bl_label = "Clear Cache"
 
-    only_old: bpy.props.BoolProperty(
-        name="Only Old Results", description="Keep the results of the present settings", default=False
-    )
+    if TYPE_CHECKING:
+        only_old: bool
+    else:
+        only_old: bpy.props.BoolProperty(
+            name="Only Old Results", description="Keep the results of the present settings", default=False
+        )
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
+    def invoke(self, context: Any, event: Any) -> Result:
         """Asks first: solving again takes time."""
-        return context.window_manager.invoke_props_dialog(self)
+        result: Result = context.window_manager.invoke_props_dialog(self)
+        return result
 
-    def act(self, context: Any, scene: Any, node: Any) -> set[str]:
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
         if runtime.running is not None:
             raise NodeError("A solve is running.", "Cancel it first.")
         plan = planning.refresh(scene, node)
@@ -239,7 +265,7 @@ class CLEANPLATE_OT_show_in_folder(_OnNode, bpy.types.Operator):
     bl_idname = "cleanplate.show_in_folder"
     bl_label = "Show in Folder"
 
-    def act(self, context: Any, scene: Any, node: Any) -> set[str]:
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
         plan = planning.refresh(scene, node)
         folder = plan.folder if plan.problem else str(plan.results)
         if not Path(folder).is_dir():
@@ -254,7 +280,7 @@ class CLEANPLATE_OT_test_server(bpy.types.Operator):
     bl_idname = "cleanplate.test_server"
     bl_label = "Test Server"
 
-    def execute(self, context: Any) -> set[str]:
+    def execute(self, context: Any) -> Result:
         """Reports the server's version and models."""
         try:
             self.report({"INFO"}, ask_server())
@@ -270,7 +296,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
     bl_idname = "cleanplate.start_server"
     bl_label = "Start Server"
 
-    def execute(self, context: Any) -> set[str]:
+    def execute(self, context: Any) -> Result:
         """Starts it and waits until it is ready."""
         try:
             if not self._begin():
@@ -281,7 +307,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
             return {"CANCELLED"}
         return {"FINISHED"}
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
+    def invoke(self, context: Any, event: Any) -> Result:
         """Starts it and tells when it is ready."""
         try:
             if self._begin():
@@ -293,7 +319,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: Any, event: Any) -> set[str]:
+    def modal(self, context: Any, event: Any) -> Result:
         """Looks now and then whether it is ready."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
@@ -326,7 +352,7 @@ class CLEANPLATE_OT_stop_server(bpy.types.Operator):
         """Only where we have started one."""
         return server_process.is_running()
 
-    def execute(self, context: Any) -> set[str]:
+    def execute(self, context: Any) -> Result:
         """Ends the process."""
         server_process.stop()
         return {"FINISHED"}

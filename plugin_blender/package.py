@@ -70,7 +70,7 @@ def build(platform: str, output: Path) -> Path:
     temporary = target.with_suffix(".tmp")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "blender_manifest.toml", manifest(platform, wheels).encode())
-        for name, file in _sources():
+        for name, file in shipped_files():
             _add(archive, name, file.read_bytes())
         for wheel in wheels:
             _add(archive, f"wheels/{wheel.name}", fetch(wheel).read_bytes())
@@ -95,7 +95,7 @@ def manifest(platform: str, wheels: tuple[Wheel, ...]) -> str:
     return f'{general}platforms = ["{platform}"]\nwheels = [\n{listed}]\n{table}{rest}'
 
 
-def _sources() -> Iterator[tuple[str, Path]]:
+def shipped_files() -> Iterator[tuple[str, Path]]:
     """Names in the zip and their files."""
     for file in sorted(HERE.glob("*.py")):
         if file.name not in _NOT_SHIPPED:

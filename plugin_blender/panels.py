@@ -22,8 +22,8 @@ def _active(context: Any) -> Any:
 
 
 class _Panel:
-    bl_space_type = "NODE_EDITOR"
-    bl_region_type = "UI"
+    bl_space_type: Any = "NODE_EDITOR"
+    bl_region_type: Any = "UI"
     bl_category = "Cleanplate"
 
     @classmethod
@@ -41,7 +41,7 @@ class CLEANPLATE_PT_matte(_Panel, bpy.types.Panel):
     def draw(self, context: Any) -> None:
         """Called by Blender."""
         node = _active(context)
-        layout = self.layout
+        layout: Any = self.layout
         state = runtime.state(node.matte.node_id)
         _draw_solve(layout, node)
         _draw_state(layout, state)
@@ -109,14 +109,15 @@ class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
     bl_idname = "CLEANPLATE_PT_server"
     bl_parent_id = "CLEANPLATE_PT_matte"
     bl_label = "Server"
-    bl_options = frozenset({"DEFAULT_CLOSED"})
+    bl_options: Any = frozenset({"DEFAULT_CLOSED"})
 
     def draw(self, context: Any) -> None:
         """Called by Blender."""
         chosen = preferences()
+        layout: Any = self.layout
         if isinstance(chosen, bpy.types.AddonPreferences):
-            self.layout.prop(chosen, "address", text="")
-        row = self.layout.row(align=True)
+            layout.prop(chosen, "address", text="")
+        row = layout.row(align=True)
         row.operator("cleanplate.test_server", text="Test")
         row.operator("cleanplate.start_server", text="Start")
 

@@ -178,7 +178,8 @@ def tick() -> float | None:
 
 def redraw() -> None:
     """Draws the node editors again: their panels show states that Blender does not watch."""
-    for window in bpy.context.window_manager.windows:
+    manager: Any = bpy.context.window_manager
+    for window in manager.windows:
         for area in window.screen.areas:
             if area.type == "NODE_EDITOR":
                 area.tag_redraw()

@@ -1,7 +1,7 @@
 """Where the matting server is, and how to start one."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -15,24 +15,31 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
 
     bl_idname = __package__
 
-    address: bpy.props.StringProperty(
-        name="Server",
-        description="Address of the matting server. Empty: $CLEANPLATE_SERVER, else the default address",
-        default="",
-    )
-    keys: bpy.props.StringProperty(
-        name="Keys", description="Key file for an encrypted server", default="", subtype="FILE_PATH"
-    )
-    command: bpy.props.StringProperty(
-        name="Command",
-        description="The 'cleanplate' command, for starting a server on this machine",
-        default="cleanplate",
-        subtype="FILE_PATH",
-    )
+    if TYPE_CHECKING:
+        address: str
+        # A field of ours; the class that Blender's stubs describe has a method of that name.
+        keys: Any
+        command: str
+    else:
+        # Blender reads its properties out of the annotations.
+        address: bpy.props.StringProperty(
+            name="Server",
+            description="Address of the matting server. Empty: $CLEANPLATE_SERVER, else the default address",
+            default="",
+        )
+        keys: bpy.props.StringProperty(
+            name="Keys", description="Key file for an encrypted server", default="", subtype="FILE_PATH"
+        )
+        command: bpy.props.StringProperty(
+            name="Command",
+            description="The 'cleanplate' command, for starting a server on this machine",
+            default="cleanplate",
+            subtype="FILE_PATH",
+        )
 
     def draw(self, context: Any) -> None:
         """The page in the preferences window."""
-        layout = self.layout
+        layout: Any = self.layout
         layout.use_property_split = True
         row = layout.row(align=True)
         row.prop(self, "address", placeholder=DEFAULT_ADDRESS)
@@ -51,7 +58,8 @@ _UNSET = SimpleNamespace(address="", keys="", command="cleanplate")
 
 def preferences() -> Any:
     """The preferences; plain defaults where the add-on was registered by a script."""
-    addon = bpy.context.preferences.addons.get(__package__)
+    chosen: Any = bpy.context.preferences
+    addon = chosen.addons.get(__package__)
     return addon.preferences if addon and addon.preferences else _UNSET
 
 

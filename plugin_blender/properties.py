@@ -20,18 +20,26 @@ def _changed(self: Any, context: Any) -> None:
 def _property(spec: OptionSpec) -> Any:
     unit = f" ({spec.unit})" if spec.unit else ""
     # Not animatable: a result is named by its settings, which therefore hold for the whole shot.
-    words = {"name": spec.label + unit, "description": spec.help.rstrip("."), "options": set(), "update": _changed}
+    words: dict[str, Any] = {
+        "name": spec.label + unit,
+        "description": spec.help.rstrip("."),
+        "default": spec.default,
+        "options": set(),
+        "update": _changed,
+    }
     if spec.choices:
         items = [(choice, choice, "") for choice in spec.choices]
-        return bpy.props.EnumProperty(items=items, default=spec.default, **words)
+        return bpy.props.EnumProperty(items=items, **words)
     if spec.type is bool:
-        return bpy.props.BoolProperty(default=spec.default, **words)
+        return bpy.props.BoolProperty(**words)
     if spec.type is str:
-        return bpy.props.StringProperty(default=spec.default, **words)
-    limits = {} if spec.minimum is None else {"min": spec.type(spec.minimum), "max": spec.type(spec.maximum)}
+        return bpy.props.StringProperty(**words)
+    limits: dict[str, Any] = (
+        {} if spec.minimum is None else {"min": spec.type(spec.minimum), "max": spec.type(spec.maximum)}
+    )
     if spec.type is int:
-        return bpy.props.IntProperty(default=spec.default, **limits, **words)
-    return bpy.props.FloatProperty(default=spec.default, precision=3, step=1, **limits, **words)
+        return bpy.props.IntProperty(**limits, **words)
+    return bpy.props.FloatProperty(precision=3, step=1, **limits, **words)
 
 
 class MatteProperties(bpy.types.PropertyGroup):
@@ -65,13 +73,18 @@ def options_of(settings: Any) -> MatteOptions:
     return MatteOptions(**values)
 
 
+def _group_nodes() -> Any:
+    """The class of group nodes, which get an attribute that its stubs do not know."""
+    return bpy.types.CompositorNodeGroup
+
+
 def register() -> None:
     """Puts the settings on group nodes."""
     bpy.utils.register_class(MatteProperties)
-    bpy.types.CompositorNodeGroup.matte = bpy.props.PointerProperty(type=MatteProperties)
+    _group_nodes().matte = bpy.props.PointerProperty(type=MatteProperties)
 
 
 def unregister() -> None:
     """Takes them away; what files have saved stays in them."""
-    del bpy.types.CompositorNodeGroup.matte
+    del _group_nodes().matte
     bpy.utils.unregister_class(MatteProperties)

@@ -199,7 +199,7 @@ class _Facts:
             name = item.identifier
             if name in skip or name.startswith(("bl_", "show_")) or _has_no_choice(struct, name):
                 continue
-            value = getattr(struct, name, None)
+            value: Any = getattr(struct, name, None)
             if item.type == "POINTER":
                 facts[name] = self._pointer(value, depth)
             elif item.type == "COLLECTION":

@@ -14,7 +14,7 @@ from pathlib import Path
 import nuke
 import pytest
 import zmq
-from matte import callbacks, host, manifest, plain_exr, preflight, range_plan, range_run, run
+from matte import callbacks, host, manifest, plain_exr, preflight, range_plan, range_run
 from matte.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
