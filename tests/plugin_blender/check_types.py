@@ -1,4 +1,6 @@
-"""Checks the add-on's types strictly, against published stubs of Blender: ``python tests/plugin_blender/check_types.py``.
+"""Checks the add-on's types strictly, against published stubs of Blender.
+
+``python tests/plugin_blender/check_types.py``; exits as mypy does.
 
 The add-on imports ``matte_link`` out of its own folder, where only the built zip has it. So the checker looks at a
 folder that is put together as the zip is.
