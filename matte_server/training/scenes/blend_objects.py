@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils.bvhtree import BVHTree  # type: ignore[import-not-found]
+from mathutils.bvhtree import BVHTree
 
 from .groom import PushOut, Strands
 from .obj import Indices, Points

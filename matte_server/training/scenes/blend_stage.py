@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector  # type: ignore[import-not-found]
+from mathutils import Matrix, Vector
 
 from .framing import CameraShot
 from .recipes import View
