@@ -12,41 +12,29 @@ Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .alignment_features import AlignmentFeatures, Grey, Points, grey_of
 from .exposure import most_frequent_ratio
 from .image import Float32, Image
+from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
+from .tracking import track
 from .window import Window
 
-Matrix = npt.NDArray[np.float64]
-Points = npt.NDArray[np.float32]
-Grey = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.intp]
-_Features = tuple[Points, Float32]
-"""Places in pixels, n x 2, and what is there, n x 128."""
-_Pairs = tuple[Points, Points]
-"""Places in one picture and in another, n x 2 each."""
-
 WORKING_SIDE = 1000
-_FEATURES = 2000
 _MATCH_RATIO = 0.8
 _COARSE_THRESHOLD_PX = 3.0
-_FINE_THRESHOLD_PX = 1.5
-_FEWEST_POINTS = 12
 _LEAST_SPREAD = 0.02
-_BACK_AND_FORTH_PX = 0.5
 _TRACKED_POINTS = 3000
 # Whether nothing moved is a question to fewer.
 _ASKED_POINTS = 1000
 _GLANCE_SIDE = 320
 # Of the points tracked from an unmoved camera's place, so many must agree that it did not move.
 _SURE = 0.8
-# A simpler motion is taken where it explains the points as well as a homography within this many pixels.
-_SIMPLER_PX = 0.12
 # Display windows whose sides differ by less are no proxies: overscan, or a crop.
 _LEAST_RESIZE = 0.2
 
@@ -71,45 +59,6 @@ class Alignment:
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     warnings: tuple[str, ...] = ()
-
-
-class AlignmentFeatures:
-    """What a picture shows, whatever it is compared with: of a clean plate worked out once for all the frames of a
-    shot. Several threads may ask; those that ask first may each work it out."""
-
-    def __init__(self, image: Image) -> None:
-        self.window = image.data_window
-        self._image = image
-        self._features: dict[float, _Features] = {}
-        self._corners: dict[int, Points] = {}
-
-    @cached_property
-    def light(self) -> Float32:
-        """Brightness, scene-linear: h x w."""
-        return _light(self._image)
-
-    @cached_property
-    def middle(self) -> float:
-        """Its middle brightness, scene-linear."""
-        return _middle(self.light)
-
-    @cached_property
-    def grey(self) -> Grey:
-        """What features are found in: h x w."""
-        return _grey(self.light, self.middle)
-
-    def features(self, scale: float) -> _Features:
-        """Its features at a working size, ``scale`` times its own."""
-        if scale not in self._features:
-            self._features[scale] = _features(self.grey, scale)
-        return self._features[scale]
-
-    def corners(self, most: int) -> Points:
-        """At most so many places in it that can be followed: n x 2."""
-        if most not in self._corners:
-            inner = _well_inside(np.full_like(self.grey, 255))
-            self._corners[most] = _corners(self.grey, inner, most)
-        return self._corners[most]
 
 
 def align(plate: Image, clean: Image, mode: str, details: AlignmentFeatures | None = None) -> Alignment:
@@ -197,16 +146,16 @@ def _refined(
     # Tracking takes a step in brightness for a movement: a bright subject shifts the plate's middle, so the clean
     # plate's follows from what both show.
     same_middle = plate.middle / _brightness_ratio(plate.light, clean.light, coarse)
-    tracked = _track(plate.grey, clean, _grey(clean.light, same_middle), coarse, most)
-    if len(tracked[0]) < _FEWEST_POINTS:
+    tracked = track(plate.grey, clean, grey_of(clean.light, same_middle), coarse, most)
+    if len(tracked[0]) < FEWEST_POINTS:
         return "too few of its details are found again in the plate."
     source = tracked[0] + np.array([clean.window.x, clean.window.y], np.float32)
     target = tracked[1] + np.array([plate.window.x, plate.window.y], np.float32)
     on_plane = _on_plane(coarse, plate.window, clean.window)
-    kind, transform = _choose(source, target, start, on_plane, mode)
-    distances = _distances(transform, source, target)
-    inside = distances < _FINE_THRESHOLD_PX
-    if inside.sum() < _FEWEST_POINTS or _spread(target[inside], plate.window) < _LEAST_SPREAD:
+    kind, transform = choose_motion(source, target, start, on_plane, mode)
+    distances = distances_px(transform, source, target)
+    inside = distances < FINE_THRESHOLD_PX
+    if inside.sum() < FEWEST_POINTS or hull_part(target[inside], plate.window) < _LEAST_SPREAD:
         return "the details found again do not agree on one movement."
     return Alignment(
         transform,
@@ -249,29 +198,6 @@ def _up(across: float, down: float) -> Matrix:
     return np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
 
 
-def _shift(x: float, y: float) -> Matrix:
-    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
-def _light(image: Image) -> Float32:
-    """Brightness, scene-linear, 0 or more: h x w."""
-    red, green, blue = image.planes
-    light = cv2.addWeighted(red, 0.2126, green, 0.7152, 0.0)
-    return np.maximum(np.asarray(cv2.scaleAdd(blue, 0.0722, light), np.float32), 0.0)
-
-
-def _middle(light: Float32) -> float:
-    step = max(1, max(light.shape) // 512)
-    sample = light[::step, ::step]
-    return float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0
-
-
-def _grey(light: Float32, middle: float) -> Grey:
-    """What features are found in: brightness with ``middle`` at mid grey, so that exposure and highlights do
-    not matter. Values far above 1 end near white instead of swamping the rest."""
-    return np.asarray(np.sqrt(light / (light + max(middle, 1e-6))) * 255.0, np.uint8)
-
-
 def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
     """How many times brighter the plate is where it shows the same, on a copy of about 500 pixels."""
     step = max(1, max(plate.shape) // 512)
@@ -284,29 +210,21 @@ def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
     return most_frequent_ratio(behind[lit], small[lit]) if lit.any() else 1.0
 
 
-def _features(grey: Grey, scale: float) -> _Features:
-    """Places and descriptors, at the picture's size times ``scale``."""
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-    points, words = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02).detectAndCompute(small, None)
-    places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
-    return places, np.zeros((0, 128), np.float32) if words is None else np.asarray(words, np.float32)
-
-
 def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> Matrix | str:
     """A homography, clean to plate in array coordinates, from features at the working size; or why none."""
     scale = min(1.0, WORKING_SIDE / max(*plate.grey.shape, *clean.grey.shape))
     (plate_points, plate_words), (clean_points, clean_words) = plate.features(scale), clean.features(scale)
-    if min(len(plate_words), len(clean_words)) < _FEWEST_POINTS:
+    if min(len(plate_words), len(clean_words)) < FEWEST_POINTS:
         return "the pictures have too few details to compare."
     clean_found, plate_found = _matches(clean_words, plate_words)
-    if len(clean_found) < _FEWEST_POINTS:
+    if len(clean_found) < FEWEST_POINTS:
         return "too few of its details are found again in the plate."
     source, target = clean_points[clean_found], plate_points[plate_found]
     cv2.setRNGSeed(1)
     found, mask = cv2.findHomography(
         source, target, cv2.USAC_MAGSAC, _COARSE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
     )
-    if found is None or int(mask.sum()) < _FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
+    if found is None or int(mask.sum()) < FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
         return "the details found again do not agree on one movement."
     up = _up(1 / scale, 1 / scale)
     return np.asarray(up @ found @ np.linalg.inv(up), np.float64)
@@ -333,121 +251,3 @@ def _sane(matrix: Matrix) -> bool:
     """Two views of one scene from nearly one place: no mirror, no collapse, hardly any vanishing line."""
     area = float(np.linalg.det(matrix[:2, :2]))
     return 0.1 < area < 10.0 and bool(np.all(np.abs(matrix[2, :2]) < 2e-3))
-
-
-def _track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, most: int) -> _Pairs:
-    """Points of the clean plate and where they lie in the plate, in array coordinates: tracked between the plate
-    and the clean plate (``toned`` like it) warped near it, so only the rest is left."""
-    if toned.shape == plate.shape and np.array_equal(coarse, np.eye(3)):
-        # Its corners are the same for every frame of a camera that stands.
-        return _followed_back_and_forth(toned, plate, clean.corners(most))
-    height, width = plate.shape
-    warped = np.asarray(cv2.warpPerspective(toned, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
-    whole = np.full_like(toned, 255)
-    seen = np.asarray(cv2.warpPerspective(whole, coarse, (width, height), flags=cv2.INTER_NEAREST), np.uint8)
-    start, end = _followed_back_and_forth(warped, plate, _corners(warped, _well_inside(seen), most))
-    if not len(start):
-        return start, end
-    source = cv2.perspectiveTransform(start[None].astype(np.float64), np.linalg.inv(coarse))[0]
-    return source.astype(np.float32), end
-
-
-def _well_inside(seen: Grey) -> Grey:
-    """Where a point's surroundings are seen too: 255 or 0."""
-    return np.asarray(cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0), np.uint8)
-
-
-def _corners(picture: Grey, inner: Grey, most: int) -> Points:
-    """At most so many places that can be followed, spread over where ``inner`` is not 0: n x 2."""
-    spacing = max(4.0, (picture.size / most) ** 0.5 / 2)
-    corners = cv2.goodFeaturesToTrack(picture, most, 0.003, spacing, mask=inner, blockSize=7)
-    return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners, np.float32).reshape(-1, 2)
-
-
-def _followed_back_and_forth(first: Grey, second: Grey, start: Points) -> _Pairs:
-    """Those points of one picture that are found in the other and from there again, and where, to a fraction of a
-    pixel; with like surroundings in both."""
-    if len(start) < _FEWEST_POINTS:
-        return start[:0], start[:0]
-    end, found = _followed(first, second, start)
-    back, found_back = _followed(second, first, end)
-    good = found & found_back & (np.linalg.norm(back - start, axis=1) < _BACK_AND_FORTH_PX)
-    start, end = start[good], end[good]
-    alike = _alike(first, second, start, end)
-    return start[alike], end[alike]
-
-
-def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """Where the points of one picture lie in the other, and whether they were found (Lucas-Kanade)."""
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.003)
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, points[:, None], np.zeros_like(points[:, None]), winSize=(21, 21), maxLevel=3, criteria=stop
-    )
-    return np.asarray(there, np.float32).reshape(-1, 2), np.asarray(ok).ravel() > 0
-
-
-def _alike(
-    first: Grey, second: Grey, here: Points, there: Points, radius: int = 10, least: float = 0.8
-) -> npt.NDArray[np.bool_]:
-    """Whether the surroundings of each pair of points correlate: where the subject stands they do not."""
-    if not len(here):
-        return np.zeros(0, bool)
-    y, x = np.mgrid[-radius : radius + 1 : 2, -radius : radius + 1 : 2].astype(np.float32)
-
-    def patches(picture: Grey, points: Points) -> Float32:
-        map_x = (points[:, 0, None] + x.ravel()).astype(np.float32)
-        map_y = (points[:, 1, None] + y.ravel()).astype(np.float32)
-        found = cv2.remap(
-            picture.astype(np.float32), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        centred = found - found.mean(axis=1, keepdims=True)
-        return np.asarray(centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-3), np.float32)
-
-    return np.asarray((patches(first, here) * patches(second, there)).sum(axis=1) > least)
-
-
-def _choose(source: Points, target: Points, start: Matrix, coarse: Matrix, mode: str) -> tuple[str, Matrix]:
-    """The simplest movement that explains the points, or the one asked for."""
-    candidates: list[tuple[str, Matrix]] = []
-    if mode == "auto":
-        candidates.append(("none", start))
-    if mode in ("auto", "translation"):
-        candidates.append(("translation", _translation(source, target, start)))
-    if mode in ("auto", "homography"):
-        candidates.append(("homography", _homography(source, target, coarse)))
-    scores = [float(np.median(_distances(matrix, source, target))) for _, matrix in candidates]
-    best = min(scores)
-    return next(c for c, score in zip(candidates, scores, strict=True) if score <= best + _SIMPLER_PX)
-
-
-def _translation(source: Points, target: Points, start: Matrix) -> Matrix:
-    moved = cv2.perspectiveTransform(source[None].astype(np.float64), start)[0]
-    offsets = target - moved
-    middle = np.median(offsets, axis=0)
-    near = np.linalg.norm(offsets - middle, axis=1) < _FINE_THRESHOLD_PX
-    if near.any():
-        middle = offsets[near].mean(axis=0)
-    return np.asarray(_shift(float(middle[0]), float(middle[1])) @ start, np.float64)
-
-
-def _homography(source: Points, target: Points, coarse: Matrix) -> Matrix:
-    cv2.setRNGSeed(1)
-    found, mask = cv2.findHomography(
-        source, target, cv2.USAC_MAGSAC, _FINE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
-    )
-    if found is None or mask.sum() < _FEWEST_POINTS:
-        return coarse
-    chosen = mask.ravel() > 0
-    polished, _ = cv2.findHomography(source[chosen], target[chosen], 0)
-    return np.asarray(polished if polished is not None else found, np.float64)
-
-
-def _distances(matrix: Matrix, source: Points, target: Points) -> Float32:
-    moved = cv2.perspectiveTransform(source[None].astype(np.float64), matrix)[0]
-    return np.asarray(np.linalg.norm(moved - target, axis=1), np.float32)
-
-
-def _spread(points: Points, window: Window) -> float:
-    """The part of the frame that the points' hull covers, 0..1."""
-    hull = cv2.convexHull(points.reshape(-1, 1, 2))
-    return float(cv2.contourArea(hull) / max(window.area, 1))

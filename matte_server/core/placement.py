@@ -10,9 +10,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from .align import Alignment, Matrix
+from .align import Alignment
 from .exposure import match_exposure
 from .image import Image
+from .motion_fit import Matrix
 
 _ESTIMATION_SIDE = 480
 

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .align import Alignment, Matrix
+from .align import Alignment
+from .motion_fit import Matrix
 from .window import Window
 
 Corners = npt.NDArray[np.float64]

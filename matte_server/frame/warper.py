@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.align import Alignment, Matrix, display_transform
+from ..core.align import Alignment, display_transform
 from ..core.image import KNOWN, Float32, Guides, Image, PlatePair
+from ..core.motion_fit import Matrix
 from ..core.window import Window
 from ..models.protocols import FrameTensors
 from ..pixels.warp import warp

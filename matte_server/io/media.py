@@ -21,7 +21,7 @@ import numpy as np
 from ..core.image import SCENE_LINEAR, Float32, Image
 from ..core.window import Window
 from ..errors import MatteError
-from .exr import Attribute
+from .image_file import Attribute
 from .timecode import Timecode
 from .video_planes import rgb_of
 

@@ -102,7 +102,7 @@ def _placed(
     found = with_exposure(found, target, picture)
     seen = np.ones(picture.pixels.shape[:2], np.float32)
     if frame.holdout is not None:
-        seen -= _grown(exr.single(exr.read_image(frame.holdout)), picture.data_window)
+        seen -= _grown(exr.matte_channel(exr.read_image(frame.holdout)), picture.data_window)
     return _warped(picture.rgb, seen, found, picture.data_window, target.data_window)
 
 

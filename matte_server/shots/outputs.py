@@ -71,7 +71,7 @@ def read_matte_linear(frame: ShotFrame, space: str, pictures: ShotInputs) -> Ima
     if frame.output.suffix.lower() != ".exr":
         return to_scene_linear(image, image.colourspace, pictures.options.ocio_config)
     written_in = space or SCENE_LINEAR
-    return exr.retagged(to_scene_linear(image, written_in, pictures.options.ocio_config), written_in)
+    return exr.retag_colour(to_scene_linear(image, written_in, pictures.options.ocio_config), written_in)
 
 
 def comp_stamp(frame: ShotFrame, stamp: str, pictures: ShotInputs) -> str:

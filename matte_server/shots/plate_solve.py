@@ -19,7 +19,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from matte_link.result_key import FrameSources, Maker, result_key
 
-from ..core.align import Alignment, AlignmentFeatures, align
+from ..core.align import Alignment, align
+from ..core.alignment_features import AlignmentFeatures
 from ..core.image import Image
 from ..core.placement import with_exposure
 from ..core.shot_solve import REPAIRED, believed, is_evidence, locked_alignment, neighbours, same_exposure

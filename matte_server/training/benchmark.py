@@ -26,8 +26,10 @@ from ..pixels.difference import grain_of
 from ..pixels.foreground import foreground_of
 from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders
-from .composite import Composite, Dice, Faults, compose, to_video
+from .camera import to_video
+from .composite import Composite, Faults, compose
 from .procedural import Float32
+from .random_fields import Dice
 
 SIZE = (432, 576)
 """Height and width of the pictures where nobody says otherwise."""

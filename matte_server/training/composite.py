@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .procedural import Random
+from .camera import from_video, record, to_video
+from .filters import blur, displaced, streak
+from .random_fields import Dice, bumps, patch
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,76 +43,6 @@ class Faults:
     misalignment: float = 1.0
     linear_light: bool = True
     people: float = 0.55
-
-
-@dataclass(frozen=True)
-class Dice:
-    """The two sources of chance."""
-
-    rng: Random
-    noise: torch.Generator
-
-    @property
-    def device(self) -> torch.device:
-        return self.noise.device
-
-    def maybe(self, chance: float) -> bool:
-        return bool(self.rng.random() < chance)
-
-    def between(self, low: float, high: float) -> float:
-        return float(self.rng.uniform(low, high))
-
-    def normal(self, shape: Sequence[int]) -> Tensor:
-        return torch.randn(tuple(shape), generator=self.noise, device=self.device)
-
-
-def blur(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of C x H x W; above 4 pixels on a reduced copy."""
-    if sigma < 0.15:
-        return x
-    if sigma > 4.0 and min(x.shape[-2:]) >= 16:
-        small = F.interpolate(x[None], scale_factor=0.5, mode="area")[0]
-        grown = F.interpolate(blur(small, sigma / 2)[None], size=x.shape[-2:], mode="bilinear")
-        return grown[0]
-    radius = min(max(1, int(3 * sigma + 0.5)), *(side - 1 for side in x.shape[-2:]))
-    offsets = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    padded = F.pad(x[:, None], (radius, radius, 0, 0), mode="replicate")
-    across = F.conv2d(padded, kernel.view(1, 1, 1, -1))
-    padded = F.pad(across, (0, 0, radius, radius), mode="replicate")
-    return F.conv2d(padded, kernel.view(1, 1, -1, 1))[:, 0]
-
-
-def streak(x: Tensor, length: float, angle: float) -> Tensor:
-    """Motion blur of C x H x W along a line of ``length`` pixels."""
-    size = int(length) // 2 * 2 + 3
-    middle = size // 2
-    line = np.zeros((size, size), np.float32)
-    for t in np.linspace(-length / 2, length / 2, 2 * size):
-        line[round(middle + t * np.sin(angle)), round(middle + t * np.cos(angle))] += 1
-    kernel = torch.from_numpy(line / line.sum()).to(x.device)
-    padded = F.pad(x[:, None], (middle,) * 4, mode="replicate")
-    return F.conv2d(padded, kernel[None, None])[:, 0]
-
-
-def bumps(dice: Dice, size: tuple[int, int], cells: float, channels: int = 1) -> Tensor:
-    """Smooth noise, channels x H x W, about -1..1, ``cells`` bumps across the longer side."""
-    height, width = size
-    per = cells / max(height, width)
-    coarse = torch.rand(
-        (1, channels, max(2, round(height * per)) + 1, max(2, round(width * per)) + 1),
-        generator=dice.noise,
-        device=dice.device,
-    )
-    return F.interpolate(coarse * 2 - 1, size=size, mode="bicubic", align_corners=True)[0]
-
-
-def patch(dice: Dice, size: tuple[int, int], share: float) -> Tensor:
-    """A soft random region, 1 x H x W, 0..1, covering about ``share`` of the picture."""
-    field = bumps(dice, size, dice.between(2, 7))
-    level = field.flatten()[:: max(1, field.numel() // 2000)].quantile(1 - share)
-    return ((field - level) * dice.between(3, 30) + 0.5).clamp(0, 1)
 
 
 def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -185,16 +117,6 @@ def blend(front: Tensor, back: Tensor) -> Tensor:
     return front + back * (1 - front[3:])
 
 
-def displaced(picture: Tensor, flow: Tensor) -> Tensor:
-    """``picture`` resampled at every pixel's place plus ``flow`` (2 x H x W, pixels, x then y)."""
-    height, width = picture.shape[-2:]
-    y, x = torch.meshgrid(
-        torch.arange(height, device=flow.device) + 0.5, torch.arange(width, device=flow.device) + 0.5, indexing="ij"
-    )
-    grid = torch.stack([(x + flow[0]) * (2 / width) - 1, (y + flow[1]) * (2 / height) - 1], -1)
-    return F.grid_sample(picture[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
-
-
 def misalignment(dice: Dice, size: tuple[int, int], strength: float) -> Tensor:
     """What alignment leaves behind: a drift of up to 3 px over the frame, steps of parallax, leaves that
     swayed; 2 x H x W pixels. A whole-frame drift is small most of the time."""
@@ -245,59 +167,6 @@ def drift(dice: Dice, picture: Tensor) -> Tensor:
     if dice.maybe(0.15):
         picture = picture + dice.rng.normal(0, 0.006)
     return picture
-
-
-def sensor(dice: Dice, picture: Tensor, amount: float, grain: float) -> Tensor:
-    """Shot and read noise of relative strength ``amount`` at mid grey, correlated over ``grain`` pixels."""
-    if amount <= 0:
-        return picture
-    noise = dice.normal(picture.shape)
-    if grain > 0.3:
-        noise = blur(noise, grain)
-        noise = noise / noise.std().clamp(min=1e-3)
-    variance = picture.clamp(min=0) * 0.18 + 0.03 * 0.18**2
-    return picture + noise * variance.sqrt() * amount
-
-
-def to_video(linear: Tensor) -> Tensor:
-    """sRGB encoding of 0..1, clamped."""
-    x = linear.clamp(0, 1)
-    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp(min=1e-5) ** (1 / 2.4) - 0.055)
-
-
-def from_video(encoded: Tensor) -> Tensor:
-    """The inverse of ``to_video``."""
-    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-def _cosines(device: torch.device) -> Tensor:
-    k = torch.arange(8, device=device, dtype=torch.float32)
-    basis = torch.cos((2 * k[None] + 1) * k[:, None] * (torch.pi / 16)) * 0.5
-    basis[0] *= 2**-0.5
-    return basis
-
-
-def compressed(picture: Tensor, coarseness: float) -> Tensor:
-    """8-bit video through block-transform quantisation like JPEG's; ``coarseness`` 0 quantises only."""
-    video = to_video(picture)
-    if coarseness > 0:
-        height, width = picture.shape[-2:]
-        padded = F.pad(video[None], (0, -width % 8, 0, -height % 8), mode="replicate")[0]
-        luma = (padded * padded.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
-        planes = torch.cat([luma, padded[0:1] - luma, padded[2:3] - luma])
-        h, w = padded.shape[-2:]
-        basis = _cosines(picture.device)
-        blocks = planes.view(3, h // 8, 8, w // 8, 8).permute(0, 1, 3, 2, 4)
-        waves = basis @ blocks @ basis.T
-        k = torch.arange(8, device=picture.device, dtype=torch.float32)
-        step = (1 + (k[:, None] + k[None]) * 0.9) * (coarseness * 12 / 255)
-        steps = step * waves.new_tensor([1.0, 1.8, 1.8]).view(3, 1, 1, 1, 1)
-        waves = (waves / steps).round() * steps
-        planes = (basis.T @ waves @ basis).permute(0, 1, 3, 2, 4).reshape(3, h, w)[:, :height, :width]
-        y, r, b = planes
-        r, b = r + y, b + y
-        video = torch.stack([r, (y - 0.299 * r - 0.114 * b) / 0.587, b])
-    return from_video((video.clamp(0, 1) * 255).round() / 255)
 
 
 def uncovered(dice: Dice, clean: Tensor) -> tuple[Tensor, Tensor]:
@@ -382,7 +251,7 @@ def compose(
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
     plate, foreground = _over(layer, behind, clean, faults.linear_light)
-    plate, clean = _recorded(dice, plate, clean)
+    plate, clean = record(dice, plate, clean)
     coverage = torch.ones_like(alpha)
     if dice.maybe(0.1):
         clean, coverage = uncovered(dice, clean)
@@ -397,22 +266,6 @@ def _over(layer: Tensor, behind: Tensor, clean: Tensor, linear_light: bool) -> t
         return rgb + behind * (1 - alpha), foreground
     video = to_video(foreground) * alpha + to_video(behind) * (1 - alpha)
     return from_video(video), foreground
-
-
-def _recorded(dice: Dice, plate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures through the camera: noise of their own, clipping, compression."""
-    amount = dice.rng.choice([0.0, dice.between(0, 0.06), dice.between(0.06, 0.25)], p=[0.12, 0.6, 0.28])
-    grain = dice.between(0, 1.0)
-    quieter = dice.between(0, 0.4) if dice.maybe(0.3) else 1.0
-    plate = sensor(dice, plate, float(amount), grain)
-    clean = sensor(dice, clean, float(amount) * quieter, grain)
-    way = dice.rng.random()
-    if way < 0.5:
-        coarseness = 0.0 if dice.maybe(0.4) else dice.between(0.1, 2.0)
-        return compressed(plate, coarseness), compressed(clean, coarseness)
-    if way < 0.7:
-        return plate.clamp(min=0), clean.clamp(min=0)
-    return plate, clean
 
 
 def mirrored(sample: Composite) -> Composite:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from .bank import Bank
-from .composite import Composite, Dice, Faults, compose
+from .composite import Composite, Faults, compose
+from .random_fields import Dice
 
 CHANNELS = {"plate": 3, "clean": 3, "foreground": 3, "alpha": 1, "coverage": 1, "core": 1, "holdout": 1}
 REUSE = 4.0

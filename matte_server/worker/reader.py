@@ -109,7 +109,7 @@ class FrameReader:
     def _guide(self, job: FrameJob, role: str) -> Image | None:
         if role not in sources_of(job.request):
             return None
-        return exr.single(self._picture(job, role, ""))
+        return exr.matte_channel(self._picture(job, role, ""))
 
     def _picture(self, job: FrameJob, role: str, layer: str) -> Image:
         path, name = self.file(job, role)

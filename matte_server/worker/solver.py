@@ -165,7 +165,8 @@ class FrameSolver:
         image, layers = matte_image(result, result_colourspace, request.options)
         form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
         target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
-        exr.write_image(target, stamped(exr.retagged(image, plate_colourspace), request, diagnostics), form, layers)
+        tagged = exr.retag_colour(image, plate_colourspace)
+        exr.write_image(target, stamped(tagged, request, diagnostics), form, layers)
         seconds = {**seconds, "write": round(time.perf_counter() - started, 4)}
         return FrameFinished(
             number=job.number,

@@ -29,7 +29,7 @@ from matte_server.demo.packaged import FRAMES, demo_shot
 from matte_server.evaluation import scores
 from matte_server.frame.model_output import ModelOutput, smooth_alpha
 from matte_server.frame.pipeline import MattePipeline
-from matte_server.io.exr import read_image, single
+from matte_server.io.exr import matte_channel, read_image
 
 _FIRST = 1001
 _MIDDLE = 1003
@@ -51,7 +51,7 @@ class TrueShot:
 def _demo(number: int) -> tuple[Image, Float32]:
     shot = demo_shot()
     plate, truth = (Path(name.replace("####", str(number))) for name in (shot.plate, shot.truth))
-    return read_image(plate), np.ascontiguousarray(single(read_image(truth)).pixels[..., 0])
+    return read_image(plate), np.ascontiguousarray(matte_channel(read_image(truth)).pixels[..., 0])
 
 
 def _picture(pixels: Float32) -> Image:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...core.despeckle import despeckle
 from ...demo.packaged import demo_shot
-from ...io.exr import read_image, single
+from ...io.exr import matte_channel, read_image
 from ...pixels.edges import erode, levels, soften
 
 PICTURE = Path(__file__).parents[2] / "docs" / "edge_controls.png"
@@ -50,7 +50,7 @@ CELLS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
 def hair() -> Tensor:
     """The part of the demo's true alpha with the most semi-transparent pixels, 1 x 1 x CELL x CELL."""
     image = read_image(Path(demo_shot().truth.replace("####", "1001")))
-    alpha = torch.from_numpy(single(image).pixels[..., 0].copy())[None, None]
+    alpha = torch.from_numpy(matte_channel(image).pixels[..., 0].copy())[None, None]
     band = ((alpha > 0.05) & (alpha < 0.95)).float()
     count = torch.nn.functional.avg_pool2d(band, CELL, stride=8)[0, 0]
     y, x = divmod(int(count.argmax()), count.shape[1])

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.align import Alignment, AlignmentFeatures, align, coverage, display_transform
+from matte_server.core.align import Alignment, align, coverage, display_transform
+from matte_server.core.alignment_features import AlignmentFeatures
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
 from matte_server.demo.packaged import demo_shot
@@ -119,7 +120,7 @@ def test_an_unmoved_camera_is_known_without_a_search(
     def search(*_: object) -> None:
         raise AssertionError("searched")
 
-    monkeypatch.setattr("matte_server.core.align._features", search)
+    monkeypatch.setattr("matte_server.core.alignment_features._features", search)
     for behind in (clean, proxy):
         found = align(image(plate), image(behind), "auto")
         assert found.kind == "none" and found.inliers > 0.9 and found.points > 300

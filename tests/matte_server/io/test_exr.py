@@ -405,7 +405,7 @@ def test_grey_pictures_serve_as_colour(tmp_path: Path) -> None:
     written_by_openexr(tmp_path / "y.exr", {"Y": np.full((5, 7), 0.25, np.float16)})
     found = exr.read_image(tmp_path / "y.exr")
     assert found.channels == ("R", "G", "B") and (found.pixels == 0.25).all()
-    assert exr.single(found).pixels.shape == (5, 7, 1)
+    assert exr.matte_channel(found).pixels.shape == (5, 7, 1)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from matte_server.models.networks.cleanplate import CleanplateNet
 from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
 from matte_server.training.bank import Bank, calm, read_render, renders
-from matte_server.training.composite import Composite, Dice, Faults, compose
+from matte_server.training.composite import Composite, Faults, compose
 from matte_server.training.losses import training_losses
 from matte_server.training.procedural import subject
+from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever
 from matte_server.training.scenes.props import build_prop
 from matte_server.training.scenes.recipes import Kind

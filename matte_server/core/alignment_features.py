@@ -1,0 +1,95 @@
+"""What a picture shows for its alignment: brightness, tone, SIFT features (Lowe 2004) and corners to track."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .image import Float32, Image
+
+Points = npt.NDArray[np.float32]
+Grey = npt.NDArray[np.uint8]
+SiftFeatures = tuple[Points, Float32]
+"""Places in pixels, n x 2, and what is there, n x 128."""
+_FEATURES = 2000
+
+
+class AlignmentFeatures:
+    """What a picture shows, whatever it is compared with: of a clean plate worked out once for all the frames of a
+    shot. Several threads may ask; those that ask first may each work it out."""
+
+    def __init__(self, image: Image) -> None:
+        self.window = image.data_window
+        self._image = image
+        self._features: dict[float, SiftFeatures] = {}
+        self._corners: dict[int, Points] = {}
+
+    @cached_property
+    def light(self) -> Float32:
+        """Brightness, scene-linear: h x w."""
+        return _light(self._image)
+
+    @cached_property
+    def middle(self) -> float:
+        """Its middle brightness, scene-linear."""
+        return _middle(self.light)
+
+    @cached_property
+    def grey(self) -> Grey:
+        """What features are found in: h x w."""
+        return grey_of(self.light, self.middle)
+
+    def features(self, scale: float) -> SiftFeatures:
+        """Its features at a working size, ``scale`` times its own."""
+        if scale not in self._features:
+            self._features[scale] = _features(self.grey, scale)
+        return self._features[scale]
+
+    def corners(self, most: int) -> Points:
+        """At most so many places in it that can be followed: n x 2."""
+        if most not in self._corners:
+            inner = well_inside(np.full_like(self.grey, 255))
+            self._corners[most] = corners_of(self.grey, inner, most)
+        return self._corners[most]
+
+
+def _light(image: Image) -> Float32:
+    """Brightness, scene-linear, 0 or more: h x w."""
+    red, green, blue = image.planes
+    light = cv2.addWeighted(red, 0.2126, green, 0.7152, 0.0)
+    return np.maximum(np.asarray(cv2.scaleAdd(blue, 0.0722, light), np.float32), 0.0)
+
+
+def _middle(light: Float32) -> float:
+    step = max(1, max(light.shape) // 512)
+    sample = light[::step, ::step]
+    return float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0
+
+
+def grey_of(light: Float32, middle: float) -> Grey:
+    """What features are found in: brightness with ``middle`` at mid grey, so that exposure and highlights do
+    not matter. Values far above 1 end near white instead of swamping the rest."""
+    return np.asarray(np.sqrt(light / (light + max(middle, 1e-6))) * 255.0, np.uint8)
+
+
+def _features(grey: Grey, scale: float) -> SiftFeatures:
+    """Places and descriptors, at the picture's size times ``scale``."""
+    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    points, words = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02).detectAndCompute(small, None)
+    places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
+    return places, np.zeros((0, 128), np.float32) if words is None else np.asarray(words, np.float32)
+
+
+def well_inside(seen: Grey) -> Grey:
+    """Where a point's surroundings are seen too: 255 or 0."""
+    return np.asarray(cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0), np.uint8)
+
+
+def corners_of(picture: Grey, inner: Grey, most: int) -> Points:
+    """At most so many places that can be followed, spread over where ``inner`` is not 0: n x 2."""
+    spacing = max(4.0, (picture.size / most) ** 0.5 / 2)
+    corners = cv2.goodFeaturesToTrack(picture, most, 0.003, spacing, mask=inner, blockSize=7)
+    return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners, np.float32).reshape(-1, 2)

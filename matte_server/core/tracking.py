@@ -1,0 +1,77 @@
+"""Tracks points from the clean plate into the plate and back (Lucas-Kanade), to a fraction of a pixel.
+
+Points on the subject drop out, because what the subject covers does not look like the clean plate there.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .alignment_features import AlignmentFeatures, Grey, Points, corners_of, well_inside
+from .image import Float32
+from .motion_fit import FEWEST_POINTS, Matrix
+
+PointPairs = tuple[Points, Points]
+"""Places in one picture and in another, n x 2 each."""
+_BACK_AND_FORTH_PX = 0.5
+
+
+def track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, most: int) -> PointPairs:
+    """Points of the clean plate and where they lie in the plate, in array coordinates: tracked between the plate
+    and the clean plate (``toned`` like it) warped near it, so only the rest is left."""
+    if toned.shape == plate.shape and np.array_equal(coarse, np.eye(3)):
+        # Its corners are the same for every frame of a camera that stands.
+        return _followed_back_and_forth(toned, plate, clean.corners(most))
+    height, width = plate.shape
+    warped = np.asarray(cv2.warpPerspective(toned, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
+    whole = np.full_like(toned, 255)
+    seen = np.asarray(cv2.warpPerspective(whole, coarse, (width, height), flags=cv2.INTER_NEAREST), np.uint8)
+    start, end = _followed_back_and_forth(warped, plate, corners_of(warped, well_inside(seen), most))
+    if not len(start):
+        return start, end
+    source = cv2.perspectiveTransform(start[None].astype(np.float64), np.linalg.inv(coarse))[0]
+    return source.astype(np.float32), end
+
+
+def _followed_back_and_forth(first: Grey, second: Grey, start: Points) -> PointPairs:
+    """Those points of one picture that are found in the other and from there again, and where, to a fraction of a
+    pixel; with like surroundings in both."""
+    if len(start) < FEWEST_POINTS:
+        return start[:0], start[:0]
+    end, found = _followed(first, second, start)
+    back, found_back = _followed(second, first, end)
+    good = found & found_back & (np.linalg.norm(back - start, axis=1) < _BACK_AND_FORTH_PX)
+    start, end = start[good], end[good]
+    alike = _alike(first, second, start, end)
+    return start[alike], end[alike]
+
+
+def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """Where the points of one picture lie in the other, and whether they were found (Lucas-Kanade)."""
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.003)
+    there, ok, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, points[:, None], np.zeros_like(points[:, None]), winSize=(21, 21), maxLevel=3, criteria=stop
+    )
+    return np.asarray(there, np.float32).reshape(-1, 2), np.asarray(ok).ravel() > 0
+
+
+def _alike(
+    first: Grey, second: Grey, here: Points, there: Points, radius: int = 10, least: float = 0.8
+) -> npt.NDArray[np.bool_]:
+    """Whether the surroundings of each pair of points correlate: where the subject stands they do not."""
+    if not len(here):
+        return np.zeros(0, bool)
+    y, x = np.mgrid[-radius : radius + 1 : 2, -radius : radius + 1 : 2].astype(np.float32)
+
+    def patches(picture: Grey, points: Points) -> Float32:
+        map_x = (points[:, 0, None] + x.ravel()).astype(np.float32)
+        map_y = (points[:, 1, None] + y.ravel()).astype(np.float32)
+        found = cv2.remap(
+            picture.astype(np.float32), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        centred = found - found.mean(axis=1, keepdims=True)
+        return np.asarray(centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-3), np.float32)
+
+    return np.asarray((patches(first, here) * patches(second, there)).sum(axis=1) > least)

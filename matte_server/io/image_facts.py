@@ -1,0 +1,48 @@
+"""What a picture's header says without its pixels: its stamp, its layers, the figures of a result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import OpenImageIO as oiio
+
+from .image_file import DIAGNOSTICS, STAMP
+
+
+def read_stamp(path: Path) -> str:
+    """What a picture's writer was told that it was made from; empty where it is not one of ours."""
+    spec = _spec_of(path)
+    if spec is None:
+        return ""
+    described = str(spec.getattribute("ImageDescription") or "").partition(f"{STAMP}=")[2]
+    return str(spec.getattribute(STAMP) or described)
+
+
+def layers_of(path: Path) -> frozenset[str]:
+    """Names of an EXR's layers in its first part; none for other formats and unreadable files."""
+    spec = _spec_of(path) if path.suffix.lower() == ".exr" else None
+    names = spec.channelnames if spec else ()
+    return frozenset(name.rpartition(".")[0] for name in names if "." in name)
+
+
+def read_diagnostics(path: Path) -> dict[str, object]:
+    """The figures that the server wrote into one of its results; empty where the picture is none of ours."""
+    spec = _spec_of(path)
+    try:
+        found = json.loads(str(spec.getattribute(DIAGNOSTICS) or "{}")) if spec else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _spec_of(path: Path) -> oiio.ImageSpec | None:
+    """What the header says of a file's first picture; None where it cannot be read."""
+    reader = oiio.ImageInput.open(str(path))
+    if reader is None:
+        oiio.geterror()
+        return None
+    try:
+        return reader.spec(0)
+    finally:
+        reader.close()

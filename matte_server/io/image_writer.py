@@ -1,0 +1,126 @@
+"""Writes pictures: EXRs plane by plane, other formats through OpenImageIO."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from ..core.image import Float32, Image
+from ..errors import MatteError
+from . import exr_header, exr_planes
+from .half import to_half
+from .image_file import STAMP, Attribute, ExrFormat, temporary_picture
+
+
+def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
+    """An EXR's bytes: ``image``'s channels, then each of ``layers`` as ``name.channel``.
+
+    All share ``image``'s windows; a one-channel layer's channel is called V, which Blender shows as a value
+    and Nuke as a channel. Half clips at its largest number, 65504, instead of turning to infinity.
+    """
+    with temporary_picture(".exr") as path:
+        _write(path, image, layers, form)
+        return path.read_bytes()
+
+
+def write_image(
+    path: Path, image: Image, form: ExrFormat | None = None, layers: Mapping[str, Image] | None = None
+) -> None:
+    """Writes ``image`` as the format its name asks for, as temporary + rename; creates the folder. ``layers``
+    are for EXR, as in :func:`encode_exr`.
+
+    EXR is written as it is; other formats get sRGB-ready values as given, 16 bit where the format has it.
+    Raises ``MatteError("cannot_write", ...)``.
+    """
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(temporary, image, layers or {}, form or ExrFormat())
+        temporary.replace(path)
+    except OSError as error:
+        raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
+    suffix = path.suffix.lower()
+    if suffix == ".exr":
+        _write_exr(path, image, layers, form)
+        return
+    data, display = image.data_window, image.display_window
+    stored = "uint8" if suffix in (".jpg", ".jpeg") else "uint16"
+    spec = oiio.ImageSpec(data.width, data.height, len(image.channels), oiio.TypeDesc(stored))
+    spec.x, spec.y = data.x, data.y
+    spec.full_x, spec.full_y = display.x, display.y
+    spec.full_width, spec.full_height = display.width, display.height
+    spec.channelnames = image.channels
+    if not image.premultiplied:
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+    if isinstance(stamp := image.metadata.get(STAMP), Attribute):
+        # The one text that PNG and TIFF both keep.
+        spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
+    spec.attribute("DateTime", "")
+    spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
+    _store(path, spec, np.ascontiguousarray(image.pixels))
+
+
+def _store(path: Path, spec: oiio.ImageSpec, pixels: Float32) -> None:
+    writer = oiio.ImageOutput.create(str(path))
+    if writer is None:
+        raise MatteError("cannot_write", f"{path.name} has no picture format that can be written.")
+    try:
+        if not writer.open(str(path), spec) or not writer.write_image(pixels):
+            raise OSError(writer.geterror().strip())
+    except RuntimeError:
+        # A well-known attribute in a type that it cannot have; OpenImageIO does not say which.
+        raise MatteError(
+            "bad_metadata", "The plate's metadata cannot be written to an EXR.", "Remove its odd attributes first."
+        ) from None
+    finally:
+        closed = writer.close()
+    if not closed:
+        raise OSError(writer.geterror().strip() or "the disk may be full")
+
+
+def _write_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
+    planes = {name: image.pixels[..., index] for index, name in enumerate(image.channels)}
+    for layer, picture in layers.items():
+        for index, channel in enumerate(picture.channels):
+            name = channel if len(picture.channels) > 1 else "V"
+            planes[f"{layer}.{name}"] = picture.pixels[..., index]
+    stored = to_half if form.bit_depth == "half" else np.ascontiguousarray
+    exr_planes.write(
+        path,
+        {name: stored(plane) for name, plane in planes.items()},
+        image.data_window,
+        image.display_window,
+        image.pixel_aspect,
+        form.compression,
+        _described(image),
+    )
+
+
+def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
+    """The attributes of an EXR of ``image``, as OpenImageIO stores them in one of a single pixel; what it cannot
+    carry is passed on as it came."""
+    spec = oiio.ImageSpec(1, 1, 1, "half")
+    for name, attribute in image.metadata.items():
+        if isinstance(attribute, Attribute):
+            spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
+    if "A" in image.channels and not image.premultiplied:
+        spec.attribute(exr_header.UNPREMULTIPLIED, 1)
+    if "DateTime" not in image.metadata:
+        # OpenImageIO would write the time of writing as the time of capture; the same result has the same bytes.
+        spec.attribute("DateTime", "")
+    with temporary_picture(".exr") as path:
+        _store(path, spec, np.zeros((1, 1, 1), np.float32))
+        stored = exr_header.parts(path.read_bytes())[0]
+    raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
+    return {**raw, **stored}
