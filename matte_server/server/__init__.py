@@ -1,5 +1,6 @@
-"""The broker: transport (the loop), service (the decisions), dispatcher, caches, spool, worker pool, keys, metrics.
+"""The matting server: transport (the loop), service (the decisions), dispatcher, admission, spool, worker pool,
+keys.
 
-May import the worker's messages, settings and machine, and errors; farm and cli import it. It never imports torch
-or decodes a picture: both belong to the worker.
+May import errors and the worker's messages, settings, machine and loop; shots, farm and cli import it. It never
+imports torch and never decodes a picture: both belong to the worker.
 """

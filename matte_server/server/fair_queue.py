@@ -62,13 +62,13 @@ class _Round(Generic[Item]):
             yield from (item for item in turn if item is not None)
 
     def ahead_of_last(self, client: Client) -> int:
-        """How many items go before the last one of ``client``."""
+        """How many items go before the last one of this client."""
         turns = len(self._queues[client])
         ahead = turns - 1
         rounds = turns
         for other, queue in self._queues.items():
             if other == client:
-                # Whoever comes later in the round has had one turn less by then.
+                # Clients that come later in the round have had one turn less by then.
                 rounds -= 1
             else:
                 ahead += min(len(queue), rounds)
@@ -105,14 +105,14 @@ class FairQueue(Generic[Item]):
         return self._batch.size
 
     def push(self, client: Client, item: Item, interactive: bool) -> int:
-        """Queues an item; how many go before it as things stand."""
+        """Queues an item; returns how many would go before it now."""
         (self._interactive if interactive else self._batch).push(client, item)
         if interactive:
             return self._interactive.ahead_of_last(client)
         return self._interactive.size + self._batch.ahead_of_last(client)
 
     def pop(self, may_go: Callable[[Client], bool] = lambda client: True) -> Item | None:
-        """The next item among the clients that ``may_go``, or None."""
+        """Takes the next item of the clients that ``may_go``; None where there is none."""
         rounds = [self._interactive, self._batch]
         if self._since_batch >= BATCH_SHARE:
             rounds.reverse()
@@ -124,15 +124,15 @@ class FairQueue(Generic[Item]):
         return None
 
     def upcoming(self, may_go: Callable[[Client], bool] = lambda client: True) -> Iterator[Item]:
-        """The items in the order in which they will go, as things stand; nothing is taken."""
+        """The items in the order in which they would go now; none is taken."""
         yield from self._interactive.upcoming(may_go)
         yield from self._batch.upcoming(may_go)
 
     def exchange(self, client: Client, item: Item, waiting: Item) -> bool:
-        """Puts an item just popped into the place of another batch item of the same client; whether that was there
-        to go instead."""
+        """Puts ``item``, which was just popped, in the place of ``waiting``, another batch item of this client.
+        Returns False where ``waiting`` is not in the queue."""
         return self._batch.replace(client, waiting, item)
 
     def remove(self, client: Client, item: Item) -> bool:
-        """Takes an item out of its queue; whether it was there."""
+        """Takes an item out; returns whether it was there."""
         return self._interactive.remove(client, item) or self._batch.remove(client, item)

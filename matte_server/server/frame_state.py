@@ -17,7 +17,7 @@ class FrameState(Enum):
     QUEUED = auto()
     """Waits for its client's turn."""
     READ_AHEAD = auto()
-    """Waits for its client's turn; a worker was asked to decode its pictures meanwhile."""
+    """Waits for its client's turn; a worker was told to decode its pictures meanwhile."""
     RUNNING = auto()
     """A worker computes or writes it."""
     ISOLATED_WAITING = auto()
@@ -59,7 +59,7 @@ class FrameEvent(Enum):
     """What happens to a frame."""
 
     READ_AHEAD = auto()
-    """A worker is asked to decode its pictures ahead of its turn."""
+    """A worker is told to decode its pictures ahead of its turn."""
     START = auto()
     """A worker gets it."""
     ISOLATE = auto()

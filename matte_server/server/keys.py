@@ -1,7 +1,7 @@
-"""CURVE keys of a server and the list of clients it lets in.
+"""The CURVE keys of a server, and the list of clients that it admits.
 
-A keys folder holds ``server.json`` (public and secret, readable by its owner only), ``clients.txt`` (one line
-a client: public key, then a name) and, until it is handed over, ``NAME.json`` for each client: the file that
+A keys folder contains ``server.json`` (public and secret key, readable by its owner only), ``clients.txt`` (one
+line per client: public key, then name) and, until it is handed over, ``NAME.json`` for each client: the file that
 ``CLEANPLATE_KEYS`` or ``--keys`` names on the client's machine.
 """
 
@@ -24,20 +24,20 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
 @dataclass(frozen=True)
 class ServerKeys:
-    """A server's pair (Z85 text) and the public keys it lets in, by client name."""
+    """A server's key pair (Z85 text), and the file that lists the clients it admits."""
 
     public: str
     secret: str
     clients_file: Path
 
     def callback(self, domain: str, key: bytes) -> bool:
-        """Whether a client with this public key is let in; the list is read each time, so that adding or
-        removing a client needs no restart."""
+        """Whether a client with this public key is admitted. The list is read each time, so that adding or removing
+        a client needs no restart."""
         return key.decode("ascii", "replace") in read_clients(self.clients_file).values()
 
 
 def make_server(folder: Path) -> Path:
-    """Makes a server's keys in ``folder``; raises ``MatteError`` where there are some already."""
+    """Makes a server's keys in ``folder``. Raises ``MatteError`` where it already contains some."""
     public, secret = (part.decode() for part in zmq.curve_keypair())
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_secret(folder / SERVER_FILE, {"public": public, "secret": secret})
@@ -46,12 +46,12 @@ def make_server(folder: Path) -> Path:
 
 
 def add_client(folder: Path, name: str) -> Path:
-    """Makes keys for a client, lets it in and returns the file to hand over; raises ``MatteError``."""
+    """Makes keys for a client, admits it, and returns the file to hand over. Raises ``MatteError``."""
     if not _NAME.match(name) or f"{name}.json" == SERVER_FILE:
         raise MatteError("bad_name", f"{name!r} cannot name a client; use letters, digits, '.', '_' and '-'.")
     if name in read_clients(folder / CLIENTS_FILE):
         raise MatteError(
-            "bad_name", f"There is a client {name!r} already.", "Remove its line in clients.txt first."
+            "bad_name", f"A client named {name!r} is already listed.", "Remove its line in clients.txt first."
         )
     server = _read_server(folder)
     public, secret = (part.decode() for part in zmq.curve_keypair())
@@ -63,19 +63,19 @@ def add_client(folder: Path, name: str) -> Path:
 
 
 def load_server_keys(folder: Path) -> ServerKeys:
-    """The keys in ``folder``; raises ``MatteError`` where they are missing, or nobody would be let in."""
+    """The keys in ``folder``. Raises ``MatteError`` where they are missing, or no client is listed."""
     pair = _read_server(folder)
     if not read_clients(folder / CLIENTS_FILE):
         raise MatteError(
             "bad_keys",
-            f"No client is listed in {folder / CLIENTS_FILE}, so nobody could reach the server.",
+            f"No client is listed in {folder / CLIENTS_FILE}, so that the server would admit none.",
             f"Add one with 'cleanplate keys client NAME --folder {folder}'.",
         )
     return ServerKeys(pair["public"], pair["secret"], folder / CLIENTS_FILE)
 
 
 def read_clients(path: Path) -> dict[str, str]:
-    """The public keys that are let in, by client name; none where there is no list."""
+    """The public keys of the admitted clients, by client name; none where there is no list."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -92,7 +92,7 @@ def _read_server(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError):
         raise MatteError(
             "bad_keys",
-            f"{path} holds no server keys.",
+            f"{path} does not contain a server's keys.",
             f"Make them with 'cleanplate keys server --folder {folder}'.",
         ) from None
     if os.name == "posix" and path.stat().st_mode & 0o077:
@@ -104,8 +104,6 @@ def _write_secret(path: Path, values: dict[str, str]) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise MatteError(
-            "bad_keys", f"{path} exists already.", "Remove it first if it is to be replaced."
-        ) from None
+        raise MatteError("bad_keys", f"{path} already exists.", "Remove it first to replace it.") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(values, file, indent=2)

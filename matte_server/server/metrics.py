@@ -1,7 +1,7 @@
-"""The server's figures for Prometheus, over HTTP on request.
+"""The server's figures for Prometheus, served over HTTP.
 
-The server's loop publishes a page once a second; the HTTP thread only hands the last one out, so that a slow
-or hostile reader costs the loop nothing. The text format is Prometheus's own, version 0.0.4.
+The server's loop publishes a page once a second and the HTTP thread serves the last one, so that a slow or hostile
+reader cannot delay the loop. The text format is Prometheus's own, version 0.0.4.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ def render(state: Mapping[str, Any]) -> str:
 def _lines(state: Mapping[str, Any]) -> Iterator[str]:
     yield from _metric("uptime_seconds", "gauge", "Time since the start.", [("", state["uptime_s"])])
     frames = [(f'result="{name}"', state["frames"][name]) for name in ("done", "failed", "cancelled", "refused")]
-    yield from _metric("frames_total", "counter", "Frames by how they ended.", frames)
+    yield from _metric("frames_total", "counter", "Frames, by how they ended.", frames)
     bytes_ = [(f'direction="{name}"', state["bytes"][name]) for name in ("in", "out")]
     yield from _metric("bytes_total", "counter", "Picture bytes received and sent.", bytes_)
     queue = [(f'priority="{name}"', state["queue"][name]) for name in ("interactive", "batch")]
-    yield from _metric("queued_frames", "gauge", "Frames that wait.", queue)
-    yield from _metric("running_frames", "gauge", "Frames at work.", [("", state["running"])])
-    yield from _metric("clients", "gauge", "Clients with frames under way.", [("", state["clients"])])
+    yield from _metric("queued_frames", "gauge", "Frames that wait for a worker.", queue)
+    yield from _metric("running_frames", "gauge", "Frames that a worker has.", [("", state["running"])])
+    yield from _metric("clients", "gauge", "Clients with frames on the server.", [("", state["clients"])])
     room = [(f'kind="{name}"', state[name]["bytes"]) for name in ("store", "spool")]
-    yield from _metric("held_bytes", "gauge", "Pictures held on the server.", room)
+    yield from _metric("held_bytes", "gauge", "Bytes of pictures held on the server.", room)
     workers = [
         (f'worker="{number}",device="{worker["device"]}"', worker) for number, worker in enumerate(state["workers"])
     ]
     for name, kind, help_, key in (
-        ("worker_up", "gauge", "Whether the worker takes frames.", "ready"),
+        ("worker_up", "gauge", "Whether the worker accepts frames.", "ready"),
         ("worker_memory_bytes", "gauge", "The worker's resident memory.", "memory"),
-        ("worker_frames_total", "counter", "Frames the worker ended.", "frames"),
-        ("worker_deaths_total", "counter", "Times the worker was replaced.", "deaths"),
+        ("worker_frames_total", "counter", "Frames that the worker has finished.", "frames"),
+        ("worker_deaths_total", "counter", "How often the worker was replaced.", "deaths"),
     ):
         yield from _metric(name, kind, help_, [(labels, int(worker[key])) for labels, worker in workers])
 
@@ -75,7 +75,7 @@ class MetricsPage:
                 self.wfile.write(page._text)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Scrapes are not worth a line."""
+                """Requests are not logged."""
 
         try:
             self._server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), Handler)
@@ -90,10 +90,10 @@ class MetricsPage:
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 
     def publish(self, state: Mapping[str, Any]) -> None:
-        """Makes a state the page that is handed out from now on."""
+        """Serves this state from now on."""
         self._text = render(state).encode()
 
     def close(self) -> None:
-        """Stops serving."""
+        """Stops the HTTP server."""
         self._server.shutdown()
         self._server.server_close()

@@ -1,4 +1,4 @@
-"""What clients are told about workers that died, hung or do not start."""
+"""The reports that clients get about workers that died, hung or do not start."""
 
 from __future__ import annotations
 

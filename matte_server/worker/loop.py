@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _HEARTBEAT_S = 1.0
 _BATCH_PROGRESS_S = 0.25
-"""Shortest time between two progress messages of a batch frame, whose stages nobody watches one by one."""
+"""The shortest time between two progress messages about a batch frame."""
 _PIPE_CLOSED = (EOFError, BrokenPipeError, ConnectionResetError)
 Result = TypeVar("Result")
 

@@ -1,7 +1,7 @@
 """The messages between the server and its worker processes: JSON over a pipe, never pickle.
 
-A worker decodes files from clients that nobody vouches for, so the server trusts it with nothing more than the
-fields below. A worker that sends anything else is killed and replaced.
+A worker decodes files from untrusted clients, so the server trusts it with nothing more than the fields below. A
+worker that sends anything else is killed and replaced.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def _with_lamps(wall: Float32, alpha: Float32, light: float, rng: np.random.Gene
     return wall
 
 
-class Told:
-    """A model that says what it is told."""
+class FixedModel:
+    """A model whose alpha is given."""
 
     spec = SPEC
 
@@ -83,19 +83,21 @@ class Told:
         return self._prediction
 
 
-def mattes(shot: Take, model: MattingModel, told: Float32 | None = None) -> tuple[Float32, Foregrounds]:
-    """Alpha (the model's, or ``told``) and the three foregrounds."""
+def mattes(shot: Take, model: MattingModel, given: Float32 | None = None) -> tuple[Float32, Foregrounds]:
+    """Alpha (the model's, or ``given``) and the three foregrounds."""
     plate, clean = _tensor(shot.plate), _tensor(shot.clean)
-    said = model.predict(FrameTensors(plate, clean, torch.ones_like(plate[:, :1])), ModelSettings(), lambda: None)
-    assert said.foreground is not None
-    alpha = said.alpha if told is None else _tensor(told)
-    used = Told(Prediction(alpha, said.foreground, said.confidence))
+    predicted = model.predict(
+        FrameTensors(plate, clean, torch.ones_like(plate[:, :1])), ModelSettings(), lambda: None
+    )
+    assert predicted.foreground is not None
+    alpha = predicted.alpha if given is None else _tensor(given)
+    used = FixedModel(Prediction(alpha, predicted.foreground, predicted.confidence))
     # Named, because "auto" must not look for weights.
     options = MatteOptions(model="cleanplate", align="none", match_exposure=False)
     pipeline = MattePipeline(torch.device("cpu"), lambda name, weights, device: used)
     pair = PlatePair(image(shot.plate), image(shot.clean))
     found = pipeline.solve(pair, Guides(), options, check=lambda: None, progress=lambda *stage: None)
-    own = said.foreground.whole()[0].permute(1, 2, 0).numpy()
+    own = predicted.foreground.whole()[0].permute(1, 2, 0).numpy()
     return found.alpha.pixels, {"ours": found.foreground.pixels, "plate": shot.plate, "network": own}
 
 

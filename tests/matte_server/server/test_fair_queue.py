@@ -78,12 +78,12 @@ def test_removing() -> None:
 
 @given(_pushes)
 def test_what_is_upcoming_is_what_goes(pushes: list[tuple[bytes, bool]]) -> None:
-    # As long as no batch frame is let in between: that it is not foretold costs a picture read in vain.
+    # Only up to the batch frame that goes in between: not foreseeing that one merely costs a picture read in vain.
     queue = _filled(pushes)
-    foretold = list(queue.upcoming())
-    for wanted in foretold[:BATCH_SHARE]:
+    upcoming = list(queue.upcoming())
+    for wanted in upcoming[:BATCH_SHARE]:
         assert queue.pop() == wanted
-    assert len(foretold) == len(pushes)
+    assert len(upcoming) == len(pushes)
 
 
 def test_an_exchange_keeps_the_place() -> None:

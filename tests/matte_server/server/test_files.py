@@ -1,6 +1,6 @@
-"""What artists' files hold, through the real command and a real server: what a camera wrote, both eyes, trimaps.
+"""Artists' files through the real command and server: a camera's metadata, both eyes of a stereo shot, trimaps.
 
-``pytest -rP -k metadata`` on this file shows the table of a camera's attributes before and after.
+``pytest -rP -k metadata`` on this file prints a camera's attributes before and after.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Command = Callable[..., int]
 @pytest.fixture
 def cleanplate(server: LocalServer) -> Command:
     """``cleanplate matte`` against the folder's server; returns the exit code."""
-    return lambda *words: cli.main(["matte", *map(str, words), *STILL, "--server", server.endpoint.address])
+    return lambda *arguments: cli.main(["matte", *map(str, arguments), *STILL, "--server", server.endpoint.address])
 
 
 def disc(x: float) -> Float32:
@@ -57,7 +57,7 @@ def result(path: Path) -> tuple[dict[str, Any], dict[str, Float32]]:
 
 # -- what a camera wrote
 
-# What says how a file is stored; a result is stored in its own way.
+# Attributes of how a file is stored; a result is stored in its own way.
 STORAGE = ("channels", "compression", "lineOrder", "type", "version", "chunkCount")
 OURS = {"cleanplate:diagnostics", "cleanplate:stamp", "cleanplate:unpremultiplied"}
 
@@ -89,7 +89,7 @@ REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "primaries"),
     [
         ((), AP1),
         (("--output-colourspace", "acescg"), AP1),
@@ -97,10 +97,10 @@ REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)
         (("--output-colourspace", "logc4"), None),
         (("--colourspace", "linear"), REC709),
     ],
-    ids=["as it came", "its own", "linear", "log", "said to be linear"],
+    ids=["as it came", "its own", "linear", "log", "stated as linear"],
 )
-def test_a_result_says_the_primaries_that_it_is_in(
-    cleanplate: Command, tmp_path: Path, words: tuple[str, ...], told: tuple[float, ...] | None
+def test_a_result_is_tagged_with_the_primaries_of_its_colour(
+    cleanplate: Command, tmp_path: Path, arguments: tuple[str, ...], primaries: tuple[float, ...] | None
 ) -> None:
     """An ACEScg plate; the result's tag is what its colour is in, so that reading it again gives the subject."""
     wall = room(HEIGHT, WIDTH)
@@ -114,13 +114,15 @@ def test_a_result_says_the_primaries_that_it_is_in(
     output, comp = tmp_path / "matte.exr", tmp_path / "comp.exr"
     save(tmp_path / "sea.exr", room(HEIGHT, WIDTH, seed=9))
     more = ("--background", tmp_path / "sea.exr", "--comp", comp)
-    assert cleanplate(tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", output, *more, *words) == 0
+    assert (
+        cleanplate(tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", output, *more, *arguments) == 0
+    )
     header, channels = result(output)
-    assert header.get("chromaticities") == (None if told is None else pytest.approx(told, abs=1e-6))
-    assert header.get("colorInteropID") == ("lin_ap1_scene" if told == AP1 else None)
-    if told is not None and words[:1] != ("--colourspace",):
+    assert header.get("chromaticities") == (None if primaries is None else pytest.approx(primaries, abs=1e-6))
+    assert header.get("colorInteropID") == ("lin_ap1_scene" if primaries == AP1 else None)
+    if primaries is not None and arguments[:1] != ("--colourspace",):
         again = exr.read_image(output)
-        assert again.colourspace == ("ACEScg" if told == AP1 else "scene-linear Rec.709")
+        assert again.colourspace == ("ACEScg" if primaries == AP1 else "scene-linear Rec.709")
         red = from_scene_linear(image(RED[None, None]), again.colourspace).pixels[0, 0].tolist()
         found = [float(channels[name][HEIGHT // 2, WIDTH // 2]) for name in "RGB"]
         assert found == pytest.approx(red, rel=3e-3, abs=1e-3)
@@ -161,8 +163,8 @@ def test_both_eyes_each_with_its_clean_plate(cleanplate: Command, tmp_path: Path
     eyes = ("--layer", "beauty", "--clean-layer", "beauty")
     for eye in walls:
         output = tmp_path / f"{eye}.exr"
-        words = (tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", output, "--layer-clean")
-        assert cleanplate(*words, *eyes, "--view", eye) == 0
+        arguments = (tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", output, "--layer-clean")
+        assert cleanplate(*arguments, *eyes, "--view", eye) == 0
         _, found = result(output)
         # Another eye's wall or disc would be off by a tenth of the frame; the soft rim is 3 px of 150.
         assert np.abs(found["A"] - discs[eye]).mean() < 0.01
@@ -177,11 +179,11 @@ def test_a_view_or_layer_that_is_not_there_is_one_sentence(
     wall = room(HEIGHT, WIDTH)
     both_eyes(tmp_path / "plate.exr", "parts", wall, wall)
     pair = (tmp_path / "plate.exr", "--clean", tmp_path / "plate.exr", "-o", tmp_path / "matte.exr")
-    for words, sentence in (
+    for arguments, sentence in (
         (("--view", "centre"), "has no view 'centre'. Its views are left, right"),
         (("--layer", "albedo"), "has no layer 'albedo'. Its channels are"),
     ):
-        assert cleanplate(*pair, *words) != 0
+        assert cleanplate(*pair, *arguments) != 0
         assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "matte.exr").exists()
 
@@ -200,8 +202,8 @@ def test_a_trimap_is_obeyed_and_its_grey_is_solved(cleanplate: Command, tmp_path
     half = Window(0, 0, WIDTH // 2, HEIGHT // 2)
     exr.write_image(tmp_path / f"trimap{suffix}", Image(grey, ("R", "G", "B"), half, half))
     output = tmp_path / "matte.exr"
-    words = (plate, "--clean", clean, "-o", output, "--trimap", tmp_path / f"trimap{suffix}")
-    assert cleanplate(*words) == 0
+    arguments = (plate, "--clean", clean, "-o", output, "--trimap", tmp_path / f"trimap{suffix}")
+    assert cleanplate(*arguments) == 0
     found = result(output)[1]["A"]
     assert found[:, :63].max() == 0.0  # one pixel of the smaller trimap's edge is between the two
     assert found[9:19, 101:119].min() == 1.0
@@ -210,8 +212,8 @@ def test_a_trimap_is_obeyed_and_its_grey_is_solved(cleanplate: Command, tmp_path
     assert np.abs(found[unknown] - alpha[unknown]).mean() < 0.02
     # The trimap's content is part of what a result is made from.
     exr.write_image(tmp_path / f"trimap{suffix}", Image(grey[:, ::-1].copy(), ("R", "G", "B"), half, half))
-    assert cleanplate(*words) == 1
-    assert cleanplate(*words, "--overwrite") == 0
+    assert cleanplate(*arguments) == 1
+    assert cleanplate(*arguments, "--overwrite") == 0
     assert result(output)[1]["A"][:, 65:].max() == 0.0
 
 
@@ -219,6 +221,6 @@ def test_a_trimap_beside_a_core_is_refused(
     cleanplate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plate = save(tmp_path / "plate.exr", room(HEIGHT, WIDTH))
-    words = (plate, "--clean", plate, "-o", tmp_path / "m.exr", "--trimap", plate, "--core", plate)
-    assert cleanplate(*words) == 2
+    arguments = (plate, "--clean", plate, "-o", tmp_path / "m.exr", "--trimap", plate, "--core", plate)
+    assert cleanplate(*arguments) == 2
     assert "A trimap says what core and holdout are" in " ".join(capsys.readouterr().err.split())

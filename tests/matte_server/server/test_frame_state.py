@@ -33,7 +33,7 @@ def test_every_pair_is_a_transition_or_an_error(state: FrameState, event: FrameE
 def test_every_state_is_reached_and_only_the_last_one_is_never_left() -> None:
     assert set(TRANSITIONS.values()) | {S.QUEUED} == set(FrameState)
     assert {state for state, _ in TRANSITIONS} == set(FrameState) - {S.ENDED}
-    # Who waits may be abandoned and forgotten at once; a worker that has a frame always ends it.
+    # Exactly the frames that a worker has are ended by one.
     for state in FrameState:
         assert state.is_running == (TRANSITIONS.get((state, E.END)) is S.ENDED), state
 
@@ -216,7 +216,7 @@ def test_nothing_starts_beside_an_isolated_frame_that_was_cancelled_until_its_wo
 
 
 def test_a_worker_cannot_end_a_frame_that_it_does_not_have(bench: ServiceBench) -> None:
-    """A worker decodes files of strangers: its word about a frame that waits in the queue counts for nothing."""
+    """A worker decodes files of untrusted clients: what it reports about a frame in the queue is ignored."""
     two_frames(bench)
     assert list(bench.service.worker_event(FrameFinished(number=2, output="/somewhere/else.exr"))) == []
     bench.finish()

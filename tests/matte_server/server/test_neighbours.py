@@ -1,4 +1,4 @@
-"""Smoothing in time through the real server: what travels, what is kept, and what it leaves as it was."""
+"""Smoothing in time through the real server: what is sent, what is cached, and what stays unchanged."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def warnings(reply: MatteReply) -> str:
     return " ".join(reply.diagnostics["warnings"])
 
 
-def test_flicker_falls_and_each_neighbour_says_how_far_it_counted(client: MatteClient) -> None:
+def test_flicker_falls_and_each_neighbours_weight_is_reported(client: MatteClient) -> None:
     alone = [alpha_of(client.matte(request_for(n, replace(SMOOTH, temporal=0.0)))) for n in range(COUNT)]
     replies = [client.matte(request_for(number)) for number in range(COUNT)]
     together = [alpha_of(reply) for reply in replies]
@@ -93,8 +93,8 @@ def test_flicker_falls_and_each_neighbour_says_how_far_it_counted(client: MatteC
     assert all(value > 0.8 for weight in weights for value in weight.values() if value is not None)
 
 
-def test_the_same_to_the_bit_with_nothing_kept_or_all(client: MatteClient) -> None:
-    """In order, backwards, and the last ones on a server that has seen nothing: a farm may cut a shot anywhere."""
+def test_the_result_is_the_same_to_the_bit_with_a_cold_and_a_warm_cache(client: MatteClient) -> None:
+    """In order, backwards, and the last ones on a fresh server: a farm may split a shot anywhere."""
     forwards = [pixels_of(client.matte(request_for(number))) for number in range(COUNT)]
     backwards = [pixels_of(client.matte(request_for(number))) for number in reversed(range(COUNT))]
     for number in range(COUNT):
@@ -104,7 +104,7 @@ def test_the_same_to_the_bit_with_nothing_kept_or_all(client: MatteClient) -> No
         np.testing.assert_array_equal(pixels_of(fresh.matte(request_for(2))), forwards[2])
 
 
-def test_off_it_is_what_it_was(client: MatteClient) -> None:
+def test_without_smoothing_neighbours_change_nothing(client: MatteClient) -> None:
     off = replace(SMOOTH, temporal=0.0)
     with_neighbours = client.matte(request_for(2, off))
     without = client.matte(request_for(2, off, before=None, after=None))
@@ -112,7 +112,7 @@ def test_off_it_is_what_it_was(client: MatteClient) -> None:
     assert "temporal" not in without.diagnostics and not without.diagnostics["warnings"]
 
 
-def test_a_frame_without_neighbours_is_the_unsmoothed_one_with_a_word(client: MatteClient) -> None:
+def test_a_frame_without_neighbours_is_the_unsmoothed_one_with_a_warning(client: MatteClient) -> None:
     reply = client.matte(request_for(2, before=None, after=None))
     off = client.matte(request_for(2, replace(SMOOTH, temporal=0.0)))
     np.testing.assert_array_equal(pixels_of(reply), pixels_of(off))
@@ -121,7 +121,7 @@ def test_a_frame_without_neighbours_is_the_unsmoothed_one_with_a_word(client: Ma
 
 
 @pytest.mark.parametrize(
-    ("plate", "words"),
+    ("plate", "warning"),
     [
         (encoded(np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "values that are NaN or infinite"),
         (b"not a picture", "cannot be read"),
@@ -129,14 +129,15 @@ def test_a_frame_without_neighbours_is_the_unsmoothed_one_with_a_word(client: Ma
     ],
     ids=["not finite", "unreadable", "format"],
 )
-def test_a_neighbour_that_cannot_be_used_is_left_out_with_a_word(
-    client: MatteClient, plate: bytes, words: str
+def test_a_neighbour_that_cannot_be_used_is_left_out_with_a_warning(
+    client: MatteClient, plate: bytes, warning: str
 ) -> None:
     broken = Neighbour(Inline(plate, "broken.exr"))
     reply = client.matte(request_for(2, before=broken))
     without = client.matte(request_for(2, before=None))
     np.testing.assert_array_equal(pixels_of(reply), pixels_of(without))
-    assert "The frame before was left out of temporal smoothing." in warnings(reply) and words in warnings(reply)
+    assert "The frame before was left out of temporal smoothing." in warnings(reply)
+    assert warning in warnings(reply)
     assert not warnings(without)
 
 
@@ -159,14 +160,14 @@ def test_the_frames_guides_hold_exactly_and_the_edge_controls_see_the_smoothed_a
     core[:20, :20] = 1.0
     reply = client.matte(request_for(2, core=Inline(encoded(core), "core.exr")))
     assert alpha_of(reply)[:20, :20].min() == 1.0
-    # Nobody drew on the neighbours, and what they show there is no subject.
+    # The neighbours have no guide, and no subject there.
     smoothed = alpha_of(client.matte(request_for(2)))
     hard = alpha_of(client.matte(request_for(2, replace(SMOOTH, black_point=0.3, white_point=0.7))))
     # float32: (a - 0.3) / 0.4 of the smoothed alpha, to its last places.
     np.testing.assert_allclose(hard, np.clip((smoothed - 0.3) / 0.4, 0, 1), atol=1e-5)
 
 
-def test_the_plate_comes_together_again_over_its_clean_plate(client: MatteClient) -> None:
+def test_foreground_over_clean_plate_gives_the_plate_back(client: MatteClient) -> None:
     """The foreground is solved with the smoothed alpha."""
     reply = client.matte(request_for(2, replace(SMOOTH, layer_clean=True)))
     found, clean = pixels_of(reply), exr.read_image(bytes(reply.data), layer="clean").pixels[..., :3]
@@ -198,7 +199,7 @@ def test_neighbours_by_path_are_the_same_and_only_inside_the_roots(
             Neighbour(good, holdout=OnDisk(path)),
         ):
             for side in ("before", "after"):
-                # Also where they would not be looked at.
+                # Also where neighbours are not used.
                 for options in (SMOOTH, replace(SMOOTH, temporal=0.0)):
                     with pytest.raises(RemoteError) as caught:
                         client.matte(request_for(2, options, **{side: bad}))
@@ -219,11 +220,11 @@ def test_the_neighbours_are_a_stage_of_their_own(client: MatteClient) -> None:
     first = ["read", "neighbours", "align", "exposure", "warp", "model"]
     assert list(stages)[:6] == first
     again = client.matte(request_for(2, replace(SMOOTH, gamma=1.2, colourspace="linear"))).diagnostics["seconds"]
-    # Its own result was made, and what that alone needs is not kept.
+    # Once the frame's own result is made, what only that needed is dropped from the cache.
     assert list(again)[:6] == first
 
 
-def test_what_is_kept_is_known_by_all_that_it_is_made_from(client: MatteClient) -> None:
+def test_a_cached_output_is_known_by_everything_it_is_made_from(client: MatteClient) -> None:
     """Each of these neighbours is another one, although the plate is the same."""
     core = np.zeros((HEIGHT, WIDTH, 1), np.float32)
     core[40:56, 20:40] = 1.0
@@ -239,7 +240,7 @@ def test_what_is_kept_is_known_by_all_that_it_is_made_from(client: MatteClient) 
     ]
     found = []
     for before in around:
-        # The plain one first, so that it is there to be mistaken.
+        # The plain one first, so that it is in the cache and could be mistaken for the other.
         client.matte(request_for(2, before=around[0]))
         found.append(pixels_of(client.matte(request_for(2, before=before))))
     found += [pixels_of(client.matte(request_for(2, replace(SMOOTH, region="0 0 70 96"), before=around[0])))]

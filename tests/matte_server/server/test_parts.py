@@ -46,12 +46,12 @@ def test_a_spool_removes_what_a_dead_server_left_and_nothing_else(tmp_path: Path
     ("name", "suffix"),
     [("a.EXR", ".exr"), ("a.png", ".png"), ("a", ".exr"), ("", ".exr"), ("a.../../x", ".exr"), ("a.e$r", ".exr")],
 )
-def test_a_clients_name_gives_only_an_honest_ending(name: str, suffix: str) -> None:
+def test_only_a_plain_suffix_is_taken_from_a_clients_file_name(name: str, suffix: str) -> None:
     assert suffix_of(name) == suffix
 
 
 class OutOfMemoryError(RuntimeError):
-    """What torch calls it."""
+    """Named as torch names its own."""
 
 
 @pytest.mark.parametrize(
@@ -72,27 +72,29 @@ def test_every_error_has_a_code(error: Exception, code: str) -> None:
     assert report.code == code and report.message.endswith(".")
 
 
-@pytest.mark.parametrize(("said", "kept"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_sleep_unless_told_otherwise(said: str, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": said} if said else {})
+@pytest.mark.parametrize(("given", "expected"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_decided_otherwise(
+    given: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": given} if given else {})
     set_thread_environment(3)
-    assert os.environ["OMP_WAIT_POLICY"] == kept
+    assert os.environ["OMP_WAIT_POLICY"] == expected
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
 
 
 class SlowStart:
-    """A process that starts, with a clock of its own; it works until ``works_until``."""
+    """A watchdog with a clock of its own, over a process that works until ``works_until``."""
 
     def __init__(self, works_until: float) -> None:
         self.now = 0.0
-        self.said: list[str] = []
-        self.starting = StartupWatchdog(
-            0, 600, self.said.append, 120, lambda: self.now, lambda pid: min(self.now, works_until) / 10
+        self.messages: list[str] = []
+        self.watchdog = StartupWatchdog(
+            0, 600, self.messages.append, 120, lambda: self.now, lambda pid: min(self.now, works_until) / 10
         )
 
     def ends(self) -> str:
-        """Waits, a second at a time, until it is given up."""
-        while not (failure := self.starting.failure()):
+        """Waits, a second at a time, until the watchdog gives up; returns why."""
+        while not (failure := self.watchdog.failure()):
             self.now += 1
             assert self.now < 1000
         return failure
@@ -102,16 +104,16 @@ def test_a_start_is_waited_for_while_it_works() -> None:
     slow = SlowStart(works_until=1000)
     assert slow.ends() == "It did not start within 600 s."
     assert slow.now == 601
-    assert slow.said[0] == "still starting after 20 s (2 s of CPU time)" and len(slow.said) == 30
+    assert slow.messages[0] == "still starting after 20 s (2 s of CPU time)" and len(slow.messages) == 30
 
 
-def test_a_start_that_stopped_working_is_given_up() -> None:
+def test_a_start_that_stops_working_is_given_up() -> None:
     stuck = SlowStart(works_until=50)
     assert stuck.ends() == "It has not worked for 120 s, and did not start."
     assert stuck.now == 171
 
 
-def test_work_is_that_of_a_process_and_those_under_it() -> None:
+def test_cpu_time_includes_child_processes() -> None:
     busy = "while True: pass"
     script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
     parent = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)

@@ -31,7 +31,7 @@ def ahead(bench: ServiceBench) -> list[tuple[int, str]]:
     return [(worker, job.request.id) for worker, job in bench.pool.ahead]
 
 
-def begun(bench: ServiceBench) -> list[str]:
+def started(bench: ServiceBench) -> list[str]:
     return [job.request.id for job in bench.pool.jobs]
 
 
@@ -40,12 +40,12 @@ def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(bench: 
         bench.send(ANNA, batch(name))
     assert ahead(bench) == [(0, "b")]
     bench.send(BEN, matte("now"))
-    # What is read ahead stays so; no second one is.
+    # The frame that is being read ahead stays, and no second one is read.
     assert ahead(bench) == [(0, "b")]
     bench.finish()
-    assert begun(bench) == ["a", "now"] and ahead(bench) == [(0, "b")]
+    assert started(bench) == ["a", "now"] and ahead(bench) == [(0, "b")]
     bench.finish()
-    assert begun(bench) == ["a", "now", "b"] and ahead(bench) == [(0, "b"), (0, "c")]
+    assert started(bench) == ["a", "now", "b"] and ahead(bench) == [(0, "b"), (0, "c")]
 
 
 def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(bench: ServiceBench) -> None:
@@ -68,11 +68,11 @@ def test_a_worker_gets_the_frame_that_it_has_read(bench: ServiceBench) -> None:
     (bench.spool.folder / bench.pool.jobs[1].result).write_bytes(b"exr")
     bench.pool.states[1].job = 0
     list(bench.service.worker_event(FrameFinished(bench.pool.jobs[1].number, "", {})))
-    assert begun(bench) == ["a", "b", "d"]
+    assert started(bench) == ["a", "b", "d"]
     assert bench.pool.states[0].ahead == 3
     bench.pool.jobs.append(bench.pool.jobs[0])
     bench.finish()
-    assert begun(bench)[-1] == "c"
+    assert started(bench)[-1] == "c"
 
 
 def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(bench: ServiceBench) -> None:
@@ -91,17 +91,17 @@ def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(be
 
     for frame in (1, 51, 2, 52, 3, 53, 4, 54):
         asked(frame)
-    assert begun(bench) == ["f1", "f51"] and ahead(bench) == [(0, "f2"), (1, "f52")]
+    assert started(bench) == ["f1", "f51"] and ahead(bench) == [(0, "f2"), (1, "f52")]
     ended(1)
-    assert begun(bench)[2:] == ["f52"] and ahead(bench)[2:] == [(1, "f53")]
+    assert started(bench)[2:] == ["f52"] and ahead(bench)[2:] == [(1, "f53")]
     ended(0)
-    assert begun(bench)[3:] == ["f2"] and ahead(bench)[3:] == [(0, "f3")]
+    assert started(bench)[3:] == ["f2"] and ahead(bench)[3:] == [(0, "f3")]
     # An artist who waits comes before that.
     asked(7, "interactive")
     ended(1)
-    assert begun(bench)[4:] == ["f7"]
+    assert started(bench)[4:] == ["f7"]
     ended(1)
-    assert begun(bench)[5:] == ["f53"] and ahead(bench)[4:] == [(1, "f54")]
+    assert started(bench)[5:] == ["f53"] and ahead(bench)[4:] == [(1, "f54")]
 
 
 def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_does_not(bench: ServiceBench) -> None:
@@ -109,9 +109,9 @@ def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_doe
         bench.send(ANNA, batch(name))
     state = bench.pool.states[0]
     state.job = state.ahead = 0
-    said = list(bench.service.worker_event(WorkerExited(1, "worker_died", "It crashed.", (), 2)))
-    # Nobody hears of it but that a frame starts again; each is now by itself.
-    assert [type(message) for _, message in said] == [Progress]
+    sent = list(bench.service.worker_event(WorkerExited(1, "worker_died", "It crashed.", (), 2)))
+    # Clients only hear that a frame starts again. From now on each of the two is computed by itself.
+    assert [type(message) for _, message in sent] == [Progress]
     assert ahead(bench) == [(0, "killer")]
     ends: dict[str, str] = {}
     while len(ends) < 2:
@@ -126,7 +126,7 @@ def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_doe
             events = list(bench.service.worker_event(FrameFinished(job.number, "", {})))
         ends.update({m.id: type(m).__name__ for _, m in events if not isinstance(m, Progress)})
     assert ends == {"good": "MatteReply", "killer": "Failure"}
-    assert begun(bench)[-1] == "later"
+    assert started(bench)[-1] == "later"
 
 
 def test_a_frame_that_kills_each_time_fails_although_another_was_read(bench: ServiceBench) -> None:
@@ -150,9 +150,9 @@ def test_a_hung_worker_is_its_own_frames_fault(bench: ServiceBench) -> None:
     for name in "ab":
         bench.send(ANNA, batch(name))
     bench.pool.states[0].job = bench.pool.states[0].ahead = 0
-    said = list(bench.service.worker_event(WorkerExited(1, "worker_hung", "", (), 2)))
-    assert isinstance(said[0][1], Failure) and said[0][1].id == "a"
-    assert begun(bench) == ["a", "b"]
+    sent = list(bench.service.worker_event(WorkerExited(1, "worker_hung", "", (), 2)))
+    assert isinstance(sent[0][1], Failure) and sent[0][1].id == "a"
+    assert started(bench) == ["a", "b"]
 
 
 def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(bench: ServiceBench) -> None:
@@ -160,7 +160,7 @@ def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(bench: S
         bench.send(ANNA, batch(name))
     bench.pool.states[0].job = 0
     list(bench.service.worker_event(SolveFailed(1, "out_of_memory", "Too little.")))
-    assert begun(bench) == ["a", "a"] and ahead(bench) == [(0, "b")]
+    assert started(bench) == ["a", "a"] and ahead(bench) == [(0, "b")]
     bench.pool.states[0].ahead = 0
     list(bench.service.tick())
     assert ahead(bench) == [(0, "b")]

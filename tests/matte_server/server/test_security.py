@@ -1,8 +1,8 @@
-"""The security table: each promise, the attack that tries to break it, and the result that must come.
+"""The security table: each promise, the attack that tries to break it, and the required result.
 
 | promise | attack | result |
 | --- | --- | --- |
-| nothing but loopback without keys | bind to every address, by number, by name and over IPv6 | refuses to start |
+| without keys loopback only | bind to every address, by number, by name and over IPv6 | refuses to start |
 | keys alone are not enough | keys, but an empty list of clients | refuses to start |
 | only listed clients (test_keys.py) | a stranger's key, a removed client, no key | not one message gets in |
 | files only inside the roots (test_running.py) | other paths, .., links to files and folders | path_refused |
@@ -13,7 +13,7 @@
 | queue and clients | more frames than allowed; more clients than allowed | busy |
 | silent peers | hundreds of connections that never speak, or speak half a greeting | others are served |
 | descriptors | more connections than the server has descriptors | it lives, and serves again afterwards |
-| slow peers (test_service.py) | a client that fetches nothing | no further frames are computed for it |
+| slow peers (test_service.py) | a client that never reads its results | no further frames are computed for it |
 | hostile peers | replies sent as requests; garbage at full speed (fuzz.py) | coded Failures |
 | pictures are decoded in the worker alone | what router and service import | no picture library |
 """
@@ -129,13 +129,13 @@ def dealer(server: LocalServer) -> Iterator[zmq.Socket[bytes]]:
 
 
 def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) -> object:
-    """What is said to these parts; None where nothing is."""
+    """The server's answer to these parts; None where it sends none in time."""
     peer.send_multipart(parts)
     return decode(peer.recv_multipart()) if peer.poll(int(seconds * 1000)) else None
 
 
 @pytest.mark.parametrize(
-    ("parts", "words"),
+    ("parts", "message"),
     [
         ([MAGIC, b"{}", *[b""] * 15], "2 to 16 parts"),
         ([MAGIC], "2 to 16 parts"),
@@ -145,10 +145,10 @@ def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) 
         ([MAGIC, b'{"type":"ping","id":"x","id2":' + b"9" * 5000 + b"}"], "not JSON"),
     ],
 )
-def test_messages_beyond_the_limits_are_refused(server: LocalServer, parts: list[bytes], words: str) -> None:
+def test_messages_beyond_the_limits_are_refused(server: LocalServer, parts: list[bytes], message: str) -> None:
     with dealer(server) as peer:
         answer = _answer(peer, parts)
-        assert isinstance(answer, Failure) and answer.code == "protocol" and words in answer.message
+        assert isinstance(answer, Failure) and answer.code == "protocol" and message in answer.message
 
 
 def test_a_part_that_claims_too_much_ends_the_connection_before_memory_is_taken(server: LocalServer) -> None:
@@ -235,7 +235,7 @@ def test_queue_and_clients_are_limited(request_for: Make) -> None:
         assert [ask(peers[1]), ask(peers[2])] == ["accepted", "busy"]
 
 
-def test_silent_and_half_spoken_peers_cost_nothing(
+def test_peers_that_send_nothing_or_half_a_greeting_cost_nothing(
     client: MatteClient, server: LocalServer, request_for: Make
 ) -> None:
     place = urlsplit(server.endpoint.address)
@@ -248,7 +248,7 @@ def test_silent_and_half_spoken_peers_cost_nothing(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is set as Linux has it")
-def test_more_connections_than_descriptors_end_no_server(request_for: Make) -> None:
+def test_a_server_survives_more_connections_than_descriptors(request_for: Make) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
     try:
@@ -266,8 +266,8 @@ def test_more_connections_than_descriptors_end_no_server(request_for: Make) -> N
                     peer.settimeout(0.2)
                     with contextlib.suppress(OSError):
                         peer.connect((str(place.hostname), place.port or 0))
-                # Who was connected before is heard, and told how the server is; there is no descriptor for a
-                # picture now, and the client asks again until there is.
+                # A client that was connected before is still answered. There is no descriptor for a picture now, so
+                # the client sends its request again until there is.
                 assert client.ping(20.0) and client.status(20.0)
                 request = request_for()
                 client.submit(request)

@@ -151,7 +151,7 @@ def test_neighbours_lie_in_the_spool_while_their_frame_is_at_work(bench: Service
     }  # fmt: skip
     assert decode_job(encode_job(job)) == job
     bench.finish()
-    # The stored one stays, as a clean plate does.
+    # The stored picture stays, as a clean plate does.
     assert bench.files() == 1
 
 
@@ -259,7 +259,7 @@ def test_a_store_without_data_only_asks(bench: ServiceBench) -> None:
     assert _code(bench.send(ANNA, question)) == "clean_plate_unknown"
     bench.send(ANNA, Store("s", digest_of(clean), clean))
     assert bench.send(BEN, question) == [Stored("q", digest_of(clean))]
-    # Nothing went wrong, so nobody is told that it did; and only what was sent counts as received.
+    # The question is neither an error nor a refusal, and only the bytes that were sent count as received.
     state = bench.service.state()
     assert (state["errors"], state["frames"]["refused"], state["bytes"]["in"]) == ([], 0, 300)
 
@@ -268,7 +268,7 @@ def test_the_next_frame_starts_while_one_is_written(bench: ServiceBench) -> None
     bench.send(ANNA, matte("a"))
     bench.send(ANNA, matte("b"))
     first, state = bench.pool.jobs[-1], bench.pool.states[0]
-    # As the pool does when its worker says Computed.
+    # As the pool does at FrameComputed.
     state.job = 0
     assert [type(message) for _, message in bench.service.worker_event(FrameComputed(first.number))] == [Progress]
     assert [job.request.id for job in bench.pool.jobs] == ["a", "b"]
@@ -285,11 +285,11 @@ def test_a_frame_that_is_lost_in_writing_is_computed_once_more(bench: ServiceBen
     list(bench.service.worker_event(FrameComputed(first.number)))
     second = bench.pool.jobs[-1]
     state.job = 0
-    said = list(
+    sent = list(
         bench.service.worker_event(WorkerExited(second.number, "worker_died", "It crashed.", (first.number,)))
     )
-    # Only the one that was computed is to blame; the other one starts again, and nobody is bothered with it.
-    assert [(message.id, type(message)) for _, message in said] == [("b", Failure), ("a", Progress)]
+    # The one that was being computed fails; the one that was being written starts again.
+    assert [(message.id, type(message)) for _, message in sent] == [("b", Failure), ("a", Progress)]
     state.job = 0
     [(_, answer)] = bench.service.worker_event(WorkerExited(0, "worker_died", "It crashed.", (first.number,)))
     assert isinstance(answer, Failure) and (answer.id, answer.code) == ("a", "worker_died")
@@ -347,7 +347,7 @@ def test_a_lost_client_frees_its_place(bench: ServiceBench) -> None:
     assert bench.service.state()["clients"] == 1
 
 
-def test_who_does_not_fetch_waits_while_others_go_on(bench: ServiceBench) -> None:
+def test_a_client_that_fetches_nothing_waits_while_others_go_on(bench: ServiceBench) -> None:
     bench.send(ANNA, matte("a"))
     bench.send(ANNA, matte("b"))
     bench.send(BEN, matte("b"))
@@ -360,25 +360,25 @@ def test_who_does_not_fetch_waits_while_others_go_on(bench: ServiceBench) -> Non
     assert [(to, message.id) for to, message in bench.service.tick()] == [(ANNA, "b")]
 
 
-def test_a_reply_is_no_request(bench: ServiceBench) -> None:
+def test_a_reply_is_refused_as_a_request(bench: ServiceBench) -> None:
     assert _code(bench.send(ANNA, Accepted("a"))) == "protocol"
 
 
-def test_a_frame_without_memory_runs_again_alone_and_says_so(bench: ServiceBench) -> None:
+def test_a_frame_that_runs_out_of_memory_is_computed_again_alone_and_says_so(bench: ServiceBench) -> None:
     bench.pool.states.append(WorkerState("cpu", ready=True))
     bench.send(ANNA, matte("big"))
     bench.send(BEN, matte("small"))
     bench.send(BEN, matte("next"))
     big, small = bench.pool.jobs
     bench.pool.states[0].job = 0
-    # While another frame is under way it waits, and nobody overtakes it.
-    [(to, said)] = bench.service.worker_event(SolveFailed(big.number, "out_of_memory", "No room."))
-    assert (to, said) == (ANNA, Progress("big", "memory", 0, 1))
+    # It waits until the other frame has ended, and no frame overtakes it.
+    [(to, progress)] = bench.service.worker_event(SolveFailed(big.number, "out_of_memory", "No room."))
+    assert (to, progress) == (ANNA, Progress("big", "memory", 0, 1))
     bench.pool.states[1].job = 0
     (bench.spool.folder / small.result).write_bytes(b"exr")
     list(bench.service.worker_event(FrameFinished(small.number, "", {})))
     assert [job.number for job in bench.pool.jobs] == [big.number, small.number, big.number]
-    # Alone means alone: the second worker gets nothing meanwhile.
+    # The second worker gets nothing meanwhile.
     assert list(bench.service.tick()) == []
     bench.pool.states[0].job = 0
     (bench.spool.folder / big.result).write_bytes(b"exr")
@@ -391,7 +391,7 @@ def test_a_frame_without_memory_runs_again_alone_and_says_so(bench: ServiceBench
     assert answers[1] == (BEN, Progress("next", "start", 0, 1))
 
 
-def test_a_frame_without_memory_twice_fails(bench: ServiceBench) -> None:
+def test_a_frame_that_runs_out_of_memory_twice_fails(bench: ServiceBench) -> None:
     bench.send(ANNA, matte("a"))
     number = bench.pool.jobs[0].number
     for _ in range(2):

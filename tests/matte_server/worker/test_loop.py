@@ -39,8 +39,8 @@ from matte_server.worker.solver import FrameSolver
 from tests.matte_server.server.conftest import Pictures
 
 
-class WatchedPipeline(FrameSolver):
-    """A real solver that tells when it has read a frame's pictures."""
+class WatchedSolver(FrameSolver):
+    """A real solver that signals when it has read a frame's pictures."""
 
     has_read = threading.Event()
 
@@ -52,13 +52,13 @@ class WatchedPipeline(FrameSolver):
 
 
 class LoopBench:
-    """A worker's bench with a real solver, its orders given and its words read by the test."""
+    """A worker loop with a real solver; the test sends its commands and receives its messages."""
 
     def __init__(self, folder: Path, pictures: Pictures, writers: int = 1) -> None:
         self.folder = folder
         self._pictures = pictures
         self._ours, theirs = multiprocessing.Pipe()
-        self.solver = WatchedPipeline("cpu", folder, (), MattePipeline(torch.device("cpu")))
+        self.solver = WatchedSolver("cpu", folder, (), MattePipeline(torch.device("cpu")))
         self.loop = WorkerLoop(self.solver, WorkerChannel(theirs), writers)
         (folder / "clean.exr").write_bytes(pictures.clean)
 
@@ -74,30 +74,30 @@ class LoopBench:
         return FrameJob(number, request, held, f"result-{number}.exr")
 
     def read_ahead(self, job: FrameJob) -> None:
-        """Ordered, and waited for: from then on its file is not needed any more."""
+        """Has a frame read ahead, waits for that, and deletes its file."""
         self.solver.has_read.clear()
         assert self.loop.handle_control(READ_AHEAD + encode_job(job))
         assert self.solver.has_read.wait(30)
         Path(job.pictures["plate"].path).unlink()
 
-    def order(self, order: bytes) -> None:
-        """Said to the worker, who hears it when it next listens."""
-        self._ours.send_bytes(order)
+    def send(self, command: bytes) -> None:
+        """Sends a command, which the worker receives at its next check."""
+        self._ours.send_bytes(command)
 
     def result(self, job: FrameJob) -> WorkerMessage:
         """How the frame ends."""
         self.loop.solve(job)
-        return next(said for said in self.ends() if said.number == job.number)
+        return next(message for message in self.ends() if message.number == job.number)
 
-    def words(self) -> Iterator[WorkerMessage]:
-        """What the worker says, as it does."""
+    def messages(self) -> Iterator[WorkerMessage]:
+        """The worker's messages as they arrive."""
         while True:
             assert self._ours.poll(30)
             yield decode_message(self._ours.recv_bytes())
 
     def ends(self) -> Iterator[FrameFinished | SolveFailed]:
-        """How frames end, as they do."""
-        return (said for said in self.words() if isinstance(said, FrameFinished | SolveFailed))
+        """How frames end, as the messages arrive."""
+        return (message for message in self.messages() if isinstance(message, FrameFinished | SolveFailed))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def bench(tmp_path: Path, pictures: Pictures) -> LoopBench:
     return LoopBench(tmp_path, pictures)
 
 
-def test_what_was_read_ahead_is_used_and_gives_the_same(bench: LoopBench) -> None:
+def test_what_was_read_ahead_is_used_and_gives_the_same_pixels(bench: LoopBench) -> None:
     first, second = bench.job(1), bench.job(2)
     assert isinstance(bench.result(first), FrameFinished)
     bench.read_ahead(second)
@@ -122,31 +122,32 @@ def test_another_frame_goes_between_and_what_was_read_stays(bench: LoopBench) ->
     assert isinstance(bench.result(later), FrameFinished)
 
 
-def test_the_order_for_the_next_frame_does_not_drop_what_was_read_for_this_one(bench: LoopBench) -> None:
-    """The server tells of the next frame at once, often before this one has begun."""
+def test_reading_the_next_frame_does_not_drop_what_was_read_for_this_one(bench: LoopBench) -> None:
+    """The server sends that command at once, often before this frame has started."""
     mine, following = bench.job(1), bench.job(2)
     bench.read_ahead(mine)
-    bench.order(READ_AHEAD + encode_job(following))
+    bench.send(READ_AHEAD + encode_job(following))
     assert isinstance(bench.result(mine), FrameFinished)
     assert isinstance(bench.result(following), FrameFinished)
 
 
 @pytest.mark.parametrize(
-    ("priority", "apart_s", "told"), [("interactive", 1e9, True), ("batch", 1e9, False), ("batch", -1.0, True)]
+    ("priority", "interval_s", "reported"),
+    [("interactive", 1e9, True), ("batch", 1e9, False), ("batch", -1.0, True)],
 )
-def test_stages_are_told_of_where_somebody_watches_or_they_take_long(
-    priority: str, apart_s: float, told: bool, bench: LoopBench, monkeypatch: pytest.MonkeyPatch
+def test_every_stage_of_an_interactive_frame_is_reported_and_of_a_batch_frame_few(
+    priority: str, interval_s: float, reported: bool, bench: LoopBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_loop, "_BATCH_PROGRESS_S", apart_s)
+    monkeypatch.setattr(worker_loop, "_BATCH_PROGRESS_S", interval_s)
     job = bench.job(1)
     bench.loop.solve(replace(job, request=replace(job.request, priority=priority)))
-    before_end = itertools.takewhile(lambda said: not isinstance(said, FrameFinished), bench.words())
-    stages = [said.stage for said in before_end if isinstance(said, StageStarted)]
-    assert stages == (["read", *STAGES, "write"] if told else [])
+    before_end = itertools.takewhile(lambda message: not isinstance(message, FrameFinished), bench.messages())
+    stages = [message.stage for message in before_end if isinstance(message, StageStarted)]
+    assert stages == (["read", *STAGES, "write"] if reported else [])
 
 
 @pytest.mark.parametrize("why", ["cancelled", "short"])
-def test_what_was_read_is_let_go(bench: LoopBench, why: str) -> None:
+def test_what_was_read_ahead_is_dropped(bench: LoopBench, why: str) -> None:
     job = bench.job(1)
     bench.read_ahead(job)
     if why == "cancelled":
@@ -155,8 +156,8 @@ def test_what_was_read_is_let_go(bench: LoopBench, why: str) -> None:
         bench.solver.memory_ran_short = True
         assert bench.loop.handle_control(READ_AHEAD + encode_job(bench.job(2)))
         Path(job.pictures["plate"].path).unlink(missing_ok=True)
-    said = bench.result(job)
-    assert isinstance(said, SolveFailed) and said.code == "missing_file"
+    message = bench.result(job)
+    assert isinstance(message, SolveFailed) and message.code == "missing_file"
 
 
 def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: LoopBench) -> None:
@@ -164,21 +165,21 @@ def test_a_plate_that_cannot_be_read_fails_in_its_own_turn(bench: LoopBench) -> 
     Path(bad.pictures["plate"].path).write_bytes(b"no picture")
     assert bench.loop.handle_control(READ_AHEAD + encode_job(bad))
     assert isinstance(bench.result(good), FrameFinished)
-    said = bench.result(bad)
-    assert isinstance(said, SolveFailed) and said.code == "unreadable"
+    message = bench.result(bad)
+    assert isinstance(message, SolveFailed) and message.code == "unreadable"
 
 
 def test_several_frames_are_written_while_the_next_is_computed(
     tmp_path: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of three is written before all three are on their way."""
+    """None of three is written before all three have reached a writer."""
     bench = LoopBench(tmp_path, pictures, writers=3)
     together, write = threading.Barrier(3, timeout=30), exr.write_image
-    begun: list[Path] = []
+    started: list[Path] = []
 
     def written(target: Path, *picture: Any) -> None:
-        begun.append(target)
-        if len(begun) <= 3:
+        started.append(target)
+        if len(started) <= 3:
             together.wait()
         write(target, *picture)
 
@@ -187,8 +188,8 @@ def test_several_frames_are_written_while_the_next_is_computed(
     for job in jobs:
         bench.loop.solve(job)
     ends = list(itertools.islice(bench.ends(), len(jobs)))
-    assert all(isinstance(said, FrameFinished) for said in ends)
-    assert sorted(said.number for said in ends) == [job.number for job in jobs]
+    assert all(isinstance(message, FrameFinished) for message in ends)
+    assert sorted(message.number for message in ends) == [job.number for job in jobs]
     first, *others = (exr.read_image(tmp_path / job.result).pixels for job in jobs)
     assert all(np.array_equal(first, other) for other in others)
 
