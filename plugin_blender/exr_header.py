@@ -1,23 +1,31 @@
-"""As much of OpenEXR as a host without an EXR library needs: the mark in a result, and an empty picture."""
+"""As much of OpenEXR as a host without an EXR library needs: what a result says of itself, and an empty picture."""
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
+from typing import Any
 
 STAMP = "cleanplate:stamp"
+DIAGNOSTICS = "cleanplate:diagnostics"
 _MAGIC = b"v/1\x01"
 _MOST_HEADER = 1 << 20
 
 
-def read_stamp(path: str) -> str:
-    """What the server was told that the result was made from; empty where the file is not such a result."""
+def read_result(path: str) -> tuple[str, dict[str, Any]]:
+    """The stamp that names what a result was made from, and its diagnostics. Empty where the file is no result, or
+    says no such thing."""
     try:
         with Path(path).open("rb") as file:
             header = file.read(_MOST_HEADER)
     except OSError:
-        return ""
-    return _attribute(header, STAMP)
+        return "", {}
+    try:
+        diagnostics = json.loads(_attribute(header, DIAGNOSTICS) or "{}")
+    except ValueError:
+        diagnostics = {}
+    return _attribute(header, STAMP), diagnostics if isinstance(diagnostics, dict) else {}
 
 
 def _attribute(header: bytes, wanted: str) -> str:

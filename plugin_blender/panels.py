@@ -80,6 +80,7 @@ def _draw_state(layout: Any, state: runtime.NodeState) -> None:
             ("solved", counts.fresh, "CHECKMARK"),
             ("stale", counts.stale, "FILE_REFRESH"),
             ("missing", counts.missing, "DOT"),
+            *((("unknown", counts.unknown, "QUESTION"),) if counts.unknown else ()),
         ):
             text = f"{len(frames)} {name}"
             box.label(text=f"{text}: {_short(frames)}" if frames else text, icon=icon)

@@ -8,18 +8,17 @@ Inside, each result carries the stamp of its own inputs.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .exr_header import empty_picture, read_stamp
+from .exr_header import empty_picture, read_result
 from .matte_link.errors import LinkError
 from .matte_link.files import write_atomically
-from .matte_link.messages import NEIGHBOURS
+from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
+from .matte_link.result_key import MAKER, OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from .sources import FileSource, Source
 
@@ -28,7 +27,7 @@ CHANNELS = ("R", "G", "B", "A", "confidence.V")
 NAME = "matte.{:04d}.exr"
 OUTDATED = "outdated"
 NOTHING = FileSource("", "")
-_stamps: dict[str, tuple[tuple[int, int], str]] = {}
+_known: dict[str, tuple[tuple[int, int], ResultFacts]] = {}
 
 
 class NodeError(LinkError):
@@ -38,17 +37,29 @@ class NodeError(LinkError):
 
 
 @dataclass(frozen=True)
+class ResultFacts:
+    """What a result says of itself: the stamp that names what it was made from, and who made it (None: it does not
+    say)."""
+
+    stamp: str = ""
+    maker: Maker | None = None
+
+
+@dataclass(frozen=True)
 class Counts:
-    """How many of the wanted frames have which state."""
+    """How many of the wanted frames have which state. ``unknown``: made from the present inputs and settings, and
+    nobody here can tell by which model or version."""
 
     fresh: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class SolvePlan:
-    """What is to be solved: ``folder`` is the node's own, absolute; ``problem`` says why nothing can be."""
+    """What is to be solved: ``folder`` is the node's own, absolute; ``problem`` says why nothing can be. ``server``
+    is what the node's server last said of itself in this session; None where it was not asked."""
 
     node_id: str
     folder: str
@@ -57,11 +68,17 @@ class SolvePlan:
     plate: Source = NOTHING
     clean_plate: Source = NOTHING
     problem: str = ""
+    server: Pong | None = None
+
+    @property
+    def maker(self) -> Maker | None:
+        """Who would make the results now; None where no server was asked."""
+        return None if self.server is None else Maker.of(self.options, self.server)
 
     @property
     def key(self) -> str:
         """Names everything that does not change from frame to frame."""
-        return _digest([SCHEMA, self.options.to_dict(), self.plate.name, self.clean_plate.name])[:12]
+        return digest([SCHEMA, self.options.to_dict(), self.plate.name, self.clean_plate.name])[:12]
 
     @property
     def results(self) -> Path:
@@ -77,7 +94,7 @@ class SolvePlan:
         facts: list[object] = [self.key, *self._identities(frame)]
         if self.options.temporal:
             facts.append({side: self._identities(other) for side, other in self.around(frame).items()})
-        return _digest(facts)
+        return digest(facts)
 
     def _identities(self, frame: int) -> list[object]:
         return [self.plate.identity(frame), self.clean_plate.identity(frame)]
@@ -100,8 +117,17 @@ class SolvePlan:
         return tuple(sorted((frame, *self.around(frame).values())))
 
     def is_fresh(self, frame: int) -> bool:
-        """Whether the result is there and made from what the node has now."""
+        """Whether the result is there, was made from what the node has now, and by no other model or version than
+        would make it now."""
+        return self._is_of_present_inputs(frame) and self._makers([frame])[frame] != OTHER
+
+    def _is_of_present_inputs(self, frame: int) -> bool:
         return not self.problem and known_stamp(self.result(frame)) == self.stamp(frame)
+
+    def _makers(self, frames: Sequence[int]) -> dict[int, str]:
+        """How who made some results compares with who would make them now, or with each other."""
+        found = [known_facts(self.result(frame)).maker for frame in frames]
+        return dict(zip(frames, compare_makers(found, self.maker), strict=True))
 
     def stands(self, frame: int) -> bool:
         """Whether there is a result of the present settings whose inputs are only not here to be compared."""
@@ -137,10 +163,15 @@ class SolvePlan:
     def counts(self) -> Counts:
         """The state of all wanted frames."""
         elsewhere = self._frames_elsewhere()
-        fresh = {frame for frame in self.frames if self.is_fresh(frame)}
-        old = {frame for frame in self.frames if frame not in fresh and frame in elsewhere}
-        rest = [frame for frame in self.frames if frame not in fresh and frame not in old]
-        return Counts(tuple(sorted(fresh)), tuple(sorted(old)), tuple(rest))
+        makers = self._makers([frame for frame in sorted(self.frames) if self._is_of_present_inputs(frame)])
+        old = {frame for frame in self.frames if frame not in makers and frame in elsewhere}
+        old |= {frame for frame, maker in makers.items() if maker == OTHER}
+        return Counts(
+            fresh=tuple(frame for frame, maker in makers.items() if maker not in (OTHER, UNKNOWN)),
+            stale=tuple(sorted(old)),
+            missing=tuple(frame for frame in self.frames if frame not in makers and frame not in old),
+            unknown=tuple(frame for frame, maker in makers.items() if maker == UNKNOWN),
+        )
 
     def _frames_elsewhere(self) -> set[int]:
         found: set[int] = set()
@@ -252,18 +283,19 @@ def is_result(name: str) -> bool:
 
 
 def known_stamp(path: Path) -> str:
-    """A result's stamp; the file is only opened where it has changed."""
+    """A result's stamp; empty where there is no result."""
+    return known_facts(path).stamp
+
+
+def known_facts(path: Path) -> ResultFacts:
+    """What a result says of itself. The file is only opened where it has changed."""
     try:
         facts = path.stat()
     except OSError:
-        return ""
+        return ResultFacts()
     mark = (facts.st_mtime_ns, facts.st_size)
-    known = _stamps.get(str(path))
+    known = _known.get(str(path))
     if known is None or known[0] != mark:
-        known = _stamps[str(path)] = (mark, read_stamp(str(path)))
+        stamp, diagnostics = read_result(str(path))
+        known = _known[str(path)] = (mark, ResultFacts(stamp, Maker.from_dict(diagnostics.get(MAKER))))
     return known[1]
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

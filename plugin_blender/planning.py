@@ -11,8 +11,10 @@ from typing import Any
 import bpy
 
 from . import graph, runtime
+from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .plan import NodeError, SolvePlan, settled
+from .preferences import endpoint
 from .properties import options_of
 from .sources import Source
 from .upstream import source_of
@@ -29,7 +31,16 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
     except (ValueError, NodeError) as error:
         return SolvePlan(basic.node_id, basic.folder, problem=_sentence(str(error)))
     problem = "" if _has_place(settings) else "Save the file first: results are kept beside it."
-    return SolvePlan(basic.node_id, basic.folder, frames, settled(options, plate, clean), plate, clean, problem)
+    options = settled(options, plate, clean)
+    return SolvePlan(basic.node_id, basic.folder, frames, options, plate, clean, problem, _server_asked())
+
+
+def _server_asked() -> Pong | None:
+    """What the server of the preferences said of itself, where it was asked in this session."""
+    try:
+        return runtime.servers.get(endpoint().address)
+    except NodeError:
+        return None
 
 
 def _sentence(text: str) -> str:
@@ -141,6 +152,8 @@ def describe(state: runtime.NodeState) -> str:
         return "not ready"
     if state.counts.stale:
         return "stale"
+    if state.counts.unknown:
+        return "unknown"
     if state.counts.missing:
         return "not solved" if not state.counts.fresh else "partly solved"
     return ""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .matte_link.messages import Pong
 from .plan import Counts, SolvePlan
 
 
@@ -36,6 +37,8 @@ rendering = False
 render: Any = None
 """What that render wants of our nodes in the window (:class:`on_demand.RenderSolve`), or None."""
 changed_at = 0.0
+servers: dict[str, Pong] = {}
+"""What each server, by its address, last said of itself in this session."""
 _asked: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()
 
 

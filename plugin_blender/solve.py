@@ -19,6 +19,7 @@ from .rendered import RenderedInputs
 
 IN_FLIGHT = 2
 CONNECT_S = 5.0
+ASK_S = 1.0
 PATIENCE_S = 30.0
 _PAUSE_S = 0.002
 _FAREWELL_S = 0.3
@@ -35,6 +36,9 @@ class Solve:
         if runtime.running is not None:
             raise NodeError("A solve is already running.", "Wait for it, or cancel it.")
         self.node_id = node.matte.node_id
+        # Who makes the results is part of what they are compared by; a server that is not there says so later.
+        with contextlib.suppress(LinkError):
+            ask_server(ASK_S)
         self.plan = planning.refresh(scene, node)
         if self.plan.problem:
             raise NodeError(self.plan.problem)
@@ -219,6 +223,7 @@ def ask_server(timeout_s: float = 2.0) -> str:
     """One line about the server; raises ``LinkError``."""
     with MatteClient(endpoint()) as client:
         pong = client.ping(timeout_s)
+    runtime.servers[client.endpoint.address] = pong
     return f"Cleanplate {pong.version} answers at {client.endpoint.address}: {', '.join(pong.models)}."
 
 

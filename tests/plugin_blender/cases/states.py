@@ -20,6 +20,7 @@ def case(folder: str) -> None:
     place = Path(folder)
     scene, tree, node = stage.shot_node(place)
     settings_and_inputs(place, scene, node)
+    who_made_it(scene, node)
     what_is_missing(place, scene, tree, node)
     two_nodes(scene, tree, node)
     cancelling(scene, node)
@@ -66,6 +67,44 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
     assert not Path(shown(node)).with_name("matte.0003.exr").exists()
     bpy.ops.cleanplate.solve_range()
     assert counts(scene, node) == (4, 0, 0)
+
+
+def who_made_it(scene: Any, node: Any) -> None:
+    """Results of another version of the server are stale, a range that mixes two is not solved, and where nobody can
+    tell, that is said."""
+    from plugin_blender import planning, runtime
+    from plugin_blender.exr_header import read_result
+
+    [server] = runtime.servers.values()
+    results = [Path(shown(node)).with_name(f"matte.{frame:04d}.exr") for frame in range(1, 5)]
+    before = read_result(str(results[1]))[1]["maker"]
+    assert before["version"] == server.version and before["model"] == "difference"
+
+    other = server.version[:-1] + "x"
+    replace_in(results[1], f'"version": "{server.version}"', f'"version": "{other}"')
+    assert counts(scene, node) == (3, 1, 0) and node.label.endswith("(stale)")
+    runtime.servers.clear()
+    assert counts(scene, node) == (3, 1, 0), "two makers in one range, whichever server runs"
+    bpy.ops.cleanplate.solve_range()
+    assert counts(scene, node) == (4, 0, 0)
+    assert read_result(str(results[1]))[1]["maker"] == before
+
+    for result in results:
+        replace_in(result, '"maker"', '"mAker"')
+    assert counts(scene, node) == (0, 4, 0), "a version that did not say so made them"
+    runtime.servers.clear()
+    found = planning.refresh(scene, node).counts()
+    assert found.unknown == (1, 2, 3, 4) and not found.fresh and node.label.endswith("(unknown)")
+    bpy.ops.cleanplate.solve_range()
+    assert counts(scene, node) == (4, 0, 0)
+
+
+def replace_in(file: Path, old: str, new: str) -> None:
+    """Changes some bytes of a result's header, and its time."""
+    data = file.read_bytes()
+    assert data.count(old.encode()) == 1 and len(old) == len(new)
+    file.write_bytes(data.replace(old.encode(), new.encode()))
+    os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 5))
 
 
 def what_is_missing(place: Path, scene: Any, tree: Any, node: Any) -> None:
