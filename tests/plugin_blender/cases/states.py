@@ -70,8 +70,8 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
 
 
 def who_made_it(scene: Any, node: Any) -> None:
-    """Results of another version of the server are stale, a range that mixes two is not solved, and where nobody can
-    tell, that is said."""
+    """Results of another version are stale, a range that mixes two is not solved, and what nobody can tell is called
+    unknown."""
     from plugin_blender import planning, runtime
     from plugin_blender.exr_header import read_result
 
