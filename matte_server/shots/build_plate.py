@@ -1,4 +1,5 @@
-"""Builds a shot's clean plate from the shot: chooses frames, brings them onto one, and has them vote."""
+"""Builds a shot's clean plate from its own frames: aligns them with a reference frame and lets them vote on every
+pixel."""
 
 from __future__ import annotations
 
@@ -23,17 +24,23 @@ from .inputs import ShotInputs
 from .shot import ShotFrame
 
 FRAMES = 24
-"""How many frames of a shot vote, spread over it: more cost time and add little once each place was seen."""
-_SEEN = 0.999
-_GROWN_PX = 5
-Told = Callable[[int, int, str], None]
+"""How many frames vote, spread over the shot. More take time and add little once every place was visible."""
+_FULLY_COVERED = 0.999
+"""A resampled pixel counts if at least this part of it comes from visible pixels."""
+_SUBJECT_MARGIN_PX = 5
+_SUBJECT_ALPHA = 0.02
+
+OnProgress = Callable[[int, int, str], None]
+"""Called with the number of frames started, the number of all frames, and what is done now."""
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class BuiltPlate:
-    """A clean plate and how far it is to be believed. ``covered`` is the part of the frame with evidence;
-    ``gap`` is the box around the largest place without, None where there is none; ``used`` and ``left_out`` are
-    frame numbers."""
+    """A clean plate and how reliable it is. ``coverage`` (one channel) is the share of frames that agree, 0 where
+    there is no evidence; ``covered`` is the part of the frame with evidence, 0..1; ``gap`` is the box around the
+    largest place without, None where there is none; ``used`` and ``left_out`` are frame numbers; ``noise`` is the
+    grain, as a fraction of the brightness."""
 
     image: Image
     coverage: Image
@@ -45,34 +52,39 @@ class BuiltPlate:
 
 
 def build(
-    frames: Sequence[ShotFrame], reference: ShotFrame, mode: str, pictures: ShotInputs, told: Told
+    frames: Sequence[ShotFrame], reference: ShotFrame, mode: str, pictures: ShotInputs, on_progress: OnProgress
 ) -> BuiltPlate:
     """The clean plate as ``reference`` sees it, from ``frames``, whose ``holdout`` is a rough matte of the subject
-    where there is one. Raises ``MatteError`` with too_few_frames and what reading pictures raises."""
+    where there is one. ``mode`` is how they are aligned, as in :func:`core.align.align`. Raises ``MatteError`` with
+    too_few_frames and what reading pictures raises."""
     target, _ = pictures.pair(reference)
     window = target.data_window
     shape = (len(frames), window.height, window.width)
     with tempfile.TemporaryDirectory(prefix="cleanplate-") as folder:
-        # On disk, where the system keeps what fits in memory: a 4K shot's frames together are gigabytes.
+        # On disk, where the system keeps in memory what fits: together the frames of a 4K shot are gigabytes.
         colours = np.memmap(Path(folder) / "colour", np.float32, "w+", shape=(*shape, 3))
-        masks = np.memmap(Path(folder) / "seen", np.bool_, "w+", shape=shape)
+        masks = np.memmap(Path(folder) / "visible", np.bool_, "w+", shape=shape)
         used: list[int] = []
         for number, frame in enumerate(frames, 1):
-            told(number, len(frames), f"frame {frame.frame}")
-            placed = _placed(frame, target, mode, pictures)
-            if placed is not None:
-                colours[len(used)], masks[len(used)] = placed
+            on_progress(number, len(frames), f"frame {frame.frame}")
+            aligned = _aligned(frame, target, mode, pictures)
+            if aligned is not None:
+                colours[len(used)], masks[len(used)] = aligned
                 used.append(frame.frame)
-        if len(used) < FEWEST:
-            raise MatteError(
-                "too_few_frames",
-                f"Only {len(used)} of {len(frames)} frames could be brought onto frame {reference.frame}.",
-                f"At least {FEWEST} are needed: choose others with --frames, or another --reference.",
-            )
-        told(len(frames), len(frames), "voting")
+        _check_enough(used, frames, reference)
+        on_progress(len(frames), len(frames), "voting")
         plate = vote_clean_plate(list(colours[: len(used)]), list(masks[: len(used)]))
     left_out = tuple(frame.frame for frame in frames if frame.frame not in used)
     return _built(plate, target, tuple(used), left_out)
+
+
+def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: ShotFrame) -> None:
+    if len(used) < FEWEST:
+        raise MatteError(
+            "too_few_frames",
+            f"Only {len(used)} of {len(frames)} frames could be aligned with frame {reference.frame}.",
+            f"At least {FEWEST} are needed: choose others with --frames, or another --reference.",
+        )
 
 
 def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...]) -> BuiltPlate:
@@ -80,36 +92,34 @@ def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tu
     kept = {name: value for name, value in target.metadata.items() if name != exr.STAMP}
     image = replace(target, pixels=plate.colour, channels=("R", "G", "B"), premultiplied=False, metadata=kept)
     return BuiltPlate(
-        image,
-        replace(image, pixels=coverage, channels=("A",)),
-        float(plate.evidence.mean()),
-        _largest_gap(plate.evidence, target.data_window),
-        used,
-        left_out,
-        plate.noise,
+        image=image,
+        coverage=replace(image, pixels=coverage, channels=("A",)),
+        covered=float(plate.evidence.mean()),
+        gap=_largest_gap(plate.evidence, target.data_window),
+        used=used,
+        left_out=left_out,
+        noise=plate.noise,
     )
 
 
-def _placed(
-    frame: ShotFrame, target: Image, mode: str, pictures: ShotInputs
-) -> tuple[Float32, npt.NDArray[np.bool_]] | None:
-    """A frame as the reference would see it, and where it shows anything but the subject; None where it could not
-    be brought there."""
+def _aligned(frame: ShotFrame, target: Image, mode: str, pictures: ShotInputs) -> tuple[Float32, Mask] | None:
+    """A frame as the reference would see it, and where it shows the set and not the subject; None if it cannot be
+    aligned."""
     picture, _ = pictures.pair(frame)
-    found = align(target, picture, mode)
-    if mode != "none" and not is_evidence(found):
+    alignment = align(target, picture, mode)
+    if mode != "none" and not is_evidence(alignment):
         return None
-    found = with_exposure(found, target, picture)
-    seen = np.ones(picture.pixels.shape[:2], np.float32)
+    alignment = with_exposure(alignment, target, picture)
+    visible = np.ones(picture.pixels.shape[:2], np.float32)
     if frame.holdout is not None:
-        seen -= _grown(exr.matte_channel(exr.read_image(frame.holdout)), picture.data_window)
-    return _warped(picture.rgb, seen, found, picture.data_window, target.data_window)
+        visible -= _subject(exr.matte_channel(exr.read_image(frame.holdout)), picture.data_window)
+    return _warped(picture.rgb, visible, alignment, picture.data_window, target.data_window)
 
 
-def _grown(matte: Image, window: Window) -> Float32:
-    """A rough matte of the subject on a picture's window, a little larger than drawn."""
-    hard = (matte.pixels[..., 0] > 0.02).astype(np.float32)
-    size = 2 * _GROWN_PX + 1
+def _subject(matte: Image, window: Window) -> Float32:
+    """A rough matte of the subject in a picture's window, 0 or 1, grown by a few pixels."""
+    hard = (matte.pixels[..., 0] > _SUBJECT_ALPHA).astype(np.float32)
+    size = 2 * _SUBJECT_MARGIN_PX + 1
     grown = cv2.dilate(hard, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     shift = (window.from_plane() @ matte.data_window.to_plane())[:2]
     moved = cv2.warpAffine(grown, shift, (window.width, window.height), flags=cv2.INTER_NEAREST)
@@ -117,22 +127,23 @@ def _grown(matte: Image, window: Window) -> Float32:
 
 
 def _warped(
-    colour: Float32, seen: Float32, found: Alignment, source: Window, target: Window
-) -> tuple[Float32, npt.NDArray[np.bool_]]:
-    matrix = target.from_plane() @ found.transform @ source.to_plane()
+    colour: Float32, visible: Float32, alignment: Alignment, source: Window, target: Window
+) -> tuple[Float32, Mask]:
+    """Colour with the alignment's exposure, and where it is wholly visible, both on the target's pixels."""
+    matrix = target.from_plane() @ alignment.transform @ source.to_plane()
     size = (target.width, target.height)
     if np.allclose(matrix, np.eye(3), atol=1e-9) and colour.shape[:2] == (target.height, target.width):
-        moved, there = np.asarray(colour, np.float32), seen
+        moved, part = np.asarray(colour, np.float32), visible
     else:
         moved = np.asarray(
             cv2.warpPerspective(np.ascontiguousarray(colour), matrix, size, flags=cv2.INTER_CUBIC), np.float32
         )
-        there = np.asarray(cv2.warpPerspective(seen, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
-    lit = moved * np.array(found.gain, np.float32) + np.array(found.offset, np.float32)
-    return np.asarray(lit, np.float32), there > _SEEN
+        part = np.asarray(cv2.warpPerspective(visible, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
+    lit = moved * np.array(alignment.gain, np.float32) + np.array(alignment.offset, np.float32)
+    return np.asarray(lit, np.float32), part > _FULLY_COVERED
 
 
-def _largest_gap(evidence: npt.NDArray[np.bool_], window: Window) -> Window | None:
+def _largest_gap(evidence: Mask, window: Window) -> Window | None:
     """The box of the largest connected place without evidence."""
     count, _, facts, _ = cv2.connectedComponentsWithStats((~evidence).astype(np.uint8), connectivity=8)
     if count < 2:
@@ -142,5 +153,6 @@ def _largest_gap(evidence: npt.NDArray[np.bool_], window: Window) -> Window | No
 
 
 def save(built: BuiltPlate, path: Path) -> None:
-    """The clean plate as a float EXR with its coverage as layer ``coverage``, which ``cleanplate matte`` heeds."""
+    """Writes the clean plate as a float EXR with a layer ``coverage``, which tells ``cleanplate matte`` where it is
+    reliable."""
     exr.write_image(path, built.image, exr.ExrFormat("float", "zip"), {exr.COVERAGE_LAYER: built.coverage})

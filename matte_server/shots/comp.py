@@ -1,4 +1,4 @@
-"""Puts a matte's subject over something else, in scene-linear light."""
+"""Composites a matte's subject over another picture, in scene-linear light."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def over(foreground: Float32, alpha: Float32, background: Float32) -> Float32:
 
 
 def comp_over(matte: Image, background: Image) -> Image:
-    """A result (R, G, B, A, unpremultiplied or not) over a new background, in the result's windows.
+    """A result (R, G, B, A; premultiplied or not) over a new background, in the result's windows.
 
-    The background is scaled to fill the matte's display window (longer side cropped evenly) and lies black
-    outside its own pixels.
+    The background is scaled to fill the matte's display window, where its longer side is cropped evenly. Beyond its
+    own pixels it is black.
     """
     colour, alpha = matte.pixels[..., :3], matte.pixels[..., 3:4]
-    behind = fill(background, matte.display_window, matte.data_window)
-    pixels = colour + (1.0 - alpha) * behind if matte.premultiplied else over(colour, alpha, behind)
+    new = fill(background, matte.display_window, matte.data_window)
+    pixels = colour + (1.0 - alpha) * new if matte.premultiplied else over(colour, alpha, new)
     return replace(matte, pixels=np.ascontiguousarray(pixels), channels=("R", "G", "B"), premultiplied=False)
 
 
 def fill(picture: Image, display: Window, data: Window) -> Float32:
     """``picture``'s colour scaled to fill ``display``, as the pixels of ``data``: height x width x 3."""
     scale = max(display.width / picture.data_window.width, display.height / picture.data_window.height)
-    # Pixel centres: the middles of both rectangles fall on each other.
+    # In pixel centres, so that the centres of both rectangles coincide.
     x = display.x + (display.width - scale * picture.data_window.width) / 2 - data.x + 0.5 * scale - 0.5
     y = display.y + (display.height - scale * picture.data_window.height) / 2 - data.y + 0.5 * scale - 0.5
     matrix = np.array([[scale, 0.0, x], [0.0, scale, y]])
     method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     source = np.ascontiguousarray(picture.rgb)
     if scale < 0.5:
-        # Averaged down first: a plain warp would skip pixels and alias.
+        # Averaged first: a warp alone would skip pixels and alias.
         half = cv2.resize(source, None, fx=scale, fy=scale, interpolation=method)
         matrix = np.array([[1.0, 0.0, x - 0.5 * scale + 0.5], [0.0, 1.0, y - 0.5 * scale + 0.5]])
         source = np.ascontiguousarray(half)

@@ -1,4 +1,4 @@
-"""The order in which a shot's frames are asked for."""
+"""The order in which a shot's frames are sent to the server."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from .shot import ShotFrame
 
 
 class FramePartition:
-    """Frames in ``count`` runs of about the same length, in order within each; the next one is always of the run of
-    which the fewest are open. Where each matting process has a run of its own, it still holds what it found out
-    about the frame before, which smoothing in time needs."""
+    """A shot's frames in ``count`` runs of consecutive frames, all of about the same length.
+
+    The next frame always comes from the run with the fewest frames open, that is, taken and not closed. So each of
+    ``count`` matting processes works through a run of its own and still holds what it computed for the frame
+    before, which smoothing in time needs again.
+    """
 
     def __init__(self, frames: Sequence[ShotFrame], count: int) -> None:
         length = -(-len(frames) // max(count, 1))
-        self._waiting = [list(frames[at : at + length])[::-1] for at in range(0, len(frames), max(length, 1))]
-        self._open = [0] * len(self._waiting)
-        self._lane_of: dict[int, int] = {}
+        starts = range(0, len(frames), max(length, 1))
+        self._waiting = [list(frames[start : start + length])[::-1] for start in starts]
+        self._open_count = [0] * len(self._waiting)
+        self._run_of: dict[int, int] = {}
 
     def next(self) -> ShotFrame | None:
-        """The next frame, which is then open; None where all have been begun."""
-        lanes = [lane for lane, waiting in enumerate(self._waiting) if waiting]
-        if not lanes:
+        """Takes the next frame; None when all have been taken."""
+        runs = [run for run, waiting in enumerate(self._waiting) if waiting]
+        if not runs:
             return None
-        lane = min(lanes, key=self._open.__getitem__)
-        frame = self._waiting[lane].pop()
-        self._lane_of[frame.frame] = lane
-        self._open[lane] += 1
+        run = min(runs, key=self._open_count.__getitem__)
+        frame = self._waiting[run].pop()
+        self._run_of[frame.frame] = run
+        self._open_count[run] += 1
         return frame
 
     def close(self, frame: int) -> None:
-        """That frame has ended."""
-        self._open[self._lane_of.pop(frame)] -= 1
+        """The frame of that number has ended."""
+        self._open_count[self._run_of.pop(frame)] -= 1

@@ -1,23 +1,16 @@
-"""Job files and plans: what is asked for becomes frames with files, or one sentence that names the word."""
+"""Job files: they become orders for shots, or one sentence that names the word that is wrong."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from matte_link.options import MatteOptions
 
 from matte_server.cli.console import Pace, duration
 from matte_server.errors import MatteError
-from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
 from matte_server.shots.job_file import read_job
-from matte_server.shots.plan import plan_shot, solve_file_of
-from matte_server.shots.shot import Sources
-from tests.matte_server.io.test_media import RATE, SIZE, picture
-
-from .conftest import save
 
 WHOLE = "shots:\n  - {plate: p.exr, clean: c.exr, output: m.exr}\n"
 
@@ -77,67 +70,6 @@ def test_a_bad_job_is_one_sentence(tmp_path: Path, text: str, words: str) -> Non
 def test_a_job_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match="No such file"):
         read_job(tmp_path / "job.yaml")
-
-
-@pytest.mark.parametrize(
-    ("output", "kept"),
-    [
-        ("out/matte.####.exr", "matte"),
-        ("out/shot010_v2_####.exr", "shot010_v2"),
-        ("out/matte.%04d.exr", "matte"),
-        ("out/m.<f>.exr", "m"),
-        ("out/matte.mov", "matte"),
-        ("out/####.exr", "shot"),
-    ],
-)
-def test_where_a_solve_is_kept(output: str, kept: str) -> None:
-    assert solve_file_of(output) == Path("out") / f"{kept}.platesolve.json"
-
-
-@pytest.fixture
-def shot(tmp_path: Path) -> Path:
-    for frame in range(1, 6):
-        save(tmp_path / f"p.{frame:04}.exr", np.zeros((4, 4, 3)))
-    for frame in range(1, 4):
-        save(tmp_path / f"b.{frame:04}.exr", np.zeros((4, 4, 3)))
-    save(tmp_path / "c.exr", np.zeros((4, 4, 3)))
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("end", "offset", "frames"),
-    [
-        ("loop", 0, [1, 2, 3, 1, 2]),
-        ("hold", 0, [1, 2, 3, 3, 3]),
-        ("loop", 4, [2, 3, 1, 2, 3]),
-        ("hold", -2, [1, 1, 1, 2, 3]),
-    ],
-)
-def test_a_short_background_is_looped_or_held(shot: Path, end: str, offset: int, frames: list[int]) -> None:
-    sources = Sources(
-        plate=str(shot / "p.####.exr"),
-        clean_plate=str(shot / "c.exr"),
-        output=str(shot / "m.####.exr"),
-        background=str(shot / "b.####.exr"),
-        comp=str(shot / "comp.####.exr"),
-        background_offset=offset,
-        background_end=end,
-    )
-    planned = plan_shot(sources, "", MatteOptions())
-    assert [frame.background for frame in planned.frames] == [shot / f"b.{frame:04}.exr" for frame in frames]
-
-
-def test_a_video_is_numbered_from_one(shot: Path) -> None:
-    path = shot / "take.mov"
-    with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], RATE), H264) as video:
-        for number in range(3):
-            video.write(picture(number))
-    sources = Sources(str(path), str(shot / "c.exr"), str(shot / "m.mov"))
-    planned = plan_shot(sources, "2-3", MatteOptions())
-    assert [frame.video_frames["plate"] for frame in planned.frames] == [2, 3]
-    assert planned.frames[0].output == shot / "m.mov.frames" / "matte.0002.exr"
-    assert planned.movies.matte == shot / "m.mov"
-    assert len(planned.all_frames) == 3
 
 
 def test_pace_counts_only_what_was_made() -> None:

@@ -1,0 +1,162 @@
+"""Plans: the names that an artist gives become frames with files, or one sentence that says what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matte_link.options import MatteOptions
+
+from matte_server.errors import MatteError
+from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
+from matte_server.shots.plan import plan_shot, solve_file_of
+from matte_server.shots.shot import Sources, neighbour_offsets
+from tests.matte_server.io.test_media import RATE, SIZE, picture
+
+from .conftest import save
+
+
+@pytest.mark.parametrize(
+    ("output", "kept"),
+    [
+        ("out/matte.####.exr", "matte"),
+        ("out/shot010_v2_####.exr", "shot010_v2"),
+        ("out/matte.%04d.exr", "matte"),
+        ("out/m.<f>.exr", "m"),
+        ("out/matte.mov", "matte"),
+        ("out/####.exr", "shot"),
+    ],
+)
+def test_where_a_solve_is_kept(output: str, kept: str) -> None:
+    assert solve_file_of(output) == Path("out") / f"{kept}.platesolve.json"
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    for frame in range(1, 6):
+        save(tmp_path / f"p.{frame:04}.exr", np.zeros((4, 4, 3)))
+    for frame in range(1, 4):
+        save(tmp_path / f"b.{frame:04}.exr", np.zeros((4, 4, 3)))
+    save(tmp_path / "c.exr", np.zeros((4, 4, 3)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("end", "offset", "frames"),
+    [
+        ("loop", 0, [1, 2, 3, 1, 2]),
+        ("hold", 0, [1, 2, 3, 3, 3]),
+        ("loop", 4, [2, 3, 1, 2, 3]),
+        ("hold", -2, [1, 1, 1, 2, 3]),
+    ],
+)
+def test_a_short_background_is_looped_or_held(shot: Path, end: str, offset: int, frames: list[int]) -> None:
+    sources = Sources(
+        plate=str(shot / "p.####.exr"),
+        clean_plate=str(shot / "c.exr"),
+        output=str(shot / "m.####.exr"),
+        background=str(shot / "b.####.exr"),
+        comp=str(shot / "comp.####.exr"),
+        background_offset=offset,
+        background_end=end,
+    )
+    planned = plan_shot(sources, "", MatteOptions())
+    assert [frame.background for frame in planned.frames] == [shot / f"b.{frame:04}.exr" for frame in frames]
+
+
+def test_a_video_is_numbered_from_one(shot: Path) -> None:
+    path = shot / "take.mov"
+    with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], RATE), H264) as video:
+        for number in range(3):
+            video.write(picture(number))
+    sources = Sources(str(path), str(shot / "c.exr"), str(shot / "m.mov"))
+    planned = plan_shot(sources, "2-3", MatteOptions())
+    assert [frame.video_frames["plate"] for frame in planned.frames] == [2, 3]
+    assert planned.frames[0].output == shot / "m.mov.frames" / "matte.0002.exr"
+    assert planned.movies.matte == shot / "m.mov"
+    assert len(planned.all_frames) == 3
+
+
+def sources_of(shot: Path) -> Sources:
+    return Sources(
+        plate=str(shot / "p.####.exr"), clean_plate=str(shot / "c.exr"), output=str(shot / "out" / "m.####.exr")
+    )
+
+
+def test_all_frames_are_planned_unless_some_are_named(shot: Path) -> None:
+    assert [frame.frame for frame in plan_shot(sources_of(shot), "", MatteOptions()).frames] == [1, 2, 3, 4, 5]
+    part = plan_shot(sources_of(shot), "2-3", MatteOptions())
+    assert [frame.frame for frame in part.frames] == [2, 3]
+    assert [frame.frame for frame in part.all_frames] == [1, 2, 3, 4, 5]
+    assert part.frames[0].plate == shot / "p.0002.exr" and part.frames[0].output == shot / "out" / "m.0002.exr"
+
+
+def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
+    """The background's three frames as a clean plate sequence, one frame further on."""
+    sources = replace(sources_of(shot), clean_plate=str(shot / "b.####.exr"), clean_offset=-1)
+    planned = plan_shot(sources, "2", MatteOptions())
+    assert planned.frames[0].clean_plate == shot / "b.0001.exr"
+    assert [frame.frame for frame in planned.all_frames] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "frames", "code", "words"),
+    [
+        ({}, "1-9", "missing_frame", "p.0006.exr and 3 more do not exist"),
+        ({}, "6", "missing_frame", "p.0006.exr does not exist"),
+        ({}, "one", "bad_range", "one"),
+        ({"plate": "none.####.exr"}, "", "no_frames", "No file matches"),
+        ({"output": "m.exr"}, "", "bad_output", "is one file for 5 frames"),
+        ({"output": "m.####.tga"}, "", "bad_output", "A matte cannot be written to a file named"),
+        ({"output": "p.####.exr"}, "", "output_is_input", "is both input and output"),
+        ({"background": "c.exr"}, "", "bad_option", "A background and a comp go together"),
+        ({"background": "c.exr", "comp": "comp.####.gif"}, "", "bad_output", "A comp cannot be written"),
+        ({"background": "c.exr", "comp": "out/m.####.exr"}, "", "bad_output", "have the same name"),
+        ({"trimap": "c.exr", "core": "c.exr"}, "", "bad_option", "A trimap says what core and holdout are"),
+    ],
+)
+def test_a_plan_that_cannot_work_is_one_sentence(
+    shot: Path, changes: dict[str, str], frames: str, code: str, words: str
+) -> None:
+    sources = replace(sources_of(shot), **{role: str(shot / name) for role, name in changes.items()})
+    with pytest.raises(MatteError) as raised:
+        plan_shot(sources, frames, MatteOptions())
+    assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message
+
+
+def test_a_gap_between_the_frames_is_refused_unless_frames_are_named(shot: Path) -> None:
+    (shot / "p.0003.exr").unlink()
+    with pytest.raises(MatteError, match="has no frame 3 between 1 and 5"):
+        plan_shot(sources_of(shot), "", MatteOptions())
+    assert len(plan_shot(sources_of(shot), "1,2,4,5", MatteOptions()).frames) == 4
+
+
+def test_neighbours_are_two_apart_where_only_every_other_frame_exists(shot: Path) -> None:
+    assert neighbour_offsets(plan_shot(sources_of(shot), "3", MatteOptions())) == {"before": -1, "after": 1}
+    for frame in (2, 4):
+        (shot / f"p.{frame:04}.exr").unlink()
+    assert neighbour_offsets(plan_shot(sources_of(shot), "3", MatteOptions())) == {"before": -2, "after": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "frames", "code", "words"),
+    [
+        ({}, "1-2", "bad_range", "--frames does not apply"),
+        ({"output": "out.png"}, "", "bad_output", "a folder of portraits is written to a folder"),
+        ({"core": "cores"}, "", "missing_frame", "has no picture named bob"),
+        ({"plate": "cores/none"}, "", "no_frames", "There is no picture in"),
+    ],
+)
+def test_portraits_that_cannot_be_planned_are_one_sentence(
+    tmp_path: Path, changes: dict[str, str], frames: str, code: str, words: str
+) -> None:
+    for name in ("plates/ada", "plates/bob", "cores/ada"):
+        save(tmp_path / f"{name}.exr", np.zeros((4, 4, 3)))
+    save(tmp_path / "c.exr", np.zeros((4, 4, 3)))
+    (tmp_path / "cores" / "none").mkdir()
+    names = {"plate": "plates", "clean_plate": "c.exr", "output": "out", **changes}
+    with pytest.raises(MatteError) as raised:
+        plan_shot(Sources(**{role: str(tmp_path / name) for role, name in names.items()}), frames, MatteOptions())
+    assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message
