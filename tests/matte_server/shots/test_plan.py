@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,8 @@ def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
 def test_a_plan_that_cannot_work_is_one_sentence(
     shot: Path, changes: dict[str, str], frames: str, code: str, words: str
 ) -> None:
-    sources = replace(sources_of(shot), **{role: str(shot / name) for role, name in changes.items()})
+    named: dict[str, Any] = {role: str(shot / name) for role, name in changes.items()}
+    sources = replace(sources_of(shot), **named)
     with pytest.raises(MatteError) as raised:
         plan_shot(sources, frames, MatteOptions())
     assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message
@@ -157,6 +159,7 @@ def test_portraits_that_cannot_be_planned_are_one_sentence(
     save(tmp_path / "c.exr", np.zeros((4, 4, 3)))
     (tmp_path / "cores" / "none").mkdir()
     names = {"plate": "plates", "clean_plate": "c.exr", "output": "out", **changes}
+    paths: dict[str, Any] = {role: str(tmp_path / name) for role, name in names.items()}
     with pytest.raises(MatteError) as raised:
-        plan_shot(Sources(**{role: str(tmp_path / name) for role, name in names.items()}), frames, MatteOptions())
+        plan_shot(Sources(**paths), frames, MatteOptions())
     assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message

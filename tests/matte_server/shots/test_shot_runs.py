@@ -104,7 +104,7 @@ class ClientOfAnotherServer(MatteClient):
         super().__init__(server.endpoint)
         self._other = other
 
-    def ping(self, timeout_s: float) -> Pong:
+    def ping(self, timeout_s: float = 2.0) -> Pong:
         return replace(super().ping(timeout_s), **self._other)
 
 
@@ -154,10 +154,10 @@ def test_a_plate_solve_is_not_used_for_another_layer(
         }
 
     left_x, _ = run(shot.matte)
-    right_x, right = run(shot.matte, "--layer", "right", "--overwrite")
+    right_x, mattes = run(shot.matte, "--layer", "right", "--overwrite")
     # The solve of grain of 0.002 on so small a picture is good for a tenth of a pixel.
     assert (left_x, right_x) == pytest.approx((7.0, 0.0), abs=0.1)
-    assert (right_x, right) == run(str(tmp_path / "fresh" / "matte.####.exr"), "--layer", "right")
+    assert (right_x, mattes) == run(str(tmp_path / "fresh" / "matte.####.exr"), "--layer", "right")
 
 
 def test_a_part_is_solved_like_the_whole(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
