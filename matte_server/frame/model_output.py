@@ -77,4 +77,6 @@ def _with_motion(own: TemporalFeatures, other: TemporalFeatures) -> MovedFeature
     height, width = working_size(*own.alpha.shape[-2:])
     motion = motion_between(*(grey_of(each, height, width).cpu().numpy() for each in (own, other)))
     flow = torch.from_numpy(motion.flow / np.array([width, height], np.float32)).permute(2, 0, 1)[None]
-    return MovedFeatures(other, flow.to(device), torch.from_numpy(motion.trust)[None, None].to(device))
+    return MovedFeatures(
+        look=other, flow=flow.to(device), trust=torch.from_numpy(motion.trust)[None, None].to(device)
+    )

@@ -71,7 +71,7 @@ def load_server_keys(folder: Path) -> ServerKeys:
             f"No client is listed in {folder / CLIENTS_FILE}, so that the server would admit none.",
             f"Add one with 'cleanplate keys client NAME --folder {folder}'.",
         )
-    return ServerKeys(pair["public"], pair["secret"], folder / CLIENTS_FILE)
+    return ServerKeys(public=pair["public"], secret=pair["secret"], clients_file=folder / CLIENTS_FILE)
 
 
 def read_clients(path: Path) -> dict[str, str]:

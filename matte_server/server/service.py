@@ -159,7 +159,7 @@ class Service:
         if frame:
             self._abandon(frame)
             self._statistics.cancelled += 1
-            yield client, _failure(request_id, ErrorReport("cancelled", "The matte was cancelled."))
+            yield client, _failure(request_id, ErrorReport(code="cancelled", message="The matte was cancelled."))
 
     def _abandon(self, frame: QueuedFrame) -> None:
         """Nobody wants the frame any more: forgets it, or where a worker has it, tells that worker to stop."""

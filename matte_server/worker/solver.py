@@ -232,8 +232,8 @@ def stamped(image: Image, request: Matte, diagnostics: Mapping[str, object]) -> 
 
     Where the plate is itself a result of ours, its own diagnostics and stamp are replaced or removed."""
     facts = json.dumps(diagnostics, sort_keys=True, default=float)
-    marks: dict[str, object] = {exr.DIAGNOSTICS: exr.Attribute("string", facts)}
+    marks: dict[str, object] = {exr.DIAGNOSTICS: exr.Attribute(type="string", value=facts)}
     if stamp := request.hints.get("stamp"):
-        marks[exr.STAMP] = exr.Attribute("string", str(stamp)[:200])
+        marks[exr.STAMP] = exr.Attribute(type="string", value=str(stamp)[:200])
     kept = {name: value for name, value in image.metadata.items() if name != exr.STAMP}
     return replace(image, metadata={**kept, **marks})

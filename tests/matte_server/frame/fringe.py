@@ -87,15 +87,17 @@ def mattes(shot: Take, model: MattingModel, given: Float32 | None = None) -> tup
     """Alpha (the model's, or ``given``) and the three foregrounds."""
     plate, clean = _tensor(shot.plate), _tensor(shot.clean)
     predicted = model.predict(
-        FrameTensors(plate, clean, torch.ones_like(plate[:, :1])), ModelSettings(), lambda: None
+        FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(plate[:, :1])),
+        ModelSettings(),
+        lambda: None,
     )
     assert predicted.foreground is not None
     alpha = predicted.alpha if given is None else _tensor(given)
-    used = FixedModel(Prediction(alpha, predicted.foreground, predicted.confidence))
+    used = FixedModel(Prediction(alpha=alpha, foreground=predicted.foreground, confidence=predicted.confidence))
     # Named, because "auto" must not look for weights.
     options = MatteOptions(model="cleanplate", align="none", match_exposure=False)
     pipeline = MattePipeline(torch.device("cpu"), lambda name, weights, device: used)
-    pair = PlatePair(image(shot.plate), image(shot.clean))
+    pair = PlatePair(plate=image(shot.plate), clean_plate=image(shot.clean))
     found = pipeline.solve(pair, Guides(), options, check=lambda: None, progress=lambda *stage: None)
     own = predicted.foreground.whole()[0].permute(1, 2, 0).numpy()
     return found.alpha.pixels, {"ours": found.foreground.pixels, "plate": shot.plate, "network": own}

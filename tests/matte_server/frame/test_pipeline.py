@@ -282,7 +282,12 @@ def test_nan_and_infinity_are_refused_by_the_pictures_name(
 
 
 def test_an_empty_data_window_is_refused(pipeline: MattePipeline, truth: Truth) -> None:
-    empty = Image(np.zeros((0, 0, 3), np.float32), ("R", "G", "B"), Window(0, 0, 0, 0), Window(0, 0, 180, 120))
+    empty = Image(
+        pixels=np.zeros((0, 0, 3), np.float32),
+        channels=("R", "G", "B"),
+        data_window=Window(0, 0, 0, 0),
+        display_window=Window(0, 0, 180, 120),
+    )
     with pytest.raises(MatteError, match="no pixels in its data window") as caught:
         solve(pipeline, image(truth.plate), empty)
     assert caught.value.code == "empty"
@@ -325,7 +330,7 @@ def test_stages_are_reported_in_order_and_a_cancel_between_them_ends_the_frame(
     pipeline: MattePipeline, truth: Truth
 ) -> None:
     stages: list[str] = []
-    pair = PlatePair(image(truth.plate), image(truth.clean))
+    pair = PlatePair(plate=image(truth.plate), clean_plate=image(truth.clean))
 
     def progress(stage: str, done: int, total: int) -> None:
         assert (done, total) == (len(stages), len(STAGES))

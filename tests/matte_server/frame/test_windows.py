@@ -57,7 +57,9 @@ class SolidModel:
 
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         everywhere = torch.ones_like(frame.coverage)
-        return Prediction(everywhere, CoarseGrid.of(frame.plate), CoarseGrid.of(everywhere))
+        return Prediction(
+            alpha=everywhere, foreground=CoarseGrid.of(frame.plate), confidence=CoarseGrid.of(everywhere)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +70,24 @@ def pipeline() -> MattePipeline:
 def made(name: str, seed: int = 1) -> Image:
     data, display, aspect = RELATIONS[name]
     pixels = room(data.height, data.width, seed=seed)
-    return Image(pixels, ("R", "G", "B"), data, display, aspect, metadata={"shot": exr.Attribute("string", name)})
+    return Image(
+        pixels=pixels,
+        channels=("R", "G", "B"),
+        data_window=data,
+        display_window=display,
+        pixel_aspect=aspect,
+        metadata={"shot": exr.Attribute(type="string", value=name)},
+    )
 
 
 def solved(pipeline: MattePipeline, plate: Image, clean: Image, path: Path) -> None:
     """The pair's result as a file."""
     result = pipeline.solve(
-        PlatePair(plate, clean), Guides(), LAYERS, check=lambda: None, progress=lambda stage, done, total: None
+        PlatePair(plate=plate, clean_plate=clean),
+        Guides(),
+        LAYERS,
+        check=lambda: None,
+        progress=lambda stage, done, total: None,
     )
     image, layers = matte_image(result, plate.colourspace, LAYERS)
     exr.write_image(path, image, exr.ExrFormat("float", "none"), layers)
@@ -158,8 +171,14 @@ def test_the_difference_matte_of_odd_windows_is_the_one_of_plain_windows(name: s
     data, display, aspect = RELATIONS[name]
 
     def alpha(window: Window, shown: Window, pixel_aspect: float) -> Float32:
-        plate = Image(scene, ("R", "G", "B"), window, shown, pixel_aspect)
-        pair = PlatePair(plate, replace(plate, pixels=wall))
+        plate = Image(
+            pixels=scene,
+            channels=("R", "G", "B"),
+            data_window=window,
+            display_window=shown,
+            pixel_aspect=pixel_aspect,
+        )
+        pair = PlatePair(plate=plate, clean_plate=replace(plate, pixels=wall))
         options = MatteOptions(model="difference", align="none")
         result = real.solve(pair, Guides(), options, check=lambda: None, progress=lambda *stage: None)
         assert result.alpha.data_window == window and result.alpha.pixel_aspect == pixel_aspect
@@ -175,7 +194,10 @@ def test_a_proxy_clean_plate_fills_the_same_picture(pipeline: MattePipeline, tmp
     wall = room(60, 80, seed=5)
     half = wall.reshape(30, 2, 40, 2, 3).mean((1, 3))
     full, proxy = Window(0, 0, 80, 60), Window(0, 0, 40, 30)
-    plate, clean = Image(wall, ("R", "G", "B"), full, full), Image(half, ("R", "G", "B"), proxy, proxy)
+    plate, clean = (
+        Image(pixels=wall, channels=("R", "G", "B"), data_window=full, display_window=full),
+        Image(pixels=half, channels=("R", "G", "B"), data_window=proxy, display_window=proxy),
+    )
     solved(pipeline, plate, clean, tmp_path / "result.exr")
     _, _, layer = on_the_plane(tmp_path / "result.exr", "clean.")
     # The proxy grown again, averaged over its own pixels, is the proxy: nothing has moved.
@@ -188,8 +210,20 @@ def test_a_proxy_clean_plate_fills_the_same_picture(pipeline: MattePipeline, tmp
 def test_an_anamorphic_plate_and_a_desqueezed_clean_plate(pipeline: MattePipeline, tmp_path: Path) -> None:
     wide = room(60, 160, seed=6)
     squeezed = wide.reshape(60, 80, 2, 3).mean(2)
-    plate = Image(squeezed, ("R", "G", "B"), Window(0, 0, 80, 60), Window(0, 0, 80, 60), 2.0)
-    clean = Image(wide, ("R", "G", "B"), Window(0, 0, 160, 60), Window(0, 0, 160, 60), 1.0)
+    plate = Image(
+        pixels=squeezed,
+        channels=("R", "G", "B"),
+        data_window=Window(0, 0, 80, 60),
+        display_window=Window(0, 0, 80, 60),
+        pixel_aspect=2.0,
+    )
+    clean = Image(
+        pixels=wide,
+        channels=("R", "G", "B"),
+        data_window=Window(0, 0, 160, 60),
+        display_window=Window(0, 0, 160, 60),
+        pixel_aspect=1.0,
+    )
     solved(pipeline, plate, clean, tmp_path / "result.exr")
     _, _, layer = on_the_plane(tmp_path / "result.exr", "clean.")
     shifted = np.abs(layer[:, 1:] - squeezed[:, :-1]).mean()
@@ -200,7 +234,11 @@ def test_uncovered_parts_are_named_to_the_artist(pipeline: MattePipeline) -> Non
     plate, clean = made("t01"), made("t01")
     narrow = replace(clean, pixels=np.ascontiguousarray(clean.pixels[:, :20]), data_window=Window(0, 0, 20, 30))
     result = pipeline.solve(
-        PlatePair(plate, narrow), Guides(), LAYERS, check=lambda: None, progress=lambda *stage: None
+        PlatePair(plate=plate, clean_plate=narrow),
+        Guides(),
+        LAYERS,
+        check=lambda: None,
+        progress=lambda *stage: None,
     )
     assert result.alignment.coverage == pytest.approx(0.5)
     warnings = result.diagnostics["warnings"]

@@ -52,7 +52,9 @@ def make_pictures(size: tuple[int, int] = SIZE, seed: int = 1) -> Pictures:
 def encoded(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bytes:
     """An EXR's bytes."""
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    image = Image(pixels.astype(np.float32), ("R", "G", "B"), window, window)
+    image = Image(
+        pixels=pixels.astype(np.float32), channels=("R", "G", "B"), data_window=window, display_window=window
+    )
     return exr.encode_exr(image, {}, exr.ExrFormat())
 
 

@@ -45,7 +45,16 @@ def plate_of(wall: Float32, alpha: Float32) -> Float32:
 
 
 def save(path: Path, pixels: Float32, metadata: dict[str, object] | None = None) -> Path:
-    exr.write_image(path, Image(pixels, ("R", "G", "B"), WINDOW, WINDOW, metadata=metadata or {}))
+    exr.write_image(
+        path,
+        Image(
+            pixels=pixels,
+            channels=("R", "G", "B"),
+            data_window=WINDOW,
+            display_window=WINDOW,
+            metadata=metadata or {},
+        ),
+    )
     return path
 
 
@@ -68,7 +77,10 @@ def test_metadata_before_and_after(cleanplate: Command, tmp_path: Path) -> None:
     wall = room(HEIGHT, WIDTH)
     plate = plate_of(wall, disc(64))
     raw_exr(source, data, {name: (plate[..., "RGB".index(name)], 1) for name in "BGR"}, CAMERA)
-    exr.write_image(tmp_path / "clean.exr", Image(wall, ("R", "G", "B"), data, Window(0, 0, 100, 100)))
+    exr.write_image(
+        tmp_path / "clean.exr",
+        Image(pixels=wall, channels=("R", "G", "B"), data_window=data, display_window=Window(0, 0, 100, 100)),
+    )
     assert cleanplate(source, "--clean", tmp_path / "clean.exr", "-o", output) == 0
     before, after = (exr_header.parts(path.read_bytes())[0] for path in (source, output))
     print(f"{'attribute':52} {'type':15} before = after")
@@ -105,11 +117,11 @@ def test_a_result_is_tagged_with_the_primaries_of_its_colour(
     """An ACEScg plate; the result's tag is what its colour is in, so that reading it again gives the subject."""
     wall = room(HEIGHT, WIDTH)
     tags: dict[str, object] = {
-        "chromaticities": exr.Attribute("float[8]", AP1),
-        "colorInteropID": exr.Attribute("string", "lin_ap1_scene"),
+        "chromaticities": exr.Attribute(type="float[8]", value=AP1),
+        "colorInteropID": exr.Attribute(type="string", value="lin_ap1_scene"),
     }
     for name, pixels in (("plate", plate_of(wall, disc(64))), ("clean", wall)):
-        light = Image(pixels, ("R", "G", "B"), WINDOW, WINDOW)
+        light = Image(pixels=pixels, channels=("R", "G", "B"), data_window=WINDOW, display_window=WINDOW)
         save(tmp_path / f"{name}.exr", from_scene_linear(light, "acescg").pixels, tags)
     output, comp = tmp_path / "matte.exr", tmp_path / "comp.exr"
     save(tmp_path / "sea.exr", room(HEIGHT, WIDTH, seed=9))
@@ -200,7 +212,10 @@ def test_a_trimap_is_obeyed_and_its_grey_is_solved(cleanplate: Command, tmp_path
     grey[:, :32] = 0.0  # the disc's left half is not wanted
     grey[4:10, 50:60] = 1.0  # ... and a piece of wall is
     half = Window(0, 0, WIDTH // 2, HEIGHT // 2)
-    exr.write_image(tmp_path / f"trimap{suffix}", Image(grey, ("R", "G", "B"), half, half))
+    exr.write_image(
+        tmp_path / f"trimap{suffix}",
+        Image(pixels=grey, channels=("R", "G", "B"), data_window=half, display_window=half),
+    )
     output = tmp_path / "matte.exr"
     arguments = (plate, "--clean", clean, "-o", output, "--trimap", tmp_path / f"trimap{suffix}")
     assert cleanplate(*arguments) == 0
@@ -211,7 +226,10 @@ def test_a_trimap_is_obeyed_and_its_grey_is_solved(cleanplate: Command, tmp_path
     # The disc's soft rim is a twentieth of this part.
     assert np.abs(found[unknown] - alpha[unknown]).mean() < 0.02
     # The trimap's content is part of what a result is made from.
-    exr.write_image(tmp_path / f"trimap{suffix}", Image(grey[:, ::-1].copy(), ("R", "G", "B"), half, half))
+    exr.write_image(
+        tmp_path / f"trimap{suffix}",
+        Image(pixels=grey[:, ::-1].copy(), channels=("R", "G", "B"), data_window=half, display_window=half),
+    )
     assert cleanplate(*arguments) == 1
     assert cleanplate(*arguments, "--overwrite") == 0
     assert result(output)[1]["A"][:, 65:].max() == 0.0

@@ -14,7 +14,7 @@ from matte_server.server.frame_state import TRANSITIONS, FrameEvent, FrameState,
 from matte_server.server.worker_pool import WorkerExited, WorkerState
 from matte_server.worker.messages import FrameFinished, SolveFailed
 
-from .test_service import ANNA, BEN, LIMITS, ServiceBench, matte
+from .service_bench import ANNA, BEN, LIMITS, ServiceBench, matte
 
 Transition = tuple[FrameState, FrameEvent]
 S, E = FrameState, FrameEvent
@@ -113,7 +113,7 @@ def end_while_running(bench: ServiceBench) -> None:
 
 def wait_isolated(bench: ServiceBench) -> None:
     """ "a" ran out of memory and waits for "b", which a second worker computes."""
-    bench.pool.states.append(WorkerState("cpu", ready=True))
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
     bench.send(ANNA, matte("a"))
     bench.send(BEN, matte("b"))
     run_out_of_memory(bench)
@@ -206,7 +206,7 @@ def test_one_retry_for_each_reason_and_then_the_frame_fails(bench: ServiceBench)
 def test_nothing_starts_beside_an_isolated_frame_that_was_cancelled_until_its_worker_stops(
     bench: ServiceBench,
 ) -> None:
-    bench.pool.states.append(WorkerState("cpu", ready=True))
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
     abandon_while_alone(bench)
     bench.send(BEN, matte("b"))
     assert [job.request.id for job in bench.pool.jobs] == ["a", "a"]

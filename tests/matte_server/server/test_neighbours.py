@@ -28,7 +28,12 @@ _NUMBERS = itertools.count()
 def encoded(pixels: Float32, data: Window | None = None, display: Window | None = None) -> bytes:
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     names = ("R", "G", "B") if pixels.shape[-1] == 3 else ("A",)
-    image = Image(np.ascontiguousarray(pixels, np.float32), names, data or window, display or data or window)
+    image = Image(
+        pixels=np.ascontiguousarray(pixels, np.float32),
+        channels=names,
+        data_window=data or window,
+        display_window=display or data or window,
+    )
     return exr.encode_exr(image, {}, exr.ExrFormat("float"))
 
 
@@ -48,14 +53,14 @@ def request_for(number: int, options: MatteOptions = SMOOTH, **changes: Any) -> 
     """A frame with the neighbours that it has."""
 
     def neighbour(other: int) -> Neighbour | None:
-        return Neighbour(Inline(PLATES[other], "p.exr")) if 0 <= other < COUNT else None
+        return Neighbour(plate=Inline(data=PLATES[other], name="p.exr")) if 0 <= other < COUNT else None
 
     basic = Matte(
-        f"n{next(_NUMBERS)}",
-        number,
-        Inline(PLATES[number], "p.exr"),
-        Inline(CLEAN, "c.exr"),
-        options,
+        id=f"n{next(_NUMBERS)}",
+        frame=number,
+        plate=Inline(data=PLATES[number], name="p.exr"),
+        clean_plate=Inline(data=CLEAN, name="c.exr"),
+        options=options,
         before=neighbour(number - 1),
         after=neighbour(number + 1),
     )
@@ -132,7 +137,7 @@ def test_a_frame_without_neighbours_is_the_unsmoothed_one_with_a_warning(client:
 def test_a_neighbour_that_cannot_be_used_is_left_out_with_a_warning(
     client: MatteClient, plate: bytes, warning: str
 ) -> None:
-    broken = Neighbour(Inline(plate, "broken.exr"))
+    broken = Neighbour(plate=Inline(data=plate, name="broken.exr"))
     reply = client.matte(request_for(2, before=broken))
     without = client.matte(request_for(2, before=None))
     np.testing.assert_array_equal(pixels_of(reply), pixels_of(without))
@@ -146,7 +151,7 @@ def test_data_windows_may_differ(client: MatteClient) -> None:
     display = Window(0, 0, WIDTH, HEIGHT)
     part = Window(20, 10, 70, 60)
     crop = plate_of(1)[10:70, 20:90]
-    cropped = Neighbour(Inline(encoded(crop, part, display), "p.exr"))
+    cropped = Neighbour(plate=Inline(data=encoded(crop, part, display), name="p.exr"))
     reply = client.matte(request_for(2, before=cropped, after=None))
     alone = client.matte(request_for(2, before=None, after=None))
     changed = np.abs(alpha_of(reply) - alpha_of(alone)) > 0
@@ -158,7 +163,7 @@ def test_data_windows_may_differ(client: MatteClient) -> None:
 def test_the_frames_guides_hold_exactly_and_the_edge_controls_see_the_smoothed_alpha(client: MatteClient) -> None:
     core = np.zeros((HEIGHT, WIDTH, 1), np.float32)
     core[:20, :20] = 1.0
-    reply = client.matte(request_for(2, core=Inline(encoded(core), "core.exr")))
+    reply = client.matte(request_for(2, core=Inline(data=encoded(core), name="core.exr")))
     assert alpha_of(reply)[:20, :20].min() == 1.0
     # The neighbours have no guide, and no subject there.
     smoothed = alpha_of(client.matte(request_for(2)))
@@ -184,19 +189,19 @@ def test_neighbours_by_path_are_the_same_and_only_inside_the_roots(
     inside = Path(roots, "before.exr")
     inside.write_bytes(PLATES[1])
     wanted = pixels_of(client.matte(request_for(2)))
-    found = client.matte(request_for(2, before=Neighbour(OnDisk(str(inside)))))
+    found = client.matte(request_for(2, before=Neighbour(plate=OnDisk(str(inside)))))
     np.testing.assert_array_equal(pixels_of(found), wanted)
     outside = tmp_path / "outside.exr"
     outside.write_bytes(PLATES[1])
-    good = Inline(PLATES[1], "p.exr")
+    good = Inline(data=PLATES[1], name="p.exr")
     link = Path(roots, "neighbours_link.exr")
     link.symlink_to(outside)
     for path in (str(outside), str(link), f"{roots}/../{outside.name}", "relative.exr"):
         for bad in (
-            Neighbour(OnDisk(path)),
-            Neighbour(good, OnDisk(path)),
-            Neighbour(good, core=OnDisk(path)),
-            Neighbour(good, holdout=OnDisk(path)),
+            Neighbour(plate=OnDisk(path)),
+            Neighbour(plate=good, clean_plate=OnDisk(path)),
+            Neighbour(plate=good, core=OnDisk(path)),
+            Neighbour(plate=good, holdout=OnDisk(path)),
         ):
             for side in ("before", "after"):
                 # Also where neighbours are not used.
@@ -208,7 +213,7 @@ def test_neighbours_by_path_are_the_same_and_only_inside_the_roots(
 
 def test_a_neighbour_that_is_not_there_is_left_out_and_a_frame_fails(client: MatteClient, roots: str) -> None:
     gone = OnDisk(str(Path(roots, "gone.exr")))
-    reply = client.matte(request_for(2, before=Neighbour(gone)))
+    reply = client.matte(request_for(2, before=Neighbour(plate=gone)))
     assert "gone.exr does not exist." in warnings(reply)
     with pytest.raises(RemoteError) as caught:
         client.matte(request_for(2, plate=gone))
@@ -230,13 +235,13 @@ def test_a_cached_output_is_known_by_everything_it_is_made_from(client: MatteCli
     core[40:56, 20:40] = 1.0
     clean = room(HEIGHT, WIDTH)
     clean[60:80, 100:120] *= 1.6
-    plate = Inline(PLATES[1], "p.exr")
+    plate = Inline(data=PLATES[1], name="p.exr")
     shifted = {"transform": [[1, 0, 3], [0, 1, 0], [0, 0, 1]], "gain": [1, 1, 1], "offset": [0, 0, 0]}
     around = [
-        Neighbour(plate),
-        Neighbour(plate, Inline(encoded(clean), "c.exr")),
-        Neighbour(plate, core=Inline(encoded(core), "o.exr")),
-        Neighbour(plate, alignment=shifted),
+        Neighbour(plate=plate),
+        Neighbour(plate=plate, clean_plate=Inline(data=encoded(clean), name="c.exr")),
+        Neighbour(plate=plate, core=Inline(data=encoded(core), name="o.exr")),
+        Neighbour(plate=plate, alignment=shifted),
     ]
     found = []
     for before in around:
@@ -254,7 +259,7 @@ def test_a_neighbour_is_not_written_over(client: MatteClient, roots: str) -> Non
     path = Path(roots, "neighbour.exr")
     path.write_bytes(PLATES[1])
     with pytest.raises(RemoteError) as caught:
-        client.matte(request_for(2, before=Neighbour(OnDisk(str(path))), output=str(path)))
+        client.matte(request_for(2, before=Neighbour(plate=OnDisk(str(path))), output=str(path)))
     assert caught.value.code == "output_is_input" and path.read_bytes() == PLATES[1]
 
 
@@ -263,14 +268,14 @@ def test_a_file_that_changes_under_its_name_is_read_again(client: MatteClient, r
     results = []
     for number in (1, 0):
         path.write_bytes(PLATES[number])
-        results.append(pixels_of(client.matte(request_for(2, before=Neighbour(OnDisk(str(path)))))))
-    wanted = pixels_of(client.matte(request_for(2, before=Neighbour(Inline(PLATES[0], "p.exr")))))
+        results.append(pixels_of(client.matte(request_for(2, before=Neighbour(plate=OnDisk(str(path)))))))
+    wanted = pixels_of(client.matte(request_for(2, before=Neighbour(plate=Inline(data=PLATES[0], name="p.exr")))))
     np.testing.assert_array_equal(results[1], wanted)
     assert not np.array_equal(results[0], results[1])
 
 
 def test_a_neighbours_picture_that_the_server_lacks_is_named(client: MatteClient) -> None:
-    missing = Neighbour(Digest("0" * 64))
+    missing = Neighbour(plate=Digest("0" * 64))
     with pytest.raises(RemoteError) as caught:
         client.matte(request_for(2, after=missing))
     assert caught.value.code == "after_plate_unknown"
@@ -281,13 +286,13 @@ def test_a_sequence_sends_and_computes_each_frame_once(client: MatteClient) -> N
     fresh = [encoded(plate_of(number + 40)) for number in range(4)]
 
     def neighbour(number: int) -> Neighbour | None:
-        return Neighbour(Inline(fresh[number], "p.exr")) if 0 <= number < 4 else None
+        return Neighbour(plate=Inline(data=fresh[number], name="p.exr")) if 0 <= number < 4 else None
 
     client.matte(request_for(0))
     before = client.status().state["bytes"]["in"]
     stages = []
     for number in range(4):
-        plate = Inline(fresh[number], "p.exr")
+        plate = Inline(data=fresh[number], name="p.exr")
         request = request_for(0, plate=plate, before=neighbour(number - 1), after=neighbour(number + 1))
         stages.append(client.matte(request).diagnostics["seconds"])
     assert client.status().state["bytes"]["in"] - before == sum(map(len, fresh))

@@ -13,7 +13,7 @@ from matte_link.options import MatteOptions
 from matte_server.server.worker_pool import WorkerExited, WorkerState
 from matte_server.worker.messages import FrameComputed, FrameFinished, SolveFailed
 
-from .test_service import ANNA, BEN, LIMITS, ServiceBench, matte
+from .service_bench import ANNA, BEN, LIMITS, ServiceBench, matte
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_one_frame_is_read_ahead_and_an_interactive_one_still_goes_first(bench: 
 def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(bench: ServiceBench) -> None:
     for name in "abc":
         bench.send(ANNA, batch(name))
-    bench.send(ANNA, Cancel("x", "b"))
+    bench.send(ANNA, Cancel(id="x", target="b"))
     assert bench.pool.cancelled == [2]
     # As the pool does when it passes a cancel on.
     bench.pool.states[0].ahead = 0
@@ -60,14 +60,14 @@ def test_a_frame_that_is_cancelled_is_not_read_further_and_the_next_one_is(bench
 
 
 def test_a_worker_gets_the_frame_that_it_has_read(bench: ServiceBench) -> None:
-    bench.pool.states.append(WorkerState("cpu", ready=True))
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
     for name in "abcde":
         bench.send(ANNA, batch(name))
     assert ahead(bench) == [(0, "c"), (1, "d")]
     # The second worker is done first; c is next, but d is what it holds.
     (bench.spool.folder / bench.pool.jobs[1].result).write_bytes(b"exr")
     bench.pool.states[1].job = 0
-    list(bench.service.worker_event(FrameFinished(bench.pool.jobs[1].number, "", {})))
+    list(bench.service.worker_event(FrameFinished(number=bench.pool.jobs[1].number, output="", diagnostics={})))
     assert started(bench) == ["a", "b", "d"]
     assert bench.pool.states[0].ahead == 3
     bench.pool.jobs.append(bench.pool.jobs[0])
@@ -76,7 +76,7 @@ def test_a_worker_gets_the_frame_that_it_has_read(bench: ServiceBench) -> None:
 
 
 def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(bench: ServiceBench) -> None:
-    bench.pool.states.append(WorkerState("cpu", ready=True))
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
     smooth = MatteOptions(temporal=0.5)
 
     def asked(frame: int, priority: str = "batch") -> None:
@@ -87,7 +87,7 @@ def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(be
         [job] = [job for job in bench.pool.jobs if job.number == bench.pool.states[worker].job]
         (bench.spool.folder / job.result).write_bytes(b"exr")
         bench.pool.states[worker].job = 0
-        list(bench.service.worker_event(FrameFinished(job.number, "", {})))
+        list(bench.service.worker_event(FrameFinished(number=job.number, output="", diagnostics={})))
 
     for frame in (1, 51, 2, 52, 3, 53, 4, 54):
         asked(frame)
@@ -109,7 +109,11 @@ def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_doe
         bench.send(ANNA, batch(name))
     state = bench.pool.states[0]
     state.job = state.ahead = 0
-    sent = list(bench.service.worker_event(WorkerExited(1, "worker_died", "It crashed.", (), 2)))
+    sent = list(
+        bench.service.worker_event(
+            WorkerExited(number=1, code="worker_died", reason="It crashed.", writing=(), ahead=2)
+        )
+    )
     # Clients only hear that a frame starts again. From now on each of the two is computed by itself.
     assert [type(message) for _, message in sent] == [Progress]
     assert ahead(bench) == [(0, "killer")]
@@ -118,12 +122,16 @@ def test_the_frame_that_killed_while_it_was_read_fails_and_the_one_beside_it_doe
         job = bench.pool.jobs[-1]
         state.job = 0
         if job.request.id == "killer":
-            events = list(bench.service.worker_event(WorkerExited(job.number, "worker_died", "It crashed.")))
+            events = list(
+                bench.service.worker_event(
+                    WorkerExited(number=job.number, code="worker_died", reason="It crashed.")
+                )
+            )
         else:
             (bench.spool.folder / job.result).write_bytes(b"exr")
             computed = list(bench.service.worker_event(FrameComputed(job.number)))
             assert computed == [], "no other frame may start beside one that is tried again"
-            events = list(bench.service.worker_event(FrameFinished(job.number, "", {})))
+            events = list(bench.service.worker_event(FrameFinished(number=job.number, output="", diagnostics={})))
         ends.update({m.id: type(m).__name__ for _, m in events if not isinstance(m, Progress)})
     assert ends == {"good": "MatteReply", "killer": "Failure"}
     assert started(bench)[-1] == "later"
@@ -134,14 +142,16 @@ def test_a_frame_that_kills_each_time_fails_although_another_was_read(bench: Ser
         bench.send(ANNA, batch(name))
     state = bench.pool.states[0]
     answers = []
-    for died in (WorkerExited(1, "worker_died", "", (), 2), None, None):
+    for died in (WorkerExited(number=1, code="worker_died", reason="", writing=(), ahead=2), None, None):
         job = bench.pool.jobs[-1]
         state.job = state.ahead = 0
         if job.request.id == "killer":
-            events = bench.service.worker_event(died or WorkerExited(job.number, "worker_died", ""))
+            events = bench.service.worker_event(
+                died or WorkerExited(number=job.number, code="worker_died", reason="")
+            )
         else:
             (bench.spool.folder / job.result).write_bytes(b"exr")
-            events = bench.service.worker_event(FrameFinished(job.number, "", {}))
+            events = bench.service.worker_event(FrameFinished(number=job.number, output="", diagnostics={}))
         answers += [message for _, message in events if not isinstance(message, Progress)]
     assert {answer.id: type(answer).__name__ for answer in answers} == {"killer": "Failure", "good": "MatteReply"}
 
@@ -150,7 +160,9 @@ def test_a_hung_worker_is_its_own_frames_fault(bench: ServiceBench) -> None:
     for name in "ab":
         bench.send(ANNA, batch(name))
     bench.pool.states[0].job = bench.pool.states[0].ahead = 0
-    sent = list(bench.service.worker_event(WorkerExited(1, "worker_hung", "", (), 2)))
+    sent = list(
+        bench.service.worker_event(WorkerExited(number=1, code="worker_hung", reason="", writing=(), ahead=2))
+    )
     assert isinstance(sent[0][1], Failure) and sent[0][1].id == "a"
     assert started(bench) == ["a", "b"]
 
@@ -159,7 +171,7 @@ def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(bench: S
     for name in "abc":
         bench.send(ANNA, batch(name))
     bench.pool.states[0].job = 0
-    list(bench.service.worker_event(SolveFailed(1, "out_of_memory", "Too little.")))
+    list(bench.service.worker_event(SolveFailed(number=1, code="out_of_memory", message="Too little.")))
     assert started(bench) == ["a", "a"] and ahead(bench) == [(0, "b")]
     bench.pool.states[0].ahead = 0
     list(bench.service.tick())

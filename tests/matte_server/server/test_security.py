@@ -197,7 +197,7 @@ def _peak(client: MatteClient, request: Matte) -> tuple[object, int]:
 def test_claimed_sizes_are_refused_before_memory_is_taken(
     client: MatteClient, request_for: Make, pictures: Pictures, size: tuple[int, int]
 ) -> None:
-    claim = Inline(_claiming(pictures.plate, *size), "claim.exr")
+    claim = Inline(data=_claiming(pictures.plate, *size), name="claim.exr")
     answer, rose = _peak(client, request_for(plate=claim))
     assert isinstance(answer, Failure) and answer.code in ("too_large", "unreadable")
     # The least of the claims is 2e9 pixels: 12 GB in half. What rises here is the reader's own.
@@ -208,9 +208,18 @@ def test_a_decompression_bomb_costs_little(client: MatteClient, request_for: Mak
     """200 channels of black between R and B: 0.4 GB when unpacked, of which three channels are wanted."""
     names = ("R", "G", *(f"X{number}" for number in range(200)), "B")
     window = Window(0, 0, 1024, 512)
-    bomb = exr.encode_exr(Image(np.zeros((512, 1024, 203), np.float32), names, window, window), {}, exr.ExrFormat())
+    bomb = exr.encode_exr(
+        Image(
+            pixels=np.zeros((512, 1024, 203), np.float32), channels=names, data_window=window, display_window=window
+        ),
+        {},
+        exr.ExrFormat(),
+    )
     assert len(bomb) < _MIB
-    answer, rose = _peak(client, request_for(plate=Inline(bomb, "bomb.exr"), clean_plate=Inline(bomb, "bomb.exr")))
+    answer, rose = _peak(
+        client,
+        request_for(plate=Inline(data=bomb, name="bomb.exr"), clean_plate=Inline(data=bomb, name="bomb.exr")),
+    )
     assert isinstance(answer, MatteReply | Failure)
     # 203 channels of 1024 x 512 floats are 406 MiB; a frame of this size takes some 100 MiB itself.
     assert rose < 250 * _MIB
@@ -223,7 +232,7 @@ def test_queue_and_clients_are_limited(request_for: Make) -> None:
         peers = [stack.enter_context(dealer(server)) for _ in range(3)]
 
         def ask(peer: zmq.Socket[bytes]) -> str:
-            request = request_for(plate=Inline(slow.plate), clean_plate=Inline(slow.clean))
+            request = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
             peer.send_multipart([bytes(part) for part in encode(request)])
             while peer.poll(30_000):
                 answer = decode(peer.recv_multipart())
@@ -280,7 +289,7 @@ def test_a_server_survives_more_connections_than_descriptors(request_for: Make) 
 
 def test_a_reply_is_refused_as_a_request(server: LocalServer) -> None:
     with dealer(server) as peer:
-        answer = _answer(peer, [bytes(part) for part in encode(Pong("x", "1", 1))])
+        answer = _answer(peer, [bytes(part) for part in encode(Pong(id="x", version="1", wire=1))])
         assert isinstance(answer, Failure) and answer.code == "protocol"
         assert isinstance(_answer(peer, [bytes(part) for part in encode(Ping("y"))]), Pong)
 
@@ -298,7 +307,7 @@ def test_router_and_service_cannot_decode_a_picture() -> None:
 def test_an_id_of_another_client_cannot_be_cancelled(server: LocalServer, request_for: Make) -> None:
     """The request is really on the server when the stranger names it: it waits there behind two slow ones."""
     slow = make_pictures((640, 960))
-    pair = {"plate": Inline(slow.plate), "clean_plate": Inline(slow.clean)}
+    pair = {"plate": Inline(data=slow.plate), "clean_plate": Inline(data=slow.clean)}
     with MatteClient(server.endpoint) as owner, dealer(server) as stranger:
         wanted = [request_for(id=request_id, **pair) for request_id in ("first", "second", "owned")]
         submit_and_wait(owner, wanted)

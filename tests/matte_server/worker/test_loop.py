@@ -66,12 +66,18 @@ class LoopBench:
         plate = self.folder / f"plate{number}.exr"
         plate.write_bytes(self._pictures.plate)
         options = MatteOptions(model="difference", align="none")
-        request = Matte(f"r{number}", number, Inline(b"", "p.exr"), Digest("0" * 64), options)
+        request = Matte(
+            id=f"r{number}",
+            frame=number,
+            plate=Inline(data=b"", name="p.exr"),
+            clean_plate=Digest("0" * 64),
+            options=options,
+        )
         held = {
-            "plate": SpooledPicture(str(plate)),
-            "clean_plate": SpooledPicture(str(self.folder / "clean.exr"), "", "0" * 64),
+            "plate": SpooledPicture(path=str(plate)),
+            "clean_plate": SpooledPicture(path=str(self.folder / "clean.exr"), name="", digest="0" * 64),
         }
-        return FrameJob(number, request, held, f"result-{number}.exr")
+        return FrameJob(number=number, request=request, pictures=held, result=f"result-{number}.exr")
 
     def read_ahead(self, job: FrameJob) -> None:
         """Has a frame read ahead, waits for that, and deletes its file."""

@@ -48,7 +48,7 @@ class Hungry:
 
 
 def _solve(pipeline: MattePipeline, pictures: Pictures, model: str = "cleanplate") -> torch.Tensor:
-    pair = PlatePair(read_image(pictures.plate), read_image(pictures.clean))
+    pair = PlatePair(plate=read_image(pictures.plate), clean_plate=read_image(pictures.clean))
     options = MatteOptions(model=model, align="none")
     result = pipeline.solve(pair, Guides(), options, check=lambda: None, progress=lambda *_: None)
     return torch.from_numpy(result.alpha.pixels)
@@ -165,7 +165,7 @@ def test_a_frame_beyond_the_budget_is_refused_after_its_turn_alone(request_for: 
                 stages.append(event.stage)
 
         with pytest.raises(RemoteError) as caught:
-            client.matte(request_for(plate=Inline(large.plate), clean_plate=Inline(large.clean)), listen)
+            client.matte(request_for(plate=Inline(data=large.plate), clean_plate=Inline(data=large.clean)), listen)
         assert caught.value.code == "out_of_memory"
         assert stages.count("start") == 2 and stages.count("memory") == 1
         # Nothing was killed, and what fits is served.

@@ -69,21 +69,21 @@ def test_numbers_of_numpy_become_numbers_of_json() -> None:
 
 def test_a_job_survives_with_its_pictures_named() -> None:
     request = Matte(
-        "a",
-        7,
-        Inline(b"", "p.exr"),
-        Inline(b"", "c.png"),
-        MatteOptions(erode=1.5),
+        id="a",
+        frame=7,
+        plate=Inline(data=b"", name="p.exr"),
+        clean_plate=Inline(data=b"", name="c.png"),
+        options=MatteOptions(erode=1.5),
         core=OnDisk("/shots/core.exr"),
         hints={"colourspace": "ACEScg"},
     )
     job = FrameJob(
-        3,
-        request,
-        {
-            "plate": SpooledPicture("/s/1.exr", "p.exr"),
-            "clean_plate": SpooledPicture("/s/2.png", "c.png", "d" * 64),
+        number=3,
+        request=request,
+        pictures={
+            "plate": SpooledPicture(path="/s/1.exr", name="p.exr"),
+            "clean_plate": SpooledPicture(path="/s/2.png", name="c.png", digest="d" * 64),
         },
-        "r",
+        result="r",
     )
     assert decode_job(encode_job(job)) == job

@@ -1,0 +1,111 @@
+"""Servers that start, refuse to start, are killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import pytest
+from matte_link.client import MatteClient
+from matte_link.endpoint import ADDRESS_VARIABLE
+from matte_link.messages import (
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+)
+from matte_link.options import MatteOptions
+
+from matte_server.errors import MatteError
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer, server_for
+from matte_server.server.spool import default_parent
+from matte_server.worker.machine import workers_without_gpu
+from tests.matte_server.workers_ready import until_ready
+
+from .conftest import make_pictures
+
+Make = Callable[..., Matte]
+SLOW = (640, 960)
+"""A size whose frame takes long enough (about a second here) to be caught at work."""
+
+
+def test_a_taken_port_is_one_sentence(server: LocalServer) -> None:
+    with pytest.raises(MatteError, match=r"^The address .* is already taken"):
+        LocalServer(["--bind", server.endpoint.address]).start()
+
+
+def test_other_machines_need_keys() -> None:
+    with pytest.raises(MatteError, match="needs keys"):
+        LocalServer(["--bind", "tcp://0.0.0.0:*"]).start()
+
+
+def test_a_missing_device_is_one_sentence() -> None:
+    with pytest.raises(MatteError, match="no device 'cuda:99'"):
+        LocalServer(["--device", "cuda:99"]).start()
+
+
+def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
+    client: MatteClient, request_for: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv(ADDRESS_VARIABLE, "")
+    options = MatteOptions(model="cleanplate", bit_depth="float")
+    alone = exr.read_image(bytes(client.matte(request_for(options=options)).data)).pixels
+    with server_for("", frames=30) as endpoint, MatteClient(endpoint) as shared:
+        count = workers_without_gpu()
+        until_ready(shared, count)
+        for number in range(4 * count):
+            shared.submit(request_for(id=f"f{number}", options=options))
+        answers = [shared.receive(60) for _ in range(4 * count)]
+        assert all(worker["frames"] for worker in shared.status().state["workers"])
+    for answer in answers:
+        assert isinstance(answer, MatteReply)
+        np.testing.assert_array_equal(exr.read_image(bytes(answer.data)).pixels, alone)
+
+
+def test_a_killed_server_leaves_nothing_running_and_the_next_one_cleans_up(request_for: Make) -> None:
+    server = LocalServer(["--device", "cpu"])
+    server.start()
+    with MatteClient(server.endpoint) as client:
+        client.matte(request_for())
+        worker = client.status().state["workers"][0]["pid"]
+    left = list(default_parent().glob(f"cleanplate-server-{server.pid}-*"))
+    assert len(left) == 1
+    os.kill(server.pid, signal.SIGKILL)
+    server.stop()
+    psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=20)
+    assert not psutil.pid_exists(worker)
+    with LocalServer(["--device", "cpu"]):
+        assert not left[0].exists()
+
+
+def test_a_server_that_is_killed_and_started_again_loses_nothing(request_for: Make) -> None:
+    """Each frame arrives exactly once, whatever was under way, waiting or answered when the server was killed."""
+    first = LocalServer(["--device", "cpu"])
+    first.start()
+    address = first.endpoint.address
+    small = make_pictures((48, 64))
+    with MatteClient(first.endpoint, patience_s=120.0) as client:
+        wanted = [
+            request_for(id=f"f{number}", plate=Inline(data=small.plate), clean_plate=Inline(data=small.clean))
+            for number in range(8)
+        ]
+        for request in wanted:
+            client.submit(request)
+        arrived: list[MatteReply | Failure] = []
+        while len(arrived) < 2:
+            arrived += [answer] if (answer := client.receive(1.0)) else []
+        os.kill(first.pid, signal.SIGKILL)
+        first.stop()
+        with LocalServer(["--device", "cpu", "--bind", address]):
+            deadline = time.monotonic() + 120
+            while len(arrived) < len(wanted) and time.monotonic() < deadline:
+                arrived += [answer] if (answer := client.receive(1.0)) else []
+            assert client.receive(1.0) is None and client.outstanding == ()
+    assert all(isinstance(answer, MatteReply) for answer in arrived)
+    assert sorted(answer.id for answer in arrived) == [request.id for request in wanted]

@@ -1,0 +1,163 @@
+"""The service's decisions about workers' events: results, failures, deaths, retries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Failure,
+    MatteReply,
+    Progress,
+)
+
+from matte_server.server.worker_pool import WorkerExited, WorkerState
+from matte_server.worker.messages import (
+    FrameComputed,
+    FrameFinished,
+    SolveFailed,
+)
+
+from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ServiceBench]:
+    made = ServiceBench(tmp_path, LIMITS)
+    yield made
+    made.spool.close()
+
+
+def test_the_next_frame_starts_while_one_is_written(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a"))
+    bench.send(ANNA, matte("b"))
+    first, state = bench.pool.jobs[-1], bench.pool.states[0]
+    # As the pool does at FrameComputed.
+    state.job = 0
+    assert [type(message) for _, message in bench.service.worker_event(FrameComputed(first.number))] == [Progress]
+    assert [job.request.id for job in bench.pool.jobs] == ["a", "b"]
+    (bench.spool.folder / first.result).write_bytes(b"exr")
+    [(_, answer)] = bench.service.worker_event(FrameFinished(number=first.number, output="", diagnostics={}))
+    assert isinstance(answer, MatteReply) and answer.id == "a"
+
+
+def test_a_frame_that_is_lost_in_writing_is_computed_once_more(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a"))
+    bench.send(ANNA, matte("b"))
+    first, state = bench.pool.jobs[-1], bench.pool.states[0]
+    state.job = 0
+    list(bench.service.worker_event(FrameComputed(first.number)))
+    second = bench.pool.jobs[-1]
+    state.job = 0
+    sent = list(
+        bench.service.worker_event(
+            WorkerExited(number=second.number, code="worker_died", reason="It crashed.", writing=(first.number,))
+        )
+    )
+    # The one that was being computed fails; the one that was being written starts again.
+    assert [(message.id, type(message)) for _, message in sent] == [("b", Failure), ("a", Progress)]
+    state.job = 0
+    [(_, answer)] = bench.service.worker_event(
+        WorkerExited(number=0, code="worker_died", reason="It crashed.", writing=(first.number,))
+    )
+    assert isinstance(answer, Failure) and (answer.id, answer.code) == ("a", "worker_died")
+    assert bench.files() == 0
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (WorkerExited(number=1, code="worker_died", reason="It was killed."), "worker_died"),
+        (WorkerExited(number=1, code="worker_hung", reason="It hung."), "worker_hung"),
+        (SolveFailed(number=1, code="not_finite", message="There are NaNs."), "not_finite"),
+    ],
+)
+def test_a_frame_that_fails_has_a_code_and_leaves_nothing(
+    bench: ServiceBench, end: WorkerExited | SolveFailed, code: str
+) -> None:
+    bench.send(ANNA, matte("a"))
+    half = bench.spool.folder / ".result-1.12ab34cd.tmp.exr"
+    half.write_bytes(b"half-written")
+    bench.pool.states[0].job = 0
+    [(_, answer)] = bench.service.worker_event(end)
+    assert isinstance(answer, Failure) and answer.code == code
+    assert bench.files() == 0
+    assert bench.service.state()["errors"][-1]["code"] == code
+
+
+def test_a_frame_that_runs_out_of_memory_is_computed_again_alone_and_says_so(bench: ServiceBench) -> None:
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
+    bench.send(ANNA, matte("big"))
+    bench.send(BEN, matte("small"))
+    bench.send(BEN, matte("next"))
+    big, small = bench.pool.jobs
+    bench.pool.states[0].job = 0
+    # It waits until the other frame has ended, and no frame overtakes it.
+    [(to, progress)] = bench.service.worker_event(
+        SolveFailed(number=big.number, code="out_of_memory", message="No room.")
+    )
+    assert (to, progress) == (ANNA, Progress(id="big", stage="memory", done=0, total=1))
+    bench.pool.states[1].job = 0
+    (bench.spool.folder / small.result).write_bytes(b"exr")
+    list(bench.service.worker_event(FrameFinished(number=small.number, output="", diagnostics={})))
+    assert [job.number for job in bench.pool.jobs] == [big.number, small.number, big.number]
+    # The second worker gets nothing meanwhile.
+    assert list(bench.service.tick()) == []
+    bench.pool.states[0].job = 0
+    (bench.spool.folder / big.result).write_bytes(b"exr")
+    answers = list(
+        bench.service.worker_event(FrameFinished(number=big.number, output="", diagnostics={"warnings": ["thin"]}))
+    )
+    reply = answers[0][1]
+    assert isinstance(reply, MatteReply)
+    assert (
+        reply.diagnostics["warnings"][0] == "thin" and "no other frame running" in reply.diagnostics["warnings"][1]
+    )
+    assert answers[1] == (BEN, Progress(id="next", stage="start", done=0, total=1))
+
+
+def test_a_frame_that_runs_out_of_memory_twice_fails(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a"))
+    number = bench.pool.jobs[0].number
+    for _ in range(2):
+        bench.pool.states[0].job = 0
+        answers = list(
+            bench.service.worker_event(SolveFailed(number=number, code="out_of_memory", message="No room."))
+        )
+    assert code_of([message for _, message in answers]) == "out_of_memory"
+    assert len(bench.pool.jobs) == 2 and bench.files() == 0
+
+
+def test_a_frame_that_waits_for_memory_can_be_cancelled(bench: ServiceBench) -> None:
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
+    bench.send(ANNA, matte("big"))
+    bench.send(BEN, matte("small"))
+    bench.pool.states[0].job = 0
+    list(bench.service.worker_event(SolveFailed(number=1, code="out_of_memory", message="No room.")))
+    assert code_of(bench.send(ANNA, Cancel(id="c", target="big"))) == "cancelled"
+    bench.pool.states[1].job = 0
+    (bench.spool.folder / bench.pool.jobs[1].result).write_bytes(b"exr")
+    assert [to for to, _ in bench.service.worker_event(FrameFinished(number=2, output="", diagnostics={}))] == [BEN]
+    assert len(bench.pool.jobs) == 2 and bench.files() == 0
+
+
+def test_frames_do_not_wait_for_workers_that_never_start(bench: ServiceBench) -> None:
+    state = bench.pool.states[0]
+    bench.send(ANNA, matte("a"))
+    bench.send(BEN, matte("b"))
+    state.ready, state.job, state.failed_starts, state.last_exit_reason = False, 99, 3, "It ended with exit code 1."
+    answers = [
+        message
+        for _, message in bench.service.worker_event(
+            WorkerExited(number=1, code="worker_died", reason="It was killed.")
+        )
+    ]
+    assert [message.code for message in answers if isinstance(message, Failure)] == ["worker_died", "no_worker"]
+    [refused] = bench.send(ANNA, matte("c"))
+    assert isinstance(refused, Failure) and refused.code == "no_worker" and "exit code 1" in refused.message
+    # As soon as one is ready again, frames are taken again.
+    state.ready, state.job, state.failed_starts = True, 0, 0
+    assert bench.send(ANNA, matte("d"))[0] == Accepted(id="d")
