@@ -278,6 +278,18 @@ def test_sizes_are_checked_before_anything_is_parsed() -> None:
         decode([MAGIC, b"{" * 101], limits)
     with pytest.raises(WireError, match="larger than the 1500"):
         decode([MAGIC, b"{", bytes(1001)], limits)
+    with pytest.raises(WireError, match="larger than the 1500"):
+        decode([MAGIC, b"{", bytes(1000), bytes(500)], WireLimits(parts=4, total=1500))
+    with pytest.raises(WireError, match="header is larger"):
+        decode([b"C" * 17, b"{}"], limits)
+
+
+def test_a_message_as_large_as_the_limits_is_read() -> None:
+    parts = encode(Store(id="a", digest=DIGEST, data=bytes(1000)))
+    header = len(parts[1])
+    assert decode(parts, WireLimits(parts=3, header=header, blob=1000, total=4 + header + 1000))
+    with pytest.raises(WireError, match="larger than the"):
+        decode(parts, WireLimits(parts=3, header=header, blob=1000, total=4 + header + 999))
 
 
 names = st.from_regex(r"[A-Za-z0-9._:-]{1,80}", fullmatch=True)
