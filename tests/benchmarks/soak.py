@@ -1,4 +1,4 @@
-"""A server under siege: nothing is lost, nothing arrives twice, nothing leaks.
+"""Soak test: workers and the server itself are killed again and again, and nothing is lost, doubled or leaked.
 
     python -m tests.benchmarks.soak [--frames 2000] [--clients 8] [--kill-every 20] [--restarts 2]
     python -m tests.benchmarks.soak --minutes 20

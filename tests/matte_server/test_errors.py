@@ -1,0 +1,32 @@
+"""Every error that can end a request has a code."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+from matte_link.errors import ProtocolError
+
+from matte_server.errors import MatteCancelled, MatteError, report_of
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MatteError("deep", "It is deep."), "deep"),
+        (ProtocolError("It is none of ours."), "protocol"),
+        (MatteCancelled(), "cancelled"),
+        (MemoryError(), "out_of_memory"),
+        (OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "busy"),
+        (OSError(errno.ENOSPC, "No space left"), "disk_full"),
+        (ZeroDivisionError("division by zero"), "internal"),
+    ],
+)
+def test_every_error_has_a_code(error: Exception, code: str) -> None:
+    report = report_of(error)
+    assert report.code == code and report.message.endswith(".")
