@@ -41,7 +41,9 @@ def as_display(colour: Float32) -> Float32:
     """Scene-linear colour as sRGB 0..1 for a screen, with bright parts rolled off."""
     window = Window(0, 0, colour.shape[1], colour.shape[0])
     light = np.ascontiguousarray(rolled_off(colour))
-    image = Image(light, ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
+    image = Image(
+        pixels=light, channels=("R", "G", "B"), data_window=window, display_window=window, colourspace=SCENE_LINEAR
+    )
     return np.clip(from_scene_linear(image, "srgb").pixels, 0.0, 1.0)
 
 
@@ -95,7 +97,13 @@ def contact_sheet(
             draw.text((left, top + height + 4), words, fill=_FAINT, font=small)
     pixels = np.asarray(sheet, np.float32) / 255.0
     window = Window(0, 0, sheet.width, sheet.height)
-    return Image(pixels, ("R", "G", "B"), window, window, 1.0, "sRGB - Texture")
+    return Image(
+        pixels=pixels,
+        channels=("R", "G", "B"),
+        data_window=window,
+        display_window=window,
+        colourspace="sRGB - Texture",
+    )
 
 
 def _thumbnail(colour: Float32, width: int, height: int) -> Picture.Image:

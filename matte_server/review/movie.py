@@ -39,7 +39,11 @@ def write_preview(
                     leading_gaps += 1
                     continue
                 size = movie_size(picture)
-                writer = VideoWriter(path, MovieSettings(*size, rate=rate, audio=audio, audio_start=audio_start))
+                width, height = size
+                settings = MovieSettings(
+                    width=width, height=height, rate=rate, audio=audio, audio_start=audio_start
+                )
+                writer = VideoWriter(path, settings)
                 for _ in range(leading_gaps):
                     writer.write(for_movie(None, size))
             writer.write(for_movie(picture, size))
@@ -74,6 +78,12 @@ def for_movie(picture: Float32 | None, size: tuple[int, int]) -> Image:
         top, left = (size[1] - height) // 2, (size[0] - width) // 2
         canvas[top : top + height, left : left + width] = fitted
     window = Window(0, 0, *size)
-    light = Image(rolled_off(canvas), ("R", "G", "B"), window, window, 1.0, SCENE_LINEAR)
+    light = Image(
+        pixels=rolled_off(canvas),
+        channels=("R", "G", "B"),
+        data_window=window,
+        display_window=window,
+        colourspace=SCENE_LINEAR,
+    )
     shown = from_scene_linear(light, SCREEN)
     return replace(shown, pixels=np.clip(shown.pixels, 0.0, 1.0))

@@ -133,7 +133,7 @@ class _ShotRun:
         last = self._shot.frames[-1].frame
 
         def on_movie(stage: str) -> None:
-            self._listener((last, Progress("movie", stage, 0, 1)))
+            self._listener((last, Progress(id="movie", stage=stage, done=0, total=1)))
 
         return replace(report, movies=tuple(write_movies(self._shot, self._pictures, on_movie)))
 

@@ -155,4 +155,6 @@ def _largest_gap(evidence: Mask, window: Window) -> Window | None:
 def save(built: BuiltPlate, path: Path) -> None:
     """Writes the clean plate as a float EXR with a layer ``coverage``, which tells ``cleanplate matte`` where it is
     reliable."""
-    exr.write_image(path, built.image, exr.ExrFormat("float", "zip"), {exr.COVERAGE_LAYER: built.coverage})
+    exr.write_image(
+        path, built.image, exr.ExrFormat(bit_depth="float", compression="zip"), {exr.COVERAGE_LAYER: built.coverage}
+    )

@@ -30,7 +30,7 @@ _VIDEOS_OPEN = 6
 _VIDEO_PICTURES_KEPT = 8
 _CLEAN_PLATES_KEPT = 2
 _NEIGHBOURS_KEPT = 8
-_SENT_FORMAT = exr.ExrFormat("half", "none")
+_SENT_FORMAT = exr.ExrFormat(bit_depth="half", compression="none")
 Kept = TypeVar("Kept")
 
 
@@ -45,7 +45,7 @@ class NamedPicture:
     @classmethod
     def of(cls, data: bytes, name: str) -> NamedPicture:
         """From a file's bytes; ``name`` is what messages call it."""
-        return cls(inline=Inline(data, name), digest=blake3(data).hexdigest())
+        return cls(inline=Inline(data=data, name=name), digest=blake3(data).hexdigest())
 
 
 class _SharedCache(Generic[Kept]):

@@ -61,7 +61,7 @@ def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs) 
 
 
 def _stamped(image: Image, stamp: str) -> Image:
-    attribute = exr.Attribute("string", stamp)
+    attribute = exr.Attribute(type="string", value=stamp)
     return replace(image, metadata={**image.metadata, exr.STAMP: attribute})
 
 

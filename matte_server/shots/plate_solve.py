@@ -86,7 +86,7 @@ class PlateSolve:
     def __init__(self, shot: Shot, pictures: ShotInputs, version: str) -> None:
         self._shot = shot
         self._pictures = pictures
-        self._maker = Maker(version, "")
+        self._maker = Maker(version=version, model="")
         self._frames: dict[int, ShotFrame] = {frame.frame: frame for frame in shot.all_frames}
         self._numbers = tuple(sorted(self._frames))
         self._given = GivenSolve(Path(shot.camera.solve)) if shot.camera.solve else None
@@ -199,7 +199,7 @@ class PlateSolve:
 
     def _key(self, frame: ShotFrame) -> str:
         digests = {role: self._pictures.digest(frame, role) for role in ("plate", "clean_plate")}
-        return result_key(FrameSources(digests), self._shot.options, maker=self._maker, stage="alignment")
+        return result_key(FrameSources(pictures=digests), self._shot.options, maker=self._maker, stage="alignment")
 
     # -- the file, and a sentence for people
 

@@ -65,7 +65,8 @@ function picturesOf(view) {
 }
 const hasView = (frame, view) => picturesOf(view).every((name) => frame.pictures[name] !== undefined);
 
-function behind(view, width) {
+// The colour behind a comp, by pixel.
+function backdrop(view, width) {
   const tint = byId("tint").value;
   const colour = [1, 3, 5].map((start) => LIGHT[parseInt(tint.slice(start, start + 2), 16)]);
   const cell = Math.max(8, Math.round(width / 60));
@@ -83,7 +84,7 @@ function paint(out, view, pictures, from, to) {
   const gain = Math.pow(2, state.stops);
   // The picture of the foreground has been multiplied by alpha.
   const [first, alpha, background] = pictures.map((picture) => picture.data);
-  const ground = behind(view, width);
+  const backdropAt = backdrop(view, width);
   for (let y = 0; y < height; y++) {
     for (let x = from; x < to; x++) {
       const at = 4 * (y * width + x);
@@ -99,7 +100,7 @@ function paint(out, view, pictures, from, to) {
       } else {
         const a = alpha[at] / 255;
         const b = background ? [LIGHT[background[at]], LIGHT[background[at + 1]], LIGHT[background[at + 2]]]
-          : ground(x, y);
+          : backdropAt(x, y);
         for (let c = 0; c < 3; c++) data[at + c] = screenOf(gain * (LIGHT[first[at + c]] + (1 - a) * b[c]));
       }
     }

@@ -70,15 +70,15 @@ def facts(number: int) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
-    """A finished shot on disk; the last figures are only in the files."""
+    """A finished shot on disk."""
     folder = tmp_path_factory.mktemp("shot")
     for number in NUMBERS:
         alpha = alpha_of(number)
         plate = alpha * flat(COLOUR) + (1 - alpha) * flat(CLEAN)
         exr.write_image(folder / f"plate.{number}.exr", image(plate))
         if number != FAILED:
-            said = exr.Attribute("string", json.dumps(facts(number)))
-            matte = image(np.concatenate([flat(COLOUR), alpha], -1), "RGBA", **{exr.DIAGNOSTICS: said})
+            diagnostics = exr.Attribute("string", json.dumps(facts(number)))
+            matte = image(np.concatenate([flat(COLOUR), alpha], -1), "RGBA", **{exr.DIAGNOSTICS: diagnostics})
             exr.write_image(folder / f"matte.{number}.exr", matte)
     exr.write_image(folder / "clean.exr", image(flat(CLEAN)))
     exr.write_image(folder / "background.exr", image(flat(BEHIND)))
@@ -90,7 +90,7 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
 
 
 def report_of(shot: Shot) -> ShotReport:
-    """As after a run that resumed: done frames bring their figures, skipped ones have them on disk."""
+    """As after a resumed run: frames made now have their figures in the report, skipped ones in their files."""
     frames = []
     for frame in shot.frames:
         if frame.frame == FAILED:
@@ -109,7 +109,7 @@ def review(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> ReviewFiles:
 
 
 def test_the_bad_and_the_failed_frame_are_named(review: ReviewFiles) -> None:
-    """Half a disc stands out by its area and by its jump, and its neighbours jump half as far."""
+    """Half a disc stands out by its area and its flicker; its neighbours have half that flicker."""
     assert {BAD, FAILED} <= set(review.to_look_at) <= {BAD - 1, BAD, BAD + 1, FAILED}
 
 
@@ -122,10 +122,10 @@ def test_the_sheet_is_a_picture(review: ReviewFiles) -> None:
     assert exr.read_image(review.sheet).pixels.std() > 0.1
 
 
-def test_the_page_asks_for_nothing_from_outside(review: ReviewFiles) -> None:
+def test_the_page_loads_nothing_from_outside(review: ReviewFiles) -> None:
     text = review.page.read_text("utf-8")
     outside = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)|url\(([^)]*)\)|(https?://[^\s"'<]+)""", text)
-    # The one address is the name of a namespace, which nothing is fetched from.
+    # The one address is the name of an XML namespace; nothing is loaded from it.
     assert {found for row in outside for found in row if found} == {"http://www.w3.org/2000/svg"}
     assert "default-src 'none'" in text
 
@@ -139,8 +139,8 @@ def test_a_shared_picture_is_in_the_page_once(review: ReviewFiles) -> None:
 def shot_in(text: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="shot">(.*?)</script>', text, re.DOTALL)
     assert found
-    said: dict[str, Any] = json.loads(found[1])
-    return said
+    shot: dict[str, Any] = json.loads(found[1])
+    return shot
 
 
 def test_the_page_gets_its_columns_and_their_values_from_python(review: ReviewFiles) -> None:
@@ -155,7 +155,7 @@ def test_the_page_gets_its_columns_and_their_values_from_python(review: ReviewFi
     assert not [column.name for column in COLUMNS if column.name in script or f"({column.unit})" in script]
 
 
-def test_words_of_others_cannot_end_the_script() -> None:
+def test_text_from_outside_cannot_end_the_script() -> None:
     evil = "</script><script>alert(1)</script> @STYLE@ @TITLE@"
     page = Page(evil, [PageFrame(FrameFigures(1, reasons=(evil,)))], evil)
     text = page_html(page)
@@ -186,13 +186,13 @@ def test_the_clean_plate_is_shown_where_the_frame_had_it() -> None:
     clean = replace(image(dot), data_window=Window(100, 50, 30, 20), display_window=Window(0, 0, 200, 200))
     plate = replace(image(np.zeros((20, 30, 3))), data_window=Window(90, 45, 30, 20))
     move = [[1.0, 0.0, 5.0], [0.0, 1.0, 2.0], [0.0, 0.0, 1.0]]
-    said = {"alignment": {"transform": move, "gain": [1.5] * 3, "offset": [0.0] * 3}}
-    moved = aligned(clean, plate, said)
-    # 100 + 11 + 5 - 90 and 50 + 7 + 2 - 45: outside to the right of nothing, inside the plate.
+    diagnostics = {"alignment": {"transform": move, "gain": [1.5] * 3, "offset": [0.0] * 3}}
+    moved = aligned(clean, plate, diagnostics)
+    # x = 100 + 11 + 5 - 90 and y = 50 + 7 + 2 - 45.
     assert moved[14, 26].tolist() == [1.5] * 3 and np.count_nonzero(moved) == 3
 
 
-def test_a_frame_is_looked_at_in_light(shot: Shot) -> None:
+def test_a_frame_is_read_scene_linear(shot: Shot) -> None:
     with ShotInputs(MatteOptions()) as pictures:
         view = read_view(shot.frames[0], pictures)
     middle = view.comp[HEIGHT // 2, WIDTH // 2], view.comp[0, 0]
@@ -265,10 +265,10 @@ def test_a_frame_without_a_result_says_why(browser: Browser) -> None:
         ("grey", COLOUR, (0.18, 0.18, 0.18)),
     ],
 )
-def test_comps_are_made_in_light_as_the_product_makes_them(
+def test_comps_are_made_scene_linear_as_in_the_product(
     browser: Browser, tmp_path: Path, view: str, middle: tuple[float, ...], corner: tuple[float, ...]
 ) -> None:
-    """The colours on the screen are those of the float comp: through JPEG and two tables within 3 codes."""
+    """The screen shows the float comp's colours within 3 codes of 255: JPEG and two lookup tables cost that."""
     seen = browser.shot(f"frame=1002&view={view}", tmp_path / "seen.png")
     for colour in (middle, corner):
         wanted = np.array([12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in colour])
@@ -281,7 +281,7 @@ def test_the_wipe_shows_two_views_side_by_side(browser: Browser, tmp_path: Path)
     blue = (seen[..., 2] > seen[..., 0] + 0.3) & (seen[..., 1] < 0.6)
     white = (seen > 0.98).all(-1)
     left_of_all, right_of_all = np.nonzero(blue.any(0))[0].min(), np.nonzero(white.any(0))[0].max()
-    # The alpha's white lies left of the wipe's line, the new background right of it.
+    # Left of the wipe's line is the white of alpha, right of it the new background.
     assert blue.sum() > 3000 and white.sum() > 3000 and right_of_all <= left_of_all + 2
 
 

@@ -79,9 +79,9 @@ def test_a_shot_is_matted_skipped_and_redone(
     assert outputs[0].read_bytes() == first[0]
 
 
-def test_every_frame_is_looked_at_although_many_are_there(make_shot: MakeShot, server: LocalServer) -> None:
-    """More frames than are read ahead, all made before, and a listener that is slower than reading: what is read
-    ahead is then used up at once, while further frames still wait."""
+def test_every_frame_is_reported_although_all_exist(make_shot: MakeShot, server: LocalServer) -> None:
+    """More frames than are read ahead, all of them made before, and a listener that is slower than reading: all
+    prepared frames then end at once while others still wait."""
     shot = make_shot(9)
     planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
     with MatteClient(server.endpoint) as client:
@@ -98,7 +98,7 @@ def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanp
 
 
 class ClientOfAnotherServer(MatteClient):
-    """A client that hears another version or other weights from a server that is the same in all else."""
+    """A client whose server reports another version or other weights, and is the same in all other respects."""
 
     def __init__(self, server: LocalServer, **other: Any) -> None:
         super().__init__(server.endpoint)
@@ -134,7 +134,7 @@ def test_a_result_of_another_version_or_other_weights_is_not_up_to_date(
 def test_a_plate_solve_is_not_used_for_another_layer(
     make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path
 ) -> None:
-    """The two layers of the plate are two cameras: one stands 7 px aside. Their solves share a file."""
+    """The layers of the plate come from two cameras, one of them 7 px aside. Their solves are saved in one file."""
     shot = make_shot(3)
     aside = np.array([[1.0, 0.0, 7.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     for number, frame in enumerate(shot.frames):
@@ -177,7 +177,9 @@ def test_a_part_is_solved_like_the_whole(make_shot: MakeShot, cleanplate: Callab
     assert Path(shot.matte.replace("####", "1003")).read_bytes() == whole
 
 
-def test_leftovers_of_a_killed_run_go_strangers_stay(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
+def test_leftovers_of_a_killed_run_are_removed_and_other_files_kept(
+    make_shot: MakeShot, cleanplate: Callable[..., int]
+) -> None:
     shot = make_shot(2)
     folder = Path(shot.matte).parent
     folder.mkdir()
@@ -273,7 +275,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_run_goes_on(make_shot: MakeShot, server: LocalServer, how: signal.Signals) -> None:
-    """Whatever ends the run, every file is whole, and the end result is that of a run that was left alone."""
+    """However a run ends, every file is complete, and the next run ends with the files of an undisturbed one."""
     shot = make_shot(5)
     assert subprocess.run(command(shot, server), check=False, capture_output=True).returncode == 0
     folder = Path(shot.matte).parent
@@ -317,7 +319,7 @@ def test_a_farms_second_task_sends_no_clean_plate(
 
 
 @pytest.mark.parametrize("reported", [0, 1])
-def test_frames_that_nobody_speaks_of_are_a_failure(reported: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frames_missing_from_the_report_are_a_failure(reported: int, capsys: pytest.CaptureFixture[str]) -> None:
     frames = (
         FrameReport(1001, ResultStatus.DONE, "matte.1001.exr"),
         FrameReport(1002, ResultStatus.SKIPPED, "matte.1002.exr"),
