@@ -216,16 +216,19 @@ class SolvePlan:
         """The frame's task; ``rendered`` has, for each of its inputs' frames, the files of those sources that are
         nodes: ``plate`` and ``clean_plate``."""
 
-        def pictures(other: int) -> tuple[LocalFile, LocalFile]:
+        def pictures(other: int) -> dict[str, LocalFile]:
             files = (rendered or {}).get(other, {})
             plate = files.get("plate") or _file(self.plate, other)
-            return LocalFile(plate), LocalFile(files.get("clean_plate") or _file(self.clean_plate, other))
+            clean_plate = files.get("clean_plate") or _file(self.clean_plate, other)
+            return {"plate": LocalFile(plate), "clean_plate": LocalFile(clean_plate)}
 
-        around = {side: TaskNeighbour(*pictures(other)) for side, other in self.around(frame).items()}
+        around = {side: TaskNeighbour(**pictures(other)) for side, other in self.around(frame).items()}
+        own = pictures(frame)
         return FrameTask(
-            frame,
-            *pictures(frame),
-            str(self.result(frame)),
+            frame=frame,
+            plate=own["plate"],
+            clean_plate=own["clean_plate"],
+            output=str(self.result(frame)),
             hints={"stamp": self.stamp(frame)},
             before=around.get("before"),
             after=around.get("after"),

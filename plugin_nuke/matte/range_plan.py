@@ -223,7 +223,10 @@ def tasks(plan: RangePlan, view: str, expected: str = "") -> list[FrameTask]:
             return None
         clean = None if plan.still_clean else guide("clean", frame)
         return TaskNeighbour(
-            LocalFile(plan.plate_file("src", frame, view)), clean, guide("core", frame), guide("holdout", frame)
+            plate=LocalFile(plan.plate_file("src", frame, view)),
+            clean_plate=clean,
+            core=guide("core", frame),
+            holdout=guide("holdout", frame),
         )
 
     return [

@@ -51,7 +51,16 @@ def _customer(
         while got < frames:
             while sent < frames and len(client.outstanding) < IN_FLIGHT:
                 plate = Inline(plates[sent % len(plates)])
-                client.submit(Matte(f"f{sent}", sent, plate, Inline(clean), OPTIONS, priority="batch"))
+                client.submit(
+                    Matte(
+                        id=f"f{sent}",
+                        frame=sent,
+                        plate=plate,
+                        clean_plate=Inline(clean),
+                        options=OPTIONS,
+                        priority="batch",
+                    )
+                )
                 sent += 1
             answer = client.receive(1.0)
             if answer is not None:
@@ -100,7 +109,14 @@ def latency(endpoint: Endpoint, tries: int, batch: int) -> bool:
         sent = 0
         while not stop.is_set():
             while sent < batch and len(farm.outstanding) < 16:
-                request = Matte(f"b{sent}", sent, Inline(plates[0]), Inline(clean), OPTIONS, priority="batch")
+                request = Matte(
+                    id=f"b{sent}",
+                    frame=sent,
+                    plate=Inline(plates[0]),
+                    clean_plate=Inline(clean),
+                    options=OPTIONS,
+                    priority="batch",
+                )
                 farm.submit(request, listen)
                 sent += 1
             answer = farm.receive(0.5)
@@ -124,7 +140,16 @@ def latency(endpoint: Endpoint, tries: int, batch: int) -> bool:
                     started.append(time.monotonic())
 
             asked = time.monotonic()
-            artist.matte(Matte(f"i{number}", number, Inline(plates[1]), Inline(clean), OPTIONS), listen)
+            artist.matte(
+                Matte(
+                    id=f"i{number}",
+                    frame=number,
+                    plate=Inline(plates[1]),
+                    clean_plate=Inline(clean),
+                    options=OPTIONS,
+                ),
+                listen,
+            )
             waits.append(started[0] - asked)
     busy = len(took) < batch
     stop.set()

@@ -59,11 +59,11 @@ def overhead(client: MatteClient, shot: WireShot, frames: int) -> None:
     costs, trips = [], []
     for number in range(frames + 1):
         request = Matte(
-            f"o{number}",
-            number,
-            Inline(shot.plate, "p.exr"),
-            Inline(shot.clean, "c.exr"),
-            MatteOptions(model="difference"),
+            id=f"o{number}",
+            frame=number,
+            plate=Inline(shot.plate, "p.exr"),
+            clean_plate=Inline(shot.clean, "c.exr"),
+            options=MatteOptions(model="difference"),
         )
         began = time.perf_counter()
         reply = client.matte(request)
@@ -107,7 +107,13 @@ def peak_memory(client: MatteClient) -> None:
 
     began = time.perf_counter()
     client.matte(
-        Matte("4k", 1, Inline(shot.plate, "p.exr"), Inline(shot.clean, "c.exr"), MatteOptions(model="difference")),
+        Matte(
+            id="4k",
+            frame=1,
+            plate=Inline(shot.plate, "p.exr"),
+            clean_plate=Inline(shot.clean, "c.exr"),
+            options=MatteOptions(model="difference"),
+        ),
         cancelled=look,
     )
     print(

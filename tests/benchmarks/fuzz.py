@@ -66,16 +66,31 @@ def seeds() -> list[Parts]:
         Ping("p1"),
         Status("s1"),
         Cancel("c1", "m1"),
-        Store("t1", digest_of(data), data, "clean.exr"),
-        Matte("m1", 1, Inline(data, "p.exr"), Inline(data, "c.exr"), MatteOptions(erode=1.0)),
-        Matte("m2", 2, OnDisk("/etc/passwd"), Digest("0" * 64), output="/etc/passwd", hints={"a": [1, None]}),
+        Store(id="t1", digest=digest_of(data), data=data, name="clean.exr"),
         Matte(
-            "m3",
-            3,
-            Inline(data, "p.exr"),
-            Inline(data, "c.exr"),
-            MatteOptions(temporal=1.0),
-            before=Neighbour(Inline(data, "b.exr"), OnDisk("/etc/passwd"), alignment={"kind": "none"}),
+            id="m1",
+            frame=1,
+            plate=Inline(data, "p.exr"),
+            clean_plate=Inline(data, "c.exr"),
+            options=MatteOptions(erode=1.0),
+        ),
+        Matte(
+            id="m2",
+            frame=2,
+            plate=OnDisk("/etc/passwd"),
+            clean_plate=Digest("0" * 64),
+            output="/etc/passwd",
+            hints={"a": [1, None]},
+        ),
+        Matte(
+            id="m3",
+            frame=3,
+            plate=Inline(data, "p.exr"),
+            clean_plate=Inline(data, "c.exr"),
+            options=MatteOptions(temporal=1.0),
+            before=Neighbour(
+                plate=Inline(data, "b.exr"), clean_plate=OnDisk("/etc/passwd"), alignment={"kind": "none"}
+            ),
             after=Neighbour(Inline(data, "a.exr"), core=Inline(data, "o.exr")),
         ),
     ]
@@ -183,7 +198,13 @@ def pictures(client: MatteClient, count: int, rng: random.Random) -> bool:
             cut = len(whole) if rng.random() < 0.5 else 400
             data = mutated(whole[:cut], rng) + whole[cut:]
             # Every fourth is another frame's neighbour instead, which may be left out, but harms nothing.
-            request = Matte(f"e{sent}", sent, Inline(data, "p.exr"), clean, MatteOptions(model="difference"))
+            request = Matte(
+                id=f"e{sent}",
+                frame=sent,
+                plate=Inline(data, "p.exr"),
+                clean_plate=clean,
+                options=MatteOptions(model="difference"),
+            )
             if sent % 4 == 3:
                 options = replace(request.options, temporal=1.0)
                 good, before = Inline(wholes[0], "p.exr"), Neighbour(request.plate)
@@ -219,7 +240,7 @@ def _zeros(height: int, width: int, extra: int) -> bytes:
 def bombs(client: MatteClient, server: LocalServer) -> bool:
     """Claims and bombs: refused with a code, and without the memory they ask for."""
     clean = Inline(picture(), "c.exr")
-    request = Matte("b", 1, clean, clean, MatteOptions(model="difference"))
+    request = Matte(id="b", frame=1, plate=clean, clean_plate=clean, options=MatteOptions(model="difference"))
     kept = True
     worker = psutil.Process(client.status().state["workers"][0]["pid"])
     for name, data, codes in (

@@ -154,7 +154,14 @@ class Customer(threading.Thread):
     def _request(self, frame: int) -> Matte:
         plates, clean = self._shot
         name = f"f{frame}-{self._random.getrandbits(64):x}"
-        return Matte(name, frame, Inline(plates[frame % PLATES]), Inline(clean), OPTIONS, priority="batch")
+        return Matte(
+            id=name,
+            frame=frame,
+            plate=Inline(plates[frame % PLATES]),
+            clean_plate=Inline(clean),
+            options=OPTIONS,
+            priority="batch",
+        )
 
     def _end(self, frame: int, answer: object) -> None:
         if isinstance(answer, MatteReply):

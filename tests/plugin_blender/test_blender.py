@@ -70,7 +70,7 @@ def test_pixels_in_and_out(blender: Blender, shot: Path, server: LocalServer) ->
     )
     with MatteClient(server.endpoint) as client:
         sources = [Inline((shot / name).read_bytes(), name) for name in ("plate.0003.exr", "clean.exr")]
-        reply = client.matte(Matte("direct", 3, sources[0], sources[1], options))
+        reply = client.matte(Matte(id="direct", frame=3, plate=sources[0], clean_plate=sources[1], options=options))
     direct = exr.read_image(bytes(reply.data)).pixels
     np.testing.assert_array_equal(read(results / "matte.0003.exr"), direct)
     assert direct[..., 0].max() == 65000.0 and direct[..., 1].min() == -12.5

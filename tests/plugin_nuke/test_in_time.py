@@ -78,7 +78,12 @@ def test_a_task_names_the_plates_of_the_frames_beside_it() -> None:
     first, second, third = range_plan.tasks(plan, "main")
 
     def beside(frame: int) -> TaskNeighbour:
-        return TaskNeighbour(*(plate(role, frame) for role in ("src", "clean", "core", "holdout")))
+        return TaskNeighbour(
+            plate=plate("src", frame),
+            clean_plate=plate("clean", frame),
+            core=plate("core", frame),
+            holdout=plate("holdout", frame),
+        )
 
     assert (first.before, first.after) == (None, beside(5))
     assert (second.before, second.after) == (beside(4), beside(6))
@@ -145,7 +150,7 @@ def test_the_node_makes_what_the_library_makes_of_the_same_files(bench: Contract
     for temporal, same in ((0.7, True), (0.0, False)):
         tasks = [
             FrameTask(
-                frame, files[frame], clean, str(tmp_path / f"direct.{frame}.exr"),
+                frame=frame, plate=files[frame], clean_plate=clean, output=str(tmp_path / f"direct.{frame}.exr"),
                 hints={"colourspace": "linear"}, before=around.get(frame - 1), after=around.get(frame + 1),
             )
             for frame in files

@@ -177,27 +177,27 @@ def test_the_tally_in_words() -> None:
     tally = JobProgress(4)
     for event in (
         FrameStarted(1),
-        FrameProgress(1, "model", 3, 9),
+        FrameProgress(frame=1, stage="model", done=3, total=9),
     ):
         tally.add(event, "main")
     assert tally.progress == "0 of 4 done, frame 1, model" and tally.percent == 8
-    tally.add(FrameDone(1, "a", {"warnings": ["It fits badly (3.20 px)."]}), "main")
-    tally.add(FrameDone(2, "a", {}), "main")
+    tally.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
+    tally.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
     assert tally.percent == 50 and tally.progress.startswith("2 of 4 done")
-    tally.add(FrameFailed(3, "not_finite", "The plate has NaN.", "Repair it."), "main")
-    tally.add(FrameDone(4, "a", {}), "main")
-    tally.add(JobFinished(3, 1, False), "main")
+    tally.add(FrameFailed(frame=3, code="not_finite", message="The plate has NaN.", hint="Repair it."), "main")
+    tally.add(FrameDone(frame=4, output="a", diagnostics={}), "main")
+    tally.add(JobFinished(done=3, failed=1, cancelled=False), "main")
     assert tally.summary == "3 of 4 frames done. Frame 3: The plate has NaN. Repair it."
     assert tally.code == "not_finite" and not tally.succeeded
 
 
 def test_a_tally_that_was_cancelled_or_warned() -> None:
     tally = JobProgress(2)
-    tally.add(FrameDone(1, "a", {"warnings": ["It fits badly (3.20 px)."]}), "main")
+    tally.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
     cancelled = JobProgress(2)
-    cancelled.add(JobFinished(1, 0, True), "main")
+    cancelled.add(JobFinished(done=1, failed=0, cancelled=True), "main")
     assert cancelled.summary == "cancelled, 0 of 2 frames done"
-    tally.add(FrameDone(2, "a", {}), "main")
+    tally.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
     assert tally.summary == "2 done. Check: Frame 1: It fits badly (3.20 px)."
 
 

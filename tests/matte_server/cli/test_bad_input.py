@@ -264,7 +264,9 @@ def test_an_unknown_word_on_the_command_line(bench: CommandBench, said: Callable
 def test_an_unknown_option_over_the_wire(bench: CommandBench) -> None:
     """A client of a later version sends what this server has never heard of: refused by name, and it goes on."""
     plate, clean = (Inline(path.read_bytes(), path.name) for path in (bench.plates[0], bench.clean))
-    request = Matte(uuid4().hex, 1, plate, clean, MatteOptions(model="difference"))
+    request = Matte(
+        id=uuid4().hex, frame=1, plate=plate, clean_plate=clean, options=MatteOptions(model="difference")
+    )
     magic, header, *blobs = encode(request)
     # Our own encoder would never write this.
     unknown = bytes(header).replace(b'"options":{', b'"options":{"feather":3,')
