@@ -1,12 +1,12 @@
-"""A clean plate out of the shot itself: in every pixel the colour that most of the frames agree on.
+"""Builds a clean plate from the shot itself: in every pixel the colour that most of the frames agree on.
 
-Each pixel votes: two frames agree where their colours differ by no more than grain and resampling explain, and
-the frame that most others agree with speaks for the pixel; the mean of those is taken. That is a mode, not a
-median: it holds where the subject covers a pixel more than half of the time, as long as what lies behind is the
-same again and again and the subject is not.
+The frames vote on each pixel. Two frames agree where their colours differ by no more than grain and resampling
+explain. The frame that most others agree with wins, and the mean of those that agree with it is the result. That is
+a mode, not a median: it also works where the subject covers a pixel more than half of the time, as long as the
+background keeps its colour and the subject does not.
 
-What cannot be known is said: a pixel where too few frames agree, or where two colours come back nearly as often
-(somebody stood still there), has no evidence.
+A pixel has no evidence where too few frames agree, or where a second colour is nearly as frequent (somebody stood
+still there).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .image import Float32
 
 Bools = npt.NDArray[np.bool_]
 
-FEWEST = 3
-"""Frames that must agree at the least."""
+LEAST_FRAMES = 3
+"""At least so many frames must agree."""
 LEAST_SUPPORT = 0.2
-"""... and their part of the frames that see the pixel."""
-CLEARLY = 2.0
-"""How many times more frames must agree than on any other colour."""
+"""At least this part of the frames that see the pixel must agree."""
+LEAST_LEAD = 2.0
+"""So many times more frames must agree than on any other colour."""
 # Two samples of one colour differ by less than this many standard deviations of their difference (0.02% of a
 # normal distribution lie beyond) and by what bilinear resampling of a sharp picture leaves.
 _SIGMAS, _RESAMPLING = 3.7, 0.012
@@ -38,8 +38,9 @@ _MOST_GRAIN = 0.15
 
 @dataclass(frozen=True, eq=False)
 class VotedPlate:
-    """``colour``: H x W x 3, scene-linear; ``support``: H x W, the part of the frames that agree, 0..1;
-    ``evidence``: H x W, whether that is enough; ``noise``: the grain's standard deviation, relative to colour."""
+    """``colour``: H x W x 3, scene-linear. ``support``: H x W, the part of the frames that agree, 0..1.
+    ``evidence``: H x W, whether that is enough. ``noise``: the grain's standard deviation relative to the
+    colour."""
 
     colour: Float32
     support: Float32
@@ -49,7 +50,7 @@ class VotedPlate:
 
 @dataclass(frozen=True, eq=False)
 class _Grain:
-    """How far two samples of one colour lie apart: a standard deviation per brightness, both rising lists."""
+    """The grain's standard deviation at each brightness of ``levels``, which rise."""
 
     levels: Float32
     deviations: Float32
@@ -62,14 +63,15 @@ class _Grain:
 
     @property
     def relative(self) -> float:
-        """The middle one, as a part of its brightness."""
+        """The deviation at the middle brightness, as a part of that brightness."""
         middle = len(self.levels) // 2
         return float(self.deviations[middle] / self.levels[middle])
 
 
 def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedPlate:
-    """The composite of aligned, exposure-matched frames, each H x W x 3 scene-linear; ``seen`` says where a frame
-    shows the pixel at all. Works in bands, so that frames may be memory maps larger than memory."""
+    """The clean plate from aligned, exposure-matched frames, each H x W x 3 scene-linear. ``seen``: per frame, H x
+    W, where it shows the background or the subject at all. Works in bands of rows, so the frames may be memory maps
+    that exceed memory."""
     height, width = frames[0].shape[:2]
     grain = _grain(frames, seen)
     colour = np.zeros((height, width, 3), np.float32)
@@ -81,12 +83,12 @@ def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedP
         samples = np.stack([np.asarray(frame[band]) for frame in frames])
         visible = np.stack([np.asarray(mask[band]) for mask in seen])
         colour[band], support[band], evidence[band] = _vote(samples, visible, grain)
-    return VotedPlate(colour, support, evidence, grain.relative)
+    return VotedPlate(colour=colour, support=support, evidence=evidence, noise=grain.relative)
 
 
 def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:
-    """Measured between frames next to each other, and far apart where those share theirs (shot on twos, or
-    compressed). The subject's movement lies in the tail that a median drops."""
+    """The grain from the differences of adjacent frames, and of frames far apart because adjacent ones may share
+    their grain (shot on twos, or compressed). The median drops the subject's movement, which is the tail."""
     grid = (slice(None, None, _NOISE_STEP), slice(None, None, _NOISE_STEP))
     small = [np.asarray(frame[grid], np.float32) for frame in frames]
     masks = [np.asarray(mask[grid], bool) for mask in seen]
@@ -95,15 +97,16 @@ def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:
     dark = max(0.05 * float(np.median(np.abs(middle))), 1e-5)
     levels = np.maximum((edges[:-1] + edges[1:]) / 2, dark) if len(edges) > 1 else np.array([max(edges[0], dark)])
     near, far = (_spread(small, masks, edges, lag) for lag in (1, max(1, len(frames) // 3)))
-    # What moves in half of a brightness is no grain: no camera has more than this.
+    # No camera has more grain than this: a larger difference is movement.
     deviations = np.minimum(np.maximum(near, far), _MOST_GRAIN * levels)
-    return _Grain(np.maximum.accumulate(levels).astype(np.float32), deviations.astype(np.float32))
+    rising = np.maximum.accumulate(levels).astype(np.float32)
+    return _Grain(levels=rising, deviations=deviations.astype(np.float32))
 
 
 def _spread(
     frames: Sequence[Float32], seen: Sequence[Bools], edges: npt.NDArray[np.floating], lag: int
 ) -> npt.NDArray[np.float64]:
-    """The grain's deviation per brightness, between the edges, from frames ``lag`` apart."""
+    """The grain's standard deviation in each brightness bin between ``edges``, from frames ``lag`` apart."""
     values, differences = [], []
     for first, second, here, there in zip(frames, frames[lag:], seen, seen[lag:], strict=False):
         both = here & there
@@ -119,6 +122,7 @@ def _spread(
 
 
 def _vote(samples: Float32, visible: Bools, grain: _Grain) -> tuple[Float32, Float32, Bools]:
+    """Colour, support and evidence of one band; ``samples``: frames x h x w x 3, ``visible``: frames x h x w."""
     agree = np.empty((len(samples), *visible.shape), bool)
     for index, sample in enumerate(samples):
         near = np.all(np.abs(samples - sample) < grain.tolerance(sample), axis=-1)
@@ -127,10 +131,10 @@ def _vote(samples: Float32, visible: Bools, grain: _Grain) -> tuple[Float32, Flo
     best = votes.argmax(axis=0)
     winners = np.take_along_axis(agree, best[None, None], axis=0)[0]
     most = np.take_along_axis(votes, best[None], axis=0)[0]
-    # The best of those who are not with the winners: another colour that comes back.
+    # The most votes for another colour.
     rival = np.where(winners | ~visible, 0, votes).max(axis=0)
     weight = winners[..., None].astype(np.float32)
     colour = (samples * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1.0)
     support = most / np.maximum(visible.sum(axis=0), 1)
-    evidence = (most >= FEWEST) & (support >= LEAST_SUPPORT) & (most >= CLEARLY * rival)
+    evidence = (most >= LEAST_FRAMES) & (support >= LEAST_SUPPORT) & (most >= LEAST_LEAD * rival)
     return colour.astype(np.float32), support.astype(np.float32), evidence

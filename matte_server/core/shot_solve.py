@@ -1,8 +1,8 @@
-"""The plate solve of a whole shot: is the camera locked, and which frames' alignments are to be believed.
+"""The plate solve of a whole shot: whether the camera is locked, and which frames' alignments are outliers.
 
-A locked camera's alignments are one alignment measured several times: their middle is better than each. A moving
-camera's alignments follow their neighbours: one that leaps out while its neighbours agree is wrong, because the
-camera cannot do that, and is put between them.
+A locked camera's alignments are repeated measurements of one alignment: their median is better than each of them. A
+moving camera's alignments change smoothly: one that leaps out while its neighbours agree is wrong, because no
+camera moves like that, and is interpolated from its neighbours.
 
 Alignments are compared by where they put the corners of the clean plate, in plate pixels.
 """
@@ -22,14 +22,14 @@ from .window import Window
 
 Corners = npt.NDArray[np.float64]
 
-REPAIRED = "The clean plate's place was taken"
-"""How the warning of a repaired alignment begins."""
+REPAIRED = "The clean plate's alignment was taken"
+"""The warning of a repaired alignment begins with this."""
 REACH = 2
-"""How many frames either way a frame's solve looks."""
+"""A frame's solve depends on so many frames before it and after it."""
 _NEAR = 4
-"""... and how far away, in frame numbers, a neighbour may be."""
-# Of the picture's longer side: what measuring one transform again and again scatters by (1 px at HD, some three
-# times the median residual of a good fit), and the least leap that counts as wrong (5 px at HD).
+"""A neighbour lies at most so many frame numbers away."""
+# Parts of the picture's longer side: the scatter of repeated measurements of one transform (1 px at HD, some three
+# times the median residual of a good fit), and the smallest leap that counts as an outlier (5 px at HD).
 _SAME, _LEAP = 5e-4, 2.5e-3
 _AGREEING = 0.75
 _LEAP_BY_SCATTER = 6.0
@@ -37,27 +37,28 @@ _POOR_INLIERS, _POOR_RESIDUAL_PX = 0.5, 1.0
 _SAME_GAIN = 0.03
 
 
-def is_evidence(alignment: Alignment) -> bool:
-    """Whether an estimate was made from points at all."""
+def is_measured(alignment: Alignment) -> bool:
+    """Whether an alignment was measured from tracked points."""
     return alignment.points > 0 and not np.isnan(alignment.residual_px)
 
 
 def corners(transform: Matrix, clean: Window) -> Corners:
-    """Where the clean plate's four corners come to lie, in plate coordinates, 4 x 2."""
+    """The clean plate's four corners in plate coordinates, 4 x 2: top left, then clockwise."""
     left, top, right, bottom = clean.x, clean.y, clean.right, clean.bottom
     outline = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
     return np.asarray(cv2.perspectiveTransform(outline[None], transform)[0], np.float64)
 
 
-def through(places: Corners, clean: Window) -> Matrix:
-    """The transform that puts the clean plate's corners there: the inverse of :func:`corners`."""
+def transform_from_corners(places: Corners, clean: Window) -> Matrix:
+    """The transform that moves the clean plate's corners to ``places``: the inverse of :func:`corners`."""
     start = corners(np.eye(3), clean).astype(np.float32)
     found = cv2.getPerspectiveTransform(start, places.astype(np.float32))
     return _refined(np.asarray(found, np.float64), start.astype(np.float64), places)
 
 
 def _refined(matrix: Matrix, start: Corners, places: Corners) -> Matrix:
-    """The same in double precision: eight linear equations."""
+    """The homography from ``start`` to ``places`` in double precision, by eight linear equations; ``matrix`` where
+    they have no single solution."""
     rows = []
     for (x, y), (u, v) in zip(start, places, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -65,12 +66,14 @@ def _refined(matrix: Matrix, start: Corners, places: Corners) -> Matrix:
     return matrix if rank < 8 else np.append(solved, 1.0).reshape(3, 3)
 
 
-def locked_alignment(estimates: Sequence[Alignment], clean: Window, said: bool = False) -> Alignment | None:
-    """The one alignment of a locked camera out of several frames' estimates; None where they differ, or where too
-    few of them stand on evidence to tell. ``said``: the artist knows that it is locked, so only those without
-    any evidence at all, or that were not aligned by wish, leave nothing to choose from."""
-    good = [estimate for estimate in estimates if is_evidence(estimate)]
-    if said:
+def locked_alignment(estimates: Sequence[Alignment], clean: Window, known_locked: bool = False) -> Alignment | None:
+    """The one alignment of a locked camera from several frames' estimates.
+
+    None where the estimates differ, or where too few of them were measured to tell. With ``known_locked`` (the
+    artist says so) they are not compared: the result is the median of the measured ones, or of all where none was
+    measured, and None only without estimates."""
+    good = [estimate for estimate in estimates if is_measured(estimate)]
+    if known_locked:
         return _middle(good or estimates, clean) if estimates else None
     if len(good) < 2 or len(good) < _AGREEING * len(estimates):
         return None
@@ -86,7 +89,7 @@ def locked_alignment(estimates: Sequence[Alignment], clean: Window, said: bool =
 
 def _middle(chosen: Sequence[Alignment], clean: Window) -> Alignment:
     kinds = [estimate.kind for estimate in chosen]
-    # The simplest movement that most of them found; 'none' is exact, so it is taken as it is.
+    # The most frequent kind, the simplest of equally frequent ones. 'none' is exact and needs no median.
     kind = max(("none", "translation", "homography"), key=kinds.count)
     of_kind = [estimate for estimate in chosen if estimate.kind == kind]
     if kind == "none":
@@ -94,7 +97,9 @@ def _middle(chosen: Sequence[Alignment], clean: Window) -> Alignment:
     elif kind == "translation":
         transform = np.median([estimate.transform for estimate in of_kind], axis=0)
     else:
-        transform = through(np.median([corners(one.transform, clean) for one in chosen], axis=0), clean)
+        transform = transform_from_corners(
+            np.median([corners(one.transform, clean) for one in chosen], axis=0), clean
+        )
     return Alignment(
         np.asarray(transform, np.float64),
         kind,
@@ -113,50 +118,52 @@ def _median_of(values: Sequence[tuple[float, float, float]]) -> tuple[float, flo
 
 
 def same_exposure(estimates: Sequence[Alignment]) -> bool:
-    """Whether one gain serves all: they differ by less than 3 per cent, which grain and the subject explain."""
+    """Whether all gains are the same within 3 %, which grain and the subject explain."""
     gains = np.array([estimate.gain for estimate in estimates], np.float64)
     return bool(np.all(np.ptp(gains, axis=0) <= _SAME_GAIN * np.median(gains, axis=0)))
 
 
 def neighbours(frame: int, frames: Sequence[int]) -> tuple[int, ...]:
-    """The frames that frame's solve depends on, itself left out; ``frames`` is sorted and holds it."""
+    """The frames that the solve of ``frame`` depends on, without itself; ``frames`` is sorted and contains it."""
     at = frames.index(frame)
     around = frames[max(0, at - REACH) : at + REACH + 1]
     return tuple(other for other in around if other != frame and abs(other - frame) <= _NEAR)
 
 
-def believed(frame: int, own: Alignment, around: Mapping[int, Alignment], clean: Window) -> Alignment:
-    """A moving camera's alignment in one frame: its own estimate, or where that leaps out, what its neighbours
-    say, with a warning. ``around`` holds the neighbours' own estimates by frame."""
-    good = {at: estimate for at, estimate in around.items() if is_evidence(estimate)}
+def repair_outlier(frame: int, own: Alignment, around: Mapping[int, Alignment], clean: Window) -> Alignment:
+    """A moving camera's alignment in one frame: its ``own`` estimate, or one interpolated from its neighbours, with
+    a warning, where its own is an outlier or was not measured. ``around``: the neighbours' own estimates by
+    frame."""
+    good = {at: estimate for at, estimate in around.items() if is_measured(estimate)}
     before = [at for at in good if at < frame]
     after = [at for at in good if at > frame]
-    if not good or (is_evidence(own) and not (before and after)):
+    if not good or (is_measured(own) and not (before and after)):
         return own
     expected = _between(frame, before, after, good, clean)
-    if is_evidence(own) and not _leaps(own, expected, before, after, good, clean):
+    if is_measured(own) and not _leaps(own, expected, before, after, good, clean):
         return own
     used = ([max(before)] if before else []) + ([min(after)] if after else [])
-    words = " and ".join(str(at) for at in used)
-    plural = "frames" if len(used) > 1 else "frame"
-    parents = [good[at] for at in used]
+    numbers = " and ".join(str(at) for at in used)
+    noun = "frames" if len(used) > 1 else "frame"
+    sources = [good[at] for at in used]
     return replace(
         own,
-        transform=through(expected, clean),
+        transform=transform_from_corners(expected, clean),
         kind="homography",
-        inliers=min(parent.inliers for parent in parents),
-        residual_px=max(parent.residual_px for parent in parents),
-        points=min(parent.points for parent in parents),
-        gain=_median_of([parent.gain for parent in parents]),
-        offset=_median_of([parent.offset for parent in parents]),
-        warnings=(f"{REPAIRED} from {plural} {words}, because this frame's own did not fit.",),
+        inliers=min(source.inliers for source in sources),
+        residual_px=max(source.residual_px for source in sources),
+        points=min(source.points for source in sources),
+        gain=_median_of([source.gain for source in sources]),
+        offset=_median_of([source.offset for source in sources]),
+        warnings=(f"{REPAIRED} from {noun} {numbers}, because this frame's own did not fit.",),
     )
 
 
 def _between(
     frame: int, before: Sequence[int], after: Sequence[int], good: Mapping[int, Alignment], clean: Window
 ) -> Corners:
-    """Where the corners lie by the nearest neighbours: in a straight line between the two, or as the only one."""
+    """The corners interpolated between the nearest neighbours before and after; those of the only one where there
+    is no other."""
     if not before or not after:
         return corners(good[max(before) if before else min(after)].transform, clean)
     first, last = max(before), min(after)
@@ -173,8 +180,9 @@ def _leaps(
     good: Mapping[int, Alignment],
     clean: Window,
 ) -> bool:
+    """Whether ``own`` lies further from the interpolated corners than the camera's own jerkiness explains."""
     distance = float(np.linalg.norm(corners(own.transform, clean) - expected, axis=1).max())
-    # How jerky the camera is: what lies beyond the nearest two, against the line through them.
+    # The camera's jerkiness: how far the other neighbours lie from the line through the nearest two.
     first, last = max(before), min(after)
     here, there = corners(good[first].transform, clean), corners(good[last].transform, clean)
     jerks = [

@@ -13,7 +13,7 @@ from ..core.align import Alignment
 from ..core.flow import motion_between, working_size
 from ..core.window import Window
 from ..models.protocols import CancelCheck, FrameTensors, Prediction
-from ..pixels.smoothing import MovedFeatures, TemporalFeatures, align_neighbour, grey_of, placed, smoothed
+from ..pixels.smoothing import MovedFeatures, TemporalFeatures, align_neighbour, fit_window, motion_grey, smoothed
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def smooth_alpha(
     aligned = {}
     for side, other in around.items():
         check()
-        features = placed(other.features, other.data_window, own.data_window)
+        features = fit_window(other.features, other.data_window, own.data_window)
         aligned[side] = align_neighbour(own.features, _with_motion(own.features, features))
     weights = {side: float(each.weight.mean()) for side, each in aligned.items()}
     return smoothed(own.features.alpha, list(aligned.values()), amount), weights
@@ -75,8 +75,7 @@ def _with_motion(own: TemporalFeatures, other: TemporalFeatures) -> MovedFeature
     """The other frame's features with the motion towards it, estimated on small grey copies on the CPU."""
     device = own.alpha.device
     height, width = working_size(*own.alpha.shape[-2:])
-    motion = motion_between(*(grey_of(each, height, width).cpu().numpy() for each in (own, other)))
+    motion = motion_between(*(motion_grey(each, height, width).cpu().numpy() for each in (own, other)))
     flow = torch.from_numpy(motion.flow / np.array([width, height], np.float32)).permute(2, 0, 1)[None]
-    return MovedFeatures(
-        look=other, flow=flow.to(device), trust=torch.from_numpy(motion.trust)[None, None].to(device)
-    )
+    trust = torch.from_numpy(motion.trust)[None, None]
+    return MovedFeatures(features=other, flow=flow.to(device), trust=trust.to(device))

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..core.window import Window
 from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
-from ..pixels.cells import CoarseGrid
+from ..pixels.coarse_grid import CoarseGrid
 
 _Slices = tuple[EllipsisType, slice, slice]
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..core.image import Float32
 from ..errors import MatteError
-from ..pixels.cells import CoarseGrid
+from ..pixels.coarse_grid import CoarseGrid
 from .networks.cleanplate import HALO, CleanplateNet, Coarse, decode, octaves_for
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 

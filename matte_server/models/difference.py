@@ -24,11 +24,11 @@ from ..core.image import Float32
 from ..core.region import solid_region
 from ..core.trimap import Trimap, trimap_of
 from ..pixels.box import box_mean
-from ..pixels.cells import CoarseGrid
+from ..pixels.coarse_grid import CoarseGrid
 from ..pixels.difference import Difference, difference, even_noise
 from ..pixels.foreground import spread_colour
 from ..pixels.laplacian import consistent_alpha
-from ..pixels.likelihood import read_alpha
+from ..pixels.likelihood import estimate_alpha
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(
@@ -100,7 +100,7 @@ def _solve(
     unknown = (bands.outer > 0) & (bands.inner == 0)
     where = unknown[0, 0]
     covered = part.coverage[0, 0][where]
-    reading = read_alpha(
+    estimate = estimate_alpha(
         part.plate[0][:, where].T,
         part.clean_plate[0][:, where].T,
         mean[0][:, where].T,
@@ -111,14 +111,14 @@ def _solve(
     check()
     alpha, weight, trust = bands.inner.clone(), torch.full_like(bands.inner, _CERTAIN), torch.ones_like(bands.inner)
     # Where the clean plate does not reach, only the region says anything, and little.
-    alpha[0, 0][where] = torch.where(covered > 0, reading.alpha, torch.sigmoid(bands.prior[0, 0][where]))
-    variance = torch.where(covered > 0, reading.variance, torch.full_like(covered, 0.25))
+    alpha[0, 0][where] = torch.where(covered > 0, estimate.alpha, torch.sigmoid(bands.prior[0, 0][where]))
+    variance = torch.where(covered > 0, estimate.variance, torch.full_like(covered, 0.25))
     weight[0, 0][where] = _EVEN_VARIANCE / variance.clamp(min=1e-4)
     trust[0, 0][where] = _EVEN_VARIANCE / (variance + _EVEN_VARIANCE)
     solved = consistent_alpha(part.plate, alpha, weight).clamp(0.0, 1.0)
     solved = torch.where(unknown, solved, bands.inner)
     foreground = part.plate.clone()
-    foreground[0][:, where] = reading.foreground.T
+    foreground[0][:, where] = estimate.foreground.T
     foreground = torch.where(bands.outer > 0, foreground, mean)
     return Prediction(
         _put(torch.zeros_like(frame.coverage), solved, box),

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..pixels.cells import CoarseGrid
+from ..pixels.coarse_grid import CoarseGrid
 
 
 @dataclass(frozen=True, eq=False)

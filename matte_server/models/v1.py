@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core.image import Float32
 from ..core.person import Square, one_subject, prepare_mask, subject_square
-from ..pixels.cells import CoarseGrid
+from ..pixels.coarse_grid import CoarseGrid
 from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
 from .networks.bgm1 import SIDE, Bgm1

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from ..pixels.cells import CoarseGrid
+from ..pixels.coarse_grid import CoarseGrid
 from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
 from .networks.bgm2 import PATCH, Bgm2, Refinement

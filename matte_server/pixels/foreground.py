@@ -1,14 +1,14 @@
 """The foreground out of the compositing equation, in scene-linear light, unclamped.
 
-``plate = alpha * foreground + (1 - alpha) * clean`` has one foreground where alpha is 1 and none where it is
-0. In between the equation is solved, drawn towards an estimate (the network's as far as alpha goes, else the
-colour of the subject nearby) with a strength that vanishes as alpha grows (Tikhonov's regularisation): noise is
-divided by alpha, so where alpha is small the equation alone would return mostly noise. Where alpha is 0 the colour
-nearby is all there is.
+``plate = alpha * foreground + (1 - alpha) * clean`` determines the foreground where alpha is 1 and says nothing
+about it where alpha is 0. In between the equation is solved with a pull towards an estimate (the colour of the
+subject nearby, blended with the model's estimate by alpha) whose strength vanishes as alpha grows (Tikhonov's
+regularisation): noise is divided by alpha, so where alpha is small the equation alone would return mostly noise.
+Where alpha is 0 the foreground is the colour nearby.
 
-A lamp behind hair needs one thing more. Where alpha is a little too small, the equation takes too much of the clean
-plate away, and of a lamp of 20 that leaves a foreground of -10. There is no such light: what the plate itself, the
-estimate or the grain do not explain of a negative foreground is not taken out (:func:`held_up`).
+Lamps behind hair need one more rule. Where alpha is a little too small, the equation subtracts too much of the
+clean plate: a lamp of 20 leaves a foreground of -10. There is no such light, so a foreground below zero is limited
+to what the plate itself, the estimate and the grain explain (:func:`limit_negative`).
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .cells import CoarseGrid, cell_means, grown
+from .coarse_grid import CoarseGrid, cell_means, upsampled
 from .difference import grain_at
 from .strips import strips
 
 # Strength at alpha 0; the pull on a pixel is STRENGTH * (1 - alpha)^2 / alpha^2 against the equation. At alpha
 # 0.5 that leaves 0.4% of the difference between equation and estimate: below 1e-3 of the plate's range.
 STRENGTH = 4e-3
-# Grain below zero is kept as far as this many of its standard deviations, so that its mean stays what it was.
+# Grain below zero is kept up to this many standard deviations, so that its mean does not change.
 _GRAINS = 3.0
-# ... but no more grain than white has: a lamp's would hide just what is looked for.
+# Grain is limited to that of white: a lamp's grain would hide the negative light that is to be found.
 _WHITE = 1.0
 _LEAST_ALPHA = 1e-3
-# Measured against no bound. On the held-out benchmark's hair and edges, where alpha is often wrong, the comp
-# over black is 6 % nearer to the truth, the subject's colour 10 %, a fifth of the negative light is left, and
-# the median re-composition error in the band goes from 0.8e-3 to 2.1e-3 of the range. On six easy renders
-# (bench_fringe) the comp is 2 % further off, with true alpha 0.009 instead of 0.006. On real footage before a
-# bright sky saturated specks go, and re-composition stays below 1e-4. A bound of 1 gains and costs twice that.
+# How far :func:`plausible` lets the foreground leave the estimate. Measured against no bound: on the held-out
+# benchmark's hair and edges, where alpha is often wrong, the comp over black is 6 % nearer to the truth, the
+# subject's colour 10 %, a fifth of the negative light is left, and the median re-composition error in the band goes
+# from 0.8e-3 to 2.1e-3 of the range. On six easy renders (bench_fringe) the comp is 2 % further off, with true
+# alpha 0.009 instead of 0.006. On real footage before a bright sky saturated specks go, and re-composition stays
+# below 1e-4. A bound of 1 gains and costs twice that.
 _FREEDOM = 2.0
-# Pixels of a cell either way, in which the subject's colour is averaged before it is carried on.
+# Side in pixels of the square cells in which the subject's colour is averaged before it is extended.
 _CELL = 8
 _DARK = 0.03
 
@@ -48,18 +49,22 @@ def solve_foreground(plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tens
     return (alpha * own + pull * estimate) / (alpha * alpha + pull)
 
 
-def held_up(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
-    """``foreground`` no further below zero than the plate (colours outside the gamut), the estimate and the grain
-    explain; the rest of it untouched. ``grain``: its standard deviation in the plate, 1 x 3 x H x W."""
+def limit_negative(foreground: Tensor, plate: Tensor, alpha: Tensor, estimate: Tensor, grain: Tensor) -> Tensor:
+    """``foreground``, no further below zero than the plate (colours outside the gamut), the estimate and the grain
+    explain; all other values are unchanged. ``grain``: standard deviation of the grain in the plate, 1 x 3 x H x
+    W."""
     seen = alpha.clamp(min=_LEAST_ALPHA)
     explained = torch.minimum(estimate, plate / seen).clamp(max=0.0)
     return torch.maximum(foreground, explained - _GRAINS * grain / seen)
 
 
 def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
-    """``foreground`` no further from the estimate than ``_FREEDOM`` times that light, times alpha / (1 - alpha).
+    """``foreground``, no further from ``estimate`` than ``_FREEDOM * (|estimate| + _DARK) * alpha / (1 - alpha)``
+    in each channel.
+
     Where alpha is a little wrong, the equation turns the clean plate's light into colours that no subject has, the
-    more so the smaller alpha is. Nearly solid pixels stay as they are."""
+    more so the smaller alpha is. Where alpha is 0 the result is the estimate; nearly solid pixels are not
+    limited."""
     light = estimate.abs().add_(_DARK)
     reach = _FREEDOM * light * (alpha / (1.0 - alpha).clamp(min=_LEAST_ALPHA))
     return torch.minimum(torch.maximum(foreground, estimate - reach), estimate + reach)
@@ -68,11 +73,13 @@ def plausible(foreground: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
 def foreground_of(
     plate: Tensor, clean: Tensor, alpha: Tensor, estimate: CoarseGrid | None, grain: Tensor
 ) -> Tensor:
-    """The plate where alpha is 1, the subject's colour carried on where it is 0 (:func:`carried`); in between
-    :func:`solve_foreground`, made plausible and held up by the clean plate's grain, which the equation takes away
-    from the plate's. Little of a frame lies between, and only that is computed. ``estimate``: a model's, which
-    counts as far as there is a subject, or None. ``grain``: that of ``Difference``."""
-    whole = carried(plate, clean, alpha)
+    """The foreground of a frame, 1 x 3 x H x W scene-linear, like ``plate`` and ``clean``; ``alpha`` 1 x 1 x H x W.
+
+    The plate where alpha is 1, the extended edge colour where it is 0 (:func:`extend_edges`). In between
+    :func:`solve_foreground`, limited by :func:`plausible` and :func:`limit_negative`; only these pixels, few in
+    most frames, are solved. ``estimate``: the model's foreground, which is blended in by alpha, or None. ``grain``:
+    that of ``Difference``."""
+    whole = extend_edges(plate, clean, alpha)
     pixels = whole.view(whole.shape[1], -1)
     pictures = [picture[0].flatten(1) for picture in (plate, clean, alpha)]
     seen = pictures[2][0]
@@ -83,14 +90,15 @@ def foreground_of(
         near = pixels[:, part][None, :, None]
         if estimate is not None:
             near = torch.lerp(near, estimate.at(part)[None, :, None], cover)
-        pixels[:, part] = _between(grain, own, behind, cover, near)[0, :, 0]
+        pixels[:, part] = _solve_partial(grain, own, behind, cover, near)[0, :, 0]
     return whole
 
 
-def carried(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
-    """The plate where alpha is 1, elsewhere the subject's colour as its edge has it, carried on over the frame:
-    1 x 3 x H x W, smooth and never negative, black where there is no subject at all. Whoever blurs, resizes or
-    widens the matte finds the subject there and not the old wall, and a smooth colour packs well."""
+def extend_edges(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
+    """The plate where alpha is 1, elsewhere the colour of the subject's edge extended over the frame: 1 x 3 x H x
+    W, smooth and never negative there, black in a frame without a subject. A matte that is blurred, resized or
+    dilated later meets the subject's colour there instead of the old background; a smooth colour also compresses
+    well."""
     height, width = alpha.shape[-2:]
     light, weight = _in_cells(plate, clean, alpha)
     colour = spread_colour(light / weight.clamp(min=1e-6), weight)
@@ -99,14 +107,14 @@ def carried(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
         near = slice(max(0, cells.start - 1), cells.stop + 1)
         above = (cells.start - near.start) * _CELL
         rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
-        beside = grown(colour[..., near, :], _CELL)[..., above : above + rows.stop - rows.start, :width]
+        beside = upsampled(colour[..., near, :], _CELL)[..., above : above + rows.stop - rows.start, :width]
         torch.where(alpha[..., rows, :] < 1.0, beside, plate[..., rows, :], out=whole[..., rows, :])
     return whole
 
 
 def _in_cells(plate: Tensor, clean: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """The subject's light in each cell of ``_CELL`` pixels either way, and how much it counts; both times alpha
-    squared, because what is hardly there says little of its colour."""
+    """The subject's light in each cell of ``_CELL`` x ``_CELL`` pixels, and its weight; both times alpha squared,
+    because a faint pixel says little about the subject's colour."""
     height, width = alpha.shape[-2:]
     rows_of_cells, right = -(-height // _CELL), -width % _CELL
     light, weight = (plate.new_empty(1, channels, rows_of_cells, -(-width // _CELL)) for channels in (3, 1))
@@ -122,14 +130,16 @@ def _in_cells(plate: Tensor, clean: Tensor, alpha: Tensor) -> tuple[Tensor, Tens
     return light, weight
 
 
-def _between(grain: Tensor, plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
+def _solve_partial(grain: Tensor, plate: Tensor, clean: Tensor, alpha: Tensor, estimate: Tensor) -> Tensor:
+    """The foreground where alpha lies between 0 and 1. The grain is that of the clean plate, which the equation
+    subtracts from the plate."""
     solved = plausible(solve_foreground(plate, clean, alpha, estimate), alpha, estimate)
-    return held_up(solved, plate, alpha, estimate, grain_at(grain, clean.clamp(max=_WHITE)))
+    return limit_negative(solved, plate, alpha, estimate, grain_at(grain, clean.clamp(max=_WHITE)))
 
 
 def spread_colour(colour: Tensor, weight: Tensor) -> Tensor:
-    """Carries known colour into the unknown by averages over ever larger areas (push-pull, Gortler et al.
-    1996, section 6.3.2): 1 x 3 x H x W; ``weight`` 1 x 1 x H x W, 0..1, says how far each pixel is known."""
+    """Fills unknown pixels from known ones by averages over ever larger areas (push-pull, Gortler et al. 1996,
+    section 6.3.2): 1 x 3 x H x W; ``weight`` 1 x 1 x H x W: 1 where a pixel is known, 0 where it is not."""
     levels = [(colour * weight, weight)]
     while max(levels[-1][1].shape[-2:]) > 1:
         values, weights = levels[-1]

@@ -1,12 +1,12 @@
-"""Alpha that follows its neighbours in time, where the pictures say that nothing but alpha has changed.
+"""Temporal smoothing of alpha, wherever only alpha and not the picture changed between neighbouring frames.
 
-Each neighbour's alpha is brought onto the frame along the motion between the two plates. A pixel of it counts as
-far as the motion is to be believed (``core/flow.py``), the place lies inside the neighbour, and the neighbour's
-plate there shows the same as the frame's own to within grain. What is hidden, moves too fast to be followed, or
-moves before something that does not, keeps the frame's own alpha: it is not smeared.
+Each neighbour's alpha is warped onto the frame along the motion between the two plates. The weight of a warped
+pixel is the product of three factors: the trust in the motion (``core/flow.py``), whether the sample lies inside
+the neighbour, and whether the two plates show the same there, within grain. Pixels that are hidden, move too fast
+to be tracked, or lie on a moving edge keep the frame's own alpha, so nothing is smeared.
 
-Of what counts a mean is taken. Where both neighbours agree and the frame's own alpha alone stands out, as a hole
-that flashes up for one frame does, the two outvote it (as a median of the three would).
+The result is the weighted mean. Where both neighbours agree and only the frame's own alpha differs, as in a hole
+that appears for one frame, the two outvote it (as a median of the three would).
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from .difference import difference, even_noise
 from .strips import strips, stripwise
 
 # The mean square of a difference in units of its noise is 1. Over 3 x 3 pixels of 3 channels grain alone reaches 2
-# in 1 of 700 places (chi-square, 27 degrees of freedom); beyond 5 another thing is seen.
+# in 1 of 700 places (chi-square, 27 degrees of freedom); beyond 5 the plates show different things.
 _SAME, _OTHER = 2.0, 5.0
-# Alpha stands out from its neighbours by so many times what those differ by, and by this much at the least.
+# Alpha begins to count as an outlier, and fully counts as one, where it differs from its neighbours' mean by so
+# many times their own difference plus the last number.
 _STANDS_OUT, _CLEARLY, _LEAST_STEP = 1.0, 3.0, 0.1
-# A sample between pixels that are there.
+# Bilinear coverage of a sample of which every pixel is covered.
 _WHOLLY = 0.99
 _LARGEST_HALF = 6e4
 _TINY = 1e-6
@@ -35,45 +36,47 @@ _TINY = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class TemporalFeatures:
-    """What smoothing keeps of a frame. ``alpha``: 1 x 1 x H x W float32, 0..1, as its network gave it. ``plate``:
-    1 x 3 x H x W float16, scene-linear. ``there``: 1 x 1 x H x W, 1 where it has pixels; None: everywhere."""
+    """What smoothing needs of a frame. ``alpha``: 1 x 1 x H x W float32, 0..1, the model's own. ``plate``: 1 x 3 x
+    H x W float16, scene-linear. ``covered``: 1 x 1 x H x W, 1 inside the frame's data window, else 0; None: 1
+    everywhere."""
 
     alpha: Tensor
     plate: Tensor
-    there: Tensor | None = None
+    covered: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class MovedFeatures:
-    """A neighbour and the way to it: ``flow`` 1 x 2 x h x w, from a pixel of the frame to its place in the
-    neighbour, x and y in parts of the picture's width and height; ``trust`` 1 x 1 x h x w, 0..1. Any working size
-    h x w."""
+    """A neighbour's ``features`` and the motion to it.
 
-    look: TemporalFeatures
+    ``flow``: 1 x 2 x h x w, from a pixel of the frame to its place in the neighbour, x and y as parts of the
+    picture's width and height. ``trust``: 1 x 1 x h x w, 0..1, of that motion. Any working size h x w."""
+
+    features: TemporalFeatures
     flow: Tensor
     trust: Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class AlignedNeighbour:
-    """A neighbour's alpha on the frame's pixels and its weight there, both 1 x 1 x H x W, 0..1."""
+    """A neighbour's alpha warped onto the frame, and its weight: 1 x 1 x H x W each, 0..1."""
 
     alpha: Tensor
     weight: Tensor
 
 
 def temporal_features(plate: Tensor, alpha: Tensor) -> TemporalFeatures:
-    """A frame (``plate`` 1 x 3 x H x W scene-linear) as its neighbours will see it."""
-    return TemporalFeatures(alpha, plate.clamp(-_LARGEST_HALF, _LARGEST_HALF).half())
+    """The features of a frame: ``plate`` 1 x 3 x H x W scene-linear, ``alpha`` 1 x 1 x H x W."""
+    return TemporalFeatures(alpha=alpha, plate=plate.clamp(-_LARGEST_HALF, _LARGEST_HALF).half())
 
 
-def placed(look: TemporalFeatures, own: Window, wanted: Window) -> TemporalFeatures:
-    """A frame with the data window ``own``, cut and filled up to another one."""
+def fit_window(features: TemporalFeatures, own: Window, wanted: Window) -> TemporalFeatures:
+    """Features of a frame whose data window is ``own``, cropped and padded with 0 to the window ``wanted``."""
     if own == wanted:
-        return look
+        return features
     both = wanted.intersect(own)
 
-    def put(picture: Tensor) -> Tensor:
+    def fitted(picture: Tensor) -> Tensor:
         whole = picture.new_zeros(*picture.shape[:2], wanted.height, wanted.width)
         if both.area:
             rows, columns = _inside(both, own)
@@ -81,18 +84,23 @@ def placed(look: TemporalFeatures, own: Window, wanted: Window) -> TemporalFeatu
             whole[..., y, x] = picture[..., rows, columns]
         return whole
 
-    return TemporalFeatures(put(look.alpha), put(look.plate), put(torch.ones_like(look.alpha)))
+    return TemporalFeatures(
+        alpha=fitted(features.alpha),
+        plate=fitted(features.plate),
+        covered=fitted(torch.ones_like(features.alpha)),
+    )
 
 
 def _inside(part: Window, whole: Window) -> tuple[slice, slice]:
+    """Rows and columns of ``part`` in the array of ``whole``."""
     x, y = part.x - whole.x, part.y - whole.y
     return slice(y, y + part.height), slice(x, x + part.width)
 
 
-def grey_of(look: TemporalFeatures, height: int, width: int) -> Tensor:
-    """A small picture to measure motion in: ``height`` x ``width`` uint8, light of 0 to 3 in the even-noise
-    encoding."""
-    grey = _grey(look.plate)
+def motion_grey(features: TemporalFeatures, height: int, width: int) -> Tensor:
+    """A small grey picture to measure motion in: ``height`` x ``width`` uint8, scene-linear 0 to 3 in the
+    even-noise encoding."""
+    grey = _grey(features.plate)
     small = nnf.interpolate(grey, (height, width), mode="bilinear", antialias=True, align_corners=False)
     return (small[0, 0] * 255.0).round().clamp(0.0, 255.0).to(torch.uint8)
 
@@ -102,12 +110,12 @@ def _grey(plate: Tensor) -> Tensor:
     return even_noise(plate.float()).mean(1, keepdim=True)
 
 
-def align_neighbour(look: TemporalFeatures, moved: MovedFeatures) -> AlignedNeighbour:
-    """A neighbour onto the frame."""
-    height, width = look.alpha.shape[-2:]
-    other = moved.look
+def align_neighbour(own: TemporalFeatures, moved: MovedFeatures) -> AlignedNeighbour:
+    """A neighbour's alpha warped onto the frame with the features ``own``, and its weight in every pixel."""
+    height, width = own.alpha.shape[-2:]
+    other = moved.features
     seen = other.plate.new_empty(1, 3, height, width, dtype=torch.float32)
-    alpha, weight = (torch.empty_like(look.alpha) for _ in range(2))
+    alpha, weight = (torch.empty_like(own.alpha) for _ in range(2))
     theirs = other.plate.float()
     for rows in strips(height, width, seen.device):
         here = _centres(rows, height, width, seen.device)
@@ -115,31 +123,32 @@ def align_neighbour(look: TemporalFeatures, moved: MovedFeatures) -> AlignedNeig
         seen[..., rows, :] = _at(theirs, grid)
         alpha[..., rows, :] = _at(other.alpha, grid)
         inside = (grid.abs() < 1.0).all(-1)[:, None]
-        if other.there is not None:
-            inside = inside & (_at(other.there, grid) > _WHOLLY)
+        if other.covered is not None:
+            inside = inside & (_at(other.covered, grid) > _WHOLLY)
         weight[..., rows, :] = _at(moved.trust, here) * inside
-    distance = difference(seen, look.plate.float(), weight).distance
+    distance = difference(seen, own.plate.float(), weight).distance
     # Over a few pixels, so that the weight does not follow the grain; at the frame's edge there are fewer.
     square = nnf.avg_pool2d(distance.square(), 3, stride=1, padding=1, count_include_pad=False)
-    return AlignedNeighbour(alpha, weight * ((_OTHER - square) / (_OTHER - _SAME)).clamp(0.0, 1.0))
+    same = ((_OTHER - square) / (_OTHER - _SAME)).clamp(0.0, 1.0)
+    return AlignedNeighbour(alpha=alpha, weight=weight * same)
 
 
 def smoothed(alpha: Tensor, neighbours: Iterable[AlignedNeighbour], amount: float) -> Tensor:
-    """Alpha ``amount`` (0..1) of the way to the robust mean of itself and its one or two neighbours (see above),
-    1 x 1 x H x W. Where no neighbour counts it is the frame's own, to the bit."""
+    """Alpha, 1 x 1 x H x W, moved by ``amount`` (0..1) towards the robust mean of itself and its one or two
+    neighbours. Where no neighbour has a weight the result is the frame's own alpha, bit for bit."""
     one, *others = neighbours
     if others:
-        return _between(alpha, one.alpha, one.weight, others[0].alpha, others[0].weight, amount)
-    return _beside(alpha, one.alpha, one.weight, amount)
+        return _mean_of_three(alpha, one.alpha, one.weight, others[0].alpha, others[0].weight, amount)
+    return _mean_of_two(alpha, one.alpha, one.weight, amount)
 
 
 @stripwise
-def _beside(own: Tensor, other: Tensor, weight: Tensor, amount: float) -> Tensor:
+def _mean_of_two(own: Tensor, other: Tensor, weight: Tensor, amount: float) -> Tensor:
     return own + amount * weight * (other - own) / (1.0 + weight)
 
 
 @stripwise
-def _between(own: Tensor, one: Tensor, sure: Tensor, other: Tensor, as_sure: Tensor, amount: float) -> Tensor:
+def _mean_of_three(own: Tensor, one: Tensor, sure: Tensor, other: Tensor, as_sure: Tensor, amount: float) -> Tensor:
     weight = sure + as_sure
     pull = sure * (one - own) + as_sure * (other - own)
     step = (pull / weight.clamp(min=_TINY)).abs() / ((one - other).abs() + _LEAST_STEP)
@@ -148,7 +157,7 @@ def _between(own: Tensor, one: Tensor, sure: Tensor, other: Tensor, as_sure: Ten
 
 
 def _centres(rows: slice, height: int, width: int, device: torch.device) -> Tensor:
-    """The pixels of some rows as ``grid_sample`` wants them: 1 x rows x width x 2."""
+    """Pixel centres of some rows in ``grid_sample``'s coordinates: 1 x rows x width x 2."""
     x = (2 * torch.arange(width, device=device, dtype=torch.float32) + 1) / width - 1
     y = (2 * torch.arange(rows.start, rows.stop, device=device, dtype=torch.float32) + 1) / height - 1
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[None]

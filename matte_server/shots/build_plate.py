@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.align import Alignment, align
-from ..core.clean_plate_vote import FEWEST, VotedPlate, vote_clean_plate
+from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, vote_clean_plate
 from ..core.image import Float32, Image
 from ..core.placement import with_exposure
-from ..core.shot_solve import is_evidence
+from ..core.shot_solve import is_measured
 from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr
@@ -79,11 +79,11 @@ def build(
 
 
 def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: ShotFrame) -> None:
-    if len(used) < FEWEST:
+    if len(used) < LEAST_FRAMES:
         raise MatteError(
             "too_few_frames",
             f"Only {len(used)} of {len(frames)} frames could be aligned with frame {reference.frame}.",
-            f"At least {FEWEST} are needed: choose others with --frames, or another --reference.",
+            f"At least {LEAST_FRAMES} are needed: choose others with --frames, or another --reference.",
         )
 
 
@@ -107,7 +107,7 @@ def _aligned(frame: ShotFrame, target: Image, mode: str, pictures: ShotInputs) -
     aligned."""
     picture, _ = pictures.pair(frame)
     alignment = align(target, picture, mode)
-    if mode != "none" and not is_evidence(alignment):
+    if mode != "none" and not is_measured(alignment):
         return None
     alignment = with_exposure(alignment, target, picture)
     visible = np.ones(picture.pixels.shape[:2], np.float32)

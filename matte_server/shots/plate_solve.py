@@ -23,7 +23,7 @@ from ..core.align import Alignment, align
 from ..core.alignment_features import AlignmentFeatures
 from ..core.image import Image
 from ..core.placement import with_exposure
-from ..core.shot_solve import REPAIRED, believed, is_evidence, locked_alignment, neighbours, same_exposure
+from ..core.shot_solve import REPAIRED, is_measured, locked_alignment, neighbours, repair_outlier, same_exposure
 from ..errors import MatteError
 from .inputs import ShotInputs
 from .shot import Shot, ShotFrame
@@ -131,7 +131,7 @@ class PlateSolve:
         own = self._estimate(frame)
         around = {number: self._estimate_or_none(number) for number in neighbours(frame.frame, self._numbers)}
         readable = {number: found.alignment for number, found in around.items() if found is not None}
-        return believed(frame.frame, own.alignment, readable, own.clean_window)
+        return repair_outlier(frame.frame, own.alignment, readable, own.clean_window)
 
     def _on_locked_camera(self, frame: ShotFrame, locked: Alignment, one_exposure: bool) -> Alignment:
         """The shot's one alignment; where the exposure changes, with this frame's own gain."""
@@ -234,7 +234,7 @@ class PlateSolve:
                 f"exposure changes.{saved}"
             )
         repaired = sum(any(REPAIRED in warning for warning in used.warnings) for used in self._used.values())
-        unmeasured = sum(not is_evidence(used) for used in self._used.values())
+        unmeasured = sum(not is_measured(used) for used in self._used.values())
         counts = f"{repaired} taken from their neighbours, {unmeasured} without evidence"
         return f"The camera moves: every frame has its own transform ({counts}).{saved}"
 

@@ -24,7 +24,7 @@ from matte_server.frame.pipeline import MattePipeline
 from matte_server.io import exr
 from matte_server.models.difference import SPEC
 from matte_server.models.protocols import CancelCheck, FrameTensors, ModelSettings, Prediction
-from matte_server.pixels.cells import CoarseGrid
+from matte_server.pixels.coarse_grid import CoarseGrid
 from matte_server.worker.solver import matte_image
 from tests.matte_server.pictures import room
 

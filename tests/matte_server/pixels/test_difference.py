@@ -12,7 +12,7 @@ from matte_server.core.image import Float32
 from matte_server.pixels.box import box_max, box_mean, box_sum
 from matte_server.pixels.difference import difference, even_noise
 from matte_server.pixels.laplacian import consistent_alpha
-from matte_server.pixels.likelihood import read_alpha
+from matte_server.pixels.likelihood import estimate_alpha
 from matte_server.pixels.symmetric import Factors
 from tests.matte_server.pictures import composed, room
 
@@ -66,7 +66,7 @@ def test_a_pixels_alpha_is_read_from_known_colours(scale: float) -> None:
 
     covariance = torch.tensor([1e-4, 0, 0, 1e-4, 0, 1e-4]).expand(n, 6) * scale**2
     mean, noise = lit(np.tile([0.8, 0.3, 0.1], (n, 1))), torch.full((n,), 0.003 * scale)
-    found = read_alpha(lit(plate), lit(clean), mean, covariance, noise, torch.zeros(n))
+    found = estimate_alpha(lit(plate), lit(clean), mean, covariance, noise, torch.zeros(n))
     error = np.abs(found.alpha.numpy() - alpha)
     # A colour spread of 0.01 over a contrast of 0.87 is 0.012 of alpha; the prior for the ends adds to that.
     assert np.median(error) < 0.02
@@ -76,8 +76,8 @@ def test_a_pixels_alpha_is_read_from_known_colours(scale: float) -> None:
 def test_where_colours_are_alike_a_pixel_says_that_it_does_not_know() -> None:
     same = torch.full((10, 3), 0.4)
     covariance = torch.tensor([1e-3, 0, 0, 1e-3, 0, 1e-3]).expand(10, 6)
-    found = read_alpha(same, same, same, covariance, torch.full((10,), 0.005), torch.zeros(10))
-    clear = read_alpha(same, same, same + 0.4, covariance, torch.full((10,), 0.005), torch.zeros(10))
+    found = estimate_alpha(same, same, same, covariance, torch.full((10,), 0.005), torch.zeros(10))
+    clear = estimate_alpha(same, same, same + 0.4, covariance, torch.full((10,), 0.005), torch.zeros(10))
     assert float(found.variance.min()) > 20 * float(clear.variance.max())
 
 

@@ -9,11 +9,11 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from matte_server.core.image import Float32
-from matte_server.pixels.cells import CoarseGrid, cell_means, grown
+from matte_server.pixels.coarse_grid import CoarseGrid, cell_means, upsampled
 from matte_server.pixels.foreground import (
-    carried,
+    extend_edges,
     foreground_of,
-    held_up,
+    limit_negative,
     plausible,
     solve_foreground,
     spread_colour,
@@ -41,7 +41,7 @@ def test_opaque_is_the_plate_and_empty_is_the_estimate_to_the_bit() -> None:
 def test_back_over_the_clean_plate_it_is_the_plate_again(peak: float) -> None:
     truth = composed(peak=peak)
     plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
-    found = solve_foreground(plate, clean, alpha, carried(plate, clean, alpha))
+    found = solve_foreground(plate, clean, alpha, extend_edges(plate, clean, alpha))
     error = recomposition_error(plate, clean, alpha, found)
     band = (alpha > 0.02) & (alpha < 0.98)
     spread = float(np.percentile(truth.plate, 99.5) - np.percentile(truth.plate, 0.5))
@@ -62,7 +62,7 @@ def test_values_above_one_and_below_zero_come_through() -> None:
 def test_noise_is_not_blown_up_where_alpha_is_small() -> None:
     truth = composed(noise=0.02, peak=2.0)
     plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
-    found = solve_foreground(plate, clean, alpha, carried(plate, clean, alpha))
+    found = solve_foreground(plate, clean, alpha, extend_edges(plate, clean, alpha))
     wisps = ((alpha > 0.02) & (alpha < 0.1)).expand_as(plate)
     true = tensor(truth.foreground)
     bare = (plate - (1 - alpha) * clean) / alpha.clamp(min=1e-6)
@@ -77,7 +77,7 @@ def test_the_comp_over_new_pictures_has_no_fringe() -> None:
     """Over black, white and a saturated colour the comp is the true one: no rim of the old wall."""
     truth = composed(noise=0.003, peak=2.0)
     plate, clean, alpha = tensor(truth.plate), tensor(truth.clean), tensor(truth.alpha)
-    found = solve_foreground(plate, clean, alpha, carried(plate, clean, alpha))
+    found = solve_foreground(plate, clean, alpha, extend_edges(plate, clean, alpha))
     band = ((alpha > 0.02) & (alpha < 0.98)).expand_as(plate)
     for colour in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.8, 0.1)):
         behind = torch.tensor(colour).view(1, 3, 1, 1)
@@ -105,7 +105,7 @@ def test_colour_spreads_from_what_is_known() -> None:
 def test_without_a_solid_pixel_the_estimate_is_still_finite() -> None:
     plate = torch.rand(1, 3, 9, 13)
     for alpha in (torch.zeros(1, 1, 9, 13), torch.full((1, 1, 9, 13), 0.4)):
-        found = solve_foreground(plate, plate, alpha, carried(plate, plate, alpha))
+        found = solve_foreground(plate, plate, alpha, extend_edges(plate, plate, alpha))
         assert bool(torch.isfinite(found).all())
 
 
@@ -115,7 +115,7 @@ def test_cells_are_means_and_grow_back_as_interpolation_does() -> None:
     cells = cell_means(picture, 8)
     # Sums of 64 numbers of size 1 in another order: float32's last places.
     assert torch.allclose(cells, nnf.avg_pool2d(picture, 8), atol=1e-6)
-    assert torch.allclose(grown(cells, 8), nnf.interpolate(cells, scale_factor=8.0, mode="bilinear"), atol=1e-6)
+    assert torch.allclose(upsampled(cells, 8), nnf.interpolate(cells, scale_factor=8.0, mode="bilinear"), atol=1e-6)
 
 
 @pytest.mark.parametrize(("side", "size"), [(1, (5, 7)), (2, (9, 14)), (8, (37, 64)), (32, (97, 130))], ids=str)
@@ -188,12 +188,12 @@ def test_a_lamp_behind_hair_leaves_no_negative_light() -> None:
     plate = alpha * true + (1 - alpha) * clean
     told = alpha - 0.1
     bare = solve_foreground(plate, clean, told, true)
-    held = held_up(bare, plate, told, true, torch.full_like(plate, 0.01))
+    held = limit_negative(bare, plate, told, true, torch.full_like(plate, 0.01))
     assert float(bare.min()) < -1.5
     assert float((told * held).min()) >= -0.0301  # three grains, in the comp
     # Where alpha is right, nothing is touched.
     exact = solve_foreground(plate, clean, alpha, true)
-    assert torch.equal(held_up(exact, plate, alpha, true, torch.full_like(plate, 0.01)), exact)
+    assert torch.equal(limit_negative(exact, plate, alpha, true, torch.full_like(plate, 0.01)), exact)
 
 
 def test_negative_light_that_is_meant_survives() -> None:
@@ -205,13 +205,13 @@ def test_negative_light_that_is_meant_survives() -> None:
         alpha = torch.full((1, 1, 1, 1), value)
         plate = value * saturated + (1 - value) * clean
         found = solve_foreground(plate, clean, alpha, saturated)
-        assert torch.equal(held_up(found, plate, alpha, saturated, grain), found)
+        assert torch.equal(limit_negative(found, plate, alpha, saturated, grain), found)
     dice = torch.Generator().manual_seed(1)
     black = 0.01 * torch.randn((1, 3, 60, 80), generator=dice)
     alpha = torch.full((1, 1, 60, 80), 0.5)
     behind = torch.zeros_like(black)
     found = solve_foreground(black, behind, alpha, behind)
-    held = held_up(found, black, alpha, behind, grain.expand_as(black))
+    held = limit_negative(found, black, alpha, behind, grain.expand_as(black))
     # Its mean would rise by 0.4 of a standard deviation if it were cut at zero.
     assert abs(float((held - found).mean())) < 1e-4 and torch.equal(held.amax(), found.amax())
 

@@ -21,7 +21,7 @@ from matte_server.pixels.smoothing import (
     AlignedNeighbour,
     MovedFeatures,
     align_neighbour,
-    placed,
+    fit_window,
     smoothed,
     temporal_features,
 )
@@ -63,12 +63,12 @@ def sequence(speed: float, count: int = COUNT, grain: float = GRAIN) -> Sequence
 
 def raw(plate: Float32, alpha: Float32) -> ModelOutput:
     window = Window(0, 0, plate.shape[1], plate.shape[0])
-    look = temporal_features(
+    features = temporal_features(
         torch.from_numpy(plate.transpose(2, 0, 1).copy())[None], torch.from_numpy(alpha)[None, None]
     )
     return ModelOutput(
         alignment=Alignment(np.eye(3), "none"),
-        features=look,
+        features=features,
         data_window=window,
         display_window=window,
         pixel_aspect=1.0,
@@ -184,7 +184,7 @@ def test_a_neighbour_counts_only_where_it_has_pixels() -> None:
     shot = sequence(0.0, 2)
     own, other = (raw(shot.plates[n], shot.flickering[n]) for n in (0, 1))
     part = Window(40, 30, 100, 80)
-    cut = replace(other, features=placed(other.features, other.data_window, part), data_window=part)
+    cut = replace(other, features=fit_window(other.features, other.data_window, part), data_window=part)
     alpha, weights = smooth_alpha(own, {"after": cut}, 1.0, lambda: None)
     changed = alpha[0, 0].numpy() != shot.flickering[0]
     assert changed[30:110, 40:140].any()
@@ -199,10 +199,11 @@ def test_a_neighbour_counts_only_where_it_has_pixels() -> None:
 def test_what_comes_from_outside_the_neighbour_does_not_count() -> None:
     """A flat picture, so that the border's pixels look right wherever the motion leads."""
     flat, own = np.full((HEIGHT, WIDTH, 3), 0.4, np.float32), np.zeros((HEIGHT, WIDTH), np.float32)
-    look, other = raw(flat, own).features, raw(flat, own + 1).features
+    own_features, other = raw(flat, own).features, raw(flat, own + 1).features
     flow = torch.zeros(1, 2, HEIGHT, WIDTH)
     flow[:, 0] = 0.25
-    found = align_neighbour(look, MovedFeatures(other, flow, torch.ones(1, 1, HEIGHT, WIDTH)))
+    moved = MovedFeatures(features=other, flow=flow, trust=torch.ones(1, 1, HEIGHT, WIDTH))
+    found = align_neighbour(own_features, moved)
     assert bool((found.weight[..., : WIDTH * 3 // 4] == 1.0).all())
     assert not found.weight[..., WIDTH * 3 // 4 :].any()
 
@@ -235,7 +236,8 @@ def given(own: float, before: tuple[float, float], after: tuple[float, float] | 
         return torch.full((1, 1, 1, 1), value)
 
     around = [
-        AlignedNeighbour(tensor(value), tensor(weight)) for value, weight in (before, *([after] if after else []))
+        AlignedNeighbour(alpha=tensor(value), weight=tensor(weight))
+        for value, weight in (before, *([after] if after else []))
     ]
     return float(smoothed(tensor(own), around, 1.0))
 

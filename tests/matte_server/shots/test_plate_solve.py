@@ -15,12 +15,12 @@ from matte_server.core.align import Alignment
 from matte_server.core.placement import as_facts, from_facts
 from matte_server.core.shot_solve import (
     REPAIRED,
-    believed,
     corners,
     locked_alignment,
     neighbours,
+    repair_outlier,
     same_exposure,
-    through,
+    transform_from_corners,
 )
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
@@ -42,14 +42,14 @@ def estimate(x: float, y: float = 0.0, **more: object) -> Alignment:
     return replace(Alignment(matrix, "translation", inliers=0.95, residual_px=0.2, points=500), **more)  # type: ignore[arg-type]
 
 
-def test_corners_and_through_are_inverse() -> None:
+def test_corners_and_transforms_are_inverse() -> None:
     random = np.random.default_rng(2)
     for _ in range(20):
         matrix = np.eye(3) + random.normal(0, [[0.02], [0.02], [1e-5]], (3, 3))
         matrix[:2, 2] += random.uniform(-40, 40, 2)
         places = corners(matrix, HD)
         # Eight equations in double precision on numbers up to 2e3.
-        assert np.abs(corners(through(places, HD), HD) - places).max() < 1e-6
+        assert np.abs(corners(transform_from_corners(places, HD), HD) - places).max() < 1e-6
 
 
 def test_a_locked_camera_is_one_transform() -> None:
@@ -77,26 +77,26 @@ def test_exposure_of_a_shot() -> None:
 
 def test_a_leap_is_put_between_its_neighbours() -> None:
     path = {frame: estimate(2.0 * frame, gain=(1.0 + frame / 100,) * 3) for frame in (1, 2, 4, 5)}
-    found = believed(3, estimate(80.0), path, HD)
+    found = repair_outlier(3, estimate(80.0), path, HD)
     assert found.transform[0, 2] == pytest.approx(6.0)
     assert found.gain[0] == pytest.approx(1.03)
     assert REPAIRED in found.warnings[0]
     own = estimate(6.4)
-    assert believed(3, own, path, HD) is own
+    assert repair_outlier(3, own, path, HD) is own
 
 
 def test_a_shaking_camera_is_believed() -> None:
     """20 px to and fro is a camera that shakes, not a frame that is wrong."""
     path = {frame: estimate(20.0 * (-1) ** frame) for frame in (1, 2, 4, 5)}
     own = estimate(-20.0)
-    assert believed(3, own, path, HD) is own
+    assert repair_outlier(3, own, path, HD) is own
 
 
 def test_a_blind_frame_takes_its_neighbours_place() -> None:
     blind = Alignment(np.eye(3), warnings=("nothing was found",))
-    assert believed(3, blind, {2: estimate(4.0), 4: estimate(8.0)}, HD).transform[0, 2] == pytest.approx(6.0)
-    assert believed(3, blind, {2: estimate(4.0)}, HD).transform[0, 2] == pytest.approx(4.0)
-    assert believed(3, blind, {2: blind, 4: blind}, HD) is blind
+    assert repair_outlier(3, blind, {2: estimate(4.0), 4: estimate(8.0)}, HD).transform[0, 2] == pytest.approx(6.0)
+    assert repair_outlier(3, blind, {2: estimate(4.0)}, HD).transform[0, 2] == pytest.approx(4.0)
+    assert repair_outlier(3, blind, {2: blind, 4: blind}, HD) is blind
 
 
 def test_neighbours_are_near() -> None:

@@ -1,6 +1,6 @@
-"""Whole frames seen in square cells: their means, and a picture of cells grown back to pixels.
+"""Frames on a coarse grid of square cells: means over cells, and bilinear upsampling back to pixels.
 
-By views and broadcasting, which on a processor take a fifth of the time of pooling and interpolation.
+Implemented by views and broadcasting, which on a CPU take a fifth of the time of pooling and interpolation.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class CoarseGrid:
-    """A frame of ``size`` (height, width) told in square cells of ``side`` pixels, bilinear in between: ``values``
-    1 x C x h x w. With 1 pixel to a cell it is the frame itself. Grown only where and when somebody looks."""
+    """A frame of ``size`` (height, width) as square cells of ``side`` pixels, bilinear in between.
+
+    ``values``: 1 x C x h x w. With a ``side`` of 1 they are the frame itself. Pixels are computed only on
+    demand."""
 
     values: Tensor
     side: int
@@ -24,15 +26,15 @@ class CoarseGrid:
     @classmethod
     def of(cls, picture: Tensor) -> CoarseGrid:
         """A frame 1 x C x H x W, pixel by pixel."""
-        return cls(picture, 1, (int(picture.shape[-2]), int(picture.shape[-1])))
+        return cls(values=picture, side=1, size=(int(picture.shape[-2]), int(picture.shape[-1])))
 
     def whole(self) -> Tensor:
-        """Every pixel, 1 x C x H x W; the values themselves where they are that."""
+        """Every pixel, 1 x C x H x W; ``values`` itself where ``side`` is 1."""
         height, width = self.size
-        return self.values if self.side == 1 else grown(self.values, self.side)[..., :height, :width]
+        return self.values if self.side == 1 else upsampled(self.values, self.side)[..., :height, :width]
 
     def at(self, places: Tensor) -> Tensor:
-        """C x N: the pixels with these indices into height x width in row order."""
+        """The pixels at ``places`` (N indices into height x width in row order): C x N."""
         flat = self.values[0].flatten(1)
         if self.side == 1:
             return flat[:, places]
@@ -44,7 +46,8 @@ class CoarseGrid:
         return torch.lerp(upper, lower, down)
 
     def _between(self, pixels: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The cells on both sides of each pixel's middle, and how far it is from the one towards the other."""
+        """The cells on both sides of each pixel's centre, and the centre's place from the first to the second,
+        0..1."""
         last = self.values.shape[axis] - 1
         where = ((pixels + 0.5) / self.side - 0.5).clamp_(0.0, float(last))
         first = where.long()
@@ -52,14 +55,16 @@ class CoarseGrid:
 
 
 def cell_means(picture: Tensor, side: int) -> Tensor:
-    """The means over ``side`` x ``side`` pixels: N x C x H x W, both multiples of ``side``, to 1 / ``side``."""
+    """Means over ``side`` x ``side`` pixels: from N x C x H x W (H and W multiples of ``side``) to 1 / ``side`` of
+    it."""
     count, channels, height, width = picture.shape
     rows = picture.reshape(count, channels, height // side, side, width).sum(3)
     return rows.view(count, channels, height // side, width // side, side).sum(4).mul_(1.0 / side**2)
 
 
-def grown(cells: Tensor, side: int) -> Tensor:
-    """N x C x H x W grown bilinearly to ``side`` (even) times that; flat at the frame's edge."""
+def upsampled(cells: Tensor, side: int) -> Tensor:
+    """N x C x h x w upsampled bilinearly by ``side``, an even number; constant past the outermost cells'
+    centres."""
     height, width = (extent * side for extent in cells.shape[-2:])
     steps = (torch.arange(side, device=cells.device, dtype=cells.dtype) + 0.5) / side
     around = nnf.pad(cells, (1, 1, 1, 1), mode="replicate")
