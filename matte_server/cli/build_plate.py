@@ -14,7 +14,7 @@ from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, save
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
-from ..shots.shot import ShotFrame, Sources
+from ..shots.shot import ShotFrame, ShotSources
 from . import console
 
 EPILOG = """\
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotFrame, ...]:
     """The plan of a shot that is its own clean plate: the checks are the same."""
-    sources = Sources(arguments.plate, arguments.plate, arguments.output, holdout=arguments.subject)
+    sources = ShotSources(arguments.plate, arguments.plate, arguments.output, holdout=arguments.subject)
     if Path(arguments.plate).is_dir():
         raise MatteError("no_frames", f"{arguments.plate} is a folder.", "Name a pattern such as plate.####.exr.")
     frames = plan_shot(sources, arguments.frames, options, one_output=True).frames

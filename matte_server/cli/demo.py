@@ -19,7 +19,7 @@ from ..review.contact_sheet import Cell, contact_sheet, foreground_and_alpha, ma
 from ..server.local_server import LocalServer
 from ..shots.plan import plan_shot
 from ..shots.reports import ShotReport
-from ..shots.shot import ShotFrame, Sources
+from ..shots.shot import ShotFrame, ShotSources
 from . import console
 from .matte import conclude, mattes
 
@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     folder, shot = Path(arguments.output), demo_shot()
-    sources = Sources(
+    sources = ShotSources(
         plate=shot.plate,
         clean_plate=shot.clean_plate,
         output=str(folder / "matte.####.exr"),

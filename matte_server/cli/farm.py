@@ -15,7 +15,7 @@ from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
 from ..farm.work import FarmPlan, Work, blender_work, nuke_work, shot_work
 from ..shots.plan import plan_shot
-from ..shots.shot import Sources
+from ..shots.shot import ShotSources
 from . import console
 from .matte import add_frames_and_guides, add_options, conclude, options_from
 
@@ -109,8 +109,8 @@ def _shot(arguments: argparse.Namespace) -> Work:
     return shot_work(shot, sources, arguments.name or Path(arguments.plate).name.split(".")[0])
 
 
-def _sources(arguments: argparse.Namespace) -> Sources:
-    return Sources(
+def _sources(arguments: argparse.Namespace) -> ShotSources:
+    return ShotSources(
         plate=arguments.plate,
         clean_plate=arguments.clean,
         output=arguments.output,

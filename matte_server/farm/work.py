@@ -13,7 +13,7 @@ from pathlib import Path
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
-from ..shots.shot import Shot, Sources, shot_inputs
+from ..shots.shot import Shot, ShotSources, shot_inputs
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
@@ -62,7 +62,7 @@ class FarmPlan:
             raise MatteError("bad_option", f"A chunk of {self.chunk} frames cannot be cut.", "Use 1 or more.")
 
 
-def shot_work(shot: Shot, sources: Sources, name: str) -> Work:
+def shot_work(shot: Shot, sources: ShotSources, name: str) -> Work:
     """The mattes of an EXR shot: ``cleanplate farm task`` for each chunk."""
     words: list[Word] = [CLEANPLATE, "farm", "task"]
     for role, flag, name_, help_ in (

@@ -28,7 +28,7 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from .plan import plan_shot
-from .shot import CAMERAS, ENDS, Camera, Shot, Sources
+from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
 from .solve_file import check_solve
 
 _PATHS = ("plate", "clean", "output", "core", "holdout", "trimap", "background", "comp", "solve")
@@ -64,7 +64,7 @@ class ShotOrder:
         """The plan; raises ``MatteError`` as :func:`plan.plan_shot` does, and bad_solve."""
         if self.solve:
             check_solve(Path(self.solve))
-        sources = Sources(
+        sources = ShotSources(
             plate=self.plate,
             clean_plate=self.clean,
             output=self.output,

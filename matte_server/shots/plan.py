@@ -18,13 +18,13 @@ from ..errors import MatteError
 from ..io.media import VideoReader, is_video
 from .plan_checks import check_combinations, check_inputs, check_outputs
 from .portraits import plan_portraits
-from .shot import Camera, Movies, Shot, ShotFrame, Sources
+from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
 
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
 
 
 def plan_shot(
-    sources: Sources,
+    sources: ShotSources,
     frames: str,
     options: MatteOptions,
     overwrite: bool = False,
@@ -142,7 +142,7 @@ def _substitute(number: int, existing: Sequence[int], end: str) -> int:
 class _FilesByFrame:
     """Which files each frame of a shot has."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: ShotSources) -> None:
         offsets = {"clean_plate": sources.clean_offset, "background": sources.background_offset}
         ends = {"background": sources.background_end}
         self._roles = {

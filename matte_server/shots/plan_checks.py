@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import MatteError
-from .shot import Movies, ShotFrame, Sources, frame_inputs
+from .shot import Movies, ShotFrame, ShotSources, frame_inputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
 
 
-def check_combinations(sources: Sources) -> None:
+def check_combinations(sources: ShotSources) -> None:
     """Raises ``MatteError("bad_option", ...)`` where roles are given that do not go together."""
     if bool(sources.background) != bool(sources.comp):
         raise MatteError(
@@ -38,7 +38,9 @@ def check_inputs(frames: Sequence[ShotFrame]) -> None:
         )
 
 
-def check_outputs(sources: Sources, frames: Sequence[ShotFrame], movies: Movies, one_output: bool = False) -> None:
+def check_outputs(
+    sources: ShotSources, frames: Sequence[ShotFrame], movies: Movies, one_output: bool = False
+) -> None:
     """Raises ``MatteError`` where an output cannot be written under its name (bad_output), would overwrite an input
     (output_is_input) or another output (bad_output). ``one_output``: all frames together make one file."""
     _check_suffix(sources.output, frames[0].output, MATTE_SUFFIXES, "a matte")
@@ -60,7 +62,7 @@ def check_outputs(sources: Sources, frames: Sequence[ShotFrame], movies: Movies,
             raise MatteError("bad_output", "The matte and the comp have the same name.", "Choose two names.")
 
 
-def _check_one_file_each(sources: Sources, frames: Sequence[ShotFrame]) -> None:
+def _check_one_file_each(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:
     for role, first in (("output", frames[0].output), ("comp", frames[0].comp)):
         if first and len(frames) > 1 and first in {getattr(frame, role) for frame in frames[1:]}:
             raise MatteError(

@@ -8,12 +8,12 @@ from matte_link.options import MatteOptions
 
 from ..errors import MatteError
 from .plan_checks import COMP_SUFFIXES, check_inputs, check_outputs
-from .shot import Movies, Shot, ShotFrame, Sources
+from .shot import Movies, Shot, ShotFrame, ShotSources
 
 PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".cin")
 
 
-def plan_portraits(sources: Sources, frames: str, options: MatteOptions, overwrite: bool) -> Shot:
+def plan_portraits(sources: ShotSources, frames: str, options: MatteOptions, overwrite: bool) -> Shot:
     """Every picture of the folder ``sources.plate``, in order of name and numbered from 1. Raises ``MatteError``
     with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input."""
     if frames:
@@ -28,7 +28,7 @@ def plan_portraits(sources: Sources, frames: str, options: MatteOptions, overwri
     return Shot(frames=planned, options=options, overwrite=overwrite, title=sources.output)
 
 
-def _check_folders(sources: Sources) -> None:
+def _check_folders(sources: ShotSources) -> None:
     for folder in (Path(name) for name in (sources.output, sources.comp) if name):
         if folder.is_file() or folder.suffix.lower() in COMP_SUFFIXES:
             raise MatteError(
@@ -38,7 +38,7 @@ def _check_folders(sources: Sources) -> None:
             )
 
 
-def _planned(sources: Sources, plates: list[Path]) -> tuple[ShotFrame, ...]:
+def _planned(sources: ShotSources, plates: list[Path]) -> tuple[ShotFrame, ...]:
     output, comp = Path(sources.output), Path(sources.comp) if sources.comp else None
     roles = {
         role: _MatchingPictures(name)

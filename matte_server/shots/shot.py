@@ -16,7 +16,7 @@ ENDS = ("loop", "hold")
 
 
 @dataclass(frozen=True)
-class Sources:
+class ShotSources:
     """The pictures of a shot as the artist names them: files, patterns or videos. Empty text means not given.
 
     ``plate`` may be a folder of portraits; then ``clean_plate`` is either one picture for all of them or a folder

@@ -49,7 +49,7 @@ from matte_server.shots.build_plate import build
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ShotReport
-from matte_server.shots.shot import Sources
+from matte_server.shots.shot import ShotSources
 
 SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}
 _NOT_INFERENCE = ("read", "write", "align", "exposure")
@@ -116,7 +116,7 @@ def run(
 ) -> TimedRun:
     """One run of the shot into a folder of its own; ``sizes``: whether memory is looked at ten times a second."""
     output = folder / f"out_{time.monotonic_ns()}"
-    sources = Sources(str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(output / "m.####.exr"))
+    sources = ShotSources(str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(output / "m.####.exr"))
     shot = plan_shot(sources, f"1-{count}", MatteOptions(model=model))
     members = [each for group in processes(server).values() for each in group]
     ends, work = [0.0], [worked(members)]
@@ -333,7 +333,9 @@ def clean_plate() -> None:
                 gain * (alpha * np.array([0.8, 0.3, 0.2]) + (1 - alpha) * seen) + grain,
             )
         pattern = str(folder / "plate.####.exr")
-        planned = plan_shot(Sources(pattern, pattern, str(folder / "c.exr")), "", MatteOptions(), one_output=True)
+        planned = plan_shot(
+            ShotSources(pattern, pattern, str(folder / "c.exr")), "", MatteOptions(), one_output=True
+        )
         began = time.perf_counter()
         with ShotInputs(MatteOptions()) as pictures:
             reference = planned.frames[count // 2]

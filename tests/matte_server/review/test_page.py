@@ -31,7 +31,7 @@ from matte_server.review.review import ReviewFiles, review_folder, write_review
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
-from matte_server.shots.shot import Shot, Sources
+from matte_server.shots.shot import Shot, ShotSources
 
 WIDTH, HEIGHT = 96, 54
 COLOUR, BEHIND, CLEAN = (0.6, 0.3, 0.1), (0.1, 0.2, 0.6), (0.3, 0.3, 0.3)
@@ -82,7 +82,7 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
             exr.write_image(folder / f"matte.{number}.exr", matte)
     exr.write_image(folder / "clean.exr", image(flat(CLEAN)))
     exr.write_image(folder / "background.exr", image(flat(BEHIND)))
-    sources = Sources(
+    sources = ShotSources(
         str(folder / "plate.####.exr"), str(folder / "clean.exr"), str(folder / "matte.####.exr"),
         background=str(folder / "background.exr"), comp=str(folder / "comp.####.exr"),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from matte_link.options import MatteOptions
 from matte_server.errors import MatteError
 from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
 from matte_server.shots.plan import plan_shot, solve_file_of
-from matte_server.shots.shot import Sources, neighbour_offsets
+from matte_server.shots.shot import ShotSources, neighbour_offsets
 from tests.matte_server.io.test_media import RATE, SIZE, picture
 
 from .conftest import save
@@ -54,7 +54,7 @@ def shot(tmp_path: Path) -> Path:
     ],
 )
 def test_a_short_background_is_looped_or_held(shot: Path, end: str, offset: int, frames: list[int]) -> None:
-    sources = Sources(
+    sources = ShotSources(
         plate=str(shot / "p.####.exr"),
         clean_plate=str(shot / "c.exr"),
         output=str(shot / "m.####.exr"),
@@ -72,7 +72,7 @@ def test_a_video_is_numbered_from_one(shot: Path) -> None:
     with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], RATE), H264) as video:
         for number in range(3):
             video.write(picture(number))
-    sources = Sources(str(path), str(shot / "c.exr"), str(shot / "m.mov"))
+    sources = ShotSources(str(path), str(shot / "c.exr"), str(shot / "m.mov"))
     planned = plan_shot(sources, "2-3", MatteOptions())
     assert [frame.video_frames["plate"] for frame in planned.frames] == [2, 3]
     assert planned.frames[0].output == shot / "m.mov.frames" / "matte.0002.exr"
@@ -80,8 +80,8 @@ def test_a_video_is_numbered_from_one(shot: Path) -> None:
     assert len(planned.all_frames) == 3
 
 
-def sources_of(shot: Path) -> Sources:
-    return Sources(
+def sources_of(shot: Path) -> ShotSources:
+    return ShotSources(
         plate=str(shot / "p.####.exr"), clean_plate=str(shot / "c.exr"), output=str(shot / "out" / "m.####.exr")
     )
 
@@ -161,5 +161,5 @@ def test_portraits_that_cannot_be_planned_are_one_sentence(
     names = {"plate": "plates", "clean_plate": "c.exr", "output": "out", **changes}
     paths: dict[str, Any] = {role: str(tmp_path / name) for role, name in names.items()}
     with pytest.raises(MatteError) as raised:
-        plan_shot(Sources(**paths), frames, MatteOptions())
+        plan_shot(ShotSources(**paths), frames, MatteOptions())
     assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message

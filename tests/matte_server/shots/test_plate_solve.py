@@ -27,7 +27,7 @@ from matte_server.errors import MatteError
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve
-from matte_server.shots.shot import Camera, Shot, Sources
+from matte_server.shots.shot import Camera, Shot, ShotSources
 from matte_server.shots.solve_file import check_solve
 
 from .conftest import ShotFiles
@@ -139,7 +139,7 @@ def test_what_is_no_alignment_is_refused(wrong: dict[str, object]) -> None:
 
 
 def solved(shot: ShotFiles, frames: str = "", camera: Camera | None = None) -> tuple[PlateSolve, Shot]:
-    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), frames, MatteOptions(), camera=camera)
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), frames, MatteOptions(), camera=camera)
     return PlateSolve(planned, ShotInputs(planned.options), "1"), planned
 
 

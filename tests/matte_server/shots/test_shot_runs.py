@@ -27,7 +27,7 @@ from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import run_shot
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
-from matte_server.shots.shot import Sources
+from matte_server.shots.shot import ShotSources
 
 from .conftest import FAST, ShotFiles, disc, moved, plate_of, save, wall
 
@@ -83,7 +83,7 @@ def test_every_frame_is_reported_although_all_exist(make_shot: MakeShot, server:
     """More frames than are read ahead, all of them made before, and a listener that is slower than reading: all
     prepared frames then end at once while others still wait."""
     shot = make_shot(9)
-    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
     with MatteClient(server.endpoint) as client:
         assert not run_shot(planned, client, lambda event: None).failed
         again = run_shot(planned, client, lambda event: time.sleep(0.2))
@@ -123,7 +123,7 @@ def test_a_result_of_another_version_or_other_weights_is_not_up_to_date(
     make_shot: MakeShot, server: LocalServer, other: dict[str, object], status: ResultStatus, code: str
 ) -> None:
     shot = make_shot(2)
-    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
     with MatteClient(server.endpoint) as client:
         assert not run_shot(planned, client, lambda event: None).failed
     with ClientOfAnotherServer(server, **other) as client:

@@ -21,7 +21,7 @@ from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.outputs import SCREEN
 from matte_server.shots.plan import plan_shot
-from matte_server.shots.shot import Sources, shot_inputs
+from matte_server.shots.shot import ShotSources, shot_inputs
 from tests.matte_server.workers_ready import until_ready
 
 from .conftest import ShotFiles, plate_of, save, wall
@@ -115,7 +115,7 @@ def test_a_shot_on_twos_is_smoothed_like_one_on_ones(
             assert np.array_equal(exr.read_image(Path(shot.matte.replace("####", str(frame)))).pixels, pixels)
     [frame] = json.loads(report.read_text())["frames"]
     assert None not in frame["diagnostics"]["temporal"].values()
-    planned = plan_shot(Sources(shot.plate, shot.clean, shot.matte), "1005", MatteOptions(temporal=1.0))
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "1005", MatteOptions(temporal=1.0))
     assert {path.name for path in shot_inputs(planned)} > {"plate.1003.exr", "plate.1005.exr"}
 
 
@@ -232,7 +232,7 @@ def test_a_videos_frames_are_neighbours_too(
 
 def test_a_farms_bundle_names_the_neighbours_files(make_shot: MakeShot) -> None:
     shot = make_shot(5)
-    sources = Sources(shot.plate, shot.clean, shot.matte)
+    sources = ShotSources(shot.plate, shot.clean, shot.matte)
 
     def plates(temporal: float) -> list[str]:
         plan = plan_shot(sources, "1002-1003", MatteOptions(temporal=temporal))
