@@ -74,7 +74,7 @@ def build(out: Path, pythons: Sequence[str] = PYTHONS, platforms: Sequence[Platf
 
 
 def _check_ours(target: Path) -> None:
-    if not (target / "matte" / "spec.py").is_file():
+    if not (target / "matte" / "callbacks.py").is_file():
         raise NukePackageError(
             f"{target} exists and is no Cleanplate folder; move it away or choose another --out."
         )

@@ -15,7 +15,7 @@ for _folder in (HERE, HERE.parent / "shared"):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
-from matte import spec  # noqa: E402 - found by the lines above; this file runs outside Nuke
+from matte import graph, panel  # noqa: E402 - found by the lines above; this file runs outside Nuke
 
 _ROW = 26
 _LABELS = 190
@@ -33,7 +33,7 @@ def _text(x: float, y: float, words: str, anchor: str = "start", fill: str = _TE
     return f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}' fill='{fill}' {_STYLE}>{escape(words)}</text>"
 
 
-def _control(knob: spec.KnobSpec, x: float, y: float) -> Iterable[str]:
+def _control(knob: panel.KnobSpec, x: float, y: float) -> Iterable[str]:
     """What stands to the right of a label."""
     if knob.kind == "boolean":
         yield _box(x, y - 12, 14, 14, "#2b2b2b", "stroke='#777'")
@@ -54,7 +54,7 @@ def _control(knob: spec.KnobSpec, x: float, y: float) -> Iterable[str]:
         yield _text(x + 6, y, f"{knob.default:g}" if isinstance(knob.default, float) else str(knob.default))
 
 
-def _panel(knobs: Iterable[spec.KnobSpec], top: float) -> tuple[list[str], float]:
+def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], float]:
     parts: list[str] = []
     y, x = top, 20.0
     for knob in knobs:
@@ -85,13 +85,13 @@ def _panel(knobs: Iterable[spec.KnobSpec], top: float) -> tuple[list[str], float
 def _graph() -> list[str]:
     """How the node stands in a comp."""
     parts = [_box(0, 0, _WIDTH, _GRAPH - 10, "#323232")]
-    for index, (role, what) in enumerate(zip(spec.INPUTS, ("plate", "clean plate", "holdout", "core"))):
+    for index, (role, what) in enumerate(zip(graph.INPUTS, ("plate", "clean plate", "holdout", "core"))):
         x = 40 + index * 150
         dash = "stroke-dasharray='4 3'" if index > 1 else ""
         parts += [_box(x, 30, 110, 26, "#7a7a7a"), _text(x + 55, 48, what, "middle", "#111")]
         parts.append(f"<path d='M{x + 55} 56 L{230 + index * 60} 128' stroke='#bbb' fill='none' {dash}/>")
         parts.append(_text((x + 55 + 230 + index * 60) / 2 + 6, 98, role))
-    parts += [_box(200, 128, 240, 44, "#2f6f5f", "stroke='#9fd'"), _text(320, 147, f"{spec.NODE_NAME}1", "middle")]
+    parts += [_box(200, 128, 240, 44, "#2f6f5f", "stroke='#9fd'"), _text(320, 147, f"{panel.NODE_NAME}1", "middle")]
     parts += [_text(320, 165, "(up to date)", "middle", "#ffe08a")]
     parts.append("<path d='M320 172 L320 210' stroke='#bbb' fill='none'/>")
     parts += [_box(265, 210, 110, 24, "#7a7a7a"), _text(320, 226, "Merge, Write ...", "middle", "#111")]
@@ -100,10 +100,10 @@ def _graph() -> list[str]:
 
 def draw() -> str:
     """The picture as SVG text."""
-    knobs, bottom = _panel(spec.knobs(), _GRAPH)
+    knobs, bottom = _panel(panel.knobs(), _GRAPH)
     body = [*_graph(), _box(0, _GRAPH, _WIDTH, bottom - _GRAPH, "#3c3c3c"), *knobs]
     head = f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH}' height='{bottom:g}'>"
-    return "\n".join([head, f"<title>{spec.TITLE}: in the graph, and its panel</title>", *body, "</svg>", ""])
+    return "\n".join([head, f"<title>{panel.TITLE}: in the graph, and its panel</title>", *body, "</svg>", ""])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
-from . import host, plain_exr, range_run, spec
+from . import graph, host, nk_text, plain_exr, range_run
 from .plain_exr import Plain
 
 Wait = Callable[[], bool]
@@ -191,7 +191,7 @@ class ContractBench:
     def node_on(self, src: Optional[host.Node], clean: Optional[host.Node], **knobs: object) -> host.Node:
         """A Cleanplate node before two nodes."""
         host.select_nothing()
-        node = host.paste(spec.node_text())
+        node = host.paste(nk_text.node_text())
         assert node is not None
         host.connect(node, 0, src)
         host.connect(node, 1, clean)
@@ -219,7 +219,7 @@ class ContractBench:
 
     def shown(self, node: host.Node) -> str:
         """The file that the node's Read names."""
-        return str(host.value(host.inner(node, spec.READ), "file"))
+        return str(host.value(host.inner(node, graph.READ), "file"))
 
     def results(self, node: host.Node) -> list[Path]:
         """The results on disk that the node shows."""
@@ -262,6 +262,6 @@ class ContractBench:
         every = self.folder.rglob("*")
         left = [path for path in every if path.name.startswith(".plates") or path.suffix == ".tmp"]
         expect(not left, f"left behind: {left}")
-        for name in spec.WRITES.values():
+        for name in graph.WRITES.values():
             write = host.inner(node, name)
             expect(host.value(write, "disable") and not host.value(write, "file"), f"{name} was left switched on")

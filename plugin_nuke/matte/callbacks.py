@@ -14,7 +14,7 @@ from typing import Any, Optional, TypeVar, cast
 
 from matte_link.errors import LinkError
 
-from . import host, spec, vendor
+from . import host, nk_text, panel, vendor
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 _AUTO_UPDATE_S = 0.6
@@ -166,7 +166,7 @@ def on_change() -> None:
     node, knob, run = host.this_node(), host.this_knob(), _run()
     if not run.is_ours(node) or run.running(node):
         return
-    is_setting = knob in spec.option_names() or knob in ("send_guides", "cache_dir")
+    is_setting = knob in panel.option_names() or knob in ("send_guides", "cache_dir")
     if not is_setting and knob not in _INPUT_CHANGES:
         return
     run.check(node, deep=knob == "showPanel")
@@ -229,7 +229,7 @@ def before_render() -> None:
 
 def create() -> Optional[host.Node]:
     """The menu's command."""
-    return host.paste(spec.node_text())
+    return host.paste(nk_text.node_text())
 
 
 def register() -> None:
@@ -245,4 +245,4 @@ def register() -> None:
 def register_menu() -> None:
     """The menu entry and the label."""
     host.when_labelled(on_label)
-    host.add_to_menu(f"Keyer/{spec.TITLE}", create)
+    host.add_to_menu(f"Keyer/{panel.TITLE}", create)

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 
-from . import host, plain_exr, range_run, spec
+from . import graph, host, nk_text, plain_exr, range_run
 from .bench import Case, ContractBench, Wait, cancelling_at, expect, listed_in
 from .plain_exr import Plain
 
@@ -39,7 +39,7 @@ def cancel_while_rendering(bench: ContractBench) -> Iterator[Wait]:
         host.press(node, "process_range")
         yield bench.idle(node)
     expect("ancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
-    expect(bench.shown(node) == spec.NOT_PROCESSED, "something is shown")
+    expect(bench.shown(node) == graph.NOT_PROCESSED, "something is shown")
     expect(not list(bench.folder.rglob("matte.*.exr")), "results appeared")
     bench.expect_tidy(node)
 
@@ -133,7 +133,7 @@ def an_unsaved_script(bench: ContractBench) -> Iterator[Wait]:
     """Results lie beside the script, so there must be one."""
     shot = bench.shot((1,))
     src, clean = bench.read(shot / "plate.%04d.exr", 1, 1), bench.read(shot / "clean.exr", 1, 1)
-    node = host.paste(spec.node_text())
+    node = host.paste(nk_text.node_text())
     assert node is not None
     host.connect(node, 0, src)
     host.connect(node, 1, clean)

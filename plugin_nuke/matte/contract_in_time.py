@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import freshness, host, node_state, plain_exr, spec
+from . import freshness, graph, host, node_state, plain_exr
 from .bench import SIZE, Case, ContractBench, Wait, cancelling_at, expect, listed_in, rendered
 from .plain_exr import Plain, Row
 
@@ -187,7 +187,7 @@ def guides_and_clean_plates_that_change(bench: ContractBench) -> Iterator[Wait]:
         plain_exr.write(shot / f"core.{frame:04d}.exr", core)
     sequences = {name: bench.read(shot / f"{name}.%04d.exr", _FIRST, _LAST) for name in ("plate", "wall", "core")}
     node = bench.node_on(sequences["plate"], sequences["wall"], temporal=1.0, send_guides=True)
-    host.connect(node, spec.INPUTS.index("core"), sequences["core"])
+    host.connect(node, graph.INPUTS.index("core"), sequences["core"])
     host.go_to(4)
     with rendered() as plates:
         host.press(node, "process_frame")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from matte_link.errors import LinkError
 
-from . import host, manifest, preflight, range_plan, spec
+from . import graph, host, manifest, preflight, range_plan
 from .neighbours import Footage
 from .node_state import NOT_PROCESSED, UP_TO_DATE, node_id, state, summaries, tell
 from .range_run import running
@@ -36,7 +36,7 @@ def check(node: host.Node, deep: bool = True) -> Freshness:
 
 
 def _checked(node: host.Node, deep: bool) -> Freshness:
-    folder = range_plan.shown_folder(str(host.value(host.inner(node, spec.READ), "file")))
+    folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     if not folder:
         return Freshness(False, summaries.get(node_id(node), NOT_PROCESSED))
     options = preflight.options_of(node)
@@ -49,7 +49,7 @@ def _checked(node: host.Node, deep: bool) -> Freshness:
 
 def _check_frame(node: host.Node, folder: str, footage: Footage) -> Freshness:
     frame, views = host.current_frame(), host.views()
-    keys = preflight.Sources(node, preflight.roles_of(node), (frame,)).keys((frame,), views, footage)
+    keys = preflight.SourceKeys(node, preflight.roles_of(node), (frame,)).keys((frame,), views, footage)
     for view in views:
         record = manifest.read(folder, frame, view)
         if record is None:

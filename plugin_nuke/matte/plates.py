@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from matte_link.errors import CancelledError, LinkError
 
-from . import host, range_plan, spec
+from . import graph, host, range_plan
 from .range_plan import RangePlan, Refused
 
 
@@ -22,7 +22,7 @@ def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
         with host.without_undo(), host.full_resolution(), contextlib.ExitStack() as stack:
             writes = {
                 role: stack.enter_context(
-                    host.writing(host.inner(node, spec.WRITES[role]), plan.plate_pattern(role))
+                    host.writing(host.inner(node, graph.WRITES[role]), plan.plate_pattern(role))
                 )
                 for role in plan.roles
             }

@@ -7,8 +7,9 @@ from typing import Optional
 
 from matte_link.client import MatteClient
 from matte_link.messages import Pong
+from matte_link.options import MatteOptions
 
-from . import fingerprint, host, manifest, neighbours, range_plan, spec
+from . import fingerprint, graph, host, manifest, neighbours, panel, range_plan
 from .neighbours import Footage
 from .node_state import node_id
 from .range_plan import RangePlan, Refused
@@ -16,24 +17,24 @@ from .range_plan import RangePlan, Refused
 PING_S = 2.0
 
 
-def options_of(node: host.Node) -> spec.MatteOptions:
+def options_of(node: host.Node) -> MatteOptions:
     try:
-        return spec.options_from({name: host.value(node, name) for name in spec.option_names()})
+        return panel.options_from({name: host.value(node, name) for name in panel.option_names()})
     except ValueError as error:
         raise Refused("bad_option", f"{error}", "Correct the setting.") from None
 
 
 def roles_of(node: host.Node) -> tuple[str, ...]:
     """The inputs whose pictures go to the server."""
-    guides = [role for role in ("core", "holdout") if host.input_of(node, spec.INPUTS.index(role)) is not None]
+    guides = [role for role in ("core", "holdout") if host.input_of(node, graph.INPUTS.index(role)) is not None]
     return ("src", "clean", *(guides if host.value(node, "send_guides") else ()))
 
 
 def feeds_of(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
-    return [host.input_of(node, spec.INPUTS.index(role)) for role in roles]
+    return [host.input_of(node, graph.INPUTS.index(role)) for role in roles]
 
 
-def footage_of(node: host.Node, options: spec.MatteOptions) -> Footage:
+def footage_of(node: host.Node, options: MatteOptions) -> Footage:
     """The frames that the plate's source has, where the options make a frame follow its neighbours in time."""
     feed = feeds_of(node, ("src",))[0]
     return host.frame_range(feed) if options.temporal and feed is not None else None
@@ -45,14 +46,14 @@ def working_space_of(node: host.Node) -> str:
     )
 
 
-def settings_key_of(node: host.Node, options: spec.MatteOptions) -> str:
+def settings_key_of(node: host.Node, options: MatteOptions) -> str:
     roles = roles_of(node)
     facts, starts = host.upstream(feeds_of(node, roles))
-    more = {"roles": list(roles), "space": working_space_of(node), "schema": spec.SCHEMA}
+    more = {"roles": list(roles), "space": working_space_of(node), "schema": panel.SCHEMA}
     return fingerprint.settings_key(facts, starts, options.to_dict(), more)
 
 
-class Sources:
+class SourceKeys:
     """What the host says of the pictures that feed a node, frame by frame; the timeline stands where it stood."""
 
     def __init__(self, node: host.Node, roles: Sequence[str], frames: Sequence[int]) -> None:
@@ -98,7 +99,7 @@ def frames_of(node: host.Node) -> tuple[int, ...]:
     elif mode == "custom":
         first, last = int(host.value(node, "first")), int(host.value(node, "last"))
     else:
-        feed = host.input_of(node, spec.INPUTS.index("src"))
+        feed = host.input_of(node, graph.INPUTS.index("src"))
         if feed is None:
             raise Refused("no_plate", "Nothing is connected to src.", "Connect the plate to the src input.")
         first, last = host.frame_range(feed)
@@ -120,7 +121,7 @@ def preflight(
     folder = range_plan.result_folder(cache, node_id(node), settings_key_of(node, options))
     with host.full_resolution():
         footage = footage_of(node, options)
-        sources = Sources(node, roles, (*frames, *neighbours.only_beside(frames, footage)))
+        sources = SourceKeys(node, roles, (*frames, *neighbours.only_beside(frames, footage)))
         width, height = host.size(feeds_of(node, ("src",))[0] or node)
     keys = {
         at: key
@@ -147,7 +148,7 @@ def _check_host(node: host.Node) -> None:
     if not host.script_path():
         raise Refused("not_saved", "The script has no name yet.", "Save it: results lie in a folder beside it.")
     for role, what in (("src", "plate"), ("clean", "clean plate")):
-        if host.input_of(node, spec.INPUTS.index(role)) is None:
+        if host.input_of(node, graph.INPUTS.index(role)) is None:
             raise Refused(
                 f"no_{what.replace(' ', '_')}",
                 f"Nothing is connected to {role}.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import host, manifest, range_plan, spec
+from . import graph, host, manifest, range_plan
 from .preflight import feeds_of
 
 
 def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
     """Points the node's Read at a folder of results and has it look again. One undo takes it back."""
-    read = host.inner(node, spec.READ)
+    read = host.inner(node, graph.READ)
     file = manifest.result_pattern(folder)
     if str(host.value(read, "file")) == file:
         first, last = range_plan.spans(int(host.value(read, "first")), int(host.value(read, "last")), frames)
@@ -26,7 +26,7 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
 
 def show_nothing(node: host.Node) -> None:
     """The Read as it was before the first result."""
-    read = host.inner(node, spec.READ)
+    read = host.inner(node, graph.READ)
     with host.one_undo("Cleanplate clear"):
-        host.set_value(read, "file", spec.NOT_PROCESSED)
+        host.set_value(read, "file", graph.NOT_PROCESSED)
     host.press(read, "reload")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from . import host, manifest, range_plan, spec
+from . import graph, host, manifest, range_plan
 from .freshness import check
 from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, state, summaries, tell
 from .plates import render_plates
@@ -91,4 +91,4 @@ def sharing(node: host.Node) -> list[str]:
     """Other nodes that show results out of this node's folder, because they were copied from it."""
     mine = f"/{node_id(node)}/"
     others = [one for one in ours() if node_id(one) != node_id(node)]
-    return [host.full_name(one) for one in others if mine in str(host.value(host.inner(one, spec.READ), "file"))]
+    return [host.full_name(one) for one in others if mine in str(host.value(host.inner(one, graph.READ), "file"))]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from matte import contract, contract_failing
+from matte import contract, contract_failing, contract_results, contract_staleness
 from matte.bench import Case, Server
 from matte.selftest import Runner
 from nuke._state import State
@@ -34,15 +34,15 @@ def test_in_a_window(case: Case, window: State, server: Server, tmp_path: Path) 
 # Each step of these differs where nobody runs queued calls; the others' steps are the same, and the whole list
 # runs in a real ``nuke -t``.
 TERMINAL = [
-    contract.one_frame,
-    contract.a_range,
-    contract.two_views,
+    contract_results.one_frame,
+    contract_results.a_range,
+    contract_results.two_views,
     contract_failing.cancel_while_rendering,
     contract_failing.no_server,
     contract_failing.a_bad_frame_and_retry,
-    contract.save_and_reopen,
-    contract.the_guard,
-    *contract.TERMINAL_ONLY,
+    contract_staleness.save_and_reopen,
+    contract_staleness.the_guard,
+    *contract_results.TERMINAL_ONLY,
 ]
 
 

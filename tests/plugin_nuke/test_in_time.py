@@ -16,13 +16,13 @@ from matte import (
     host,
     manifest,
     neighbours,
+    panel,
     plain_exr,
     plates,
     preflight,
     range_plan,
     range_run,
     run,
-    spec,
 )
 from matte.bench import ContractBench, Server
 from matte.contract_in_time import grainy_shot
@@ -143,7 +143,7 @@ def test_the_node_makes_what_the_library_makes_of_the_same_files(bench: Contract
     shot = grainy_shot(bench)
     node = bench.node(shot, 1, 5, temporal=0.7)
     assert run.process(node, range(1, 6))
-    values = {name: host.value(node, name) for name in spec.option_names()}
+    values = {name: host.value(node, name) for name in panel.option_names()}
     files = {frame: LocalFile(str(shot / f"plate.{frame:04d}.exr")) for frame in range(1, 6)}
     around = {frame: TaskNeighbour(file) for frame, file in files.items()}
     clean = LocalFile(str(shot / "clean.exr"))
@@ -155,7 +155,7 @@ def test_the_node_makes_what_the_library_makes_of_the_same_files(bench: Contract
             )
             for frame in files
         ]  # fmt: skip
-        options = spec.options_from({**values, "temporal": temporal})
+        options = panel.options_from({**values, "temporal": temporal})
         direct = MatteJob(tasks, options, Endpoint(bench.server.address))
         direct.start()
         # On a loaded machine five small frames take seconds.

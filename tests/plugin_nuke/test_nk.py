@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from matte import callbacks, spec
+from matte import callbacks, graph, nk_text, panel
 from matte_link.options import MatteOptions, option_specs
 from nuke import _tcl
 from nuke._state import State
@@ -54,7 +54,7 @@ def entries(text: str) -> Iterator[Entry]:
 
 @pytest.fixture(scope="module")
 def nodes() -> list[Entry]:
-    return list(entries(spec.node_text()))
+    return list(entries(nk_text.node_text()))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_inputs_are_numbered_as_the_facts_say(nodes: list[Entry], group: Entry) 
 
 
 def test_every_inner_node_gets_what_it_pops(nodes: list[Entry]) -> None:
-    wiring = {node.name: node for node in spec.graph()}
+    wiring = {node.name: node for node in graph.nodes_of_group()}
     for entry in nodes[1:-1]:
         count = int(entry.knobs.get("inputs", "1"))
         assert count == len(entry.pushed), entry.knobs["name"]
@@ -85,11 +85,11 @@ def test_every_inner_node_gets_what_it_pops(nodes: list[Entry]) -> None:
 
 
 def test_knob_types_labels_and_help_equal_the_table(group: Entry) -> None:
-    table = {knob.name: knob for knob in spec.knobs()}
+    table = {knob.name: knob for knob in panel.knobs()}
     assert list(group.user) == list(table), "order or names differ"
     for name, words in group.user.items():
         knob = table[name]
-        assert int(words[0]) == spec.KNOB_IDS[knob.kind]
+        assert int(words[0]) == nk_text.KNOB_IDS[knob.kind]
         facts = dict(pairwise(words[2:]))
         assert _tcl.value(facts.get("l", "")) == knob.label
         assert _tcl.value(facts.get("t", "")) == knob.help
@@ -99,14 +99,14 @@ def test_knob_types_labels_and_help_equal_the_table(group: Entry) -> None:
 
 
 def test_every_knob_has_help(group: Entry) -> None:
-    for knob in spec.knobs():
+    for knob in panel.knobs():
         assert knob.help or knob.kind == "tab", f"{knob.name} has no help"
 
 
 def test_groups_of_knobs_open_and_close(group: Entry) -> None:
     depth = 0
     for words in group.user.values():
-        if words[0] == str(spec.KNOB_IDS["tab"]) and "n" in words:
+        if words[0] == str(nk_text.KNOB_IDS["tab"]) and "n" in words:
             depth += int(words[words.index("n") + 1])
             assert depth in (0, 1)
     assert depth == 0
@@ -115,7 +115,7 @@ def test_groups_of_knobs_open_and_close(group: Entry) -> None:
 def test_defaults_are_the_options_defaults(window: State) -> None:
     node = callbacks.create()
     assert node is not None
-    assert spec.options_from({name: node[name].value() for name in spec.option_names()}) == MatteOptions()
+    assert panel.options_from({name: node[name].value() for name in panel.option_names()}) == MatteOptions()
     for option in option_specs():
         assert (option.name in node.knobs()) == ("nuke" not in option.hidden_in), option.name
     assert node["cache_dir"].value() == "[file dirname [value root.name]]/matte_cache"
@@ -131,13 +131,13 @@ def test_no_knob_of_ours_hides_one_of_nukes_own() -> None:
         *("xpos", "ypos", "hide_input", "cached", "disable", "dope_sheet", "bookmark", "postage_stamp"),
         *("postage_stamp_frame", "useLifetime", "lifetimeStart", "lifetimeEnd", "lock_connections", "mapsize"),
     }
-    names = [knob.name for knob in spec.knobs()]
+    names = [knob.name for knob in panel.knobs()]
     assert len(names) == len(set(names)) and not taken & set(names)
 
 
 def test_reads_and_writes_are_safe(nodes: list[Entry]) -> None:
     writes = [entry for entry in nodes if entry.kind == "Write"]
-    assert {entry.knobs["name"] for entry in writes} == set(spec.WRITES.values())
+    assert {entry.knobs["name"] for entry in writes} == set(graph.WRITES.values())
     for entry in writes:
         for name, value in {
             "disable": "true",
@@ -177,11 +177,11 @@ def test_expressions_and_links_resolve(window: State) -> None:
     assert isinstance(link, nuke.Link_Knob) and read is not None and link.getLinkedKnob() is read["on_error"]
     node["output"].setValue("alpha")
     switch = node.node("Choose_output")
-    assert switch is not None and switch["which"].value() == spec.OUTPUTS.index("alpha")
+    assert switch is not None and switch["which"].value() == panel.OUTPUTS.index("alpha")
 
 
 def test_buttons_compile_and_name_real_entries(group: Entry) -> None:
-    buttons = [knob for knob in spec.knobs() if knob.kind == "button"]
+    buttons = [knob for knob in panel.knobs() if knob.kind == "button"]
     assert {knob.name for knob in buttons} >= {
         "process_frame", "process_range", "cancel", "retry", "check_server", "clear_cache",
     }  # fmt: skip
@@ -213,13 +213,13 @@ def test_a_button_without_the_plugin_says_so(window: State, monkeypatch: pytest.
     ["", "plain", "two words", 'quote " here', "{brace", "[cmd]", "$var", "back\\slash", "a\nb", "tcp://h:1"],
 )
 def test_quoting_survives_the_tokenizer(text: str) -> None:
-    (words,) = _tcl.commands(f"name {spec.quoted(text)}")
+    (words,) = _tcl.commands(f"name {nk_text.quoted(text)}")
     assert _tcl.value(words[1]) == text
 
 
 def frozen_part(text: str) -> str:
     """The text without what follows from the table of options, which has its own tests."""
-    options = set(spec.option_names())
+    options = set(panel.option_names())
     groups = {f"{word}_{label.lower().replace(' ', '_')}" for word in ("group", "end") for label in _labels()}
     kept = []
     for line in text.splitlines():
@@ -235,7 +235,7 @@ def _labels() -> set[str]:
 
 def test_the_golden_file() -> None:
     """Where a change is meant, write the new text with ``python tests/plugin_nuke/write_golden.py``."""
-    assert frozen_part(spec.node_text()) == GOLDEN.read_text(encoding="utf-8")
+    assert frozen_part(nk_text.node_text()) == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_saved_and_read_again_it_is_the_same_node(window: State, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ assert not vendor.trouble(), vendor.trouble()
 import zmq
 for package in ("/matte", "/matte_link"):
     assert compileall.compile_dir(folder + package, quiet=1)
-for name in ("spec", "fingerprint", "manifest", "range_plan", "plain_exr"):
+for name in ("panel", "graph", "nk_text", "fingerprint", "manifest", "range_plan", "plain_exr"):
     importlib.import_module("matte." + name)
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
@@ -134,7 +134,7 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     wanted |= {f"matte_link/{path.name}" for path in shared.glob("*.py")}
     assert names == wanted
     assert [path.name for path in tmp_path.iterdir()] == ["cleanplate_nuke"]
-    assert (package.HERE / "matte" / "spec.py").read_bytes() == (folder / "matte" / "spec.py").read_bytes()
+    assert (package.HERE / "matte" / "panel.py").read_bytes() == (folder / "matte" / "panel.py").read_bytes()
 
 
 def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> None:

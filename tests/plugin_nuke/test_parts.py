@@ -12,7 +12,7 @@ import OpenImageIO as oiio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matte import fingerprint, manifest, plain_exr, range_plan, spec
+from matte import fingerprint, graph, manifest, nk_text, panel, plain_exr, range_plan
 from matte.fingerprint import FrameKey
 from matte.job_progress import JobProgress
 from matte.manifest import Record
@@ -69,7 +69,7 @@ def test_a_clean_plate_is_expected_once_it_was_the_same_twice() -> None:
 
 @given(st.lists(st.text(st.characters(codec="ascii", min_codepoint=32, max_codepoint=126)), max_size=6))
 def test_words_of_what_we_quote_ourselves(texts: list[str]) -> None:
-    quoted = [spec.quoted(text) for text in texts]
+    quoted = [nk_text.quoted(text) for text in texts]
     assert fingerprint.words(" ".join(quoted)) == quoted
 
 
@@ -144,7 +144,7 @@ def test_results_folders_are_absolute() -> None:
     with pytest.raises(range_plan.Refused, match="empty"):
         range_plan.absolute("  ", "/shot/comp.nk")
     assert range_plan.shown_folder("/a/id/key/matte.%V.%04d.exr") == "/a/id/key"
-    assert range_plan.shown_folder(spec.NOT_PROCESSED) == ""
+    assert range_plan.shown_folder(graph.NOT_PROCESSED) == ""
 
 
 def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> None:
@@ -253,8 +253,8 @@ def test_the_panel_picture_shows_every_knob() -> None:
 
     drawn = panel_picture.draw()
     committed = (panel_picture.HERE / "panel.svg").read_text(encoding="utf-8")
-    own = {knob.name for knob in spec.knobs()} - set(spec.option_names())
-    for knob in spec.knobs():
+    own = {knob.name for knob in panel.knobs()} - set(panel.option_names())
+    for knob in panel.knobs():
         if knob.label and not knob.hidden:
             assert f">{knob.label}<" in drawn or f"▾ {knob.label}<" in drawn, knob.name
             if knob.name in own and knob.kind != "tab":

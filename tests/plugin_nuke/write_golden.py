@@ -9,8 +9,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE / "fake_nuke"), str(HERE.parents[1] / "plugin_nuke")]
 
 if __name__ == "__main__":
-    from matte import spec
+    from matte import nk_text
 
     from . import test_nk
 
-    test_nk.GOLDEN.write_text(test_nk.frozen_part(spec.node_text()), encoding="utf-8")
+    test_nk.GOLDEN.write_text(test_nk.frozen_part(nk_text.node_text()), encoding="utf-8")

@@ -1,0 +1,273 @@
+"""The contract's cases of results: what the buttons and the farm's command make, and what the node puts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import bake, callbacks, freshness, host, manifest, plain_exr, range_run
+from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in, rendered
+from .plain_exr import Plain
+
+CASES: list[Case] = []
+_case = listed_in(CASES)
+WINDOW_ONLY: list[Case] = []
+_in_window = listed_in(WINDOW_ONLY)
+TERMINAL_ONLY: list[Case] = []
+_in_terminal = listed_in(TERMINAL_ONLY)
+
+
+# -- with and without a window
+
+
+@_case
+def one_frame(bench: ContractBench) -> Iterator[Wait]:
+    """The button makes the current frame's matte, and the node shows it premultiplied."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.go_to(2)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")
+    bench.expect_matte(bench.result(node, 2), 2)
+    bench.expect_tidy(node)
+    expect(freshness.check(node).fresh, f"the node calls its new result {bench.status(node)!r}")
+    output, result = bench.output(node, 2), bench.result(node, 2)
+    x, y, _ = (round(value) for value in bench.truth[2])
+    wanted = result.at(x, y, "R") * result.at(x, y, "A")
+    # Half float's step at 2 is 0.002.
+    expect(abs(output.at(x, y, "R") - wanted) < 0.004, "the output is not the foreground times alpha")
+
+
+@_case
+def outputs(bench: ContractBench) -> Iterator[Wait]:
+    """The four outputs are what their names say, in rgba only."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    result = bench.result(node, 1)
+    plate = plain_exr.read(bench.folder / "shot" / "plate.0001.exr")
+    x, y, radius = bench.truth[1]
+    for at_x, at_y in ((round(x), round(y)), (round(x + 2 * radius), round(y))):
+        colour, alpha = result.at(at_x, at_y, "G"), result.at(at_x, at_y, "A")
+        wanted = {
+            "premultiplied": colour * alpha,
+            "unpremultiplied": colour,
+            "source+alpha": plate.at(at_x, at_y, "G"),
+            "alpha": alpha,
+        }
+        for choice, value in wanted.items():
+            host.set_value(node, "output", choice)
+            picture = bench.output(node, 1)
+            expect(set(picture.channels) == set("RGBA"), f"{choice} has channels {picture.channels}")
+            expect(abs(picture.at(at_x, at_y, "G") - value) < 1e-5, f"{choice} is {picture.at(at_x, at_y, 'G')}")
+            expect(abs(picture.at(at_x, at_y, "A") - alpha) < 1e-5, f"{choice} has another alpha")
+
+
+@_case
+def a_range(bench: ContractBench) -> Iterator[Wait]:
+    """The range is made, each frame from its own plate; a second press has nothing to do."""
+    node = bench.node(bench.shot(range(1, 4)), 1, 3)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(len(bench.results(node)) == 3, f"{len(bench.results(node))} results, not 3")
+    for frame in range(1, 4):
+        bench.expect_matte(bench.result(node, frame), frame)
+    bench.expect_tidy(node)
+    times = [path.stat().st_mtime_ns for path in bench.results(node)]
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    expect(times == [path.stat().st_mtime_ns for path in bench.results(node)], "finished frames were made again")
+    expect(bench.status(node) == "up to date", f"the status is {bench.status(node)!r}")
+
+
+@_case
+def custom_range(bench: ContractBench) -> Iterator[Wait]:
+    """'custom' makes the frames between the two numbers, and only those."""
+    node = bench.node(bench.shot(range(1, 5)), 1, 4, range_mode="custom")
+    host.set_value(node, "first", 2)
+    host.set_value(node, "last", 3)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    names = [path.name for path in bench.results(node)]
+    expect(names == ["matte.main.0002.exr", "matte.main.0003.exr"], f"the results are {names}")
+
+
+@_in_window
+def results_arrive_one_by_one(bench: ContractBench) -> Iterator[Wait]:
+    """The first result shows while the rest is under way, and the artist's timeline stays where it was."""
+    node = bench.node(bench.shot(range(1, 6)), 1, 5)
+    host.go_to(3)
+    host.press(node, "process_range")
+    expect(range_run.running(node) is not None, "the button did not come back at once")
+    yield lambda: "matte.%V" in bench.shown(node)
+    under_way = range_run.running(node) is not None
+    expect(host.current_frame() == 3, "the timeline was moved")
+    yield bench.idle(node)
+    expect(under_way, "the first result came only with the last")
+    expect(len(bench.results(node)) == 5, "results are missing")
+
+
+@_case
+def a_still_clean_plate_is_rendered_once(bench: ContractBench) -> Iterator[Wait]:
+    """The host's hashes say that the clean plate is the same on all frames: it is rendered for one."""
+    node = bench.node(bench.shot(range(1, 4)), 1, 3)
+    with rendered() as plates:
+        host.press(node, "process_range")
+        yield bench.idle(node)
+    cleans = [frame for name, frame in plates if name == "Write_clean"]
+    expect(len(cleans) == 1, f"the clean plate was rendered for the frames {cleans}")
+    expect(len(bench.results(node)) == 3, "results are missing")
+
+
+@_case
+def two_views(bench: ContractBench) -> Iterator[Wait]:
+    """Each view gets its own mattes from its own plates."""
+    wall = bench.clean()
+    host.add_view("right")
+    for view, shift in (("main", 0), ("right", 10)):
+        plain_exr.write(bench.folder / "eyes" / f"plate.{view}.0001.exr", bench.plate(1 + shift, wall))
+    plain_exr.write(bench.folder / "eyes" / "clean.exr", wall)
+    src = bench.read(bench.folder / "eyes" / "plate.%V.%04d.exr", 1, 1)
+    node = bench.node_on(src, bench.read(bench.folder / "eyes" / "clean.exr", 1, 1))
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    bench.expect_matte(bench.result(node, 1, "main"), 1)
+    bench.expect_matte(bench.result(node, 1, "right"), 11)
+    bench.expect_matte(bench.output(node, 1, "right"), 11)
+    bench.expect_tidy(node)
+
+
+@_case
+def proxy_mode(bench: ContractBench) -> Iterator[Wait]:
+    """In proxy mode the matte still has the plate's full size, and proxy mode stays on."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.use_proxy(True)
+    try:
+        host.press(node, "process_frame")
+        yield bench.idle(node)
+        expect(host.uses_proxy(), "proxy mode was switched off")
+        expect(freshness.check(node).fresh, f"proxy mode alone makes it {bench.status(node)!r}")
+    finally:
+        host.use_proxy(False)
+    expect(bench.result(node, 1).data[2:] == SIZE, f"the result is {bench.result(node, 1).data[2:]}")
+    expect(freshness.check(node).fresh, f"leaving proxy mode makes it {bench.status(node)!r}")
+
+
+@_case
+def windows_are_kept(bench: ContractBench) -> Iterator[Wait]:
+    """Overscan, offset data windows, pixel aspect and metadata come back as they were."""
+    wall = bench.clean(size=(SIZE[0] + 16, SIZE[1] + 8))
+    wall = Plain(wall.channels, wall.rows, (-8, -4, SIZE[0] + 16, SIZE[1] + 8), (0, 0, *SIZE), 2.0)
+    node = bench.node(bench.shot((1,), clean=wall), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    result = bench.result(node, 1)
+    expect(result.data == wall.data, f"the data window is {result.data}, not {wall.data}")
+    expect(result.display == wall.display, f"the display window is {result.display}, not {wall.display}")
+    expect(result.aspect == 2.0, f"the pixel aspect is {result.aspect}, not 2")
+    bench.expect_matte(result, 1)
+    expect(bench.output(node, 1).data == wall.data, "the node's output lost the overscan")
+
+
+@_case
+def values_beyond_white_survive(bench: ContractBench) -> Iterator[Wait]:
+    """Raw both ways: the foreground has the plate's own value, 2.0, under any colour management."""
+    for management in ("Nuke", "OCIO"):
+        host.set_root("colorManagement", management)
+        node = bench.node(bench.shot((1,), name=management), 1, 1)
+        host.press(node, "process_frame")
+        yield bench.idle(node)
+        x, y, _ = (round(value) for value in bench.truth[1])
+        value = bench.result(node, 1).at(x, y, "R")
+        # Half float's step at 2 is 0.002.
+        expect(abs(value - 2.0) < 0.004, f"with {management} the plate's 2.0 came back as {value}")
+
+
+@_case
+def two_nodes_at_once(bench: ContractBench) -> Iterator[Wait]:
+    """Two nodes work side by side, each in its own folder."""
+    first = bench.node(bench.shot((1, 2), "a"), 1, 2)
+    second = bench.node(bench.shot((1, 2), "b", bench.clean(seed=4)), 1, 2)
+    host.press(first, "process_range")
+    host.press(second, "process_range")
+    yield lambda: bench.idle(first)() and bench.idle(second)()
+    expect(len(bench.results(first)) == len(bench.results(second)) == 2, "results are missing")
+    expect(Path(bench.shown(first)).parents[1] != Path(bench.shown(second)).parents[1], "both share a folder")
+    bench.expect_tidy(first)
+    bench.expect_tidy(second)
+
+
+@_case
+def a_missing_result_is_an_error(bench: ContractBench) -> Iterator[Wait]:
+    """A render of a frame that has no matte fails, instead of repeating another one."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    for frame in (1, 2):
+        try:
+            bench.output(node, frame)
+        except RuntimeError:
+            expect(frame == 2, "frame 1 has a matte and did not render")
+        else:
+            expect(frame == 1, "frame 2 has no matte and rendered all the same")
+
+
+# -- in a window
+
+
+@_in_window
+def auto_update(bench: ContractBench) -> Iterator[Wait]:
+    """With auto update a changed setting makes the frame anew, a moment later and not inside the event."""
+    node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
+    host.set_value(node, "erode", 1.0)
+    expect(range_run.running(node) is None, "it started inside the event")
+    yield lambda: "matte.%V" in bench.shown(node)
+    yield bench.idle(node)
+    expect(freshness.check(node).fresh, f"the status is {bench.status(node)!r}")
+
+
+@_in_window
+def a_busy_node_says_so(bench: ContractBench) -> Iterator[Wait]:
+    """A second press while the node works is refused, and harms nothing."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.press(node, "process_range")
+    before = range_run.running(node)
+    expect(callbacks.process_range(node) is None, "a second run was started")
+    expect(range_run.running(node) is before, "the first run was replaced")
+    yield bench.idle(node)
+    expect(len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 2, "records are missing")
+
+
+# -- without a window
+
+
+@_in_terminal
+def bake_a_script(bench: ContractBench) -> Iterator[Wait]:
+    """The farm's command makes the frames of a saved script, leaves it as it was, and knows what is done."""
+    node = bench.node(bench.shot(range(1, 4)), 1, 3)
+    name, path = host.full_name(node), bench.save()
+    before, copy = path.read_bytes(), bench.folder / "baked.nk"
+    words = [path.as_posix(), "--node", name, "--frames", "1-2", "--save", copy.as_posix()]
+    expect(bake.main(words) == 0, "the bake failed")
+    expect(path.read_bytes() == before, "the script was changed")
+    expect(bake.main([path.as_posix(), "--node", name, "--frames", "2-3"]) == 0, "the second task failed")
+    host.open_script(copy.as_posix())
+    baked = host.find(name)
+    assert baked is not None
+    expect(len(bench.results(baked)) == 3, f"{len(bench.results(baked))} of 3 results are there")
+    for frame in (1, 2, 3):
+        bench.expect_matte(bench.output(baked, frame), frame)
+    yield lambda: True
+
+
+@_in_terminal
+def bake_says_why_not(bench: ContractBench) -> Iterator[Wait]:
+    """A bake that cannot work ends with 1, for the farm to see."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    name, path = host.full_name(node), bench.save().as_posix()
+    expect(bake.main([path, "--node", "Nobody", "--frames", "1"]) == 1, "an unknown node was no error")
+    expect(bake.main([path, "--node", name, "--frames", "3-1"]) == 1, "a bad range was no error")
+    expect(bake.main([path, "--node", name, "--frames", "1", "--server", "tcp://127.0.0.1:9"]) == 1, "no server")
+    expect(bake.main([path, "--node", name, "--save", path]) == 1, "the script itself may not be saved over")
+    expect(bake.main([path + "x", "--node", name]) == 1, "a missing script was no error")
+    yield lambda: True

@@ -1,0 +1,248 @@
+"""The knobs of the node's panel, as data. No nuke here.
+
+The settings come from :class:`matte_link.options.MatteOptions`, so a new option appears on the panel by itself.
+Options that a Nuke panel does not show are marked in that table, with the reason. :mod:`nk_text` writes the knobs
+as ``.nk`` text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from matte_link.endpoint import DEFAULT_ADDRESS
+from matte_link.option_spec import OptionSpec, Value
+from matte_link.options import MatteOptions, shown_in
+
+from .graph import READ
+
+SCHEMA = 1
+"""The version of the panel, saved with every node."""
+NODE_NAME = "Cleanplate_Matte"
+TITLE = "Cleanplate Matte"
+HOST = "nuke"
+"""This host's name in the table of options."""
+RANGE_MODES = ("input", "project", "custom")
+OUTPUTS = ("premultiplied", "unpremultiplied", "source+alpha", "alpha")
+
+
+@dataclass(frozen=True)
+class KnobSpec:
+    """One knob of the panel.
+
+    ``script`` is the Python of a button; ``target`` is the knob that a link shows, as in ``Read_result.on_error``.
+    ``group`` is for tabs only: 1 opens a group, -1 closes it.
+    """
+
+    name: str
+    kind: str
+    label: str = ""
+    help: str = ""
+    default: Value = ""
+    choices: tuple[str, ...] = ()
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    script: str = ""
+    target: str = ""
+    hidden: bool = False
+    new_line: bool = True
+    group: int = 0
+
+
+def knobs() -> tuple[KnobSpec, ...]:
+    """All user knobs, in panel order."""
+    return (
+        KnobSpec(name="cleanplate", kind="tab", label=TITLE),
+        *_process_buttons(),
+        KnobSpec(
+            name="status",
+            kind="text",
+            label="Status",
+            help="What the node knows of its result.",
+            default="not processed",
+        ),
+        *_range_knobs(),
+        *_group("result", "Result", [_output_knob(), _missing_knob(), *_switches()]),
+        *_option_groups(),
+        *_group("server", "Server", _server_knobs()),
+        KnobSpec(
+            name="node_id",
+            kind="string",
+            label="Id",
+            help="Names this node's folder; made by the plugin.",
+            hidden=True,
+        ),
+        KnobSpec(
+            name="schema", kind="int", label="Schema", help="Version of this panel.", default=SCHEMA, hidden=True
+        ),
+    )
+
+
+def option_names() -> tuple[str, ...]:
+    """The options that the panel shows."""
+    return tuple(spec.name for spec in shown_in(HOST))
+
+
+def options_from(values: Mapping[str, Value]) -> MatteOptions:
+    """The options that a panel's values stand for. Raises ``ValueError`` with one sentence."""
+    return MatteOptions.from_dict({name: values[name] for name in option_names()})
+
+
+# -- kinds of knobs
+
+
+def button_script(entry: str) -> str:
+    """The Python of a button. Scripts are saved with it, so it must also work where the plugin is missing."""
+    return (
+        "try:\n"
+        "    from matte import callbacks\n"
+        "except ImportError:\n"
+        "    nuke.message('The Cleanplate plugin is not installed here. Finished frames still render.')\n"
+        "else:\n"
+        f"    callbacks.{entry}(nuke.thisNode())\n"
+    )
+
+
+def _button(name: str, label: str, help: str, new_line: bool = False) -> KnobSpec:
+    return KnobSpec(name=name, kind="button", label=label, help=help, script=button_script(name), new_line=new_line)
+
+
+def _switch(name: str, label: str, help: str) -> KnobSpec:
+    """A check box that is off."""
+    return KnobSpec(name=name, kind="boolean", label=label, help=help, default=False)
+
+
+def _group(name: str, label: str, members: Iterable[KnobSpec]) -> list[KnobSpec]:
+    return [
+        KnobSpec(name=f"group_{name}", kind="tab", label=label, group=1),
+        *members,
+        KnobSpec(name=f"end_{name}", kind="tab", group=-1),
+    ]
+
+
+# -- the node's own knobs
+
+
+def _process_buttons() -> list[KnobSpec]:
+    return [
+        _button("process_frame", "Process frame", "Make the matte of the current frame.", new_line=True),
+        _button("process_range", "Process range", "Make the mattes of the frame range that lack one."),
+        _button("cancel", "Cancel", "Stop; finished frames stay."),
+        _button("retry", "Retry failed", "Try the frames again that failed last time."),
+    ]
+
+
+def _range_knobs() -> list[KnobSpec]:
+    return [
+        KnobSpec(
+            name="range_mode",
+            kind="enumeration",
+            label="Frame range",
+            help="The frames of 'Process range': those of the src input, the project's, or the two numbers below.",
+            default=RANGE_MODES[0],
+            choices=RANGE_MODES,
+        ),
+        KnobSpec(name="first", kind="int", label="First", help="First frame of the custom range.", default=1),
+        KnobSpec(
+            name="last",
+            kind="int",
+            label="Last",
+            help="Last frame of the custom range.",
+            default=100,
+            new_line=False,
+        ),
+    ]
+
+
+def _output_knob() -> KnobSpec:
+    return KnobSpec(
+        name="output",
+        kind="enumeration",
+        label="Output",
+        help="premultiplied: foreground times alpha. unpremultiplied: foreground and alpha as they are. "
+        "source+alpha: the src input with the matte as alpha. alpha: the matte in all channels.",
+        default=OUTPUTS[0],
+        choices=OUTPUTS,
+    )
+
+
+def _missing_knob() -> KnobSpec:
+    return KnobSpec(
+        name="missing",
+        kind="link",
+        label="Missing frames",
+        help="What the node shows where a frame has no result. Renders should keep 'error'.",
+        target=f"{READ}.on_error",
+    )
+
+
+def _switches() -> list[KnobSpec]:
+    return [
+        _switch(
+            "send_guides",
+            "Send core and holdout",
+            "Also give the core and holdout mattes to the server, as guides. They apply live in the graph "
+            "either way; with this on, changing them makes results stale.",
+        ),
+        _switch(
+            "guard",
+            "Refuse stale renders",
+            "Stop renders through this node, where the plugin is installed, while its result is stale.",
+        ),
+        _switch(
+            "auto_update",
+            "Auto update (experimental)",
+            "Process the current frame by itself a moment after a setting or an input changed.",
+        ),
+    ]
+
+
+def _server_knobs() -> list[KnobSpec]:
+    return [
+        KnobSpec(
+            name="server",
+            kind="string",
+            label="Server",
+            help="Address of the matting server. $CLEANPLATE_SERVER, where set, replaces the default address.",
+            default=DEFAULT_ADDRESS,
+        ),
+        _button("check_server", "Check server", "Ask the server whether it is there and which version it is."),
+        KnobSpec(
+            name="cache_dir",
+            kind="file",
+            label="Results folder",
+            help="Where plates and results are kept. The comp reads its mattes from here: do not delete it.",
+            default="[file dirname [value root.name]]/matte_cache",
+        ),
+        _button("clear_cache", "Clear cache", "Delete this node's results from disk."),
+    ]
+
+
+# -- the options of a matte
+
+
+def _option_groups() -> list[KnobSpec]:
+    groups: dict[str, list[KnobSpec]] = {}
+    for spec in shown_in(HOST):
+        groups.setdefault(spec.group, []).append(option_knob(spec))
+    found: list[KnobSpec] = []
+    for label, members in groups.items():
+        found += _group(label.lower().replace(" ", "_"), label, members)
+    return found
+
+
+def option_knob(spec: OptionSpec) -> KnobSpec:
+    """The knob that shows an option."""
+    unit = f" ({spec.unit})" if spec.unit else ""
+    kinds = {str: "string", bool: "boolean", int: "int", float: "double"}
+    return KnobSpec(
+        name=spec.name,
+        kind="enumeration" if spec.choices else kinds[spec.type],
+        label=spec.label + unit,
+        help=spec.help,
+        default=spec.default,
+        choices=spec.choices,
+        minimum=spec.minimum,
+        maximum=spec.maximum,
+    )
