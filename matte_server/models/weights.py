@@ -2,7 +2,8 @@
 
 Weights are named by path, or found: what the user chose with ``cleanplate models use``, then the folder that
 ``CLEANPLATE_MODELS`` names, then the user's own. Nothing here downloads anything, and nothing that a file holds is
-executed: checkpoints are read with ``weights_only``, TorchScript archives for their tensors alone.
+executed: checkpoints are read with ``weights_only``, and of TorchScript archives the tensors alone
+(:mod:`torchscript`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import os
 import re
 import sys
-import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import MatteError
+from . import torchscript
 from .architectures import ARCHITECTURES, Architecture, network_of, recognise, size_in_bytes
 
 FOLDER_VARIABLE = "CLEANPLATE_MODELS"
@@ -162,6 +163,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise MatteError("missing_weights", f"There are no weights at {path}.")
     try:
         state = _read(path)
+    except torchscript.ForbiddenArchive as error:
+        raise MatteError(
+            "bad_weights",
+            f"{path.name} is a TorchScript archive that cannot be read for its tensors alone: {error}",
+            "Nothing in it was executed. Get a checkpoint (.pth with a state dict) instead.",
+        ) from None
     except Exception as error:
         # A damaged file makes its reader raise whatever there is.
         raise _unreadable(path) from error
@@ -174,10 +181,7 @@ def _read(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return load_file(path)
     if _is_torchscript(path):
-        with warnings.catch_warnings():
-            # TorchScript is deprecated in favour of exported programs; the published archives are what they are.
-            warnings.simplefilter("ignore")
-            return dict(torch.jit.load(str(path), map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
+        return torchscript.read_tensors(path)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -217,7 +221,7 @@ def _names(path: Path) -> set[str]:
         with safe_open(path, "pt") as file:
             return {_bare(name) for name in list(file.keys())}
     if _is_torchscript(path):
-        return {_bare(name) for name in _read(path)}
+        return {_bare(name) for name in torchscript.tensor_names(path)}
     return _names_in(_listing(path))
 
 
