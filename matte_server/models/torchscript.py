@@ -1,6 +1,6 @@
 """The tensors of a TorchScript archive, read without executing anything that it holds.
 
-``torch.jit.load`` runs a module's own ``__setstate__``, which can read and write files. So ``data.pkl`` in the archive
+``torch.jit.load`` runs a module's own ``__setstate__``, which can read and write files. So the listing ``data.pkl``
 is read here opcode by opcode: plain values, lists, dicts and tensors are built, objects become bags of attributes,
 and every other instruction is refused. The format is PyTorch's own (torch/csrc/jit/serialization/pickler.cpp): a
 stack machine whose tensors name a storage, which lies beside it as the file ``data/KEY``.
@@ -215,7 +215,8 @@ class _Machine:
         self._list().extend(items)
 
     def _list(self) -> list[Any]:
-        return _of_kind(self._stack[-1], list)
+        found: list[Any] = _of_kind(self._stack[-1], list)
+        return found
 
     def _set_item(self) -> None:
         value, key = self._stack.pop(), self._stack.pop()
