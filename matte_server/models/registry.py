@@ -1,4 +1,4 @@
-"""The table of matting models and how each is loaded."""
+"""The table of matting models, built in and installed, and how each is loaded."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ import torch
 
 from ..errors import MatteError
 from . import cleanplate, difference, v1, v2
+from .installed import installed_models
 from .protocols import MattingModel, ModelSpec
 from .weights import has_weights
 
 Loader = Callable[[str, torch.device], MattingModel]
 
-_SPECS: dict[str, ModelSpec] = {
-    cleanplate.SPEC.name: cleanplate.SPEC,
-    difference.SPEC.name: difference.SPEC,
-    v2.SPEC.name: v2.SPEC,
-    v1.SPEC.name: v1.SPEC,
-}
-_LOADERS: dict[str, Loader] = {
-    cleanplate.SPEC.name: cleanplate.CleanplateModel.load,
-    difference.SPEC.name: lambda weights, device: difference.DifferenceModel(),
-    v2.SPEC.name: v2.V2Model.load,
-    v1.SPEC.name: v1.V1Model.load,
-}
+_BUILT_IN: tuple[tuple[ModelSpec, Loader], ...] = (
+    (cleanplate.SPEC, cleanplate.CleanplateModel.load),
+    (difference.SPEC, lambda weights, device: difference.DifferenceModel()),
+    (v2.SPEC, v2.V2Model.load),
+    (v1.SPEC, v1.V1Model.load),
+)
+
+
+def built_in_specs() -> tuple[ModelSpec, ...]:
+    """Cleanplate's own models, the default first."""
+    return tuple(spec for spec, _ in _BUILT_IN)
 
 
 def model_specs() -> tuple[ModelSpec, ...]:
-    """Every model there is, whether its weights are here or not."""
-    return tuple(_SPECS.values())
+    """Every model, built-in ones first, whether its weights are here or not."""
+    return (*built_in_specs(), *(model.spec for model in installed_models()))
 
 
 def available_models() -> tuple[str, ...]:
     """Names of the models that can run now without being given weights, the default first."""
-    return tuple(name for name, spec in _SPECS.items() if spec.weights != "user" or has_weights(name))
+    return tuple(spec.name for spec in model_specs() if spec.weights != "user" or has_weights(spec.name))
 
 
 def load_model(name: str, weights: str, device: torch.device) -> MattingModel:
     """The model of that name on its device; 'auto' is the default one. ``weights`` is a file, or empty for the
     one found by the model's own rule. Raises ``MatteError`` with the codes unknown_model, missing_weights,
     bad_weights."""
+    built_in = {spec.name: load for spec, load in _BUILT_IN}
+    loaders = built_in | {model.spec.name: model.load for model in installed_models()}
     chosen = available_models()[0] if name == "auto" else name
-    if chosen not in _LOADERS:
-        raise MatteError("unknown_model", f"There is no model {name!r}.", f"There are {', '.join(_LOADERS)}.")
-    return _LOADERS[chosen](weights, device)
+    if chosen not in loaders:
+        raise MatteError("unknown_model", f"There is no model {name!r}.", f"There are {', '.join(loaders)}.")
+    return loaders[chosen](weights, device)

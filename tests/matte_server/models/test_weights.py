@@ -47,6 +47,8 @@ FORMS: dict[str, Callable[[State, Path], None]] = {
     "old.pth": lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False),
     "module.pth": lambda state, path: torch.save({f"module.{k}": v for k, v in state.items()}, path),
     "training.pth": lambda state, path: torch.save({"epoch": 3, "state_dict": state}, path),
+    "model_state_dict.pth": lambda state, path: torch.save({"epoch": 3, "model_state_dict": state}, path),
+    "model.pth": lambda state, path: torch.save({"epoch": 3, "model": state}, path),
     "plain.safetensors": lambda state, path: save_file(state, path),
     "torchscript_mobilenetv2_fp32.pth": lambda state, path: as_torchscript(state, path, half=False),
     "torchscript_mobilenetv2_fp16.pth": lambda state, path: as_torchscript(state, path, half=True),
