@@ -155,7 +155,7 @@ def _add_option(group: Any, spec: OptionSpec) -> None:
         group.add_argument(
             flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=spec.default, help=text
         )
-    elif spec.choices:
+    elif spec.choices and not spec.is_open:
         group.add_argument(flag, dest=spec.name, choices=spec.choices, default=spec.default, help=text)
     else:
         name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
