@@ -58,7 +58,7 @@ class Image:
 
 
 def joined(*pictures: Float32) -> Float32:
-    """Pictures' channels one after another: height x width x channels, plane after plane in memory."""
+    """The pictures' channels in one array: height x width x channels, plane after plane in memory if theirs are."""
     return np.moveaxis(np.concatenate([np.moveaxis(picture, -1, 0) for picture in pictures]), 0, -1)
 
 

@@ -1,4 +1,4 @@
-"""Pixel rectangles and the picture type."""
+"""Pixel rectangles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matte_server.core.image import Image
 from matte_server.core.window import Window
 
 WINDOWS = st.builds(Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(0, 40), st.integers(0, 40))
@@ -17,8 +16,6 @@ def test_edges_are_half_open() -> None:
     window = Window(-3, 5, 10, 20)
     assert (window.right, window.bottom, window.area) == (7, 25, 200)
     assert str(window) == "10x20-3+5"
-    with pytest.raises(ValueError, match="negative size"):
-        Window(0, 0, -1, 5)
 
 
 def test_plane_matrices_bring_the_first_pixel_to_the_windows_corner_and_back() -> None:
@@ -39,26 +36,14 @@ def test_an_intersection_holds_what_both_hold(one: Window, other: Window) -> Non
     assert one.contains(other) == (pixels(other) <= pixels(one))
 
 
-@pytest.mark.parametrize(
-    ("pixels", "channels", "sentence"),
-    [
-        (np.zeros((4, 5, 3), np.float32), ("R", "G", "B", "A"), "windows and channels say"),
-        (np.zeros((5, 4, 3), np.float32), ("R", "G", "B"), "windows and channels say"),
-        (np.zeros((4, 5, 3), np.float64), ("R", "G", "B"), "not float32"),
-    ],
-)
-def test_a_picture_whose_parts_disagree_is_not_born(
-    pixels: np.ndarray[tuple[int, ...], np.dtype[np.floating]], channels: tuple[str, ...], sentence: str
-) -> None:
-    window = Window(0, 0, 5, 4)
-    with pytest.raises(ValueError, match=sentence):
-        Image(pixels, channels, window, window)
+def test_windows_that_only_touch_share_nothing() -> None:
+    window = Window(-3, 5, 10, 20)
+    for other in (Window(7, 5, 4, 4), Window(-3, 25, 4, 4), Window(-9, 5, 6, 4), Window(0, 0, 2, 5)):
+        assert window.intersect(other) == Window(-3, 5, 0, 0)
+    assert window.contains(Window(100, 100, 0, 7))
 
 
-def test_rgb_is_found_in_any_order_and_is_a_view_where_it_can_be() -> None:
-    window = Window(0, 0, 2, 1)
-    pixels = np.arange(8, dtype=np.float32).reshape(1, 2, 4)
-    usual = Image(pixels, ("R", "G", "B", "A"), window, window)
-    assert np.shares_memory(usual.rgb, pixels)
-    turned = Image(pixels, ("A", "B", "G", "R"), window, window)
-    assert turned.rgb[0, 0].tolist() == [3, 2, 1]
+def test_negative_sizes_are_refused() -> None:
+    for width, height in ((-1, 5), (5, -1)):
+        with pytest.raises(ValueError, match=f"negative size: {width} x {height}"):
+            Window(0, 0, width, height)

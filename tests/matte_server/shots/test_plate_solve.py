@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,7 @@ from matte_link.options import MatteOptions
 
 from matte_server.core.align import Alignment
 from matte_server.core.placement import as_facts, from_facts
-from matte_server.core.shot_solve import (
-    REPAIRED,
-    corners,
-    locked_alignment,
-    neighbours,
-    repair_outlier,
-    same_exposure,
-    transform_from_corners,
-)
+from matte_server.core.shot_solve import corners
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.shots.inputs import ShotInputs
@@ -32,110 +23,7 @@ from matte_server.shots.solve_file import check_solve
 
 from .conftest import ShotFiles
 
-HD = Window(0, 0, 1920, 1080)
 MakeShot = Callable[..., ShotFiles]
-
-
-def estimate(x: float, y: float = 0.0, **more: object) -> Alignment:
-    """A shift as if it had been measured well."""
-    matrix = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-    return replace(Alignment(matrix, "translation", inliers=0.95, residual_px=0.2, points=500), **more)  # type: ignore[arg-type]
-
-
-def test_corners_and_transforms_are_inverse() -> None:
-    random = np.random.default_rng(2)
-    for _ in range(20):
-        matrix = np.eye(3) + random.normal(0, [[0.02], [0.02], [1e-5]], (3, 3))
-        matrix[:2, 2] += random.uniform(-40, 40, 2)
-        places = corners(matrix, HD)
-        # Eight equations in double precision on numbers up to 2e3.
-        assert np.abs(corners(transform_from_corners(places, HD), HD) - places).max() < 1e-6
-
-
-def test_a_locked_camera_is_one_transform() -> None:
-    errors = (-0.2, -0.1, 0.0, 0.1, 0.25)
-    scattered = [estimate(3.0 + error, gain=(0.9 + error / 100, 0.9, 0.9)) for error in errors]
-    found = locked_alignment(scattered, HD)
-    assert found is not None
-    assert found.transform[0, 2] == pytest.approx(3.0)
-    assert found.gain[0] == pytest.approx(0.9)
-    # One frame in five may be wrong, and is not asked.
-    assert locked_alignment([*scattered[:4], estimate(90.0)], HD) is not None
-    assert locked_alignment([*scattered[:2], estimate(90.0)], HD) is None
-
-
-def test_a_drift_is_no_locked_camera() -> None:
-    assert locked_alignment([estimate(0.8 * number) for number in range(7)], HD) is None
-    blind = Alignment(np.eye(3), warnings=("nothing was found",))
-    assert locked_alignment([blind, blind, estimate(0.0)], HD) is None
-
-
-def test_exposure_of_a_shot() -> None:
-    assert same_exposure([estimate(0, gain=(gain, 1.0, 1.0)) for gain in (1.0, 1.01, 0.99)])
-    assert not same_exposure([estimate(0, gain=(gain, 1.0, 1.0)) for gain in (1.0, 1.1)])
-
-
-def test_a_leap_is_put_between_its_neighbours() -> None:
-    path = {frame: estimate(2.0 * frame, gain=(1.0 + frame / 100,) * 3) for frame in (1, 2, 4, 5)}
-    found = repair_outlier(3, estimate(80.0), path, HD)
-    assert found.transform[0, 2] == pytest.approx(6.0)
-    assert found.gain[0] == pytest.approx(1.03)
-    assert REPAIRED in found.warnings[0]
-    own = estimate(6.4)
-    assert repair_outlier(3, own, path, HD) is own
-
-
-def test_a_shaking_camera_is_believed() -> None:
-    """20 px to and fro is a camera that shakes, not a frame that is wrong."""
-    path = {frame: estimate(20.0 * (-1) ** frame) for frame in (1, 2, 4, 5)}
-    own = estimate(-20.0)
-    assert repair_outlier(3, own, path, HD) is own
-
-
-def test_a_blind_frame_takes_its_neighbours_place() -> None:
-    blind = Alignment(np.eye(3), warnings=("nothing was found",))
-    assert repair_outlier(3, blind, {2: estimate(4.0), 4: estimate(8.0)}, HD).transform[0, 2] == pytest.approx(6.0)
-    assert repair_outlier(3, blind, {2: estimate(4.0)}, HD).transform[0, 2] == pytest.approx(4.0)
-    assert repair_outlier(3, blind, {2: blind, 4: blind}, HD) is blind
-
-
-def test_neighbours_are_near() -> None:
-    assert neighbours(5, (1, 2, 3, 4, 5, 6)) == (3, 4, 6)
-    assert neighbours(500, (1, 500, 1000)) == ()
-
-
-def test_an_alignment_survives_json_exactly() -> None:
-    matrix = np.eye(3) + np.random.default_rng(1).normal(0, 1e-3, (3, 3))
-    found = from_facts(json.loads(json.dumps(as_facts(Alignment(matrix, gain=(0.1, 1 / 3, 2.0))))))
-    assert np.array_equal(found.transform, matrix)
-    assert found.gain == (0.1, 1 / 3, 2.0)
-    assert np.isnan(found.residual_px)
-
-
-GOOD = {"transform": np.eye(3).tolist(), "gain": [1, 1, 1], "offset": [0, 0, 0]}
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"transform": [[1, 0], [0, 1]]},
-        {"transform": "eye"},
-        {"transform": np.zeros((3, 3)).tolist()},
-        {"transform": [[1, 0, float("nan")], [0, 1, 0], [0, 0, 1]]},
-        {"gain": [1, 1]},
-        {"points": "many"},
-        {"points": -1},
-        {"points": float("inf")},
-        {"warnings": "none"},
-        {"inliers": True},
-    ],
-)
-def test_what_is_no_alignment_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="alignment"):
-        from_facts({**GOOD, **wrong})
-
-
-# -- on real pictures
 
 
 def solved(shot: ShotFiles, frames: str = "", camera: Camera | None = None) -> tuple[PlateSolve, Shot]:
@@ -207,7 +95,7 @@ def test_exposure_that_changes_is_measured_per_frame(make_shot: MakeShot) -> Non
 
 def test_a_given_solve_is_used_as_it_is(make_shot: MakeShot, tmp_path: Path) -> None:
     shot = make_shot(2)
-    facts = as_facts(estimate(7.0))
+    facts = as_facts(Alignment(transform=np.array([[1.0, 0, 7], [0, 1, 0], [0, 0, 1]]), points=500))
     given = tmp_path / "given.json"
     entry = {"alignment": facts}
     given.write_text(json.dumps({"format": "cleanplate plate solve", "version": 1, "frames": {"1001": entry}}))

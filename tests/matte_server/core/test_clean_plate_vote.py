@@ -1,0 +1,112 @@
+"""The vote on a clean plate, on pixels whose outcome is plain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matte_server.core import clean_plate_vote
+from matte_server.core.clean_plate_vote import VotedPlate, vote_clean_plate
+from matte_server.core.image import Float32
+from tests.matte_server.pictures import room
+
+SIZE = (12, 16)
+PIXEL = (5, 7)  # not on the grid of every fourth pixel that grain is measured on
+
+
+def vote(*colours: float, unseen: tuple[int, ...] = ()) -> VotedPlate:
+    """Frames of 0.5 without grain that show these colours in one pixel; ``unseen``: frames that do not see it."""
+    frames, seen = [], []
+    for number, colour in enumerate(colours):
+        frame, mask = np.full((*SIZE, 3), 0.5, np.float32), np.ones(SIZE, bool)
+        frame[PIXEL], mask[PIXEL] = colour, number not in unseen
+        frames.append(frame)
+        seen.append(mask)
+    return vote_clean_plate(frames, seen)
+
+
+def test_the_most_frequent_colour_wins() -> None:
+    found = vote(0.5, 0.9, 0.5, 0.9, 0.5, 0.5)
+    assert found.colour[PIXEL] == pytest.approx(0.5) and found.evidence[PIXEL]
+    assert found.support[PIXEL] == pytest.approx(4 / 6)
+    assert found.evidence.all() and found.support[0, 0] == 1.0
+
+
+def test_a_subject_that_covers_most_frames_but_changes_does_not_win() -> None:
+    found = vote(0.1, 0.5, 0.9, 0.5, 1.3, 0.5, 1.7, 2.1)
+    assert found.colour[PIXEL] == pytest.approx(0.5) and found.evidence[PIXEL]
+    assert found.support[PIXEL] == pytest.approx(3 / 8)
+
+
+def test_one_channel_is_enough_to_differ() -> None:
+    frames = [np.full((*SIZE, 3), 0.5, np.float32) for _ in range(4)]
+    frames[3][(*PIXEL, 2)] = 0.9
+    found = vote_clean_plate(frames, [np.ones(SIZE, bool)] * 4)
+    assert found.support[PIXEL] == 0.75 and found.colour[PIXEL] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("step", "together"),
+    # Without grain the tolerance is what resampling leaves: 0.012 of the colour plus its level, 0.5 + 0.5.
+    [(0.0115, True), (0.0125, False)],
+)
+def test_colours_agree_within_what_resampling_leaves(step: float, together: bool) -> None:
+    found = vote(0.5, 0.5, 0.5, 0.5 + step, 0.5 + step)
+    assert found.support[PIXEL] == pytest.approx(1.0 if together else 0.6)
+    assert found.colour[PIXEL] == pytest.approx(0.5 + (0.4 * step if together else 0.0), abs=1e-6)
+
+
+def test_three_frames_must_agree() -> None:
+    assert vote(0.5, 0.5, 0.5, 0.9).evidence[PIXEL]
+    assert not vote(0.5, 0.5, 0.9).evidence[PIXEL]
+
+
+def test_a_fifth_of_the_frames_must_agree() -> None:
+    others = [1.0 + number for number in range(12)]
+    assert vote(0.5, 0.5, 0.5, *others).evidence[PIXEL]
+    assert not vote(0.5, 0.5, 0.5, *others, 90.0).evidence[PIXEL]
+
+
+def test_the_winner_needs_twice_the_votes_of_the_next() -> None:
+    assert vote(0.5, 0.5, 0.5, 0.5, 0.9, 0.9).evidence[PIXEL]
+    assert not vote(0.5, 0.5, 0.5, 0.9, 0.9).evidence[PIXEL]
+
+
+def test_frames_that_do_not_see_a_pixel_do_not_vote() -> None:
+    found = vote(0.5, 0.5, 0.5, 0.9, 0.9, unseen=(3, 4))
+    assert found.support[PIXEL] == 1.0 and found.evidence[PIXEL]
+    found = vote(0.9, 0.9, 0.9, 0.5, 0.5, 0.5, unseen=(0, 1, 2))
+    assert found.colour[PIXEL] == pytest.approx(0.5)
+    nobody = vote(0.5, 0.5, 0.5, unseen=(0, 1, 2))
+    assert nobody.support[PIXEL] == 0.0 and not nobody.evidence[PIXEL]
+
+
+def noisy(sigma: float, count: int = 9, lag: int = 1) -> list[Float32]:
+    """Frames of 0.5 with grain that changes every ``lag`` frames."""
+    grains = [np.random.default_rng(number // lag).normal(0, sigma, (120, 160, 3)) for number in range(count)]
+    return [np.asarray(0.5 + grain, np.float32) for grain in grains]
+
+
+@pytest.mark.parametrize("lag", [1, 2])
+def test_grain_is_measured_even_where_frames_share_it(lag: int) -> None:
+    """Shot on twos, frames three apart still differ."""
+    frames = noisy(0.02, lag=lag)
+    found = vote_clean_plate(frames, [np.ones((120, 160), bool)] * 9)
+    # 1200 pixels of 3 channels in 12 bins: each deviation is known to some 5 %.
+    assert found.noise == pytest.approx(0.04, rel=0.15)
+    assert found.evidence.mean() > 0.95
+
+
+def test_more_than_any_cameras_grain_is_movement() -> None:
+    found = vote_clean_plate(noisy(0.2), [np.ones((120, 160), bool)] * 9)
+    assert found.noise == pytest.approx(0.15, rel=1e-3)
+
+
+def test_bands_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [np.asarray(room(40, 50) + noise[:40, :50] - 0.5, np.float32) for noise in noisy(0.01)]
+    seen = [np.random.default_rng(number).random((40, 50)) > 0.2 for number in range(9)]
+    whole = vote_clean_plate(frames, seen)
+    monkeypatch.setattr(clean_plate_vote, "_BAND_SAMPLES", 7 * 50 * 9)
+    bands = vote_clean_plate(frames, seen)
+    assert np.array_equal(whole.colour, bands.colour) and np.array_equal(whole.evidence, bands.evidence)
+    assert np.array_equal(whole.support, bands.support) and whole.noise == bands.noise

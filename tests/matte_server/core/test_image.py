@@ -1,0 +1,51 @@
+"""The picture type: its parts agree, and its channels are found in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matte_server.core.image import Image, joined
+from matte_server.core.window import Window
+
+
+@pytest.mark.parametrize(
+    ("pixels", "channels", "sentence"),
+    [
+        (np.zeros((4, 5, 3), np.float32), ("R", "G", "B", "A"), "windows and channels say"),
+        (np.zeros((5, 4, 3), np.float32), ("R", "G", "B"), "windows and channels say"),
+        (np.zeros((4, 5, 3), np.float64), ("R", "G", "B"), "not float32"),
+    ],
+)
+def test_a_picture_whose_parts_disagree_is_refused(
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.floating]], channels: tuple[str, ...], sentence: str
+) -> None:
+    window = Window(0, 0, 5, 4)
+    with pytest.raises(ValueError, match=sentence):
+        Image(pixels, channels, window, window)
+
+
+def test_rgb_is_found_in_any_order_and_is_a_view_where_it_can_be() -> None:
+    window = Window(0, 0, 2, 1)
+    pixels = np.arange(8, dtype=np.float32).reshape(1, 2, 4)
+    usual = Image(pixels, ("R", "G", "B", "A"), window, window)
+    assert np.shares_memory(usual.rgb, pixels) and usual.rgb[0, 1].tolist() == [4, 5, 6]
+    turned = Image(pixels, ("A", "B", "G", "R"), window, window)
+    assert turned.rgb[0, 0].tolist() == [3, 2, 1]
+
+
+def test_planes_are_red_green_and_blue() -> None:
+    window = Window(0, 0, 2, 1)
+    pixels = np.arange(8, dtype=np.float32).reshape(1, 2, 4)
+    planes = Image(pixels, ("A", "B", "G", "R"), window, window).planes
+    assert [plane.tolist() for plane in planes] == [[[3, 7]], [[2, 6]], [[1, 5]]]
+    assert all(plane.flags.c_contiguous for plane in planes)
+
+
+def test_joined_pictures_lie_plane_after_plane() -> None:
+    colour = np.moveaxis(np.arange(12, dtype=np.float32).reshape(3, 2, 2), 0, -1)
+    alpha = np.full((2, 2, 1), 9, np.float32)
+    both = joined(colour, alpha)
+    assert np.array_equal(both[..., :3], colour) and (both[..., 3] == 9).all()
+    # Each channel by itself is contiguous, which is what makes its planes views.
+    assert all(both[..., channel].flags.c_contiguous for channel in range(4))

@@ -1,0 +1,114 @@
+"""The clean plate's exposure where the alignment puts it, and an alignment as JSON and back."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from matte_server.core.align import Alignment
+from matte_server.core.image import Float32
+from matte_server.core.placement import as_facts, from_facts, with_exposure
+from matte_server.core.window import Window
+from tests.matte_server.pictures import Array, image, room
+
+
+def ramp(height: int, width: int, first: float = 0.0) -> Float32:
+    """Light that rises from left to right by 1 in 600 pixels, and a little from top to bottom."""
+    y, x = np.mgrid[0:height, 0:width]
+    light = 0.2 + (x + first) / 600 + y / 1500
+    return np.repeat(light[..., None], 3, axis=2).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("transform", "clean_window"),
+    [
+        (np.eye(3), Window(0, 0, 1440, 300)),
+        (np.array([[1.0, 0, 30], [0, 1, 0], [0, 0, 1]]), Window(0, 0, 1440, 300)),
+        (np.eye(3), Window(-60, 0, 1440, 300)),
+    ],
+    ids=["unmoved", "moved", "another window"],
+)
+def test_gain_and_offset_are_measured_where_the_clean_plate_lies(transform: Array, clean_window: Window) -> None:
+    """A plate column x shows the clean plate's column x - 30, or x + 60: on a ramp, being a third of a pixel of the
+    small copies off is an offset of 5e-4 of light."""
+    column = -transform[0, 2] - clean_window.x
+    clean = ramp(300, 1440)
+    plate = ramp(300, 1440, column) * np.array([1.5, 0.8, 1.0], np.float32)
+    found = with_exposure(Alignment(transform=transform), image(plate), image(clean, clean_window))
+    assert found.warnings == ()
+    # Float32's last places, and what averages over 3 x 3 pixels leave of them.
+    assert found.gain == pytest.approx((1.5, 0.8, 1.0), abs=2e-4)
+    assert found.offset == pytest.approx((0.0, 0.0, 0.0), abs=2e-4)
+
+
+def test_a_plate_s_own_window_counts() -> None:
+    clean, plate = ramp(300, 1440), ramp(300, 1440, 90.0) * np.float32(1.25)
+    found = with_exposure(Alignment(transform=np.eye(3)), image(plate, Window(90, 0, 1440, 300)), image(clean))
+    assert found.gain == pytest.approx((1.25,) * 3, abs=2e-4)
+    assert found.offset == pytest.approx((0.0,) * 3, abs=2e-4)
+
+
+def test_only_what_the_clean_plate_covers_is_measured() -> None:
+    """Two thirds of the plate lie beside the clean plate and are ten times as bright."""
+    clean, plate = room(60, 90), room(60, 90, seed=4) * np.float32(10.0)
+    plate[:, :30] = clean[:, 60:] * np.float32(0.7)
+    shift = np.array([[1.0, 0, -60], [0, 1, 0], [0, 0, 1]])
+    found = with_exposure(Alignment(transform=shift), image(plate), image(clean))
+    # Without noise what is left is the width of a bin of the first estimate.
+    assert found.gain == pytest.approx((0.7,) * 3, rel=5e-3) and found.warnings == ()
+
+
+def test_an_exposure_that_cannot_be_matched_adds_a_warning() -> None:
+    before = Alignment(transform=np.eye(3), warnings=("first",), points=7)
+    found = with_exposure(before, image(np.zeros((40, 40, 3))), image(room(40, 40)))
+    assert (found.gain, found.offset, found.points) == ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), 7)
+    assert found.warnings[0] == "first" and found.warnings[1].startswith("The exposure was not matched")
+
+
+def test_an_alignment_survives_json_exactly() -> None:
+    matrix = np.eye(3) + np.random.default_rng(1).normal(0, 1e-3, (3, 3))
+    found = from_facts(json.loads(json.dumps(as_facts(Alignment(matrix, gain=(0.1, 1 / 3, 2.0))))))
+    assert np.array_equal(found.transform, matrix)
+    assert found.gain == (0.1, 1 / 3, 2.0)
+    assert np.isnan(found.residual_px)
+
+
+GOOD = {"transform": np.eye(3).tolist(), "gain": [1, 1, 1], "offset": [0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"transform": [[1, 0], [0, 1]]},
+        {"transform": "eye"},
+        {"transform": np.zeros((3, 3)).tolist()},
+        {"transform": [[1, 0, float("nan")], [0, 1, 0], [0, 0, 1]]},
+        {"gain": [1, 1]},
+        {"points": "many"},
+        {"points": -1},
+        {"points": float("inf")},
+        {"warnings": "none"},
+        {"inliers": True},
+    ],
+)
+def test_what_is_no_alignment_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="alignment"):
+        from_facts({**GOOD, **wrong})
+
+
+def test_every_figure_survives_json() -> None:
+    alignment = Alignment(
+        transform=np.eye(3), kind="homography", inliers=0.5, residual_px=0.25, points=12, offset=(0.1, 0.2, 0.3)
+    )
+    facts = as_facts(alignment)
+    assert (facts["inliers"], facts["residual_px"]) == (0.5, 0.25)
+    found = from_facts({**json.loads(json.dumps(facts)), "warnings": ["one", "two"]})
+    assert (found.kind, found.inliers, found.residual_px, found.points) == ("homography", 0.5, 0.25, 12)
+    assert found.offset == (0.1, 0.2, 0.3) and found.warnings == ("one", "two")
+    assert as_facts(Alignment(transform=np.eye(3)))["inliers"] is None
+    assert (from_facts(GOOD).kind, from_facts(GOOD).points) == ("given", 0)
+    assert from_facts({**GOOD, "points": 2**31 - 1}).points == 2**31 - 1
+    with pytest.raises(ValueError, match="points"):
+        from_facts({**GOOD, "points": 2**31})
