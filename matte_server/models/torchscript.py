@@ -12,6 +12,7 @@ import pickletools
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ _MOST_LISTING = 64 << 20
 """Bytes of ``data.pkl``: the published networks have some hundred kilobytes."""
 _MOST_DIMENSIONS = 8
 _MOST_DEPTH = 64
+_MOST_SHARING = 4
+"""Tensors may share a storage, and each is copied: together they take at most so many times the archive's bytes."""
 
 
 class ForbiddenArchive(ValueError):
@@ -83,11 +86,13 @@ class _TensorRecord:
         reach = sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
         if 0 not in self.shape and self.offset + reach >= self.storage.count:
             raise ForbiddenArchive("a tensor reaches beyond its storage.")
-        count = 1
-        for size in self.shape:
-            count *= size
-        if count > self.storage.count:
+        if prod(self.shape) > self.storage.count:
             raise ForbiddenArchive("a tensor has more elements than its storage.")
+
+    @property
+    def bytes(self) -> int:
+        """What a copy of it takes."""
+        return prod(self.shape) * self.storage.dtype.itemsize
 
 
 _MARK = object()
@@ -105,6 +110,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     :func:`tensor_names` does."""
     with zipfile.ZipFile(path) as archive:
         records = _records(archive)
+        if sum(record.bytes for record in records.values()) > _MOST_SHARING * path.stat().st_size:
+            raise ForbiddenArchive("its tensors take many times the bytes that it has.")
         storages: dict[str, Tensor] = {}
         return {name: _tensor(archive, record, storages) for name, record in records.items()}
 

@@ -192,6 +192,24 @@ def test_storages_are_as_long_as_they_say_and_lie_uncompressed(tmp_path: Path) -
         read_tensors(changed(good, tmp_path / "packed.pt", lambda name, data: data, zipfile.ZIP_DEFLATED))
 
 
+def test_tensors_that_share_a_storage_cannot_fill_the_memory(tmp_path: Path) -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            one = torch.zeros(100_000)
+            for number in range(10):
+                self.register_buffer(f"buffer{number}", one)
+
+        def forward(self, picture: Tensor) -> Tensor:
+            return picture
+
+    path = saved(Shared(), tmp_path / "shared.pt")
+    # Ten times the same 400 kB: the archive holds them once.
+    assert path.stat().st_size < 500_000 and len(tensor_names(path)) == 10
+    with pytest.raises(ForbiddenArchive, match="many times the bytes"):
+        read_tensors(path)
+
+
 def test_a_storage_is_never_a_path(tmp_path: Path) -> None:
     good = saved(Outer(), tmp_path / "good.pt")
 

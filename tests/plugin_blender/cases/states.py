@@ -70,7 +70,7 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
 
 
 def who_made_it(scene: Any, node: Any) -> None:
-    """Results of another version are stale, a range that mixes two is not solved, what cannot be told is unknown."""
+    """Results of another version are stale, a range that mixes two is stale too, what cannot be told is unknown."""
     from plugin_blender import planning, runtime
     from plugin_blender.exr_header import read_result
 
