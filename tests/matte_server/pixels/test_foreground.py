@@ -245,3 +245,86 @@ def test_what_the_estimate_explains_is_left_alone() -> None:
 
 def colours(values: list[float]) -> torch.Tensor:
     return torch.tensor(values).view(1, 3, 1, 1)
+
+
+def one(value: float, channels: int = 3) -> Tensor:
+    return torch.full((1, channels, 1, 1), value)
+
+
+@pytest.mark.parametrize(
+    ("foreground", "alpha", "estimate", "expected"),
+    [
+        # Twice the estimate's light (0.3 + 0.03), times alpha / (1 - alpha), either way.
+        (5.0, 0.5, 0.3, 0.3 + 0.66),
+        (-5.0, 0.5, 0.3, 0.3 - 0.66),
+        (5.0, 0.25, 0.3, 0.3 + 0.22),
+        (-5.0, 0.75, 0.3, 0.3 - 1.98),
+        (0.95, 0.5, 0.3, 0.95),  # just inside
+        (-0.35, 0.5, 0.3, -0.35),
+        # Light is a size: a colour outside the gamut has as much freedom. Black has that of 0.03.
+        (5.0, 0.5, -0.3, -0.3 + 0.66),
+        (5.0, 0.5, 0.0, 0.06),
+        # Nothing of the subject, nothing but the estimate; all of it, a thousand times its light.
+        (5.0, 0.0, 0.3, 0.3),
+        (1e5, 1.0, 0.3, 0.3 + 660.0),
+        (600.0, 1.0, 0.3, 600.0),
+    ],
+)
+def test_how_far_a_plausible_foreground_may_leave_the_estimate(
+    foreground: float, alpha: float, estimate: float, expected: float
+) -> None:
+    found = plausible(one(foreground), one(alpha, 1), one(estimate))
+    assert found.flatten().tolist() == pytest.approx([expected] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("plate", "alpha", "estimate", "expected"),
+    [
+        (0.2, 0.5, 0.3, -0.06),  # three grains of 0.01 over alpha
+        (0.2, 0.25, 0.3, -0.12),
+        (-0.1, 0.5, 0.3, -0.2 - 0.06),  # the plate itself is below zero
+        (0.2, 0.5, -0.3, -0.3 - 0.06),  # ... or the estimate, whichever is lower
+        (-0.1, 0.5, -0.1, -0.2 - 0.06),
+        (0.2, 0.0, 0.3, -30.0),  # alpha counts as 1e-3 at the least
+    ],
+)
+def test_how_far_below_zero_a_foreground_may_be(
+    plate: float, alpha: float, estimate: float, expected: float
+) -> None:
+    arguments = (one(plate), one(alpha, 1), one(estimate), one(0.01))
+    assert float(limit_negative(one(-500.0), *arguments)[0, 0]) == pytest.approx(expected, rel=1e-5)
+    for value in (expected * 0.99, 0.0, 700.0):
+        assert float(limit_negative(one(value), *arguments)[0, 0]) == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.1, 0.5, 0.9])
+def test_the_pull_towards_the_estimate_is_tikhonovs(alpha: float) -> None:
+    """Of all foregrounds the one with the least (alpha F - own)^2 + 4e-3 (1 - alpha)^2 (F - estimate)^2."""
+    plate, clean, estimate = 0.6, 0.2, 0.9
+    candidates = np.linspace(-2.0, 40.0, 4_200_001)
+    own = plate - (1 - alpha) * clean
+    cost = (alpha * candidates - own) ** 2 + 4e-3 * (1 - alpha) ** 2 * (candidates - estimate) ** 2
+    found = float(solve_foreground(one(plate), one(clean), one(alpha, 1), one(estimate))[0, 0])
+    assert found == pytest.approx(candidates[cost.argmin()], abs=2e-5)  # two steps of the search
+
+
+def test_extended_edges_are_means_weighted_by_alpha_squared() -> None:
+    """One cell of 8 x 8 pixels, half of it at alpha 0.5: the subject's light there is plate - 0.5 clean = alpha F,
+    and counts by alpha, so that F is averaged with alpha squared."""
+    alpha = torch.zeros(1, 1, 8, 8)
+    alpha[..., :4], alpha[..., 4:6] = 0.5, 0.25
+    colour = torch.zeros(1, 1, 8, 8)
+    colour[..., :4], colour[..., 4:6] = 0.8, 0.2
+    clean = torch.full((1, 3, 8, 8), 0.4)
+    plate = alpha * colour + (1 - alpha) * clean
+    expected = (4 * 0.25 * 0.8 + 2 * 0.0625 * 0.2) / (4 * 0.25 + 2 * 0.0625)
+    assert torch.allclose(extend_edges(plate, clean, alpha), torch.tensor(expected), rtol=1e-5)
+
+
+def test_a_lamps_grain_counts_as_that_of_white() -> None:
+    """The clean plate's grain is 0.01 in the even-noise encoding, of slope 0.2 / (0.02 + light), at most at
+    white."""
+    lamp, alpha = one(30.0), one(0.5, 1)
+    found = foreground_of(0.2 * lamp, lamp, alpha, CoarseGrid.of(one(50.0)), one(0.01))
+    grain = 0.01 * (0.02 + 1.0) / 0.2
+    assert float(found[0, 0]) == pytest.approx(-3 * grain / 0.5, rel=1e-4)
