@@ -75,7 +75,7 @@ def _bake_node(node: host.Node, arguments: argparse.Namespace) -> int:
     print(f"cleanplate: {name}: frames {format_frames(frames)}", flush=True)
     done = run.process(node, frames, arguments.force, "batch", arguments.server, quiet=True)
     outcome = done.outcome if done else None
-    text = outcome.text if outcome else "up to date, nothing to do"
+    text = outcome.text if outcome else f"nothing to do, {node_state.summaries[node_state.node_id(node)]}"
     print(f"cleanplate: {name}: {text}", file=sys.stderr if outcome and outcome.code else sys.stdout, flush=True)
     return 0 if outcome is None or outcome.succeeded else 1
 

@@ -103,8 +103,10 @@ def retry(node: host.Node) -> object:
 
 @_button
 def check_server(node: host.Node) -> None:
-    """Says which server answers."""
-    host.say(_run().server_words(node))
+    """Says which server answers, and whether that server would still make the node's results."""
+    run = _run()
+    host.say(run.server_words(node))
+    run.check(node, deep=False)
 
 
 @_button
@@ -219,9 +221,10 @@ def before_render() -> None:
         return
     for node in run.ours():
         if host.value(node, "guard") and host.depends_on(write, node):
-            look = run.check(node)
-            if not look.fresh:
-                raise RuntimeError(f"{host.full_name(node)}: {look.text}. Process it, or switch off its guard.")
+            found = run.check(node)
+            if not found.usable:
+                reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
+                raise RuntimeError(f"{reason} Process the node, or switch off 'Refuse stale renders'.")
 
 
 # -- start

@@ -30,7 +30,7 @@ def one_frame(bench: ContractBench) -> Iterator[Wait]:
     expect(bench.status(node) == "up to date, 1 done", f"the status is {bench.status(node)!r}")
     bench.expect_matte(bench.result(node, 2), 2)
     bench.expect_tidy(node)
-    expect(freshness.check(node).fresh, f"the node calls its new result {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"the node calls its new result {bench.status(node)!r}")
     output, result = bench.output(node, 2), bench.result(node, 2)
     x, y, _ = (round(value) for value in bench.truth[2])
     wanted = result.at(x, y, "R") * result.at(x, y, "A")
@@ -146,11 +146,11 @@ def proxy_mode(bench: ContractBench) -> Iterator[Wait]:
         host.press(node, "process_frame")
         yield bench.idle(node)
         expect(host.uses_proxy(), "proxy mode was switched off")
-        expect(freshness.check(node).fresh, f"proxy mode alone makes it {bench.status(node)!r}")
+        expect(freshness.check(node).usable, f"proxy mode alone makes it {bench.status(node)!r}")
     finally:
         host.use_proxy(False)
     expect(bench.result(node, 1).data[2:] == SIZE, f"the result is {bench.result(node, 1).data[2:]}")
-    expect(freshness.check(node).fresh, f"leaving proxy mode makes it {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"leaving proxy mode makes it {bench.status(node)!r}")
 
 
 @_case
@@ -223,7 +223,7 @@ def auto_update(bench: ContractBench) -> Iterator[Wait]:
     expect(range_run.running(node) is None, "it started inside the event")
     yield lambda: "matte.%V" in bench.shown(node)
     yield bench.idle(node)
-    expect(freshness.check(node).fresh, f"the status is {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"the status is {bench.status(node)!r}")
 
 
 @_in_window

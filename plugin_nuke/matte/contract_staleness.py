@@ -29,7 +29,7 @@ def a_setting_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     assert src is not None
     host.set_value(src, "xpos", 500)
     host.set_value(src, "label", "the plate")
-    expect(freshness.check(node).fresh, f"cosmetics make it {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"cosmetics make it {bench.status(node)!r}")
 
 
 @_case
@@ -46,12 +46,12 @@ def the_graph_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     host.open_panel(node)
     expect("stale" in freshness.check(node).text, "a changed Grade was not noticed")
     host.set_value(grade, "white", 1.0)
-    expect(freshness.check(node).fresh, f"taken back it is {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"taken back it is {bench.status(node)!r}")
     other = bench.read(bench.shot((1,), "other") / "clean.exr", 1, 1)
     host.connect(node, 1, other)
     expect("stale" in bench.status(node), f"another input: {bench.status(node)!r}")
     host.connect(node, 1, clean)
-    expect(freshness.check(node).fresh, f"the input back: {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"the input back: {bench.status(node)!r}")
     plain_exr.write(shot / "plate.0001.exr", bench.plate(3, bench.clean()))
     expect("sources of frame 1 changed" in freshness.check(node).text, f"overwritten: {bench.status(node)!r}")
 
@@ -71,7 +71,7 @@ def each_setting_has_its_own_folder_and_undo_works(bench: ContractBench) -> Iter
     expect(bench.shown(node) == first, f"after undo the node shows {bench.shown(node)}")
     host.undo()
     expect(host.value(node, "erode") == 0.0, "the second undo did not take the setting back")
-    expect(freshness.check(node).fresh, f"after undo it is {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"after undo it is {bench.status(node)!r}")
     bench.expect_matte(bench.output(node, 1), 1)
 
 
@@ -91,7 +91,7 @@ def guides_apply_live(bench: ContractBench) -> Iterator[Wait]:
     output = bench.output(node, 1)
     expect(output.at(4, 4, "A") == 1.0, f"inside the core alpha is {output.at(4, 4, 'A')}")
     expect(output.at(width // 2 + 2, height // 2, "A") == 0.0, "inside the holdout alpha is not 0")
-    expect(freshness.check(node).fresh, f"guides make it {bench.status(node)!r}")
+    expect(freshness.check(node).usable, f"guides make it {bench.status(node)!r}")
     host.set_value(node, "send_guides", True)
     expect("stale" in bench.status(node), "sending the guides did not make it stale")
     host.press(node, "process_frame")
@@ -114,7 +114,7 @@ def save_and_reopen(bench: ContractBench) -> Iterator[Wait]:
     expect(bench.shown(again) == shown, f"the Read shows {bench.shown(again)}")
     expect(host.value(again, "node_id") == known, "the node has another id")
     expect(host.value(again, "erode") == 1.0, "the settings are lost")
-    expect(freshness.check(again).fresh, f"the reopened node is {bench.status(again)!r}")
+    expect(freshness.check(again).usable, f"the reopened node is {bench.status(again)!r}")
     after = bench.output(again, 1)
     expect([list(row) for row in before.rows] == [list(row) for row in after.rows], "the picture is another one")
     host.set_value(again, "erode", 0.0)

@@ -1,20 +1,22 @@
-"""When two results are the same: keys of settings, of the nodes upstream and of one frame's sources. No nuke here.
+"""What a result in Nuke depends on, beside its maker: the keys of settings and of a frame's sources. No nuke here.
 
-A *settings key* names the folder of a result: it tells options and graphs apart. Within a folder each frame has a
-*frame key*: the host's own hashes at that frame, and the time and size of the files it was read from, because
-hashes do not notice a file that was overwritten in place. Where frames follow their neighbours in time, a frame's
-key takes in the sources of both.
+The *settings key* names the folder of a result. It is a :func:`matte_link.result_key.result_key` of the options and
+of the nodes upstream. Within a folder each frame has a *frame key*: Nuke's own hashes at that frame, and time and
+size of the files that it was read from, because the hashes do not notice a file that was overwritten in place. With
+temporal smoothing the frame key includes the sources of the frames before and after. The makers of results are
+compared apart from both, in :mod:`makers`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Protocol
+from typing import Any, Optional, Protocol
+
+from matte_link.options import MatteOptions
+from matte_link.result_key import FrameSources, digest, result_key
 
 # How a node looks or is called does not change its picture.
 _COSMETIC = frozenset(
@@ -107,11 +109,15 @@ def knob_pairs(text: str, kind: str) -> list[tuple[str, str]]:
 
 
 def settings_key(
-    facts: Sequence[UpstreamFacts], starts: Sequence[int], options: Mapping[str, object], more: Mapping[str, object]
+    facts: Sequence[UpstreamFacts], starts: Sequence[int], options: MatteOptions, more: Mapping[str, Any]
 ) -> str:
-    """Names a result's folder: 16 hex digits of the options, whatever else goes to the server, and the graph."""
-    nodes = [(one.kind, knob_pairs(one.knobs, one.kind), one.inputs) for one in facts]
-    return _digest([nodes, list(starts), dict(options), dict(more)])
+    """The name of a result's folder, 32 hex digits.
+
+    ``facts`` are the nodes upstream and ``starts`` the indices of those that feed the inputs; ``more`` is what else
+    the server is told.
+    """
+    nodes = [(node.kind, knob_pairs(node.knobs, node.kind), node.inputs) for node in facts]
+    return result_key(FrameSources({"nodes": nodes, "starts": list(starts), **more}), options)
 
 
 @dataclass(frozen=True)
@@ -136,14 +142,14 @@ def frame_key(hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int,
     """The key of one frame: ``hashes`` of each node that feeds us, ``files`` as patterns."""
     numbers = [list(each) for each in hashes]
     known = all(numbers)
-    return FrameKey(_digest(numbers) if known else "", _digest([_stamp(file, frame, view) for file in files]))
+    return FrameKey(digest(numbers) if known else "", digest([_stamp(file, frame, view) for file in files]))
 
 
 def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> FrameKey:
     """The key of a frame that follows its neighbours in time; None where there is no such frame."""
     known = all(one is None or one.hashes for one in around)
     hashes, files = ([getattr(one, name, None) for one in around] for name in ("hashes", "files"))
-    return FrameKey(own.hashes, _digest([own.files, *files]), _digest(hashes) if known else "")
+    return FrameKey(own.hashes, digest([own.files, *files]), digest(hashes) if known else "")
 
 
 def frame_file(pattern: str, frame: int, view: str) -> str:
@@ -164,7 +170,3 @@ def _stamp(pattern: str, frame: int, view: str) -> Optional[list[int]]:
     except (OSError, ValueError):
         return None
     return [facts.st_mtime_ns, facts.st_size]
-
-
-def _digest(facts: object) -> str:
-    return hashlib.sha1(json.dumps(facts, sort_keys=True).encode(), usedforsecurity=False).hexdigest()[:16]

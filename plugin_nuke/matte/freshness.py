@@ -1,63 +1,79 @@
-"""Whether what a node shows is what it would make now."""
+"""Whether the result that a node shows is the one that it would make now."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from matte_link.errors import LinkError
+from matte_link.options import MatteOptions
 
-from . import graph, host, manifest, preflight, range_plan
-from .neighbours import Footage
+from . import graph, host, makers, manifest, preflight, range_plan
 from .node_state import NOT_PROCESSED, UP_TO_DATE, node_id, state, summaries, tell
 from .range_run import running
 
 
 @dataclass(frozen=True)
-class Freshness:
-    """What was found of a node's result: ``fresh`` where a render may use it, and the words for it."""
+class ResultState:
+    """What a check found. ``usable`` says whether a guarded render may use the result; ``text`` is for the artist.
 
-    fresh: bool
+    A result of which something is unknown is usable, and its text says what. It is never called up to date.
+    """
+
+    usable: bool
     text: str
 
 
-def check(node: host.Node, deep: bool = True) -> Freshness:
-    """Looks whether what the node shows is what it would make now, and says so on the node.
+def check(node: host.Node, deep: bool = True) -> ResultState:
+    """Compares what the node shows with what it would make now, and puts the words on the node.
 
-    ``deep`` also asks the host for the current frame's hashes, which it must not be asked for everywhere.
+    ``deep`` also asks Nuke for the hashes of the current frame, which is not allowed in all of its events.
     """
     if running(node):
-        return Freshness(False, state(node))
+        return ResultState(usable=False, text=state(node))
     try:
         found = _checked(node, deep)
     except (LinkError, KeyError) as error:
-        found = Freshness(False, str(error))
+        found = ResultState(usable=False, text=str(error))
     tell(node, found.text)
     return found
 
 
-def _checked(node: host.Node, deep: bool) -> Freshness:
+def _checked(node: host.Node, deep: bool) -> ResultState:
     folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     if not folder:
-        return Freshness(False, summaries.get(node_id(node), NOT_PROCESSED))
+        return ResultState(usable=False, text=summaries.get(node_id(node), NOT_PROCESSED))
     options = preflight.options_of(node)
     if folder.rpartition("/")[2] != preflight.settings_key_of(node, options):
-        return Freshness(False, "stale: a setting or an input changed")
+        return ResultState(usable=False, text="stale: a setting or an input changed")
+    found = ResultState(usable=True, text=summaries.get(node_id(node), UP_TO_DATE))
     if deep:
-        return _check_frame(node, folder, preflight.footage_of(node, options))
-    return Freshness(True, summaries.get(node_id(node), UP_TO_DATE))
+        found = _check_frame(node, folder, options)
+    compared = _compare_makers(node, folder, options)
+    if found.usable and compared.text:
+        return ResultState(usable=not compared.stale, text=compared.text)
+    return found
 
 
-def _check_frame(node: host.Node, folder: str, footage: Footage) -> Freshness:
-    frame, views = host.current_frame(), host.views()
+def _check_frame(node: host.Node, folder: str, options: MatteOptions) -> ResultState:
+    """The current frame in all views, without who made it."""
+    frame, views, footage = host.current_frame(), host.views(), preflight.footage_of(node, options)
     keys = preflight.SourceKeys(node, preflight.roles_of(node), (frame,)).keys((frame,), views, footage)
     for view in views:
         record = manifest.read(folder, frame, view)
         if record is None:
-            return Freshness(False, f"frame {frame} is not processed")
+            return ResultState(usable=False, text=f"frame {frame} is not processed")
         if record.code:
-            return Freshness(False, f"frame {frame} failed: {record.message}")
+            return ResultState(usable=False, text=f"frame {frame} failed: {record.message}")
         if record.key.differs(keys[frame, view], compare_hashes=not host.uses_proxy()):
-            return Freshness(False, f"stale: the sources of frame {frame} changed")
+            return ResultState(usable=False, text=f"stale: the sources of frame {frame} changed")
         if record.warnings:
-            return Freshness(True, f"frame {frame}: {' '.join(record.warnings)}")
-    return Freshness(True, UP_TO_DATE)
+            return ResultState(usable=True, text=f"frame {frame}: {' '.join(record.warnings)}")
+    return ResultState(usable=True, text=UP_TO_DATE)
+
+
+def _compare_makers(node: host.Node, folder: str, options: MatteOptions) -> makers.MakerComparison:
+    try:
+        address = range_plan.endpoint_of(str(host.value(node, "server"))).address
+    except range_plan.Refused:
+        address = ""  # no server has this address, so the results are compared with each other
+    return preflight.compare_makers_of(node, folder, options, address, (host.current_frame(),))

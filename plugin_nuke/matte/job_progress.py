@@ -24,6 +24,8 @@ class JobProgress:
         self.code = ""
         self.trouble = ""
         self.warning = ""
+        self.makers = ""
+        """What the artist must know about who made the range's results; set when the job has ended."""
         self.frames: set[int] = set()
         self._part = 0.0
         self._stage = ""
@@ -77,4 +79,6 @@ class JobProgress:
             return f"{head}. {self.trouble}"
         if self.cancelled:
             return f"cancelled, {head}"
-        return f"{head}. Check: {self.warning}" if self.warning else f"up to date, {head}"
+        remarks = [f"Check: {self.warning}"] if self.warning else []
+        remarks += [self.makers[:1].upper() + self.makers[1:]] if self.makers else []
+        return f"{head}. {' '.join(remarks)}" if remarks else f"up to date, {head}"

@@ -1,6 +1,7 @@
-"""What a folder of results holds: one small JSON file a frame, so that farm tasks never write the same one.
+"""The records in a folder of results: one small JSON file for each frame and view, so that two tasks of a farm
+never write the same file.
 
-No nuke here. A record is written after its EXR; where there is one of the two only, the frame counts as missing.
+A record is written after its EXR. Where only one of the two exists, the frame counts as missing. No nuke here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from matte_link.files import write_atomically
+from matte_link.result_key import MAKER, OTHER, Maker, compare_makers
 
 from .fingerprint import FrameKey, frame_file
 
@@ -22,7 +24,12 @@ _RECORDS = "records"
 
 @dataclass(frozen=True)
 class Record:
-    """How a frame ended. ``code`` is empty where it has a result; ``warnings`` are the server's doubts of it."""
+    """What a frame was made from and how it ended.
+
+    ``hashes``, ``files`` and ``around`` are those of its :class:`~matte.fingerprint.FrameKey`. ``code`` and
+    ``message`` say why it failed, and are empty if it has a result. ``warnings`` are what the server doubts about
+    the result. ``maker`` is None in records of versions, and of servers, that did not say it.
+    """
 
     frame: int
     view: str
@@ -32,11 +39,12 @@ class Record:
     message: str = ""
     warnings: tuple[str, ...] = ()
     around: str = ""
+    maker: Optional[Maker] = None
 
     @property
     def key(self) -> FrameKey:
         """The frame's sources."""
-        return FrameKey(self.hashes, self.files, self.around)
+        return FrameKey(hashes=self.hashes, files=self.files, around=self.around)
 
 
 def result_pattern(folder: str) -> str:
@@ -54,7 +62,7 @@ def _record_file(folder: str, frame: int, view: str) -> Path:
 
 
 def write(folder: str, record: Record) -> None:
-    """Keeps a record; raises ``OSError``."""
+    """Writes a record. Raises ``OSError``."""
     text = json.dumps(asdict(record), indent=1)
     write_atomically(str(_record_file(folder, record.frame, record.view)), text.encode())
 
@@ -67,7 +75,8 @@ def read(folder: str, frame: int, view: str) -> Optional[Record]:
 def _parsed(path: Path) -> Optional[Record]:
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**{**facts, "warnings": tuple(facts.get("warnings", ()))})
+        maker = Maker.from_dict(facts.get(MAKER))
+        return Record(**{**facts, "warnings": tuple(facts.get("warnings", ())), MAKER: maker})
     except (OSError, ValueError, TypeError):
         return None
 
@@ -79,12 +88,18 @@ def read_all(folder: str) -> list[Record]:
     return sorted(found, key=lambda record: (record.frame, record.view))
 
 
-def has_result(folder: str, frame: int, view: str, key: FrameKey, compare_hashes: bool = True) -> bool:
-    """Whether a frame is there and was made from the same sources."""
+def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[Maker] = None) -> bool:
+    """Whether a frame has a result that was made from the same sources.
+
+    If ``now`` is given, the maker that would compute it now, results that are known to have another maker do not
+    count.
+    """
     record = read(folder, frame, view)
     if record is None or record.code or not Path(result_file(folder, frame, view)).is_file():
         return False
-    return not record.key.differs(key, compare_hashes)
+    if now is not None and compare_makers((record.maker,), now) == (OTHER,):
+        return False
+    return not record.key.differs(key)
 
 
 def failed_frames(folder: str) -> tuple[int, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from matte_link.client import MatteClient
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
-from . import fingerprint, graph, host, manifest, neighbours, panel, range_plan
+from . import fingerprint, graph, host, makers, manifest, neighbours, panel, range_plan
 from .neighbours import Footage
 from .node_state import node_id
 from .range_plan import RangePlan, Refused
@@ -50,7 +50,7 @@ def settings_key_of(node: host.Node, options: MatteOptions) -> str:
     roles = roles_of(node)
     facts, starts = host.upstream(feeds_of(node, roles))
     more = {"roles": list(roles), "space": working_space_of(node), "schema": panel.SCHEMA}
-    return fingerprint.settings_key(facts, starts, options.to_dict(), more)
+    return fingerprint.settings_key(facts, starts, options, more)
 
 
 class SourceKeys:
@@ -117,6 +117,7 @@ def preflight(
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     if ping:
         _ask_server(endpoint)
+    now = makers.maker_now(options, endpoint.address)
     roles, views = roles_of(node), host.views()
     folder = range_plan.result_folder(cache, node_id(node), settings_key_of(node, options))
     with host.full_resolution():
@@ -126,7 +127,7 @@ def preflight(
     keys = {
         at: key
         for at, key in sources.keys(frames, views, footage).items()
-        if force or not manifest.has_result(folder, *at, key)
+        if force or not manifest.has_result(folder, *at, key, now)
     }
     wanted = tuple(sorted({frame for frame, _ in keys}))
     still = sources.clean_is_still((*wanted, *neighbours.only_beside(wanted, footage)))
@@ -135,6 +136,20 @@ def preflight(
     )
     range_plan.check_room(folder, width * height, plan.plates())
     return plan
+
+
+def compare_makers_of(
+    node: host.Node, folder: str, options: MatteOptions, address: str, frames: Iterable[int] = ()
+) -> makers.MakerComparison:
+    """Compares the makers of the results in the node's frame range, and of ``frames``, with what the server at
+    ``address`` would compute now, as far as it was asked."""
+    records = manifest.read_all(folder)
+    try:
+        wanted = {*frames_of(node), *frames}
+        records = [record for record in records if record.frame in wanted]
+    except Refused:
+        pass  # without a range all results count
+    return makers.compare(records, makers.maker_now(options, address))
 
 
 def _check_host(node: host.Node) -> None:
@@ -167,7 +182,9 @@ def _hints(node: host.Node) -> dict[str, str]:
 
 def _ask_server(endpoint: range_plan.Endpoint) -> Pong:
     with MatteClient(endpoint, PING_S) as client:
-        return client.ping(PING_S)
+        answer = client.ping(PING_S)
+    makers.remember(endpoint.address, answer)
+    return answer
 
 
 def server_words(node: host.Node) -> str:

@@ -15,6 +15,7 @@ from matte_link.errors import LinkError
 from matte_link.job import MatteJob
 from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.options import MatteOptions
+from matte_link.result_key import MAKER, Maker
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest, neighbours
@@ -347,10 +348,13 @@ class ViewJobs:
     def _record(self, event: JobEvent) -> None:
         assert isinstance(event, (FrameDone, FrameFailed))
         key = self.plan.keys[event.frame, self._view]
-        record = manifest.Record(event.frame, self._view, key.hashes, key.files, around=key.around)
+        record = manifest.Record(
+            frame=event.frame, view=self._view, hashes=key.hashes, files=key.files, around=key.around
+        )
         if isinstance(event, FrameDone):
             self._clean_plates.saw(self.plan.node_id, self._view, event.clean_digest)
-            record = replace(record, warnings=warnings_of(event.diagnostics))
+            maker = Maker.from_dict(event.diagnostics.get(MAKER))
+            record = replace(record, warnings=warnings_of(event.diagnostics), maker=maker)
         else:
             text = f"{event.message} {event.hint}".strip()
             record = replace(record, code=event.code, message=text)

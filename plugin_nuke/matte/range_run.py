@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
-from . import host
+from . import host, preflight
 from .job_progress import JobProgress
 from .node_state import summaries, tell
 from .range_plan import CleanPlates, RangePlan, ViewJobs
@@ -109,11 +109,18 @@ class RangeRun:
 
     def _end(self, tally: JobProgress) -> None:
         _running.pop(self.plan.node_id, None)
+        if host.exists(self.node):
+            tally.makers = self._compare_makers()
         code = tally.code or ("cancelled" if tally.cancelled else "")
-        self.outcome = RunOutcome(tally.done, tally.total, code, tally.summary)
+        self.outcome = RunOutcome(done=tally.done, total=tally.total, code=code, text=tally.summary)
         summaries[self.plan.node_id] = tally.summary
         if not host.exists(self.node):
             return
         tell(self.node, tally.summary)
         if tally.trouble and not self._quiet:
             host.say(f"{host.full_name(self.node)}: {tally.summary}")
+
+    def _compare_makers(self) -> str:
+        plan = self.plan
+        address = plan.endpoint.address
+        return preflight.compare_makers_of(self.node, plan.folder, plan.options, address, plan.frames).text

@@ -12,7 +12,7 @@ from . import graph, host, manifest, range_plan
 from .freshness import check
 from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, state, summaries, tell
 from .plates import render_plates
-from .preflight import frames_of, preflight, server_words
+from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
 from .range_run import RangeRun, all_running, running
 from .result_read import show_nothing, show_results
@@ -54,7 +54,8 @@ def process(
     plan = preflight(node, frames, force, priority, server)
     if not plan.keys:
         show_results(node, plan.folder, frames)
-        summaries[plan.node_id] = UP_TO_DATE
+        found = compare_makers_of(node, plan.folder, plan.options, plan.endpoint.address, frames)
+        summaries[plan.node_id] = found.text or UP_TO_DATE
         check(node)
         return None
     tell(node, f"rendering the plates of {len(plan.frames)} frames")

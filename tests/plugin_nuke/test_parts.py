@@ -32,7 +32,7 @@ class Facts:
 
 
 def key(*facts: Facts, **more: object) -> str:
-    return fingerprint.settings_key(facts, (len(facts) - 1,), MatteOptions().to_dict(), more)
+    return fingerprint.settings_key(facts, (len(facts) - 1,), MatteOptions(), more)
 
 
 def test_what_a_node_does_changes_the_key_and_how_it_looks_does_not() -> None:
