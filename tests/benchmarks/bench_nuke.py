@@ -28,7 +28,7 @@ for folder in ("plugin_nuke", "tests/plugin_nuke/fake_nuke", "shared", "."):
 import matte_link.job  # noqa: E402 - found by the lines above
 import matte_link.offered_pictures  # noqa: E402
 import numpy as np  # noqa: E402
-from matte import callbacks, host, range_run, run  # noqa: E402
+from matte import callbacks, host, preflight, range_run, run  # noqa: E402
 from matte.bench import Server  # noqa: E402
 from matte_link.client import MatteClient  # noqa: E402
 from matte_link.local_files import LocalFiles  # noqa: E402
@@ -114,7 +114,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         naming = clock.around(matte_link.offered_pictures, "digest_of", "name the clean plate by its content")
         stack.enter_context(naming)
         stack.enter_context(clock.around(host, "render", "host renders and writes plates"))
-        stack.enter_context(clock.around(run, "_ask_server", "ping"))
+        stack.enter_context(clock.around(preflight, "_ask_server", "ping"))
         stack.enter_context(clock.around(run, "preflight", "look at graph, keys, ping"))
         stack.enter_context(clock.around(LocalFiles, "read", "read plates' bytes"))
         stack.enter_context(clock.around(matte_link.job, "write_atomically", "write result"))
