@@ -1,4 +1,4 @@
-"""Brings the clean plate onto the plate, says how well, and says so when it cannot.
+"""Aligns the clean plate with the plate, measures how well, and warns where it cannot.
 
 SIFT features (Lowe 2004) matched both ways and fitted with MAGSAC++ (Barath et al. 2020) find the clean plate
 at a working size; points tracked from the warped clean plate into the plate (Lucas-Kanade, forwards and
@@ -30,10 +30,10 @@ _MATCH_RATIO = 0.8
 _COARSE_THRESHOLD_PX = 3.0
 _LEAST_SPREAD = 0.02
 _TRACKED_POINTS = 3000
-# Whether nothing moved is a question to fewer.
+# Fewer points suffice to confirm that nothing moved.
 _ASKED_POINTS = 1000
 _GLANCE_SIDE = 320
-# Of the points tracked from an unmoved camera's place, so many must agree that it did not move.
+# At least this part of the points tracked from the unmoved position must agree that nothing moved.
 _SURE = 0.8
 # Display windows whose sides differ by less are no proxies: overscan, or a crop.
 _LEAST_RESIZE = 0.2
@@ -64,16 +64,17 @@ class Alignment:
 def align(plate: Image, clean: Image, mode: str, details: AlignmentFeatures | None = None) -> Alignment:
     """The alignment of ``clean`` onto ``plate``; ``mode`` is one of none, translation, homography, auto.
 
-    Both scene-linear; ``details``: those of ``clean``, where they are there already. Never raises for lack of
-    evidence: then the result is the display windows' own relation with a warning in it.
+    Both are scene-linear. ``details``: the features of ``clean``, where they are known already. Too little detail
+    raises nothing: the result is then :func:`display_transform`, with a warning.
     """
     start = display_transform(plate, clean)
     if mode == "none":
-        return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window))
+        return Alignment(transform=start, coverage=coverage(start, plate.data_window, clean.data_window))
     found = _estimate(AlignmentFeatures(plate), details or AlignmentFeatures(clean), start, mode)
     if isinstance(found, str):
         warning = f"The clean plate was not aligned: {found}"
-        return Alignment(start, "none", coverage(start, plate.data_window, clean.data_window), warnings=(warning,))
+        covered = coverage(start, plate.data_window, clean.data_window)
+        return Alignment(transform=start, coverage=covered, warnings=(warning,))
     return found
 
 
@@ -122,10 +123,10 @@ def _outline(window: Window) -> Points:
 
 
 def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str) -> Alignment | str:
-    """The alignment, or why there is none."""
+    """The alignment, or a sentence that says why there is none."""
     still = _in_arrays(start, plate.window, clean.window)
     if mode == "auto" and _seems_unmoved(plate.grey, clean.grey, still):
-        # Most cameras stand on a tripod: points tracked from where they were say so without any search.
+        # Most cameras stand on a tripod: tracking from the unmoved position confirms that without a feature search.
         found = _refined(plate, clean, start, mode, still, _ASKED_POINTS)
         if not isinstance(found, str) and found.kind == "none" and found.inliers >= _SURE:
             return found
@@ -141,10 +142,10 @@ def _refined(
     coarse: Matrix,
     most: int = _TRACKED_POINTS,
 ) -> Alignment | str:
-    """The alignment from at most so many points tracked beside ``coarse``, which is in array coordinates, as all
-    tracking is."""
-    # Tracking takes a step in brightness for a movement: a bright subject shifts the plate's middle, so the clean
-    # plate's follows from what both show.
+    """The alignment from at most ``most`` points tracked near ``coarse``, a transform in array coordinates; or why
+    there is none."""
+    # A difference in brightness would look like movement. A bright subject shifts the plate's median, so the clean
+    # plate's mid grey follows from the ratio in the parts that both show.
     same_middle = plate.middle / _brightness_ratio(plate.light, clean.light, coarse)
     tracked = track(plate.grey, clean, grey_of(clean.light, same_middle), coarse, most)
     if len(tracked[0]) < FEWEST_POINTS:
@@ -158,17 +159,17 @@ def _refined(
     if inside.sum() < FEWEST_POINTS or hull_part(target[inside], plate.window) < _LEAST_SPREAD:
         return "the details found again do not agree on one movement."
     return Alignment(
-        transform,
-        kind,
-        coverage(transform, plate.window, clean.window),
-        float(inside.mean()),
-        float(np.median(distances[inside])),
-        len(source),
+        transform=transform,
+        kind=kind,
+        coverage=coverage(transform, plate.window, clean.window),
+        inliers=float(inside.mean()),
+        residual_px=float(np.median(distances[inside])),
+        points=len(source),
     )
 
 
 def _on_plane(transform: Matrix, plate: Window, clean: Window) -> Matrix:
-    """A transform from the clean plate's array to the plate's as one of the EXR plane."""
+    """A transform between array coordinates (clean plate to plate) as one between EXR plane coordinates."""
     return plate.to_plane() @ transform @ clean.from_plane()
 
 
@@ -178,8 +179,8 @@ def _in_arrays(transform: Matrix, plate: Window, clean: Window) -> Matrix:
 
 
 def _seems_unmoved(plate: Grey, clean: Grey, still: Matrix) -> bool:
-    """Whether small copies lie on each other to a pixel by their phase correlation, with ``still`` between them: a
-    hint only, in a fiftieth of the time that a search takes."""
+    """Whether the phase correlation of small copies, with ``still`` applied, finds less than a pixel of movement:
+    only a hint, but in a fiftieth of the time of a feature search."""
     height, width = plate.shape
     scale = min(1.0, _GLANCE_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
@@ -193,13 +194,14 @@ def _seems_unmoved(plate: Grey, clean: Grey, still: Matrix) -> bool:
 
 
 def _up(across: float, down: float) -> Matrix:
-    """From a resized picture's array to the whole one's: resizing maps pixel edges, so centres shift by half a
-    pixel."""
+    """The transform from a reduced picture's array to the full one's. Resizing maps pixel edges, so centres shift
+    by half a pixel."""
     return np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
 
 
 def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
-    """How many times brighter the plate is where it shows the same, on a copy of about 500 pixels."""
+    """The ratio of the plate's brightness to the clean plate's where both show the same, on a copy of about 500
+    pixels."""
     step = max(1, max(plate.shape) // 512)
     small = plate[::step, ::step]
     height, width = small.shape

@@ -18,8 +18,8 @@ _FEATURES = 2000
 
 
 class AlignmentFeatures:
-    """What a picture shows, whatever it is compared with: of a clean plate worked out once for all the frames of a
-    shot. Several threads may ask; those that ask first may each work it out."""
+    """A picture's brightness, features and corners, computed on first use and kept: a clean plate's serve all
+    frames of a shot. Safe to share between threads; threads that ask at the same time may each compute them."""
 
     def __init__(self, image: Image) -> None:
         self.window = image.data_window
@@ -34,22 +34,22 @@ class AlignmentFeatures:
 
     @cached_property
     def middle(self) -> float:
-        """Its middle brightness, scene-linear."""
+        """The median brightness, scene-linear."""
         return _middle(self.light)
 
     @cached_property
     def grey(self) -> Grey:
-        """What features are found in: h x w."""
+        """The tone-mapped brightness that features are found in: h x w."""
         return grey_of(self.light, self.middle)
 
     def features(self, scale: float) -> SiftFeatures:
-        """Its features at a working size, ``scale`` times its own."""
+        """SIFT features at ``scale`` times the picture's size."""
         if scale not in self._features:
             self._features[scale] = _features(self.grey, scale)
         return self._features[scale]
 
     def corners(self, most: int) -> Points:
-        """At most so many places in it that can be followed: n x 2."""
+        """At most ``most`` corners that can be tracked: n x 2."""
         if most not in self._corners:
             inner = well_inside(np.full_like(self.grey, 255))
             self._corners[most] = corners_of(self.grey, inner, most)
@@ -84,12 +84,12 @@ def _features(grey: Grey, scale: float) -> SiftFeatures:
 
 
 def well_inside(seen: Grey) -> Grey:
-    """Where a point's surroundings are seen too: 255 or 0."""
+    """255 where the 25 x 25 pixels around are seen too, else 0."""
     return np.asarray(cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0), np.uint8)
 
 
 def corners_of(picture: Grey, inner: Grey, most: int) -> Points:
-    """At most so many places that can be followed, spread over where ``inner`` is not 0: n x 2."""
+    """At most ``most`` corners that can be tracked, spread over where ``inner`` is not 0: n x 2."""
     spacing = max(4.0, (picture.size / most) ** 0.5 / 2)
     corners = cv2.goodFeaturesToTrack(picture, most, 0.003, spacing, mask=inner, blockSize=7)
     return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners, np.float32).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""The clean plate's gain and offset against the plate, in scene-linear light, whatever the subject covers."""
+"""The gain and offset between clean plate and plate, in scene-linear light, robust against the subject."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPREAD_STEP = 4
 
 @dataclass(frozen=True)
 class Exposure:
-    """``plate = gain * clean + offset`` per channel; ``agreeing`` is the part of the pixels that say so."""
+    """``plate = gain * clean + offset`` per channel; ``agreeing`` is the part of the pixels that fit."""
 
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -45,7 +45,9 @@ def match_exposure(plate: Float32, clean: Float32, covered: npt.NDArray[np.bool_
             warning="The exposure was not matched: too little of the plate looks like the clean plate.",
         )
     gains, offsets, _ = zip(*channels, strict=True)
-    return Exposure((gains[0], gains[1], gains[2]), (offsets[0], offsets[1], offsets[2]), agreeing)
+    return Exposure(
+        gain=(gains[0], gains[1], gains[2]), offset=(offsets[0], offsets[1], offsets[2]), agreeing=agreeing
+    )
 
 
 def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Where each pixel of a picture lies in another one: dense motion between two frames, and how far to believe it."""
+"""Dense motion between two frames, and how far it can be trusted in each pixel."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def motion_between(one: Grey, other: Grey) -> Motion:
     (Kroeger et al., ECCV 2016, as OpenCV has it). What is hidden in ``other`` has no way back, and no trust; nor
     has the edge of what moves by more than a few pixels before something that does not."""
     if min(one.shape) < _LEAST:
-        return Motion(np.zeros((*one.shape, 2), np.float32), np.ones(one.shape, np.float32))
+        return Motion(flow=np.zeros((*one.shape, 2), np.float32), trust=np.ones(one.shape, np.float32))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((*one.shape, 2), np.float32)
     there, back = (
@@ -58,7 +58,7 @@ def motion_between(one: Grey, other: Grey) -> Motion:
     allowed = _BACK_PX + _BACK_PART * np.linalg.norm(there, axis=-1)
     returns = np.clip((_BEYOND - missed / allowed) / (_BEYOND - 1.0), 0.0, 1.0)
     alike = np.clip((_APART_PX - _spread(there)) / (_APART_PX - _ALIKE_PX), 0.0, 1.0)
-    return Motion(there, np.asarray(returns * alike, np.float32))
+    return Motion(flow=there, trust=np.asarray(returns * alike, np.float32))
 
 
 def _spread(flow: Float32) -> Float32:

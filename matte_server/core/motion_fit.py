@@ -21,7 +21,8 @@ _SIMPLER_PX = 0.12
 
 
 def choose_motion(source: Points, target: Points, start: Matrix, coarse: Matrix, mode: str) -> tuple[str, Matrix]:
-    """The simplest movement that explains the points, or the one asked for."""
+    """Kind and transform of the simplest movement that explains the points; only of the kind ``mode`` unless that
+    is auto."""
     candidates: list[tuple[str, Matrix]] = []
     if mode == "auto":
         candidates.append(("none", start))
@@ -62,6 +63,6 @@ def distances_px(matrix: Matrix, source: Points, target: Points) -> Float32:
 
 
 def hull_part(points: Points, window: Window) -> float:
-    """The part of the frame that the points' hull covers, 0..1."""
+    """The part of the frame that the convex hull of the points covers, 0..1."""
     hull = cv2.convexHull(points.reshape(-1, 1, 2))
     return float(cv2.contourArea(hull) / max(window.area, 1))

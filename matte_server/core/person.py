@@ -72,7 +72,7 @@ def subject_square(mask: Float32) -> Square | None:
     side = max(rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0])
     side = max(1, round(float(side) * (1.0 + 2.0 * _MARGIN)))
     y, x = (_start(found, side, limit) for found, limit in zip((rows, columns), mask.shape, strict=True))
-    return Square(x, y, side)
+    return Square(x=x, y=y, side=side)
 
 
 def _start(found: np.ndarray[tuple[int, ...], np.dtype[np.intp]], side: int, limit: int) -> int:

@@ -58,7 +58,7 @@ def as_facts(alignment: Alignment) -> dict[str, object]:
 
 def from_facts(facts: Mapping[str, object]) -> Alignment:
     """The inverse of :func:`as_facts`, with ``warnings`` where the facts hold them; raises ``ValueError`` with
-    one sentence where they are none."""
+    one sentence where they are not an alignment."""
     transform = _numbers(facts.get("transform"), "transform", (3, 3))
     if not math.isfinite(np.linalg.cond(transform)) or abs(np.linalg.det(transform)) < _SMALLEST_DETERMINANT:
         raise ValueError("an alignment's transform must be invertible.")
@@ -67,8 +67,8 @@ def from_facts(facts: Mapping[str, object]) -> Alignment:
     if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
         raise ValueError("an alignment's warnings are a list of sentences.")
     return Alignment(
-        transform,
-        str(facts.get("kind", "given"))[:40],
+        transform=transform,
+        kind=str(facts.get("kind", "given"))[:40],
         inliers=_or_nan(facts.get("inliers")),
         residual_px=_or_nan(facts.get("residual_px")),
         points=_points(facts.get("points", 0)),

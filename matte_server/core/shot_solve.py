@@ -101,8 +101,8 @@ def _middle(chosen: Sequence[Alignment], clean: Window) -> Alignment:
             np.median([corners(one.transform, clean) for one in chosen], axis=0), clean
         )
     return Alignment(
-        np.asarray(transform, np.float64),
-        kind,
+        transform=np.asarray(transform, np.float64),
+        kind=kind,
         inliers=float(np.median([estimate.inliers for estimate in chosen])),
         residual_px=float(np.median([estimate.residual_px for estimate in chosen])),
         points=int(np.median([estimate.points for estimate in chosen])),

@@ -19,10 +19,12 @@ _BACK_AND_FORTH_PX = 0.5
 
 
 def track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, most: int) -> PointPairs:
-    """Points of the clean plate and where they lie in the plate, in array coordinates: tracked between the plate
-    and the clean plate (``toned`` like it) warped near it, so only the rest is left."""
+    """At most ``most`` points of the clean plate and their places in the plate, in array coordinates.
+
+    ``toned`` is the clean plate in the plate's tone. It is warped by ``coarse`` first, so that tracking only has to
+    find the small movement that is left."""
     if toned.shape == plate.shape and np.array_equal(coarse, np.eye(3)):
-        # Its corners are the same for every frame of a camera that stands.
+        # The corners of an unmoved clean plate are the same for every frame.
         return _followed_back_and_forth(toned, plate, clean.corners(most))
     height, width = plate.shape
     warped = np.asarray(cv2.warpPerspective(toned, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
@@ -36,8 +38,8 @@ def track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, mo
 
 
 def _followed_back_and_forth(first: Grey, second: Grey, start: Points) -> PointPairs:
-    """Those points of one picture that are found in the other and from there again, and where, to a fraction of a
-    pixel; with like surroundings in both."""
+    """The points that are tracked to the second picture and back to where they began, with similar surroundings in
+    both pictures; and their places in the second."""
     if len(start) < FEWEST_POINTS:
         return start[:0], start[:0]
     end, found = _followed(first, second, start)
@@ -49,7 +51,7 @@ def _followed_back_and_forth(first: Grey, second: Grey, start: Points) -> PointP
 
 
 def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """Where the points of one picture lie in the other, and whether they were found (Lucas-Kanade)."""
+    """The places of the first picture's points in the second, and whether each was found (Lucas-Kanade)."""
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.003)
     there, ok, _ = cv2.calcOpticalFlowPyrLK(
         first, second, points[:, None], np.zeros_like(points[:, None]), winSize=(21, 21), maxLevel=3, criteria=stop
@@ -60,7 +62,7 @@ def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.ND
 def _alike(
     first: Grey, second: Grey, here: Points, there: Points, radius: int = 10, least: float = 0.8
 ) -> npt.NDArray[np.bool_]:
-    """Whether the surroundings of each pair of points correlate: where the subject stands they do not."""
+    """Whether the surroundings of each pair of points correlate; behind the subject they do not."""
     if not len(here):
         return np.zeros(0, bool)
     y, x = np.mgrid[-radius : radius + 1 : 2, -radius : radius + 1 : 2].astype(np.float32)

@@ -36,8 +36,7 @@ class Trimap:
 
 
 def guides_of(drawn: Float32) -> tuple[Mask, Mask]:
-    """What a trimap drawn by an artist is sure of, subject and not: near white and near black, 0..1; the soft rim
-    between two of its greys is unknown."""
+    """Core and holdout of a drawn trimap (0..1): near white and near black. All other greys are unknown."""
     return drawn > _WHITE, drawn < 1.0 - _WHITE
 
 
@@ -51,11 +50,13 @@ def trimap_of(region: Mask, distance: Float32, busy: Float32, seen: Mask) -> Tri
     near = region | (outside < max(side * _NEAR, 2.0))
     unrest = _unrest(distance, seen & (outside > side * _NEAR), round(side * _AROUND))
     outer = _loose(near, busy > _QUIET * unrest, round(side * _LOOSE))
-    return Trimap(inner, outer, ((inside - outside) / side).astype(np.float32), unrest)
+    depth = ((inside - outside) / side).astype(np.float32)
+    return Trimap(inner=inner, outer=outer, depth=depth, unrest=unrest)
 
 
 def _unrest(distance: Float32, empty: Mask, radius: int) -> Float32:
-    """The usual distance around each pixel where no subject is, carried on under the subject."""
+    """The root mean square of the distance around each pixel, measured where no subject is and extended under
+    it."""
     level = np.ones_like(distance)
     weight = empty.astype(np.float32)
     square = np.minimum(distance, _RESTLESS) ** 2

@@ -67,7 +67,7 @@ def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
         signed[..., rows, :] = part
         distance[..., rows, :] = part.square().mean(1, keepdim=True).sqrt()
         linear[..., rows, :] = (noise / slope).mean(1, keepdim=True)
-    return Difference(distance, signed, linear, grain)
+    return Difference(distance=distance, signed=signed, noise=linear, grain=grain)
 
 
 def _grain(plate: Tensor, clean: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Alpha that follows the plate: readings of single pixels made consistent by the matting Laplacian.
+"""Alpha that follows the plate: estimates of single pixels made consistent by the matting Laplacian.
 
 Locally alpha is a linear function of the plate's colours (Levin et al. 2008). The Laplacian's product with a
 picture is that picture minus its guided filtering (He et al. 2010, section 4), so nothing is assembled; conjugate
@@ -39,7 +39,7 @@ def consistent_alpha(plate: Tensor, alpha: Tensor, weight: Tensor) -> Tensor:
         picture, value, trust = pyramid[level]
         if solution.shape != value.shape:
             solution = nnf.interpolate(solution, size=value.shape[-2:], mode="bilinear", align_corners=False)
-            # A well-read pixel knows better than its coarser neighbourhood.
+            # A pixel with a good estimate of its own counts more than the coarser level.
             solution = (trust * value + 0.3 * solution) / (trust + 0.3)
         rounds = _ROUNDS[len(pyramid) - 1 - level]
         solution = _conjugate_gradients(_Laplacian.of(picture), value, trust, solution, rounds)
@@ -72,7 +72,8 @@ class _Laplacian:
         mean = box_sum(plate, _RADIUS) / count
         covariance = box_sum(_products(plate), _RADIUS) / count - _products(mean)
         floor = (_NOISE * (mean.abs().amax(1, keepdim=True) + _DARK)).square()
-        return _Laplacian(plate, mean, Factors.of(covariance.chunk(6, 1), floor), count)
+        factors = Factors.of(covariance.chunk(6, 1), floor)
+        return _Laplacian(plate=plate, mean=mean, factors=factors, count=count)
 
     def times(self, x: Tensor) -> Tensor:
         """The Laplacian's product with ``x``, divided by the number of pixels of a whole window."""

@@ -1,4 +1,4 @@
-"""How far a matte, put back over the clean plate, misses the plate: the proof of the compositing equation."""
+"""The error of re-composition: how far the matte over the clean plate is from the plate."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ def recomposition(plate: Tensor, clean: Tensor, alpha: Tensor, foreground: Tenso
     if not count:
         errors = recomposition_error(plate, clean, alpha, foreground).flatten()
     largest = torch.stack(ends).abs_().amax()
-    return Recomposition(float(errors.median()), float(largest), count / alpha.numel())
+    return Recomposition(median=float(errors.median()), largest=float(largest), band=count / alpha.numel())

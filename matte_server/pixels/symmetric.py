@@ -30,7 +30,7 @@ class Factors:
         second = torch.maximum(gg + floor - l21 * rg, floor)
         l32 = (gb - l31 * rg) / second
         third = torch.maximum(bb + floor - l31 * rb - l32 * l32 * second, floor)
-        return Factors((l21, l31, l32), (first, second, third))
+        return Factors(below=(l21, l31, l32), pivots=(first, second, third))
 
     def solve(self, r: Tensor, g: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The inverse's product with a vector."""

@@ -256,7 +256,15 @@ def compose(
     if dice.maybe(0.1):
         clean, coverage = uncovered(dice, clean)
     core, holdout = draw_guides(dice, alpha)
-    return Composite(plate, clean, foreground, alpha, coverage, core, holdout)
+    return Composite(
+        plate=plate,
+        clean=clean,
+        foreground=foreground,
+        alpha=alpha,
+        coverage=coverage,
+        core=core,
+        holdout=holdout,
+    )
 
 
 def _over(layer: Tensor, behind: Tensor, clean: Tensor, linear_light: bool) -> tuple[Tensor, Tensor]:
