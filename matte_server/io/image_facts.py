@@ -11,7 +11,7 @@ from .image_file import DIAGNOSTICS, STAMP
 
 
 def read_stamp(path: Path) -> str:
-    """What a picture's writer was told that it was made from; empty where it is not one of ours."""
+    """The stamp of what a picture was made from; empty if the picture was not written by Cleanplate."""
     spec = _spec_of(path)
     if spec is None:
         return ""
@@ -27,7 +27,7 @@ def layers_of(path: Path) -> frozenset[str]:
 
 
 def read_diagnostics(path: Path) -> dict[str, object]:
-    """The figures that the server wrote into one of its results; empty where the picture is none of ours."""
+    """The diagnostics that the server wrote into a result; empty if the picture was not written by Cleanplate."""
     spec = _spec_of(path)
     try:
         found = json.loads(str(spec.getattribute(DIAGNOSTICS) or "{}")) if spec else {}
@@ -37,7 +37,7 @@ def read_diagnostics(path: Path) -> dict[str, object]:
 
 
 def _spec_of(path: Path) -> oiio.ImageSpec | None:
-    """What the header says of a file's first picture; None where it cannot be read."""
+    """The header of a file's first picture; None if it cannot be read."""
     reader = oiio.ImageInput.open(str(path))
     if reader is None:
         oiio.geterror()

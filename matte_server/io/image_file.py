@@ -17,7 +17,7 @@ from .colour import primaries_of
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 COVERAGE_LAYER = "coverage"
-"""Where a clean plate that was built from its shot says how far it is known: 0 where it is not."""
+"""The layer of a clean plate built from its shot that holds 1 where it is known and 0 where it is not."""
 # What of a file's attributes says which space its colour is in.
 _COLOUR_TAGS = ("chromaticities", "colorInteropID")
 
