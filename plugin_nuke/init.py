@@ -13,6 +13,6 @@ try:
     from matte import callbacks
 
     callbacks.register()
-except Exception:  # noqa: BLE001 - a broken plugin is told of, and Nuke starts
+except Exception:  # noqa: BLE001 - the error is printed, and Nuke starts
     print("Cleanplate could not be loaded:")
     traceback.print_exc()

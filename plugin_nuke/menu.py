@@ -8,6 +8,6 @@ try:
     callbacks.register_menu()
     if vendor.trouble():
         host.say(vendor.trouble())
-except Exception:  # noqa: BLE001 - a broken plugin is told of, and Nuke starts
+except Exception:  # noqa: BLE001 - the error is printed, and Nuke starts
     print("Cleanplate's menu could not be made:")
     traceback.print_exc()

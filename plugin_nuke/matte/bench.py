@@ -1,4 +1,4 @@
-"""What the contract's cases work with: a shot on disk, a server of their own, and patience. No nuke here."""
+"""The test bench of the contract's cases: a shot on disk, a real server and checks of the node. No nuke here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 from . import graph, host, nk_text, plain_exr, range_run
-from .plain_exr import Plain
+from .plain_exr import PlainImage
 
 Wait = Callable[[], bool]
 Case = Callable[["ContractBench"], Iterator[Wait]]
@@ -42,7 +42,7 @@ def expect(condition: object, text: str) -> None:
 
 @contextlib.contextmanager
 def before_each_frame(act: Callable[[], None]) -> Iterator[None]:
-    """The host does this before each frame that it renders meanwhile."""
+    """Calls ``act`` before each frame that Nuke renders inside the ``with`` block."""
     host.before_each_frame(act)
     try:
         yield
@@ -52,7 +52,7 @@ def before_each_frame(act: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rendered() -> Iterator[list[tuple[str, int]]]:
-    """The plates that the host renders meanwhile: which Write, which frame."""
+    """The plates that Nuke renders inside the ``with`` block, as (name of the Write, frame)."""
     found: list[tuple[str, int]] = []
 
     def note() -> None:
@@ -63,7 +63,7 @@ def rendered() -> Iterator[list[tuple[str, int]]]:
 
 
 def cancelling_at(frame: int) -> contextlib.AbstractContextManager[None]:
-    """The artist cancels the host's rendering at this frame."""
+    """Cancels Nuke's rendering at this frame, as an artist would."""
 
     def stop() -> None:
         if host.current_frame() == frame:
@@ -95,13 +95,13 @@ class Server:
         self.address = str(facts["address"])
 
     def kill(self) -> None:
-        """As if its machine had lost power."""
+        """Kills it, as if its machine had lost power."""
         if self._process:
             self._process.kill()
             self._end()
 
     def stop(self) -> None:
-        """Ends it in good order."""
+        """Shuts it down."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -131,7 +131,7 @@ class Server:
 
 
 class ContractBench:
-    """One case's script, shot and folder."""
+    """The test bench of one case: its script, shot, server and folder."""
 
     def __init__(self, folder: Path, server: Server) -> None:
         self.folder = folder
@@ -140,8 +140,8 @@ class ContractBench:
 
     # -- pictures
 
-    def clean(self, seed: int = 1, size: tuple[int, int] = SIZE) -> Plain:
-        """A wall of bricks of many colours: texture enough to be aligned by, the same nowhere twice."""
+    def clean(self, seed: int = 1, size: tuple[int, int] = SIZE) -> PlainImage:
+        """A wall of bricks of many colours, with enough texture for an alignment and no repeated pattern."""
         width, height = size
         noise = random.Random(seed)
         rows = [[(0.4 + noise.gauss(0, 0.003),) * 3 for _ in range(width)] for _ in range(height)]
@@ -152,9 +152,9 @@ class ContractBench:
                 for x in range(max(left, 0), min(left + 9, width)):
                     rows[y][x] = colour
         window = (0, 0, width, height)
-        return Plain(("R", "G", "B"), rows, window, window)
+        return PlainImage(("R", "G", "B"), rows, window, window)
 
-    def plate(self, frame: int, clean: Plain) -> Plain:
+    def plate(self, frame: int, clean: PlainImage) -> PlainImage:
         """The wall with a bright disc before it, which moves; ``truth`` remembers where it is."""
         x0, y0 = clean.data[2] * (0.4 + 0.02 * frame), clean.data[3] * 0.5
         radius = clean.data[3] * 0.25
@@ -166,9 +166,9 @@ class ContractBench:
             ]
             for y, row in enumerate(clean.rows)
         ]
-        return Plain(clean.channels, rows, clean.data, clean.display, clean.aspect, {"camera:lens": "50 mm"})
+        return PlainImage(clean.channels, rows, clean.data, clean.display, clean.aspect, {"camera:lens": "50 mm"})
 
-    def shot(self, frames: Sequence[int], name: str = "shot", clean: Optional[Plain] = None) -> Path:
+    def shot(self, frames: Sequence[int], name: str = "shot", clean: Optional[PlainImage] = None) -> Path:
         """A shot's plates and its clean plate on disk; returns the folder."""
         wall = clean or self.clean()
         folder = self.folder / name
@@ -210,11 +210,11 @@ class ContractBench:
     # -- looking
 
     def idle(self, node: host.Node) -> Wait:
-        """Until the node is done."""
+        """A wait until the node's run has ended."""
         return lambda: range_run.running(node) is None
 
     def status(self, node: host.Node) -> str:
-        """What the panel says."""
+        """The status on the panel."""
         return str(host.value(node, "status"))
 
     def shown(self, node: host.Node) -> str:
@@ -225,12 +225,12 @@ class ContractBench:
         """The results on disk that the node shows."""
         return sorted(Path(self.shown(node)).parent.glob("matte.*.exr"))
 
-    def result(self, node: host.Node, frame: int, view: str = "main") -> Plain:
+    def result(self, node: host.Node, frame: int, view: str = "main") -> PlainImage:
         """One result's picture."""
         return plain_exr.read(Path(self.shown(node)).parent / f"matte.{view}.{frame:04d}.exr")
 
-    def output(self, node: host.Node, frame: int, view: str = "main") -> Plain:
-        """What the node puts out, rendered by the host."""
+    def output(self, node: host.Node, frame: int, view: str = "main") -> PlainImage:
+        """The node's output, rendered by Nuke."""
         path = self.folder / f"output.{time.monotonic_ns()}.%04d.exr"
         write = host.create(
             "Write",
@@ -249,8 +249,9 @@ class ContractBench:
             host.remove(write)
         return plain_exr.read(Path(str(path).replace("%04d", f"{frame:04d}")))
 
-    def expect_matte(self, picture: Plain, frame: int) -> None:
-        """Alpha is 1 in the disc's middle and 0 away from it; half float and the matte's own slack allow 0.02."""
+    def expect_matte(self, picture: PlainImage, frame: int) -> None:
+        """Alpha is 1 in the disc's middle and 0 away from it; half float and the difference
+        model's soft threshold stay below 0.02."""
         x, y, radius = self.truth[frame]
         inside = picture.at(round(x), round(y), "A")
         outside = picture.at(round(x + 2 * radius), round(y), "A")

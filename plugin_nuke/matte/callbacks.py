@@ -1,7 +1,7 @@
-"""What Nuke calls: buttons, node events, renders, the menu. Thin, and never in the way of the host.
+"""What Nuke calls: buttons, node events, renders, the menu. Saved scripts call these functions by name.
 
-A button ends in a result, or in one sentence. Node events must not fail at all: whatever goes wrong in them is
-told once in the terminal, since an exception there would stand between artists and their own script.
+A button ends in a result or in one sentence for the artist. A node event must never raise, because that would keep
+artists from working on their own script: an error there is printed once in the terminal.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _Call = TypeVar("_Call", bound=Callable[..., Any])
 _AUTO_UPDATE_S = 0.6
 _INPUT_CHANGES = ("inputChange", "showPanel")
 _timers: dict[str, threading.Timer] = {}
-_told: set[str] = set()
+_printed: set[str] = set()
 
 
 def _run() -> Any:
-    """The module that does the work; raises ``LinkError`` where its libraries do not fit this interpreter."""
-    trouble = vendor.trouble()
-    if trouble:
-        raise LinkError(trouble)
+    """The module that does the work. Raises ``LinkError`` if its libraries do not fit this interpreter."""
+    problem = vendor.trouble()
+    if problem:
+        raise LinkError(problem)
     from . import run
 
     return run
 
 
 def _button(work: _Call) -> _Call:
-    """A button's function: what stops it stands on the node, and is said once."""
+    """Decorates a button's function: an error is shown in the node's status and in one message."""
 
     @functools.wraps(work)
     def pressed(node: host.Node) -> object:
@@ -56,19 +56,19 @@ def _remember(node: host.Node, text: str) -> None:
 
 
 def _event(work: _Call) -> _Call:
-    """A node event's function: it never raises."""
+    """Decorates the function of a node event, so that it never raises."""
 
     @functools.wraps(work)
-    def heard() -> object:
+    def handle() -> object:
         try:
             return work()
-        except Exception as error:  # noqa: BLE001 - the host's own work goes on, whatever is wrong with ours
-            if str(error) not in _told:
-                _told.add(str(error))
+        except Exception as error:  # noqa: BLE001 - Nuke goes on, whatever fails here
+            if str(error) not in _printed:
+                _printed.add(str(error))
                 traceback.print_exc()
             return None
 
-    return cast(_Call, heard)
+    return cast(_Call, handle)
 
 
 # -- buttons
@@ -76,7 +76,7 @@ def _event(work: _Call) -> _Call:
 
 @_button
 def process_frame(node: host.Node) -> object:
-    """Makes the current frame's matte, whether there is one or not."""
+    """Makes the matte of the current frame, even if it has one."""
     return _run().process(node, (host.current_frame(),), force=True)
 
 
@@ -89,7 +89,7 @@ def process_range(node: host.Node) -> object:
 
 @_button
 def cancel(node: host.Node) -> None:
-    """Stops what the node does."""
+    """Stops the node's run."""
     found = _run().running(node)
     if found:
         found.cancel()
@@ -97,7 +97,7 @@ def cancel(node: host.Node) -> None:
 
 @_button
 def retry(node: host.Node) -> object:
-    """Makes the frames again that failed."""
+    """Processes the frames again that failed."""
     return _run().retry(node)
 
 
@@ -124,15 +124,15 @@ def clear_cache(node: host.Node) -> None:
 
 @_event
 def on_create() -> None:
-    """A node appeared: made from the menu, pasted, or read from a script."""
+    """A node was created: from the menu, by pasting, or by opening a script. A copy gets an id of its own."""
     node = host.this_node()
     run = _run()
     if not run.is_ours(node):
         return
     host.keep_out_of_files(node, "status")
-    mine = str(host.value(node, "node_id"))
-    twins = [one for one in run.ours() if str(host.value(one, "node_id")) == mine and one is not node]
-    if not mine or any(host.full_name(one) != host.full_name(node) for one in twins):
+    own_id = str(host.value(node, "node_id"))
+    same_id = [one for one in run.ours() if str(host.value(one, "node_id")) == own_id and one is not node]
+    if not own_id or any(host.full_name(one) != host.full_name(node) for one in same_id):
         with host.without_undo():
             host.set_value(node, "node_id", "")
         run.node_id(node)
@@ -140,14 +140,14 @@ def on_create() -> None:
 
 @_event
 def on_load() -> None:
-    """A script was read: its nodes say what they show."""
+    """A script was opened: updates the status of its nodes."""
     for node in _run().ours():
         _run().check(node, deep=False)
 
 
 @_event
 def on_destroy() -> None:
-    """A node goes: nobody waits for its frames any more."""
+    """A node is deleted: its run is cancelled."""
     node = host.this_node()
     if _run().is_ours(node):
         found = _run().running(node)
@@ -157,7 +157,7 @@ def on_destroy() -> None:
 
 @_event
 def on_close() -> None:
-    """The script is closed."""
+    """The script is closed: all runs are cancelled."""
     for found in _run().all_running():
         found.cancel()
 
@@ -177,8 +177,8 @@ def on_change() -> None:
 
 
 def _update_soon(node: host.Node) -> None:
-    """Processes the frame once nothing has changed for a moment: never inside the event itself, where the host
-    must not render."""
+    """Processes the current frame once nothing has changed for a moment. Not at once, because Nuke must not render
+    inside an event."""
     name = host.full_name(node)
     if name in _timers:
         _timers[name].cancel()
@@ -198,7 +198,7 @@ def _update(node: host.Node) -> None:
 
 
 def on_label() -> Optional[str]:
-    """The node's name and state in the graph; None leaves all others to the host."""
+    """The label of a Cleanplate node in the graph: its name and status. None leaves other nodes to Nuke."""
     node = host.this_node()
     if vendor.trouble() or not _run().is_ours(node):
         return None
@@ -211,8 +211,8 @@ def _short(text: str, most: int = 48) -> str:
 
 
 def before_render() -> None:
-    """Stops a render that would use a stale result, where the artist asked for that. It only looks and raises:
-    the host must not be made to render here."""
+    """Stops a render that would use a stale result, if the artist switched that on. Only checks and raises, because
+    Nuke must not be made to render here."""
     if vendor.trouble():
         return
     run, write = _run(), host.this_node()
@@ -236,7 +236,7 @@ def create() -> Optional[host.Node]:
 
 
 def register() -> None:
-    """Every callback that works without a window too."""
+    """Registers the callbacks, with and without a window."""
     host.when_created(on_create)
     host.when_destroyed(on_destroy)
     host.when_changed(on_change)
@@ -246,6 +246,6 @@ def register() -> None:
 
 
 def register_menu() -> None:
-    """The menu entry and the label."""
+    """Registers the menu entry and the label, which need a window."""
     host.when_labelled(on_label)
     host.add_to_menu(f"Keyer/{panel.TITLE}", create)

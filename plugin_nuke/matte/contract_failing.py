@@ -1,4 +1,4 @@
-"""The contract's cases of what goes wrong: work that is stopped, servers that die, what the artist must hear."""
+"""The contract's cases of failures: runs that are cancelled, servers that die, and the messages for the artist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from . import graph, host, nk_text, plain_exr, range_run
 from .bench import Case, ContractBench, Wait, cancelling_at, expect, listed_in
-from .plain_exr import Plain
+from .plain_exr import PlainImage
 
 CASES: list[Case] = []
 _case = listed_in(CASES)
@@ -67,7 +67,7 @@ def cancel_while_the_server_works(bench: ContractBench) -> Iterator[Wait]:
 
 @_in_window
 def the_node_is_deleted_meanwhile(bench: ContractBench) -> Iterator[Wait]:
-    """A node that is deleted in the middle of its work takes nothing with it."""
+    """A node can be deleted while it is processing."""
     node = bench.node(bench.shot(range(1, 5)), 1, 4)
     host.press(node, "process_range")
     yield lambda: "matte.%V" in bench.shown(node)
@@ -83,7 +83,7 @@ def no_server(bench: ContractBench) -> Iterator[Wait]:
     host.press(node, "process_frame")
     yield bench.idle(node)
     expect("No matting server answers at tcp://127.0.0.1:9" in bench.status(node), bench.status(node))
-    # Two seconds of patience, and what it takes to look at the script before.
+    # The ping waits two seconds; the checks of the script before it take the rest.
     expect(time.monotonic() - started < 4.0, "it took too long to say so")
     expect(not list(bench.folder.rglob("*.%V*")) and not list(bench.folder.rglob(".plates*")), "plates were made")
     bench.expect_tidy(node)
@@ -111,7 +111,7 @@ def the_server_dies(bench: ContractBench) -> Iterator[Wait]:
     expect(all(again[name] == moment for name, moment in times.items()), "finished frames were made again")
 
 
-# -- what the artist must hear
+# -- messages for the artist
 
 
 @_case
@@ -130,7 +130,7 @@ def nothing_connected(bench: ContractBench) -> Iterator[Wait]:
 
 @_case
 def an_unsaved_script(bench: ContractBench) -> Iterator[Wait]:
-    """Results lie beside the script, so there must be one."""
+    """Results are kept beside the script, so an unsaved script is refused."""
     shot = bench.shot((1,))
     src, clean = bench.read(shot / "plate.%04d.exr", 1, 1), bench.read(shot / "clean.exr", 1, 1)
     node = host.paste(nk_text.node_text())
@@ -162,7 +162,7 @@ def a_bad_frame_and_retry(bench: ContractBench) -> Iterator[Wait]:
     plate = plain_exr.read(shot / "plate.0002.exr")
     rows = [list(row) for row in plate.rows]
     rows[5][5] = (math.nan, 0.0, 0.0)
-    plain_exr.write(shot / "plate.0002.exr", Plain(plate.channels, rows, plate.data, plate.display))
+    plain_exr.write(shot / "plate.0002.exr", PlainImage(plate.channels, rows, plate.data, plate.display))
     node = bench.node(shot, 1, 3)
     host.press(node, "process_range")
     yield bench.idle(node)
@@ -182,8 +182,10 @@ def a_misaligned_clean_plate(bench: ContractBench) -> Iterator[Wait]:
     width, height, moved = 240, 160, 60
     wall = bench.clean(size=(width + moved, height))
     window = (0, 0, width, height)
-    shot = bench.shot((1,), clean=Plain(wall.channels, [row[:width] for row in wall.rows], window, window))
-    plain_exr.write(shot / "clean.exr", Plain(wall.channels, [row[moved:] for row in wall.rows], window, window))
+    shot = bench.shot((1,), clean=PlainImage(wall.channels, [row[:width] for row in wall.rows], window, window))
+    plain_exr.write(
+        shot / "clean.exr", PlainImage(wall.channels, [row[moved:] for row in wall.rows], window, window)
+    )
     node = bench.node(shot, 1, 1, align="auto")
     host.press(node, "process_frame")
     yield bench.idle(node)

@@ -1,4 +1,4 @@
-"""The contract's cases of temporal smoothing, where a frame's alpha follows the frames before and after it."""
+"""The contract's cases of temporal smoothing, where a frame's alpha depends on the frames before and after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import freshness, graph, host, node_state, plain_exr
 from .bench import SIZE, Case, ContractBench, Wait, cancelling_at, expect, listed_in, rendered
-from .plain_exr import Plain, Row
+from .plain_exr import PlainImage, Row
 
 CASES: list[Case] = []
 _case = listed_in(CASES)
@@ -21,7 +21,7 @@ def _from_middle(x: int, y: int) -> float:
     return math.hypot(x - SIZE[0] / 2, y - SIZE[1] / 2)
 
 
-def grainy(bench: ContractBench, frame: int, grain: float = 0.02) -> Plain:
+def grainy(bench: ContractBench, frame: int, grain: float = 0.02) -> PlainImage:
     """The wall behind a disc with a soft edge, which stands still, with each frame's own grain: its alpha flickers
     there."""
     wall, noise = bench.clean(), random.Random(frame)
@@ -32,7 +32,7 @@ def grainy(bench: ContractBench, frame: int, grain: float = 0.02) -> Plain:
         return tuple(alpha * front + (1 - alpha) * back + noise.gauss(0, grain) for front, back in colours)
 
     rows: list[Row] = [[pixel(x, y) for x in range(SIZE[0])] for y in range(SIZE[1])]
-    return Plain(wall.channels, rows, wall.data, wall.display)
+    return PlainImage(wall.channels, rows, wall.data, wall.display)
 
 
 def grainy_shot(bench: ContractBench, frames: Sequence[int] = range(_FIRST, _LAST + 1)) -> Path:
@@ -44,7 +44,7 @@ def grainy_shot(bench: ContractBench, frames: Sequence[int] = range(_FIRST, _LAS
     return folder
 
 
-def alphas(picture: Plain) -> list[float]:
+def alphas(picture: PlainImage) -> list[float]:
     """The alpha of the soft edge."""
     places = ((x, y) for y in range(SIZE[1]) for x in range(SIZE[0]))
     return [picture.at(x, y, "A") for x, y in places if abs(_from_middle(x, y) - _RADIUS) < _EDGE / 2]
@@ -150,8 +150,8 @@ def a_neighbour_that_changes_makes_it_stale(bench: ContractBench) -> Iterator[Wa
 
 @_case
 def a_neighbour_that_is_not_there(bench: ContractBench) -> Iterator[Wait]:
-    """A frame beside that cannot be rendered costs the frame nothing but a word; once it is there, it counts. Where
-    it was asked for itself, nothing is made, as ever."""
+    """If a neighbour cannot be rendered, the frame is made without it and has a warning; it is stale once the
+    neighbour exists. A missing frame inside the range itself still stops the range."""
     shot = grainy_shot(bench, (1, 2, 4, 5))
     node = bench.node(shot, _FIRST, _LAST, temporal=1.0)
     host.go_to(2)
@@ -181,7 +181,7 @@ def a_neighbour_that_is_not_there(bench: ContractBench) -> Iterator[Wait]:
 def guides_and_clean_plates_that_change(bench: ContractBench) -> Iterator[Wait]:
     """A clean plate and a core that change with the frame are rendered for the frames beside too."""
     shot = grainy_shot(bench)
-    core = Plain(("A",), [[(float(x < 8),) for x in range(SIZE[0])]] * SIZE[1], (0, 0, *SIZE), (0, 0, *SIZE))
+    core = PlainImage(("A",), [[(float(x < 8),) for x in range(SIZE[0])]] * SIZE[1], (0, 0, *SIZE), (0, 0, *SIZE))
     for frame in range(_FIRST, _LAST + 1):
         plain_exr.write(shot / f"wall.{frame:04d}.exr", bench.clean())
         plain_exr.write(shot / f"core.{frame:04d}.exr", core)

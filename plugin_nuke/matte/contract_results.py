@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import bake, callbacks, freshness, host, manifest, plain_exr, range_run
 from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in, rendered
-from .plain_exr import Plain
+from .plain_exr import PlainImage
 
 CASES: list[Case] = []
 _case = listed_in(CASES)
@@ -109,7 +109,7 @@ def results_arrive_one_by_one(bench: ContractBench) -> Iterator[Wait]:
 
 @_case
 def a_still_clean_plate_is_rendered_once(bench: ContractBench) -> Iterator[Wait]:
-    """The host's hashes say that the clean plate is the same on all frames: it is rendered for one."""
+    """A clean plate that is the same on all frames by Nuke's hashes is rendered for one frame only."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)
     with rendered() as plates:
         host.press(node, "process_range")
@@ -157,7 +157,7 @@ def proxy_mode(bench: ContractBench) -> Iterator[Wait]:
 def windows_are_kept(bench: ContractBench) -> Iterator[Wait]:
     """Overscan, offset data windows, pixel aspect and metadata come back as they were."""
     wall = bench.clean(size=(SIZE[0] + 16, SIZE[1] + 8))
-    wall = Plain(wall.channels, wall.rows, (-8, -4, SIZE[0] + 16, SIZE[1] + 8), (0, 0, *SIZE), 2.0)
+    wall = PlainImage(wall.channels, wall.rows, (-8, -4, SIZE[0] + 16, SIZE[1] + 8), (0, 0, *SIZE), 2.0)
     node = bench.node(bench.shot((1,), clean=wall), 1, 1)
     host.press(node, "process_frame")
     yield bench.idle(node)
@@ -171,7 +171,7 @@ def windows_are_kept(bench: ContractBench) -> Iterator[Wait]:
 
 @_case
 def values_beyond_white_survive(bench: ContractBench) -> Iterator[Wait]:
-    """Raw both ways: the foreground has the plate's own value, 2.0, under any colour management."""
+    """A plate's 2.0 comes back as 2.0 in the foreground, under any colour management."""
     for management in ("Nuke", "OCIO"):
         host.set_root("colorManagement", management)
         node = bench.node(bench.shot((1,), name=management), 1, 1)
@@ -217,7 +217,7 @@ def a_missing_result_is_an_error(bench: ContractBench) -> Iterator[Wait]:
 
 @_in_window
 def auto_update(bench: ContractBench) -> Iterator[Wait]:
-    """With auto update a changed setting makes the frame anew, a moment later and not inside the event."""
+    """With auto update a changed setting has the frame processed again, a moment later and not inside the event."""
     node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
     host.set_value(node, "erode", 1.0)
     expect(range_run.running(node) is None, "it started inside the event")
@@ -228,7 +228,7 @@ def auto_update(bench: ContractBench) -> Iterator[Wait]:
 
 @_in_window
 def a_busy_node_says_so(bench: ContractBench) -> Iterator[Wait]:
-    """A second press while the node works is refused, and harms nothing."""
+    """A second press while the node is processing is refused and changes nothing."""
     node = bench.node(bench.shot((1, 2)), 1, 2)
     host.press(node, "process_range")
     before = range_run.running(node)
@@ -243,7 +243,7 @@ def a_busy_node_says_so(bench: ContractBench) -> Iterator[Wait]:
 
 @_in_terminal
 def bake_a_script(bench: ContractBench) -> Iterator[Wait]:
-    """The farm's command makes the frames of a saved script, leaves it as it was, and knows what is done."""
+    """The farm's command makes the frames of a saved script, leaves it as it was, and makes no frame twice."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)
     name, path = host.full_name(node), bench.save()
     before, copy = path.read_bytes(), bench.folder / "baked.nk"

@@ -1,5 +1,5 @@
-"""The contract's cases of staleness: what makes a result stale, what does not, and how undo, saving and copies keep
-results."""
+"""The contract's cases of staleness: what makes a result stale, what does not, and how results survive undo, saving
+and copying."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import freshness, graph, host, node_state, plain_exr, run
 from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in
-from .plain_exr import Plain
+from .plain_exr import PlainImage
 
 CASES: list[Case] = []
 _case = listed_in(CASES)
@@ -16,7 +16,8 @@ _case = listed_in(CASES)
 
 @_case
 def a_setting_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
-    """Another setting makes the result stale, taking it back makes it good; looks and names change nothing."""
+    """A changed setting makes the result stale, and changing it back makes it good again; names, labels and
+    positions of nodes change nothing."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
     yield bench.idle(node)
@@ -86,7 +87,7 @@ def guides_apply_live(bench: ContractBench) -> Iterator[Wait]:
     for role, left in (("core", 0), ("holdout", width // 2)):
         rows = [[(1.0 if left <= x < left + width // 4 else 0.0,) for x in range(width)] for _ in range(height)]
         window = (0, 0, width, height)
-        plain_exr.write(bench.folder / f"{role}.exr", Plain(("A",), rows, window, window))
+        plain_exr.write(bench.folder / f"{role}.exr", PlainImage(("A",), rows, window, window))
         host.connect(node, graph.INPUTS.index(role), bench.read(bench.folder / f"{role}.exr", 1, 1))
     output = bench.output(node, 1)
     expect(output.at(4, 4, "A") == 1.0, f"inside the core alpha is {output.at(4, 4, 'A')}")
@@ -127,12 +128,12 @@ def copies_have_their_own_folder(bench: ContractBench) -> Iterator[Wait]:
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
     yield bench.idle(node)
-    twin = host.copy(node)
-    assert twin is not None
-    expect(host.value(twin, "node_id") != host.value(node, "node_id"), "both have the same id")
-    expect(bench.shown(twin) == bench.shown(node), "the copy shows nothing")
-    expect(run.sharing(node) == [host.full_name(twin)], "the original does not know of its copy")
-    run.clear(twin)
+    copied = host.copy(node)
+    assert copied is not None
+    expect(host.value(copied, "node_id") != host.value(node, "node_id"), "both have the same id")
+    expect(bench.shown(copied) == bench.shown(node), "the copy shows nothing")
+    expect(run.sharing(node) == [host.full_name(copied)], "the original does not know of its copy")
+    run.clear(copied)
     expect(len(bench.results(node)) == 1, "clearing the copy deleted the original's result")
 
 
@@ -142,10 +143,10 @@ def clearing(bench: ContractBench) -> Iterator[Wait]:
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
     yield bench.idle(node)
-    mine = Path(bench.shown(node)).parent
-    (mine / "notes.txt").write_text("the artist's", encoding="utf-8")
-    expect(run.clear(node) == 1, "one result was to go")
-    expect([path.name for path in mine.iterdir()] == ["notes.txt"], f"left: {list(mine.iterdir())}")
+    folder = Path(bench.shown(node)).parent
+    (folder / "notes.txt").write_text("the artist's", encoding="utf-8")
+    expect(run.clear(node) == 1, "not exactly one result was deleted")
+    expect([path.name for path in folder.iterdir()] == ["notes.txt"], f"left: {list(folder.iterdir())}")
     expect(bench.status(node) == node_state.NOT_PROCESSED, bench.status(node))
     expect(bench.shown(node) == graph.NOT_PROCESSED, "the Read still names a result")
 

@@ -18,7 +18,7 @@ from typing import Any, Optional, Protocol
 from matte_link.options import MatteOptions
 from matte_link.result_key import FrameSources, digest, result_key
 
-# How a node looks or is called does not change its picture.
+# Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
     (
         "name",
@@ -47,15 +47,15 @@ _COSMETIC = frozenset(
         "window",
     )
 )
-# A Write counts its renders and spells its colourspace anew; what flows through it is neither.
+# Knobs of a Write that do not change what flows through it.
 _OF_WRITES = frozenset(["version", "colorspace", "ocioColorspace", "file_type", "file", "checkHashOnRead"])
-# What our own node says or is called.
+# Knobs of a Cleanplate node that do not change its picture.
 _OF_OURS = frozenset(("status", "node_id"))
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 
 
 class UpstreamFacts(Protocol):
-    """What the host tells of a node; see ``host.NodeFacts``."""
+    """What is known of a node upstream; ``host.NodeFacts`` is one."""
 
     @property
     def kind(self) -> str: ...
@@ -113,8 +113,8 @@ def settings_key(
 ) -> str:
     """The name of a result's folder, 32 hex digits.
 
-    ``facts`` are the nodes upstream and ``starts`` the indices of those that feed the inputs; ``more`` is what else
-    the server is told.
+    ``facts`` are the nodes upstream and ``starts`` the indices of those that feed the inputs; ``more`` is whatever
+    else is sent to the server.
     """
     nodes = [(node.kind, knob_pairs(node.knobs, node.kind), node.inputs) for node in facts]
     return result_key(FrameSources({"nodes": nodes, "starts": list(starts), **more}), options)
@@ -122,10 +122,12 @@ def settings_key(
 
 @dataclass(frozen=True)
 class FrameKey:
-    """One frame's sources. An empty ``hashes`` means that the host did not say.
+    """What one frame is made from, as three digests.
 
-    ``around`` are the host's hashes at the frames before and after, empty where the result does not depend on them
-    or the host was not asked: a look at a node must not move the timeline. ``files`` takes in theirs too.
+    ``hashes``: Nuke's own hashes at the frame. ``files``: times and sizes of its files and its neighbours'.
+    ``around``: Nuke's hashes at the frames before and after; empty without temporal smoothing.
+    ``hashes`` and ``around`` are empty as well if Nuke gave none or was not asked, since a check of a node must not
+    move the timeline.
     """
 
     hashes: str
@@ -133,23 +135,28 @@ class FrameKey:
     around: str = ""
 
     def differs(self, other: FrameKey, compare_hashes: bool = True) -> bool:
-        """Whether the sources changed between the two. In proxy mode the host's hashes are others."""
+        """Whether the sources changed between the two. An empty hash is never a change.
+
+        Nuke's hashes are different in proxy mode, so ``compare_hashes`` must be off there.
+        """
         pairs = ((self.hashes, other.hashes), (self.around, other.around)) if compare_hashes else ()
         return any(one and another and one != another for one, another in pairs) or self.files != other.files
 
 
 def frame_key(hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int, view: str) -> FrameKey:
-    """The key of one frame: ``hashes`` of each node that feeds us, ``files`` as patterns."""
+    """The key of one frame, from the ``hashes`` of each node that feeds an input and from file name patterns."""
     numbers = [list(each) for each in hashes]
     known = all(numbers)
-    return FrameKey(digest(numbers) if known else "", digest([_stamp(file, frame, view) for file in files]))
+    return FrameKey(
+        hashes=digest(numbers) if known else "", files=digest([_stamp(file, frame, view) for file in files])
+    )
 
 
 def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> FrameKey:
-    """The key of a frame that follows its neighbours in time; None where there is no such frame."""
+    """``own`` with the keys of the frames before and after, of which None stands for one that does not exist."""
     known = all(one is None or one.hashes for one in around)
     hashes, files = ([getattr(one, name, None) for one in around] for name in ("hashes", "files"))
-    return FrameKey(own.hashes, digest([own.files, *files]), digest(hashes) if known else "")
+    return FrameKey(hashes=own.hashes, files=digest([own.files, *files]), around=digest(hashes) if known else "")
 
 
 def frame_file(pattern: str, frame: int, view: str) -> str:
@@ -160,7 +167,7 @@ def frame_file(pattern: str, frame: int, view: str) -> str:
 
 def _number(match: re.Match[str], frame: int) -> str:
     digits = len(match.group(0)) if match.group(0).startswith("#") else int(match.group(1) or 1)
-    # As the host's printf does: the sign takes one of the digits.
+    # As printf does in Nuke: the sign takes one of the digits.
     return f"{frame:0{digits}d}"
 
 

@@ -1,4 +1,4 @@
-"""How far a plan is, in figures and words. No nuke here."""
+"""How far a run is, in figures and words. No nuke here."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobEven
 
 
 def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
-    """The server's doubts of a result, with its figures."""
+    """What the server doubts about a result, with the figures that it measured."""
     found = diagnostics.get("warnings")
     return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
 
 
 class JobProgress:
-    """How far a plan is, and what the artist must hear at its end."""
+    """How many frames of a run are done, and what the artist is told at its end.
+
+    ``total``, ``done`` and ``failed`` count each view of a frame.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -39,9 +42,9 @@ class JobProgress:
             self._part = 0.0
             self.done += 1
             self.frames.add(event.frame)
-            doubts = warnings_of(event.diagnostics)
-            if doubts and not self.warning:
-                self.warning = f"Frame {event.frame}: {' '.join(doubts)}"
+            warnings = warnings_of(event.diagnostics)
+            if warnings and not self.warning:
+                self.warning = f"Frame {event.frame}: {' '.join(warnings)}"
         elif isinstance(event, FrameFailed):
             self._part = 0.0
             self.failed += 1
@@ -49,7 +52,7 @@ class JobProgress:
         elif isinstance(event, JobFinished):
             self.cancelled = self.cancelled or event.cancelled
             if event.code:
-                # Why all the rest has no result says more than what the first frame died of.
+                # The reason why the whole job stopped says more than why its first frame failed.
                 self.code, self.trouble = event.code, f"{event.message} {event.hint}".strip()
 
     def _note(self, code: str, text: str) -> None:
@@ -58,22 +61,22 @@ class JobProgress:
 
     @property
     def percent(self) -> int:
-        """0 to 100, a frame's stages included."""
+        """0 to 100. The stages of the present frame count in part."""
         return min(100, int(100 * (self.done + self.failed + self._part) / max(self.total, 1)))
 
     @property
-    def progress(self) -> str:
-        """For the progress bar."""
+    def bar_text(self) -> str:
+        """The text of the progress bar."""
         return f"{self.done} of {self.total} done" + (f", {self._stage}" if self._stage else "")
 
     @property
     def succeeded(self) -> bool:
-        """Whether every result is there."""
+        """Whether every frame has its result."""
         return self.done == self.total
 
     @property
     def summary(self) -> str:
-        """One line for the status knob once all is over."""
+        """One line for the status knob when the run has ended."""
         head = f"{self.done} of {self.total} frames done" if self.total != self.done else f"{self.done} done"
         if self.trouble:
             return f"{head}. {self.trouble}"

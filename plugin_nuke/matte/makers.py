@@ -1,6 +1,6 @@
 """Which server version, model and weights made the results of a node, and whether the same would make them now.
 
-What a server last said of itself is kept per address while Nuke runs, so that looking at a node never waits for the
+The last answer of each server is kept by its address while Nuke runs, so that a check of a node never waits for the
 network. No nuke here.
 """
 
@@ -19,7 +19,9 @@ from matte_link.sequence import format_frames
 from .manifest import Record
 
 _pongs: dict[str, Pong] = {}
+"""The last answer of each server, by its address."""
 _makers: dict[tuple[object, ...], Maker] = {}
+"""What :func:`maker_now` returned since the last answer."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class MakerComparison:
 
 
 def remember(address: str, pong: Pong) -> None:
-    """Keeps what the server at ``address`` said of itself. A new answer replaces it."""
+    """Keeps the answer of the server at ``address``, in place of an earlier one."""
     _pongs[address] = pong
     _makers.clear()
 
@@ -93,7 +95,7 @@ def _unknown_text(unknown: Sequence[Record]) -> str:
             f"unknown: it was not recorded which version and model {_frames_were(unknown)} made by. "
             "Press 'Check server' to compare."
         )
-    return f"unknown: it cannot be told here which weights {_frames_were(unknown)} made with."
+    return f"unknown: the weights that {_frames_were(unknown)} made with cannot be compared here."
 
 
 def _frames_were(records: Iterable[Record]) -> str:

@@ -48,12 +48,12 @@ class Record:
 
 
 def result_pattern(folder: str) -> str:
-    """The name of all results of a folder, as the Read has it."""
+    """The file name pattern of a folder's results, as set in the Read."""
     return f"{folder}/{RESULT}"
 
 
 def result_file(folder: str, frame: int, view: str) -> str:
-    """One result."""
+    """The file of one result."""
     return frame_file(result_pattern(folder), frame, view)
 
 
@@ -68,7 +68,7 @@ def write(folder: str, record: Record) -> None:
 
 
 def read(folder: str, frame: int, view: str) -> Optional[Record]:
-    """A frame's record; None where there is none, or none that can be read."""
+    """A frame's record; None if there is none or it cannot be read."""
     return _parsed(_record_file(folder, frame, view))
 
 
@@ -108,30 +108,31 @@ def failed_frames(folder: str) -> tuple[int, ...]:
 
 
 def clear(node_folder: str) -> int:
-    """Deletes a node's results and records, nothing else that lies there; returns how many results went.
+    """Deletes a node's results and records, and nothing else in its folder. Returns the number of deleted results.
 
-    Folders go where they are empty then. A file that cannot be deleted raises ``OSError`` at the end.
+    Folders that are empty afterwards are deleted too. If a file cannot be deleted, the others are, and ``OSError``
+    is raised at the end.
     """
     count = 0
-    trouble: Optional[OSError] = None
+    failure: Optional[OSError] = None
     for path in _ours(Path(node_folder)):
         try:
             path.unlink()
             count += path.name.startswith("matte.")
         except OSError as error:
-            trouble = error
+            failure = error
     for folder in sorted(_folders(Path(node_folder)), key=lambda one: len(one.parts), reverse=True):
         with contextlib.suppress(OSError):
             folder.rmdir()
-    if trouble:
-        raise trouble
+    if failure:
+        raise failure
     return count
 
 
 def _ours(folder: Path) -> Iterable[Path]:
     yield from folder.glob("*/matte.*.exr")
     yield from folder.glob(f"*/{_RECORDS}/*.json")
-    # Plates are deleted once they were sent; these are of a host that was ended by force meanwhile.
+    # Plates are deleted once they were sent; these are left over from a Nuke that was killed.
     yield from folder.glob("*/.plates-*/*.exr*")
 
 

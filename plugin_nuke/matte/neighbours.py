@@ -1,4 +1,4 @@
-"""The frames before and after, where a frame's alpha follows them in time: which, and how long their plates stay.
+"""The frames before and after, which temporal smoothing needs: which they are, and how long their plates are kept.
 
 No nuke here.
 """
@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from typing import Optional
 
 Sides = tuple[Optional[int], Optional[int]]
+"""The frame before and the frame after; None if there is none."""
 Footage = Optional[tuple[int, int]]
-"""First and last frame of the plate's source; None where no frame follows its neighbours."""
+"""First and last frame of the plate's source; None without temporal smoothing."""
 
 
 def beside(frame: int, footage: Footage) -> Sides:
-    """The frames before and after, None where the source has none: so a result does not depend on which range it
-    was made in."""
+    """The frames before and after ``frame`` that the source has. The range to process plays no part, so a frame has
+    the same result in any range."""
     if footage is None:
         return None, None
     first, last = footage
@@ -25,25 +26,25 @@ def beside(frame: int, footage: Footage) -> Sides:
 
 
 def only_beside(wanted: Iterable[int], footage: Footage) -> tuple[int, ...]:
-    """The neighbours of ``wanted`` that are none of them."""
+    """The neighbours of the ``wanted`` frames that are not wanted themselves."""
     chosen = set(wanted)
     around = {one for frame in chosen for one in beside(frame, footage) if one is not None}
     return tuple(sorted(around - chosen))
 
 
-def lost_words(frame: int, error: str) -> str:
-    """What an artist hears of a neighbour that the host could not render, in the host's own words."""
+def unrendered_warning(frame: int, error: str) -> str:
+    """The warning for the artist where Nuke could not render a neighbour; ``error`` is Nuke's own message."""
     return f"Temporal smoothing went without frame {frame}, which Nuke could not render: {error.rstrip('. ')}."
 
 
-class InUse:
-    """How many tasks that have not ended name each frame's plates."""
+class PlateUses:
+    """Counts, for each frame, the unfinished tasks that need its plates."""
 
     def __init__(self, tasks: Iterable[Iterable[int]]) -> None:
         self._tasks = Counter(frame for task in tasks for frame in task)
 
     def ended(self, task: Iterable[int]) -> list[int]:
-        """A task ended that named these frames: those that nobody names any more."""
+        """Takes off a task that ended, by its frames. Returns those frames that no other task needs."""
         frames = list(task)
         self._tasks.subtract(frames)
         return [frame for frame in frames if self._tasks[frame] <= 0]

@@ -1,4 +1,4 @@
-"""Which nodes are ours, their ids, and what they say of themselves on panel and label."""
+"""Which nodes are Cleanplate nodes, their ids, and the status that panel and label show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ours() -> list[host.Node]:
 
 
 def node_id(node: host.Node) -> str:
-    """The node's own name for its folder; minted where it has none yet."""
+    """The id that names the node's folder of results. A node without one gets a new one."""
     known = str(host.value(node, "node_id"))
     if known:
         return known
@@ -34,12 +34,12 @@ def node_id(node: host.Node) -> str:
 
 
 def state(node: host.Node) -> str:
-    """The words last put on a node. For its label, so nothing is looked at."""
+    """The status last set on a node. It is for the label, so nothing is checked here."""
     return _labels.get(str(host.value(node, "node_id")), NOT_PROCESSED)
 
 
 def tell(node: host.Node, text: str) -> None:
-    """Puts a node's state on its panel and its label."""
+    """Sets the status that a node shows on its panel and its label."""
     if host.exists(node):
         _labels[str(host.value(node, "node_id"))] = text
         with host.without_undo():

@@ -1,4 +1,5 @@
-"""Uncompressed scanline EXR files in plain Python, for the self-test: Nuke's own Python has nothing to read them.
+"""Reads and writes uncompressed scanline EXR files in plain Python, for the self-test: Nuke's Python has no module
+for that.
 
 Pixels are rows of float tuples, in the order of ``channels``; windows are (x, y, width, height), y down.
 """
@@ -19,8 +20,8 @@ _LETTERS = {_HALF: "e", _FLOAT: "f"}
 
 
 @dataclass(frozen=True)
-class Plain:
-    """A picture; ``rows[y][x]`` is one value per channel."""
+class PlainImage:
+    """A picture; ``rows[y][x]`` has one value for each channel. Windows are (x, y, width, height) in pixels."""
 
     channels: tuple[str, ...]
     rows: Sequence[Row]
@@ -46,7 +47,7 @@ def _box(window: Window) -> bytes:
     return struct.pack("<iiii", x, y, x + width - 1, y + height - 1)
 
 
-def write(path: Path, picture: Plain) -> None:
+def write(path: Path, picture: PlainImage) -> None:
     """Writes 32 bit float, uncompressed, as temporary + rename."""
     order = sorted(range(len(picture.channels)), key=lambda index: picture.channels[index])
     names = [picture.channels[index] for index in order]
@@ -79,7 +80,7 @@ def write(path: Path, picture: Plain) -> None:
     temporary.replace(path)
 
 
-def read(path: Path) -> Plain:
+def read(path: Path) -> PlainImage:
     """Reads half or float, uncompressed; raises ``ValueError`` on any other EXR."""
     data = path.read_bytes()
     if data[:4] != _MAGIC[:4]:
@@ -93,7 +94,7 @@ def read(path: Path) -> Plain:
     texts = {name: value.decode("utf-8", "replace") for name, value in strings.items()}
     aspect = struct.unpack("<f", attributes["pixelAspectRatio"][1])[0]
     rows = [_row(data, position + 8 * index, channels, window[2]) for index in range(window[3])]
-    return Plain(tuple(name for name, _ in channels), rows, window, display, aspect, texts)
+    return PlainImage(tuple(name for name, _ in channels), rows, window, display, aspect, texts)
 
 
 def _header(data: bytes) -> tuple[dict[str, tuple[str, bytes]], int]:

@@ -1,4 +1,4 @@
-"""The first phase of a run, on the host's main thread: the plates of a plan, rendered to disk."""
+"""The first phase of a run: Nuke renders the plates of a plan to disk, on its main thread."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from .range_plan import RangePlan, Refused
 
 
 def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
-    """The plates of a plan on disk, in full resolution; leaves the node as it was. Raises ``LinkError``.
+    """Renders the plates of a plan to disk in full resolution and leaves the node as it was. Raises ``LinkError``.
 
-    Returns the plan with the neighbours that could not be rendered: frames that were not asked for take nothing
-    from those that were, but a word.
+    A neighbour that cannot be rendered stops nothing. Returns the plan with ``unrendered`` filled in.
     """
-    lost: dict[tuple[int, str], str] = {}
+    unrendered: dict[tuple[int, str], str] = {}
     try:
         with host.without_undo(), host.full_resolution(), contextlib.ExitStack() as stack:
             writes = {
@@ -28,16 +27,18 @@ def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
             }
             for view in plan.views:
                 _render_view(plan, view, writes)
-                lost.update(_render_beside(plan, view, writes))
-        return replace(plan, lost=lost)
+                unrendered.update(_render_beside(plan, view, writes))
+        return replace(plan, unrendered=unrendered)
     except host.RenderCancelled:
         trouble: LinkError = CancelledError("Cancelled while the plates were rendered; nothing was sent.")
     except host.HostBusy:
-        trouble = Refused("busy", "Nuke renders something else at the moment.", "Try again when it is done.")
+        trouble = Refused("busy", "Nuke is rendering something else.", "Try again when it is done.")
     except RuntimeError as error:
         trouble = Refused("render", f"Nuke could not render the plates: {error}", "Look at the inputs.")
     except KeyError as error:
-        trouble = Refused("broken", f"The node lacks its {error.args[0]}.", "Make a new one from the Keyer menu.")
+        trouble = Refused(
+            "broken", f"The node has lost its inner node {error.args[0]}.", "Make a new node from the Keyer menu."
+        )
     range_plan.remove_plates(plan)
     raise trouble
 
@@ -55,11 +56,11 @@ def _each_frame(plan: RangePlan, writes: dict[str, host.Node]) -> list[host.Node
 
 
 def _render_beside(plan: RangePlan, view: str, writes: dict[str, host.Node]) -> dict[tuple[int, str], str]:
-    """The neighbours that are not made themselves, one by one; those that cannot be rendered, with the reason."""
-    lost: dict[tuple[int, str], str] = {}
+    """Renders the neighbours that are not wanted themselves, one by one; returns those that failed and why."""
+    unrendered: dict[tuple[int, str], str] = {}
     for frame in plan.only_beside(view):
         try:
             host.render(_each_frame(plan, writes), ((frame, frame, 1),), view)
         except RuntimeError as error:
-            lost[frame, view] = str(error)
-    return lost
+            unrendered[frame, view] = str(error)
+    return unrendered

@@ -1,4 +1,4 @@
-"""Before a picture is rendered: what a node is set to, what feeds it, and what can be known to be wrong."""
+"""What is checked before any picture is rendered: the node's settings, its inputs, the server and the disk."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ PING_S = 2.0
 
 
 def options_of(node: host.Node) -> MatteOptions:
+    """The options on the node's panel. Raises ``Refused``."""
     try:
         return panel.options_from({name: host.value(node, name) for name in panel.option_names()})
     except ValueError as error:
@@ -35,7 +36,7 @@ def feeds_of(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]
 
 
 def footage_of(node: host.Node, options: MatteOptions) -> Footage:
-    """The frames that the plate's source has, where the options make a frame follow its neighbours in time."""
+    """First and last frame of the plate's source; None without temporal smoothing, which alone needs them."""
     feed = feeds_of(node, ("src",))[0]
     return host.frame_range(feed) if options.temporal and feed is not None else None
 
@@ -54,7 +55,10 @@ def settings_key_of(node: host.Node, options: MatteOptions) -> str:
 
 
 class SourceKeys:
-    """What the host says of the pictures that feed a node, frame by frame; the timeline stands where it stood."""
+    """The keys of the pictures that feed a node, frame by frame.
+
+    Asks Nuke for the hashes of ``frames``, which moves the timeline to each of them and back.
+    """
 
     def __init__(self, node: host.Node, roles: Sequence[str], frames: Sequence[int]) -> None:
         feeds = {role: feed for role, feed in zip(roles, feeds_of(node, roles)) if feed is not None}
@@ -68,8 +72,7 @@ class SourceKeys:
     def keys(
         self, frames: Sequence[int], views: Sequence[str], footage: Footage
     ) -> dict[tuple[int, str], fingerprint.FrameKey]:
-        """The key of each of some frames in each view. A neighbour that the host was not asked about is known by
-        its files only."""
+        """The key of each frame in each view. A neighbour whose hashes are not known counts with its files only."""
         return {
             (frame, view): self._key(frame, view, footage) for frame, view in range_plan.all_pairs(frames, views)
         }
@@ -86,13 +89,13 @@ class SourceKeys:
         return fingerprint.frame_key(hashes.values(), self._files, frame, view)
 
     def clean_is_still(self, frames: Sequence[int]) -> bool:
-        """Whether the host's hashes promise the same clean plate on all these frames."""
+        """Whether Nuke's hashes say that the clean plate is the same on all these frames."""
         seen = {self._hashes[frame].get("clean", ()) for frame in frames}
         return len(frames) > 1 and len(seen) == 1 and () not in seen
 
 
 def frames_of(node: host.Node) -> tuple[int, ...]:
-    """The frames of 'Process range'; raises ``Refused``."""
+    """The frames that 'Process range' processes. Raises ``Refused``."""
     mode = str(host.value(node, "range_mode"))
     if mode == "project":
         first, last = host.project_range()
@@ -111,7 +114,7 @@ def frames_of(node: host.Node) -> tuple[int, ...]:
 def preflight(
     node: host.Node, frames: Sequence[int], force: bool, priority: str, server: str = "", ping: bool = True
 ) -> RangePlan:
-    """Everything that can be known to be wrong before a picture is rendered; raises ``LinkError``."""
+    """Returns the plan after all checks that are possible before a picture is rendered. Raises ``LinkError``."""
     _check_host(node)
     options, endpoint = options_of(node), range_plan.endpoint_of(server or str(host.value(node, "server")))
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
@@ -132,7 +135,18 @@ def preflight(
     wanted = tuple(sorted({frame for frame, _ in keys}))
     still = sources.clean_is_still((*wanted, *neighbours.only_beside(wanted, footage)))
     plan = RangePlan(
-        node_id(node), folder, wanted, views, options, endpoint, keys, roles, still, _hints(node), priority, footage
+        node_id=node_id(node),
+        folder=folder,
+        frames=wanted,
+        views=views,
+        options=options,
+        endpoint=endpoint,
+        keys=keys,
+        roles=roles,
+        still_clean=still,
+        hints=_hints(node),
+        priority=priority,
+        footage=footage,
     )
     range_plan.check_room(folder, width * height, plan.plates())
     return plan
@@ -161,7 +175,9 @@ def _check_host(node: host.Node) -> None:
             "Use Nuke, NukeX or Nuke Studio.",
         )
     if not host.script_path():
-        raise Refused("not_saved", "The script has no name yet.", "Save it: results lie in a folder beside it.")
+        raise Refused(
+            "not_saved", "The script has no name yet.", "Save it: the results are kept in a folder beside it."
+        )
     for role, what in (("src", "plate"), ("clean", "clean plate")):
         if host.input_of(node, graph.INPUTS.index(role)) is None:
             raise Refused(
@@ -188,7 +204,7 @@ def _ask_server(endpoint: range_plan.Endpoint) -> Pong:
 
 
 def server_words(node: host.Node) -> str:
-    """What the server says when asked; raises ``LinkError``."""
+    """Asks the node's server for its version and models; one sentence. Raises ``LinkError``."""
     endpoint = range_plan.endpoint_of(str(host.value(node, "server")))
     answer = _ask_server(endpoint)
     return f"Cleanplate {answer.version} at {endpoint.address}, models: {', '.join(answer.models) or 'none'}."

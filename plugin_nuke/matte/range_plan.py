@@ -1,4 +1,4 @@
-"""A button's work as data: which frames, which files, how far, and in which words. No nuke here."""
+"""What one press of a button does, as data: frames, files and tasks, and the jobs that send them. No nuke here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 from matte_link.errors import LinkError
@@ -21,17 +21,17 @@ from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file
 from .job_progress import JobProgress, warnings_of
-from .neighbours import Footage, InUse, Sides
+from .neighbours import Footage, PlateUses, Sides
 
 ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"
 _BYTES_A_PIXEL = 12
-# Names by which Nuke's own configurations call the spaces that the server knows under others.
+# Nuke's own names of the space that the server calls "linear".
 _LINEAR = ("linear", "scene_linear", "utility - linear - srgb", "linear rec.709 (srgb)")
 
 
 class Refused(LinkError):
-    """What the artist must put right before anything starts."""
+    """Nothing was started, because the artist has to correct something first."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -42,9 +42,10 @@ class Refused(LinkError):
 class RangePlan:
     """Everything that one press of a button does, decided before anything is rendered.
 
-    ``frames`` are those to make; ``keys`` what each frame and view is made from; ``still_clean`` says that the
-    clean plate is the same picture on every frame. Where ``footage`` is given, each frame is sent with those before
-    and after it, but for the ``lost`` ones, by frame and view: the host's words of why it could not render them.
+    ``frames`` are the frames to make, and ``keys`` says for each frame and view what it is made from.
+    ``still_clean`` says that the clean plate is the same picture on every frame. If ``footage`` is given, each
+    frame is sent with the frames before and after it. ``unrendered`` holds, by frame and view, the neighbours that
+    Nuke could not render, with its error message.
     """
 
     node_id: str
@@ -59,13 +60,13 @@ class RangePlan:
     hints: Mapping[str, str] = field(default_factory=dict)
     priority: str = "interactive"
     footage: Footage = None
-    lost: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    unrendered: Mapping[tuple[int, str], str] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-    """Keeps this plan's plates apart from those of a farm's other tasks, which share the folder of results."""
+    """Part of the name of the plates' folder, since several tasks of a farm may share one folder of results."""
 
     @property
     def total(self) -> int:
-        """How many results there are to make."""
+        """The number of results to make: frames times views."""
         return len(self.keys)
 
     def wanted(self, view: str) -> tuple[int, ...]:
@@ -73,45 +74,46 @@ class RangePlan:
         return tuple(frame for frame in self.frames if (frame, view) in self.keys)
 
     def plates_folder(self) -> str:
-        """Where this plan's plates lie until they were sent."""
+        """The folder of this plan's plates. They are deleted once they were sent."""
         return f"{self.folder}/{_PLATES}{self.token}"
 
     def plate_pattern(self, role: str) -> str:
-        """The name that the Write of ``role`` is given."""
+        """The file name for the Write of ``role``."""
         return f"{self.plates_folder()}/{role}.%V.%04d.exr"
 
     def plate_file(self, role: str, frame: int, view: str) -> str:
-        """One rendered plate; a still clean plate is the first frame's."""
+        """The file of one rendered plate. A still clean plate is rendered for the first frame only."""
         if role == "clean" and self.still_clean:
             frame = self.wanted(view)[0]
         return frame_file(self.plate_pattern(role), frame, view)
 
     def to_render(self, role: str, view: str) -> tuple[int, ...]:
-        """The frames of ``role`` that the host renders."""
+        """The frames that Nuke renders for ``role``, without neighbours."""
         wanted = self.wanted(view)
         return wanted[:1] if role == "clean" and self.still_clean else wanted
 
     def only_beside(self, view: str) -> tuple[int, ...]:
-        """The frames whose plates are rendered for the sake of the frames beside them."""
+        """The frames that are rendered only because a wanted frame has them as a neighbour."""
         return neighbours.only_beside(self.wanted(view), self.footage)
 
     def beside(self, frame: int, view: str) -> Sides:
-        """The frames before and after that are sent with a frame."""
+        """The frames before and after that are sent with ``frame``."""
         before, after = neighbours.beside(frame, self.footage)
-        return None if (before, view) in self.lost else before, None if (after, view) in self.lost else after
+        missing = self.unrendered
+        return None if (before, view) in missing else before, None if (after, view) in missing else after
 
-    def named(self, frame: int, view: str) -> tuple[int, ...]:
-        """All frames whose plates a frame's task names."""
+    def task_frames(self, frame: int, view: str) -> tuple[int, ...]:
+        """All frames whose plates are sent with ``frame``, itself included."""
         return (frame, *(one for one in self.beside(frame, view) if one is not None))
 
-    def losses(self, frame: int, view: str) -> list[str]:
-        """What is to be said of a frame whose neighbours could not be rendered."""
+    def warnings_for(self, frame: int, view: str) -> list[str]:
+        """The warnings for ``frame`` about neighbours that could not be rendered."""
         around = neighbours.beside(frame, self.footage)
-        lost = [one for one in around if one is not None and (one, view) in self.lost]
-        return [neighbours.lost_words(one, self.lost[one, view]) for one in lost]
+        missing = [one for one in around if one is not None and (one, view) in self.unrendered]
+        return [neighbours.unrendered_warning(one, self.unrendered[one, view]) for one in missing]
 
     def plates(self) -> int:
-        """How many pictures the host renders."""
+        """The number of pictures that Nuke renders."""
         count = 0
         for view in self.views:
             frames = len(self.wanted(view)) + len(self.only_beside(view))
@@ -120,18 +122,19 @@ class RangePlan:
 
 
 def result_folder(cache: str, node_id: str, key: str) -> str:
-    """Where the results of one node and one settings key lie."""
+    """The folder of the results of one node and one settings key."""
     return f"{cache.rstrip('/')}/{node_id}/{key}"
 
 
 def shown_folder(file: str) -> str:
-    """The folder of what the Read shows; empty where it shows no result of ours."""
+    """The folder of the results that the Read shows; empty if it shows none."""
     folder, _, name = file.replace("\\", "/").rpartition("/")
     return folder if name == manifest.RESULT else ""
 
 
 def absolute(path: str, script: str) -> str:
-    """A results folder as an absolute path, from the script's folder where it is relative."""
+    """``path`` as an absolute path, where a relative one starts at the script's folder. Raises ``Refused`` if it is
+    empty."""
     text = path.replace("\\", "/").strip()
     if not text:
         raise Refused("no_folder", "The results folder is empty.", "Fill in 'Results folder'.")
@@ -139,7 +142,8 @@ def absolute(path: str, script: str) -> str:
 
 
 def endpoint_of(address: str) -> Endpoint:
-    """The server an artist named; the default leaves it to ``$CLEANPLATE_SERVER``. Raises ``Refused``."""
+    """The server at ``address``. The default address stands for ``$CLEANPLATE_SERVER``, if that is set. Raises
+    ``Refused`` for text that is not an address."""
     address = address.strip()
     try:
         return Endpoint.resolve("" if address == DEFAULT_ADDRESS else address)
@@ -148,21 +152,21 @@ def endpoint_of(address: str) -> Endpoint:
 
 
 def working_space(management: str, name: str, config: str) -> str:
-    """The tag of the pixels that the host hands over raw, in words that the server knows; empty for its default.
+    """The server's name of the colourspace in which Nuke works and renders the plates.
 
-    With Nuke's own colour management that is Linear Rec.709. An OCIO config's ``scene_linear`` is ACEScg where
-    the config is an ACES one; other names travel as they are.
+    With Nuke's own colour management that is "linear" (Rec.709 primaries). ``scene_linear`` of an OCIO config is
+    "acescg" if ``config`` names an ACES config. Other names are passed on unchanged.
     """
-    plain = name.strip()
-    if management.lower() != "ocio" or not plain:
+    space = name.strip()
+    if management.lower() != "ocio" or not space:
         return "linear"
-    if "acescg" in plain.lower() or (plain.lower() == "scene_linear" and "aces" in config.lower()):
+    if "acescg" in space.lower() or (space.lower() == "scene_linear" and "aces" in config.lower()):
         return "acescg"
-    return "linear" if plain.lower() in _LINEAR else plain
+    return "linear" if space.lower() in _LINEAR else space
 
 
 def segments(frames: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
-    """Frames as the ranges that a host executes: ``(first, last, 1)`` for each run."""
+    """Frames as the ranges that Nuke executes: ``(first, last, 1)`` for each run of consecutive frames."""
     runs: list[tuple[int, int, int]] = []
     for frame in sorted(set(frames)):
         if runs and frame == runs[-1][1] + 1:
@@ -173,7 +177,7 @@ def segments(frames: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
 
 
 def check_room(folder: str, pixels: int, pictures: int) -> None:
-    """Raises ``Refused`` where the plates will not fit on the disk, or the folder cannot be made."""
+    """Makes the folder. Raises ``Refused`` if it cannot be made or the plates would not fit on its disk."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
@@ -190,31 +194,31 @@ def check_room(folder: str, pixels: int, pictures: int) -> None:
         )
 
 
-class CleanPlates:
-    """What the clean plate of each node and view was named by its content, press after press.
+class CleanPlateHistory:
+    """The last two digests of the clean plate of each node and view.
 
-    The host renders it anew for every press, so only its bytes tell whether it changed. A clean plate that had
-    the same name twice in a row is expected to have it again: the job then reads and names it while the server is
-    at work already, and mends the frame where the expectation was wrong. A host that writes something new into
-    every file is never expected anything of.
+    Nuke renders the clean plate again for every press of a button, so only its bytes tell whether it changed. If
+    the last two digests are equal, the next one is expected to be the same. The job then sends the frame at once,
+    computes the digest while the server works, and sends the frame again if the expectation was wrong. Where Nuke
+    writes something new into every file, such as the time, nothing is ever expected.
     """
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def expected(self, node_id: str, view: str) -> str:
-        """The name; empty where there is no saying."""
+        """The digest that the next clean plate will probably have; empty if nothing is known."""
         last = self._last.get((node_id, view), ())
         return last[-1] if len(last) == 2 and last[0] == last[1] else ""
 
-    def saw(self, node_id: str, view: str, digest: str) -> None:
-        """A press found this name."""
+    def add(self, node_id: str, view: str, digest: str) -> None:
+        """Adds the digest of a clean plate that was just sent."""
         if digest:
             self._last[node_id, view] = (*self._last.get((node_id, view), ()), digest)[-2:]
 
 
 def tasks(plan: RangePlan, view: str, expected: str = "") -> list[FrameTask]:
-    """The frames of a view, for the job; ``expected`` names the first one's clean plate."""
+    """The tasks for the frames of a view; ``expected`` is the digest that the first clean plate probably has."""
 
     def guide(role: str, frame: int) -> Optional[LocalFile]:
         return LocalFile(plan.plate_file(role, frame, view)) if role in plan.roles else None
@@ -248,7 +252,7 @@ def tasks(plan: RangePlan, view: str, expected: str = "") -> list[FrameTask]:
 
 
 def remove_plates(plan: RangePlan) -> None:
-    """Deletes the plates of a plan, whichever were made, the host's unfinished ones included."""
+    """Deletes all plates of a plan, those that Nuke left unfinished included."""
     folder = Path(plan.plates_folder())
     for role in plan.roles:
         for view in plan.views:
@@ -262,26 +266,28 @@ def remove_plates(plan: RangePlan) -> None:
 
 @dataclass(frozen=True)
 class FrameEnded:
-    """A frame that ended."""
+    """A frame of one view that has its result or has failed, as ``event`` says."""
 
     view: str
-    event: object
+    event: Union[FrameDone, FrameFailed]
 
 
 class ViewJobs:
-    """The jobs of a plan's views, one after the other; :meth:`poll` tells what happened, and keeps the records.
+    """The jobs of a plan, one for each view, run one after the other. :meth:`poll` also writes the frames' records.
 
-    A plate is deleted once all frames that need it have ended, by :meth:`tidy`: a shot's plates are larger than its
-    mattes.
+    A shot's plates are larger than its mattes, so :meth:`delete_used_plates` deletes each plate as soon as all
+    frames that need it have ended.
     """
 
-    def __init__(self, plan: RangePlan, patience_s: float, clean_plates: Optional[CleanPlates] = None) -> None:
+    def __init__(
+        self, plan: RangePlan, patience_s: float, clean_plate_history: Optional[CleanPlateHistory] = None
+    ) -> None:
         self.plan = plan
-        self.tally = JobProgress(plan.total)
+        self.progress = JobProgress(plan.total)
         self._patience_s = patience_s
-        self._clean_plates = clean_plates or CleanPlates()
+        self._clean_plate_history = clean_plate_history or CleanPlateHistory()
         self._used: list[Path] = []
-        self._in_use = InUse(())
+        self._plate_uses = PlateUses(())
         self._views = iter(plan.views)
         self._view = ""
         self._job: Optional[MatteJob] = None
@@ -289,13 +295,13 @@ class ViewJobs:
         self.finished = not self._next()
 
     def _next(self) -> bool:
-        """Starts the next view's job; False where there is none left."""
+        """Starts the job of the next view; returns False if there is none left."""
         for view in self._views:
             if self.plan.wanted(view):
                 self._view = view
-                self._in_use = InUse(self.plan.named(frame, view) for frame in self.plan.wanted(view))
+                self._plate_uses = PlateUses(self.plan.task_frames(frame, view) for frame in self.plan.wanted(view))
                 self._job = MatteJob(
-                    tasks(self.plan, view, self._clean_plates.expected(self.plan.node_id, view)),
+                    tasks(self.plan, view, self._clean_plate_history.expected(self.plan.node_id, view)),
                     self.plan.options,
                     self.plan.endpoint,
                     self.plan.priority,
@@ -313,22 +319,22 @@ class ViewJobs:
             self._job.cancel()
 
     def poll(self, wait_s: float = 0.0) -> list[FrameEnded]:
-        """The frames that ended since the last call, or within ``wait_s`` seconds. ``finished`` is set once all is
-        over."""
+        """The frames that ended since the last call; waits ``wait_s`` seconds for the first one. Sets ``finished``
+        when all jobs have ended."""
         ended: list[FrameEnded] = []
         for found in self._job.poll(wait_s) if self._job else ():
-            event = self._with_losses(found)
-            self.tally.add(event, self._view)
+            event = self._with_warnings(found)
+            self.progress.add(event, self._view)
             if isinstance(event, (FrameDone, FrameFailed)):
                 self._record(event)
-                ended.append(FrameEnded(self._view, event))
+                ended.append(FrameEnded(view=self._view, event=event))
             elif isinstance(event, JobFinished):
                 stop = self._cancelled or event.cancelled or bool(event.code)
                 self.finished = stop or not self._next()
         return ended
 
-    def tidy(self) -> None:
-        """Deletes the plates that are no longer needed. Apart from :meth:`poll`, so that no result waits for it."""
+    def delete_used_plates(self) -> None:
+        """Deletes the plates that no unfinished frame needs. :meth:`poll` does not, so that no result waits for it."""
         used, self._used = self._used, []
         for path in used:
             with contextlib.suppress(OSError):
@@ -336,13 +342,13 @@ class ViewJobs:
         if self.finished:
             remove_plates(self.plan)
 
-    def _with_losses(self, event: JobEvent) -> JobEvent:
-        """A result's doubts with what only the host knows: which neighbours it could not render."""
-        losses = self.plan.losses(event.frame, self._view) if isinstance(event, FrameDone) else []
-        if not isinstance(event, FrameDone) or not losses:
+    def _with_warnings(self, event: JobEvent) -> JobEvent:
+        """Adds to a result's warnings which neighbours Nuke could not render."""
+        warnings = self.plan.warnings_for(event.frame, self._view) if isinstance(event, FrameDone) else []
+        if not isinstance(event, FrameDone) or not warnings:
             return event
         return replace(
-            event, diagnostics={**event.diagnostics, "warnings": [*warnings_of(event.diagnostics), *losses]}
+            event, diagnostics={**event.diagnostics, "warnings": [*warnings_of(event.diagnostics), *warnings]}
         )
 
     def _record(self, event: JobEvent) -> None:
@@ -352,23 +358,23 @@ class ViewJobs:
             frame=event.frame, view=self._view, hashes=key.hashes, files=key.files, around=key.around
         )
         if isinstance(event, FrameDone):
-            self._clean_plates.saw(self.plan.node_id, self._view, event.clean_digest)
+            self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)
             maker = Maker.from_dict(event.diagnostics.get(MAKER))
             record = replace(record, warnings=warnings_of(event.diagnostics), maker=maker)
         else:
             text = f"{event.message} {event.hint}".strip()
             record = replace(record, code=event.code, message=text)
         with contextlib.suppress(OSError):
-            # Where even this cannot be written, the frame counts as missing and is made again.
+            # If the record cannot be written either, the frame counts as missing and is made again next time.
             manifest.write(self.plan.folder, record)
-        over = self._in_use.ended(self.plan.named(event.frame, self._view))
+        unused = self._plate_uses.ended(self.plan.task_frames(event.frame, self._view))
         for role in self.plan.roles:
             if not (role == "clean" and self.plan.still_clean):
-                self._used += [Path(self.plan.plate_file(role, frame, self._view)) for frame in over]
+                self._used += [Path(self.plan.plate_file(role, frame, self._view)) for frame in unused]
 
 
 def spans(first: int, last: int, frames: Iterable[int]) -> tuple[int, int]:
-    """The range that the Read must cover: what it covered, or should, and the new frames."""
+    """The smallest range that covers ``first`` to ``last`` and all ``frames``."""
     every = [first, last, *frames]
     return min(every), max(every)
 

@@ -1,7 +1,7 @@
-"""The second phase of a run: plates to the server, results to disk and onto the node, as they come.
+"""The second phase of a run: the plates go to the server; each result is written to disk and shown as it arrives.
 
-A worker thread talks to the server and asks the main thread for nothing but to show what is finished. Without a
-window the calling thread does both.
+A thread talks to the server and has the main thread show what is finished. Without a window the calling thread
+does both.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from typing import Optional
 from . import host, preflight
 from .job_progress import JobProgress
 from .node_state import summaries, tell
-from .range_plan import CleanPlates, RangePlan, ViewJobs
+from .range_plan import CleanPlateHistory, RangePlan, ViewJobs
 from .result_read import show_results
 
 PATIENCE_S = 30.0
-"""How long the server may be silent in the middle of a range before the range ends with a sentence."""
+"""Seconds that the server may be silent in the middle of a range before the range ends with an error."""
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.1
 _running: dict[str, RangeRun] = {}
-_clean_plates = CleanPlates()
+_clean_plate_history = CleanPlateHistory()
 
 
 def running(node: host.Node) -> Optional[RangeRun]:
-    """What is under way for a node."""
+    """The run of a node that has not ended, or None."""
     return _running.get(str(host.value(node, "node_id")))
 
 
 def all_running() -> list[RangeRun]:
-    """Everything that is under way."""
+    """The runs of all nodes that have not ended."""
     return list(_running.values())
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended; ``code`` and ``text`` for the artist, or for a farm's log."""
+    """How a run ended. ``text`` is for the artist or a farm's log; ``code`` is empty if nothing went wrong."""
 
     done: int
     total: int
@@ -51,7 +51,7 @@ class RunOutcome:
 
 
 class RangeRun:
-    """A plan under way for a node."""
+    """A plan that is being carried out for a node. ``outcome`` is None until it has ended."""
 
     def __init__(self, node: host.Node, plan: RangePlan, quiet: bool = False) -> None:
         self.node = node
@@ -59,14 +59,14 @@ class RangeRun:
         self.outcome: Optional[RunOutcome] = None
         self._quiet = quiet
         self._cancel = threading.Event()
-        self._asked = 0.0
+        self._last_cancel_check = 0.0
 
     def cancel(self) -> None:
         """Stops within a moment; finished frames stay."""
         self._cancel.set()
 
     def start(self) -> None:
-        """Goes on by itself where there is a window; else returns when all is over."""
+        """Starts the thread and returns. Without a window it returns only when the run has ended."""
         _running[self.plan.node_id] = self
         if host.has_window():
             tell(self.node, f"waiting for the server, {self.plan.total} to do")
@@ -75,7 +75,7 @@ class RangeRun:
             self._work()
 
     def _work(self) -> None:
-        jobs = ViewJobs(self.plan, PATIENCE_S, _clean_plates)
+        jobs = ViewJobs(self.plan, PATIENCE_S, _clean_plate_history)
         bar = host.ProgressBar("Cleanplate")
         try:
             while not jobs.finished:
@@ -84,41 +84,41 @@ class RangeRun:
                 except KeyboardInterrupt:
                     self.cancel()
         finally:
-            # Whatever happened, the node must not be left at work for ever.
+            # Whatever happens, the node must not stay busy for ever.
             try:
                 bar.close()
-                jobs.tidy()
+                jobs.delete_used_plates()
             finally:
-                host.on_main(self._end, jobs.tally)
+                host.on_main(self._end, jobs.progress)
 
     def _step(self, jobs: ViewJobs, bar: host.ProgressBar) -> None:
         if jobs.poll(_POLL_S):
-            host.on_main(self._show, jobs.tally.progress)
-        jobs.tidy()
-        if time.monotonic() - self._asked >= _CANCEL_POLL_S:
-            self._asked = time.monotonic()
-            bar.show(jobs.tally.percent, jobs.tally.progress)
+            host.on_main(self._show, jobs.progress.bar_text)
+        jobs.delete_used_plates()
+        if time.monotonic() - self._last_cancel_check >= _CANCEL_POLL_S:
+            self._last_cancel_check = time.monotonic()
+            bar.show(jobs.progress.percent, jobs.progress.bar_text)
             if self._cancel.is_set() or bar.cancelled():
                 jobs.cancel()
 
     def _show(self, text: str) -> None:
-        """On the main thread: the Read shows what is there."""
+        """On the main thread: has the Read show the results so far."""
         if host.exists(self.node):
             show_results(self.node, self.plan.folder, self.plan.frames)
             tell(self.node, text)
 
-    def _end(self, tally: JobProgress) -> None:
+    def _end(self, progress: JobProgress) -> None:
         _running.pop(self.plan.node_id, None)
         if host.exists(self.node):
-            tally.makers = self._compare_makers()
-        code = tally.code or ("cancelled" if tally.cancelled else "")
-        self.outcome = RunOutcome(done=tally.done, total=tally.total, code=code, text=tally.summary)
-        summaries[self.plan.node_id] = tally.summary
+            progress.makers = self._compare_makers()
+        code = progress.code or ("cancelled" if progress.cancelled else "")
+        self.outcome = RunOutcome(done=progress.done, total=progress.total, code=code, text=progress.summary)
+        summaries[self.plan.node_id] = progress.summary
         if not host.exists(self.node):
             return
-        tell(self.node, tally.summary)
-        if tally.trouble and not self._quiet:
-            host.say(f"{host.full_name(self.node)}: {tally.summary}")
+        tell(self.node, progress.summary)
+        if progress.trouble and not self._quiet:
+            host.say(f"{host.full_name(self.node)}: {progress.summary}")
 
     def _compare_makers(self) -> str:
         plan = self.plan

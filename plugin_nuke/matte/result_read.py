@@ -1,4 +1,4 @@
-"""The Read inside a node: pointed at a folder of results, or at nothing."""
+"""Sets what the Read inside a node shows: a folder of results, or nothing."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from .preflight import feeds_of
 
 
 def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
-    """Points the node's Read at a folder of results and has it look again. One undo takes it back."""
+    """Points the node's Read at a folder of results and reloads it. The artist can undo this in one step."""
     read = host.inner(node, graph.READ)
     file = manifest.result_pattern(folder)
     if str(host.value(read, "file")) == file:
         first, last = range_plan.spans(int(host.value(read, "first")), int(host.value(read, "last")), frames)
     else:
         first, last = range_plan.spans(*host.frame_range(feeds_of(node, ("src",))[0] or node), frames)
-    news = {"file": file, "first": first, "last": last, "origfirst": first, "origlast": last}
-    if any(host.value(read, name) != value for name, value in news.items()):
+    changes = {"file": file, "first": first, "last": last, "origfirst": first, "origlast": last}
+    if any(host.value(read, name) != value for name, value in changes.items()):
         with host.one_undo("Cleanplate result"):
-            for name, value in news.items():
+            for name, value in changes.items():
                 host.set_value(read, name, value)
     host.press(read, "reload")
 
 
 def show_nothing(node: host.Node) -> None:
-    """The Read as it was before the first result."""
+    """Sets the Read back to what it was before the first result."""
     read = host.inner(node, graph.READ)
     with host.one_undo("Cleanplate clear"):
         host.set_value(read, "file", graph.NOT_PROCESSED)

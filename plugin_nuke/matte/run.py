@@ -1,6 +1,6 @@
-"""One press of a button, start to end: check, render the plates, hand them over, show each result as it comes.
+"""One press of a button from start to end: check, render the plates, send them, show each result as it arrives.
 
-:mod:`preflight` and :mod:`plates` are on the host's main thread; :mod:`range_run` has a thread of its own.
+:mod:`preflight` and :mod:`plates` run on Nuke's main thread; :mod:`range_run` has a thread of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
     "state",
     "tell",
 ]
-"""What the entry points in :mod:`callbacks` call: they import this module late, and no other."""
+"""What the entry points in :mod:`callbacks` use. They import this module, and only when they need it."""
 
 
 def process(
@@ -44,13 +44,13 @@ def process(
     server: str = "",
     quiet: bool = False,
 ) -> Optional[RangeRun]:
-    """Makes the mattes of some frames; those that are there and up to date only with ``force``.
+    """Makes the mattes of ``frames``. Frames whose result is up to date are left out, unless ``force`` is set.
 
-    Returns the run, whose outcome is set when it is over; None where there was nothing to do. Raises
-    ``LinkError`` for everything that stops it before the server is at work.
+    Returns the run, or None if there was nothing to do. Its outcome is set when it has ended. Raises ``LinkError``
+    for whatever goes wrong before the first frame is sent.
     """
     if running(node):
-        raise Refused("running", "This node is at work already.", "Wait, or press Cancel.")
+        raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
     plan = preflight(node, frames, force, priority, server)
     if not plan.keys:
         show_results(node, plan.folder, frames)
@@ -65,7 +65,7 @@ def process(
 
 
 def retry(node: host.Node) -> Optional[RangeRun]:
-    """Makes the frames again that failed last time; raises ``LinkError``."""
+    """Processes the frames again that failed last time. Raises ``LinkError``."""
     plan = preflight(node, (), False, "interactive", ping=False)
     failed = manifest.failed_frames(plan.folder)
     if not failed:
@@ -74,9 +74,9 @@ def retry(node: host.Node) -> Optional[RangeRun]:
 
 
 def clear(node: host.Node) -> int:
-    """Deletes a node's results; returns how many. Raises ``LinkError``."""
+    """Deletes a node's results and returns their number. Raises ``LinkError``."""
     if running(node):
-        raise Refused("running", "This node is at work.", "Press Cancel first.")
+        raise Refused("running", "This node is processing.", "Press Cancel first.")
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     try:
         count = manifest.clear(f"{cache}/{node_id(node)}")
@@ -89,7 +89,7 @@ def clear(node: host.Node) -> int:
 
 
 def sharing(node: host.Node) -> list[str]:
-    """Other nodes that show results out of this node's folder, because they were copied from it."""
-    mine = f"/{node_id(node)}/"
+    """The names of other nodes that show results in this node's folder, because they were copied from it."""
+    folder = f"/{node_id(node)}/"
     others = [one for one in ours() if node_id(one) != node_id(node)]
-    return [host.full_name(one) for one in others if mine in str(host.value(host.inner(one, graph.READ), "file"))]
+    return [host.full_name(one) for one in others if folder in str(host.value(host.inner(one, graph.READ), "file"))]

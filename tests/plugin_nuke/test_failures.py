@@ -79,8 +79,8 @@ def test_a_clean_plate_that_is_not_what_was_expected(
     node = bench.node(shot, 1, 1)
     seen: list[str] = []
     # The stand-in writes the time into every file, so that no clean plate is named alike twice.
-    monkeypatch.setattr(range_run._clean_plates, "saw", lambda *found: seen.append(found[-1]))
-    monkeypatch.setattr(range_run._clean_plates, "expected", lambda *_: seen[-1] if seen else "")
+    monkeypatch.setattr(range_run._clean_plate_history, "add", lambda *found: seen.append(found[-1]))
+    monkeypatch.setattr(range_run._clean_plate_history, "expected", lambda *_: seen[-1] if seen else "")
     for _ in range(2):
         press(window, bench, node, "process_frame")
         bench.expect_matte(bench.result(node, 1), 1)
@@ -207,26 +207,29 @@ def test_pressed_while_nuke_renders(bench: ContractBench, window: State) -> None
         callbacks.process_frame(node)
     finally:
         window.busy.remove("execute")
-    assert bench.status(node) == "Nuke renders something else at the moment. Try again when it is done."
+    assert bench.status(node) == "Nuke is rendering something else. Try again when it is done."
     bench.expect_tidy(node)
 
 
 def test_a_node_that_somebody_took_apart(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     nuke.delete(host.inner(node, "Write_clean"))
-    assert press(window, bench, node) == "The node lacks its Write_clean. Make a new one from the Keyer menu."
+    assert (
+        press(window, bench, node)
+        == "The node has lost its inner node Write_clean. Make a new node from the Keyer menu."
+    )
 
 
 def test_clear_asks_first_and_names_who_else_shows_it(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
-    twin = host.copy(node)
-    assert twin is not None
+    copied = host.copy(node)
+    assert copied is not None
     window.answers.extend([False, True])
     host.press(node, "clear_cache")
     assert len(bench.results(node)) == 1
     assert window.messages[-1] == (
-        f"Delete all results of {node.fullName()} from disk? {twin.fullName()} shows them too."
+        f"Delete all results of {node.fullName()} from disk? {copied.fullName()} shows them too."
     )
     host.press(node, "clear_cache")
     assert not list(bench.folder.rglob("matte.*.exr")) and bench.status(node) == "not processed"

@@ -100,10 +100,10 @@ def test_a_still_clean_plate_is_not_named_again() -> None:
 
 
 def test_frame_0_is_a_frame_like_any_other() -> None:
-    plan = plan_of((1,), footage=(0, 9), still_clean=True, lost={(0, "main"): "gone."})
+    plan = plan_of((1,), footage=(0, 9), still_clean=True, unrendered={(0, "main"): "gone."})
     (task,) = range_plan.tasks(plan, "main")
     assert task.before is None and task.after == TaskNeighbour(plate("src", 2))
-    (words,) = plan.losses(1, "main")
+    (words,) = plan.warnings_for(1, "main")
     assert words == "Temporal smoothing went without frame 0, which Nuke could not render: gone."
 
 
@@ -115,11 +115,11 @@ def test_without_it_tasks_are_as_they_were() -> None:
 
 def test_plates_are_in_use_until_the_last_that_needs_them() -> None:
     plan = plan_of((1, 2, 3), footage=(0, 3))
-    in_use = neighbours.InUse(plan.named(frame, "main") for frame in plan.frames)
+    uses = neighbours.PlateUses(plan.task_frames(frame, "main") for frame in plan.frames)
     # Two are under way at a time, and may end the other way round.
-    assert in_use.ended(plan.named(2, "main")) == []
-    assert sorted(in_use.ended(plan.named(1, "main"))) == [0, 1]
-    assert sorted(in_use.ended(plan.named(3, "main"))) == [2, 3]
+    assert uses.ended(plan.task_frames(2, "main")) == []
+    assert sorted(uses.ended(plan.task_frames(1, "main"))) == [0, 1]
+    assert sorted(uses.ended(plan.task_frames(3, "main"))) == [2, 3]
 
 
 def test_plates_lie_there_no_longer_than_they_are_needed(bench: ContractBench) -> None:
@@ -128,12 +128,12 @@ def test_plates_lie_there_no_longer_than_they_are_needed(bench: ContractBench) -
     jobs = range_plan.ViewJobs(plan, range_run.PATIENCE_S)
     left, sizes = set(plan.frames), []
     while not jobs.finished:
-        left -= {told.event.frame for told in jobs.poll(0.1) if isinstance(told.event, FrameDone)}
-        jobs.tidy()
+        left -= {ended.event.frame for ended in jobs.poll(0.1) if isinstance(ended.event, FrameDone)}
+        jobs.delete_used_plates()
         there = {int(path.name[-8:-4]) for path in Path(plan.plates_folder()).glob("src.*.exr")}
-        assert there == {one for frame in left for one in plan.named(frame, "main")}
+        assert there == {one for frame in left for one in plan.task_frames(frame, "main")}
         sizes.append(len(there))
-    assert jobs.tally.succeeded and sizes[-1] == 0
+    assert jobs.progress.succeeded and sizes[-1] == 0
     assert len(set(sizes)) > 2, "they went all at once"
     bench.expect_tidy(node)
 
@@ -197,7 +197,7 @@ def test_a_neighbour_that_cannot_be_rendered_is_said_per_view(bench: ContractBen
     src = bench.read(shot / "eye.%V.%04d.exr", 1, 3)
     node = bench.node_on(src, bench.read(shot / "clean.exr", 1, 1), temporal=1.0)
     plan = plates.render_plates(node, preflight.preflight(node, (2,), True, "batch"))
-    assert list(plan.lost) == [(3, "right")]
+    assert list(plan.unrendered) == [(3, "right")]
     left, right = (range_plan.tasks(plan, view)[0] for view in plan.views)
     assert left.after is not None and right.after is None and right.before is not None
     range_plan.remove_plates(plan)

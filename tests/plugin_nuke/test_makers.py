@@ -142,7 +142,9 @@ def test_weights_that_cannot_be_compared(bench: ContractBench, capsys: pytest.Ca
     path, name = bench.save().as_posix(), host.full_name(node)
     assert bake.main([path, "--node", name, "--frames", "1-2"]) == 0
     (words,) = [line for line in capsys.readouterr().out.splitlines() if "nothing to do" in line]
-    assert words.endswith("nothing to do, unknown: it cannot be told here which weights frames 1-2 were made with.")
+    assert words.endswith(
+        "nothing to do, unknown: the weights that frames 1-2 were made with cannot be compared here."
+    )
 
 
 def test_results_outside_the_range_do_not_count(bench: ContractBench) -> None:

@@ -16,7 +16,7 @@ from matte import fingerprint, graph, manifest, nk_text, panel, plain_exr, range
 from matte.fingerprint import FrameKey
 from matte.job_progress import JobProgress
 from matte.manifest import Record
-from matte.plain_exr import Plain
+from matte.plain_exr import PlainImage
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
 from matte_link.options import MatteOptions
@@ -58,11 +58,11 @@ def test_a_write_that_counts_its_renders_does_not() -> None:
 
 
 def test_a_clean_plate_is_expected_once_it_was_the_same_twice() -> None:
-    known = range_plan.CleanPlates()
+    known = range_plan.CleanPlateHistory()
     expected = []
     for digest in ("a", "a", "a", "b", "b", "", "c", "d"):
         expected.append(known.expected("node", "main"))
-        known.saw("node", "main", digest)
+        known.add("node", "main", digest)
     assert expected == ["", "", "a", "a", "", "b", "b", ""]
     assert known.expected("node", "main") == known.expected("node", "right") == ""
 
@@ -173,32 +173,32 @@ def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> N
     assert sent == [LocalFile(str(left / "clean.main.0001.exr"))] * 2
 
 
-def test_the_tally_in_words() -> None:
-    tally = JobProgress(4)
+def test_the_progress_of_a_run_in_words() -> None:
+    progress = JobProgress(4)
     for event in (
         FrameStarted(1),
         FrameProgress(frame=1, stage="model", done=3, total=9),
     ):
-        tally.add(event, "main")
-    assert tally.progress == "0 of 4 done, frame 1, model" and tally.percent == 8
-    tally.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
-    tally.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
-    assert tally.percent == 50 and tally.progress.startswith("2 of 4 done")
-    tally.add(FrameFailed(frame=3, code="not_finite", message="The plate has NaN.", hint="Repair it."), "main")
-    tally.add(FrameDone(frame=4, output="a", diagnostics={}), "main")
-    tally.add(JobFinished(done=3, failed=1, cancelled=False), "main")
-    assert tally.summary == "3 of 4 frames done. Frame 3: The plate has NaN. Repair it."
-    assert tally.code == "not_finite" and not tally.succeeded
+        progress.add(event, "main")
+    assert progress.bar_text == "0 of 4 done, frame 1, model" and progress.percent == 8
+    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
+    progress.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
+    assert progress.percent == 50 and progress.bar_text.startswith("2 of 4 done")
+    progress.add(FrameFailed(frame=3, code="not_finite", message="The plate has NaN.", hint="Repair it."), "main")
+    progress.add(FrameDone(frame=4, output="a", diagnostics={}), "main")
+    progress.add(JobFinished(done=3, failed=1, cancelled=False), "main")
+    assert progress.summary == "3 of 4 frames done. Frame 3: The plate has NaN. Repair it."
+    assert progress.code == "not_finite" and not progress.succeeded
 
 
-def test_a_tally_that_was_cancelled_or_warned() -> None:
-    tally = JobProgress(2)
-    tally.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
+def test_the_progress_of_a_run_that_was_cancelled_or_has_warnings() -> None:
+    progress = JobProgress(2)
+    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
     cancelled = JobProgress(2)
     cancelled.add(JobFinished(done=1, failed=0, cancelled=True), "main")
     assert cancelled.summary == "cancelled, 0 of 2 frames done"
-    tally.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
-    assert tally.summary == "2 done. Check: Frame 1: It fits badly (3.20 px)."
+    progress.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
+    assert progress.summary == "2 done. Check: Frame 1: It fits badly (3.20 px)."
 
 
 def test_records(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_records(tmp_path: Path) -> None:
 
 def test_plain_exr_is_exr(tmp_path: Path) -> None:
     rows = [[(x + 0.25, -y, 40000.0, 0.5) for x in range(7)] for y in range(5)]
-    picture = Plain(("R", "G", "B", "A"), rows, (-2, 3, 7, 5), (0, 0, 16, 12), 2.0, {"camera:lens": "50"})
+    picture = PlainImage(("R", "G", "B", "A"), rows, (-2, 3, 7, 5), (0, 0, 16, 12), 2.0, {"camera:lens": "50"})
     plain_exr.write(tmp_path / "a.exr", picture)
     image = oiio.ImageBuf(str(tmp_path / "a.exr"))
     spec_read = image.spec()

@@ -1,8 +1,7 @@
-"""The only place that imports nuke: one small typed function for each question to the host.
+"""The only package that imports nuke: one small typed function for each thing that the plugin asks of Nuke.
 
-Every ``nuke.X`` that stands here is listed, with its place in the documentation, in the test's allowlist. What the
-published stubs get wrong or leave out is narrowed here, so that nobody else has to know. Everybody else says
-``host.NAME``.
+A test lists every ``nuke.X`` that is used here with its place in Nuke's documentation. Types that the published
+stubs get wrong or leave out are narrowed here. Other modules import ``host`` and call ``host.NAME``.
 """
 
 from .application import (

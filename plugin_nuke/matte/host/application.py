@@ -9,7 +9,7 @@ import nuke
 
 
 def has_window() -> bool:
-    """Whether artists look at it; ``nuke -t`` and ``-x`` have no window and run no queued calls."""
+    """Whether Nuke has a window. ``nuke -t`` and ``-x`` have none and never run calls queued for the main thread."""
     return bool(nuke.GUI)
 
 
@@ -27,7 +27,7 @@ def limited_licence() -> str:
 
 
 def on_main(call: Callable[..., object], *arguments: object) -> None:
-    """Has ``call`` run on the main thread, soon; without a window at once, because nobody would ever run it."""
+    """Queues ``call`` for the main thread. Without a window it is called at once, since Nuke would never run it."""
     if nuke.GUI:
         nuke.executeInMainThread(call, arguments)
     else:
@@ -35,7 +35,7 @@ def on_main(call: Callable[..., object], *arguments: object) -> None:
 
 
 def say(text: str) -> None:
-    """One sentence for whoever is there: a window in the interface, a line in a terminal."""
+    """Shows a message: in a dialog, or as a line in a terminal."""
     if nuke.GUI:
         nuke.message(text)
     else:
@@ -43,7 +43,7 @@ def say(text: str) -> None:
 
 
 def ask(question: str) -> bool:
-    """Yes or no; a terminal has nobody to ask, and says yes."""
+    """Asks the artist yes or no. In a terminal the answer is yes."""
     return bool(nuke.ask(question)) if nuke.GUI else True
 
 

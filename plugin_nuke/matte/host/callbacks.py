@@ -9,50 +9,50 @@ import nuke
 
 
 def when_created(call: Callable[[], object]) -> None:
-    """``call`` for every Group that appears: made, pasted, or read from a script."""
+    """Calls ``call`` for every Group that is created, pasted or read from a script."""
     nuke.addOnCreate(call, nodeClass="Group")
 
 
 def when_destroyed(call: Callable[[], object]) -> None:
-    """``call`` before a Group goes."""
+    """Calls ``call`` before a Group is deleted."""
     nuke.addOnDestroy(call, nodeClass="Group")
 
 
 def when_changed(call: Callable[[], object]) -> None:
-    """``call`` for every changed knob, input or opened panel of a Group."""
+    """Calls ``call`` when a knob or an input of a Group changes or its panel is opened."""
     nuke.addKnobChanged(call, nodeClass="Group")
 
 
 def when_loaded(call: Callable[[], object]) -> None:
-    """``call`` after a script was read."""
+    """Calls ``call`` after a script was opened."""
     nuke.addOnScriptLoad(call)
 
 
 def when_closing(call: Callable[[], object]) -> None:
-    """``call`` before a script is closed, or the host with it."""
+    """Calls ``call`` before a script is closed, also when Nuke quits."""
     nuke.addOnScriptClose(call)
 
 
 def when_labelled(call: Callable[[], Optional[str]]) -> None:
-    """``call`` gives the text that a Group shows, or None for the host's own."""
+    """Asks ``call`` for the label of a Group; None leaves it to Nuke."""
     nuke.addAutolabel(call, nodeClass="Group")
 
 
 def before_renders(call: Callable[[], object]) -> None:
-    """``call`` before any Write renders; an exception in it stops the render."""
+    """Calls ``call`` before a Write renders. An exception in it stops the render."""
     nuke.addBeforeRender(call, nodeClass="Write")
 
 
 def before_each_frame(call: Callable[[], object]) -> None:
-    """``call`` before each frame that a Write renders."""
+    """Calls ``call`` before each frame that a Write renders."""
     nuke.addBeforeFrameRender(call, nodeClass="Write")
 
 
 def no_longer_before_each_frame(call: Callable[[], object]) -> None:
-    """Takes :func:`before_each_frame` back."""
+    """Undoes :func:`before_each_frame`."""
     nuke.removeBeforeFrameRender(call, nodeClass="Write")
 
 
 def add_to_menu(path: str, call: Callable[[], object]) -> None:
-    """A command in the Nodes toolbar, for example under ``Keyer/Cleanplate Matte``."""
+    """Adds a command to the Nodes toolbar; ``path`` is for example ``Keyer/Cleanplate Matte``."""
     nuke.menu("Nodes").addCommand(path, call)

@@ -13,7 +13,11 @@ Node = nuke.Node
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """One node upstream: what it is and does. ``inputs`` are places in the list it stands in, -1 where open."""
+    """One node upstream.
+
+    ``knobs`` is Nuke's text of its changed knobs. ``inputs`` are indices into the list of nodes that it is part of,
+    -1 for an input that is not connected. ``file`` is the file name of a Read.
+    """
 
     kind: str
     knobs: str
@@ -45,19 +49,19 @@ def has_knob(node: Node, name: str) -> bool:
 
 
 def value(node: Node, name: str) -> Any:
-    """A knob's value as the host has it: unevaluated text, a number, a flag, an enumeration's word."""
+    """A knob's value: text that is not evaluated, a number, a bool, or the chosen word of an enumeration."""
     return node[name].value()
 
 
 def set_value(node: Node, name: str, new: object) -> None:
-    """Changes a knob; leaves it alone where it has that value already, for the sake of undo and callbacks."""
+    """Changes a knob. If it has that value already, nothing is set, so that no undo step or callback arises."""
     knob = node[name]
     if knob.value() != new:
         knob.setValue(new)
 
 
 def evaluated(node: Node, name: str) -> str:
-    """A text knob with its TCL evaluated, forward slashes."""
+    """The value of a text knob with its TCL evaluated, with forward slashes."""
     knob = node[name]
     text = knob.evaluate() if isinstance(knob, nuke.EvalString_Knob) else knob.value()
     return str(text or "").replace("\\", "/")
@@ -72,12 +76,12 @@ def press(node: Node, name: str) -> None:
 
 
 def keep_out_of_files(node: Node, name: str) -> None:
-    """Flags that do not survive a file, and so are set whenever a node appears."""
+    """Keeps a knob out of saved scripts and undo. These flags are not saved, so they are set on every new node."""
     node[name].setFlag(nuke.NO_UNDO | nuke.DO_NOT_WRITE)
 
 
 def input_of(node: Node, index: int) -> Optional[Node]:
-    """What is connected, seen through Dots, which have no hash of their own."""
+    """The node that is connected to an input. Dots are skipped, since they have no hash of their own."""
     found = node.input(index)
     while found is not None and found.Class() == "Dot":
         found = found.input(0)
@@ -85,7 +89,7 @@ def input_of(node: Node, index: int) -> Optional[Node]:
 
 
 def inner(node: Node, name: str) -> Node:
-    """A node inside a Group; raises ``KeyError`` where somebody took it out."""
+    """A node inside a Group. Raises ``KeyError`` if it was deleted."""
     found = node.node(name) if isinstance(node, nuke.Group) else None
     if found is None:
         raise KeyError(name)
@@ -98,7 +102,7 @@ def parent(node: Node) -> Optional[Node]:
 
 
 def frame_range(node: Node) -> tuple[int, int]:
-    """First and last frame that a node has something for."""
+    """First and last frame of a node."""
     found = node.frameRange()
     return int(found.first()), int(found.last())
 
@@ -109,13 +113,13 @@ def size(node: Node) -> tuple[int, int]:
 
 
 def hashes(node: Node) -> tuple[int, ...]:
-    """What the host's own caches tell frames apart by, at the current frame; empty where it does not say."""
+    """Nuke's own hashes of a node at the current frame; empty if it gives none."""
     node.forceValidate()
     return tuple(int(number) for number in node.opHashes())
 
 
 def upstream(starts: Iterable[Optional[Node]]) -> tuple[list[NodeFacts], tuple[int, ...]]:
-    """Every node that the ``starts`` depend on, each after its inputs, and the places of the starts (-1: none)."""
+    """All nodes that the ``starts`` depend on, each after its inputs, and the starts' indices (-1 for None)."""
     facts: list[NodeFacts] = []
     places: dict[str, int] = {}
     return facts, tuple(_visit(start, facts, places) for start in starts)
@@ -160,4 +164,5 @@ def _facts(node: Node, places: dict[str, int]) -> NodeFacts:
     inputs = tuple(-1 if one is None else places.get(str(one.fullName()), -1) for one in _inputs(node))
     knobs = str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT))
     reads = node.Class().startswith("Read") and node.knob("file") is not None
-    return NodeFacts(str(node.Class()), knobs, inputs, str(nuke.filename(node) or "") if reads else "")
+    file = str(nuke.filename(node) or "") if reads else ""
+    return NodeFacts(kind=str(node.Class()), knobs=knobs, inputs=inputs, file=file)

@@ -18,11 +18,11 @@ class RenderCancelled(Exception):
 
 
 class HostBusy(Exception):
-    """The host renders something else at the moment."""
+    """Nuke is rendering something else."""
 
 
 def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
-    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or the host's RuntimeError."""
+    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or Nuke's RuntimeError."""
     try:
         nuke.executeMultiple(tuple(writes), tuple(ranges), [view])
     except nuke.CancelledError as error:
@@ -37,7 +37,7 @@ def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
 
 @contextlib.contextmanager
 def writing(write: Node, file: str) -> Iterator[Node]:
-    """The Write enabled, with a file name; disabled and nameless again whatever happens."""
+    """Enables a Write and sets its file name inside the ``with`` block; afterwards it is disabled without one."""
     write["file"].setValue(file)
     write["disable"].setValue(False)
     try:

@@ -14,7 +14,7 @@ from .node import Node
 
 
 def script_path() -> str:
-    """The saved script's path with forward slashes; empty where it was never saved."""
+    """The script's path with forward slashes; empty if it was never saved."""
     knob = nuke.root().knob("name")
     return str(knob.value() or "").replace("\\", "/") if knob else ""
 
@@ -25,7 +25,7 @@ def project_range() -> tuple[int, int]:
 
 
 def current_frame() -> int:
-    """Where the timeline stands."""
+    """The current frame of the timeline."""
     return int(nuke.frame())
 
 
@@ -40,7 +40,7 @@ def uses_proxy() -> bool:
 
 
 def root_text(name: str) -> str:
-    """A project setting as text; empty where this version of Nuke has none of that name."""
+    """A project setting as text; empty if this version of Nuke does not have it."""
     knob = nuke.root().knob(name)
     return str(knob.value()) if knob else ""
 
@@ -79,7 +79,7 @@ def groups() -> list[Node]:
 
 
 def paste(text: str) -> Optional[Node]:
-    """The node that a script's text makes, connected to what is selected. Nuke pastes from files."""
+    """Pastes the text of a script; the new node is connected to the selected one. Nuke pastes from files only."""
     with tempfile.TemporaryDirectory(prefix="cleanplate-") as folder:
         file = Path(folder, "node.nk")
         file.write_text(text, encoding="utf-8")
@@ -101,7 +101,7 @@ def create(kind_of: str, **knobs: object) -> Node:
 
 
 def select_nothing() -> None:
-    """What is made next is connected to nothing."""
+    """Clears the selection, so that the next new node is connected to nothing."""
     for node in nuke.allNodes():
         node["selected"].setValue(False)
 
@@ -133,12 +133,12 @@ def open_panel(node: Node) -> None:
 
 
 def undo() -> None:
-    """The artist's Undo."""
+    """Undoes the last step, as the artist would."""
     nuke.undo()
 
 
 def add_view(name: str) -> None:
-    """One more view."""
+    """Adds a view to the script."""
     nuke.addView(name)
 
 
@@ -165,7 +165,7 @@ def this_knob() -> str:
 
 @contextlib.contextmanager
 def at_frame(frame: int) -> Iterator[None]:
-    """The timeline at ``frame`` for a moment."""
+    """Moves the timeline to ``frame`` inside the ``with`` block."""
     before = current_frame()
     if frame != before:
         nuke.frame(frame)
@@ -178,7 +178,7 @@ def at_frame(frame: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_undo() -> Iterator[None]:
-    """Changes that are ours and not the artist's."""
+    """Changes inside the ``with`` block make no undo step."""
     nuke.Undo.disable()
     try:
         yield
@@ -188,7 +188,7 @@ def without_undo() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_undo(name: str) -> Iterator[None]:
-    """Several changes that the artist takes back as one."""
+    """All changes inside the ``with`` block make one undo step."""
     nuke.Undo.begin(name)
     try:
         yield
@@ -198,7 +198,7 @@ def one_undo(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_resolution() -> Iterator[None]:
-    """Proxy mode off for a moment: a matte has its plate's size."""
+    """Switches proxy mode off inside the ``with`` block, since a matte has the full size of its plate."""
     root = nuke.root()
     before = bool(root.proxy())
     if before:
