@@ -334,7 +334,7 @@ class ViewJobs:
         return ended
 
     def delete_used_plates(self) -> None:
-        """Deletes the plates that no unfinished frame needs. :meth:`poll` does not, so that no result waits for it."""
+        """Deletes plates that no unfinished frame needs. :meth:`poll` does not, so that no result waits for it."""
         used, self._used = self._used, []
         for path in used:
             with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import nuke
 import pytest
@@ -46,7 +47,7 @@ def forget_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(makers, "_pongs", {})
 
 
-def change_maker(bench: ContractBench, node: nuke.Node, frame: int, **changes: str | None) -> None:
+def change_maker(bench: ContractBench, node: nuke.Node, frame: int, **changes: Any) -> None:
     folder = range_plan.shown_folder(bench.shown(node))
     record = manifest.read(folder, frame, "main")
     assert record is not None and record.maker is not None

@@ -9,7 +9,7 @@ import nuke
 
 
 def has_window() -> bool:
-    """Whether Nuke has a window. ``nuke -t`` and ``-x`` have none and never run calls queued for the main thread."""
+    """Whether Nuke has a window. ``nuke -t`` and ``-x`` have none and run no calls queued for the main thread."""
     return bool(nuke.GUI)
 
 
