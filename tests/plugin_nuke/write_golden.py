@@ -11,6 +11,6 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE / "fake_nuke"), str(HERE.parents[
 if __name__ == "__main__":
     from matte import nk_text
 
-    from . import test_nk
+    from tests.plugin_nuke import test_nk
 
     test_nk.GOLDEN.write_text(test_nk.frozen_part(nk_text.node_text()), encoding="utf-8")
