@@ -74,10 +74,6 @@ class _Round(Generic[Item]):
                 ahead += min(len(queue), rounds)
         return ahead
 
-    def __iter__(self) -> Iterator[Item]:
-        for queue in self._queues.values():
-            yield from queue
-
 
 class FairQueue(Generic[Item]):
     """Items of many clients in two priorities."""
@@ -89,10 +85,6 @@ class FairQueue(Generic[Item]):
 
     def __len__(self) -> int:
         return self._interactive.size + self._batch.size
-
-    def __iter__(self) -> Iterator[Item]:
-        yield from self._interactive
-        yield from self._batch
 
     @property
     def interactive(self) -> int:

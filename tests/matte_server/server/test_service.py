@@ -239,8 +239,26 @@ def test_a_client_that_fetches_nothing_waits_while_others_go_on(bench: ServiceBe
     assert [(to, message.id) for to, message in bench.service.tick()] == [(ANNA, "b")]
 
 
-def test_a_reply_is_refused_as_a_request(bench: ServiceBench) -> None:
+def test_a_reply_is_refused_as_a_request(bench: ServiceBench, caplog: pytest.LogCaptureFixture) -> None:
     assert code_of(bench.send(ANNA, Accepted(id="a"))) == "protocol"
+    state = bench.service.state()
+    assert state["frames"]["refused"] == 1
+    assert [error["code"] for error in state["errors"]] == ["protocol"]
+    # A client's mistake is one line of the log; only a defect of ours has its traceback there.
+    assert [record.exc_info for record in caplog.records] == [None]
+
+
+def test_a_defect_of_ours_is_logged_with_its_traceback(
+    bench: ServiceBench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(bench.service, "_handle", broken)
+    assert code_of(bench.send(ANNA, matte("a"))) == "internal"
+    assert bench.service.state()["frames"]["refused"] == 1
+    [record] = caplog.records
+    assert record.exc_info and record.exc_info[0] is ZeroDivisionError
 
 
 def test_the_server_knows_how_long_it_has_been_idle(bench: ServiceBench) -> None:
