@@ -1,4 +1,4 @@
-"""``cleanplate cleanplate``: builds the clean plate that nobody shot out of the shot itself."""
+"""``cleanplate build-plate``: builds the clean plate that nobody shot out of the shot itself."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from . import console
 
 EPILOG = """\
 examples:
-  cleanplate cleanplate plate.####.exr -o clean.exr
-  cleanplate cleanplate take7.mov -o clean.exr --reference 120
-  cleanplate cleanplate plate.####.exr -o clean.exr --subject rough_roto.####.exr
+  cleanplate build-plate plate.####.exr -o clean.exr
+  cleanplate build-plate take7.mov -o clean.exr --reference 120
+  cleanplate build-plate plate.####.exr -o clean.exr --subject rough_roto.####.exr
 
 In every pixel the frames vote for the colour behind the subject. Where too few agree, or two colours come back
 about as often, there is not enough evidence: the layer 'coverage' of the result is 0 there, the command says how
@@ -33,9 +33,9 @@ exit codes: 0 written, 1 written, but with places without evidence, 2 the input 
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds ``cleanplate`` to the command line."""
+    """Adds ``build-plate`` to the command line."""
     parser = subparsers.add_parser(
-        "cleanplate",
+        "build-plate",
         help="build a clean plate from the shot itself",
         description="Builds a clean plate from frames in which the subject is elsewhere.",
         epilog=EPILOG,

@@ -14,10 +14,10 @@ from matte_link.options import MatteOptions
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
 from ..farm.work import FarmPlan, Work, blender_work, nuke_work, shot_work
-from ..shots.plan import plan_shot
-from ..shots.shot import ShotSources
+from ..shots.arguments import SHOT_ARGUMENTS
 from . import console
-from .matte import add_frames_and_guides, add_options, conclude, options_from
+from .matte import conclude
+from .shot_flags import add_options, add_shot_flags, add_task_flags, options_from, order_from
 
 EPILOG = """\
 examples:
@@ -54,10 +54,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
     kinds = parser.add_subparsers(metavar="KIND", required=True)
     shot = kinds.add_parser("shot", help="mattes of an EXR shot")
-    shot.add_argument("plate", metavar="PLATE", help="the shot: a file, or a pattern such as plate.####.exr")
-    shot.add_argument("--clean", required=True, metavar="CLEAN", help="the same view without the subject")
-    shot.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXRs to write")
-    add_frames_and_guides(shot)
+    add_shot_flags(shot, [argument for argument in SHOT_ARGUMENTS if argument.on_farm], are_needed=True)
     add_options(shot)
     nuke = kinds.add_parser("nuke", help="the bake of a Cleanplate node in a .nk")
     nuke.add_argument("script", metavar="SCRIPT", help="the Nuke script")
@@ -104,20 +101,8 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
 
 
 def _shot(arguments: argparse.Namespace) -> Work:
-    sources = _sources(arguments)
-    shot = plan_shot(sources, arguments.frames, options_from(arguments), arguments.overwrite)
-    return shot_work(shot, sources, arguments.name or Path(arguments.plate).name.split(".")[0])
-
-
-def _sources(arguments: argparse.Namespace) -> ShotSources:
-    return ShotSources(
-        plate=arguments.plate,
-        clean_plate=arguments.clean,
-        output=arguments.output,
-        core=arguments.core,
-        holdout=arguments.holdout,
-        trimap=arguments.trimap,
-    )
+    order = order_from(arguments, options_from(arguments))
+    return shot_work(order, arguments.name or Path(arguments.plate).name.split(".")[0])
 
 
 def _nuke(arguments: argparse.Namespace) -> Work:
@@ -197,21 +182,14 @@ def _add_task(commands: Any) -> None:
         help="make one chunk's mattes",
         description="Makes the mattes of some frames through the server that CLEANPLATE_SERVER names.",
     )
-    parser.add_argument("--plate", required=True, metavar="PLATE")
-    parser.add_argument("--clean", required=True, metavar="CLEAN")
-    parser.add_argument("--output", required=True, metavar="OUT")
-    parser.add_argument("--core", default="", metavar="FILE")
-    parser.add_argument("--holdout", default="", metavar="FILE")
-    parser.add_argument("--trimap", default="", metavar="FILE")
-    parser.add_argument("--frames", required=True, metavar="RANGE")
+    add_task_flags(parser)
     parser.add_argument("--options", default="{}", metavar="JSON", help="the matte's options")
-    parser.add_argument("--overwrite", action="store_true")
     parser.set_defaults(run=run_task)
 
 
 def run_task(arguments: argparse.Namespace) -> int:
     """Makes a chunk; exit codes as ``cleanplate matte``."""
-    shot = plan_shot(_sources(arguments), arguments.frames, _options(arguments.options), arguments.overwrite)
+    shot = order_from(arguments, _options(arguments.options)).plan()
     return conclude(task.run_chunk(shot), len(shot.frames))
 
 

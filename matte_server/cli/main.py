@@ -10,30 +10,7 @@ from importlib.metadata import version
 from matte_link.errors import LinkError, UnavailableError
 
 from ..errors import MatteError
-from . import (
-    build_plate as clean_cli,
-)
-from . import (
-    console,
-)
-from . import (
-    demo as demo_cli,
-)
-from . import (
-    evaluate as evaluate_cli,
-)
-from . import (
-    farm as farm_cli,
-)
-from . import (
-    matte as matte_cli,
-)
-from . import (
-    models as models_cli,
-)
-from . import (
-    serve as serve_cli,
-)
+from . import build_plate, console, demo, evaluate, farm, matte, models, serve
 
 DESCRIPTION = """\
 Cleanplate makes a float alpha and an unpremultiplied foreground out of a shot (the plate)
@@ -48,13 +25,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"cleanplate {version('cleanplate')}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    demo_cli.add_parser(subparsers)
-    matte_cli.add_parser(subparsers)
-    clean_cli.add_parser(subparsers)
-    serve_cli.add_parsers(subparsers)
-    farm_cli.add_parser(subparsers)
-    evaluate_cli.add_parser(subparsers)
-    models_cli.add_parser(subparsers)
+    demo.add_parser(subparsers)
+    matte.add_parser(subparsers)
+    build_plate.add_parser(subparsers)
+    serve.add_parsers(subparsers)
+    farm.add_parser(subparsers)
+    evaluate.add_parser(subparsers)
+    models.add_parser(subparsers)
     return top
 
 

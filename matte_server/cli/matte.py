@@ -13,18 +13,18 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 from matte_link.files import write_atomically
-from matte_link.option_spec import OptionSpec
-from matte_link.options import MatteOptions, option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
 from ..server.local_server import server_for
+from ..shots.arguments import SHOT_ARGUMENTS, SWITCH, ShotOrder
 from ..shots.batch import run_shot
-from ..shots.job_file import ShotOrder, read_job
+from ..shots.job_file import read_job
 from ..shots.reports import ShotReport, report_json
-from ..shots.shot import CAMERAS, ENDS, Shot
+from ..shots.shot import Shot
 from . import console
 from . import review as review_cli
+from .shot_flags import add_options, add_shot_flags, options_from, order_from
 
 PATIENCE_S = 30.0
 EPILOG = """\
@@ -52,60 +52,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "plate",
-        nargs="?",
-        default="",
-        metavar="PLATE",
-        help="the shot: a file, a pattern such as plate.####.exr, a video, or a folder of portraits",
-    )
-    parser.add_argument(
-        "--clean",
-        default="",
-        metavar="CLEAN",
-        help="the same view without the subject: a still, a pattern, a video, or a folder for a folder",
-    )
-    parser.add_argument(
-        "--clean-offset",
-        type=int,
-        default=0,
-        metavar="N",
-        help="frame n of the plate goes with frame n + N of a clean plate sequence (default: %(default)s)",
-    )
-    parser.add_argument(
-        "-o", "--output", default="", metavar="OUT", help="what to write, such as matte.####.exr or matte.mov"
-    )
+    add_shot_flags(parser)
     parser.add_argument(
         "--job", default="", metavar="FILE", help="several shots, YAML or JSON, instead of PLATE, --clean and -o"
-    )
-    add_frames_and_guides(parser)
-    parser.add_argument(
-        "--camera",
-        choices=CAMERAS,
-        default="auto",
-        help="one alignment for the whole shot (locked) or one for each frame (moving); auto finds out",
-    )
-    parser.add_argument(
-        "--solve", default="", metavar="FILE", help="use this plate solve, a JSON that a run leaves beside OUT"
-    )
-    parser.add_argument(
-        "--background", default="", metavar="BG", help="new background for --comp: a still, a pattern or a video"
-    )
-    parser.add_argument(
-        "--background-offset",
-        type=int,
-        default=0,
-        metavar="N",
-        help="frame n goes before frame n + N of a background sequence (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--background-end",
-        choices=ENDS,
-        default="loop",
-        help="what a background that is too short does (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--comp", default="", metavar="COMP", help="also write the subject over BG: pictures, or a video with sound"
     )
     parser.add_argument(
         "--server",
@@ -125,59 +74,6 @@ def add_parser(subparsers: Any) -> None:
     review_cli.add_argument(parser)
     add_options(parser)
     parser.set_defaults(run=run)
-
-
-def add_frames_and_guides(parser: argparse.ArgumentParser) -> None:
-    """The flags that every command over a shot's frames has."""
-    parser.add_argument(
-        "--frames", default="", metavar="RANGE", help="1001-1100x2,1200 (default: all that are there)"
-    )
-    parser.add_argument("--core", default="", metavar="FILE", help="matte of what is certainly subject")
-    parser.add_argument("--holdout", default="", metavar="FILE", help="matte of what is certainly not subject")
-    parser.add_argument(
-        "--trimap", default="", metavar="FILE", help="core and holdout in one: white, black, and grey to be solved"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace results made from something else")
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """One flag per entry of the options table, grouped as in the hosts' panels."""
-    groups: dict[str, Any] = {}
-    for spec in option_specs():
-        group = groups.setdefault(spec.group, parser.add_argument_group(spec.group.lower() + " options"))
-        _add_option(group, spec)
-
-
-def _add_option(group: Any, spec: OptionSpec) -> None:
-    flag = "--" + spec.name.replace("_", "-")
-    text = spec.help.replace("%", "%%") + f" (default: {_shown(spec)})"
-    if spec.type is bool:
-        group.add_argument(
-            flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=spec.default, help=text
-        )
-    elif spec.choices and not spec.is_open:
-        group.add_argument(flag, dest=spec.name, choices=spec.choices, default=spec.default, help=text)
-    else:
-        name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
-        group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=spec.default, help=text)
-
-
-def _shown(spec: OptionSpec) -> str:
-    if spec.type is bool:
-        return "yes" if spec.default else "no"
-    return str(spec.default) or "none"
-
-
-def options_from(arguments: argparse.Namespace) -> MatteOptions:
-    """The options that were given; raises ``MatteError("bad_option", ...)``."""
-    given = {spec.name: getattr(arguments, spec.name) for spec in option_specs()}
-    if given["weights"] and Path(given["weights"]).is_file():
-        # The server has another working folder.
-        given["weights"] = str(Path(given["weights"]).resolve())
-    try:
-        return MatteOptions(**given)
-    except ValueError as error:
-        raise MatteError("bad_option", str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -204,27 +100,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     """What is asked for: the shots of a file, or the one on the command line."""
-    words = ("plate", "clean", "output", "frames", "core", "holdout", "trimap", "background", "comp", "solve")
     if arguments.job:
-        given = [word for word in words if getattr(arguments, word)]
+        own = [argument for argument in SHOT_ARGUMENTS if argument.kind != SWITCH]
+        given = [each.name for each in own if getattr(arguments, each.name) != each.default]
         if given:
             raise MatteError("bad_option", f"With --job, the file says what {given[0]} is; leave it out here.")
         orders = read_job(Path(arguments.job))
         return tuple(replace(order, overwrite=order.overwrite or arguments.overwrite) for order in orders)
-    for word, shown in (("plate", "PLATE"), ("clean", "--clean"), ("output", "-o OUT")):
-        if not getattr(arguments, word):
+    for name, shown in (("plate", "PLATE"), ("clean", "--clean"), ("output", "-o OUT")):
+        if not getattr(arguments, name):
             raise MatteError("bad_option", f"{shown} is missing.", "Name it, or several shots with --job FILE.")
-    return (
-        ShotOrder(
-            **{word: getattr(arguments, word) for word in words},
-            camera=arguments.camera,
-            clean_offset=arguments.clean_offset,
-            background_offset=arguments.background_offset,
-            background_end=arguments.background_end,
-            overwrite=arguments.overwrite,
-            options=options_from(arguments),
-        ),
-    )
+    return (order_from(arguments, options_from(arguments)),)
 
 
 def _one_shot(shot: Shot, endpoint: Endpoint, patience_s: float) -> ShotReport:

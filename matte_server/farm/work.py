@@ -13,7 +13,8 @@ from pathlib import Path
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
-from ..shots.shot import Shot, ShotSources, shot_inputs
+from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
+from ..shots.shot import shot_inputs
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
@@ -62,32 +63,37 @@ class FarmPlan:
             raise MatteError("bad_option", f"A chunk of {self.chunk} frames cannot be cut.", "Use 1 or more.")
 
 
-def shot_work(shot: Shot, sources: ShotSources, name: str) -> Work:
-    """The mattes of an EXR shot: ``cleanplate farm task`` for each chunk."""
+def shot_work(order: ShotOrder, name: str) -> Work:
+    """The mattes of an EXR shot: ``cleanplate farm task`` for each chunk. Raises as :meth:`ShotOrder.plan` does."""
+    shot = order.plan()
     words: list[Word] = [CLEANPLATE, "farm", "task"]
-    for role, flag, name_, help_ in (
-        ("plate", "--plate", "Plate", "The shot: a file, or a pattern such as plate.####.exr."),
-        ("clean_plate", "--clean", "CleanPlate", "The same view without the subject: a still or a pattern."),
-        ("output", "--output", "Output", "The EXRs to write, such as matte.####.exr."),
-        ("core", "--core", "Core", "Matte of what is certainly subject."),
-        ("holdout", "--holdout", "Holdout", "Matte of what is certainly not subject."),
-        ("trimap", "--trimap", "Trimap", "Core and holdout in one: white, black, and grey to be solved."),
-    ):
-        value = getattr(sources, role)
-        if value:
-            words += [flag, PathWord(name_, absolute(value), help_)]
+    for argument in SHOT_ARGUMENTS:
+        if argument.on_farm and argument.name != "frames":
+            words += _task_words(argument, getattr(order, argument.name))
     words += ["--frames", FRAMES]
     if shot.options.to_dict():
         words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
-    if shot.overwrite:
-        words.append("--overwrite")
+    solve = [Path(order.solve)] if order.solve else []
     return Work(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot))),
+        inputs=tuple(sorted(absolute(str(path)) for path in (*shot_inputs(shot), *solve))),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
+
+
+def _task_words(argument: ShotArgument, value: str | int | bool) -> list[Word]:
+    """How a task is told one argument of its shot; nothing where it is as by default."""
+    if value == argument.default:
+        return []
+    if argument.kind == SWITCH:
+        return [argument.task_flag]
+    if argument.kind == PATH:
+        words = f"{argument.help[:1].upper()}{argument.help[1:]}."
+        return [argument.task_flag, PathWord(argument.parameter, absolute(str(value)), words)]
+    # One word: a number may begin with a dash.
+    return [f"{argument.task_flag}={value}"]
 
 
 def nuke_work(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> Work:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,57 +26,9 @@ import yaml
 from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
-from .plan import plan_shot
-from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
-from .solve_file import check_solve
+from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotArgument, ShotOrder
 
-_PATHS = ("plate", "clean", "output", "core", "holdout", "trimap", "background", "comp", "solve")
-_TEXTS = ("frames", "camera", "background_end")
-_NUMBERS = ("clean_offset", "background_offset")
-_SWITCHES = ("overwrite",)
-_NEEDED = ("plate", "clean", "output")
-_CHOICES = {"camera": CAMERAS, "background_end": ENDS}
-
-
-@dataclass(frozen=True)
-class ShotOrder:
-    """One shot as it was asked for, on the command line or in a file."""
-
-    plate: str
-    clean: str
-    output: str
-    frames: str = ""
-    core: str = ""
-    holdout: str = ""
-    trimap: str = ""
-    background: str = ""
-    comp: str = ""
-    solve: str = ""
-    camera: str = "auto"
-    clean_offset: int = 0
-    background_offset: int = 0
-    background_end: str = "loop"
-    overwrite: bool = False
-    options: MatteOptions = field(default_factory=MatteOptions)
-
-    def plan(self) -> Shot:
-        """The plan; raises ``MatteError`` as :func:`plan.plan_shot` does, and bad_solve."""
-        if self.solve:
-            check_solve(Path(self.solve))
-        sources = ShotSources(
-            plate=self.plate,
-            clean_plate=self.clean,
-            output=self.output,
-            core=self.core,
-            holdout=self.holdout,
-            trimap=self.trimap,
-            background=self.background,
-            comp=self.comp,
-            clean_offset=self.clean_offset,
-            background_offset=self.background_offset,
-            background_end=self.background_end,
-        )
-        return plan_shot(sources, self.frames, self.options, self.overwrite, Camera(self.camera, self.solve))
+_ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
 
 
 def read_job(path: Path) -> tuple[ShotOrder, ...]:
@@ -131,30 +82,46 @@ def _checked(path: Path, where: str, entry: Any) -> dict[str, Any]:
 
 def _value(path: Path, where: str, said: str, value: Any) -> Any:
     word = said.replace("-", "_")
-    known = (*_PATHS, *_TEXTS, *_NUMBERS, *_SWITCHES, *(spec.name for spec in option_specs()))
+    known = (*_ARGUMENTS, *(spec.name for spec in option_specs()))
     if word not in known:
         near = difflib.get_close_matches(word, known, 1)
         raise _bad(path, f"{where} has an unknown word {said!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    if word in _PATHS:
-        if not isinstance(value, str) or not value:
-            raise _bad(path, f"{said!r} of {where} must be a file's name, not {value!r}")
+    argument = _ARGUMENTS.get(word)
+    if argument is None:
+        return value
+    wrong = _WRONG[argument.kind](argument, value)
+    if wrong:
+        raise _bad(path, f"{said!r} of {where} must be {wrong}, not {value!r}")
+    if argument.kind == PATH:
         return str(path.parent / value)
-    if word in _TEXTS:
-        # A single frame, 1001, is a number to YAML.
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise _bad(path, f"{said!r} of {where} must be text, not {value!r}")
-        if word in _CHOICES and value not in _CHOICES[word]:
-            raise _bad(path, f"{said!r} of {where} must be one of {', '.join(_CHOICES[word])}, not {value!r}")
-        return str(value)
-    if word in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
-        raise _bad(path, f"{said!r} of {where} must be a whole number, not {value!r}")
-    if word in _SWITCHES and not isinstance(value, bool):
-        raise _bad(path, f"{said!r} of {where} must be yes or no, not {value!r}")
-    return value
+    return str(value) if argument.kind == TEXT else value
+
+
+def _wrong_path(argument: ShotArgument, value: Any) -> str:
+    return "" if isinstance(value, str) and value else "a file's name"
+
+
+def _wrong_text(argument: ShotArgument, value: Any) -> str:
+    # A single frame, 1001, is a number to YAML.
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return "text"
+    return f"one of {', '.join(argument.choices)}" if argument.choices and value not in argument.choices else ""
+
+
+def _wrong_number(argument: ShotArgument, value: Any) -> str:
+    return "a whole number" if isinstance(value, bool) or not isinstance(value, int) else ""
+
+
+def _wrong_switch(argument: ShotArgument, value: Any) -> str:
+    return "" if isinstance(value, bool) else "yes or no"
+
+
+_WRONG = {PATH: _wrong_path, TEXT: _wrong_text, NUMBER: _wrong_number, SWITCH: _wrong_switch}
+"""What a value of each kind must be instead; empty where it may stand."""
 
 
 def _order(path: Path, where: str, entry: dict[str, Any]) -> ShotOrder:
-    missing = [word for word in _NEEDED if word not in entry]
+    missing = [name for name, argument in _ARGUMENTS.items() if argument.is_needed and name not in entry]
     if missing:
         raise _bad(path, f"{where} has no {missing[0]!r}")
     names = {spec.name for spec in option_specs()}

@@ -237,7 +237,7 @@ def test_one_output_for_many_frames(bench: CommandBench, said: Callable[[], str]
         (["--frames", "one"], "is not a frame range"),
         (["--frames", "7"], "does not exist; nothing was started"),
         (["--clean", "nothing.exr"], "nothing.exr and"),
-        (["-o", "matte.####.gif"], "It should end in .exr"),
+        (["-o", "matte.####.gif"], "The name must end in one of .exr"),
         (["--black-point", "0.9", "--white-point", "0.1"], "black_point must lie below white_point"),
         (["--background", "sky.exr"], "go together"),
         (["--solve", "nothing.json"], "cannot be read"),

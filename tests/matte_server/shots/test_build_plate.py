@@ -83,7 +83,7 @@ def moving_shot(tmp_path: Path) -> Path:
 
 def test_the_command_builds_and_says_how_sure_it_is(moving_shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean = moving_shot / "clean.exr"
-    words = ["cleanplate", str(moving_shot / "plate.####.exr"), "-o", str(clean), "--reference", "7"]
+    words = ["build-plate", str(moving_shot / "plate.####.exr"), "-o", str(clean), "--reference", "7"]
     code = cli.main(words)
     said = capsys.readouterr()
     coverage = exr.read_image(clean, layer="coverage").pixels[..., 0]
@@ -114,7 +114,7 @@ def test_unknown_places_count_as_not_covered(moving_shot: Path, server: LocalSer
     clean, matte = moving_shot / "clean.exr", moving_shot / "matte.exr"
     pattern = str(moving_shot / "plate.####.exr")
     roto = str(moving_shot / "roto.####.exr")
-    assert cli.main(["cleanplate", pattern, "-o", str(clean), "--align", "none", "--subject", roto]) == 1
+    assert cli.main(["build-plate", pattern, "-o", str(clean), "--align", "none", "--subject", roto]) == 1
     assert (exr.read_image(clean, layer="coverage").pixels[42:58, 102:128] == 0).all()
     words = ["matte", str(moving_shot / "plate.0007.exr"), "--clean", str(clean), "-o", str(matte)]
     more = ["--model", "difference", "--align", "none", "--layer-clean", "--server", server.endpoint.address]
@@ -127,6 +127,6 @@ def test_unknown_places_count_as_not_covered(moving_shot: Path, server: LocalSer
 def test_too_few_frames_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(2):
         save(tmp_path / f"plate.{number + 1:04}.exr", wall())
-    assert cli.main(["cleanplate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "c.exr")]) == 2
+    assert cli.main(["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "c.exr")]) == 2
     assert "needs at least 3 frames" in capsys.readouterr().err
     assert not (tmp_path / "c.exr").exists()

@@ -1,0 +1,99 @@
+"""The flags of a shot and of its mattes on a command line, made from their tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from matte_link.option_spec import OptionSpec
+from matte_link.options import MatteOptions, option_specs
+
+from ..errors import MatteError
+from ..shots.arguments import NUMBER, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
+
+
+def add_shot_flags(
+    parser: argparse.ArgumentParser, arguments: Iterable[ShotArgument] = SHOT_ARGUMENTS, are_needed: bool = False
+) -> None:
+    """One flag for each argument of a shot. ``are_needed``: the command cannot do without those that a shot needs,
+    and says so itself; else they are checked later."""
+    for argument in arguments:
+        _add_shot_flag(parser, argument, are_needed and argument.is_needed)
+
+
+def _add_shot_flag(parser: argparse.ArgumentParser, argument: ShotArgument, is_needed: bool) -> None:
+    words: dict[str, Any] = {"help": argument.help, "default": argument.default}
+    if argument.kind == SWITCH:
+        parser.add_argument(*argument.flags, dest=argument.name, action="store_true", help=argument.help)
+        return
+    if argument.choices:
+        words["choices"] = argument.choices
+    else:
+        words["metavar"] = argument.metavar
+    if argument.kind == NUMBER:
+        words["type"] = int
+    if argument.flags:
+        parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **words)
+    else:
+        if not is_needed:
+            words["nargs"] = "?"
+        parser.add_argument(argument.name, **words)
+
+
+def add_task_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a farm's task: every argument has one, the plate too, and the frames are needed."""
+    for argument in SHOT_ARGUMENTS:
+        if argument.on_farm:
+            is_needed = argument.is_needed or argument.name == "frames"
+            _add_shot_flag(parser, replace(argument, flags=(argument.task_flag,)), is_needed)
+
+
+def order_from(arguments: argparse.Namespace, options: MatteOptions) -> ShotOrder:
+    """The shot that a command line asks for; what the command has no flag for is as by default."""
+    values: dict[str, Any] = {
+        argument.name: getattr(arguments, argument.name, argument.default) for argument in SHOT_ARGUMENTS
+    }
+    return ShotOrder(**values, options=options)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """One flag per entry of the options table, grouped as in the hosts' panels."""
+    groups: dict[str, Any] = {}
+    for spec in option_specs():
+        group = groups.setdefault(spec.group, parser.add_argument_group(spec.group.lower() + " options"))
+        _add_option(group, spec)
+
+
+def _add_option(group: Any, spec: OptionSpec) -> None:
+    flag = "--" + spec.name.replace("_", "-")
+    text = spec.help.replace("%", "%%") + f" (default: {_default_in_words(spec)})"
+    if spec.type is bool:
+        group.add_argument(
+            flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=spec.default, help=text
+        )
+    elif spec.choices and not spec.is_open:
+        group.add_argument(flag, dest=spec.name, choices=spec.choices, default=spec.default, help=text)
+    else:
+        name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
+        group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=spec.default, help=text)
+
+
+def _default_in_words(spec: OptionSpec) -> str:
+    if spec.type is bool:
+        return "yes" if spec.default else "no"
+    return str(spec.default) or "none"
+
+
+def options_from(arguments: argparse.Namespace) -> MatteOptions:
+    """The options that were given; raises ``MatteError("bad_option", ...)``."""
+    given = {spec.name: getattr(arguments, spec.name) for spec in option_specs()}
+    if given["weights"] and Path(given["weights"]).is_file():
+        # The server has another working folder.
+        given["weights"] = str(Path(given["weights"]).resolve())
+    try:
+        return MatteOptions(**given)
+    except ValueError as error:
+        raise MatteError("bad_option", str(error)) from None
