@@ -10,7 +10,7 @@ from importlib.metadata import version
 from matte_link.errors import LinkError, UnavailableError
 
 from ..errors import MatteError
-from . import build_plate, console, demo, evaluate, farm, matte, models, serve
+from . import build_plate, console, demo, doctor, evaluate, farm, keys, matte, models, serve, status
 
 DESCRIPTION = """\
 Cleanplate makes a float alpha and an unpremultiplied foreground out of a shot (the plate)
@@ -25,13 +25,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"cleanplate {version('cleanplate')}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    demo.add_parser(subparsers)
-    matte.add_parser(subparsers)
-    build_plate.add_parser(subparsers)
-    serve.add_parsers(subparsers)
-    farm.add_parser(subparsers)
-    evaluate.add_parser(subparsers)
-    models.add_parser(subparsers)
+    for command in (demo, matte, build_plate, serve, status, doctor, keys, farm, evaluate, models):
+        command.add_parser(subparsers)
     return top
 
 

@@ -1,0 +1,35 @@
+"""``cleanplate keys``: keys of a server that other machines reach, and of its clients."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..server.keys import add_client, make_server
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``keys`` to the command line."""
+    parser = subparsers.add_parser("keys", help="make keys for a server that other machines reach")
+    kinds = parser.add_subparsers(metavar="KIND", required=True)
+    server = kinds.add_parser("server", help="make a server's keys")
+    client = kinds.add_parser("client", help="make a client's keys and let it in")
+    client.add_argument("name", metavar="NAME", help="the client: an artist, a host, a farm")
+    for each, run in ((server, run_server), (client, run_client)):
+        each.add_argument("--folder", type=Path, required=True, help="the server's keys folder")
+        each.set_defaults(run=run)
+
+
+def run_server(arguments: argparse.Namespace) -> int:
+    """Makes a server's keys."""
+    path = make_server(arguments.folder)
+    print(f"Wrote {path}. Add clients with: cleanplate keys client NAME --folder {arguments.folder}")
+    return 0
+
+
+def run_client(arguments: argparse.Namespace) -> int:
+    """Makes a client's keys and adds it to the list."""
+    path = add_client(arguments.folder, arguments.name)
+    print(f"Wrote {path}. Move it to the client's machine and name it there: CLEANPLATE_KEYS={path.name}")
+    return 0

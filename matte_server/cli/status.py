@@ -1,0 +1,31 @@
+"""``cleanplate status``: asks a server how it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from matte_link.client import MatteClient
+
+from .server_flags import add_endpoint, endpoint_from
+from .status_view import describe_state, watch
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds ``status`` to the command line."""
+    parser = subparsers.add_parser("status", help="ask a matting server how it is")
+    add_endpoint(parser)
+    parser.add_argument("--watch", action="store_true", help="go on, once a second, until interrupted")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the server's state; raises ``LinkError`` where none answers."""
+    with MatteClient(endpoint_from(arguments)) as client:
+        if arguments.watch:
+            return watch(client)
+        state = client.status().state
+        print(json.dumps(state, indent=2) if arguments.json else describe_state(state, client.endpoint.address))
+    return 0
