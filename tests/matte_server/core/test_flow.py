@@ -84,3 +84,29 @@ def test_motion_is_measured_at_a_bounded_size() -> None:
     assert working_size(270, 480) == (270, 480)
     assert working_size(2160, 4096) == (round(2160 * SIDE / 4096), SIDE)
     assert working_size(1, 100_000) == (1, SIDE)
+
+
+@pytest.mark.parametrize(("size", "working"), [((1, 1), (1, 1)), ((3, 5000), (1, SIDE)), ((5000, 3), (SIDE, 1))])
+def test_a_narrow_picture_keeps_a_pixel(size: tuple[int, int], working: tuple[int, int]) -> None:
+    assert working_size(*size) == working
+
+
+def test_trust_falls_with_the_way_back_as_the_method_scatters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: 4 px there, so 0.5 + 0.05 * 4 = 0.7 px are allowed to be missed on the way back. Up to that trust is
+    whole, at three times that it is gone, and in the middle (1.4 px) a half."""
+
+    class Given:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def calc(self, *_: object) -> np.ndarray:
+            self.calls += 1
+            flow = np.zeros((64, 256, 2), np.float32)
+            flow[..., 0] = 4.0 if self.calls == 1 else np.repeat([-4.0, -4.7, -5.4, -6.1], 64)[None]
+            return flow
+
+    given = Given()
+    monkeypatch.setattr(cv2.DISOpticalFlow, "create", lambda *_: given)
+    trust = motion_between(np.zeros((64, 256), np.uint8), np.zeros((64, 256), np.uint8)).trust
+    # In the middle of each quarter: the way back is looked up 4 px further, between two pixels.
+    assert trust[32, 32::64] == pytest.approx([1.0, 1.0, 0.5, 0.0], abs=1e-6)

@@ -163,3 +163,24 @@ def test_portraits_that_cannot_be_planned_are_one_sentence(
     with pytest.raises(MatteError) as raised:
         plan_shot(ShotSources(**paths), frames, MatteOptions())
     assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message
+
+
+def test_portraits_get_their_comps_by_name_and_one_background(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("anna", "ben"):
+        save(tmp_path / "in" / f"{name}.exr", np.zeros((4, 4, 3)))
+    save(tmp_path / "empty.exr", np.zeros((4, 4, 3)))
+    save(tmp_path / "beach.exr", np.zeros((4, 4, 3)))
+    sources = ShotSources(
+        plate=str(tmp_path / "in"),
+        clean_plate=str(tmp_path / "empty.exr"),
+        output=str(tmp_path / "out"),
+        background=str(tmp_path / "beach.exr"),
+        comp=str(tmp_path / "comps"),
+    )
+    frames = plan_shot(sources, "", MatteOptions()).frames
+    assert [frame.output for frame in frames] == [tmp_path / "out" / f"{name}.exr" for name in ("anna", "ben")]
+    assert [frame.comp for frame in frames] == [tmp_path / "comps" / f"{name}.png" for name in ("anna", "ben")]
+    assert {frame.background for frame in frames} == {tmp_path / "beach.exr"}
+    plain = plan_shot(replace(sources, background="", comp=""), "", MatteOptions()).frames
+    assert {(frame.background, frame.comp) for frame in plain} == {(None, None)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 from matte_link.options import MatteOptions
 
 from matte_server.core.align import Alignment
+from matte_server.core.image import Image
 from matte_server.core.placement import as_facts, from_facts
 from matte_server.core.shot_solve import corners
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
+from matte_server.shots import plate_solve
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve
@@ -135,3 +138,27 @@ def test_a_damaged_solve_beside_the_output_is_measured_again(make_shot: MakeShot
     assert solve.alignment(planned.frames[0]).points > 0
     solve.save()
     check_solve(kept)
+
+
+@pytest.mark.parametrize(
+    ("frames", "count", "chosen"),
+    [
+        ((5,), 7, (5,)),
+        (tuple(range(1, 8)), 7, tuple(range(1, 8))),
+        (tuple(range(1, 9)), 7, (1, 2, 3, 5, 6, 7, 8)),
+        (tuple(range(101)), 5, (0, 25, 50, 75, 100)),
+        ((1, 2, 3, 4, 9), 3, (1, 3, 9)),
+    ],
+)
+def test_the_sampled_frames_are_spread_evenly(frames: tuple[int, ...], count: int, chosen: tuple[int, ...]) -> None:
+    """With the first and the last; Python rounds a half to the even number."""
+    assert plate_solve._spread(frames, count) == chosen
+
+
+def test_what_is_not_finite_is_not_looked_at() -> None:
+    window = Window(0, 0, 3, 1)
+    pixels = np.array([[[np.nan], [np.inf], [-np.inf]]], np.float32)
+    image = Image(pixels=pixels, channels=("R",), data_window=window, display_window=window)
+    np.testing.assert_array_equal(plate_solve._finite(image).pixels, np.zeros((1, 3, 1)))
+    fine = replace(image, pixels=np.array([[[1.5], [-2.0], [70000.0]]], np.float32))
+    assert plate_solve._finite(fine) is fine
