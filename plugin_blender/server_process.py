@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .matte_link.endpoint import Endpoint
+from .matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady, parse_ready_line
 from .plan import NodeError
 
-_STOPS_WITH_US = "CLEANPLATE_STOP_WITH_STDIN"
 _STOP_S = 10.0
 
 
@@ -56,7 +55,7 @@ def start(command: str, endpoint: Endpoint) -> None:
             stdout=out,
             stderr=log,
             text=True,
-            env={**os.environ, _STOPS_WITH_US: "1"},
+            env={**os.environ, STOP_WITH_STDIN: "1"},
         )
     _server = _Server(process, endpoint.address, folder)
 
@@ -71,14 +70,14 @@ def poll() -> str:
     if _server is None:
         raise NodeError("This Blender runs no server.")
     ended = not is_running()
-    line = _server.said("out").partition("\n")[0]
-    facts = json.loads(line) if line.endswith("}") else {}
-    if facts.get("ready") and not ended:
-        return str(facts["address"])
+    answer = parse_ready_line(_server.said("out").partition("\n")[0])
+    if isinstance(answer, ServerReady) and not ended:
+        return answer.address
+    if ended and isinstance(answer, ServerNotStarted):
+        raise NodeError(f"The server did not start: {answer.message}", answer.hint)
     if ended:
         log = _server.said("log").splitlines()
-        reason = facts.get("message") or (log[-1] if log else "it said nothing.")
-        raise NodeError(f"The server did not start: {reason}", facts.get("hint", ""))
+        raise NodeError(f"The server did not start: {log[-1] if log else 'it printed nothing.'}")
     return ""
 
 

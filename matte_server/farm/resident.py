@@ -17,15 +17,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.files import write_atomically
+from matte_link.ready_line import STOP_WITH_STDIN, ServerReady
 
 from ..errors import MatteError
-from ..server.serve import PARENT_VARIABLE
+from ..server.local_server import await_ready_line
 from ..server.startup_watchdog import StartupWatchdog
 
 IDLE_S = 1800.0
@@ -72,46 +72,44 @@ def start(
     state.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", "--log", "json"]
     command += ["--stop-when-idle", f"{IDLE_S:g}", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != PARENT_VARIABLE}
+    environment = {name: value for name, value in os.environ.items() if name != STOP_WITH_STDIN}
     with log.open("wb") as file:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=file,
+            text=True,
             env=environment,
             # The farm ends what its action left behind by process group, or waits for it.
             start_new_session=True,
         )
     starting = StartupWatchdog(process.pid, on_progress=lambda words: say(f"The matting server is {words}."))
-    facts = _await_ready(process, starting)
-    if not facts:
+    answer = await_ready_line(_first_line(process), lambda: process.poll() is not None, starting)
+    if not isinstance(answer, ServerReady):
         process.kill()
         process.wait()
         reason = starting.failure() or _last_line(log)
         raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
     started = psutil.Process(process.pid).create_time()
-    resident = Resident(facts["address"], "", process.pid, started, str(log))
+    resident = Resident(address=answer.address, pid=process.pid, started=started, log=str(log))
     _write(state, resident)
     return resident
 
 
-def _await_ready(process: subprocess.Popen[bytes], starting: StartupWatchdog) -> dict[str, Any]:
-    """The server's line on standard output; empty where it ended or took too long."""
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+def _first_line(process: subprocess.Popen[str]) -> queue.SimpleQueue[str]:
+    """What the server prints first, as soon as it does. Nothing where it ends before."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     output = process.stdout
     assert output is not None
 
     def read_line() -> None:
-        lines.put(output.readline())
+        if line := output.readline():
+            lines.put(line)
         output.close()
 
     threading.Thread(target=read_line, daemon=True).start()
-    while not starting.failure():
-        with contextlib.suppress(queue.Empty):
-            line = lines.get(timeout=0.2)
-            return dict(json.loads(line)) if line else {}
-    return {}
+    return lines
 
 
 def _last_line(log: Path) -> str:

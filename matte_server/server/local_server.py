@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import subprocess
@@ -19,9 +18,9 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
+from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerReady, parse_ready_line
 
 from ..errors import MatteError
-from .serve import PARENT_VARIABLE
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 
 _STOP_S = 10.0
@@ -49,7 +48,8 @@ class LocalServer:
         self.start_s = start_s
         self._on_progress = on_progress
         self.endpoint = Endpoint()
-        self.facts: dict[str, Any] = {}
+        self.metrics = ""
+        """Where the server's figures for Prometheus are served; empty where it serves none."""
         self._log: deque[str] = deque(maxlen=200)
         self._process: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
@@ -82,7 +82,7 @@ class LocalServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, PARENT_VARIABLE: "1"},
+            env={**os.environ, STOP_WITH_STDIN: "1"},
         )
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         # Both pipes are read for as long as the server runs, because a full pipe would block it.
@@ -104,19 +104,14 @@ class LocalServer:
         watchdog = StartupWatchdog(
             process.pid, self.start_s, lambda state: self._on_progress(f"The matting server is {state}.")
         )
-        while not (failure := watchdog.failure()):
-            with contextlib.suppress(queue.Empty):
-                self.facts = json.loads(lines.get(timeout=0.1))
-                break
-            if process.poll() is not None and lines.empty():
-                break
-        if self.facts.get("ready"):
-            self.endpoint = Endpoint(self.facts["address"])
+        answer = await_ready_line(lines, lambda: process.poll() is not None, watchdog)
+        if isinstance(answer, ServerReady):
+            self.endpoint, self.metrics = Endpoint(answer.address), answer.metrics
             return
         self.stop()
-        if self.facts:
-            raise MatteError(self.facts["code"], self.facts["message"], self.facts["hint"])
-        reason = failure or (self._log[-1] if self._log else "It printed nothing.")
+        if answer is not None:
+            raise MatteError(answer.code, answer.message, answer.hint)
+        reason = watchdog.failure() or (self._log[-1] if self._log else "It printed nothing.")
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:
@@ -137,6 +132,19 @@ class LocalServer:
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
+
+
+def await_ready_line(
+    lines: queue.SimpleQueue[str], has_ended: Callable[[], bool], watchdog: StartupWatchdog
+) -> ReadyLine | None:
+    """The first of the ``lines`` that a starting server prints, by which it says that it is ready or why it is not.
+    None where it ended without one, or ``watchdog`` gives it up."""
+    while not watchdog.failure():
+        with contextlib.suppress(queue.Empty):
+            return parse_ready_line(lines.get(timeout=0.1))
+        if has_ended() and lines.empty():
+            return None
+    return None
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 import zmq
 from matte_link.endpoint import DEFAULT_ADDRESS, is_loopback
+from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady, ready_line
 from zmq.auth.thread import ThreadAuthenticator
 
 from ..errors import MatteError
@@ -66,9 +66,9 @@ def serve(config: ServerConfig) -> int:
     try:
         return _serve(config)
     except MatteError as error:
-        if os.environ.get(PARENT_VARIABLE):
-            facts = {"code": error.code, "message": error.message, "hint": error.hint}
-            print(json.dumps({"ready": False, **facts}), flush=True)
+        if os.environ.get(STOP_WITH_STDIN):
+            failure = ServerNotStarted(code=error.code, message=error.message, hint=error.hint)
+            print(ready_line(failure), flush=True)
         raise
 
 
@@ -215,8 +215,7 @@ class _StartReport:
         if isinstance(event, WorkerReady):
             self._ready = True
             log_event("ready", **self._facts, device=event.device)
-            line = {"ready": True, **self._facts, "pid": os.getpid(), "device": event.device}
-            print(json.dumps(line), flush=True)
+            print(ready_line(ServerReady(**self._facts, pid=os.getpid(), device=event.device)), flush=True)
         elif isinstance(event, StartupFailed):
             self._fail(MatteError(event.code, event.message, event.hint))
         elif isinstance(event, WorkerExited):
@@ -236,18 +235,13 @@ def _stop_signals(events: EventQueue) -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             before[number] = signal.signal(number, lambda *_: events.put(Stop()))
-    if os.environ.get(PARENT_VARIABLE):
+    if os.environ.get(STOP_WITH_STDIN):
         threading.Thread(target=_watch_parent, args=(events,), daemon=True).start()
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-PARENT_VARIABLE = "CLEANPLATE_STOP_WITH_STDIN"
-"""Environment variable of a process that starts a server for itself: the server then stops when its standard input
-closes, so that it does not outlive a parent that was killed."""
 
 
 def _watch_parent(events: EventQueue) -> None:

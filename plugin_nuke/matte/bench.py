@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Optional, cast
+
+from matte_link.ready_line import STOP_WITH_STDIN, ServerReady, parse_ready_line
 
 from . import graph, host, nk_text, plain_exr, range_run
 from .plain_exr import PlainImage
@@ -87,12 +88,12 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "CLEANPLATE_STOP_WITH_STDIN": "1"},
+            env={**os.environ, STOP_WITH_STDIN: "1"},
         )
         assert self._process.stdout is not None
-        facts = json.loads(self._process.stdout.readline() or b"{}")
-        expect(facts.get("ready"), f"the server did not start: {facts}")
-        self.address = str(facts["address"])
+        answer = parse_ready_line(self._process.stdout.readline().decode())
+        expect(isinstance(answer, ServerReady), f"the server did not start: {answer}")
+        self.address = cast(ServerReady, answer).address
 
     def kill(self) -> None:
         """Kills it, as if its machine had lost power."""

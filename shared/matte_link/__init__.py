@@ -35,6 +35,7 @@ offered_pictures                                  which pictures the server has,
 outstanding                                       which requests have no answer, and when each is sent again
 client                                            the socket and the waiting
 files, tasks, local_files, job_events, job        a job: its tasks, the files it reads and writes, its events
+ready_line                                        what a server prints when it is ready, for whoever started it
 ================================================  =================================================================
 
 Standard library only, except :mod:`matte_link.client`, which needs pyzmq. Python 3.9, which Nuke 14 runs: no

@@ -35,7 +35,7 @@ def test_a_server_serves_its_metrics_and_logs_json(request_for: Callable[..., Ma
             reply = client.matte(request_for(id="the-request"))
             # The page is renewed once a second.
             for _ in range(50):
-                with urllib.request.urlopen(f"http://{server.facts['metrics']}/metrics", timeout=5) as page:
+                with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=5) as page:
                     text = page.read().decode()
                 if 'cleanplate_frames_total{result="done"} 1' in text:
                     break
@@ -43,7 +43,7 @@ def test_a_server_serves_its_metrics_and_logs_json(request_for: Callable[..., Ma
             else:
                 raise AssertionError(text)
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(f"http://{server.facts['metrics']}/other", timeout=5)
+            urllib.request.urlopen(f"http://{server.metrics}/other", timeout=5)
     events = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
     done = next(event for event in events if event["event"] == "done")
     assert (done["id"], done["frame"], done["level"]) == ("the-request", 1, "info")

@@ -1,0 +1,52 @@
+"""The one line that ``cleanplate serve`` prints on its standard output, for whoever started it.
+
+It is JSON: that the server is ready and where it listens, or why it did not start. A parent that sets
+:data:`STOP_WITH_STDIN` in the server's environment has it stop when its standard input closes, so that the server
+never outlives a parent that was killed; only such a parent is told of a failure by a line.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Optional, Union
+
+STOP_WITH_STDIN = "CLEANPLATE_STOP_WITH_STDIN"
+
+
+@dataclass(frozen=True)
+class ServerReady:
+    """The server listens at ``address``; its process is ``pid``. ``metrics`` is the address of its figures for
+    Prometheus, empty where it serves none."""
+
+    address: str
+    pid: int = 0
+    device: str = ""
+    metrics: str = ""
+
+
+@dataclass(frozen=True)
+class ServerNotStarted:
+    """The server did not start: a code for programs, a sentence for people, and what to do."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+ReadyLine = Union[ServerReady, ServerNotStarted]
+
+
+def ready_line(what: ReadyLine) -> str:
+    """The line, without its end."""
+    return json.dumps({"ready": isinstance(what, ServerReady), **asdict(what)})
+
+
+def parse_ready_line(line: str) -> Optional[ReadyLine]:
+    """The inverse of :func:`ready_line`; None where the line is not complete, or none of ours."""
+    try:
+        values = json.loads(line)
+        is_ready = values.pop("ready")
+        return ServerReady(**values) if is_ready else ServerNotStarted(**values)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
