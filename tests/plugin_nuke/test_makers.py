@@ -164,13 +164,13 @@ def test_a_weights_file_is_read_again_once_it_changes(tmp_path: Path, monkeypatc
     file.write_bytes(b"one")
     options = MatteOptions(weights=str(file))
     assert makers.maker_now(options, "tcp://here") is None, "nobody was asked"
-    makers.remember("tcp://here", Pong("1", "1.0", 1, ("v2", "v1"), weights={"v2": "abc"}))
+    makers.remember("tcp://here", Pong(id="1", version="1.0", wire=1, models=("v2", "v1"), weights={"v2": "abc"}))
     own = makers.maker_now(options, "tcp://here")
     assert own is not None and own.model == "v2" and own.weights
     file.write_bytes(b"another")
     assert makers.maker_now(options, "tcp://here") != own
     assert makers.maker_now(MatteOptions(), "tcp://here") == Maker(version="1.0", model="v2", weights="abc")
-    makers.remember("tcp://here", Pong("2", "1.1", 1, ("v2",), weights={"v2": "abc"}))
+    makers.remember("tcp://here", Pong(id="2", version="1.1", wire=1, models=("v2",), weights={"v2": "abc"}))
     assert makers.maker_now(MatteOptions(), "tcp://here") == Maker(version="1.1", model="v2", weights="abc")
     assert makers.maker_now(MatteOptions(), "tcp://there") is None
 
@@ -183,7 +183,7 @@ def test_failed_frames_have_no_maker() -> None:
 
 def test_the_end_of_a_range_says_who_made_it() -> None:
     progress = JobProgress(1)
-    progress.add(FrameDone(1, "a", {"warnings": ["It fits badly (3.20 px)."]}), "main")
+    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
     progress.makers = "stale: frame 2 was made by another."
     assert progress.summary == (
         "1 done. Check: Frame 1: It fits badly (3.20 px). Stale: frame 2 was made by another."
