@@ -52,7 +52,7 @@ def from_files(scene: Any, node: Any) -> dict[str, Any]:
     assert node.matte.temporal == 0.0
     plan = planning.refresh(scene, node)
     identities = [plan.key, plan.plate.identity(2), plan.clean_plate.identity(2)]
-    assert plan.stamp(2) == plans._digest(identities), "results of before would be stale"
+    assert plan.stamp(2) == plans.digest(identities), "results of before would be stale"
     task = plan.task(2)
     assert task.before is None and task.after is None
     bpy.ops.cleanplate.solve_range()
