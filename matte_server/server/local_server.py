@@ -108,10 +108,12 @@ class LocalServer:
         if isinstance(answer, ServerReady):
             self.endpoint, self.metrics = Endpoint(answer.address), answer.metrics
             return
+        # Before the server is stopped: what the watchdog says afterwards is not why it was given up.
+        failure = watchdog.failure()
         self.stop()
         if answer is not None:
             raise MatteError(answer.code, answer.message, answer.hint)
-        reason = watchdog.failure() or (self._log[-1] if self._log else "It printed nothing.")
+        reason = failure or (self._log[-1] if self._log else "It printed nothing.")
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:
