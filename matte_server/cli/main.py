@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from matte_link.errors import LinkError, UnavailableError
+from matte_link.errors import LinkError
 
 from ..errors import MatteError
 from . import build_plate, console, demo, doctor, evaluate, farm, keys, matte, models, serve, status
@@ -38,9 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MatteError as error:
         console.complain(str(error), error.code)
         return console.BAD_INPUT
-    except UnavailableError as error:
-        console.complain(str(error), error.code)
-        return console.NO_SERVER
     except LinkError as error:
         console.complain(str(error), error.code)
         return console.NO_SERVER

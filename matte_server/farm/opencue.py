@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
-from matte_link.files import write_atomically
 
-from ..errors import MatteError
-from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range
+from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range, write_job
 
 OUTLINE, SUBMIT = "outline.json", "submit.py"
 _CHUNK = "#FRAME_START#-#FRAME_END#"
@@ -51,17 +49,5 @@ def _environment(plan: FarmPlan) -> dict[str, str]:
 
 def write_outline(folder: Path, job: Mapping[str, Any]) -> None:
     """Writes the outline and its submission script; raises ``MatteError`` where they are there already."""
-    contents = {
-        OUTLINE: json.dumps(job, indent=2).encode(),
-        SUBMIT: (files(__package__) / "opencue_submit.py").read_bytes(),
-    }
-    taken = next((name for name in contents if (folder / name).exists()), None)
-    if taken:
-        raise MatteError(
-            "exists", f"{folder / taken} exists already.", "Choose another --bundle folder, or remove it first."
-        )
-    try:
-        for name, data in contents.items():
-            write_atomically(str(folder / name), data)
-    except OSError as error:
-        raise MatteError("cannot_write", f"{folder} cannot be written: {error.strerror}.") from None
+    outline_text = json.dumps(job, indent=2).encode()
+    write_job(folder, {OUTLINE: outline_text, SUBMIT: (files(__package__) / "opencue_submit.py").read_bytes()})

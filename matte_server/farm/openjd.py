@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from matte_link.files import write_atomically
 
 from ..errors import MatteError
-from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range
+from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range, write_job
 
 Document = dict[str, Any]
 _STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
@@ -48,17 +47,13 @@ def documents(work: Work, plan: FarmPlan) -> Mapping[str, Document]:
 
 def write_bundle(folder: Path, files: Mapping[str, Document]) -> None:
     """Writes the bundle; raises ``MatteError`` where the folder holds one already, or cannot be written."""
-    taken = next((name for name in files if (folder / name).exists()), None)
-    if taken:
-        raise MatteError(
-            "exists", f"{folder / taken} exists already.", "Choose another --bundle folder, or remove it first."
-        )
-    try:
-        for name, document in files.items():
-            text = yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True)
-            write_atomically(str(folder / name), text.encode())
-    except OSError as error:
-        raise MatteError("cannot_write", f"{folder} cannot be written: {error.strerror}.") from None
+    write_job(
+        folder,
+        {
+            name: yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True).encode()
+            for name, document in files.items()
+        },
+    )
 
 
 def template(work: Work, plan: FarmPlan) -> Document:

@@ -22,7 +22,7 @@ import psutil
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.files import write_atomically
-from matte_link.ready_line import STOP_WITH_STDIN, ServerReady
+from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 
 from ..errors import MatteError
 from ..server.local_server import await_ready_line
@@ -89,7 +89,7 @@ def start(
     if not isinstance(answer, ServerReady):
         process.kill()
         process.wait()
-        reason = starting.failure() or _last_line(log)
+        reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _last_line(log)
         raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
     started = psutil.Process(process.pid).create_time()
     resident = Resident(address=answer.address, pid=process.pid, started=started, log=str(log))

@@ -7,9 +7,11 @@ for the programs, whose place on the worker only the farm knows; every other wor
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from matte_link.files import write_atomically
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
@@ -163,3 +165,18 @@ def _frames(text: str) -> tuple[int, ...]:
 def plain_range(frames: tuple[int, ...]) -> str:
     """The frames as runs and single numbers, which every farm and every host reads: ``1001-1010,1020``."""
     return format_frames(frames)
+
+
+def write_job(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes a job's files by name; raises ``MatteError`` where the folder holds one already, or cannot be
+    written."""
+    taken = next((name for name in contents if (folder / name).exists()), None)
+    if taken:
+        raise MatteError(
+            "exists", f"{folder / taken} exists already.", "Choose another --bundle folder, or remove it first."
+        )
+    try:
+        for name, data in contents.items():
+            write_atomically(str(folder / name), data)
+    except OSError as error:
+        raise MatteError("cannot_write", f"{folder} cannot be written: {error.strerror}.") from None

@@ -18,7 +18,7 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
-from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerReady, parse_ready_line
+from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, ServerReady, parse_ready_line
 
 from ..errors import MatteError
 from .startup_watchdog import LIMIT_S, StartupWatchdog
@@ -108,12 +108,10 @@ class LocalServer:
         if isinstance(answer, ServerReady):
             self.endpoint, self.metrics = Endpoint(answer.address), answer.metrics
             return
-        # Before the server is stopped: what the watchdog says afterwards is not why it was given up.
-        failure = watchdog.failure()
         self.stop()
-        if answer is not None:
+        if isinstance(answer, ServerNotStarted):
             raise MatteError(answer.code, answer.message, answer.hint)
-        reason = failure or (self._log[-1] if self._log else "It printed nothing.")
+        reason = answer or (self._log[-1] if self._log else "It printed nothing.")
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:
@@ -138,15 +136,15 @@ class LocalServer:
 
 def await_ready_line(
     lines: queue.SimpleQueue[str], has_ended: Callable[[], bool], watchdog: StartupWatchdog
-) -> ReadyLine | None:
+) -> ReadyLine | str:
     """The first of the ``lines`` that a starting server prints, by which it says that it is ready or why it is not.
-    None where it ended without one, or ``watchdog`` gives it up."""
-    while not watchdog.failure():
+    Without one, why ``watchdog`` gave it up; empty where it ended by itself."""
+    while not (given_up := watchdog.failure()):
         with contextlib.suppress(queue.Empty):
-            return parse_ready_line(lines.get(timeout=0.1))
+            return parse_ready_line(lines.get(timeout=0.1)) or ""
         if has_ended() and lines.empty():
-            return None
-    return None
+            return ""
+    return given_up
 
 
 @contextmanager
