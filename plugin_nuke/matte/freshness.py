@@ -48,10 +48,10 @@ def _checked(node: host.Node, deep: bool) -> ResultState:
     found = ResultState(usable=True, text=summaries.get(node_id(node), UP_TO_DATE))
     if deep:
         found = _check_frame(node, folder, options)
+    if not found.usable:
+        return found
     compared = _compare_makers(node, folder, options)
-    if found.usable and compared.text:
-        return ResultState(usable=not compared.stale, text=compared.text)
-    return found
+    return ResultState(usable=not compared.stale, text=compared.text) if compared.text else found
 
 
 def _check_frame(node: host.Node, folder: str, options: MatteOptions) -> ResultState:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Optional
 
 from matte_link.messages import Pong
@@ -20,8 +19,6 @@ from .manifest import Record
 
 _pongs: dict[str, Pong] = {}
 """The last answer of each server, by its address."""
-_makers: dict[tuple[object, ...], Maker] = {}
-"""What :func:`maker_now` returned since the last answer."""
 
 
 @dataclass(frozen=True)
@@ -39,28 +36,13 @@ class MakerComparison:
 def remember(address: str, pong: Pong) -> None:
     """Keeps the answer of the server at ``address``, in place of an earlier one."""
     _pongs[address] = pong
-    _makers.clear()
 
 
 def maker_now(options: MatteOptions, address: str) -> Optional[Maker]:
     """The maker of a result that the server at ``address`` would compute now with these options; None if that
     server has not answered since Nuke was started."""
     pong = _pongs.get(address)
-    if pong is None:
-        return None
-    # A weights file may be large: it is read again only after a ping, or when it was changed.
-    key = (address, options.model, options.weights, _file_state(options.weights))
-    if key not in _makers:
-        _makers[key] = Maker.of(options, pong)
-    return _makers[key]
-
-
-def _file_state(path: str) -> Optional[tuple[int, int]]:
-    try:
-        facts = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return facts.st_mtime_ns, facts.st_size
+    return None if pong is None else Maker.of(options, pong)
 
 
 def compare(records: Sequence[Record], now: Optional[Maker]) -> MakerComparison:

@@ -8,8 +8,7 @@ The rules, because a host must neither wait for ever nor get a frame twice:
 * A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
   server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
 * "busy" is not an answer: the request is sent again after 0.25, 0.5, 1, 2, then every 4 seconds. These delays grow
-for
-  each request by itself, and never start over.
+  for each request by itself, and never start over.
 * A cancelled request is still outstanding, but "busy" and a lost picture end it.
 """
 

@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -79,7 +80,16 @@ def _weights_now(options: MatteOptions, model: str, server: Pong) -> Optional[st
 
 
 def weights_digest(path: Path) -> str:
-    """The digest of a weights file: BLAKE2b of its bytes, 16 bytes long, in hex. Raises ``OSError``."""
+    """The digest of a weights file: BLAKE2b of its bytes, 16 bytes long, in hex. Raises ``OSError``.
+
+    A large file is read once, and again when it was changed: hosts ask this for every frame that they look at.
+    """
+    facts = path.stat()
+    return _digest_in_state(path, facts.st_ino, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=16)
+def _digest_in_state(path: Path, inode: int, modified_ns: int, size: int) -> str:
     with path.open("rb") as file:
         found = hashlib.blake2b(digest_size=16)
         while block := file.read(1 << 20):

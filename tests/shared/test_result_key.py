@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,30 @@ def test_the_maker_is_what_the_server_would_run_now(tmp_path: Path) -> None:
     assert Maker.of(MatteOptions(model="v2", weights="only_there.pth"), server).weights is None
     assert Maker.from_dict(named.to_dict()) == named
     assert Maker.from_dict({"version": "1"}) is None and Maker.from_dict("x") is None
+
+
+def test_a_weights_file_is_read_again_only_where_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, other = tmp_path / "w.pth", tmp_path / "other.pth"
+    weights.write_bytes(b"one")
+    other.write_bytes(b"two")
+    real, opened = Path.open, []
+
+    def counted(path: Path, *words: Any) -> Any:
+        opened.append(path)
+        return real(path, *words)
+
+    monkeypatch.setattr(Path, "open", counted)
+    first = weights_digest(weights)
+    assert weights_digest(weights) == first and opened == [weights]
+    # Of the same size and time, as a file is that a version control puts in its place.
+    os.utime(other, ns=(weights.stat().st_atime_ns, weights.stat().st_mtime_ns))
+    other.replace(weights)
+    assert weights_digest(weights) != first and opened == [weights, weights]
+    weights.unlink()
+    with pytest.raises(FileNotFoundError):
+        weights_digest(weights)
 
 
 def test_makers_that_differ_in_anything_are_not_the_same() -> None:
