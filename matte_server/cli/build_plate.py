@@ -14,7 +14,7 @@ from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, save
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
-from ..shots.shot import ShotFrame, ShotSources
+from ..shots.shot import ShotFrame, ShotSources, evenly_spaced
 from . import console
 
 EPILOG = """\
@@ -105,9 +105,7 @@ def _reference(frames: tuple[ShotFrame, ...], wanted: int | None) -> ShotFrame:
 
 def _spread(frames: tuple[ShotFrame, ...], reference: ShotFrame, count: int) -> list[ShotFrame]:
     """Frames spread evenly, the reference among them."""
-    if len(frames) <= count:
-        return list(frames)
-    chosen = {round(index * (len(frames) - 1) / (count - 1)) for index in range(count)}
+    chosen = evenly_spaced(range(len(frames)), count)
     return [frame for index, frame in enumerate(frames) if index in chosen or frame is reference]
 
 

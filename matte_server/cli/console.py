@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from ..shots.reports import FrameReport, summary_of
+from ..shots.reports import FrameReport, ResultStatus, summary_of
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -130,16 +130,16 @@ class ShotProgress(_OnScreen):
             self._bar.update(self._task, description=f"frame {frame}: {stage.stage}")
 
     def _frame_ended(self, report: FrameReport) -> None:
-        self._pace.count(report.status == "done")
+        self._pace.count(report.status == ResultStatus.DONE)
         self._bar.update(self._task, completed=self._pace.ended, pace=str(self._pace))
         printer = self._bar.console if err.is_terminal else err
         printer.print(self._line(report))
 
     def _line(self, report: FrameReport) -> str:
         place = f"[{self._pace.ended}/{self._total}] frame {report.frame}"
-        if report.status == "failed":
+        if report.status == ResultStatus.FAILED:
             return f"{escape(place)}: [bold red]failed[/] ({report.code}): {escape(report.message)}"
-        if report.status == "skipped":
+        if report.status == ResultStatus.SKIPPED:
             return f"{escape(place)}: already done, {escape(report.output)}"
         pace = "" if err.is_terminal else f"{self._pace}, "
         return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(summary_of(report.diagnostics))}"

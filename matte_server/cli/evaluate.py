@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matte_link.files import write_atomically
 from rich.markup import escape
 from rich.table import Table
 
@@ -55,7 +56,5 @@ def run(parsed: argparse.Namespace) -> int:
     table.add_row("mean", *(shown(name, mean[name]) for name in names))
     console.out.print(table)
     if parsed.json is not None:
-        part = parsed.json.with_name(parsed.json.name + ".tmp")
-        part.write_text(json.dumps({"frames": rows, "mean": mean}, indent=1) + "\n", encoding="utf-8")
-        part.replace(parsed.json)
+        write_atomically(str(parsed.json), f"{json.dumps({'frames': rows, 'mean': mean}, indent=1)}\n".encode())
     return console.OK

@@ -20,7 +20,7 @@ from ..server.local_server import server_for
 from ..shots.arguments import SHOT_ARGUMENTS, SWITCH, ShotOrder
 from ..shots.batch import run_shot
 from ..shots.job_file import read_job
-from ..shots.reports import ShotReport, report_json
+from ..shots.reports import ResultStatus, ShotReport, report_json
 from ..shots.shot import Shot
 from . import console
 from . import review as review_cli
@@ -141,8 +141,8 @@ def write_reports(path: str, reports: Sequence[ShotReport], endpoint: Endpoint, 
 
 def conclude(report: ShotReport, wanted: int) -> int:
     """The last lines and the exit code."""
-    done = sum(frame.status == "done" for frame in report.frames)
-    skipped = sum(frame.status == "skipped" for frame in report.frames)
+    done = sum(frame.status == ResultStatus.DONE for frame in report.frames)
+    skipped = sum(frame.status == ResultStatus.SKIPPED for frame in report.frames)
     console.out.print(
         f"{done} done, {skipped} already there, {len(report.failed)} failed, "
         f"{wanted - len(report.frames)} not tried."
@@ -165,7 +165,7 @@ def conclude(report: ShotReport, wanted: int) -> int:
             "not_tried",
         )
         return console.FRAMES_FAILED
-    broken = report.failed or any(movie.status == "failed" for movie in report.movies)
+    broken = report.failed or any(movie.status == ResultStatus.FAILED for movie in report.movies)
     return console.FRAMES_FAILED if broken else console.OK
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 
-from ..errors import MatteError
+from ..server.local_server import endpoint_of
 
 
 def add_endpoint(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,4 @@ def add_endpoint(parser: argparse.ArgumentParser) -> None:
 
 def endpoint_from(arguments: argparse.Namespace) -> Endpoint:
     """The server that was named; raises ``MatteError("bad_address", ...)``."""
-    try:
-        return Endpoint.resolve(arguments.server, arguments.keys)
-    except ValueError as error:
-        raise MatteError("bad_address", str(error)) from None
+    return endpoint_of(arguments.server, arguments.keys)

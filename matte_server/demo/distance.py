@@ -36,12 +36,11 @@ def measure(frames: Sequence[ShotFrame], shot: DemoShot, report: ShotReport) -> 
     bands = [error[(true > _BAND[0]) & (true < _BAND[1])] for error, (_, true) in zip(errors, pairs, strict=True)]
     recomposition = [frame.diagnostics["recomposition_error"] for frame in report.frames]
     return Distance(
-        float(np.mean([error.mean() for error in errors])),
-        float(np.concatenate(bands).mean()),
-        float(np.median(np.array(recomposition, np.float64))),
+        frame=float(np.mean([error.mean() for error in errors])),
+        band=float(np.concatenate(bands).mean()),
+        recomposition=float(np.median(np.array(recomposition, np.float64))),
     )
 
 
 def _alpha(path: Path) -> Float32:
-    image = exr.read_image(path)
-    return image.pixels[..., image.channels.index("A") if "A" in image.channels else 0]
+    return exr.matte_channel(exr.read_image(path)).pixels[..., 0]

@@ -45,7 +45,7 @@ def read_matte(path: Path) -> EvaluatedMatte:
 
     Raises ``MatteError``.
     """
-    from ..io.exr import read_image
+    from ..io.exr import read_image  # late: the training measures where OpenImageIO is not installed
 
     image = read_image(path)
     if image.pixels.shape[2] < 4:

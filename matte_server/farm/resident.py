@@ -20,12 +20,11 @@ from pathlib import Path
 
 import psutil
 from matte_link.client import MatteClient
-from matte_link.endpoint import Endpoint
 from matte_link.files import write_atomically
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 
 from ..errors import MatteError
-from ..server.local_server import await_ready_line
+from ..server.local_server import await_ready_line, endpoint_of
 from ..server.startup_watchdog import StartupWatchdog
 
 IDLE_S = 1800.0
@@ -48,11 +47,7 @@ class Resident:
 def use_shared(state: Path, address: str, keys: str) -> Resident:
     """Notes the server that all workers share, once it has answered. Raises ``LinkError`` where it does not, and
     ``MatteError`` where the address or the keys are unusable."""
-    try:
-        endpoint = Endpoint.resolve(address, keys)
-    except ValueError as error:
-        raise MatteError("bad_address", str(error)) from None
-    with MatteClient(endpoint) as client:
+    with MatteClient(endpoint_of(address, keys)) as client:
         client.ping(_ANSWER_S)
     resident = Resident(address, keys)
     _write(state, resident)

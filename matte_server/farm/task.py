@@ -15,8 +15,7 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import Progress
 
-from ..errors import MatteError
-from ..server.local_server import server_for
+from ..server.local_server import endpoint_of, server_for
 from ..shots.batch import run_shot
 from ..shots.reports import FrameReport, ShotReport, summary_of
 from ..shots.shot import Shot
@@ -48,11 +47,7 @@ def _server() -> Iterator[Endpoint]:
         with server_for("") as endpoint:
             yield endpoint
         return
-    try:
-        named = Endpoint.resolve()
-    except ValueError as error:
-        raise MatteError("bad_address", str(error)) from None
-    yield named
+    yield endpoint_of()
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matte_link.files import write_atomically
-from matte_link.sequence import format_frames, parse_frames
+from matte_link.sequence import format_frames
 
 from ..errors import MatteError
 from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
+from ..shots.plan import frame_numbers
 from ..shots.shot import shot_inputs
 
 FRAMES = "<frames>"
@@ -75,12 +76,11 @@ def shot_work(order: ShotOrder, name: str) -> Work:
     words += ["--frames", FRAMES]
     if shot.options.to_dict():
         words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
-    solve = [Path(order.solve)] if order.solve else []
     return Work(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in (*shot_inputs(shot), *solve))),
+        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot))),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
 
@@ -111,7 +111,7 @@ def nuke_work(script: str, node: str, frames: str, plugin: str, host: str, name:
         "--frames",
         FRAMES,
     )
-    return Work(name, _frames(frames), words, inputs=(_input(script), bake), host=host)
+    return Work(name, frame_numbers(frames), words, inputs=(_input(script), bake), host=host)
 
 
 def blender_work(scene: str, frames: str, plugin: str, host: str, name: str) -> Work:
@@ -129,7 +129,7 @@ def blender_work(scene: str, frames: str, plugin: str, host: str, name: str) -> 
         "--frames",
         FRAMES,
     )
-    return Work(name, _frames(frames), words, inputs=(_input(scene), solve), host=host)
+    return Work(name, frame_numbers(frames), words, inputs=(_input(scene), solve), host=host)
 
 
 def absolute(path: str) -> str:
@@ -153,13 +153,6 @@ def _plugin_file(folder: str, name: str, plugin: str) -> str:
             f"Name the folder of Cleanplate's {plugin} with --plugin.",
         )
     return absolute(str(base / name))
-
-
-def _frames(text: str) -> tuple[int, ...]:
-    try:
-        return parse_frames(text)
-    except ValueError as error:
-        raise MatteError("bad_range", str(error)) from None
 
 
 def plain_range(frames: tuple[int, ...]) -> str:

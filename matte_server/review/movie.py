@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +33,8 @@ def write_preview(
     """
     writer: VideoWriter | None = None
     size, leading_gaps = (0, 0), 0
-    try:
+    # The first picture says how large the video is, so the writer is opened inside.
+    with ExitStack() as stack:
         for picture in pictures:
             if writer is None:
                 if picture is None:
@@ -43,16 +45,10 @@ def write_preview(
                 settings = MovieSettings(
                     width=width, height=height, rate=rate, audio=audio, audio_start=audio_start
                 )
-                writer = VideoWriter(path, settings)
+                writer = stack.enter_context(VideoWriter(path, settings))
                 for _ in range(leading_gaps):
                     writer.write(for_movie(None, size))
             writer.write(for_movie(picture, size))
-    except BaseException:
-        if writer is not None:
-            writer.abandon()
-        raise
-    if writer is not None:
-        writer.close()
 
 
 def movie_size(picture: Float32) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from ..errors import MatteError
 from ..io import exr
 from ..io.media import is_video
 from ..shots.inputs import ShotInputs
+from ..shots.outputs import frame_rate_of
 from ..shots.reports import FrameReport, ResultStatus, ShotReport
 from ..shots.shot import Shot
 from .columns import with_outliers
@@ -33,7 +34,6 @@ _WIDTHS = ((24, 1280), (120, 800), (400, 560))
 _SMALLEST_WIDTH, _MOST_PICTURED = 400, 1500
 _FLICKER_WIDTH = 320
 _SHEET_ROWS = 6
-_DEFAULT_RATE = Fraction(24)
 
 OnFrame = Callable[[], None]
 
@@ -150,10 +150,7 @@ def _timing(shot: Shot, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path 
             range(len(shot.frames))
         )
         return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and is_unbroken else None
-    rate = exr.read_image(first.plate).metadata.get("FramesPerSecond")
-    if isinstance(rate, exr.Attribute) and isinstance(rate.value, tuple) and rate.value[1]:
-        return Fraction(0), Fraction(*rate.value), None
-    return Fraction(0), _DEFAULT_RATE, None
+    return Fraction(0), frame_rate_of(exr.read_image(first.plate)), None
 
 
 def _note(report: ShotReport) -> str:

@@ -147,6 +147,14 @@ def await_ready_line(
     return given_up
 
 
+def endpoint_of(address: str = "", keys: str = "") -> Endpoint:
+    """The server that was named, as in :meth:`Endpoint.resolve`; raises ``MatteError("bad_address", ...)``."""
+    try:
+        return Endpoint.resolve(address, keys)
+    except ValueError as error:
+        raise MatteError("bad_address", str(error)) from None
+
+
 @contextmanager
 def server_for(
     address: str,
@@ -159,10 +167,7 @@ def server_for(
     our own, which may open files in ``folders``. ``frames``: how many the caller wants, as a long shot gains from
     several workers. ``on_progress`` is called with a message while a server starts. Raises ``MatteError``:
     bad_address, no_server, or one of the server's own codes."""
-    try:
-        endpoint = Endpoint.resolve(address, keys)
-    except ValueError as error:
-        raise MatteError("bad_address", str(error)) from None
+    endpoint = endpoint_of(address, keys)
     if address or _answers(endpoint):
         yield endpoint
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -144,22 +145,17 @@ def _movie_stamp(shot: Shot, kind: str, pictures: ShotInputs) -> str:
 def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs) -> None:
     writer: VideoWriter | None = None
     start = _shown_at(shot.frames[0], pictures)
-    try:
+    # The first picture says how large the video is, so the writer is opened inside.
+    with ExitStack() as stack:
         for frame in shot.frames:
             space = str(exr.read_diagnostics(frame.output).get("colourspace", ""))
             image = (
                 read_matte_linear(frame, space, pictures) if kind == "matte" else comp_of(frame, space, pictures)
             )
             if writer is None:
-                writer = VideoWriter(path, _settings(frame, image, stamp, start, pictures))
+                writer = stack.enter_context(VideoWriter(path, _settings(frame, image, stamp, start, pictures)))
             at = _shown_at(frame, pictures)
             writer.write(from_scene_linear(image, SCREEN), None if at is None or start is None else at - start)
-    except BaseException:
-        if writer is not None:
-            writer.abandon()
-        raise
-    if writer is not None:
-        writer.close()
 
 
 def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
@@ -169,14 +165,19 @@ def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
     return pictures.video(frame.plate).facts.times[frame.video_frames["plate"] - 1]
 
 
+def frame_rate_of(image: Image) -> Fraction:
+    """Frames per second as the picture's file states them; 24 where it does not."""
+    stated = image.metadata.get("FramesPerSecond")
+    if isinstance(stated, exr.Attribute) and isinstance(stated.value, tuple) and stated.value[1]:
+        return Fraction(*stated.value)
+    return _DEFAULT_RATE
+
+
 def _settings(
     frame: ShotFrame, image: Image, stamp: str, start: Fraction | None, pictures: ShotInputs
 ) -> MovieSettings:
     """Frame rate, timecode and sound come from the plate."""
-    stated = image.metadata.get("FramesPerSecond")
-    rate, timecode, audio = _DEFAULT_RATE, "", None
-    if isinstance(stated, exr.Attribute) and isinstance(stated.value, tuple) and stated.value[1]:
-        rate = Fraction(*stated.value)
+    rate, timecode, audio = frame_rate_of(image), "", None
     if is_video(frame.plate):
         facts = pictures.video(frame.plate).facts
         rate = facts.rate

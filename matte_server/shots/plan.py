@@ -41,7 +41,7 @@ def plan_shot(
     if Path(sources.plate).is_dir():
         return plan_portraits(sources, frames, options, overwrite)
     files = _FilesByFrame(sources)
-    wanted = tuple(files.frame(number) for number in _frame_numbers(frames) or files.complete_range())
+    wanted = tuple(files.frame(number) for number in (frame_numbers(frames) if frames else files.complete_range()))
     check_inputs(wanted)
     check_outputs(sources, wanted, files.movies, one_output)
     all_frames = files.all_frames()
@@ -69,9 +69,10 @@ def solve_file_of(output: str) -> Path:
     return Path(output).with_name((stem.rstrip("._-") or "shot") + ".platesolve.json")
 
 
-def _frame_numbers(text: str) -> tuple[int, ...]:
+def frame_numbers(text: str) -> tuple[int, ...]:
+    """The frames of a range such as 1001-1100x2,1200; raises ``MatteError("bad_range", ...)``."""
     try:
-        return parse_frames(text) if text else ()
+        return parse_frames(text)
     except ValueError as error:
         raise MatteError("bad_range", str(error)) from None
 

@@ -10,7 +10,7 @@ are the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from ..core.placement import with_exposure
 from ..core.shot_solve import REPAIRED, is_measured, locked_alignment, neighbours, repair_outlier, same_exposure
 from ..errors import MatteError
 from .inputs import ShotInputs
-from .shot import Shot, ShotFrame
+from .shot import Shot, ShotFrame, evenly_spaced
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, update_solve_file
 
 SAMPLES = 7
@@ -142,7 +142,7 @@ class PlateSolve:
 
     def _solve_camera(self) -> CameraSolve:
         """Measures frames spread over the shot, each by itself, and compares them."""
-        sampled = _spread(self._numbers, SAMPLES)
+        sampled = evenly_spaced(self._numbers, SAMPLES)
         # Threads of its own: no frame is sent before the camera is known.
         with ThreadPoolExecutor(_SAMPLERS, "sampler") as pool:
             pairs = zip(sampled, pool.map(self._estimate_or_none, sampled), strict=True)
@@ -243,10 +243,3 @@ def _finite(image: Image) -> Image:
     if np.isfinite(image.pixels).all():
         return image
     return replace(image, pixels=np.nan_to_num(image.pixels, nan=0.0, posinf=0.0, neginf=0.0))
-
-
-def _spread(frames: Sequence[int], count: int) -> tuple[int, ...]:
-    """At most ``count`` frames, evenly spaced, the first and the last among them."""
-    if len(frames) <= count:
-        return tuple(frames)
-    return tuple(frames[round(index * (len(frames) - 1) / (count - 1))] for index in range(count))

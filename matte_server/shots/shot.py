@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from matte_link.messages import NEIGHBOURS
 from matte_link.options import MatteOptions
 
 CAMERAS = ("auto", "locked", "moving")
 ENDS = ("loop", "hold")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ class Shot:
     movies: Movies = field(default_factory=Movies)
 
 
+def evenly_spaced(items: Sequence[Item], count: int) -> tuple[Item, ...]:
+    """At most ``count`` items (2 or more), evenly spaced, the first and the last among them."""
+    if len(items) <= count:
+        return tuple(items)
+    return tuple(items[round(index * (len(items) - 1) / (count - 1))] for index in range(count))
+
+
 def frame_inputs(frame: ShotFrame) -> list[Path]:
     """Every file that a frame is made from."""
     named = (frame.plate, frame.clean_plate, frame.core, frame.holdout, frame.trimap, frame.background)
@@ -109,9 +118,11 @@ def neighbour_offsets(shot: Shot) -> dict[str, int]:
 
 
 def shot_inputs(shot: Shot) -> set[Path]:
-    """Every file that the wanted frames are made from. With smoothing in time (``options.temporal``) this includes
-    the files of their neighbours."""
+    """Every file that the wanted frames are made from, a given plate solve among them. With smoothing in time
+    (``options.temporal``) this includes the files of their neighbours."""
     files = {path for frame in shot.frames for path in frame_inputs(frame)}
+    if shot.camera.solve:
+        files.add(Path(shot.camera.solve))
     if shot.options.temporal:
         offsets = neighbour_offsets(shot).values()
         numbers = {frame.frame + offset for frame in shot.frames for offset in offsets}

@@ -53,7 +53,7 @@ def read_render(path: Path) -> Float32:
     calmed; from the EXR of a scene, or from what ``pack`` made of it. Raises ``MatteError``."""
     if path.suffix == ".webp":
         return _unpacked(path)
-    from ..io.exr import read_image
+    from ..io.exr import read_image  # late: training on packed renders needs no OpenImageIO
 
     return calm(trim(np.clip(read_image(path).pixels[..., :4], 0.0, BRIGHTEST)))
 

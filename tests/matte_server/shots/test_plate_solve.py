@@ -21,7 +21,7 @@ from matte_server.shots import plate_solve
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve
-from matte_server.shots.shot import Camera, Shot, ShotSources
+from matte_server.shots.shot import Camera, Shot, ShotSources, evenly_spaced
 from matte_server.shots.solve_file import check_solve
 
 from .conftest import ShotFiles
@@ -152,7 +152,7 @@ def test_a_damaged_solve_beside_the_output_is_measured_again(make_shot: MakeShot
 )
 def test_the_sampled_frames_are_spread_evenly(frames: tuple[int, ...], count: int, chosen: tuple[int, ...]) -> None:
     """With the first and the last; Python rounds a half to the even number."""
-    assert plate_solve._spread(frames, count) == chosen
+    assert evenly_spaced(frames, count) == chosen
 
 
 def test_what_is_not_finite_is_not_looked_at() -> None:
