@@ -1,5 +1,5 @@
 """Files <-> ``Image``: EXR, stills, video, colourspaces, timecode and metadata.
 
-May import core and errors; frame, worker, shots and everything above may import it. Only this room knows
-OpenImageIO, OpenEXR and PyAV. No torch, no sockets, nothing about shots.
+May import core and errors; frame, worker, shots and everything above may import it. Only this room imports
+OpenImageIO, OpenEXR and PyAV. No torch, no sockets, no shots.
 """

@@ -1,7 +1,7 @@
 """Colourspaces through OpenColorIO: every picture to scene-linear Rec.709 and back.
 
-The configuration is the one named in the options, else ``$OCIO``, else OpenImageIO's built-in ACES studio
-config, which needs no file. Only the colour channels are converted; alpha is coverage and stays as it is.
+The OCIO configuration is the one named in the options, else ``$OCIO``, else OpenImageIO's built-in ACES studio
+config, which needs no file. Only the colour channels are converted; alpha is coverage and is left alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..errors import MatteError
 BUILT_IN_CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
 CINEON = "Cineon"
 
-# What people write -> the built-in config's own name.
+# Short name, as artists and tags write it -> name in the built-in config.
 ALIASES = {
     "linear": SCENE_LINEAR,
     "scene-linear": SCENE_LINEAR,
@@ -59,17 +59,17 @@ _OFFSET = 10.0 ** ((_BLACK - _WHITE) * _RANGE)
 
 
 def to_scene_linear(image: Image, space: str, config: str = "") -> Image:
-    """``image``'s colour, which is in ``space``, as scene-linear Rec.709; raises ``MatteError``."""
+    """Converts ``image`` from ``space`` to scene-linear Rec.709. Raises ``MatteError``."""
     return _convert(image, resolve(space), SCENE_LINEAR, config)
 
 
 def from_scene_linear(image: Image, space: str, config: str = "") -> Image:
-    """A scene-linear Rec.709 image in ``space``; raises ``MatteError``."""
+    """Converts a scene-linear Rec.709 image to ``space``. Raises ``MatteError``."""
     return _convert(image, SCENE_LINEAR, resolve(space), config)
 
 
 def resolve(space: str) -> str:
-    """The full name behind a short one; unknown names pass through to the configuration."""
+    """The full name of a colourspace given by a short one; other names are returned as they are."""
     return ALIASES.get(space.strip().lower(), space.strip())
 
 
@@ -93,7 +93,7 @@ def _convert(image: Image, source: str, target: str, config: str) -> Image:
         converted = _cineon_to_linear(colour) if source == CINEON else _linear_to_cineon(colour)
     else:
         converted = _ocio(colour, source, target, config)
-    pixels = image.pixels.copy(order="K")  # plane after plane where it was so
+    pixels = image.pixels.copy(order="K")  # keeps the memory layout
     pixels[..., :3] = converted
     return replace(image, pixels=pixels, colourspace=target)
 
@@ -132,7 +132,7 @@ def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
 
 @lru_cache(maxsize=8)
 def _known_spaces(path: str) -> frozenset[str]:
-    # OpenImageIO falls back to a config of its own where a file is missing: that must not pass unseen.
+    # Where the file is missing, OpenImageIO silently falls back to a config of its own.
     if "://" not in path and not os.path.isfile(path):  # noqa: PTH113 - also takes $OCIO's odd spellings
         raise MatteError("bad_ocio_config", f"There is no OCIO config at {path}.")
     config = oiio.ColorConfig(path)
@@ -158,28 +158,28 @@ _PRIMARIES = {
 
 
 def space_of_primaries(chromaticities: object) -> str:
-    """The linear space whose primaries and white an EXR names (x, y of R, G, B, W); empty where it is none of the
-    three that everybody means by such a file."""
+    """The linear space that has the primaries and white of an EXR's ``chromaticities`` (x, y of R, G, B, W); empty
+    unless it is one of the three in ``_PRIMARIES``."""
     try:
-        told = np.asarray(chromaticities, np.float64).ravel()
+        given = np.asarray(chromaticities, np.float64).ravel()
     except (TypeError, ValueError):
         return ""
-    if told.shape != (8,):
+    if given.shape != (8,):
         return ""
-    # Whites are written with three to five places.
-    return next((space for space, known in _PRIMARIES.items() if np.allclose(told, known, atol=1e-3)), "")
+    # Writers round the white point to three to five decimals.
+    return next((space for space, known in _PRIMARIES.items() if np.allclose(given, known, atol=1e-3)), "")
 
 
 def primaries_of(space: str) -> tuple[float, ...] | None:
-    """x, y of red, green, blue and white of a linear space; None where ``space`` is none of the three above."""
+    """x, y of red, green, blue and white of a linear space; None for spaces that are not in ``_PRIMARIES``."""
     return _PRIMARIES.get(space)
 
 
 def default_space(file_format: str, is_float: bool, tag: str = "") -> str:
-    """The rule where nobody said which space a file is in.
+    """The colourspace of a file for which the artist chose none.
 
-    A tag in the file wins; else float pictures are scene-linear Rec.709, DPX and Cineon are log, and
-    whole-number pictures (PNG, JPEG, TIFF) are sRGB.
+    A known ``tag`` in the file decides. Without one, float pictures are scene-linear Rec.709, DPX and Cineon are
+    Cineon log, and other integer pictures (PNG, JPEG, TIFF) are sRGB.
     """
     if resolve(tag) in ALIASES.values():
         return resolve(tag)

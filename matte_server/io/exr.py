@@ -1,4 +1,4 @@
-"""The door to picture files: what the other rooms use to read and write EXRs and the other formats."""
+"""What the other rooms import to read and write still pictures: EXR and every other format."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ __all__ = [
 
 
 def use_threads(count: int) -> None:
-    """How many threads a picture is decoded and encoded with in this process."""
+    """Sets the number of threads that decode and encode pictures in this process."""
     oiio.attribute("threads", count)
-    # OpenEXR has pools of its own: OpenImageIO's, as large as the machine where nobody says otherwise, and ours.
+    # OpenImageIO and the OpenEXR module each have a thread pool of their own, by default as large as the machine.
     oiio.attribute("exr_threads", count)
     exr_planes.use_threads(count)
 
 
 def known_formats() -> tuple[str, ...]:
-    """Names of the picture formats that can be read here."""
+    """Names of the picture formats that this installation can read."""
     return tuple(str(oiio.get_string_attribute("format_list")).split(","))

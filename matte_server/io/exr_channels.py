@@ -1,19 +1,19 @@
-"""Which channels of an EXR's part are a picture's colour, by their names alone."""
+"""Chooses the colour channels of an EXR part by their names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _ALPHA_ONLY = ("a", "a", "a")
-# How R, G, B may be called, grey and alpha-only pictures included.
+# Names of R, G and B, in the order tried; a grey or alpha-only picture uses one channel for all three.
 _TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
 
 
 def colour_channels(
     names: Sequence[str], part: str, part_view: str, layer: str, view: str
 ) -> list[tuple[int, str]]:
-    """Where among a part's channel ``names`` R, G, B and, where there is one, A of a layer and view lie: index and
-    plain name of each; nothing where they are not in this part."""
+    """R, G, B and, if present, A of a layer and view: for each its index in the part's channel ``names`` and its
+    plain name ("R", "G", "B", "A"). Empty if the part does not have them."""
     index = {name.lower(): position for position, name in enumerate(names)}
     for prefix in _prefixes(part, part_view, layer, view):
         for triple in _TRIPLES:
@@ -26,8 +26,8 @@ def colour_channels(
 
 
 def _prefixes(part: str, part_view: str, layer: str, view: str) -> list[str]:
-    """Names before the channel's own, in the order tried: multi-view files put the view in the part, or
-    before the channel; multi-part files may name the layer in the part instead of in the channel."""
+    """What may stand before a channel's own name, in the order tried. Multi-view files name the view in the part's
+    attribute or before the channel; multi-part files may name the layer in the part instead of the channel."""
     if view and part_view and part_view != view:
         return []
     wanted = layer.lower()
@@ -41,6 +41,6 @@ def _prefixes(part: str, part_view: str, layer: str, view: str) -> list[str]:
             prefixes.append("")
         return prefixes
     if view and not part_view:
-        # A file without any views serves both eyes; the default view's channels are unprefixed too.
+        # The default view's channels have no prefix, and a file without views serves both eyes.
         return [*prefixes, ""]
     return ["", "rgba.", "rgb."]

@@ -1,8 +1,8 @@
-"""An EXR's header byte by byte, for the attributes that OpenImageIO does not carry: vendors' own types, doubles,
-boxes, lists of texts. They are passed on as the bytes they came as. And which attributes are passed on at all.
+"""Reads and writes the attributes of an EXR header as bytes, and says which attributes a result inherits.
 
-The layout is the one of "OpenEXR File Layout": magic, version and flags, one list of (name, type, size, value)
-per part, each ended by an empty name, then the table of offsets.
+OpenImageIO loses attributes of some types (vendors' own types, doubles, boxes, string vectors); these are copied as
+the bytes that the source file has. The layout is that of "OpenEXR File Layout": magic number, version and flags,
+then for each part a list of (name, type, size, value) that ends with an empty name, then the offset tables.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ MAGIC = 20000630
 MULTI_PART, LONG_NAMES = 0x1000, 0x400
 _SHORT_NAME = 31
 HEADER_LIMIT = 1 << 20
-"""More of a file is not searched for its headers."""
+"""Only this many bytes at the start of a file are searched for headers."""
 UNPREMULTIPLIED = "cleanplate:unpremultiplied"
-"""Marks an EXR whose colour is not multiplied by its alpha, which the format itself cannot say."""
-# Attributes that say how a file was stored, not what it shows: the writer makes its own.
+"""Attribute of an EXR whose colour is not multiplied by its alpha; the format has no standard way to say so."""
+# Attributes that describe how a file is stored, not what it shows. A writer sets its own.
 _STRUCTURAL = frozenset(
     (
         UNPREMULTIPLIED,
@@ -35,7 +35,7 @@ _STRUCTURAL = frozenset(
         "name",
         "type",
         "version",
-        # Promises a container of ACES: half floats, uncompressed, AP0.
+        # Promises an ACES container: half floats, uncompressed, AP0.
         "acesImageContainerFlag",
         "view",
         "multiView",
@@ -46,7 +46,7 @@ _STRUCTURAL = frozenset(
     )
 )
 _STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
-# EXR types that OpenImageIO reads and writes without loss; a preview would show the wrong picture.
+# EXR types that need not be copied as bytes: OpenImageIO keeps them, and a preview would show the wrong picture.
 CARRIED = frozenset(
     (
         "string",
@@ -69,19 +69,20 @@ CARRIED = frozenset(
 
 @dataclass(frozen=True)
 class RawAttribute:
-    """One attribute as it is stored: its type's name and its value's bytes."""
+    """One attribute as stored in the file: the name of its type, and the bytes of its value."""
 
     type: str
     data: bytes
 
 
 def structural(name: str) -> bool:
-    """Whether an attribute says how a file is stored."""
+    """Whether the attribute ``name`` describes how a file is stored; a result does not inherit it."""
     return name in _STRUCTURAL or name.startswith(_STRUCTURAL_FAMILIES)
 
 
 def parts(head: bytes) -> list[dict[str, RawAttribute]]:
-    """The attributes of every part, out of the file's first bytes; fewer where the bytes end or make no sense."""
+    """The attributes of each part, parsed from the first bytes of a file. Stops at the first part whose header is
+    damaged or incomplete."""
     if len(head) < 8 or struct.unpack_from("<i", head)[0] != MAGIC:
         return []
     multi_part = bool(struct.unpack_from("<I", head, 4)[0] & MULTI_PART)
@@ -100,22 +101,25 @@ def parts(head: bytes) -> list[dict[str, RawAttribute]]:
 
 
 def _one_part(head: bytes, at: int) -> tuple[dict[str, RawAttribute], int]:
-    """The attributes from ``at`` on and where the next part starts; ``ValueError`` where the bytes end before."""
+    """The attributes of the part whose header starts at ``at``, and where that header ends. Raises ``ValueError``
+    if it is incomplete."""
     found = {}
-    while head[at] if at < len(head) else _ended():
+    while _byte(head, at):
         name, at = _text(head, at)
         kind, at = _text(head, at)
         (size,) = struct.unpack_from("<i", head, at)
         at += 4
         if size < 0 or at + size > len(head):
-            raise ValueError("the header's bytes end inside an attribute")
-        found[name] = RawAttribute(kind, head[at : at + size])
+            raise ValueError("the header ends inside an attribute")
+        found[name] = RawAttribute(type=kind, data=head[at : at + size])
         at += size
     return found, at + 1
 
 
-def _ended() -> int:
-    raise ValueError("the header's bytes end before the header does")
+def _byte(head: bytes, at: int) -> int:
+    if at >= len(head):
+        raise ValueError("the header is incomplete")
+    return head[at]
 
 
 def _text(head: bytes, at: int) -> tuple[str, int]:
@@ -124,7 +128,7 @@ def _text(head: bytes, at: int) -> tuple[str, int]:
 
 
 def packed(attributes: Mapping[str, RawAttribute]) -> bytes:
-    """The attributes as a header holds them."""
+    """The attributes encoded as in a header."""
     return b"".join(
         b"%s\0%s\0" % (name.encode("latin-1"), value.type.encode("latin-1"))
         + struct.pack("<i", len(value.data))
@@ -133,15 +137,15 @@ def packed(attributes: Mapping[str, RawAttribute]) -> bytes:
     )
 
 
-def fill(file: BinaryIO, room: str, attributes: Mapping[str, RawAttribute]) -> None:
-    """Writes ``attributes`` over the one that is called ``room`` in a single-part file's header and takes just as
-    many bytes as they do, packed. Nothing behind them moves. Raises ``ValueError`` where there is no such room."""
+def replace_placeholder(file: BinaryIO, placeholder: str, attributes: Mapping[str, RawAttribute]) -> None:
+    """Overwrites one attribute of a single-part file, named ``placeholder``, with ``attributes``. Both must have
+    the same size when packed, so that nothing after them moves. Raises ``ValueError`` if they do not."""
     own = packed(attributes)
     head = file.read(HEADER_LIMIT + len(own))
-    there, _ = _one_part(head, 8)
-    kept = packed({room: there[room]}) if room in there else b""
+    present, _ = _one_part(head, 8)
+    kept = packed({placeholder: present[placeholder]}) if placeholder in present else b""
     if not kept or len(kept) != len(own):
-        raise ValueError(f"the header has no {len(own)} bytes under the name {room}")
+        raise ValueError(f"the header has no placeholder {placeholder} of {len(own)} bytes")
     (flags,) = struct.unpack_from("<I", head, 4)
     if any(len(text) > _SHORT_NAME for name, value in attributes.items() for text in (name, value.type)):
         flags |= LONG_NAMES

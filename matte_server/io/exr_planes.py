@@ -1,8 +1,8 @@
-"""Reads and writes EXRs through the OpenEXR module, plane by plane as they lie in memory: it takes two thirds of
-the time of OpenImageIO to read and half of it to write, which has all channels side by side first.
+"""Reads and writes EXRs through the OpenEXR module, one plane per channel.
 
-Attributes to write come as the bytes that they are in a file. The module takes few types and no bytes, so it is
-told of one attribute that needs as much room as all of them, and they are written over that.
+This takes two thirds of OpenImageIO's time to read and half of its time to write, because OpenImageIO interleaves
+the channels. Attributes to write are given as bytes. The module accepts few attribute types, so it writes a single
+placeholder of the right size, which is then overwritten in the file.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ..errors import MatteError
 from . import exr_header
 from .half import to_float
 
-# One byte each: no attribute is shorter than this one without a value.
-_ROOM, _KIND = "~", "~"
-# What the module writes by itself.
+# Name and type of the placeholder; one byte each, so that no other attribute can be shorter.
+_PLACEHOLDER, _PLACEHOLDER_TYPE = "~", "~"
+# Attributes that the module writes itself.
 _OWN = frozenset(
     (
         "channels",
@@ -39,20 +39,19 @@ _OWN = frozenset(
 
 
 def use_threads(count: int) -> None:
-    """How many threads compress and inflate in this process."""
+    """Sets the number of threads that compress and decompress in this process."""
     OpenEXR.set_global_thread_count(count)
 
 
 def read(path: Path, names: Sequence[str]) -> Float32 | None:
-    """Channels of a single-part EXR whose header somebody found sound: height x width x channels, float32, plane
-    after plane in memory. All that the file holds is decoded. None where they are not to be had like this: whoever
-    can say why may try."""
+    """Channels of a single-part EXR: height x width x channels, float32, planar in memory. Decodes every channel of
+    the file; check the header's sizes first. None if the module cannot read them; OpenImageIO then says why."""
     try:
         parts = OpenEXR.File(str(path), separate_channels=True).parts
     except (RuntimeError, ValueError, TypeError, IndexError):
-        # What the module's binding raises, by what is damaged.
+        # The module raises any of these, depending on what is damaged.
         return None
-    # A part that is damaged is left out.
+    # The module leaves out damaged parts.
     if len(parts) != 1 or not set(names) <= set(parts[0].channels):
         return None
     planes = [parts[0].channels[name].pixels for name in names]
@@ -73,35 +72,46 @@ def write(
     compression: str,
     attributes: Mapping[str, exr_header.RawAttribute],
 ) -> None:
-    """A single-part scanline EXR. ``planes``: by channel, height x width of the data window, float16 or float32,
-    rows without gaps. Raises ``OSError``, and ``MatteError("no_compression", ...)`` where the library is too old
-    for a compression."""
-    kind = getattr(OpenEXR, f"{'NO' if compression == 'none' else compression.upper()}_COMPRESSION", None)
-    if kind is None:
-        raise MatteError(
-            "no_compression",
-            f"The OpenEXR library of this installation cannot write {compression}.",
-            "Choose zip, or install a newer OpenEXR.",
-        )
+    """Writes a single-part scanline EXR. ``planes``: channel name -> height x width of the data window, float16 or
+    float32, contiguous rows. Raises ``OSError``, and ``MatteError("no_compression", ...)`` if the OpenEXR library
+    is too old for the compression."""
     added = {name: value for name, value in attributes.items() if name not in _OWN}
     header = {
         "type": OpenEXR.scanlineimage,
-        "compression": kind,
+        "compression": _compression(compression),
         "dataWindow": _box(data),
         "displayWindow": _box(display),
         "pixelAspectRatio": pixel_aspect,
         **_screen(attributes),
+        **_placeholder_for(added),
     }
-    if added:
-        empty = len(exr_header.packed({_ROOM: exr_header.RawAttribute(_KIND, b"")}))
-        header[_ROOM] = OpenEXR.OpaqueAttribute(bytes(len(exr_header.packed(added)) - empty), _KIND)
     try:
         OpenEXR.File(header, dict(planes)).write(str(path))
     except RuntimeError as error:
         raise OSError(str(error).strip() or "the disk may be full") from None
     if added:
         with path.open("r+b") as file:
-            exr_header.fill(file, _ROOM, added)
+            exr_header.replace_placeholder(file, _PLACEHOLDER, added)
+
+
+def _compression(name: str) -> object:
+    kind = getattr(OpenEXR, f"{'NO' if name == 'none' else name.upper()}_COMPRESSION", None)
+    if kind is None:
+        raise MatteError(
+            "no_compression",
+            f"The OpenEXR library of this installation cannot write {name}.",
+            "Choose zip, or install a newer OpenEXR.",
+        )
+    return kind
+
+
+def _placeholder_for(attributes: Mapping[str, exr_header.RawAttribute]) -> dict[str, object]:
+    """One attribute that takes as many bytes in the header as all ``attributes`` together."""
+    if not attributes:
+        return {}
+    empty = exr_header.RawAttribute(type=_PLACEHOLDER_TYPE, data=b"")
+    size = len(exr_header.packed(attributes)) - len(exr_header.packed({_PLACEHOLDER: empty}))
+    return {_PLACEHOLDER: OpenEXR.OpaqueAttribute(bytes(size), _PLACEHOLDER_TYPE)}
 
 
 def _box(window: Window) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -111,7 +121,7 @@ def _box(window: Window) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
 
 
 def _screen(attributes: Mapping[str, exr_header.RawAttribute]) -> dict[str, object]:
-    """A camera's window on the screen, where one was said."""
+    """The screen window attributes that are among ``attributes``, as the module takes them."""
     found: dict[str, object] = {}
     if centre := attributes.get("screenWindowCenter"):
         found["screenWindowCenter"] = np.frombuffer(centre.data, "<f4")

@@ -1,7 +1,7 @@
-"""Half floats to floats and back, rounded to the nearest, to even where two are as near.
+"""Converts between half and single floats, rounding to nearest, ties to even.
 
-NumPy converts one number at a time. A process that has torch loaded anyhow, as the one that mattes has, lets it do
-that in a fifth of the time; the bits are the same, but for those of a NaN.
+NumPy converts one number at a time. Where the process has already loaded torch, as the worker has, torch converts
+in a fifth of the time. The bits are the same except for those of a NaN.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _LARGEST = 65504.0
 
 
 def to_half(pixels: Float32) -> Half:
-    """Any shape; what is larger than half's largest number becomes that, not infinite."""
+    """``pixels`` of any shape as half floats; values beyond half's range are clamped to +-65504, not infinite."""
     torch = sys.modules.get("torch")
-    if torch is None or not pixels.flags.writeable:  # which torch does not like
+    if torch is None or not pixels.flags.writeable:  # torch warns about read-only arrays
         return np.clip(pixels, -_LARGEST, _LARGEST).astype(np.float16)
-    found = np.empty(pixels.shape, np.float16)  # by NumPy, whose error says that it is memory that lacks
+    found = np.empty(pixels.shape, np.float16)  # NumPy raises MemoryError, torch would raise RuntimeError
     torch.from_numpy(found).copy_(torch.from_numpy(pixels)).clamp_(-_LARGEST, _LARGEST)
     return found
 
 
 def to_float(pixels: Half | Float32, found: Float32 | None = None) -> Float32:
-    """Any shape, contiguous; into ``found`` where that is given."""
+    """``pixels`` of any shape, contiguous, as single floats; written into ``found`` if it is given."""
     if found is None:
         found = np.empty(pixels.shape, np.float32)
     torch = sys.modules.get("torch")

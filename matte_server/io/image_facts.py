@@ -1,4 +1,4 @@
-"""What a picture's header says without its pixels: its stamp, its layers, the figures of a result."""
+"""Reads a picture's header without its pixels: its stamp, its layers, the diagnostics of a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .image_file import DIAGNOSTICS, STAMP
 
 
 def read_stamp(path: Path) -> str:
-    """The stamp of what a picture was made from; empty if the picture was not written by Cleanplate."""
+    """The stamp that names what a picture was made from; empty if Cleanplate did not write the picture."""
     spec = _spec_of(path)
     if spec is None:
         return ""
@@ -20,14 +20,14 @@ def read_stamp(path: Path) -> str:
 
 
 def layers_of(path: Path) -> frozenset[str]:
-    """Names of an EXR's layers in its first part; none for other formats and unreadable files."""
+    """Names of the layers in an EXR's first part; empty for other formats and unreadable files."""
     spec = _spec_of(path) if path.suffix.lower() == ".exr" else None
     names = spec.channelnames if spec else ()
     return frozenset(name.rpartition(".")[0] for name in names if "." in name)
 
 
 def read_diagnostics(path: Path) -> dict[str, object]:
-    """The diagnostics that the server wrote into a result; empty if the picture was not written by Cleanplate."""
+    """The diagnostics that the server wrote into a result; empty if Cleanplate did not write the picture."""
     spec = _spec_of(path)
     try:
         found = json.loads(str(spec.getattribute(DIAGNOSTICS) or "{}")) if spec else {}
@@ -37,7 +37,7 @@ def read_diagnostics(path: Path) -> dict[str, object]:
 
 
 def _spec_of(path: Path) -> oiio.ImageSpec | None:
-    """The header of a file's first picture; None if it cannot be read."""
+    """The header of a file's first subimage; None if it cannot be read."""
     reader = oiio.ImageInput.open(str(path))
     if reader is None:
         oiio.geterror()

@@ -1,4 +1,4 @@
-"""What is known of a picture's file: its attributes, how an EXR is stored, the largest picture that is read."""
+"""The types of a picture file: its attributes, how an EXR is stored, the largest picture that is read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .colour import primaries_of
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 COVERAGE_LAYER = "coverage"
-"""The layer of a clean plate built from its shot that holds 1 where it is known and 0 where it is not."""
-# What of a file's attributes says which space its colour is in.
+"""Layer of a clean plate that was built from its shot: 1 where the clean plate is known, 0 where it is not."""
+# Attributes that name the colourspace of an EXR.
 _COLOUR_TAGS = ("chromaticities", "colorInteropID")
 
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """The largest picture that is decoded: longest side and number of pixels in the data window."""
+    """The largest picture that is decoded: longest side, pixels in the data window, and channels."""
 
     side: int = 32768
     pixels: int = 1 << 27
@@ -36,7 +36,7 @@ DEFAULT_LIMITS = ReadLimits()
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of a file: its type as OpenImageIO writes it ("string", "float[16]", ...) and value."""
+    """One attribute of a file: its type in OpenImageIO's notation ("string", "float[16]", ...) and its value."""
 
     type: str
     value: object
@@ -52,7 +52,8 @@ class ExrFormat:
 
 @contextlib.contextmanager
 def temporary_picture(suffix: str) -> Iterator[Path]:
-    """A file in memory where the machine has such a place: OpenImageIO's Python cannot read from bytes."""
+    """The path of a temporary file, in memory if the machine has /dev/shm. OpenImageIO's Python module cannot read
+    from bytes."""
     memory = Path("/dev/shm")
     folder = str(memory) if memory.is_dir() and os.access(memory, os.W_OK) else None
     safe = suffix.lower() if suffix[1:].isalnum() else ".exr"
@@ -61,20 +62,20 @@ def temporary_picture(suffix: str) -> Iterator[Path]:
 
 
 def retag_colour(image: Image, written_for: str) -> Image:
-    """``image`` with tags of colour that are true: its metadata comes from a picture in ``written_for``. Where
-    that is still its space they stay; else they give way to the primaries of a linear space, which is all that an
-    EXR's tag can say."""
+    """``image`` with colour tags that fit its colourspace. Its metadata was copied from a picture in the
+    colourspace ``written_for``; if that is not its own, the copied tags are dropped, and ``chromaticities`` are set
+    if its colourspace is linear."""
     if image.colourspace == written_for:
         return image
     kept = {name: value for name, value in image.metadata.items() if name not in _COLOUR_TAGS}
     primaries = primaries_of(image.colourspace)
     if primaries is not None:
-        kept["chromaticities"] = Attribute("float[8]", primaries)
+        kept["chromaticities"] = Attribute(type="float[8]", value=primaries)
     return replace(image, metadata=kept)
 
 
 def matte_channel(image: Image) -> Image:
-    """A guide's one channel out of whatever the artist sent: alpha where there is one, else red."""
+    """A guide's picture reduced to one channel: its alpha if it has one, else its red."""
     wanted = "A" if "A" in image.channels else image.channels[0]
     position = image.channels.index(wanted)
     return replace(image, pixels=np.ascontiguousarray(image.pixels[..., position : position + 1]), channels=("A",))

@@ -1,7 +1,6 @@
-"""Reads pictures through OpenImageIO: from bytes or from a path.
+"""Reads still pictures through OpenImageIO, from bytes or from a path.
 
-Sizes are checked in the header before any pixel is decoded. Windows, pixel aspect and attributes are kept exactly;
-what a format cannot store is not invented.
+Sizes are checked in the header before any pixel is decoded. Windows, pixel aspect and attributes are kept exactly.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ def read_image(
     limits: ReadLimits = DEFAULT_LIMITS,
     by_planes: bool = False,
 ) -> Image:
-    """The picture in ``source``: R, G, B and, where the file has it, A; float32, unclamped.
+    """The picture in ``source``: R, G, B and, if the file has it, A; float32, unclamped.
 
-    Grey pictures become R = G = B. ``layer`` takes ``layer.R`` ... instead of ``R`` ...; ``view`` takes the
-    part or channels of one eye. ``colourspace`` is the rule of :func:`colour.default_space`, which callers
-    may replace. EXR colour with alpha counts as premultiplied. Raises ``MatteError`` with the codes
-    missing_file, unreadable, deep, too_large, no_colour, no_layer, no_view; ``name`` is what they call the picture,
-    where that is not its path. ``by_planes`` is quicker with EXRs, but the library prints what is wrong with a
-    damaged one: for a process whose standard output is a log.
+    Grey pictures become R = G = B. ``layer`` reads ``layer.R`` ... instead of ``R`` ...; ``view`` reads the part or
+    channels of one eye. The image's ``colourspace`` follows :func:`colour.default_space`; callers may replace it.
+    The colour of an EXR with alpha counts as premultiplied. ``name`` is what messages call the picture; without it
+    they use the path. ``by_planes`` reads EXRs faster, but the OpenEXR library then prints errors of damaged files
+    to standard output. Raises ``MatteError`` with the codes missing_file, unreadable, deep, too_large, no_colour,
+    no_layer, no_view.
     """
     if isinstance(source, Path):
         if not source.exists():
@@ -56,13 +55,14 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     try:
         return _decoded(path, label, layer, view, limits, by_planes)
     except (UnicodeDecodeError, RuntimeError):
-        # What OpenImageIO's Python raises on names that are no UTF-8 and on attributes of impossible types.
+        # OpenImageIO's Python module raises these on names that are not UTF-8 and on attributes of impossible
+        # types.
         raise _unreadable(path, label, "its header is damaged") from None
 
 
 def _decoded(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
     hints = oiio.ImageSpec()
-    # Colour is wanted as it is stored: OpenImageIO would multiply PNG and TIFF by their alpha.
+    # Without this, OpenImageIO multiplies the colour of PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
@@ -88,35 +88,36 @@ def _decoded(path: Path, label: str, layer: str, view: str, limits: ReadLimits, 
 
 
 def _from_luma_chroma(path: Path, label: str, limits: ReadLimits) -> Image:
-    """Y, RY, BY as R, G, B; sizes are checked in the header first."""
+    """Reads a luminance-chroma EXR (Y, RY, BY) as R, G, B."""
     try:
         data = luma_chroma.window_of(path)
         if data is None:
-            raise MatteError("no_colour", f"{label} has no R, G, B and no whole Y, RY, BY.")
+            raise MatteError("no_colour", f"{label} has neither R, G, B nor Y, RY, BY.")
         _check_size(oiio.ImageSpec(data.width, data.height, 3, "float"), label, limits)
         found = luma_chroma.read(path)
     except (RuntimeError, ValueError) as error:
         raise _unreadable(path, label, str(error)) from None
     kept = {
-        name: Attribute(kind, value)
+        name: Attribute(type=kind, value=value)
         for name, (kind, value) in found.attributes.items()
         if not exr_header.structural(name)
     }
     channels = ("R", "G", "B", "A")[: found.pixels.shape[2]]
+    tag = space_of_primaries(found.attributes.get("chromaticities", ("", None))[1])
     return Image(
-        found.pixels,
-        channels,
-        found.data_window,
-        found.display_window,
-        found.pixel_aspect,
-        default_space("openexr", True, space_of_primaries(found.attributes.get("chromaticities", ("", None))[1])),
-        "A" in channels,
-        kept,
+        pixels=found.pixels,
+        channels=channels,
+        data_window=found.data_window,
+        display_window=found.display_window,
+        pixel_aspect=found.pixel_aspect,
+        colourspace=default_space("openexr", True, tag),
+        premultiplied="A" in channels,
+        metadata=kept,
     )
 
 
 def _read_planes(path: Path, reader: oiio.ImageInput, indices: Sequence[int]) -> Float32 | None:
-    """The wanted channels where an EXR of a single part, in lines, holds hardly any others; else None."""
+    """The wanted channels of a single-part scanline EXR that has few other channels; None for other files."""
     if reader.format_name() != "openexr" or reader.seek_subimage(1, 0):
         return None
     spec = reader.spec(0)
@@ -126,10 +127,10 @@ def _read_planes(path: Path, reader: oiio.ImageInput, indices: Sequence[int]) ->
 
 
 def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int]) -> Float32 | None:
-    """The wanted channels only, plane after plane: what lies between them in the file is never held in full."""
+    """The wanted channels, planar in memory. Other channels of the file are decoded only if they are few."""
     first, last = min(indices), max(indices)
     spec = reader.spec(subimage)
-    # Half is read as half: floats are made of it here in a fraction of the time that OpenImageIO takes.
+    # Half floats are read as they are, because to_float converts them faster than OpenImageIO does.
     all_half = spec.format.basetype == oiio.BASETYPE.HALF and not spec.channelformats
     kind = oiio.HALF if all_half else oiio.FLOAT
     if last - first < 2 * len(indices):
@@ -167,7 +168,7 @@ def _check_size(spec: oiio.ImageSpec, label: str, limits: ReadLimits) -> None:
 def _find_part(
     reader: oiio.ImageInput, label: str, layer: str, view: str
 ) -> tuple[int, list[int], tuple[str, ...]]:
-    """Which subimage and which of its channels hold the colour: the first part that has it."""
+    """The first subimage that has the colour, the indices of its colour channels, and their plain names."""
     seen: list[str] = []
     views: list[str] = []
     subimage = 0
@@ -197,7 +198,7 @@ def _find_part(
 
 
 def _views_inside(spec: oiio.ImageSpec) -> list[str]:
-    """The views that a part holds side by side in its channels."""
+    """The views that one part holds in differently named channels."""
     listed = spec.getattribute("multiView")
     return [listed] if isinstance(listed, str) else [str(name) for name in listed or ()]
 
@@ -206,9 +207,9 @@ def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tu
     is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
     tag = str(spec.getattribute("oiio:ColorSpace") or "") if is_float or file_format == "dpx" else ""
     if file_format == "openexr":
-        # What the file itself says, before OpenImageIO's own rule.
-        told = spec.getattribute("colorInteropID"), space_of_primaries(spec.getattribute("chromaticities"))
-        tag = next((str(space) for space in told if space), tag)
+        # The file's own attributes come before OpenImageIO's guess.
+        stored = spec.getattribute("colorInteropID"), space_of_primaries(spec.getattribute("chromaticities"))
+        tag = next((str(space) for space in stored if space), tag)
     associated = not (
         spec.get_int_attribute("oiio:UnassociatedAlpha", 0) or spec.get_int_attribute(exr_header.UNPREMULTIPLIED, 0)
     )
@@ -227,16 +228,16 @@ def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tu
 def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
     kept: dict[str, object] = {}
     for entry in spec.extra_attribs:
-        # Some cameras write Latin-1, which cannot be carried through Python: only that text is left behind.
+        # Texts that are not UTF-8, such as Latin-1 from some cameras, cannot pass through Python and are left out.
         with contextlib.suppress(UnicodeError):
             if not exr_header.structural(entry.name):
                 f"{entry.name} {entry.value}".encode()
-                kept[entry.name] = Attribute(str(entry.type), entry.value)
+                kept[entry.name] = Attribute(type=str(entry.type), value=entry.value)
     return kept
 
 
 def _raw_attributes(path: Path, part: int) -> dict[str, object]:
-    """What OpenImageIO would lose of an EXR part's attributes, as bytes."""
+    """The attributes of an EXR part that OpenImageIO would lose, as bytes."""
     with path.open("rb") as file:
         found = exr_header.parts(file.read(exr_header.HEADER_LIMIT))
     if part >= len(found):

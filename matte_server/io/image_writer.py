@@ -1,4 +1,4 @@
-"""Writes pictures: EXRs plane by plane, other formats through OpenImageIO."""
+"""Writes still pictures: EXRs through the OpenEXR module, other formats through OpenImageIO."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .image_file import STAMP, Attribute, ExrFormat, temporary_picture
 
 
 def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
-    """An EXR's bytes: ``image``'s channels, then each of ``layers`` as ``name.channel``.
+    """An EXR as bytes: ``image``'s channels, and each of ``layers`` as ``name.channel``.
 
-    All share ``image``'s windows; a one-channel layer's channel is called V, which Blender shows as a value
-    and Nuke as a channel. Half clips at its largest number, 65504, instead of turning to infinity.
+    All layers have ``image``'s windows. The channel of a one-channel layer is called V, which Blender shows as a
+    value and Nuke as a channel. Half floats are clamped to 65504, half's largest number.
     """
     with temporary_picture(".exr") as path:
         _write(path, image, layers, form)
@@ -31,11 +31,11 @@ def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> by
 def write_image(
     path: Path, image: Image, form: ExrFormat | None = None, layers: Mapping[str, Image] | None = None
 ) -> None:
-    """Writes ``image`` as the format its name asks for, as temporary + rename; creates the folder. ``layers``
-    are for EXR, as in :func:`encode_exr`.
+    """Writes ``image`` in the format of the path's suffix, under a temporary name that is then renamed. Creates the
+    folder. ``layers`` are for EXR, as in :func:`encode_exr`.
 
-    EXR is written as it is; other formats get sRGB-ready values as given, 16 bit where the format has it.
-    Raises ``MatteError("cannot_write", ...)``.
+    Values are stored as given: floats in EXR; in other formats integers of 0 to 1, 8 bit in JPEG and 16 bit
+    elsewhere. Raises ``MatteError("cannot_write", ...)``.
     """
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
     try:
@@ -64,7 +64,7 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
     if not image.premultiplied:
         spec.attribute("oiio:UnassociatedAlpha", 1)
     if isinstance(stamp := image.metadata.get(STAMP), Attribute):
-        # The one text that PNG and TIFF both keep.
+        # The only text attribute that both PNG and TIFF keep.
         spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
     spec.attribute("DateTime", "")
     spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
@@ -74,14 +74,16 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
 def _store(path: Path, spec: oiio.ImageSpec, pixels: Float32) -> None:
     writer = oiio.ImageOutput.create(str(path))
     if writer is None:
-        raise MatteError("cannot_write", f"{path.name} has no picture format that can be written.")
+        raise MatteError("cannot_write", f"{path.name} does not end in the suffix of a format that can be written.")
     try:
         if not writer.open(str(path), spec) or not writer.write_image(pixels):
             raise OSError(writer.geterror().strip())
     except RuntimeError:
-        # A well-known attribute in a type that it cannot have; OpenImageIO does not say which.
+        # A standard attribute has a type that it cannot have; OpenImageIO does not say which.
         raise MatteError(
-            "bad_metadata", "The plate's metadata cannot be written to an EXR.", "Remove its odd attributes first."
+            "bad_metadata",
+            "The plate's metadata cannot be written to an EXR: a standard attribute has a wrong type.",
+            "Remove that attribute from the plate.",
         ) from None
     finally:
         closed = writer.close()
@@ -108,8 +110,8 @@ def _write_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrF
 
 
 def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
-    """The attributes of an EXR of ``image``, as OpenImageIO stores them in one of a single pixel; what it cannot
-    carry is passed on as it came."""
+    """The attributes of ``image`` as EXR stores them. OpenImageIO encodes them by writing an EXR of one pixel;
+    those that it cannot encode are kept as bytes."""
     spec = oiio.ImageSpec(1, 1, 1, "half")
     for name, attribute in image.metadata.items():
         if isinstance(attribute, Attribute):
@@ -117,7 +119,7 @@ def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
     if "A" in image.channels and not image.premultiplied:
         spec.attribute(exr_header.UNPREMULTIPLIED, 1)
     if "DateTime" not in image.metadata:
-        # OpenImageIO would write the time of writing as the time of capture; the same result has the same bytes.
+        # OpenImageIO would set the current time, and equal results would not have equal bytes.
         spec.attribute("DateTime", "")
     with temporary_picture(".exr") as path:
         _store(path, spec, np.zeros((1, 1, 1), np.float32))

@@ -1,7 +1,8 @@
-"""Luminance-chroma EXRs (Y, RY, BY), read through the OpenEXR module: OpenImageIO refuses their halved chroma.
+"""Reads luminance-chroma EXRs (Y, RY, BY) through the OpenEXR module, because OpenImageIO refuses subsampled
+chroma.
 
-RY = (R - Y) / Y and BY = (B - Y) / Y, co-sited with every ``step``-th pixel; Y's weights follow from the file's
-primaries (Rec.709 where it names none). See "Technical Introduction to OpenEXR", luminance/chroma images.
+RY = (R - Y) / Y and BY = (B - Y) / Y, sampled at every ``step``-th pixel. The weights of Y follow from the file's
+primaries (Rec.709 if it names none). See "Technical Introduction to OpenEXR", luminance/chroma images.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from ..core.window import Window
 
 CHANNELS = frozenset({"Y", "RY", "BY"})
 _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
-# Taps either side of the interpolation of halved chroma: Lanczos's windowed sine cardinal.
+# Half width of the Lanczos filter that interpolates subsampled chroma, in samples.
 _TAPS = 6
 
 
 @dataclass(frozen=True, eq=False)
 class LumaChroma:
-    """What such a file holds: ``pixels`` height x width x 3 or 4 (R, G, B and A where there is one)."""
+    """A decoded luminance-chroma picture. ``pixels``: height x width x 3 or 4 (R, G, B, and A if present)."""
 
     pixels: Float32
     data_window: Window
     display_window: Window
     pixel_aspect: float
     attributes: Mapping[str, tuple[str, object]]
-    """Name -> type as OpenImageIO writes it, and value."""
+    """Name -> type in OpenImageIO's notation, and value."""
 
 
 def window_of(path: Path) -> Window | None:
-    """The data window of the first luminance-chroma part, from the header alone; None where there is none."""
+    """The data window of the first luminance-chroma part, from the header alone; None if there is no such part."""
     for part in OpenEXR.File(str(path), header_only=True).parts:
         names = {channel.name for channel in part.header["channels"]}
         if names >= CHANNELS:
@@ -45,7 +46,7 @@ def window_of(path: Path) -> Window | None:
 
 
 def read(path: Path) -> LumaChroma:
-    """Decodes the first luminance-chroma part; raises ``RuntimeError`` or ``ValueError`` where it is damaged."""
+    """Decodes the first luminance-chroma part. Raises ``RuntimeError`` or ``ValueError`` if it is damaged."""
     for part in OpenEXR.File(str(path), separate_channels=True).parts:
         if part.channels.keys() >= CHANNELS:
             return _decoded(part.header, part.channels)
@@ -55,7 +56,7 @@ def read(path: Path) -> LumaChroma:
 def _decoded(header: Mapping[str, Any], channels: Mapping[str, Any]) -> LumaChroma:
     data = _window(header["dataWindow"])
     luma = np.asarray(channels["Y"].pixels, np.float32)
-    ry, by = (_grown(channels[name], data) for name in ("RY", "BY"))
+    ry, by = (_upsampled(channels[name], data) for name in ("RY", "BY"))
     weights = _luma_weights(header.get("chromaticities", _REC709))
     red, blue = (ry + 1.0) * luma, (by + 1.0) * luma
     green = (luma - weights[0] * red - weights[2] * blue) / weights[1]
@@ -63,11 +64,11 @@ def _decoded(header: Mapping[str, Any], channels: Mapping[str, Any]) -> LumaChro
     if "A" in channels:
         planes.append(np.asarray(channels["A"].pixels, np.float32))
     return LumaChroma(
-        np.ascontiguousarray(np.stack(planes, -1), np.float32),
-        data,
-        _window(header["displayWindow"]),
-        float(header.get("pixelAspectRatio", 1.0)),
-        {name: kept for name, value in header.items() if (kept := _attribute(value)) is not None},
+        pixels=np.ascontiguousarray(np.stack(planes, -1), np.float32),
+        data_window=data,
+        display_window=_window(header["displayWindow"]),
+        pixel_aspect=float(header.get("pixelAspectRatio", 1.0)),
+        attributes={name: kept for name, value in header.items() if (kept := _attribute(value)) is not None},
     )
 
 
@@ -77,27 +78,28 @@ def _window(box: Sequence[Any]) -> Window:
 
 
 def _luma_weights(chromaticities: Any) -> Float32:
-    """The Y row of the primaries' RGB to XYZ matrix."""
+    """The weights of R, G and B in Y: the Y row of the RGB to XYZ matrix of these primaries."""
     values = np.asarray(chromaticities, np.float64).ravel()
     xy = values.reshape(4, 2)
     xyz = np.stack([xy[:, 0] / xy[:, 1], np.ones(4), (1.0 - xy[:, 0] - xy[:, 1]) / xy[:, 1]])
     return np.asarray(np.linalg.solve(xyz[:, :3], xyz[:, 3]), np.float32)
 
 
-def _grown(channel: Any, data: Window) -> Float32:
-    """A chroma channel at the data window's size."""
+def _upsampled(channel: Any, data: Window) -> Float32:
+    """A chroma channel at the size of the data window."""
     plane = np.asarray(channel.pixels, np.float32)
     for axis, step, size, start in (
         (1, int(channel.xSampling), data.width, data.x),
         (0, int(channel.ySampling), data.height, data.y),
     ):
         if step > 1:
-            plane = _interpolated(plane, axis, step, size, -start % step)
+            plane = _interpolated(plane, axis, step, size, first=-start % step)
     return plane
 
 
 def _interpolated(plane: Float32, axis: int, step: int, size: int, first: int) -> Float32:
-    """Samples at ``first``, ``first + step``, ... brought to every place of ``size``; the ends repeat."""
+    """Interpolates samples at ``first``, ``first + step``, ... to every position from 0 to ``size`` - 1. Beyond the
+    ends the last sample repeats."""
     count = plane.shape[axis]
     padding = [(0, 0), (0, 0)]
     padding[axis] = (_TAPS, _TAPS + 1)
@@ -117,7 +119,7 @@ def _interpolated(plane: Float32, axis: int, step: int, size: int, first: int) -
 
 
 def _attribute(value: Any) -> tuple[str, object] | None:
-    """Texts, numbers and arrays of numbers; what has a type of OpenEXR's own stays behind."""
+    """Type and value of an attribute that is a text, a number or an array of numbers; None for other types."""
     if isinstance(value, str):
         return "string", value
     if isinstance(value, bool | int):

@@ -1,8 +1,8 @@
-"""Video in; with ``video_writer.py`` the only file that knows video.
+"""Reads videos.
 
-A video is a sequence of pictures numbered from 1 in the order in which they are shown, each stored picture once,
-whatever its duration; its times are kept beside it. Pictures come out as R, G, B (and A) in the video's own
-encoding, float32, upright, uncropped and unclamped: 10 and 12 bit survive (see ``video_planes.py``).
+The pictures of a video are numbered from 1 in the order in which they are shown. Each stored picture counts once,
+whatever its duration; the time of each is in ``VideoFacts.times``. Pictures are R, G, B (and A) in the video's own
+encoding, float32, upright, uncropped and unclamped, with all bits of 10 and 12 bit video (see ``video_planes.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .video_planes import rgb_of
 
 VIDEO_SUFFIXES = (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf")
 
-# H.273: transfer characteristics that mean "as on a BT.1886 display", and the others that have a name here.
+# H.273 transfer characteristics: those that are watched on a BT.1886 display, and the others that are supported.
 _DISPLAY_709 = (1, 2, 6, 14, 15)
 _TRANSFERS = {4: "Gamma 2.2 Rec.709 - Texture", 8: SCENE_LINEAR, 13: "sRGB - Texture"}
 _PRIMARIES_709 = (1, 2, 5, 6)
@@ -36,15 +36,15 @@ _DEFAULT_RATE = Fraction(24)
 
 
 def is_video(path: Path | str) -> bool:
-    """Whether a file's name says that it is a video."""
+    """Whether the suffix of a file's name is that of a video."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video says of itself. ``width`` and ``height`` are those of the upright picture; ``times`` is each
-    picture's time in seconds from the first, exact; ``colourspace`` is empty where the tags name one that
-    cannot be guessed (HDR); ``timecode`` is empty where there is none."""
+    """The properties of a video. ``width`` and ``height`` are those of the upright picture; ``times`` holds each
+    picture's time in seconds after the first picture, exactly; ``colourspace`` is empty if the tags name one that
+    is not supported (HDR); ``timecode`` is that of the first picture, or empty."""
 
     width: int
     height: int
@@ -61,23 +61,23 @@ class VideoFacts:
 
     @property
     def frames(self) -> int:
-        """How many pictures."""
+        """The number of pictures."""
         return len(self.times)
 
     @property
     def variable_rate(self) -> bool:
-        """Whether any picture lasts another time than the others (beyond the container's own rounding)."""
+        """Whether the durations of the pictures differ by more than the container's rounding of times."""
         steps = [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
         return bool(steps) and max(steps) - min(steps) > Fraction(1, 4) / self.rate
 
     def timecode_of(self, number: int) -> str:
-        """The timecode of picture ``number``, counted from 1; empty where the video has none."""
+        """The timecode of picture ``number``, counted from 1; empty if the video has no timecode."""
         first = Timecode.parse(self.timecode, self.rate)
         return str(first.plus(number - 1)) if first else ""
 
 
 class VideoReader:
-    """One video file; any picture by its number, cheapest in order. May be used by several threads in turn.
+    """An open video that returns any picture by its number; reading them in order is fastest. Thread-safe.
 
     Raises ``MatteError`` with the codes missing_file, unreadable, no_video.
     """
@@ -108,20 +108,20 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         with self._lock:
             self._container.close()
 
     def read(self, number: int) -> Image:
         """Picture ``number``, counted from 1, in the video's own encoding (``facts.colourspace``).
 
-        Raises ``MatteError`` with missing_frame, unreadable.
+        Raises ``MatteError`` with the codes missing_frame, unreadable.
         """
         if not 1 <= number <= len(self._pts):
             raise MatteError(
                 "missing_frame",
-                f"{self.path} has no frame {number}: it has frames 1 to {len(self._pts)}.",
-                "Choose others with --frames.",
+                f"{self.path} has no frame {number}: its frames are 1 to {len(self._pts)}.",
+                "Choose frames of this range with --frames.",
             )
         try:
             with self._lock:
@@ -133,7 +133,7 @@ class VideoReader:
     def _frame(self, index: int) -> Any:
         wanted = self._pts[index]
         if index != self._next:
-            # Backwards to the key frame before it; what lies between is decoded and dropped.
+            # Seeks to the key frame before it; the pictures between are decoded and dropped.
             self._container.seek(wanted, stream=self._stream, backward=True)
             self._decoded = self._container.decode(self._stream)
         for frame in self._decoded:
@@ -151,7 +151,7 @@ class VideoReader:
 
 
 def opened(path: Path) -> Any:
-    """PyAV's container; raises ``MatteError("unreadable", ...)``."""
+    """Opens a media file and returns PyAV's container. Raises ``MatteError("unreadable", ...)``."""
     try:
         return av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
@@ -169,12 +169,13 @@ def _unreadable(path: Path, error: Exception) -> MatteError:
 
 def _video_stream(container: Any, path: Path) -> Any:
     if not container.streams.video:
-        raise MatteError("no_video", f"{path} has no picture track.", "Name a file with one.")
+        raise MatteError("no_video", f"{path} has no video track.", "Choose a file that has one.")
     return container.streams.video[0]
 
 
 def _times_of_pictures(container: Any, stream: Any, path: Path) -> tuple[int, ...]:
-    """Every picture's time stamp in the stream's time base, in the order shown, from the packets alone."""
+    """The time stamp of every picture in the stream's time base, in the order shown, read from the packets without
+    decoding."""
     shown = [
         packet.pts
         for packet in container.demux(stream)
@@ -210,7 +211,8 @@ def _facts(container: Any, stream: Any, first: Any, pts: tuple[int, ...]) -> Vid
 
 
 def _tag(metadata: Any, name: str) -> str:
-    """Matroska writes its tags' names in capitals."""
+    """A tag's value; empty if it is missing. Names are compared without case, because Matroska's are in
+    capitals."""
     return next((str(value) for key, value in metadata.items() if key.lower() == name), "")
 
 
@@ -228,36 +230,35 @@ def _picture(frame: Any, facts: VideoFacts, number: int) -> Image:
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     channels = ("R", "G", "B", "A") if pixels.shape[2] == 4 else ("R", "G", "B")
     return Image(
-        np.ascontiguousarray(pixels, np.float32),
-        channels,
-        window,
-        window,
-        facts.pixel_aspect,
-        facts.colourspace,
-        False,
-        _attributes(facts, number),
+        pixels=np.ascontiguousarray(pixels, np.float32),
+        channels=channels,
+        data_window=window,
+        display_window=window,
+        pixel_aspect=facts.pixel_aspect,
+        colourspace=facts.colourspace,
+        premultiplied=False,
+        metadata=_attributes(facts, number),
     )
 
 
 def _upright(pixels: Float32, rotation: int) -> Float32:
-    """The display matrix turns the stored picture counter-clockwise by ``rotation``."""
+    """The stored picture turned counter-clockwise by ``rotation`` degrees, as its display matrix says."""
     return np.rot90(pixels, rotation // 90) if rotation % 90 == 0 else pixels
 
 
 def _attributes(facts: VideoFacts, number: int) -> dict[str, object]:
-    """What an EXR made of this picture passes on: rate and timecode."""
-    found: dict[str, object] = {
-        "FramesPerSecond": Attribute("rational", (facts.rate.numerator, facts.rate.denominator))
-    }
+    """The attributes of an EXR that is made of this picture: frame rate and timecode."""
+    rate = Attribute(type="rational", value=(facts.rate.numerator, facts.rate.denominator))
+    found: dict[str, object] = {"FramesPerSecond": rate}
     if facts.timecode:
         code = Timecode.parse(facts.timecode, facts.rate)
         if code:
-            found["smpte:TimeCode"] = Attribute("timecode", (code.plus(number - 1).packed(), 0))
+            found["smpte:TimeCode"] = Attribute(type="timecode", value=(code.plus(number - 1).packed(), 0))
     return found
 
 
 def comment_of(path: Path) -> str:
-    """The mark that a video was given when it was written; empty where it has none or is no video."""
+    """The comment of a video, where ``VideoWriter`` writes its stamp; empty if there is none, or no video."""
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             return _tag(container.metadata, "comment")

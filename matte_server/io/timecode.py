@@ -1,4 +1,4 @@
-"""SMPTE timecodes: read, counted on, written as text and as EXR holds them."""
+"""SMPTE timecodes: parsed, advanced by frames, written as text and in the packed form of EXR."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Timecode:
-    """A SMPTE 12M timecode as a count of frames; ``drop`` leaves out numbers so that it follows the clock."""
+    """A SMPTE 12M timecode as a count of frames at ``base`` numbers a second. With ``drop`` (drop-frame) numbers
+    are skipped so that the timecode keeps up with the clock."""
 
     frame: int
     base: int
@@ -17,7 +18,7 @@ class Timecode:
 
     @staticmethod
     def parse(text: str, rate: Fraction) -> Timecode | None:
-        """``HH:MM:SS:FF``, with ``;`` or ``.`` before the frames for drop-frame; None where it is none."""
+        """Parses ``HH:MM:SS:FF``, or ``HH:MM:SS;FF`` (also with ``.``) for drop-frame; None for any other text."""
         match = re.fullmatch(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)", text.strip())
         base = max(1, round(rate))
         if not match:
@@ -28,20 +29,20 @@ class Timecode:
         if drop:
             whole = hours * 60 + minutes
             total -= base // 15 * (whole - whole // 10)
-        return Timecode(total, base, drop)
+        return Timecode(frame=total, base=base, drop=drop)
 
     def plus(self, frames: int) -> Timecode:
-        """Some frames later."""
+        """The timecode ``frames`` later."""
         return replace(self, frame=self.frame + frames)
 
     def _parts(self) -> tuple[int, int, int, int]:
         count = self.frame
         if self.drop:
-            left_out = self.base // 15
-            ten_minutes, minute = 600 * self.base - 9 * left_out, 60 * self.base - left_out
+            skipped = self.base // 15
+            ten_minutes, minute = 600 * self.base - 9 * skipped, 60 * self.base - skipped
             tens, rest = divmod(count, ten_minutes)
-            beyond = max(0, rest - left_out) // minute if rest >= 60 * self.base else 0
-            count += left_out * (9 * tens + beyond)
+            minutes = max(0, rest - skipped) // minute if rest >= 60 * self.base else 0
+            count += skipped * (9 * tens + minutes)
         seconds, frames = divmod(count, self.base)
         return seconds // 3600 % 24, seconds // 60 % 60, seconds % 60, frames
 
@@ -50,7 +51,7 @@ class Timecode:
         return f"{hours:02}:{minutes:02}:{seconds:02}{';' if self.drop else ':'}{frames:02}"
 
     def packed(self) -> int:
-        """As EXR holds it: binary coded decimals, the drop flag in bit 6."""
+        """The first 32-bit word of an EXR timecode: binary coded decimals, the drop-frame flag in bit 6."""
         hours, minutes, seconds, frames = self._parts()
         word = 0
         for shift, value in ((0, frames), (8, seconds), (16, minutes), (24, hours)):

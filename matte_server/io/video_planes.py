@@ -1,5 +1,8 @@
-"""Y'CbCr and R'G'B' planes to pictures and back, in float with the stream's own matrix, range and chroma siting
-(ITU-T H.273) instead of a scaler's 8-bit tables. Frames are PyAV's."""
+"""Converts the Y'CbCr and R'G'B' planes of PyAV's frames to pictures and back.
+
+Computes in float with the stream's own matrix, range and chroma siting (ITU-T H.273), where FFmpeg's scaler would
+use 8-bit tables.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ _FULL_RANGE = 2
 
 @dataclass(frozen=True)
 class Layout:
-    """How a planar pixel format stores a picture: bits, and how much wider and higher luma is than chroma."""
+    """How a planar pixel format stores a picture: bits per sample, and how many times wider (``wide``) and higher
+    (``high``) luma is than chroma."""
 
     bits: int
     wide: int
@@ -33,7 +37,8 @@ class Layout:
 
 
 def layout_of(name: str) -> Layout | None:
-    """How FFmpeg's pixel format of that name lies in memory; None where it is not planar or not known here."""
+    """The layout of one of FFmpeg's pixel formats, given by name; None if it is not planar or not supported
+    here."""
     match = re.fullmatch(r"(yuvj?|yuva|gbrp|gbrap|gray)(420p|422p|444p|440p|411p|410p)?(\d+)?(le|p)?", name)
     if not match or name.endswith("be"):
         return None
@@ -44,18 +49,19 @@ def layout_of(name: str) -> Layout | None:
     if not wide:
         return None
     rgb, alpha = kind.startswith("gb"), kind in ("yuva", "gbrap")
-    return Layout(int(match.group(3) or 8), wide, high, rgb, alpha, kind == "gray")
+    bits = int(match.group(3) or 8)
+    return Layout(bits=bits, wide=wide, high=high, rgb=rgb, alpha=alpha, grey=kind == "gray")
 
 
 def rgb_of(frame: Any) -> Float32:
-    """R', G', B' (and alpha), 0..1 nominal, height x width x 3 or 4."""
+    """R', G', B' (and alpha) of a frame: height x width x 3 or 4, float32, nominally 0 to 1, unclamped."""
     layout = layout_of(frame.format.name)
     if layout is None:
-        alike = "gbrap16le" if any(component.is_alpha for component in frame.format.components) else "gbrp16le"
+        planar = "gbrap16le" if any(component.is_alpha for component in frame.format.components) else "gbrp16le"
         if not frame.format.is_rgb:
-            alike = "yuv444p16le"
-        frame = frame.reformat(format=alike)
-        layout = layout_of(alike)
+            planar = "yuv444p16le"
+        frame = frame.reformat(format=planar)
+        layout = layout_of(planar)
         assert layout is not None
     planes = [_plane(frame, index, layout.bits) for index in range(len(frame.planes))]
     if layout.rgb:
@@ -87,15 +93,16 @@ def _plane(frame: Any, index: int, bits: int) -> Plane:
 
 
 def _matrix(frame: Any) -> tuple[float, float]:
-    """Kr and Kb: the stream's word, else BT.601 for small pictures and BT.709 for others, as players do."""
-    said = int(frame.colorspace)
-    if said in MATRICES:
-        return MATRICES[said]
+    """Kr and Kb as the stream's tag states; without a tag BT.601 below 720 lines and BT.709 above, as players
+    do."""
+    tag = int(frame.colorspace)
+    if tag in MATRICES:
+        return MATRICES[tag]
     return MATRICES[6] if frame.height < 720 else MATRICES[1]
 
 
 def _scales(bits: int, full: bool, chroma: bool) -> tuple[float, float]:
-    """Offset and range of a code: H.273 equations for limited and full range."""
+    """Offset and range of a plane's codes, by the equations of H.273 for limited and full range."""
     if full:
         return (float(1 << (bits - 1)) if chroma else 0.0), float((1 << bits) - 1)
     unit = float(1 << (bits - 8))
@@ -108,7 +115,7 @@ def _from_code(plane: Plane, bits: int, full: bool, chroma: bool) -> Float32:
 
 
 def to_code(values: Float32, bits: int, full: bool, chroma: bool) -> Plane:
-    """Luma 0..1 or chroma -0.5..0.5 as the codes of a plane, rounded and held inside those that are allowed."""
+    """Luma of 0 to 1 or chroma of -0.5 to 0.5 as codes of a plane, rounded, and clamped to the allowed codes."""
     offset, size = _scales(bits, full, chroma)
     lowest, highest = (0, (1 << bits) - 1) if full else (1 << (bits - 8), (1 << bits) - 1 - (1 << (bits - 8)))
     code: Plane = np.clip(np.rint(values * size + offset), lowest, highest).astype(np.uint16)
@@ -116,8 +123,8 @@ def to_code(values: Float32, bits: int, full: bool, chroma: bool) -> Plane:
 
 
 def _upsampled(chroma: Float32, layout: Layout, size: tuple[int, int]) -> Float32:
-    """Chroma at luma's size. Horizontally it sits on every other luma sample (left), vertically between two
-    lines: where H.264, H.265, ProRes and DNxHR put it unless they say otherwise."""
+    """Chroma interpolated to luma's size. Chroma samples lie on every other luma sample across (left siting) and
+    midway between two lines, the default of H.264, H.265, ProRes and DNxHR."""
     height, width = size
     if (layout.wide, layout.high) == (1, 1):
         return chroma
@@ -129,7 +136,8 @@ def _upsampled(chroma: Float32, layout: Layout, size: tuple[int, int]) -> Float3
 
 
 def downsampled(chroma: Float32, layout: Layout) -> Float32:
-    """The inverse siting: a [1 2 1] filter on every other sample across, the mean of two lines down."""
+    """Chroma subsampled with the siting of :func:`_upsampled`: a [1 2 1] filter across, the mean of two lines
+    down."""
     if layout.wide == 2:
         padded = np.pad(chroma, ((0, 0), (1, 1)), mode="edge")
         smooth = 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
@@ -158,7 +166,7 @@ def encoded(colour: Float32, matrix: tuple[float, float]) -> tuple[Float32, Floa
 
 
 def fill_plane(plane: Any, values: Plane, bits: int) -> None:
-    """Codes into a frame's plane, whose lines may be longer than the picture is wide."""
+    """Copies codes into a frame's plane, whose rows may be padded."""
     kind = np.uint16 if bits > 8 else np.uint8
     stride = plane.line_size // np.dtype(kind).itemsize
     padded = np.zeros((plane.height, stride), kind)

@@ -1,4 +1,4 @@
-"""Video out: pictures as a movie, whole or not at all. Audio is copied where the new container takes it, else made
+"""Writes videos, complete or not at all. Audio is copied if the new container takes it; otherwise it is encoded as
 AAC."""
 
 from __future__ import annotations
@@ -22,26 +22,34 @@ from .video_planes import MATRICES, downsampled, encoded, fill_plane, layout_of,
 
 @dataclass(frozen=True)
 class MovieFormat:
-    """A codec as it is used: encoder, pixel format and its options."""
+    """An encoder with its pixel format and options, by FFmpeg's names."""
 
     encoder: str
     pixel_format: str
     options: tuple[tuple[str, str], ...] = ()
 
 
-PRORES_4444 = MovieFormat("prores_ks", "yuva444p10le", (("profile", "4"), ("alpha_bits", "16"), ("vendor", "apl0")))
-PRORES_422_HQ = MovieFormat("prores_ks", "yuv422p10le", (("profile", "3"), ("vendor", "apl0")))
-H264 = MovieFormat("libx264", "yuv420p", (("crf", "16"), ("preset", "fast")))
-H265_10 = MovieFormat(
-    "libx265", "yuv420p10le", (("crf", "14"), ("preset", "fast"), ("x265-params", "log-level=none"))
+PRORES_4444 = MovieFormat(
+    encoder="prores_ks",
+    pixel_format="yuva444p10le",
+    options=(("profile", "4"), ("alpha_bits", "16"), ("vendor", "apl0")),
 )
-DNXHR_HQX = MovieFormat("dnxhd", "yuv422p10le", (("profile", "dnxhr_hqx"),))
+PRORES_422_HQ = MovieFormat(
+    encoder="prores_ks", pixel_format="yuv422p10le", options=(("profile", "3"), ("vendor", "apl0"))
+)
+H264 = MovieFormat(encoder="libx264", pixel_format="yuv420p", options=(("crf", "16"), ("preset", "fast")))
+H265_10 = MovieFormat(
+    encoder="libx265",
+    pixel_format="yuv420p10le",
+    options=(("crf", "14"), ("preset", "fast"), ("x265-params", "log-level=none")),
+)
+DNXHR_HQX = MovieFormat(encoder="dnxhd", pixel_format="yuv422p10le", options=(("profile", "dnxhr_hqx"),))
 
 
 @dataclass(frozen=True)
 class MovieSettings:
-    """What a new video is to say of itself: size, rate, first timecode, a mark of what it was made from, and a
-    file whose audio is carried over from ``audio_start`` seconds on."""
+    """The properties of a new video: size in pixels, frame rate, timecode of the first picture, and a comment that
+    names what it was made from. Audio is taken from the file ``audio``, beginning at ``audio_start`` seconds."""
 
     width: int
     height: int
@@ -54,10 +62,10 @@ class MovieSettings:
 
 
 class VideoWriter:
-    """Writes a video under a temporary name; only :meth:`close` without an error gives it its own.
+    """Writes a video under a temporary name, which :meth:`close` renames when the video is complete.
 
-    Use as a context manager: an exception inside leaves nothing behind. Raises ``MatteError`` with the codes
-    cannot_write, no_encoder, bad_output.
+    Use it as a context manager: an exception inside removes the temporary file. Raises ``MatteError`` with the
+    codes cannot_write, no_encoder, bad_output.
     """
 
     def __init__(self, path: Path, settings: MovieSettings, form: MovieFormat | None = None) -> None:
@@ -85,7 +93,7 @@ class VideoWriter:
             self.abandon()
 
     def _open(self) -> None:
-        settings, form = self._settings, self._form
+        settings = self._settings
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             quicktime = self.path.suffix.lower() in (".mov", ".mp4", ".m4v")
@@ -93,12 +101,24 @@ class VideoWriter:
             self._container = av.open(str(self._temporary), "w", options=options)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._cannot(error) from None
+        self._stream = self._video_stream()
+        if settings.timecode:
+            self._stream.metadata["timecode"] = settings.timecode
+            if self.path.suffix.lower() == ".mkv":
+                self._container.metadata["timecode"] = settings.timecode
+        if settings.comment:
+            self._container.metadata["comment"] = settings.comment
+        self._audio = _AudioCopy(self._container, settings, self.path) if settings.audio else None
+
+    def _video_stream(self) -> Any:
+        settings, form = self._settings, self._form
         try:
             stream = self._container.add_stream(form.encoder, rate=settings.rate, options=dict(form.options))
         except (av.FFmpegError, ValueError) as error:
             self.abandon()
             raise MatteError(
-                "no_encoder", f"{self.path} cannot be written: there is no encoder {form.encoder} here ({error})."
+                "no_encoder",
+                f"{self.path} cannot be written: this build of FFmpeg has no encoder {form.encoder} ({error}).",
             ) from None
         stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, form.pixel_format
         context = stream.codec_context
@@ -108,25 +128,17 @@ class VideoWriter:
         context.color_primaries, context.color_trc = 1, 1
         if settings.pixel_aspect != 1.0:
             context.sample_aspect_ratio = Fraction(settings.pixel_aspect).limit_denominator(1000)
-        if settings.timecode:
-            stream.metadata["timecode"] = settings.timecode
-            if self.path.suffix.lower() == ".mkv":
-                self._container.metadata["timecode"] = settings.timecode
-        if settings.comment:
-            self._container.metadata["comment"] = settings.comment
-        self._stream = stream
-        self._audio = _AudioCopy(self._container, settings, self.path) if settings.audio else None
+        return stream
 
     def write(self, image: Image, time: Fraction | None = None) -> None:
-        """The next picture: R, G, B(, A) as the screen shows them, 0..1, in Rec.709 primaries and the encoding
-        that the video is tagged with (gamma 2.4). ``time`` in seconds from the first, for pictures that do not
-        all last as long."""
+        """Writes the next picture: R, G, B and optionally A, 0 to 1, in Rec.709 primaries with gamma 2.4, as the
+        video is tagged. ``time`` is in seconds after the first picture; without it the frame rate decides."""
         size = (image.pixels.shape[1], image.pixels.shape[0])
         if size != (self._settings.width, self._settings.height):
             raise MatteError(
                 "bad_output",
                 f"{self.path} is {self._settings.width} x {self._settings.height}, but a frame is "
-                f"{size[0]} x {size[1]}; a video has one size.",
+                f"{size[0]} x {size[1]}; all frames of a video must have the same size.",
             )
         at = time if time is not None else self._written / self._settings.rate
         frame = self._frame(image)
@@ -156,7 +168,7 @@ class VideoWriter:
         return frame
 
     def close(self) -> None:
-        """Finishes the file and gives it its name."""
+        """Completes the file and renames it to its final name."""
         try:
             for packet in self._stream.encode(None):
                 self._container.mux(packet)
@@ -169,11 +181,11 @@ class VideoWriter:
             raise self._cannot(error) from None
 
     def abandon(self) -> None:
-        """Leaves nothing behind."""
+        """Closes and removes the temporary file."""
         try:
             self._container.close()
         except (av.FFmpegError, OSError, ValueError):
-            # A file that cannot be finished is not wanted any more.
+            # The file is removed anyway.
             pass
         finally:
             self._temporary.unlink(missing_ok=True)
@@ -184,7 +196,7 @@ class VideoWriter:
 
 
 class _AudioCopy:
-    """Carries the audio of another file over, a little at a time, so that it lies beside its pictures."""
+    """Copies the audio of another file step by step, so that it is interleaved with the pictures."""
 
     def __init__(self, target: Any, settings: MovieSettings, path: Path) -> None:
         assert settings.audio is not None
@@ -205,7 +217,7 @@ class _AudioCopy:
             self._waiting = iter(self._source.demux(track) if self._copies else self._source.decode(track))
 
     def up_to(self, at: Fraction) -> None:
-        """Everything that is heard before ``at`` seconds of the new video."""
+        """Copies the audio before ``at`` seconds of the new video."""
         while self._stream is not None:
             item = self._held if self._held is not None else next(self._waiting, None)
             self._held = None
@@ -233,7 +245,7 @@ class _AudioCopy:
         self._target.mux(item)
 
     def finish(self, length: Fraction) -> None:
-        """What is heard until the video ends, and the encoder's rest."""
+        """Copies the audio before ``length`` seconds and flushes the encoder."""
         self.up_to(length)
         if self._stream is not None and not self._copies:
             for packet in self._stream.encode(None):

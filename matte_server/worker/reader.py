@@ -1,4 +1,4 @@
-"""Reads the pictures of a frame: from the files that a job names to scene-linear light."""
+"""Reads the pictures of a frame from the files that a job names, as scene-linear Rec.709."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from .messages import FrameJob, SpooledPicture, role_in_words
 
 _CLEAN_PLATES_CACHED = 4
 _LONGEST_NAME = 255
-# These stay as they are. Other errors, such as a lack of file descriptors, may pass, and are raised as they came.
+# Errors that a later try would meet again. Others, such as a lack of file descriptors, are raised unchanged.
 _PERMANENT = (IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 class FrameReader:
-    """Opens the files that jobs name; paths of the client's only inside ``roots``. Caches decoded clean plates.
+    """Reads the files that jobs name. Paths given by clients must lie inside ``roots``. Caches decoded clean
+    plates.
 
-    A neighbour's pictures (``side`` is "before" or "after"; empty for the frame itself) are read exactly as its own
-    request would read them. Thread-safe: one frame may be read while another one's neighbours are.
+    ``side`` is "before" or "after" for a neighbour and empty for the frame itself; a neighbour's pictures are read
+    exactly as its own request would read them. Thread-safe.
     """
 
     def __init__(self, roots: tuple[Path, ...]) -> None:
@@ -55,7 +56,7 @@ class FrameReader:
         space = stated or plate.colourspace
         linear = to_scene_linear(plate, space, options.ocio_config)
         core, holdout = (self._guide(job, role_of(request, side, name)) for name in ("core", "holdout"))
-        # An EXR comes back in the space it came in; of other formats the result is an EXR, which is linear.
+        # The result of an EXR plate is in the plate's colourspace; that of any other format is scene-linear.
         returned = space if self.file(job, plate_role)[0].suffix.lower() == ".exr" else SCENE_LINEAR
         if options.output_colourspace != "auto":
             returned = resolve(options.output_colourspace)
@@ -117,8 +118,8 @@ class FrameReader:
         return exr.read_image(path, name=name, layer=layer, view=view, by_planes=True)
 
     def content_name(self, job: FrameJob, role: str) -> str:
-        """Names what is read for a role: the digest of its content, and the suffix that decides how it is read.
-        Raises ``MatteError``: missing_file, unreadable."""
+        """A name for what is read in a role: the digest of the file's content, and its suffix, which decides how it
+        is read. Raises ``MatteError`` with the codes missing_file, unreadable."""
         path, name = self.file(job, role)
         picture = job.pictures.get(role)
         try:

@@ -177,7 +177,7 @@ def test_every_space_gives_the_matte_of_scene_linear(
         # Whole numbers hold nothing above 1: compare with the run on what they hold.
         plate, clean = (replace(p, pixels=np.clip(p.pixels, 0, 1)) for p in (plate, clean))
         reference = scene.solve(plate, clean)
-    form = exr.ExrFormat(depth or "half")
+    form = exr.ExrFormat(bit_depth=depth or "half")
     found_plate, found_clean = (
         to_scene_linear(stored(from_scene_linear(p, space), tmp_path / f"{name}{suffix}", form), space)
         for p, name in ((plate, "plate"), (clean, "clean"))
@@ -206,7 +206,7 @@ def test_every_space_gives_the_matte_of_scene_linear(
 
 def test_a_clean_plate_of_another_space_and_depth(scene: Scene, tmp_path: Path) -> None:
     log = to_scene_linear(stored(from_scene_linear(scene.plate, "srgb"), tmp_path / "plate.exr"), "srgb")
-    whole = exr.ExrFormat("float")
+    whole = exr.ExrFormat(bit_depth="float")
     aces = to_scene_linear(stored(from_scene_linear(scene.clean, "logc4"), tmp_path / "clean.exr", whole), "logc4")
     found = scene.solve(log, aces)
     assert np.abs(found.alpha.pixels - scene.reference.alpha.pixels).max() <= ALPHA_BOUND

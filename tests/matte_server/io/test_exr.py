@@ -60,7 +60,7 @@ def windows(data: Window, display: Window) -> dict[str, Any]:
 @pytest.mark.parametrize("compression", [*LOSSLESS, *LOSSY])
 def test_every_compression_keeps_pixels_and_windows(tmp_path: Path, compression: str, bit_depth: str) -> None:
     image, path = picture(), tmp_path / "a.exr"
-    exr.write_image(path, image, exr.ExrFormat(bit_depth, compression))
+    exr.write_image(path, image, exr.ExrFormat(bit_depth=bit_depth, compression=compression))
     header, channels = independent(path)
     assert compression.split("htj2k")[-1].upper().replace("NONE", "NO") in str(header["compression"])
     assert [tuple(v) for v in header["dataWindow"]] == [(-7, 12), (42, 45)]
@@ -92,10 +92,10 @@ def test_a_compression_that_the_library_lacks_is_refused_in_words(
 ) -> None:
     monkeypatch.delattr(OpenEXR, "HTJ2K256_COMPRESSION")
     with pytest.raises(MatteError, match=r"cannot write htj2k256\. Choose zip") as caught:
-        exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat("half", "htj2k256"))
+        exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat(bit_depth="half", compression="htj2k256"))
     assert caught.value.code == "no_compression"
     assert list(tmp_path.iterdir()) == []
-    exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat("half", "zip"))
+    exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat(bit_depth="half", compression="zip"))
 
 
 def test_bytes_and_files_are_read_alike(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_same_picture_is_the_same_bytes() -> None:
 def test_half_clips_at_its_largest_number_and_never_turns_infinite() -> None:
     image = picture()
     image.pixels[0, 0, :3] = (1e9, -1e9, 70000.0)
-    back = exr.read_image(exr.encode_exr(image, {}, exr.ExrFormat("half")))
+    back = exr.read_image(exr.encode_exr(image, {}, exr.ExrFormat(bit_depth="half")))
     assert back.pixels[0, 0, :3].tolist() == [65504.0, -65504.0, 65504.0]
     assert np.isfinite(back.pixels).all()
 
@@ -124,7 +124,7 @@ def test_layers_are_named_for_nuke_and_blender(tmp_path: Path) -> None:
     image = picture()
     value = replace(image, pixels=image.pixels[..., 3:4].copy(), channels=("A",))
     layers = {"clean": picture(("R", "G", "B", "A"), seed=2), "confidence": value, "difference": value}
-    exr.write_image(path, image, exr.ExrFormat("float"), layers)
+    exr.write_image(path, image, exr.ExrFormat(bit_depth="float"), layers)
     _, channels = independent(path)
     assert sorted(channels) == sorted(
         ["R", "G", "B", "A", "clean.R", "clean.G", "clean.B", "clean.A", "confidence.V", "difference.V"]
@@ -180,7 +180,12 @@ def of_whole_numbers(path: Path) -> None:
     ("make", "quick"),
     [
         (lambda path: exr.write_image(path, picture()), True),
-        (lambda path: exr.write_image(path, picture(("R", "G", "B")), exr.ExrFormat("float", "piz")), True),
+        (
+            lambda path: exr.write_image(
+                path, picture(("R", "G", "B")), exr.ExrFormat(bit_depth="float", compression="piz")
+            ),
+            True,
+        ),
         (lambda path: written_by_openexr(path, {"Y": np.full((5, 7), 0.25, np.float16)}), True),
         (of_two_kinds, True),
         (of_whole_numbers, False),
@@ -306,10 +311,10 @@ def test_what_a_camera_writes_comes_back_byte_by_byte(tmp_path: Path, bit_depth:
     source, result = tmp_path / "camera.exr", tmp_path / "result.exr"
     plane = np.linspace(0, 1, 12 * 16).reshape(12, 16)
     raw_exr(source, Window(-3, 2, 16, 12), dict.fromkeys("BGR", (plane, 1)), CAMERA)
-    exr.write_image(result, exr.read_image(source), exr.ExrFormat(bit_depth, "zip"))
+    exr.write_image(result, exr.read_image(source), exr.ExrFormat(bit_depth=bit_depth, compression="zip"))
     after = exr_header.parts(result.read_bytes())[0]
     for name, kind, value in CAMERA:
-        assert after[name] == exr_header.RawAttribute(kind, value), name
+        assert after[name] == exr_header.RawAttribute(type=kind, data=value), name
     # The OpenEXR module reads it, and its pixels lie where they were.
     _, channels = independent(result)
     assert np.abs(channels["R"] - plane).max() < HALF
@@ -459,7 +464,7 @@ def test_the_order_in_memory_changes_no_byte_of_a_file(depth: str) -> None:
     by_channel = Image(planes.transpose(1, 2, 0), ("R", "G", "B", "A"), window, window)
     side_by_side = replace(by_channel, pixels=np.ascontiguousarray(by_channel.pixels))
     layers = {"confidence": replace(by_channel, pixels=by_channel.pixels[..., 3:], channels=("A",))}
-    form = exr.ExrFormat(depth)
+    form = exr.ExrFormat(bit_depth=depth)
     written = exr.encode_exr(by_channel, layers, form)
     assert written == exr.encode_exr(side_by_side, layers, form)
     wanted = side_by_side.pixels

@@ -47,8 +47,15 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> Image:
     return Image(np.stack(channels, -1).astype(np.float32), ("R", "G", "B", "A"), window, window)
 
 
-def written(path: Path, form: MovieFormat, count: int = 13, **more: object) -> Path:
-    settings = MovieSettings(SIZE[1], SIZE[0], RATE, timecode="01:00:59:20", comment="mark", **more)  # type: ignore[arg-type]
+def written(path: Path, form: MovieFormat, count: int = 13, pixel_aspect: float = 1.0) -> Path:
+    settings = MovieSettings(
+        width=SIZE[1],
+        height=SIZE[0],
+        rate=RATE,
+        timecode="01:00:59:20",
+        comment="mark",
+        pixel_aspect=pixel_aspect,
+    )
     with VideoWriter(path, settings, form) as video:
         for number in range(count):
             video.write(picture(number))
@@ -133,7 +140,9 @@ def test_a_turned_phone_is_upright(tmp_path: Path, angle: int) -> None:
 def test_uneven_times_are_kept(tmp_path: Path) -> None:
     times = [Fraction(at, 100) for at in (0, 4, 8, 20, 24, 60)]
     path = tmp_path / "vfr.mp4"
-    with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], Fraction(25)), video_writer.H264) as video:
+    with VideoWriter(
+        path, MovieSettings(width=SIZE[1], height=SIZE[0], rate=Fraction(25)), video_writer.H264
+    ) as video:
         for number, at in enumerate(times):
             video.write(picture(number), at)
     with VideoReader(path) as read:
@@ -181,7 +190,9 @@ def with_sound(path: Path, seconds: int = 2) -> Path:
 @pytest.mark.parametrize(("name", "codec"), [("copy.mov", "pcm_s16le"), ("preview.mp4", "aac")])
 def test_sound_is_carried_over(tmp_path: Path, name: str, codec: str) -> None:
     source = with_sound(tmp_path / "take.mov")
-    settings = MovieSettings(SIZE[1], SIZE[0], Fraction(24), audio=source, audio_start=Fraction(1, 2))
+    settings = MovieSettings(
+        width=SIZE[1], height=SIZE[0], rate=Fraction(24), audio=source, audio_start=Fraction(1, 2)
+    )
     with VideoWriter(tmp_path / name, settings) as video:
         for number in range(24):
             video.write(picture(number))
@@ -195,8 +206,8 @@ def test_sound_is_carried_over(tmp_path: Path, name: str, codec: str) -> None:
 
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     with (
-        pytest.raises(MatteError, match="one size"),
-        VideoWriter(tmp_path / "a.mov", MovieSettings(SIZE[1], SIZE[0], RATE)) as video,
+        pytest.raises(MatteError, match="same size"),
+        VideoWriter(tmp_path / "a.mov", MovieSettings(width=SIZE[1], height=SIZE[0], rate=RATE)) as video,
     ):
         video.write(picture(0))
         video.write(picture(1, (64, 64)))
