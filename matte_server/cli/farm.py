@@ -13,7 +13,7 @@ from matte_link.options import MatteOptions
 
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
-from ..farm.work import FarmPlan, Work, blender_work, nuke_work, shot_work
+from ..farm.farm_job import FarmJob, FarmPlan, blender_job, nuke_job, shot_job
 from ..shots.arguments import SHOT_ARGUMENTS
 from . import console
 from .matte import conclude
@@ -61,12 +61,12 @@ def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
     nuke.add_argument("--node", required=True, metavar="NAME", help="the Cleanplate node")
     blender = kinds.add_parser("blender", help="the solve of a .blend")
     blender.add_argument("scene", metavar="FILE", help="the Blender file")
-    for kind, work, host in ((nuke, _nuke, "nuke"), (blender, _blender, "blender")):
+    for kind, make_job, host in ((nuke, _nuke, "nuke"), (blender, _blender, "blender")):
         kind.add_argument("--frames", required=True, metavar="RANGE", help="such as 1001-1100")
         kind.add_argument("--plugin", default="", metavar="FOLDER", help="Cleanplate's plugin, as a worker sees it")
         kind.add_argument("--host", default=host, metavar="COMMAND", help="default: %(default)s")
-        kind.set_defaults(work=work)
-    shot.set_defaults(work=_shot)
+        kind.set_defaults(make_job=make_job)
+    shot.set_defaults(make_job=_shot)
     for kind in (shot, nuke, blender):
         _add_plan(kind)
         kind.set_defaults(run=run)
@@ -100,39 +100,39 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
     )
 
 
-def _shot(arguments: argparse.Namespace) -> Work:
+def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, options_from(arguments))
-    return shot_work(order, arguments.name or Path(arguments.plate).name.split(".")[0])
+    return shot_job(order, arguments.name or Path(arguments.plate).name.split(".")[0])
 
 
-def _nuke(arguments: argparse.Namespace) -> Work:
+def _nuke(arguments: argparse.Namespace) -> FarmJob:
     name = arguments.name or f"{Path(arguments.script).stem} {arguments.node}"
-    return nuke_work(arguments.script, arguments.node, arguments.frames, arguments.plugin, arguments.host, name)
+    return nuke_job(arguments.script, arguments.node, arguments.frames, arguments.plugin, arguments.host, name)
 
 
-def _blender(arguments: argparse.Namespace) -> Work:
+def _blender(arguments: argparse.Namespace) -> FarmJob:
     name = arguments.name or Path(arguments.scene).stem
-    return blender_work(arguments.scene, arguments.frames, arguments.plugin, arguments.host, name)
+    return blender_job(arguments.scene, arguments.frames, arguments.plugin, arguments.host, name)
 
 
 def run_openjd(arguments: argparse.Namespace) -> int:
     """Writes an Open Job Description bundle."""
-    work = arguments.work(arguments)
-    openjd.write_bundle(arguments.bundle, openjd.documents(work, _plan(arguments)))
-    _wrote(arguments.bundle, work, f"deadline bundle submit {arguments.bundle}")
+    job = arguments.make_job(arguments)
+    openjd.write_bundle(arguments.bundle, openjd.documents(job, _plan(arguments)))
+    _print_written(arguments.bundle, job, f"deadline bundle submit {arguments.bundle}")
     return console.OK
 
 
 def run_opencue(arguments: argparse.Namespace) -> int:
     """Writes an OpenCue outline."""
-    work = arguments.work(arguments)
-    opencue.write_outline(arguments.bundle, opencue.outline(work, _plan(arguments)))
-    _wrote(arguments.bundle, work, f"python {arguments.bundle / opencue.SUBMIT}")
+    job = arguments.make_job(arguments)
+    opencue.write_outline(arguments.bundle, opencue.outline(job, _plan(arguments)))
+    _print_written(arguments.bundle, job, f"python {arguments.bundle / opencue.SUBMIT}")
     return console.OK
 
 
-def _wrote(folder: Path, work: Work, then: str) -> None:
-    console.out.print(f"{folder}: {work.name}, {len(work.frames)} frames. Submit it with: {then}", markup=False)
+def _print_written(folder: Path, job: FarmJob, command: str) -> None:
+    console.out.print(f"{folder}: {job.name}, {len(job.frames)} frames. Submit it with: {command}", markup=False)
 
 
 def _add_start(commands: Any) -> None:
@@ -141,20 +141,19 @@ def _add_start(commands: Any) -> None:
         help="start a worker's matting server",
         description="Starts the matting server of a farm's session, or notes the one that all workers share.",
     )
-    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="what stop needs to find it")
-    parser.add_argument("--server", default="", metavar="ADDR", help="the one for all workers; starts none then")
-    parser.add_argument("--keys", default="", metavar="FILE", help="the key file for it")
+    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="written for 'farm stop'")
+    parser.add_argument("--server", default="", metavar="ADDR", help="one that all workers share; starts none")
+    parser.add_argument("--keys", default="", metavar="FILE", help="the key file for that server")
     parser.add_argument("--device", default="auto", help="where the server computes (default: auto)")
     parser.set_defaults(run=run_start)
 
 
 def run_start(arguments: argparse.Namespace) -> int:
-    """Starts the session's server and tells its address in the words of Open Job Description."""
+    """Starts the session's server and prints its address in the form that Open Job Description reads."""
     if arguments.server:
         found = resident.use_shared(arguments.state, arguments.server, arguments.keys)
     else:
-        say = partial(print, flush=True)
-        found = resident.start(arguments.state, ("--device", arguments.device), say)
+        found = resident.start(arguments.state, ("--device", arguments.device), partial(print, flush=True))
     print(f"openjd_env: {ADDRESS_VARIABLE}={found.address}")
     if found.keys:
         print(f"openjd_env: {KEYS_VARIABLE}={found.keys}")
@@ -164,15 +163,17 @@ def run_start(arguments: argparse.Namespace) -> int:
 
 def _add_stop(commands: Any) -> None:
     parser = commands.add_parser("stop", help="stop a worker's matting server")
-    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="the file that start wrote")
+    parser.add_argument(
+        "--state", type=Path, required=True, metavar="FILE", help="the file that 'farm start' wrote"
+    )
     parser.set_defaults(run=run_stop)
 
 
 def run_stop(arguments: argparse.Namespace) -> int:
-    """Stops the session's server; fine where there is none."""
+    """Stops the session's server, if there is one."""
     found = resident.stop(arguments.state)
-    words = "there was none" if found is None else f"{found.address} {'stopped' if found.pid else 'goes on'}"
-    print(f"matting server: {words}")
+    what = "there was none" if found is None else f"{found.address} {'stopped' if found.pid else 'goes on'}"
+    print(f"matting server: {what}")
     return console.OK
 
 

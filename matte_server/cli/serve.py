@@ -58,6 +58,31 @@ def _add_address(group: Any) -> None:
 
 
 def _add_processes(group: Any) -> None:
+    _add_device(group)
+    group.add_argument(
+        "--memory-gb",
+        type=float,
+        default=0.0,
+        metavar="GB",
+        help="memory for the frames of all matting processes (default: most of the machine's)",
+    )
+    group.add_argument(
+        "--hang-seconds",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="replace a matting process that sends nothing for this long (default: %(default)g)",
+    )
+    group.add_argument(
+        "--stop-when-idle",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="stop after this many seconds without a client (default: never)",
+    )
+
+
+def _add_device(group: Any) -> None:
     group.add_argument(
         "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps (default: auto)"
     )
@@ -75,65 +100,21 @@ def _add_processes(group: Any) -> None:
         metavar="N",
         help="matting processes where there is no GPU; 0: as many as long shots gain from (default: 1)",
     )
-    group.add_argument(
-        "--memory-gb",
-        type=float,
-        default=0.0,
-        metavar="GB",
-        help="memory for the frames of all matting processes (default: most of the machine's)",
-    )
-    group.add_argument(
-        "--hang-seconds",
-        type=float,
-        default=300.0,
-        metavar="S",
-        help="replace a matting process that is silent for so long (default: %(default)g)",
-    )
-    group.add_argument(
-        "--stop-when-idle",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help="stop after so many seconds without a client (default: never)",
-    )
 
 
 def _add_limits(group: Any, defaults: ServiceLimits) -> None:
-    group.add_argument(
-        "--frames-per-client",
-        type=_count,
-        default=defaults.frames_per_client,
-        metavar="N",
-        help="waiting frames one client may have (default: %(default)s)",
-    )
-    group.add_argument(
-        "--frames",
-        type=_count,
-        default=defaults.frames,
-        metavar="N",
-        help="waiting frames of all clients (default: %(default)s)",
-    )
-    group.add_argument(
-        "--clients",
-        type=_count,
-        default=defaults.clients,
-        metavar="N",
-        help="clients with waiting frames (default: %(default)s)",
-    )
-    group.add_argument(
-        "--spool-gb",
-        type=float,
-        default=defaults.spool / _GIB,
-        metavar="GB",
-        help="room for pictures under way (default: %(default)g)",
-    )
-    group.add_argument(
-        "--store-gb",
-        type=float,
-        default=defaults.store / _GIB,
-        metavar="GB",
-        help="of that, room for clean plates (default: %(default)g)",
-    )
+    for flag, default, text in (
+        ("--frames-per-client", defaults.frames_per_client, "frames of one client that may wait"),
+        ("--frames", defaults.frames, "frames of all clients that may wait"),
+        ("--clients", defaults.clients, "clients that may have waiting frames"),
+    ):
+        group.add_argument(flag, type=_count, default=default, metavar="N", help=f"{text} (default: %(default)s)")
+    for flag, size, text in (
+        ("--spool-gb", defaults.spool, "room for pictures under way"),
+        ("--store-gb", defaults.store, "part of that room that clean plates may take"),
+    ):
+        help_ = f"{text} (default: %(default)g)"
+        group.add_argument(flag, type=float, default=size / _GIB, metavar="GB", help=help_)
 
 
 def _count(text: str) -> int:
@@ -150,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def config_from(arguments: argparse.Namespace) -> ServerConfig:
-    """How the server is to run, by what the command line says."""
+    """The server's configuration from the command line."""
     limits = ServiceLimits(
         frames_per_client=arguments.frames_per_client,
         frames=arguments.frames,

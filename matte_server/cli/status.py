@@ -1,4 +1,4 @@
-"""``cleanplate status``: asks a server how it is."""
+"""``cleanplate status``: prints what a matting server is doing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .status_view import describe_state, watch
 
 def add_parser(subparsers: Any) -> None:
     """Adds ``status`` to the command line."""
-    parser = subparsers.add_parser("status", help="ask a matting server how it is")
+    parser = subparsers.add_parser("status", help="show what a matting server is doing")
     add_endpoint(parser)
     parser.add_argument("--watch", action="store_true", help="go on, once a second, until interrupted")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")

@@ -1,7 +1,7 @@
 """An OpenCue outline: the job in pyoutline's own JSON form, and the script that checks and submits it.
 
-OpenCue has no step environments, so each worker's server is one that already listens on the default address (see
-README.md), or one for all that ``server`` names; a chunk that finds neither starts its own for itself.
+OpenCue has no step environments. A chunk uses the server that the plan names, or else one that listens on the
+worker's default address (see README.md), or else one that it starts for itself.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from typing import Any
 
 from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
 
-from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range, write_job
+from .farm_job import CLEANPLATE, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
 
 OUTLINE, SUBMIT = "outline.json", "submit.py"
 _CHUNK = "#FRAME_START#-#FRAME_END#"
 _FRAME = "#IFRAME#"
 
 
-def outline(work: Work, plan: FarmPlan) -> Mapping[str, Any]:
+def outline(job: FarmJob, plan: FarmPlan) -> Mapping[str, Any]:
     """The job as ``outline.load_json`` reads it: one layer, whose command takes a chunk's first and last frame.
-    Frames with gaps go one a task, because OpenCue tells a chunk's ends only."""
-    chunk = plan.chunk if work.frames[-1] - work.frames[0] + 1 == len(work.frames) else 1
-    said = {FRAMES: _CHUNK if chunk > 1 else _FRAME, CLEANPLATE: plan.cleanplate, HOST: work.host}
-    words = [word.path if isinstance(word, PathWord) else said.get(word, word) for word in work.command]
+    Where frames are missing in between, each task gets one frame: OpenCue passes on a chunk's ends only."""
+    chunk = plan.chunk if job.frames[-1] - job.frames[0] + 1 == len(job.frames) else 1
+    filled = {FRAMES: _CHUNK if chunk > 1 else _FRAME, CLEANPLATE: plan.cleanplate, HOST: job.host}
+    words = [word.path if isinstance(word, PathWord) else filled.get(word, word) for word in job.command]
     layer: dict[str, Any] = {
         "module": "outline.modules.shell.Shell",
         "name": "matte",
         "command": shlex.join(words),
         "chunk": chunk,
-        "range": plain_range(work.frames),
+        "range": plain_range(job.frames),
         "service": "cleanplate",
         "env": _environment(plan),
     }
     if plan.gpu:
         layer["gpus"] = 1
-    return {"name": work.name, "range": plain_range(work.frames), "layers": [layer]}
+    return {"name": job.name, "range": plain_range(job.frames), "layers": [layer]}
 
 
 def _environment(plan: FarmPlan) -> dict[str, str]:
-    wanted = {ADDRESS_VARIABLE: plan.server, KEYS_VARIABLE: plan.keys}
-    return {name: value for name, value in wanted.items() if value}
+    variables = {ADDRESS_VARIABLE: plan.server, KEYS_VARIABLE: plan.keys}
+    return {name: value for name, value in variables.items() if value}
 
 
-def write_outline(folder: Path, job: Mapping[str, Any]) -> None:
-    """Writes the outline and its submission script; raises ``MatteError`` where they are there already."""
-    outline_text = json.dumps(job, indent=2).encode()
+def write_outline(folder: Path, document: Mapping[str, Any]) -> None:
+    """Writes the outline and its submission script; raises ``MatteError`` where the folder has them already."""
+    outline_text = json.dumps(document, indent=2).encode()
     write_job(folder, {OUTLINE: outline_text, SUBMIT: (files(__package__) / "opencue_submit.py").read_bytes()})

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ..errors import MatteError
-from .work import CLEANPLATE, FRAMES, HOST, FarmPlan, PathWord, Work, plain_range, write_job
+from .farm_job import CLEANPLATE, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
 
 Document = dict[str, Any]
 _STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
@@ -25,20 +25,20 @@ _LONGEST_TEXT = 1024
 """The specification's limit of a STRING parameter's value."""
 
 
-def documents(work: Work, plan: FarmPlan) -> Mapping[str, Document]:
-    """The bundle's files by name. The parameters are there twice: as ``deadline`` reads them, and as the flat
-    map that ``openjd run -p`` takes."""
-    values = _values(work, plan)
+def documents(job: FarmJob, plan: FarmPlan) -> Mapping[str, Document]:
+    """The bundle's files by name. The parameters are written twice: as ``deadline`` reads them, and as the flat map
+    that ``openjd run -p`` reads."""
+    values = _values(job, plan)
     return {
-        "template.yaml": template(work, plan),
+        "template.yaml": template(job, plan),
         "parameter_values.yaml": {
             "parameterValues": [{"name": name, "value": value} for name, value in values.items()]
         },
         "openjd_parameters.yaml": values,
         "asset_references.yaml": {
             "assetReferences": {
-                "inputs": {"filenames": list(work.inputs), "directories": []},
-                "outputs": {"directories": list(work.folders)},
+                "inputs": {"filenames": list(job.inputs), "directories": []},
+                "outputs": {"directories": list(job.folders)},
                 "referencedPaths": [],
             }
         },
@@ -46,7 +46,7 @@ def documents(work: Work, plan: FarmPlan) -> Mapping[str, Document]:
 
 
 def write_bundle(folder: Path, files: Mapping[str, Document]) -> None:
-    """Writes the bundle; raises ``MatteError`` where the folder holds one already, or cannot be written."""
+    """Writes the bundle; raises ``MatteError`` where the folder contains one already, or cannot be written."""
     write_job(
         folder,
         {
@@ -56,7 +56,7 @@ def write_bundle(folder: Path, files: Mapping[str, Document]) -> None:
     )
 
 
-def template(work: Work, plan: FarmPlan) -> Document:
+def template(job: FarmJob, plan: FarmPlan) -> Document:
     """The job template."""
     step: Document = {
         "name": "Matte",
@@ -71,7 +71,7 @@ def template(work: Work, plan: FarmPlan) -> Document:
                 }
             ]
         },
-        "script": {"actions": {"onRun": _action([_said(word) for word in work.command])}},
+        "script": {"actions": {"onRun": _action([_template_text(word) for word in job.command])}},
     }
     if plan.gpu:
         step["hostRequirements"] = {"amounts": [{"name": "amount.worker.gpu", "min": 1}]}
@@ -80,14 +80,14 @@ def template(work: Work, plan: FarmPlan) -> Document:
         "extensions": ["TASK_CHUNKING"],
         "name": "{{Param.JobName}}",
         "description": "Mattes by Cleanplate.",
-        "parameterDefinitions": list(_parameters(work, plan)),
+        "parameterDefinitions": list(_parameters(job, plan)),
         "steps": [step],
     }
 
 
-def _parameters(work: Work, plan: FarmPlan) -> Iterator[Document]:
-    yield _text("JobName", work.name, "What the farm calls the job.")
-    for word in work.command:
+def _parameters(job: FarmJob, plan: FarmPlan) -> Iterator[Document]:
+    yield _text("JobName", job.name, "The job's name on the farm.")
+    for word in job.command:
         if isinstance(word, PathWord):
             yield {
                 "name": word.name,
@@ -96,30 +96,30 @@ def _parameters(work: Work, plan: FarmPlan) -> Iterator[Document]:
                 "dataFlow": "NONE",
                 "description": word.help,
             }
-    yield _text("Frames", plain_range(work.frames), "The frames, such as 1001-1100,1200.")
+    yield _text("Frames", plain_range(job.frames), "The frames, such as 1001-1100,1200.")
     yield {
         "name": "ChunkSize",
         "type": "INT",
         "minValue": 1,
         "default": plan.chunk,
-        "description": "Frames one task makes. Any size gives the same pixels.",
+        "description": "How many frames one task makes. Any number gives the same pixels.",
     }
     yield _text(
         "MattingServer",
         plan.server,
         "Address of one matting server for all workers; empty starts one on each worker.",
     )
-    yield _text("Keys", plan.keys, "The client's key file for that server, as a worker sees it.")
+    yield _text("Keys", plan.keys, "The client's key file for that server, as the worker sees it.")
     yield _text("Device", plan.device, "Where each worker's own server computes: auto, cpu, cuda or mps.")
     yield _text("Cleanplate", plan.cleanplate, "The cleanplate command on a worker.")
-    if work.host:
-        yield _text("Host", work.host, "The host application's command on a worker.")
+    if job.host:
+        yield _text("Host", job.host, "The host application's command on a worker.")
 
 
-def _values(work: Work, plan: FarmPlan) -> Document:
+def _values(job: FarmJob, plan: FarmPlan) -> Document:
     """Every parameter's value. Paths have no default: the specification wants those relative to the template."""
-    paths = {word.name: word.path for word in work.command if isinstance(word, PathWord)}
-    others = {each["name"]: each["default"] for each in _parameters(work, plan) if "default" in each}
+    paths = {word.name: word.path for word in job.command if isinstance(word, PathWord)}
+    others = {each["name"]: each["default"] for each in _parameters(job, plan) if "default" in each}
     return {**paths, **others}
 
 
@@ -157,14 +157,15 @@ def _action(words: list[str]) -> Document:
     }
 
 
-_SAID = {FRAMES: "{{Task.Param.Frame}}", CLEANPLATE: "{{Param.Cleanplate}}", HOST: "{{Param.Host}}"}
+_PLACEHOLDERS = {FRAMES: "{{Task.Param.Frame}}", CLEANPLATE: "{{Param.Cleanplate}}", HOST: "{{Param.Host}}"}
 
 
-def _said(word: str | PathWord) -> str:
+def _template_text(word: str | PathWord) -> str:
+    """A word of the command as the template has it."""
     if isinstance(word, PathWord):
         return f"{{{{Param.{word.name}}}}}"
-    if word in _SAID:
-        return _SAID[word]
+    if word in _PLACEHOLDERS:
+        return _PLACEHOLDERS[word]
     if "{{" in word:
         raise MatteError("bad_option", f"{word!r} cannot stand in a job template.", "Leave out the double braces.")
     return word

@@ -1,8 +1,8 @@
-"""The matting server that stays on a worker while a farm's session lasts: started, found again, stopped.
+"""The matting server that runs on a worker for as long as a farm's session: started, found again, stopped.
 
-The session's own processes come and go, so the server is told to nobody but a small state file. It outlives
-the command that started it; a session that ends without a word leaves a server that stops by itself when it
-has been idle for long enough.
+The session's own processes come and go, so a small state file says which server it is. The server outlives the
+command that started it. Where a session ends without stopping it, it stops by itself after it has been idle for
+``IDLE_S`` seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import queue
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from matte_link.files import write_atomically
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 
 from ..errors import MatteError
-from ..server.local_server import await_ready_line, endpoint_of
+from ..server.local_server import await_ready_line, endpoint_of, read_lines
 from ..server.startup_watchdog import StartupWatchdog
 
 IDLE_S = 1800.0
@@ -33,9 +32,10 @@ _ANSWER_S = 60.0
 
 
 @dataclass(frozen=True)
-class Resident:
-    """A server that a session uses. ``pid`` 0: somebody else's, which is left alone. ``started`` is the
-    process's start time, so that another process under the same number is never stopped."""
+class ResidentServer:
+    """The server that a session uses. ``pid`` 0: somebody else runs it, so it is never stopped here. ``started`` is
+    the process's start time in seconds since the epoch, so that another process with the same pid is never
+    stopped."""
 
     address: str
     keys: str = ""
@@ -44,76 +44,77 @@ class Resident:
     log: str = ""
 
 
-def use_shared(state: Path, address: str, keys: str) -> Resident:
-    """Notes the server that all workers share, once it has answered. Raises ``LinkError`` where it does not, and
-    ``MatteError`` where the address or the keys are unusable."""
+def use_shared(state: Path, address: str, keys: str) -> ResidentServer:
+    """Writes the server that all workers share into ``state``, once it has answered. Raises ``LinkError`` where it
+    does not answer, and ``MatteError`` where the address or the keys cannot be used."""
     with MatteClient(endpoint_of(address, keys)) as client:
         client.ping(_ANSWER_S)
-    resident = Resident(address, keys)
+    resident = ResidentServer(address=address, keys=keys)
     _write(state, resident)
     return resident
 
 
 def start(
-    state: Path, arguments: tuple[str, ...] = (), say: Callable[[str], None] = lambda words: None
-) -> Resident:
-    """Starts a server on a free loopback port, or finds the one that ``state`` tells of. ``arguments`` are
-    further ones of ``cleanplate serve``; ``say`` hears that a slow start is waited for. Raises
+    state: Path, arguments: tuple[str, ...] = (), on_progress: Callable[[str], None] = lambda message: None
+) -> ResidentServer:
+    """Starts a server on a free loopback port, or finds the one that ``state`` names. ``arguments`` are further
+    ones of ``cleanplate serve``; ``on_progress`` is called with a message while a slow start is waited for. Raises
     ``MatteError("no_server", ...)`` with the server's reason."""
-    there = read(state)
-    if there and _process(there):
-        return there
+    earlier = read(state)
+    if earlier and _process(earlier):
+        return earlier
     log = state.with_suffix(".log")
     state.parent.mkdir(parents=True, exist_ok=True)
+    process = _serve(log, arguments)
+    address = _await_address(process, log, on_progress)
+    started = psutil.Process(process.pid).create_time()
+    resident = ResidentServer(address=address, pid=process.pid, started=started, log=str(log))
+    _write(state, resident)
+    return resident
+
+
+def _serve(log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+    """A new server process, whose log goes to ``log``."""
     command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", "--log", "json"]
     command += ["--stop-when-idle", f"{IDLE_S:g}", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != STOP_WITH_STDIN}
     with log.open("wb") as file:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=file,
             text=True,
             env=environment,
-            # The farm ends what its action left behind by process group, or waits for it.
+            # The farm kills or waits for all processes in the group of the command that it ran.
             start_new_session=True,
         )
-    starting = StartupWatchdog(process.pid, on_progress=lambda words: say(f"The matting server is {words}."))
-    answer = await_ready_line(_first_line(process), lambda: process.poll() is not None, starting)
-    if not isinstance(answer, ServerReady):
-        process.kill()
-        process.wait()
-        reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _last_line(log)
-        raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
-    started = psutil.Process(process.pid).create_time()
-    resident = Resident(address=answer.address, pid=process.pid, started=started, log=str(log))
-    _write(state, resident)
-    return resident
 
 
-def _first_line(process: subprocess.Popen[str]) -> queue.SimpleQueue[str]:
-    """What the server prints first, as soon as it does. Nothing where it ends before."""
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    output = process.stdout
-    assert output is not None
-
-    def read_line() -> None:
-        if line := output.readline():
-            lines.put(line)
-        output.close()
-
-    threading.Thread(target=read_line, daemon=True).start()
-    return lines
+def _await_address(process: subprocess.Popen[str], log: Path, on_progress: Callable[[str], None]) -> str:
+    """The server's address once it is ready; a server that does not get ready is killed."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    read_lines(process.stdout, lines.put)
+    watchdog = StartupWatchdog(
+        process.pid, on_progress=lambda state: on_progress(f"The matting server is {state}.")
+    )
+    answer = await_ready_line(lines, watchdog)
+    if isinstance(answer, ServerReady):
+        return answer.address
+    process.kill()
+    process.wait()
+    reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _last_line(log)
+    raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
 
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."
+    return lines[-1] if lines else "It printed nothing."
 
 
-def stop(state: Path) -> Resident | None:
-    """Stops the session's server and forgets it; None where there is none. One that somebody else runs stays."""
+def stop(state: Path) -> ResidentServer | None:
+    """Stops the session's server and deletes ``state``; None where there is none. A server that somebody else runs
+    is not stopped."""
     resident = read(state)
     if resident is None:
         return None
@@ -134,15 +135,15 @@ def _end(process: psutil.Process) -> None:
         psutil.wait_procs(alive, timeout=_STOP_S)
 
 
-def read(state: Path) -> Resident | None:
-    """What the state file tells; None where there is none, or it is damaged."""
+def read(state: Path) -> ResidentServer | None:
+    """What the state file says; None where there is no such file, or it is damaged."""
     try:
-        return Resident(**json.loads(state.read_text(encoding="utf-8")))
+        return ResidentServer(**json.loads(state.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _process(resident: Resident) -> psutil.Process | None:
+def _process(resident: ResidentServer) -> psutil.Process | None:
     if not resident.pid:
         return None
     with contextlib.suppress(psutil.Error):
@@ -152,5 +153,5 @@ def _process(resident: Resident) -> psutil.Process | None:
     return None
 
 
-def _write(state: Path, resident: Resident) -> None:
+def _write(state: Path, resident: ResidentServer) -> None:
     write_atomically(str(state), json.dumps(asdict(resident)).encode())

@@ -1,6 +1,6 @@
-"""One chunk of a shot on a farm's worker: the frames through the session's server, told in the farm's words.
+"""One chunk of a shot on a farm's worker: makes its frames through the session's server and prints its progress.
 
-Lines that begin with ``openjd_`` are read by Open Job Description schedulers; to others they are a readable log.
+Lines that begin with ``openjd_`` are read by Open Job Description schedulers; elsewhere they are a readable log.
 """
 
 from __future__ import annotations
@@ -21,28 +21,27 @@ from ..shots.reports import FrameReport, ShotReport, summary_of
 from ..shots.shot import Shot
 
 PATIENCE_S = 180.0
-"""How long a chunk waits for a server that is silent, restarting or full before it fails."""
+"""For how many seconds a chunk waits for a server that is silent, restarting or full before it fails."""
 
 
 def run_chunk(shot: Shot) -> ShotReport:
-    """Makes the chunk's frames; frames that are there already from the same inputs are kept."""
-    teller = _Teller(len(shot.frames))
+    """Makes the chunk's frames; results that were made from the same inputs are kept."""
     with _server() as endpoint, MatteClient(endpoint, PATIENCE_S) as client, _interruptible():
-        report = run_shot(shot, client, teller)
+        report = run_shot(shot, client, _ChunkProgress(len(shot.frames)))
     if report.stopped:
-        _say(f"openjd_fail: {report.stopped}")
+        _print(f"openjd_fail: {report.stopped}")
     elif report.failed:
         first = report.failed[0]
-        _say(f"openjd_fail: {len(report.failed)} of {len(shot.frames)} frames failed; {first.message}")
+        _print(f"openjd_fail: {len(report.failed)} of {len(shot.frames)} frames failed; {first.message}")
     elif len(report.frames) < len(shot.frames):
-        _say(f"openjd_fail: {len(shot.frames) - len(report.frames)} of {len(shot.frames)} frames were not tried.")
+        _print(f"openjd_fail: {len(shot.frames) - len(report.frames)} of {len(shot.frames)} frames were not tried.")
     return report
 
 
 @contextmanager
 def _server() -> Iterator[Endpoint]:
-    """The session's server where the environment names one: then it must be that one, and no other. Else one on
-    the default address, else one for this chunk alone."""
+    """The session's server, where the environment names one; no other will do then. Otherwise a server on the
+    default address, or else one for this chunk alone."""
     if not os.environ.get(ADDRESS_VARIABLE):
         with server_for("") as endpoint:
             yield endpoint
@@ -52,7 +51,7 @@ def _server() -> Iterator[Endpoint]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """A farm cancels with SIGTERM; the frames under way are then cancelled on the server too."""
+    """SIGTERM, by which a farm cancels a task, also cancels the frames under way on the server."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -67,8 +66,8 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Teller:
-    """Tells the farm how far the chunk is."""
+class _ChunkProgress:
+    """Prints each frame's end and how much of the chunk is done, in per cent."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -78,11 +77,11 @@ class _Teller:
         if not isinstance(event, FrameReport):
             return
         self._ended += 1
-        words = {"done": summary_of(event.diagnostics), "skipped": "already there"}
-        _say(f"openjd_status: frame {event.frame} {event.status}")
-        _say(f"openjd_progress: {100 * self._ended / self._total:.1f}")
-        _say(f"frame {event.frame} {event.status}: {words.get(event.status, f'{event.code}: {event.message}')}")
+        results = {"done": summary_of(event.diagnostics), "skipped": "already there"}
+        _print(f"openjd_status: frame {event.frame} {event.status}")
+        _print(f"openjd_progress: {100 * self._ended / self._total:.1f}")
+        _print(f"frame {event.frame} {event.status}: {results.get(event.status, f'{event.code}: {event.message}')}")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line.replace("\n", " "), flush=True)

@@ -84,27 +84,23 @@ class LocalServer:
             text=True,
             env={**os.environ, STOP_WITH_STDIN: "1"},
         )
-        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         # Both pipes are read for as long as the server runs, because a full pipe would block it.
-        self._read_lines(self._process.stdout, lines.put)
-        self._read_lines(self._process.stderr, self._log.append)
+        self._readers = [
+            read_lines(self._process.stdout, lines.put),
+            read_lines(self._process.stderr, self._keep_log_line),
+        ]
         self._await_ready(self._process, lines)
 
-    def _read_lines(self, stream: Any, on_line: Callable[[str], None]) -> None:
-        def read() -> None:
-            with contextlib.suppress(ValueError):
-                for line in stream:
-                    on_line(line.rstrip("\n"))
+    def _keep_log_line(self, line: str | None) -> None:
+        if line is not None:
+            self._log.append(line)
 
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        self._readers.append(reader)
-
-    def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
+    def _await_ready(self, process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
         watchdog = StartupWatchdog(
             process.pid, self.start_s, lambda state: self._on_progress(f"The matting server is {state}.")
         )
-        answer = await_ready_line(lines, lambda: process.poll() is not None, watchdog)
+        answer = await_ready_line(lines, watchdog)
         if isinstance(answer, ServerReady):
             self.endpoint, self.metrics = Endpoint(answer.address), answer.metrics
             return
@@ -134,16 +130,30 @@ class LocalServer:
                 stream.close()
 
 
-def await_ready_line(
-    lines: queue.SimpleQueue[str], has_ended: Callable[[], bool], watchdog: StartupWatchdog
-) -> ReadyLine | str:
-    """The first of the ``lines`` that a starting server prints, by which it says that it is ready or why it is not.
-    Without one, why ``watchdog`` gave it up; empty where it ended by itself."""
+def read_lines(stream: Any, on_line: Callable[[str | None], None]) -> threading.Thread:
+    """Reads a server's output on a thread of its own: ``on_line`` is called with each line, and with None at the
+    end."""
+
+    def read() -> None:
+        with contextlib.suppress(ValueError):
+            for line in stream:
+                on_line(line.rstrip("\n"))
+        on_line(None)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    return reader
+
+
+def await_ready_line(lines: queue.SimpleQueue[str | None], watchdog: StartupWatchdog) -> ReadyLine | str:
+    """The first of the ``lines`` that a starting server prints, which says that it is ready or why it is not; None
+    among them is the end of its output. Where there is no such line: why ``watchdog`` gave the server up, or an
+    empty text where it ended by itself."""
     while not (given_up := watchdog.failure()):
         with contextlib.suppress(queue.Empty):
-            return parse_ready_line(lines.get(timeout=0.1)) or ""
-        if has_ended() and lines.empty():
-            return ""
+            # The end of the process is not looked at: its last line may still be on its way through the pipe.
+            line = lines.get(timeout=0.1)
+            return (parse_ready_line(line) or "") if line is not None else ""
     return given_up
 
 

@@ -77,7 +77,7 @@ class WorkerState:
     writing: set[int] = field(default_factory=set)
     """Frames that it has computed but not yet written."""
     ahead: int = 0
-    """The frame that it was told to read ahead; 0: none."""
+    """The frame that it reads ahead; 0: none."""
     stage: str = ""
     since: float = 0.0
     frames: int = 0
@@ -185,8 +185,12 @@ class WorkerPool:
         """Has an idle worker compute a frame."""
         state = self.states[worker]
         state.job, state.since = job.number, time.monotonic()
-        if state.ahead == job.number:
-            state.ahead = 0
+        for other, each in enumerate(self.states):
+            if each.ahead == job.number:
+                each.ahead = 0
+                if other != worker:
+                    # It can read another frame ahead, and needs no memory for this one any longer.
+                    self._supervisors[other].send(CANCEL + b"%d" % job.number)
         self._supervisors[worker].send(encode_job(job), job.number)
 
     def read_ahead(self, worker: int, job: FrameJob) -> None:

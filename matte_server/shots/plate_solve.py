@@ -239,6 +239,20 @@ class PlateSolve:
         return f"The camera moves: every frame has its own transform ({counts}).{saved}"
 
 
+def solve_inputs(shot: Shot) -> set[Path]:
+    """The plates and clean plates from which the wanted frames' alignments are measured: their own, those of the
+    frames beside them, and of the frames sampled from the whole shot. None where the solve was given."""
+    if shot.camera.solve:
+        return set()
+    frames = {frame.frame: frame for frame in (*shot.all_frames, *shot.frames)}
+    numbers = tuple(sorted(frame.frame for frame in shot.all_frames))
+    measured = {frame.frame for frame in shot.frames}
+    measured |= {number for frame in shot.frames for number in neighbours(frame.frame, numbers)}
+    measured |= set(evenly_spaced(numbers, SAMPLES))
+    files = {path for number in measured for path in (frames[number].plate, frames[number].clean_plate)}
+    return {path for path in files if path.is_file()}
+
+
 def _finite(image: Image) -> Image:
     if np.isfinite(image.pixels).all():
         return image

@@ -1,16 +1,19 @@
 """The file of a plate solve: JSON with one line a frame, beside the shot's output.
 
-Several runs may work on parts of one shot; each of them adds its frames to the file and keeps those of the others.
+Several runs may work on parts of one shot; each of them adds its frames to the file and keeps those of the others,
+also where two save at once: a lock file beside it lets one of them at a time read and write.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import SoftFileLock, Timeout
 from matte_link.files import write_atomically
 
 from ..core.align import Alignment
@@ -20,6 +23,9 @@ from ..errors import MatteError
 
 FORMAT = "cleanplate plate solve"
 FORMAT_VERSION = 1
+_LOCK_S = 10.0
+"""A save takes milliseconds. A lock that is held for this long belongs to a run that was killed on another
+machine."""
 _HINT = "Name a file that an earlier run left beside its output."
 
 
@@ -56,7 +62,31 @@ def update_solve_file(
 ) -> None:
     """Writes estimates and final alignments, by frame number, into the file and keeps the entries of other frames.
     ``camera`` is None where the samples were not measured. Raises ``OSError``."""
-    entries = _read_entries(path)
+    with _save_lock(path):
+        entries = _read_entries(path)
+        _add_entries(entries, estimates, alignments)
+        write_atomically(str(path), _layout(_head(camera), entries).encode())
+
+
+@contextmanager
+def _save_lock(path: Path) -> Iterator[None]:
+    """Lets one run at a time into the block; the runs may be on several machines that share the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = SoftFileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=_LOCK_S)
+    except Timeout:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.acquire(timeout=_LOCK_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _add_entries(
+    entries: dict[str, Any], estimates: Mapping[int, FrameEstimate], alignments: Mapping[int, Alignment]
+) -> None:
     for number, estimate in estimates.items():
         entry = entries.setdefault(str(number), {})
         if entry.get("key") != estimate.key:
@@ -67,8 +97,11 @@ def update_solve_file(
         entry["estimate"] = alignment_facts(estimate.alignment)
     for number, alignment in alignments.items():
         entries.setdefault(str(number), {})["alignment"] = alignment_facts(alignment)
+
+
+def _head(camera: CameraSolve | None) -> dict[str, Any]:
     locked = camera.locked if camera else None
-    head = {
+    return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "camera": "moving" if locked is None else "locked",
@@ -76,7 +109,6 @@ def update_solve_file(
         "sampled": list(camera.sampled) if camera else [],
         "locked": alignment_facts(locked) if locked is not None else None,
     }
-    write_atomically(str(path), _layout(head, entries).encode())
 
 
 def _layout(head: Mapping[str, Any], entries: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 It is JSON: that the server is ready and where it listens, or why it did not start. A parent that sets
 :data:`STOP_WITH_STDIN` in the server's environment has it stop when its standard input closes, so that the server
-never outlives a parent that was killed; only such a parent is told of a failure by a line.
+never outlives a parent that was killed. For such a parent a failure to start is printed as a line too.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ import yaml
 
 from matte_server.errors import MatteError
 from matte_server.farm import opencue, openjd
-from matte_server.farm.work import FarmPlan, Work, blender_work, nuke_work
+from matte_server.farm.farm_job import FarmJob, FarmPlan, PathWord, blender_job, nuke_job, task_words
+from matte_server.shots.arguments import PATH, ShotArgument
+from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION
 
 from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
 
@@ -29,6 +31,38 @@ def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: F
     assert {value["name"]: value["value"] for value in values} == yaml.safe_load(
         (folder / "openjd_parameters.yaml").read_text()
     )
+
+
+def test_a_part_of_a_shot_also_names_what_its_plate_solve_reads(
+    bundle: Callable[..., Path], shot: FarmShot
+) -> None:
+    """Frames sampled from the whole shot decide how the camera moves, so a farm must bring them to its workers."""
+    folder = bundle("openjd", "part", "--frames", f"{FIRST}")
+    assets = yaml.safe_load((folder / "asset_references.yaml").read_text())["assetReferences"]
+    named = [Path(name).name for name in assets["inputs"]["filenames"]]
+    # 7 of the 8 frames are sampled, all but 1004; the two beside the wanted one are among them.
+    assert named == ["clean.exr", *(f"plate.{FIRST + n}.exr" for n in range(FRAMES) if n != 3)]
+
+
+def test_a_given_plate_solve_needs_no_other_frames(
+    bundle: Callable[..., Path], shot: FarmShot, tmp_path: Path
+) -> None:
+    solve = tmp_path / "given.json"
+    solve.write_text(f'{{"format": "{FORMAT}", "version": {FORMAT_VERSION}, "frames": {{}}}}')
+    folder = bundle("openjd", "solved", "--frames", f"{FIRST}", "--solve", str(solve))
+    assets = yaml.safe_load((folder / "asset_references.yaml").read_text())["assetReferences"]
+    named = {Path(name).name for name in assets["inputs"]["filenames"]}
+    assert named == {"clean.exr", "given.json", f"plate.{FIRST}.exr"}
+
+
+def test_a_parameters_description_has_its_default_filled_in() -> None:
+    """argparse fills in %(default)s; a farm shows the text as it is."""
+    argument = ShotArgument(
+        name="lut", kind=PATH, help="100 %% of it (default: %(default)s)", flags=("--lut",), default="none",
+        parameter="Lut",
+    )  # fmt: skip
+    [_, word] = task_words(argument, "/a/b.cube")
+    assert word == PathWord(name="Lut", path="/a/b.cube", help="100 % of it (default: none).")
 
 
 def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmShot) -> None:
@@ -70,13 +104,13 @@ def hosts(tmp_path: Path) -> Path:
 
 
 def test_the_nuke_bundle_runs_the_bake(hosts: Path) -> None:
-    work = nuke_work(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
-    action = openjd.template(work, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
+    job = nuke_job(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
+    action = openjd.template(job, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
     assert [action["command"], *action["args"]] == [
         "{{Param.Host}}", "-t", "{{Param.Bake}}", "{{Param.Script}}", "--node", "Cleanplate1", "--frames",
         "{{Task.Param.Frame}}",
     ]  # fmt: skip
-    command = opencue.outline(work, FarmPlan(chunk=5))["layers"][0]["command"]
+    command = opencue.outline(job, FarmPlan(chunk=5))["layers"][0]["command"]
     assert shlex.split(command) == [
         "nuke", "-t", str(hosts / "matte/bake.py"), str(hosts / "shot.nk"), "--node", "Cleanplate1", "--frames",
         "#FRAME_START#-#FRAME_END#",
@@ -84,8 +118,8 @@ def test_the_nuke_bundle_runs_the_bake(hosts: Path) -> None:
 
 
 def test_the_blender_bundle_runs_the_solve(hosts: Path) -> None:
-    work = blender_work(str(hosts / "shot.blend"), "1-20", str(hosts), "blender", "solve")
-    action = openjd.template(work, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
+    job = blender_job(str(hosts / "shot.blend"), "1-20", str(hosts), "blender", "solve")
+    action = openjd.template(job, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
     assert [action["command"], *action["args"]] == [
         "{{Param.Host}}", "-b", "{{Param.Scene}}", "--python-exit-code", "1", "--python", "{{Param.Solve}}", "--",
         "--frames", "{{Task.Param.Frame}}",
@@ -95,21 +129,21 @@ def test_the_blender_bundle_runs_the_solve(hosts: Path) -> None:
 def test_a_missing_plugin_is_one_sentence(hosts: Path) -> None:
     (hosts / "matte/bake.py").unlink()
     with pytest.raises(MatteError, match=r"no matte/bake\.py"):
-        nuke_work(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
+        nuke_job(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
 
 
 def test_only_workers_with_a_gpu(hosts: Path) -> None:
-    work = Work("w", (1, 2), ("true",))
-    assert openjd.template(work, FarmPlan(gpu=True))["steps"][0]["hostRequirements"] == {
+    job = FarmJob(name="w", frames=(1, 2), command=("true",))
+    assert openjd.template(job, FarmPlan(gpu=True))["steps"][0]["hostRequirements"] == {
         "amounts": [{"name": "amount.worker.gpu", "min": 1}]
     }
-    assert "hostRequirements" not in openjd.template(work, FarmPlan())["steps"][0]
-    assert opencue.outline(work, FarmPlan(gpu=True))["layers"][0]["gpus"] == 1
+    assert "hostRequirements" not in openjd.template(job, FarmPlan())["steps"][0]
+    assert opencue.outline(job, FarmPlan(gpu=True))["layers"][0]["gpus"] == 1
 
 
 def test_frames_with_gaps_go_one_by_one_to_opencue() -> None:
-    work = Work("w", (1, 2, 5), ("true", "<frames>"))
-    layer = opencue.outline(work, FarmPlan(chunk=10))["layers"][0]
+    job = FarmJob(name="w", frames=(1, 2, 5), command=("true", "<frames>"))
+    layer = opencue.outline(job, FarmPlan(chunk=10))["layers"][0]
     assert (layer["range"], layer["chunk"], layer["command"]) == ("1-2,5", 1, "true '#IFRAME#'")
 
 

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from matte_server.farm import resident
+from matte_server.farm.farm_job import FarmJob, FarmPlan
 from matte_server.farm.openjd import template
-from matte_server.farm.work import FarmPlan, Work
 
 from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
 
@@ -128,11 +128,11 @@ def test_the_hosts_bundles_are_valid(openjd: str, tmp_path: Path, host: str, scr
 
 def test_a_host_command_is_run_with_the_servers_address(openjd: str, tmp_path: Path) -> None:
     """What a bake gets: the program of the Host parameter, its frames, and the session's server."""
-    work = Work("host", (1, 2, 3), ("<host>", "-c", 'echo "$0 at $CLEANPLATE_SERVER"', "<frames>"), host="bash")
+    job = FarmJob("host", (1, 2, 3), ("<host>", "-c", 'echo "$0 at $CLEANPLATE_SERVER"', "<frames>"), host="bash")
     folder = tmp_path / "job"
     folder.mkdir()
     plan = FarmPlan(cleanplate=CLEANPLATE, device="cpu")
-    (folder / "template.yaml").write_text(yaml.safe_dump(template(work, plan)))
+    (folder / "template.yaml").write_text(yaml.safe_dump(template(job, plan)))
     said = run(openjd, "run", str(folder / "template.yaml"))
     assert re.search(r"1-3 at tcp://127\.0\.0\.1:\d+", said)
 

@@ -42,8 +42,9 @@ class HandPool:
     def submit(self, worker: int, job: FrameJob) -> None:
         state = self.states[worker]
         state.job = job.number
-        if state.ahead == job.number:
-            state.ahead = 0
+        for each in self.states:
+            if each.ahead == job.number:
+                each.ahead = 0
         self.jobs.append(job)
 
     def read_ahead(self, worker: int, job: FrameJob) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -19,11 +23,13 @@ from matte_link.messages import (
     MatteReply,
 )
 from matte_link.options import MatteOptions
+from matte_link.ready_line import ServerNotStarted, ServerReady, ready_line
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
-from matte_server.server.local_server import LocalServer, server_for
+from matte_server.server.local_server import LocalServer, await_ready_line, read_lines, server_for
 from matte_server.server.spool import default_parent
+from matte_server.server.startup_watchdog import StartupWatchdog
 from matte_server.worker.machine import workers_without_gpu
 from tests.matte_server.workers_ready import until_ready
 
@@ -47,6 +53,43 @@ def test_other_machines_need_keys() -> None:
 def test_a_missing_device_is_one_sentence() -> None:
     with pytest.raises(MatteError, match="no device 'cuda:99'"):
         LocalServer(["--device", "cuda:99"]).start()
+
+
+def test_a_failure_line_that_is_still_in_the_pipe_is_not_missed() -> None:
+    """The process is long gone when its only line arrives: a busy machine runs the reading thread late."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    failure = ServerNotStarted(code="no_device", message="This machine has no device.")
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"print({ready_line(failure)!r})"], stdout=subprocess.PIPE, text=True
+    )
+    child.wait()
+    late = threading.Timer(0.5, read_lines, (child.stdout, lines.put))
+    late.start()
+    assert await_ready_line(lines, StartupWatchdog(child.pid)) == failure
+    late.join()
+
+
+@pytest.mark.parametrize(
+    ("printed", "answer"),
+    [
+        ("", ""),
+        ("print('no JSON')", ""),
+        ("print('null')", ""),
+        ('print(\'{"ready": true, "address": "tcp://127.0.0.1:1"}\')', ServerReady(address="tcp://127.0.0.1:1")),
+    ],
+)
+def test_the_ready_line_is_the_first_one(printed: str, answer: object) -> None:
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    child = subprocess.Popen([sys.executable, "-c", printed], stdout=subprocess.PIPE, text=True)
+    read_lines(child.stdout, lines.put)
+    assert await_ready_line(lines, StartupWatchdog(child.pid)) == answer
+    child.wait()
+
+
+def test_a_server_that_prints_nothing_is_given_up_with_the_reason() -> None:
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    given_up = await_ready_line(lines, StartupWatchdog(os.getpid(), limit_s=0.3))
+    assert given_up == "It did not start within 0.3 s."
 
 
 def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(

@@ -14,7 +14,7 @@ from matte_link.options import MatteOptions
 from matte_server.cli.main import parser
 from matte_server.cli.shot_flags import order_from
 from matte_server.errors import MatteError
-from matte_server.farm.work import PathWord, shot_work
+from matte_server.farm.farm_job import PathWord, shot_job
 from matte_server.shots.arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
 from matte_server.shots.job_file import read_job
 from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION
@@ -107,15 +107,15 @@ def test_camera_solve_and_offset_travel_to_the_task(tmp_path: Path) -> None:
         camera="moving",
         solve=str(solve),
     )
-    work = shot_work(order, "a shot")
-    assert {"--camera=moving", "--clean-offset=10"} <= set(work.command)
-    place = work.command.index("--solve")
-    assert work.command[place + 1] == PathWord(
-        "PlateSolve", str(solve), "Use this plate solve, a JSON that a run leaves beside OUT."
+    job = shot_job(order, "a shot")
+    assert {"--camera=moving", "--clean-offset=10"} <= set(job.command)
+    place = job.command.index("--solve")
+    assert job.command[place + 1] == PathWord(
+        name="PlateSolve", path=str(solve), help="Use this plate solve, a JSON that a run leaves beside OUT."
     )
-    assert str(solve) in work.inputs
+    assert str(solve) in job.inputs
     # What the task then plans is the same shot.
-    words = [word.path if isinstance(word, PathWord) else word for word in work.command[1:]]
+    words = [word.path if isinstance(word, PathWord) else word for word in job.command[1:]]
     task = parsed(*("1-2" if word == "<frames>" else word for word in words))
     assert order_from(task, MatteOptions()).plan().camera == order.plan().camera
     assert order_from(task, MatteOptions()).plan().frames == order.plan().frames

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from matte_server.core.placement import as_facts, from_facts
 from matte_server.core.shot_solve import corners
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.shots import plate_solve
+from matte_server.shots import plate_solve, solve_file
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve
 from matte_server.shots.shot import Camera, Shot, ShotSources, evenly_spaced
-from matte_server.shots.solve_file import check_solve
+from matte_server.shots.solve_file import FrameEstimate, check_solve, read_estimates, update_solve_file
 
 from .conftest import ShotFiles
 
@@ -82,6 +83,43 @@ def test_runs_that_save_into_one_file_keep_each_others_frames(make_shot: MakeSho
     assert list(entries) == ["1001", "1002", "1003", "1007", "1008", "1009"]
     for number, alignment in found.items():
         assert from_facts(entries[str(number)]["alignment"]).transform.tolist() == alignment.transform.tolist()
+
+
+def test_of_runs_that_save_at_once_none_loses_an_entry(tmp_path: Path) -> None:
+    path = tmp_path / "matte.platesolve.json"
+    estimate = FrameEstimate(alignment=from_facts(_IDENTITY), clean_window=Window(0, 0, 8, 6), key="k")
+
+    def save_frames(run: int) -> None:
+        for frame in range(run, 40, 4):
+            update_solve_file(path, None, {frame: estimate}, {frame: estimate.alignment})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(save_frames, range(4)))
+    assert sorted(read_estimates(path)) == list(range(40))
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_lock_that_a_killed_run_left_behind_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solve_file, "_LOCK_S", 0.2)
+    path = tmp_path / "matte.platesolve.json"
+    # Another machine's run: nobody here can tell whether it still lives.
+    (tmp_path / ".matte.platesolve.json.lock").write_text("4711\nelsewhere\n")
+    update_solve_file(path, None, {}, {7: from_facts(_IDENTITY)})
+    assert list(json.loads(path.read_text())["frames"]) == ["7"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+_IDENTITY = {
+    "kind": "translation",
+    "transform": np.eye(3).tolist(),
+    "inliers": 1.0,
+    "residual_px": 0.1,
+    "points": 9,
+    "gain": [1.0, 1.0, 1.0],
+    "offset": [0.0, 0.0, 0.0],
+}
 
 
 def test_exposure_that_changes_is_measured_per_frame(make_shot: MakeShot) -> None:

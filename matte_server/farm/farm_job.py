@@ -1,7 +1,7 @@
-"""What a farm is to do, independent of the farm: which frames, and the command that makes some of them.
+"""A job for a render farm, whichever farm it is: the frames, and the command that makes a chunk of them.
 
-A command is a list of words. :data:`FRAMES` stands for the chunk's frames, :data:`CLEANPLATE` and :data:`HOST`
-for the programs, whose place on the worker only the farm knows; every other word is meant literally.
+A command is a list of words. :data:`FRAMES` stands for the chunk's frames, :data:`CLEANPLATE` and :data:`HOST` for
+the programs, whose place on the worker only the farm knows; every other word is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from matte_link.sequence import format_frames
 from ..errors import MatteError
 from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
 from ..shots.plan import frame_numbers
+from ..shots.plate_solve import solve_inputs
 from ..shots.shot import shot_inputs
 
 FRAMES = "<frames>"
@@ -26,7 +27,7 @@ HOST = "<host>"
 
 @dataclass(frozen=True)
 class PathWord:
-    """A path on the command line that the farm may map to the worker's own, under the name ``name``."""
+    """A path on the command line. The farm may map it to a path of the worker, as the job's parameter ``name``."""
 
     name: str
     path: str
@@ -37,9 +38,9 @@ Word = str | PathWord
 
 
 @dataclass(frozen=True)
-class Work:
-    """``command`` makes the frames of one chunk, ``inputs`` are all files read and ``folders`` those written
-    to. ``host`` is the program of a host application where the command needs one."""
+class FarmJob:
+    """``command`` makes the frames of one chunk. ``inputs`` are all files that it reads, ``folders`` those that it
+    writes to. ``host`` is the program of a host application where the command needs one."""
 
     name: str
     frames: tuple[int, ...]
@@ -51,8 +52,9 @@ class Work:
 
 @dataclass(frozen=True)
 class FarmPlan:
-    """How the work is cut and where its mattes are computed. ``server`` empty: one resident server on each
-    worker; else the address of one for all, with ``keys`` the client's key file as a worker sees it."""
+    """How a job is cut into chunks, and where its mattes are computed. ``server`` is the address of one server for
+    all workers, with ``keys`` the client's key file as a worker sees it. If it is empty, each worker starts its
+    own."""
 
     chunk: int = 10
     server: str = ""
@@ -66,70 +68,78 @@ class FarmPlan:
             raise MatteError("bad_option", f"A chunk of {self.chunk} frames cannot be cut.", "Use 1 or more.")
 
 
-def shot_work(order: ShotOrder, name: str) -> Work:
+def shot_job(order: ShotOrder, name: str) -> FarmJob:
     """The mattes of an EXR shot: ``cleanplate farm task`` for each chunk. Raises as :meth:`ShotOrder.plan` does."""
     shot = order.plan()
     words: list[Word] = [CLEANPLATE, "farm", "task"]
     for argument in SHOT_ARGUMENTS:
         if argument.on_farm and argument.name != "frames":
-            words += _task_words(argument, getattr(order, argument.name))
+            words += task_words(argument, getattr(order, argument.name))
     words += ["--frames", FRAMES]
     if shot.options.to_dict():
         words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
-    return Work(
+    return FarmJob(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot))),
+        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot) | solve_inputs(shot))),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
 
 
-def _task_words(argument: ShotArgument, value: str | int | bool) -> list[Word]:
-    """How a task is told one argument of its shot; nothing where it is as by default."""
+def task_words(argument: ShotArgument, value: str | int | bool) -> list[Word]:
+    """The words of a task's command for one argument of its shot; none where the argument has its default value."""
     if value == argument.default:
         return []
     if argument.kind == SWITCH:
         return [argument.task_flag]
     if argument.kind == PATH:
-        words = f"{argument.help[:1].upper()}{argument.help[1:]}."
-        return [argument.task_flag, PathWord(argument.parameter, absolute(str(value)), words)]
+        path = PathWord(name=argument.parameter, path=absolute(str(value)), help=_description(argument))
+        return [argument.task_flag, path]
     # One word: a number may begin with a dash.
     return [f"{argument.task_flag}={value}"]
 
 
-def nuke_work(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> Work:
+def _description(argument: ShotArgument) -> str:
+    """The argument's help as a sentence; argparse would fill in its default, so that is done here."""
+    text = argument.help % {"default": argument.default}
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def nuke_job(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> FarmJob:
     """The bake of a Cleanplate node in a Nuke script."""
     bake = _plugin_file(plugin, "matte/bake.py", "plugin_nuke")
     words: tuple[Word, ...] = (
         HOST,
         "-t",
-        PathWord("Bake", bake, "bake.py of the Cleanplate plugin for Nuke."),
-        PathWord("Script", _input(script), "The Nuke script."),
+        PathWord(name="Bake", path=bake, help="bake.py of the Cleanplate plugin for Nuke."),
+        PathWord(name="Script", path=_input(script), help="The Nuke script."),
         "--node",
         node,
         "--frames",
         FRAMES,
     )
-    return Work(name, frame_numbers(frames), words, inputs=(_input(script), bake), host=host)
+    inputs = (_input(script), bake)
+    return FarmJob(name=name, frames=frame_numbers(frames), command=words, inputs=inputs, host=host)
 
 
-def blender_work(scene: str, frames: str, plugin: str, host: str, name: str) -> Work:
+def blender_job(scene: str, frames: str, plugin: str, host: str, name: str) -> FarmJob:
     """The solve of the Cleanplate nodes in a Blender file."""
     solve = _plugin_file(plugin, "solve_headless.py", "plugin_blender")
     words: tuple[Word, ...] = (
         HOST,
         "-b",
-        PathWord("Scene", _input(scene), "The Blender file."),
+        PathWord(name="Scene", path=_input(scene), help="The Blender file."),
         "--python-exit-code",
         "1",
         "--python",
-        PathWord("Solve", solve, "solve_headless.py of the Cleanplate plugin for Blender."),
+        PathWord(name="Solve", path=solve, help="solve_headless.py of the Cleanplate plugin for Blender."),
         "--",
         "--frames",
         FRAMES,
     )
-    return Work(name, frame_numbers(frames), words, inputs=(_input(scene), solve), host=host)
+    inputs = (_input(scene), solve)
+    return FarmJob(name=name, frames=frame_numbers(frames), command=words, inputs=inputs, host=host)
 
 
 def absolute(path: str) -> str:

@@ -1,0 +1,76 @@
+"""``cleanplate farm task``, run as a farm's worker runs it: what it is given reaches the pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
+
+from .conftest import CLEANPLATE, FIRST, FarmShot, make_shot, run
+
+_OPTIONS = ("--options", '{"model": "difference"}')
+
+
+@pytest.fixture(scope="module")
+def task_server() -> Iterator[LocalServer]:
+    with LocalServer(["--device", "cpu"]) as server:
+        yield server
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> FarmShot:
+    return make_shot(tmp_path, 3)
+
+
+def _task(server: LocalServer, shot: FarmShot, output: str, *more: str, ok: bool = True) -> str:
+    """Runs the task; ``more`` comes last, so that its flags replace those here."""
+    return run(CLEANPLATE, "farm", "task", "--plate", shot.plate, "--clean", shot.clean,
+               "--output", shot.output(output), "--frames", f"{FIRST}-{FIRST + 2}", *_OPTIONS, *more, ok=ok,
+               env={"CLEANPLATE_SERVER": server.endpoint.address})  # fmt: skip
+
+
+def _gain(path: Path) -> list[float]:
+    alignment = exr.read_diagnostics(path)["alignment"]
+    assert isinstance(alignment, dict)
+    return [float(value) for value in alignment["gain"]]
+
+
+def test_a_given_plate_solve_is_used_as_it_is(task_server: LocalServer, small: FarmShot) -> None:
+    _task(task_server, small, "first", "--camera", "moving")
+    solve = small.folder / "first" / "matte.platesolve.json"
+    facts = json.loads(solve.read_text())
+    # No exposure like it is in the shot, so it can only come from the file.
+    for number, entry in facts["frames"].items():
+        entry["alignment"]["gain"] = [1.5, 1.25, (int(number) - FIRST) / 4 + 1.0]
+    given = small.folder / "given.json"
+    given.write_text(json.dumps(facts))
+    _task(task_server, small, "second", "--solve", str(given))
+    for index in range(3):
+        name = f"matte.{FIRST + index}.exr"
+        assert _gain(small.folder / "second" / name) == [1.5, 1.25, index / 4 + 1.0]
+        # The wall shows where the clean plate, too bright now, is taken from the plate.
+        first, second = (exr.read_image(small.folder / part / name).pixels for part in ("first", "second"))
+        assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("camera", ["locked", "moving"])
+def test_the_camera_is_solved_as_named(task_server: LocalServer, small: FarmShot, camera: str) -> None:
+    _task(task_server, small, camera, "--camera", camera)
+    facts = json.loads((small.folder / camera / "matte.platesolve.json").read_text())
+    assert facts["camera"] == camera
+
+
+def test_the_clean_plates_offset_reaches_the_task(task_server: LocalServer, small: FarmShot) -> None:
+    clean = (small.folder / "clean.exr").read_bytes()
+    for index in range(3):
+        (small.folder / f"clean.{FIRST + 50 + index}.exr").write_bytes(clean)
+    sequence = ("--clean", str(small.folder / "clean.####.exr"))
+    assert "do not exist" in _task(task_server, small, "none", *sequence, ok=False)
+    _task(task_server, small, "offset", *sequence, "--clean-offset=50")
+    assert len(small.results("offset")) == 3

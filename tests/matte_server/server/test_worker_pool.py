@@ -1,0 +1,41 @@
+"""What the pool knows of its workers, without any process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from matte_server.server import worker_pool
+from matte_server.server.worker_pool import PoolPlan, WorkerPool
+from matte_server.worker.messages import CANCEL, FrameJob
+
+from .service_bench import matte
+
+
+def _job(number: int) -> FrameJob:
+    return FrameJob(number=number, request=matte(f"f{number}"), pictures={}, result=f"result-{number}.exr")
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerPool:
+    """Two workers whose threads never run: what would be sent stays with the supervisors."""
+    monkeypatch.setattr(worker_pool._Supervisor, "start", lambda self: None)
+    made = WorkerPool(PoolPlan(spool=tmp_path), post=lambda event: None)
+    made.start()
+    made._add("cpu")
+    return made
+
+
+def test_a_frame_that_another_worker_gets_is_no_longer_read_ahead(pool: WorkerPool) -> None:
+    first, second = pool.states
+    pool.submit(0, _job(1))
+    pool.read_ahead(0, _job(2))
+    pool.submit(1, _job(2))
+    assert (first.job, first.ahead, second.job, second.ahead) == (1, 0, 2, 0)
+    assert pool._supervisors[0]._commands[-1] == (CANCEL + b"2", 0)
+    # Its own frame is not cancelled where it computes what it has read.
+    pool.read_ahead(0, _job(3))
+    pool.submit(0, _job(3))
+    assert (first.job, first.ahead) == (3, 0)
+    assert not any(command == CANCEL + b"3" for command, _ in pool._supervisors[0]._commands)
