@@ -1,4 +1,4 @@
-"""Which network a set of weights belongs to, told from the names and shapes of its tensors alone."""
+"""Recognises the network that weights belong to, from the names and shapes of their tensors alone."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network that weights can be for. ``model`` is the registry's name of the model that runs it (or
-    'segmentation', V1's helper), ``label`` is for people."""
+    """A network that weights can belong to. ``model``: the registry name of the model that runs it (or
+    'segmentation', V1's helper). ``label``: its name in messages."""
 
     name: str
     model: str
@@ -40,33 +40,43 @@ def _deeplab(backbone: str) -> nn.Module:
 
 _V2_LABELS = {"mobilenetv2": "MobileNetV2", "resnet50": "ResNet-50", "resnet101": "ResNet-101"}
 ARCHITECTURES: tuple[Architecture, ...] = (
-    Architecture("v2_resnet50", "v2", "V2 with ResNet-50", lambda: Bgm2("resnet50")),
-    Architecture("v2_mobilenetv2", "v2", "V2 with MobileNetV2", lambda: Bgm2("mobilenetv2")),
-    Architecture("v2_resnet101", "v2", "V2 with ResNet-101", lambda: Bgm2("resnet101")),
-    Architecture("v1", "v1", "V1", Bgm1),
-    Architecture("deeplabv3_resnet101", "segmentation", "DeepLabV3 with ResNet-101", lambda: _deeplab("resnet101")),
-    Architecture("deeplabv3_resnet50", "segmentation", "DeepLabV3 with ResNet-50", lambda: _deeplab("resnet50")),
-    Architecture("cleanplate", "cleanplate", "Cleanplate's own network", CleanplateNet),
+    Architecture(name="v2_resnet50", model="v2", label="V2 with ResNet-50", build=lambda: Bgm2("resnet50")),
+    Architecture(name="v2_mobilenetv2", model="v2", label="V2 with MobileNetV2", build=lambda: Bgm2("mobilenetv2")),
+    Architecture(name="v2_resnet101", model="v2", label="V2 with ResNet-101", build=lambda: Bgm2("resnet101")),
+    Architecture(name="v1", model="v1", label="V1", build=Bgm1),
+    Architecture(
+        name="deeplabv3_resnet101",
+        model="segmentation",
+        label="DeepLabV3 with ResNet-101",
+        build=lambda: _deeplab("resnet101"),
+    ),
+    Architecture(
+        name="deeplabv3_resnet50",
+        model="segmentation",
+        label="DeepLabV3 with ResNet-50",
+        build=lambda: _deeplab("resnet50"),
+    ),
+    Architecture(name="cleanplate", model="cleanplate", label="Cleanplate's own network", build=CleanplateNet),
 )
 """In the order of preference where several files for one model are found: ResNet-50 is V2's own compromise."""
 
 
 @cache
 def expected(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
-    """Names and shapes of the network's tensors; takes no memory for them."""
+    """Names and shapes of the network's tensors; allocates none of them."""
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in architecture.build().state_dict().items()}
 
 
 def size_in_bytes(architecture: Architecture) -> int:
-    """What the network's float32 tensors take in a file."""
+    """The size of a file that holds the network's tensors in float32."""
     return 4 * sum(torch.Size(shape).numel() for shape in expected(architecture).values())
 
 
 def recognise(names: Iterable[str]) -> Architecture | None:
-    """The network whose tensor names are most like these; None where none is."""
+    """The network that shares the most tensor names with ``names``; None where none shares enough."""
     found = frozenset(names)
-    # Building a DeepLab means importing torchvision, which takes seconds: only where the names speak of one.
+    # To build a DeepLab imports torchvision, which takes seconds: only where the names can belong to one.
     segments = any(name.startswith("classifier.") for name in found)
     candidates = [each for each in ARCHITECTURES if segments or each.model != "segmentation"]
 
@@ -79,13 +89,14 @@ def recognise(names: Iterable[str]) -> Architecture | None:
 
 
 def network_of(state: Mapping[str, Tensor], model: str, source: str) -> tuple[Architecture, nn.Module]:
-    """The network with these weights, in evaluation mode, for the registry's ``model``. ``source`` names the
-    file. Raises ``MatteError("bad_weights", ...)``: what it looks like, and what is missing or wrong."""
+    """The network with the weights ``state``, in evaluation mode. ``model`` is the registry name that the caller
+    wants, ``source`` the file name for messages. Raises ``MatteError("bad_weights", ...)`` that says which network
+    the file resembles and which tensors are missing or wrong."""
     architecture = recognise(state)
     if architecture is None:
         some = ", ".join(list(state)[:_NAMED]) or "no tensors"
         raise MatteError(
-            "bad_weights", f"{source} belongs to no network that runs here; it holds {some}.", _what_runs()
+            "bad_weights", f"{source} fits no network that Cleanplate runs; it holds {some}.", _what_runs()
         )
     if architecture.model != model:
         raise MatteError(
@@ -100,7 +111,7 @@ def network_of(state: Mapping[str, Tensor], model: str, source: str) -> tuple[Ar
 
 
 def _what_runs() -> str:
-    return f"Networks that run here: {', '.join(each.label for each in ARCHITECTURES)}."
+    return f"Cleanplate runs these networks: {', '.join(each.label for each in ARCHITECTURES)}."
 
 
 def _empty(architecture: Architecture, state: Mapping[str, Tensor]) -> nn.Module:

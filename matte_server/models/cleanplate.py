@@ -1,9 +1,9 @@
-"""Our own model: the packaged network, run over frames of any size.
+"""Runs Cleanplate's own network over frames of any size.
 
-The coarse stage sees the whole frame at a fixed working size. Every octave above it is refined in blocks, and
-only in those where alpha is neither 0 nor 1 or the coarse stage expects to be wrong. A block reads its own
-pixels and a fixed halo, with the frame's edge replicated, so how many blocks are computed at once (``tile``)
-changes the result by no more than the order of float32 sums: 1e-5 in alpha.
+The coarse stage sees the whole frame at a fixed working size. Every octave above it is refined in blocks, but only
+in those where alpha is neither 0 nor 1 or the coarse stage expects an error. A block reads its own pixels and a
+fixed halo, and the frame's edge is replicated. How many blocks are computed at once (``tile``) therefore changes
+only the order of float32 sums: at most 1e-5 in alpha.
 """
 
 from __future__ import annotations
@@ -37,17 +37,16 @@ PACKAGED_WEIGHTS = "data/cleanplate.safetensors"
 BLOCK = 16
 """Cells of a refinement block either way; a cell is 2 x 2 pixels of the octave."""
 LOWEST, HIGHEST = 0.01, 0.99
-"""A block is refined where its alpha leaves the one end and does not stay at the other."""
+"""A block is refined where its largest alpha is above ``LOWEST`` and its smallest below ``HIGHEST``, ..."""
 DOUBT = 0.12
-"""... or where the coarse stage expects at least this error."""
+"""... or where the coarse stage expects an error above this."""
 _BLOCKS_AT_ONCE = {"cuda": 4096}
 _BLOCKS_A_THREAD, _MOST_BLOCKS = 96, 768
-"""The same on a processor: with fewer, threads that sleep between operations wake too often; a block takes a
-quarter of a megabyte."""
+"""Blocks at once on a CPU: with fewer, sleeping threads wake too often; a block takes a quarter of a megabyte."""
 
 
 class CleanplateModel:
-    """Implements :class:`protocols.MattingModel` with the network on one device."""
+    """The network on one device as a :class:`protocols.MattingModel`."""
 
     spec = SPEC
 
@@ -57,7 +56,7 @@ class CleanplateModel:
 
     @classmethod
     def load(cls, weights: str, device: torch.device) -> CleanplateModel:
-        """From a safetensors file, or the packaged one where ``weights`` is empty. Raises ``MatteError`` with
+        """Load a safetensors file, or the packaged weights where ``weights`` is empty. Raises ``MatteError`` with
         the codes missing_weights and bad_weights."""
         if weights:
             return cls(read_network(Path(weights)), device)
@@ -66,8 +65,8 @@ class CleanplateModel:
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
-        """Alpha at full resolution; the foreground is the coarse stage's colour (an estimate for the solve),
-        the confidence 1 minus the error it expects."""
+        """Alpha at full resolution. The foreground is the coarse stage's colour, an estimate for the foreground
+        solve; the confidence is 1 minus the error that the coarse stage expects."""
         height, width = frame.size
         octaves = octaves_for(height, width)
         plates = _pyramid(frame.plate, octaves)
@@ -82,10 +81,10 @@ class CleanplateModel:
             for octave in range(1, octaves + 1):
                 alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
         foreground, trust = (
-            CoarseGrid(told, 1 << octaves, frame.size)
-            for told in (decode(coarse.context[:, :3]), 1.0 - coarse.doubt)
+            CoarseGrid(values=values, side=1 << octaves, size=frame.size)
+            for values in (decode(coarse.context[:, :3]), 1.0 - coarse.doubt)
         )
-        return Prediction(alpha[..., :height, :width].contiguous(), foreground, trust)
+        return Prediction(alpha=alpha[..., :height, :width].contiguous(), foreground=foreground, confidence=trust)
 
     def _coarse(self, frame: FrameTensors, plate: Tensor, clean: Tensor, octaves: int) -> Coarse:
         def guide(matte: Tensor | None) -> Tensor:
@@ -93,7 +92,7 @@ class CleanplateModel:
                 return torch.zeros_like(plate[:, :1])
             return _averaged(_padded(matte, 1 << octaves), 1 << octaves)
 
-        return self._net.look_twice(plate, clean, guide(frame.coverage), guide(frame.core), guide(frame.holdout))
+        return self._net.two_passes(plate, clean, guide(frame.coverage), guide(frame.core), guide(frame.holdout))
 
     def _blocks_at_once(self, settings: ModelSettings) -> int:
         if settings.tile > 0:
@@ -172,7 +171,7 @@ def _pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
 
 
 def _averaged(picture: Tensor, side: int) -> Tensor:
-    """The means of ``side`` x ``side`` pixels; on the processor by OpenCV, in a third of torch's time."""
+    """The mean of every ``side`` x ``side`` pixels; OpenCV takes a third of torch's time on a CPU."""
     if not _on_processor(picture):
         return nnf.avg_pool2d(picture, side)
     _, channels, height, width = picture.shape
@@ -183,7 +182,7 @@ def _averaged(picture: Tensor, side: int) -> Tensor:
 
 
 def _chosen(alpha: Tensor, doubt: Tensor, octave: int) -> Tensor:
-    """Which blocks are refined: 1 x 1 x rows x columns, bool; a block looks one cell over its edge."""
+    """Which blocks are refined, 1 x 1 x rows x columns, bool; a block takes in one cell beyond its edge."""
     height, width = alpha.shape[-2:]
     grown = nnf.pad(alpha, (1, 1 + -width % BLOCK, 1, 1 + -height % BLOCK), mode="replicate")
     highest = nnf.max_pool2d(grown, BLOCK + 2, BLOCK)
@@ -199,8 +198,8 @@ def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
 
 
 def _doubled(picture: Tensor, room: tuple[int, int]) -> Tensor:
-    """1 x 1 x h x w at twice the size, bilinear, in the corner of a picture of ``room``, what is left of which may
-    be anything; on the processor by OpenCV, in a tenth of torch's time."""
+    """1 x 1 x h x w at twice the size, bilinear, in the upper left corner of a picture of size ``room``; the rest
+    of that picture is undefined. OpenCV takes a tenth of torch's time on a CPU."""
     height, width = (2 * side for side in picture.shape[-2:])
     if not _on_processor(picture):
         grown = nnf.interpolate(picture, scale_factor=2.0, mode="bilinear")
@@ -212,8 +211,8 @@ def _doubled(picture: Tensor, room: tuple[int, int]) -> Tensor:
 
 
 def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Blocks of cells with their halo out of 1 x C x 2h x 2w: N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO); what
-    lies outside repeats the cells at the edge."""
+    """Blocks of cells with their halo, N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO), from 1 x C x 2h x 2w; cells
+    outside the picture repeat those at its edge."""
     _, channels, height, width = picture.shape
     cells = picture.view(channels, height // 2, 2, width // 2, 2)
     if _on_processor(picture):
@@ -226,8 +225,7 @@ def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _windows(cells: Float32, rows: list[int], columns: list[int]) -> Float32:
-    """The same out of C x 2 x 2 x h x w, window by window: a processor copies rows, where an index would pick
-    pixels one by one."""
+    """The same from C x 2 x 2 x h x w, window by window: a CPU then copies rows, not single pixels."""
     size = BLOCK + 2 * HALO
     windows = np.empty((len(rows), *cells.shape[:3], size, size), np.float32)
     height, width = cells.shape[-2:]

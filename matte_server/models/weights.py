@@ -1,8 +1,8 @@
-"""Finding weights on this machine and reading them safely.
+"""Finds weights on this machine and reads them safely.
 
-Weights are named by path, or found: what the user chose with ``cleanplate models use``, then the folder that
-``CLEANPLATE_MODELS`` names, then the user's own. Nothing here downloads anything, and nothing that a file holds is
-executed: checkpoints are read with ``weights_only``, and of TorchScript archives the tensors alone
+Where the user names no file, these are searched in order: the file chosen with ``cleanplate models use``, the
+folder in ``CLEANPLATE_MODELS``, the user's own folder. This module downloads nothing and executes nothing from a
+file: checkpoints are read with ``weights_only``, and of TorchScript archives only the tensors are read
 (:mod:`torchscript`).
 """
 
@@ -38,14 +38,14 @@ _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_.]{2,120}\.(?:weight|bias|running_mean|
 
 @dataclass(frozen=True)
 class Found:
-    """A weights file and the network it is for."""
+    """A weights file and the network that it belongs to."""
 
     path: Path
     architecture: Architecture
 
 
 def user_folder() -> Path:
-    """Where this user's weights lie, by the custom of the system."""
+    """The operating system's usual folder for this user's weights."""
     home = Path.home()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
@@ -57,14 +57,15 @@ def user_folder() -> Path:
 
 
 def folders() -> tuple[Path, ...]:
-    """Where weights are looked for, the first place first."""
+    """The folders that are searched for weights, in order."""
     named = os.environ.get(FOLDER_VARIABLE, "")
     return (Path(named).expanduser(), user_folder()) if named else (user_folder(),)
 
 
 def find_weights(model: str, given: str) -> Path:
-    """The file for ``model`` ('v1', 'v2', 'segmentation'): ``given`` as a path or as a name in :func:`folders`;
-    where it is empty, the chosen one, else the best one there. Raises ``MatteError("missing_weights", ...)``."""
+    """The weights file for ``model`` ('v1', 'v2', 'segmentation'). ``given`` is a path or a file name in
+    :func:`folders`; where it is empty, the file that the user chose, else the preferred one in :func:`folders`.
+    Raises ``MatteError("missing_weights", ...)``."""
     if given:
         return _named(given)
     chosen = remembered().get(model)
@@ -72,8 +73,8 @@ def find_weights(model: str, given: str) -> Path:
         if not chosen.is_file():
             raise MatteError(
                 "missing_weights",
-                f"The weights chosen for {model}, {chosen}, are not there any more.",
-                "Choose others with: cleanplate models use FILE.",
+                f"The weights chosen for {model}, {chosen}, no longer exist.",
+                "Choose another file: cleanplate models use FILE.",
             )
         return chosen
     found = next((each for each in found_weights() if each.architecture.model == model), None)
@@ -82,13 +83,13 @@ def find_weights(model: str, given: str) -> Path:
         raise MatteError(
             "missing_weights",
             f"There are no weights for {model} in {places}.",
-            "'cleanplate models' says where to get them.",
+            "Run 'cleanplate models' to see where to get them.",
         )
     return found.path
 
 
 def has_weights(model: str) -> bool:
-    """Whether :func:`find_weights` would find some without being given any."""
+    """Whether :func:`find_weights` finds a file when the user names none."""
     chosen = remembered().get(model)
     if chosen is not None:
         return chosen.is_file()
@@ -96,7 +97,7 @@ def has_weights(model: str) -> bool:
 
 
 def is_bare(name: str) -> bool:
-    """Whether ``name`` is one of a file in :func:`folders`, not a path."""
+    """Whether ``name`` is a bare file name, to be searched in :func:`folders`, and not a path."""
     return bool(name) and name not in (".", "..") and not any(mark in name for mark in "/\\:")
 
 
@@ -107,15 +108,22 @@ def _named(given: str) -> Path:
         if place.is_file():
             return place
     raise MatteError(
-        "missing_weights", f"There are no weights at {places[-1]}.", "'cleanplate models' lists what is there."
+        "missing_weights",
+        f"There are no weights at {places[-1]}.",
+        "Run 'cleanplate models' to list the weights on this machine.",
     )
 
 
 def found_weights() -> list[Found]:
-    """Every file in :func:`folders` that a network here can load, the preferred ones of each folder first."""
+    """Every file in :func:`folders` that a network of ``ARCHITECTURES`` can load; in each folder the preferred
+    first."""
     found: list[Found] = []
     for folder in folders():
-        here = [Found(path, known) for path in _files(folder) if (known := recognise_file(path)) is not None]
+        here = [
+            Found(path=path, architecture=known)
+            for path in _files(folder)
+            if (known := recognise_file(path)) is not None
+        ]
         found += sorted(here, key=lambda each: (ARCHITECTURES.index(each.architecture), each.path.name))
     return found
 
@@ -126,7 +134,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def remembered() -> dict[str, Path]:
-    """What the user chose, by model. A damaged list counts as none."""
+    """The files that the user chose, by model; empty where the list is missing or damaged."""
     for folder in folders():
         try:
             chosen = json.loads((folder / REMEMBERED).read_text(encoding="utf-8"))
@@ -138,8 +146,8 @@ def remembered() -> dict[str, Path]:
 
 
 def remember(path: Path) -> Architecture:
-    """Makes ``path`` the weights of the model that they are for, after reading them whole. Raises ``MatteError``
-    with the codes missing_weights, bad_weights and cannot_write."""
+    """Reads ``path`` whole and records it as the chosen weights of its model. Raises ``MatteError`` with the codes
+    missing_weights, bad_weights and cannot_write."""
     state = read_weights(path)
     known = recognise(state)
     architecture, _ = network_of(state, known.model if known else "", path.name)
@@ -209,7 +217,7 @@ def _bare(name: str) -> str:
 
 
 def recognise_file(path: Path) -> Architecture | None:
-    """The network that a file is for, told from the tensor names in it without reading the tensors."""
+    """The network that a file belongs to, from its tensor names alone; None where there is none."""
     try:
         return recognise(_names(path))
     except (OSError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile, SafetensorError):
@@ -226,7 +234,7 @@ def _names(path: Path) -> set[str]:
 
 
 def _listing(path: Path) -> bytes:
-    """The part of a file that holds the names."""
+    """The bytes of a checkpoint that hold the tensor names."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             listing = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
@@ -240,7 +248,7 @@ def _names_in(content: bytes) -> set[str]:
 
 
 def _unreadable(path: Path) -> MatteError:
-    """Says what a file that cannot be read seems to be."""
+    """The error for an unreadable file; says what the file seems to be."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_HEAD)
@@ -253,7 +261,7 @@ def _unreadable(path: Path) -> MatteError:
         return MatteError("bad_weights", f"{path.name} ({size / 1e6:.1f} MB) cannot be read as weights.")
     return MatteError(
         "bad_weights",
-        f"{path.name} looks like the weights of {known.label}, but it is damaged: {size / 1e6:.1f} MB are there, "
-        f"and {size_in_bytes(known) / 1e6:.1f} MB of tensors belong to it.",
+        f"{path.name} looks like the weights of {known.label}, but it is damaged: it has {size / 1e6:.1f} MB, "
+        f"and the tensors of that network take {size_in_bytes(known) / 1e6:.1f} MB.",
         "Get the file again from where it came from.",
     )

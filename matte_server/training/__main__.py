@@ -69,7 +69,7 @@ def _sides(text: str) -> tuple[int, int]:
 
 
 def _add_train(commands: _Commands) -> None:
-    defaults = TrainSetup(Path(), None, Path())
+    defaults = TrainSetup(bank=Path(), renders=None, out=Path())
     parser = commands.add_parser("train", help="train; goes on from the checkpoint in OUT where there is one")
     parser.add_argument("out", type=Path, help="folder for checkpoint, averaged weights, log")
     parser.add_argument("--bank", type=Path, required=True, help="folder made by fill")

@@ -1,4 +1,4 @@
-"""The loss curves of training runs as a picture."""
+"""Draws the loss curves of training runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_log(run: Path) -> list[dict[str, float]]:
 
 
 def draw(runs: Sequence[Path], picture: Path) -> None:
-    """Draw every loss term of ``runs`` over the steps, on a logarithmic scale, to a PNG."""
+    """Draw every loss term of ``runs`` over the steps, on a logarithmic scale, into a PNG file."""
     logs = [read_log(run) for run in runs]
     values = [row[term] for log in logs for row in log for term in TERMS if row.get(term, 0) > 0]
     last = max((row["step"] for log in logs for row in log), default=0)

@@ -1,4 +1,4 @@
-"""A network that starts where a narrower one ended."""
+"""Starts a network from the weights of a narrower one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from ..models.weights import read_weights
 
 @torch.no_grad()
 def grown_from(path: Path) -> CleanplateNet:
-    """The network with a file's weights, which may be those of fewer channels and blocks: it then answers as the
-    narrower one did, and learns on with all of its channels.
+    """The network with the weights of ``path``, which may have fewer channels and blocks. It gives the same output
+    as the narrower network, and all of its channels can learn.
 
-    Old channels come first and see nothing of the new ones (their weights start at 0); new channels start at
-    random; new blocks start as their short cut. After Net2Net (Chen et al. 2016). Raises ``ValueError`` where the
-    file is of a wider network or of another one, ``MatteError`` (missing_weights, bad_weights) where it cannot be
-    read.
+    Old channels come first, and their weights on new channels start at 0; new channels start at random; new blocks
+    start as the identity. After Net2Net (Chen et al. 2016). Raises ``ValueError`` where the file is of a wider
+    network or of another one, ``MatteError`` (missing_weights, bad_weights) where it cannot be read.
     """
     net, old = CleanplateNet(), read_weights(path)
     strangers = sorted(old.keys() - net.state_dict().keys())

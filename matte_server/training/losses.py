@@ -1,4 +1,4 @@
-"""What the network is asked to do: the forward pass of training and its losses."""
+"""The forward pass of training, and its losses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CROP_CELLS = 40
 CROPS = 2
 """Crops per picture."""
 LEAK = 0.02
-"""Slope of the loss outside 0..1: enough to find the way back, too little to hold alpha off its ends."""
+"""Slope of the loss outside 0..1: enough to bring alpha back, too little to keep it away from 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Named terms of one step; ``total`` is what is minimised, the others are for the curve, still on the device:
-    to read one is to wait for it."""
+    """The losses of one step. ``total`` is minimised; ``parts`` are for the curves and stay on the device, because
+    reading one waits for the device."""
 
     total: Tensor
     parts: dict[str, Tensor]
@@ -57,7 +57,7 @@ def double(alpha: Tensor) -> Tensor:
 
 
 def refine_whole(net: CleanplateNet, level: dict[str, Tensor], alpha: Tensor, context: Tensor) -> Tensor:
-    """One octave over whole pictures; the cells at the frame's edge are replicated, as the adapter does."""
+    """One octave over whole pictures, with the cells at the frame's edge replicated as the adapter does."""
     cells = [F.pixel_unshuffle(x, 2) for x in (level["plate"], level["clean"], double(alpha))]
     padded = [F.pad(x, (HALO,) * 4, mode="replicate") for x in (*cells, context)]
     return F.pixel_shuffle(net.refiner(*padded), 2)
@@ -65,22 +65,23 @@ def refine_whole(net: CleanplateNet, level: dict[str, Tensor], alpha: Tensor, co
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Crops of a batch: which picture each is of, its first row and column in cells; a tensor of N each."""
+    """N crops of a batch: for each the index of its picture, and its first row and column in cells."""
 
     pictures: Tensor
     rows: Tensor
     columns: Tensor
 
     def cut(self, tensor: Tensor, size: int, scale: int) -> Tensor:
-        """Each crop of ``size`` cells out of ``tensor``, of which a cell is ``scale`` pixels either way."""
+        """The crops out of ``tensor``: ``size`` x ``size`` cells each, a cell being ``scale`` x ``scale``
+        pixels."""
         steps = torch.arange(size * scale, device=tensor.device)
         y, x = (first[:, None] * scale + steps for first in (self.rows, self.columns))
         return tensor[self.pictures[:, None, None], :, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
 
 
 def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> Places:
-    """``CROPS`` crops of ``cells`` cells either way per picture, where alpha is neither 0 nor 1 if that is
-    anywhere, else anywhere."""
+    """``CROPS`` crops of ``cells`` x ``cells`` cells per picture, around partial alpha where the picture has
+    any."""
     unsure = F.avg_pool2d(4 * alpha * (1 - alpha), 2).squeeze(1)
     rows, columns = unsure.shape[-2:]
     picks = torch.multinomial((unsure + 1e-4).flatten(1), CROPS, generator=generator).flatten()
@@ -89,14 +90,16 @@ def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> Places
         (middle - cells // 2).clamp(0, sides - cells)
         for middle, sides in zip(middles, (rows, columns), strict=True)
     )
-    return Places(torch.arange(len(alpha), device=alpha.device).repeat_interleave(CROPS), row, column)
+    return Places(
+        pictures=torch.arange(len(alpha), device=alpha.device).repeat_interleave(CROPS), rows=row, columns=column
+    )
 
 
 def training_losses(
     net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator
 ) -> Losses:
-    """All losses of one batch, its coarse stage ``octaves`` halvings below the batch's resolution; none trains
-    the coarse stage alone."""
+    """All losses of one batch. The coarse stage works ``octaves`` halvings below the batch's resolution; with 0 it
+    is trained alone."""
     small = pooled(batch, 1 << octaves)
     coarse = net.coarse_stage(small["plate"], small["clean"], small["coverage"], small["core"], small["holdout"])
     weight = 0.3 + 0.7 * small["coverage"]
@@ -113,11 +116,11 @@ def training_losses(
     fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator) if octaves else torch.zeros_like(wide)
     total = coarse_alpha + wide + 0.4 * colour + 0.5 * doubt + fine
     parts = {"coarse": coarse_alpha, "colour": colour, "doubt": doubt, "fine": fine, "total": total}
-    return Losses(total, {name: value.detach() for name, value in parts.items()})
+    return Losses(total=total, parts={name: value.detach() for name, value in parts.items()})
 
 
 def foreground_loss(coarse: Coarse, small: dict[str, Tensor]) -> Tensor:
-    """Absolute error of the encoded foreground where there is any, most where alpha is partial."""
+    """Absolute error of the encoded foreground where there is a subject, weighted towards partial alpha."""
     alpha = small["alpha"]
     weight = (alpha > 0.02) * (0.25 + 4 * alpha * (1 - alpha))
     error = (coarse.context[:, :3] - encode(small["foreground"])).abs().clamp(max=1.0)
@@ -125,7 +128,7 @@ def foreground_loss(coarse: Coarse, small: dict[str, Tensor]) -> Tensor:
 
 
 def doubt_loss(coarse: Coarse, truth: Tensor, octaves: int) -> Tensor:
-    """Squared error of the expected error of the coarse alpha, block by block."""
+    """Squared error of the coarse stage's expected error, against the largest error in each coarse pixel."""
     with torch.no_grad():
         factor = 1 << octaves
         grown = F.interpolate(coarse.alpha.clamp(0, 1), scale_factor=float(factor), mode="bilinear")

@@ -1,4 +1,4 @@
-"""From a training run's averaged weights to the file that ships with the product."""
+"""Writes the weights file that ships with the product."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ LIMIT_BYTES = 16 * 2**20
 
 
 def package(source: Path, target: Path) -> int:
-    """Write ``source`` (averaged weights) to ``target``: convolutions in half precision, statistics in
-    float32; returns the size in bytes. Raises ``ValueError`` where it is over the limit of 16 MB."""
+    """Write ``source`` (averaged weights) to ``target``, convolutions in half precision and statistics in float32;
+    returns the size in bytes. Raises ``ValueError`` where it exceeds the limit of 16 MB."""
     with safe_open(source, "pt") as file:
         metadata = dict(file.metadata() or {})
     tensors = {

@@ -1,7 +1,7 @@
-"""Composites for the training loop, made beside it, so that the loop never waits.
+"""A ring buffer of composites, filled by processes beside the training loop so that the loop need not wait.
 
-Maker processes draw into shared memory and every composite is used a few times, mirrored and regraded. Where the
-network trains on a GPU the shared memory is only an inbox: the ring itself lies on the device.
+Maker processes write into shared memory. Every composite is used a few times, mirrored and regraded. Where the
+network trains on a GPU, the shared memory is only an inbox, and the ring itself lies on the device.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from .random_fields import Dice
 
 CHANNELS = {"plate": 3, "clean": 3, "foreground": 3, "alpha": 1, "coverage": 1, "core": 1, "holdout": 1}
 REUSE = 4.0
-"""How often a composite is used at most on average: the maker of composites rests while it is below."""
+"""Uses of a composite on average: the makers pause while it is lower."""
 AHEAD = 160
-"""Composites made before the first use counts."""
+"""Composites that the makers may be ahead of this rate."""
 INBOX = 8
-"""Slots for each maker in the inbox of a ring on a GPU."""
+"""Inbox slots for each maker, where the ring lies on a GPU."""
 
 
 @dataclass(frozen=True)
 class SynthesisSetup:
-    """What a maker of composites needs to start; picklable."""
+    """The settings of the maker processes; picklable."""
 
     bank: Path
     renders: Path | None
@@ -42,16 +42,15 @@ class SynthesisSetup:
     on_gpu: int
     """How many of the makers compose on the GPU."""
     inbox: bool
-    """Whether the ring is emptied by the loop; else it is overwritten as it is used up."""
+    """Whether the loop empties the ring; else the makers overwrite what has been used."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """``slots`` composites in half-float, slots x all of ``CHANNELS`` x pixels, odd slots upright (sides
-    exchanged), and counters.
+    """Composites in half-float, slots x all of ``CHANNELS`` x pixels. Odd slots are upright (sides exchanged).
 
-    ``counters``: composites made, used, absorbed level, absorbed upright. ``ready`` is 0 while a slot is empty or
-    being written.
+    ``counters``: composites made, used, absorbed into even slots, absorbed into odd ones. ``ready`` is 0 while a
+    slot is empty or being written.
     """
 
     store: Tensor
@@ -61,7 +60,7 @@ class Ring:
 
     @classmethod
     def create(cls, slots: int, size: tuple[int, int], device: torch.device) -> Ring:
-        """An empty ring; on the CPU in memory that other processes can share."""
+        """An empty ring; on the CPU in memory that other processes share."""
         height, width = size
         store = torch.zeros(slots, sum(CHANNELS.values()), height * width, dtype=torch.float16, device=device)
         ready, counters = torch.zeros(slots, dtype=torch.uint8), torch.zeros(4, dtype=torch.float64)
@@ -71,7 +70,7 @@ class Ring:
         return cls(store, ready, counters, size)
 
     def put(self, slot: int, sample: Composite) -> None:
-        """Write one composite of the slot's orientation."""
+        """Write one composite; it must have the orientation of the slot."""
         self.ready[slot] = 0
         whole = torch.cat([getattr(sample, name) for name in CHANNELS])
         self.store[slot] = whole.flatten(1).clamp(-60_000, 60_000).half()
@@ -93,7 +92,7 @@ class Ring:
         return len(full)
 
     def shape(self, slot: int) -> tuple[int, int]:
-        """Height and width of what lies in a slot."""
+        """Height and width of the composite in a slot."""
         height, width = self.size
         return (width, height) if slot % 2 else (height, width)
 
@@ -110,18 +109,18 @@ class Ring:
 
 
 def compose_one(bank: Bank, dice: Dice, size: tuple[int, int], faults: Faults) -> Composite:
-    """A composite of random material: 12 % empty, mostly one subject, sometimes two or three."""
+    """A composite of random material: 12 % have no subject, most have one, some two or three."""
     count = int(dice.rng.choice([0, 1, 2, 3], p=[0.12, 0.68, 0.15, 0.05]))
     subjects = [bank.pick_subject(dice.rng, faults.people) for _ in range(count)]
     return compose(dice, subjects, bank.pick_set(dice.rng), size, faults)
 
 
 def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, stop: Event) -> None:
-    """A maker process: composes into its share of the slots while there is use for more."""
+    """The body of a maker process: composes into its share of the slots while more are needed."""
     torch.set_num_threads(1)
     os.nice(3)
     device = torch.device("cuda" if worker < setup.on_gpu else "cpu")
-    bank = Bank(setup.bank, setup.renders, device)
+    bank = Bank(folder=setup.bank, render_folder=setup.renders, device=device)
     bank.refresh()
     number, share = 0, len(ring.ready) // setup.makers
     parent = os.getppid()
@@ -131,8 +130,8 @@ def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, stop: Event) ->
             time.sleep(0.02)
             continue
         dice = Dice(
-            np.random.default_rng([setup.seed, worker, number]),
-            torch.Generator(device).manual_seed(hash((setup.seed, worker, number)) & 0x7FFFFFFF),
+            rng=np.random.default_rng([setup.seed, worker, number]),
+            noise=torch.Generator(device).manual_seed(hash((setup.seed, worker, number)) & 0x7FFFFFFF),
         )
         ring.put(slot, compose_one(bank, dice, ring.shape(slot), setup.faults))
         number += 1

@@ -1,4 +1,4 @@
-"""The training loop: resumable, anytime (averaged weights are always ready), never waiting for data."""
+"""The training loop. It resumes from its checkpoint, and averaged weights are ready at any time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
@@ -25,10 +26,10 @@ from .losses import training_losses
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
 
 OCTAVE_SHARES = (0.35, 0.5, 0.15)
-"""How often the coarse stage sees a picture at its own size, a half, a quarter of it: at work it sees frames of
-256 to 512 pixels, in which a close subject is far larger than in the halves."""
+"""How often the coarse stage sees a composite at its full size, a half and a quarter of it. In production it sees
+frames of 256 to 512 pixels, where a close subject is far larger than in a halved composite."""
 WHOLE_SHARE = 0.375
-"""Of a batch, what a step takes that trains the coarse stage alone, at the composites' own size."""
+"""The share of a batch in a step that trains the coarse stage alone, at the composites' full size."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,21 @@ class TrainSetup:
     renders: Path | None
     out: Path
     init: Path | None = None
-    """Weights to start from where ``out`` has no checkpoint; of this network or of a narrower one."""
+    """Weights to start from where ``out`` has no checkpoint: of this network or of a narrower one."""
     size: tuple[int, int] = (288, 384)
     batch: int = 8
     slots: int = 800
     learning_rate: float = 1e-3
     decay_steps: float = 20_000
-    """The learning rate falls as 1 / (1 + step / decay_steps): good weights at any time."""
+    """The learning rate falls as 1 / (1 + step / decay_steps), so that the weights are good at any time."""
     steps: int = 1_000_000
     minutes: float = math.inf
-    """Where given, the learning rate falls along a cosine to nothing at this time instead."""
+    """If finite, the learning rate falls along a cosine instead and reaches 0 at this time."""
     makers: int = 1
     gpu_makers: int = 0
     """How many of the makers compose on the GPU."""
     threads: int = 1
-    """Of the loop. On shared cores one is fastest by far: two wait for each other at every layer."""
+    """Threads of the loop itself. On shared cores one is fastest: two wait for each other at every layer."""
     seed: int = 1
     checkpoint_minutes: float = 3.0
     faults: Faults = field(default_factory=Faults)
@@ -73,7 +74,7 @@ class Average:
 
 
 def augmented(batch: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
-    """The same composites mirrored, with colour channels exchanged and each under another exposure."""
+    """The same composites at random mirrored, with colour channels exchanged, and each with its own exposure."""
     if rng.random() < 0.5:
         batch = {name: value.flip(-1) for name, value in batch.items()}
     order = rng.permutation(3).tolist() if rng.random() < 0.3 else [0, 1, 2]
@@ -88,12 +89,19 @@ def augmented(batch: dict[str, Tensor], rng: np.random.Generator) -> dict[str, T
 
 @contextmanager
 def running_makers(ring: Ring, setup: TrainSetup, seed: int) -> Iterator[None]:
-    """Maker processes beside the loop that fill ``ring``, ended with it."""
+    """Run the maker processes that fill ``ring`` while the context is open."""
     context = mp.get_context("spawn")
     stop = context.Event()
     inbox = torch.cuda.is_available()
     synthesis = SynthesisSetup(
-        setup.bank, setup.renders, setup.size, seed, setup.faults, setup.makers, setup.gpu_makers, inbox
+        bank=setup.bank,
+        renders=setup.renders,
+        size=setup.size,
+        seed=seed,
+        faults=setup.faults,
+        makers=setup.makers,
+        on_gpu=setup.gpu_makers,
+        inbox=inbox,
     )
     makers = [
         context.Process(target=make_forever, args=(ring, synthesis, n, stop), daemon=True)
@@ -114,7 +122,7 @@ def running_makers(ring: Ring, setup: TrainSetup, seed: int) -> Iterator[None]:
 
 
 def save_weights(state: dict[str, Tensor], path: Path, step: int) -> None:
-    """Averaged weights as safetensors, moved into place whole."""
+    """Write averaged weights as safetensors, under a temporary name until complete."""
     part = path.with_suffix(".part")
     tensors = {name: value.contiguous().cpu() for name, value in state.items() if "num_batches" not in name}
     save_file(tensors, part, metadata={"step": str(step), "licence": "Apache-2.0"})
@@ -122,7 +130,7 @@ def save_weights(state: dict[str, Tensor], path: Path, step: int) -> None:
 
 
 class Trainer:
-    """One run's network, optimiser and average, with their checkpoint."""
+    """The network, optimiser, average and checkpoint of one run."""
 
     def __init__(self, setup: TrainSetup, device: torch.device) -> None:
         torch.manual_seed(setup.seed)
@@ -153,7 +161,7 @@ class Trainer:
         self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
 
     def save(self) -> None:
-        """Checkpoint and averaged weights, each moved into place whole."""
+        """Write checkpoint and averaged weights, each under a temporary name until complete."""
         part = self.checkpoint.with_suffix(".part")
         torch.save(
             {
@@ -176,7 +184,7 @@ class Trainer:
         return self.setup.learning_rate * warm / (1 + self.step / self.setup.decay_steps)
 
     def train_step(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step of the optimiser; returns the losses, still on the device."""
+        """Take one optimiser step; returns the losses as tensors on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -191,9 +199,9 @@ class Trainer:
         return {**losses.parts, "norm": norm}
 
 
-def train(setup: TrainSetup, say: Callable[[str], None] = print) -> None:
-    """Train until ``steps`` or ``minutes`` are used up or SIGTERM comes; goes on from the checkpoint in
-    ``setup.out``."""
+def train(setup: TrainSetup, on_progress: Callable[[str], None] = print) -> None:
+    """Train until ``steps`` or ``minutes`` are used up or SIGTERM arrives; resumes from the checkpoint in
+    ``setup.out``. ``on_progress`` gets a line of JSON every 100 steps."""
     setup.out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(setup.threads)
@@ -202,11 +210,11 @@ def train(setup: TrainSetup, say: Callable[[str], None] = print) -> None:
     ring = Ring.create(setup.slots, setup.size, device)
     inbox = Ring.create(INBOX * setup.makers, setup.size, torch.device("cpu")) if device.type == "cuda" else ring
     with running_makers(inbox, setup, seed):
-        _loop(trainer, ring, inbox, seed, say)
+        _loop(trainer, ring, inbox, seed, on_progress)
 
 
 def _gather(ring: Ring, inbox: Ring) -> None:
-    """Composites out of the inbox; waits until the ring has some to train on."""
+    """Move composites from the inbox to the ring; waits until the ring holds enough to train on."""
     if inbox is ring:
         return
     ring.absorb(inbox, 24)
@@ -215,41 +223,64 @@ def _gather(ring: Ring, inbox: Ring) -> None:
         ring.absorb(inbox, 64)
 
 
-def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, say: Callable[[str], None]) -> None:
+class ProgressLog:
+    """Means of the losses since the last row, written to ``log.jsonl`` every 100 steps or once a minute."""
+
+    def __init__(self, file: Path, on_progress: Callable[[str], None]) -> None:
+        self._file, self._on_progress = file, on_progress
+        self._sums: dict[str, Tensor] = {}
+        self._since, self._last = 0, time.monotonic()
+
+    def add(self, parts: dict[str, Tensor], trainer: Trainer, made: int) -> None:
+        """Count one step's losses; writes a row where one is due."""
+        self._since += 1
+        for name, value in parts.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        if trainer.step % 100 and time.monotonic() - self._last <= 60:
+            return
+        row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": made}
+        row |= {name: round(float(value) / self._since, 5) for name, value in self._sums.items()}
+        with self._file.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self._on_progress(json.dumps(row))
+        self._sums, self._since, self._last = {}, 0, time.monotonic()
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Event]:
+    """An event that SIGTERM sets while the context is open."""
+    stopping = Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
+    try:
+        yield stopping
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, on_progress: Callable[[str], None]) -> None:
     setup = trainer.setup
-    stopping = False
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
     rng = np.random.default_rng(seed)
     generator = torch.Generator(trainer.device).manual_seed(seed & 0x7FFFFFFF)
-    last = last_save = last_log = time.monotonic()
-    sums: dict[str, Tensor] = {}
-    since = 0
-    while not stopping and trainer.step < setup.steps and trainer.seconds < setup.minutes * 60:
-        _gather(ring, inbox)
-        batch = augmented(ring.take(rng, setup.batch), rng)
-        octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
-        if octaves == 0:
-            batch = {name: value[: math.ceil(WHOLE_SHARE * setup.batch)] for name, value in batch.items()}
-        parts = trainer.train_step(batch, octaves, generator)
-        now = time.monotonic()
-        trainer.seconds, last = trainer.seconds + now - last, now
-        since += 1
-        for name, value in parts.items():
-            sums[name] = sums[name] + value if name in sums else value
-        if trainer.step % 100 == 0 or now - last_log > 60:
-            row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": int(ring.counters[0])}
-            row |= {name: round(float(value) / since, 5) for name, value in sums.items()}
-            with (setup.out / "log.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            say(json.dumps(row))
-            sums, since, last_log = {}, 0, now
-        if now - last_save > setup.checkpoint_minutes * 60:
-            trainer.save()
-            last_save = now
+    log = ProgressLog(setup.out / "log.jsonl", on_progress)
+    last = last_save = time.monotonic()
+    with _stop_requests() as stopping:
+        while not stopping.is_set() and trainer.step < setup.steps and trainer.seconds < setup.minutes * 60:
+            _gather(ring, inbox)
+            parts = trainer.train_step(*_next_batch(ring, rng, setup.batch), generator)
+            now = time.monotonic()
+            trainer.seconds, last = trainer.seconds + now - last, now
+            log.add(parts, trainer, int(ring.counters[0]))
+            if now - last_save > setup.checkpoint_minutes * 60:
+                trainer.save()
+                last_save = now
     trainer.save()
-    say(f"stopped at step {trainer.step} in process {os.getpid()}")
+    on_progress(f"stopped at step {trainer.step} in process {os.getpid()}")
+
+
+def _next_batch(ring: Ring, rng: np.random.Generator, count: int) -> tuple[dict[str, Tensor], int]:
+    """A batch, and how many octaves the coarse stage works below its resolution."""
+    batch = augmented(ring.take(rng, count), rng)
+    octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
+    if octaves == 0:
+        batch = {name: value[: math.ceil(WHOLE_SHARE * count)] for name, value in batch.items()}
+    return batch, octaves

@@ -42,7 +42,7 @@ def scene(width: int, height: int) -> tuple[Tensor, Tensor]:
 @torch.inference_mode()
 def compare(width: int, height: int, repeat: int, ours: CleanplateModel) -> None:
     plate, clean = scene(width, height)
-    frame = FrameTensors(plate, clean, torch.ones_like(plate[:, :1]))
+    frame = FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(plate[:, :1]))
     pair = [x.contiguous(memory_format=torch.channels_last) for x in (plate, clean)]
 
     def v2(plain: bool) -> Callable[[], object]:
@@ -61,7 +61,7 @@ def compare(width: int, height: int, repeat: int, ours: CleanplateModel) -> None
 def peak(width: int, height: int, model: CleanplateModel) -> None:
     """Resident memory of one frame beyond its inputs."""
     plate, clean = scene(width, height)
-    frame = FrameTensors(plate, clean, torch.ones_like(plate[:, :1]))
+    frame = FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(plate[:, :1]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model.predict(frame, ModelSettings(), lambda: None)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

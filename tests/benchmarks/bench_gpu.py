@@ -1,10 +1,10 @@
-"""What every network costs on a GPU, and how far its answer is from the processor's: one script for one short loan.
+"""Measures every network on a GPU, and how far its alpha is from the CPU's.
 
     PYTHONPATH=shared python -m tests.benchmarks.bench_gpu [--repeat 20] [--only v2] [--json FILE]
 
-Needs torch, numpy and safetensors only. Medians of the time between two synchronised clocks, after two runs that do
-not count; the frames lie on the device already. For our own network the whole of ``predict`` counts, for V1 and V2
-the network alone, with weights filled by rule (a checkpoint would cost the same). ``mean`` and ``worst`` are the
+Needs only torch, numpy and safetensors. Medians of wall-clock time with the device synchronised, after two warm-up
+runs; the frames already lie on the device. For our own network the whole of ``predict`` is timed, for V1 and V2 the
+network alone, with weights filled by rule (a checkpoint takes the same time). ``mean`` and ``worst`` are the
 differences of alpha from float32 on the processor, at HD; V2 may refine other patches where two expected errors are
 equal to the last bits, which shows in ``worst``.
 """
@@ -53,7 +53,7 @@ Run = Callable[[str], Tensor]
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The network's own arithmetic; float32 is without."""
-    dtype = ModelSettings(precision).autocast
+    dtype = ModelSettings(precision=precision).autocast
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
@@ -64,8 +64,8 @@ def ours(size: tuple[int, int]) -> Callable[[torch.device], Run]:
         model = CleanplateModel.load("", device)
         pair = scene(size)
         plate, clean = (each.square().to(device) for each in (pair.plate, pair.clean))
-        frame = FrameTensors(plate, clean, torch.ones_like(plate[:, :1]))
-        return lambda precision: model.predict(frame, ModelSettings(precision), lambda: None).alpha
+        frame = FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(plate[:, :1]))
+        return lambda precision: model.predict(frame, ModelSettings(precision=precision), lambda: None).alpha
 
     return ready
 
@@ -128,9 +128,15 @@ def rows(name: str, size: str, make: Callable[[torch.device], Run], repeat: int,
         spent = milliseconds(partial(run, precision), repeat)
         apart = (answer - truth).abs() if truth is not None else None
         yield Row(
-            name, size, precision, round(spent, 3), round(1000 / spent, 1), round(peak, 1),
-            None if apart is None else float(apart.mean()), None if apart is None else float(apart.max()),
-        )  # fmt: skip
+            network=name,
+            size=size,
+            precision=precision,
+            milliseconds=round(spent, 3),
+            per_second=round(1000 / spent, 1),
+            peak_mib=round(peak, 1),
+            mean=None if apart is None else float(apart.mean()),
+            worst=None if apart is None else float(apart.max()),
+        )
 
 
 def jobs() -> Iterator[tuple[str, str, Callable[[torch.device], Run]]]:

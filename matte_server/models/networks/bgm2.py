@@ -140,7 +140,7 @@ class Refiner(nn.Module):
         self.conv3 = nn.Conv2d(16 + 6, 12, kernel_size, bias=False)
         self.bn3 = nn.BatchNorm2d(12)
         self.conv4 = nn.Conv2d(12, 4, kernel_size, bias=True)
-        self.reach = Reach(3, 2) if kernel_size == 3 else Reach(0, 0)
+        self.reach = Reach(half=3, full=2) if kernel_size == 3 else Reach(half=0, full=0)
 
     def forward(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Alpha 1 x 1 x H x W and foreground 1 x 3 x H x W, both 0..1. ``coarse``: 1 x 36 x h x w, hidden, alpha

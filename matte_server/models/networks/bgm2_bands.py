@@ -48,7 +48,7 @@ class Bands:
         height, width = self._src.shape[-2:]
         step = max(1, _PIXELS // width // PATCH) * PATCH
         for first in range(0, height, step):
-            yield Rows(first, min(first + step, height))
+            yield Rows(first=first, end=min(first + step, height))
 
     def upsampled(self) -> Tensor:
         """Alpha and foreground (0..1) from the coarse outputs alone: 1 x 4 x H x W."""

@@ -68,7 +68,7 @@ def tiles_of(chosen: Tensor, reach: Reach) -> Iterator[Tiles]:
         at_once = max(1, _CHUNK // (2 * side + 2 * reach.half) ** 2)
         for row, column in zip(*(torch.split(found, at_once) for found in places), strict=True):
             if len(row):
-                yield Tiles(side, row, column, blocks[row, column])
+                yield Tiles(side=side, rows=row, columns=column, chosen=blocks[row, column])
 
 
 def _cheapest(mask: Tensor, reach: Reach) -> list[tuple[Tensor, Tensor]]:

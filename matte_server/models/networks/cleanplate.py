@@ -1,10 +1,9 @@
-"""Our own network: a coarse stage that sees the whole frame, and octaves of refinement where it is unsure.
+"""Our own network: a coarse stage over the whole frame, and octaves of refinement where alpha is uncertain.
 
-Tensors only. The coarse stage works at a fixed size (long side 256 to 512, the frame averaged by a power of
-two in linear light). Each octave then doubles the resolution of alpha with the same few convolutions, so
-the network has no notion of how many octaves a frame needs and 8K costs one more than 4K. A block of an
-octave depends on its own pixels and a halo of ``HALO`` grid cells: however the blocks are batched, the
-result is the same up to the order of float32 sums.
+Tensors only. The coarse stage works at a fixed size: the frame, averaged by a power of two in linear light, with a
+long side of 256 to 512 pixels. Each octave then doubles the resolution of alpha with the same few convolutions, so
+that the same weights serve any number of octaves, and 8K takes one more than 4K. A block of an octave depends on
+its own pixels and a halo of ``HALO`` cells: batching blocks differently changes only the order of float32 sums.
 """
 
 from __future__ import annotations
@@ -17,29 +16,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 COARSE_LONG_SIDE = 512
-"""The coarse stage works at the largest power-of-two reduction that is at most this long."""
+"""Longest side of the coarse stage's input; the frame is halved until it fits."""
 MULTIPLE = 32
 """Sides of the coarse stage's input are padded (edge replicated) to a multiple of this."""
 HALO = 2
 """Grid cells around a block that its refined alpha depends on; a cell is 2 x 2 pixels of the octave."""
 CONTEXT = 12
-"""Channels handed from the coarse stage to every octave; the first three are the encoded foreground."""
+"""Channels that every octave gets from the coarse stage; the first three are the encoded foreground."""
 FEATURES = 19
 CORE_FEATURE = 17
-"""Which of them is the core matte."""
+"""Index of the core matte among them."""
 SOLID, SOLID_REACH = 0.97, 3
-"""What the coarse stage's first look takes for solid: chosen on composites of training material; values from 0.9 to
-0.99 and 2 to 8 pixels do as well to 1 %."""
+"""The first pass counts as solid what has alpha above ``SOLID`` for ``SOLID_REACH`` pixels around. Chosen on
+training composites; values from 0.9 to 0.99 and 2 to 8 pixels differ by at most 1 %."""
 TOE = 0.004
 _SCALE = (1.0 + TOE) ** 0.5 - TOE**0.5
 _KNEE_SLOPE = 0.5 / ((1.0 + TOE) ** 0.5 * _SCALE)
 
 
 def encode(linear: Tensor) -> Tensor:
-    """Scene-linear to the network's encoding, element by element: odd, monotone, 0 -> 0 and 1 -> 1.
+    """The network's encoding of scene-linear light, element by element: odd, monotone, 0 -> 0 and 1 -> 1.
 
-    A square root with a toe up to 1 (photon noise becomes even), a logarithm above (highlights of any
-    strength stay small numbers); values below 0 survive with their sign.
+    Up to 1 a square root with a toe, which makes photon noise uniform; above 1 a logarithm, which keeps highlights
+    small. Negative values keep their sign.
     """
     size = linear.abs()
     if size.device.type == "cpu" and not size.requires_grad and float(size.amax()) <= 1.0:
@@ -51,7 +50,7 @@ def encode(linear: Tensor) -> Tensor:
 
 
 def decode(encoded: Tensor) -> Tensor:
-    """The inverse of ``encode``: back to scene-linear."""
+    """The inverse of ``encode``."""
     size = encoded.abs()
     low = (size.clamp(max=1.0) * _SCALE + TOE**0.5).square() - TOE
     high = ((size.clamp(min=1.0) - 1.0) * (1.0 / _KNEE_SLOPE)).exp()
@@ -59,7 +58,7 @@ def decode(encoded: Tensor) -> Tensor:
 
 
 def octaves_for(height: int, width: int) -> int:
-    """How many octaves lie between the coarse stage and a frame of this size (at least one)."""
+    """The number of octaves between the coarse stage and a frame of this size, at least one."""
     octaves = 1
     while max(height, width) > COARSE_LONG_SIDE << octaves:
         octaves += 1
@@ -67,11 +66,11 @@ def octaves_for(height: int, width: int) -> int:
 
 
 def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Tensor:
-    """What the coarse stage looks at: N x ``FEATURES`` x H x W from N x C x H x W at the coarse size.
+    """The coarse stage's input, N x ``FEATURES`` x H x W, from N x C x H x W at the coarse size.
 
-    ``plate``, ``clean``: 3 channels scene-linear; the others 1 channel, 0..1. Besides the encoded pictures:
-    their log ratio (a shadow is an even one), the distance to the range of the clean plate's 3 x 3
-    neighbourhood (deaf to misalignment), and both distances in units of the frame's own noise.
+    ``plate``, ``clean``: 3 channels scene-linear; the others 1 channel, 0..1. Besides the encoded pictures it holds
+    their log ratio (equal in all channels in a shadow), the distance to the range of the clean plate's 3 x 3
+    neighbourhood (insensitive to misalignment), and both distances relative to the frame's noise.
     """
     p, c = encode(plate), encode(clean)
     difference = p - c
@@ -100,14 +99,14 @@ def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor
 
 
 def _highest(picture: Tensor) -> Tensor:
-    """The largest of each 3 x 3 pixels; by comparing shifted copies, a fifth of pooling's time on a processor."""
+    """The maximum over 3 x 3 pixels; comparing shifted copies takes a fifth of pooling's time on a CPU."""
     padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
     across = torch.maximum(padded[..., :-2], padded[..., 2:]).maximum(padded[..., 1:-1])
     return torch.maximum(across[..., :-2, :], across[..., 2:, :]).maximum(across[..., 1:-1, :])
 
 
 def _quartile(distance: Tensor) -> Tensor:
-    """The lower quartile of each picture, N x 1 x 1 x 1, on every fourth pixel either way."""
+    """The lower quartile of each picture, N x 1 x 1 x 1, over every fourth row and column."""
     sample = distance[..., ::4, ::4].flatten(1)
     rank = max(1, sample.shape[1] // 4)
     return sample.kthvalue(rank, dim=1).values.clamp(max=0.1).view(-1, 1, 1, 1)
@@ -127,7 +126,7 @@ class ConvUnit(nn.Module):
         return torch.relu_(y) if self.active else y
 
     def fold(self) -> None:
-        """Move the normalisation into the convolution; for inference only."""
+        """Merge the normalisation into the convolution; for inference only."""
         if not isinstance(self.norm, nn.BatchNorm2d):
             return
         self.conv = nn.utils.fusion.fuse_conv_bn_eval(self.conv, self.norm)
@@ -135,7 +134,7 @@ class ConvUnit(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two units beside a short cut."""
+    """A residual block of two units."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -147,7 +146,7 @@ class Residual(nn.Module):
 
 
 class Surroundings(nn.Module):
-    """Adds what the whole frame says, through its mean, to every place."""
+    """Adds a function of the mean over the whole frame to every pixel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -159,7 +158,7 @@ class Surroundings(nn.Module):
 
 
 def exact(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """A last layer in float32 whatever the autocast: alpha's own steps must not be those of bfloat16."""
+    """Apply a last layer in float32 even under autocast: bfloat16 would quantise alpha visibly."""
     with torch.autocast(x.device.type, enabled=False):
         y: Tensor = layer(x.float())
     return y
@@ -167,8 +166,8 @@ def exact(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """The coarse stage's answer at its own size: alpha N x 1 (unclamped in training), ``doubt`` N x 1
-    (expected absolute error of alpha), ``context`` N x ``CONTEXT``."""
+    """The coarse stage's output at its own size: ``alpha`` N x 1 (unclamped in training), ``doubt`` N x 1 (expected
+    absolute error of alpha), ``context`` N x ``CONTEXT``."""
 
     alpha: Tensor
     doubt: Tensor
@@ -176,7 +175,7 @@ class Coarse:
 
 
 class CoarseNet(nn.Module):
-    """A U-Net over the whole frame, five halvings deep, half a picture's resolution at its widest."""
+    """A U-Net over the whole frame with five halvings; its widest level has half the input's resolution."""
 
     WIDTHS = (24, 48, 96, 160, 256)
     BLOCKS = (0, 1, 2, 3, 3)
@@ -231,7 +230,7 @@ class OctaveRefiner(nn.Module):
 
     def forward(self, plate: Tensor, clean: Tensor, alpha: Tensor, context: Tensor) -> Tensor:
         """Cells of h x w: ``plate``, ``clean`` (N x 12, scene-linear), ``alpha`` (N x 4, doubled bilinearly),
-        ``context`` (N x ``CONTEXT``) -> alpha N x 4 of (h - 2 HALO) x (w - 2 HALO), unclamped. The answer
+        ``context`` (N x ``CONTEXT``) -> alpha N x 4 of (h - 2 HALO) x (w - 2 HALO), unclamped. The result
         mixes the doubled alpha, the projection of the plate between clean plate and the coarse foreground
         colour, and a correction."""
         projected, trust = project(plate, clean, context)
@@ -253,8 +252,8 @@ class OctaveRefiner(nn.Module):
         return blended
 
     def _blended_at_once(self, p: Tensor, c: Tensor, alpha: Tensor, projected: Tensor, context: Tensor) -> Tensor:
-        """The same in float32 on a processor, in a quarter of the time: the constants are in the weights, and one
-        product leaves cells with their channels last, as the convolutions behind it like them."""
+        """The same in float32 on a CPU, in a quarter of the time: the constants are merged into the weights, and
+        one matrix product leaves the channels last, as the convolutions after it need them."""
         assert self.blend.bias is not None
         of_p, of_both, of_c, of_alpha, of_projected, of_context = torch.split(
             self.blend.weight[..., 0, 0], [12, 12, 12, 4, 4, CONTEXT], 1
@@ -269,8 +268,8 @@ class OctaveRefiner(nn.Module):
 
 
 def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-    """Of cells: alpha, 0..1, that puts each pixel of ``plate`` nearest to the line from ``clean`` to the
-    coarse foreground (scene-linear), and how far apart the two ends are, 0 (coincident) to 1; N x 4 x h x w."""
+    """Per pixel of the cells, N x 4 x h x w: the alpha, 0..1, of the point nearest to ``plate`` on the line from
+    ``clean`` to the coarse foreground (scene-linear); and the distance of the two ends, 0 (equal) to 1."""
     count, _, height, width = plate.shape
     ends = decode(context[:, :3].float()).unsqueeze(2).unbind(1)
     plates, cleans = (x.view(count, 3, 4, height, width).unbind(1) for x in (plate, clean))
@@ -282,7 +281,7 @@ def project(plate: Tensor, clean: Tensor, context: Tensor) -> tuple[Tensor, Tens
 
 
 def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    """The sum over channels of products; a channel at a time, which beats a reduction over three by far."""
+    """The dot product over channels, one channel at a time: far faster than a reduction over three."""
     total = first[0] * second[0]
     for one, other in zip(first[1:], second[1:], strict=True):
         total = torch.addcmul(total, one, other)
@@ -290,7 +289,8 @@ def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
 
 
 def with_solid(core: Tensor, alpha: Tensor) -> Tensor:
-    """The core matte, 1 also where alpha is above ``SOLID`` as far as ``SOLID_REACH`` pixels around; N x 1 each."""
+    """The core matte, set to 1 also where alpha is above ``SOLID`` for ``SOLID_REACH`` pixels around; N x 1
+    each."""
     elsewhere = (alpha <= SOLID).to(core.dtype)
     for _ in range(SOLID_REACH):
         elsewhere = _highest(elsewhere)
@@ -298,7 +298,8 @@ def with_solid(core: Tensor, alpha: Tensor) -> Tensor:
 
 
 class CleanplateNet(nn.Module):
-    """Both stages. ``look_twice``, then ``refiner`` per octave; the adapter decides where."""
+    """Both stages. For inference: ``two_passes``, then ``refiner`` per octave in the blocks that the adapter
+    chooses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -306,7 +307,7 @@ class CleanplateNet(nn.Module):
         self.refiner = OctaveRefiner()
 
     def coarse_stage(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
-        """The whole frame at the coarse size, any sides (see ``coarse_features`` for the inputs)."""
+        """One pass over the whole frame at the coarse size, any sides (see ``coarse_features`` for the inputs)."""
         return self._seen(coarse_features(plate, clean, coverage, core, holdout), plate)
 
     def _seen(self, features: Tensor, plate: Tensor) -> Coarse:
@@ -325,9 +326,10 @@ class CleanplateNet(nn.Module):
             context=torch.cat([colour, context[:, 3:]], 1),
         )
 
-    def look_twice(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
-        """The mean of two looks of the coarse stage, for inference. The second sees the frame mirrored, and is told
-        as by a core matte what the first was sure is solid, so that it closes holes in clothes like the set."""
+    def two_passes(self, plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor, holdout: Tensor) -> Coarse:
+        """The mean of two passes of the coarse stage, for inference. The second pass sees the frame mirrored, with
+        the first pass's solid areas added to the core matte, so that it closes holes in clothes that match the
+        set."""
         features = coarse_features(plate, clean, coverage, core, holdout)
         first = self._seen(features, plate)
         features[:, CORE_FEATURE : CORE_FEATURE + 1] = with_solid(core, first.alpha)
@@ -339,7 +341,7 @@ class CleanplateNet(nn.Module):
         )
 
     def fold(self) -> CleanplateNet:
-        """Fold every normalisation and fix the memory layout, for inference; returns itself."""
+        """Fold every normalisation and set the memory layout, for inference; returns itself."""
         self.eval()
         for module in self.modules():
             if isinstance(module, ConvUnit):

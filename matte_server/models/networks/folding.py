@@ -1,4 +1,4 @@
-"""Making a trained network ready for inference."""
+"""Prepares a trained network for inference."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fold(network: nn.Module) -> None:
-    """In place: every batch normalisation becomes part of the convolution just before it, and the weights lie
-    channels-last. For evaluation only; the keys of the state dict are no longer the checkpoint's."""
+    """Merge every batch normalisation into the convolution before it and lay the weights out channels-last, in
+    place. For inference only: the state dict no longer has the checkpoint's keys."""
     network.eval()
     _fold(network)
     network.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Our own network at work: the packaged weights, frames of any size, blocks that change nothing."""
+"""Our own network: the packaged weights, frames of any size, and blocks that do not change the result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def frame(height: int, width: int, subject: bool = True, bright: float = 1.0) ->
         return 0.004 * torch.randn(wall.shape, generator=dice)
 
     plate = wall * (1 - alpha) + colour * alpha + grain()
-    return FrameTensors(plate, wall + grain(), torch.ones_like(alpha))
+    return FrameTensors(plate=plate, clean_plate=wall + grain(), coverage=torch.ones_like(alpha))
 
 
 def run(model: CleanplateModel, given: FrameTensors, tile: int = 0) -> Tensor:
@@ -66,7 +66,7 @@ def test_the_same_frame_gives_the_same_bits(model: CleanplateModel) -> None:
 
 
 def test_the_processors_short_way_through_the_refiner_is_the_long_one() -> None:
-    """With gradients its inputs are joined as they were trained; without, by one product of folded weights."""
+    """With gradients it concatenates its inputs as in training; without, it uses one product of folded weights."""
     torch.manual_seed(3)
     refiner = OctaveRefiner()
     torch.nn.init.normal_(refiner.last.weight, std=0.2)
@@ -80,26 +80,26 @@ def test_the_processors_short_way_through_the_refiner_is_the_long_one() -> None:
     assert float((long - alpha[..., 2:-2, 2:-2]).abs().max()) > 0.01
 
 
-def test_the_second_look_is_told_the_inside_of_what_the_first_is_sure_of() -> None:
+def test_the_second_pass_gets_the_inside_of_what_is_solid_in_the_first() -> None:
     alpha, core = torch.full((1, 1, 20, 30), 0.5), torch.zeros(1, 1, 20, 30)
     alpha[..., 4:16, 5:25] = 1.0
-    core[..., 0, 0] = 1.0  # the artist's word stays, whatever the network says
-    told = with_solid(core, alpha)
+    core[..., 0, 0] = 1.0  # what the artist drew stays, whatever the network finds
+    second = with_solid(core, alpha)
     expected = core.clone()
     expected[..., 4 + SOLID_REACH : 16 - SOLID_REACH, 5 + SOLID_REACH : 25 - SOLID_REACH] = 1.0
-    assert torch.equal(told, expected)
+    assert torch.equal(second, expected)
 
 
-def test_two_looks_depend_less_on_which_way_round_the_frame_is() -> None:
-    """Either way both sides are seen; what is left is that the second look hears of the first."""
+def test_two_passes_depend_less_on_mirroring_than_one() -> None:
+    """Both ways round are seen either way; a difference is left because the second pass gets the first's result."""
     given = frame(160, 256)
     inputs = [given.plate, given.clean_plate, given.coverage, *(torch.zeros_like(given.coverage) for _ in range(2))]
     mirrored = [picture.flip(-1) for picture in inputs]
     net = read_network(PACKAGED)
     with torch.inference_mode():
         once, twice = (
-            float((look(*inputs).alpha.clamp(0, 1) - look(*mirrored).alpha.clamp(0, 1).flip(-1)).abs().mean())
-            for look in (net.coarse_stage, net.look_twice)
+            float((stage(*inputs).alpha.clamp(0, 1) - stage(*mirrored).alpha.clamp(0, 1).flip(-1)).abs().mean())
+            for stage in (net.coarse_stage, net.two_passes)
         )
     assert 0 < twice < 0.5 * once
 

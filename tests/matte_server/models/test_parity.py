@@ -59,7 +59,12 @@ def v2_outputs(case: str, folded: bool) -> dict[str, np.ndarray[Any, np.dtype[np
     _, backbone, mode = case.split("_")
     network = v2_network(backbone, folded)
     with torch.inference_mode():
-        out = network(given("src", 3, SIZE, 0, 1), given("bgr", 3, SIZE, 0, 1), 0.25, Refinement(mode, 12_000, 0.5))
+        out = network(
+            given("src", 3, SIZE, 0, 1),
+            given("bgr", 3, SIZE, 0, 1),
+            0.25,
+            Refinement(mode=mode, sample_pixels=12_000, threshold=0.5),
+        )
     return {key: value[0].numpy() for key, value in out._asdict().items()}
 
 

@@ -90,7 +90,7 @@ def wanted_of(network: Refiner, chosen: Tensor) -> Tensor:
 def test_each_chosen_patch_lies_in_exactly_one_tile() -> None:
     chosen = scattered(0.2)
     counted = torch.zeros_like(chosen, dtype=torch.int64)
-    for tiles in bgm2_tiles.tiles_of(chosen, bgm2_tiles.Reach(3, 2)):
+    for tiles in bgm2_tiles.tiles_of(chosen, bgm2_tiles.Reach(half=3, full=2)):
         for tile, row, column in torch.nonzero(tiles.chosen).tolist():
             place = int(tiles.rows[tile]) * tiles.side + row, int(tiles.columns[tile]) * tiles.side + column
             counted[place] += 1
@@ -101,7 +101,7 @@ def test_solid_areas_are_joined_and_single_patches_are_not() -> None:
     chosen = torch.zeros((32, 32), dtype=torch.bool)
     chosen[:16, :16] = True
     chosen[20, 20] = True
-    sizes = [(tiles.side, len(tiles)) for tiles in bgm2_tiles.tiles_of(chosen, bgm2_tiles.Reach(3, 2))]
+    sizes = [(tiles.side, len(tiles)) for tiles in bgm2_tiles.tiles_of(chosen, bgm2_tiles.Reach(half=3, full=2))]
     assert sizes == [(1, 1), (8, 4)]
 
 
@@ -123,23 +123,25 @@ def test_the_coarse_pictures_are_sampled_bilinearly() -> None:
 
 def test_the_sample_count_is_held_to_the_frame() -> None:
     error = torch.rand((4, 5))
-    assert bool(Refinement("sampling", 80_000).patches(error).all())
-    assert int(Refinement("sampling", 16 * 7).patches(error).sum()) == 7
+    assert bool(Refinement(mode="sampling", sample_pixels=80_000).patches(error).all())
+    assert int(Refinement(mode="sampling", sample_pixels=16 * 7).patches(error).sum()) == 7
 
 
 def test_oversampling_is_prevented_only_when_asked() -> None:
     error = torch.zeros((4, 5))
     error[1, 2] = 0.5
-    assert int(Refinement("sampling", 16 * 7).patches(error).sum()) == 1
-    assert int(Refinement("sampling", 16 * 7, prevent_oversampling=False).patches(error).sum()) == 7
+    assert int(Refinement(mode="sampling", sample_pixels=16 * 7).patches(error).sum()) == 1
+    assert (
+        int(Refinement(mode="sampling", sample_pixels=16 * 7, prevent_oversampling=False).patches(error).sum()) == 7
+    )
 
 
 def test_thresholding_and_full() -> None:
     error = torch.tensor([[0.05, 0.1, 0.2]])
-    assert Refinement("thresholding").patches(error).tolist() == [[False, False, True]]
-    assert bool(Refinement("full").patches(error).all())
+    assert Refinement(mode="thresholding").patches(error).tolist() == [[False, False, True]]
+    assert bool(Refinement(mode="full").patches(error).all())
     with pytest.raises(ValueError, match="must be one of sampling, thresholding, full"):
-        Refinement("most")
+        Refinement(mode="most")
 
 
 def test_sizes_that_v2_cannot_take_are_refused() -> None:

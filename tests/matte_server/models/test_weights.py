@@ -103,8 +103,8 @@ def test_a_truncated_file_says_what_it_looks_like(v2_file: Path, tmp_path: Path)
     path.write_bytes(v2_file.read_bytes()[: v2_file.stat().st_size // 2])
     error = refused(path)
     assert error.code == "bad_weights"
-    assert "V2 with MobileNetV2" in error.message and "10.1 MB are there" in error.message
-    assert "20.2 MB of tensors" in error.message
+    assert "V2 with MobileNetV2" in error.message and "it has 10.1 MB" in error.message
+    assert "the tensors of that network take 20.2 MB" in error.message
 
 
 def test_a_truncated_old_file_says_what_it_looks_like(v1_file: Path, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_weights_of_something_else_say_what_runs_here(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     torch.save({"lr_branch.backbone.weight": torch.zeros(3)}, path)
     error = refused(path)
-    assert "belongs to no network that runs here" in error.message and "V2 with ResNet-50" in error.hint
+    assert "fits no network that Cleanplate runs" in error.message and "V2 with ResNet-50" in error.hint
 
 
 class Trap:
@@ -199,7 +199,7 @@ def test_chosen_weights_that_are_gone_are_missed(models_folder: Path, v2_file: P
     mine = link(tmp_path, v2_file)
     weights.remember(mine)
     mine.unlink()
-    with pytest.raises(MatteError, match="are not there any more"):
+    with pytest.raises(MatteError, match="no longer exist"):
         weights.find_weights("v2", "")
     # A server starts all the same, without them.
     assert registry.available_models() == ("cleanplate", "difference")
@@ -208,7 +208,7 @@ def test_chosen_weights_that_are_gone_are_missed(models_folder: Path, v2_file: P
 
 def test_choosing_a_bad_file_changes_nothing(models_folder: Path, tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, tmp_path / "bad.pth")
-    with pytest.raises(MatteError, match="belongs to no network"):
+    with pytest.raises(MatteError, match="fits no network"):
         weights.remember(tmp_path / "bad.pth")
     assert weights.remembered() == {}
 

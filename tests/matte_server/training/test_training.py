@@ -49,7 +49,7 @@ def composite(
     rng = np.random.default_rng(seed)
     layers = [torch.from_numpy(np.moveaxis(subject(rng, 96), -1, 0).copy()) for _ in range(subjects)]
     scene = torch.from_numpy(np.moveaxis(background(rng, [], *size), -1, 0).copy())
-    dice = Dice(np.random.default_rng(seed), torch.Generator().manual_seed(seed))
+    dice = Dice(rng=np.random.default_rng(seed), noise=torch.Generator().manual_seed(seed))
     return compose(dice, layers, scene, size, faults or Faults())
 
 
@@ -141,7 +141,9 @@ def test_an_inbox_is_filled_and_emptied(bank_folder: Path) -> None:
     orientation, and their slots are free again."""
     context = mp.get_context("spawn")
     inbox, ring = Ring.create(4, SIZE, CPU), Ring.create(6, SIZE, CPU)
-    setup = SynthesisSetup(bank_folder, None, SIZE, 7, Faults(), makers=2, on_gpu=0, inbox=True)
+    setup = SynthesisSetup(
+        bank=bank_folder, renders=None, size=SIZE, seed=7, faults=Faults(), makers=2, on_gpu=0, inbox=True
+    )
     stop = context.Event()
     makers = [context.Process(target=make_forever, args=(inbox, setup, n, stop), daemon=True) for n in range(2)]
     for maker in makers:
@@ -197,7 +199,16 @@ def write_render(folder: Path, name: str, split: str, level: float = 0.4) -> Non
     alpha = np.clip(25 - np.hypot(x - 32, y - 40), 0, 1)
     pixels = np.dstack([alpha * level] * 3 + [alpha]).astype(np.float32)
     window = Window(0, 0, 64, 80)
-    write_image(folder / f"{name}.exr", Image(pixels, ("R", "G", "B", "A"), window, window, premultiplied=True))
+    write_image(
+        folder / f"{name}.exr",
+        Image(
+            pixels=pixels,
+            channels=("R", "G", "B", "A"),
+            data_window=window,
+            display_window=window,
+            premultiplied=True,
+        ),
+    )
     (folder / f"{name}.json").write_text(json.dumps({"split": split, "hard": ["a disc"]}))
 
 
@@ -207,7 +218,7 @@ def test_a_bank_takes_only_finished_training_renders(bank_folder: Path, tmp_path
     write_render(tmp_path, "c", "train")
     (tmp_path / "c.json").unlink()
     assert [path.stem for path in renders(tmp_path, "train")] == ["a"]
-    bank = Bank(bank_folder, tmp_path, CPU)
+    bank = Bank(folder=bank_folder, render_folder=tmp_path, device=CPU)
     assert bank.refresh() == 5  # two subjects, two sets, one render
     assert bank.refresh() == 0
     write_render(tmp_path, "d", "train")
