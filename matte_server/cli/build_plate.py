@@ -1,4 +1,4 @@
-"""``cleanplate build-plate``: builds the clean plate that nobody shot out of the shot itself."""
+"""``cleanplate build-plate``: builds a clean plate from the shot itself, where nobody shot one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from ..core.window import Window
 from ..errors import MatteError
-from ..shots.build_plate import FRAMES, BuiltPlate, build, save
+from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
-from ..shots.shot import ShotFrame, ShotSources, evenly_spaced
+from ..shots.shot import ShotFrame, ShotSources
 from . import console
 
 EPILOG = """\
@@ -43,12 +43,16 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("plate", metavar="PLATE", help="the shot: a pattern such as plate.####.exr, or a video")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXR to write")
-    parser.add_argument("--frames", default="", metavar="RANGE", help="frames to look at (default: all)")
+    parser.add_argument("--frames", default="", metavar="RANGE", help="frames that may vote (default: all)")
     parser.add_argument(
-        "--reference", type=int, default=None, metavar="N", help="as which frame sees it (default: the middle one)"
+        "--reference",
+        type=int,
+        default=None,
+        metavar="N",
+        help="the frame whose view is built (default: the middle one)",
     )
     parser.add_argument(
-        "--subject", default="", metavar="MATTE", help="rough matte of the subject, which is never looked at"
+        "--subject", default="", metavar="MATTE", help="rough matte of the subject; what it covers does not vote"
     )
     parser.add_argument(
         "--samples", type=int, default=FRAMES, metavar="N", help="how many frames vote (default: %(default)s)"
@@ -67,23 +71,32 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     output = Path(arguments.output)
-    if output.suffix.lower() != ".exr":
-        raise MatteError("bad_output", f"{output} is not an EXR; a clean plate is a float EXR.")
-    if output.exists() and not arguments.overwrite:
-        raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
+    _check_output(output, arguments.overwrite)
     options = MatteOptions(align=arguments.align, colourspace=arguments.colourspace)
     frames = _frames(arguments, options)
-    reference = _reference(frames, arguments.reference)
-    chosen = _spread(frames, reference, max(arguments.samples, 3))
+    reference = reference_frame(frames, arguments.reference)
+    chosen = voting_frames(frames, reference, arguments.samples)
     with ShotInputs(options) as pictures, console.Steps("clean plate", len(chosen)) as steps:
         built = build(chosen, reference, arguments.align, pictures, steps)
     save(built, output)
-    return _tell(built, output, reference)
+    return _report(built, output, reference)
+
+
+def _check_output(output: Path, may_overwrite: bool) -> None:
+    if output.suffix.lower() != ".exr":
+        raise MatteError("bad_output", f"{output} is not an EXR; a clean plate is a float EXR.")
+    if output.exists() and not may_overwrite:
+        raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
 
 
 def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotFrame, ...]:
-    """The plan of a shot that is its own clean plate: the checks are the same."""
-    sources = ShotSources(arguments.plate, arguments.plate, arguments.output, holdout=arguments.subject)
+    """The frames of the shot, planned and checked as if the shot were its own clean plate."""
+    sources = ShotSources(
+        plate=arguments.plate,
+        clean_plate=arguments.plate,
+        output=arguments.output,
+        holdout=arguments.subject,
+    )
     if Path(arguments.plate).is_dir():
         raise MatteError("no_frames", f"{arguments.plate} is a folder.", "Name a pattern such as plate.####.exr.")
     frames = plan_shot(sources, arguments.frames, options, one_output=True).frames
@@ -94,22 +107,7 @@ def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotF
     return frames
 
 
-def _reference(frames: tuple[ShotFrame, ...], wanted: int | None) -> ShotFrame:
-    if wanted is None:
-        return frames[len(frames) // 2]
-    found = next((frame for frame in frames if frame.frame == wanted), None)
-    if found is None:
-        raise MatteError("missing_frame", f"The reference frame {wanted} is not among the frames of the shot.")
-    return found
-
-
-def _spread(frames: tuple[ShotFrame, ...], reference: ShotFrame, count: int) -> list[ShotFrame]:
-    """Frames spread evenly, the reference among them."""
-    chosen = evenly_spaced(range(len(frames)), count)
-    return [frame for index, frame in enumerate(frames) if index in chosen or frame is reference]
-
-
-def _tell(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
+def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
     console.out.print(
         escape(
             f"{output}: the clean plate as frame {reference.frame} sees it, from {len(built.used)} frames "

@@ -27,7 +27,13 @@ def add_parser(subparsers: Any) -> None:
         description="Starts a server, mattes the packaged shot through it, and writes mattes, comps and a contact "
         "sheet.",
     )
-    parser.add_argument("-o", "--output", default="cleanplate_demo", metavar="FOLDER", help="where to write")
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="cleanplate_demo",
+        metavar="FOLDER",
+        help="the folder for mattes, comps and the contact sheet (default: %(default)s)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -49,11 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     if code == console.OK:
         sheet = folder / "contact_sheet.png"
         exr.write_image(sheet, demo_sheet(planned.frames))
-        _tell(folder, sheet, measure(planned.frames, shot, report))
+        _report(folder, sheet, measure(planned.frames, shot, report))
     return code
 
 
-def _tell(folder: Path, sheet: Path, distance: Distance) -> None:
+def _report(folder: Path, sheet: Path, distance: Distance) -> None:
     console.out.print(
         f"Mattes, comps and a contact sheet lie in {folder.resolve()}:\n"
         f"  {folder / 'matte.####.exr'}   unpremultiplied foreground in RGB, alpha in A\n"

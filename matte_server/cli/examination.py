@@ -1,4 +1,4 @@
-"""``cleanplate doctor``: what is here, what would fail, and what to do about it."""
+"""What :mod:`.doctor` looks at: versions, devices, picture formats, memory, spool and the server."""
 
 from __future__ import annotations
 
@@ -45,25 +45,26 @@ def examine(endpoint: Endpoint) -> list[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
-    yield Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    yield Finding("packages", ", ".join(f"{name} {version(name)}" for name in _PACKAGES))
+    system = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding(what="Python", found=system)
+    yield Finding(what="packages", found=", ".join(f"{name} {version(name)}" for name in _PACKAGES))
 
 
 def _devices() -> Iterator[Finding]:
     # Imported here: only this command and the workers pay for torch.
     import torch
 
-    yield Finding("cpu", f"{psutil.cpu_count()} cores, {torch.get_num_threads()} threads in torch")
+    yield Finding(what="cpu", found=f"{psutil.cpu_count()} cores, {torch.get_num_threads()} threads in torch")
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             facts = torch.cuda.get_device_properties(index)
-            yield Finding(f"cuda:{index}", f"{facts.name}, {facts.total_memory / _GIB:.0f} GB")
+            yield Finding(what=f"cuda:{index}", found=f"{facts.name}, {facts.total_memory / _GIB:.0f} GB")
     elif torch.backends.mps.is_available():
-        yield Finding("mps", "Apple GPU")
+        yield Finding(what="mps", found="Apple GPU")
     else:
         yield Finding(
-            "gpu",
-            "none that torch can use",
+            what="gpu",
+            found="none that torch can use",
             remedy="Networks run on the CPU, slowly; install a torch for your GPU.",
         )
 
@@ -72,10 +73,10 @@ def _formats() -> Iterator[Finding]:
     known = known_formats()
     missing = [name for name in _FORMATS if name not in known]
     yield Finding(
-        "picture formats",
-        f"{len(known)} known, {', '.join(_FORMATS)} wanted",
-        bool(missing),
-        f"OpenImageIO lacks {', '.join(missing)}; install its official wheel." if missing else "",
+        what="picture formats",
+        found=f"{len(known)} known, {', '.join(_FORMATS)} wanted",
+        fails=bool(missing),
+        remedy=f"OpenImageIO lacks {', '.join(missing)}; install its official wheel." if missing else "",
     )
 
 
@@ -83,16 +84,19 @@ def _room() -> Iterator[Finding]:
     free = psutil.virtual_memory().available
     small = free < _LEAST_MEMORY
     yield Finding(
-        "memory", f"{free / _GIB:.1f} GB free", small, "4K frames need 4 GB; close something." if small else ""
+        what="memory",
+        found=f"{free / _GIB:.1f} GB free",
+        fails=small,
+        remedy="4K frames need 4 GB; close something." if small else "",
     )
     parent = default_parent()
     room = shutil.disk_usage(parent).free
     tight = room < _LEAST_SPOOL
     yield Finding(
-        "spool",
-        f"{room / _GIB:.1f} GB free in {parent}",
-        tight,
-        "Free a gigabyte there, or set TMPDIR." if tight else "",
+        what="spool",
+        found=f"{room / _GIB:.1f} GB free in {parent}",
+        fails=tight,
+        remedy="Free a gigabyte there, or set TMPDIR." if tight else "",
     )
 
 
@@ -101,15 +105,16 @@ def _server(endpoint: Endpoint) -> Finding:
     try:
         with MatteClient(endpoint) as client:
             pong = client.ping(1.0)
-        return Finding(what, f"version {pong.version} answers")
+        return Finding(what=what, found=f"version {pong.version} answers")
     except LinkError as error:
         if not endpoint.is_loopback:
-            return Finding(what, error.message, True, "Check the address, the keys and the firewall.")
+            remedy = "Check the address, the keys and the firewall."
+            return Finding(what=what, found=error.message, fails=True, remedy=remedy)
         if _taken(endpoint.address):
-            return Finding(
-                what, "another program has this port", True, "Choose another with --bind and CLEANPLATE_SERVER."
-            )
-        return Finding(what, "none runs; the port is free", remedy="'cleanplate matte' starts one for itself.")
+            remedy = "Choose another with --bind and CLEANPLATE_SERVER."
+            return Finding(what=what, found="another program has this port", fails=True, remedy=remedy)
+        remedy = "'cleanplate matte' starts one for itself."
+        return Finding(what=what, found="none runs; the port is free", remedy=remedy)
 
 
 def _taken(address: str) -> bool:

@@ -1,5 +1,5 @@
-"""``cleanplate matte``: plates and their clean plates to mattes: a frame, a shot, a folder, a video, or a job file
-of several."""
+"""``cleanplate matte``: makes the mattes of a frame, a shot, a video, a folder of portraits, or of several shots
+that a job file names."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..server.local_server import server_for
 from ..shots.arguments import SHOT_ARGUMENTS, SWITCH, ShotOrder
 from ..shots.batch import run_shot
 from ..shots.job_file import read_job
+from ..shots.plan_checks import check_model
 from ..shots.reports import ResultStatus, ShotReport, report_json
 from ..shots.shot import Shot
 from . import console
@@ -53,6 +54,14 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_shot_flags(parser)
+    _add_run_flags(parser)
+    review_cli.add_argument(parser)
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the run as a whole, whatever shots it has."""
     parser.add_argument(
         "--job", default="", metavar="FILE", help="several shots, YAML or JSON, instead of PLATE, --clean and -o"
     )
@@ -71,9 +80,6 @@ def add_parser(subparsers: Any) -> None:
         help="how long a server that gives no sign of life is waited for (default: %(default)g)",
     )
     parser.add_argument("--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON")
-    review_cli.add_argument(parser)
-    add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     with server_for(
         arguments.server, arguments.keys, _named_folders(shots), frames, on_progress=console.tell
     ) as endpoint:
+        _check_models(shots, endpoint, arguments.patience)
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
@@ -99,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
-    """What is asked for: the shots of a file, or the one on the command line."""
+    """The shots of the job file, or the one that the command line names. Raises ``MatteError``: bad_option,
+    bad_job."""
     if arguments.job:
         own = [argument for argument in SHOT_ARGUMENTS if argument.kind != SWITCH]
         given = [each.name for each in own if getattr(arguments, each.name) != each.default]
@@ -113,12 +121,20 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     return (order_from(arguments, options_from(arguments)),)
 
 
+def _check_models(shots: Sequence[Shot], endpoint: Endpoint, patience_s: float) -> None:
+    """Refuses all shots before the first is begun, where the server cannot run the model of one of them."""
+    with MatteClient(endpoint, patience_s) as client:
+        server = client.ping(patience_s)
+    for shot in shots:
+        check_model(shot.options, server)
+
+
 def _one_shot(shot: Shot, endpoint: Endpoint, patience_s: float) -> ShotReport:
-    """A shot of several: what makes one impossible must not keep the others from being made."""
+    """Runs one shot; a server that fails in it ends its report, and leaves the other shots to be tried."""
     try:
         return mattes(shot, endpoint, patience_s)
     except LinkError as error:
-        return ShotReport((), str(error), error.code)
+        return ShotReport(frames=(), stopped=str(error), stopped_code=error.code)
 
 
 def mattes(shot: Shot, endpoint: Endpoint, patience_s: float = PATIENCE_S) -> ShotReport:
@@ -140,7 +156,7 @@ def write_reports(path: str, reports: Sequence[ShotReport], endpoint: Endpoint, 
 
 
 def conclude(report: ShotReport, wanted: int) -> int:
-    """The last lines and the exit code."""
+    """Prints how a shot's run ended; returns the exit code. ``wanted`` is the number of its frames."""
     done = sum(frame.status == ResultStatus.DONE for frame in report.frames)
     skipped = sum(frame.status == ResultStatus.SKIPPED for frame in report.frames)
     console.out.print(
@@ -150,15 +166,15 @@ def conclude(report: ShotReport, wanted: int) -> int:
     if report.solve:
         console.out.print(escape(report.solve))
     for movie in report.movies:
-        words = {"done": "written", "skipped": "already there"}
-        console.out.print(escape(f"{movie.path}: {words.get(movie.status, movie.message)}"))
+        outcomes = {"done": "written", "skipped": "already there"}
+        console.out.print(escape(f"{movie.path}: {outcomes.get(movie.status, movie.message)}"))
     for frame in report.failed:
         console.err.print(f"  frame {frame.frame} ({frame.code}): {escape(frame.message)}")
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
         return console.NO_SERVER
     if len(report.frames) < wanted:
-        # Nothing should end here; where it does, it must not look like success.
+        # A defect of ours, should it ever happen; it must not look like success.
         console.complain(
             f"{wanted - len(report.frames)} of {wanted} frames were neither made nor reported as failed; "
             "run the same command again.",

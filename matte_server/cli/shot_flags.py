@@ -18,33 +18,33 @@ from ..shots.arguments import NUMBER, SHOT_ARGUMENTS, SWITCH, ShotArgument, Shot
 def add_shot_flags(
     parser: argparse.ArgumentParser, arguments: Iterable[ShotArgument] = SHOT_ARGUMENTS, are_needed: bool = False
 ) -> None:
-    """One flag for each argument of a shot. ``are_needed``: the command cannot do without those that a shot needs,
-    and says so itself; else they are checked later."""
+    """Adds a flag for each argument of a shot. ``are_needed``: the parser itself demands what every shot needs;
+    otherwise the command checks that later, because a job file may hold it."""
     for argument in arguments:
         _add_shot_flag(parser, argument, are_needed and argument.is_needed)
 
 
 def _add_shot_flag(parser: argparse.ArgumentParser, argument: ShotArgument, is_needed: bool) -> None:
-    words: dict[str, Any] = {"help": argument.help, "default": argument.default}
+    keywords: dict[str, Any] = {"help": argument.help, "default": argument.default}
     if argument.kind == SWITCH:
         parser.add_argument(*argument.flags, dest=argument.name, action="store_true", help=argument.help)
         return
     if argument.choices:
-        words["choices"] = argument.choices
+        keywords["choices"] = argument.choices
     else:
-        words["metavar"] = argument.metavar
+        keywords["metavar"] = argument.metavar
     if argument.kind == NUMBER:
-        words["type"] = int
+        keywords["type"] = int
     if argument.flags:
-        parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **words)
+        parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **keywords)
     else:
         if not is_needed:
-            words["nargs"] = "?"
-        parser.add_argument(argument.name, **words)
+            keywords["nargs"] = "?"
+        parser.add_argument(argument.name, **keywords)
 
 
 def add_task_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of a farm's task: every argument has one, the plate too, and the frames are needed."""
+    """Adds the flags of a farm's task: one for every argument, the plate included; --frames is needed."""
     for argument in SHOT_ARGUMENTS:
         if argument.on_farm:
             is_needed = argument.is_needed or argument.name == "frames"
@@ -52,7 +52,7 @@ def add_task_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def order_from(arguments: argparse.Namespace, options: MatteOptions) -> ShotOrder:
-    """The shot that a command line asks for; what the command has no flag for is as by default."""
+    """The shot that a command line names. Arguments for which the command has no flag keep their defaults."""
     values: dict[str, Any] = {
         argument.name: getattr(arguments, argument.name, argument.default) for argument in SHOT_ARGUMENTS
     }
@@ -60,7 +60,7 @@ def order_from(arguments: argparse.Namespace, options: MatteOptions) -> ShotOrde
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """One flag per entry of the options table, grouped as in the hosts' panels."""
+    """Adds a flag for each option of the table, grouped as in the hosts' panels."""
     groups: dict[str, Any] = {}
     for spec in option_specs():
         group = groups.setdefault(spec.group, parser.add_argument_group(spec.group.lower() + " options"))
@@ -88,7 +88,7 @@ def _default_in_words(spec: OptionSpec) -> str:
 
 
 def options_from(arguments: argparse.Namespace) -> MatteOptions:
-    """The options that were given; raises ``MatteError("bad_option", ...)``."""
+    """The options of a command line; raises ``MatteError("bad_option", ...)``."""
     given = {spec.name: getattr(arguments, spec.name) for spec in option_specs()}
     if given["weights"] and Path(given["weights"]).is_file():
         # The server has another working folder.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..core.image import Image
 from ..io import exr
 from ..review.contact_sheet import Cell, contact_sheet, foreground_and_alpha, matte_cells
-from ..shots.shot import ShotFrame
+from ..shots.shot import ShotFrame, evenly_spaced
 
 _ROWS = 4
 
 
 def demo_sheet(frames: Sequence[ShotFrame]) -> Image:
     """Plate, clean plate, alpha, foreground and comp of some frames, spread over the shot."""
-    spread = np.linspace(0, len(frames) - 1, min(_ROWS, len(frames))).round().astype(int)
-    chosen = [frames[index] for index in spread]
+    chosen = evenly_spaced(frames, _ROWS)
     rows = [_row(frame) for frame in chosen]
     titles = [f"frame {frame.frame}:" for frame in chosen]
     return contact_sheet(rows, titles, "Cleanplate demo: plate and clean plate in, alpha and foreground out")

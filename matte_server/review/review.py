@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 from matte_link.files import write_atomically
 
 from ..core.image import Float32, Image
@@ -20,7 +19,7 @@ from ..io.media import is_video
 from ..shots.inputs import ShotInputs
 from ..shots.outputs import frame_rate_of
 from ..shots.reports import FrameReport, ResultStatus, ShotReport
-from ..shots.shot import Shot
+from ..shots.shot import Shot, evenly_spaced
 from .columns import with_outliers
 from .contact_sheet import contact_sheet, matte_cells
 from .figures import FrameFigures, figures_of, flicker
@@ -173,8 +172,7 @@ def _sheet(reader: _ShotReader, figures: list[FrameFigures], title: str) -> Imag
 def _chosen(odd: list[bool]) -> list[int]:
     """The indices of at most ``_SHEET_ROWS`` frames: up to half of them stand out, the rest are spread evenly."""
     bad = [index for index, is_odd in enumerate(odd) if is_odd][: _SHEET_ROWS // 2]
-    rest = np.linspace(0, len(odd) - 1, min(len(odd), _SHEET_ROWS - len(bad))).round().astype(int).tolist()
-    return sorted({*bad, *rest})
+    return sorted({*bad, *evenly_spaced(range(len(odd)), _SHEET_ROWS - len(bad))})
 
 
 def _write_text(path: Path, text: str) -> None:

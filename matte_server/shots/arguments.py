@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from matte_link.options import MatteOptions
 
@@ -41,7 +42,7 @@ class ShotArgument:
 
     @property
     def task_flag(self) -> str:
-        """The flag by which a farm's task is told it."""
+        """The flag that passes it to a farm's task."""
         return "--" + self.name.replace("_", "-")
 
 
@@ -179,25 +180,28 @@ SHOT_ARGUMENTS = (
 )
 
 
+_DEFAULTS: dict[str, Any] = {argument.name: argument.default for argument in SHOT_ARGUMENTS}
+
+
 @dataclass(frozen=True)
 class ShotOrder:
-    """One shot as it was asked for: a value for each of :data:`SHOT_ARGUMENTS`, and the options of its mattes."""
+    """A shot before it is planned: a value for each of :data:`SHOT_ARGUMENTS`, and the options of its mattes."""
 
     plate: str
     clean: str
     output: str
-    clean_offset: int = 0
-    frames: str = ""
-    core: str = ""
-    holdout: str = ""
-    trimap: str = ""
-    camera: str = "auto"
-    solve: str = ""
-    overwrite: bool = False
-    background: str = ""
-    background_offset: int = 0
-    background_end: str = "loop"
-    comp: str = ""
+    clean_offset: int = _DEFAULTS["clean_offset"]
+    frames: str = _DEFAULTS["frames"]
+    core: str = _DEFAULTS["core"]
+    holdout: str = _DEFAULTS["holdout"]
+    trimap: str = _DEFAULTS["trimap"]
+    camera: str = _DEFAULTS["camera"]
+    solve: str = _DEFAULTS["solve"]
+    overwrite: bool = _DEFAULTS["overwrite"]
+    background: str = _DEFAULTS["background"]
+    background_offset: int = _DEFAULTS["background_offset"]
+    background_end: str = _DEFAULTS["background_end"]
+    comp: str = _DEFAULTS["comp"]
     options: MatteOptions = field(default_factory=MatteOptions)
 
     def plan(self) -> Shot:
@@ -217,4 +221,5 @@ class ShotOrder:
             background_offset=self.background_offset,
             background_end=self.background_end,
         )
-        return plan_shot(sources, self.frames, self.options, self.overwrite, Camera(self.camera, self.solve))
+        camera = Camera(kind=self.camera, solve=self.solve)
+        return plan_shot(sources, self.frames, self.options, self.overwrite, camera)

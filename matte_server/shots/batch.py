@@ -28,6 +28,7 @@ from ..io import exr
 from .frame_partition import FramePartition
 from .inputs import ShotInputs
 from .outputs import Leftovers, comp_stamp, write_comp, write_matte, write_movies
+from .plan_checks import check_model
 from .plate_solve import PlateSolve
 from .reports import FrameReport, ResultStatus, ShotReport
 from .requests import PreparedFrame, ShotRequests
@@ -44,11 +45,12 @@ Listener = Callable[[FrameReport | tuple[int, Progress]], None]
 
 def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     """Makes every frame of the plan. Frames that fail do not raise: they are in the report, as is a server that
-    stops answering. Raises ``MatteError`` where a given plate solve cannot be used, and ``LinkError`` where the
-    server does not answer at the start. ``KeyboardInterrupt`` cancels what is at the server and is raised again;
-    every file on disk is complete then."""
+    stops answering. Raises ``MatteError`` where the server lacks the model or a given plate solve cannot be used,
+    and ``LinkError`` where the server does not answer at the start. ``KeyboardInterrupt`` cancels what is at the
+    server and is raised again; every file on disk is complete then."""
     with ShotInputs(shot.options) as pictures:
         server = client.ping(client.patience_s)
+        check_model(shot.options, server)
         solve = PlateSolve(shot, pictures, server.version)
         order = FramePartition(shot.frames, _process_count(client) if shot.options.temporal else 1)
         run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order)
@@ -205,7 +207,7 @@ class _ShotRun:
             if isinstance(prepared, FrameReport):
                 self._end(prepared)
                 continue
-            self._at_server[prepared.request.id] = _SentFrame(prepared, sent_at=time.monotonic())
+            self._at_server[prepared.request.id] = _SentFrame(prepared=prepared, sent_at=time.monotonic())
             self._client.submit(prepared.request, self._progress_listener(prepared.frame.frame))
 
     def _progress_listener(self, frame: int) -> Callable[[Accepted | Progress], None]:

@@ -21,7 +21,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr
 from .inputs import ShotInputs
-from .shot import ShotFrame
+from .shot import ShotFrame, evenly_spaced
 
 FRAMES = 24
 """How many frames vote, spread over the shot. More take time and add little once every place was visible."""
@@ -49,6 +49,23 @@ class BuiltPlate:
     used: tuple[int, ...]
     left_out: tuple[int, ...]
     noise: float
+
+
+def reference_frame(frames: Sequence[ShotFrame], number: int | None) -> ShotFrame:
+    """The frame whose view is built: frame ``number``, or the middle one for None. Raises
+    ``MatteError("missing_frame", ...)``."""
+    if number is None:
+        return frames[len(frames) // 2]
+    found = next((frame for frame in frames if frame.frame == number), None)
+    if found is None:
+        raise MatteError("missing_frame", f"The reference frame {number} is not among the frames of the shot.")
+    return found
+
+
+def voting_frames(frames: Sequence[ShotFrame], reference: ShotFrame, count: int) -> tuple[ShotFrame, ...]:
+    """About ``count`` frames (at least ``LEAST_FRAMES``), evenly spaced, the reference among them."""
+    chosen = evenly_spaced(range(len(frames)), max(count, LEAST_FRAMES))
+    return tuple(frame for index, frame in enumerate(frames) if index in chosen or frame is reference)
 
 
 def build(

@@ -80,18 +80,20 @@ def _checked(path: Path, where: str, entry: Any) -> dict[str, Any]:
     return {str(word).replace("-", "_"): _value(path, where, str(word), value) for word, value in entry.items()}
 
 
-def _value(path: Path, where: str, said: str, value: Any) -> Any:
-    word = said.replace("-", "_")
+def _value(path: Path, where: str, written: str, value: Any) -> Any:
+    word = written.replace("-", "_")
     known = (*_ARGUMENTS, *(spec.name for spec in option_specs()))
     if word not in known:
         near = difflib.get_close_matches(word, known, 1)
-        raise _bad(path, f"{where} has an unknown word {said!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise _bad(
+            path, f"{where} has an unknown word {written!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        )
     argument = _ARGUMENTS.get(word)
     if argument is None:
         return value
     wrong = _WRONG[argument.kind](argument, value)
     if wrong:
-        raise _bad(path, f"{said!r} of {where} must be {wrong}, not {value!r}")
+        raise _bad(path, f"{written!r} of {where} must be {wrong}, not {value!r}")
     if argument.kind == PATH:
         return str(path.parent / value)
     return str(value) if argument.kind == TEXT else value

@@ -1,9 +1,13 @@
-"""Checks on a shot's plan: inputs exist, outputs can be written, and no output overwrites another file."""
+"""Checks on a shot's plan: inputs exist, outputs can be written, no output overwrites another file, and the server
+has the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from matte_link.messages import Pong
+from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
 from .shot import Movies, ShotFrame, ShotSources, frame_inputs
@@ -24,6 +28,24 @@ def check_combinations(sources: ShotSources) -> None:
             "A trimap says what core and holdout are.",
             "Give either the trimap, or core and holdout.",
         )
+
+
+def check_model(options: MatteOptions, server: Pong) -> None:
+    """Raises ``MatteError`` where the server cannot run the model: unknown_model, or missing_weights. A model to
+    which the options give weights is left to the server, which alone can read them."""
+    if options.weights or options.model in ("auto", *server.models):
+        return
+    if options.model in BUILT_IN_MODELS:
+        raise MatteError(
+            "missing_weights",
+            f"The server has no weights for model {options.model}; nothing was started.",
+            "'cleanplate models' says where to get them.",
+        )
+    raise MatteError(
+        "unknown_model",
+        f"The server has no model {options.model!r}; nothing was started.",
+        f"It has {', '.join(server.models)}.",
+    )
 
 
 def check_inputs(frames: Sequence[ShotFrame]) -> None:

@@ -69,7 +69,7 @@ class ShotFrame:
 
 @dataclass(frozen=True)
 class Movies:
-    """The videos that are made of the finished frames; None where none was asked for."""
+    """The videos to be made of the finished frames; None where there is to be none."""
 
     matte: Path | None = None
     comp: Path | None = None

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -45,12 +45,6 @@ def save(path: Path, pixels: np.ndarray) -> Path:
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     exr.write_image(path, Image(np.ascontiguousarray(pixels, np.float32), ("R", "G", "B"), window, window))
     return path
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LocalServer]:
-    with LocalServer(["--device", "cpu"]) as running:
-        yield running
 
 
 class CommandBench:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from matte_link.options import MatteOptions
 
-from matte_server.cli.console import Pace, duration
 from matte_server.errors import MatteError
 from matte_server.shots.job_file import read_job
 
@@ -70,25 +69,3 @@ def test_a_bad_job_is_one_sentence(tmp_path: Path, text: str, words: str) -> Non
 def test_a_job_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match="No such file"):
         read_job(tmp_path / "job.yaml")
-
-
-def test_pace_counts_only_what_was_made() -> None:
-    now = [100.0]
-    pace = Pace(10, lambda: now[0])
-    for _ in range(4):
-        pace.count(made=False)
-    now[0] = 200.0
-    pace.count(made=False)
-    assert str(pace) == ""
-    for _ in range(2):
-        now[0] += 4.0
-        pace.count(made=True)
-    assert pace.rate == pytest.approx(0.25)
-    assert str(pace) == "0.25 frames/s, 12 s left"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (65, "1 min 05 s"), (7625, "2 h 07 min")]
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

@@ -1,0 +1,52 @@
+"""``cleanplate build-plate``: refuses what cannot work before it reads anything, and describes what it built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from matte_server.cli import console
+from matte_server.cli import main as cli
+from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["-o", "clean.png"], "bad_output", "clean.png is not an EXR"),
+        (["--reference", "1009"], "missing_frame", "The reference frame 1009 is not among the frames of the shot."),
+        (["--frames", "1001-1002"], "too_few_frames", "A clean plate needs at least 3 frames"),
+        (["--subject", "roto.####.exr"], "missing_frame", "roto.1001.exr"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    make_shot: Callable[..., ShotFiles],
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: str,
+    sentence: str,
+) -> None:
+    shot = make_shot(4)
+    clean = shot.folder / "built.exr"
+    assert cli.main(["build-plate", shot.plate, "-o", str(clean), *words]) == console.BAD_INPUT
+    complaint = capsys.readouterr().err
+    assert f"error ({code})" in complaint and sentence in complaint
+    assert not clean.exists()
+
+
+def test_a_folder_is_no_shot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["build-plate", str(tmp_path), "-o", str(tmp_path / "c.exr")]) == console.BAD_INPUT
+    assert "is a folder. Name a pattern such as plate.####.exr." in capsys.readouterr().err
+
+
+def test_places_without_evidence_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A disc that stands still half of the time: nobody can tell it from the set."""
+    for number in range(8):
+        save(tmp_path / f"plate.{number + 1:04}.exr", plate_of(wall(), 4 if number < 4 else 11))
+    words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "clean.exr")]
+    assert cli.main([*words, "--align", "none"]) == console.FRAMES_FAILED
+    printed = capsys.readouterr()
+    assert "the clean plate as frame 5 sees it, from 8 frames" in printed.out
+    assert "Not enough evidence in" in printed.err and "the largest place is" in printed.err

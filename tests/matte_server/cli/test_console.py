@@ -1,0 +1,59 @@
+"""What the commands print while they run: pace, durations, and one line a frame in a log."""
+
+from __future__ import annotations
+
+import pytest
+from matte_link.messages import Progress
+
+from matte_server.cli.console import Pace, ShotProgress, Steps, complain, duration
+from matte_server.shots.reports import FrameReport, ResultStatus
+
+
+def test_pace_counts_only_what_was_made() -> None:
+    now = [100.0]
+    pace = Pace(10, lambda: now[0])
+    for _ in range(4):
+        pace.count(made=False)
+    now[0] = 200.0
+    pace.count(made=False)
+    assert str(pace) == ""
+    for _ in range(2):
+        now[0] += 4.0
+        pace.count(made=True)
+    assert pace.rate == pytest.approx(0.25)
+    assert str(pace) == "0.25 frames/s, 12 s left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (65, "1 min 05 s"), (7625, "2 h 07 min")]
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_log_has_one_line_a_frame_with_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with ShotProgress(3) as progress:
+        progress((1, Progress(id="x", stage="align", done=0, total=7)))
+        progress(FrameReport(frame=1, status=ResultStatus.SKIPPED, output="m.0001.exr"))
+        progress(FrameReport(frame=2, status=ResultStatus.FAILED, output="", code="deep", message="[It] is deep."))
+        figures = {"warnings": ["No subject was found."]}
+        progress(FrameReport(frame=3, status=ResultStatus.DONE, output="", seconds=1.25, diagnostics=figures))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[1/3] frame 1: already done, m.0001.exr"
+    # Brackets of a message are text, not markup.
+    assert lines[1] == "[2/3] frame 2: failed (deep): [It] is deep."
+    assert lines[2].startswith("[3/3] frame 3: 1.2 s, ") and lines[2].endswith("WARNING: No subject was found.")
+    assert len(lines) == 3
+
+
+def test_other_work_has_one_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with Steps("clean plate", 2) as steps:
+        steps(1, 2, "frame 1001")
+        steps(2, 2, "voting")
+    assert capsys.readouterr().err == "[1/2] clean plate: frame 1001\n[2/2] clean plate: voting\n"
+
+
+def test_a_complaint_goes_to_standard_error_with_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("The plate [left] is missing.", "missing_frame")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "error (missing_frame): The plate [left] is missing.\n")

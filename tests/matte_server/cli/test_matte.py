@@ -1,0 +1,55 @@
+"""``cleanplate matte`` refuses what the server cannot do before it measures or writes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from matte_server.cli import console
+from matte_server.cli import main as cli
+from matte_server.server.local_server import LocalServer
+from tests.matte_server.shots.conftest import ShotFiles
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "sentence"),
+    [
+        (
+            "cleanplte",
+            "unknown_model",
+            "The server has no model 'cleanplte'; nothing was started. It has cleanplate",
+        ),
+        ("v1", "missing_weights", "The server has no weights for model v1; nothing was started."),
+    ],
+)
+def test_a_model_that_the_server_lacks_is_refused_before_anything_is_measured(
+    make_shot: Callable[..., ShotFiles],
+    server: LocalServer,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    code: str,
+    sentence: str,
+) -> None:
+    shot = make_shot(3)
+    words = shot.command("--model", model, "--server", server.endpoint.address)
+    assert cli.main(words) == console.BAD_INPUT
+    complaint = capsys.readouterr().err
+    assert complaint.count(code) == 1 and sentence in complaint
+    # Neither a matte nor the plate solve.
+    assert not Path(shot.matte).parent.exists()
+
+
+def test_one_shot_of_a_job_with_an_unknown_model_stops_all_before_the_first(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(2)
+    entry = {"plate": shot.plate, "clean": shot.clean, "model": "difference"}
+    job = tmp_path / "job.yaml"
+    shots = [entry | {"output": "a/m.####.exr"}, entry | {"output": "b/m.####.exr", "model": "nosuch"}]
+    job.write_text(yaml.safe_dump({"shots": shots}))
+    assert cli.main(["matte", "--job", str(job), "--server", server.endpoint.address]) == console.BAD_INPUT
+    assert "unknown_model" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
