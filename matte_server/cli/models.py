@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
+from ..models.network_table import FETCHABLE, SEGMENTATION, V1
 from . import console
 
 EPILOG = """\
@@ -38,8 +39,7 @@ def add_parser(subparsers: Any) -> None:
     use.add_argument("file", type=Path, metavar="FILE", help="a checkpoint, TorchScript or safetensors file")
     use.set_defaults(run=run_use)
     fetch = actions.add_parser("fetch", help="download weights")
-    names = "v2_resnet50, v2_mobilenetv2, v2_resnet101, deeplabv3_resnet101 or deeplabv3_resnet50"
-    fetch.add_argument("name", metavar="NAME", help=names)
+    fetch.add_argument("name", metavar="NAME", help=", ".join(FETCHABLE))
     fetch.add_argument("--from", dest="address", default="", metavar="URL", help="a mirror of your own")
     fetch.set_defaults(run=run_fetch)
 
@@ -48,7 +48,6 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Prints the models and the weights that were found."""
     # Imported here: only this command, not its help, pays for torch.
     from ..models.registry import model_specs
-    from ..models.segmentation import MODEL
     from ..models.weights import folders, found_weights, remembered
 
     found, chosen = found_weights(), remembered()
@@ -59,14 +58,14 @@ def run_list(arguments: argparse.Namespace) -> int:
         others = [place for place in by_model.get(model, []) if place != path]
         by_model[model] = [path, *others]
     listed = [_entry(spec, by_model.get(spec.name, [])) for spec in model_specs()]
-    helpers = [str(path) for path in by_model.get(MODEL, [])]
+    helpers = [str(path) for path in by_model.get(SEGMENTATION, [])]
     if arguments.json:
-        facts = {"models": listed, "segmentation": helpers, "folders": [str(folder) for folder in folders()]}
+        facts = {"models": listed, SEGMENTATION: helpers, "folders": [str(folder) for folder in folders()]}
         print(json.dumps(facts, indent=2))
         return console.OK
     for entry in listed:
         print(_described(entry))
-    print("person segmentation for v1 (DeepLabV3): " + (helpers[0] if helpers else "not here"))
+    print(f"person segmentation for {V1} (DeepLabV3): " + (helpers[0] if helpers else "not here"))
     print("weights are looked for in: " + ", ".join(str(folder) for folder in folders()))
     return console.OK
 
@@ -102,8 +101,8 @@ def run_use(arguments: argparse.Namespace) -> int:
     from ..models.weights import remember
 
     architecture = remember(arguments.file.expanduser())
-    if architecture.model == "segmentation":
-        print(f"{arguments.file} ({architecture.label}) finds the people for v1 from now on.")
+    if architecture.model == SEGMENTATION:
+        print(f"{arguments.file} ({architecture.label}) finds the people for {V1} from now on.")
     else:
         print(f"{arguments.file} ({architecture.label}) runs with --model {architecture.model} from now on.")
     return console.OK
@@ -114,9 +113,9 @@ def run_fetch(arguments: argparse.Namespace) -> int:
     from ..models.fetch import fetch, source_of
 
     source = source_of(arguments.name, arguments.address)
-    print(f"{source.name} from {source.address}, licence {source.licence}")
+    print(f"{source.name} from {source.download.address}, licence {source.download.licence}")
     with Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console.err) as bar:
         task = bar.add_task(source.file, total=None)
         path = fetch(source, lambda done, whole: bar.update(task, completed=done, total=whole or None))
-    print(f"They lie at {path}.")
+    print(f"The weights are in {path}.")
     return console.OK

@@ -1,4 +1,4 @@
-"""The field's figures of results against their truth: SAD, MAD, MSE, Grad, Conn, dtSSD.
+"""Measures results against their ground truth: SAD, MAD, MSE, Grad, Conn, foreground MSE, dtSSD.
 
-May import io, core and errors; cli and training import it. It knows no model and no shot.
+May import io, core and errors; cli and training import it. It knows neither models nor shots.
 """

@@ -1,4 +1,4 @@
-"""Results against their truth: which files belong together, and every figure of every frame."""
+"""Pairs results with their ground truth and computes every figure of every frame."""
 
 from __future__ import annotations
 
@@ -27,40 +27,39 @@ LABELS = {
     "fg_mse": "FG MSE x 1e3",
     "dtssd": "dtSSD x 100",
 }
-"""Every figure, in the order of the table; ``unk.`` is over the unknown band."""
+"""The figures by name, with their headings, in the table's order. "unk.": over the unknown band only."""
 THOUSANDTHS = ("mad", "mse", "mad_unknown", "mse_unknown", "fg_mse")
-"""Figures that the table shows times 1000; JSON has them as they are."""
+"""Figures that the table multiplies by 1000. JSON holds them unmultiplied."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedMatte:
-    """An alpha (height x width, 0..1) and, where there is one, its unpremultiplied foreground."""
+    """A result, or its ground truth. ``alpha``: height x width, 0..1. ``foreground``: height x width x 3,
+    unpremultiplied scene-linear; None where there is none."""
 
     alpha: scores.Floats
     foreground: scores.Floats | None = None
 
 
 def read_matte(path: Path) -> EvaluatedMatte:
-    """The alpha of a picture: its channel A, else its red. An EXR with alpha also gives its foreground.
-
-    Raises ``MatteError``.
-    """
-    from ..io.exr import read_image  # late: the training measures where OpenImageIO is not installed
+    """Reads a picture's alpha: the channel A, or red where there is no A. An EXR with alpha also gives the
+    foreground. Raises ``MatteError``."""
+    from ..io.exr import read_image  # here, because training measures on machines without OpenImageIO
 
     image = read_image(path)
     if image.pixels.shape[2] < 4:
-        return EvaluatedMatte(np.ascontiguousarray(image.pixels[..., 0]))
+        return EvaluatedMatte(alpha=np.ascontiguousarray(image.pixels[..., 0]))
     alpha = np.ascontiguousarray(image.pixels[..., 3])
     rgb = image.pixels[..., :3]
     if image.premultiplied and path.suffix.lower() == ".exr":
         rgb = (rgb / np.maximum(alpha, 1e-6)[..., None]).astype(np.float32)
-    return EvaluatedMatte(alpha, np.ascontiguousarray(rgb))
+    return EvaluatedMatte(alpha=alpha, foreground=np.ascontiguousarray(rgb))
 
 
 def score(
     result: EvaluatedMatte, truth: EvaluatedMatte, before: tuple[EvaluatedMatte, EvaluatedMatte] | None = None
 ) -> dict[str, float]:
-    """Every figure of one frame; ``before`` is (result, truth) of the frame before it in a sequence."""
+    """Every figure of one frame. ``before``: (result, truth) of the previous frame of a sequence, for dtSSD."""
     everywhere = np.ones(truth.alpha.shape, np.bool_)
     band = scores.unknown_band(truth.alpha)
     figures: dict[str, float] = {}
@@ -84,7 +83,7 @@ def score(
 
 
 def mean_of(frames: Iterable[dict[str, float]]) -> dict[str, float]:
-    """Each figure's mean over the frames that have it."""
+    """The mean of each figure over the frames that have it."""
     rows = list(frames)
     return {
         name: statistics.fmean(row[name] for row in rows if name in row)
@@ -94,7 +93,7 @@ def mean_of(frames: Iterable[dict[str, float]]) -> dict[str, float]:
 
 
 def pictures_in(place: Path) -> list[Path]:
-    """The pictures at ``place``: itself, or those in the folder, sorted. Raises ``MatteError``."""
+    """``place`` itself, or the pictures in that folder, sorted by name. Raises ``MatteError``."""
     if place.is_file():
         return [place]
     if not place.is_dir():
@@ -103,26 +102,28 @@ def pictures_in(place: Path) -> list[Path]:
 
 
 def pairs(truth: Path, results: Path) -> list[tuple[Path, Path]]:
-    """(result, truth) for every truth, matched by name without suffix; two single files match whatever their
-    names. Raises ``MatteError`` where a truth has no result or there is none."""
+    """(result, truth) for each truth, matched by file name without suffix; two single files belong together
+    whatever they are called. Raises ``MatteError`` where there is no truth, or a truth has no result."""
     truths, found = pictures_in(truth), pictures_in(results)
     if not truths:
-        raise MatteError("no_frames", f"{truth} holds no pictures.", f"Known are {', '.join(SUFFIXES)}.")
+        raise MatteError("no_frames", f"{truth} holds no pictures.", f"Pictures end in {', '.join(SUFFIXES)}.")
     if truth.is_file() and results.is_file():
         return [(found[0], truths[0])]
     by_name = {path.stem: path for path in found}
     lacking = [path.name for path in truths if path.stem not in by_name]
     if lacking:
         shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
-        raise MatteError("missing_result", f"{results} has no result for {shown}.", "Names must be alike.")
+        raise MatteError(
+            "missing_result",
+            f"{results} has no result for {shown}.",
+            "A result has the same file name as its truth, apart from the suffix.",
+        )
     return [(by_name[path.stem], path) for path in truths]
 
 
 def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, object]]:
-    """One row per frame: ``frame`` and its figures. With ``sequence``, each frame also against the one before.
-
-    Raises ``MatteError``, also where the sizes of a pair differ.
-    """
+    """One row for each frame: its name as ``frame``, and its figures. ``sequence``: the frames follow one another,
+    so each is also compared with the previous one. Raises ``MatteError``, also where the sizes of a pair differ."""
     rows: list[dict[str, object]] = []
     before: tuple[EvaluatedMatte, EvaluatedMatte] | None = None
     for result_path, truth_path in pairs(truth, results):
@@ -140,20 +141,20 @@ def _check_sizes(result: EvaluatedMatte, truth: EvaluatedMatte, result_path: Pat
         (h, w), (th, tw) = result.alpha.shape, truth.alpha.shape
         raise MatteError(
             "size_mismatch", f"{result_path.name} is {w}x{h}, but {truth_path.name} is {tw}x{th}.",
-            "Both must cover the same pixels.",
+            "A result must have the size of its truth.",
         )  # fmt: skip
 
 
 def figures_of(row: dict[str, object]) -> dict[str, float]:
-    """The numbers of a row of ``evaluate``."""
+    """The figures in a row of :func:`evaluate`."""
     return {name: value for name, value in row.items() if isinstance(value, float)}
 
 
 def shown(name: str, value: float) -> str:
-    """A figure as the table prints it."""
+    """A figure as the table shows it."""
     return f"{value * 1000 if name in THOUSANDTHS else value:.3f}"
 
 
 def columns(rows: Sequence[dict[str, float]]) -> list[str]:
-    """The figures that any row has, in the table's order."""
+    """The names of the figures that any row has, in the table's order."""
     return [name for name in LABELS if any(name in row for row in rows)]

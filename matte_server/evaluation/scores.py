@@ -1,9 +1,8 @@
-"""The field's figures of an alpha against its truth. PURE: float arrays in, numbers out.
+"""The standard error measures of alpha mattes. PURE: float arrays in, numbers out.
 
-Definitions and scales are those of the alpha matting benchmark of Rhemann et al. (CVPR 2009) as reported since Xu
-et al. (CVPR 2017); dtSSD is that of Erofeev et al. (BMVC 2015). Alphas are height x width, 0..1; ``where`` is a
-boolean mask of the pixels that count.
-"""
+Definitions and scales are those of the alpha matting benchmark (Rhemann et al., CVPR 2009) as papers report them
+since Xu et al. (CVPR 2017); dtSSD is defined by Erofeev et al. (BMVC 2015). Alphas are height x width, 0..1.
+``where``: height x width, bool, the pixels that count."""
 
 from __future__ import annotations
 
@@ -20,14 +19,15 @@ Mask = npt.NDArray[np.bool_]
 GRADIENT_SIGMA = 1.4
 CONNECTIVITY_STEP = 0.1
 CONNECTIVITY_SLACK = 0.15
-"""Differences of connectivity below this are not seen, and do not count."""
+"""Smaller differences of connectivity do not count."""
 UNKNOWN_REACH = 10
-"""Pixels around partial alpha that belong to the unknown band."""
+"""How far the unknown band reaches around partial alpha, in pixels."""
 _PARTIAL = 1 / 255
 
 
 def unknown_band(truth: Floats, reach: int = UNKNOWN_REACH) -> Mask:
-    """Where ``truth`` is neither 0 nor 1, or changes between neighbours, grown by a square of ``reach`` pixels."""
+    """Where ``truth`` is neither 0 nor 1, or jumps between neighbouring pixels, grown by ``reach`` pixels in each
+    direction."""
     partial = (truth > _PARTIAL) & (truth < 1 - _PARTIAL)
     near = np.ones((3, 3), np.uint8)
     span = cv2.dilate(truth, near) - cv2.erode(truth, near)
@@ -64,7 +64,7 @@ def _slope(alpha: Floats) -> Floats:
 
 
 def _derivative_kernels() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """A Gaussian across, its derivative along, of unit energy, as the benchmark's own code builds them."""
+    """The derivative of a Gaussian across and down, each kernel of unit energy, as in the benchmark's own code."""
     reach = int(np.ceil(GRADIENT_SIGMA * np.sqrt(-2 * np.log(np.sqrt(2 * np.pi) * GRADIENT_SIGMA * 1e-2))))
     t = np.arange(-reach, reach + 1, dtype=np.float64)
     bell = np.exp(-(t**2) / (2 * GRADIENT_SIGMA**2)) / (GRADIENT_SIGMA * np.sqrt(2 * np.pi))
@@ -75,11 +75,10 @@ def _derivative_kernels() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float
 
 
 def connectivity(alpha: Floats, truth: Floats, where: Mask) -> float:
-    """Conn / 1000: how much less each pixel hangs together with the largest common region than in the truth.
+    """Conn / 1000: the sum of differences in how strongly each pixel is connected to the largest common region.
 
-    A pixel's level is the highest threshold (steps of 0.1) at which it is joined, by 4-neighbours, to the largest
-    region that both alphas hold at that threshold.
-    """
+    A pixel's level is the highest threshold (in steps of 0.1) at which 4-neighbours connect it to the largest
+    region where both alphas reach that threshold."""
     shape = alpha.shape
     level = np.full(shape, -1.0)
     thresholds = np.arange(0, 1 + CONNECTIVITY_STEP / 2, CONNECTIVITY_STEP)
@@ -103,8 +102,8 @@ def _joined(alpha: Floats, level: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
 
 
 def foreground_square_mean(result: Floats, truth: Floats, alpha: Floats) -> float:
-    """Mean squared difference of unpremultiplied foregrounds (height x width x 3) where the true ``alpha`` is above
-    0, each pixel weighed by it; 0 where it is nowhere."""
+    """The mean squared difference of unpremultiplied foregrounds (height x width x 3), weighted by the true
+    ``alpha``; 0 where that is 0 everywhere."""
     weight = alpha * (alpha > _PARTIAL)
     total = float(weight.sum(dtype=np.float64))
     error = np.square(result - truth).mean(axis=2)
@@ -114,7 +113,7 @@ def foreground_square_mean(result: Floats, truth: Floats, alpha: Floats) -> floa
 def temporal_difference(
     alpha: Floats, truth: Floats, alpha_before: Floats, truth_before: Floats, where: Mask
 ) -> float:
-    """dtSSD x 100 of two neighbouring frames: the root mean square of how their changes differ."""
+    """dtSSD x 100: the root mean square difference of the changes from the previous frame."""
     return 100 * math.sqrt(_mean(np.square((alpha - alpha_before) - (truth - truth_before)), where))
 
 

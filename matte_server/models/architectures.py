@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import MatteError
-from .networks.bgm1 import Bgm1
+from .network_table import ARCHITECTURES, SEGMENTATION, V1, V2, Architecture
 from .networks.bgm2 import Bgm2
-from .networks.cleanplate import CleanplateNet
 
 _LEAST_OVERLAP = 0.05
 _NAMED = 3
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network that weights can belong to. ``model``: the registry name of the model that runs it (or
-    'segmentation', V1's helper). ``label``: its name in messages."""
-
-    name: str
-    model: str
-    label: str
-    build: Callable[[], nn.Module]
-
-
-def _deeplab(backbone: str) -> nn.Module:
-    # Only V1 needs torchvision, which takes a second to import.
-    from torchvision.models import segmentation
-
-    build = {"resnet50": segmentation.deeplabv3_resnet50, "resnet101": segmentation.deeplabv3_resnet101}[backbone]
-    network: nn.Module = build(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
-    return network
-
-
-_V2_LABELS = {"mobilenetv2": "MobileNetV2", "resnet50": "ResNet-50", "resnet101": "ResNet-101"}
-ARCHITECTURES: tuple[Architecture, ...] = (
-    Architecture(name="v2_resnet50", model="v2", label="V2 with ResNet-50", build=lambda: Bgm2("resnet50")),
-    Architecture(name="v2_mobilenetv2", model="v2", label="V2 with MobileNetV2", build=lambda: Bgm2("mobilenetv2")),
-    Architecture(name="v2_resnet101", model="v2", label="V2 with ResNet-101", build=lambda: Bgm2("resnet101")),
-    Architecture(name="v1", model="v1", label="V1", build=Bgm1),
-    Architecture(
-        name="deeplabv3_resnet101",
-        model="segmentation",
-        label="DeepLabV3 with ResNet-101",
-        build=lambda: _deeplab("resnet101"),
-    ),
-    Architecture(
-        name="deeplabv3_resnet50",
-        model="segmentation",
-        label="DeepLabV3 with ResNet-50",
-        build=lambda: _deeplab("resnet50"),
-    ),
-    Architecture(name="cleanplate", model="cleanplate", label="Cleanplate's own network", build=CleanplateNet),
-)
-"""In the order of preference where several files for one model are found: ResNet-50 is V2's own compromise."""
 
 
 @cache
@@ -78,7 +33,7 @@ def recognise(names: Iterable[str]) -> Architecture | None:
     found = frozenset(names)
     # To build a DeepLab imports torchvision, which takes seconds: only where the names can belong to one.
     segments = any(name.startswith("classifier.") for name in found)
-    candidates = [each for each in ARCHITECTURES if segments or each.model != "segmentation"]
+    candidates = [each for each in ARCHITECTURES if segments or each.model != SEGMENTATION]
 
     def overlap(architecture: Architecture) -> float:
         wanted = expected(architecture).keys()
@@ -102,7 +57,7 @@ def network_of(state: Mapping[str, Tensor], model: str, source: str) -> tuple[Ar
         raise MatteError(
             "bad_weights",
             f"{source} looks like the weights of {architecture.label}, not of {model}.",
-            f"Run it with --model {architecture.model}." if architecture.model in ("v1", "v2") else "",
+            f"Run it with --model {architecture.model}." if architecture.model in (V1, V2) else "",
         )
     network = _empty(architecture, state)
     _check(network.state_dict(), state, architecture, source)
@@ -116,7 +71,7 @@ def _what_runs() -> str:
 
 def _empty(architecture: Architecture, state: Mapping[str, Tensor]) -> nn.Module:
     first = state.get("refiner.conv1.weight")
-    if architecture.model == "v2" and first is not None and first.dim() == 4 and first.shape[-1] == 1:
+    if architecture.model == V2 and first is not None and first.dim() == 4 and first.shape[-1] == 1:
         return Bgm2(architecture.name.removeprefix("v2_"), kernel_size=1)
     return architecture.build()
 

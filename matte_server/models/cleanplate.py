@@ -22,18 +22,19 @@ from torch import Tensor
 from ..core.image import Float32
 from ..errors import MatteError
 from ..pixels.coarse_grid import CoarseGrid
+from .network_table import CLEANPLATE
 from .networks.cleanplate import HALO, CleanplateNet, Coarse, decode, octaves_for
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(
-    name="cleanplate",
+    name=CLEANPLATE,
     label="Cleanplate",
     summary="Our own network: sees the whole frame, refines hair at full resolution. Free for paid work.",
     licence="Apache-2.0",
     commercial_use=True,
     weights="packaged",
+    packaged_file="data/cleanplate.safetensors",
 )
-PACKAGED_WEIGHTS = "data/cleanplate.safetensors"
 BLOCK = 16
 """Cells of a refinement block either way; a cell is 2 x 2 pixels of the octave."""
 LOWEST, HIGHEST = 0.01, 0.99
@@ -60,7 +61,7 @@ class CleanplateModel:
         the codes missing_weights and bad_weights."""
         if weights:
             return cls(read_network(Path(weights)), device)
-        with as_file(files(__package__) / PACKAGED_WEIGHTS) as path:
+        with as_file(files(__package__) / SPEC.packaged_file) as path:
             return cls(read_network(path), device)
 
     @torch.inference_mode()

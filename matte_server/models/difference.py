@@ -49,6 +49,8 @@ _PRIOR, _PRIOR_LIMIT = 5.0, 8.0
 # A reading with a standard deviation of 0.1 weighs as much as its surroundings.
 _EVEN_VARIANCE = 0.01
 _CERTAIN = 100.0
+# Of a reading where the clean plate does not reach: that of a coin.
+_UNCOVERED_VARIANCE = 0.25
 _MARGIN = 8
 
 
@@ -77,53 +79,96 @@ class DifferenceModel:
         box = _box(trimap, frame.size)
         if box is None:
             nothing = torch.zeros_like(frame.coverage)
-            return Prediction(nothing, CoarseGrid.of(frame.plate), CoarseGrid.of(0.25 + 0.75 * frame.coverage))
+            return Prediction(
+                alpha=nothing,
+                foreground=CoarseGrid.of(frame.plate),
+                confidence=CoarseGrid.of(0.25 + 0.75 * frame.coverage),
+            )
+        check()
+        bands = _bands(trimap, frame, box)
+        colours = _colours(frame, trimap, box)
         check()
         part = _cut(frame, box)
-        bands = _bands(trimap, frame, box)
-        mean, covariance = _colours(frame, trimap, box)
+        readings = _read_band(part, measured.noise[(..., *box)], bands, colours)
         check()
-        return _solve(frame, part, measured, bands, mean, covariance, box, check)
+        return _in_frame(frame, _solve(part, bands, colours.mean, readings), box)
 
 
-def _solve(
-    frame: FrameTensors,
-    part: FrameTensors,
-    measured: Difference,
-    bands: _Bands,
-    mean: Tensor,
-    covariance: Tensor,
-    box: tuple[slice, slice],
-    check: CancelCheck,
-) -> Prediction:
-    """Reads the band's pixels, makes them consistent, and puts the part back into the frame."""
-    unknown = (bands.outer > 0) & (bands.inner == 0)
-    where = unknown[0, 0]
-    covered = part.coverage[0, 0][where]
+@dataclass(frozen=True, eq=False)
+class _SubjectColours:
+    """``mean`` (3 channels) and ``covariance`` (6: rr, rg, rb, gg, gb, bb) of the nearest solid subject's colours,
+    1 x C x H x W scene-linear."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Readings:
+    """What the N unknown pixels say by themselves. ``where``: H x W, which they are. ``alpha`` and its
+    ``variance``: N. ``foreground``: N x 3."""
+
+    where: Tensor
+    alpha: Tensor
+    variance: Tensor
+    foreground: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _SolvedPart:
+    """The part of the frame that may hold the subject, 1 x C x H x W each; ``trust``: 0..1."""
+
+    alpha: Tensor
+    foreground: Tensor
+    trust: Tensor
+
+
+def _read_band(part: FrameTensors, noise: Tensor, bands: _Bands, colours: _SubjectColours) -> _Readings:
+    """Alpha and foreground of each unknown pixel by itself."""
+    where = ((bands.outer > 0) & (bands.inner == 0))[0, 0]
+    covered = part.coverage[0, 0][where] > 0
+    prior = bands.prior[0, 0][where]
     estimate = estimate_alpha(
         part.plate[0][:, where].T,
         part.clean_plate[0][:, where].T,
-        mean[0][:, where].T,
-        covariance[0][:, where].T,
-        (measured.noise[(..., *box)] * bands.unrest)[0, 0][where],
-        bands.prior[0, 0][where],
+        colours.mean[0][:, where].T,
+        colours.covariance[0][:, where].T,
+        (noise * bands.unrest)[0, 0][where],
+        prior,
     )
-    check()
+    return _Readings(
+        where=where,
+        # Where the clean plate does not reach, only the region says anything, and little.
+        alpha=torch.where(covered, estimate.alpha, torch.sigmoid(prior)),
+        variance=torch.where(covered, estimate.variance, _UNCOVERED_VARIANCE),
+        foreground=estimate.foreground,
+    )
+
+
+def _solve(part: FrameTensors, bands: _Bands, mean: Tensor, readings: _Readings) -> _SolvedPart:
+    """Makes the readings consistent along the plate's structure."""
+    where = readings.where
     alpha, weight, trust = bands.inner.clone(), torch.full_like(bands.inner, _CERTAIN), torch.ones_like(bands.inner)
-    # Where the clean plate does not reach, only the region says anything, and little.
-    alpha[0, 0][where] = torch.where(covered > 0, estimate.alpha, torch.sigmoid(bands.prior[0, 0][where]))
-    variance = torch.where(covered > 0, estimate.variance, torch.full_like(covered, 0.25))
-    weight[0, 0][where] = _EVEN_VARIANCE / variance.clamp(min=1e-4)
-    trust[0, 0][where] = _EVEN_VARIANCE / (variance + _EVEN_VARIANCE)
+    alpha[0, 0][where] = readings.alpha
+    weight[0, 0][where] = _EVEN_VARIANCE / readings.variance.clamp(min=1e-4)
+    trust[0, 0][where] = _EVEN_VARIANCE / (readings.variance + _EVEN_VARIANCE)
     solved = consistent_alpha(part.plate, alpha, weight).clamp(0.0, 1.0)
-    solved = torch.where(unknown, solved, bands.inner)
     foreground = part.plate.clone()
-    foreground[0][:, where] = estimate.foreground.T
-    foreground = torch.where(bands.outer > 0, foreground, mean)
+    foreground[0][:, where] = readings.foreground.T
+    return _SolvedPart(
+        alpha=torch.where(where, solved, bands.inner),
+        foreground=torch.where(bands.outer > 0, foreground, mean),
+        trust=trust,
+    )
+
+
+def _in_frame(frame: FrameTensors, solved: _SolvedPart, box: tuple[slice, slice]) -> Prediction:
+    """The solved part in a frame that is sure to hold no subject elsewhere."""
+    trust = _put(torch.ones_like(frame.coverage), solved.trust, box)
     return Prediction(
-        _put(torch.zeros_like(frame.coverage), solved, box),
-        CoarseGrid.of(_put(frame.plate, foreground, box)),
-        CoarseGrid.of(_put(torch.ones_like(frame.coverage), trust, box) * (0.25 + 0.75 * frame.coverage)),
+        alpha=_put(torch.zeros_like(frame.coverage), solved.alpha, box),
+        foreground=CoarseGrid.of(_put(frame.plate, solved.foreground, box)),
+        confidence=CoarseGrid.of(trust * (0.25 + 0.75 * frame.coverage)),
     )
 
 
@@ -183,7 +228,7 @@ def _box(trimap: Trimap, size: tuple[int, int]) -> tuple[slice, slice] | None:
 
 def _cut(frame: FrameTensors, box: tuple[slice, slice]) -> FrameTensors:
     at = (..., *box)
-    return FrameTensors(frame.plate[at], frame.clean_plate[at], frame.coverage[at])
+    return FrameTensors(plate=frame.plate[at], clean_plate=frame.clean_plate[at], coverage=frame.coverage[at])
 
 
 def _bands(trimap: Trimap, frame: FrameTensors, box: tuple[slice, slice]) -> _Bands:
@@ -194,12 +239,11 @@ def _bands(trimap: Trimap, frame: FrameTensors, box: tuple[slice, slice]) -> _Ba
     inner = (full(trimap.inner) > 0.99).to(torch.float32)
     outer = (full(trimap.outer) > 0.01).to(torch.float32)
     prior = (100.0 * _PRIOR * full(trimap.depth)).clamp(-_PRIOR_LIMIT, _PRIOR_LIMIT)
-    return _Bands(inner, outer, prior, full(trimap.unrest))
+    return _Bands(inner=inner, outer=outer, prior=prior, unrest=full(trimap.unrest))
 
 
-def _colours(frame: FrameTensors, trimap: Trimap, box: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
-    """Mean (3 channels) and covariance (6: rr, rg, rb, gg, gb, bb) of the nearest solid subject's colours, in the
-    box at full size."""
+def _colours(frame: FrameTensors, trimap: Trimap, box: tuple[slice, slice]) -> _SubjectColours:
+    """The nearest solid subject's colours, in the box at full size."""
     size = trimap.inner.shape
     plate = frame.plate
     r, g, b = plate.chunk(3, 1)
@@ -216,4 +260,4 @@ def _colours(frame: FrameTensors, trimap: Trimap, box: tuple[slice, slice]) -> t
         covariance[:, diagonal] = covariance[:, diagonal].clamp(min=0.0)
     both = torch.cat([mean, covariance], 1)
     full = nnf.interpolate(both, size=frame.size, mode="bilinear", align_corners=False)[(..., *box)]
-    return full[:, :3], full[:, 3:]
+    return _SubjectColours(mean=full[:, :3], covariance=full[:, 3:])

@@ -1,4 +1,4 @@
-"""Which weights a model runs with, by content: a result is only as good as the weights that made it are known."""
+"""The digest of the weights that each model runs with: results of different weights are different results."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ from importlib.resources import as_file, files
 
 from matte_link.result_key import weights_digest
 
-from . import cleanplate
 from .installed import installed_models
-from .registry import built_in_specs
-from .segmentation import MODEL as SEGMENTATION
+from .protocols import ModelSpec
+from .registry import built_in_specs, can_run
 from .weights import find_weights, has_weights
-
-_HELPERS = {"v1": (SEGMENTATION,)}
-"""Weights that a model uses beside its own, if they are there."""
 
 
 def default_weights() -> dict[str, str]:
-    """Per model that runs without a weights file being named, the digest of what it runs with; empty for built-in
-    models that have no weights."""
-    packaged = {cleanplate.SPEC.name: cleanplate.PACKAGED_WEIGHTS}
-    found = {spec.name: "" for spec in built_in_specs() if spec.weights == "none"}
-    for name, data in packaged.items():
-        with as_file(files(__package__) / data) as path:
-            found[name] = weights_digest(path)
-    for model in (spec.name for spec in built_in_specs() if spec.weights == "user"):
-        if has_weights(model):
-            parts = [model, *(helper for helper in _HELPERS.get(model, ()) if has_weights(helper))]
-            found[model] = "+".join(weights_digest(find_weights(part, "")) for part in parts)
-    found.update((model.spec.name, model.digest) for model in installed_models())
-    return found
+    """For each model that can run now without being given a weights file, the digest of the weights that it would
+    use; empty for a built-in model that has no weights. A model that uses several files has their digests joined
+    by "+"."""
+    built_in = {spec.name: _digest(spec) for spec in built_in_specs() if can_run(spec)}
+    return built_in | {model.spec.name: model.digest for model in installed_models()}
+
+
+def _digest(spec: ModelSpec) -> str:
+    if spec.packaged_file:
+        with as_file(files(__package__) / spec.packaged_file) as path:
+            return weights_digest(path)
+    if spec.weights == "none":
+        return ""
+    used = [spec.name, *(helper for helper in spec.helpers if has_weights(helper))]
+    return "+".join(weights_digest(find_weights(each, "")) for each in used)

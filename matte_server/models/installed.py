@@ -20,12 +20,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
 
 import torch
-from matte_link.options import BUILT_IN_MODELS, MatteOptions
+from matte_link.options import AUTO_MODEL, BUILT_IN_MODELS, MatteOptions
 
+from .network_table import SEGMENTATION
 from .protocols import MattingModel, ModelSpec
 
 GROUP = "cleanplate.models"
-_RESERVED = ("auto", "segmentation", *BUILT_IN_MODELS)
+_RESERVED = (AUTO_MODEL, SEGMENTATION, *BUILT_IN_MODELS)
 _log = logging.getLogger(__name__)
 
 

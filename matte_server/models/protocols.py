@@ -63,6 +63,11 @@ class ModelSpec:
     weights: str
     """'none', 'packaged' or 'user' (brought by the user; ``weights_hint`` says from where)."""
     weights_hint: str = ""
+    packaged_file: str = ""
+    """The packaged weights, relative to this package."""
+    helpers: tuple[str, ...] = ()
+    """Networks that the model uses beside its own where their weights are there, by the ``model`` of
+    :mod:`network_table`."""
 
 
 @dataclass(frozen=True)

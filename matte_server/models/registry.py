@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from matte_link.options import chosen_model
 
 from ..errors import MatteError
 from . import cleanplate, difference, v1, v2
@@ -33,17 +34,22 @@ def model_specs() -> tuple[ModelSpec, ...]:
 
 
 def available_models() -> tuple[str, ...]:
-    """Names of the models that can run now without being given weights, the default first."""
-    return tuple(spec.name for spec in model_specs() if spec.weights != "user" or has_weights(spec.name))
+    """Names of the models that can run now, the default first."""
+    return tuple(spec.name for spec in model_specs() if can_run(spec))
+
+
+def can_run(spec: ModelSpec) -> bool:
+    """Whether the model can run now without being given a weights file."""
+    return spec.weights != "user" or has_weights(spec.name)
 
 
 def load_model(name: str, weights: str, device: torch.device) -> MattingModel:
-    """The model of that name on its device; 'auto' is the default one. ``weights`` is a file, or empty for the
-    one found by the model's own rule. Raises ``MatteError`` with the codes unknown_model, missing_weights,
+    """The model that the option's value ``name`` stands for, on its device. ``weights`` is a file, or empty for the
+    one that the model finds by its own rule. Raises ``MatteError`` with the codes unknown_model, missing_weights,
     bad_weights."""
     built_in = {spec.name: load for spec, load in _BUILT_IN}
     loaders = built_in | {model.spec.name: model.load for model in installed_models()}
-    chosen = available_models()[0] if name == "auto" else name
+    chosen = chosen_model(name, available_models())
     if chosen not in loaders:
         raise MatteError("unknown_model", f"There is no model {name!r}.", f"There are {', '.join(loaders)}.")
     return loaders[chosen](weights, device)

@@ -7,9 +7,9 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from .architectures import network_of
+from .network_table import SEGMENTATION
 from .weights import find_weights, read_weights
 
-MODEL = "segmentation"
 _PERSON = 15
 _SHORT_SIDE = 520
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -26,8 +26,8 @@ class PersonSegmentation:
     @classmethod
     def load(cls, device: torch.device) -> PersonSegmentation:
         """From the weights found. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
-        path = find_weights(MODEL, "")
-        return cls(network_of(read_weights(path), MODEL, path.name)[1], device)
+        path = find_weights(SEGMENTATION, "")
+        return cls(network_of(read_weights(path), SEGMENTATION, path.name)[1], device)
 
     @torch.inference_mode()
     def people(self, picture: Tensor) -> Tensor:

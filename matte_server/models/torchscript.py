@@ -265,7 +265,9 @@ def _called(name: str, arguments: tuple[Any, ...]) -> Any:
     """The few calls that are known: what they would make is made here."""
     if name == _REBUILD:
         storage, offset, shape, strides = arguments[:4]
-        return _TensorRecord(_of_kind(storage, _Storage), offset, tuple(shape), tuple(strides))
+        return _TensorRecord(
+            storage=_of_kind(storage, _Storage), offset=offset, shape=tuple(shape), strides=tuple(strides)
+        )
     if name in _LISTS or name == _TAGGED:
         return arguments[0]
     if name == _ORDERED and not arguments:

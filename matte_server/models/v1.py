@@ -19,14 +19,14 @@ from ..core.person import Square, one_subject, prepare_mask, subject_square
 from ..pixels.coarse_grid import CoarseGrid
 from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
+from .network_table import SEGMENTATION, V1
 from .networks.bgm1 import SIDE, Bgm1
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
-from .segmentation import MODEL as SEGMENTATION
 from .segmentation import PersonSegmentation
 from .weights import find_weights, has_weights, read_weights
 
 SPEC = ModelSpec(
-    name="v1",
+    name=V1,
     label="Background Matting V1",
     summary="The published network of 2020: one person, worked out at 512 x 512. Needs DeepLabV3 for the person, "
     "or a core matte.",
@@ -35,6 +35,7 @@ SPEC = ModelSpec(
     weights="user",
     weights_hint="github.com/senguptaumd/Background-Matting, 'pre-trained models': netG_epoch_12.pth (real "
     "footage) or net_epoch_64.pth (synthetic); DeepLabV3 with 'cleanplate models fetch deeplabv3_resnet101'",
+    helpers=(SEGMENTATION,),
 )
 # V1's rules, on alpha in 0..1; the first on the network's own -1..1.
 _ALL_SUBJECT = 0.95
@@ -70,7 +71,11 @@ class V1Model:
         check()
         if square is None:
             nothing = torch.zeros_like(frame.coverage)
-            return Prediction(nothing, CoarseGrid.of(frame.plate), CoarseGrid.of(0.25 + 0.75 * frame.coverage))
+            return Prediction(
+                alpha=nothing,
+                foreground=CoarseGrid.of(frame.plate),
+                confidence=CoarseGrid.of(0.25 + 0.75 * frame.coverage),
+            )
         mask = prepare_mask(_array(_cut(people, square)))
         soft = torch.from_numpy(mask)[None, None].to(self._device)
         raw, colour = self._run(2 * _cut(plate, square) - 1, 2 * _cut(clean, square) - 1, soft, settings)
@@ -102,7 +107,7 @@ def _prediction(frame: FrameTensors, square: Square, alpha: Tensor, raw: Tensor,
     foreground = torch.where(solid, frame.plate, decode_srgb(_put(colour, square, frame.size)))
     foreground = torch.where(whole > _NO_SUBJECT, foreground, torch.zeros_like(foreground))
     confidence = (1.0 - 2.0 * whole * (1.0 - whole)) * (0.25 + 0.75 * frame.coverage)
-    return Prediction(whole, CoarseGrid.of(foreground), CoarseGrid.of(confidence))
+    return Prediction(alpha=whole, foreground=CoarseGrid.of(foreground), confidence=CoarseGrid.of(confidence))
 
 
 def _array(picture: Tensor) -> Float32:

@@ -9,12 +9,13 @@ from torch import Tensor
 from ..pixels.coarse_grid import CoarseGrid
 from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
+from .network_table import V2
 from .networks.bgm2 import PATCH, Bgm2, Refinement
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 from .weights import find_weights, read_weights
 
 SPEC = ModelSpec(
-    name="v2",
+    name=V2,
     label="Background Matting V2",
     summary="The published network of 2021 (MobileNetV2, ResNet-50 or ResNet-101): any resolution, people.",
     licence="MIT: free for paid work too",
@@ -37,7 +38,7 @@ def coarse_scale(height: int, width: int) -> float:
 
 def refinement_for(height: int, width: int) -> Refinement:
     """Which patches V2 refines in a frame of this size."""
-    return Refinement("sampling", round(_REFINED_SHARE * height * width))
+    return Refinement(mode="sampling", sample_pixels=round(_REFINED_SHARE * height * width))
 
 
 class V2Model:
@@ -71,9 +72,9 @@ class V2Model:
         check()
         error = nnf.interpolate(out.err_sm, plate.shape[-2:], mode="bilinear")[..., :height, :width]
         return Prediction(
-            out.pha[..., :height, :width].contiguous(),
-            CoarseGrid.of(decode_srgb(out.fgr[..., :height, :width])),
-            CoarseGrid.of((1.0 - error) * (0.25 + 0.75 * frame.coverage)),
+            alpha=out.pha[..., :height, :width].contiguous(),
+            foreground=CoarseGrid.of(decode_srgb(out.fgr[..., :height, :width])),
+            confidence=CoarseGrid.of((1.0 - error) * (0.25 + 0.75 * frame.coverage)),
         )
 
 

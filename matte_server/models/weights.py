@@ -25,7 +25,8 @@ from torch import Tensor
 
 from ..errors import MatteError
 from . import torchscript
-from .architectures import ARCHITECTURES, Architecture, network_of, recognise, size_in_bytes
+from .architectures import network_of, recognise, size_in_bytes
+from .network_table import ARCHITECTURES, Architecture
 
 FOLDER_VARIABLE = "CLEANPLATE_MODELS"
 REMEMBERED = "chosen.json"
@@ -63,7 +64,7 @@ def folders() -> tuple[Path, ...]:
 
 
 def find_weights(model: str, given: str) -> Path:
-    """The weights file for ``model`` ('v1', 'v2', 'segmentation'). ``given`` is a path or a file name in
+    """The weights file for ``model``, as an ``Architecture`` names it. ``given`` is a path or a file name in
     :func:`folders`; where it is empty, the file that the user chose, else the preferred one in :func:`folders`.
     Raises ``MatteError("missing_weights", ...)``."""
     if given:

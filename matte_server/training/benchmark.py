@@ -76,7 +76,7 @@ class Summary:
 
 def subjects(folder: Path) -> list[HeldOutSubject]:
     """The held-out renders of ``folder``, sorted by name. Raises ``FileNotFoundError`` where there is none."""
-    found = [HeldOutSubject(read_render(path), _hard(path)) for path in renders(folder, "heldout")]
+    found = [HeldOutSubject(pixels=read_render(path), hard=_hard(path)) for path in renders(folder, "heldout")]
     if not found:
         raise FileNotFoundError(f"{folder} holds no held-out renders; scenes --split heldout makes them")
     return found
@@ -93,15 +93,20 @@ def pictures(folder: Path, panorama_folder: Path, size: tuple[int, int] = SIZE) 
     for number in range(STILLS):
         subject = people[number % len(people)]
         made = partial(_composed, [subject.pixels], views, number, size)
-        yield BenchmarkPicture(f"still-{number:02d}", "", subject.hard, made)
+        yield BenchmarkPicture(name=f"still-{number:02d}", shot="", hard=subject.hard, compose=made)
     for shot in range(SHOTS):
         subject = people[(5 * shot + 1) % len(people)]
         for frame in range(FRAMES):
             made = partial(_frame_of_shot, subject.pixels, views, shot, frame, size)
-            yield BenchmarkPicture(f"shot-{shot}-{frame:02d}", f"shot-{shot}", ("moving", *subject.hard), made)
+            yield BenchmarkPicture(
+                name=f"shot-{shot}-{frame:02d}", shot=f"shot-{shot}", hard=("moving", *subject.hard), compose=made
+            )
     for number in range(EMPTY):
         yield BenchmarkPicture(
-            f"empty-{number}", "", ("empty",), partial(_composed, [], views, 2000 + number, size)
+            name=f"empty-{number}",
+            shot="",
+            hard=("empty",),
+            compose=partial(_composed, [], views, 2000 + number, size),
         )
 
 
@@ -110,7 +115,7 @@ def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int, 
     scene = panorama_view(rng, views[number % len(views)], size[0] * 5 // 4, size[1] * 5 // 4)
     tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer, -1, 0))) for layer in layers]
     picture = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene, -1, 0)))
-    return compose(Dice(rng, torch.Generator().manual_seed(number)), tensors, picture, size, Faults())
+    return compose(Dice(rng=rng, noise=torch.Generator().manual_seed(number)), tensors, picture, size, Faults())
 
 
 def _frame_of_shot(
@@ -136,12 +141,12 @@ def _lively(sample: Composite, seed: int) -> Composite:
 
 def frame_of(sample: Composite) -> FrameTensors:
     """A composite as a model gets it."""
-    return FrameTensors(sample.plate[None], sample.clean[None], sample.coverage[None])
+    return FrameTensors(plate=sample.plate[None], clean_plate=sample.clean[None], coverage=sample.coverage[None])
 
 
 def _matte(alpha: Tensor, foreground: Tensor | None = None) -> EvaluatedMatte:
     colour = None if foreground is None else np.moveaxis(foreground.float().cpu().numpy(), 0, -1)
-    return EvaluatedMatte(alpha[0].float().cpu().numpy(), colour)
+    return EvaluatedMatte(alpha=alpha[0].float().cpu().numpy(), foreground=colour)
 
 
 def _answer(model: MattingModel, sample: Composite) -> EvaluatedMatte:

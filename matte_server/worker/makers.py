@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 import torch
-from matte_link.options import MatteOptions
+from matte_link.options import MatteOptions, chosen_model
 from matte_link.result_key import Maker, weights_digest
 
 from ..errors import MatteError
@@ -42,9 +42,9 @@ class Makers:
 
 
 def maker_of(name: str, weights: str) -> Maker:
-    """The maker for a model's name ('auto' is the default one) and a weights file (empty: the model's default).
-    The digest is None where the file cannot be read, which a model without weights does not mind."""
-    model = available_models()[0] if name == "auto" else name
+    """The maker for a value of the option ``model`` and a weights file (empty: the model's default). The digest is
+    None where the file cannot be read, which a model without weights does not mind."""
+    model = chosen_model(name, available_models())
     return Maker(version=version("cleanplate"), model=model, weights=_digest(model, weights))
 
 

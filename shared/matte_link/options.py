@@ -6,13 +6,15 @@ add an option, add a field here: the command line, both panels, the wire and the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional, cast
 
 from .option_spec import AFFECTS, OptionSpec, Value
 
 BUILT_IN_MODELS = ("cleanplate", "difference", "v1", "v2")
+AUTO_MODEL = "auto"
+"""The value of the option ``model`` that leaves the choice to the server: see :func:`chosen_model`."""
 
 
 def _option(default: Value, label: str, group: str, help: str, affects: str, **more: Any) -> Any:
@@ -36,14 +38,14 @@ class MatteOptions:
     """The settings of one matte. Raises ``ValueError`` with the name of the option that is not valid."""
 
     model: str = _option(
-        "auto",
+        AUTO_MODEL,
         "Model",
         "Matte",
         "Which matting model runs. 'auto' is Cleanplate's own network if its weights are installed, else the "
         "difference matte. 'v1' and 'v2' are the published Background Matting networks; you bring their weights. "
         "Any other model that is installed on the server is chosen by its name.",
         affects="model",
-        choices=("auto", *BUILT_IN_MODELS),
+        choices=(AUTO_MODEL, *BUILT_IN_MODELS),
         is_open=True,
     )
     weights: str = _option(
@@ -314,6 +316,12 @@ class MatteOptions:
                 f"unknown option {', '.join(map(repr, unknown))}; this version knows {', '.join(sorted(known))}."
             )
         return MatteOptions(**dict(values))
+
+
+def chosen_model(name: str, available: Sequence[str]) -> str:
+    """The model that the option's value ``name`` stands for. ``available``: the models that a server can run
+    without being given weights, its default first; :data:`AUTO_MODEL` is that one."""
+    return available[0] if name == AUTO_MODEL and available else name
 
 
 def parse_region(text: str) -> Optional[tuple[int, int, int, int]]:

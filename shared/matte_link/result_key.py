@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from .messages import Pong
-from .options import MatteOptions
+from .options import MatteOptions, chosen_model
 
 MAKER = "maker"
 """The name under which a frame's diagnostics hold :meth:`Maker.to_dict`."""
@@ -63,10 +63,9 @@ class Maker:
     def of(options: MatteOptions, server: Pong) -> Maker:
         """The maker of a result that this server would compute with these options now.
 
-        Model "auto" is the server's first. A weights file that is named in the options but lies on the server only
-        cannot be read here, so its digest is None.
-        """
-        model = server.models[0] if options.model == "auto" and server.models else options.model
+        A weights file that is named in the options but lies on the server only cannot be read here, so its digest
+        is None."""
+        model = chosen_model(options.model, server.models)
         return Maker(version=server.version, model=model, weights=_weights_now(options, model, server))
 
 

@@ -23,7 +23,7 @@ from matte_server.models.protocols import FrameTensors, ModelSettings
 
 # Blocks of another number are summed in another order in float32: 1e-6 measured, 1e-5 promised.
 SAME = 1e-5
-PACKAGED = Path(packaged.__file__).parent / packaged.PACKAGED_WEIGHTS
+PACKAGED = Path(packaged.__file__).parent / packaged.SPEC.packaged_file
 
 
 @pytest.fixture(scope="module")

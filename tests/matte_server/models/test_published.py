@@ -12,8 +12,9 @@ from torch import Tensor
 
 from matte_server.core.person import one_subject, prepare_mask, subject_square
 from matte_server.errors import MatteError
-from matte_server.models.architectures import ARCHITECTURES, network_of
+from matte_server.models.architectures import network_of
 from matte_server.models.encoding import decode_srgb, encode_srgb
+from matte_server.models.network_table import ARCHITECTURES
 from matte_server.models.networks.bgm1 import Bgm1
 from matte_server.models.networks.bgm2 import Bgm2
 from matte_server.models.protocols import FrameTensors, ModelSettings
@@ -36,7 +37,7 @@ def pictures(size: tuple[int, int], seed: int = 3) -> FrameTensors:
     def picture() -> Tensor:
         return nnf.interpolate(torch.rand((1, 3, *small), generator=random) * 1.4 - 0.1, size, mode="bilinear")
 
-    return FrameTensors(picture(), picture(), torch.ones((1, 1, *size)))
+    return FrameTensors(plate=picture(), clean_plate=picture(), coverage=torch.ones((1, 1, *size)))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_v2_pads_by_repeating_the_edge_and_cuts_again(v2: V2Model) -> None:
 
 def test_v2_trusts_less_where_the_clean_plate_does_not_reach(v2: V2Model) -> None:
     frame = pictures((64, 96))
-    bare = FrameTensors(frame.plate, frame.clean_plate, torch.zeros_like(frame.coverage))
+    bare = FrameTensors(plate=frame.plate, clean_plate=frame.clean_plate, coverage=torch.zeros_like(frame.coverage))
     one, other = (v2.predict(each, ModelSettings(), nobody_cancels).confidence.whole() for each in (frame, bare))
     assert torch.allclose(other, 0.25 * one)
 
@@ -101,7 +102,7 @@ def test_v2_trusts_less_where_the_clean_plate_does_not_reach(v2: V2Model) -> Non
 def test_v2_in_half_precision_stays_close(v2: V2Model, precision: str, limit: float) -> None:
     frame = pictures((96, 128))
     exact = v2.predict(frame, ModelSettings(), nobody_cancels)
-    found = v2.predict(frame, ModelSettings(precision), nobody_cancels)
+    found = v2.predict(frame, ModelSettings(precision=precision), nobody_cancels)
     error = (found.alpha - exact.alpha).abs()
     assert 0.0 < float(error.mean()) <= limit, float(error.max())
 
@@ -129,7 +130,9 @@ def person(size: tuple[int, int], rows: slice, columns: slice) -> Tensor:
 
 
 def with_core(frame: FrameTensors, core: Tensor, holdout: Tensor | None = None) -> FrameTensors:
-    return FrameTensors(frame.plate, frame.clean_plate, frame.coverage, core, holdout)
+    return FrameTensors(
+        plate=frame.plate, clean_plate=frame.clean_plate, coverage=frame.coverage, core=core, holdout=holdout
+    )
 
 
 def test_v1_runs_with_a_core_matte_alone(v1: V1Model, models_folder: Path) -> None:

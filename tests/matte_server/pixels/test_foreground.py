@@ -121,7 +121,9 @@ def test_cells_are_means_and_grow_back_as_interpolation_does() -> None:
 @pytest.mark.parametrize(("side", "size"), [(1, (5, 7)), (2, (9, 14)), (8, (37, 64)), (32, (97, 130))], ids=str)
 def test_cells_looked_at_in_places_are_those_of_the_whole(side: int, size: tuple[int, int]) -> None:
     shape = [-(-extent // side) for extent in size]
-    cells = CoarseGrid(torch.rand((1, 3, *shape), generator=torch.Generator().manual_seed(6)), side, size)
+    cells = CoarseGrid(
+        values=torch.rand((1, 3, *shape), generator=torch.Generator().manual_seed(6)), side=side, size=size
+    )
     whole = cells.whole()
     assert whole.shape == (1, 3, *size)
     # Every weight is a multiple of 1 / 64 and exact; the sums are those of bilinear growing in the same order.

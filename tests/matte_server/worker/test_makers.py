@@ -24,7 +24,7 @@ from ..weights_files import models_folder, v1_state, v2_file, v2_state
 
 __all__ = ["models_folder", "v1_state", "v2_file", "v2_state"]
 Make = Callable[..., Matte]
-PACKAGED = Path(cleanplate.__file__).parent / cleanplate.PACKAGED_WEIGHTS
+PACKAGED = Path(cleanplate.__file__).parent / cleanplate.SPEC.packaged_file
 
 
 @pytest.fixture
