@@ -1,4 +1,7 @@
-"""As much of OpenEXR as a host without an EXR library needs: what a result says of itself, and an empty picture."""
+"""Reads two attributes from the header of a result, and writes an empty picture.
+
+Blender's Python has no EXR library.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,7 @@ _MOST_HEADER = 1 << 20
 
 
 def read_result(path: str) -> tuple[str, dict[str, Any]]:
-    """The stamp that names what a result was made from, and its diagnostics. Empty where the file is no result, or
-    says no such thing."""
+    """A result's stamp and diagnostics, from its header; empty where the file is no result or lacks them."""
     try:
         with Path(path).open("rb") as file:
             header = file.read(_MOST_HEADER)

@@ -1,4 +1,4 @@
-"""Follows Blender: files opened and saved, edits, and renders that need results."""
+"""Blender's event handlers: files opened and saved, edits, and renders that need results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SCENE_DATA = (
 
 @persistent
 def on_load(*_: Any) -> None:
-    """A file was opened: its results are looked up, and what is missing is said."""
+    """A file was opened: looks up the results of its nodes."""
     runtime.reset()
     _timeline.clear()
     planning.refresh_all()
@@ -50,13 +50,13 @@ def on_load(*_: Any) -> None:
 
 @persistent
 def on_save(*_: Any) -> None:
-    """Before a file is saved: what is saved plays the present results, wherever it is opened."""
+    """Before a file is saved: the saved nodes play their present results, on machines without the add-on too."""
     planning.refresh_all()
 
 
 @persistent
 def on_saved(*_: Any) -> None:
-    """After a file was saved: a first save is what gives results their place."""
+    """After a file was saved: the first save decides where results are kept."""
     runtime.mark_changed()
     if bpy.app.background:
         planning.refresh_all()
@@ -85,7 +85,7 @@ def on_undo(*_: Any) -> None:
 
 @persistent
 def on_render_begin(scene: Any, *_: Any) -> None:
-    """Before a render: the last moment at which a node may be given what it is to play."""
+    """Before a render: the last moment at which a node's image may be exchanged."""
     if runtime.rendering_input:
         return
     if bpy.app.background:
@@ -108,7 +108,7 @@ def on_render_end(*_: Any) -> None:
 
 @persistent
 def on_render_frame(scene: Any, *_: Any) -> None:
-    """Before a frame is rendered: solves it where that can be done, else says what is missing."""
+    """Before a frame is rendered: solves it if possible, else reports what is missing."""
     if runtime.rendering_input or not scene.render.use_compositing:
         return
     if bpy.app.background:
@@ -161,7 +161,7 @@ def _unsolved(plan: SolvePlan, scene: Any) -> str:
 
 
 def _refuse(node: Any, sentence: str) -> None:
-    """Ends the background render: a handler cannot stop it otherwise, and a frame without its matte is worse."""
+    """Ends the process: a handler cannot stop a background render in any other way."""
     print(f"Cleanplate: {node.name}: {sentence}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(REFUSED)
@@ -171,7 +171,7 @@ def _refuse(node: Any, sentence: str) -> None:
 
 
 def _prepare(scene: Any) -> None:
-    """Before such a render, on the main thread: nodes play what belongs to them as they are now."""
+    """Before such a render, on the main thread: has each node play the results of its present settings."""
     graph.make_unique()
     wanted = {*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current}
     plans = []
@@ -182,24 +182,26 @@ def _prepare(scene: Any) -> None:
         plans.append(plan)
         if plan.problem:
             continue
-        with planning.told_of_folder(plan, state):
+        with planning.folder_errors_in(plan, state):
             plan.set_aside(wanted)
             if not all(plan.is_fresh(frame) for frame in wanted):
-                # What comes in the middle of the render is only seen by an image that has not looked for it yet.
+                # Blender keeps what an image has read: only a new image shows files that appear during the render.
                 graph.show(node, plan.prepare())
     server: Endpoint | NodeError
     try:
         server = endpoint()
     except NodeError as error:
         server = error
-    runtime.render = RenderSolve(plans, server, partial(runtime.on_main_thread, planning.redraw))
+    runtime.render = RenderSolve(
+        plans=plans, endpoint=server, changed=partial(runtime.on_main_thread, planning.redraw)
+    )
 
 
 def _serve_window(render: RenderSolve, frame: int) -> None:
     first = not render.sentences()
     if render.serve(frame) and first:
-        # At once, so that nobody waits for a long render in vain.
-        runtime.on_main_thread(partial(_tell, render))
+        # At once: the artist may want to stop a long render.
+        runtime.on_main_thread(partial(_report, render))
 
 
 def _conclude(render: RenderSolve) -> None:
@@ -208,13 +210,13 @@ def _conclude(render: RenderSolve) -> None:
         with contextlib.suppress(NodeError):
             scene, node = planning.find(node_id)
             planning.show_new(node, planning.refresh(scene, node))
-    _tell(render)
+    _report(render)
     planning.redraw()
 
 
-def _tell(render: RenderSolve) -> None:
-    for sentence in set(render.sentences()) - render.told:
-        render.told.add(sentence)
+def _report(render: RenderSolve) -> None:
+    for sentence in set(render.sentences()) - render.reported:
+        render.reported.add(sentence)
         manager: Any = bpy.context.window_manager
         with bpy.context.temp_override(window=manager.windows[0]):
             # An operator of ours: the stubs know Blender's only.
@@ -222,7 +224,7 @@ def _tell(render: RenderSolve) -> None:
 
 
 def register() -> None:
-    """Hooks everything in."""
+    """Adds all handlers."""
     for events, handler in _HOOKS:
         for event in events:
             getattr(bpy.app.handlers, event).append(handler)
@@ -231,7 +233,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Takes everything out again."""
+    """Removes all handlers."""
     if bpy.app.timers.is_registered(planning.tick):
         bpy.app.timers.unregister(planning.tick)
     for events, handler in _HOOKS:

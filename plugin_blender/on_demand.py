@@ -1,4 +1,4 @@
-"""Frames that a render in the window comes upon unsolved. On the render's own thread: no Blender in here."""
+"""Solves frames that a render in the window needs. Runs on the render's thread, so it must not use bpy."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ PATIENCE_S = 30.0
 
 @dataclass
 class RenderSolve:
-    """What one render wants of our nodes; ``endpoint`` is the server, or the sentence why there is none.
+    """Solves missing frames during one render. ``endpoint`` is the server, or the error why there is none.
 
-    ``changed`` is called where the panel has something new to show.
+    ``changed`` is called when the panel should be drawn again.
     """
 
     plans: Sequence[SolvePlan]
     endpoint: Endpoint | NodeError
     changed: Callable[[], object]
     solved: set[str] = field(default_factory=set)
-    """The nodes of which frames were solved."""
-    told: set[str] = field(default_factory=set)
-    """What the artist was told of already."""
+    """Ids of the nodes of which frames were solved."""
+    reported: set[str] = field(default_factory=set)
+    """Sentences that the artist has seen already."""
     _lacking: dict[str, dict[int, str]] = field(default_factory=dict)
     _away: LinkError | None = None
 
     def serve(self, frame: int) -> bool:
-        """Solves the frame for every node that has no result of it; whether a node must do without."""
+        """Solves the frame for each node that has no result of it; returns whether a node still lacks one."""
         whole = True
         for plan in self.plans:
             try:
@@ -50,7 +50,7 @@ class RenderSolve:
         return not whole
 
     def sentences(self) -> list[str]:
-        """What each node had to do without; empty where nothing was missing."""
+        """One sentence for each node that lacked results; empty where none did."""
         return [self._sentence(node_id) for node_id in self._lacking]
 
     def _sentence(self, node_id: str) -> str:
@@ -94,7 +94,7 @@ class RenderSolve:
         job.join()
         for event in reversed(job.poll()):
             if isinstance(event, JobFinished) and event.message:
-                # A render of many frames does not wait for a server anew in each of them.
+                # Later frames fail at once instead of waiting for the server again.
                 self._away = NodeError(event.message, event.hint)
                 raise self._away
             if isinstance(event, FrameFailed):

@@ -48,16 +48,40 @@ class Wheel:
 
 
 _LINUX = (
-    Wheel("cp311", "manylinux_2_28_x86_64", "2f9f7ffe9db1187a253fca95191854b3fda24696f086e8789d1d449308a34b88"),
-    Wheel("cp313", "manylinux_2_28_x86_64", "6332452034be001bbf3206ac59c0d2a7713de5f25bb38b06519fc6967b7cf771"),
+    Wheel(
+        python="cp311",
+        platform="manylinux_2_28_x86_64",
+        sha256="2f9f7ffe9db1187a253fca95191854b3fda24696f086e8789d1d449308a34b88",
+    ),
+    Wheel(
+        python="cp313",
+        platform="manylinux_2_28_x86_64",
+        sha256="6332452034be001bbf3206ac59c0d2a7713de5f25bb38b06519fc6967b7cf771",
+    ),
 )
 _WINDOWS = (
-    Wheel("cp311", "win_amd64", "963977ac8baed7058c1e126014f3fe58b3773f45c78cce7af5c26c09b6823896"),
-    Wheel("cp313", "win_amd64", "23ecc9d241004c10e8b4f49d12ac064cd7000e1643343944a10df98e57bc544b"),
+    Wheel(
+        python="cp311",
+        platform="win_amd64",
+        sha256="963977ac8baed7058c1e126014f3fe58b3773f45c78cce7af5c26c09b6823896",
+    ),
+    Wheel(
+        python="cp313",
+        platform="win_amd64",
+        sha256="23ecc9d241004c10e8b4f49d12ac064cd7000e1643343944a10df98e57bc544b",
+    ),
 )
 _MACOS = (
-    Wheel("cp311", "macosx_10_15_universal2", "bfcf82644c9b45ddd7cd2a041f3ff8dce4a0904429b74d73a439e8cab1bd9e54"),
-    Wheel("cp313", "macosx_10_15_universal2", "c43fac689880f5174d6fc864857d1247fe5cfa22b09ed058a344ca92bf5301e3"),
+    Wheel(
+        python="cp311",
+        platform="macosx_10_15_universal2",
+        sha256="bfcf82644c9b45ddd7cd2a041f3ff8dce4a0904429b74d73a439e8cab1bd9e54",
+    ),
+    Wheel(
+        python="cp313",
+        platform="macosx_10_15_universal2",
+        sha256="c43fac689880f5174d6fc864857d1247fe5cfa22b09ed058a344ca92bf5301e3",
+    ),
 )
 PLATFORMS = {"linux-x64": _LINUX, "windows-x64": _WINDOWS, "macos-arm64": _MACOS, "macos-x64": _MACOS}
 
@@ -126,7 +150,7 @@ def _download(wheel: Wheel) -> None:
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise BlenderPackageError(
-            f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip said nothing'}"
+            f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip printed nothing'}"
         )
 
 

@@ -26,7 +26,7 @@ SCHEMA = 1
 CHANNELS = ("R", "G", "B", "A", "confidence.V")
 NAME = "matte.{:04d}.exr"
 OUTDATED = "outdated"
-NOTHING = FileSource("", "")
+NOTHING = FileSource(file="", colourspace="")
 _known: dict[str, tuple[tuple[int, int], ResultFacts]] = {}
 
 
@@ -59,7 +59,7 @@ class Counts:
 @dataclass(frozen=True)
 class SolvePlan:
     """What is to be solved: ``folder`` is the node's own, absolute; ``problem`` says why nothing can be. ``server``
-    is what the node's server last said of itself in this session; None where it was not asked."""
+    is the last answer of the node's server in this session; None where it was not asked."""
 
     node_id: str
     folder: str
@@ -257,7 +257,7 @@ class SolvePlan:
 def settled(options: MatteOptions, plate: Source, clean_plate: Source) -> MatteOptions:
     """The panel's options with those that Blender's side of the wire fixes.
 
-    What an image is stored in is said on the Image node, so the server is told; results are what the compositor
+    The Image node names the colourspace of an image, which is passed to the server; results are what the compositor
     works in; and the edge's colour is multiplied in the node.
     """
     return replace(
@@ -300,5 +300,5 @@ def known_facts(path: Path) -> ResultFacts:
     known = _known.get(str(path))
     if known is None or known[0] != mark:
         stamp, diagnostics = read_result(str(path))
-        known = _known[str(path)] = (mark, ResultFacts(stamp, Maker.from_dict(diagnostics.get(MAKER))))
+        known = _known[str(path)] = (mark, ResultFacts(stamp=stamp, maker=Maker.from_dict(diagnostics.get(MAKER))))
     return known[1]

@@ -1,10 +1,11 @@
-"""From a node to its :class:`plan.SolvePlan`, and the node's picture kept on what the plan says."""
+"""Makes the :class:`plan.SolvePlan` of a node, and keeps the node playing the results of its plan."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,29 @@ from .upstream import source_of
 
 
 def plan_of(scene: Any, node: Any) -> SolvePlan:
-    """What the node is to solve now; what stands in the way is the plan's ``problem``."""
+    """The node's plan; ``problem`` is set where the node cannot be solved."""
     settings = node.matte
-    basic = SolvePlan(settings.node_id, str(node_folder(settings)))
+    basic = SolvePlan(node_id=settings.node_id, folder=str(node_folder(settings)))
     try:
         frames = wanted_frames(scene, settings)
         options = options_of(settings)
         plate, clean = (_source(node, name) for name in ("Plate", "Clean Plate"))
     except (ValueError, NodeError) as error:
-        return SolvePlan(basic.node_id, basic.folder, problem=_sentence(str(error)))
+        return replace(basic, problem=_sentence(str(error)))
     problem = "" if _has_place(settings) else "Save the file first: results are kept beside it."
-    options = settled(options, plate, clean)
-    return SolvePlan(basic.node_id, basic.folder, frames, options, plate, clean, problem, _server_asked())
+    return replace(
+        basic,
+        frames=frames,
+        options=settled(options, plate, clean),
+        plate=plate,
+        clean_plate=clean,
+        problem=problem,
+        server=_server_asked(),
+    )
 
 
 def _server_asked() -> Pong | None:
-    """What the server of the preferences said of itself, where it was asked in this session."""
+    """The last answer of the server in the preferences; None where it was not asked in this session."""
     try:
         return runtime.servers.get(endpoint().address)
     except NodeError:
@@ -79,7 +87,7 @@ def find(node_id: str) -> tuple[Any, Any]:
 
 
 def refresh(scene: Any, node: Any) -> SolvePlan:
-    """Makes the plan again, and the node play what belongs to it: the one place that changes what is seen."""
+    """Makes the plan again and has the node play its results. Nothing else changes what a node plays."""
     plan = plan_of(scene, node)
     state = runtime.state(plan.node_id)
     state.plan = plan
@@ -90,7 +98,7 @@ def refresh(scene: Any, node: Any) -> SolvePlan:
 
 
 def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
-    with told_of_folder(plan, state):
+    with folder_errors_in(plan, state):
         moved = () if plan.problem else plan.set_aside(plan.frames)
         if plan.problem:
             graph.show_nothing(node)
@@ -101,8 +109,8 @@ def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
 
 
 @contextlib.contextmanager
-def told_of_folder(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None]:
-    """A results folder that cannot be used is the node's error."""
+def folder_errors_in(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None]:
+    """Puts an ``OSError`` of the results folder into the node's state, for the panel."""
     try:
         yield
     except OSError as error:

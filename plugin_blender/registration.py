@@ -1,4 +1,4 @@
-"""Everything that Blender has to know of, and its end."""
+"""Registers and unregisters all classes, properties and handlers of the add-on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Switches it off: a solve is stopped, and a server of ours ends."""
+    """Switches the add-on off; stops a running solve and the server that this Blender started."""
     if runtime.running is not None:
         runtime.running.cancel()
         runtime.running.close()

@@ -1,4 +1,4 @@
-"""The inputs of a solve that have to be rendered: each frame's once, whichever frames' results it is for."""
+"""Rendered inputs of a solve. Each frame is rendered once, also where several results need it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RenderedInputs:
 
     @property
     def files(self) -> Mapping[int, Mapping[str, str]]:
-        """The files that there are, by frame and by the task's word for them."""
+        """Present files, by frame and by role: ``plate`` and ``clean_plate``."""
         return self._files
 
     def lacking(self, frame: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What the add-on knows while Blender runs and no file keeps: plans, states and errors of nodes."""
+"""State of this session that no file keeps: plans, counts and errors of nodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NodeState:
     counts: Counts = field(default_factory=Counts)
     error: str = ""
     activity: str = ""
-    """What a solve does at the moment; empty where none runs."""
+    """What the node's solve is doing, for the panel; empty where none runs."""
     done: int = 0
     total: int = 0
 
@@ -31,15 +31,15 @@ states: dict[str, NodeState] = {}
 running: Any = None
 """The solve under way (:class:`solve.Solve`), or None: one at a time."""
 rendering_input = False
-"""Whether the render that runs is our own, of what feeds a node."""
+"""Whether the current render is ours, of the inputs of a node."""
 rendering = False
-"""Whether the artist's own render runs: what it plays must not be exchanged under it."""
+"""Whether the artist's own render runs. Images that it reads must not be exchanged meanwhile."""
 render: Any = None
-"""What that render wants of our nodes in the window (:class:`on_demand.RenderSolve`), or None."""
+"""The :class:`on_demand.RenderSolve` of a render in the window, or None."""
 changed_at = 0.0
 servers: dict[str, Pong] = {}
-"""What each server, by its address, last said of itself in this session."""
-_asked: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()
+"""Each server's last answer in this session, by its address."""
+_queued: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()
 
 
 def state(node_id: str) -> NodeState:
@@ -48,21 +48,22 @@ def state(node_id: str) -> NodeState:
 
 
 def mark_changed() -> None:
-    """Something was edited: plans are to be made again."""
+    """Has plans made again after an edit."""
     global changed_at
     changed_at = time.monotonic()
 
 
 def on_main_thread(work: Callable[[], None], wait_s: float = 0.0) -> bool:
-    """Has work done where Blender's data may be changed: at once there, else by :func:`work_off`.
+    """Runs ``work`` on the main thread: at once if this is it, else in the next :func:`work_off`.
 
-    Where it is waited for in vain it will not be done any more, and the answer is False.
+    With ``wait_s`` it waits for the end of the work. Returns False if it did not run in that time; it is then
+    dropped.
     """
     if threading.current_thread() is threading.main_thread():
         work()
         return True
     done, late = threading.Event(), threading.Event()
-    _asked.put((work, done, late))
+    _queued.put((work, done, late))
     if wait_s and not done.wait(wait_s):
         late.set()
         return False
@@ -70,13 +71,13 @@ def on_main_thread(work: Callable[[], None], wait_s: float = 0.0) -> bool:
 
 
 def work_off() -> None:
-    """Called on the main thread, now and then: does what other threads have asked for."""
-    while not _asked.empty():
-        work, done, late = _asked.get()
+    """Runs what other threads have queued. Called by the timer on the main thread."""
+    while not _queued.empty():
+        work, done, late = _queued.get()
         try:
             if not late.is_set():
                 work()
-        except Exception:  # noqa: BLE001 - the timer's edge: Blender takes a timer away that raises
+        except Exception:  # noqa: BLE001 - Blender removes a timer that raises
             traceback.print_exc()
         finally:
             done.set()

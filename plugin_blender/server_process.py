@@ -1,4 +1,4 @@
-"""A matting server that this Blender has started: its own process, which ends with Blender. No bpy in here."""
+"""The matting server that this Blender started: a process that ends with Blender. Does not import bpy."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _STOP_S = 10.0
 
 @dataclass
 class _Server:
-    """The process, and the folder of what it says: files, so that nobody has to read for it to go on."""
+    """The process, and the folder of its output: files, because a full pipe would stop it."""
 
     process: subprocess.Popen[str]
     address: str
     folder: tempfile.TemporaryDirectory[str]
 
-    def said(self, stream: str) -> str:
-        """What the process has written so far."""
+    def output(self, stream: str) -> str:
+        """What the process has written to ``out`` or ``log`` so far."""
         return Path(self.folder.name, stream).read_text(encoding="utf-8", errors="replace").strip()
 
 
@@ -34,7 +34,7 @@ _server: _Server | None = None
 
 
 def start(command: str, endpoint: Endpoint) -> None:
-    """Starts ``cleanplate serve``; :func:`poll` tells when it is ready. Raises ``NodeError``."""
+    """Starts ``cleanplate serve``; :func:`poll` returns its address when it is ready. Raises ``NodeError``."""
     global _server
     if is_running():
         raise NodeError("This Blender already runs a server.")
@@ -57,7 +57,7 @@ def start(command: str, endpoint: Endpoint) -> None:
             text=True,
             env={**os.environ, STOP_WITH_STDIN: "1"},
         )
-    _server = _Server(process, endpoint.address, folder)
+    _server = _Server(process=process, address=endpoint.address, folder=folder)
 
 
 def is_running() -> bool:
@@ -70,13 +70,13 @@ def poll() -> str:
     if _server is None:
         raise NodeError("This Blender runs no server.")
     ended = not is_running()
-    answer = parse_ready_line(_server.said("out").partition("\n")[0])
+    answer = parse_ready_line(_server.output("out").partition("\n")[0])
     if isinstance(answer, ServerReady) and not ended:
         return answer.address
     if ended and isinstance(answer, ServerNotStarted):
         raise NodeError(f"The server did not start: {answer.message}", answer.hint)
     if ended:
-        log = _server.said("log").splitlines()
+        log = _server.output("log").splitlines()
         raise NodeError(f"The server did not start: {log[-1] if log else 'it printed nothing.'}")
     return ""
 

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import bpy
+
 from . import planning, runtime
 from .matte_link.client import MatteClient
 from .matte_link.errors import LinkError
@@ -36,7 +38,7 @@ class Solve:
         if runtime.running is not None:
             raise NodeError("A solve is already running.", "Wait for it, or cancel it.")
         self.node_id = node.matte.node_id
-        # Who makes the results is part of what they are compared by; a server that is not there says so later.
+        # A result is compared with its maker too. If no server answers here, the job reports it later.
         with contextlib.suppress(LinkError):
             ask_server(ASK_S)
         self.plan = planning.refresh(scene, node)
@@ -63,6 +65,7 @@ class Solve:
             [],
             self.plan.options,
             endpoint(),
+            priority=_priority(),
             shot=self.node_id,
             in_flight=IN_FLIGHT,
             patience_s=PATIENCE_S,
@@ -73,7 +76,7 @@ class Solve:
         return job
 
     def step(self) -> bool:
-        """Does what can be done without waiting; whether there is more to come."""
+        """Does what can be done without waiting; returns whether the solve goes on."""
         if self._job is None:
             return False
         finished = self._take_events(self._job)
@@ -90,14 +93,14 @@ class Solve:
         return runtime.render is not None and self.plan.needs_rendering
 
     def cancel(self) -> None:
-        """Stops; the frames that are done stay."""
+        """Stops the solve; results of finished frames are kept."""
         if not self.cancelled:
             self.cancelled, self._cancelled_at = True, time.monotonic()
         if self._job:
             self._job.cancel()
 
     def run(self) -> None:
-        """All of it at once, without a window. ``KeyboardInterrupt`` cancels and is raised again."""
+        """Solves all frames and waits, without a window. ``KeyboardInterrupt`` cancels and is raised again."""
         try:
             while self.step():
                 time.sleep(_PAUSE_S)
@@ -108,7 +111,7 @@ class Solve:
             self.close()
 
     def close(self) -> None:
-        """Ends the worker and shows what has come of it."""
+        """Ends the worker and updates the panel."""
         runtime.running = None
         if self._job:
             self._job.cancel()
@@ -133,14 +136,14 @@ class Solve:
 
     @property
     def summary(self) -> str:
-        """How it went, in one line."""
+        """How many frames were solved, in one line."""
         skipped = "" if self.frames else "Every frame is fresh. "
         cancelled = ", cancelled" if self.cancelled else ""
         return f"{skipped}{len(self.done)} of {len(self.frames)} frames solved{cancelled}."
 
     @property
     def warnings(self) -> list[str]:
-        """What the server had to say of the results, each thing once."""
+        """The warnings of all results, each once."""
         return sorted({text for facts in self.diagnostics.values() for text in facts.get("warnings", ())})
 
     # -- frames to the worker
@@ -177,7 +180,7 @@ class Solve:
         self._waiting.clear()
         job.cancel()
 
-    # -- what the worker says
+    # -- events of the worker
 
     def _take_events(self, job: MatteJob) -> bool:
         """Whether the worker has ended."""
@@ -210,6 +213,11 @@ class Solve:
         with contextlib.suppress(NodeError):
             _, node = planning.find(self.node_id)
             planning.show_new(node, self.plan)
+
+
+def _priority() -> str:
+    """Frames of a background process wait behind those of an artist."""
+    return "batch" if bpy.app.background else "interactive"
 
 
 def solve_now(scene: Any, node: Any, frames: Sequence[int], again: bool = False) -> Solve:

@@ -51,7 +51,7 @@ class Numbering:
     @property
     def span(self) -> Span | None:
         """The frames that are played once; None for a loop, which has no ends."""
-        return None if self.cyclic else Span(self.start, self.start + self.duration - 1, held=True)
+        return None if self.cyclic else Span(first=self.start, last=self.start + self.duration - 1, held=True)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ClipNumbering:
         if not numbers:
             return None
         shift = self.file_number(0)
-        return Span(min(numbers) - shift, max(numbers) - shift, held=False)
+        return Span(first=min(numbers) - shift, last=max(numbers) - shift, held=False)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class GraphSource:
         if not spans:
             return None
         first, last = min(span.first for span in spans), max(span.last for span in spans)
-        return Span(first, last, any(span.held for span in spans))
+        return Span(first=first, last=last, held=any(span.held for span in spans))
 
 
 Source = FileSource | GraphSource

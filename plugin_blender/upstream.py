@@ -112,10 +112,15 @@ def _image_file(node: Any) -> FileSource | None:
 
 def image_source(image: Any, node: Any) -> FileSource:
     """An image's file, or sequence or movie as ``node`` plays it."""
-    source = FileSource(_absolute(image.filepath, image), image.colorspace_settings.name)
+    source = FileSource(file=_absolute(image.filepath, image), colourspace=image.colorspace_settings.name)
     if image.source not in ("SEQUENCE", "MOVIE") or node.bl_idname != "CompositorNodeImage":
         return source
-    played = Numbering(node.frame_start, max(node.frame_duration, 1), node.frame_offset, bool(node.use_cyclic))
+    played = Numbering(
+        start=node.frame_start,
+        duration=max(node.frame_duration, 1),
+        offset=node.frame_offset,
+        cyclic=bool(node.use_cyclic),
+    )
     return replace(source, numbering=played) if image.source == "SEQUENCE" else replace(source, movie=played.span)
 
 
@@ -128,11 +133,12 @@ def _clip_file(clip: Any) -> FileSource | None:
 def clip_source(clip: Any) -> FileSource:
     """A movie clip's files."""
     file = _absolute(clip.filepath, clip)
-    source = FileSource(file, clip.colorspace_settings.name)
+    source = FileSource(file=file, colourspace=clip.colorspace_settings.name)
     if clip.source == "SEQUENCE":
-        return replace(source, numbering=ClipNumbering(first_number(file), clip.frame_start, clip.frame_offset))
+        numbering = ClipNumbering(first=first_number(file), start=clip.frame_start, offset=clip.frame_offset)
+        return replace(source, numbering=numbering)
     first = clip.frame_start - clip.frame_offset
-    return replace(source, movie=Span(first, first + clip.frame_duration - 1, held=False))
+    return replace(source, movie=Span(first=first, last=first + clip.frame_duration - 1, held=False))
 
 
 def _read_alike(source: FileSource) -> FileSource | None:
@@ -153,7 +159,8 @@ def _graph(node: Any) -> GraphSource:
     facts = [_node_facts(each, files) for each in upstream_nodes(node)]
     facts.append(_animation(node.id_data))
     text = json.dumps(facts, sort_keys=True, default=str)
-    return GraphSource(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), tuple(dict.fromkeys(files)))
+    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return GraphSource(digest=digest, files=tuple(dict.fromkeys(files)))
 
 
 def upstream_nodes(node: Any) -> list[Any]:

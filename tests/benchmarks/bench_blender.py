@@ -37,7 +37,7 @@ def main() -> int:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 shot = make_shot(Path(folder) / "shot", (1080, 1920), range(1, 2))
-                blender = Blender(version, interpreter, server.endpoint.address)
+                blender = Blender(version=version, interpreter=interpreter, server=server.endpoint.address)
                 rows = blender.case("timing", shot, frames + 1).facts["rows"][1:]
             print(f"Blender {version.package}, 1920 x 1080, {frames} frames, load {os.getloadavg()[0]:.1f}")
             print(f"  {'milliseconds':24s} {'median':>8s} {'least':>8s}")

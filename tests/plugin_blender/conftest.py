@@ -66,7 +66,7 @@ class Blender:
             env={**os.environ, "CLEANPLATE_SERVER": self.server, "PYTHONPATH": str(REPOSITORY), **environment},
         )
         assert done.returncode == code, f"ended with {done.returncode}, not {code}:\n{done.stdout[-6000:]}"
-        return Outcome(done.returncode, done.stdout)
+        return Outcome(code=done.returncode, output=done.stdout)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +78,7 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture(scope="session", params=VERSIONS, ids=lambda version: version.package)
 def blender(request: pytest.FixtureRequest, server: LocalServer) -> Blender:
     try:
-        return Blender(request.param, ensure(request.param), server.endpoint.address)
+        return Blender(version=request.param, interpreter=ensure(request.param), server=server.endpoint.address)
     except Unavailable as reason:
         pytest.skip(f"Blender {request.param.package} cannot be had: {reason}")
 

@@ -54,9 +54,9 @@ class Version:
 
 
 VERSIONS = (
-    Version("bpy45", "4.5.15", "3.11"),
-    Version("bpy50", "5.0.1", "3.11"),
-    Version("bpy52", "5.2.3", "3.13"),
+    Version(name="bpy45", package="4.5.15", python="3.11"),
+    Version(name="bpy50", package="5.0.1", python="3.11"),
+    Version(name="bpy52", package="5.2.3", python="3.13"),
 )
 
 
@@ -112,7 +112,7 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_MAKE_S, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise Unavailable(f"'{' '.join(command[:4])} ...' failed: {lines[-1] if lines else 'it said nothing'}")
+        raise Unavailable(f"'{' '.join(command[:4])} ...' failed: {lines[-1] if lines else 'it printed nothing'}")
 
 
 def main() -> int:

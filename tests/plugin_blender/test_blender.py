@@ -130,7 +130,7 @@ def test_every_kind_of_source(blender: Blender, shot: Path) -> None:
     np.testing.assert_array_equal(read(Path(facts["hd"])), hd[:, ::-1])
 
 
-def test_states_are_told_and_cancel_keeps_what_is_done(blender: Blender, shot: Path) -> None:
+def test_states_are_shown_and_cancel_keeps_what_is_done(blender: Blender, shot: Path) -> None:
     blender.case("states", shot)
 
 
@@ -198,7 +198,7 @@ def test_a_file_without_its_results_says_so(blender: Blender, shot: Path) -> Non
         plate.rename(shot / "away" / plate.name)
     facts = blender.case("files", "moved", shot).facts
     assert facts["label"] == "Cleanplate Matte (not solved)" and facts["missing"] == [1, 2, 3]
-    assert "plate.0001.exr does not exist, and 2 more frames lack theirs." in facts["said"]
+    assert "plate.0001.exr does not exist, and 2 more frames lack theirs." in facts["message"]
     assert facts["outputs"] == list(OUTPUTS)
 
 

@@ -42,8 +42,8 @@ def test_the_bundle_solves_a_blend_file(blender: Blender, shot: Path) -> None:
     words = ["--frames", "1-4", "--chunk", "2", "--host", str(command), "--device", "cpu", "--bundle", str(job)]
     words += ["--cleanplate", str(CLEANPLATE)]
     run(str(CLEANPLATE), "farm", "openjd", "blender", str(shot / "farm.blend"), *words)
-    said = run(openjd, "run", str(job / "template.yaml"), "-p", f"file://{job / 'openjd_parameters.yaml'}")
-    assert said.count("2 of 2 frames solved.") == 2
+    output = run(openjd, "run", str(job / "template.yaml"), "-p", f"file://{job / 'openjd_parameters.yaml'}")
+    assert output.count("2 of 2 frames solved.") == 2
 
     # The file was not saved again, and renders where there is no add-on.
     shutil.copy(shot / "farm.blend", shot / "shot.blend")

@@ -33,7 +33,7 @@ def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Pa
         arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout[-6000:]
-    facts = Outcome(done.returncode, done.stdout).facts
+    facts = Outcome(code=done.returncode, output=done.stdout).facts
     print(facts)
 
     for stopped in (facts["escape"], facts["cancel"], facts["rendered"]["stopped"], facts["connecting"]):
@@ -55,7 +55,7 @@ def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Pa
 
     # What cannot be solved is named, and comes out transparent.
     assert facts["away"]["error"].startswith("Rendered without a matte: frames 1-3. No matting server answers")
-    assert facts["rendered"]["said"].startswith("Rendered without a matte: frames 1-3. What feeds the node")
+    assert facts["rendered"]["message"].startswith("Rendered without a matte: frames 1-3. What feeds the node")
     for frame in (1, 2, 3):
         for name in ("away", "unsolved"):
             assert not read(shot / name / f"main_{frame:04d}.exr").any()

@@ -90,7 +90,7 @@ def moved(place: Path) -> dict[str, Any]:
     return {
         "missing": plan.counts().missing,
         "label": node.label,
-        "said": stage.error_of(bpy.ops.cleanplate.solve_range),
+        "message": stage.error_of(bpy.ops.cleanplate.solve_range),
         "outputs": [socket.name for socket in node.node_tree.nodes["Outputs"].inputs if socket.is_linked],
     }
 

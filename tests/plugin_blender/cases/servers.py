@@ -21,14 +21,14 @@ def case(folder: str, command: str) -> None:
 
     scene, _, node = stage.shot_node(Path(folder))
     address = os.environ["CLEANPLATE_SERVER"]
-    said = stage.error_of(bpy.ops.cleanplate.solve_range)
-    assert said.startswith(f"No matting server answers at {address}."), said
-    assert runtime.states[node.matte.node_id].error == said
-    said = stage.error_of(bpy.ops.cleanplate.test_server)
-    assert said.startswith(f"No matting server answers at {address}."), said
+    message = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert message.startswith(f"No matting server answers at {address}."), message
+    assert runtime.states[node.matte.node_id].error == message
+    message = stage.error_of(bpy.ops.cleanplate.test_server)
+    assert message.startswith(f"No matting server answers at {address}."), message
     preferences._UNSET.command = "no-such-command"
-    said = stage.error_of(bpy.ops.cleanplate.start_server)
-    assert said.startswith("There is no command 'no-such-command'."), said
+    message = stage.error_of(bpy.ops.cleanplate.start_server)
+    assert message.startswith("There is no command 'no-such-command'."), message
 
     preferences._UNSET.command = command
     assert bpy.ops.cleanplate.start_server() == {"FINISHED"}

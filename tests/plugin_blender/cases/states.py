@@ -1,4 +1,4 @@
-"""Fresh, stale, missing; two nodes; copies; cancel; what the artist is told."""
+"""Fresh, stale, missing; two nodes; copies; cancel; and messages."""
 
 # mypy: ignore-errors
 # Runs inside Blender, whose API has no types.
@@ -20,6 +20,7 @@ def case(folder: str) -> None:
     place = Path(folder)
     scene, tree, node = stage.shot_node(place)
     settings_and_inputs(place, scene, node)
+    priority_of_a_background_process(scene, node)
     who_made_it(scene, node)
     what_is_missing(place, scene, tree, node)
     two_nodes(scene, tree, node)
@@ -69,8 +70,27 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
     assert counts(scene, node) == (4, 0, 0)
 
 
+def priority_of_a_background_process(scene: Any, node: Any) -> None:
+    """Frames of a process without a window do not go before those that an artist waits for."""
+    from plugin_blender import solve as solves
+    from plugin_blender.matte_link.job import MatteJob
+
+    priorities = []
+    request = MatteJob._request
+
+    def watched(*arguments: Any) -> Any:
+        made = request(*arguments)
+        priorities.append(made.priority)
+        return made
+
+    MatteJob._request = watched
+    assert not solves.solve_now(scene, node, [1], again=True).sentence
+    MatteJob._request = request
+    assert priorities == ["batch"], priorities
+
+
 def who_made_it(scene: Any, node: Any) -> None:
-    """Results of another version are stale, a range that mixes two is stale too, what cannot be told is unknown."""
+    """Results of another version are stale, as is a range that mixes two. What cannot be compared is unknown."""
     from plugin_blender import planning, runtime
     from plugin_blender.exr_header import read_result
 
@@ -110,8 +130,8 @@ def what_is_missing(place: Path, scene: Any, tree: Any, node: Any) -> None:
     plate = place / "plate.0003.exr"
     moved = plate.rename(place / "elsewhere.exr")
     node.matte.erode = 1.0
-    said = stage.error_of(bpy.ops.cleanplate.solve_range)
-    assert said.startswith(f"Frame 3: the plate {plate} does not exist."), said
+    message = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert message.startswith(f"Frame 3: the plate {plate} does not exist."), message
     # Results of the present settings stay in sight: only their input is not here to be compared.
     node.matte.erode = 0.0
     assert counts(scene, node) == (3, 1, 0)
@@ -124,17 +144,17 @@ def what_is_missing(place: Path, scene: Any, tree: Any, node: Any) -> None:
     tree.links.remove(link)
     counts(scene, node)
     assert not shown(node), "a node without a clean plate shows old results"
-    said = stage.error_of(bpy.ops.cleanplate.solve_range)
-    assert said == "Nothing is connected to Clean Plate.", said
+    message = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert message == "Nothing is connected to Clean Plate.", message
     tree.links.new(clean, node.inputs["Clean Plate"])
     assert counts(scene, node) == (4, 0, 0)
     node.matte.frames = "4-1"
-    said = stage.error_of(bpy.ops.cleanplate.solve_range)
-    assert "runs backwards" in said, said
+    message = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert "runs backwards" in message, message
     node.matte.frames = ""
     node.matte.black_point = 1.0
-    said = stage.error_of(bpy.ops.cleanplate.solve_range)
-    assert "must lie below white_point" in said, said
+    message = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert "must lie below white_point" in message, message
     node.matte.black_point = 0.0
 
 
@@ -221,14 +241,14 @@ def renders_of_the_window(scene: Any, tree: Any, node: Any) -> None:
     thread.start()
     thread.join()
     runtime.work_off()
-    told = runtime.render.sentences()
-    assert counts(scene, node) == (1, 0, 3) and not told, (counts(scene, node), told)
+    sentences = runtime.render.sentences()
+    assert counts(scene, node) == (1, 0, 3) and not sentences, (counts(scene, node), sentences)
     known, os.environ["CLEANPLATE_SERVER"] = os.environ["CLEANPLATE_SERVER"], "tcp://127.0.0.1:9"
     handlers._prepare(scene)
     assert [runtime.render.serve(frame) for frame in (2, 3, 4)] == [False, True, True]
-    (said,) = runtime.render.sentences()
-    assert said.startswith("Rendered without a matte: frames 3-4. No matting server answers"), said
-    assert runtime.states[node.matte.node_id].error == said
+    (message,) = runtime.render.sentences()
+    assert message.startswith("Rendered without a matte: frames 3-4. No matting server answers"), message
+    assert runtime.states[node.matte.node_id].error == message
     os.environ["CLEANPLATE_SERVER"], runtime.render = known, None
 
 
@@ -246,8 +266,8 @@ def showing_the_folder(place: Path, scene: Any, tree: Any, node: Any) -> None:
     assert (place / "opened").read_text().strip() == str(plan.results)
     tree.links.remove(node.inputs["Plate"].links[0])
     node.matte.folder = str(place / "nowhere")
-    said = stage.error_of(bpy.ops.cleanplate.show_in_folder)
-    assert said.startswith(f"There is no folder {place / 'nowhere' / node.matte.node_id} yet."), said
+    message = stage.error_of(bpy.ops.cleanplate.show_in_folder)
+    assert message.startswith(f"There is no folder {place / 'nowhere' / node.matte.node_id} yet."), message
 
 
 stage.run(case)

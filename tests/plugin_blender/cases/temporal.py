@@ -1,4 +1,4 @@
-"""Temporal smoothing: which frames a result is made from, what is sent and rendered for it, and what is said."""
+"""Temporal smoothing: which frames a result is made from, what is sent and rendered for it, and its messages."""
 
 # mypy: ignore-errors
 # Runs inside Blender, whose API has no types.
@@ -93,14 +93,14 @@ def what_makes_stale(place: Path, scene: Any, node: Any) -> None:
 
 
 def what_is_said(place: Path, scene: Any, node: Any) -> None:
-    """A hole in the footage stops those that need it; a picture that cannot be read is left out, and told of."""
+    """A hole in the footage stops those that need it; a picture that cannot be read is left out, with a warning."""
     from plugin_blender.solve import solve_now
 
     plate = place / "plate.0003.exr"
     moved = plate.rename(place / "elsewhere.exr")
-    said = stage.error_of(bpy.ops.cleanplate.solve_frame)
+    message = stage.error_of(bpy.ops.cleanplate.solve_frame)
     wanted = f"Frame 2: the plate {plate}, which temporal smoothing needs, does not exist."
-    assert said.startswith(wanted), said
+    assert message.startswith(wanted), message
     assert counts(scene, node) == (1, 3, 0), "only frame 1 has all that it is made from"
     assert not solve_now(scene, node, [1], again=True).sentence
 

@@ -194,7 +194,7 @@ def animation(place: Path, scene: Any, node: Any, editor: dict[str, Any]) -> Any
 
 
 def server_away(place: Path, nobody: str, scene: Any, node: Any, editor: dict[str, Any]) -> Any:
-    """No server: the render goes on, is told once, and the frames are named."""
+    """No server: the render goes on, and one message names the frames."""
     from plugin_blender import runtime
 
     node.matte.softness = 2.0
@@ -216,7 +216,7 @@ def rendered_inputs(place: Path, scene: Any, node: Any, editor: dict[str, Any]) 
     scene.render.filepath = str(place / "unsolved" / "main_")
     yield from render(editor, animation=True)
     stage.picture("warned")
-    said = runtime.state(node.matte.node_id).error
+    message = runtime.state(node.matte.node_id).error
     facts = yield from stopped_by(press_escape, node, editor)
     solve = solve_range(node, editor)
     # The artist's own render in the middle: what the solve has to render waits for its end.
@@ -226,7 +226,7 @@ def rendered_inputs(place: Path, scene: Any, node: Any, editor: dict[str, Any]) 
     assert not solve.sentence and fresh(node) == (1, 2, 3), solve.sentence
     scene.render.filepath = str(place / "solved" / "main_")
     yield from render(editor, animation=True)
-    return {"said": said, "stopped": facts, "error": runtime.state(node.matte.node_id).error}
+    return {"message": message, "stopped": facts, "error": runtime.state(node.matte.node_id).error}
 
 
 stage.run_in_window(case)
