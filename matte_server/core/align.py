@@ -78,6 +78,15 @@ def align(plate: Image, clean: Image, mode: str, details: AlignmentFeatures | No
     return found
 
 
+def align_near(plate: Image, clean: Image, near: Matrix, mode: str, details: AlignmentFeatures) -> Alignment | None:
+    """The alignment from points tracked from where the transform ``near`` puts them, with no search of the whole
+    picture; None where too few are found. The other arguments are those of :func:`align`."""
+    start = display_transform(plate, clean)
+    coarse = _in_arrays(near, plate.data_window, clean.data_window)
+    found = _refined(AlignmentFeatures(plate), details, start, mode, coarse)
+    return None if isinstance(found, str) else found
+
+
 def display_transform(plate: Image, clean: Image) -> Matrix:
     """Clean-plate to plate coordinates by the display windows alone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import cv2
@@ -30,12 +31,12 @@ class AlignmentFeatures:
     @cached_property
     def light(self) -> Float32:
         """Brightness, scene-linear: h x w."""
-        return _light(self._image)
+        return light_of(self._image.planes)
 
     @cached_property
     def middle(self) -> float:
         """The median brightness, scene-linear."""
-        return _middle(self.light)
+        return middle_of(self.light)
 
     @cached_property
     def grey(self) -> Grey:
@@ -56,14 +57,14 @@ class AlignmentFeatures:
         return self._corners[most]
 
 
-def _light(image: Image) -> Float32:
+def light_of(planes: Sequence[Float32]) -> Float32:
     """Brightness, scene-linear, 0 or more: h x w."""
-    red, green, blue = image.planes
+    red, green, blue = planes
     light = cv2.addWeighted(red, 0.2126, green, 0.7152, 0.0)
     return np.maximum(np.asarray(cv2.scaleAdd(blue, 0.0722, light), np.float32), 0.0)
 
 
-def _middle(light: Float32) -> float:
+def middle_of(light: Float32) -> float:
     step = max(1, max(light.shape) // 512)
     sample = light[::step, ::step]
     return float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0

@@ -25,19 +25,19 @@ def track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, mo
     find the small movement that is left."""
     if toned.shape == plate.shape and np.array_equal(coarse, np.eye(3)):
         # The corners of an unmoved clean plate are the same for every frame.
-        return _followed_back_and_forth(toned, plate, clean.corners(most))
+        return follow_back_and_forth(toned, plate, clean.corners(most))
     height, width = plate.shape
     warped = np.asarray(cv2.warpPerspective(toned, coarse, (width, height), flags=cv2.INTER_CUBIC), np.uint8)
     whole = np.full_like(toned, 255)
     seen = np.asarray(cv2.warpPerspective(whole, coarse, (width, height), flags=cv2.INTER_NEAREST), np.uint8)
-    start, end = _followed_back_and_forth(warped, plate, corners_of(warped, well_inside(seen), most))
+    start, end = follow_back_and_forth(warped, plate, corners_of(warped, well_inside(seen), most))
     if not len(start):
         return start, end
     source = cv2.perspectiveTransform(start[None].astype(np.float64), np.linalg.inv(coarse))[0]
     return source.astype(np.float32), end
 
 
-def _followed_back_and_forth(first: Grey, second: Grey, start: Points) -> PointPairs:
+def follow_back_and_forth(first: Grey, second: Grey, start: Points) -> PointPairs:
     """The points that are tracked to the second picture and back to where they began, with similar surroundings in
     both pictures; and their places in the second."""
     if len(start) < FEWEST_POINTS:

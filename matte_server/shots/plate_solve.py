@@ -1,10 +1,12 @@
 """The plate solve of a shot: how the clean plate lies on each frame, measured once and the same for every part.
 
-A frame's alignment depends on the shot's own pictures alone: frames spread over the whole shot decide whether the
-camera is locked, and with a moving camera the frame's own estimate and those of its nearest neighbours decide. So
-two machines with two halves of a shot come to the same solve without talking to each other. The file beside the
-output saves measuring again: an estimate in it is used if its key says that plate, clean plate, options and version
-are the same.
+A frame's alignment depends on the shot's own pictures alone. Frames spread over the whole shot decide whether the
+camera is locked; every frame is then compared with the one alignment, at a glance, and has its own where that does
+not fit. With a moving camera a frame that was measured well stands by itself; its nearest neighbours help where it
+was not. So two machines with two halves of a shot come to the same solve without talking to each other.
+
+The file beside the output saves measuring again: an estimate in it is used if its key says that plate, clean plate,
+options and version are the same.
 """
 
 from __future__ import annotations
@@ -19,15 +21,29 @@ from typing import Generic, TypeVar
 import numpy as np
 from matte_link.result_key import FrameSources, Maker, result_key
 
-from ..core.align import Alignment, align
+from ..core.align import Alignment, align, align_near
 from ..core.alignment_features import AlignmentFeatures
+from ..core.expected_frame import ExpectedFrame, FrameGlance
 from ..core.image import Image
 from ..core.placement import with_exposure
-from ..core.shot_solve import REPAIRED, is_measured, locked_alignment, neighbours, repair_outlier, same_exposure
+from ..core.shot_solve import (
+    Expectation,
+    best_supported,
+    expected_between,
+    is_measured,
+    is_same_light,
+    is_same_place,
+    is_sure,
+    locked_alignment,
+    neighbours,
+    same_exposure,
+)
+from ..core.window import Window
 from ..errors import MatteError
 from .inputs import ShotInputs
 from .shot import Shot, ShotFrame, evenly_spaced
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, update_solve_file
+from .solve_summary import describe
 
 SAMPLES = 7
 """How many frames of the shot decide whether the camera is locked."""
@@ -94,6 +110,7 @@ class PlateSolve:
         self._estimates: _ComputeOnce[int, FrameEstimate] = _ComputeOnce()
         self._camera: _ComputeOnce[str, CameraSolve] = _ComputeOnce()
         self._last_clean: dict[str, _CleanPlate] = {}
+        self._last_expected: tuple[_CleanPlate, Window, ExpectedFrame] | None = None
         self._used: dict[int, Alignment] = {}
         self._unsaved = 0
         self._lock = threading.Lock()
@@ -129,16 +146,59 @@ class PlateSolve:
             if camera.locked is not None:
                 return self._on_locked_camera(frame, camera.locked, camera.one_exposure)
         own = self._estimate(frame)
+        if is_sure(own.alignment):
+            return own.alignment
         around = {number: self._estimate_or_none(number) for number in neighbours(frame.frame, self._numbers)}
         readable = {number: found.alignment for number, found in around.items() if found is not None}
-        return repair_outlier(frame.frame, own.alignment, readable, own.clean_window)
+        expected = expected_between(frame.frame, readable, own.clean_window)
+        return own.alignment if expected is None else self._helped(frame, own.alignment, expected)
+
+    def _helped(self, frame: ShotFrame, own: Alignment, expected: Expectation) -> Alignment:
+        """The better of a frame's own estimate and of one that starts where others suggest."""
+        plate, clean = self._pair(frame)
+        found = align_near(plate, clean.image, expected.transform, self._shot.options.align, clean.features)
+        chosen = best_supported(own, found, expected)
+        return self._with_exposure(chosen, plate, clean) if chosen is not own else own
+
+    def _with_exposure(self, alignment: Alignment, plate: Image, clean: _CleanPlate) -> Alignment:
+        return with_exposure(alignment, plate, clean.image) if self._shot.options.match_exposure else alignment
 
     def _on_locked_camera(self, frame: ShotFrame, locked: Alignment, one_exposure: bool) -> Alignment:
-        """The shot's one alignment; where the exposure changes, with this frame's own gain."""
-        if one_exposure or not self._shot.options.match_exposure:
-            return locked
+        """The shot's one alignment with this frame's own figures; where that does not fit the frame (the camera was
+        knocked), the frame's own alignment. Likewise its gain, where the exposure is another."""
         plate, clean = self._pair(frame)
-        return with_exposure(locked, plate, clean.image)
+        glance = self._expected(clean, locked, plate.data_window).compare(plate)
+        found, sees_light = locked, True
+        if self._shot.options.align != "none":
+            found, sees_light = self._placed_on_locked_camera(frame, locked, glance), glance.sees_place
+        is_lit_alike = one_exposure and (glance.confirms_exposure or not sees_light)
+        if found.transform is not locked.transform or is_lit_alike:
+            return found
+        lit = self._with_exposure(found, plate, clean)
+        return found if one_exposure and is_same_light(lit, found) else lit
+
+    def _placed_on_locked_camera(self, frame: ShotFrame, locked: Alignment, glance: FrameGlance) -> Alignment:
+        kept = replace(locked, inliers=glance.inliers, residual_px=glance.residual_px, points=glance.points)
+        if glance.sees_place and glance.is_near:
+            return kept
+        if self._shot.camera.kind == "locked":
+            return replace(kept, warnings=(*kept.warnings, *_contradiction(glance)))
+        own = self._estimate(frame)
+        if not glance.sees_place and is_same_place(own.alignment, locked, own.clean_window):
+            return kept
+        if is_sure(own.alignment):
+            return own.alignment
+        if not glance.sees_place:
+            return kept
+        expected = Expectation(transform=locked.transform, source="the locked camera")
+        return self._helped(frame, own.alignment, expected)
+
+    def _expected(self, clean: _CleanPlate, locked: Alignment, window: Window) -> ExpectedFrame:
+        """What the frames of a locked camera show, made once for a clean plate and a plate's window."""
+        with self._lock:
+            if self._last_expected is None or self._last_expected[:2] != (clean, window):
+                self._last_expected = (clean, window, ExpectedFrame(clean.image, locked, window))
+            return self._last_expected[2]
 
     def _solve_camera(self) -> CameraSolve:
         """Measures frames spread over the shot, each by itself, and compares them."""
@@ -155,6 +215,7 @@ class PlateSolve:
             locked=locked_alignment(alignments, windows.pop(), known_locked) if len(windows) == 1 else None,
             one_exposure=bool(alignments) and same_exposure(alignments),
             sampled=tuple(measured),
+            measured=sum(is_measured(alignment) for alignment in alignments),
         )
 
     # -- one frame
@@ -178,8 +239,7 @@ class PlateSolve:
         options = self._shot.options
         plate, clean = self._pair(frame)
         found = align(plate, clean.image, options.align, clean.features)
-        if options.match_exposure:
-            found = with_exposure(found, plate, clean.image)
+        found = self._with_exposure(found, plate, clean)
         return FrameEstimate(alignment=found, clean_window=clean.image.data_window, key=key)
 
     def _pair(self, frame: ShotFrame) -> tuple[Image, _CleanPlate]:
@@ -218,25 +278,14 @@ class PlateSolve:
         return self._camera.finished().get("")
 
     def summary(self) -> str:
-        """One sentence for the artist; empty where nothing was solved."""
+        """What was solved, for the artist; empty where nothing was."""
         if self._given is not None:
             return f"The plate solve is the one in {self._given.path}."
         if not self._used:
             return ""
         path = self._shot.solve_file
         saved = f" The plate solve is saved in {path}." if path else ""
-        camera = self._known_camera()
-        if camera is not None and camera.locked is not None:
-            if camera.one_exposure:
-                return f"The camera is locked: one transform and gain for the whole shot.{saved}"
-            return (
-                "The camera is locked: one transform for the whole shot, but a gain for each frame, as the "
-                f"exposure changes.{saved}"
-            )
-        repaired = sum(any(REPAIRED in warning for warning in used.warnings) for used in self._used.values())
-        unmeasured = sum(not is_measured(used) for used in self._used.values())
-        counts = f"{repaired} taken from their neighbours, {unmeasured} without evidence"
-        return f"The camera moves: every frame has its own transform ({counts}).{saved}"
+        return describe(self._known_camera(), self._used) + saved
 
 
 def solve_inputs(shot: Shot) -> set[Path]:
@@ -251,6 +300,15 @@ def solve_inputs(shot: Shot) -> set[Path]:
     measured |= set(evenly_spaced(numbers, SAMPLES))
     files = {path for number in measured for path in (frames[number].plate, frames[number].clean_plate)}
     return {path for path in files if path.is_file()}
+
+
+def _contradiction(glance: FrameGlance) -> tuple[str, ...]:
+    if not glance.sees_place:
+        return ()
+    return (
+        f"The frame's details lie {glance.drift_px:.1f} px from where a locked camera would show them; the camera "
+        "is kept locked, as --camera says.",
+    )
 
 
 def _finite(image: Image) -> Image:

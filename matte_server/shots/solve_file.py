@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,25 @@ class FrameEstimate:
 @dataclass(frozen=True, eq=False)
 class CameraSolve:
     """What frames sampled from the whole shot say about its camera: ``locked`` is its one alignment, None where the
-    camera moves; ``one_exposure`` says whether one gain fits all samples; ``sampled`` are their frame numbers."""
+    camera moves or nobody can tell; ``one_exposure`` says whether one gain fits all samples; ``sampled`` are their
+    frame numbers, ``measured`` is how many of them could be measured."""
 
     locked: Alignment | None
     one_exposure: bool
     sampled: tuple[int, ...]
+    measured: int
+
+    @property
+    def kind(self) -> str:
+        """'locked', 'moving', or 'unknown' where too few frames could be measured to tell."""
+        if self.locked is not None:
+            return "locked"
+        return "moving" if self.measured > 1 else "unknown"
+
+
+def without_figures(alignment: Alignment) -> Alignment:
+    """The alignment for a frame on which it was not measured."""
+    return replace(alignment, inliers=float("nan"), residual_px=float("nan"), points=0)
 
 
 def alignment_facts(alignment: Alignment) -> dict[str, object]:
@@ -104,7 +118,7 @@ def _head(camera: CameraSolve | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "camera": "moving" if locked is None else "locked",
+        "camera": camera.kind if camera else "moving",
         "one_exposure": bool(camera and camera.one_exposure),
         "sampled": list(camera.sampled) if camera else [],
         "locked": alignment_facts(locked) if locked is not None else None,
@@ -169,7 +183,9 @@ class GivenSolve:
             # Frames that were only measured as neighbours have an estimate and no alignment.
             if "alignment" in entry:
                 self._frames[number] = _alignment_of(entry["alignment"], path)
-        self._locked = _alignment_of(facts["locked"], path) if facts.get("locked") is not None else None
+        locked = facts.get("locked")
+        # The figures of a locked camera are those of other frames.
+        self._locked = None if locked is None else without_figures(_alignment_of(locked, path))
 
     def alignment(self, frame: int) -> Alignment:
         """The alignment of a frame; raises ``MatteError("no_solve", ...)``."""

@@ -1,8 +1,9 @@
-"""The plate solve of a shot, on alignments whose answer is plain: locked or moving, outliers repaired."""
+"""The plate solve of a shot, on alignments whose answer is plain: locked or moving, sure or in need of help."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ import pytest
 from matte_server.core.align import Alignment
 from matte_server.core.shot_solve import (
     REPAIRED,
+    Expectation,
+    best_supported,
     corners,
+    expected_between,
     is_measured,
+    is_same_place,
+    is_sure,
     locked_alignment,
     neighbours,
-    repair_outlier,
     same_exposure,
     transform_from_corners,
 )
@@ -124,80 +129,70 @@ def test_a_drift_is_no_locked_camera() -> None:
     assert locked_alignment([NOT_MEASURED, NOT_MEASURED, estimate(0.0)], HD) is None
 
 
-def test_gains_within_three_per_cent_are_one_exposure() -> None:
+def test_gains_within_one_per_cent_are_one_exposure() -> None:
     def gains(*values: float) -> list[Alignment]:
         return [estimate(0, gain=(1.0, value, 1.0)) for value in values]
 
-    assert same_exposure(gains(1.0, 1.01, 0.99))
-    assert same_exposure(gains(0.985, 1.0, 1.0149)) and not same_exposure(gains(0.985, 1.0, 1.0151))
-    assert same_exposure(gains(1.97, 2.0, 2.0298)) and not same_exposure(gains(1.97, 2.0, 2.0302))
-
-
-def test_an_outlier_is_put_between_its_neighbours() -> None:
-    path = {frame: estimate(2.0 * frame, gain=(1.0 + frame / 100,) * 3) for frame in (1, 2, 4, 5)}
-    found = repair_outlier(3, estimate(80.0), path, HD)
-    assert found.transform[0, 2] == pytest.approx(6.0)
-    assert found.gain[0] == pytest.approx(1.03)
-    assert found.warnings == (f"{REPAIRED} from frames 2 and 4, because this frame's own did not fit.",)
-    own = estimate(6.4)
-    assert repair_outlier(3, own, path, HD) is own
-
-
-def test_a_repaired_frame_is_as_good_as_the_worse_neighbour() -> None:
-    before = estimate(0.0, inliers=0.9, residual_px=0.5, points=90, offset=(0.1, 0.0, 0.0))
-    after = estimate(8.0, inliers=0.8, residual_px=0.3, points=70, offset=(0.3, 0.0, 0.0))
-    found = repair_outlier(3, NOT_MEASURED, {2: before, 6: after}, HD)
-    assert (found.kind, found.inliers, found.residual_px, found.points) == ("homography", 0.8, 0.5, 70)
-    # A quarter of the way from frame 2 to frame 6.
-    assert shift(found) == pytest.approx(2.0) and found.offset[0] == pytest.approx(0.2)
+    assert same_exposure(gains(1.0, 1.005, 0.995))
+    assert same_exposure(gains(0.9901, 1.0, 1.0099)) and not same_exposure(gains(0.9901, 1.0, 1.0101))
+    assert same_exposure(gains(1.981, 2.0, 2.019)) and not same_exposure(gains(1.97, 2.0, 2.03))
+    # A flash in one of four frames is that frame's own light; in two of four nobody knows which is the shot's.
+    assert same_exposure(gains(1.0, 1.0, 1.8, 1.0)) and not same_exposure(gains(1.0, 1.8, 1.8, 1.0))
 
 
 @pytest.mark.parametrize(
-    ("own", "repaired"),
+    ("more", "sure"),
     [
-        # 2.5e-3 of 1920 are 4.8 px; two fifths of that where the measurement is poor.
-        (estimate(4.7), False),
-        (estimate(4.9), True),
-        (estimate(1.9, inliers=0.49), False),
-        (estimate(1.95, inliers=0.49), True),
-        (estimate(1.95, inliers=0.51), False),
-        (estimate(1.95, residual_px=1.01), True),
-        (estimate(1.95, residual_px=0.99), False),
+        ({}, True),
+        ({"inliers": 0.5}, True),
+        ({"inliers": 0.49}, False),
+        ({"residual_px": 1.0}, True),
+        ({"residual_px": 1.01}, False),
+        # 24 points must agree: 0.95 of 25.3.
+        ({"points": 26}, True),
+        ({"points": 25}, False),
+        ({"points": 0}, False),
+        ({"residual_px": float("nan")}, False),
     ],
 )
-def test_an_outlier_leaps_by_more_than_a_measurement_scatters(own: Alignment, repaired: bool) -> None:
-    path = {frame: estimate(0.0) for frame in (1, 2, 4, 5)}
-    assert (repair_outlier(3, own, path, HD) is not own) is repaired
+def test_a_measurement_is_sure_by_its_own_points(more: dict[str, Any], sure: bool) -> None:
+    assert is_sure(estimate(3.0, **more)) is sure
 
 
-def test_a_jerky_camera_may_leap_further() -> None:
-    """Frames 1 and 5 lie 2 px beside the line through 2 and 4: six times that is no outlier."""
-    path = {1: estimate(2.0), 2: estimate(0.0), 4: estimate(0.0), 5: estimate(2.0)}
-    own = estimate(11.9)
-    assert repair_outlier(3, own, path, HD) is own
-    assert shift(repair_outlier(3, estimate(12.1), path, HD)) == pytest.approx(0.0, abs=1e-9)
-    # The line goes on beyond the nearest two: a steady pan is not jerky.
-    pan = {frame: estimate(30.0 * frame) for frame in (1, 2, 4, 5)}
-    assert shift(repair_outlier(3, estimate(95.0), pan, HD)) == pytest.approx(90.0)
+def test_an_expectation_lies_between_the_nearest_sure_frames() -> None:
+    path = {1: estimate(-90.0), 2: estimate(4.0), 6: estimate(8.0), 7: estimate(90.0)}
+    found = expected_between(3, path, HD)
+    assert found is not None and found.source == "frames 2 and 6"
+    # A quarter of the way from frame 2 to frame 6.
+    assert found.transform[0, 2] == pytest.approx(5.0)
+    # What is not sure itself helps nobody.
+    found = expected_between(3, {1: estimate(4.0), 2: estimate(70.0, inliers=0.3), 4: NOT_MEASURED}, HD)
+    assert found is not None and (found.source, found.transform[0, 2]) == ("frame 1", 4.0)
+    assert expected_between(3, {2: NOT_MEASURED, 4: estimate(1.0, points=9)}, HD) is None
 
 
-def test_a_shaking_camera_is_not_repaired() -> None:
-    """20 px to and fro is a camera that shakes, not a frame that is wrong."""
-    path = {frame: estimate(20.0 * (-1) ** frame) for frame in (1, 2, 4, 5)}
-    own = estimate(-20.0)
-    assert repair_outlier(3, own, path, HD) is own
+def test_the_alignment_on_which_more_points_agree_is_taken() -> None:
+    expected = Expectation(transform=estimate(6.0).transform, source="frames 2 and 4")
+    own = estimate(80.0, points=20, inliers=0.6)
+    helped = estimate(6.2, points=14, inliers=0.9)
+    found = best_supported(own, helped, expected)
+    assert (shift(found), found.points, found.inliers) == (6.2, 14, 0.9), "its own figures, on this frame"
+    reason = "because this frame's own search did not fit."
+    assert found.warnings == (f"{REPAIRED} near that of frames 2 and 4, {reason}",)
+    # No better than its own (12 points): its own stands.
+    assert best_supported(own, replace(helped, points=13, inliers=0.9), expected) is own
+    assert best_supported(own, None, expected) is own
 
 
-def test_a_frame_without_a_measurement_is_interpolated() -> None:
-    between = repair_outlier(3, NOT_MEASURED, {2: estimate(4.0), 4: estimate(8.0)}, HD)
-    assert shift(between) == pytest.approx(6.0)
-    only = repair_outlier(3, NOT_MEASURED, {2: estimate(4.0)}, HD)
-    assert shift(only) == pytest.approx(4.0)
-    assert only.warnings == (f"{REPAIRED} from frame 2, because this frame's own did not fit.",)
-    assert repair_outlier(3, NOT_MEASURED, {2: NOT_MEASURED, 4: NOT_MEASURED}, HD) is NOT_MEASURED
-    # At the end of a shot a leap cannot be told from a movement.
-    last = estimate(90.0)
-    assert repair_outlier(3, last, {1: estimate(0.0), 2: estimate(0.0)}, HD) is last
+def test_a_frame_in_which_nothing_can_be_measured_lies_as_expected_and_claims_no_figures() -> None:
+    expected = Expectation(transform=estimate(6.0).transform, source="frame 2")
+    found = best_supported(NOT_MEASURED, None, expected)
+    assert shift(found) == 6.0 and found.points == 0 and np.isnan(found.residual_px) and np.isnan(found.inliers)
+    assert found.warnings == (f"{REPAIRED} from frame 2, because nothing could be measured in this frame.",)
+
+
+def test_the_same_place_is_a_pixel_at_hd() -> None:
+    assert is_same_place(estimate(0.0), estimate(0.95), HD) and not is_same_place(estimate(0.0), estimate(0.97), HD)
 
 
 def test_neighbours_are_two_frames_either_way_and_four_numbers_away() -> None:

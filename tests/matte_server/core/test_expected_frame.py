@@ -1,0 +1,95 @@
+"""A frame compared at a glance with what a locked camera should show: drift, knocks and flashes are seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from matte_server.core.align import Alignment
+from matte_server.core.expected_frame import ExpectedFrame, FrameGlance
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+
+SIZE = (270, 480)
+GRAIN = 0.004
+
+
+def wall(size: tuple[int, int] = SIZE) -> np.ndarray:
+    random = np.random.default_rng(3)
+    coarse = random.uniform(0.05, 0.9, (size[0] // 8, size[1] // 8, 3)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def image(pixels: np.ndarray, x: int = 0, y: int = 0) -> Image:
+    window = Window(x, y, pixels.shape[1], pixels.shape[0])
+    return Image(np.ascontiguousarray(pixels, np.float32), ("R", "G", "B"), window, window)
+
+
+def frame_of(matrix: np.ndarray, gain: float = 1.0, hidden: float = 0.0) -> Image:
+    """A plate: the wall moved and lit, its left part ``hidden`` by a flat subject, with grain."""
+    height, width = SIZE
+    moved = cv2.warpPerspective(
+        wall(), matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    moved = np.asarray(moved * gain, np.float32)
+    moved[:, : round(hidden * width)] = 0.4
+    return image(moved + np.random.default_rng(9).normal(0, GRAIN, moved.shape))
+
+
+def shifted(x: float, y: float = 0.0) -> np.ndarray:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def turned(degrees: float) -> np.ndarray:
+    return np.vstack([cv2.getRotationMatrix2D((SIZE[1] / 2, SIZE[0] / 2), degrees, 1.0), [0, 0, 1]])
+
+
+def glance(plate: Image, transform: np.ndarray | None = None) -> FrameGlance:
+    alignment = Alignment(transform=np.eye(3) if transform is None else transform)
+    return ExpectedFrame(image(wall()), alignment, plate.data_window).compare(plate)
+
+
+@pytest.mark.parametrize(
+    "transform", [np.eye(3), shifted(7.0, -3.5), turned(1.0)], ids=["still", "moved", "turned"]
+)
+def test_a_frame_that_lies_as_expected_is_confirmed(transform: np.ndarray) -> None:
+    found = glance(frame_of(transform), transform)
+    assert found.sees_place and found.is_near and found.confirms_exposure
+    # A twentieth of a pixel is what tracking on a textured picture with grain of half a percent reaches.
+    assert found.drift_px < 0.06 and found.residual_px < 0.1 and found.inliers > 0.95
+
+
+@pytest.mark.parametrize("moved", [shifted(0.3), shifted(6.0, 4.0), shifted(-25.0), turned(0.1), turned(2.0)])
+def test_a_frame_that_was_knocked_is_seen(moved: np.ndarray) -> None:
+    found = glance(frame_of(moved))
+    assert found.sees_place and not found.is_near
+    # At the middle of a quarter, where its points are on average.
+    corner = np.array([[[SIZE[1] / 4, SIZE[0] / 4]]])
+    away = float(np.linalg.norm(cv2.perspectiveTransform(corner, moved) - corner))
+    assert found.drift_px == pytest.approx(away, rel=0.35, abs=0.1)
+
+
+def test_a_subject_that_covers_most_of_the_frame_moves_nothing() -> None:
+    found = glance(frame_of(np.eye(3), hidden=0.85))
+    assert found.sees_place and found.is_near and found.confirms_exposure
+    # Where nothing of the set is left, nothing is claimed.
+    covered = glance(frame_of(np.eye(3), hidden=1.0))
+    assert not covered.sees_place and np.isnan(covered.residual_px) and np.isnan(covered.inliers)
+
+
+@pytest.mark.parametrize("gain", [1.8, 0.55, 1.02, 0.98])
+def test_another_exposure_is_seen_and_moves_nothing(gain: float) -> None:
+    found = glance(frame_of(np.eye(3), gain=gain))
+    assert not found.confirms_exposure and found.is_near
+    # The clean plate has no grain here, so the ratio is unbiased; 19,000 pixels average grain of one percent.
+    assert found.ratios == pytest.approx((gain,) * 3, rel=0.003)
+    assert glance(frame_of(np.eye(3), gain=1.005)).confirms_exposure
+
+
+def test_windows_that_begin_elsewhere_and_the_alignments_exposure_are_respected() -> None:
+    plate = frame_of(np.eye(3), gain=0.5)
+    part = image(plate.pixels[40:200, 100:400] + np.float32(0.02), x=100, y=40)
+    alignment = Alignment(transform=np.eye(3), gain=(0.5,) * 3, offset=(0.02,) * 3)
+    found = ExpectedFrame(image(wall()), alignment, part.data_window).compare(part)
+    assert found.sees_place and found.is_near and found.confirms_exposure
