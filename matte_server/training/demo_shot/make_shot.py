@@ -38,12 +38,12 @@ _NOISE_SOFTNESS_PX = 0.5
 # A strand that lies this close to the skin is in front of it.
 _ON_SKIN_M = 0.004
 
-AUBURN = HairLook((0.06, 0.023, 0.0095), (0.15, 0.06, 0.024), 0.3, 0.4)
+AUBURN = HairLook(root=(0.06, 0.023, 0.0095), tip=(0.15, 0.06, 0.024), shine=0.3, spread=0.4)
 LIGHTS = (
-    Light((-0.65, -0.41, 0.64), (3.2, 3.05, 2.9)),  # the key
-    Light((0.0, -1.0, 0.2), (0.35, 0.35, 0.36)),  # the room's light from ahead,
-    Light((0.0, 0.2, 1.0), (0.5, 0.5, 0.5)),  # from above
-    Light((1.0, 0.3, 0.2), (0.6, 0.45, 0.3)),  # and from the lamp
+    Light(direction=(-0.65, -0.41, 0.64), colour=(3.2, 3.05, 2.9)),  # the key
+    Light(direction=(0.0, -1.0, 0.2), colour=(0.35, 0.35, 0.36)),  # the room's light from ahead,
+    Light(direction=(0.0, 0.2, 1.0), colour=(0.5, 0.5, 0.5)),  # from above
+    Light(direction=(1.0, 0.3, 0.2), colour=(0.6, 0.45, 0.3)),  # and from the lamp
 )
 
 
@@ -52,7 +52,10 @@ def make_shot(renders: Path, hdri: Path, out: Path) -> None:
     shot = demo_shot(out)
     room = _blurred(exr.read_image(renders / "room.exr").rgb, _LENS_SOFTNESS_PX)
     # DWAA at this level loses less than the noise that the sensor put in.
-    lossy, lossless = exr.ExrFormat("half", "dwaa:110"), exr.ExrFormat("half", "zip")
+    lossy, lossless = (
+        exr.ExrFormat(bit_depth="half", compression="dwaa:110"),
+        exr.ExrFormat(bit_depth="half", compression="zip"),
+    )
     for index in range(FRAMES):
         matrix = camera_matrix(index)
         subject = _moved(_blurred(_subject(renders, index), _LENS_SOFTNESS_PX), matrix)
@@ -149,7 +152,12 @@ def _moved(picture: Float32, matrix: Matrix) -> Float32:
 
 def _image(pixels: Float32, channels: str) -> Image:
     window = Window(0, 0, *SIZE)
-    return Image(np.ascontiguousarray(pixels, np.float32), tuple(channels), window, window)
+    return Image(
+        pixels=np.ascontiguousarray(pixels, np.float32),
+        channels=tuple(channels),
+        data_window=window,
+        display_window=window,
+    )
 
 
 def main(arguments: list[str]) -> int:

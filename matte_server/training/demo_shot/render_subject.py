@@ -41,9 +41,17 @@ def person(frame: int) -> PersonRecipe:
     """The recipe of one frame: only the turn of head and body changes."""
     waves = next(s for s in styles_of("train") if s.name == "wavy_long")
     hair = replace(waves, part_x=0.012, volume=0.25, flyaways=0.05, flyaway_reach=0.022, mess=0.6, clump=0.75)
-    shirt = Cloth("female_casualsuit02", ((0.04, 0.12, 0.13), (0.4, 0.38, 0.33)), "plain", 40.0, 0.8, 0.3, 0.0)
+    shirt = Cloth(
+        garment="female_casualsuit02",
+        colours=((0.04, 0.12, 0.13), (0.4, 0.38, 0.33)),
+        pattern="plain",
+        scale=40.0,
+        roughness=0.8,
+        sheen=0.3,
+        fuzz=0.0,
+    )
     return PersonRecipe(
-        build=Build(0.0, 0.46, 0.5, 0.42, (0.1, 0.25, 0.65), 0.7),
+        build=Build(male=0.0, age=0.46, muscle=0.5, weight=0.42, races=(0.1, 0.25, 0.65), ideal=0.7),
         details={
             "expression/units/caucasian/mouth-corner-puller.target.gz": 0.4,
             "cheek/l-cheek-bones-incr.target.gz": 0.3,

@@ -25,7 +25,7 @@ from ...io.exr import read_image
 
 PICTURE = Path(__file__).parents[2] / "docs" / "temporal.png"
 CELL, CAPTION, FRAMES, GAIN = 200, 34, 24, 10
-PART = Window(300, 60, 460, 380)
+PART = Window(x=300, y=60, width=460, height=380)
 """Of the demo, around its head."""
 # Scene-linear, per frame and channel: read noise, and shot noise's variance per unit of light.
 READ, SHOT = 0.004, 0.0006
@@ -35,8 +35,8 @@ def held() -> list[ModelOutput]:
     """The frames as far as the model's word."""
     shot, pipeline = demo_shot(), MattePipeline(torch.device("cpu"))
     plate, clean = read_image(Path(shot.plate.replace("####", "1003"))), read_image(Path(shot.clean_plate))
-    options, told = MatteOptions(), {"check": lambda: None, "progress": lambda *stage: None}
-    given = pipeline.predict(PlatePair(plate, clean), Guides(), options, **told).alignment  # type: ignore[arg-type]
+    options, callbacks = MatteOptions(), {"check": lambda: None, "progress": lambda *stage: None}
+    given = pipeline.predict(PlatePair(plate=plate, clean_plate=clean), Guides(), options, **callbacks).alignment  # type: ignore[arg-type]
     rows = slice(PART.y, PART.bottom)
     light = plate.rgb[rows, PART.x : PART.right]
     deviation = np.sqrt(READ**2 + SHOT * np.maximum(light, 0.0))
@@ -46,8 +46,8 @@ def held() -> list[ModelOutput]:
         grainy: Image = replace(
             plate, pixels=(light + grain).astype(np.float32), channels=("R", "G", "B"), data_window=PART
         )
-        pair = PlatePair(grainy, clean)
-        found.append(pipeline.predict(pair, Guides(), options, given=given, **told).temporal_only())  # type: ignore[arg-type]
+        pair = PlatePair(plate=grainy, clean_plate=clean)
+        found.append(pipeline.predict(pair, Guides(), options, given=given, **callbacks).temporal_only())  # type: ignore[arg-type]
     return found
 
 

@@ -38,10 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("sequences are held out: add --split heldout")
     options.out.mkdir(parents=True, exist_ok=True)
     job = Job(
-        options.out.resolve(), options.makehuman.resolve(), options.hdri.resolve(), options.split,
-        options.seed, options.first, options.count, options.sequences, options.frames,
-        options.size, options.samples,
-    )  # fmt: skip
+        out=options.out.resolve(),
+        makehuman=options.makehuman.resolve(),
+        hdri=options.hdri.resolve(),
+        split=options.split,
+        seed=options.seed,
+        first=options.first,
+        count=options.count,
+        sequences=options.sequences,
+        frames=options.frames,
+        size=options.size,
+        samples=options.samples,
+    )
     return _run(job, options.blender_python)
 
 

@@ -51,6 +51,6 @@ def frame(points: Points, view: View, keep: Points | None = None) -> CameraShot:
     middle = (low + high) / 2
     sensor = pixel * width
     return CameraShot(
-        centre + back * distance, axes, distance, sensor,
-        (float(middle[0] / sensor), float(middle[1] / sensor)), width, height,
+        place=centre + back * distance, axes=axes, distance=distance, sensor=sensor,
+        shift=(float(middle[0] / sensor), float(middle[1] / sensor)), width=width, height=height,
     )  # fmt: skip

@@ -62,7 +62,7 @@ def grow(
     points = _detail(rng, points, style, lengths, nearest[:, 0], loose, scalp)
     radii = style.radius * rng.uniform(0.7, 1.3, count)[:, None] * np.interp(along, (0, 0.6, 1), (1, 0.85, 0.25))
     radii[loose] *= 0.7
-    return Strands(points, radii)
+    return Strands(points=points, radii=radii)
 
 
 def _guide_indices(rng: np.random.Generator, count: int, wanted: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

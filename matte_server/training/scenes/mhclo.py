@@ -53,7 +53,7 @@ def read_garment(path: Path) -> Garment:
     names = [line.split(maxsplit=1)[1] for line in lines if line.startswith("obj_file")]
     if not names:
         raise ValueError(f"{path} names no obj_file")
-    return Garment(path.stem, read_obj(path.parent / names[0].strip()), parse_binding(lines))
+    return Garment(name=path.stem, mesh=read_obj(path.parent / names[0].strip()), binding=parse_binding(lines))
 
 
 def parse_binding(lines: Iterable[str]) -> Binding:
@@ -79,11 +79,11 @@ def parse_binding(lines: Iterable[str]) -> Binding:
         elif section == "delete_verts":
             hidden.extend(_ranges(words))
     return Binding(
-        np.array([r[0] for r in rows], np.int64),
-        np.array([r[1] for r in rows], np.float64),
-        np.array([r[2] for r in rows], np.float64),
-        tuple(scales),
-        np.array(sorted(set(hidden)), np.int64),
+        corners=np.array([r[0] for r in rows], np.int64),
+        weights=np.array([r[1] for r in rows], np.float64),
+        offsets=np.array([r[2] for r in rows], np.float64),
+        scales=tuple(scales),
+        hidden=np.array(sorted(set(hidden)), np.int64),
     )
 
 

@@ -38,11 +38,19 @@ class Mesh:
         corners = np.repeat(keep, self.sizes)
         renumber = np.cumsum(keep) - 1
         groups = {n: renumber[p[keep[p]]].astype(np.int64) for n, p in self.groups.items()}
-        return Mesh(self.vertices, self.loops[corners], self.sizes[keep], self.loop_uvs[corners], groups)
+        return Mesh(
+            vertices=self.vertices,
+            loops=self.loops[corners],
+            sizes=self.sizes[keep],
+            loop_uvs=self.loop_uvs[corners],
+            groups=groups,
+        )
 
     def with_vertices(self, vertices: Points) -> Mesh:
         """The same polygons over other positions."""
-        return Mesh(vertices, self.loops, self.sizes, self.loop_uvs, self.groups)
+        return Mesh(
+            vertices=vertices, loops=self.loops, sizes=self.sizes, loop_uvs=self.loop_uvs, groups=self.groups
+        )
 
     def group_vertices(self, name: str) -> Indices:
         """Sorted vertex indices that the polygons of group ``name`` touch."""
@@ -88,9 +96,9 @@ def parse_obj(lines: Iterable[str], name: str = "obj") -> Mesh:
         raise ValueError(f"{name} holds no polygon")
     table = np.array([*uvs, [0.0, 0.0]], np.float64)
     return Mesh(
-        to_blender(np.array(vertices, np.float64)),
-        np.array(loops, np.int64),
-        np.array(sizes, np.int64),
-        table[np.array(loop_uv)],
-        {n: np.array(p, np.int64) for n, p in groups.items()},
+        vertices=to_blender(np.array(vertices, np.float64)),
+        loops=np.array(loops, np.int64),
+        sizes=np.array(sizes, np.int64),
+        loop_uvs=table[np.array(loop_uv)],
+        groups={n: np.array(p, np.int64) for n, p in groups.items()},
     )

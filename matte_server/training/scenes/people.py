@@ -28,12 +28,24 @@ def build_person(
     garments = tuple(library.garment(c.garment) for c in recipe.clothes)
     person = Person.make(library, rest, _turns(library, recipe), garments)
     cloth_meshes = [person.garment_mesh(g) for g in garments]
-    parts = [Part("skin", person.skin_mesh(), Material("skin", (recipe.skin, recipe.hair_colour), 0.45), 1)]
+    parts = [
+        Part(
+            name="skin",
+            mesh=person.skin_mesh(),
+            material=Material(look="skin", colours=(recipe.skin, recipe.hair_colour), roughness=0.45),
+            subdivide=1,
+        )
+    ]
     parts += _eyes(person, recipe)
-    parts.append(Part("teeth", person.helper_mesh("helper-upper-teeth", "helper-lower-teeth"),
-                      Material("plastic", ((0.7, 0.66, 0.58),) * 2, 0.25)))  # fmt: skip
+    parts.append(
+        Part(
+            name="teeth",
+            mesh=person.helper_mesh("helper-upper-teeth", "helper-lower-teeth"),
+            material=Material(look="plastic", colours=((0.7, 0.66, 0.58),) * 2, roughness=0.25),
+        )
+    )
     for cloth, mesh in zip(recipe.clothes, cloth_meshes, strict=True):
-        parts.append(Part(cloth.garment, mesh, _stuff(cloth), 1))
+        parts.append(Part(name=cloth.garment, mesh=mesh, material=_stuff(cloth), subdivide=1))
     if recipe.glasses != "none":
         parts += _glasses(person, recipe, rng)
     push_out = collider(*_obstacle(person, cloth_meshes))
@@ -45,7 +57,7 @@ def build_person(
     pelvis = person.bone("pelvis")[:, :3] @ library.rig.heads(rest)[library.rig.names.index("pelvis")]
     waist = float((pelvis + person.bone("pelvis")[:, 3])[2]) - 0.03
     chin = float(_head_points(person)[:, 2].min())
-    return Subject(tuple(parts), tuple(tufts), head, waist, 0.45 * waist + 0.55 * chin)
+    return Subject(parts=tuple(parts), tufts=tuple(tufts), head=head, waist=waist, chest=0.45 * waist + 0.55 * chin)
 
 
 def _turns(library: Library, recipe: PersonRecipe) -> dict[str, Rotation]:
@@ -78,7 +90,14 @@ def _obstacle(person: Person, clothes: list[Mesh]) -> tuple[Points, Indices]:
 
 
 def _stuff(cloth: Cloth) -> Material:
-    return Material("cloth", cloth.colours, cloth.roughness, cloth.pattern, cloth.scale, cloth.sheen)
+    return Material(
+        look="cloth",
+        colours=cloth.colours,
+        roughness=cloth.roughness,
+        pattern=cloth.pattern,
+        scale=cloth.scale,
+        sheen=cloth.sheen,
+    )
 
 
 def _eyes(person: Person, recipe: PersonRecipe) -> list[Part]:
@@ -92,7 +111,9 @@ def _eyes(person: Person, recipe: PersonRecipe) -> list[Part]:
         colours = np.tile([0.78, 0.74, 0.70], (len(off), 1))
         colours[off < 0.50] = recipe.iris
         colours[off < 0.2] = 0.004
-        parts.append(Part("eye", mesh, Material("eye", roughness=0.08), vertex_colours=colours))
+        parts.append(
+            Part(name="eye", mesh=mesh, material=Material(look="eye", roughness=0.08), vertex_colours=colours)
+        )
     return parts
 
 
@@ -122,10 +143,10 @@ def _glasses(person: Person, recipe: PersonRecipe, rng: np.random.Generator) -> 
     tubes.append(tube(np.stack(bridge), radius, 6))
     dark = rng.uniform(0.01, 0.1)
     tint = (dark * 4, dark * 3.5, dark * 3)
-    metal = Material("metal" if recipe.glasses == "wire" else "plastic", (tint, tint), 0.2)
+    metal = Material(look="metal" if recipe.glasses == "wire" else "plastic", colours=(tint, tint), roughness=0.2)
     return [
-        Part("glasses", join(tubes), metal),
-        Part("lenses", join(lenses), Material("lens", roughness=0.02), smooth=False),
+        Part(name="glasses", mesh=join(tubes), material=metal),
+        Part(name="lenses", mesh=join(lenses), material=Material(look="lens", roughness=0.02), smooth=False),
     ]
 
 
@@ -139,7 +160,7 @@ def _hair(
     person: Person, recipe: PersonRecipe, view: View, rng: np.random.Generator, push_out: PushOut
 ) -> list[Tuft]:
     """Head hair first, then brows, lashes and beard. Each has its own generator: a shot's frames agree."""
-    material = Material("hair", (recipe.hair_colour,) * 2, 0.35)
+    material = Material(look="hair", colours=(recipe.hair_colour,) * 2, roughness=0.35)
     tufts = []
     streams = [np.random.default_rng(s) for s in rng.integers(0, 2**62, 5)]
     if recipe.hair is not None:
@@ -148,12 +169,18 @@ def _hair(
         scalp = _scalp(person, streams[0], "scalp", count)
         strands = grow(streams[1], scalp, recipe.hair, push_out, np.array(view.wind), fast=not near)
         if not near:
-            strands = Strands(strands.points, strands.radii * 1.3)
-        tufts.append(Tuft("hair", strands, material))
-    tufts.append(Tuft("brows", _brows(person, streams[2], recipe.brow), material))
-    tufts.append(Tuft("lashes", _lashes(person, streams[3]), Material("hair", ((0.01, 0.008, 0.007),) * 2, 0.4)))
+            strands = Strands(points=strands.points, radii=strands.radii * 1.3)
+        tufts.append(Tuft(name="hair", strands=strands, material=material))
+    tufts.append(Tuft(name="brows", strands=_brows(person, streams[2], recipe.brow), material=material))
+    tufts.append(
+        Tuft(
+            name="lashes",
+            strands=_lashes(person, streams[3]),
+            material=Material(look="hair", colours=((0.01, 0.008, 0.007),) * 2, roughness=0.4),
+        )
+    )
     if recipe.beard > 0:
-        tufts.append(Tuft("beard", _beard(person, streams[4], recipe.beard), material))
+        tufts.append(Tuft(name="beard", strands=_beard(person, streams[4], recipe.beard), material=material))
     return tufts
 
 
@@ -167,7 +194,7 @@ def _scalp(person: Person, rng: np.random.Generator, region: str, count: int) ->
     posed = roots.on(person.posed)
     normals = unit(roots.on(person.normals))
     places = roots.on(person.rest) - centre
-    return Scalp(posed - normals * 0.001, normals, places, bone[:, :3])
+    return Scalp(roots=posed - normals * 0.001, normals=normals, places=places, turn=bone[:, :3])
 
 
 def _brows(person: Person, rng: np.random.Generator, bushy: float) -> Strands:
@@ -177,7 +204,7 @@ def _brows(person: Person, rng: np.random.Generator, bushy: float) -> Strands:
     middle = 0.7475 + 0.0055 * np.sin(np.pi * np.clip(u, 0, 1) ** 1.2 * 0.9)
     band = 0.0042 * bushy * (1.1 - 0.75 * np.clip(u, 0, 1))
     keep = (u > 0) & (u < 1) & (np.abs(at[:, 2] - middle) < band) & (rng.random(len(u)) < 0.8)
-    roots = Roots(roots.corners[keep], roots.weights[keep])
+    roots = Roots(corners=roots.corners[keep], weights=roots.weights[keep])
     start, normal = roots.on(person.posed), unit(roots.on(person.normals))
     turn = person.bone("head")[:, :3]
     rise = rng.normal(0.25, 0.2, (len(start), 1))
@@ -209,7 +236,7 @@ def _lashes(person: Person, rng: np.random.Generator) -> Strands:
             starts.append(start)
             headings.append(unit(ahead + fan + sign * 0.25 * up + rng.normal(0, 0.1, start.shape)))
     if not starts:
-        return Strands(np.zeros((0, 5, 3)), np.zeros((0, 5)))
+        return Strands(points=np.zeros((0, 5, 3)), radii=np.zeros((0, 5)))
     start, heading = np.concatenate(starts), np.concatenate(headings)
     length = rng.uniform(0.005, 0.009, len(start))
     return _arcs(start, heading, 0.8 * np.tile(up, (len(start), 1)), length, 0.00005, 5)
@@ -226,7 +253,9 @@ def _beard(person: Person, rng: np.random.Generator, length: float) -> Strands:
         bend = down * 0.7 + rng.normal(0, 0.5, start.shape)
         reach = length * share * rng.gamma(6, 1 / 6, len(start))
         strands.append(_arcs(start - normal * 0.0005, heading, bend, reach, 0.00006, 8))
-    return Strands(np.concatenate([s.points for s in strands]), np.concatenate([s.radii for s in strands]))
+    return Strands(
+        points=np.concatenate([s.points for s in strands]), radii=np.concatenate([s.radii for s in strands])
+    )
 
 
 def _fuzz(rng: np.random.Generator, cloth: Cloth, mesh: Mesh) -> Tuft:
@@ -237,8 +266,8 @@ def _fuzz(rng: np.random.Generator, cloth: Cloth, mesh: Mesh) -> Tuft:
     start, normal = roots.on(mesh.vertices), unit(roots.on(normals))
     heading = unit(normal + rng.normal(0, 0.7, start.shape))
     length = cloth.fuzz * rng.gamma(2, 0.5, len(start))
-    return Tuft("fuzz", _arcs(start, heading, rng.normal(0, 0.8, start.shape), length, 0.00005, 5),
-                Material("hair", cloth.colours, 0.7))  # fmt: skip
+    return Tuft(name="fuzz", strands=_arcs(start, heading, rng.normal(0, 0.8, start.shape), length, 0.00005, 5),
+                material=Material(look="hair", colours=cloth.colours, roughness=0.7))  # fmt: skip
 
 
 def _arcs(start: Points, heading: Points, bend: Points, length: Points, radius: float, steps: int) -> Strands:
@@ -246,4 +275,4 @@ def _arcs(start: Points, heading: Points, bend: Points, length: Points, radius: 
     t = np.linspace(0, 1, steps)[None, :, None]
     points = start[:, None] + length[:, None, None] * (heading[:, None] * t + bend[:, None] * t * t * 0.5)
     radii = np.broadcast_to(radius * np.linspace(1, 0.3, steps), points.shape[:2]).copy()
-    return Strands(points, radii)
+    return Strands(points=points, radii=radii)

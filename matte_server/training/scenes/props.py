@@ -14,7 +14,7 @@ def build_prop(kind: str, rng: np.random.Generator) -> Subject:
     """A subject of ``kind`` "furniture", "plant" or "animal", all of it from ``rng``."""
     if kind == "furniture":
         makers = (_chair, _bicycle_wheel, _clothes_rack, _lamp)
-        return Subject(tuple(makers[rng.integers(len(makers))](rng)))
+        return Subject(parts=tuple(makers[rng.integers(len(makers))](rng)))
     return _plant(rng) if kind == "plant" else _animal(rng)
 
 
@@ -31,9 +31,11 @@ def _solid(rng: np.random.Generator) -> Material:
         brown = np.array([0.28, 0.14, 0.06]) * rng.uniform(0.3, 2.0)
         dark = brown * 0.5
         pair = ((*map(float, brown),), (*map(float, dark),))
-        return Material("wood", pair, float(rng.uniform(0.2, 0.6)), scale=float(rng.uniform(20, 80)))  # type: ignore[arg-type]
+        return Material(
+            look="wood", colours=pair, roughness=float(rng.uniform(0.2, 0.6)), scale=float(rng.uniform(20, 80))
+        )  # type: ignore[arg-type]
     colour = _colour(rng)
-    return Material(look, (colour, colour), float(rng.uniform(0.1, 0.5)))  # type: ignore[arg-type]
+    return Material(look=look, colours=(colour, colour), roughness=float(rng.uniform(0.1, 0.5)))  # type: ignore[arg-type]
 
 
 def _rod(a: Points, b: Points, radius: float, sides: int = 10) -> Mesh:
@@ -68,7 +70,7 @@ def _chair(rng: np.random.Generator) -> list[Part]:
         meshes.append(box(np.array(corner), np.array(opposite)))
     for z in rng.uniform(0.08, seat - 0.08, 2):
         meshes.append(_rod(np.array([-x, -y, z]), np.array([x, -y, z]), thin, 8))
-    return [Part("chair", join(meshes), _solid(rng), smooth=False)]
+    return [Part(name="chair", mesh=join(meshes), material=_solid(rng), smooth=False)]
 
 
 def _bicycle_wheel(rng: np.random.Generator) -> list[Part]:
@@ -86,9 +88,12 @@ def _bicycle_wheel(rng: np.random.Generator) -> list[Part]:
         start = np.array([0.02 * np.cos(lead), 0.03 * (1 if k % 4 < 2 else -1), 0.02 * np.sin(lead)])
         end = (radius - 0.03) * np.array([np.cos(angle), 0, np.sin(angle)])
         spokes.append(_rod(start, end, rng.uniform(0.0008, 0.0016), 5))
-    black = Material("plastic", ((0.02, 0.02, 0.02),) * 2, 0.7)
-    steel = Material("metal", ((0.6, 0.6, 0.62),) * 2, 0.25)
-    return [Part("tyre", tyre, black), Part("steel", join([rim, hub, *spokes]), steel)]
+    black = Material(look="plastic", colours=((0.02, 0.02, 0.02),) * 2, roughness=0.7)
+    steel = Material(look="metal", colours=((0.6, 0.6, 0.62),) * 2, roughness=0.25)
+    return [
+        Part(name="tyre", mesh=tyre, material=black),
+        Part(name="steel", mesh=join([rim, hub, *spokes]), material=steel),
+    ]
 
 
 def _clothes_rack(rng: np.random.Generator) -> list[Part]:
@@ -107,7 +112,10 @@ def _clothes_rack(rng: np.random.Generator) -> list[Part]:
         place = x[0] + t * wide
         along = np.stack([np.full(40, place), np.full(40, wave * np.sin(9 * place + phase)), z], 1)
         wires += [tube(across, thread, 5), tube(along, thread, 5)]
-    return [Part("rack", join([*feet, *posts, top]), _solid(rng)), Part("net", join(wires), _solid(rng))]
+    return [
+        Part(name="rack", mesh=join([*feet, *posts, top]), material=_solid(rng)),
+        Part(name="net", mesh=join(wires), material=_solid(rng)),
+    ]
 
 
 def _lamp(rng: np.random.Generator) -> list[Part]:
@@ -124,10 +132,10 @@ def _lamp(rng: np.random.Generator) -> list[Part]:
         for h, r in zip(np.linspace(0, 1, 8), np.linspace(low, top, 8), strict=True)
     ]
     cord = np.stack([bend - 0.05 + 0.01 * np.sin(9 * t), 0.03 * np.ones(24), high - 0.1 - 0.3 * t], 1)
-    shade = Material("leaf", (_colour(rng, 0.6), _colour(rng, 0.6)), 0.8, scale=3.0)
+    shade = Material(look="leaf", colours=(_colour(rng, 0.6), _colour(rng, 0.6)), roughness=0.8, scale=3.0)
     return [
-        Part("stand", join([stand, base, tube(cord, 0.0008, 6)]), _solid(rng)),
-        Part("shade", grid(np.stack(rings), wrap=True), shade),
+        Part(name="stand", mesh=join([stand, base, tube(cord, 0.0008, 6)]), material=_solid(rng)),
+        Part(name="shade", mesh=grid(np.stack(rings), wrap=True), material=shade),
     ]
 
 
@@ -156,16 +164,25 @@ def _plant(rng: np.random.Generator) -> Subject:
                 leaves.append(_blade(rng, place, heading, length * rng.uniform(0.5, 1.2), wide, 0.6))
     green = np.array([0.05, 0.17, 0.03]) * rng.uniform(0.5, 1.8) * rng.uniform(0.7, 1.3, 3)
     dark = green * rng.uniform(0.3, 0.8)
-    look = Material("leaf", ((*map(float, green),), (*map(float, dark),)), 0.4, scale=30.0)  # type: ignore[arg-type]
+    look = Material(look="leaf", colours=((*map(float, green),), (*map(float, dark),)), roughness=0.4, scale=30.0)  # type: ignore[arg-type]
     turns = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     pot = np.stack([
         np.stack([r * np.cos(turns), r * np.sin(turns), np.full(40, z)], 1)
         for z, r in ((0.0, 0.02), (0.0, 0.08), (0.2, 0.11), (0.2, 0.095), (0.17, 0.09), (0.17, 0.01))
     ])  # fmt: skip
-    parts = [Part("leaves", join(leaves), look), Part("pot", grid(pot, wrap=True), _solid(rng), smooth=False)]
+    parts = [
+        Part(name="leaves", mesh=join(leaves), material=look),
+        Part(name="pot", mesh=grid(pot, wrap=True), material=_solid(rng), smooth=False),
+    ]
     if stems:
-        parts.append(Part("stems", join(stems), Material("plastic", ((0.08, 0.1, 0.03),) * 2, 0.6)))
-    return Subject(tuple(parts))
+        parts.append(
+            Part(
+                name="stems",
+                mesh=join(stems),
+                material=Material(look="plastic", colours=((0.08, 0.1, 0.03),) * 2, roughness=0.6),
+            )
+        )
+    return Subject(parts=tuple(parts))
 
 
 def _blade(
@@ -214,11 +231,21 @@ def _animal(rng: np.random.Generator) -> Subject:
     tip = muzzle + np.array([0, -skull * 0.7, 0.005])
     nose = ellipsoid(tip * size, np.diag([0.018, 0.012, 0.012]) * size, 12, 16)
     return Subject(
-        (
-            Part("body", join(meshes), Material("plastic", (colour, second), 0.9)),
-            Part("eyes and nose", join([*eyes, nose]), Material("plastic", ((0.01, 0.008, 0.008),) * 2, 0.1)),
+        parts=(
+            Part(
+                name="body",
+                mesh=join(meshes),
+                material=Material(look="plastic", colours=(colour, second), roughness=0.9),
+            ),
+            Part(
+                name="eyes and nose",
+                mesh=join([*eyes, nose]),
+                material=Material(look="plastic", colours=((0.01, 0.008, 0.008),) * 2, roughness=0.1),
+            ),
         ),
-        (Tuft("fur", fur, Material("hair", (colour, second), 0.5)),),
+        tufts=(
+            Tuft(name="fur", strands=fur, material=Material(look="hair", colours=(colour, second), roughness=0.5)),
+        ),
     )
 
 
@@ -238,4 +265,6 @@ def _fur(rng: np.random.Generator, meshes: list[Mesh], length: float) -> Strands
     swirl = np.concatenate([np.cos(phase + 9 * t), np.sin(phase + 9 * t), np.cos(phase + 5 * t)], 2) * t * curl
     drop = np.array([0, 0, -1.0]) * hang * t * t * 0.5
     points = start[:, None] + reach[:, None, None] * (heading[:, None] * t + drop + swirl)
-    return Strands(points, np.broadcast_to(0.00009 * np.linspace(1, 0.25, steps), points.shape[:2]).copy())
+    return Strands(
+        points=points, radii=np.broadcast_to(0.00009 * np.linspace(1, 0.25, steps), points.shape[:2]).copy()
+    )

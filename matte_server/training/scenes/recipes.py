@@ -117,7 +117,9 @@ def recipe(split: Split, seed: int, index: int, makehuman: Path, hdri: Path) -> 
     person = _person(rng, split, index, makehuman) if kind == "person" else None
     view = _view(rng, split, kind, hdri, index)
     name = f"{split}-{kind}-{seed:03d}-{index:05d}"
-    return Recipe(name, split, kind, number, person, view, _hard(person, kind, view))
+    return Recipe(
+        id=name, split=split, kind=kind, seed=number, person=person, view=view, hard=_hard(person, kind, view)
+    )
 
 
 def sequence(seed: int, index: int, frames: int, makehuman: Path, hdri: Path) -> list[Recipe]:
@@ -138,15 +140,15 @@ def sequence(seed: int, index: int, frames: int, makehuman: Path, hdri: Path) ->
         name = f"heldout-sequence-{seed:03d}-{index:02d}"
         out.append(
             Recipe(
-                f"{name}-{k:03d}",
-                "heldout",
-                "person",
-                base.seed,
-                moved,
-                view,
-                (*_hard(moved, "person", view), "moving hair"),
-                name,
-                k,
+                id=f"{name}-{k:03d}",
+                split="heldout",
+                kind="person",
+                seed=base.seed,
+                person=moved,
+                view=view,
+                hard=(*_hard(moved, "person", view), "moving hair"),
+                sequence=name,
+                frame=k,
             )
         )
     return out
@@ -205,9 +207,14 @@ def _cloth(rng: np.random.Generator, garment: str, shoe: bool = False) -> Cloth:
     pattern = "plain" if shoe else patterns[rng.integers(len(patterns))]
     fuzz = float(rng.uniform(0.002, 0.007)) if not shoe and rng.random() < 0.2 else 0.0
     return Cloth(
-        garment, (colours[0], colours[1]), pattern, float(rng.uniform(15, 120)), float(rng.uniform(0.35, 0.95)),
-        float(rng.uniform(0, 0.5)), fuzz,
-    )  # fmt: skip
+        garment=garment,
+        colours=(colours[0], colours[1]),
+        pattern=pattern,
+        scale=float(rng.uniform(15, 120)),
+        roughness=float(rng.uniform(0.35, 0.95)),
+        sheen=float(rng.uniform(0, 0.5)),
+        fuzz=fuzz,
+    )
 
 
 def _clothes(rng: np.random.Generator, split: Split, male: bool, makehuman: Path) -> tuple[Cloth, ...]:
@@ -227,9 +234,13 @@ def _person(rng: np.random.Generator, split: Split, index: int, makehuman: Path)
     age = float(rng.choice(ages, p=[0.15, 0.6, 0.25]))
     races = rng.dirichlet((0.6, 0.6, 0.6))
     build = Build(
-        float(rng.uniform(0.8, 1.0) if male else rng.uniform(0, 0.15)), age, float(rng.beta(2, 2)),
-        float(rng.beta(2, 2)), (float(races[0]), float(races[1]), float(races[2])), float(rng.uniform(-0.4, 0.7)),
-    )  # fmt: skip
+        male=float(rng.uniform(0.8, 1.0) if male else rng.uniform(0, 0.15)),
+        age=age,
+        muscle=float(rng.beta(2, 2)),
+        weight=float(rng.beta(2, 2)),
+        races=(float(races[0]), float(races[1]), float(races[2])),
+        ideal=float(rng.uniform(-0.4, 0.7)),
+    )
     styles = [s for s in styles_of(split) if not (male and s.gather == "bun" and rng.random() < 0.7)]
     # The benchmark walks through its few styles; training draws.
     hair = styles[index % len(styles)] if split == "heldout" else styles[rng.integers(len(styles))]

@@ -76,7 +76,7 @@ def read_rig(folder: Path, base: Mesh) -> Rig:
     weights /= np.where(total > 0, total, 1.0)
     parents = tuple(order.index(bones[n]["parent"]) if bones[n]["parent"] else -1 for n in order)
     cubes = tuple(base.group_vertices(bones[n]["head"]["cube_name"]) for n in order)
-    return Rig(tuple(order), parents, cubes, weights)
+    return Rig(names=tuple(order), parents=parents, cubes=cubes, weights=weights)
 
 
 def parse_bvh(lines: Iterable[str]) -> dict[str, Rotation]:

@@ -48,8 +48,29 @@ class HairStyle:
     hard: str = "hair edge"
 
 
-_LONG = HairStyle("", "train", 0.34, 0.36, 0.38, steps=26, lift=0.25, gravity=0.35, comb="part", parting=True)
-_SHORT = HairStyle("", "train", 0.05, 0.02, 0.02, steps=8, count=24000, lift=0.5, gravity=0.1)
+_LONG = HairStyle(
+    name="",
+    split="train",
+    length_top=0.34,
+    length_side=0.36,
+    length_back=0.38,
+    steps=26,
+    lift=0.25,
+    gravity=0.35,
+    comb="part",
+    parting=True,
+)
+_SHORT = HairStyle(
+    name="",
+    split="train",
+    length_top=0.05,
+    length_side=0.02,
+    length_back=0.02,
+    steps=8,
+    count=24000,
+    lift=0.5,
+    gravity=0.1,
+)
 
 STYLES: tuple[HairStyle, ...] = (
     replace(_SHORT, name="crop", hard="short hair"),

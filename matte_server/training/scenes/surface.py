@@ -53,12 +53,12 @@ def scatter(rng: np.random.Generator, vertices: Points, faces: Indices, count: i
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     if len(faces) == 0 or areas.sum() <= 0:
-        return Roots(np.zeros((0, 3), np.int64), np.zeros((0, 3)))
+        return Roots(corners=np.zeros((0, 3), np.int64), weights=np.zeros((0, 3)))
     # Stratified over the cumulated area: fewer clumps and bald spots than independent draws.
     places = (np.arange(count) + rng.random(count)) / count
     chosen = np.searchsorted(np.cumsum(areas) / areas.sum(), places, side="right").clip(0, len(faces) - 1)
     u, v = np.sqrt(rng.random(count)), rng.random(count)
-    return Roots(faces[chosen], np.stack([1 - u, u * (1 - v), u * v], axis=1))
+    return Roots(corners=faces[chosen], weights=np.stack([1 - u, u * (1 - v), u * v], axis=1))
 
 
 def tube(path: Points, radius: float | Points, sides: int = 8, closed: bool = False) -> Mesh:
@@ -102,7 +102,7 @@ def grid(points: NDArray[np.float64], wrap: bool = False) -> Mesh:
     uv = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows)), -1).reshape(-1, 2)
     loops = quads.reshape(-1)
     sizes = np.full(quads.size // 4, 4, np.int64)
-    return Mesh(points.reshape(-1, 3), loops, sizes, uv[loops], {})
+    return Mesh(vertices=points.reshape(-1, 3), loops=loops, sizes=sizes, loop_uvs=uv[loops], groups={})
 
 
 def ellipsoid(centre: Points, axes: Points, rings: int = 24, columns: int = 36) -> Mesh:
@@ -124,16 +124,22 @@ def box(low: Points, high: Points) -> Mesh:
 
 def plain_mesh(vertices: Points, loops: Indices, sizes: Indices) -> Mesh:
     """A mesh without texture coordinates or groups."""
-    return Mesh(vertices, loops.astype(np.int64), sizes.astype(np.int64), np.zeros((len(loops), 2)), {})
+    return Mesh(
+        vertices=vertices,
+        loops=loops.astype(np.int64),
+        sizes=sizes.astype(np.int64),
+        loop_uvs=np.zeros((len(loops), 2)),
+        groups={},
+    )
 
 
 def join(meshes: list[Mesh]) -> Mesh:
     """One mesh of all; groups are dropped."""
     shift = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
     return Mesh(
-        np.concatenate([m.vertices for m in meshes]),
-        np.concatenate([m.loops + s for m, s in zip(meshes, shift, strict=True)]),
-        np.concatenate([m.sizes for m in meshes]),
-        np.concatenate([m.loop_uvs for m in meshes]),
-        {},
+        vertices=np.concatenate([m.vertices for m in meshes]),
+        loops=np.concatenate([m.loops + s for m, s in zip(meshes, shift, strict=True)]),
+        sizes=np.concatenate([m.sizes for m in meshes]),
+        loop_uvs=np.concatenate([m.loop_uvs for m in meshes]),
+        groups={},
     )

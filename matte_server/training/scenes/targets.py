@@ -47,7 +47,7 @@ def parse_target(lines: Iterable[str]) -> Target:
     rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     indices = np.array([int(r[0]) for r in rows], np.int64)
     offsets = np.array([[float(t) for t in r[1:4]] for r in rows], np.float64).reshape(-1, 3)
-    return Target(indices, to_blender(offsets))
+    return Target(indices=indices, offsets=to_blender(offsets))
 
 
 @lru_cache(maxsize=512)

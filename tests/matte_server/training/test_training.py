@@ -198,7 +198,7 @@ def write_render(folder: Path, name: str, split: str, level: float = 0.4) -> Non
     y, x = np.mgrid[0:80, 0:64].astype(np.float32)
     alpha = np.clip(25 - np.hypot(x - 32, y - 40), 0, 1)
     pixels = np.dstack([alpha * level] * 3 + [alpha]).astype(np.float32)
-    window = Window(0, 0, 64, 80)
+    window = Window(x=0, y=0, width=64, height=80)
     write_image(
         folder / f"{name}.exr",
         Image(
