@@ -85,6 +85,7 @@ FLOORS = (
     {"pixels"},
     {"models", "io"},
     {"frame"},
+    {"learning"},
     {"worker"},
     {"server"},
     {"shots"},

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from ..learning.settings import LearningProgress
 from ..shots.reports import FrameReport, ResultStatus, summary_of
 
 out = Console(soft_wrap=True, highlight=False)
@@ -167,6 +168,32 @@ class Steps(_OnScreen):
         self._bar.update(self._task, completed=step - 1, description=f"{self._what}: {words}")
         if not err.is_terminal:
             err.print(escape(f"[{step}/{total}] {self._what}: {words}"))
+
+
+class LearningBar(_OnScreen):
+    """Progress of learning a shot: a bar in a terminal, a line at each measurement in a log."""
+
+    def __init__(self) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self._bar.add_task("reading", total=None, left="")
+        self._error = -1.0
+
+    def __call__(self, progress: LearningProgress) -> None:
+        error = f"error {1e3 * progress.error:.2f} ({1e3 * progress.first_error:.2f} at the start)"
+        left = f"{duration(progress.left_s)} left"
+        self._bar.update(self._task, description=error, completed=progress.step, total=progress.steps, left=left)
+        if not err.is_terminal and progress.error != self._error:
+            err.print(f"[{progress.step}/{progress.steps}] {error}, {left}", markup=False)
+        self._error = progress.error
 
 
 def flush() -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from matte_link.errors import LinkError
 
 from ..errors import MatteError
-from . import build_plate, console, demo, doctor, evaluate, farm, keys, matte, models, serve, status
+from . import build_plate, console, demo, doctor, evaluate, farm, keys, learn, matte, models, serve, status
 
 DESCRIPTION = """\
 Cleanplate makes a float alpha and an unpremultiplied foreground out of a shot (the plate)
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"cleanplate {version('cleanplate')}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, matte, build_plate, serve, status, doctor, keys, farm, evaluate, models):
+    for command in (demo, matte, build_plate, learn, serve, status, doctor, keys, farm, evaluate, models):
         command.add_parser(subparsers)
     return top
 

@@ -59,10 +59,10 @@ def order_from(arguments: argparse.Namespace, options: MatteOptions) -> ShotOrde
     return ShotOrder(**values, options=options)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for each option of the table, grouped as in the hosts' panels."""
+def add_options(parser: argparse.ArgumentParser, specs: Iterable[OptionSpec] = option_specs()) -> None:
+    """Adds a flag for each of the options, grouped as in the hosts' panels."""
     groups: dict[str, Any] = {}
-    for spec in option_specs():
+    for spec in specs:
         group = groups.setdefault(spec.group, parser.add_argument_group(spec.group.lower() + " options"))
         _add_option(group, spec)
 
@@ -88,8 +88,9 @@ def _default_in_words(spec: OptionSpec) -> str:
 
 
 def options_from(arguments: argparse.Namespace) -> MatteOptions:
-    """The options of a command line; raises ``MatteError("bad_option", ...)``."""
-    given = {spec.name: getattr(arguments, spec.name) for spec in option_specs()}
+    """The options of a command line; those for which the command has no flag keep their defaults. Raises
+    ``MatteError("bad_option", ...)``."""
+    given: dict[str, Any] = {spec.name: getattr(arguments, spec.name, spec.default) for spec in option_specs()}
     if given["weights"] and Path(given["weights"]).is_file():
         # The server has another working folder.
         given["weights"] = str(Path(given["weights"]).resolve())

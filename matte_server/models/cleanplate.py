@@ -59,10 +59,7 @@ class CleanplateModel:
     def load(cls, weights: str, device: torch.device) -> CleanplateModel:
         """Load a safetensors file, or the packaged weights where ``weights`` is empty. Raises ``MatteError`` with
         the codes missing_weights and bad_weights."""
-        if weights:
-            return cls(read_network(Path(weights)), device)
-        with as_file(files(__package__) / SPEC.packaged_file) as path:
-            return cls(read_network(path), device)
+        return cls(load_network(weights), device)
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
@@ -131,6 +128,15 @@ class CleanplateModel:
             refined = torch.cat(found).view(-1, 2, 2, BLOCK, BLOCK)
             blocks.permute(0, 3, 2, 5, 1, 4)[rows, columns] = refined
         return doubled
+
+
+def load_network(weights: str) -> CleanplateNet:
+    """The network with the weights of a safetensors file, or the packaged ones where ``weights`` is empty; on the
+    CPU, in evaluation mode. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
+    if weights:
+        return read_network(Path(weights))
+    with as_file(files(__package__) / SPEC.packaged_file) as path:
+        return read_network(path)
 
 
 def read_network(path: Path) -> CleanplateNet:

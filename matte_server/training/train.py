@@ -19,10 +19,10 @@ import torch.multiprocessing as mp
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..learning.losses import training_losses
 from ..models.networks.cleanplate import CleanplateNet
 from .composite import Faults
 from .grow import grown_from
-from .losses import training_losses
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
 
 OCTAVE_SHARES = (0.35, 0.5, 0.15)

@@ -16,13 +16,13 @@ from safetensors.torch import load_file, save_file
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io.exr import write_image
+from matte_server.learning.losses import training_losses
 from matte_server.models.cleanplate import read_network
 from matte_server.models.networks.cleanplate import CleanplateNet
 from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
 from matte_server.training.bank import Bank, calm, read_render, renders
 from matte_server.training.composite import Composite, Faults, compose
-from matte_server.training.losses import training_losses
 from matte_server.training.procedural import subject
 from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever

@@ -1,4 +1,4 @@
-"""The forward pass of training, and its losses."""
+"""The forward pass of training, and its losses: of the packaged network, and of a shot's own weights."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class Places:
         return tensor[self.pictures[:, None, None], :, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
 
 
-def crop_places(alpha: Tensor, generator: torch.Generator, cells: int) -> Places:
-    """``CROPS`` crops of ``cells`` x ``cells`` cells per picture, around partial alpha where the picture has
-    any."""
-    unsure = F.avg_pool2d(4 * alpha * (1 - alpha), 2).squeeze(1)
+def crop_places(alpha: Tensor, trust: Tensor, generator: torch.Generator, cells: int) -> Places:
+    """``CROPS`` crops of ``cells`` x ``cells`` cells per picture, around partial alpha that is trusted, where the
+    picture has any."""
+    unsure = F.avg_pool2d(4 * alpha * (1 - alpha) * trust, 2).squeeze(1)
     rows, columns = unsure.shape[-2:]
     picks = torch.multinomial((unsure + 1e-4).flatten(1), CROPS, generator=generator).flatten()
     middles = (picks.div(columns, rounding_mode="floor"), picks % columns)
@@ -99,19 +99,20 @@ def training_losses(
     net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator
 ) -> Losses:
     """All losses of one batch. The coarse stage works ``octaves`` halvings below the batch's resolution; with 0 it
-    is trained alone."""
+    is trained alone. Where the batch has ``trust`` (N x 1 x H x W, 0..1), every error is weighted with it."""
+    batch = batch if "trust" in batch else {**batch, "trust": torch.ones_like(batch["alpha"])}
     small = pooled(batch, 1 << octaves)
     coarse = net.coarse_stage(small["plate"], small["clean"], small["coverage"], small["core"], small["holdout"])
-    weight = 0.3 + 0.7 * small["coverage"]
+    weight = (0.3 + 0.7 * small["coverage"]) * small["trust"]
     coarse_alpha = alpha_loss(coarse.alpha, small["alpha"], weight)
-    wide = (F.avg_pool2d(leaky_clamp(coarse.alpha), 8) - F.avg_pool2d(small["alpha"], 8)).abs().mean()
+    wide = F.avg_pool2d((leaky_clamp(coarse.alpha) - small["alpha"]) * small["trust"], 8).abs().mean()
     colour = foreground_loss(coarse, small)
-    doubt = doubt_loss(coarse, batch["alpha"], octaves) if octaves else torch.zeros_like(wide)
+    doubt = doubt_loss(coarse, batch, octaves) if octaves else torch.zeros_like(wide)
     alpha, context = coarse.alpha, coarse.context
     for octave in range(1, octaves):
         level = pooled(batch, 1 << (octaves - octave))
         alpha = refine_whole(net, level, alpha.clamp(0, 1), context)
-        coarse_alpha = coarse_alpha + 0.5 * alpha_loss(alpha, level["alpha"], torch.ones_like(alpha))
+        coarse_alpha = coarse_alpha + 0.5 * alpha_loss(alpha, level["alpha"], level["trust"])
         context = F.interpolate(context, scale_factor=2.0, mode="bilinear")
     fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator) if octaves else torch.zeros_like(wide)
     total = coarse_alpha + wide + 0.4 * colour + 0.5 * doubt + fine
@@ -122,18 +123,19 @@ def training_losses(
 def foreground_loss(coarse: Coarse, small: dict[str, Tensor]) -> Tensor:
     """Absolute error of the encoded foreground where there is a subject, weighted towards partial alpha."""
     alpha = small["alpha"]
-    weight = (alpha > 0.02) * (0.25 + 4 * alpha * (1 - alpha))
+    weight = (alpha > 0.02) * (0.25 + 4 * alpha * (1 - alpha)) * small["trust"]
     error = (coarse.context[:, :3] - encode(small["foreground"])).abs().clamp(max=1.0)
     return (error * weight).sum() / (3 * weight.sum() + 100.0)
 
 
-def doubt_loss(coarse: Coarse, truth: Tensor, octaves: int) -> Tensor:
+def doubt_loss(coarse: Coarse, batch: dict[str, Tensor], octaves: int) -> Tensor:
     """Squared error of the coarse stage's expected error, against the largest error in each coarse pixel."""
     with torch.no_grad():
         factor = 1 << octaves
         grown = F.interpolate(coarse.alpha.clamp(0, 1), scale_factor=float(factor), mode="bilinear")
-        target = F.max_pool2d((grown - truth).abs(), factor)
-    return (coarse.doubt - target).square().mean() * 4
+        target = F.max_pool2d((grown - batch["alpha"]).abs(), factor)
+        trust = -F.max_pool2d(-batch["trust"], factor)
+    return ((coarse.doubt - target).square() * trust).mean() * 4
 
 
 def crop_loss(
@@ -141,7 +143,7 @@ def crop_loss(
 ) -> Tensor:
     """The last octave on crops where alpha is partial."""
     cells = CROP_CELLS + 2 * HALO
-    places = crop_places(batch["alpha"], generator, cells)
+    places = crop_places(batch["alpha"], batch["trust"], generator, cells)
     refined = net.refiner(
         F.pixel_unshuffle(places.cut(batch["plate"], cells, 2), 2),
         F.pixel_unshuffle(places.cut(batch["clean"], cells, 2), 2),
@@ -149,5 +151,5 @@ def crop_loss(
         places.cut(context, cells, 1),
     )
     edge = 2 * HALO
-    truth = places.cut(batch["alpha"], cells, 2)[..., edge:-edge, edge:-edge]
-    return alpha_loss(F.pixel_shuffle(refined, 2), truth, torch.ones_like(truth))
+    truth, trust = (places.cut(batch[name], cells, 2)[..., edge:-edge, edge:-edge] for name in ("alpha", "trust"))
+    return alpha_loss(F.pixel_shuffle(refined, 2), truth, trust)

@@ -1,0 +1,121 @@
+"""One frame to learn from: its pictures, its matte, and where that matte may be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..models.networks.cleanplate import octaves_for
+from ..models.protocols import FrameTensors
+from .losses import pooled
+
+LONGEST_SIDE = 2048
+"""Larger frames are averaged down by a power of two: the refiner has the same weights at every octave, and one
+octave more takes four times the memory."""
+_LARGEST_HALF = 65000.0
+_TILES = 8
+"""A frame is divided into this many tiles along its longer side. Some are left out, to measure on."""
+_LEFT_OUT_PART = 6
+"""One tile in so many of those that hold an edge of the matte is left out."""
+_EDGE = (0.02, 0.98)
+
+
+@dataclass(frozen=True, eq=False)
+class LearningExample:
+    """One frame on the CPU, half floats, 1 x C x H x W, sides multiples of 2 ** ``octaves``.
+
+    ``plate``, ``clean_plate`` (aligned and exposure-matched) and ``foreground`` (unpremultiplied): 3 channels,
+    scene-linear Rec.709. ``alpha``, ``coverage``: 1 channel, 0..1. ``trust``: 1 where ``alpha`` is to be learnt.
+    ``left_out``: 1 where it is kept to measure on; never both. ``is_truth``: whether a person vouches for
+    ``alpha``; otherwise it is the model's own.
+    """
+
+    frame: int
+    plate: Tensor
+    clean_plate: Tensor
+    foreground: Tensor
+    alpha: Tensor
+    coverage: Tensor
+    trust: Tensor
+    left_out: Tensor
+    is_truth: bool
+    octaves: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(self.alpha.shape[-2]), int(self.alpha.shape[-1])
+
+
+def example_of(
+    number: int, frame: FrameTensors, foreground: Tensor, alpha: Tensor, trust: Tensor, is_truth: bool, seed: int
+) -> LearningExample:
+    """An example from a frame's tensors, its ``foreground`` (1 x 3 x H x W), ``alpha`` and ``trust`` (1 x 1 x H x
+    W, 0..1), reduced to at most :data:`LONGEST_SIDE`. ``seed`` chooses what is left out of a true matte."""
+    pictures = {
+        "plate": frame.plate, "clean": frame.clean_plate, "foreground": foreground,
+        "alpha": alpha, "coverage": frame.coverage, "trust": trust,
+    }  # fmt: skip
+    factor = 1
+    while max(frame.size) > LONGEST_SIDE * factor:
+        factor *= 2
+    # Padded before it is averaged: the last rows and columns must not be lost.
+    small = pooled(_padded(pictures, factor), factor)
+    octaves = octaves_for(*(int(side) for side in small["alpha"].shape[-2:]))
+    small = _padded(small, 1 << octaves)
+    believed = (small["trust"] > 0.999).to(torch.float32)
+    if not is_truth:
+        # The model's own edges are what it is to learn better.
+        believed = believed * ((small["alpha"] < _EDGE[0]) | (small["alpha"] > _EDGE[1]))
+    left_out = believed * _left_out_tiles(small["alpha"], number, seed) if is_truth else torch.zeros_like(believed)
+    return LearningExample(
+        frame=number,
+        plate=_half(small["plate"]),
+        clean_plate=_half(small["clean"]),
+        foreground=_half(small["foreground"]),
+        alpha=_half(small["alpha"]),
+        coverage=_half(small["coverage"]),
+        trust=_half(believed * (1 - left_out)),
+        left_out=_half(left_out),
+        is_truth=is_truth,
+        octaves=octaves,
+    )
+
+
+def _padded(pictures: dict[str, Tensor], multiple: int) -> dict[str, Tensor]:
+    height, width = pictures["alpha"].shape[-2:]
+    edges = (0, -width % multiple, 0, -height % multiple)
+    return {name: F.pad(picture, edges, mode="replicate") for name, picture in pictures.items()}
+
+
+def _half(picture: Tensor) -> Tensor:
+    return picture.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu().contiguous()
+
+
+def _left_out_tiles(alpha: Tensor, number: int, seed: int) -> Tensor:
+    """1 in the tiles that are left out, 1 x 1 x H x W: one in :data:`_LEFT_OUT_PART` of those with an edge."""
+    height, width = alpha.shape[-2:]
+    side = -(-max(height, width) // _TILES)
+    partial = ((alpha > _EDGE[0]) & (alpha < _EDGE[1])).float()
+    edges = F.max_pool2d(partial, side, ceil_mode=True)[0, 0]
+    candidates = torch.nonzero(edges).tolist()
+    rng = np.random.default_rng([seed, number])
+    chosen = torch.zeros_like(edges)
+    for row, column in rng.permutation(np.array(candidates, int).reshape(-1, 2))[
+        : len(candidates) // _LEFT_OUT_PART
+    ]:
+        chosen[row, column] = 1.0
+    grown = chosen[None, None].repeat_interleave(side, 2).repeat_interleave(side, 3)
+    return grown[..., :height, :width]
+
+
+def check_examples(examples: Sequence[LearningExample]) -> None:
+    """Raises ``ValueError`` unless all examples have one size."""
+    sizes = {example.size for example in examples}
+    if len(sizes) != 1:
+        raise ValueError(f"the examples have different sizes: {sorted(sizes)}")

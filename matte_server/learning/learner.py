@@ -1,0 +1,211 @@
+"""The steps of learning a shot. Anytime: the best weights so far are ready, and a run can be continued."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..models.cleanplate import CleanplateModel
+from ..models.networks.cleanplate import CleanplateNet
+from ..models.protocols import FrameTensors, ModelSettings
+from .composites import Batch, Composer, subject_over, tensors
+from .examples import LearningExample, check_examples
+from .losses import training_losses
+from .settings import LearningProgress, LearningSettings
+
+MEASURE_EVERY = 50
+"""Steps between two measurements of what was left out."""
+_WARM_UP = 20
+_PATIENCE = 4
+_LEAST_GAIN = 0.005
+"""A run ends when so many measurements one after the other gained less than this part of the error."""
+_BETAS, _DECAY, _NORM = (0.9, 0.99), 1e-4, 1.0
+_PROBES = 3
+"""Composites to measure on where no frame has a true matte."""
+
+Check = Callable[[], None]
+"""Called before each step; raises where the run was cancelled."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearningState:
+    """All that a run needs to go on: tensors by name, and numbers."""
+
+    tensors: dict[str, Tensor]
+    step: int
+    errors: tuple[float, ...]
+    """Every measurement so far, the one before the first step first."""
+
+
+class ShotLearner:
+    """Learns from examples. Batch statistics stay those of the weights that it starts from: a shot's few frames
+    would make worse ones."""
+
+    def __init__(
+        self,
+        net: CleanplateNet,
+        examples: Sequence[LearningExample],
+        settings: LearningSettings,
+        device: torch.device,
+    ) -> None:
+        check_examples(examples)
+        self._settings, self._device = settings, device
+        self._octaves = examples[0].octaves
+        self._net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        for module in self._net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        parameters = [parameter.requires_grad_(True) for parameter in self._net.parameters()]
+        self._optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_DECAY)
+        self._composer = Composer(examples=examples, seed=settings.seed)
+        self._probes = _probes(examples, settings.seed, device)
+        self._best = self._weights()
+        self.step = 0
+        self.errors: list[float] = []
+
+    @property
+    def first_error(self) -> float:
+        """The error on what was left out before the first step."""
+        return self.errors[0]
+
+    @property
+    def best_error(self) -> float:
+        """The least error measured so far."""
+        return min(self.errors)
+
+    @property
+    def has_gained(self) -> bool:
+        """Whether the best weights are better on what was left out than those at the start."""
+        return self.best_error < self.first_error * (1 - _LEAST_GAIN)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done, or the last ones gained nothing."""
+        if self.step >= self._settings.steps:
+            return True
+        recent, before = self.errors[-_PATIENCE:], self.errors[:-_PATIENCE]
+        return len(before) > 1 and min(recent) > min(before) * (1 - _LEAST_GAIN)
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """The weights with the least error so far, float32 on the CPU."""
+        return {name: value.float().cpu() for name, value in self._best.items()}
+
+    def run(self, check: Check, on_progress: Callable[[LearningProgress], None]) -> None:
+        """Learns until :attr:`is_finished`. What ``check`` raises passes through; the best weights stay ready."""
+        started, first = time.monotonic(), self.step
+        if not self.errors:
+            self._measure(check)
+        while not self.is_finished:
+            check()
+            self._take_step()
+            if self.step % MEASURE_EVERY == 0 or self.step == self._settings.steps:
+                self._measure(check)
+            each = (time.monotonic() - started) / (self.step - first)
+            on_progress(self._progress(each * (self._settings.steps - self.step)))
+
+    def _progress(self, left_s: float) -> LearningProgress:
+        return LearningProgress(
+            step=self.step,
+            steps=self._settings.steps,
+            error=self.errors[-1],
+            first_error=self.first_error,
+            left_s=left_s,
+        )
+
+    def _take_step(self) -> None:
+        batch = self._composer.batch(self.step, self._device)
+        generator = torch.Generator(self._device).manual_seed(self._settings.seed * 1_000_003 + self.step)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate()
+        with torch.enable_grad():
+            losses = training_losses(self._net, batch, self._octaves, generator)
+            self._optimiser.zero_grad(set_to_none=True)
+            losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._net.parameters(), _NORM)
+        if torch.isfinite(norm):
+            self._optimiser.step()
+        self.step += 1
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / _WARM_UP)
+        return self._settings.rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self._settings.steps))
+
+    def _measure(self, check: Check) -> None:
+        """The error of the whole model on what was left out; keeps the weights where it is the least so far."""
+        error = measured_error(self._net, self._probes, self._device, check)
+        self.errors.append(error)
+        if error <= min(self.errors):
+            self._best = self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self._net.state_dict().items()}
+
+    # -- to go on later
+
+    def state(self) -> LearningState:
+        """What :meth:`resume` needs."""
+        found: dict[str, Tensor] = {f"net.{name}": value for name, value in self._weights().items()}
+        found |= {f"best.{name}": value for name, value in self._best.items()}
+        for index, state in self._optimiser.state_dict()["state"].items():
+            found |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        return LearningState(
+            tensors={name: value.detach().cpu().contiguous() for name, value in found.items()},
+            step=self.step,
+            errors=tuple(self.errors),
+        )
+
+    def resume(self, state: LearningState) -> None:
+        """Goes on from ``state``, which a learner with the same examples and settings made."""
+        self._net.load_state_dict(_of(state.tensors, "net."))
+        self._best = {name: value.to(self._device) for name, value in _of(state.tensors, "best.").items()}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _of(state.tensors, "optimiser.").items():
+            index, _, part = name.partition(".")
+            moments.setdefault(int(index), {})[part] = value
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.step, self.errors = state.step, list(state.errors)
+
+
+def _of(tensors_by_name: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors_by_name.items() if name.startswith(prefix)}
+
+
+def _probes(examples: Sequence[LearningExample], seed: int, device: torch.device) -> list[Batch]:
+    """What is measured on, each with ``left_out`` 1 where it counts: the true frames where there are any, else
+    composites of the shot's own mattes that no step makes."""
+    true = [tensors(example, device) for example in examples if example.is_truth]
+    if any(float(probe["left_out"].sum()) for probe in true):
+        return true
+    return [_composed_probe(examples, seed, number, device) for number in range(_PROBES)]
+
+
+def _composed_probe(examples: Sequence[LearningExample], seed: int, number: int, device: torch.device) -> Batch:
+    """A frame with the subject of another, half a shot away, mirrored in front; the band around its edge counts."""
+    count = len(examples)
+    back = tensors(examples[(seed + number * count // _PROBES) % count], device)
+    front = tensors(examples[(seed + number * count // _PROBES + count // 2) % count], device)
+    colour, alpha = front["foreground"].flip(-1), front["alpha"].flip(-1)
+    probe = subject_over(back, colour, alpha, torch.zeros_like(alpha))
+    partial = ((alpha > 0.02) & (alpha < 0.98)).float()
+    near = nn.functional.max_pool2d(partial, 9, 1, 4)
+    return {**probe, "left_out": near * probe["trust"]}
+
+
+@torch.inference_mode()
+def measured_error(net: CleanplateNet, probes: Sequence[Batch], device: torch.device, check: Check) -> float:
+    """The mean absolute error of alpha, 0..1, over the pixels in which ``left_out`` is 1."""
+    model = CleanplateModel(copy.deepcopy(net), device)
+    total, pixels = 0.0, 0.0
+    for probe in probes:
+        frame = FrameTensors(plate=probe["plate"], clean_plate=probe["clean"], coverage=probe["coverage"])
+        alpha = model.predict(frame, ModelSettings(), check).alpha
+        total += float(((alpha - probe["alpha"]).abs() * probe["left_out"]).double().sum())
+        pixels += float(probe["left_out"].double().sum())
+    return total / max(pixels, 1.0)

@@ -1,0 +1,30 @@
+"""What a run is told and what it reports. No torch: the command line imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SUFFIX = ".learned"
+"""Ending of the file of learned weights."""
+STEPS = 450
+
+
+@dataclass(frozen=True)
+class LearningSettings:
+    """How a shot is learnt. The rate falls along a cosine and reaches 0 at the last of ``steps``."""
+
+    steps: int = STEPS
+    rate: float = 3e-4
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class LearningProgress:
+    """``error``: the mean error of alpha (0..1) on what was left out, last measured; ``first_error`` before the
+    first step. ``left_s``: seconds until the last step."""
+
+    step: int
+    steps: int
+    error: float
+    first_error: float
+    left_s: float

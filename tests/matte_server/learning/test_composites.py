@@ -1,0 +1,112 @@
+"""Examples and the composites made from them, on small pictures whose truth is plain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from matte_server.learning.composites import Composer, subject_over, tensors
+from matte_server.learning.examples import LONGEST_SIDE, LearningExample, check_examples, example_of
+from matte_server.models.protocols import FrameTensors
+from tests.matte_server.pictures import composed
+
+CPU = torch.device("cpu")
+HALF = 2e-3
+"""Half floats keep eleven bits: 0.0005 of the value, here up to 1.5; twice that for a product of two."""
+
+
+def tensor(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1)))[None].float()
+
+
+def made(
+    is_truth: bool = True, trust: float = 1.0, size: tuple[int, int] = (128, 192), frame: int = 1
+) -> LearningExample:
+    truth = composed(*size, peak=1.0, seed=frame)
+    alpha = tensor(truth.alpha)
+    pictures = FrameTensors(
+        plate=tensor(truth.plate), clean_plate=tensor(truth.clean), coverage=torch.ones_like(alpha)
+    )
+    return example_of(frame, pictures, tensor(truth.foreground), alpha, torch.full_like(alpha, trust), is_truth, 1)
+
+
+def test_what_is_left_out_is_never_learnt() -> None:
+    example = made()
+    assert example.left_out.sum() > 0 and example.trust.sum() > 0
+    assert not (example.left_out * example.trust).any()
+    assert ((example.left_out + example.trust) == 1).all()
+
+
+def test_where_the_mask_does_not_vouch_nothing_is_learnt_or_measured() -> None:
+    example = made(trust=0.5)
+    assert not example.trust.any() and not example.left_out.any()
+
+
+def test_the_models_own_edges_are_not_learnt() -> None:
+    example = made(is_truth=False)
+    partial = (example.alpha > 0.02) & (example.alpha < 0.98)
+    assert partial.any() and not example.trust[partial].any()
+    assert example.trust[~partial].all()
+    assert not example.left_out.any()
+
+
+def test_a_large_frame_is_averaged_down_and_keeps_its_last_pixels() -> None:
+    alpha = torch.zeros(1, 1, 10, LONGEST_SIDE + 2)
+    alpha[..., -2:] = 1.0
+    colour = torch.full((1, 3, 10, LONGEST_SIDE + 2), 0.25)
+    frame = FrameTensors(plate=colour, clean_plate=colour, coverage=torch.ones_like(alpha))
+    example = example_of(7, frame, colour, alpha, torch.ones_like(alpha), True, 1)
+    # 2050 pixels are halved to 1025, then padded to a multiple of 4: two octaves above 512.
+    assert example.octaves == 2 and example.size == (8, 1028)
+    assert example.alpha[0, 0, 0, 1023:].tolist() == [0.0, 1.0, 1.0, 1.0, 1.0]
+    assert (example.plate == 0.25).all()
+
+
+def test_examples_of_different_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="different sizes"):
+        check_examples([made(), made(size=(64, 96))])
+
+
+def test_a_second_subject_obeys_the_compositing_equation() -> None:
+    back = tensors(made(), CPU)
+    colour, alpha = torch.full_like(back["plate"], 0.7), torch.zeros_like(back["alpha"])
+    alpha[..., 20:60, 30:80] = 0.25
+    found = subject_over(back, colour, alpha, torch.zeros_like(alpha))
+    assert torch.allclose(found["plate"], 0.25 * 0.7 * (alpha > 0) + back["plate"] * (1 - alpha), atol=1e-6)
+    assert torch.allclose(found["alpha"], 1 - (1 - alpha) * (1 - back["alpha"]), atol=1e-6)
+    # Both subjects together over the set are the plate again.
+    through = 1 - found["alpha"]
+    again = found["foreground"] * found["alpha"] + back["clean"] * through
+    assert torch.allclose(again, found["plate"], atol=HALF)
+    assert found["clean"] is back["clean"]
+
+
+def test_an_opaque_subject_is_believed_over_what_is_not_known_behind_it() -> None:
+    back = tensors(made(is_truth=False), CPU)
+    alpha = torch.ones_like(back["alpha"])
+    assert subject_over(back, back["plate"], alpha, torch.zeros_like(alpha))["trust"].all()
+    half = subject_over(back, back["plate"], 0.5 * alpha, torch.zeros_like(alpha))["trust"]
+    assert torch.equal(half, back["trust"])
+    # What is left out is not learnt in another place either.
+    assert not subject_over(back, back["plate"], alpha, alpha)["trust"].any()
+
+
+def test_a_step_always_has_the_same_batch_and_each_step_another() -> None:
+    examples = [made(frame=1), made(frame=2, is_truth=False)]
+    first, again = (Composer(examples=examples, seed=3).batch(5, CPU) for _ in range(2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    for other in (
+        Composer(examples=examples, seed=3).batch(6, CPU),
+        Composer(examples=examples, seed=4).batch(5, CPU),
+    ):
+        assert not torch.equal(first["plate"], other["plate"])
+    assert {tuple(value.shape[:1]) for value in first.values()} == {(2,)}
+
+
+def test_without_true_mattes_every_picture_has_a_second_subject() -> None:
+    example = made(is_truth=False)
+    batch = Composer(examples=[example], seed=1).batch(0, CPU)
+    single = float(example.alpha.sum())
+    assert all(float(alpha.sum()) > 1.05 * single for alpha in batch["alpha"])

@@ -1,0 +1,120 @@
+"""Learning a tiny shot: steps, measuring, going on, and refusing to be worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from matte_server.learning.examples import LearningExample
+from matte_server.learning.learned_file import (
+    LearnedFacts,
+    learned_facts,
+    load_checkpoint,
+    save_checkpoint,
+    write_learned,
+)
+from matte_server.learning.learner import ShotLearner
+from matte_server.learning.settings import LearningProgress, LearningSettings
+from matte_server.models.cleanplate import load_network, read_network
+from tests.matte_server.learning.test_composites import CPU, made
+
+
+class Cancelled(Exception):
+    """Raised by a check."""
+
+
+def learner(examples: list[LearningExample], steps: int = 8, rate: float = 3e-4) -> ShotLearner:
+    torch.manual_seed(0)
+    return ShotLearner(load_network(""), examples, LearningSettings(steps=steps, rate=rate), CPU)
+
+
+def run(learning: ShotLearner, stop_at: int = -1) -> list[LearningProgress]:
+    seen: list[LearningProgress] = []
+
+    def check() -> None:
+        if learning.step == stop_at:
+            raise Cancelled
+
+    learning.run(check, seen.append)
+    return seen
+
+
+def half_there(example: LearningExample) -> LearningExample:
+    """The same frame with a matte that no network would give: whoever paints it wants it."""
+    return LearningExample(**{**vars(example), "alpha": example.alpha * 0.5})
+
+
+def test_it_learns_what_a_person_painted_and_measures_on_what_it_did_not_see() -> None:
+    learning = learner([half_there(made())], steps=30, rate=1e-3)
+    seen = run(learning)
+    assert [progress.step for progress in seen] == list(range(1, 31))
+    # Half of the error goes in 30 steps; a tenth is demanded.
+    assert learning.best_error < 0.9 * learning.first_error
+    assert learning.has_gained and learning.is_finished
+    assert seen[-1].error == learning.errors[-1] and seen[0].error == learning.first_error
+
+
+def test_nothing_gained_is_said_and_the_weights_stay() -> None:
+    learning = learner([made()], steps=3, rate=0.0)
+    run(learning)
+    assert not learning.has_gained
+    before = load_network("").state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in learning.best_weights().items() if value.ndim)
+
+
+def test_it_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    examples = [made(), made(frame=2, is_truth=False)]
+    whole = learner(examples, steps=4)
+    run(whole)
+    stopped = learner(examples, steps=4)
+    with pytest.raises(Cancelled):
+        run(stopped, stop_at=2)
+    save_checkpoint(tmp_path / "run", stopped.state(), "these pictures")
+    assert load_checkpoint(tmp_path / "run", "other pictures") is None
+    assert load_checkpoint(tmp_path / "nothing", "these pictures") is None
+    state = load_checkpoint(tmp_path / "run", "these pictures")
+    assert state is not None and state.step == 2
+    again = learner(examples, steps=4)
+    again.resume(state)
+    run(again)
+    assert again.errors == whole.errors
+    found, wanted = again.state().tensors, whole.state().tensors
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_batch_statistics_stay_as_they_were() -> None:
+    learning = learner([made()], steps=2)
+    run(learning)
+    before, after = load_network("").state_dict(), learning.state().tensors
+    statistics = [name for name in before if "running" in name]
+    assert statistics and all(torch.equal(before[name], after[f"net.{name}"]) for name in statistics)
+    assert any(
+        not torch.equal(before[name], after[f"net.{name}"]) for name in before if name.endswith("conv.weight")
+    )
+
+
+def test_a_run_that_gains_nothing_more_ends_early() -> None:
+    learning = learner([made()], steps=100)
+    learning.errors = [0.1, 0.05, 0.05, 0.0499, 0.05, 0.05]
+    assert learning.is_finished
+    learning.errors = [0.1, 0.05, 0.05, 0.0499, 0.05, 0.049]
+    assert not learning.is_finished
+
+
+def test_learned_weights_say_what_they_were_made_from(tmp_path: Path) -> None:
+    facts = LearnedFacts(
+        model="cleanplate", base="ab", licence="Apache-2.0", version="1", frames=(1, 9), true_frames=(9,),
+        inputs="cd", steps=4, seed=1, first_error=0.02, error=0.01,
+    )  # fmt: skip
+    path = tmp_path / "shot.learned"
+    write_learned(path, load_network("").state_dict(), facts)
+    found = learned_facts(path)
+    assert found is not None
+    assert (found["frames"], found["true_frames"], found["error"]) == ([1, 9], [9], 0.01)
+    # The packaged weights are in half precision too: nothing may change.
+    before = load_network("").state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in read_network(path).state_dict().items())
+    (tmp_path / "other.learned").write_bytes(b"nothing of the kind")
+    assert learned_facts(tmp_path / "other.learned") is None
