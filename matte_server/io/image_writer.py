@@ -41,18 +41,22 @@ def _encoded(suffix: str, image: Image, layers: Mapping[str, Image], form: ExrFo
 
 
 def write_image(
-    path: Path, image: Image, form: ExrFormat | None = None, layers: Mapping[str, Image] | None = None
+    path: Path,
+    image: Image,
+    form: ExrFormat | None = None,
+    layers: Mapping[str, Image] | None = None,
+    name: str = "",
 ) -> None:
     """Writes ``image`` in the format of the path's suffix: the whole file or none. Creates the folder. ``layers``
     are for EXR, as in :func:`encode_exr`.
 
     Values are stored as given: floats in EXR; in other formats integers of 0 to 1, 8 bit in JPEG and 16 bit
-    elsewhere. Raises ``MatteError("cannot_write", ...)``.
+    elsewhere. Raises ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path.
     """
     try:
         write_atomically(str(path), _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat()))
     except OSError as error:
-        raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror or error}.") from None
+        raise MatteError("cannot_write", f"{name or path} cannot be written: {error.strerror or error}.") from None
 
 
 def _encode(path: Path, suffix: str, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:

@@ -21,6 +21,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import socket
 import struct
@@ -50,6 +51,7 @@ from matte_link.messages import (
     Status,
     StatusReply,
 )
+from matte_link.options import MatteOptions
 from matte_link.wire import MAGIC, decode, encode
 
 from matte_server.core.image import Image
@@ -112,6 +114,57 @@ def test_a_link_turned_under_way_never_shows_what_is_outside(
         stop.set()
         turner.join()
     assert codes <= {"matte", "path_refused"}
+
+
+@pytest.mark.parametrize("up", ["://", "ocio://../", "x/://../"])
+def test_a_scheme_in_a_path_opens_nothing_outside(
+    client: MatteClient, request_for: Make, roots: str, tmp_path: Path, up: str
+) -> None:
+    (tmp_path / "mine.ocio").write_text("ocio_profile_version: 2\n")
+    outside = f"{roots}/{up}{'../' * 12}{str(tmp_path)[1:]}/mine.ocio"
+    for options in (
+        MatteOptions(model="difference", ocio_config=outside),
+        MatteOptions(model="v2", weights=outside),
+        MatteOptions(model="difference", ocio_config=f"file://{tmp_path}/mine.ocio"),
+        MatteOptions(model="v2", weights="https://127.0.0.1:1/x.pth"),
+    ):
+        with pytest.raises(RemoteError) as caught:
+            client.matte(request_for(options=options))
+        assert caught.value.code == "path_refused"
+
+
+def test_pipes_and_devices_are_refused_at_once(client: MatteClient, request_for: Make, roots: str) -> None:
+    """A worker that opened the pipe would wait for a writer until it is replaced."""
+    pipe = Path(roots, "pipe.exr")
+    os.mkfifo(pipe)
+    try:
+        for changes in (
+            {"plate": OnDisk(str(pipe))},
+            {"clean_plate": OnDisk(str(pipe))},
+            {"core": OnDisk(str(pipe))},
+            {"options": MatteOptions(ocio_config=str(pipe))},
+            {"options": MatteOptions(model="v2", weights=str(pipe))},
+        ):
+            with pytest.raises(RemoteError) as caught:
+                client.matte(request_for(**changes), timeout_s=60)
+            assert caught.value.code == "not_a_file", changes
+        with pytest.raises(RemoteError) as caught:
+            client.matte(request_for(output=str(pipe)), timeout_s=60)
+        assert caught.value.code == "exists"
+    finally:
+        pipe.unlink()
+
+
+def test_an_output_replaces_results_of_ours_only(
+    client: MatteClient, request_for: Make, roots: str, pictures: Pictures
+) -> None:
+    other, own = Path(roots, "another_plate.exr"), Path(roots, "own.exr")
+    other.write_bytes(pictures.plate)
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(output=str(other)))
+    assert caught.value.code == "exists" and other.read_bytes() == pictures.plate
+    for _ in range(2):
+        assert client.matte(request_for(output=str(own))).output == str(own)
 
 
 @contextlib.contextmanager
