@@ -19,6 +19,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from ..errors import MatteError
 from ..worker.machine import cores
 from ..worker.messages import StartupFailed, WorkerReady
+from .connections import Connections
 from .keys import ServerKeys, load_server_keys, private_keys
 from .limits import ServiceLimits
 from .metrics import MetricsPage
@@ -85,6 +86,7 @@ def _serve(config: ServerConfig) -> int:
         router = stack.enter_context(contextlib.closing(open_router(context)))
         if keys:
             _encrypt(router, keys)
+        connections = stack.enter_context(contextlib.closing(Connections(router)))
         address = _bind(router, config.bind)
         spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
         events = stack.enter_context(contextlib.closing(EventQueue()))
@@ -105,7 +107,7 @@ def _serve(config: ServerConfig) -> int:
         publish, is_over = page.publish if page else None, _idle_too_long(config, service)
         with _stop_signals(events):
             pool.start()
-            Transport(router, service, pool, events, unsent, start.observe, publish, is_over).run()
+            Transport(router, service, pool, events, unsent, start.observe, connections, publish, is_over).run()
     if start.failure:
         raise start.failure
     log_event("stopped", address=address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -97,7 +96,7 @@ def test_a_farms_own_server_is_the_sessions_alone(tmp_path: Path) -> None:
         assert _reach(Endpoint.resolve(server.address, server.keys, {}))[0].isdigit()
         assert _reach(Endpoint(server.address)) == "unavailable"
         if sys.platform != "win32":
-            assert stat.S_IMODE(os.stat(server.keys).st_mode) == 0o600
+            assert stat.S_IMODE(Path(server.keys).stat().st_mode) == 0o600
     finally:
         resident.stop(state)
     assert [path.name for path in tmp_path.iterdir()] == ["state.log"]

@@ -54,6 +54,7 @@ from matte_link.messages import (
 from matte_link.options import MatteOptions
 from matte_link.wire import MAGIC, decode, encode
 
+from matte_server.cli.status_view import describe_state
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
@@ -187,6 +188,20 @@ def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) 
     return decode(peer.recv_multipart()) if peer.poll(int(seconds * 1000)) else None
 
 
+DEPTHS = (20, 100, 300, 900)
+"""Python 3.11 gives up on JSON at about 1000 levels; what passed the decoder broke further inside."""
+
+
+def _matte_with(field: bytes) -> bytes:
+    digest = b'{"digest":"' + b"0a" * 32 + b'"}'
+    basic = b'"type":"matte","id":"x","frame":1,"plate":' + digest + b',"clean_plate":' + digest
+    return b"{" + basic + b"," + field + b"}"
+
+
+def _nested(depth: int) -> bytes:
+    return _matte_with(b'"hints":{"a":' + b"[" * depth + b"]" * depth + b"}")
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -196,12 +211,40 @@ def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) 
         ([b"C" * 17, b"{}"], "header is larger"),
         ([MAGIC, b"[" * 100_000], "not JSON"),
         ([MAGIC, b'{"type":"ping","id":"x","id2":' + b"9" * 5000 + b"}"], "not JSON"),
+        *(([MAGIC, _nested(depth)], "nested") for depth in DEPTHS),
+        ([MAGIC, _matte_with(b'"hints":' + b'{"a":' * 400 + b"1" + b"}" * 400)], "nested"),
+        ([MAGIC, _matte_with(b'"alignment":{"a":' + b"[" * 300 + b"]" * 300 + b"}")], "nested"),
+        ([MAGIC, _matte_with(b'"hints":{"note":"' + "é".encode() * 250_000 + b'"}')], "characters of text"),
+        ([MAGIC, _matte_with(b'"hints":{"note":[' + b"1," * 30_000 + b"1]}")], "more than 20000 values"),
+        ([MAGIC, _matte_with(b'"shot":"' + b"s" * 5000 + b'"')], "more than the 4096 allowed"),
+        ([MAGIC, _matte_with(b'"view":"\\u001b[31mred"')], "control characters"),
+        ([MAGIC, _matte_with(b'"plate_layer":"a\\nb"')], "control characters"),
+        ([MAGIC, _matte_with(b'"options":{"layer":"a\\u009bb"}')], "control characters"),
+        ([MAGIC, _matte_with(b'"options":{"colourspace":"' + b"c" * 9000 + b'"}')], "more than the 4096 allowed"),
+        ([MAGIC, _matte_with(b'"output":"/shots/\\u0007.exr"')], "control characters"),
     ],
 )
 def test_messages_beyond_the_limits_are_refused(server: LocalServer, parts: list[bytes], message: str) -> None:
     with dealer(server) as peer:
         answer = _answer(peer, parts)
         assert isinstance(answer, Failure) and answer.code == "protocol" and message in answer.message
+
+
+def test_what_is_accepted_reaches_the_worker_and_comes_back(client: MatteClient, request_for: Make) -> None:
+    """Text that takes more bytes when it is written again, as deep as it may be; a name that nobody can print."""
+    hints: dict[str, object] = {"note": "é" * 60_000, "deep": [[[[[[[[1]]]]]]]]}
+    before = client.status().state["workers"][0]["deaths"]
+    assert client.matte(request_for(hints=hints, shot="Straße \N{SNOWMAN}")).data
+    assert client.status().state["workers"][0]["deaths"] == before
+
+
+def test_no_name_breaks_the_status_or_reaches_a_terminal_as_it_is(client: MatteClient, request_for: Make) -> None:
+    name = "\x1b[2J\udce9" + "long" * 100_000 + ".exr"
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(plate=Inline(data=b"no picture", name=name)))
+    assert caught.value.code == "unreadable" and caught.value.message.isprintable()
+    shown = describe_state(client.status().state, "here")
+    assert len(shown) < 10_000 and shown.replace("\n", "").isprintable()
 
 
 def test_a_part_that_claims_too_much_ends_the_connection_before_memory_is_taken(server: LocalServer) -> None:
