@@ -192,7 +192,7 @@ def test_each_library_has_its_own_door() -> None:
     assert users("OpenImageIO") <= {"io/exr.py", "io/colour.py", *doors}
     assert users("OpenEXR") <= {"io/exr_planes.py", "io/luma_chroma.py"}
     assert users("av") <= {"io/media.py", "io/video_writer.py"}
-    assert users("zmq") <= {"server/transport.py", "server/serve.py", "server/keys.py"}
+    assert users("zmq") <= {f"server/{name}.py" for name in ("connections", "keys", "serve", "transport")}
 
 
 def test_the_broker_and_the_command_line_start_without_torch() -> None:
