@@ -37,8 +37,10 @@ class ModelOutput:
         """Bytes on the device, not counting ``frame``."""
         tensors = [self.features.alpha, self.features.plate]
         if self.prediction is not None:
-            grids = (self.prediction.foreground, self.prediction.confidence)
-            tensors += [self.prediction.alpha, *(grid.values for grid in grids if grid is not None)]
+            found = self.prediction
+            grids = (found.foreground, found.confidence, found.expected_error)
+            tensors += [found.alpha, *(grid.values for grid in grids if grid is not None)]
+            tensors += [] if found.deviation is None else [found.deviation]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def has_same_format(self, other: ModelOutput) -> bool:

@@ -28,13 +28,13 @@ from ..core.result import MatteResult
 from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..models.registry import load_model
-from ..pixels.difference import difference, grain_of
+from ..pixels.difference import difference
 from ..pixels.edges import apply_guides, erode, levels, soften
-from ..pixels.foreground import foreground_of
 from ..pixels.recomposition import Recomposition, recomposition
 from ..pixels.smoothing import temporal_features
 from .diagnostics import diagnose
 from .model_output import ModelOutput, smooth_alpha
+from .refinement import confidence, solved_foreground
 from .region import predict_region
 from .warper import FrameWarper
 
@@ -247,8 +247,7 @@ def _despeckled(alpha: Tensor, area: int) -> Tensor:
 def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, source: str) -> Tensor:
     if source == "network" and prediction.foreground is not None:
         return prediction.foreground.whole()
-    grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
-    return foreground_of(frame.plate, frame.clean_plate, alpha, prediction.foreground, grain)
+    return solved_foreground(frame, prediction, alpha)
 
 
 def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) -> dict[str, Tensor]:
@@ -257,7 +256,7 @@ def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) 
     if options.layer_clean:
         layers["clean"] = torch.cat([frame.clean_plate, frame.coverage], 1)
     if options.layer_confidence:
-        layers["confidence"] = prediction.confidence.whole()
+        layers["confidence"] = confidence(prediction)
     if options.layer_difference:
         layers["difference"] = difference(frame.plate, frame.clean_plate, frame.coverage).distance
     return layers

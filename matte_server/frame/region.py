@@ -13,6 +13,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..pixels.coarse_grid import CoarseGrid
+from .refinement import predict
 
 _Slices = tuple[EllipsisType, slice, slice]
 
@@ -30,7 +31,7 @@ def predict_region(
     the plate's data window. Raises ``MatteError("bad_option", ...)`` where the two do not overlap."""
     wanted = parse_region(region)
     if wanted is None:
-        return model.predict(frame, settings, check)
+        return predict(model, frame, settings, check)
     inside = window.intersect(Window(*wanted))
     if not inside.area:
         raise MatteError(
@@ -40,14 +41,22 @@ def predict_region(
         )
     x, y = inside.x - window.x, inside.y - window.y
     place = (..., slice(y, y + inside.height), slice(x, x + inside.width))
-    found = model.predict(_crop(frame, place), settings, check)
+    return _in_frame(frame, place, predict(model, _crop(frame, place), settings, check))
+
+
+def _in_frame(frame: FrameTensors, place: _Slices, found: Prediction) -> Prediction:
+    """What was predicted at ``place`` in a frame that is surely empty elsewhere."""
     foreground = None
     if found.foreground is not None:
         foreground = CoarseGrid.of(_paste(frame.plate, place, found.foreground.whole()))
+    deviation = None
+    if found.deviation is not None:
+        deviation = _paste(torch.zeros_like(frame.coverage), place, found.deviation)
     return Prediction(
         alpha=_paste(torch.zeros_like(frame.coverage), place, found.alpha),
         foreground=foreground,
         confidence=CoarseGrid.of(_paste(torch.ones_like(frame.coverage), place, found.confidence.whole())),
+        deviation=deviation,
     )
 
 

@@ -64,7 +64,7 @@ class CleanplateModel:
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         """Alpha at full resolution. The foreground is the coarse stage's colour, an estimate for the foreground
-        solve; the confidence is 1 minus the error that the coarse stage expects."""
+        solve; the expected error is the coarse stage's."""
         height, width = frame.size
         octaves = octaves_for(height, width)
         plates = _pyramid(frame.plate, octaves)
@@ -78,11 +78,16 @@ class CleanplateModel:
             at_once = self._blocks_at_once(settings)
             for octave in range(1, octaves + 1):
                 alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
-        foreground, trust = (
+        foreground, error, trust = (
             CoarseGrid(values=values, side=1 << octaves, size=frame.size)
-            for values in (decode(coarse.context[:, :3]), 1.0 - coarse.doubt)
+            for values in (decode(coarse.context[:, :3]), coarse.doubt, 1.0 - coarse.doubt)
         )
-        return Prediction(alpha=alpha[..., :height, :width].contiguous(), foreground=foreground, confidence=trust)
+        return Prediction(
+            alpha=alpha[..., :height, :width].contiguous(),
+            foreground=foreground,
+            confidence=trust,
+            expected_error=error,
+        )
 
     def _coarse(self, frame: FrameTensors, plate: Tensor, clean: Tensor, octaves: int) -> Coarse:
         def guide(matte: Tensor | None) -> Tensor:

@@ -26,9 +26,9 @@ from ..core.trimap import Trimap, trimap_of
 from ..pixels.box import box_mean
 from ..pixels.coarse_grid import CoarseGrid
 from ..pixels.difference import Difference, difference, even_noise
-from ..pixels.foreground import spread_colour
 from ..pixels.laplacian import consistent_alpha
 from ..pixels.likelihood import estimate_alpha
+from ..pixels.push_pull import spread_colour
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(

@@ -42,13 +42,18 @@ class Prediction:
     """What a model says of one frame, same device and size as the input, float32.
 
     ``alpha``: 1 x 1 x H x W, 0..1. ``foreground``: 3 channels scene-linear, or None where the model has no opinion
-    (the solve then works from the plate alone). ``confidence``: 1 channel, 1 is sure. These two as coarsely as the
-    model knows them.
-    """
+    (the solve then works from the plate alone). ``confidence``: 1 channel, 0..1, 1 is sure. Grids are as coarse as
+    the model knows their values.
+
+    ``expected_error``: 1 channel, the mean absolute error of alpha that the model expects, 0..1. A model that gives
+    it has its alpha refined by the compositing equation (``frame/refinement.py``), which then sets ``deviation``:
+    the standard deviation of alpha, 1 x 1 x H x W, 0..0.5. A model whose alpha is final gives None."""
 
     alpha: Tensor
     foreground: CoarseGrid | None
     confidence: CoarseGrid
+    expected_error: CoarseGrid | None = None
+    deviation: Tensor | None = None
 
 
 @dataclass(frozen=True)

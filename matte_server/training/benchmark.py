@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..evaluation.evaluate import EvaluatedMatte, columns, mean_of, score
+from ..frame.refinement import predict, solved_foreground
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
-from ..pixels.difference import grain_of
-from ..pixels.foreground import foreground_of
 from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders
 from .camera import to_video
@@ -150,12 +149,10 @@ def _matte(alpha: Tensor, foreground: Tensor | None = None) -> EvaluatedMatte:
 
 
 def _answer(model: MattingModel, sample: Composite) -> EvaluatedMatte:
-    """Alpha of the model, foreground solved from it as the pipeline does."""
+    """Alpha and foreground as the pipeline solves them."""
     frame = frame_of(sample)
-    answer = model.predict(frame, ModelSettings(), lambda: None)
-    grain = grain_of(frame.plate, frame.clean_plate, frame.coverage)
-    colour = foreground_of(frame.plate, frame.clean_plate, answer.alpha, answer.foreground, grain)
-    return _matte(answer.alpha[0], colour[0])
+    answer = predict(model, frame, ModelSettings(), lambda: None)
+    return _matte(answer.alpha[0], solved_foreground(frame, answer, answer.alpha)[0])
 
 
 def measure(

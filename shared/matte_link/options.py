@@ -274,7 +274,7 @@ class MatteOptions:
         False,
         "Confidence layer",
         "Output",
-        "Add the model's confidence as a layer.",
+        "Add how sure alpha is as a layer: 1 is certain, 0 means that it could as well be 0 or 1.",
         affects="output",
         hidden_in=_ONE_LAYER,
     )

@@ -8,8 +8,7 @@ never outlives a parent that was killed. For such a parent a failure to start is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Optional, Union
 
 STOP_WITH_STDIN = "CLEANPLATE_STOP_WITH_STDIN"
@@ -18,14 +17,12 @@ STOP_WITH_STDIN = "CLEANPLATE_STOP_WITH_STDIN"
 @dataclass(frozen=True)
 class ServerReady:
     """The server listens at ``address``; its process is ``pid``. ``metrics`` is the address of its figures for
-    Prometheus, empty where it serves none. ``client_keys`` are the keys of its one client, as in a key file, if the
-    server was started with ``--private``; empty otherwise."""
+    Prometheus, empty where it serves none."""
 
     address: str
     pid: int = 0
     device: str = ""
     metrics: str = ""
-    client_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

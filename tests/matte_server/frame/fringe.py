@@ -93,7 +93,10 @@ def mattes(shot: Take, model: MattingModel, given: Float32 | None = None) -> tup
     )
     assert predicted.foreground is not None
     alpha = predicted.alpha if given is None else _tensor(given)
-    used = FixedModel(Prediction(alpha=alpha, foreground=predicted.foreground, confidence=predicted.confidence))
+    sure = None if given is None else torch.zeros_like(alpha)
+    used = FixedModel(
+        Prediction(alpha=alpha, foreground=predicted.foreground, confidence=predicted.confidence, deviation=sure)
+    )
     # Named, because "auto" must not look for weights.
     options = MatteOptions(model="cleanplate", align="none", match_exposure=False)
     pipeline = MattePipeline(torch.device("cpu"), lambda name, weights, device: used)
