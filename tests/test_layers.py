@@ -188,11 +188,11 @@ def test_networks_are_torch_alone() -> None:
 
 
 def test_each_library_has_its_own_door() -> None:
-    doors = {f"io/image_{part}.py" for part in ("facts", "reader", "writer")}
+    doors = {f"io/image_{part}.py" for part in ("check", "facts", "reader", "writer")}
     assert users("OpenImageIO") <= {"io/exr.py", "io/colour.py", *doors}
     assert users("OpenEXR") <= {"io/exr_planes.py", "io/luma_chroma.py"}
     assert users("av") <= {"io/media.py", "io/video_writer.py"}
-    assert users("zmq") <= {"server/transport.py", "server/serve.py", "server/keys.py"}
+    assert users("zmq") <= {f"server/{name}.py" for name in ("connections", "keys", "serve", "transport")}
 
 
 def test_the_broker_and_the_command_line_start_without_torch() -> None:

@@ -12,7 +12,7 @@ from ..demo.distance import Distance, measure
 from ..demo.packaged import demo_shot
 from ..demo.sheet import demo_sheet
 from ..io import exr
-from ..server.local_server import LocalServer
+from ..server.local_server import PRIVATE, LocalServer
 from ..shots.plan import plan_shot
 from ..shots.shot import ShotSources
 from . import console
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         comp=str(folder / "comp.####.exr"),
     )
     planned = plan_shot(sources, "", MatteOptions(), overwrite=True)
-    with LocalServer(on_progress=console.tell) as server:
+    with LocalServer([PRIVATE], on_progress=console.tell) as server:
         console.out.print(f"A matting server of our own runs at {server.endpoint.address}.")
         report = mattes(planned, server.endpoint)
     code = conclude(report, len(planned.frames))

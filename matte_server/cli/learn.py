@@ -10,7 +10,7 @@ from matte_link.options import option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
-from ..learning.settings import STEPS, SUFFIX, LearningSettings
+from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS, SUFFIX, LearningSettings
 from ..shots.arguments import SHOT_ARGUMENTS
 from ..shots.plan import plan_shot
 from ..shots.shot import Camera, Shot, ShotSources
@@ -59,7 +59,11 @@ def add_parser(subparsers: Any) -> None:
         "--key-mask", default="", metavar="FILE", help="where the mended mattes are right (default: everywhere)"
     )
     parser.add_argument(
-        "--steps", type=int, default=STEPS, metavar="N", help="the most training steps (default: %(default)s)"
+        "--steps",
+        type=int,
+        default=None,
+        metavar="N",
+        help=f"the most training steps (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
     )
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="another seed gives another run (default: %(default)s)"
@@ -84,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         shot=shot,
         keys=keys,
         output=Path(arguments.output),
-        settings=LearningSettings(steps=arguments.steps, seed=arguments.seed),
+        settings=LearningSettings(steps=_steps(arguments.steps, bool(keys)), seed=arguments.seed),
         device=choose_device(arguments.device),
     )
     with console.LearningBar() as progress:
@@ -101,8 +105,6 @@ def _check_output(output: Path, may_overwrite: bool) -> None:
 
 def _shot(arguments: argparse.Namespace) -> Shot:
     """The shot, planned as one file made of all its frames."""
-    if arguments.steps < 1:
-        raise MatteError("bad_option", f"--steps must be 1 or more, not {arguments.steps}.")
     sources = ShotSources(
         plate=arguments.plate,
         clean_plate=arguments.clean,
@@ -112,6 +114,14 @@ def _shot(arguments: argparse.Namespace) -> Shot:
     )
     camera = Camera(kind=arguments.camera, solve=arguments.solve)
     return plan_shot(sources, arguments.frames, options_from(arguments), camera=camera, one_output=True)
+
+
+def _steps(wanted: int | None, has_keys: bool) -> int:
+    if wanted is None:
+        return STEPS if has_keys else STEPS_WITHOUT_KEYS
+    if wanted < 1:
+        raise MatteError("bad_option", f"--steps must be 1 or more, not {wanted}.")
+    return wanted
 
 
 def _conclude(report: LearnReport, output: Path) -> int:

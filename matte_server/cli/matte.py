@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     shots = [order.plan() for order in _orders(arguments)]
     frames = sum(len(shot.frames) for shot in shots)
     with server_for(
-        arguments.server, arguments.keys, _named_folders(shots), frames, on_progress=console.tell
+        arguments.server, arguments.keys, _named_files(shots), frames, on_progress=console.tell
     ) as endpoint:
         _check_models(shots, endpoint, arguments.patience)
         reports = []
@@ -185,7 +185,7 @@ def conclude(report: ShotReport, wanted: int) -> int:
     return console.FRAMES_FAILED if broken else console.OK
 
 
-def _named_folders(shots: Sequence[Shot]) -> list[Path]:
-    """The folders of the files that the options name by path: weights and OCIO configs."""
+def _named_files(shots: Sequence[Shot]) -> list[Path]:
+    """The files that the options name by path: weights and OCIO configs."""
     named = [path for shot in shots for path in (shot.options.weights, shot.options.ocio_config)]
-    return sorted({Path(path).parent for path in named if Path(path).is_file() and Path(path).is_absolute()})
+    return sorted({Path(path) for path in named if Path(path).is_file() and Path(path).is_absolute()})

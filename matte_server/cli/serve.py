@@ -9,6 +9,7 @@ from typing import Any
 from matte_link.endpoint import DEFAULT_ADDRESS
 
 from ..server.limits import ServiceLimits
+from ..server.local_server import PRIVATE
 from ..server.serve import ServerConfig, serve
 from ..server.structured_log import open_log
 from ..worker.machine import workers_without_gpu
@@ -50,6 +51,19 @@ def _add_address(group: Any) -> None:
         default=[],
         metavar="FOLDER",
         help="folder inside which clients may name files by path; may be repeated (default: none)",
+    )
+    group.add_argument(
+        "--read",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="file that clients may name but not write; may be repeated (default: none)",
+    )
+    group.add_argument(
+        PRIVATE,
+        action="store_true",
+        help="admit only whoever started it: keys for this run are made and printed with the ready line",
     )
     group.add_argument(
         "--metrics", default="", metavar="HOST:PORT", help="serve figures for Prometheus there, at /metrics"
@@ -146,7 +160,9 @@ def config_from(arguments: argparse.Namespace) -> ServerConfig:
         workers=arguments.workers,
         cpu_workers=arguments.cpu_workers or workers_without_gpu(memory),
         roots=tuple(arguments.root),
+        readable=tuple(arguments.read),
         keys=arguments.keys,
+        is_private=arguments.private,
         metrics=arguments.metrics,
         hang_s=arguments.hang_seconds,
         memory=memory,

@@ -8,10 +8,12 @@ from typing import Any
 
 from matte_link.client import MatteClient
 from matte_link.errors import LinkError
+from matte_link.plain_text import printable
 from rich.live import Live
 from rich.text import Text
 
 _GIB = 1 << 30
+_LONGEST_LINE = 400
 
 
 def describe_state(state: Mapping[str, Any], address: str) -> str:
@@ -27,7 +29,7 @@ def describe_state(state: Mapping[str, Any], address: str) -> str:
     ]
     lines += [_worker(number, worker) for number, worker in enumerate(state["workers"])]
     lines += [_error(error) for error in state["errors"][-5:]]
-    return "\n".join(lines)
+    return "\n".join(printable(line, _LONGEST_LINE) for line in lines)
 
 
 def _memory(state: Mapping[str, Any]) -> str:

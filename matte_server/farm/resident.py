@@ -23,7 +23,8 @@ from matte_link.files import write_atomically
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 
 from ..errors import MatteError
-from ..server.local_server import await_ready_line, endpoint_of, read_lines
+from ..server.keys import write_private
+from ..server.local_server import PRIVATE, await_ready_line, endpoint_of, read_lines
 from ..server.startup_watchdog import StartupWatchdog
 
 IDLE_S = 1800.0
@@ -66,17 +67,24 @@ def start(
     log = state.with_suffix(".log")
     state.parent.mkdir(parents=True, exist_ok=True)
     process = _serve(log, arguments)
-    address = _await_address(process, log, on_progress)
-    started = psutil.Process(process.pid).create_time()
-    resident = ResidentServer(address=address, pid=process.pid, started=started, log=str(log))
+    ready = _await_ready(process, log, on_progress)
+    keys = state.with_suffix(".keys.json")
+    write_private(keys, ready.client_keys)
+    resident = ResidentServer(
+        address=ready.address,
+        keys=str(keys),
+        pid=process.pid,
+        started=psutil.Process(process.pid).create_time(),
+        log=str(log),
+    )
     _write(state, resident)
     return resident
 
 
 def _serve(log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
-    """A new server process, whose log goes to ``log``."""
-    command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", "--log", "json"]
-    command += ["--stop-when-idle", f"{IDLE_S:g}", *arguments]
+    """A new server process, whose log goes to ``log``. Other users of the worker's machine cannot use it."""
+    command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", PRIVATE]
+    command += ["--log", "json", "--stop-when-idle", f"{IDLE_S:g}", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != STOP_WITH_STDIN}
     with log.open("wb") as file:
         return subprocess.Popen(
@@ -91,8 +99,8 @@ def _serve(log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
         )
 
 
-def _await_address(process: subprocess.Popen[str], log: Path, on_progress: Callable[[str], None]) -> str:
-    """The server's address once it is ready; a server that does not get ready is killed."""
+def _await_ready(process: subprocess.Popen[str], log: Path, on_progress: Callable[[str], None]) -> ServerReady:
+    """Where the server listens, once it is ready; a server that does not get ready is killed."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     read_lines(process.stdout, lines.put)
     watchdog = StartupWatchdog(
@@ -100,7 +108,7 @@ def _await_address(process: subprocess.Popen[str], log: Path, on_progress: Calla
     )
     answer = await_ready_line(lines, watchdog)
     if isinstance(answer, ServerReady):
-        return answer.address
+        return answer
     process.kill()
     process.wait()
     reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _last_line(log)
@@ -121,6 +129,8 @@ def stop(state: Path) -> ResidentServer | None:
     process = _process(resident)
     if process:
         _end(process)
+    if resident.pid and resident.keys:
+        Path(resident.keys).unlink(missing_ok=True)
     state.unlink(missing_ok=True)
     return resident
 

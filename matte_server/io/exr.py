@@ -5,6 +5,7 @@ from __future__ import annotations
 import OpenImageIO as oiio
 
 from . import exr_planes
+from .image_check import is_whole
 from .image_facts import layers_of, read_diagnostics, read_stamp
 from .image_file import (
     COVERAGE_LAYER,
@@ -29,6 +30,7 @@ __all__ = [
     "ExrFormat",
     "ReadLimits",
     "encode_exr",
+    "is_whole",
     "known_formats",
     "layers_of",
     "matte_channel",

@@ -10,10 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mmap import mmap
 from typing import BinaryIO
 
 MAGIC = 20000630
-MULTI_PART, LONG_NAMES = 0x1000, 0x400
+TILED, LONG_NAMES, DEEP, MULTI_PART = 0x200, 0x400, 0x800, 0x1000
 _SHORT_NAME = 31
 HEADER_LIMIT = 1 << 20
 """Only this many bytes at the start of a file are searched for headers."""
@@ -98,6 +99,25 @@ def parts(head: bytes) -> list[dict[str, RawAttribute]]:
                 return found
     except (ValueError, struct.error):
         return found
+
+
+def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
+    """Where the chunks of an EXR begin, whose bytes are ``data``; empty where its table makes no sense. None where
+    it has several parts, tiles or deep pixels, whose chunks are laid out otherwise."""
+    head = data[:HEADER_LIMIT]
+    if len(head) < 8 or struct.unpack_from("<i", head)[0] != MAGIC:
+        return ()
+    if struct.unpack_from("<I", head, 4)[0] & (MULTI_PART | TILED | DEEP):
+        return None
+    try:
+        _, table = _one_part(head, 8)
+        (first,) = struct.unpack_from("<Q", data, table)
+        count, rest = divmod(first - table, 8)
+        if rest or count < 1 or first > len(data):
+            return ()
+        return struct.unpack_from(f"<{count}Q", data, table)
+    except (ValueError, struct.error):
+        return ()
 
 
 def _one_part(head: bytes, at: int) -> tuple[dict[str, RawAttribute], int]:

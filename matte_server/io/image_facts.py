@@ -21,7 +21,7 @@ def read_stamp(path: Path) -> str:
 
 def layers_of(path: Path) -> frozenset[str]:
     """Names of the layers in an EXR's first part; empty for other formats and unreadable files."""
-    spec = _spec_of(path) if path.suffix.lower() == ".exr" else None
+    spec = _spec_of(path)
     names = spec.channelnames if spec else ()
     return frozenset(name.rpartition(".")[0] for name in names if "." in name)
 

@@ -16,6 +16,7 @@ from .colour import primaries_of
 
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
+_DESCRIPTORS = Path("/proc/self/fd")
 COVERAGE_LAYER = "coverage"
 """Layer of a clean plate that was built from its shot: 1 where the clean plate is known, 0 where it is not."""
 # Attributes that name the colourspace of an EXR.
@@ -52,12 +53,17 @@ class ExrFormat:
 
 @contextlib.contextmanager
 def temporary_picture(suffix: str) -> Iterator[Path]:
-    """The path of a temporary file, in memory if the machine has /dev/shm. OpenImageIO's Python module cannot read
-    from bytes."""
-    memory = Path("/dev/shm")
-    folder = str(memory) if memory.is_dir() and os.access(memory, os.W_OK) else None
+    """The path of an empty temporary file, for libraries that can read and write files only. On Linux it is memory
+    that has no name in any folder: no disk can be too full for it, and a killed process leaves nothing behind."""
+    if hasattr(os, "memfd_create") and _DESCRIPTORS.is_dir():
+        descriptor = os.memfd_create("cleanplate-picture")
+        try:
+            yield _DESCRIPTORS / str(descriptor)
+        finally:
+            os.close(descriptor)
+        return
     safe = suffix.lower() if suffix[1:].isalnum() else ".exr"
-    with tempfile.TemporaryDirectory(prefix="cleanplate-", dir=folder) as temporary:
+    with tempfile.TemporaryDirectory(prefix="cleanplate-") as temporary:
         yield Path(temporary) / f"picture{safe}"
 
 

@@ -1,19 +1,24 @@
-"""Writes still pictures: EXRs through the OpenEXR module, other formats through OpenImageIO."""
+"""Writes still pictures: EXRs through the OpenEXR module, other formats through OpenImageIO.
+
+A picture is encoded in memory, and its bytes are then written by :func:`write_atomically`. The libraries themselves
+do not notice a full disk in every format, and on a full disk the JPEG library ends the process.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import uuid
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
+from matte_link.files import write_atomically
 
 from ..core.image import Float32, Image
 from ..errors import MatteError
 from . import exr_header, exr_planes
 from .half import to_half
+from .image_check import is_whole
 from .image_file import STAMP, Attribute, ExrFormat, temporary_picture
 
 
@@ -23,36 +28,41 @@ def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> by
     All layers have ``image``'s windows. The channel of a one-channel layer is called V, which Blender shows as a
     value and Nuke as a channel. Half floats are clamped to 65504, half's largest number.
     """
-    with temporary_picture(".exr") as path:
-        _write(path, image, layers, form)
+    return _encoded(".exr", image, layers, form)
+
+
+def _encoded(suffix: str, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
+    """The bytes of a whole file. Raises ``OSError``, and ``MatteError`` as :func:`write_image` does."""
+    with temporary_picture(suffix) as path:
+        _encode(path, suffix, image, layers, form)
+        if not is_whole(path, suffix):
+            raise OSError(errno.ENOSPC, "the temporary folder may be full")
         return path.read_bytes()
 
 
 def write_image(
-    path: Path, image: Image, form: ExrFormat | None = None, layers: Mapping[str, Image] | None = None
+    path: Path,
+    image: Image,
+    form: ExrFormat | None = None,
+    layers: Mapping[str, Image] | None = None,
+    name: str = "",
 ) -> None:
-    """Writes ``image`` in the format of the path's suffix, under a temporary name that is then renamed. Creates the
-    folder. ``layers`` are for EXR, as in :func:`encode_exr`.
+    """Writes ``image`` in the format of the path's suffix: the whole file or none. Creates the folder. ``layers``
+    are for EXR, as in :func:`encode_exr`.
 
     Values are stored as given: floats in EXR; in other formats integers of 0 to 1, 8 bit in JPEG and 16 bit
-    elsewhere. Raises ``MatteError("cannot_write", ...)``.
+    elsewhere. Raises ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path.
     """
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, image, layers or {}, form or ExrFormat())
-        temporary.replace(path)
+        write_atomically(str(path), _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat()))
     except OSError as error:
-        raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        raise MatteError("cannot_write", f"{name or path} cannot be written: {error.strerror or error}.") from None
 
 
-def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
-    suffix = path.suffix.lower()
+def _encode(path: Path, suffix: str, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
+    """Writes the file of the format that ``suffix`` names to ``path``, whatever the path's own name is."""
     if suffix == ".exr":
-        _write_exr(path, image, layers, form)
+        _encode_exr(path, image, layers, form)
         return
     data, display = image.data_window, image.display_window
     stored = "uint8" if suffix in (".jpg", ".jpeg") else "uint16"
@@ -68,13 +78,14 @@ def _write(path: Path, image: Image, layers: Mapping[str, Image], form: ExrForma
         spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
     spec.attribute("DateTime", "")
     spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
-    _store(path, spec, np.ascontiguousarray(image.pixels))
+    _store(path, suffix, spec, np.ascontiguousarray(image.pixels))
 
 
-def _store(path: Path, spec: oiio.ImageSpec, pixels: Float32) -> None:
-    writer = oiio.ImageOutput.create(str(path))
+def _store(path: Path, suffix: str, spec: oiio.ImageSpec, pixels: Float32) -> None:
+    writer = oiio.ImageOutput.create(f"picture{suffix}")
     if writer is None:
-        raise MatteError("cannot_write", f"{path.name} does not end in the suffix of a format that can be written.")
+        oiio.geterror()
+        raise MatteError("cannot_write", f"{suffix!r} is not the suffix of a format that can be written.")
     try:
         if not writer.open(str(path), spec) or not writer.write_image(pixels):
             raise OSError(writer.geterror().strip())
@@ -91,7 +102,7 @@ def _store(path: Path, spec: oiio.ImageSpec, pixels: Float32) -> None:
         raise OSError(writer.geterror().strip() or "the disk may be full")
 
 
-def _write_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
+def _encode_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:
     planes = {name: image.pixels[..., index] for index, name in enumerate(image.channels)}
     for layer, picture in layers.items():
         for index, channel in enumerate(picture.channels):
@@ -122,7 +133,7 @@ def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
         # OpenImageIO would set the current time, and equal results would not have equal bytes.
         spec.attribute("DateTime", "")
     with temporary_picture(".exr") as path:
-        _store(path, spec, np.zeros((1, 1, 1), np.float32))
+        _store(path, ".exr", spec, np.zeros((1, 1, 1), np.float32))
         stored = exr_header.parts(path.read_bytes())[0]
     raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
     return {**raw, **stored}

@@ -3,6 +3,7 @@ AAC."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,6 +176,9 @@ class VideoWriter:
             if self._audio:
                 self._audio.finish(self._written / self._settings.rate)
             self._container.close()
+            with self._temporary.open("rb+") as file:
+                # Before the name, so that a crash of the machine does not leave the name of an empty file.
+                os.fsync(file.fileno())
             self._temporary.replace(self.path)
         except (av.FFmpegError, OSError) as error:
             self.abandon()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 SUFFIX = ".learned"
 """Ending of the file of learned weights."""
-STEPS = 450
+STEPS, STEPS_WITHOUT_KEYS = 300, 100
+"""The most steps where a person vouches for some frames, and where nobody does: then the shot's own mattes are soon
+learnt by heart, and their faults with them (measured on the demo shot, ``tests.benchmarks.bench_learn``)."""
 
 
 @dataclass(frozen=True)

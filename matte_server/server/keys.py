@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
@@ -24,21 +25,43 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
 @dataclass(frozen=True)
 class ServerKeys:
-    """A server's key pair (Z85 text), and the file that lists the clients it admits."""
+    """A server's key pair (Z85 text) and the clients it admits: those that ``clients_file`` lists, or the one with
+    the keys ``client``, which are made for one run of the server and are as in a key file."""
 
     public: str
     secret: str
-    clients_file: Path
+    clients_file: Path | None = None
+    client: Mapping[str, str] = field(default_factory=dict)
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this public key is admitted. The list is read each time, so that adding or removing
         a client needs no restart."""
-        return key.decode("ascii", "replace") in read_clients(self.clients_file).values()
+        return self.admits(key.decode("ascii", "replace"))
+
+    def admits(self, public: str) -> bool:
+        """Whether the client with this public key is admitted now."""
+        if self.clients_file is None:
+            return public == self.client["public"]
+        return public in read_clients(self.clients_file).values()
+
+
+def private_keys() -> ServerKeys:
+    """Keys of a server and of its one client, for one run."""
+    public, secret = _new_pair()
+    own_public, own_secret = _new_pair()
+    client = {"server": public, "public": own_public, "secret": own_secret}
+    return ServerKeys(public=public, secret=secret, client=client)
+
+
+def _new_pair() -> tuple[str, str]:
+    """A public and a secret key, as Z85 text."""
+    public, secret = zmq.curve_keypair()
+    return public.decode(), secret.decode()
 
 
 def make_server(folder: Path) -> Path:
     """Makes a server's keys in ``folder``. Raises ``MatteError`` where it already contains some."""
-    public, secret = (part.decode() for part in zmq.curve_keypair())
+    public, secret = _new_pair()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_secret(folder / SERVER_FILE, {"public": public, "secret": secret})
     (folder / CLIENTS_FILE).touch()
@@ -54,7 +77,7 @@ def add_client(folder: Path, name: str) -> Path:
             "bad_name", f"A client named {name!r} is already listed.", "Remove its line in clients.txt first."
         )
     server = _read_server(folder)
-    public, secret = (part.decode() for part in zmq.curve_keypair())
+    public, secret = _new_pair()
     path = folder / f"{name}.json"
     _write_secret(path, {"server": server["public"], "public": public, "secret": secret})
     with (folder / CLIENTS_FILE).open("a", encoding="utf-8") as file:
@@ -98,6 +121,12 @@ def _read_server(folder: Path) -> dict[str, str]:
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise MatteError("bad_keys", f"{path} can be read by other users.", f"Run: chmod 600 {path}")
     return pair
+
+
+def write_private(path: Path, values: Mapping[str, str]) -> None:
+    """Writes a client's keys for one run, readable by their owner only; replaces an earlier file."""
+    path.unlink(missing_ok=True)
+    _write_secret(path, dict(values))
 
 
 def _write_secret(path: Path, values: dict[str, str]) -> None:

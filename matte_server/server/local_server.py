@@ -23,6 +23,8 @@ from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, 
 from ..errors import MatteError
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 
+PRIVATE = "--private"
+"""Has a server admit nobody but whoever started it: on loopback any user of the machine can connect."""
 _STOP_S = 10.0
 _LONG_SHOT = 30
 """From this many frames on, a shot's own server starts several workers where there is no GPU. Each costs some
@@ -102,7 +104,8 @@ class LocalServer:
         )
         answer = await_ready_line(lines, watchdog)
         if isinstance(answer, ServerReady):
-            self.endpoint, self.metrics = Endpoint(answer.address), answer.metrics
+            self.endpoint = Endpoint.with_keys(answer.address, answer.client_keys)
+            self.metrics = answer.metrics
             return
         self.stop()
         if isinstance(answer, ServerNotStarted):
@@ -169,21 +172,21 @@ def endpoint_of(address: str = "", keys: str = "") -> Endpoint:
 def server_for(
     address: str,
     keys: str = "",
-    folders: Sequence[Path] = (),
+    files: Sequence[Path] = (),
     frames: int = 1,
     on_progress: Callable[[str], None] = lambda message: None,
 ) -> Iterator[Endpoint]:
     """The server at ``address``; where that is empty, one that already runs at the default address, or else one of
-    our own, which may open files in ``folders``. ``frames``: how many the caller wants, as a long shot gains from
-    several workers. ``on_progress`` is called with a message while a server starts. Raises ``MatteError``:
-    bad_address, no_server, or one of the server's own codes."""
+    our own, which nobody else can use and which may read ``files``. ``frames``: how many the caller wants; a long
+    shot gains from several workers. ``on_progress`` is called with a message while a server starts. Raises
+    ``MatteError``: bad_address, no_server, or one of the server's own codes."""
     endpoint = endpoint_of(address, keys)
     if address or _answers(endpoint):
         yield endpoint
         return
-    roots = [part for folder in folders for part in ("--root", str(folder))]
+    readable = [part for file in files for part in ("--read", str(file))]
     shared = ["--cpu-workers", "0"] if frames >= _LONG_SHOT else []
-    with LocalServer([*roots, *shared], on_progress=on_progress) as own:
+    with LocalServer([PRIVATE, *readable, *shared], on_progress=on_progress) as own:
         yield own.endpoint
 
 

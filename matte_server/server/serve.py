@@ -8,9 +8,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import zmq
 from matte_link.endpoint import DEFAULT_ADDRESS, is_loopback
@@ -20,7 +19,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from ..errors import MatteError
 from ..worker.machine import cores
 from ..worker.messages import StartupFailed, WorkerReady
-from .keys import ServerKeys, load_server_keys
+from .connections import Connections
+from .keys import ServerKeys, load_server_keys, private_keys
 from .limits import ServiceLimits
 from .metrics import MetricsPage
 from .service import Service
@@ -36,15 +36,18 @@ _ZAP_DOMAIN = "cleanplate"
 @dataclass(frozen=True)
 class ServerConfig:
     """How a server is to run. ``workers`` 0: one per GPU, or ``cpu_workers`` on a CPU. ``roots``: the folders
-    inside which clients may name files by path; without any, no path is accepted. ``keys``: the folder that
-    ``cleanplate keys`` made, required for every address that other machines can reach."""
+    inside which clients may name files by path; ``readable``: further single files that they may only read. Without
+    any, no path is accepted. ``keys``: the folder that ``cleanplate keys`` made, required for every address that
+    other machines can reach. ``is_private``: only whoever started the server is admitted."""
 
     bind: str = DEFAULT_ADDRESS
     device: str = "auto"
     workers: int = 0
     cpu_workers: int = 1
     roots: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
     keys: Path | None = None
+    is_private: bool = False
     metrics: str = ""
     """``host:port`` of the Prometheus metrics; empty serves none."""
     hang_s: float = 300.0
@@ -75,6 +78,7 @@ def serve(config: ServerConfig) -> int:
 def _serve(config: ServerConfig) -> int:
     keys = _keys(config)
     roots = tuple(_root(root) for root in config.roots)
+    readable = tuple(file.resolve() for file in config.readable)
     with contextlib.ExitStack() as stack:
         context = stack.enter_context(_context())
         if keys:
@@ -82,21 +86,28 @@ def _serve(config: ServerConfig) -> int:
         router = stack.enter_context(contextlib.closing(open_router(context)))
         if keys:
             _encrypt(router, keys)
+        connections = stack.enter_context(contextlib.closing(Connections(router)))
         address = _bind(router, config.bind)
         spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
         events = stack.enter_context(contextlib.closing(EventQueue()))
-        pool = WorkerPool(_plan(config, spool, roots), events.put)
+        pool = WorkerPool(_plan(config, spool, roots, readable), events.put)
         stack.callback(pool.close)
         unsent = UnsentBytes()
         service = Service(pool, spool, config.limits, unsent)
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:
             stack.callback(page.close)
-        start = _StartReport({"address": address, "metrics": page.address if page else ""}, events)
+        ready = ServerReady(
+            address=address,
+            pid=os.getpid(),
+            metrics=page.address if page else "",
+            client_keys=keys.client if keys else {},
+        )
+        start = _StartReport(ready, events)
         publish, is_over = page.publish if page else None, _idle_too_long(config, service)
         with _stop_signals(events):
             pool.start()
-            Transport(router, service, pool, events, unsent, start.observe, publish, is_over).run()
+            Transport(router, service, pool, events, unsent, start.observe, connections, publish, is_over).run()
     if start.failure:
         raise start.failure
     log_event("stopped", address=address)
@@ -131,6 +142,10 @@ def _authenticator(context: zmq.Context[zmq.Socket[bytes]], keys: ServerKeys) ->
 
 
 def _keys(config: ServerConfig) -> ServerKeys | None:
+    if config.is_private and config.keys:
+        raise MatteError("bad_option", "--private makes keys of its own.", "Leave out --private or --keys.")
+    if config.is_private:
+        return private_keys()
     if config.keys:
         return load_server_keys(config.keys)
     if not is_loopback(config.bind):
@@ -163,7 +178,7 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
     return router.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
-def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...]) -> PoolPlan:
+def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...], readable: tuple[Path, ...]) -> PoolPlan:
     # Not divided by ``cpu_workers``: a frame must be the same to the bit however many workers there are.
     threads = max(1, cores() // max(config.workers, 1))
     set_thread_environment(threads)
@@ -174,6 +189,7 @@ def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...]) -> PoolPl
         cpu_workers=config.cpu_workers,
         threads=threads,
         roots=roots,
+        readable=readable,
         hang_s=config.hang_s,
         memory=config.memory,
     )
@@ -198,9 +214,9 @@ def _idle_too_long(config: ServerConfig, service: Service) -> Callable[[], bool]
 class _StartReport:
     """Prints the ready line once, or stops the server where its first workers do not start."""
 
-    def __init__(self, facts: dict[str, Any], events: EventQueue) -> None:
+    def __init__(self, ready: ServerReady, events: EventQueue) -> None:
         self.failure: MatteError | None = None
-        self._facts = facts
+        self._report = ready
         self._events = events
         self._ready = False
         self._deaths = 0
@@ -214,8 +230,9 @@ class _StartReport:
             return
         if isinstance(event, WorkerReady):
             self._ready = True
-            log_event("ready", **self._facts, device=event.device)
-            print(ready_line(ServerReady(**self._facts, pid=os.getpid(), device=event.device)), flush=True)
+            report = replace(self._report, device=event.device)
+            log_event("ready", address=report.address, metrics=report.metrics, device=report.device)
+            print(ready_line(report), flush=True)
         elif isinstance(event, StartupFailed):
             self._fail(MatteError(event.code, event.message, event.hint))
         elif isinstance(event, WorkerExited):

@@ -6,6 +6,7 @@ Other threads reach the loop through its :class:`EventQueue`; stopping it is an 
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import socket
 import time
@@ -15,8 +16,10 @@ from typing import Any, cast
 import zmq
 from matte_link.wire import DEFAULT_LIMITS, WireError, WireLimits, decode, encode
 
+from .connections import Connections
 from .fair_queue import Client
 from .service import Outgoing, Service
+from .structured_log import log_event
 from .worker_pool import WorkerEvent, WorkerPool
 
 _TICK_MS = 1000
@@ -129,6 +132,7 @@ class Transport:
         events: EventQueue,
         unsent: UnsentBytes,
         observe: Callable[[WorkerEvent], None],
+        connections: Connections | None = None,
         publish: Callable[[Mapping[str, Any]], None] | None = None,
         is_over: Callable[[], bool] = lambda: False,
         limits: WireLimits = DEFAULT_LIMITS,
@@ -139,6 +143,7 @@ class Transport:
         self._events = events
         self._unsent = unsent
         self._observe = observe
+        self._connections = connections
         self._publish = publish
         self._is_over = is_over
         self._limits = limits
@@ -158,6 +163,8 @@ class Transport:
             self._unsent.update()
             if time.monotonic() - ticked > _POLL_MS / 1000:
                 ticked = time.monotonic()
+                if self._connections:
+                    self._connections.check()
                 self._send_all(self._service.tick())
                 self._stopped |= self._is_over()
             if self._publish and time.monotonic() - published > _TICK_MS / 1000:
@@ -178,6 +185,8 @@ class Transport:
                 frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
+            if self._connections:
+                self._connections.received(frames[-1])
             client, *parts = (cast(Any, frame).buffer for frame in frames)
             self._send_all(self._handle_message(bytes(client), parts))
 
@@ -186,6 +195,9 @@ class Transport:
             message = decode(parts, self._limits)
         except WireError as error:
             return self._service.malformed(client, error)
+        except Exception as error:  # noqa: BLE001 - no message may end the loop, whatever is wrong with it
+            log_event("undecodable", logging.ERROR, error)
+            return self._service.malformed(client, WireError("The message cannot be read."))
         return self._service.receive(client, message)
 
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:

@@ -98,6 +98,7 @@ class PoolPlan:
     cpu_workers: int = 1
     threads: int = 0
     roots: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
     hang_s: float = 300.0
     start_s: float = LIMIT_S
     memory: int = 0
@@ -126,6 +127,7 @@ class WorkerPool:
             device=device,
             threads=self.plan.threads,
             roots=tuple(str(root) for root in self.plan.roots),
+            readable=tuple(str(file) for file in self.plan.readable),
             memory=self.plan.memory,
             workers=self.plan.workers,
             cpu_workers=self.plan.cpu_workers,

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from matte_link.client import MatteClient
 from matte_link.errors import LinkError
@@ -183,12 +184,8 @@ class _ShotRun:
         prepared = self._requests.prepare(frame)
         if not frame.output.exists() or self._shot.overwrite:
             return prepared
-        if exr.read_stamp(frame.output) != prepared.stamp:
-            return _failed(
-                frame,
-                "exists",
-                f"{frame.output} exists and was made from other inputs or settings; use --overwrite to replace it.",
-            )
+        if not _is_finished(frame.output, prepared.stamp, "other inputs or settings"):
+            return prepared
         diagnostics = exr.read_diagnostics(frame.output)
         self._write_comp(prepared, diagnostics)
         return FrameReport(
@@ -249,19 +246,25 @@ class _ShotRun:
         if frame.comp is None or frame.background is None:
             return
         stamp = comp_stamp(frame, prepared.stamp, self._pictures)
-        if frame.comp.exists() and not self._shot.overwrite:
-            if exr.read_stamp(frame.comp) == stamp:
-                return
-            raise MatteError(
-                "exists",
-                f"{frame.comp} exists and was made from something else; use --overwrite to replace it.",
-            )
+        may_keep = frame.comp.exists() and not self._shot.overwrite
+        if may_keep and _is_finished(frame.comp, stamp, "something else"):
+            return
         write_comp(frame, stamp, str(diagnostics.get("colourspace", "")), self._pictures)
 
     def _end(self, report: FrameReport) -> None:
         self._order.close(report.frame)
         self._reports[report.frame] = report
         self._listener(report)
+
+
+def _is_finished(path: Path, stamp: str, other: str) -> bool:
+    """Whether a file that exists is the whole result of ``stamp``. False where it is part of that result, as a full
+    disk or a crash of the machine leaves it: it is then made again. Raises ``MatteError("exists", ...)`` where it
+    was made from something else, which ``other`` names."""
+    is_empty = path.stat().st_size == 0
+    if not is_empty and exr.read_stamp(path) != stamp:
+        raise MatteError("exists", f"{path} exists and was made from {other}; use --overwrite to replace it.")
+    return not is_empty and exr.is_whole(path)
 
 
 def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:

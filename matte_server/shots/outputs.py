@@ -117,7 +117,7 @@ def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> Mov
     try:
         Leftovers().remove(path)
         stamp = _movie_stamp(shot, kind, pictures)
-        if path.exists() and not shot.overwrite:
+        if path.exists() and path.stat().st_size and not shot.overwrite:
             if comment_of(path) == stamp:
                 return MovieReport(path=str(path), status=ResultStatus.SKIPPED)
             raise MatteError(

@@ -31,7 +31,7 @@ class FileDigests:
 def _version_of(path: Path) -> tuple[object, ...]:
     """Changes whenever the file is written or replaced."""
     facts = path.stat()
-    return str(path), facts.st_ino, facts.st_mtime_ns, facts.st_size
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
 def _digest(path: Path) -> str:

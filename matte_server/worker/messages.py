@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 from matte_link.messages import NEIGHBOURS, Inline, Matte, with_sources
-from matte_link.wire import decode, encode
+from matte_link.wire import MAGIC, WireLimits, decode, encode
 
 READ_AHEAD = b"ahead "
 """Precedes a job whose pictures the worker may decode while it computes another frame."""
+_FROM_THE_SERVER = WireLimits(header=1 << 30)
+"""The server has accepted the request; written again, its header may be a little longer."""
 CANCEL = b"cancel "
 """Precedes the number of the job to cancel."""
 
@@ -137,19 +139,17 @@ def decode_message(data: bytes) -> WorkerMessage:
 def encode_job(job: FrameJob) -> bytes:
     """A job as bytes. Spooled pictures travel as their paths, so the message stays small."""
     named = {role: Inline(data=b"", name=picture.name) for role, picture in job.pictures.items()}
-    header = bytes(encode(with_sources(job.request, named))[1])
+    header = bytes(encode(with_sources(job.request, named))[1]).decode("utf-8", "surrogatepass")
     pictures = {role: asdict(picture) for role, picture in job.pictures.items()}
-    return json.dumps(
-        {"number": job.number, "header": header.decode(), "pictures": pictures, "result": job.result}
-    ).encode()
+    return json.dumps({"number": job.number, "header": header, "pictures": pictures, "result": job.result}).encode()
 
 
 def decode_job(data: bytes) -> FrameJob:
     """The inverse of :func:`encode_job`."""
     values = json.loads(data)
     pictures = {role: SpooledPicture(**picture) for role, picture in values["pictures"].items()}
-    parts = [b"CPM1", values["header"].encode(), *(b"" for _ in pictures)]
-    request = cast(Matte, decode(parts))
+    parts = [MAGIC, values["header"].encode("utf-8", "surrogatepass"), *(b"" for _ in pictures)]
+    request = cast(Matte, decode(parts, _FROM_THE_SERVER))
     return FrameJob(number=values["number"], request=request, pictures=pictures, result=values["result"])
 
 

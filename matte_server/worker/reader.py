@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +21,32 @@ from ..io.colour import clean_plate_space, resolve, to_scene_linear
 from ..models.weights import is_bare
 from .file_digests import FileDigests
 from .messages import FrameJob, SpooledPicture, role_in_words
+from .named_files import NamedFiles
 
 _CLEAN_PLATES_CACHED = 4
-_LONGEST_NAME = 255
+_BUILT_IN_CONFIGS = "ocio://"
 # Errors that a later try would meet again. Others, such as a lack of file descriptors, are raised unchanged.
 _PERMANENT = (IsADirectoryError, NotADirectoryError, PermissionError)
 
 
+@dataclass(frozen=True)
+class _PictureFile:
+    """A picture that is open: where to read it, and the client's name for it in messages."""
+
+    path: Path
+    name: str
+
+
 class FrameReader:
-    """Reads the files that jobs name. Paths given by clients must lie inside ``roots``. Caches decoded clean
+    """Reads the files that jobs name; those that clients name by path as ``files`` allows. Caches decoded clean
     plates.
 
     ``side`` is "before" or "after" for a neighbour and empty for the frame itself; a neighbour's pictures are read
     exactly as its own request would read them. Thread-safe.
     """
 
-    def __init__(self, roots: tuple[Path, ...]) -> None:
-        self._roots = roots
+    def __init__(self, files: NamedFiles) -> None:
+        self._files = files
         self._clean_plates: OrderedDict[tuple[str, ...], Image] = OrderedDict()
         self._digests = FileDigests()
         self._lock = threading.Lock()
@@ -57,7 +67,7 @@ class FrameReader:
         linear = to_scene_linear(plate, space, options.ocio_config)
         core, holdout = (self._guide(job, role_of(request, side, name)) for name in ("core", "holdout"))
         # The result of an EXR plate is in the plate's colourspace; that of any other format is scene-linear.
-        returned = space if self.file(job, plate_role)[0].suffix.lower() == ".exr" else SCENE_LINEAR
+        returned = space if _suffix(job, plate_role) == ".exr" else SCENE_LINEAR
         if options.output_colourspace != "auto":
             returned = resolve(options.output_colourspace)
         clean = self._clean_plate(job, role_of(request, side, "clean_plate"), plate.colourspace, stated)
@@ -100,10 +110,10 @@ class FrameReader:
 
     def _with_coverage(self, job: FrameJob, role: str, clean: Image) -> Image:
         """Adds the coverage layer of a clean plate that was built from its shot, 0 or 1, as its last channel."""
-        path, name = self.file(job, role)
-        if exr.COVERAGE_LAYER not in exr.layers_of(path):
-            return clean
-        known = exr.read_image(path, name=name, layer=exr.COVERAGE_LAYER).pixels[..., :1] > 0
+        with self._opened(job, role) as file:
+            if exr.COVERAGE_LAYER not in exr.layers_of(file.path):
+                return clean
+            known = exr.read_image(file.path, name=file.name, layer=exr.COVERAGE_LAYER).pixels[..., :1] > 0
         pixels = joined(clean.rgb, known.astype(np.float32))
         return replace(clean, pixels=pixels, channels=("R", "G", "B", KNOWN))
 
@@ -113,54 +123,65 @@ class FrameReader:
         return exr.matte_channel(self._picture(job, role, ""))
 
     def _picture(self, job: FrameJob, role: str, layer: str) -> Image:
-        path, name = self.file(job, role)
         view = job.request.view or job.request.options.view
-        return exr.read_image(path, name=name, layer=layer, view=view, by_planes=True)
+        with self._opened(job, role) as file:
+            return exr.read_image(file.path, name=file.name, layer=layer, view=view, by_planes=True)
 
     def content_name(self, job: FrameJob, role: str) -> str:
         """A name for what is read in a role: the digest of the file's content, and its suffix, which decides how it
         is read. Raises ``MatteError`` with the codes missing_file, unreadable."""
-        path, name = self.file(job, role)
         picture = job.pictures.get(role)
-        try:
-            digest = picture.digest if picture and picture.digest else self._digests.of(path)
-        except FileNotFoundError:
-            raise MatteError("missing_file", f"{name} does not exist.") from None
-        except _PERMANENT as error:
-            raise MatteError("unreadable", f"{name} cannot be read: {error.strerror}.") from None
-        return digest + path.suffix.lower()
+        with self._opened(job, role) as file:
+            try:
+                digest = picture.digest if picture and picture.digest else self._digests.of(file.path)
+            except FileNotFoundError:
+                raise MatteError("missing_file", f"{file.name} does not exist.") from None
+            except _PERMANENT as error:
+                raise MatteError("unreadable", f"{file.name} cannot be read: {error.strerror}.") from None
+        return digest + _suffix(job, role)
 
-    def file(self, job: FrameJob, role: str) -> tuple[Path, str]:
-        """The file of a role's picture, and its name for messages. Raises ``MatteError("path_refused", ...)``."""
+    @contextlib.contextmanager
+    def _opened(self, job: FrameJob, role: str) -> Iterator[_PictureFile]:
+        """The file of a role's picture while the block runs. Raises ``MatteError`` as :meth:`NamedFiles.opened`."""
         picture = job.pictures.get(role)
         if isinstance(picture, SpooledPicture):
-            return Path(picture.path), picture.name or f"the {role_in_words(role)}"
+            yield _PictureFile(path=Path(picture.path), name=picture.name or f"the {role_in_words(role)}")
+            return
         source = sources_of(job.request)[role]
         assert isinstance(source, OnDisk)
-        return inside_roots(source.path, self._roots), source.path
+        with self._files.opened(source.path) as path:
+            yield _PictureFile(path=path, name=source.path)
 
     def check_paths(self, request: Matte) -> None:
-        """Checks every path in a request before any of the files is opened. Raises ``MatteError``."""
+        """Checks every path in a request before any of the files is read. Raises ``MatteError``."""
         for source in sources_of(request).values():
             if isinstance(source, OnDisk):
-                inside_roots(source.path, self._roots)
-        for path in (request.options.weights, request.options.ocio_config):
-            # A bare name of a weights file is only looked for in the models folders.
-            bare = path == request.options.weights and is_bare(path)
-            if path and "://" not in path and not bare:
-                inside_roots(path, self._roots)
-        self._check_output(request)
+                self._files.check(source.path)
+        weights, config = request.options.weights, request.options.ocio_config
+        # A bare name of a weights file is only looked for in the models folders.
+        named = [weights] if weights and not is_bare(weights) else []
+        if config and not config.startswith(_BUILT_IN_CONFIGS):
+            named.append(config)
+        for path in named:
+            with self._files.opened(path):
+                """It is a regular file; the libraries open it by its name."""
+        if request.output:
+            self._check_output(request)
 
     def _check_output(self, request: Matte) -> None:
-        if not request.output:
-            return
-        target = inside_roots(request.output, self._roots)
+        target = self._files.check_output(request.output)
         inputs = [Path(source.path) for source in sources_of(request).values() if isinstance(source, OnDisk)]
         if any(target == path.resolve() for path in inputs):
             raise MatteError(
                 "output_is_input",
                 f"{request.output} is also an input, which the result would overwrite.",
                 "Write the result somewhere else.",
+            )
+        if target.exists() and not (target.is_file() and (exr.read_stamp(target) or exr.read_diagnostics(target))):
+            raise MatteError(
+                "exists",
+                f"{request.output} exists and is no result of Cleanplate.",
+                "Remove it first, or write the result somewhere else.",
             )
 
 
@@ -192,22 +213,8 @@ def _stated_colourspace(request: Matte) -> str:
     return resolve(str(request.hints.get("colourspace", ""))[:200])
 
 
-def inside_roots(path: str, roots: tuple[Path, ...]) -> Path:
-    """``path`` with all links resolved. Raises ``MatteError("path_refused", ...)`` where it is not inside a
-    root."""
-    if "\0" in path or any(len(part) > _LONGEST_NAME for part in path.split("/")):
-        raise MatteError("path_refused", f"{path[:80]!r} is not a path.", "Correct the name.")
-    resolved = Path(os.path.realpath(path))
-    if not roots:
-        raise MatteError(
-            "path_refused",
-            f"The server does not open {path}: it was started without folders that clients may name.",
-            "Start the server with --root FOLDER, or send the picture itself.",
-        )
-    if not Path(path).is_absolute() or not any(resolved.is_relative_to(root) for root in roots):
-        raise MatteError(
-            "path_refused",
-            f"The server does not open {path}: it lies outside the folders that clients may name.",
-            "Start the server with --root for its folder, or send the picture itself.",
-        )
-    return resolved
+def _suffix(job: FrameJob, role: str) -> str:
+    """The suffix of a picture's name, in lower case, which says how its result is stored."""
+    source = sources_of(job.request)[role]
+    path = source.path if isinstance(source, OnDisk) else job.pictures[role].path
+    return Path(path).suffix.lower()

@@ -13,6 +13,9 @@ class WorkerSettings:
     device: str = "auto"
     threads: int = 0
     roots: tuple[str, ...] = ()
+    """Folders inside which clients may name files to read and to write."""
+    readable: tuple[str, ...] = ()
+    """Further single files that clients may name, to read only."""
     memory: int = 0
     """Bytes that the frames of all workers may take together; 0: most of the machine's memory."""
     workers: int = 0

@@ -30,7 +30,8 @@ from .machine import workers_on
 from .makers import Makers
 from .memory import MemorySavingLoader, limit_memory, release_free_memory
 from .messages import FrameFinished, FrameJob, WorkerReady
-from .reader import FrameReader, JobSource, inside_roots
+from .named_files import NamedFiles
+from .reader import FrameReader, JobSource
 from .settings import WorkerSettings
 
 Check = Callable[[], None]
@@ -64,7 +65,7 @@ class FrameSolver:
         self,
         device: str,
         spool: Path,
-        roots: tuple[Path, ...],
+        files: NamedFiles,
         pipeline: MattePipeline,
         take_warnings: Callable[[], list[str]] = list,
         makers: Makers | None = None,
@@ -74,9 +75,9 @@ class FrameSolver:
         self._take_warnings = take_warnings
         self._makers = makers or Makers()
         self._spool = spool
-        self._roots = roots
+        self._files = files
         self._pipeline = pipeline
-        self._reader = FrameReader(roots)
+        self._reader = FrameReader(files)
         self._neighbours = Neighbours(pipeline, cache_bytes)
         self.memory_ran_short = False
         """Whether a frame ran out of memory, or needed smaller tiles to fit."""
@@ -89,7 +90,7 @@ class FrameSolver:
             torch.set_num_threads(settings.threads)
             cv2.setNumThreads(settings.threads)
             exr.use_threads(settings.threads)
-        roots = tuple(Path(root) for root in settings.roots)
+        files = NamedFiles(tuple(map(Path, settings.roots)), tuple(map(Path, settings.readable)))
         workers = workers_on(device, settings.workers, settings.cpu_workers)
         memory = settings.memory // workers
         limit_memory(device, memory, workers)
@@ -97,7 +98,7 @@ class FrameSolver:
         return FrameSolver(
             device,
             Path(settings.spool),
-            roots,
+            files,
             MattePipeline(torch.device(device), makers.recording(models)),
             models.take_warnings,
             makers,
@@ -163,10 +164,13 @@ class FrameSolver:
         started = time.perf_counter()
         (plate_colourspace, result_colourspace), request = spaces, job.request
         image, layers = matte_image(result, result_colourspace, request.options)
-        form = exr.ExrFormat(request.options.bit_depth, request.options.compression)
-        target = inside_roots(request.output, self._roots) if request.output else self._spool / job.result
-        tagged = exr.retag_colour(image, plate_colourspace)
-        exr.write_image(target, stamped(tagged, request, diagnostics), form, layers)
+        form = exr.ExrFormat(bit_depth=request.options.bit_depth, compression=request.options.compression)
+        marked = stamped(exr.retag_colour(image, plate_colourspace), request, diagnostics)
+        if request.output:
+            with self._files.output(request.output) as target:
+                exr.write_image(target, marked, form, layers, name=request.output)
+        else:
+            exr.write_image(self._spool / job.result, marked, form, layers)
         seconds = {**seconds, "write": round(time.perf_counter() - started, 4)}
         return FrameFinished(
             number=job.number,

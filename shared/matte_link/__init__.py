@@ -28,7 +28,7 @@ The modules; each imports only those in its own row or above:
 
 ================================================  =================================================================
 errors, sequence                                  one base of all errors; frame ranges and file patterns
-option_spec, options                              the table of controls, ``MatteOptions``
+option_spec, options, plain_text                  the table of controls, ``MatteOptions``; what a text may contain
 messages, result_key                              what is sent; what a result depends on
 wire, endpoint                                    messages as bytes; the server's address and keys
 offered_pictures                                  which pictures the server has, by digest

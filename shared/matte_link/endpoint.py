@@ -60,12 +60,16 @@ class Endpoint:
         keys = keys or environment.get(KEYS_VARIABLE, "")
         if not keys:
             return Endpoint(address)
-        entries = _key_file(keys)
+        return Endpoint.with_keys(address, _key_file(keys))
+
+    @staticmethod
+    def with_keys(address: str, entries: Mapping[str, str]) -> Endpoint:
+        """The address with the ``entries`` of a key file. Without entries the connection is not encrypted."""
         return Endpoint(
             address=address,
-            server_key=entries["server"],
-            public_key=entries["public"],
-            secret_key=entries["secret"],
+            server_key=entries.get("server", ""),
+            public_key=entries.get("public", ""),
+            secret_key=entries.get("secret", ""),
         )
 
 

@@ -28,11 +28,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Union, cast
 
 from .options import MatteOptions
+from .plain_text import MappingLimits, check_mapping, check_text, printable, printable_name
 
 Blob = Union[bytes, memoryview]
 """A picture's bytes; a memoryview is what the socket received, not copied."""
 
 PRIORITIES = ("interactive", "batch")
+_HOST_LIMITS = MappingLimits()
+"""What a host may send along as JSON."""
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -65,7 +68,11 @@ class Inline:
 
     data: Blob
     name: str = ""
-    """The file's name without its folder. The server reads the format from its ending, and names it in errors."""
+    """The file's name without its folder. The server reads the format from its ending, and names it in errors.
+    Characters that a terminal would act on are replaced."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable_name(self.name))
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,9 @@ class OnDisk:
     path: str
     frame: int = 0
     """The frame number inside a movie file; 0 for a still."""
+
+    def __post_init__(self) -> None:
+        check_text(self.path, "a path")
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,9 @@ class Neighbour:
     alignment: Mapping[str, Any] = field(default_factory=dict)
     """How its clean plate is aligned to its plate, as in :class:`Matte`; if empty, the server measures it."""
 
+    def __post_init__(self) -> None:
+        check_mapping(self.alignment, "an alignment", _HOST_LIMITS)
+
 
 @dataclass(frozen=True)
 class Matte:
@@ -140,7 +153,11 @@ class Matte:
     def __post_init__(self) -> None:
         check_id(self.id)
         if self.priority not in PRIORITIES:
-            raise ValueError(f"priority must be one of {', '.join(PRIORITIES)}, not {self.priority!r}.")
+            raise ValueError(f"priority must be one of {', '.join(PRIORITIES)}, not {self.priority!r:.40}.")
+        for name in ("shot", "output", "plate_layer", "clean_layer", "view"):
+            check_text(getattr(self, name), name)
+        for name in ("hints", "alignment"):
+            check_mapping(getattr(self, name), name, _HOST_LIMITS)
 
 
 NEIGHBOURS = {"before": -1, "after": 1}
@@ -194,6 +211,7 @@ class Store:
     def __post_init__(self) -> None:
         check_id(self.id)
         check_digest(self.digest)
+        object.__setattr__(self, "name", printable_name(self.name))
 
 
 @dataclass(frozen=True)
@@ -291,12 +309,17 @@ class StatusReply:
 
 @dataclass(frozen=True)
 class Failure:
-    """The request ended without a result. ``code`` is for programs; ``message`` and ``hint`` are for the artist."""
+    """The request ended without a result. ``code`` is for programs; ``message`` and ``hint`` are for the artist, on
+    one line each and safe to print."""
 
     id: str
     code: str
     message: str
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("code", "message", "hint"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 Request = Union[Matte, Store, Cancel, Ping, Status]

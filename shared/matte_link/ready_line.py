@@ -8,7 +8,8 @@ never outlives a parent that was killed. For such a parent a failure to start is
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Optional, Union
 
 STOP_WITH_STDIN = "CLEANPLATE_STOP_WITH_STDIN"
@@ -17,12 +18,14 @@ STOP_WITH_STDIN = "CLEANPLATE_STOP_WITH_STDIN"
 @dataclass(frozen=True)
 class ServerReady:
     """The server listens at ``address``; its process is ``pid``. ``metrics`` is the address of its figures for
-    Prometheus, empty where it serves none."""
+    Prometheus, empty where it serves none. ``client_keys`` are the keys of its one client, as in a key file, if the
+    server was started with ``--private``; empty otherwise."""
 
     address: str
     pid: int = 0
     device: str = ""
     metrics: str = ""
+    client_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

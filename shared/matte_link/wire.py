@@ -9,7 +9,8 @@ blobs, and the header refers to each by its number, counted from 0::
     <bytes of the file>
 
 :func:`decode` trusts nothing. It compares sizes with :class:`WireLimits` before anything is parsed or copied,
-demands that every blob is referred to exactly once, and refuses unknown types, fields and options.
+demands that every blob is referred to exactly once, and refuses unknown types, fields and options. What JSON values
+may contain is limited too, so that whoever passes a message on can encode it again.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ from .messages import (
     StatusReply,
     Store,
     Stored,
+    check_id,
 )
 from .options import MatteOptions
+from .plain_text import MappingLimits, check_mapping, check_text
 
 WIRE_VERSION = 1
 _FAMILY = b"CPM"
@@ -80,6 +83,8 @@ class WireLimits:
 
 
 DEFAULT_LIMITS = WireLimits()
+_MAPPING_LIMITS = MappingLimits(text=1 << 20)
+"""A status has more text than what a host may send; see :mod:`matte_link.messages`."""
 
 
 class WireError(ProtocolError):
@@ -95,8 +100,9 @@ def encode(message: Message) -> list[Blob]:
     """The message as parts for ``send_multipart``; the bytes of pictures are not copied."""
     blobs: list[Blob] = []
     header = {"type": _NAMES[type(message)], **_written(message, blobs)}
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False)
-    return [MAGIC, text.encode(), *blobs]
+    # As UTF-8, not as escapes: what was accepted must not grow beyond the limit when it is passed on.
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return [MAGIC, text.encode("utf-8", "surrogatepass"), *blobs]
 
 
 def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Message:
@@ -104,11 +110,20 @@ def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Messag
     _check_sizes(parts, limits)
     _check_magic(bytes(parts[0]))
     header = _header(bytes(parts[1]))
-    request_id = header.get("id") if isinstance(header.get("id"), str) else ""
+    request_id = _id_of(header)
     try:
         return _message(header, _Blobs(parts[2:]))
     except (ValueError, TypeError, KeyError) as error:
-        raise WireError(f"The message is malformed: {_sentence(error)}", "", str(request_id)[:80]) from None
+        raise WireError(f"The message is malformed: {_sentence(error)}", "", request_id) from None
+
+
+def _id_of(header: Mapping[str, Any]) -> str:
+    """The message's id, if it has one that can be sent back."""
+    try:
+        check_id(header.get("id", ""))
+    except ValueError:
+        return ""
+    return str(header["id"])
 
 
 def _sentence(error: Exception) -> str:
@@ -154,7 +169,7 @@ def _finite(text: str) -> float:
 
 def _header(data: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        header = json.loads(data.decode("utf-8", "surrogatepass"), parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise WireError("The message's header is not JSON.") from None
     if not isinstance(header, dict):
@@ -236,6 +251,7 @@ def _integer(value: Any, blobs: _Blobs) -> int:
 def _mapping(value: Any, blobs: _Blobs) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r:.40} is not a JSON object.")
+    check_mapping(value, "a JSON object", _MAPPING_LIMITS)
     return value
 
 
@@ -259,7 +275,11 @@ def _write_options(value: MatteOptions, blobs: list[Blob]) -> dict[str, Any]:
 
 
 def _read_options(value: Any, blobs: _Blobs) -> MatteOptions:
-    return MatteOptions.from_dict(_mapping(value, blobs))
+    options = _mapping(value, blobs)
+    for name, each in options.items():
+        if isinstance(each, str):
+            check_text(each, f"the option {name[:40]}")
+    return MatteOptions.from_dict(options)
 
 
 def _write_source(value: Union[Source, None], blobs: list[Blob]) -> Any:

@@ -26,7 +26,7 @@ from matte_server.demo.packaged import demo_shot
 from matte_server.evaluation import scores
 from matte_server.frame.pipeline import MattePipeline
 from matte_server.io.exr import matte_channel, read_image
-from matte_server.learning.settings import STEPS, LearningProgress, LearningSettings
+from matte_server.learning.settings import STEPS, STEPS_WITHOUT_KEYS, LearningProgress, LearningSettings
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.learn import KeyMatte, LearnOrder, LearnReport, learn_shot
 from matte_server.shots.plan import plan_shot
@@ -95,7 +95,7 @@ def main() -> int:
     parser.add_argument("--clean", default=demo.clean_plate)
     parser.add_argument("--truth", default=demo.truth)
     parser.add_argument("--keys", default="1001,1006", help="frames, or none")
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--steps", type=int, default=0, help="0: as the command chooses")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch chooses")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -108,7 +108,8 @@ def main() -> int:
         output = Path(folder) / "shot.learned"
         started = time.monotonic()
         keys = {number: KeyMatte(matte=truth.path(number)) for number in numbers}
-        report = learned(shot, keys, arguments.steps, output, device)
+        steps = arguments.steps or (STEPS if keys else STEPS_WITHOUT_KEYS)
+        report = learned(shot, keys, steps, output, device)
         print(f"{report.steps} steps in {time.monotonic() - started:.0f} s on {device}", end=", ")
         print(f"left out {1e3 * report.first_error:.2f} -> {1e3 * report.error:.2f}")
         before = figures(shot, truth, "", device)

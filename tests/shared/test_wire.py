@@ -294,6 +294,8 @@ def test_a_message_as_large_as_the_limits_is_read() -> None:
 
 names = st.from_regex(r"[A-Za-z0-9._:-]{1,80}", fullmatch=True)
 texts = st.text(max_size=20)
+plain_texts = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=20)
+"""What a field may have: nothing that acts on a terminal."""
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -307,7 +309,7 @@ mappings = st.dictionaries(texts, json_values, max_size=3)
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 sources: st.SearchStrategy[Source] = st.one_of(
     st.builds(Inline, st.binary(max_size=50), texts),
-    st.builds(OnDisk, texts, st.integers(0, 10**6)),
+    st.builds(OnDisk, plain_texts, st.integers(0, 10**6)),
     st.builds(Digest, digests),
 )
 
@@ -330,7 +332,7 @@ def options(draw: st.DrawFn) -> MatteOptions:
         elif spec.type is int:
             values[spec.name] = draw(st.integers(int(spec.minimum or 0), int(spec.maximum or 0)))
         else:
-            values[spec.name] = draw(st.booleans() if spec.type is bool else texts)
+            values[spec.name] = draw(st.booleans() if spec.type is bool else plain_texts)
     return MatteOptions(**values)
 
 
@@ -348,11 +350,11 @@ messages: st.SearchStrategy[Message] = st.one_of(
         core=maybe,
         holdout=maybe,
         priority=st.sampled_from(["interactive", "batch"]),
-        shot=texts,
-        output=texts,
-        plate_layer=texts,
-        clean_layer=texts,
-        view=texts,
+        shot=plain_texts,
+        output=plain_texts,
+        plate_layer=plain_texts,
+        clean_layer=plain_texts,
+        view=plain_texts,
         hints=mappings,
         alignment=mappings,
         before=st.none() | neighbours,

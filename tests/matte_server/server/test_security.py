@@ -21,6 +21,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import socket
 import struct
@@ -50,8 +51,10 @@ from matte_link.messages import (
     Status,
     StatusReply,
 )
+from matte_link.options import MatteOptions
 from matte_link.wire import MAGIC, decode, encode
 
+from matte_server.cli.status_view import describe_state
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
@@ -114,6 +117,57 @@ def test_a_link_turned_under_way_never_shows_what_is_outside(
     assert codes <= {"matte", "path_refused"}
 
 
+@pytest.mark.parametrize("up", ["://", "ocio://../", "x/://../"])
+def test_a_scheme_in_a_path_opens_nothing_outside(
+    client: MatteClient, request_for: Make, roots: str, tmp_path: Path, up: str
+) -> None:
+    (tmp_path / "mine.ocio").write_text("ocio_profile_version: 2\n")
+    outside = f"{roots}/{up}{'../' * 12}{str(tmp_path)[1:]}/mine.ocio"
+    for options in (
+        MatteOptions(model="difference", ocio_config=outside),
+        MatteOptions(model="v2", weights=outside),
+        MatteOptions(model="difference", ocio_config=f"file://{tmp_path}/mine.ocio"),
+        MatteOptions(model="v2", weights="https://127.0.0.1:1/x.pth"),
+    ):
+        with pytest.raises(RemoteError) as caught:
+            client.matte(request_for(options=options))
+        assert caught.value.code == "path_refused"
+
+
+def test_pipes_and_devices_are_refused_at_once(client: MatteClient, request_for: Make, roots: str) -> None:
+    """A worker that opened the pipe would wait for a writer until it is replaced."""
+    pipe = Path(roots, "pipe.exr")
+    os.mkfifo(pipe)
+    try:
+        for changes in (
+            {"plate": OnDisk(str(pipe))},
+            {"clean_plate": OnDisk(str(pipe))},
+            {"core": OnDisk(str(pipe))},
+            {"options": MatteOptions(ocio_config=str(pipe))},
+            {"options": MatteOptions(model="v2", weights=str(pipe))},
+        ):
+            with pytest.raises(RemoteError) as caught:
+                client.matte(request_for(**changes), timeout_s=60)
+            assert caught.value.code == "not_a_file", changes
+        with pytest.raises(RemoteError) as caught:
+            client.matte(request_for(output=str(pipe)), timeout_s=60)
+        assert caught.value.code == "exists"
+    finally:
+        pipe.unlink()
+
+
+def test_an_output_replaces_results_of_ours_only(
+    client: MatteClient, request_for: Make, roots: str, pictures: Pictures
+) -> None:
+    other, own = Path(roots, "another_plate.exr"), Path(roots, "own.exr")
+    other.write_bytes(pictures.plate)
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(output=str(other)))
+    assert caught.value.code == "exists" and other.read_bytes() == pictures.plate
+    for _ in range(2):
+        assert client.matte(request_for(output=str(own))).output == str(own)
+
+
 @contextlib.contextmanager
 def dealer(server: LocalServer) -> Iterator[zmq.Socket[bytes]]:
     """A raw peer."""
@@ -134,6 +188,20 @@ def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) 
     return decode(peer.recv_multipart()) if peer.poll(int(seconds * 1000)) else None
 
 
+DEPTHS = (20, 100, 300, 900)
+"""Python 3.11 gives up on JSON at about 1000 levels; what passed the decoder broke further inside."""
+
+
+def _matte_with(field: bytes) -> bytes:
+    digest = b'{"digest":"' + b"0a" * 32 + b'"}'
+    basic = b'"type":"matte","id":"x","frame":1,"plate":' + digest + b',"clean_plate":' + digest
+    return b"{" + basic + b"," + field + b"}"
+
+
+def _nested(depth: int) -> bytes:
+    return _matte_with(b'"hints":{"a":' + b"[" * depth + b"]" * depth + b"}")
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -143,12 +211,40 @@ def _answer(peer: zmq.Socket[bytes], parts: list[bytes], seconds: float = 30.0) 
         ([b"C" * 17, b"{}"], "header is larger"),
         ([MAGIC, b"[" * 100_000], "not JSON"),
         ([MAGIC, b'{"type":"ping","id":"x","id2":' + b"9" * 5000 + b"}"], "not JSON"),
+        *(([MAGIC, _nested(depth)], "nested") for depth in DEPTHS),
+        ([MAGIC, _matte_with(b'"hints":' + b'{"a":' * 400 + b"1" + b"}" * 400)], "nested"),
+        ([MAGIC, _matte_with(b'"alignment":{"a":' + b"[" * 300 + b"]" * 300 + b"}")], "nested"),
+        ([MAGIC, _matte_with(b'"hints":{"note":"' + "é".encode() * 250_000 + b'"}')], "characters of text"),
+        ([MAGIC, _matte_with(b'"hints":{"note":[' + b"1," * 30_000 + b"1]}")], "more than 20000 values"),
+        ([MAGIC, _matte_with(b'"shot":"' + b"s" * 5000 + b'"')], "more than the 4096 allowed"),
+        ([MAGIC, _matte_with(b'"view":"\\u001b[31mred"')], "control characters"),
+        ([MAGIC, _matte_with(b'"plate_layer":"a\\nb"')], "control characters"),
+        ([MAGIC, _matte_with(b'"options":{"layer":"a\\u009bb"}')], "control characters"),
+        ([MAGIC, _matte_with(b'"options":{"colourspace":"' + b"c" * 9000 + b'"}')], "more than the 4096 allowed"),
+        ([MAGIC, _matte_with(b'"output":"/shots/\\u0007.exr"')], "control characters"),
     ],
 )
 def test_messages_beyond_the_limits_are_refused(server: LocalServer, parts: list[bytes], message: str) -> None:
     with dealer(server) as peer:
         answer = _answer(peer, parts)
         assert isinstance(answer, Failure) and answer.code == "protocol" and message in answer.message
+
+
+def test_what_is_accepted_reaches_the_worker_and_comes_back(client: MatteClient, request_for: Make) -> None:
+    """Text that takes more bytes when it is written again, as deep as it may be; a name that nobody can print."""
+    hints: dict[str, object] = {"note": "é" * 60_000, "deep": [[[[[[[[1]]]]]]]]}
+    before = client.status().state["workers"][0]["deaths"]
+    assert client.matte(request_for(hints=hints, shot="Straße \N{SNOWMAN}")).data
+    assert client.status().state["workers"][0]["deaths"] == before
+
+
+def test_no_name_breaks_the_status_or_reaches_a_terminal_as_it_is(client: MatteClient, request_for: Make) -> None:
+    name = "\x1b[2J\udce9" + "long" * 100_000 + ".exr"
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(plate=Inline(data=b"no picture", name=name)))
+    assert caught.value.code == "unreadable" and caught.value.message.isprintable()
+    shown = describe_state(client.status().state, "here")
+    assert len(shown) < 10_000 and shown.replace("\n", "").isprintable()
 
 
 def test_a_part_that_claims_too_much_ends_the_connection_before_memory_is_taken(server: LocalServer) -> None:

@@ -28,6 +28,7 @@ from matte_server.shots.batch import run_shot
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
 from matte_server.shots.shot import ShotSources
+from tests.small_disk import python_beside_a_small_disk
 
 from .conftest import FAST, ShotFiles, disc, moved, plate_of, save, wall
 
@@ -206,6 +207,70 @@ def test_comps_are_made_skipped_and_made_again(make_shot: MakeShot, cleanplate: 
     corner = exr.read_image(comp).pixels[2, 150, :3]
     # sRGB of 0.25 in scene-linear light, IEC 61966-2-1; half an 8-bit step for resizing and half floats.
     assert corner == pytest.approx(np.full(3, 0.5371), abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", ["exr", "png", "tif", "jpg"])
+@pytest.mark.parametrize("kept", [0, 0.5, 0.999])
+def test_a_part_of_a_result_is_not_already_done(
+    make_shot: MakeShot, cleanplate: Callable[..., int], suffix: str, kept: float
+) -> None:
+    """What a full disk or a crash of the machine left behind is made again; the same goes for the comp."""
+    shot = make_shot(1)
+    background = save(shot.folder / "background.exr", np.full((60, 80, 3), 0.25))
+    matte, comp = shot.folder / f"m.1001.{suffix}", shot.folder / f"c.1001.{suffix}"
+    if suffix == "jpg":
+        matte = shot.folder / "m.1001.exr"
+    words = ["matte", shot.plate, "--clean", shot.clean, *FAST, "-o", str(matte).replace("1001", "####")]
+    words += ["--background", str(background), "--comp", str(comp).replace("1001", "####")]
+    assert cleanplate(*words) == 0
+    whole = matte.read_bytes(), comp.read_bytes()
+    for path, data in zip((matte, comp), whole, strict=True):
+        path.write_bytes(data[: int(len(data) * kept)])
+        assert cleanplate(*words) == 0
+        assert path.read_bytes() == data, path
+    assert (matte.read_bytes(), comp.read_bytes()) == whole
+
+
+def test_a_damaged_file_of_somebody_else_is_not_replaced(
+    make_shot: MakeShot, cleanplate: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(1)
+    notes = Path(shot.matte.replace("####", "1001"))
+    notes.parent.mkdir()
+    notes.write_text("notes under an unlucky name")
+    assert cleanplate(*shot.command()) == 1
+    assert notes.read_text() == "notes under an unlucky name"
+    assert "exists and was made from other inputs" in capsys.readouterr().err
+
+
+_TWICE = """
+import subprocess, sys
+folder, *command = sys.argv[1:]
+first = subprocess.run(command, capture_output=True, text=True)
+subprocess.run(["mount", "-o", "remount,size=8m", folder], check=True)
+second = subprocess.run(command, capture_output=True, text=True)
+third = subprocess.run(command, capture_output=True, text=True)
+print(first.returncode, first.stdout + first.stderr, second.returncode, second.stdout + second.stderr,
+      third.returncode, third.stdout, sep="#")
+"""
+
+
+def test_a_disk_that_fills_costs_frames_with_a_sentence_and_they_are_made_later(
+    make_shot: MakeShot, server: LocalServer, tmp_path: Path
+) -> None:
+    """PNGs and JPEG comps, of which libraries write parts of files without a word, or end the process."""
+    shot = make_shot(3)
+    background = save(shot.folder / "background.exr", np.random.default_rng(2).random((120, 160, 3)))
+    disk = tmp_path / "disk"
+    printed = python_beside_a_small_disk(
+        _TWICE, disk, "64k", sys.executable, "-m", "matte_server", "matte", shot.plate, "--clean", shot.clean,
+        *FAST, "-o", f"{disk}/m.####.png", "--background", str(background), "--comp", f"{disk}/c.####.jpg",
+        "--server", server.endpoint.address,
+    )  # fmt: skip
+    first_code, first, second_code, second, third_code, third = printed.strip("\n").split("#")
+    assert (first_code, second_code, third_code) == ("1", "0", "0"), printed
+    assert "cannot be written: No space left on device" in first and "Traceback" not in first
+    assert "0 failed" in second and "3 already there" in third
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])

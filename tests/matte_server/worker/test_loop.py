@@ -35,6 +35,7 @@ from matte_server.worker.messages import (
     decode_message,
     encode_job,
 )
+from matte_server.worker.named_files import NamedFiles
 from matte_server.worker.solver import FrameSolver
 from tests.matte_server.server.conftest import Pictures
 
@@ -58,7 +59,7 @@ class LoopBench:
         self.folder = folder
         self._pictures = pictures
         self._ours, theirs = multiprocessing.Pipe()
-        self.solver = WatchedSolver("cpu", folder, (), MattePipeline(torch.device("cpu")))
+        self.solver = WatchedSolver("cpu", folder, NamedFiles(()), MattePipeline(torch.device("cpu")))
         self.loop = WorkerLoop(self.solver, WorkerChannel(theirs), writers)
         (folder / "clean.exr").write_bytes(pictures.clean)
 

@@ -1,0 +1,126 @@
+"""Files that clients name by path: which ones a worker opens, and which ones it writes.
+
+A path is resolved with all its links and must then lie inside a folder of the server's ``--root``, or be a file of
+its ``--read``. Between that check and the opening, somebody who may write to such a folder could turn a link. So on
+Linux the file is opened once, what was opened is checked, and only that is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import MatteError
+
+_DESCRIPTORS = Path("/proc/self/fd")
+_LONGEST_NAME = 255
+_LARGEST_FILE = 32 << 30
+"""Bytes. A picture of the largest size that is read, with all channels that it may have, is smaller on disk."""
+# A pipe that nobody writes to must not block the worker, nor may a terminal become its controlling one.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+class NamedFiles:
+    """The files inside ``roots``, which clients may read and write, and the single files ``readable``, which they
+    may only read. Both are resolved paths."""
+
+    def __init__(self, roots: tuple[Path, ...], readable: tuple[Path, ...] = ()) -> None:
+        self._roots = roots
+        self._readable = readable
+
+    def check(self, path: str) -> Path:
+        """The resolved path of a file that clients may read, whether or not it exists. Raises
+        ``MatteError("path_refused", ...)``."""
+        resolved = _resolved(path)
+        if not self._may_read(resolved):
+            raise self._refusal(path)
+        return resolved
+
+    def check_output(self, path: str) -> Path:
+        """The same for a file that clients may write."""
+        resolved = _resolved(path)
+        if not self._is_inside(resolved):
+            raise self._refusal(path)
+        return resolved
+
+    @contextlib.contextmanager
+    def opened(self, path: str) -> Iterator[Path]:
+        """A path under which the file can be read while the block runs: that very file, whatever becomes of its
+        name. Raises ``MatteError`` with the codes path_refused, missing_file, not_a_file, too_large, unreadable."""
+        descriptor = _open(self.check(path), path)
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise MatteError("not_a_file", f"{path} is not a regular file.", "Name a picture.")
+            if facts.st_size > _LARGEST_FILE:
+                raise MatteError("too_large", f"{path} has {facts.st_size >> 30} GiB, more than any picture.")
+            if not self._may_read(_opened_path(descriptor, path)):
+                raise self._refusal(path)
+            yield _DESCRIPTORS / str(descriptor) if _DESCRIPTORS.is_dir() else Path(path)
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def output(self, path: str) -> Iterator[Path]:
+        """A path to which the file can be written while the block runs: in the folder that was checked, whatever
+        becomes of the folder's name. Creates the folder. Raises ``MatteError("path_refused", ...)``, and
+        ``OSError``."""
+        target = self.check_output(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not _DESCRIPTORS.is_dir():
+            yield target
+            return
+        descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if not self._is_inside(_opened_path(descriptor, path)):
+                raise self._refusal(path)
+            yield _DESCRIPTORS / str(descriptor) / target.name
+        finally:
+            os.close(descriptor)
+
+    def _is_inside(self, resolved: Path) -> bool:
+        return any(resolved.is_relative_to(root) for root in self._roots)
+
+    def _may_read(self, resolved: Path) -> bool:
+        return resolved in self._readable or self._is_inside(resolved)
+
+    def _refusal(self, path: str) -> MatteError:
+        if not self._roots and not self._readable:
+            return MatteError(
+                "path_refused",
+                f"The server does not open {path}: it was started without folders that clients may name.",
+                "Start the server with --root FOLDER, or send the picture itself.",
+            )
+        return MatteError(
+            "path_refused",
+            f"The server does not open {path}: it lies outside the folders that clients may name.",
+            "Start the server with --root for its folder, or send the picture itself.",
+        )
+
+
+def _resolved(path: str) -> Path:
+    is_path = "\0" not in path and all(len(part) <= _LONGEST_NAME for part in path.split("/"))
+    if not is_path or not Path(path).is_absolute():
+        raise MatteError("path_refused", f"{path[:80]!r} is not an absolute path.", "Name the file's folder too.")
+    return Path(os.path.realpath(path))
+
+
+def _open(resolved: Path, path: str) -> int:
+    """A descriptor of the file. Devices are not opened at all: some act when they are."""
+    try:
+        if not stat.S_ISREG(resolved.stat().st_mode):
+            raise MatteError("not_a_file", f"{path} is not a regular file.", "Name a picture.")
+        return os.open(resolved, _OPEN_FLAGS)
+    except FileNotFoundError:
+        raise MatteError("missing_file", f"{path} does not exist.") from None
+    except (PermissionError, NotADirectoryError) as error:
+        raise MatteError("unreadable", f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _opened_path(descriptor: int, path: str) -> Path:
+    """Where the opened file or folder lies now."""
+    link = _DESCRIPTORS / str(descriptor)
+    return Path(os.path.realpath(link if _DESCRIPTORS.is_dir() else path))

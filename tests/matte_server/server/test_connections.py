@@ -1,0 +1,119 @@
+"""Connections that send a message without end, on real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from matte_server.server import connections
+from matte_server.server.connections import Connections
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bytes are counted by Linux")
+_MIB = 1 << 20
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    made: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    yield made
+    made.destroy(linger=0)
+
+
+class Bench:
+    """A ROUTER that is watched, and what it has received."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self._context = context
+        self._router = context.socket(zmq.ROUTER)
+        self.watched = Connections(self._router)
+        self.port = self._router.bind_to_random_port("tcp://127.0.0.1")
+        self.messages: list[bytes] = []
+
+    def peer(self) -> zmq.Socket[bytes]:
+        made = self._context.socket(zmq.DEALER)
+        made.connect(f"tcp://127.0.0.1:{self.port}")
+        return made
+
+    def run(self, seconds: float) -> None:
+        """As the server's loop does."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self._router.poll(20):
+                frames = self._router.recv_multipart(copy=False)
+                self.watched.received(frames[-1])
+                self.messages.append(bytes(frames[1].buffer))
+            self.watched.check()
+
+
+def _endless(bench: Bench) -> socket.socket:
+    """A peer that speaks ZMTP by hand: ZeroMQ's own sends nothing before a message has its end."""
+    peer = socket.create_connection(("127.0.0.1", bench.port), timeout=10)
+    peer.sendall(b"\xff" + b"\0" * 8 + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" * 32)
+    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+    peer.sendall(b"\x04" + bytes([len(ready)]) + ready)
+    return peer
+
+
+def _is_shut(peer: socket.socket) -> bool:
+    peer.settimeout(2.0)
+    with contextlib.suppress(ConnectionError):
+        try:
+            while peer.recv(4096):
+                pass
+        except TimeoutError:
+            return False
+    return True
+
+
+def test_a_message_without_end_costs_its_connection_and_no_other(
+    context: zmq.Context[zmq.Socket[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_LARGEST_MESSAGE", 4 * _MIB)
+    bench = Bench(context)
+    honest, endless = bench.peer(), _endless(bench)
+    lost = honest.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    honest.send(b"first")
+    bench.run(0.2)
+    with contextlib.suppress(OSError):
+        for _ in range(8):
+            # A long frame after which more follow.
+            endless.sendall(b"\x03" + struct.pack(">Q", _MIB) + bytes(_MIB))
+    # Larger than the limit altogether, but each message has an end.
+    for _ in range(6):
+        honest.send(bytes(_MIB))
+        bench.run(0.1)
+    bench.run(0.5)
+    assert _is_shut(endless) and not lost.poll(0)
+    assert bench.messages[0] == b"first" and len(bench.messages) == 7
+
+
+def test_many_small_parts_are_seen_by_the_memory_they_take(
+    context: zmq.Context[zmq.Socket[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_SUSPECT", 1 << 16)
+    monkeypatch.setattr(connections, "_MOST_MEMORY", 8 * _MIB)
+    bench = Bench(context)
+    endless = _endless(bench)
+    bench.run(0.2)
+    # ZeroMQ takes 64 bytes for each of these.
+    endless.sendall(b"\x01\x01x" * 400_000)
+    bench.run(0.7)
+    assert _is_shut(endless)
+
+
+def test_connections_that_end_are_forgotten(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    bench = Bench(context)
+    peers = [bench.peer() for _ in range(5)]
+    bench.run(0.3)
+    assert len(bench.watched) == 5
+    for peer in peers:
+        peer.close(linger=0)
+    bench.run(0.5)
+    assert len(bench.watched) == 0

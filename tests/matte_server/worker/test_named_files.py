@@ -1,0 +1,117 @@
+"""Which files that clients name a worker opens and writes, and what it opens when a name changes under it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from matte_server.errors import MatteError
+from matte_server.worker.named_files import NamedFiles
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what was opened is known by /proc")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots" / "p.exr").write_bytes(b"picture")
+    (tmp_path / "secret.exr").write_bytes(b"secret")
+    return tmp_path / "shots"
+
+
+def code_of(files: NamedFiles, path: str | Path) -> str:
+    """How opening the file fails; empty where it is opened."""
+    try:
+        with files.opened(str(path)) as opened:
+            assert opened.read_bytes() == b"picture"
+    except MatteError as error:
+        assert str(path)[:40] in error.message
+        return error.code
+    return ""
+
+
+def test_files_are_opened_inside_the_roots_only(root: Path) -> None:
+    files = NamedFiles((root,))
+    assert code_of(files, root / "p.exr") == ""
+    (root / "link.exr").symlink_to(root / "p.exr")
+    (root / "out.exr").symlink_to(root.parent / "secret.exr")
+    (root / "up").symlink_to(root.parent)
+    # A folder whose name only begins like the root's is another folder.
+    (root.parent / "shots2").mkdir()
+    assert code_of(files, root / "link.exr") == ""
+    for path in ("out.exr", "up/secret.exr", "../secret.exr", "://../../secret.exr", "../shots2/p.exr"):
+        assert code_of(files, f"{root}/{path}") == "path_refused", path
+    for path in ("p.exr", "ocio://../p.exr", f"file://{root}/p.exr", "~/p.exr"):
+        assert code_of(files, path) == "path_refused", path
+    with pytest.raises(MatteError, match="was started without folders"):
+        NamedFiles(()).check(str(root / "p.exr"))
+
+
+def test_a_readable_file_is_that_file_alone_and_is_never_written(root: Path) -> None:
+    files = NamedFiles((), (root / "p.exr",))
+    assert code_of(files, root / "p.exr") == ""
+    (root / "beside.exr").write_bytes(b"picture")
+    assert code_of(files, root / "beside.exr") == "path_refused"
+    with pytest.raises(MatteError, match="outside"), files.output(str(root / "p.exr")):
+        pass
+    with pytest.raises(MatteError, match="outside"), files.output(str(root / "new.exr")):
+        pass
+
+
+def test_what_is_no_regular_file_is_refused_at_once(root: Path) -> None:
+    """Opening a pipe waits for a writer; opening a device may act."""
+    os.mkfifo(root / "pipe.exr")
+    (root / "folder.exr").mkdir()
+    (root / "null.exr").symlink_to("/dev/null")
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(root / "s.exr"))
+    files = NamedFiles((root, Path("/dev")))
+    for name in ("pipe.exr", "folder.exr", "null.exr", "s.exr"):
+        assert code_of(files, root / name) == "not_a_file", name
+    server.close()
+    assert code_of(files, root / "none.exr") == "missing_file"
+    assert code_of(files, root / "p.exr" / "x.exr") in ("missing_file", "unreadable")
+
+
+def test_a_file_larger_than_any_picture_is_refused(root: Path) -> None:
+    with (root / "sparse.exr").open("wb") as file:
+        file.truncate(200 << 30)
+    assert code_of(NamedFiles((root,)), root / "sparse.exr") == "too_large"
+
+
+@linux
+def test_a_file_that_is_replaced_while_it_is_open_is_still_the_checked_one(root: Path) -> None:
+    with NamedFiles((root,)).opened(str(root / "p.exr")) as opened:
+        (root / "p.exr").unlink()
+        (root / "p.exr").symlink_to(root.parent / "secret.exr")
+        assert opened.read_bytes() == b"picture"
+
+
+@linux
+def test_a_link_turned_between_check_and_opening_is_seen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def turned(path: Path, flags: int) -> int:
+        (root / "p.exr").unlink()
+        (root / "p.exr").symlink_to(root.parent / "secret.exr")
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", turned)
+    assert code_of(NamedFiles((root,)), root / "p.exr") == "path_refused"
+
+
+@linux
+def test_an_output_folder_turned_into_a_link_changes_nothing_outside(root: Path) -> None:
+    (root / "out").mkdir()
+    with NamedFiles((root,)).output(f"{root}/out/m.exr") as target:
+        (root / "out").rename(root / "gone")
+        (root / "out").symlink_to(root.parent)
+        target.write_bytes(b"matte")
+    assert (root / "gone" / "m.exr").read_bytes() == b"matte"
+    assert not (root.parent / "m.exr").exists()
+    with pytest.raises(MatteError, match="outside"), NamedFiles((root,)).output(f"{root}/out/m.exr"):
+        pass
