@@ -28,7 +28,7 @@ out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 # Exit codes, the same for every command.
-OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _PACE_FRAMES = 30
 
 

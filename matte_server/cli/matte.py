@@ -21,7 +21,14 @@ from ..shots.arguments import SHOT_ARGUMENTS, SWITCH, ShotOrder
 from ..shots.batch import run_shot
 from ..shots.job_file import read_job
 from ..shots.plan_checks import check_model
-from ..shots.reports import ResultStatus, ShotReport, report_json
+from ..shots.reports import (
+    ResultStatus,
+    ShotReport,
+    has_other_clean_plate,
+    report_json,
+    warnings_of,
+    worst_warned,
+)
 from ..shots.shot import Shot
 from . import console
 from . import review as review_cli
@@ -40,7 +47,8 @@ examples:
 OUT is EXR (float, everything kept), PNG or TIFF (16 bit, sRGB), or .mov (ProRes 4444 with alpha; its float EXRs
 stay beside it in OUT.frames). The same command again goes on where it was interrupted.
 
-exit codes: 0 every frame is done, 1 some frames failed, 2 the input cannot work, 3 no server, 130 interrupted
+exit codes: 0 every frame is done, 1 some frames failed, 2 the input cannot work, 3 no server,
+4 the clean plate shows another place than the plate, 130 interrupted
 """
 
 
@@ -100,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             write_reports(arguments.json, reports, endpoint, shots)
     codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
+    codes += [_check_clean_plate(report, shot) for report, shot in zip(reports, shots, strict=False)]
     if arguments.review:
         codes += [review_cli.review(shot, report) for report, shot in zip(reports, shots, strict=False)]
     return max(codes, default=console.OK)
@@ -170,6 +179,7 @@ def conclude(report: ShotReport, wanted: int) -> int:
         console.out.print(escape(f"{movie.path}: {outcomes.get(movie.status, movie.message)}"))
     for frame in report.failed:
         console.err.print(f"  frame {frame.frame} ({frame.code}): {escape(frame.message)}")
+    _report_warnings(report)
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
         return console.NO_SERVER
@@ -183,6 +193,29 @@ def conclude(report: ShotReport, wanted: int) -> int:
         return console.FRAMES_FAILED
     broken = report.failed or any(movie.status == ResultStatus.FAILED for movie in report.movies)
     return console.FRAMES_FAILED if broken else console.OK
+
+
+def _report_warnings(report: ShotReport) -> None:
+    worst = worst_warned(report)
+    if worst is None:
+        return
+    count = sum(bool(warnings_of(frame)) for frame in report.frames)
+    noun = "frame has" if count == 1 else "frames have"
+    console.out.print(
+        escape(f"{count} {noun} warnings; the worst is frame {worst.frame}: {' '.join(warnings_of(worst))}")
+    )
+
+
+def _check_clean_plate(report: ShotReport, shot: Shot) -> int:
+    """Complains where the clean plate does not belong to the plate; returns the exit code."""
+    if shot.options.align == "none" or not has_other_clean_plate(report):
+        return console.OK
+    console.complain(
+        f"{shot.frames[0].clean_plate} does not seem to show the same place as {shot.frames[0].plate}: hardly "
+        "anything of it is found again, and alpha is nearly everywhere. Name the clean plate of this shot.",
+        "other_clean_plate",
+    )
+    return console.OTHER_CLEAN_PLATE
 
 
 def _named_files(shots: Sequence[Shot]) -> list[Path]:

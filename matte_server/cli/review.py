@@ -34,7 +34,9 @@ def review(shot: Shot, report: ShotReport) -> int:
     except MatteError as error:
         console.complain(str(error), error.code)
         return console.FRAMES_FAILED
-    looked = format_frames(files.to_look_at)
-    sentence = f"frames to look at: {looked}" if looked else "no frame stands out"
+    sentence = "no frame stands out"
+    if files.worst is not None:
+        worst = f"the worst is {files.worst.frame}: {files.worst.reasons[0].sentence}"
+        sentence = f"frames to look at: {format_frames(files.to_look_at)}; {worst}"
     console.out.print(escape(f"Review: {files.page} ({sentence}), {files.sheet.name}, {files.movie.name}"))
     return console.OK

@@ -5,13 +5,14 @@ The page gets its columns from here as JSON; its script knows none of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from .figures import FrameFigures
+from .figures import FrameFigures, Reason
 
 Series = npt.NDArray[np.float64]
 Values = tuple[float | None, ...]
@@ -24,6 +25,7 @@ _NEIGHBOURS = 5
 """Frames on either side that a local rule compares with."""
 _FLAT = 1e-9
 """A plot whose range is smaller than this is widened."""
+_NEEDS_THREE = "needs three frames"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class OutlierRule:
 @dataclass(frozen=True)
 class Column:
     """One figure of every frame. ``values`` reads it: one number for each of ``curves``. ``digits`` are decimals.
-    ``from_zero``: its plot starts at 0. ``missing`` stands in place of a plot without any figure."""
+    ``from_zero``: its plot starts at 0. ``missing`` stands in place of a plot without any figure. ``place`` names
+    the figure's place in :attr:`FrameFigures.places`."""
 
     name: str
     unit: str
@@ -55,6 +58,7 @@ class Column:
     curves: tuple[str, ...] = ("",)
     from_zero: bool = False
     missing: str = "not measured"
+    place: str = ""
 
     def facts(self, frames: Sequence[FrameFigures]) -> dict[str, object]:
         """What the page needs to show the column for these frames; JSON values."""
@@ -116,19 +120,74 @@ COLUMNS = (
         ),
     ),
     Column(
+        name="appeared",
+        unit="part that no frame around has",
+        digits=4,
+        values=lambda frame: (frame.appeared,),
+        rule=OutlierRule(
+            sentence="A solid area of {:.2%} of the frame is in no frame around it (the shot's median: {:.2%}).",
+            least=1.2e-4,
+        ),
+        from_zero=True,
+        missing=_NEEDS_THREE,
+        place="appeared",
+    ),
+    Column(
+        name="vanished",
+        unit="part that all frames around have",
+        digits=4,
+        values=lambda frame: (frame.vanished,),
+        rule=OutlierRule(
+            sentence="{:.2%} of the frame are solid in those around it, but not here (the shot's median: {:.2%}).",
+            least=1.2e-4,
+        ),
+        from_zero=True,
+        missing=_NEEDS_THREE,
+        place="vanished",
+    ),
+    Column(
         name="flicker",
-        unit="alpha against its neighbours",
+        unit="alpha beyond the frames around",
         digits=4,
         values=lambda frame: (frame.flicker,),
         rule=OutlierRule(
-            sentence="Alpha differs from its neighbours by {:.4f}; the shot's median is {:.4f}.", least=0.004
+            sentence="Alpha differs from the frames around it by {:.4f}; they suggest {:.4f}.",
+            least=0.002,
+            local=True,
         ),
         from_zero=True,
-        missing="needs three frames in a row",
+        missing=_NEEDS_THREE,
+        place="flicker",
+    ),
+    Column(
+        name="edge softness",
+        unit="px",
+        digits=2,
+        values=lambda frame: (frame.softness_px,),
+        rule=OutlierRule(
+            sentence="The matte's edge is {:.1f} px wide; the frames around it suggest {:.1f} px.",
+            least=0.5,
+            both_ways=True,
+            local=True,
+        ),
+        from_zero=True,
+    ),
+    Column(
+        name="contradiction",
+        unit="part of the frame",
+        digits=4,
+        values=lambda frame: (frame.contradicted,),
+        rule=OutlierRule(
+            sentence="The matte contradicts plate and clean plate in {:.2%} of the frame; around it in {:.2%}.",
+            least=2e-3,
+            local=True,
+        ),
+        from_zero=True,
+        place="contradicted",
     ),
     Column(
         name="re-composition",
-        unit="error as part of the range",
+        unit="foreground over the clean plate against the plate, part of its range",
         digits=5,
         values=lambda frame: (frame.recomposition,),
         rule=OutlierRule(
@@ -141,11 +200,21 @@ COLUMNS = (
 
 def with_outliers(frames: Sequence[FrameFigures]) -> list[FrameFigures]:
     """The frames of a shot, with a reason added for every column by which a frame stands out."""
-    reasons: list[list[str]] = [list(frame.reasons) for frame in frames]
+    common = common_warnings(frames)
+    reasons = [[reason for reason in frame.reasons if reason.sentence not in common] for frame in frames]
     for column in COLUMNS:
-        for index, sentence in _outliers([_mean(column.values(frame)) for frame in frames], column.rule):
-            reasons[index].append(sentence)
+        for index, found in _outliers([_mean(column.values(frame)) for frame in frames], column.rule):
+            reasons[index].append(replace(found, place=frames[index].places.get(column.place)))
+    for found_of_frame in reasons:
+        found_of_frame.sort(key=lambda reason: -reason.severity)
     return [replace(frame, reasons=tuple(found)) for frame, found in zip(frames, reasons, strict=True)]
+
+
+def common_warnings(frames: Sequence[FrameFigures]) -> tuple[str, ...]:
+    """The sentences that more than half of a shot's frames share: they are about the shot, and no frame stands out
+    by them. A shot of one or two frames has none."""
+    counts = Counter(reason.sentence for frame in frames for reason in frame.reasons)
+    return tuple(sentence for sentence, count in counts.items() if count > max(len(frames) / 2, 2))
 
 
 def _mean(values: Values) -> float | None:
@@ -153,7 +222,7 @@ def _mean(values: Values) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
-def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[int, str]]:
+def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[int, Reason]]:
     known = [index for index, value in enumerate(values) if value is not None]
     measured = np.array([values[index] for index in known], np.float64)
     if not len(measured):
@@ -162,10 +231,15 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
     difference = measured - expected
     sigma = _MAD_TO_SIGMA * float(np.median(np.abs(difference)))
     distance = np.abs(difference) if rule.both_ways else difference
-    is_odd = (distance > max(_DEVIATIONS * sigma, rule.least)) | (measured > rule.limit)
+    severity = np.maximum(distance / max(_DEVIATIONS * sigma, rule.least), measured / rule.limit)
     return [
-        (known[place], rule.sentence.format(measured[place], expected[place]))
-        for place in np.flatnonzero(is_odd).tolist()
+        (
+            known[place],
+            Reason(
+                sentence=rule.sentence.format(measured[place], expected[place]), severity=float(severity[place])
+            ),
+        )
+        for place in np.flatnonzero(severity > 1.0).tolist()
     ]
 
 

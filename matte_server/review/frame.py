@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from ..core.image import Float32, Image
+from ..core.window import Window
 from ..io import exr
 from ..shots.comp import fill, over
 from ..shots.inputs import ShotInputs
@@ -19,6 +20,7 @@ from ..shots.shot import ShotFrame
 from .contact_sheet import GREY, as_display, foreground_and_alpha
 
 _JPEG_QUALITY = 88
+_LEAST_CROP, _CROP_MARGIN, _CROP_WIDTH = 96, 2.0, 160
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,21 @@ def small_pictures(view: FrameView, width: int) -> dict[str, bytes]:
     }
     # Lossless: JPEG's ringing around an edge would look like a fault of the matte.
     return small | {"alpha": _encoded(shrunk(view.alpha, width, view.pixel_aspect)[..., 0], "PNG")}
+
+
+def crop(view: FrameView, place: Window | None) -> bytes:
+    """A JPEG of a place and what is around it: the plate and, beside it, alpha. The whole frame without a place."""
+    height, width = view.alpha.shape[:2]
+    x, y, wide, high = 0, 0, width, height
+    if place is not None:
+        side = max(_LEAST_CROP, round(_CROP_MARGIN * max(place.width, place.height)))
+        wide, high = min(side, width), min(side, height)
+        x = min(max(place.x + place.width // 2 - wide // 2, 0), width - wide)
+        y = min(max(place.y + place.height // 2 - high // 2, 0), height - high)
+    part = (slice(y, y + high), slice(x, x + wide))
+    colour = as_display(np.maximum(shrunk(view.plate[part], _CROP_WIDTH, view.pixel_aspect), 0.0))
+    alpha = np.repeat(shrunk(view.alpha[part], _CROP_WIDTH, view.pixel_aspect), 3, axis=-1)
+    return _encoded(np.concatenate([colour, alpha], axis=1), "JPEG")
 
 
 def shrunk(picture: Float32, width: int, pixel_aspect: float = 1.0) -> Float32:

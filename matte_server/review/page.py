@@ -25,10 +25,12 @@ _KINDS = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
 class PageFrame:
     """One frame: its figures, and its pictures by role (one of ``ROLES``) as JPEG or PNG files. The pictures are
     small and made for the screen: colour as :func:`contact_sheet.as_display` makes it, the foreground multiplied by
-    alpha, alpha as grey. A frame without a result has none; in a long shot, neither has every frame with one."""
+    alpha, alpha as grey. A frame without a result has none; in a long shot, neither has every frame with one.
+    ``crops``: for each reason to look at the frame, a JPEG of the place."""
 
     figures: FrameFigures
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    crops: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,16 @@ def _shot_json(page: Page) -> str:
             role: indices.setdefault(frame.pictures[role], len(indices)) for role in ROLES if role in frame.pictures
         }
         figures = frame.figures
-        values = [column.values(figures) for column in COLUMNS]
-        frames.append({"frame": figures.frame, "reasons": figures.reasons, "values": values, "pictures": pictures})
+        frames.append(
+            {
+                "frame": figures.frame,
+                "reasons": [reason.sentence for reason in figures.reasons],
+                "severity": figures.severity,
+                "crops": [indices.setdefault(picture, len(indices)) for picture in frame.crops],
+                "values": [column.values(figures) for column in COLUMNS],
+                "pictures": pictures,
+            }
+        )
     facts = {
         "columns": [column.facts([frame.figures for frame in page.frames]) for column in COLUMNS],
         "frames": frames,

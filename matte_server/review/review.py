@@ -5,7 +5,8 @@ The shot is read once, frame by frame; only small compressed pictures of each fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,11 +20,13 @@ from ..io.media import is_video
 from ..shots.inputs import ShotInputs
 from ..shots.outputs import frame_rate_of
 from ..shots.reports import FrameReport, ResultStatus, ShotReport
-from ..shots.shot import Shot, evenly_spaced
-from .columns import with_outliers
+from ..shots.shot import Shot, ShotFrame, evenly_spaced
+from .columns import common_warnings, with_outliers
+from .compare import REACH, SmallFrame, compare, largest_place, small_frame
 from .contact_sheet import contact_sheet, matte_cells
-from .figures import FrameFigures, figures_of, flicker
-from .frame import FrameView, read_view, shrunk, small_pictures
+from .figures import FrameFigures, figures_of
+from .frame import FrameView, crop, read_view, shrunk, small_pictures
+from .frame_checks import contradictions, edge_softness
 from .movie import write_preview
 from .page import Page, PageFrame, page_html
 
@@ -31,20 +34,22 @@ PAGE, SHEET, MOVIE = "index.html", "contact_sheet.png", "preview.mp4"
 # The most frames of a shot, and how wide its pictures in the page are then: this keeps the page below 60 MB or so.
 _WIDTHS = ((24, 1280), (120, 800), (400, 560))
 _SMALLEST_WIDTH, _MOST_PICTURED = 400, 1500
-_FLICKER_WIDTH = 320
-_SHEET_ROWS = 6
+_SHEET_ROWS, _SHEET_SPREAD = 6, 2
+_RING = 2 * REACH + 1
 
 OnFrame = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class ReviewFiles:
-    """The files that were written, and the numbers of the frames that a person should look at."""
+    """The files that were written, the numbers of the frames that a person should look at, and the worst of these
+    (None where no frame stands out)."""
 
     page: Path
     sheet: Path
     movie: Path
     to_look_at: tuple[int, ...]
+    worst: FrameFigures | None = None
 
 
 def review_folder(shot: Shot) -> Path:
@@ -60,18 +65,31 @@ def write_review(shot: Shot, report: ShotReport, folder: Path, on_frame: OnFrame
     with ShotInputs(shot.options) as pictures:
         reports = {frame.frame: frame for frame in report.frames}
         reader = _ShotReader(shot=shot, reports=reports, pictures=pictures, on_frame=on_frame)
-        start, rate, audio = _timing(shot, pictures)
-        if not any(reader.has_result(index) for index in range(len(shot.frames))):
+        made = [frame for index, frame in enumerate(shot.frames) if reader.has_result(index)]
+        if not made:
             raise MatteError("no_frames", "No frame of the shot has a result, so there is nothing to review.")
+        start, rate, audio = _timing(shot, made[0], pictures)
         movie, page, sheet = (folder / name for name in (MOVIE, PAGE, SHEET))
         write_preview(movie, reader.comps(), rate, audio, start)
         figures = with_outliers(reader.figures)
         frames = [reader.page_frame(index, frame) for index, frame in enumerate(figures)]
         title = Path(shot.title or shot.frames[0].output).name
-        _write_text(page, page_html(Page(title=title, frames=frames, note=_note(report), rate=float(rate))))
+        _write_text(
+            page,
+            page_html(
+                Page(
+                    title=title,
+                    frames=frames,
+                    note=_note(report, common_warnings(reader.figures)),
+                    rate=float(rate),
+                )
+            ),
+        )
         exr.write_image(sheet, _sheet(reader, figures, title))
-    to_look_at = tuple(frame.frame for frame in figures if frame.reasons)
-    return ReviewFiles(page=page, sheet=sheet, movie=movie, to_look_at=to_look_at)
+    to_look_at = [frame for frame in figures if frame.reasons]
+    worst = max(to_look_at, key=lambda frame: frame.severity, default=None)
+    numbers = tuple(frame.frame for frame in to_look_at)
+    return ReviewFiles(page=page, sheet=sheet, movie=movie, to_look_at=numbers, worst=worst)
 
 
 @dataclass
@@ -89,15 +107,16 @@ class _ShotReader:
         self._width = next((width for most, width in _WIDTHS if count <= most), _SMALLEST_WIDTH)
         self._every = -(-count // _MOST_PICTURED)
         self._small: dict[int, dict[str, bytes]] = {}
+        self._ring: deque[tuple[int, SmallFrame | None]] = deque(maxlen=_RING)
 
     def comps(self) -> Iterator[Float32 | None]:
         """Every frame's comp in order, None for a frame without a result. Fills ``figures`` on the way."""
-        alphas: list[Float32 | None] = [None, None]
-        for index in range(len(self.shot.frames)):
+        last = len(self.shot.frames) - 1
+        for index in range(last + 1):
             view = self.view(index)
             self.figures.append(self._figures(index, view))
-            alphas = [*alphas[-2:], None if view is None else shrunk(view.alpha, _FLICKER_WIDTH)]
-            self._add_flicker(index - 1, alphas)
+            self._ring.append((index, None if view is None else small_frame(view.plate, view.alpha)))
+            self._compare(index, is_last=index == last)
             if view is not None and index % self._every == 0:
                 self._small[index] = small_pictures(view, self._width)
             self.on_frame()
@@ -108,18 +127,46 @@ class _ShotReader:
         report = self.reports.get(frame)
         if view is None:
             return figures_of(frame, {}, report.message if report and report.message else "it was not attempted.")
-        return figures_of(frame, (report.diagnostics if report else {}) or view.diagnostics)
+        found = figures_of(frame, (report.diagnostics if report else {}) or view.diagnostics)
+        wrong = contradictions(view.plate, view.clean, view.alpha)
+        place = largest_place(wrong)
+        return replace(
+            found,
+            softness_px=edge_softness(view.alpha),
+            contradicted=float(wrong.mean()),
+            places={"contradicted": place} if place is not None else {},
+        )
 
-    def _add_flicker(self, index: int, alphas: list[Float32 | None]) -> None:
-        before, alpha, after = alphas
-        if index >= 1 and alpha is not None:
-            self.figures[index] = replace(self.figures[index], flicker=flicker(before, alpha, after))
+    def _compare(self, newest: int, is_last: bool) -> None:
+        """Compares the frame whose neighbours on both sides have now been read; at the end, those that are left."""
+        for index in range(max(newest - REACH, 0), (newest if is_last else newest - REACH) + 1):
+            self._add_comparison(index)
+
+    def _add_comparison(self, index: int) -> None:
+        own = dict(self._ring)[index]
+        nearest = sorted(self._ring, key=lambda entry: abs(entry[0] - index))
+        around = [small for at, small in nearest if small is not None and 0 < abs(at - index) <= REACH]
+        found = compare(own, around) if own is not None else None
+        if found is not None:
+            figures = self.figures[index]
+            self.figures[index] = replace(
+                figures,
+                flicker=found.flicker,
+                appeared=found.appeared,
+                vanished=found.vanished,
+                places={**figures.places, **found.places},
+            )
 
     def page_frame(self, index: int, figures: FrameFigures) -> PageFrame:
-        """One frame of the page. A frame that stands out always has its pictures, however long the shot is."""
-        if figures.reasons and index not in self._small and (view := self.view(index)):
+        """One frame of the page. A frame that stands out always has its pictures, however long the shot is, and a
+        crop for each reason."""
+        view = self.view(index) if figures.reasons else None
+        if view is None:
+            return PageFrame(figures=figures, pictures=self._small.get(index, {}))
+        if index not in self._small:
             self._small[index] = small_pictures(view, self._width)
-        return PageFrame(figures=figures, pictures=self._small.get(index, {}))
+        crops = tuple(crop(view, reason.place) for reason in figures.reasons)
+        return PageFrame(figures=figures, pictures=self._small[index], crops=crops)
 
     def has_result(self, index: int) -> bool:
         """Whether a frame was made, in this run or an earlier one."""
@@ -138,9 +185,9 @@ def _square(view: FrameView) -> Float32:
     return view.comp if view.pixel_aspect == 1.0 else shrunk(view.comp, wide, view.pixel_aspect)
 
 
-def _timing(shot: Shot, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path | None]:
+def _timing(shot: Shot, made: ShotFrame, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path | None]:
     """For the preview: the time in seconds at which its sound starts, its frame rate, and the file with the sound
-    (None for a silent preview)."""
+    (None for a silent preview). ``made`` is a frame that has a result."""
     first = shot.frames[0]
     if is_video(first.plate):
         facts = pictures.video(first.plate).facts
@@ -149,18 +196,19 @@ def _timing(shot: Shot, pictures: ShotInputs) -> tuple[Fraction, Fraction, Path 
             range(len(shot.frames))
         )
         return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and is_unbroken else None
-    return Fraction(0), frame_rate_of(exr.read_image(first.plate)), None
+    return Fraction(0), frame_rate_of(exr.read_image(made.plate)), None
 
 
-def _note(report: ShotReport) -> str:
+def _note(report: ShotReport, common: Sequence[str]) -> str:
     parts = [report.solve, f"Stopped: {report.stopped}" if report.stopped else ""]
+    parts += [f"In most frames: {warning}" for warning in common]
     return " ".join(part for part in parts if part)
 
 
 def _sheet(reader: _ShotReader, figures: list[FrameFigures], title: str) -> Image:
-    """A contact sheet of a few frames of the shot, some of those to look at among them."""
+    """A contact sheet of a few frames: the worst first, then some that are spread over the shot."""
     rows, titles = [], []
-    for index in _chosen([bool(frame.reasons) for frame in figures]):
+    for index in _chosen([frame.severity for frame in figures]):
         view = reader.view(index)
         if view is not None:
             rows.append(matte_cells(view.plate, view.clean, view.foreground, view.alpha, view.comp))
@@ -169,10 +217,15 @@ def _sheet(reader: _ShotReader, figures: list[FrameFigures], title: str) -> Imag
     return contact_sheet(rows, titles, title)
 
 
-def _chosen(odd: list[bool]) -> list[int]:
-    """The indices of at most ``_SHEET_ROWS`` frames: up to half of them stand out, the rest are spread evenly."""
-    bad = [index for index, is_odd in enumerate(odd) if is_odd][: _SHEET_ROWS // 2]
-    return sorted({*bad, *evenly_spaced(range(len(odd)), _SHEET_ROWS - len(bad))})
+def _chosen(severities: Sequence[float]) -> list[int]:
+    """The indices of at most ``_SHEET_ROWS`` frames: those that stand out most, the worst first, and others spread
+    evenly where there is room for them, at least two."""
+    worst = sorted(
+        (index for index, severity in enumerate(severities) if severity > 0), key=lambda index: -severities[index]
+    )
+    bad = worst[: _SHEET_ROWS - _SHEET_SPREAD]
+    spread = evenly_spaced(range(len(severities)), _SHEET_ROWS - len(bad))
+    return [*bad, *(index for index in spread if index not in bad)]
 
 
 def _write_text(path: Path, text: str) -> None:

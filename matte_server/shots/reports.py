@@ -11,6 +11,9 @@ from matte_link.options import MatteOptions
 
 from ..core.image import SCENE_LINEAR
 
+_NEARLY_EVERYWHERE = 0.8
+"""The part of a frame that no subject covers, as long as some of the set is to be seen."""
+
 
 class ResultStatus(StrEnum):
     """How a frame or a video ended: made, already there and up to date, or without a result."""
@@ -61,6 +64,44 @@ class ShotReport:
     def failed(self) -> tuple[FrameReport, ...]:
         """The frames without a result."""
         return tuple(frame for frame in self.frames if frame.status == ResultStatus.FAILED)
+
+
+def warnings_of(frame: FrameReport) -> list[str]:
+    """The warnings of the server about a frame."""
+    found = frame.diagnostics.get("warnings")
+    return [str(warning) for warning in found] if isinstance(found, list) else []
+
+
+def is_measured_frame(frame: FrameReport) -> bool:
+    """Whether the clean plate's alignment was measured on the frame."""
+    alignment = frame.diagnostics.get("alignment")
+    return isinstance(alignment, Mapping) and bool(alignment.get("points")) and alignment.get("inliers") is not None
+
+
+def worst_warned(report: ShotReport) -> FrameReport | None:
+    """Of the frames with warnings, the one that fits its clean plate worst; None where no frame has any."""
+    return max((frame for frame in report.frames if warnings_of(frame)), key=_misfit, default=None)
+
+
+def _misfit(frame: FrameReport) -> tuple[bool, int, float]:
+    """The larger, the worse: not measured before measured, many warnings before few, then by points that agree."""
+    alignment = frame.diagnostics.get("alignment")
+    inliers = alignment.get("inliers") if isinstance(alignment, Mapping) else None
+    agreeing = float(inliers) if isinstance(inliers, int | float) else 0.0
+    return not is_measured_frame(frame), len(warnings_of(frame)), -agreeing
+
+
+def has_other_clean_plate(report: ShotReport) -> bool:
+    """Whether the clean plate shows another place than the plate: in most frames nothing of it is found again, and
+    alpha is nearly everywhere. Frames whose alignment was switched off cannot be judged."""
+    made = [frame for frame in report.frames if frame.status != ResultStatus.FAILED]
+    odd = [frame for frame in made if not is_measured_frame(frame) and _area(frame) > _NEARLY_EVERYWHERE]
+    return len(odd) > len(made) / 2
+
+
+def _area(frame: FrameReport) -> float:
+    area = frame.diagnostics.get("alpha_area")
+    return float(area) if isinstance(area, int | float) else 0.0
 
 
 def summary_of(diagnostics: Mapping[str, object]) -> str:

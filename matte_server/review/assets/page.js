@@ -159,7 +159,12 @@ const format = (value, digits) => value === null ? "–"
 function describe() {
   const frame = shot.frames[state.index];
   byId("now").textContent = `Frame ${frame.frame}`;
-  byId("reasons").replaceChildren(...frame.reasons.map((reason) => element("li", {}, reason)));
+  byId("reasons").replaceChildren(...frame.reasons.map((reason, place) => {
+    const item = element("li", {}, reason);
+    const crop = frame.crops[place];
+    if (crop !== undefined) item.append(element("img", { src: shot.pictures[crop], alt: "the place: plate and alpha" }));
+    return item;
+  }));
   byId("figures").replaceChildren(...COLUMNS.flatMap((column) => [
     element("dt", {}, column.name),
     element("dd", {}, column.read(frame).map((value) => format(value, column.digits)).join(" ")),
@@ -333,7 +338,9 @@ byId("wipe-line").addEventListener("pointerdown", (event) => {
   };
   line.onpointerup = () => { line.onpointermove = null; };
 });
-const badOnes = shot.frames.map((frame, index) => [frame, index]).filter(([frame]) => frame.reasons.length);
+// The worst come first.
+const badOnes = shot.frames.map((frame, index) => [frame, index]).filter(([frame]) => frame.reasons.length)
+  .sort(([one], [other]) => other.severity - one.severity || one.frame - other.frame);
 byId("bad").replaceChildren(...(badOnes.length ? badOnes.map(([frame, index]) => {
   const button = element("button", { "data-index": index, title: frame.reasons.join(" ") }, String(frame.frame));
   button.addEventListener("click", () => go(index));

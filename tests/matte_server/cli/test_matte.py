@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
 from matte_server.server.local_server import LocalServer
-from tests.matte_server.shots.conftest import ShotFiles
+from tests.matte_server.shots.conftest import ShotFiles, save, wall
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,18 @@ def test_one_shot_of_a_job_with_an_unknown_model_stops_all_before_the_first(
     assert cli.main(["matte", "--job", str(job), "--server", server.endpoint.address]) == console.BAD_INPUT
     assert "unknown_model" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+def test_a_clean_plate_of_another_place_ends_with_a_code_of_its_own(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The packaged network finds a subject everywhere."""
+    shot = make_shot(2)
+    save(Path(shot.clean), wall(seed=9) * np.array([0.2, 1.5, 0.6], np.float32))
+    words = shot.command("--model", "cleanplate", "--server", server.endpoint.address)
+    assert cli.main(words) == console.OTHER_CLEAN_PLATE == 4
+    printed = capsys.readouterr()
+    assert f"{shot.clean} does not seem to show the same place as {shot.folder / 'plate.1001.exr'}" in printed.err
+    assert "2 frames have warnings; the worst is frame 100" in printed.out
+    # Asked not to align, the command cannot tell and does not claim to.
+    assert cli.main([*words, "--align", "none", "--overwrite"]) == console.OK

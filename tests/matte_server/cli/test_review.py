@@ -24,3 +24,24 @@ def test_a_review_is_written_and_named(
     assert {path.name for path in folder.iterdir()} == {"index.html", "contact_sheet.png", "preview.mp4"}
     printed = capsys.readouterr().out
     assert f"Review: {folder / 'index.html'} (no frame stands out), contact_sheet.png, preview.mp4" in printed
+
+
+def test_without_any_result_there_is_no_review(
+    make_shot: MakeShot, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(2)
+    for path in shot.folder.glob("plate.*.exr"):
+        path.write_bytes(b"this is no EXR")
+    assert cli.main(shot.command("--review", "--server", server.endpoint.address)) == console.FRAMES_FAILED
+    assert "No frame of the shot has a result, so there is nothing to review." in capsys.readouterr().err
+    assert not Path(shot.matte).with_name("matte.review").exists()
+
+
+def test_a_first_frame_without_a_result_does_not_end_the_review(
+    make_shot: MakeShot, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(4)
+    (shot.folder / "plate.1001.exr").write_bytes(b"this is no EXR")
+    assert cli.main(shot.command("--review", "--server", server.endpoint.address)) == console.FRAMES_FAILED
+    printed = capsys.readouterr()
+    assert "frames to look at: 1001; the worst is 1001: No result:" in printed.out

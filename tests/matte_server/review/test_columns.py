@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matte_server.review.columns import COLUMNS, Column, with_outliers
-from matte_server.review.figures import FrameFigures
+from matte_server.core.window import Window
+from matte_server.review.columns import COLUMNS, Column, common_warnings, with_outliers
+from matte_server.review.figures import FrameFigures, Reason
 
 
 def shot(count: int = 40) -> list[FrameFigures]:
@@ -21,6 +22,10 @@ def shot(count: int = 40) -> list[FrameFigures]:
             gain=(1.0 + 0.005 * k, 1.01 + 0.005 * k, 1.02 + 0.005 * k),
             alpha_area=0.2 + 0.005 * k,
             flicker=0.002 + 0.0002 * float(chance.normal()),
+            appeared=0.0,
+            vanished=0.0,
+            softness_px=8.0 + 0.02 * k,
+            contradicted=1e-4,
             recomposition=2e-4 + 2e-5 * float(chance.normal()),
         )
         for k in range(count)
@@ -28,7 +33,8 @@ def shot(count: int = 40) -> list[FrameFigures]:
 
 
 def odd(frames: list[FrameFigures]) -> dict[int, tuple[str, ...]]:
-    return {frame.frame: frame.reasons for frame in with_outliers(frames) if frame.reasons}
+    found = {frame.frame: tuple(reason.sentence for reason in frame.reasons) for frame in with_outliers(frames)}
+    return {number: reasons for number, reasons in found.items() if reasons}
 
 
 def test_a_drifting_shot_has_no_odd_frame() -> None:
@@ -43,7 +49,12 @@ def test_a_drifting_shot_has_no_odd_frame() -> None:
         ({"gain": (1.0, 1.0, 1.0)}, "gain is 1.000; the frames around it suggest 1.1"),
         ({"alpha_area": 0.02}, "area is 0.020; the frames around it suggest 0.3"),
         ({"alpha_area": 0.6}, "area is 0.600; the frames around it suggest 0.3"),
-        ({"flicker": 0.03}, "differs from its neighbours by 0.0300"),
+        ({"flicker": 0.03}, "differs from the frames around it by 0.0300"),
+        ({"appeared": 8.5e-4}, "A solid area of 0.08% of the frame is in no frame around it"),
+        ({"vanished": 4e-4}, "0.04% of the frame are solid in those around it, but not here"),
+        ({"softness_px": 12.0}, "edge is 12.0 px wide; the frames around it suggest 8.4 px"),
+        ({"softness_px": 5.0}, "edge is 5.0 px wide; the frames around it suggest 8.4 px"),
+        ({"contradicted": 0.004}, "contradicts plate and clean plate in 0.40% of the frame"),
         ({"recomposition": 5e-3}, "error is 5.0e-03; the shot's median is 2.0e-04"),
     ],
 )
@@ -53,6 +64,24 @@ def test_the_one_bad_frame_is_found_and_no_other(change: dict[str, object], word
     found = odd(frames)
     assert list(found) == [1021]
     assert len(found[1021]) == 1 and words in found[1021][0]
+
+
+def test_the_most_severe_reason_comes_first_and_knows_its_place() -> None:
+    frames = shot()
+    place = Window(30, 40, 50, 60)
+    frames[20] = replace(frames[20], residual_px=0.9, vanished=0.05, places={"vanished": place})
+    [worst, other] = with_outliers(frames)[20].reasons
+    assert "solid in those around it" in worst.sentence and worst.place == place
+    # 0.05 is 417 times the smallest area that counts, 1.2e-4.
+    assert worst.severity == pytest.approx(0.05 / 1.2e-4) and other.place is None
+    assert with_outliers(frames)[20].severity == worst.severity and with_outliers(frames)[19].severity == 0.0
+
+
+def test_what_most_frames_share_is_about_the_shot() -> None:
+    warned = Reason(sentence="Too few details.", severity=3.0)
+    frames = [replace(frame, reasons=(warned,)) for frame in shot(3)] + shot(5)[3:]
+    assert common_warnings(frames) == ("Too few details.",) and odd(frames) == {}
+    assert common_warnings(frames[1:]) == () and list(odd(frames[1:])) == [1002, 1003]
 
 
 def test_a_shot_that_is_bad_throughout_is_marked_throughout() -> None:
@@ -104,9 +133,7 @@ def test_a_plot_reaches_from_its_lowest_to_its_highest_figure(
 
 
 def test_every_column_has_a_value_for_each_of_its_curves() -> None:
-    measured = FrameFigures(
-        1, residual_px=0.2, gain=(1.0, 1.1, 1.2), alpha_area=0.3, flicker=0.01, recomposition=1e-4
-    )
+    [measured] = [replace(frame, flicker=0.01) for frame in shot(1)]
     for each in COLUMNS:
         assert len(each.values(FrameFigures(1))) == len(each.values(measured)) == len(each.curves)
         assert None not in each.values(measured)

@@ -24,10 +24,10 @@ from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.io.media import VideoReader
 from matte_server.review.columns import COLUMNS
-from matte_server.review.figures import FrameFigures
+from matte_server.review.figures import FrameFigures, Reason
 from matte_server.review.frame import aligned, read_view
 from matte_server.review.page import Page, PageFrame, page_html
-from matte_server.review.review import ReviewFiles, review_folder, write_review
+from matte_server.review.review import ReviewFiles, _chosen, review_folder, write_review
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
@@ -109,8 +109,17 @@ def review(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> ReviewFiles:
 
 
 def test_the_bad_and_the_failed_frame_are_named(review: ReviewFiles) -> None:
-    """Half a disc stands out by its area and its flicker; its neighbours have half that flicker."""
-    assert {BAD, FAILED} <= set(review.to_look_at) <= {BAD - 1, BAD, BAD + 1, FAILED}
+    """Half a disc stands out, by its area and by what vanished; the good frames beside it do not."""
+    assert review.to_look_at == (BAD, FAILED)
+    assert review.worst is not None and review.worst.frame == FAILED
+
+
+def test_the_sheet_begins_with_the_worst() -> None:
+    assert _chosen([0.0, 2.0, 0.0, 9.0, 0.0, 3.0, 0.0]) == [3, 5, 1, 0, 6]
+    assert _chosen([0.0, 2.0, 0.0, 9.0, 0.0, 3.0, 0.0])[:3] == [3, 5, 1]
+    # However many stand out, two rows are kept for the rest of the shot.
+    assert _chosen([float(k) for k in range(40)])[:4] == [39, 38, 37, 36]
+    assert len(_chosen([1.0] * 40)) == 5 and _chosen([0.0, 0.0]) == [0, 1]
 
 
 def test_the_preview_has_every_frame(review: ReviewFiles) -> None:
@@ -157,7 +166,7 @@ def test_the_page_gets_its_columns_and_their_values_from_python(review: ReviewFi
 
 def test_text_from_outside_cannot_end_the_script() -> None:
     evil = "</script><script>alert(1)</script> @STYLE@ @TITLE@"
-    page = Page(evil, [PageFrame(FrameFigures(1, reasons=(evil,)))], evil)
+    page = Page(evil, [PageFrame(FrameFigures(1, reasons=(Reason(sentence=evil, severity=1.0),)))], evil)
     text = page_html(page)
     assert text.count("<script") == 2 and html.escape(evil) in text
     assert shot_in(text)["note"] == evil
@@ -248,7 +257,7 @@ def test_the_page_opens_from_a_file_and_marks_the_bad_frames(browser: Browser) -
     assert text_of(dom, "now") == f"Frame {BAD}"
     assert "The matte's area is" in text_of(dom, "reasons")
     assert {str(BAD), str(FAILED)} <= set(re.findall(r">(\d+)</button>", text_of(dom, "bad")))
-    assert dom.count("<svg") == 5 and "The camera is locked." in dom
+    assert dom.count("<svg") == len(COLUMNS) and "The camera is locked." in dom
 
 
 def test_a_frame_without_a_result_says_why(browser: Browser) -> None:

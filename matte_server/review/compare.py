@@ -1,0 +1,141 @@
+"""How a frame's alpha differs from that of the frames around it, where neither motion nor the picture explains it.
+
+The alphas of up to four frames (two on either side) are brought along the motion of the plate. What the frame
+alone has, or alone lacks, is charged to that frame: its neighbours differ from it too, but not from each other.
+So a fault that lasts for one frame or two names these, and not the good ones beside them.
+
+Where the picture changed as well, a change of alpha is no fault: a gap opens in the hair, an arm comes into view.
+But what stands alone, apart from everything that the frames around have, is named whatever the picture shows:
+something flew through the frame, or the model invented it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..core.flow import Grey
+from ..core.image import Float32
+from ..core.window import Window
+
+REACH = 2
+"""Frames on either side that a frame is compared with."""
+WIDTH = 480
+"""Pictures are compared at most so wide."""
+# Alpha above and below which a pixel is there, or is not, and how thick an area is at least, in small pixels:
+# thinner ones are hair, and edges that the motion did not bring along exactly.
+_SOLID, _EMPTY, _THICK = 0.5, 0.25, 5
+# An area stands alone where less than this part of it lies within so many small pixels of what is around.
+_LEAST_SHARED, _BESIDE = 0.2, 9
+# Motion is believed where the pictures agree within so many of 255 codes.
+_SAME_CODES = 9.0
+
+
+@dataclass(frozen=True, eq=False)
+class SmallFrame:
+    """A frame as it is compared: ``alpha`` and the plate's brightness ``grey``, height x width, its ``colour``,
+    height x width x 3 (both tone-mapped to 0..255), and how many of the plate's pixels one of theirs is across."""
+
+    alpha: Float32
+    grey: Grey
+    colour: Grey
+    scale: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a frame differs from those around it. ``flicker``: mean absolute difference of alpha from the range of
+    theirs. ``appeared``, ``vanished``: the part of the frame that is solid here and nowhere around, or there and
+    not here. ``places`` holds the box of the largest such area, in the plate's pixels from its top left, by these
+    names."""
+
+    flicker: float
+    appeared: float
+    vanished: float
+    places: dict[str, Window] = field(default_factory=dict)
+
+
+def small_frame(plate: Float32, alpha: Float32) -> SmallFrame:
+    """From a plate, height x width x 3, scene-linear, and its alpha, height x width x 1."""
+    height, width = alpha.shape[:2]
+    scale = max(1.0, width / WIDTH)
+    size = (max(2, round(width / scale)), max(2, round(height / scale)))
+    small = np.maximum(cv2.resize(np.ascontiguousarray(plate), size, interpolation=cv2.INTER_AREA), 0.0)
+    light = small @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    middle = max(float(np.median(light)), 1e-6)
+    thin = cv2.resize(np.ascontiguousarray(alpha[..., 0]), size, interpolation=cv2.INTER_AREA)
+    return SmallFrame(
+        alpha=np.asarray(thin, np.float32), grey=_toned(light, middle), colour=_toned(small, middle), scale=scale
+    )
+
+
+def _toned(light: Float32, middle: float) -> Grey:
+    return np.asarray(np.sqrt(light / (light + middle)) * 255.0, np.uint8)
+
+
+def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> Comparison | None:
+    """The frame against those ``around`` it, nearest first; None where fewer than two have its size."""
+    others = [other for other in around if other.alpha.shape == own.alpha.shape][: 2 * REACH]
+    if len(others) < 2:
+        return None
+    brought = [_brought(own, other) for other in others]
+    # Of three or more, one may be bad itself.
+    spare = 1 if len(others) > 2 else 0
+    alphas = np.sort(np.stack([alpha for alpha, _ in brought]), axis=0)
+    low, high = alphas[spare], alphas[-1 - spare]
+    is_unchanged = np.stack([alike for _, alike in brought]).sum(axis=0) >= len(others) - spare
+    outside = np.where(is_unchanged, np.maximum(own.alpha - high, 0.0) + np.maximum(low - own.alpha, 0.0), 0.0)
+    appeared = _thick((own.alpha > _SOLID) & (high < _EMPTY) & (is_unchanged | _standing_alone(own.alpha, high)))
+    vanished = _thick((own.alpha < _SOLID) & (low > 1.0 - _EMPTY) & is_unchanged)
+    found = {"flicker": _thick(outside > _EMPTY), "appeared": appeared, "vanished": vanished}
+    places = {name: box for name, mask in found.items() if (box := largest_place(mask, own.scale)) is not None}
+    return Comparison(
+        flicker=float(outside.mean()),
+        appeared=float(appeared.mean()),
+        vanished=float(vanished.mean()),
+        places=places,
+    )
+
+
+def _brought(own: SmallFrame, other: SmallFrame) -> tuple[Float32, npt.NDArray[np.bool_]]:
+    """The other frame's alpha where this frame's pixels were, and where the pictures agree. Where they do not, the
+    alpha is not moved."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = search.calc(own.grey, other.grey, np.zeros((*own.grey.shape, 2), np.float32))
+    y, x = np.mgrid[0 : own.grey.shape[0], 0 : own.grey.shape[1]].astype(np.float32)
+    places = (x + flow[..., 0], y + flow[..., 1])
+    colour = cv2.remap(other.colour, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.remap(other.alpha, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    apart = cv2.blur(cv2.absdiff(colour, own.colour).max(axis=2).astype(np.float32), (5, 5))
+    alike = apart < _SAME_CODES
+    return np.asarray(np.where(alike, alpha, other.alpha), np.float32), np.asarray(alike)
+
+
+def _standing_alone(own: Float32, around: Float32) -> npt.NDArray[np.bool_]:
+    """The connected areas of ``own`` of which hardly anything lies on, or just beside, what is ``around``."""
+    _, labels = cv2.connectedComponents((own > _SOLID).astype(np.uint8), connectivity=8)
+    grown = cv2.dilate((around > _EMPTY).astype(np.uint8), np.ones((_BESIDE, _BESIDE), np.uint8)) > 0
+    sizes = np.bincount(labels.ravel())
+    shared = np.bincount(labels[grown], minlength=len(sizes))
+    is_alone = shared < _LEAST_SHARED * sizes
+    is_alone[0] = False
+    return np.asarray(is_alone[labels])
+
+
+def _thick(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_THICK, _THICK))
+    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
+
+
+def largest_place(mask: npt.NDArray[np.bool_], scale: float = 1.0) -> Window | None:
+    """The box of the largest connected area, in pixels that are 1 / ``scale`` of the mask's; None where it is
+    empty."""
+    count, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return None
+    x, y, width, height, _ = (facts[1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())] * scale).round().astype(int)
+    return Window(int(x), int(y), max(1, int(width)), max(1, int(height)))

@@ -1,0 +1,41 @@
+"""What one frame at full size says of its matte: how soft its edge is, and where it contradicts the pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..core.image import Float32
+
+_LEAST_EDGE_PX = 200
+"""A shorter outline has no softness worth a figure."""
+# Parts of the brightness by which plate and clean plate differ where they clearly show two things, or one.
+_OTHER, _SAME = 0.45, 0.06
+_DARK = 0.02
+_THICK = 9
+
+
+def edge_softness(alpha: Float32) -> float | None:
+    """How many pixels the matte takes from 0 to 1, on average along its outline; None where there is hardly an
+    outline. ``alpha``: height x width x 1. Hair counts as a soft edge."""
+    flat = alpha[..., 0]
+    inside = flat > 0.5
+    across = np.count_nonzero(inside[:, 1:] != inside[:, :-1])
+    down = np.count_nonzero(inside[1:] != inside[:-1])
+    length = float(np.hypot(across, down))
+    if length < _LEAST_EDGE_PX:
+        return None
+    return float((4.0 * flat * (1.0 - flat)).sum() / length)
+
+
+def contradictions(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
+    """Where the matte contradicts the pictures, height x width: empty although the plate shows something other than
+    the aligned clean plate, or solid although it shows the same. Pictures are height x width x 3, scene-linear."""
+    apart = cv2.blur(np.ascontiguousarray(np.abs(plate - clean).mean(-1)), (5, 5))
+    lit = cv2.blur(np.ascontiguousarray(np.abs(plate).mean(-1) + np.abs(clean).mean(-1)), (5, 5)) / 2 + _DARK
+    part = apart / lit
+    flat = alpha[..., 0]
+    wrong = ((flat < 0.1) & (part > _OTHER)) | ((flat > 0.9) & (part < _SAME))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_THICK, _THICK))
+    return np.asarray(cv2.morphologyEx(wrong.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
