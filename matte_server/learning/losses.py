@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.networks.cleanplate import HALO, CleanplateNet, Coarse, encode
+from ..models.networks.cleanplate import CleanplateNet, Coarse, CoarseInput
+from ..models.networks.cleanplate_features import (
+    coarse_evidence,
+    encode,
+    evidence_levels,
+    plate_evidence,
+    shows_clean_plate,
+)
+from ..models.networks.cleanplate_refiner import ALPHA_ERROR, COLOUR, COLOUR_ERROR, Cells, Refined
 
 CROP_CELLS = 40
 """Cells (2 x 2 pixels) of a training crop of the last octave, without its halo."""
@@ -16,6 +24,15 @@ CROPS = 2
 """Crops per picture."""
 LEAK = 0.02
 """Slope of the loss outside 0..1: enough to bring alpha back, too little to keep it away from 0 and 1."""
+
+
+_LEAST_ERROR = 2e-3
+"""The smallest expected error that counts: half a step of 8 bits."""
+_SHARES = {
+    "coarse": 1.0, "colour": 0.4, "doubt": 0.5, "errors": 0.01,
+    "octave middle": 0.5, "octave fine": 1.0, "octave colour": 0.2, "octave errors": 0.01,
+}  # fmt: skip
+"""The weight of each term in the total."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +73,40 @@ def double(alpha: Tensor) -> Tensor:
     return F.interpolate(alpha, scale_factor=2.0, mode="bilinear")
 
 
-def refine_whole(net: CleanplateNet, level: dict[str, Tensor], alpha: Tensor, context: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One resolution of a batch in training. ``batch``: the composites at this resolution; ``cells``: the same at
+    half of it; ``evidence`` N x 2 (of a detailed network); ``alpha`` N x 1 of the resolution below, 0..1;
+    ``context`` and ``state`` at the resolution of the cells."""
+
+    batch: dict[str, Tensor]
+    cells: dict[str, Tensor]
+    evidence: Tensor | None
+    alpha: Tensor
+    context: Tensor
+    state: Tensor | None
+
+
+def refine_whole(net: CleanplateNet, level: Level) -> Refined:
     """One octave over whole pictures, with the cells at the frame's edge replicated as the adapter does."""
-    cells = [F.pixel_unshuffle(x, 2) for x in (level["plate"], level["clean"], double(alpha))]
-    padded = [F.pad(x, (HALO,) * 4, mode="replicate") for x in (*cells, context)]
-    return F.pixel_shuffle(net.refiner(*padded), 2)
+    halo = net.refiner.HALO
+
+    def cells(picture: Tensor | None) -> Tensor | None:
+        return None if picture is None else F.pad(picture, (halo,) * 4, mode="replicate")
+
+    def pixels(picture: Tensor) -> Tensor:
+        return F.pad(F.pixel_unshuffle(picture, 2), (halo,) * 4, mode="replicate")
+
+    given = Cells(
+        plate=pixels(level.batch["plate"]),
+        clean=pixels(level.batch["clean"]),
+        alpha=pixels(double(level.alpha)),
+        context=F.pad(level.context, (halo,) * 4, mode="replicate"),
+        evidence=None if level.evidence is None else pixels(level.evidence),
+        state=cells(level.state),
+    )
+    refined: Refined = net.refiner(given)
+    return refined
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +124,26 @@ class Places:
         y, x = (first[:, None] * scale + steps for first in (self.rows, self.columns))
         return tensor[self.pictures[:, None, None], :, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
 
+    def moved(self, cells: int) -> Places:
+        """The crops that begin ``cells`` further down and to the right."""
+        return replace(self, rows=self.rows + cells, columns=self.columns + cells)
 
-def crop_places(alpha: Tensor, trust: Tensor, generator: torch.Generator, cells: int) -> Places:
+
+def crop_places(
+    batch: dict[str, Tensor], evidence: Tensor | None, generator: torch.Generator, cells: int
+) -> Places:
     """``CROPS`` crops of ``cells`` x ``cells`` cells per picture, around partial alpha that is trusted, where the
-    picture has any."""
-    unsure = F.avg_pool2d(4 * alpha * (1 - alpha) * trust, 2).squeeze(1)
+    picture has any, sometimes around mixed evidence (N x 2, least and most, at the resolution of the cells). First
+    rows and columns are even, as the blocks' are."""
+    alpha = batch["alpha"]
+    unsure = F.avg_pool2d(4 * alpha * (1 - alpha) * batch["trust"], 2).squeeze(1)
+    if evidence is not None:
+        unsure = unsure + 0.1 * (evidence[:, 1] - evidence[:, 0])
     rows, columns = unsure.shape[-2:]
     picks = torch.multinomial((unsure + 1e-4).flatten(1), CROPS, generator=generator).flatten()
     middles = (picks.div(columns, rounding_mode="floor"), picks % columns)
     row, column = (
-        (middle - cells // 2).clamp(0, sides - cells)
+        (middle - cells // 2).clamp(0, sides - cells) // 2 * 2
         for middle, sides in zip(middles, (rows, columns), strict=True)
     )
     return Places(
@@ -102,30 +158,144 @@ def training_losses(
     is trained alone. Where the batch has ``trust`` (N x 1 x H x W, 0..1), every error is weighted with it."""
     batch = batch if "trust" in batch else {**batch, "trust": torch.ones_like(batch["alpha"])}
     small = pooled(batch, 1 << octaves)
-    coarse = net.coarse_stage(small["plate"], small["clean"], small["coverage"], small["core"], small["holdout"])
+    evidence, of_coarse = _evidence(net, batch, octaves)
+    coarse = net.coarse_stage(_coarse_input(small, of_coarse))
+    parts = _coarse_losses(coarse, batch, small, octaves)
+    if octaves:
+        parts |= _octave_losses(net, batch, coarse, evidence, octaves, generator)
+    total = sum((_SHARES[name] * value for name, value in parts.items()), torch.zeros_like(parts["coarse"]))
+    return Losses(total=total, parts={name: value.detach() for name, value in (parts | {"total": total}).items()})
+
+
+def whole_alpha(net: CleanplateNet, batch: dict[str, Tensor], octaves: int) -> Tensor:
+    """Alpha of whole pictures, N x 1 x H x W, 0..1: one pass of the coarse stage, then every octave everywhere."""
+    small = pooled(batch, 1 << octaves)
+    evidence, of_coarse = _evidence(net, batch, octaves)
+    coarse = net.coarse_stage(_coarse_input(small, of_coarse))
+    alpha, context, state = coarse.alpha, coarse.context, coarse.state
+    for octave in range(1, octaves + 1):
+        level = _level(batch, evidence, octaves, octave, alpha, context, state)
+        refined = refine_whole(net, level)
+        alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
+        context, state = double(context), None if state is None else double(state)
+    return alpha.clamp(0, 1)
+
+
+def _coarse_input(small: dict[str, Tensor], evidence: Tensor | None) -> CoarseInput:
+    names = ("plate", "clean", "coverage", "core", "holdout")
+    return CoarseInput(**{name: small[name] for name in names}, evidence=evidence)
+
+
+def _level(
+    batch: dict[str, Tensor],
+    evidence: list[Tensor] | None,
+    octaves: int,
+    octave: int,
+    alpha: Tensor,
+    context: Tensor,
+    state: Tensor | None,
+) -> Level:
+    at_level = pooled(batch, 1 << (octaves - octave))
+    return Level(
+        batch=at_level,
+        cells=pooled(at_level, 2),
+        evidence=None if evidence is None else evidence[octave],
+        alpha=alpha.clamp(0, 1),
+        context=context,
+        state=state,
+    )
+
+
+@torch.no_grad()
+def _evidence(
+    net: CleanplateNet, batch: dict[str, Tensor], octaves: int
+) -> tuple[list[Tensor] | None, Tensor | None]:
+    """Evidence at every resolution, and the coarse stage's part of it, for a detailed network."""
+    if not net.layout.detailed:
+        return None, None
+    full = plate_evidence(batch["plate"], batch["clean"], batch["coverage"])
+    levels = evidence_levels(full, octaves)
+    mean, equal = (F.avg_pool2d(x, 1 << octaves) for x in (full, shows_clean_plate(full)))
+    return levels, coarse_evidence(mean, equal, levels[0])
+
+
+def _coarse_losses(
+    coarse: Coarse, batch: dict[str, Tensor], small: dict[str, Tensor], octaves: int
+) -> dict[str, Tensor]:
     weight = (0.3 + 0.7 * small["coverage"]) * small["trust"]
-    coarse_alpha = alpha_loss(coarse.alpha, small["alpha"], weight)
-    wide = F.avg_pool2d((leaky_clamp(coarse.alpha) - small["alpha"]) * small["trust"], 8).abs().mean()
-    colour = foreground_loss(coarse, small)
-    doubt = doubt_loss(coarse, batch, octaves) if octaves else torch.zeros_like(wide)
-    alpha, context = coarse.alpha, coarse.context
-    for octave in range(1, octaves):
-        level = pooled(batch, 1 << (octaves - octave))
-        alpha = refine_whole(net, level, alpha.clamp(0, 1), context)
-        coarse_alpha = coarse_alpha + 0.5 * alpha_loss(alpha, level["alpha"], level["trust"])
-        context = F.interpolate(context, scale_factor=2.0, mode="bilinear")
-    fine = crop_loss(net, batch, alpha.clamp(0, 1), context, generator) if octaves else torch.zeros_like(wide)
-    total = coarse_alpha + wide + 0.4 * colour + 0.5 * doubt + fine
-    parts = {"coarse": coarse_alpha, "colour": colour, "doubt": doubt, "fine": fine, "total": total}
-    return Losses(total=total, parts={name: value.detach() for name, value in parts.items()})
+    wide = F.avg_pool2d((leaky_clamp(coarse.alpha) - small["alpha"]) * small["trust"], 8)
+    parts = {
+        "coarse": alpha_loss(coarse.alpha, small["alpha"], weight) + wide.abs().mean(),
+        "colour": colour_loss(colour_error(coarse.context[:, :3], small), small),
+    }
+    if octaves:
+        parts["doubt"] = doubt_loss(coarse, batch, octaves)
+    if coarse.state is not None:
+        parts["errors"] = errors_loss(coarse.state, coarse.alpha, coarse.context[:, :3], small, small)
+    return parts
 
 
-def foreground_loss(coarse: Coarse, small: dict[str, Tensor]) -> Tensor:
-    """Absolute error of the encoded foreground where there is a subject, weighted towards partial alpha."""
-    alpha = small["alpha"]
-    weight = (alpha > 0.02) * (0.25 + 4 * alpha * (1 - alpha)) * small["trust"]
-    error = (coarse.context[:, :3] - encode(small["foreground"])).abs().clamp(max=1.0)
-    return (error * weight).sum() / (3 * weight.sum() + 100.0)
+def _octave_losses(
+    net: CleanplateNet,
+    batch: dict[str, Tensor],
+    coarse: Coarse,
+    evidence: list[Tensor] | None,
+    octaves: int,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """Every octave below the last on whole pictures, the last one on crops."""
+    sums: dict[str, list[Tensor]] = {"middle": [], "fine": [], "colour": [], "errors": []}
+    alpha, context, state = coarse.alpha, coarse.context, coarse.state
+    for octave in range(1, octaves + 1):
+        level = _level(batch, evidence, octaves, octave, alpha, context, state)
+        last = octave == octaves
+        crop = None if evidence is None else evidence[octave - 1]
+        refined, level = refine_crops(net, level, crop, generator) if last else (refine_whole(net, level), level)
+        alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
+        sums["fine" if last else "middle"].append(alpha_loss(alpha, level.batch["alpha"], level.batch["trust"]))
+        if state is not None:
+            colour = level.context[:, :3] + state[:, COLOUR]
+            sums["colour"].append(colour_loss(colour_error(colour, level.cells), level.cells))
+            sums["errors"].append(errors_loss(state, alpha, colour, level.batch, level.cells))
+        context, state = double(context), None if state is None else double(state)
+    return {f"octave {name}": torch.stack(values).sum() for name, values in sums.items() if values}
+
+
+def colour_error(colour: Tensor, truth: dict[str, Tensor]) -> Tensor:
+    """Absolute error of the encoded foreground, N x 1, at most 1."""
+    return (colour - encode(truth["foreground"])).abs().clamp(max=1.0).mean(1, keepdim=True)
+
+
+def colour_loss(error: Tensor, truth: dict[str, Tensor]) -> Tensor:
+    """The mean of ``colour_error`` where there is a subject, weighted towards partial alpha."""
+    weight = _foreground_weight(truth)
+    return (error * weight).sum() / (weight.sum() + 33.0)
+
+
+def _foreground_weight(truth: dict[str, Tensor]) -> Tensor:
+    alpha = truth["alpha"]
+    return (alpha > 0.02) * (0.25 + 4 * alpha * (1 - alpha)) * truth["trust"]
+
+
+def errors_loss(
+    state: Tensor, alpha: Tensor, colour: Tensor, pixels: dict[str, Tensor], cells: dict[str, Tensor]
+) -> Tensor:
+    """The negative log likelihood of the errors of alpha and colour under Laplace distributions of the expected
+    size; it moves the expected errors, not alpha or colour. ``state`` and ``colour`` lie on ``cells``, ``alpha`` on
+    ``pixels``, which may be the same."""
+    size = (int(state.shape[-2]), int(state.shape[-1]))
+    with torch.no_grad():
+        of_alpha = F.adaptive_avg_pool2d((alpha.clamp(0, 1) - pixels["alpha"]).abs(), size)
+        of_colour = colour_error(colour, cells)
+    weight = _foreground_weight(cells)
+    alphas = (_surprise(of_alpha, state[:, ALPHA_ERROR]) * cells["trust"]).mean()
+    colours = _surprise(of_colour, state[:, COLOUR_ERROR])
+    return alphas + (colours * weight).sum() / (weight.sum() + 33.0)
+
+
+def _surprise(error: Tensor, logit: Tensor) -> Tensor:
+    expected = torch.sigmoid(logit).clamp(min=_LEAST_ERROR)
+    return error / expected + expected.log()
 
 
 def doubt_loss(coarse: Coarse, batch: dict[str, Tensor], octaves: int) -> Tensor:
@@ -138,18 +308,34 @@ def doubt_loss(coarse: Coarse, batch: dict[str, Tensor], octaves: int) -> Tensor
     return ((coarse.doubt - target).square() * trust).mean() * 4
 
 
-def crop_loss(
-    net: CleanplateNet, batch: dict[str, Tensor], alpha: Tensor, context: Tensor, generator: torch.Generator
-) -> Tensor:
-    """The last octave on crops where alpha is partial."""
-    cells = CROP_CELLS + 2 * HALO
-    places = crop_places(batch["alpha"], batch["trust"], generator, cells)
-    refined = net.refiner(
-        F.pixel_unshuffle(places.cut(batch["plate"], cells, 2), 2),
-        F.pixel_unshuffle(places.cut(batch["clean"], cells, 2), 2),
-        F.pixel_unshuffle(places.cut(double(alpha), cells, 2), 2),
-        places.cut(context, cells, 1),
+def refine_crops(
+    net: CleanplateNet, level: Level, evidence: Tensor | None, generator: torch.Generator
+) -> tuple[Refined, Level]:
+    """One octave on crops; also returns the part of the level that they cover, without the halo. ``evidence``: that
+    of the resolution of the cells."""
+    halo = net.refiner.HALO
+    size = CROP_CELLS + 2 * halo
+    places = crop_places(level.batch, evidence, generator, size)
+
+    def pixels(picture: Tensor) -> Tensor:
+        return F.pixel_unshuffle(places.cut(picture, size, 2), 2)
+
+    cells = Cells(
+        plate=pixels(level.batch["plate"]),
+        clean=pixels(level.batch["clean"]),
+        alpha=pixels(double(level.alpha)),
+        context=places.cut(level.context, size, 1),
+        evidence=None if level.evidence is None else pixels(level.evidence),
+        state=None if level.state is None else places.cut(level.state, size, 1),
     )
-    edge = 2 * HALO
-    truth, trust = (places.cut(batch[name], cells, 2)[..., edge:-edge, edge:-edge] for name in ("alpha", "trust"))
-    return alpha_loss(F.pixel_shuffle(refined, 2), truth, trust)
+    refined: Refined = net.refiner(cells)
+    inner = places.moved(halo)
+    covered = Level(
+        batch={name: inner.cut(level.batch[name], CROP_CELLS, 2) for name in ("alpha", "trust")},
+        cells={name: inner.cut(level.cells[name], CROP_CELLS, 1) for name in ("alpha", "foreground", "trust")},
+        evidence=None,
+        alpha=level.alpha,
+        context=inner.cut(level.context, CROP_CELLS, 1),
+        state=None,
+    )
+    return refined, covered

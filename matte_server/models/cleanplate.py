@@ -1,29 +1,38 @@
 """Runs Cleanplate's own network over frames of any size.
 
 The coarse stage sees the whole frame at a fixed working size. Every octave above it is refined in blocks, but only
-in those where alpha is neither 0 nor 1 or the coarse stage expects an error. A block reads its own pixels and a
-fixed halo, and the frame's edge is replicated. How many blocks are computed at once (``tile``) therefore changes
-only the order of float32 sums: at most 1e-5 in alpha.
-"""
+in those where alpha is neither 0 nor 1, the coarse stage expects an error, or the full resolution contradicts it. A
+block reads its own pixels and a fixed halo, and the frame's edge is replicated. How many blocks are computed at
+once (``tile``) therefore changes only the order of float32 sums: at most 1e-5 in alpha."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-import torch.nn.functional as nnf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..core.image import Float32
 from ..errors import MatteError
 from ..pixels.coarse_grid import CoarseGrid
+from .cleanplate_blocks import (
+    BLOCK,
+    averaged,
+    chosen_blocks,
+    gather_cells,
+    gather_upsampled,
+    put_cells,
+    put_pixels,
+    upsampled_into,
+)
+from .cleanplate_evidence import frame_evidence, padded, pyramid
 from .network_table import CLEANPLATE
-from .networks.cleanplate import HALO, CleanplateNet, Coarse, decode, octaves_for
+from .networks.cleanplate import CleanplateNet, Coarse, CoarseInput, layout_of, octaves_for
+from .networks.cleanplate_features import decode
+from .networks.cleanplate_refiner import ALPHA_ERROR, COLOUR, RESULTS, STATE, Cells
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(
@@ -35,15 +44,32 @@ SPEC = ModelSpec(
     weights="packaged",
     packaged_file="data/cleanplate.safetensors",
 )
-BLOCK = 16
-"""Cells of a refinement block either way; a cell is 2 x 2 pixels of the octave."""
-LOWEST, HIGHEST = 0.01, 0.99
-"""A block is refined where its largest alpha is above ``LOWEST`` and its smallest below ``HIGHEST``, ..."""
-DOUBT = 0.12
-"""... or where the coarse stage expects an error above this."""
 _BLOCKS_AT_ONCE = {"cuda": 4096}
 _BLOCKS_A_THREAD, _MOST_BLOCKS = 96, 768
 """Blocks at once on a CPU: with fewer, sleeping threads wake too often; a block takes a quarter of a megabyte."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Octave:
+    """What the refinement of one octave reads, 1 x C x H x W each: the averaged pictures, and of a detailed network
+    least and most evidence at this resolution and at half of it. ``last``: whether it has the frame's
+    resolution."""
+
+    number: int
+    last: bool
+    plate: Tensor
+    clean: Tensor
+    evidence: Tensor | None
+    evidence_below: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """Alpha 1 x 1 x h x w at one resolution. ``state``: that of the octave's cells, 1 x C x h/2 x w/2; before the
+    first octave that of the coarse stage, 1 x C x h x w. None from a light network."""
+
+    alpha: Tensor
+    state: Tensor | None
 
 
 class CleanplateModel:
@@ -57,45 +83,41 @@ class CleanplateModel:
 
     @classmethod
     def load(cls, weights: str, device: torch.device) -> CleanplateModel:
-        """Load a safetensors file, or the packaged weights where ``weights`` is empty. Raises ``MatteError`` with
-        the codes missing_weights and bad_weights."""
+        """Load a safetensors file of either layout, or the packaged weights where ``weights`` is empty. Raises
+        ``MatteError`` with the codes missing_weights and bad_weights."""
         return cls(load_network(weights), device)
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
-        """Alpha at full resolution. The foreground is the coarse stage's colour, an estimate for the foreground
-        solve; the expected error is the coarse stage's."""
+        """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve; the
+        expected error is the network's."""
         height, width = frame.size
         octaves = octaves_for(height, width)
-        plates = _pyramid(frame.plate, octaves)
-        cleans = _pyramid(frame.clean_plate, octaves)
+        plates, cleans = pyramid(frame.plate, octaves), pyramid(frame.clean_plate, octaves)
         check()
+        evidence: list[Tensor | None] = [None] * (octaves + 1)
+        of_coarse = None
+        if self._net.layout.detailed:
+            coverage = padded(frame.coverage, 1 << octaves)
+            evidence[:], of_coarse = frame_evidence(plates[-1], cleans[-1], coverage, octaves)
+            check()
         dtype = settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
-            coarse = self._coarse(frame, plates[0], cleans[0], octaves)
+            coarse = self._net.two_passes(_coarse_input(frame, plates[0], cleans[0], of_coarse, octaves))
             check()
-            alpha = coarse.alpha
+            level = _Level(alpha=coarse.alpha, state=coarse.state)
             at_once = self._blocks_at_once(settings)
-            for octave in range(1, octaves + 1):
-                alpha = self._refined(plates[octave], cleans[octave], alpha, coarse, octave, at_once, check)
-        foreground, error, trust = (
-            CoarseGrid(values=values, side=1 << octaves, size=frame.size)
-            for values in (decode(coarse.context[:, :3]), coarse.doubt, 1.0 - coarse.doubt)
-        )
-        return Prediction(
-            alpha=alpha[..., :height, :width].contiguous(),
-            foreground=foreground,
-            confidence=trust,
-            expected_error=error,
-        )
-
-    def _coarse(self, frame: FrameTensors, plate: Tensor, clean: Tensor, octaves: int) -> Coarse:
-        def guide(matte: Tensor | None) -> Tensor:
-            if matte is None:
-                return torch.zeros_like(plate[:, :1])
-            return _averaged(_padded(matte, 1 << octaves), 1 << octaves)
-
-        return self._net.two_passes(plate, clean, guide(frame.coverage), guide(frame.core), guide(frame.holdout))
+            for number in range(1, octaves + 1):
+                octave = _Octave(
+                    number=number,
+                    last=number == octaves,
+                    plate=plates[number],
+                    clean=cleans[number],
+                    evidence=evidence[number],
+                    evidence_below=evidence[number - 1],
+                )
+                level = self._refined(octave, level, coarse, at_once, check)
+        return _prediction(coarse, level, octaves, frame.size)
 
     def _blocks_at_once(self, settings: ModelSettings) -> int:
         if settings.tile > 0:
@@ -104,35 +126,44 @@ class CleanplateModel:
             return min(_BLOCKS_A_THREAD * torch.get_num_threads(), _MOST_BLOCKS)
         return _BLOCKS_AT_ONCE.get(self._device.type, 256)
 
-    def _refined(
-        self,
-        plate: Tensor,
-        clean: Tensor,
-        before: Tensor,
-        coarse: Coarse,
-        octave: int,
-        at_once: int,
-        check: CancelCheck,
-    ) -> Tensor:
-        """One octave: 1 x 1 x 2h x 2w from ``before`` 1 x 1 x h x w, refined in the chosen blocks."""
-        rows, columns = torch.nonzero(_chosen(before, coarse.doubt, octave)[0, 0], as_tuple=True)
-        height, width = before.shape[-2:]
-        room = (2 * (height + -height % BLOCK), 2 * (width + -width % BLOCK))
-        canvas = _doubled(before, room)
+    def _refined(self, octave: _Octave, before: _Level, coarse: Coarse, at_once: int, check: CancelCheck) -> _Level:
+        """Alpha at twice the resolution of ``before``, refined in the chosen blocks, and the state of its cells."""
+        rows, columns = chosen_blocks(before.alpha, coarse.doubt, octave.number, octave.evidence_below)
+        height, width = before.alpha.shape[-2:]
+        cells_room = (height + -height % BLOCK, width + -width % BLOCK)
+        canvas = upsampled_into(before.alpha, 2, (2 * cells_room[0], 2 * cells_room[1]))
         doubled = canvas[..., : 2 * height, : 2 * width]
+        factor = 1 if octave.number == 1 else 2
+        kept = RESULTS if octave.last else STATE
+        state = None if before.state is None else upsampled_into(before.state[:, :kept], factor, cells_room)
         found = []
         for start in range(0, len(rows), at_once):
             check()
-            r, c = rows[start : start + at_once], columns[start : start + at_once]
-            context = _context(coarse.context, r, c, 1 << (octave - 1))
-            refined = self._net.refiner(*(_gather(picture, r, c) for picture in (plate, clean, doubled)), context)
-            found.append(refined.clamp(0.0, 1.0))
+            at = slice(start, start + at_once)
+            cells = self._cells(octave, doubled, before.state, coarse.context, rows[at], columns[at])
+            found.append(self._net.refiner(cells))
         if found:
             # Only now: a block sees its neighbours as they were.
-            blocks = canvas.view(room[0] // (2 * BLOCK), BLOCK, 2, room[1] // (2 * BLOCK), BLOCK, 2)
-            refined = torch.cat(found).view(-1, 2, 2, BLOCK, BLOCK)
-            blocks.permute(0, 3, 2, 5, 1, 4)[rows, columns] = refined
-        return doubled
+            put_pixels(canvas, rows, columns, torch.cat([each.alpha for each in found]).clamp(0.0, 1.0))
+        if found and state is not None:
+            refined = torch.cat([each.state[:, :kept] for each in found if each.state is not None])
+            put_cells(state, rows, columns, refined)
+        return _Level(alpha=doubled, state=None if state is None else state[..., :height, :width])
+
+    def _cells(
+        self, octave: _Octave, alpha: Tensor, state: Tensor | None, context: Tensor, rows: Tensor, columns: Tensor
+    ) -> Cells:
+        """The blocks at ``rows`` and ``columns``, with their halo."""
+        halo = self._net.refiner.HALO
+        scale = 1 if octave.number == 1 else 2
+        return Cells(
+            plate=gather_cells(octave.plate, rows, columns, halo),
+            clean=gather_cells(octave.clean, rows, columns, halo),
+            alpha=gather_cells(alpha, rows, columns, halo),
+            context=gather_upsampled(context, rows, columns, 1 << (octave.number - 1), halo),
+            evidence=None if octave.evidence is None else gather_cells(octave.evidence, rows, columns, halo),
+            state=None if state is None else gather_upsampled(state, rows, columns, scale, halo),
+        )
 
 
 def load_network(weights: str) -> CleanplateNet:
@@ -145,13 +176,14 @@ def load_network(weights: str) -> CleanplateNet:
 
 
 def read_network(path: Path) -> CleanplateNet:
-    """The network with the weights of a safetensors file, on the CPU, in evaluation mode. Raises
-    ``MatteError`` with the codes missing_weights and bad_weights."""
+    """The network with the weights of a safetensors file, in the file's own layout, on the CPU, in evaluation mode.
+    Raises ``MatteError`` with the codes missing_weights and bad_weights."""
     if not path.is_file():
         raise MatteError("missing_weights", f"There are no weights at {path}.", "Leave the field empty.")
-    net = CleanplateNet()
     try:
-        missing, unexpected = net.load_state_dict(load_file(path), strict=False)
+        state = load_file(path)
+        net = CleanplateNet(layout_of(state))
+        missing, unexpected = net.load_state_dict(state, strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise MatteError("bad_weights", f"{path.name} does not fit this network: {error}") from error
     lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
@@ -161,105 +193,38 @@ def read_network(path: Path) -> CleanplateNet:
     return net.eval()
 
 
-def _on_processor(picture: Tensor) -> bool:
-    return picture.device.type == "cpu"
+def _coarse_input(
+    frame: FrameTensors, plate: Tensor, clean: Tensor, evidence: Tensor | None, octaves: int
+) -> CoarseInput:
+    side = 1 << octaves
+
+    def guide(matte: Tensor | None) -> Tensor:
+        return torch.zeros_like(plate[:, :1]) if matte is None else averaged(padded(matte, side), side)
+
+    return CoarseInput(
+        plate=plate,
+        clean=clean,
+        coverage=guide(frame.coverage),
+        core=guide(frame.core),
+        holdout=guide(frame.holdout),
+        evidence=evidence,
+    )
 
 
-def _padded(picture: Tensor, multiple: int) -> Tensor:
-    height, width = picture.shape[-2:]
-    down, right = -height % multiple, -width % multiple
-    if down or right:
-        return nnf.pad(picture, (0, right, 0, down), mode="replicate")
-    return picture.contiguous()
-
-
-def _pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
-    """Averages of ``picture`` in linear light, the coarse size first, the full size (padded to a multiple of
-    2 ** ``octaves``) last."""
-    levels = [_padded(picture, 1 << octaves)]
-    for _ in range(octaves):
-        levels.append(_averaged(levels[-1], 2))
-    return levels[::-1]
-
-
-def _averaged(picture: Tensor, side: int) -> Tensor:
-    """The mean of every ``side`` x ``side`` pixels; OpenCV takes a third of torch's time on a CPU."""
-    if not _on_processor(picture):
-        return nnf.avg_pool2d(picture, side)
-    _, channels, height, width = picture.shape
-    small = np.empty((1, channels, height // side, width // side), np.float32)
-    for source, target in zip(picture[0].numpy(), small[0], strict=True):
-        cv2.resize(source, (width // side, height // side), dst=target, interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(small)
-
-
-def _chosen(alpha: Tensor, doubt: Tensor, octave: int) -> Tensor:
-    """Which blocks are refined, 1 x 1 x rows x columns, bool; a block takes in one cell beyond its edge."""
-    height, width = alpha.shape[-2:]
-    grown = nnf.pad(alpha, (1, 1 + -width % BLOCK, 1, 1 + -height % BLOCK), mode="replicate")
-    highest = nnf.max_pool2d(grown, BLOCK + 2, BLOCK)
-    lowest = -nnf.max_pool2d(-grown, BLOCK + 2, BLOCK)
-    cells = BLOCK >> (octave - 1)
-    unsure = nnf.max_pool2d(doubt, cells, cells, ceil_mode=True)
-    return ((highest > LOWEST) & (lowest < HIGHEST)) | (unsure > DOUBT)
-
-
-def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
-    """Indices of ``size`` places from each start, held inside 0..limit-1 (the edge is replicated)."""
-    return (starts[:, None] + torch.arange(size, device=starts.device)).clamp(0, limit - 1)
-
-
-def _doubled(picture: Tensor, room: tuple[int, int]) -> Tensor:
-    """1 x 1 x h x w at twice the size, bilinear, in the upper left corner of a picture of size ``room``; the rest
-    of that picture is undefined. OpenCV takes a tenth of torch's time on a CPU."""
-    height, width = (2 * side for side in picture.shape[-2:])
-    if not _on_processor(picture):
-        grown = nnf.interpolate(picture, scale_factor=2.0, mode="bilinear")
-        return nnf.pad(grown, (0, room[1] - width, 0, room[0] - height))
-    whole = np.empty((1, 1, *room), np.float32)
-    source, target = picture[0, 0].float().contiguous().numpy(), whole[0, 0, :height, :width]
-    cv2.resize(source, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(whole)
-
-
-def _gather(picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Blocks of cells with their halo, N x 4C x (BLOCK + 2 HALO) x (BLOCK + 2 HALO), from 1 x C x 2h x 2w; cells
-    outside the picture repeat those at its edge."""
-    _, channels, height, width = picture.shape
-    cells = picture.view(channels, height // 2, 2, width // 2, 2)
-    if _on_processor(picture):
-        windows = _windows(cells.permute(0, 2, 4, 1, 3).numpy(), rows.tolist(), columns.tolist())
-        return torch.from_numpy(windows).flatten(1, 3)
-    y = _reach(rows * BLOCK - HALO, BLOCK + 2 * HALO, height // 2)
-    x = _reach(columns * BLOCK - HALO, BLOCK + 2 * HALO, width // 2)
-    found = cells.permute(1, 3, 0, 2, 4)[y[:, :, None], x[:, None, :]]
-    return found.flatten(3).permute(0, 3, 1, 2)
-
-
-def _windows(cells: Float32, rows: list[int], columns: list[int]) -> Float32:
-    """The same from C x 2 x 2 x h x w, window by window: a CPU then copies rows, not single pixels."""
-    size = BLOCK + 2 * HALO
-    windows = np.empty((len(rows), *cells.shape[:3], size, size), np.float32)
-    height, width = cells.shape[-2:]
-    for window, row, column in zip(windows, rows, columns, strict=True):
-        top, left = row * BLOCK - HALO, column * BLOCK - HALO
-        if top >= 0 and left >= 0 and top + size <= height and left + size <= width:
-            window[:] = cells[..., top : top + size, left : left + size]
-        else:
-            y = np.arange(top, top + size).clip(0, height - 1)
-            x = np.arange(left, left + size).clip(0, width - 1)
-            window[:] = cells[..., y[:, None], x]
-    return windows
-
-
-def _context(context: Tensor, rows: Tensor, columns: Tensor, scale: int) -> Tensor:
-    """The coarse context of each block with its halo, bilinearly grown by ``scale``."""
-    places = (torch.arange(BLOCK + 2 * HALO, device=context.device) - HALO + 0.5) / scale - 0.5
-    first = int(places[0].floor())
-    size = int(places[-1].floor()) + 2 - first
-    y = _reach(rows * (BLOCK // scale) + first, size, context.shape[-2])
-    x = _reach(columns * (BLOCK // scale) + first, size, context.shape[-1])
-    patches = context[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
-    steps = torch.arange(size, device=context.device) + first
-    grow = (1 - (places[:, None] - steps[None]).abs()).clamp(min=0).to(context.dtype)
-    return grow @ patches @ grow.T
+def _prediction(coarse: Coarse, level: _Level, octaves: int, size: tuple[int, int]) -> Prediction:
+    """The frame's part of the padded results: from a light network the coarse stage's colour and doubt, from a
+    detailed one those of the last octave's cells."""
+    height, width = size
+    colour, error, side = coarse.context[:, :3], coarse.doubt, 1 << octaves
+    if level.state is not None:
+        state = level.state
+        scale = 1 << (octaves - 1)
+        room = (int(state.shape[-2]), int(state.shape[-1]))
+        colour = upsampled_into(colour, scale, room) + state[:, COLOUR]
+        error, side = torch.sigmoid(state[:, ALPHA_ERROR]), 2
+    return Prediction(
+        alpha=level.alpha[..., :height, :width].contiguous(),
+        foreground=CoarseGrid(values=decode(colour), side=side, size=size),
+        confidence=CoarseGrid(values=1.0 - error, side=side, size=size),
+        expected_error=CoarseGrid(values=error, side=side, size=size),
+    )

@@ -56,10 +56,14 @@ def _bgm1() -> nn.Module:
     return Bgm1()
 
 
-def _cleanplate() -> nn.Module:
-    from .networks.cleanplate import CleanplateNet
+def _cleanplate(layout: str) -> nn.Module:
+    from .networks.cleanplate import LAYOUTS, CleanplateNet
 
-    return CleanplateNet()
+    return CleanplateNet(LAYOUTS[layout])
+
+
+def _cleanplate_with(layout: str, name: str, label: str) -> Architecture:
+    return Architecture(name=name, model=CLEANPLATE, label=label, build=lambda: _cleanplate(layout))
 
 
 def _deeplab(backbone: str) -> nn.Module:
@@ -99,7 +103,8 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(name="v1", model=V1, label="V1", build=_bgm1),
     _deeplab_with("resnet101", "ResNet-101", "586e9e4e"),
     _deeplab_with("resnet50", "ResNet-50", "cd0a2569"),
-    Architecture(name="cleanplate", model=CLEANPLATE, label="Cleanplate's own network", build=_cleanplate),
+    _cleanplate_with("light", "cleanplate", "Cleanplate's own network"),
+    _cleanplate_with("detailed", "cleanplate_detailed", "Cleanplate's own network with evidence"),
 )
 """In the order of preference where several files for one model are found: ResNet-50 is V2's own compromise."""
 FETCHABLE = tuple(each.name for each in ARCHITECTURES if each.download)

@@ -7,20 +7,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..models.networks.cleanplate import CleanplateNet, Residual
+from ..models.networks.cleanplate import CleanplateNet, NetworkLayout
+from ..models.networks.cleanplate_layers import Residual
 from ..models.weights import read_weights
+from .parts import read_parts
 
 
 @torch.no_grad()
-def grown_from(path: Path) -> CleanplateNet:
-    """The network with the weights of ``path``, which may have fewer channels and blocks. It gives the same output
-    as the narrower network, and all of its channels can learn.
+def grown_from(path: Path, layout: NetworkLayout) -> CleanplateNet:
+    """A network of ``layout`` with the weights of ``path``, which may have fewer layers, channels and blocks. It
+    gives the same output as the narrower network, and all of its channels can learn.
 
     Old channels come first, and their weights on new channels start at 0; new channels start at random; new blocks
     start as the identity. After Net2Net (Chen et al. 2016). Raises ``ValueError`` where the file is of a wider
     network or of another one, ``MatteError`` (missing_weights, bad_weights) where it cannot be read.
     """
-    net, old = CleanplateNet(), read_weights(path)
+    net, old = CleanplateNet(layout), read_parts(path)[0] if path.is_dir() else read_weights(path)
     strangers = sorted(old.keys() - net.state_dict().keys())
     if strangers or not old:
         raise ValueError(f"{path.name} holds no weights of this network: {', '.join(strangers[:3]) or 'nothing'}")

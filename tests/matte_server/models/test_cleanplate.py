@@ -11,15 +11,20 @@ from torch import Tensor
 from matte_server.models import cleanplate as packaged
 from matte_server.models.cleanplate import CleanplateModel, read_network
 from matte_server.models.networks.cleanplate import (
-    CONTEXT,
+    DETAILED,
+    LIGHT,
+    MORE_CONTEXT,
     SOLID_REACH,
-    OctaveRefiner,
-    decode,
-    encode,
+    CleanplateNet,
+    CoarseInput,
+    NetworkLayout,
     octaves_for,
     with_solid,
 )
+from matte_server.models.networks.cleanplate_features import decode, encode
+from matte_server.models.networks.cleanplate_refiner import CONTEXT, STATE, Cells, DetailRefiner, OctaveRefiner
 from matte_server.models.protocols import FrameTensors, ModelSettings
+from matte_server.training.grow import grown_from
 
 # Blocks of another number are summed in another order in float32: 1e-6 measured, 1e-5 promised.
 SAME = 1e-5
@@ -27,8 +32,26 @@ PACKAGED = Path(packaged.__file__).parent / packaged.SPEC.packaged_file
 
 
 @pytest.fixture(scope="module")
-def model() -> CleanplateModel:
+def packaged_model() -> CleanplateModel:
     return CleanplateModel.load("", torch.device("cpu"))
+
+
+def detailed_network() -> CleanplateNet:
+    """Grown from the packaged weights; what starts as 0 is disturbed, so that every part of it acts."""
+    torch.manual_seed(2)
+    net = grown_from(PACKAGED, DETAILED)
+    with torch.no_grad():
+        for weight in net.parameters():
+            if not bool(weight.any()):
+                torch.nn.init.normal_(weight, std=0.02)
+    return net.eval()
+
+
+@pytest.fixture(scope="module", params=["packaged", "detailed"])
+def model(request: pytest.FixtureRequest, packaged_model: CleanplateModel) -> CleanplateModel:
+    if request.param == "packaged":
+        return packaged_model
+    return CleanplateModel(detailed_network(), torch.device("cpu"))
 
 
 def frame(height: int, width: int, subject: bool = True, bright: float = 1.0) -> FrameTensors:
@@ -65,19 +88,37 @@ def test_the_same_frame_gives_the_same_bits(model: CleanplateModel) -> None:
     assert torch.equal(run(model, given), run(model, given))
 
 
-def test_the_processors_short_way_through_the_refiner_is_the_long_one() -> None:
+@pytest.mark.parametrize("layout", [LIGHT, DETAILED], ids=["light", "detailed"])
+def test_the_processors_short_way_through_the_refiner_is_the_long_one(layout: NetworkLayout) -> None:
     """With gradients it concatenates its inputs as in training; without, it uses one product of folded weights."""
     torch.manual_seed(3)
-    refiner = OctaveRefiner()
+    refiner: OctaveRefiner | DetailRefiner = (
+        DetailRefiner(CONTEXT + MORE_CONTEXT) if layout.detailed else OctaveRefiner()
+    )
     torch.nn.init.normal_(refiner.last.weight, std=0.2)
-    plate, clean = torch.rand(5, 12, 20, 20) * 3, torch.rand(5, 12, 20, 20)
-    alpha, context = torch.rand(5, 4, 20, 20), torch.randn(5, CONTEXT, 20, 20)
-    long = refiner(plate, clean, alpha, context).detach()
+    cells = random_cells(detailed=layout.detailed)
+    long = refiner(cells)
     with torch.inference_mode():
-        short = refiner(plate, clean, alpha, context)
-    # Sums of 56 numbers about 1 in another order, float32: 1e-6 measured.
-    assert float((short - long).abs().max()) <= SAME
-    assert float((long - alpha[..., 2:-2, 2:-2]).abs().max()) > 0.01
+        short = refiner(cells)
+    # Sums of 56 (light) or 97 (detailed) numbers about 1 in another order, float32: 1e-6 measured.
+    assert float((short.alpha - long.alpha.detach()).abs().max()) <= SAME
+    inner = slice(refiner.HALO, -refiner.HALO)
+    assert float((long.alpha.detach() - cells.alpha[..., inner, inner]).abs().max()) > 0.01
+    if layout.detailed:
+        assert float((short.state - long.state.detach()).abs().max()) <= SAME
+
+
+def random_cells(detailed: bool) -> Cells:
+    """Five blocks of 24 x 24 cells."""
+    context = CONTEXT + (MORE_CONTEXT if detailed else 0)
+    return Cells(
+        plate=torch.rand(5, 12, 24, 24) * 3,
+        clean=torch.rand(5, 12, 24, 24),
+        alpha=torch.rand(5, 4, 24, 24),
+        context=torch.randn(5, context, 24, 24),
+        evidence=torch.rand(5, 8, 24, 24) if detailed else None,
+        state=torch.randn(5, STATE, 24, 24) if detailed else None,
+    )
 
 
 def test_the_second_pass_gets_the_inside_of_what_is_solid_in_the_first() -> None:
@@ -93,12 +134,15 @@ def test_the_second_pass_gets_the_inside_of_what_is_solid_in_the_first() -> None
 def test_two_passes_depend_less_on_mirroring_than_one() -> None:
     """Both ways round are seen either way; a difference is left because the second pass gets the first's result."""
     given = frame(160, 256)
-    inputs = [given.plate, given.clean_plate, given.coverage, *(torch.zeros_like(given.coverage) for _ in range(2))]
-    mirrored = [picture.flip(-1) for picture in inputs]
+    nothing = torch.zeros_like(given.coverage)
+    inputs = CoarseInput(
+        plate=given.plate, clean=given.clean_plate, coverage=given.coverage, core=nothing, holdout=nothing
+    )
+    mirrored = CoarseInput(**{name: value.flip(-1) for name, value in vars(inputs).items() if value is not None})
     net = read_network(PACKAGED)
     with torch.inference_mode():
         once, twice = (
-            float((stage(*inputs).alpha.clamp(0, 1) - stage(*mirrored).alpha.clamp(0, 1).flip(-1)).abs().mean())
+            float((stage(inputs).alpha.clamp(0, 1) - stage(mirrored).alpha.clamp(0, 1).flip(-1)).abs().mean())
             for stage in (net.coarse_stage, net.two_passes)
         )
     assert 0 < twice < 0.5 * once
@@ -111,7 +155,8 @@ def test_what_other_devices_do_is_what_the_processor_does(
     """Torch's own steps, which a GPU takes, against OpenCV's and NumPy's, over one octave to three."""
     given = frame(*size)
     here = model.predict(given, ModelSettings(), lambda: None)
-    monkeypatch.setattr("matte_server.models.cleanplate._on_processor", lambda _: False)
+    for module in ("cleanplate_blocks", "cleanplate_evidence"):
+        monkeypatch.setattr(f"matte_server.models.{module}.on_processor", lambda _: False)
     there = model.predict(given, ModelSettings(), lambda: None)
     assert here.foreground is not None and there.foreground is not None
     # Averages and bilinear weights in another order, through a network: 1.2e-6 measured.
@@ -131,20 +176,20 @@ def test_any_size(model: CleanplateModel, size: tuple[int, int]) -> None:
     assert bool(torch.isfinite(foreground).all())
 
 
-def test_a_subject_is_found(model: CleanplateModel) -> None:
-    alpha = run(model, frame(270, 480))[0, 0]
+def test_a_subject_is_found(packaged_model: CleanplateModel) -> None:
+    alpha = run(packaged_model, frame(270, 480))[0, 0]
     assert float(alpha[130:140, 235:245].min()) > 0.9
     assert float(alpha[:20].max()) < 0.05
 
 
-def test_an_empty_frame_has_no_alpha(model: CleanplateModel) -> None:
+def test_an_empty_frame_has_no_alpha(packaged_model: CleanplateModel) -> None:
     # The issue's figure for empty frames.
-    assert float(run(model, frame(270, 480, subject=False)).mean()) <= 1e-4
+    assert float(run(packaged_model, frame(270, 480, subject=False)).mean()) <= 1e-4
 
 
 @pytest.mark.parametrize("bright", [4.0, 60.0])
-def test_light_above_1_stays_subject(model: CleanplateModel, bright: float) -> None:
-    alpha = run(model, frame(270, 480, bright=bright))[0, 0]
+def test_light_above_1_stays_subject(packaged_model: CleanplateModel, bright: float) -> None:
+    alpha = run(packaged_model, frame(270, 480, bright=bright))[0, 0]
     assert bool(torch.isfinite(alpha).all())
     assert float(alpha[130:140, 235:245].min()) > 0.9
 
