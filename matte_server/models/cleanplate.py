@@ -89,8 +89,8 @@ class CleanplateModel:
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
-        """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve; the
-        expected error is the network's."""
+        """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve;
+        the expected error is the network's."""
         height, width = frame.size
         octaves = octaves_for(height, width)
         plates, cleans = pyramid(frame.plate, octaves), pyramid(frame.clean_plate, octaves)

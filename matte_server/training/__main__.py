@@ -15,12 +15,15 @@ import torch
 
 from ..errors import MatteError
 from ..evaluation.evaluate import LABELS, shown
+from ..models.networks.cleanplate import LAYOUTS
 from ..models.protocols import MattingModel
 from ..models.registry import load_model
 from .bank import fill, pack
 from .benchmark import measure, pictures, ratios, sheet
 from .composite import Faults
 from .curves import draw
+from .lease import LeaseMaterial, prepare
+from .ledger import append
 from .package import package
 from .train import TrainSetup, train
 
@@ -34,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     _add_curves(commands)
     _add_package(commands)
     _add_pack(commands)
+    _add_prepare(commands)
+    _add_ledger(commands)
     _add_benchmark(commands)
     options = parser.parse_args(arguments)
     try:
@@ -74,9 +79,20 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("out", type=Path, help="folder for checkpoint, averaged weights, log")
     parser.add_argument("--bank", type=Path, required=True, help="folder made by fill")
     parser.add_argument("--renders", type=Path, help="folder of rendered subjects, may still be growing")
-    parser.add_argument("--init", type=Path, help="weights (safetensors) to start from without a checkpoint")
+    parser.add_argument(
+        "--init", type=Path, help="weights, or a folder of parts, to start from without a checkpoint"
+    )
+    parser.add_argument("--layout", choices=LAYOUTS, default="light", help="the size of the network")
     parser.add_argument("--steps", type=int, default=defaults.steps)
-    parser.add_argument("--minutes", type=float, default=defaults.minutes)
+    parser.add_argument("--minutes", type=float, default=defaults.minutes, help="of all calls together")
+    parser.add_argument("--call-minutes", type=float, default=defaults.call_minutes, help="of this call")
+    parser.add_argument("--checkpoint-minutes", type=float, default=defaults.checkpoint_minutes)
+    parser.add_argument("--frozen-statistics", action="store_true", help="keep batch statistics: for fine-tuning")
+    parser.add_argument("--only", default="", help="train only parameters whose names begin with this")
+    parser.add_argument(
+        "--validation", type=int, default=0, help="held-out composites that choose the best weights"
+    )
+    parser.add_argument("--home", type=Path, help="folder that gets the best weights in parts, log and facts")
     parser.add_argument("--batch", type=int, default=defaults.batch)
     parser.add_argument("--slots", type=int, default=defaults.slots, help="composites kept ready in memory")
     parser.add_argument("--rate", type=float, default=defaults.learning_rate, help="learning rate at the start")
@@ -102,6 +118,9 @@ def _train(options: argparse.Namespace) -> int:
         slots=options.slots,
         learning_rate=options.rate, decay_steps=options.decay, steps=options.steps, minutes=options.minutes,
         makers=options.makers, threads=options.threads, seed=options.seed, faults=faults,
+        layout=LAYOUTS[options.layout], call_minutes=options.call_minutes, validation=options.validation,
+        checkpoint_minutes=options.checkpoint_minutes, frozen_statistics=options.frozen_statistics,
+        only=options.only, home=options.home,
     )  # fmt: skip
     train(setup, lambda line: print(line, flush=True))
     return 0
@@ -140,6 +159,33 @@ def _add_pack(commands: _Commands) -> None:
 
 def _pack(options: argparse.Namespace) -> int:
     print(json.dumps({"renders": pack(options.renders, options.target)}))
+    return 0
+
+
+def _add_prepare(commands: _Commands) -> None:
+    parser = commands.add_parser("prepare", help="the material of a GPU lease in one folder (see on_gpu.sh)")
+    parser.add_argument("target", type=Path, help="new folder to write to")
+    parser.add_argument("--hdri", type=Path, nargs="+", required=True, help="folders of equirectangular .hdr files")
+    parser.add_argument("--renders", type=Path, help="folder made by pack")
+    parser.add_argument("--weights", type=Path, help="folder of parts to start from; else the packaged weights")
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    material = LeaseMaterial(panoramas=options.hdri, renders=options.renders, weights=options.weights)
+    print(json.dumps(prepare(material, options.target)))
+    return 0
+
+
+def _add_ledger(commands: _Commands) -> None:
+    parser = commands.add_parser("ledger", help="append a run to the ledger in the repository")
+    parser.add_argument("record", type=Path, help="the run's run.json")
+    parser.add_argument("--note", required=True, help="what it was for and what became of it")
+    parser.set_defaults(run=_ledger)
+
+
+def _ledger(options: argparse.Namespace) -> int:
+    print(append(options.record, options.note))
     return 0
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-TERMS = ("total", "coarse", "fine", "colour", "doubt")
-_COLOURS = ((30, 30, 30), (200, 90, 30), (40, 40, 210), (40, 150, 40), (150, 40, 150))
+TERMS = ("total", "coarse", "octave fine", "colour", "doubt", "validation")
+_COLOURS = ((30, 30, 30), (200, 90, 30), (40, 40, 210), (40, 150, 40), (150, 40, 150), (30, 150, 170))
 _SIZE = (1000, 600)
 _MARGIN = 60
 

@@ -101,10 +101,14 @@ class Ring:
         odd = int(rng.integers(2))
         slots = np.flatnonzero(self.ready.numpy().copy())
         slots = slots[slots % 2 == odd]
-        chosen = torch.from_numpy(rng.choice(slots, count, replace=len(slots) < count))
         self.counters[1] += count
-        height, width = self.shape(odd)
-        batch = self.store[chosen.to(self.store.device)].view(count, -1, height, width).float()
+        return self.read(rng.choice(slots, count, replace=len(slots) < count).tolist())
+
+    def read(self, slots: list[int]) -> dict[str, Tensor]:
+        """The composites in these slots, all of one orientation, N x C x H x W float32."""
+        height, width = self.shape(slots[0])
+        chosen = torch.tensor(slots, device=self.store.device)
+        batch = self.store[chosen].view(len(slots), -1, height, width).float()
         return dict(zip(CHANNELS, torch.split(batch, list(CHANNELS.values()), 1), strict=True))
 
 
@@ -121,9 +125,12 @@ def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, stop: Event) ->
     os.nice(3)
     device = torch.device("cuda" if worker < setup.on_gpu else "cpu")
     bank = Bank(folder=setup.bank, render_folder=setup.renders, device=device)
-    bank.refresh()
     number, share = 0, len(ring.ready) // setup.makers
     parent = os.getppid()
+    while bank.refresh() >= 0 and not (bank.subjects and bank.sets):
+        if stop.is_set() or os.getppid() != parent:
+            return
+        time.sleep(0.5)  # the bank is still being filled
     while not stop.is_set() and os.getppid() == parent:
         slot = worker * share + number % share
         if bool(ring.ready[slot]) if setup.inbox else _ahead(ring):

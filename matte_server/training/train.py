@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -20,14 +21,19 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..learning.losses import training_losses
-from ..models.networks.cleanplate import CleanplateNet
+from ..models.networks.cleanplate import LAYOUTS, LIGHT, CleanplateNet, NetworkLayout
 from .composite import Faults
 from .grow import grown_from
+from .ledger import write_record
+from .parts import save_parts
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
+from .validation import SEED as VALIDATION_SEED
+from .validation import Validation
 
 OCTAVE_SHARES = (0.35, 0.5, 0.15)
 """How often the coarse stage sees a composite at its full size, a half and a quarter of it. In production it sees
 frames of 256 to 512 pixels, where a close subject is far larger than in a halved composite."""
+LOG = "log.jsonl"
 WHOLE_SHARE = 0.375
 """The share of a batch in a step that trains the coarse stage alone, at the composites' full size."""
 
@@ -40,7 +46,9 @@ class TrainSetup:
     renders: Path | None
     out: Path
     init: Path | None = None
-    """Weights to start from where ``out`` has no checkpoint: of this network or of a narrower one."""
+    """Weights to start from where ``out`` has no checkpoint: a file, or a folder of parts (:mod:`parts`), of this
+    layout or of a smaller network."""
+    layout: NetworkLayout = LIGHT
     size: tuple[int, int] = (288, 384)
     batch: int = 8
     slots: int = 800
@@ -58,6 +66,16 @@ class TrainSetup:
     seed: int = 1
     checkpoint_minutes: float = 3.0
     faults: Faults = field(default_factory=Faults)
+    call_minutes: float = math.inf
+    """The loop ends after this time, with a checkpoint; ``minutes`` counts over all calls."""
+    frozen_statistics: bool = False
+    """Batch statistics stay as they are: for fine-tuning with small batches."""
+    only: str = ""
+    """Train only the parameters whose names begin with this."""
+    validation: int = 0
+    """Held-out composites to choose the best averaged weights by; an even number, 0 to keep the last."""
+    home: Path | None = None
+    """A folder that gets the best averaged weights in parts at every checkpoint."""
 
 
 class Average:
@@ -88,8 +106,8 @@ def augmented(batch: dict[str, Tensor], rng: np.random.Generator) -> dict[str, T
 
 
 @contextmanager
-def running_makers(ring: Ring, setup: TrainSetup, seed: int) -> Iterator[None]:
-    """Run the maker processes that fill ``ring`` while the context is open."""
+def running_makers(ring: Ring, setup: TrainSetup, seed: int, held_out: Ring | None) -> Iterator[None]:
+    """Run the maker processes that fill ``ring``, and once ``held_out``, while the context is open."""
     context = mp.get_context("spawn")
     stop = context.Event()
     inbox = torch.cuda.is_available()
@@ -107,6 +125,9 @@ def running_makers(ring: Ring, setup: TrainSetup, seed: int) -> Iterator[None]:
         context.Process(target=make_forever, args=(ring, synthesis, n, stop), daemon=True)
         for n in range(setup.makers)
     ]
+    if held_out is not None:
+        once = replace(synthesis, seed=VALIDATION_SEED, makers=1, on_gpu=0, inbox=True)
+        makers.append(context.Process(target=make_forever, args=(held_out, once, 0, stop), daemon=True))
     for maker in makers:
         maker.start()
     try:
@@ -129,15 +150,26 @@ def save_weights(state: dict[str, Tensor], path: Path, step: int) -> None:
     part.replace(path)
 
 
+def freeze_statistics(net: nn.Module) -> None:
+    """Batch normalisation uses its running statistics and keeps them; everything else stays in training mode."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
 class Trainer:
     """The network, optimiser, average and checkpoint of one run."""
 
     def __init__(self, setup: TrainSetup, device: torch.device) -> None:
         torch.manual_seed(setup.seed)
         self.setup, self.device = setup, device
-        self.net = CleanplateNet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = CleanplateNet(setup.layout).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name, weight in self.net.named_parameters():
+            weight.requires_grad_(name.startswith(setup.only))
+        if setup.frozen_statistics:
+            freeze_statistics(self.net)
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(),
+            [weight for weight in self.net.parameters() if weight.requires_grad],
             lr=setup.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=1e-4,
@@ -146,11 +178,12 @@ class Trainer:
         self.average = Average(self.net)
         self.step = 0
         self.seconds = 0.0
+        self.best = math.inf
         self.checkpoint = setup.out / "checkpoint.pt"
         if self.checkpoint.exists():
             self._resume()
         elif setup.init is not None:
-            self.net.load_state_dict(grown_from(setup.init).state_dict())
+            self.net.load_state_dict(grown_from(setup.init, setup.layout).state_dict())
             self.average = Average(self.net)
 
     def _resume(self) -> None:
@@ -160,8 +193,9 @@ class Trainer:
         self.average.state = saved["average"]
         self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
 
-    def save(self) -> None:
-        """Write checkpoint and averaged weights, each under a temporary name until complete."""
+    def save(self, validation: Validation | None) -> dict[str, float]:
+        """Write checkpoint and averaged weights, each under a temporary name until complete; the weights also to
+        ``home`` where they are the best of this call. Returns their error on the held-out composites, if any."""
         part = self.checkpoint.with_suffix(".part")
         torch.save(
             {
@@ -175,6 +209,46 @@ class Trainer:
         )
         part.replace(self.checkpoint)
         save_weights(self.average.state, self.setup.out / "average.safetensors", self.step)
+        if validation is None or not validation.ready:
+            found: dict[str, float] = {}
+        else:
+            found = {"validation": round(validation.error(self.average.state), 4)}
+            if found["validation"] >= self.best:
+                return found
+            self.best = found["validation"]
+        self._bring_home(found)
+        return found
+
+    def _bring_home(self, found: dict[str, float]) -> None:
+        save_weights(self.average.state, self.setup.out / "best.safetensors", self.step)
+        if self.setup.home is not None:
+            facts = {"step": self.step, "licence": "Apache-2.0", **found}
+            state = {name: value for name, value in self.average.state.items() if "num_batches" not in name}
+            save_parts(state, self.setup.home, {name: str(value) for name, value in facts.items()})
+            write_record(self.setup.home, self._facts(found))
+            log = self.setup.out / LOG
+            if log.exists():
+                shutil.copyfile(log, self.setup.home / LOG)
+
+    def _facts(self, found: dict[str, float]) -> dict[str, str | int | float]:
+        """The run's row of the ledger."""
+        setup = self.setup
+        height, width = setup.size
+        return {
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU",
+            "layout": next(name for name, layout in LAYOUTS.items() if layout == setup.layout),
+            "start": setup.init.name if setup.init else "random",
+            "material": f"{setup.bank.name}, {setup.renders.name if setup.renders else 'no renders'}",
+            "setting": f"{height}x{width}, {setup.batch} a step, rate {setup.learning_rate:g}",
+            "steps": self.step,
+            "minutes": round(self.seconds / 60, 1),
+            "error": found.get("validation", "not measured"),
+        }
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.setup.steps or self.seconds >= self.setup.minutes * 60
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / 200)
@@ -209,8 +283,10 @@ def train(setup: TrainSetup, on_progress: Callable[[str], None] = print) -> None
     seed = setup.seed * 1_000_003 + trainer.step
     ring = Ring.create(setup.slots, setup.size, device)
     inbox = Ring.create(INBOX * setup.makers, setup.size, torch.device("cpu")) if device.type == "cuda" else ring
-    with running_makers(inbox, setup, seed):
-        _loop(trainer, ring, inbox, seed, on_progress)
+    held_out = Ring.create(setup.validation, setup.size, torch.device("cpu")) if setup.validation else None
+    with running_makers(inbox, setup, seed, held_out):
+        validation = None if held_out is None else Validation(trainer.net, held_out)
+        _loop(trainer, ring, inbox, seed, validation, on_progress)
 
 
 def _gather(ring: Ring, inbox: Ring) -> None:
@@ -229,7 +305,12 @@ class ProgressLog:
     def __init__(self, file: Path, on_progress: Callable[[str], None]) -> None:
         self._file, self._on_progress = file, on_progress
         self._sums: dict[str, Tensor] = {}
+        self._figures: dict[str, float] = {}
         self._since, self._last = 0, time.monotonic()
+
+    def note(self, figures: dict[str, float]) -> None:
+        """Put figures that are no means into the next row."""
+        self._figures |= figures
 
     def add(self, parts: dict[str, Tensor], trainer: Trainer, made: int) -> None:
         """Count one step's losses; writes a row where one is due."""
@@ -239,11 +320,11 @@ class ProgressLog:
         if trainer.step % 100 and time.monotonic() - self._last <= 60:
             return
         row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": made}
-        row |= {name: round(float(value) / self._since, 5) for name, value in self._sums.items()}
+        row |= {name: round(float(value) / self._since, 5) for name, value in self._sums.items()} | self._figures
         with self._file.open("a") as file:
             file.write(json.dumps(row) + "\n")
         self._on_progress(json.dumps(row))
-        self._sums, self._since, self._last = {}, 0, time.monotonic()
+        self._sums, self._figures, self._since, self._last = {}, {}, 0, time.monotonic()
 
 
 @contextmanager
@@ -257,24 +338,31 @@ def _stop_requests() -> Iterator[Event]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _loop(trainer: Trainer, ring: Ring, inbox: Ring, seed: int, on_progress: Callable[[str], None]) -> None:
+def _loop(
+    trainer: Trainer,
+    ring: Ring,
+    inbox: Ring,
+    seed: int,
+    validation: Validation | None,
+    on_progress: Callable[[str], None],
+) -> None:
     setup = trainer.setup
     rng = np.random.default_rng(seed)
     generator = torch.Generator(trainer.device).manual_seed(seed & 0x7FFFFFFF)
-    log = ProgressLog(setup.out / "log.jsonl", on_progress)
-    last = last_save = time.monotonic()
+    log = ProgressLog(setup.out / LOG, on_progress)
+    began = last = last_save = time.monotonic()
     with _stop_requests() as stopping:
-        while not stopping.is_set() and trainer.step < setup.steps and trainer.seconds < setup.minutes * 60:
+        while not (stopping.is_set() or trainer.finished or last - began > setup.call_minutes * 60):
             _gather(ring, inbox)
             parts = trainer.train_step(*_next_batch(ring, rng, setup.batch), generator)
             now = time.monotonic()
             trainer.seconds, last = trainer.seconds + now - last, now
             log.add(parts, trainer, int(ring.counters[0]))
             if now - last_save > setup.checkpoint_minutes * 60:
-                trainer.save()
+                log.note(trainer.save(validation))
                 last_save = now
-    trainer.save()
-    on_progress(f"stopped at step {trainer.step} in process {os.getpid()}")
+    found = trainer.save(validation)
+    on_progress(json.dumps({"stopped at": trainer.step, "process": os.getpid(), **found}))
 
 
 def _next_batch(ring: Ring, rng: np.random.Generator, count: int) -> tuple[dict[str, Tensor], int]:

@@ -18,7 +18,7 @@ from matte_server.core.window import Window
 from matte_server.io.exr import write_image
 from matte_server.learning.losses import training_losses
 from matte_server.models.cleanplate import read_network
-from matte_server.models.networks.cleanplate import CleanplateNet
+from matte_server.models.networks.cleanplate import DETAILED, LIGHT, CleanplateNet, NetworkLayout
 from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
 from matte_server.training.bank import Bank, calm, read_render, renders
@@ -102,10 +102,11 @@ def test_misalignment_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("octaves", [0, 1, 2])
-def test_every_weight_learns(octaves: int) -> None:
+@pytest.mark.parametrize("layout", [LIGHT, DETAILED], ids=["light", "detailed"])
+def test_every_weight_learns(octaves: int, layout: NetworkLayout) -> None:
     samples = [composite(seed, size=(192, 192)) for seed in (1, 2)]
     batch = {name: torch.stack([getattr(sample, name) for sample in samples]) for name in vars(samples[0])}
-    net = CleanplateNet()
+    net = CleanplateNet(layout)
     torch.nn.init.normal_(net.refiner.last.weight, 0, 0.01)  # starts as zero, which hides what is before it
     losses = training_losses(net, batch, octaves, torch.Generator().manual_seed(0))
     losses.total.backward()  # type: ignore[no-untyped-call]
