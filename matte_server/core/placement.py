@@ -12,19 +12,19 @@ import numpy as np
 
 from .align import Alignment
 from .exposure import match_exposure
-from .image import Image
+from .image import Float32, Image
 from .motion_fit import Matrix
 
 _ESTIMATION_SIDE = 480
 
 
 def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment:
-    """Gain and offset measured on small aligned copies."""
+    """Gain and offset, measured on small aligned copies. Both pictures are reduced by the same filter: two filters
+    treat small lights differently, and identical pictures would not get a gain of 1."""
     window = plate.data_window
     scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
     size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
-    small_plate = np.dstack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in plate.planes])
-    # Array coordinates of the small plate -> of the clean plate, whose pixels are averaged first.
+    # Array coordinates of the small copies -> the plane of the plate.
     to_plane = np.array(
         [
             [window.width / size[0], 0, window.x + 0.5 * window.width / size[0] - 0.5],
@@ -32,14 +32,25 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
             [0, 0, 1],
         ]
     )
-    blurred = [cv2.blur(plane, (max(1, round(1 / scale)),) * 2) for plane in clean.planes]
-    matrix = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    small_clean = np.dstack([cv2.warpPerspective(plane, matrix, size, flags=flags) for plane in blurred])
-    seen = cv2.warpPerspective(np.ones(blurred[0].shape, np.float32), matrix, size, flags=flags) > 0.999
-    found = match_exposure(np.asarray(small_plate, np.float32), np.asarray(small_clean, np.float32), seen)
+    to_clean = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
+    seen = _warped(np.ones(clean.pixels.shape[:2], np.float32), to_clean, size) > 0.999
+    averaged_px = max(1, round(1 / scale))
+    small_plate = _reduced(plate, window.from_plane() @ to_plane, size, averaged_px)
+    found = match_exposure(small_plate, _reduced(clean, to_clean, size, averaged_px), seen)
     warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
     return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
+
+
+def _reduced(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> Float32:
+    """``picture``'s colour as seen through ``matrix`` (small copy -> picture, array coordinates), averaged over
+    ``averaged_px`` pixels each way; ``size``: width, height."""
+    planes = [_warped(cv2.blur(plane, (averaged_px, averaged_px)), matrix, size) for plane in picture.planes]
+    return np.stack(planes, -1)
+
+
+def _warped(plane: Float32, matrix: Matrix, size: tuple[int, int]) -> Float32:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpPerspective(plane, matrix, size, flags=flags), np.float32)
 
 
 def as_facts(alignment: Alignment) -> dict[str, object]:

@@ -112,3 +112,14 @@ def test_every_figure_survives_json() -> None:
     assert from_facts({**GOOD, "points": 2**31 - 1}).points == 2**31 - 1
     with pytest.raises(ValueError, match="points"):
         from_facts({**GOOD, "points": 2**31})
+
+
+@pytest.mark.parametrize("size", [(540, 960), (2160, 1000), (600, 4801)], ids=["half", "portrait", "ten to one"])
+def test_identical_pictures_have_a_gain_of_exactly_one(size: tuple[int, int]) -> None:
+    """Stars: two filters that reduce a picture each give points of light another brightness."""
+    random = np.random.default_rng(1)
+    sky = np.abs(random.normal(0.004, 0.002, size)).astype(np.float32)
+    sky[random.random(size) < 0.002] += np.float32(1.0)
+    picture = image(np.repeat(sky[..., None], 3, axis=2), Window(-7, 3, size[1], size[0]))
+    found = with_exposure(Alignment(transform=np.eye(3)), picture, picture)
+    assert (found.gain, found.offset, found.warnings) == ((1.0,) * 3, (0.0,) * 3, ())
