@@ -24,7 +24,9 @@ class Image:
     ``pixels`` is float32, height x width x channels, covering exactly ``data_window``; ``channels``
     names them in order ("R", "G", "B", "A", ...). Values are in ``colourspace`` and unclamped.
     ``premultiplied`` says whether the colour was multiplied by the alpha channel. ``metadata`` holds the
-    file's other attributes, passed through untouched. Raises ``ValueError`` where the parts disagree.
+    file's other attributes, passed through untouched. ``profile`` is the file's ICC profile, if ``colourspace``
+    refers to it. ``warnings``: a sentence for each fact of the file that could not be honoured. Raises
+    ``ValueError`` where the parts disagree.
     """
 
     pixels: Float32
@@ -35,6 +37,8 @@ class Image:
     colourspace: str = SCENE_LINEAR
     premultiplied: bool = False
     metadata: Mapping[str, object] = field(default_factory=dict)
+    profile: bytes = b""
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))

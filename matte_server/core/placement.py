@@ -44,8 +44,8 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
 def _reduced(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> Float32:
     """``picture``'s colour as seen through ``matrix`` (small copy -> picture, array coordinates), averaged over
     ``averaged_px`` pixels each way; ``size``: width, height."""
-    planes = [_warped(cv2.blur(plane, (averaged_px, averaged_px)), matrix, size) for plane in picture.planes]
-    return np.stack(planes, -1)
+    averaged = (np.asarray(cv2.blur(plane, (averaged_px, averaged_px)), np.float32) for plane in picture.planes)
+    return np.stack([_warped(plane, matrix, size) for plane in averaged], -1)
 
 
 def _warped(plane: Float32, matrix: Matrix, size: tuple[int, int]) -> Float32:

@@ -15,9 +15,30 @@ import OpenImageIO as oiio
 
 from ..core.image import SCENE_LINEAR, Float32, Image
 from ..errors import MatteError
+from .icc import profile_to_rec709, read_profile
+from .primaries import (
+    ADOBE_RGB,
+    CIE_XYZ,
+    P3_D65,
+    PQ_CURVE,
+    REC_2020,
+    NumericSpace,
+    from_linear,
+    numeric_space,
+    to_linear,
+)
 
 BUILT_IN_CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
 CINEON = "Cineon"
+SRGB = "sRGB - Texture"
+VIDEO_709 = "Gamma 2.4 Rec.709 - Texture"
+DISPLAY_P3 = "sRGB Encoded P3-D65 - Texture"
+REC_2020_VIDEO = "Rec.1886 Rec.2020 - Display"
+PQ_VIDEO, HLG_VIDEO = "Rec.2100-PQ - Display", "Rec.2100-HLG - Display"
+"""HDR video. As in OpenColorIO's configs, 1.0 is 100 cd/m2 on the display; HLG's peak is 1000 cd/m2."""
+ADOBE_RGB_GAMMA = NumericSpace(curve="gamma", gamma=563 / 256, chromaticities=ADOBE_RGB).name
+EMBEDDED_PROFILE = "ICC profile "
+"""Begins the name of a colourspace that the picture's own ICC profile defines."""
 
 # Short name, as artists and tags write it -> name in the built-in config.
 ALIASES = {
@@ -26,18 +47,29 @@ ALIASES = {
     "scene_linear": SCENE_LINEAR,
     "linear rec.709": SCENE_LINEAR,
     "lin_rec709": SCENE_LINEAR,
-    "lin_rec709_scene": SCENE_LINEAR,
     "linear rec.709 (srgb)": SCENE_LINEAR,
-    "srgb": "sRGB - Texture",
-    "srgb_rec709_scene": "sRGB - Texture",
-    "rec709": "Gamma 2.4 Rec.709 - Texture",
-    "g24_rec709_scene": "Gamma 2.4 Rec.709 - Texture",
-    "g22_rec709_scene": "Gamma 2.2 Rec.709 - Texture",
+    "srgb": SRGB,
+    "rec709": VIDEO_709,
+    "rec2020": REC_2020_VIDEO,
+    "bt2020": REC_2020_VIDEO,
+    "pq": PQ_VIDEO,
+    "hdr10": PQ_VIDEO,
+    "st2084": PQ_VIDEO,
+    "rec2100-pq": PQ_VIDEO,
+    "hlg": HLG_VIDEO,
+    "rec2100-hlg": HLG_VIDEO,
+    "p3": DISPLAY_P3,
+    "displayp3": DISPLAY_P3,
+    "display p3": DISPLAY_P3,
+    "adobergb": ADOBE_RGB_GAMMA,
+    "linear p3": "Linear P3-D65",
+    "linear rec.2020": "Linear Rec.2020",
+    "awg3": "Linear ARRI Wide Gamut 3",
+    "awg4": "Linear ARRI Wide Gamut 4",
+    "xyz": CIE_XYZ,
     "acescg": "ACEScg",
-    "lin_ap1_scene": "ACEScg",
     "aces": "ACES2065-1",
     "aces2065-1": "ACES2065-1",
-    "lin_ap0_scene": "ACES2065-1",
     "logc3": "ARRI LogC3 (EI800)",
     "logc4": "ARRI LogC4",
     "slog3": "S-Log3 S-Gamut3",
@@ -49,7 +81,43 @@ ALIASES = {
     "vlog": "V-Log V-Gamut",
     "cineon": CINEON,
     "kodaklog": CINEON,
+    # Identifiers of the Color Interop Forum, as colorInteropID holds them.
+    "lin_ap0_scene": "ACES2065-1",
+    "lin_ap1_scene": "ACEScg",
+    "lin_rec709_scene": SCENE_LINEAR,
+    "lin_p3d65_scene": "Linear P3-D65",
+    "lin_rec2020_scene": "Linear Rec.2020",
+    "lin_adobergb_scene": NumericSpace(curve="linear", chromaticities=ADOBE_RGB).name,
+    "lin_ciexyzd65_scene": CIE_XYZ,
+    "srgb_rec709_scene": SRGB,
+    "srgb_rec709_display": SRGB,
+    "srgb_p3d65_scene": DISPLAY_P3,
+    "srgb_p3d65_display": DISPLAY_P3,
+    "srgb_ap1_scene": "sRGB Encoded AP1 - Texture",
+    "g18_rec709_scene": "Gamma 1.8 Rec.709 - Texture",
+    "g22_rec709_scene": "Gamma 2.2 Rec.709 - Texture",
+    "g22_rec709_display": "Gamma 2.2 Rec.709 - Texture",
+    "g22_ap1_scene": "Gamma 2.2 AP1 - Texture",
+    "g22_adobergb_scene": ADOBE_RGB_GAMMA,
+    "g22_adobergb_display": ADOBE_RGB_GAMMA,
+    "g24_rec709_scene": VIDEO_709,
+    "g24_rec709_display": VIDEO_709,
+    "g24_rec2020_display": REC_2020_VIDEO,
+    "g26_p3d65_display": NumericSpace(curve="gamma", gamma=2.6, chromaticities=P3_D65).name,
+    "pq_p3d65_display": "ST2084-P3-D65 - Display",
+    "pq_rec2020_display": PQ_VIDEO,
+    "hlg_rec2020_display": HLG_VIDEO,
 }
+# Colourspaces of the built-in config that need no config, because they are known by their numbers.
+_BY_NUMBERS = {
+    REC_2020_VIDEO: NumericSpace(curve="gamma", gamma=2.4, chromaticities=REC_2020),
+    PQ_VIDEO: NumericSpace(curve=PQ_CURVE, chromaticities=REC_2020),
+    "ST2084-P3-D65 - Display": NumericSpace(curve=PQ_CURVE, chromaticities=P3_D65),
+}
+_SHORT_NAMES = ("srgb", "rec709", "rec2020", "pq", "hlg", "p3", "acescg", "aces", "logc3", "logc4", "slog3", "xyz")
+_TAGGABLE = frozenset((*ALIASES.values(), *_BY_NUMBERS))
+# Converted by OpenColorIO, although their numbers are known.
+_BY_CONFIG = ("ACES2065-1", "ACEScg")
 _LINEAR_IN_CONFIG = ("Linear Rec.709 (sRGB)", "lin_rec709", "Utility - Linear - sRGB", "linear")
 
 # Cineon printing density as film scans use it: black at code 95, white at 685 of 1023, 0.002 density per
@@ -89,13 +157,34 @@ def _convert(image: Image, source: str, target: str, config: str) -> Image:
     if source == target or len(image.channels) < 3:
         return replace(image, colourspace=target)
     colour = np.ascontiguousarray(image.pixels[..., :3])
-    if CINEON in (source, target):
-        converted = _cineon_to_linear(colour) if source == CINEON else _linear_to_cineon(colour)
-    else:
-        converted = _ocio(colour, source, target, config)
+    converted = _converted(image, colour, source, target, config)
     pixels = image.pixels.copy(order="K")  # keeps the memory layout
     pixels[..., :3] = converted
     return replace(image, pixels=pixels, colourspace=target)
+
+
+def _converted(image: Image, colour: Float32, source: str, target: str, config: str) -> Float32:
+    if source.startswith(EMBEDDED_PROFILE) and image.profile:
+        return profile_to_rec709(read_profile(image.profile), colour)
+    if source == CINEON:
+        return _cineon_to_linear(colour)
+    if target == CINEON:
+        return _linear_to_cineon(colour)
+    if numbers := _numbers_of(source):
+        return to_linear(numbers, colour)
+    if numbers := _numbers_of(target):
+        return from_linear(numbers, colour)
+    return _ocio(colour, source, target, config)
+
+
+def _numbers_of(space: str) -> NumericSpace | None:
+    """The numbers that define a colourspace; None if OpenColorIO converts it."""
+    return None if space in _BY_CONFIG else _BY_NUMBERS.get(space) or numeric_space(space)
+
+
+def is_known(space: str) -> bool:
+    """Whether a colourspace, given by its full name, is one that a file's tag may name."""
+    return space in _TAGGABLE or numeric_space(space) is not None
 
 
 def _cineon_to_linear(code: Float32) -> Float32:
@@ -113,6 +202,10 @@ def _linear_to_cineon(light: Float32) -> Float32:
 def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
     path = config or os.environ.get("OCIO", "") or BUILT_IN_CONFIG
     names = _known_spaces(path)
+    if {source, target} - names - {SCENE_LINEAR} and {source, target} <= _TAGGABLE:
+        # Both are standard colourspaces, which the built-in config has.
+        path = BUILT_IN_CONFIG
+        names = _known_spaces(path)
     source, target = (_linear_name(path) if name == SCENE_LINEAR else name for name in (source, target))
     for name in (source, target):
         if name not in names:
@@ -120,7 +213,7 @@ def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
                 "unknown_colourspace",
                 f"The colourspace {name!r} is not in the OCIO config {path}.",
                 f"It knows {', '.join(sorted(names)[:12])} and {max(len(names) - 12, 0)} more; "
-                f"short names are {', '.join(sorted(ALIASES)[:8])}...",
+                f"short names are {', '.join(_SHORT_NAMES)}.",
             )
     result = oiio.ImageBufAlgo.colorconvert(
         oiio.ImageBuf(colour), source, target, unpremult=False, colorconfig=path
@@ -150,39 +243,9 @@ def _linear_name(path: str) -> str:
     return found
 
 
-_PRIMARIES = {
-    "ACES2065-1": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767),
-    "ACEScg": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767),
-    SCENE_LINEAR: (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329),
-}
-
-
-def space_of_primaries(chromaticities: object) -> str:
-    """The linear space that has the primaries and white of an EXR's ``chromaticities`` (x, y of R, G, B, W); empty
-    unless it is one of the three in ``_PRIMARIES``."""
-    try:
-        given = np.asarray(chromaticities, np.float64).ravel()
-    except (TypeError, ValueError):
-        return ""
-    if given.shape != (8,):
-        return ""
-    # Writers round the white point to three to five decimals.
-    return next((space for space, known in _PRIMARIES.items() if np.allclose(given, known, atol=1e-3)), "")
-
-
-def primaries_of(space: str) -> tuple[float, ...] | None:
-    """x, y of red, green, blue and white of a linear space; None for spaces that are not in ``_PRIMARIES``."""
-    return _PRIMARIES.get(space)
-
-
-def default_space(file_format: str, is_float: bool, tag: str = "") -> str:
-    """The colourspace of a file for which the artist chose none.
-
-    A known ``tag`` in the file decides. Without one, float pictures are scene-linear Rec.709, DPX and Cineon are
-    Cineon log, and other integer pictures (PNG, JPEG, TIFF) are sRGB.
-    """
-    if resolve(tag) in ALIASES.values():
-        return resolve(tag)
+def default_space(file_format: str, is_float: bool) -> str:
+    """The colourspace of a file that has no tag, and for which the artist chose none: float pictures are
+    scene-linear Rec.709, DPX and Cineon are Cineon log, and other integer pictures (PNG, JPEG, TIFF) are sRGB."""
     if is_float:
         return SCENE_LINEAR
-    return CINEON if file_format in ("dpx", "cineon") else "sRGB - Texture"
+    return CINEON if file_format in ("dpx", "cineon") else SRGB

@@ -5,6 +5,8 @@ from __future__ import annotations
 import OpenImageIO as oiio
 
 from . import exr_planes
+from .exr_header import RawAttribute
+from .exr_part import frame_rate
 from .image_check import is_whole
 from .image_facts import layers_of, read_diagnostics, read_stamp
 from .image_file import (
@@ -28,8 +30,10 @@ __all__ = [
     "STAMP",
     "Attribute",
     "ExrFormat",
+    "RawAttribute",
     "ReadLimits",
     "encode_exr",
+    "frame_rate",
     "is_whole",
     "known_formats",
     "layers_of",

@@ -1,46 +1,169 @@
-"""Chooses the colour channels of an EXR part by their names."""
+"""Chooses the part and the channels of an EXR that hold its picture, by their names.
+
+Without a layer the picture is looked for in this order, each step over all parts before the next step: R, G, B as
+they are written; the same in any case, and red, green, blue; a grey picture Y or V; a file with alpha alone. X, Y,
+Z and u, v are vectors, and Cryptomatte's channels are identifiers, whatever their names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-_ALPHA_ONLY = ("a", "a", "a")
-# Names of R, G and B, in the order tried; a grey or alpha-only picture uses one channel for all three.
-_TRIPLES = (("r", "g", "b"), ("red", "green", "blue"), ("y", "y", "y"), ("v", "v", "v"), _ALPHA_ONLY)
+from ..errors import MatteError
+from .exr_part import ExrPart
+
+LUMA_CHROMA = ("Y", "RY", "BY")
+_LISTED = 20
+_PLAIN_PREFIXES = ("", "rgba.", "rgb.")
+# Names of parts that hold the picture itself, where other parts have R, G, B too.
+_PICTURE_PARTS = frozenset(("rgba", "rgb", "beauty", "combined", "color", "colour", "c", "main", "final"))
+_EXACT, _ANY_CASE, _GREY, _ALPHA = range(4)
 
 
-def colour_channels(
-    names: Sequence[str], part: str, part_view: str, layer: str, view: str
-) -> list[tuple[int, str]]:
-    """R, G, B and, if present, A of a layer and view: for each its index in the part's channel ``names`` and its
-    plain name ("R", "G", "B", "A"). Empty if the part does not have them."""
-    index = {name.lower(): position for position, name in enumerate(names)}
-    for prefix in _prefixes(part, part_view, layer, view):
-        for triple in _TRIPLES:
-            if all(prefix + channel in index for channel in triple):
-                found = [(index[prefix + channel], name) for channel, name in zip(triple, "RGB", strict=True)]
-                if prefix + "a" in index and triple != _ALPHA_ONLY:
-                    found.append((index[prefix + "a"], "A"))
+@dataclass(frozen=True)
+class ChosenChannels:
+    """The picture in an EXR: the index of its part, the names of its channels there, and what they are ("R", "G",
+    "B", "A"). ``is_luma_chroma``: they are Y, RY and BY instead."""
+
+    part: int
+    names: tuple[str, ...]
+    channels: tuple[str, ...]
+    is_luma_chroma: bool = False
+
+
+def choose_channels(parts: Sequence[ExrPart], label: str, layer: str, view: str) -> ChosenChannels:
+    """The channels of a layer and view; without a layer those of the main picture. ``label`` is what messages call
+    the file. Raises ``MatteError`` with the codes deep, no_view, no_layer, no_colour."""
+    views = _views(parts)
+    if view and views and view not in views:
+        raise MatteError("no_view", f"{label} has no view {view!r}.", f"Its views are {', '.join(views)}.")
+    order = sorted(range(len(parts)), key=lambda index: _base_name(parts[index]) not in _PICTURE_PARTS)
+    flat = [index for index in order if not parts[index].is_deep]
+    for step in (_EXACT, _ANY_CASE, _GREY, _ALPHA):
+        for index in flat:
+            if found := _of_part(parts[index], index, step, layer, view):
                 return found
-    return []
+    raise _not_found(parts, label, layer)
 
 
-def _prefixes(part: str, part_view: str, layer: str, view: str) -> list[str]:
+def _of_part(part: ExrPart, index: int, step: int, layer: str, view: str) -> ChosenChannels | None:
+    if view and part.view and part.view != view:
+        return None
+    full_size = tuple(channel.name for channel in part.channels if channel.is_full_size)
+    if step == _ANY_CASE and not layer and set(part.names) >= set(LUMA_CHROMA):
+        return ChosenChannels(part=index, names=LUMA_CHROMA, channels=("R", "G", "B"), is_luma_chroma=True)
+    for prefix in _prefixes(part, layer, view):
+        triple = _triple(full_size, prefix, step)
+        if triple and (layer or step == _EXACT or not _is_cryptomatte(part, prefix)):
+            alpha = _named(full_size, prefix, "A") if step != _ALPHA else None
+            names = (*triple, alpha) if alpha else triple
+            return ChosenChannels(part=index, names=names, channels=("R", "G", "B", "A")[: len(names)])
+    return None
+
+
+def _triple(names: Sequence[str], prefix: str, step: int) -> tuple[str, ...]:
+    """The channels to use as R, G and B; empty if the step finds none."""
+    if step == _EXACT:
+        exact = tuple(name for plain in "RGB" if (name := _exactly(names, prefix + plain)))
+        return exact if len(exact) == 3 else ()
+    if step == _ANY_CASE:
+        for wanted in (("r", "g", "b"), ("red", "green", "blue")):
+            found = tuple(name for plain in wanted if (name := _named(names, prefix, plain)))
+            if len(found) == 3:
+                return found
+        return ()
+    grey = _named(names, prefix, "A") if step == _ALPHA else _grey(names, prefix)
+    return (grey, grey, grey) if grey else ()
+
+
+def _grey(names: Sequence[str], prefix: str) -> str | None:
+    """The channel of a grey picture: Y without X beside it, or V without U."""
+    for plain, of_vector in (("Y", "X"), ("V", "U")):
+        found = _named(names, prefix, plain)
+        if found and not _named(names, prefix, of_vector):
+            return found
+    return None
+
+
+def _exactly(names: Sequence[str], wanted: str) -> str | None:
+    """A channel whose prefix may be written in any case, and whose own name may not."""
+    if wanted in names:
+        return wanted
+    layer, _, plain = wanted.rpartition(".")
+    for name in names:
+        its_layer, _, its_plain = name.rpartition(".")
+        if its_plain == plain and its_layer.lower() == layer.lower():
+            return name
+    return None
+
+
+def _named(names: Sequence[str], prefix: str, plain: str) -> str | None:
+    """The channel with this prefix and name, preferably as written, else in any case."""
+    wanted = prefix + plain
+    if exact := _exactly(names, wanted):
+        return exact
+    return next((name for name in names if name.lower() == wanted.lower()), None)
+
+
+def _prefixes(part: ExrPart, layer: str, view: str) -> list[str]:
     """What may stand before a channel's own name, in the order tried. Multi-view files name the view in the part's
     attribute or before the channel; multi-part files may name the layer in the part instead of the channel."""
-    if view and part_view and part_view != view:
-        return []
-    wanted = layer.lower()
-    prefixes = []
-    if view and not part_view:
-        prefixes.append(f"{view.lower()}.{wanted}." if wanted else f"{view.lower()}.")
-        prefixes.append(f"{wanted}.{view.lower()}." if wanted else f"{view.lower()}.")
-    if wanted:
-        prefixes.append(f"{wanted}.")
-        if part.lower() in (wanted, f"{wanted}.{view}".lower()):
-            prefixes.append("")
-        return prefixes
-    if view and not part_view:
-        # The default view's channels have no prefix, and a file without views serves both eyes.
-        return [*prefixes, ""]
-    return ["", "rgba.", "rgb."]
+    named = [f"{layer}."] if layer else []
+    if layer and part.name.lower() in (layer.lower(), f"{layer}.{view}".lower()):
+        named.append("")
+    if not view or part.view:
+        return named or list(_PLAIN_PREFIXES)
+    of_view = [f"{view}.{layer}.", f"{layer}.{view}."] if layer else [f"{view}."]
+    # The default view's channels have no prefix, and a file without views serves both eyes.
+    is_default = not part.views_of_channels or view == part.views_of_channels[0]
+    return [*of_view, *(named or ("",))] if is_default else of_view
+
+
+def _base_name(part: ExrPart) -> str:
+    """The last word of a part's name, without its view."""
+    name = part.name.lower()
+    if part.view and name.endswith(f".{part.view.lower()}"):
+        name = name[: -len(part.view) - 1]
+    return name.rpartition(".")[2]
+
+
+def _is_cryptomatte(part: ExrPart, prefix: str) -> bool:
+    own = prefix.rstrip(".") or part.name
+    layers = [
+        part.text(name) for name in part.attributes if name.startswith("cryptomatte/") and name.endswith("/name")
+    ]
+    return own.lower().startswith("crypto") or any(layer and own.startswith(layer) for layer in layers)
+
+
+def _views(parts: Sequence[ExrPart]) -> list[str]:
+    found: list[str] = []
+    for part in parts:
+        found += [part.view] if part.view else part.views_of_channels
+    return list(dict.fromkeys(found))
+
+
+def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
+    if all(part.is_deep for part in parts):
+        return MatteError(
+            "deep", f"{label} is a deep EXR, which has no single alpha per pixel.", "Flatten it first."
+        )
+    offered = _colour_layers(parts)
+    names = [name for part in parts for name in part.names]
+    listed = f"Its channels are {', '.join(names[:_LISTED])}{', ...' if len(names) > _LISTED else ''}."
+    if offered:
+        listed = f"Choose one of its layers with --layer: {', '.join(offered[:_LISTED])}."
+    if layer:
+        return MatteError("no_layer", f"{label} has no layer {layer!r} with colour.", listed)
+    return MatteError("no_colour", f"{label} has no R, G, B outside a layer.", listed)
+
+
+def _colour_layers(parts: Sequence[ExrPart]) -> list[str]:
+    """The layers that have R, G and B, in any part."""
+    found = []
+    for part in parts:
+        layers = dict.fromkeys(name.rpartition(".")[0] for name in part.names if "." in name)
+        found += [layer for layer in layers if _triple(part.names, f"{layer}.", _EXACT)]
+        if part.name and _triple(part.names, "", _EXACT):
+            found.append(part.name)
+    return list(dict.fromkeys(found))

@@ -1,71 +1,49 @@
-"""Reads and writes the attributes of an EXR header as bytes, and says which attributes a result inherits.
+"""Reads and writes the attributes of EXR headers as bytes, and says which attributes a result inherits.
 
-OpenImageIO loses attributes of some types (vendors' own types, doubles, boxes, string vectors); these are copied as
-the bytes that the source file has. The layout is that of "OpenEXR File Layout": magic number, version and flags,
-then for each part a list of (name, type, size, value) that ends with an empty name, then the offset tables.
+Every attribute is kept as the bytes that the source file has: whatever its type, size or text encoding, it comes
+back unchanged. The layout is that of "OpenEXR File Layout": magic number, version and flags, then for each part a
+list of (name, type, size, value) that ends with an empty name, then the offset tables.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from mmap import mmap
 from typing import BinaryIO
 
-MAGIC = 20000630
+MAGIC_BYTES = struct.pack("<i", 20000630)
 TILED, LONG_NAMES, DEEP, MULTI_PART = 0x200, 0x400, 0x800, 0x1000
 _SHORT_NAME = 31
-HEADER_LIMIT = 1 << 20
-"""Only this many bytes at the start of a file are searched for headers."""
+LONGEST_NAME = 255
+ATTRIBUTE_LIMIT = 1 << 28
+"""Bytes of the largest attribute that is read; Cryptomatte manifests take megabytes."""
 UNPREMULTIPLIED = "cleanplate:unpremultiplied"
 """Attribute of an EXR whose colour is not multiplied by its alpha; the format has no standard way to say so."""
 # Attributes that describe how a file is stored, not what it shows. A writer sets its own.
 _STRUCTURAL = frozenset(
     (
         UNPREMULTIPLIED,
-        "compression",
-        "PixelAspectRatio",
         "channels",
+        "chunkCount",
+        "compression",
         "dataWindow",
         "displayWindow",
         "lineOrder",
         "pixelAspectRatio",
-        "chunkCount",
         "tiles",
-        "name",
         "type",
-        "version",
         # Promises an ACES container: half floats, uncompressed, AP0.
         "acesImageContainerFlag",
-        "view",
-        "multiView",
-        "textureformat",
-        "BitsPerSample",
-        "Orientation",
-        "planarconfig",
     )
 )
-_STRUCTURAL_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
-# EXR types that need not be copied as bytes: OpenImageIO keeps them, and a preview would show the wrong picture.
-CARRIED = frozenset(
-    (
-        "string",
-        "int",
-        "float",
-        "v2f",
-        "v3f",
-        "v2i",
-        "v3i",
-        "m33f",
-        "m44f",
-        "timecode",
-        "keycode",
-        "rational",
-        "chromaticities",
-        "preview",
-    )
-)
+# Names of a part among others; in a file of a single part they are attributes like any other.
+_OF_PARTS = frozenset(("name", "view"))
+# The list of the file's views, and a small copy of the source picture.
+_STRUCTURAL_TYPES = {"multiView": "stringvector", "preview": "preview"}
 
 
 @dataclass(frozen=True)
@@ -76,41 +54,63 @@ class RawAttribute:
     data: bytes
 
 
-def structural(name: str) -> bool:
-    """Whether the attribute ``name`` describes how a file is stored; a result does not inherit it."""
-    return name in _STRUCTURAL or name.startswith(_STRUCTURAL_FAMILIES)
+def inherited(attributes: Mapping[str, RawAttribute], is_multi_part: bool) -> dict[str, RawAttribute]:
+    """Those attributes of a part that a result made from it inherits: all but those that describe how it is
+    stored."""
+    dropped = _STRUCTURAL | _OF_PARTS if is_multi_part else _STRUCTURAL
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name not in dropped and value.type != _STRUCTURAL_TYPES.get(name)
+    }
 
 
-def parts(head: bytes) -> list[dict[str, RawAttribute]]:
-    """The attributes of each part, parsed from the first bytes of a file. Stops at the first part whose header is
-    damaged or incomplete."""
-    if len(head) < 8 or struct.unpack_from("<i", head)[0] != MAGIC:
+def parts(data: bytes) -> list[dict[str, RawAttribute]]:
+    """The attributes of each part of an EXR's bytes, as :func:`read_parts` returns them."""
+    return read_parts(io.BytesIO(data))
+
+
+def read_parts(file: BinaryIO) -> list[dict[str, RawAttribute]]:
+    """The attributes of each part, read from a file that is at its start. Empty if it is no EXR; stops before the
+    first part whose header is damaged or incomplete."""
+    magic = file.read(8)
+    if len(magic) < 8 or magic[:4] != MAGIC_BYTES:
         return []
-    multi_part = bool(struct.unpack_from("<I", head, 4)[0] & MULTI_PART)
+    multi_part = bool(struct.unpack_from("<I", magic, 4)[0] & MULTI_PART)
     found: list[dict[str, RawAttribute]] = []
-    at = 8
-    try:
-        while True:
-            attributes, at = _one_part(head, at)
-            if not attributes:
-                return found
+    with contextlib.suppress(ValueError, struct.error):
+        while attributes := _one_part(file):
             found.append(attributes)
             if not multi_part:
-                return found
-    except (ValueError, struct.error):
-        return found
+                break
+    return found
+
+
+def decoded_string_vector(value: RawAttribute) -> tuple[str, ...]:
+    """The texts of an attribute of type stringvector; empty if it has another type or is damaged."""
+    found, at = [], 0
+    with contextlib.suppress(struct.error):
+        while value.type == "stringvector" and at < len(value.data):
+            (size,) = struct.unpack_from("<i", value.data, at)
+            if size < 0:
+                break
+            found.append(value.data[at + 4 : at + 4 + size].decode("utf-8", "replace"))
+            at += 4 + size
+    return tuple(found)
 
 
 def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
     """Where the chunks of an EXR begin, whose bytes are ``data``; empty where its table makes no sense. None where
     it has several parts, tiles or deep pixels, whose chunks are laid out otherwise."""
-    head = data[:HEADER_LIMIT]
-    if len(head) < 8 or struct.unpack_from("<i", head)[0] != MAGIC:
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
+    magic = file.read(8)
+    if len(magic) < 8 or magic[:4] != MAGIC_BYTES:
         return ()
-    if struct.unpack_from("<I", head, 4)[0] & (MULTI_PART | TILED | DEEP):
+    if struct.unpack_from("<I", magic, 4)[0] & (MULTI_PART | TILED | DEEP):
         return None
     try:
-        _, table = _one_part(head, 8)
+        _one_part(file)
+        table = file.tell()
         (first,) = struct.unpack_from("<Q", data, table)
         count, rest = divmod(first - table, 8)
         if rest or count < 1 or first > len(data):
@@ -120,31 +120,29 @@ def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
         return ()
 
 
-def _one_part(head: bytes, at: int) -> tuple[dict[str, RawAttribute], int]:
-    """The attributes of the part whose header starts at ``at``, and where that header ends. Raises ``ValueError``
-    if it is incomplete."""
+def _one_part(file: BinaryIO | mmap) -> dict[str, RawAttribute]:
+    """The attributes of the part whose header starts here. Raises ``ValueError`` if it is incomplete."""
     found = {}
-    while _byte(head, at):
-        name, at = _text(head, at)
-        kind, at = _text(head, at)
-        (size,) = struct.unpack_from("<i", head, at)
-        at += 4
-        if size < 0 or at + size > len(head):
+    while name := _text(file):
+        kind = _text(file)
+        (size,) = struct.unpack("<i", file.read(4))
+        if not 0 <= size <= ATTRIBUTE_LIMIT:
+            raise ValueError(f"the attribute {name} has {size} bytes")
+        data = file.read(size)
+        if len(data) < size:
             raise ValueError("the header ends inside an attribute")
-        found[name] = RawAttribute(type=kind, data=head[at : at + size])
-        at += size
-    return found, at + 1
+        found[name] = RawAttribute(type=kind, data=data)
+    return found
 
 
-def _byte(head: bytes, at: int) -> int:
-    if at >= len(head):
-        raise ValueError("the header is incomplete")
-    return head[at]
-
-
-def _text(head: bytes, at: int) -> tuple[str, int]:
-    end = head.index(b"\0", at, at + 256)
-    return head[at:end].decode("latin-1"), end + 1
+def _text(file: BinaryIO | mmap) -> str:
+    """A name, which ends with a zero byte; in Latin-1, so that any bytes survive."""
+    found = bytearray()
+    while (byte := file.read(1)) != b"\0":
+        if not byte or len(found) > LONGEST_NAME:
+            raise ValueError("the header is incomplete")
+        found += byte
+    return found.decode("latin-1")
 
 
 def packed(attributes: Mapping[str, RawAttribute]) -> bytes:
@@ -161,15 +159,20 @@ def replace_placeholder(file: BinaryIO, placeholder: str, attributes: Mapping[st
     """Overwrites one attribute of a single-part file, named ``placeholder``, with ``attributes``. Both must have
     the same size when packed, so that nothing after them moves. Raises ``ValueError`` if they do not."""
     own = packed(attributes)
-    head = file.read(HEADER_LIMIT + len(own))
-    present, _ = _one_part(head, 8)
+    head = file.read(8)
+    present = _one_part(file)
     kept = packed({placeholder: present[placeholder]}) if placeholder in present else b""
     if not kept or len(kept) != len(own):
         raise ValueError(f"the header has no placeholder {placeholder} of {len(own)} bytes")
     (flags,) = struct.unpack_from("<I", head, 4)
     if any(len(text) > _SHORT_NAME for name, value in attributes.items() for text in (name, value.type)):
         flags |= LONG_NAMES
+    place = 8
+    for name, value in present.items():
+        if name == placeholder:
+            break
+        place += len(packed({name: value}))
     file.seek(4)
     file.write(struct.pack("<I", flags))
-    file.seek(head.index(kept, 8))
+    file.seek(place)
     file.write(own)

@@ -55,11 +55,14 @@ def read(path: Path, names: Sequence[str]) -> Float32 | None:
     if len(parts) != 1 or not set(names) <= set(parts[0].channels):
         return None
     planes = [parts[0].channels[name].pixels for name in names]
-    if any(plane.dtype not in (np.float16, np.float32) or plane.shape != planes[0].shape for plane in planes):
+    if any(plane.shape != planes[0].shape for plane in planes):
         return None
     found = np.empty((len(planes), *planes[0].shape), np.float32)
     for whole, plane in zip(found, planes, strict=True):
-        to_float(plane, whole)
+        if plane.dtype in (np.float16, np.float32):
+            to_float(plane, whole)
+        else:
+            whole[...] = plane  # whole numbers
     return np.moveaxis(found, 0, -1)
 
 

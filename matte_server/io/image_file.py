@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,15 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from ..core.image import Image
-from .colour import primaries_of
+from ..core.window import Window
+from ..errors import MatteError
+from .exr_header import RawAttribute
+from .primaries import primaries_of
 
+OWN_PREFIX = "cleanplate:"
+"""Begins the names of the attributes that Cleanplate writes."""
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 _DESCRIPTORS = Path("/proc/self/fd")
 COVERAGE_LAYER = "coverage"
 """Layer of a clean plate that was built from its shot: 1 where the clean plate is known, 0 where it is not."""
 # Attributes that name the colourspace of an EXR.
-_COLOUR_TAGS = ("chromaticities", "colorInteropID")
+_COLOUR_TAGS = ("chromaticities", "colorInteropID", "oiio:ColorSpace")
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,28 @@ def temporary_picture(suffix: str) -> Iterator[Path]:
         yield Path(temporary) / f"picture{safe}"
 
 
+def check_size(data: Window, display: Window, channels: int, label: str, limits: ReadLimits) -> None:
+    """Raises ``MatteError("too_large", ...)`` if a picture exceeds the limits."""
+    side = max(data.width, data.height, display.width, display.height)
+    if side > limits.side or data.area > limits.pixels or channels > limits.channels:
+        raise MatteError(
+            "too_large",
+            f"{label} is {data.width} x {data.height} with {channels} channels, more than this server "
+            f"takes ({limits.side} a side, {limits.pixels} pixels).",
+        )
+
+
+def unreadable(path: Path, label: str, reason: str) -> MatteError:
+    """The error for a damaged file; of ``reason``, which a library states, the first line is kept."""
+    lines = reason.replace(str(path), label).replace("\x00", "").strip().splitlines()
+    first = lines[0].rstrip(".") if lines else "the file is damaged or of an unknown format"
+    return MatteError(
+        "unreadable",
+        f"{label} cannot be read: {first[:200]}.",
+        "It may be truncated or still being written; render or copy it again.",
+    )
+
+
 def retag_colour(image: Image, written_for: str) -> Image:
     """``image`` with colour tags that fit its colourspace. Its metadata was copied from a picture in the
     colourspace ``written_for``; if that is not its own, the copied tags are dropped, and ``chromaticities`` are set
@@ -76,7 +104,7 @@ def retag_colour(image: Image, written_for: str) -> Image:
     kept = {name: value for name, value in image.metadata.items() if name not in _COLOUR_TAGS}
     primaries = primaries_of(image.colourspace)
     if primaries is not None:
-        kept["chromaticities"] = Attribute(type="float[8]", value=primaries)
+        kept["chromaticities"] = RawAttribute(type="chromaticities", data=struct.pack("<8f", *primaries))
     return replace(image, metadata=kept)
 
 

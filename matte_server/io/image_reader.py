@@ -1,12 +1,13 @@
-"""Reads still pictures through OpenImageIO, from bytes or from a path.
+"""Reads still pictures, from bytes or from a path: EXRs by ``exr_reader.py``, all other formats through
+OpenImageIO.
 
-Sizes are checked in the header before any pixel is decoded. Windows, pixel aspect and attributes are kept exactly.
+Sizes are checked in the header before any pixel is decoded. Pictures come upright. Windows, pixel aspect and
+attributes of EXRs are kept exactly.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,31 @@ import OpenImageIO as oiio
 from ..core.image import Float32, Image
 from ..core.window import Window
 from ..errors import MatteError
-from . import exr_header, exr_planes, luma_chroma
-from .colour import default_space, space_of_primaries
-from .exr_channels import colour_channels
-from .half import to_float
-from .image_file import DEFAULT_LIMITS, Attribute, ReadLimits, temporary_picture
+from .exr_header import MAGIC_BYTES
+from .exr_reader import read_channels, read_exr
+from .file_colour import still_colour
+from .image_file import DEFAULT_LIMITS, Attribute, ReadLimits, check_size, temporary_picture, unreadable
+from .orientation import ORIENTATIONS, upright
+
+# OpenImageIO's attributes that describe how a file is stored, not what it shows.
+_STORAGE = frozenset(
+    ("BitsPerSample", "Orientation", "PixelAspectRatio", "compression", "planarconfig", "textureformat", "CICP")
+)
+_STORAGE_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
+_REDUCED_PAGE = 1
+_REFUSED = {
+    b"ftypheic": "HEIC",
+    b"ftypheix": "HEIC",
+    b"ftypheim": "HEIC",
+    b"ftyphevc": "HEIC",
+    b"ftypmif1": "HEIF",
+    b"ftypmsf1": "HEIF",
+    b"ftypavif": "AVIF",
+    b"ftypavis": "AVIF",
+    b"ftypcrx ": "camera raw",
+}
+_CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
+_NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
 
 def read_image(
@@ -32,14 +53,14 @@ def read_image(
     limits: ReadLimits = DEFAULT_LIMITS,
     by_planes: bool = False,
 ) -> Image:
-    """The picture in ``source``: R, G, B and, if the file has it, A; float32, unclamped.
+    """The picture in ``source``: R, G, B and, if the file has it, A; float32, upright, unclamped.
 
     Grey pictures become R = G = B. ``layer`` reads ``layer.R`` ... instead of ``R`` ...; ``view`` reads the part or
-    channels of one eye. The image's ``colourspace`` follows :func:`colour.default_space`; callers may replace it.
-    The colour of an EXR with alpha counts as premultiplied. ``name`` is what messages call the picture; without it
-    they use the path. ``by_planes`` reads EXRs faster, but the OpenEXR library then prints errors of damaged files
-    to standard output. Raises ``MatteError`` with the codes missing_file, unreadable, deep, too_large, no_colour,
-    no_layer, no_view.
+    channels of one eye. The image's ``colourspace`` is the one that the file's tags name, else that of
+    :func:`colour.default_space`; callers may replace it. The colour of an EXR with alpha counts as premultiplied.
+    ``name`` is what messages call the picture; without it they use the path. ``by_planes`` reads EXRs faster, but
+    the OpenEXR library then prints errors of damaged files to standard output. Raises ``MatteError`` with the codes
+    missing_file, unreadable, deep, too_large, no_colour, no_layer, no_view.
     """
     if isinstance(source, Path):
         if not source.exists():
@@ -52,177 +73,125 @@ def read_image(
 
 
 def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head.startswith(MAGIC_BYTES):
+        return read_exr(path, label, layer, view, limits, by_planes)
+    _refuse_unsupported(path, head, label)
+    if layer:
+        raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
     try:
-        return _decoded(path, label, layer, view, limits, by_planes)
+        return _read_raster(path, label, limits)
     except (UnicodeDecodeError, RuntimeError):
-        # OpenImageIO's Python module raises these on names that are not UTF-8 and on attributes of impossible
-        # types.
-        raise _unreadable(path, label, "its header is damaged") from None
+        # OpenImageIO's Python module raises these on texts that are not UTF-8 and on impossible attributes.
+        raise unreadable(path, label, "its header is damaged") from None
 
 
-def _decoded(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
+def _refuse_unsupported(path: Path, head: bytes, label: str) -> None:
+    kind = _REFUSED.get(head[4:12], "camera raw" if Path(label).suffix.lower() in _CAMERA_RAW else "")
+    if kind:
+        raise MatteError(
+            "unreadable",
+            f"{label} is a {kind} file, which Cleanplate does not read.",
+            "Convert it to TIFF, PNG, JPEG or EXR first.",
+        )
+
+
+def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
     hints = oiio.ImageSpec()
     # Without this, OpenImageIO multiplies the colour of PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
-        reason = oiio.geterror()
-        if "subsampled" in reason.lower():
-            return _from_luma_chroma(path, label, limits)
-        raise _unreadable(path, label, reason)
+        raise unreadable(path, label, oiio.geterror())
     try:
-        if set(reader.spec().channelnames) >= luma_chroma.CHANNELS and not layer:
-            return _from_luma_chroma(path, label, limits)
-        subimage, indices, channels = _find_part(reader, label, layer, view)
+        subimage = _full_page(reader)
         spec = reader.spec(subimage)
-        _check_size(spec, label, limits)
-        chosen = _read_planes(path, reader, indices) if by_planes else None
-        if chosen is None:
-            chosen = _read_channels(reader, subimage, indices)
-        if chosen is None or reader.has_error:
-            raise _unreadable(path, label, reader.geterror())
-        image = _image(spec, reader.format_name(), chosen, channels)
-        return replace(image, metadata={**image.metadata, **_raw_attributes(path, subimage)})
+        data, display = _windows(spec)
+        check_size(data, display, spec.nchannels, label, limits)
+        indices, channels = _colour_channels(spec, label)
+        pixels = read_channels(reader, subimage, indices)
+        if pixels is None or reader.has_error:
+            raise unreadable(path, label, reader.geterror())
+        return _image(path, spec, reader.format_name(), pixels, channels)
     finally:
         reader.close()
 
 
-def _from_luma_chroma(path: Path, label: str, limits: ReadLimits) -> Image:
-    """Reads a luminance-chroma EXR (Y, RY, BY) as R, G, B."""
-    try:
-        data = luma_chroma.window_of(path)
-        if data is None:
-            raise MatteError("no_colour", f"{label} has neither R, G, B nor Y, RY, BY.")
-        _check_size(oiio.ImageSpec(data.width, data.height, 3, "float"), label, limits)
-        found = luma_chroma.read(path)
-    except (RuntimeError, ValueError) as error:
-        raise _unreadable(path, label, str(error)) from None
-    kept = {
-        name: Attribute(type=kind, value=value)
-        for name, (kind, value) in found.attributes.items()
-        if not exr_header.structural(name)
-    }
-    channels = ("R", "G", "B", "A")[: found.pixels.shape[2]]
-    tag = space_of_primaries(found.attributes.get("chromaticities", ("", None))[1])
-    return Image(
-        pixels=found.pixels,
-        channels=channels,
-        data_window=found.data_window,
-        display_window=found.display_window,
-        pixel_aspect=found.pixel_aspect,
-        colourspace=default_space("openexr", True, tag),
-        premultiplied="A" in channels,
-        metadata=kept,
+def _full_page(reader: oiio.ImageInput) -> int:
+    """The first page that is not marked as a reduced copy of another; the largest if all are."""
+    sizes, index = [], 0
+    while reader.seek_subimage(index, 0):
+        spec = reader.spec(index)
+        if not spec.get_int_attribute("tiff:subfiletype", 0) & _REDUCED_PAGE:
+            return index
+        sizes.append(spec.width * spec.height)
+        index += 1
+    return sizes.index(max(sizes)) if sizes else 0
+
+
+def _colour_channels(spec: oiio.ImageSpec, label: str) -> tuple[list[int], tuple[str, ...]]:
+    """The indices of R, G, B and, if present, A, and their names; a grey picture's channel stands for all three."""
+    stored = str(spec.getattribute("tiff:ColorSpace") or "")
+    if stored in _NOT_RGB:
+        raise MatteError("no_colour", f"{label} is stored as {stored}, not as RGB.", "Convert it to RGB first.")
+    names = {name.lower(): index for index, name in reversed(list(enumerate(spec.channelnames)))}
+    for triple in (("r", "g", "b"), ("y", "y", "y"), ("a", "a", "a")):
+        if all(name in names for name in triple):
+            found = [names[name] for name in triple]
+            has_alpha = "a" in names and triple != ("a", "a", "a")
+            channels = ("R", "G", "B", "A") if has_alpha else ("R", "G", "B")
+            return found + ([names["a"]] if has_alpha else []), channels
+    listed = ", ".join(spec.channelnames[:20])
+    raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {listed}.")
+
+
+def _windows(spec: oiio.ImageSpec) -> tuple[Window, Window]:
+    return (
+        Window(spec.x, spec.y, spec.width, spec.height),
+        Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
     )
 
 
-def _read_planes(path: Path, reader: oiio.ImageInput, indices: Sequence[int]) -> Float32 | None:
-    """The wanted channels of a single-part scanline EXR that has few other channels; None for other files."""
-    if reader.format_name() != "openexr" or reader.seek_subimage(1, 0):
-        return None
-    spec = reader.spec(0)
-    if spec.tile_width or spec.nchannels > 2 * len(indices):
-        return None
-    return exr_planes.read(path, [spec.channelnames[index] for index in indices])
-
-
-def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int]) -> Float32 | None:
-    """The wanted channels, planar in memory. Other channels of the file are decoded only if they are few."""
-    first, last = min(indices), max(indices)
-    spec = reader.spec(subimage)
-    # Half floats are read as they are, because to_float converts them faster than OpenImageIO does.
-    all_half = spec.format.basetype == oiio.BASETYPE.HALF and not spec.channelformats
-    kind = oiio.HALF if all_half else oiio.FLOAT
-    if last - first < 2 * len(indices):
-        pixels = reader.read_image(subimage, 0, first, last + 1, kind)
-        in_order = list(indices) == list(range(first, last + 1))
-        wanted = slice(None) if in_order else [index - first for index in indices]
-        parts = None if pixels is None else pixels[..., wanted]
-    else:
-        read = (reader.read_image(subimage, 0, index, index + 1, kind) for index in indices)
-        planes = [plane for plane in read if plane is not None]
-        parts = np.concatenate(planes, axis=-1) if len(planes) == len(indices) else None
-    return None if parts is None else np.moveaxis(to_float(np.moveaxis(parts, -1, 0)), 0, -1)
-
-
-def _unreadable(path: Path, label: str, reason: str) -> MatteError:
-    lines = reason.replace(str(path), label).replace("\x00", "").strip().splitlines()
-    first = lines[0].rstrip(".") if lines else "the file is damaged or of an unknown format"
-    return MatteError(
-        "unreadable",
-        f"{label} cannot be read: {first[:200]}.",
-        "It may be truncated or still being written; render or copy it again.",
-    )
-
-
-def _check_size(spec: oiio.ImageSpec, label: str, limits: ReadLimits) -> None:
-    side = max(spec.width, spec.height, spec.full_width, spec.full_height)
-    if side > limits.side or spec.width * spec.height > limits.pixels or spec.nchannels > limits.channels:
-        raise MatteError(
-            "too_large",
-            f"{label} is {spec.width} x {spec.height} with {spec.nchannels} channels, more than this server "
-            f"takes ({limits.side} a side, {limits.pixels} pixels).",
-        )
-
-
-def _find_part(
-    reader: oiio.ImageInput, label: str, layer: str, view: str
-) -> tuple[int, list[int], tuple[str, ...]]:
-    """The first subimage that has the colour, the indices of its colour channels, and their plain names."""
-    seen: list[str] = []
-    views: list[str] = []
-    subimage = 0
-    while reader.seek_subimage(subimage, 0):
-        spec = reader.spec(subimage)
-        if spec.deep:
-            raise MatteError(
-                "deep", f"{label} is a deep EXR, which has no single alpha per pixel.", "Flatten it first."
-            )
-        part = str(spec.getattribute("oiio:subimagename") or "")
-        part_view = str(spec.getattribute("view") or "")
-        views += [part_view] if part_view else _views_inside(spec)
-        if view and view not in views and views and not part_view:
-            break
-        found = colour_channels(spec.channelnames, part, part_view, layer, view)
-        if found:
-            return subimage, [index for index, _ in found], tuple(name for _, name in found)
-        seen += spec.channelnames
-        subimage += 1
-    if view and views and view not in views:
-        raise MatteError("no_view", f"{label} has no view {view!r}.", f"Its views are {', '.join(views)}.")
-    if layer:
-        raise MatteError(
-            "no_layer", f"{label} has no layer {layer!r}.", f"Its channels are {', '.join(seen[:20])}."
-        )
-    raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {', '.join(seen[:20])}.")
-
-
-def _views_inside(spec: oiio.ImageSpec) -> list[str]:
-    """The views that one part holds in differently named channels."""
-    listed = spec.getattribute("multiView")
-    return [listed] if isinstance(listed, str) else [str(name) for name in listed or ()]
-
-
-def _image(spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tuple[str, ...]) -> Image:
+def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tuple[str, ...]) -> Image:
     is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
-    tag = str(spec.getattribute("oiio:ColorSpace") or "") if is_float or file_format == "dpx" else ""
-    if file_format == "openexr":
-        # The file's own attributes come before OpenImageIO's guess.
-        stored = spec.getattribute("colorInteropID"), space_of_primaries(spec.getattribute("chromaticities"))
-        tag = next((str(space) for space in stored if space), tag)
-    associated = not (
-        spec.get_int_attribute("oiio:UnassociatedAlpha", 0) or spec.get_int_attribute(exr_header.UNPREMULTIPLIED, 0)
-    )
-    return Image(
+    colour = still_colour(path, spec, file_format, is_float)
+    data, display = _windows(spec)
+    is_associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
+    image = Image(
         pixels=pixels,
         channels=channels,
-        data_window=Window(spec.x, spec.y, spec.width, spec.height),
-        display_window=Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
-        pixel_aspect=float(spec.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0,
-        colourspace=default_space(file_format, is_float, tag),
-        premultiplied="A" in channels and is_float and associated,
+        data_window=data,
+        display_window=display,
+        pixel_aspect=_pixel_aspect(spec),
+        colourspace=colour.space,
+        premultiplied="A" in channels and is_float and is_associated,
         metadata=_attributes(spec),
+        profile=colour.profile,
+        warnings=colour.warnings,
     )
+    if file_format == "tiff" and "A" in channels and is_associated and not is_float:
+        image = _unassociated(image)
+    return upright(image, _orientation(spec))
+
+
+def _unassociated(image: Image) -> Image:
+    """``image``, whose colour is stored as whole numbers multiplied by alpha, divided by it as it is encoded: an
+    encoded product is no product of light."""
+    alpha = image.pixels[..., 3:4]
+    pixels = image.pixels.copy(order="K")
+    np.divide(pixels[..., :3], alpha, out=pixels[..., :3], where=alpha > 0)
+    return replace(image, pixels=pixels)
+
+
+def _orientation(spec: oiio.ImageSpec) -> int:
+    stored = spec.get_int_attribute("Orientation", 1)
+    return stored if stored in ORIENTATIONS else 1
+
+
+def _pixel_aspect(spec: oiio.ImageSpec) -> float:
+    aspect = float(spec.get_float_attribute("PixelAspectRatio", 1.0))
+    return aspect if 0.0 < aspect < float("inf") else 1.0
 
 
 def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
@@ -230,17 +199,7 @@ def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
     for entry in spec.extra_attribs:
         # Texts that are not UTF-8, such as Latin-1 from some cameras, cannot pass through Python and are left out.
         with contextlib.suppress(UnicodeError):
-            if not exr_header.structural(entry.name):
+            if entry.name not in _STORAGE and not entry.name.startswith(_STORAGE_FAMILIES):
                 f"{entry.name} {entry.value}".encode()
                 kept[entry.name] = Attribute(type=str(entry.type), value=entry.value)
     return kept
-
-
-def _raw_attributes(path: Path, part: int) -> dict[str, object]:
-    """The attributes of an EXR part that OpenImageIO would lose, as bytes."""
-    with path.open("rb") as file:
-        found = exr_header.parts(file.read(exr_header.HEADER_LIMIT))
-    if part >= len(found):
-        return {}
-    lost = ((name, value) for name, value in found[part].items() if value.type not in exr_header.CARRIED)
-    return {name: value for name, value in lost if not exr_header.structural(name)}

@@ -7,6 +7,7 @@ do not notice a full disk in every format, and on a full disk the JPEG library e
 from __future__ import annotations
 
 import errno
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ..errors import MatteError
 from . import exr_header, exr_planes
 from .half import to_half
 from .image_check import is_whole
-from .image_file import STAMP, Attribute, ExrFormat, temporary_picture
+from .image_file import OWN_PREFIX, STAMP, Attribute, ExrFormat, temporary_picture
 
 
 def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
@@ -121,19 +122,24 @@ def _encode_exr(path: Path, image: Image, layers: Mapping[str, Image], form: Exr
 
 
 def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
-    """The attributes of ``image`` as EXR stores them. OpenImageIO encodes them by writing an EXR of one pixel;
-    those that it cannot encode are kept as bytes."""
-    spec = oiio.ImageSpec(1, 1, 1, "half")
-    for name, attribute in image.metadata.items():
-        if isinstance(attribute, Attribute):
-            spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
+    """The attributes of ``image`` as EXR stores them. Those that came from an EXR are bytes already."""
+    raw = {name: value for name, value in image.metadata.items() if isinstance(value, exr_header.RawAttribute)}
+    others = {name: value for name, value in image.metadata.items() if isinstance(value, Attribute)}
+    for name in [name for name, value in others.items() if name.startswith(OWN_PREFIX) and value.type == "string"]:
+        raw[name] = exr_header.RawAttribute(type="string", data=str(others.pop(name).value).encode())
     if "A" in image.channels and not image.premultiplied:
-        spec.attribute(exr_header.UNPREMULTIPLIED, 1)
-    if "DateTime" not in image.metadata:
+        raw[exr_header.UNPREMULTIPLIED] = exr_header.RawAttribute(type="int", data=struct.pack("<i", 1))
+    return {**(_as_exr(others) if others else {}), **raw}
+
+
+def _as_exr(attributes: Mapping[str, Attribute]) -> dict[str, exr_header.RawAttribute]:
+    """Attributes of other formats under EXR's names, as OpenImageIO writes them into an EXR of one pixel."""
+    spec = oiio.ImageSpec(1, 1, 1, "half")
+    for name, attribute in attributes.items():
+        spec.attribute(name, oiio.TypeDesc(attribute.type), attribute.value)
+    if "DateTime" not in attributes:
         # OpenImageIO would set the current time, and equal results would not have equal bytes.
         spec.attribute("DateTime", "")
     with temporary_picture(".exr") as path:
         _store(path, ".exr", spec, np.zeros((1, 1, 1), np.float32))
-        stored = exr_header.parts(path.read_bytes())[0]
-    raw = {n: v for n, v in image.metadata.items() if isinstance(v, exr_header.RawAttribute)}
-    return {**raw, **stored}
+        return exr_header.inherited(exr_header.parts(path.read_bytes())[0], is_multi_part=False)

@@ -7,8 +7,8 @@ primaries (Rec.709 if it names none). See "Technical Introduction to OpenEXR", l
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,72 +17,46 @@ import OpenEXR
 
 from ..core.image import Float32
 from ..core.window import Window
+from .exr_part import ExrPart
 
-CHANNELS = frozenset({"Y", "RY", "BY"})
 _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 # Half width of the Lanczos filter that interpolates subsampled chroma, in samples.
 _TAPS = 6
+# A weight of green in Y below this makes green undefined; Rec.709's is 0.72, and no camera's is below 0.2.
+_LEAST_GREEN = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class LumaChroma:
-    """A decoded luminance-chroma picture. ``pixels``: height x width x 3 or 4 (R, G, B, and A if present)."""
-
-    pixels: Float32
-    data_window: Window
-    display_window: Window
-    pixel_aspect: float
-    attributes: Mapping[str, tuple[str, object]]
-    """Name -> type in OpenImageIO's notation, and value."""
+def read_luma_chroma(path: Path, part: ExrPart) -> Float32:
+    """Decodes a luminance-chroma part: height x width x 3 or 4 (R, G, B, and A if present). Raises ``RuntimeError``
+    or ``ValueError`` if it is damaged."""
+    for stored in OpenEXR.File(str(path), separate_channels=True).parts:
+        if set(stored.channels) == set(part.names):
+            return _decoded(part, stored.channels)
+    raise ValueError("its channels Y, RY and BY are damaged")
 
 
-def window_of(path: Path) -> Window | None:
-    """The data window of the first luminance-chroma part, from the header alone; None if there is no such part."""
-    for part in OpenEXR.File(str(path), header_only=True).parts:
-        names = {channel.name for channel in part.header["channels"]}
-        if names >= CHANNELS:
-            return _window(part.header["dataWindow"])
-    return None
-
-
-def read(path: Path) -> LumaChroma:
-    """Decodes the first luminance-chroma part. Raises ``RuntimeError`` or ``ValueError`` if it is damaged."""
-    for part in OpenEXR.File(str(path), separate_channels=True).parts:
-        if part.channels.keys() >= CHANNELS:
-            return _decoded(part.header, part.channels)
-    raise ValueError("there is no Y, RY and BY")
-
-
-def _decoded(header: Mapping[str, Any], channels: Mapping[str, Any]) -> LumaChroma:
-    data = _window(header["dataWindow"])
+def _decoded(part: ExrPart, channels: Mapping[str, Any]) -> Float32:
     luma = np.asarray(channels["Y"].pixels, np.float32)
-    ry, by = (_upsampled(channels[name], data) for name in ("RY", "BY"))
-    weights = _luma_weights(header.get("chromaticities", _REC709))
+    ry, by = (_upsampled(channels[name], part.data_window) for name in ("RY", "BY"))
+    weights = luma_weights(part.chromaticities)
     red, blue = (ry + 1.0) * luma, (by + 1.0) * luma
     green = (luma - weights[0] * red - weights[2] * blue) / weights[1]
     planes = [red, green, blue]
     if "A" in channels:
         planes.append(np.asarray(channels["A"].pixels, np.float32))
-    return LumaChroma(
-        pixels=np.ascontiguousarray(np.stack(planes, -1), np.float32),
-        data_window=data,
-        display_window=_window(header["displayWindow"]),
-        pixel_aspect=float(header.get("pixelAspectRatio", 1.0)),
-        attributes={name: kept for name, value in header.items() if (kept := _attribute(value)) is not None},
-    )
+    return np.ascontiguousarray(np.stack(planes, -1), np.float32)
 
 
-def _window(box: Sequence[Any]) -> Window:
-    (left, top), (right, bottom) = box
-    return Window(int(left), int(top), int(right) - int(left) + 1, int(bottom) - int(top) + 1)
-
-
-def _luma_weights(chromaticities: Any) -> Float32:
-    """The weights of R, G and B in Y: the Y row of the RGB to XYZ matrix of these primaries."""
-    values = np.asarray(chromaticities, np.float64).ravel()
-    xy = values.reshape(4, 2)
-    xyz = np.stack([xy[:, 0] / xy[:, 1], np.ones(4), (1.0 - xy[:, 0] - xy[:, 1]) / xy[:, 1]])
-    return np.asarray(np.linalg.solve(xyz[:, :3], xyz[:, 3]), np.float32)
+def luma_weights(chromaticities: Sequence[float]) -> Float32:
+    """The weights of R, G and B in Y: the Y row of the RGB to XYZ matrix of these primaries; those of Rec.709 if
+    there are none, or if they span no colours."""
+    xy = np.asarray(chromaticities or _REC709, np.float64).reshape(4, 2)
+    xyz = np.column_stack([xy, 1.0 - xy.sum(1)]).T
+    with contextlib.suppress(np.linalg.LinAlgError):
+        weights = xy[:3, 1] * np.linalg.solve(xyz[:, :3], xyz[:, 3] / xy[3, 1])
+        if np.all(np.isfinite(weights)) and weights[1] > _LEAST_GREEN:
+            return np.asarray(weights, np.float32)
+    return luma_weights(_REC709)
 
 
 def _upsampled(channel: Any, data: Window) -> Float32:
@@ -116,18 +90,3 @@ def _interpolated(plane: Float32, axis: int, step: int, size: int, first: int) -
         total += taken * (weight[None, :] if axis == 1 else weight[:, None])
         norm += weight
     return np.asarray(total / (norm[None, :] if axis == 1 else norm[:, None]), np.float32)
-
-
-def _attribute(value: Any) -> tuple[str, object] | None:
-    """Type and value of an attribute that is a text, a number or an array of numbers; None for other types."""
-    if isinstance(value, str):
-        return "string", value
-    if isinstance(value, bool | int):
-        return "int", int(value)
-    if isinstance(value, float):
-        return "float", value
-    if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape in ((3, 3), (4, 4)):
-        return "matrix33" if value.shape == (3, 3) else "matrix", tuple(value.astype(float).ravel())
-    if isinstance(value, tuple) and value and all(isinstance(item, float) for item in value):
-        return f"float[{len(value)}]", value
-    return None

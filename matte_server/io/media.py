@@ -7,32 +7,56 @@ encoding, float32, upright, uncropped and unclamped, with all bits of 10 and 12 
 
 from __future__ import annotations
 
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import av
-import numpy as np
 
-from ..core.image import SCENE_LINEAR, Float32, Image
+from ..core.image import Image
 from ..core.window import Window
 from ..errors import MatteError
-from .image_file import Attribute
+from .deinterlace import deinterlaced
+from .exr_header import RawAttribute
+from .file_colour import h273_space
+from .orientation import orientation_of_matrix, oriented
 from .timecode import Timecode
+from .video_decoder import VideoDecoder, damaged
 from .video_planes import rgb_of
 
-VIDEO_SUFFIXES = (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf")
-
-# H.273 transfer characteristics: those that are watched on a BT.1886 display, and the others that are supported.
-_DISPLAY_709 = (1, 2, 6, 14, 15)
-_TRANSFERS = {4: "Gamma 2.2 Rec.709 - Texture", 8: SCENE_LINEAR, 13: "sRGB - Texture"}
-_PRIMARIES_709 = (1, 2, 5, 6)
-_P3_D65 = 12
+VIDEO_SUFFIXES = (
+    ".mov",
+    ".mp4",
+    ".m4v",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mxf",
+    ".mts",
+    ".m2ts",
+    ".ts",
+    ".mpg",
+    ".mpeg",
+    ".3gp",
+    ".wmv",
+)
 _DEFAULT_RATE = Fraction(24)
+# Rates that are written rounded: by containers that count milliseconds, or as 29.97.
+_USUAL_RATES = (
+    *(Fraction(count * 1000, 1001) for count in (24, 30, 48, 60, 120)),
+    *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),
+)
+_INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
+_FIRST_TURNED = 5
+"""From this orientation on rows and columns are exchanged."""
+_RATE_ROUNDING = Fraction(1, 4000)
+"""Part of a rate; 24 and 23.976 differ by four times as much."""
 
 
 def is_video(path: Path | str) -> bool:
@@ -42,20 +66,26 @@ def is_video(path: Path | str) -> bool:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """The properties of a video. ``width`` and ``height`` are those of the upright picture; ``times`` holds each
-    picture's time in seconds after the first picture, exactly; ``colourspace`` is empty if the tags name one that
-    is not supported (HDR); ``timecode`` is that of the first picture, or empty."""
+    """The properties of a video. ``width`` and ``height`` are those of the upright picture. ``times`` holds each
+    picture's time in seconds after the first picture; they are exact multiples of a frame if the rate is constant.
+    ``start`` is the time of the first picture in the file's own clock, which its sound shares. ``colourspace`` is
+    empty if the tags name one that is not supported; ``colour_tags`` are those tags. ``timecode`` is that of the
+    first picture, or empty."""
 
     width: int
     height: int
     rate: Fraction
     times: tuple[Fraction, ...]
+    start: Fraction
+    is_constant_rate: bool
     codec: str
     bit_depth: int
     has_alpha: bool
     has_audio: bool
-    rotation: int
+    orientation: int
+    is_interlaced: bool
     colourspace: str
+    colour_tags: str
     timecode: str
     pixel_aspect: float
 
@@ -67,7 +97,7 @@ class VideoFacts:
     @property
     def variable_rate(self) -> bool:
         """Whether the durations of the pictures differ by more than the container's rounding of times."""
-        steps = [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
+        steps = [after - before for before, after in pairwise(self.times)]
         return bool(steps) and max(steps) - min(steps) > Fraction(1, 4) / self.rate
 
     def timecode_of(self, number: int) -> str:
@@ -78,26 +108,23 @@ class VideoFacts:
 
 class VideoReader:
     """An open video that returns any picture by its number; reading them in order is fastest. Thread-safe.
+    ``deinterlace`` makes whole frames of the two fields of each, with FFmpeg's filter bwdif.
 
     Raises ``MatteError`` with the codes missing_file, unreadable, no_video.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, deinterlace: bool = False) -> None:
         if not path.is_file():
             raise MatteError("missing_file", f"{path} does not exist.")
         self.path = path
         self._lock = threading.Lock()
-        self._container = opened(path)
+        self._deinterlaces = deinterlace
+        self._decoder = VideoDecoder(path)
         try:
-            self._stream = _video_stream(self._container, path)
-            self._stream.thread_type = "AUTO"
-            self._pts = _times_of_pictures(self._container, self._stream, path)
-            self._decoded: Iterator[Any] = iter(())
-            self._next = -1
-            first = self._frame(0)
-            self.facts = _facts(self._container, self._stream, first, self._pts)
+            self.facts = _facts(self._decoder)
         except av.FFmpegError as error:
-            raise _unreadable(path, error) from None
+            self.close()
+            raise damaged(path, error) from None
 
     def __enter__(self) -> VideoReader:
         return self
@@ -110,104 +137,76 @@ class VideoReader:
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
-            self._container.close()
+            self._decoder.close()
 
     def read(self, number: int) -> Image:
         """Picture ``number``, counted from 1, in the video's own encoding (``facts.colourspace``).
 
         Raises ``MatteError`` with the codes missing_frame, unreadable.
         """
-        if not 1 <= number <= len(self._pts):
+        if not 1 <= number <= self.facts.frames:
             raise MatteError(
                 "missing_frame",
-                f"{self.path} has no frame {number}: its frames are 1 to {len(self._pts)}.",
+                f"{self.path} has no frame {number}: its frames are 1 to {self.facts.frames}.",
                 "Choose frames of this range with --frames.",
             )
         try:
             with self._lock:
-                frame = self._frame(number - 1)
-                return _picture(frame, self.facts, number)
+                return _picture(self._frame(number - 1), self.facts, number, self._deinterlaces)
         except av.FFmpegError as error:
-            raise _unreadable(self.path, error) from None
+            raise damaged(self.path, error) from None
 
     def _frame(self, index: int) -> Any:
-        wanted = self._pts[index]
-        if index != self._next:
-            # Seeks to the key frame before it; the pictures between are decoded and dropped.
-            self._container.seek(wanted, stream=self._stream, backward=True)
-            self._decoded = self._container.decode(self._stream)
-        for frame in self._decoded:
-            if frame.pts is not None and frame.pts >= wanted:
-                self._next = index + 1
-                if frame.pts == wanted:
-                    return frame
-                break
-        self._next = -1
-        raise MatteError(
-            "unreadable",
-            f"Frame {index + 1} of {self.path} cannot be decoded.",
-            "The file may be truncated or damaged; export it again.",
-        )
+        if not (self._deinterlaces and self.facts.is_interlaced):
+            return self._decoder.frame(index)
+        around = range(max(index - 1, 0), min(index + 2, self.facts.frames))
+        return deinterlaced([self._decoder.frame(number) for number in around], index - around[0])
 
 
-def opened(path: Path) -> Any:
-    """Opens a media file and returns PyAV's container. Raises ``MatteError("unreadable", ...)``."""
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except (av.FFmpegError, OSError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> MatteError:
-    reason = str(getattr(error, "strerror", "") or error).rstrip(".")
-    return MatteError(
-        "unreadable",
-        f"{path} cannot be read as a video: {reason}.",
-        "It may be truncated, still being written, or of a codec that this build cannot decode.",
-    )
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    if not container.streams.video:
-        raise MatteError("no_video", f"{path} has no video track.", "Choose a file that has one.")
-    return container.streams.video[0]
-
-
-def _times_of_pictures(container: Any, stream: Any, path: Path) -> tuple[int, ...]:
-    """The time stamp of every picture in the stream's time base, in the order shown, read from the packets without
-    decoding."""
-    shown = [
-        packet.pts
-        for packet in container.demux(stream)
-        if packet.size and packet.pts is not None and not packet.is_discard
-    ]
-    if not shown:
-        raise MatteError("no_video", f"{path} has no pictures.", "It may be truncated; export it again.")
-    container.seek(min(shown), stream=stream, backward=True)
-    return tuple(sorted(set(shown)))
-
-
-def _facts(container: Any, stream: Any, first: Any, pts: tuple[int, ...]) -> VideoFacts:
-    rotation = round(getattr(first, "rotation", 0) or 0) % 360
-    turned = rotation in (90, 270)
+def _facts(decoder: VideoDecoder) -> VideoFacts:
+    container, stream, first = decoder.container, decoder.stream, decoder.frame(0)
+    orientation = _orientation(first)
+    is_turned = orientation >= _FIRST_TURNED
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
-    timecode = next((found for place in places if (found := _tag(place, "timecode"))), "")
+    stored = tuple((at - decoder.pts[0]) * decoder.time_base for at in decoder.pts)
+    rate, is_constant = _rate(stream, stored, decoder.time_base)
     form = first.format
     return VideoFacts(
-        width=first.height if turned else first.width,
-        height=first.width if turned else first.height,
-        rate=Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE),
-        times=tuple((at - pts[0]) * Fraction(stream.time_base) for at in pts),
+        width=first.height if is_turned else first.width,
+        height=first.width if is_turned else first.height,
+        rate=rate,
+        times=tuple(number / rate for number in range(len(stored))) if is_constant else stored,
+        start=decoder.pts[0] * decoder.time_base,
+        is_constant_rate=is_constant,
         codec=str(stream.codec_context.name),
         bit_depth=max(component.bits for component in form.components),
         has_alpha=any(component.is_alpha for component in form.components),
         has_audio=bool(container.streams.audio),
-        rotation=rotation,
-        colourspace=_colourspace(first),
-        timecode=timecode,
-        pixel_aspect=1.0 / aspect if turned else aspect,
+        orientation=orientation,
+        is_interlaced=bool(first.interlaced_frame),
+        colourspace=h273_space(int(first.color_primaries), int(first.color_trc)),
+        colour_tags=f"primaries {int(first.color_primaries)}, transfer {int(first.color_trc)}",
+        timecode=next((found for place in places if (found := _tag(place, "timecode"))), ""),
+        pixel_aspect=1.0 / aspect if is_turned else aspect,
     )
+
+
+def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fraction, bool]:
+    """The frame rate, and whether all times are its multiples but for the container's rounding to ``tick``."""
+    stated = Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
+    usual = [rate for rate in _USUAL_RATES if abs(rate / stated - 1) < _RATE_ROUNDING]
+    for rate in (*usual, stated):
+        if all(abs(at - number / rate) <= tick for number, at in enumerate(times)):
+            return rate, True
+    return (usual or [stated])[0], False
+
+
+def _orientation(frame: Any) -> int:
+    for entry in frame.side_data:
+        if entry.type.name == "DISPLAYMATRIX":
+            return orientation_of_matrix(struct.unpack("<9i", bytes(entry)))
+    return 1
 
 
 def _tag(metadata: Any, name: str) -> str:
@@ -216,44 +215,31 @@ def _tag(metadata: Any, name: str) -> str:
     return next((str(value) for key, value in metadata.items() if key.lower() == name), "")
 
 
-def _colourspace(frame: Any) -> str:
-    primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
-    if primaries == _P3_D65 and transfer in (13, 1, 2):
-        return "sRGB Encoded P3-D65 - Texture"
-    if primaries not in _PRIMARIES_709:
-        return ""
-    return "Gamma 2.4 Rec.709 - Texture" if transfer in _DISPLAY_709 else _TRANSFERS.get(transfer, "")
-
-
-def _picture(frame: Any, facts: VideoFacts, number: int) -> Image:
-    pixels = _upright(rgb_of(frame), facts.rotation)
+def _picture(frame: Any, facts: VideoFacts, number: int, deinterlaces: bool) -> Image:
+    pixels = oriented(rgb_of(frame), facts.orientation)
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    channels = ("R", "G", "B", "A") if pixels.shape[2] == 4 else ("R", "G", "B")
     return Image(
-        pixels=np.ascontiguousarray(pixels, np.float32),
-        channels=channels,
+        pixels=pixels,
+        channels=("R", "G", "B", "A") if pixels.shape[2] == 4 else ("R", "G", "B"),
         data_window=window,
         display_window=window,
         pixel_aspect=facts.pixel_aspect,
         colourspace=facts.colourspace,
         premultiplied=False,
         metadata=_attributes(facts, number),
+        warnings=() if deinterlaces or not facts.is_interlaced else (_INTERLACED,),
     )
-
-
-def _upright(pixels: Float32, rotation: int) -> Float32:
-    """The stored picture turned counter-clockwise by ``rotation`` degrees, as its display matrix says."""
-    return np.rot90(pixels, rotation // 90) if rotation % 90 == 0 else pixels
 
 
 def _attributes(facts: VideoFacts, number: int) -> dict[str, object]:
     """The attributes of an EXR that is made of this picture: frame rate and timecode."""
-    rate = Attribute(type="rational", value=(facts.rate.numerator, facts.rate.denominator))
-    found: dict[str, object] = {"FramesPerSecond": rate}
+    rate = struct.pack("<iI", facts.rate.numerator, facts.rate.denominator)
+    found: dict[str, object] = {"framesPerSecond": RawAttribute(type="rational", data=rate)}
     if facts.timecode:
         code = Timecode.parse(facts.timecode, facts.rate)
         if code:
-            found["smpte:TimeCode"] = Attribute(type="timecode", value=(code.plus(number - 1).packed(), 0))
+            words = struct.pack("<II", code.plus(number - 1).packed(), 0)
+            found["timeCode"] = RawAttribute(type="timecode", data=words)
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.image import Image
 from ..errors import MatteError
-from .media import opened
+from .video_decoder import opened
 from .video_planes import MATRICES, downsampled, encoded, fill_plane, layout_of, to_code
 
 

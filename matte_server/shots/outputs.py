@@ -167,10 +167,7 @@ def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
 
 def frame_rate_of(image: Image) -> Fraction:
     """Frames per second as the picture's file states them; 24 where it does not."""
-    stated = image.metadata.get("FramesPerSecond")
-    if isinstance(stated, exr.Attribute) and isinstance(stated.value, tuple) and stated.value[1]:
-        return Fraction(*stated.value)
-    return _DEFAULT_RATE
+    return exr.frame_rate(image.metadata.get("framesPerSecond")) or _DEFAULT_RATE
 
 
 def _settings(

@@ -131,7 +131,7 @@ def test_layers_are_named_for_nuke_and_blender(tmp_path: Path) -> None:
     )
     assert np.array_equal(exr.read_image(path, layer="clean").rgb, layers["clean"].rgb)
     assert np.array_equal(exr.read_image(path, layer="confidence").rgb[..., 0], value.pixels[..., 0])
-    with pytest.raises(MatteError, match=r"no layer 'depth'.*clean\.R") as caught:
+    with pytest.raises(MatteError, match=r"no layer 'depth'.*--layer: clean") as caught:
         exr.read_image(path, layer="depth")
     assert caught.value.code == "no_layer"
 
@@ -188,7 +188,7 @@ def of_whole_numbers(path: Path) -> None:
         ),
         (lambda path: written_by_openexr(path, {"Y": np.full((5, 7), 0.25, np.float16)}), True),
         (of_two_kinds, True),
-        (of_whole_numbers, False),
+        (of_whole_numbers, True),
         (many_layers, False),
         (lambda path: two_parts(path, ("rgba", "other"), (rgb_of(0.5), rgb_of(0.25))), False),
     ],
@@ -344,7 +344,7 @@ def test_luminance_chroma_becomes_colour(tmp_path: Path) -> None:
         found = exr.read_image(path)
         assert found.data_window == Window(4, 2, 64, 48) and found.display_window == Window(0, 0, 100, 100)
         assert found.channels == ("R", "G", "B")
-        assert found.metadata["owner"] == exr.Attribute("string", "second unit")
+        assert found.metadata["owner"] == exr.RawAttribute(type="string", data=b"second unit")
         truth = np.stack([red, green, blue], -1)
         # Half floats, and the chroma's interpolation at the frame's edge.
         assert np.abs(found.pixels - truth).max() < (2e-3 if step == 1 else 1e-2)

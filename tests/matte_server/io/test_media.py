@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -93,9 +94,8 @@ def test_timecode_is_exact_and_reaches_exr(tmp_path: Path, name: str) -> None:
         assert video.facts.timecode_of(6) == "01:01:00:01"
         exr.write_image(tmp_path / "frame.exr", video.read(6))
     image = exr.read_image(tmp_path / "frame.exr")
-    code = image.metadata["smpte:TimeCode"]
-    assert isinstance(code, exr.Attribute)
-    assert code.value == (0x01010001, 0)
+    assert image.metadata["timeCode"] == exr.RawAttribute(type="timecode", data=struct.pack("<II", 0x01010001, 0))
+    assert exr.frame_rate(image.metadata["framesPerSecond"]) == RATE
 
 
 @pytest.mark.parametrize(

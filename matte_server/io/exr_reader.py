@@ -1,0 +1,128 @@
+"""Reads EXRs: the header here, byte by byte, and the pixels through OpenEXR's or OpenImageIO's module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from ..core.image import Float32, Image
+from . import exr_planes
+from .exr_channels import ChosenChannels, choose_channels
+from .exr_header import UNPREMULTIPLIED, inherited, read_parts
+from .exr_part import UINT, ExrPart, part_of
+from .file_colour import exr_colour
+from .half import to_float
+from .image_file import ReadLimits, check_size, unreadable
+from .luma_chroma import read_luma_chroma
+
+
+def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
+    """The picture in an EXR: see :func:`image_reader.read_image`."""
+    parts = _parts(path, label)
+    chosen = choose_channels(parts, label, layer, view)
+    part = parts[chosen.part]
+    check_size(part.data_window, part.display_window, len(part.channels), label, limits)
+    pixels = _pixels(path, label, parts, chosen, by_planes)
+    colour = exr_colour(part, label)
+    channels = ("R", "G", "B", "A")[: pixels.shape[2]]
+    return Image(
+        pixels=pixels,
+        channels=channels,
+        data_window=part.data_window,
+        display_window=part.display_window,
+        pixel_aspect=part.pixel_aspect,
+        colourspace=colour.space,
+        premultiplied="A" in channels and not any(part.numbers(UNPREMULTIPLIED, "int", "<i")),
+        metadata=inherited(part.attributes, is_multi_part=len(parts) > 1),
+        warnings=colour.warnings,
+    )
+
+
+def _parts(path: Path, label: str) -> list[ExrPart]:
+    with path.open("rb") as file:
+        stored = read_parts(file)
+    try:
+        parts = [part_of(attributes) for attributes in stored]
+    except ValueError as error:
+        raise unreadable(path, label, str(error)) from None
+    if not parts:
+        raise unreadable(path, label, "its header is damaged or incomplete")
+    return parts
+
+
+def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels, by_planes: bool) -> Float32:
+    part = parts[chosen.part]
+    try:
+        if chosen.is_luma_chroma:
+            return read_luma_chroma(path, part)
+        few_others = len(part.channels) <= 2 * len(chosen.names)
+        if by_planes and len(parts) == 1 and part.is_scanline and few_others:
+            pixels = exr_planes.read(path, chosen.names)
+            if pixels is not None:
+                return pixels
+        return _by_openimageio(path, label, part, chosen)
+    except (UnicodeError, RuntimeError, ValueError) as error:
+        # The modules raise these on damaged headers and data.
+        raise unreadable(path, label, str(error)) from None
+
+
+def _by_openimageio(path: Path, label: str, part: ExrPart, chosen: ChosenChannels) -> Float32:
+    reader = oiio.ImageInput.open(str(path))
+    if reader is None:
+        raise unreadable(path, label, oiio.geterror())
+    try:
+        spec = reader.spec(chosen.part)
+        missing = set(chosen.names) - set(spec.channelnames)
+        if missing:
+            raise unreadable(path, label, f"OpenImageIO does not find the channel {min(missing)}")
+        indices = [spec.channelnames.index(name) for name in chosen.names]
+        pixels = _floats(reader, part, chosen, indices)
+        if pixels is None or reader.has_error:
+            raise unreadable(path, label, reader.geterror())
+        return pixels
+    finally:
+        reader.close()
+
+
+def _floats(
+    reader: oiio.ImageInput, part: ExrPart, chosen: ChosenChannels, indices: Sequence[int]
+) -> Float32 | None:
+    """The channels as floats. Whole numbers are read as such, because OpenImageIO would scale them to 0 to 1."""
+    types = {channel.name: channel.sample_type for channel in part.channels}
+    if UINT not in (types[name] for name in chosen.names):
+        return read_channels(reader, chosen.part, indices)
+    planes = [
+        read_channels(reader, chosen.part, [index], oiio.UINT if types[name] == UINT else None)
+        for name, index in zip(chosen.names, indices, strict=True)
+    ]
+    found = [plane for plane in planes if plane is not None]
+    return np.concatenate(found, axis=-1) if len(found) == len(planes) else None
+
+
+def read_channels(
+    reader: oiio.ImageInput, subimage: int, indices: Sequence[int], kind: oiio.BASETYPE | None = None
+) -> Float32 | None:
+    """The wanted channels, planar in memory; None if they cannot be decoded. Other channels of the file are decoded
+    only if they are few. ``kind``: the type to read them as, if not floats."""
+    first, last = min(indices), max(indices)
+    spec = reader.spec(subimage)
+    # Half floats are read as they are, because to_float converts them faster than OpenImageIO does.
+    all_half = spec.format.basetype == oiio.BASETYPE.HALF and not spec.channelformats
+    kind = kind or (oiio.HALF if all_half else oiio.FLOAT)
+    if last - first < 2 * len(indices):
+        pixels = reader.read_image(subimage, 0, first, last + 1, kind)
+        in_order = list(indices) == list(range(first, last + 1))
+        wanted = slice(None) if in_order else [index - first for index in indices]
+        found = None if pixels is None else pixels[..., wanted]
+    else:
+        read = (reader.read_image(subimage, 0, index, index + 1, kind) for index in indices)
+        planes = [plane for plane in read if plane is not None]
+        found = np.concatenate(planes, axis=-1) if len(planes) == len(indices) else None
+    if found is None:
+        return None
+    planar = np.moveaxis(found, -1, 0)
+    as_float = to_float(planar) if planar.dtype in (np.float16, np.float32) else planar.astype(np.float32)
+    return np.moveaxis(as_float, 0, -1)

@@ -1,0 +1,211 @@
+"""Which colourspace a file says its colour is in: EXR attributes, ICC profiles, PNG chunks, DPX headers, H.273
+codes.
+
+README.md has a table of formats and tags. A tag that cannot be honoured becomes a warning that names it, and the
+next tag, or the rule for files without tags, decides.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from ..core.image import SCENE_LINEAR
+from .colour import (
+    ADOBE_RGB_GAMMA,
+    CINEON,
+    EMBEDDED_PROFILE,
+    HLG_VIDEO,
+    PQ_VIDEO,
+    REC_2020_VIDEO,
+    SRGB,
+    VIDEO_709,
+    default_space,
+    is_known,
+    resolve,
+)
+from .exr_part import ExrPart
+from .icc import read_profile
+from .primaries import (
+    P3_D65,
+    P3_DCI,
+    PQ_CURVE,
+    REC_709,
+    REC_2020,
+    SRGB_CURVE,
+    Chromaticities,
+    NumericSpace,
+    linear_space,
+    spans_colours,
+)
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LARGEST_CHUNK = 1 << 24
+_DPX_VIDEO = ("Unspecified video", "SMPTE 274M", "ITU-R 709-4", "ITU-R 601-5", "NTSC", "PAL")
+_DPX_LOG = ("Printing density", "Logarithmic", "User defined", "Undefined", "")
+# H.273: primaries, of which those of SD video are so near Rec.709's that everybody shows them as such.
+_H273_PRIMARIES: dict[int, Chromaticities] = {
+    **dict.fromkeys((1, 2, 5, 6, 7), REC_709),
+    4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, 0.31, 0.316),
+    8: (0.681, 0.319, 0.243, 0.692, 0.145, 0.049, 0.31, 0.316),
+    9: REC_2020,
+    11: P3_DCI,
+    12: P3_D65,
+    22: (0.63, 0.34, 0.295, 0.605, 0.155, 0.077, 0.3127, 0.329),
+}
+# H.273: transfer characteristics that are watched on a BT.1886 display, gamma 2.4; and those of other gammas.
+_BT_1886 = (1, 2, 6, 7, 11, 12, 14, 15)
+_GAMMAS = {4: 2.2, 5: 2.8, 17: 2.6}
+_LINEAR, _SRGB, _PQ, _HLG = 8, 13, 16, 18
+
+
+@dataclass(frozen=True)
+class FileColour:
+    """The colourspace of a file, a sentence for each tag that could not be honoured, and its ICC profile if the
+    colourspace refers to it."""
+
+    space: str
+    warnings: tuple[str, ...] = ()
+    profile: bytes = b""
+
+
+def exr_colour(part: ExrPart, label: str) -> FileColour:
+    """By ``colorInteropID``, then ``chromaticities``, then ``oiio:ColorSpace``, then the flag of an ACES container;
+    scene-linear Rec.709 if there are none."""
+    warnings = []
+    for name in ("colorInteropID", "oiio:ColorSpace"):
+        tag = part.text(name)
+        if tag and is_known(resolve(tag)):
+            return FileColour(space=resolve(tag))
+        if name == "colorInteropID":
+            if tag not in ("", "unknown"):
+                warnings.append(f"The tag colorInteropID {tag[:80]!r} is not supported and was ignored.")
+            if numbers := part.chromaticities:
+                if space := linear_space(numbers):
+                    return FileColour(space=space, warnings=tuple(warnings))
+                warnings.append("The tag chromaticities names no possible primaries and was ignored.")
+    is_aces = any(part.numbers("acesImageContainerFlag", "int", "<i"))
+    return FileColour(space="ACES2065-1" if is_aces else SCENE_LINEAR, warnings=tuple(warnings))
+
+
+def still_colour(path: Path, spec: oiio.ImageSpec, file_format: str, is_float: bool) -> FileColour:
+    """The colourspace of a still that is no EXR."""
+    if file_format == "png":
+        return _png_colour(path)
+    if file_format in ("dpx", "cineon"):
+        return _dpx_colour(str(spec.getattribute("dpx:Transfer") or ""), is_float)
+    untagged = default_space(file_format, is_float)
+    stored = spec.getattribute("ICCProfile")
+    if stored is not None:
+        return _icc_colour(np.asarray(stored, np.uint8).tobytes(), untagged)
+    if spec.getattribute("Exif:InteroperabilityIndex") == "R03":
+        # The option file of DCF 2.0: Adobe RGB.
+        return FileColour(space=ADOBE_RGB_GAMMA)
+    return FileColour(space=untagged)
+
+
+def h273_space(primaries: int, transfer: int) -> str:
+    """The colourspace that codes of ITU-T H.273 name; empty if they are not supported."""
+    numbers = _H273_PRIMARIES.get(primaries)
+    if primaries == 9 and transfer in (_PQ, _HLG):
+        return PQ_VIDEO if transfer == _PQ else HLG_VIDEO
+    if numbers is None:
+        return ""
+    if transfer in _BT_1886:
+        named = {REC_709: VIDEO_709, REC_2020: REC_2020_VIDEO}.get(numbers)
+        return named or NumericSpace(curve="gamma", gamma=2.4, chromaticities=numbers).name
+    if transfer == _LINEAR:
+        return linear_space(numbers)
+    if transfer == _SRGB:
+        return SRGB if numbers == REC_709 else NumericSpace(curve=SRGB_CURVE, chromaticities=numbers).name
+    if transfer == _PQ:
+        return NumericSpace(curve=PQ_CURVE, chromaticities=numbers).name
+    gamma = _GAMMAS.get(transfer)
+    return NumericSpace(curve="gamma", gamma=gamma, chromaticities=numbers).name if gamma else ""
+
+
+def _icc_colour(data: bytes, untagged: str) -> FileColour:
+    try:
+        profile = read_profile(data)
+    except ValueError as error:
+        warning = f"The ICC profile was ignored: {error}. The picture was read as {untagged}."
+        return FileColour(space=untagged, warnings=(warning,))
+    name = profile.description or "without a name"
+    rounded = f"The ICC profile {name} has tables and was applied in 8 bits."
+    return FileColour(space=EMBEDDED_PROFILE + name, profile=data, warnings=() if profile.is_exact else (rounded,))
+
+
+def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
+    if is_float or transfer == "Linear":
+        return FileColour(space=SCENE_LINEAR)
+    if transfer.startswith(_DPX_VIDEO):
+        return FileColour(space=VIDEO_709)
+    if transfer in _DPX_LOG:
+        return FileColour(space=CINEON)
+    warning = f"The transfer characteristic {transfer!r} is not one of colour; the picture was read as {CINEON}."
+    return FileColour(space=CINEON, warnings=(warning,))
+
+
+def _png_colour(path: Path) -> FileColour:
+    """By cICP, then iCCP, then sRGB, then gAMA with cHRM: the order of the PNG specification, third edition,
+    4.3."""
+    chunks = _png_chunks(path)
+    warnings = []
+    if (cicp := chunks.get(b"cICP", b"")) and len(cicp) == 4:
+        primaries, transfer, matrix, is_full_range = cicp
+        space = h273_space(primaries, transfer) if matrix == 0 and is_full_range else ""
+        if space:
+            return FileColour(space=space)
+        warnings.append(f"The tag cICP {primaries}/{transfer}/{matrix}/{is_full_range} is not supported.")
+    if b"iCCP" in chunks:
+        found = _icc_colour(_inflated_profile(chunks[b"iCCP"]), SRGB)
+        return FileColour(space=found.space, profile=found.profile, warnings=(*warnings, *found.warnings))
+    if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+        return FileColour(space=SRGB, warnings=tuple(warnings))
+    return FileColour(space=_png_gamma(chunks), warnings=tuple(warnings))
+
+
+def _png_gamma(chunks: Mapping[bytes, bytes]) -> str:
+    (exponent,) = struct.unpack(">I", chunks[b"gAMA"])
+    numbers = REC_709
+    if len(stored := chunks.get(b"cHRM", b"")) == 32:
+        white_first = tuple(number / 100000.0 for number in struct.unpack(">8I", stored))
+        given = (*white_first[2:], *white_first[:2])
+        numbers = given if spans_colours(given) and linear_space(given) != SCENE_LINEAR else REC_709
+    if exponent == 0:
+        return SRGB
+    gamma = 100000.0 / exponent
+    if abs(gamma - 1.0) < 1e-3:
+        return linear_space(numbers)
+    return NumericSpace(curve="gamma", gamma=float(f"{gamma:.4g}"), chromaticities=numbers).name
+
+
+def _png_chunks(path: Path) -> dict[bytes, bytes]:
+    """The chunks before the pixels, by type."""
+    found: dict[bytes, bytes] = {}
+    with path.open("rb") as file:
+        if file.read(8) != _PNG_SIGNATURE:
+            return found
+        while len(head := file.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            if kind == b"IDAT" or size > _LARGEST_CHUNK:
+                break
+            found[kind] = file.read(size)
+            file.read(4)
+    return found
+
+
+def _inflated_profile(chunk: bytes) -> bytes:
+    """The profile in an iCCP chunk: a name, a zero byte, the method, and compressed data. Empty if it is
+    damaged."""
+    _, _, rest = chunk.partition(b"\0")
+    try:
+        return zlib.decompressobj().decompress(rest[1:], _LARGEST_CHUNK)
+    except zlib.error:
+        return b""

@@ -1,0 +1,229 @@
+"""Decodes the pictures of a video by number, whatever its container says of their times.
+
+Most containers state the time of every picture, and pictures are found by it. AVI states the order of decoding
+instead: where the decoder's output shows that, pictures are numbered as they come out of the decoder.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from ..errors import MatteError
+
+# Decoded to find out whether times are in order: more than any codec reorders (H.264 and H.265: 16).
+_REORDERED = 20
+_FRAMES_KEPT = 4
+# A stream that ends earlier than its container says is truncated. Other tracks, rounding and codecs' padding may
+# account for less: AAC pads by up to 2048 samples, 0.05 s.
+_MISSING_S = Fraction(1, 5)
+_MISSING_FRAMES = 4
+_DEFAULT_RATE = 24
+
+
+class VideoDecoder:
+    """The largest video track of an open file. ``pts`` holds the time stamp of every picture in the order shown, in
+    units of ``time_base``. Raises ``MatteError`` with the codes unreadable, no_video."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open()
+        self._kept: OrderedDict[int, Any] = OrderedDict()
+        self._is_counted = False
+        try:
+            found = _packet_times(self.container, self.stream)
+            _check_complete(self.container, self.stream, path, found)
+            self.pts = found.pts
+            self._restart()
+            if found.is_doubtful and self._is_out_of_order():
+                self._is_counted = True
+                self.pts = self._counted()
+        except (av.FFmpegError, OSError) as error:
+            self.close()
+            raise damaged(path, error) from None
+
+    @property
+    def time_base(self) -> Fraction:
+        """The unit of time stamps, in seconds."""
+        return Fraction(self.stream.time_base)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.container.close()
+
+    def frame(self, index: int) -> Any:
+        """PyAV's frame with this number, counted from 0. Raises ``MatteError("unreadable", ...)`` and PyAV's
+        errors."""
+        if index not in self._kept:
+            found = self._sought(index)
+            if found is None or found.is_corrupt:
+                # A seek may land behind the picture, or where its references are missing.
+                found = self._from_start(index)
+            if found is None or found.is_corrupt:
+                raise MatteError(
+                    "unreadable",
+                    f"Frame {index + 1} of {self.path} cannot be decoded: its data are damaged.",
+                    "Export the video again, or leave the frame out with --frames.",
+                )
+            self._kept[index] = found
+            while len(self._kept) > _FRAMES_KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[index]
+
+    def _open(self) -> None:
+        self.container = opened(self.path)
+        self.stream = _video_stream(self.container, self.path)
+        self.stream.thread_type = "AUTO"
+        self._decoded: Iterator[Any] = iter(())
+        self._next = -1
+
+    def _restart(self) -> None:
+        """Reopens the file at its start: not every format can seek there."""
+        self.container.close()
+        self._open()
+        self._decoded = self.container.decode(self.stream)
+        self._next = 0
+
+    def _sought(self, index: int) -> Any:
+        """The frame after a seek to the key frame before it, or the next frame without one; None if it is
+        missed."""
+        if index == self._next:
+            return self._advance(index)
+        if self._is_counted:
+            return None
+        try:
+            self.container.seek(self.pts[index], stream=self.stream, backward=True)
+        except av.FFmpegError:
+            return None
+        self._decoded = self.container.decode(self.stream)
+        return self._advance(index)
+
+    def _from_start(self, index: int) -> Any:
+        self._restart()
+        return self._advance(index)
+
+    def _advance(self, index: int) -> Any:
+        """Decodes and drops frames up to ``index``; None if it does not come."""
+        position, self._next = self._next, -1
+        for frame in self._decoded:
+            arrived = position == index if self._is_counted else _at(frame) >= self.pts[index]
+            position += 1
+            if arrived:
+                self._next = index + 1
+                return frame if self._is_counted or _at(frame) == self.pts[index] else None
+        return None
+
+    def _is_out_of_order(self) -> bool:
+        """Whether the decoder's output has times that do not rise, or that no packet has."""
+        known, last = set(self.pts), None
+        for _, frame in zip(range(_REORDERED), self._decoded, strict=False):
+            if frame.pts is None or frame.pts not in known or (last is not None and frame.pts <= last):
+                return True
+            last = frame.pts
+        self._restart()
+        return False
+
+    def _counted(self) -> tuple[int, ...]:
+        """Times of the pictures of a file whose own times are of no use: they follow from the frame rate."""
+        self._restart()
+        count = sum(1 for _ in self._decoded)
+        self._restart()
+        rate = Fraction(self.stream.average_rate or self.stream.guessed_rate or _DEFAULT_RATE)
+        return tuple(round(number / rate / self.time_base) for number in range(count))
+
+
+def opened(path: Path) -> Any:
+    """Opens a media file and returns PyAV's container. Raises ``MatteError("unreadable", ...)``."""
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: Exception) -> MatteError:
+    """The error for a file that FFmpeg cannot read."""
+    reason = str(getattr(error, "strerror", "") or error).rstrip(".")
+    return MatteError(
+        "unreadable",
+        f"{path} cannot be read as a video: {reason}.",
+        "It may be truncated, still being written, or of a codec that this build cannot decode.",
+    )
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    """The video track with the most pixels; cover pictures do not count."""
+    tracks = [track for track in container.streams.video if not _is_cover(track)]
+    if not tracks:
+        raise MatteError("no_video", f"{path} has no video track.", "Choose a file that has one.")
+    return max(tracks, key=lambda track: (track.width or 0) * (track.height or 0))
+
+
+def _is_cover(track: Any) -> bool:
+    return bool(track.disposition & track.disposition.attached_pic)
+
+
+def _at(frame: Any) -> int:
+    return int(frame.pts) if frame.pts is not None else -(1 << 62)
+
+
+@dataclass(frozen=True)
+class _PacketTimes:
+    """What the packets of a file say without being decoded. ``pts``: of the pictures, in the order shown;
+    ``count``: of all pictures; ``end``, ``video_end``: of the last packet of any track and of the video track, in
+    seconds."""
+
+    pts: tuple[int, ...]
+    count: int
+    end: Fraction
+    video_end: Fraction
+    is_doubtful: bool
+
+
+def _packet_times(container: Any, stream: Any) -> _PacketTimes:
+    stored, ends = [], {True: Fraction(0), False: Fraction(0)}
+    for packet in container.demux():
+        is_picture = packet.stream is stream
+        if packet.size and packet.pts is not None:
+            end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
+            ends[is_picture] = max(ends[is_picture], end)
+        if packet.size and is_picture:
+            stored.append((packet.pts, packet.is_keyframe, packet.is_discard))
+    times = [at for at, _, _ in stored if at is not None]
+    reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
+    first_key = next((at for at, is_key, _ in stored if is_key and at is not None), min(times, default=0))
+    # Pictures before the first key frame have nothing to be decoded from.
+    shown = {at for at, _, is_dropped in stored if at is not None and not is_dropped and at >= first_key}
+    return _PacketTimes(
+        pts=tuple(sorted(shown)),
+        count=len(stored),
+        end=max(ends.values()),
+        video_end=ends[True],
+        is_doubtful=reorders or len(times) < len(stored),
+    )
+
+
+def _check_complete(container: Any, stream: Any, path: Path, found: _PacketTimes) -> None:
+    """Raises ``MatteError`` if a file has no pictures, or ends before its container says."""
+    if not found.count:
+        raise MatteError("no_video", f"{path} has no pictures.", "It may be truncated; export it again.")
+    rate = Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
+    start = Fraction(container.start_time or 0, av.time_base)
+    missing = Fraction(container.duration or 0, av.time_base) - (found.end - start)
+    expected = found.count + round(missing * rate) if missing > max(_MISSING_S, _MISSING_FRAMES / rate) else 0
+    if stream.frames > found.count and stream.duration:
+        # Frames that an edit list leaves out are counted, but do not belong to the track's duration.
+        begin = (stream.start_time or 0) * Fraction(stream.time_base)
+        is_short = stream.duration * Fraction(stream.time_base) - (found.video_end - begin) > 1 / (2 * rate)
+        expected = stream.frames if is_short else expected
+    if expected > found.count:
+        raise MatteError(
+            "unreadable",
+            f"{path} is truncated: it has {found.count} of {expected} pictures.",
+            "Copy or export it again.",
+        )
