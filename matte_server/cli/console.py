@@ -111,6 +111,7 @@ class ShotProgress(_OnScreen):
     def __init__(self, total: int) -> None:
         self._total = total
         self._pace = Pace(total)
+        self._reported: set[str] = set()
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -143,7 +144,8 @@ class ShotProgress(_OnScreen):
         if report.status == ResultStatus.SKIPPED:
             return f"{escape(place)}: already done, {escape(report.output)}"
         pace = "" if err.is_terminal else f"{self._pace}, "
-        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(summary_of(report.diagnostics))}"
+        figures = summary_of(report.diagnostics, self._reported)
+        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(figures)}"
 
 
 class Steps(_OnScreen):

@@ -123,7 +123,14 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
         if given:
             raise MatteError("bad_option", f"With --job, the file says what {given[0]} is; leave it out here.")
         orders = read_job(Path(arguments.job))
-        return tuple(replace(order, overwrite=order.overwrite or arguments.overwrite) for order in orders)
+        return tuple(
+            replace(
+                order,
+                overwrite=order.overwrite or arguments.overwrite,
+                deinterlace=order.deinterlace or arguments.deinterlace,
+            )
+            for order in orders
+        )
     for name, shown in (("plate", "PLATE"), ("clean", "--clean"), ("output", "-o OUT")):
         if not getattr(arguments, name):
             raise MatteError("bad_option", f"{shown} is missing.", "Name it, or several shots with --job FILE.")

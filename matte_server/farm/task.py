@@ -72,12 +72,13 @@ class _ChunkProgress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._ended = 0
+        self._reported: set[str] = set()
 
     def __call__(self, event: FrameReport | tuple[int, Progress]) -> None:
         if not isinstance(event, FrameReport):
             return
         self._ended += 1
-        results = {"done": summary_of(event.diagnostics), "skipped": "already there"}
+        results = {"done": summary_of(event.diagnostics, self._reported), "skipped": "already there"}
         _print(f"openjd_status: frame {event.frame} {event.status}")
         _print(f"openjd_progress: {100 * self._ended / self._total:.1f}")
         _print(f"frame {event.frame} {event.status}: {results.get(event.status, f'{event.code}: {event.message}')}")

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import OpenImageIO as oiio
 
+from .exr_header import read_parts
+from .exr_part import ExrPart, part_of
 from .image_file import DIAGNOSTICS, STAMP
 
 
 def read_stamp(path: Path) -> str:
     """The stamp that names what a picture was made from; empty if Cleanplate did not write the picture."""
-    spec = _spec_of(path)
-    if spec is None:
-        return ""
-    described = str(spec.getattribute("ImageDescription") or "").partition(f"{STAMP}=")[2]
-    return str(spec.getattribute(STAMP) or described)
+    described = _text_of(path, "ImageDescription").partition(f"{STAMP}=")[2]
+    return _text_of(path, STAMP) or described
 
 
 def layers_of(path: Path) -> frozenset[str]:
     """Names of the layers in an EXR's first part; empty for other formats and unreadable files."""
-    spec = _spec_of(path)
-    names = spec.channelnames if spec else ()
-    return frozenset(name.rpartition(".")[0] for name in names if "." in name)
+    part = _exr_part(path)
+    return frozenset(name.rpartition(".")[0] for name in part.names if "." in name) if part else frozenset()
 
 
 def read_diagnostics(path: Path) -> dict[str, object]:
     """The diagnostics that the server wrote into a result; empty if Cleanplate did not write the picture."""
-    spec = _spec_of(path)
     try:
-        found = json.loads(str(spec.getattribute(DIAGNOSTICS) or "{}")) if spec else {}
+        found = json.loads(_text_of(path, DIAGNOSTICS) or "{}")
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text_of(path: Path, name: str) -> str:
+    """A text attribute of a file's first picture; empty if there is none, or the file cannot be read."""
+    if part := _exr_part(path):
+        return part.text(name)
+    spec = _spec_of(path)
+    with contextlib.suppress(UnicodeError, RuntimeError):
+        return str(spec.getattribute(name) or "") if spec else ""
+    return ""
+
+
+def _exr_part(path: Path) -> ExrPart | None:
+    """The first part of an EXR; None for other formats and damaged headers."""
+    try:
+        with path.open("rb") as file:
+            return part_of(read_parts(file)[0])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _spec_of(path: Path) -> oiio.ImageSpec | None:

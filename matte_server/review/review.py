@@ -62,7 +62,7 @@ def review_folder(shot: Shot) -> Path:
 def write_review(shot: Shot, report: ShotReport, folder: Path, on_frame: OnFrame = lambda: None) -> ReviewFiles:
     """Writes the review into ``folder``; ``on_frame`` is called after each frame. Raises ``MatteError``: no_frames
     where no frame has a result, cannot_write, and the codes of reading pictures."""
-    with ShotInputs(shot.options) as pictures:
+    with ShotInputs(shot.options, shot.deinterlace) as pictures:
         reports = {frame.frame: frame for frame in report.frames}
         reader = _ShotReader(shot=shot, reports=reports, pictures=pictures, on_frame=on_frame)
         made = [frame for index, frame in enumerate(shot.frames) if reader.has_result(index)]

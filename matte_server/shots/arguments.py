@@ -140,6 +140,14 @@ SHOT_ARGUMENTS = (
         parameter="PlateSolve",
     ),
     ShotArgument(
+        name="deinterlace",
+        kind=SWITCH,
+        help="make whole frames of interlaced video, with FFmpeg's bwdif",
+        flags=("--deinterlace",),
+        default=False,
+        on_farm=True,
+    ),
+    ShotArgument(
         name="overwrite",
         kind=SWITCH,
         help="replace results made from something else",
@@ -202,6 +210,7 @@ class ShotOrder:
     background_offset: int = _DEFAULTS["background_offset"]
     background_end: str = _DEFAULTS["background_end"]
     comp: str = _DEFAULTS["comp"]
+    deinterlace: bool = _DEFAULTS["deinterlace"]
     options: MatteOptions = field(default_factory=MatteOptions)
 
     def plan(self) -> Shot:
@@ -220,6 +229,7 @@ class ShotOrder:
             clean_offset=self.clean_offset,
             background_offset=self.background_offset,
             background_end=self.background_end,
+            deinterlace=self.deinterlace,
         )
         camera = Camera(kind=self.camera, solve=self.solve)
         return plan_shot(sources, self.frames, self.options, self.overwrite, camera)

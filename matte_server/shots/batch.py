@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +49,7 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     stops answering. Raises ``MatteError`` where the server lacks the model or a given plate solve cannot be used,
     and ``LinkError`` where the server does not answer at the start. ``KeyboardInterrupt`` cancels what is at the
     server and is raised again; every file on disk is complete then."""
-    with ShotInputs(shot.options) as pictures:
+    with ShotInputs(shot.options, shot.deinterlace) as pictures:
         server = client.ping(client.patience_s)
         check_model(shot.options, server)
         solve = PlateSolve(shot, pictures, server.version)
@@ -236,7 +236,7 @@ class _ShotRun:
             status=ResultStatus.DONE,
             output=str(frame.output),
             seconds=_seconds_spent(sent, answer),
-            diagnostics=answer.diagnostics,
+            diagnostics=_with_warnings(answer.diagnostics, sent.prepared.warnings),
             files=_files(frame),
         )
 
@@ -276,6 +276,12 @@ def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:
         message=message,
         files=_files(frame),
     )
+
+
+def _with_warnings(diagnostics: Mapping[str, object], warnings: Sequence[str]) -> Mapping[str, object]:
+    """The server's diagnostics, with warnings on files that were read here added to its own."""
+    own = diagnostics.get("warnings")
+    return {**diagnostics, "warnings": [*(own if isinstance(own, list) else []), *warnings]}
 
 
 def _seconds_spent(sent: _SentFrame, answer: MatteReply) -> float:

@@ -129,7 +129,8 @@ def _aligned(frame: ShotFrame, target: Image, mode: str, pictures: ShotInputs) -
     alignment = with_exposure(alignment, target, picture)
     visible = np.ones(picture.pixels.shape[:2], np.float32)
     if frame.holdout is not None:
-        visible -= _subject(exr.matte_channel(exr.read_image(frame.holdout)), picture.data_window)
+        holdout = pictures.read_data(frame.holdout, frame.video_frames.get("holdout", 0))
+        visible -= _subject(exr.matte_channel(holdout), picture.data_window)
     return _warped(picture.rgb, visible, alignment, picture.data_window, target.data_window)
 
 

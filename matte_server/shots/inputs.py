@@ -41,11 +41,13 @@ class NamedPicture:
 
     inline: Inline
     digest: str
+    warnings: tuple[str, ...] = ()
+    """Facts of a video that could not be honoured; those of other files are reported by the server."""
 
     @classmethod
-    def of(cls, data: bytes, name: str) -> NamedPicture:
+    def of(cls, data: bytes, name: str, warnings: tuple[str, ...] = ()) -> NamedPicture:
         """From a file's bytes; ``name`` is what messages call it."""
-        return cls(inline=Inline(data=data, name=name), digest=blake3(data).hexdigest())
+        return cls(inline=Inline(data=data, name=name), digest=blake3(data).hexdigest(), warnings=warnings)
 
 
 class _SharedCache(Generic[Kept]):
@@ -78,8 +80,9 @@ class ShotInputs:
     Use it as a context manager, or call :meth:`close`.
     """
 
-    def __init__(self, options: MatteOptions) -> None:
+    def __init__(self, options: MatteOptions, deinterlace: bool = False) -> None:
         self.options = options
+        self._deinterlaces = deinterlace
         self._backgrounds: _SharedCache[Image] = _SharedCache(1)
         self._videos: _SharedCache[VideoReader] = _SharedCache(_VIDEOS_OPEN, VideoReader.close)
         self._of_videos: _SharedCache[NamedPicture] = _SharedCache(_VIDEO_PICTURES_KEPT)
@@ -103,7 +106,7 @@ class ShotInputs:
 
     def video(self, path: Path) -> VideoReader:
         """An open video."""
-        return self._videos.get(_file_state(path), lambda: VideoReader(path))
+        return self._videos.get(_file_state(path), lambda: VideoReader(path, self._deinterlaces))
 
     def picture(self, frame: ShotFrame, role: str) -> NamedPicture | None:
         """What is sent to the server in a role; None where the shot has no such picture. A clean plate that all
@@ -143,18 +146,24 @@ class ShotInputs:
         return _file_state(path), frame.video_frames.get(role, 0), role if is_video(path) else ""
 
     def _of_video(self, path: Path, number: int, role: str) -> NamedPicture:
-        image = self.read_linear(path, number, role)
+        is_guide = role in ("core", "holdout")
+        image = self.read_data(path, number) if is_guide else self.read_linear(path, number, role)
         data = exr.encode_exr(replace(image, premultiplied=False), {}, _SENT_FORMAT)
-        return NamedPicture.of(data, f"{path.name}.{number:06}.exr")
+        return NamedPicture.of(data, f"{path.name}.{number:06}.exr", image.warnings)
 
     def _of_trimap(self, path: Path, number: int, role: str) -> NamedPicture:
         """The core or the holdout matte that a trimap holds, in the trimap's own windows."""
-        image = self.read_linear(path, number) if is_video(path) else exr.read_image(path)
+        image = self.read_data(path, number)
         core, holdout = guides_of(image.rgb[..., :1])
         pixels = (core if role == "core" else holdout).astype(np.float32)
         guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
         data = exr.encode_exr(guide, {}, _SENT_FORMAT)
         return NamedPicture.of(data, f"{path.stem}.{role}.exr")
+
+    def read_data(self, path: Path, number: int) -> Image:
+        """A picture of data, such as a guide: its values as the file stores them, 0 to 1, whatever colour they
+        would be. Picture ``number`` where the file is a video. Raises ``OSError`` and ``MatteError``."""
+        return self.video(path).read(number) if is_video(path) else exr.read_image(path)
 
     def read_linear(self, path: Path, number: int, role: str = "") -> Image:
         """A picture as scene-linear Rec.709: picture ``number`` where it is a video. The options' colourspaces hold
@@ -164,13 +173,14 @@ class ShotInputs:
         if not is_video(path):
             image = exr.read_image(path)
             return to_scene_linear(image, image.colourspace, config)
-        image = self.video(path).read(number)
+        video = self.video(path)
+        image = video.read(number)
         space = self._chosen_space(role) or image.colourspace
         if not space:
             raise MatteError(
                 "unknown_colourspace",
-                f"{path} is tagged as HDR or wide gamut, and Cleanplate cannot tell how to make that scene-linear.",
-                "Name the space it was shot in with --colourspace, such as logc4 or slog3.",
+                f"{path} has colour tags that Cleanplate does not support ({video.facts.colour_tags} of H.273).",
+                "Name its colourspace with --colourspace, such as logc4 or rec709.",
             )
         return to_scene_linear(image, space, config)
 

@@ -54,6 +54,7 @@ def plan_shot(
         solve_file=solve_file_of(sources.output) if all_frames else None,
         camera=camera or Camera(),
         movies=files.movies,
+        deinterlace=sources.deinterlace,
     )
 
 

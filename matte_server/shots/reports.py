@@ -104,15 +104,19 @@ def _area(frame: FrameReport) -> float:
     return float(area) if isinstance(area, int | float) else 0.0
 
 
-def summary_of(diagnostics: Mapping[str, object]) -> str:
-    """One line for people: how the clean plate was aligned, how well the result fits the plate, and warnings."""
+def summary_of(diagnostics: Mapping[str, object], reported: set[str] | None = None) -> str:
+    """One line for people: how the clean plate was aligned, how well the result fits the plate, and warnings.
+    Warnings in ``reported`` were printed with an earlier frame and are left out; the others are added to it."""
     alignment = diagnostics.get("alignment")
     parts = _alignment_figures(alignment) if isinstance(alignment, Mapping) else []
     if isinstance(diagnostics.get("recomposition_error"), float):
         parts.append(f"re-composition {diagnostics['recomposition_error']:.1e}")
     warnings = diagnostics.get("warnings")
-    if isinstance(warnings, list) and warnings:
-        parts.append("WARNING: " + " ".join(str(warning) for warning in warnings))
+    known = set() if reported is None else reported
+    new = [str(warning) for warning in warnings if warning not in known] if isinstance(warnings, list) else []
+    known.update(new)
+    if new:
+        parts.append("WARNING: " + " ".join(dict.fromkeys(new)))
     return ", ".join(part for part in parts if part)
 
 

@@ -25,6 +25,7 @@ class PreparedFrame:
     frame: ShotFrame
     request: Matte
     stamp: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class _RequestFrame:
         """What a result depends on: the pictures by content, and the alignment."""
         digests = {role: picture.digest for role, picture in self.pictures.items()}
         return FrameSources(pictures=digests, alignment=self.alignment)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the pictures' files state and could not be honoured, a sentence for each cause."""
+        named = ((role, picture) for role, picture in self.pictures.items() if picture.warnings)
+        return tuple(
+            f"{text[:-1]} ({role.replace('_', ' ')})." for role, picture in named for text in picture.warnings
+        )
 
     def sent(self, role: str) -> Inline | None:
         """The picture as it goes to the server; None where the frame has none in this role."""
@@ -80,7 +89,7 @@ class ShotRequests:
             before=_neighbour(own, around.get("before")),
             after=_neighbour(own, around.get("after")),
         )
-        return PreparedFrame(frame=frame, request=request, stamp=stamp)
+        return PreparedFrame(frame=frame, request=request, stamp=stamp, warnings=own.warnings)
 
     def _read(self, frame: ShotFrame, align: Callable[[ShotFrame], Alignment]) -> _RequestFrame:
         found = ((role, self._pictures.picture(frame, role)) for role in PICTURES)

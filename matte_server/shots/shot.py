@@ -25,7 +25,8 @@ class ShotSources:
     that holds a picture of the same name for each, and ``output`` is a folder. Frame n of the plate goes with frame
     n + ``clean_offset`` of a clean plate sequence and with frame n + ``background_offset`` of a background; a
     background that is too short is looped or its last frame held (``background_end``). ``trimap`` (white is
-    subject, black is not, grey is to be solved) replaces both ``core`` and ``holdout``.
+    subject, black is not, grey is to be solved) replaces both ``core`` and ``holdout``. ``deinterlace``: the frames
+    of interlaced videos are made whole.
     """
 
     plate: str
@@ -39,6 +40,7 @@ class ShotSources:
     clean_offset: int = 0
     background_offset: int = 0
     background_end: str = "loop"
+    deinterlace: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Shot:
     solve_file: Path | None = None
     camera: Camera = field(default_factory=Camera)
     movies: Movies = field(default_factory=Movies)
+    deinterlace: bool = False
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> tuple[Item, ...]:

@@ -64,10 +64,11 @@ class FrameReader:
         plate = self._picture(job, plate_role, request.plate_layer or options.layer)
         stated = _stated_colourspace(request)
         space = stated or plate.colourspace
-        linear = to_scene_linear(plate, space, options.ocio_config)
+        linear = _judged(to_scene_linear(plate, space, options.ocio_config), is_stated=bool(stated))
         core, holdout = (self._guide(job, role_of(request, side, name)) for name in ("core", "holdout"))
         # The result of an EXR plate is in the plate's colourspace; that of any other format is scene-linear.
-        returned = space if _suffix(job, plate_role) == ".exr" else SCENE_LINEAR
+        is_exr = _suffix(job, plate_role) == ".exr" and not plate.profile
+        returned = space if is_exr else SCENE_LINEAR
         if options.output_colourspace != "auto":
             returned = resolve(options.output_colourspace)
         clean = self._clean_plate(job, role_of(request, side, "clean_plate"), plate.colourspace, stated)
@@ -100,7 +101,8 @@ class FrameReader:
                 return self._clean_plates[key]
         image = self._picture(job, role, layer)
         space = clean_plate_space(options.clean_colourspace, image.colourspace, plate_colourspace, stated)
-        linear = self._with_coverage(job, role, to_scene_linear(image, space, options.ocio_config))
+        linear = to_scene_linear(image, space, options.ocio_config)
+        linear = self._with_coverage(job, role, _judged(linear, is_stated=space != image.colourspace))
         if key[0]:
             with self._lock:
                 linear = self._clean_plates.setdefault(key, linear)
@@ -204,6 +206,11 @@ class JobSource:
     def content_name(self, role: str) -> str:
         """Names the content of a role's picture. Raises ``MatteError``."""
         return self._reader.content_name(self._job, role)
+
+
+def _judged(image: Image, is_stated: bool) -> Image:
+    """``image`` without the warnings on its file's colour tags, where a stated colourspace replaces the tags."""
+    return replace(image, warnings=()) if is_stated else image
 
 
 def _stated_colourspace(request: Matte) -> str:

@@ -148,6 +148,7 @@ class FrameSolver:
     def _diagnostics(self, job: FrameJob, result: MatteResult, inputs: FrameInputs) -> dict[str, object]:
         maker = self._makers.of(job.request.options).to_dict()
         diagnostics = {**result.diagnostics, "colourspace": inputs.result_colourspace, MAKER: maker}
+        diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *_file_warnings(inputs)]
         if warnings := self._take_warnings():
             self.memory_ran_short = True
             diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *warnings]
@@ -189,6 +190,12 @@ class FrameSolver:
         return self._pipeline.solve(
             inputs.pair, inputs.guides, request.options, check=check, progress=progress, given=given
         )
+
+
+def _file_warnings(inputs: FrameInputs) -> list[str]:
+    """What the files of plate and clean plate state and could not be honoured, a sentence for each cause."""
+    named = (("plate", inputs.pair.plate), ("clean plate", inputs.pair.clean_plate))
+    return [f"{warning[:-1]} ({role})." for role, picture in named for warning in picture.warnings]
 
 
 def choose_device(wanted: str) -> str:
