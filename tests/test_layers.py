@@ -189,9 +189,9 @@ def test_networks_are_torch_alone() -> None:
 
 def test_each_library_has_its_own_door() -> None:
     doors = {f"io/image_{part}.py" for part in ("check", "facts", "reader", "writer")}
-    assert users("OpenImageIO") <= {"io/exr.py", "io/colour.py", *doors}
+    assert users("OpenImageIO") <= {"io/exr.py", "io/exr_reader.py", "io/colour.py", "io/file_colour.py", *doors}
     assert users("OpenEXR") <= {"io/exr_planes.py", "io/luma_chroma.py"}
-    assert users("av") <= {"io/media.py", "io/video_writer.py"}
+    assert users("av") <= {f"io/{name}.py" for name in ("media", "video_decoder", "deinterlace", "video_writer")}
     assert users("zmq") <= {f"server/{name}.py" for name in ("connections", "keys", "serve", "transport")}
 
 

@@ -109,7 +109,11 @@ def retag_colour(image: Image, written_for: str) -> Image:
 
 
 def matte_channel(image: Image) -> Image:
-    """A guide's picture reduced to one channel: its alpha if it has one, else its red."""
-    wanted = "A" if "A" in image.channels else image.channels[0]
-    position = image.channels.index(wanted)
+    """A guide's picture reduced to one channel: its alpha, else its red. Alpha that is 1 everywhere is that of an
+    opaque picture, and holds no matte."""
+    position = 0
+    if "A" in image.channels:
+        alpha = image.channels.index("A")
+        is_opaque = len(image.channels) > 1 and bool(np.all(image.pixels[..., alpha] == 1.0))
+        position = position if is_opaque else alpha
     return replace(image, pixels=np.ascontiguousarray(image.pixels[..., position : position + 1]), channels=("A",))

@@ -1,0 +1,568 @@
+"""The table of files: what each public kind holds, and what is right to read from it."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+from PIL import Image as PillowImage
+
+from tests.matte_server import picture_files as files
+from tests.matte_server.picture_files import HEIGHT, PRIMARIES, REC_709, WIDTH, FileCase
+from tests.matte_server.pictures import Array
+from tests.matte_server.video_files import VideoTags, lossless_mp4, set_display_matrix, video
+
+LIGHT = files.scene()
+CODE = files.srgb_encoded(LIGHT)
+# Half a step of 8 and 16 bits, through the steepest part of each curve that the scene has (slope below 2.5,
+# Cineon's below 10), and what float32 leaves.
+STEP_8, STEP_16, FLOAT, HALF = 0.006, 4e-5, 2e-5, 5e-4
+STEP_10_LOG = 0.006
+Z = np.zeros((HEIGHT, WIDTH), np.float32)
+
+
+def cases() -> list[FileCase]:
+    makers = (
+        oriented,
+        pngs,
+        icc_files,
+        other_stills,
+        tiffs,
+        dpx_files,
+        exr_colours,
+        exr_layouts,
+        exr_windows,
+        videos,
+    )
+    return [case for maker in makers for case in maker()]
+
+
+def decoded_8(code: Array) -> Array:
+    """Light of the codes as 8 bits hold them: then only float rounding is left."""
+    return files.srgb_decoded(files.whole(code) / 255)
+
+
+def oriented() -> Iterator[FileCase]:
+    for suffix in (".jpg", ".tif", ".png", ".webp"):
+        for orientation in range(1, 9):
+            yield FileCase(
+                name=f"orientation-{orientation}{suffix}",
+                write=lambda path, value=orientation: files.oriented_file(path, CODE, value),
+                light=LIGHT,
+                stored=CODE[..., 0],
+                # JPEG at quality 100 rounds cosines and Y'CbCr too: three steps.
+                tolerance=0.03 if suffix == ".jpg" else STEP_8,
+            )
+
+
+def pngs() -> Iterator[FileCase]:
+    def png(
+        name: str, code: Array, light: Array, *chunks: tuple[bytes, bytes], tolerance: float = STEP_16, **more: Any
+    ):
+        write = functools.partial(files.png, code=code, chunks=chunks)
+        return FileCase(
+            name=f"{name}.png", write=write, light=light, stored=code[..., 0], tolerance=tolerance, **more
+        )
+
+    def gama(exponent: float) -> tuple[bytes, bytes]:
+        return b"gAMA", struct.pack(">I", round(100000 * exponent))
+
+    def cicp(*codes: int) -> tuple[bytes, bytes]:
+        return b"cICP", bytes(codes)
+
+    srgb = (b"sRGB", b"\0")
+    yield png("16-bit", CODE, LIGHT)
+    yield png("gamma-1", LIGHT, LIGHT, gama(1.0))
+    for gamma in (1.8, 2.2, 2.6):
+        yield png(f"gamma-{gamma}", LIGHT ** (1 / gamma), LIGHT, gama(1 / gamma), tolerance=3e-4)  # gAMA: 5 digits
+    yield png("srgb-beats-gamma", CODE, LIGHT, gama(1.0), srgb)
+    adobe = files.in_gamut(LIGHT, PRIMARIES["Adobe RGB"])
+    chrm = files.chromaticity_chunk(PRIMARIES["Adobe RGB"])
+    yield png("gamma-and-primaries", adobe ** (1 / 2.2), LIGHT, gama(1 / 2.2), chrm, tolerance=3e-4)
+    yield png("linear-and-primaries", adobe, LIGHT, gama(1.0), chrm, tolerance=1e-4)
+    p3, wide = files.in_gamut(LIGHT, PRIMARIES["P3"]), files.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
+    yield png("cicp-srgb", CODE, LIGHT, cicp(1, 13, 0, 1))
+    yield png("cicp-p3", files.srgb_encoded(p3), LIGHT, cicp(12, 13, 0, 1))
+    yield png("cicp-pq", files.pq_encoded(wide), LIGHT, cicp(9, 16, 0, 1), tolerance=2e-4)
+    yield png("cicp-pq-709", files.pq_encoded(LIGHT), LIGHT, cicp(1, 16, 0, 1), tolerance=2e-4)
+    yield png("cicp-2020", wide ** (1 / 2.4), LIGHT, cicp(9, 14, 0, 1))
+    yield png("cicp-709", LIGHT ** (1 / 2.4), LIGHT, cicp(1, 1, 0, 1))
+    yield png("cicp-linear-2020", wide, LIGHT, cicp(9, 8, 0, 1))
+    yield png("cicp-beats-icc", CODE, LIGHT, cicp(1, 13, 0, 1), files.icc_chunk(p3_profile()))
+    yield png("cicp-log", CODE, LIGHT, cicp(1, 9, 0, 1), warning="cICP")
+    yield png("cicp-narrow", CODE, LIGHT, cicp(1, 13, 0, 0), warning="cICP")
+    yield png("icc-p3", files.srgb_encoded(p3), LIGHT, files.icc_chunk(p3_profile()), tolerance=2e-4)
+    yield png("icc-damaged", CODE, LIGHT, files.icc_chunk(b"no profile"), warning="ICC")
+    grey = CODE[..., 1:2]
+    for bits in (8, 16):
+        yield FileCase(
+            name=f"grey-{bits}.png",
+            write=lambda path, bits=bits: files.png(path, grey, bits, kind=0),
+            light=np.repeat(LIGHT[..., 1:2], 3, -1),
+            stored=grey[..., 0],
+            tolerance=STEP_8 if bits == 8 else STEP_16,
+        )
+    alpha = np.linspace(0.1, 1, WIDTH)[None, :, None].repeat(HEIGHT, 0)
+    for name, picture, kind in (("rgba", np.dstack([CODE, alpha]), 6), ("grey-alpha", np.dstack([grey, alpha]), 4)):
+        yield FileCase(
+            name=f"{name}.png",
+            write=lambda path, picture=picture, kind=kind: files.png(path, picture, kind=kind),
+            light=LIGHT if kind == 6 else np.repeat(LIGHT[..., 1:2], 3, -1),
+            stored=alpha[..., 0],
+            tolerance=STEP_16,
+        )
+
+
+def p3_profile() -> bytes:
+    return files.icc_profile(PRIMARIES["P3"], files.SRGB_CURVE)
+
+
+def icc_files() -> Iterator[FileCase]:
+    """Each profile in a JPEG, a TIFF and a PNG of Pillow's, in 8 bits."""
+    curves = {
+        "srgb": (files.SRGB_CURVE, files.srgb_encoded),
+        "gamma": (files.gamma_curve(2.2), lambda light: light ** (1 / (round(2.2 * 256) / 256))),
+        "parametric-gamma": (files.parametric(1.8), lambda light: light ** (1 / 1.8)),
+        "table": (files.table_curve(np.linspace(0, 1, 4096) ** 2.0), lambda light: light**0.5),
+        "identity": (b"curv\0\0\0\0" + bytes(4), lambda light: light),
+    }
+    chosen = [("P3", "srgb"), ("P3", "table"), ("Adobe RGB", "gamma"), ("ProPhoto", "parametric-gamma")]
+    chosen += [("Rec.2020", "identity"), ("AWG4", "table")]
+    for gamut, curve in chosen:
+        numbers = PRIMARIES[gamut]
+        data, encode = curves[curve]
+        code = encode(np.clip(files.in_gamut(LIGHT, numbers), 0, 1))
+        for suffix in (".png", ".jpg", ".tif"):
+            options = {"quality": 100, "subsampling": 0} if suffix == ".jpg" else {}
+            yield FileCase(
+                name=f"icc-{gamut}-{curve}{suffix}",
+                write=functools.partial(
+                    files.pillow, code=code, icc_profile=files.icc_profile(numbers, data), **options
+                ),
+                light=LIGHT,
+                stored=code[..., 0],
+                # A linear curve has no finer steps in the dark; JPEG as above; wide gamuts spread a step over
+                # others.
+                tolerance=0.04 if suffix == ".jpg" else 0.015,
+            )
+    grey = CODE[..., 1]
+    for name, data, light in (
+        ("srgb", files.SRGB_CURVE, files.srgb_decoded(grey)),
+        ("gamma", files.gamma_curve(1.5), grey**1.5),
+    ):
+        yield FileCase(
+            name=f"icc-grey-{name}.png",
+            write=lambda path, data=data: PillowImage.fromarray(files.whole(grey)).save(
+                path, icc_profile=files.icc_profile(REC_709, data, b"GRAY")
+            ),
+            light=np.repeat(light[..., None], 3, -1),
+            stored=grey,
+            tolerance=STEP_8,
+        )
+    yield FileCase(
+        name="icc-of-cmyk.png",
+        write=functools.partial(
+            files.pillow, code=CODE, icc_profile=files.icc_profile(REC_709, files.SRGB_CURVE, b"CMYK")
+        ),
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=STEP_8,
+        warning="CMYK",
+    )
+
+
+def other_stills() -> Iterator[FileCase]:
+    for suffix, options in ((".bmp", {}), (".tga", {}), (".gif", {}), (".webp", {"lossless": True}), (".jp2", {})):
+        yield FileCase(
+            name=f"plain{suffix}",
+            write=functools.partial(files.pillow, code=CODE, **options),
+            light=LIGHT,
+            stored=CODE[..., 0],
+            tolerance=STEP_8 if suffix != ".gif" else 0.02,  # its palette has 256 colours for 240 pixels
+        )
+    yield FileCase(
+        name="plain.jpg",
+        write=functools.partial(files.pillow, code=CODE, quality=100, subsampling=0),
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=0.03,
+    )
+    yield FileCase(
+        name="progressive.jpg",
+        write=functools.partial(files.pillow, code=CODE, quality=100, subsampling=0, progressive=True),
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=0.03,
+    )
+    for name, data in {
+        "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
+        "phone.avif": b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(64),
+        "camera.cr3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(64),
+        "empty.png": b"",
+        "text.png": b"hello",
+        "text.exr": b"hello, this is no picture at all",
+    }.items():
+        yield FileCase(
+            name=name, write=lambda path, data=data: path.write_bytes(data) and None, refusal="unreadable"
+        )
+    yield FileCase(name="truncated.png", write=truncated_png, refusal="unreadable")
+
+
+def truncated_png(path: Path) -> None:
+    files.png(path, CODE)
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def tiffs() -> Iterator[FileCase]:
+    whole_16, light_32 = files.whole(CODE, 16), LIGHT.astype(np.float32)
+
+    def tiff(name: str, values: Any, light: Array, tolerance: float, tags: Any = None, **more: Any) -> FileCase:
+        stored = more.pop("stored", values[..., 0] / 65535 if values.dtype == np.uint16 else values[..., 0])
+        write = functools.partial(files.tiff, values=values, tags=tags or {}, pages=more.pop("pages", ()))
+        return FileCase(name=f"{name}.tif", write=write, light=light, stored=stored, tolerance=tolerance, **more)
+
+    yield tiff("16-bit", whole_16, LIGHT, STEP_16)
+    yield tiff("float", light_32 * 3, LIGHT * 3, FLOAT)
+    yield tiff("half", (LIGHT * 3).astype(np.float16), LIGHT * 3, 3 * HALF)
+    small = np.ascontiguousarray(whole_16[::2, ::2])
+    yield tiff("reduced-page-first", whole_16, LIGHT, STEP_16, pages=(small,))
+    profile = files.icc_profile(PRIMARIES["P3"], files.SRGB_CURVE)
+    p3 = files.in_gamut(LIGHT, PRIMARIES["P3"])
+    yield tiff("icc-16-bit", files.whole(files.srgb_encoded(p3), 16), LIGHT, 2e-4, {34675: (7, profile)})
+    linear = files.icc_profile(PRIMARIES["P3"], b"curv\0\0\0\0" + bytes(4))
+    yield tiff("icc-float", (p3 * 2).astype(np.float32), LIGHT * 2, 2e-4, {34675: (7, linear)})
+    alpha = np.linspace(0.2, 1, WIDTH)[None, :, None].repeat(HEIGHT, 0)
+    for name, colour, kind in (("unassociated", CODE, 2), ("associated", CODE * alpha, 1)):
+        values = files.whole(np.dstack([colour, alpha]), 16)
+        yield tiff(name, values, LIGHT, 5 * STEP_16, {338: (3, kind)}, stored=alpha[..., 0])
+    yield FileCase(
+        name="lab.tif",
+        write=lambda path: PillowImage.fromarray(files.whole(CODE)).convert("LAB").save(path),
+        refusal="no_colour",
+    )
+    yield FileCase(
+        name="palette.tif",
+        write=lambda path: PillowImage.fromarray(files.whole(CODE)).quantize(256).save(path),
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=0.02,
+    )
+
+
+def dpx_files() -> Iterator[FileCase]:
+    log, display = files.cineon_encoded(LIGHT), LIGHT ** (1 / 2.4)
+    for transfer, name in ((0, "user"), (1, "printing-density"), (3, "logarithmic"), (255, "undefined")):
+        yield FileCase(
+            name=f"{name}.dpx",
+            write=lambda path, transfer=transfer: files.dpx(path, log, transfer),
+            light=LIGHT,
+            stored=log[..., 0],
+            tolerance=STEP_10_LOG,
+        )
+    for transfer, name in (
+        (4, "unspecified-video"),
+        (5, "smpte-274m"),
+        (6, "bt-709"),
+        (7, "bt-601-625"),
+        (8, "bt-601-525"),
+        (9, "ntsc"),
+        (10, "pal"),
+    ):
+        yield FileCase(
+            name=f"{name}.dpx",
+            write=lambda path, transfer=transfer: files.dpx(path, display, transfer),
+            light=LIGHT,
+            stored=display[..., 0],
+            tolerance=0.0015,
+        )
+    for bits, big in ((16, True), (16, False), (10, False)):
+        yield FileCase(
+            name=f"linear-{bits}-{'big' if big else 'little'}.dpx",
+            write=lambda path, bits=bits, big=big: files.dpx(path, LIGHT, 2, bits, big),
+            light=LIGHT,
+            stored=LIGHT[..., 0],
+            tolerance=STEP_16 if bits == 16 else 0.0006,
+        )
+    yield FileCase(
+        name="depth.dpx",
+        write=lambda path: files.dpx(path, log, 11),
+        light=LIGHT,
+        tolerance=STEP_10_LOG,
+        warning="Z depth",
+    )
+    yield FileCase(
+        name="mirrored.dpx",
+        write=lambda path: files.dpx(path, log[:, ::-1], orientation=1),
+        light=LIGHT,
+        stored=log[..., 0],
+        tolerance=STEP_10_LOG,
+    )
+
+
+def exr_colours() -> Iterator[FileCase]:
+    for name, numbers in {**PRIMARIES, "Rec.709": REC_709}.items():
+        picture = files.in_gamut(LIGHT, numbers)
+        tag = {"chromaticities": ("chromaticities", struct.pack("<8f", *numbers))}
+        yield FileCase(
+            name=f"chromaticities-{name}.exr",
+            write=functools.partial(files.exr, channels=files.planes(picture), attributes=tag),
+            light=LIGHT,
+            stored=picture[..., 0],
+            tolerance=2e-4,  # OpenColorIO's matrices of ACES are rounded
+            attributes=tag,
+        )
+    xyz = LIGHT @ files.to_xyz(REC_709).T
+    white_e = {"chromaticities": ("chromaticities", struct.pack("<8f", 1, 0, 0, 1, 0, 0, 1 / 3, 1 / 3))}
+    yield FileCase(
+        name="xyz.exr",
+        write=functools.partial(files.exr, channels=files.planes(xyz), attributes=white_e),
+        light=LIGHT,
+        stored=xyz[..., 0],
+        tolerance=FLOAT,
+    )
+    impossible = {"chromaticities": ("chromaticities", struct.pack("<8f", *(0.3, 0.3) * 4))}
+    yield FileCase(
+        name="impossible-primaries.exr",
+        write=functools.partial(files.exr, channels=files.planes(LIGHT), attributes=impossible),
+        light=LIGHT,
+        stored=LIGHT[..., 0],
+        tolerance=FLOAT,
+        warning="chromaticities",
+    )
+    interop = {
+        "lin_rec709_scene": LIGHT,
+        "lin_ap1_scene": files.in_gamut(LIGHT, PRIMARIES["AP1"]),
+        "lin_ap0_scene": files.in_gamut(LIGHT, PRIMARIES["AP0"]),
+        "lin_p3d65_scene": files.in_gamut(LIGHT, PRIMARIES["P3"]),
+        "lin_rec2020_scene": files.in_gamut(LIGHT, PRIMARIES["Rec.2020"]),
+        "lin_adobergb_scene": files.in_gamut(LIGHT, PRIMARIES["Adobe RGB"]),
+        "lin_ciexyzd65_scene": xyz,
+        "srgb_rec709_scene": CODE,
+        "srgb_p3d65_scene": files.srgb_encoded(files.in_gamut(LIGHT, PRIMARIES["P3"])),
+        "g22_rec709_scene": LIGHT ** (1 / 2.2),
+        "g18_rec709_scene": LIGHT ** (1 / 1.8),
+        "pq_rec2020_display": files.pq_encoded(files.in_gamut(LIGHT, PRIMARIES["Rec.2020"])),
+    }
+    for name, picture in interop.items():
+        yield FileCase(
+            name=f"interop-{name}.exr",
+            write=functools.partial(
+                files.exr, channels=files.planes(picture), attributes={"colorInteropID": ("string", name.encode())}
+            ),
+            light=LIGHT,
+            stored=picture[..., 0],
+            tolerance=3e-4,
+        )
+    yield FileCase(
+        name="interop-of-a-vendor.exr",
+        write=functools.partial(
+            files.exr, channels=files.planes(LIGHT), attributes={"colorInteropID": ("string", b"vendor:log9")}
+        ),
+        light=LIGHT,
+        tolerance=FLOAT,
+        warning="vendor:log9",
+    )
+
+
+def exr_layouts() -> Iterator[FileCase]:
+    wrong = np.full_like(LIGHT, 0.4)
+    rgb, other = files.planes(LIGHT), files.planes(wrong)
+    vectors = {"X": Z + 0.4, "Y": Z + 0.5, "Z": Z}
+    singles: dict[str, dict[str, Any]] = {
+        "half": files.planes(LIGHT, kind=np.float16),
+        "lower-case": files.planes(LIGHT, ("r", "g", "b")),
+        "words": files.planes(LIGHT, ("red", "green", "blue")),
+        "rgba-layer": files.planes(LIGHT, prefix="rgba."),
+        "both-cases": {**rgb, **files.planes(wrong, ("r", "g", "b"))},
+        "beside-a-layer": {**rgb, **files.planes(wrong, prefix="rgba.")},
+        "beside-depth": {**rgb, "Z": Z + 1e10},
+        "beside-vectors": {**rgb, **{f"P.{name}": plane for name, plane in vectors.items()}},
+        "beside-an-id": {**rgb, "id": np.full((HEIGHT, WIDTH), 7, np.uint32)},
+        "beside-motion": {**rgb, "u": Z, "v": Z + 0.4},
+        "beside-cryptomatte": {**rgb, **files.planes(wrong, ("r", "g", "b"), "CryptoObject00.")},
+        "two-sample-types": {"R": rgb["R"], "G": LIGHT[..., 1].astype(np.float16), "B": rgb["B"]},
+    }
+    for name, channels in singles.items():
+        yield FileCase(
+            name=f"{name}.exr",
+            write=functools.partial(files.exr, channels=channels),
+            light=LIGHT,
+            stored=LIGHT[..., 0],
+            tolerance=HALF,
+        )
+    for name, channels in {
+        "grey-y": {"Y": rgb["G"]},
+        "grey-v": {"V": rgb["G"]},
+        "grey-and-depth": {"Y": rgb["G"], "Z": Z},
+    }.items():
+        yield FileCase(
+            name=f"{name}.exr",
+            write=functools.partial(files.exr, channels=channels),
+            light=np.repeat(LIGHT[..., 1:2], 3, -1),
+            stored=LIGHT[..., 1],
+            tolerance=FLOAT,
+        )
+    counted = {name: np.rint(plane * 1000).astype(np.uint32) for name, plane in rgb.items()}
+    yield FileCase(
+        name="whole-numbers.exr",
+        write=functools.partial(files.exr, channels=counted),
+        light=np.rint(LIGHT * 1000),
+        stored=np.rint(LIGHT * 1000)[..., 0],
+        tolerance=0.01,
+    )
+    for name, channels in {
+        "vectors-only": vectors,
+        "motion-only": {"u": Z, "v": Z},
+        "blender-layer-only": files.planes(LIGHT, prefix="ViewLayer.Combined."),
+        "cryptomatte-only": files.planes(LIGHT, ("r", "g", "b"), "CryptoObject00."),
+    }.items():
+        yield FileCase(
+            name=f"{name}.exr", write=functools.partial(files.exr, channels=channels), refusal="no_colour"
+        )
+    parts: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+        "depth-first": (("depth", {"Z": Z}), ("rgba", rgb)),
+        "position-first": (("P", vectors), ("rgba", rgb)),
+        "motion-first": (("motion", {"u": Z, "v": Z + 0.4}), ("rgba", rgb)),
+        "matte-first": (("matte", {"A": Z + 0.4}), ("rgba", rgb)),
+        "grey-first": (("ao", {"Y": Z + 0.4}), ("beauty", rgb)),
+        "normals-first": (("N", vectors), ("C", rgb)),
+        "albedo-first": (("albedo", other), ("beauty", rgb)),
+        "cryptomatte-first": (("crypto00", files.planes(wrong, ("r", "g", "b", "a")[:3])), ("beauty", rgb)),
+        "lower-case-first": (("diffuse", files.planes(wrong, ("r", "g", "b"))), ("rgba", rgb)),
+        "beauty-first": (("beauty", rgb), ("albedo", other)),
+    }
+    for name, named in parts.items():
+        yield FileCase(
+            name=f"parts-{name}.exr",
+            write=lambda path, named=named: files.exr_parts(path, *named),
+            light=LIGHT,
+            stored=LIGHT[..., 0],
+            tolerance=FLOAT,
+        )
+
+
+def exr_windows() -> Iterator[FileCase]:
+    def box(x: int, y: int, width: int, height: int) -> Any:
+        return np.array([x, y], np.int32), np.array([x + width - 1, y + height - 1], np.int32)
+
+    for name, data, display in (
+        ("overscan", (-5, -3, WIDTH, HEIGHT), (0, 0, 12, 8)),
+        ("cropped", (7, 9, WIDTH, HEIGHT), (0, 0, 64, 48)),
+        ("apart", (1000, 1000, WIDTH, HEIGHT), (0, 0, 100, 100)),
+    ):
+        yield FileCase(
+            name=f"window-{name}.exr",
+            write=lambda path, data=data, display=display: files.exr(
+                path, files.planes(LIGHT), dataWindow=box(*data), displayWindow=box(*display)
+            ),
+            light=LIGHT,
+            stored=LIGHT[..., 0],
+            tolerance=FLOAT,
+            windows=(data, display),
+        )
+    cube = {"envmap": ("envmap", b"\1")}
+    yield FileCase(
+        name="cube-map.exr",
+        write=lambda path: files.exr(
+            path, files.planes(LIGHT), cube, dataWindow=box(0, 0, WIDTH, HEIGHT), displayWindow=box(0, 0, 50, 40)
+        ),
+        light=LIGHT,
+        stored=LIGHT[..., 0],
+        tolerance=FLOAT,
+        windows=((0, 0, WIDTH, HEIGHT), (0, 0, 50, 40)),
+        attributes=cube,
+    )
+    for compression in ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "HTJ2K256"):
+        yield FileCase(
+            name=f"{compression}.exr",
+            write=lambda path, compression=compression: files.exr(
+                path, files.planes(LIGHT), compression=getattr(OpenEXR, f"{compression}_COMPRESSION")
+            ),
+            light=LIGHT,
+            stored=LIGHT[..., 0],
+            tolerance=FLOAT,
+        )
+
+
+def videos() -> Iterator[FileCase]:
+    display = LIGHT ** (1 / 2.4)
+    wide = files.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
+    p3 = files.in_gamut(LIGHT, PRIMARIES["P3"])
+    spaces = {
+        "709": (display, VideoTags()),
+        "709-full": (display, VideoTags(is_full=True)),
+        "601": (display, VideoTags(primaries=6, transfer=6, matrix=6)),
+        "xvycc": (display, VideoTags(transfer=11)),
+        "240m": (display, VideoTags(transfer=7)),
+        "gamma-22": (LIGHT ** (1 / 2.2), VideoTags(transfer=4)),
+        "gamma-28": (LIGHT ** (1 / 2.8), VideoTags(transfer=5)),
+        "linear": (LIGHT, VideoTags(transfer=8)),
+        "srgb": (CODE, VideoTags(transfer=13)),
+        "2020-sdr": (wide ** (1 / 2.4), VideoTags(primaries=9, transfer=14, matrix=9)),
+        "2020-pq": (files.pq_encoded(wide), VideoTags(primaries=9, transfer=16, matrix=9)),
+        "p3-srgb": (files.srgb_encoded(p3), VideoTags(primaries=12, transfer=13)),
+    }
+    for name, (code, tags) in spaces.items():
+        yield FileCase(
+            name=f"{name}.mkv",
+            write=lambda path, code=code, tags=tags: video(path, [code, code], tags),
+            light=LIGHT,
+            stored=code[..., 0],
+            # Half a step of 10 bits in Y' and two in Cb, Cr, through the curve; PQ has few codes so low.
+            tolerance=0.02 if "pq" in name else 0.006,
+        )
+    yield FileCase(
+        name="log-100.mkv",
+        write=lambda path: video(path, [display], VideoTags(transfer=9)),
+        stored=display[..., 0],
+        tolerance=0.006,
+        refusal="unknown_colourspace",
+    )
+    matrices = {
+        1: (1, 0, 0, 1),
+        2: (-1, 0, 0, 1),
+        3: (-1, 0, 0, -1),
+        4: (1, 0, 0, -1),
+        5: (0, 1, 1, 0),
+        6: (0, 1, -1, 0),
+        7: (0, -1, -1, 0),
+        8: (0, -1, 1, 0),
+    }
+    for orientation, matrix in matrices.items():
+        yield FileCase(
+            name=f"matrix-{orientation}.mp4",
+            write=lambda path, matrix=matrix, orientation=orientation: turned_mp4(
+                path, display, orientation, matrix
+            ),
+            light=LIGHT,
+            stored=display[..., 0],
+            tolerance=0.025,  # 8 bits: half a step of Y' and two of Cb and Cr
+        )
+    alpha = np.linspace(0, 1, WIDTH)[None, :].repeat(HEIGHT, 0)
+    yield FileCase(
+        name="alpha.mkv",
+        write=lambda path: video(path, [display], pixel_format="yuva444p10le", alpha=alpha),
+        light=LIGHT,
+        stored=alpha,
+        tolerance=0.006,
+    )
+
+
+def turned_mp4(path: Path, code: Array, orientation: int, matrix: tuple[int, int, int, int]) -> None:
+    undo = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]
+    lossless_mp4(path, [np.ascontiguousarray(undo(code))])
+    set_display_matrix(path, matrix)
