@@ -159,11 +159,12 @@ def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
 
 
 def _colour_layers(parts: Sequence[ExrPart]) -> list[str]:
-    """The layers that have R, G and B, in any part."""
+    """The layers that have R, G and B, in any part; views are no layers."""
     found = []
+    views = _views(parts)
     for part in parts:
         layers = dict.fromkeys(name.rpartition(".")[0] for name in part.names if "." in name)
         found += [layer for layer in layers if _triple(part.names, f"{layer}.", _EXACT)]
         if part.name and _triple(part.names, "", _EXACT):
             found.append(part.name)
-    return list(dict.fromkeys(found))
+    return [layer for layer in dict.fromkeys(found) if layer not in views]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,15 @@ CODE = files.srgb_encoded(LIGHT)
 STEP_8, STEP_16, FLOAT, HALF = 0.006, 4e-5, 2e-5, 5e-4
 STEP_10_LOG = 0.006
 Z = np.zeros((HEIGHT, WIDTH), np.float32)
+
+
+def of(write: Callable[..., object], *values: Any, **named: Any) -> Callable[[Path], None]:
+    """A function that writes a file at a path with these values."""
+
+    def written(path: Path) -> None:
+        write(path, *values, **named)
+
+    return written
 
 
 def cases() -> list[FileCase]:
@@ -52,7 +60,7 @@ def oriented() -> Iterator[FileCase]:
         for orientation in range(1, 9):
             yield FileCase(
                 name=f"orientation-{orientation}{suffix}",
-                write=lambda path, value=orientation: files.oriented_file(path, CODE, value),
+                write=of(files.oriented_file, CODE, orientation),
                 light=LIGHT,
                 stored=CODE[..., 0],
                 # JPEG at quality 100 rounds cosines and Y'CbCr too: three steps.
@@ -63,8 +71,8 @@ def oriented() -> Iterator[FileCase]:
 def pngs() -> Iterator[FileCase]:
     def png(
         name: str, code: Array, light: Array, *chunks: tuple[bytes, bytes], tolerance: float = STEP_16, **more: Any
-    ):
-        write = functools.partial(files.png, code=code, chunks=chunks)
+    ) -> FileCase:
+        write = of(files.png, code=code, chunks=chunks)
         return FileCase(
             name=f"{name}.png", write=write, light=light, stored=code[..., 0], tolerance=tolerance, **more
         )
@@ -102,7 +110,7 @@ def pngs() -> Iterator[FileCase]:
     for bits in (8, 16):
         yield FileCase(
             name=f"grey-{bits}.png",
-            write=lambda path, bits=bits: files.png(path, grey, bits, kind=0),
+            write=of(files.png, grey, bits, kind=0),
             light=np.repeat(LIGHT[..., 1:2], 3, -1),
             stored=grey[..., 0],
             tolerance=STEP_8 if bits == 8 else STEP_16,
@@ -111,7 +119,7 @@ def pngs() -> Iterator[FileCase]:
     for name, picture, kind in (("rgba", np.dstack([CODE, alpha]), 6), ("grey-alpha", np.dstack([grey, alpha]), 4)):
         yield FileCase(
             name=f"{name}.png",
-            write=lambda path, picture=picture, kind=kind: files.png(path, picture, kind=kind),
+            write=of(files.png, picture, kind=kind),
             light=LIGHT if kind == 6 else np.repeat(LIGHT[..., 1:2], 3, -1),
             stored=alpha[..., 0],
             tolerance=STEP_16,
@@ -141,9 +149,7 @@ def icc_files() -> Iterator[FileCase]:
             options = {"quality": 100, "subsampling": 0} if suffix == ".jpg" else {}
             yield FileCase(
                 name=f"icc-{gamut}-{curve}{suffix}",
-                write=functools.partial(
-                    files.pillow, code=code, icc_profile=files.icc_profile(numbers, data), **options
-                ),
+                write=of(files.pillow, code=code, icc_profile=files.icc_profile(numbers, data), **options),
                 light=LIGHT,
                 stored=code[..., 0],
                 # A linear curve has no finer steps in the dark; JPEG as above; wide gamuts spread a step over
@@ -157,18 +163,14 @@ def icc_files() -> Iterator[FileCase]:
     ):
         yield FileCase(
             name=f"icc-grey-{name}.png",
-            write=lambda path, data=data: PillowImage.fromarray(files.whole(grey)).save(
-                path, icc_profile=files.icc_profile(REC_709, data, b"GRAY")
-            ),
+            write=of(files.grey_png, grey, files.icc_profile(REC_709, data, b"GRAY")),
             light=np.repeat(light[..., None], 3, -1),
             stored=grey,
             tolerance=STEP_8,
         )
     yield FileCase(
         name="icc-of-cmyk.png",
-        write=functools.partial(
-            files.pillow, code=CODE, icc_profile=files.icc_profile(REC_709, files.SRGB_CURVE, b"CMYK")
-        ),
+        write=of(files.pillow, code=CODE, icc_profile=files.icc_profile(REC_709, files.SRGB_CURVE, b"CMYK")),
         light=LIGHT,
         stored=CODE[..., 0],
         tolerance=STEP_8,
@@ -180,21 +182,21 @@ def other_stills() -> Iterator[FileCase]:
     for suffix, options in ((".bmp", {}), (".tga", {}), (".gif", {}), (".webp", {"lossless": True}), (".jp2", {})):
         yield FileCase(
             name=f"plain{suffix}",
-            write=functools.partial(files.pillow, code=CODE, **options),
+            write=of(files.pillow, code=CODE, **options),
             light=LIGHT,
             stored=CODE[..., 0],
             tolerance=STEP_8 if suffix != ".gif" else 0.02,  # its palette has 256 colours for 240 pixels
         )
     yield FileCase(
         name="plain.jpg",
-        write=functools.partial(files.pillow, code=CODE, quality=100, subsampling=0),
+        write=of(files.pillow, code=CODE, quality=100, subsampling=0),
         light=LIGHT,
         stored=CODE[..., 0],
         tolerance=0.03,
     )
     yield FileCase(
         name="progressive.jpg",
-        write=functools.partial(files.pillow, code=CODE, quality=100, subsampling=0, progressive=True),
+        write=of(files.pillow, code=CODE, quality=100, subsampling=0, progressive=True),
         light=LIGHT,
         stored=CODE[..., 0],
         tolerance=0.03,
@@ -207,9 +209,7 @@ def other_stills() -> Iterator[FileCase]:
         "text.png": b"hello",
         "text.exr": b"hello, this is no picture at all",
     }.items():
-        yield FileCase(
-            name=name, write=lambda path, data=data: path.write_bytes(data) and None, refusal="unreadable"
-        )
+        yield FileCase(name=name, write=of(Path.write_bytes, data), refusal="unreadable")
     yield FileCase(name="truncated.png", write=truncated_png, refusal="unreadable")
 
 
@@ -223,7 +223,7 @@ def tiffs() -> Iterator[FileCase]:
 
     def tiff(name: str, values: Any, light: Array, tolerance: float, tags: Any = None, **more: Any) -> FileCase:
         stored = more.pop("stored", values[..., 0] / 65535 if values.dtype == np.uint16 else values[..., 0])
-        write = functools.partial(files.tiff, values=values, tags=tags or {}, pages=more.pop("pages", ()))
+        write = of(files.tiff, values=values, tags=tags or {}, pages=more.pop("pages", ()))
         return FileCase(name=f"{name}.tif", write=write, light=light, stored=stored, tolerance=tolerance, **more)
 
     yield tiff("16-bit", whole_16, LIGHT, STEP_16)
@@ -259,7 +259,7 @@ def dpx_files() -> Iterator[FileCase]:
     for transfer, name in ((0, "user"), (1, "printing-density"), (3, "logarithmic"), (255, "undefined")):
         yield FileCase(
             name=f"{name}.dpx",
-            write=lambda path, transfer=transfer: files.dpx(path, log, transfer),
+            write=of(files.dpx, log, transfer),
             light=LIGHT,
             stored=log[..., 0],
             tolerance=STEP_10_LOG,
@@ -275,7 +275,7 @@ def dpx_files() -> Iterator[FileCase]:
     ):
         yield FileCase(
             name=f"{name}.dpx",
-            write=lambda path, transfer=transfer: files.dpx(path, display, transfer),
+            write=of(files.dpx, display, transfer),
             light=LIGHT,
             stored=display[..., 0],
             tolerance=0.0015,
@@ -283,7 +283,7 @@ def dpx_files() -> Iterator[FileCase]:
     for bits, big in ((16, True), (16, False), (10, False)):
         yield FileCase(
             name=f"linear-{bits}-{'big' if big else 'little'}.dpx",
-            write=lambda path, bits=bits, big=big: files.dpx(path, LIGHT, 2, bits, big),
+            write=of(files.dpx, LIGHT, 2, bits, big),
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=STEP_16 if bits == 16 else 0.0006,
@@ -310,7 +310,7 @@ def exr_colours() -> Iterator[FileCase]:
         tag = {"chromaticities": ("chromaticities", struct.pack("<8f", *numbers))}
         yield FileCase(
             name=f"chromaticities-{name}.exr",
-            write=functools.partial(files.exr, channels=files.planes(picture), attributes=tag),
+            write=of(files.exr, channels=files.planes(picture), attributes=tag),
             light=LIGHT,
             stored=picture[..., 0],
             tolerance=2e-4,  # OpenColorIO's matrices of ACES are rounded
@@ -320,7 +320,7 @@ def exr_colours() -> Iterator[FileCase]:
     white_e = {"chromaticities": ("chromaticities", struct.pack("<8f", 1, 0, 0, 1, 0, 0, 1 / 3, 1 / 3))}
     yield FileCase(
         name="xyz.exr",
-        write=functools.partial(files.exr, channels=files.planes(xyz), attributes=white_e),
+        write=of(files.exr, channels=files.planes(xyz), attributes=white_e),
         light=LIGHT,
         stored=xyz[..., 0],
         tolerance=FLOAT,
@@ -328,7 +328,7 @@ def exr_colours() -> Iterator[FileCase]:
     impossible = {"chromaticities": ("chromaticities", struct.pack("<8f", *(0.3, 0.3) * 4))}
     yield FileCase(
         name="impossible-primaries.exr",
-        write=functools.partial(files.exr, channels=files.planes(LIGHT), attributes=impossible),
+        write=of(files.exr, channels=files.planes(LIGHT), attributes=impossible),
         light=LIGHT,
         stored=LIGHT[..., 0],
         tolerance=FLOAT,
@@ -351,7 +351,7 @@ def exr_colours() -> Iterator[FileCase]:
     for name, picture in interop.items():
         yield FileCase(
             name=f"interop-{name}.exr",
-            write=functools.partial(
+            write=of(
                 files.exr, channels=files.planes(picture), attributes={"colorInteropID": ("string", name.encode())}
             ),
             light=LIGHT,
@@ -360,7 +360,7 @@ def exr_colours() -> Iterator[FileCase]:
         )
     yield FileCase(
         name="interop-of-a-vendor.exr",
-        write=functools.partial(
+        write=of(
             files.exr, channels=files.planes(LIGHT), attributes={"colorInteropID": ("string", b"vendor:log9")}
         ),
         light=LIGHT,
@@ -390,7 +390,7 @@ def exr_layouts() -> Iterator[FileCase]:
     for name, channels in singles.items():
         yield FileCase(
             name=f"{name}.exr",
-            write=functools.partial(files.exr, channels=channels),
+            write=of(files.exr, channels=channels),
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=HALF,
@@ -402,7 +402,7 @@ def exr_layouts() -> Iterator[FileCase]:
     }.items():
         yield FileCase(
             name=f"{name}.exr",
-            write=functools.partial(files.exr, channels=channels),
+            write=of(files.exr, channels=channels),
             light=np.repeat(LIGHT[..., 1:2], 3, -1),
             stored=LIGHT[..., 1],
             tolerance=FLOAT,
@@ -410,7 +410,7 @@ def exr_layouts() -> Iterator[FileCase]:
     counted = {name: np.rint(plane * 1000).astype(np.uint32) for name, plane in rgb.items()}
     yield FileCase(
         name="whole-numbers.exr",
-        write=functools.partial(files.exr, channels=counted),
+        write=of(files.exr, channels=counted),
         light=np.rint(LIGHT * 1000),
         stored=np.rint(LIGHT * 1000)[..., 0],
         tolerance=0.01,
@@ -421,9 +421,7 @@ def exr_layouts() -> Iterator[FileCase]:
         "blender-layer-only": files.planes(LIGHT, prefix="ViewLayer.Combined."),
         "cryptomatte-only": files.planes(LIGHT, ("r", "g", "b"), "CryptoObject00."),
     }.items():
-        yield FileCase(
-            name=f"{name}.exr", write=functools.partial(files.exr, channels=channels), refusal="no_colour"
-        )
+        yield FileCase(name=f"{name}.exr", write=of(files.exr, channels=channels), refusal="no_colour")
     parts: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         "depth-first": (("depth", {"Z": Z}), ("rgba", rgb)),
         "position-first": (("P", vectors), ("rgba", rgb)),
@@ -439,7 +437,7 @@ def exr_layouts() -> Iterator[FileCase]:
     for name, named in parts.items():
         yield FileCase(
             name=f"parts-{name}.exr",
-            write=lambda path, named=named: files.exr_parts(path, *named),
+            write=of(files.exr_parts, *named),
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=FLOAT,
@@ -457,9 +455,7 @@ def exr_windows() -> Iterator[FileCase]:
     ):
         yield FileCase(
             name=f"window-{name}.exr",
-            write=lambda path, data=data, display=display: files.exr(
-                path, files.planes(LIGHT), dataWindow=box(*data), displayWindow=box(*display)
-            ),
+            write=of(files.exr, files.planes(LIGHT), dataWindow=box(*data), displayWindow=box(*display)),
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=FLOAT,
@@ -480,9 +476,7 @@ def exr_windows() -> Iterator[FileCase]:
     for compression in ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "HTJ2K256"):
         yield FileCase(
             name=f"{compression}.exr",
-            write=lambda path, compression=compression: files.exr(
-                path, files.planes(LIGHT), compression=getattr(OpenEXR, f"{compression}_COMPRESSION")
-            ),
+            write=of(files.exr, files.planes(LIGHT), compression=getattr(OpenEXR, f"{compression}_COMPRESSION")),
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=FLOAT,
@@ -510,7 +504,7 @@ def videos() -> Iterator[FileCase]:
     for name, (code, tags) in spaces.items():
         yield FileCase(
             name=f"{name}.mkv",
-            write=lambda path, code=code, tags=tags: video(path, [code, code], tags),
+            write=of(video, [code, code], tags),
             light=LIGHT,
             stored=code[..., 0],
             # Half a step of 10 bits in Y' and two in Cb, Cr, through the curve; PQ has few codes so low.
@@ -536,9 +530,7 @@ def videos() -> Iterator[FileCase]:
     for orientation, matrix in matrices.items():
         yield FileCase(
             name=f"matrix-{orientation}.mp4",
-            write=lambda path, matrix=matrix, orientation=orientation: turned_mp4(
-                path, display, orientation, matrix
-            ),
+            write=of(turned_mp4, display, orientation, matrix),
             light=LIGHT,
             stored=display[..., 0],
             tolerance=0.025,  # 8 bits: half a step of Y' and two of Cb and Cr
@@ -554,15 +546,5 @@ def videos() -> Iterator[FileCase]:
 
 
 def turned_mp4(path: Path, code: Array, orientation: int, matrix: tuple[int, int, int, int]) -> None:
-    undo = {
-        1: lambda a: a,
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1),
-        6: lambda a: np.rot90(a),
-        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        8: lambda a: np.rot90(a, -1),
-    }[orientation]
-    lossless_mp4(path, [np.ascontiguousarray(undo(code))])
+    lossless_mp4(path, [files.stored_as(code, orientation)])
     set_display_matrix(path, matrix)

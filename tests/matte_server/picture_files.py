@@ -91,7 +91,7 @@ def to_xyz(primaries: Sequence[float]) -> Array:
     xy = np.array(primaries).reshape(4, 2)
     columns = np.array([[x, y, 1 - x - y] for x, y in xy[:3]]).T
     x, y = xy[3]
-    return columns * np.linalg.solve(columns, [x / y, 1.0, (1 - x - y) / y])
+    return np.asarray(columns * np.linalg.solve(columns, [x / y, 1.0, (1 - x - y) / y]))
 
 
 def in_gamut(light: Array, primaries: Sequence[float]) -> Array:
@@ -100,7 +100,7 @@ def in_gamut(light: Array, primaries: Sequence[float]) -> Array:
     whites = [to_xyz(numbers).sum(1) for numbers in (REC_709, primaries)]
     scale = (bradford @ whites[1]) / (bradford @ whites[0])
     adapted = np.linalg.inv(bradford) @ np.diag(scale) @ bradford
-    return light @ (np.linalg.inv(to_xyz(primaries)) @ adapted @ to_xyz(REC_709)).T
+    return np.asarray(light @ (np.linalg.inv(to_xyz(primaries)) @ adapted @ to_xyz(REC_709)).T)
 
 
 # -- stills
@@ -144,24 +144,26 @@ def pillow(path: Path, code: Array, mode: str = "RGB", **options: Any) -> None:
     PillowImage.fromarray(whole(code)).convert(mode).save(path, **options)
 
 
+def stored_as(picture: Any, orientation: int) -> Any:
+    """The picture as it is stored so that a viewer that obeys ``orientation`` shows it upright."""
+    turned = picture.swapaxes(0, 1) if orientation in (5, 7) else picture
+    turned = np.rot90(turned, {6: 1, 8: -1}.get(orientation, 0))
+    turned = turned[::-1] if orientation in (3, 4, 7) else turned
+    return np.ascontiguousarray(turned[:, ::-1] if orientation in (2, 3, 7) else turned)
+
+
+def grey_png(path: Path, code: Array, profile: bytes) -> None:
+    PillowImage.fromarray(whole(code)).save(path, icc_profile=profile)
+
+
 def oriented_file(path: Path, code: Array, orientation: int) -> None:
     """A picture stored so that a viewer that obeys ``orientation`` shows ``code``."""
-    undo = {
-        1: lambda a: a,
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1),
-        6: lambda a: np.rot90(a),
-        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        8: lambda a: np.rot90(a, -1),
-    }[orientation]
     exif = PillowImage.Exif()
     exif[274] = orientation
-    options = {"quality": 100, "subsampling": 0} if path.suffix == ".jpg" else {}
+    options: dict[str, Any] = {"quality": 100, "subsampling": 0} if path.suffix == ".jpg" else {}
     if path.suffix == ".webp":
         options = {"lossless": True}
-    PillowImage.fromarray(np.ascontiguousarray(undo(whole(code)))).save(path, exif=exif, **options)
+    PillowImage.fromarray(stored_as(whole(code), orientation)).save(path, exif=exif, **options)
 
 
 def tiff(path: Path, values: Any, tags: Mapping[int, tuple[int, Any]] = {}, pages: Sequence[Any] = ()) -> None:
@@ -312,7 +314,9 @@ def littlecms_srgb(code: Array, profile: bytes) -> Array:
     """8-bit sRGB code values that LittleCMS makes of 8-bit code values in a profile."""
     picture = PillowImage.fromarray(whole(code))
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    found = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), renderingIntent=1)
+    found = ImageCms.profileToProfile(
+        picture, source, ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
+    )
     return np.asarray(found, np.float64) / 255
 
 

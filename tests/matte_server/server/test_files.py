@@ -193,7 +193,7 @@ def test_a_view_or_layer_that_is_not_there_is_one_sentence(
     pair = (tmp_path / "plate.exr", "--clean", tmp_path / "plate.exr", "-o", tmp_path / "matte.exr")
     for arguments, sentence in (
         (("--view", "centre"), "has no view 'centre'. Its views are left, right"),
-        (("--layer", "albedo"), "has no layer 'albedo'. Its channels are"),
+        (("--layer", "albedo"), "with colour. Choose one of its layers with --layer: beauty."),
     ):
         assert cleanplate(*pair, *arguments) != 0
         assert sentence in " ".join(capsys.readouterr().err.split())
