@@ -58,13 +58,14 @@ def _add_fill(commands: _Commands) -> None:
     parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
     parser.add_argument("--subjects", type=int, default=500)
     parser.add_argument("--sets", type=int, default=400)
+    parser.add_argument("--kinds", type=int, default=0, help="subjects with gaps, fibres or glass")
     parser.add_argument("--share", default="0/1", help="K/N: make every N-th picture from K, to split the work")
     parser.set_defaults(run=_fill)
 
 
 def _fill(options: argparse.Namespace) -> int:
     first, step = (int(part) for part in options.share.split("/"))
-    fill(options.bank, options.hdri, options.subjects, options.sets, first, step)
+    fill(options.bank, options.hdri, options.subjects, options.sets, first, step, kinds=options.kinds)
     return 0
 
 

@@ -16,7 +16,7 @@ from .scenes.recipes import HELDOUT_HDRIS
 
 def panoramas(folder: Path, held_out: bool) -> list[Path]:
     """The ``*.hdr`` files of ``folder`` that belong to the benchmark, or those that do not; sorted."""
-    found = sorted(folder.glob("*.hdr"))
+    found = sorted(folder.rglob("*.hdr"))
     return [path for path in found if (path.stem in HELDOUT_HDRIS) == held_out]
 
 

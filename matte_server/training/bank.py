@@ -1,7 +1,8 @@
 """The store of raw material: procedural subjects, sets, and the renders of people as they appear.
 
-A bank is a folder: ``subjects/*.npy`` (size x size x 4) and ``sets/*.npy`` (height x width x 3), half-float,
-scene-linear, premultiplied, made by ``fill``; renders are read where the scenes were written.
+A bank is a folder: ``kinds/*.npy`` (channels x height x width, trimmed), ``subjects/*.npy`` (size x size x 4) and
+``sets/*.npy`` (height x width x 3), half-float, scene-linear, premultiplied, made by ``fill``; renders are read
+where the scenes were written.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import torch
 from torch import Tensor
 
 from .backgrounds import background, load_panorama, panoramas
+from .composite import Faults
+from .kinds.catalogue import training_subject
 from .procedural import Float32, Random, subject
 
 SUBJECT_SIZE = 640
@@ -32,20 +35,26 @@ def _save(path: Path, pixels: Float32) -> None:
     part.replace(path)
 
 
-def fill(folder: Path, panorama_folder: Path, subjects: int, sets: int, first: int = 0, step: int = 1) -> None:
-    """Make what is missing of the first ``subjects`` and ``sets`` pictures; each is seeded by its number, so
-    ``first`` and ``step`` share the work between processes."""
+def fill(
+    folder: Path, panorama_folder: Path, subjects: int, sets: int, first: int = 0, step: int = 1, kinds: int = 0
+) -> None:
+    """Make what is missing of the first ``subjects``, ``sets`` and ``kinds`` pictures; each is seeded by its
+    number,
+    so ``first`` and ``step`` share the work between processes."""
     cv2.setNumThreads(1)
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=False)]
-    for name in ("subjects", "sets"):
+    for name in ("subjects", "sets", "kinds"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for number in range(first, max(subjects, sets), step):
+    for number in range(first, max(subjects, sets, kinds), step):
         path = folder / "subjects" / f"{number:05d}.npy"
         if number < subjects and not path.exists():
             _save(path, subject(np.random.default_rng([1, number]), SUBJECT_SIZE))
         path = folder / "sets" / f"{number:05d}.npy"
         if number < sets and not path.exists():
             _save(path, background(np.random.default_rng([2, number]), views, *SET_SIZE))
+        path = folder / "kinds" / f"{number:05d}.npy"
+        if number < kinds and not path.exists():
+            _save(path, np.moveaxis(trim(training_subject(number)[1]), -1, 0))
 
 
 def read_render(path: Path) -> Float32:
@@ -117,7 +126,7 @@ def renders(folder: Path, split: str) -> Iterator[Path]:
 
 def trim(pixels: Float32) -> Float32:
     """``pixels`` cut to where alpha is above 1/255, with a margin; unchanged where it is nowhere."""
-    rows, columns = np.nonzero(pixels[..., 3] > 1 / 255)
+    rows, columns = np.nonzero(pixels[..., 3:6].max(2) > 1 / 255)
     if len(rows) == 0:
         return pixels
     top, left = max(0, rows.min() - 2), max(0, columns.min() - 2)
@@ -135,17 +144,17 @@ class Bank:
     subjects: list[Tensor] = field(default_factory=list)
     people: list[Tensor] = field(default_factory=list)
     sets: list[Tensor] = field(default_factory=list)
+    kinds: list[Tensor] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
 
     def refresh(self, at_most: int = 10_000) -> int:
         """Load up to ``at_most`` new files; returns how many were loaded."""
         loaded = 0
-        for kind, store in (("subjects", self.subjects), ("sets", self.sets)):
+        for kind, store in (("subjects", self.subjects), ("sets", self.sets), ("kinds", self.kinds)):
             for path in sorted((self.folder / kind).glob("*.npy")):
                 if path in self._seen or loaded >= at_most or len(store) >= self.limit:
                     continue
-                pixels = np.load(path)
-                store.append(self._tensor(trim(pixels) if kind == "subjects" else pixels))
+                store.append(self._read(path, kind))
                 self._seen.add(path)
                 loaded += 1
         return loaded + self._refresh_renders(at_most - loaded)
@@ -162,8 +171,19 @@ class Bank:
             loaded += 1
         return loaded
 
-    def pick_subject(self, rng: Random, people_share: float) -> Tensor:
-        """A random subject; a rendered one in ``people_share`` of the cases, where there are any."""
+    def _read(self, path: Path, kind: str) -> Tensor:
+        if kind == "kinds":
+            # Mapped, so that all makers share one copy; copy-on-write, as torch wants it writable.
+            return torch.from_numpy(np.load(path, mmap_mode="c")).to(self.device)
+        pixels = np.load(path)
+        return self._tensor(trim(pixels) if kind == "subjects" else pixels)
+
+    def pick_subject(self, rng: Random, people_share: float, kinds_share: float = Faults.kinds) -> Tensor:
+        """A random subject: one of the kinds in ``kinds_share`` of the cases where there are any, else a rendered
+        one
+        in ``people_share`` where there are any."""
+        if rng.random() < min(kinds_share, 0.02 * len(self.kinds)):
+            return self.kinds[int(rng.integers(len(self.kinds)))]
         share = min(people_share, 0.02 * len(self.people))
         store = self.people if rng.random() < share else self.subjects
         return store[int(rng.integers(len(store)))]

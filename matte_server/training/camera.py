@@ -5,6 +5,7 @@ Pictures are C x H x W float32, scene-linear.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -66,13 +67,70 @@ def compressed(picture: Tensor, coarseness: float) -> Tensor:
     return from_video((video.clamp(0, 1) * 255).round() / 255)
 
 
-def record(dice: Dice, plate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures through the camera: noise of their own, clipping, compression."""
+def clipped(picture: Tensor, white: float) -> Tensor:
+    """A picture whose sensor is full at ``white``, brought back to the light that it had below."""
+    return picture.clamp(max=white)
+
+
+def toned(picture: Tensor, contrast: float) -> Tensor:
+    """Another tone curve: contrast about mid grey, as a picture profile leaves after it was taken for sRGB."""
+    return 0.18 * (picture.clamp(min=0) / 0.18) ** contrast
+
+
+def banded(dice: Dice, picture: Tensor, depth: float) -> Tensor:
+    """Rolling bands: light that flickers while the rows are read out."""
+    rows = torch.linspace(0, 1, picture.shape[1], device=picture.device).view(1, -1, 1)
+    phase, count = dice.between(0, 6.28), dice.between(0.7, 6)
+    return picture * (1 + depth * torch.sin(rows * count * 6.28 + phase))
+
+
+def vignetted(picture: Tensor, depth: float) -> Tensor:
+    """Corners darker by ``depth``."""
+    height, width = picture.shape[-2:]
+    y = torch.linspace(-1, 1, height, device=picture.device).view(1, -1, 1)
+    x = torch.linspace(-1, 1, width, device=picture.device).view(1, 1, -1)
+    return picture * (1 - depth * 0.5 * (x * x + y * y))
+
+
+def subsampled(picture: Tensor, sharpening: float) -> Tensor:
+    """4:2:0 video: chroma at half the resolution, luma sharpened, in display-encoded values."""
+    video = to_video(picture)
+    luma = (video * video.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
+    chroma = (video - luma)[None]
+    small = F.interpolate(chroma, scale_factor=0.5, mode="area") if min(video.shape[1:]) > 3 else chroma
+    chroma = F.interpolate(small, size=video.shape[1:], mode="bilinear")[0]
+    luma = luma + sharpening * (luma - blur(luma, 1.0))
+    return from_video((luma + chroma).clamp(0, 1))
+
+
+def faulty(dice: Dice, plate: Tensor, clean: Tensor, chance: float) -> tuple[Tensor, Tensor]:
+    """What cameras do differently in plate and clean plate, each with ``chance``."""
+    if dice.maybe(chance):
+        whites = dice.rng.uniform(0.4, 2.0, 2)
+        plate, clean = clipped(plate, float(whites[0])), clipped(clean, float(whites[1]))
+    if dice.maybe(chance / 2):
+        plate, clean = (toned(x, float(np.exp(dice.rng.normal(0, 0.06)))) for x in (plate, clean))
+    if dice.maybe(chance / 2):
+        plate, clean = (banded(dice, x, dice.between(0, 0.08)) for x in (plate, clean))
+    if dice.maybe(chance / 2):
+        depth = dice.between(0, 0.5)
+        plate, clean = vignetted(plate, depth), vignetted(clean, depth * dice.between(0.7, 1.2))
+    if dice.maybe(chance / 3):
+        plate = blur(plate, dice.between(0.3, 1.5))
+    if dice.maybe(chance):
+        sharp = dice.between(0, 1.5)
+        plate, clean = subsampled(plate, sharp), subsampled(clean, sharp)
+    return plate, clean
+
+
+def record(dice: Dice, plate: Tensor, clean: Tensor, faults: float) -> tuple[Tensor, Tensor]:
+    """Both pictures through the camera: noise of their own, faults with that chance, clipping, compression."""
     amount = dice.rng.choice([0.0, dice.between(0, 0.06), dice.between(0.06, 0.25)], p=[0.12, 0.6, 0.28])
     grain = dice.between(0, 1.0)
     quieter = dice.between(0, 0.4) if dice.maybe(0.3) else 1.0
     plate = sensor(dice, plate, float(amount), grain)
     clean = sensor(dice, clean, float(amount) * quieter, grain)
+    plate, clean = faulty(dice, plate, clean, faults)
     way = dice.rng.random()
     if way < 0.5:
         coarseness = 0.0 if dice.maybe(0.4) else dice.between(0.1, 2.0)

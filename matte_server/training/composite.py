@@ -19,6 +19,12 @@ from .camera import from_video, record, to_video
 from .filters import blur, displaced, streak
 from .random_fields import Dice, bumps, patch
 
+SEE_THROUGH = 8
+"""Channels of a layer that light passes: light 3, share stopped 3, shift of what is behind in pixels 2 (x, y). Any
+other has premultiplied R, G, B and alpha."""
+SWEEP = 16
+"""Moments that a motion blur along a path is made of."""
+
 
 @dataclass(frozen=True, eq=False)
 class Composite:
@@ -43,6 +49,10 @@ class Faults:
     misalignment: float = 1.0
     linear_light: bool = True
     people: float = 0.55
+    camera: float = 0.12
+    """Chance of each thing that cameras do differently in plate and clean plate."""
+    kinds: float = 0.4
+    """Share of the subjects that are of a kind with gaps, fibres or glass."""
 
 
 def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -59,7 +69,7 @@ def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
-    """A subject (premultiplied RGBA, trimmed) somewhere in a frame of ``size``, whole or close up."""
+    """A subject (channels of a layer, trimmed) somewhere in a frame of ``size``, whole or close up."""
     height, width = size
     rows, columns = subject.shape[-2:]
     close = dice.maybe(0.35)
@@ -86,19 +96,25 @@ def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
     )
     grid = torch.stack([(cos * x + sin * y) * (2 * mirror / shape[1]), (cos * y - sin * x) * (2 / shape[0])], -1)
     placed = F.grid_sample(small, grid[None].float(), mode="bilinear", align_corners=False)[0]
-    placed[3].clamp_(0, 1)
-    return placed.clamp(min=0)
+    stopped = placed[3:-2] if len(placed) == SEE_THROUGH else placed[3:]
+    stopped.clamp_(0, 1)
+    placed[:3].clamp_(min=0)
+    if len(placed) == SEE_THROUGH:
+        placed[-2] *= mirror * shape[1] / columns
+        placed[-1] *= shape[0] / rows
+    return placed
 
 
 def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
     """Light a subject for its set, and sometimes give part of it the colours behind it."""
-    rgb, alpha = layer[:3], layer[3:]
+    rgb, alpha, rest = layer[:3], alpha_of(layer), layer[3:]
     mean = scene.mean((1, 2), keepdim=True)
     level = rgb.sum() / (3 * alpha.sum() + 1e-3)
     gain = (mean.mean() / (level + 1e-3)).clamp(0.1, 10) ** dice.between(0, 0.9)
     tint = (mean / mean.mean().clamp(min=1e-4)) ** dice.between(0, 0.7)
     rgb = rgb * (gain * float(np.exp(dice.rng.normal(0, 0.5)))) * tint
-    if dice.maybe(0.4):
+    # Of a see-through subject that would be nothing at all.
+    if len(layer) == 4 and dice.maybe(0.4):
         where = patch(dice, (layer.shape[1], layer.shape[2]), dice.between(0.05, 0.5)) * dice.between(0.5, 1)
         # From a little beside it: the very pixels would be a see-through subject, which nobody could tell.
         beside = torch.full((2, *scene.shape[-2:]), 0.03 * max(scene.shape[-2:]), device=scene.device)
@@ -109,12 +125,56 @@ def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
     if dice.maybe(0.08):
         alike = mean * (0.6 + 0.8 * rgb.mean(0, keepdim=True) / (level * gain + 1e-3))
         rgb = rgb + (alike * alpha - rgb) * dice.between(0.5, 1)
-    return torch.cat([rgb, alpha])
+    return torch.cat([rgb, rest])
+
+
+def alpha_of(layer: Tensor) -> Tensor:
+    """1 x H x W: the share of the light from behind that a layer stops, its mean over the colours."""
+    return layer[3:4] if len(layer) == 4 else layer[3:6].mean(0, keepdim=True)
 
 
 def blend(front: Tensor, back: Tensor) -> Tensor:
-    """One premultiplied layer over another."""
-    return front + back * (1 - front[3:])
+    """One premultiplied layer over another; both see-through where either is."""
+    if len(front) == len(back) == 4:
+        return front + back * (1 - front[3:])
+    front, back = see_through(front), see_through(back)
+    behind = displaced(back, front[6:])
+    through = 1 - front[3:6]
+    light, stopped = front[:3] + through * behind[:3], 1 - through * (1 - behind[3:6])
+    return torch.cat([light, stopped, front[6:] + behind[6:]])
+
+
+def see_through(layer: Tensor) -> Tensor:
+    """A layer with a share stopped for each colour and a shift: ``SEE_THROUGH`` channels."""
+    if len(layer) == SEE_THROUGH:
+        return layer
+    return torch.cat([layer[:3], layer[3:].expand(3, -1, -1), torch.zeros_like(layer[:2])])
+
+
+def swept(dice: Dice, layer: Tensor) -> Tensor:
+    """Motion blur along a real path: a turn about a pivot, a bent way, a change of size, in one exposure."""
+    height, width = layer.shape[-2:]
+    turn, grow = dice.rng.normal(0, 0.06), dice.rng.normal(0, 0.03)
+    way, bend = dice.rng.normal(0, 0.025, 2), dice.rng.normal(0, 0.012, 2)
+    pivot = torch.tensor([dice.between(-0.8, 0.8), dice.between(-0.8, 1.2)], device=layer.device)
+    aspect = torch.tensor([width / height, 1.0], device=layer.device)
+    y, x = torch.meshgrid(
+        (torch.arange(height, device=layer.device) + 0.5) * (2 / height) - 1,
+        (torch.arange(width, device=layer.device) + 0.5) * (2 / width) - 1,
+        indexing="ij",
+    )
+    place = (torch.stack([x, y], -1) - pivot) * aspect
+    total = torch.zeros_like(layer)
+    for time in np.linspace(-1, 1, SWEEP):
+        angle, scale = turn * time, float(np.exp(grow * time))
+        cos, sin = float(np.cos(angle)) * scale, float(np.sin(angle)) * scale
+        moved = torch.stack(
+            [cos * place[..., 0] + sin * place[..., 1], cos * place[..., 1] - sin * place[..., 0]], -1
+        )
+        shift = torch.from_numpy((way * time + bend * time * time).astype(np.float32)).to(layer.device)
+        grid = (moved / aspect + pivot + shift)[None]
+        total += F.grid_sample(layer[None], grid, mode="bilinear", align_corners=False)[0]
+    return total / SWEEP
 
 
 def misalignment(dice: Dice, size: tuple[int, int], strength: float) -> Tensor:
@@ -217,12 +277,14 @@ def stage(dice: Dice, subjects: Sequence[Tensor], scene: Tensor) -> Tensor:
         if dice.maybe(0.04):
             sheer = 1 - dice.between(0.2, 0.8) * patch(dice, size, dice.between(0.2, 1.0))
             placed = placed * sheer
-        if dice.maybe(0.12):
+        if dice.maybe(0.1):
             placed = streak(placed, dice.between(2, 18), dice.between(0, float(np.pi)))
+        elif dice.maybe(0.07):
+            placed = swept(dice, placed)
         if dice.maybe(0.2):
             placed = blur(placed, dice.between(0.5, 3.5))
         layer = blend(placed, layer)
-    layer[3].clamp_(0, 1)
+    layer[3 : 6 if len(layer) == SEE_THROUGH else 4].clamp_(0, 1)
     return layer
 
 
@@ -238,7 +300,7 @@ def compose(
         layer = layer * 0
     softness = dice.between(0.0, 0.8) if dice.maybe(0.75) else dice.between(0.8, 1.6)
     layer, scene = blur(layer, softness), blur(scene, softness)
-    alpha = layer[3:]
+    alpha = alpha_of(layer).clamp(0, 1)  # a blur may round up
     colour = layer[:3].sum((1, 2), keepdim=True) / (alpha.sum() + 1e-3)
     shadow_of = alpha
     if not subjects and dice.maybe(0.5):
@@ -251,7 +313,7 @@ def compose(
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
     plate, foreground = _over(layer, behind, clean, faults.linear_light)
-    plate, clean = record(dice, plate, clean)
+    plate, clean = record(dice, plate, clean, faults.camera)
     coverage = torch.ones_like(alpha)
     if dice.maybe(0.1):
         clean, coverage = uncovered(dice, clean)
@@ -268,8 +330,14 @@ def compose(
 
 
 def _over(layer: Tensor, behind: Tensor, clean: Tensor, linear_light: bool) -> tuple[Tensor, Tensor]:
-    rgb, alpha = layer[:3], layer[3:]
-    foreground = torch.where(alpha > 1e-3, rgb / alpha.clamp(min=1e-3), clean)
+    rgb, alpha = layer[:3], alpha_of(layer)
+    own = rgb
+    if len(layer) == SEE_THROUGH:
+        # What its colour adds to an over: the tint that it gives to the set's mean light.
+        own = (rgb + (alpha - layer[3:6]) * behind.mean((1, 2), keepdim=True)).clamp(min=0)
+    foreground = torch.where(alpha > 1e-3, own / alpha.clamp(min=1e-3), clean)
+    if len(layer) == SEE_THROUGH:
+        return rgb + displaced(behind, layer[6:]) * (1 - layer[3:6]), foreground
     if linear_light:
         return rgb + behind * (1 - alpha), foreground
     video = to_video(foreground) * alpha + to_video(behind) * (1 - alpha)

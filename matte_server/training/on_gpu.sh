@@ -31,7 +31,7 @@ fillers=${FILLERS:-$((cores > 3 ? cores - 2 : 1))}
 pids=()
 for ((k = 0; k < fillers; k++)); do
   nice -n 5 "$python" -m matte_server.training fill "$bank" --hdri "$material/hdri" --share "$k/$fillers" \
-    --subjects "${SUBJECTS:-700}" --sets "${SETS:-500}" &
+    --subjects "${SUBJECTS:-700}" --sets "${SETS:-500}" --kinds "${KINDS:-700}" &
   pids+=($!)
 done
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT

@@ -30,10 +30,13 @@ def _solid(rng: np.random.Generator) -> Material:
     if look == "wood":
         brown = np.array([0.28, 0.14, 0.06]) * rng.uniform(0.3, 2.0)
         dark = brown * 0.5
-        pair = ((*map(float, brown),), (*map(float, dark),))
+        (red, green, blue), (r, g, b) = brown.tolist(), dark.tolist()
         return Material(
-            look="wood", colours=pair, roughness=float(rng.uniform(0.2, 0.6)), scale=float(rng.uniform(20, 80))
-        )  # type: ignore[arg-type]
+            look="wood",
+            colours=((red, green, blue), (r, g, b)),
+            roughness=float(rng.uniform(0.2, 0.6)),
+            scale=float(rng.uniform(20, 80)),
+        )
     colour = _colour(rng)
     return Material(look=look, colours=(colour, colour), roughness=float(rng.uniform(0.1, 0.5)))  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ Kind = Literal["person", "furniture", "plant", "animal"]
 Framing = Literal["full", "half", "bust", "head"]
 Colour = tuple[float, float, float]
 
-HELDOUT_HDRIS = ("st_fagans_interior_1k", "rooitou_park_1k", "potsdamer_platz_1k")
+HELDOUT_HDRIS = ("st_fagans_interior_1k", "rooitou_park_1k", "potsdamer_platz_1k", "hall", "sunrise")
 """Panoramas that training never sees, neither as light nor as background."""
 _HELDOUT_POSES = ("standing04", "standing06", "sit01", "fight03")
 _HELDOUT_CLOTHES = ("female_elegantsuit01", "male_worksuit01", "male_casualsuit05")

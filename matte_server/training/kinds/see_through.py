@@ -1,0 +1,77 @@
+"""A subject that lets light through: what it adds, what it stops in each colour, how far it shifts what is behind.
+
+What is behind it is seen as ``light + (1 - stopped) * behind(x + shift)``. Its alpha is the mean of ``stopped``
+over
+the channels: that much of the new background a compositor's over will hide. A highlight also stops what is behind
+it
+(``closed``), so that its colour, light over alpha, stays within what a plate can hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..procedural import Float32
+
+BRIGHTEST_HIGHLIGHT = 2.5
+"""Light over alpha is at most this in what is drawn here."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeeThrough:
+    """``light`` and ``stopped``: height x width x 3 scene-linear; ``shift``: height x width x 2, x then y, in
+    pixels of
+    this picture."""
+
+    light: Float32
+    stopped: Float32
+    shift: Float32
+
+    def layers(self) -> Float32:
+        """One array for the bank, height x width x 8: light, stopped, shift."""
+        return np.dstack([self.light, self.stopped, self.shift]).astype(np.float32)
+
+
+def closed(light: Float32, stopped: Float32, shift: Float32) -> SeeThrough:
+    """A see-through subject whose highlights stop what is behind them."""
+    light = np.maximum(light, 0)
+    least = np.clip(light.max(2, keepdims=True) / BRIGHTEST_HIGHLIGHT, 0, 1)
+    stopped = np.maximum(np.clip(stopped, 0, 1), least)
+    return SeeThrough(light=light, stopped=stopped, shift=shift)
+
+
+def opaque(pixels: Float32) -> SeeThrough:
+    """A premultiplied RGBA subject as a see-through one that shifts nothing."""
+    height, width = pixels.shape[:2]
+    stopped = np.repeat(pixels[..., 3:], 3, 2)
+    return SeeThrough(light=pixels[..., :3], stopped=stopped, shift=np.zeros((height, width, 2), np.float32))
+
+
+def over(front: SeeThrough, back: SeeThrough) -> SeeThrough:
+    """One over the other; the one behind is seen shifted."""
+    height, width = front.light.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    whole = back.layers()
+    map_x, map_y = x + front.shift[..., 0], y + front.shift[..., 1]
+    # Four channels at a time: OpenCV resamples no more.
+    parts = [cv2.remap(whole[..., k : k + 4], map_x, map_y, cv2.INTER_LINEAR) for k in (0, 4)]
+    seen = np.dstack(parts)
+    through = 1 - front.stopped
+    return SeeThrough(
+        light=front.light + through * seen[..., :3],
+        stopped=1 - through * (1 - seen[..., 3:6]),
+        shift=np.asarray(front.shift + seen[..., 6:], np.float32),
+    )
+
+
+def halved(subject: SeeThrough) -> SeeThrough:
+    """The subject at half its size."""
+    height, width = subject.light.shape[0] // 2, subject.light.shape[1] // 2
+    light, stopped, shift = (
+        np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        for part in (subject.light, subject.stopped, subject.shift)
+    )
+    return SeeThrough(light=light, stopped=stopped, shift=np.asarray(shift / 2, np.float32))
