@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ examples:
   cleanplate build-plate plate.####.exr -o clean.exr
   cleanplate build-plate take7.mov -o clean.exr --reference 120
   cleanplate build-plate plate.####.exr -o clean.exr --subject rough_roto.####.exr
+  cleanplate build-plate take7.mov -o clean.exr --frames 1-4        empty frames: less grain than one of them
 
-In every pixel the frames vote for the colour behind the subject. Where too few agree, or two colours come back
-about as often, there is not enough evidence: the layer 'coverage' of the result is 0 there, the command says how
-much that is, and 'cleanplate matte' treats it as not covered. A subject that never moves looks like the set: mask
-it with --subject.
+In every pixel three frames or more vote for the colour behind the subject. Where too few agree, or two colours
+come back about as often, there is not enough evidence: the layer 'coverage' of the result is 0 there, the command
+says how much that is, and 'cleanplate matte' treats it as not covered. A subject that never moves looks like the
+set: mask it with --subject.
 
 exit codes: 0 written, 1 written, but with places without evidence, 2 the input cannot work
 """
@@ -99,19 +101,15 @@ def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotF
     )
     if Path(arguments.plate).is_dir():
         raise MatteError("no_frames", f"{arguments.plate} is a folder.", "Name a pattern such as plate.####.exr.")
-    frames = plan_shot(sources, arguments.frames, options, one_output=True).frames
-    if len(frames) < 3:
-        raise MatteError(
-            "too_few_frames", f"A clean plate needs at least 3 frames, and {arguments.plate} gives {len(frames)}."
-        )
-    return frames
+    return plan_shot(sources, arguments.frames, options, one_output=True).frames
 
 
 def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
+    grain = "" if isnan(built.noise) else f" (grain {100 * built.noise:.2f}%)"
     console.out.print(
         escape(
-            f"{output}: the clean plate as frame {reference.frame} sees it, from {len(built.used)} frames "
-            f"(grain {100 * built.noise:.2f}%)."
+            f"{output}: the clean plate as frame {reference.frame} sees it, from {len(built.used)} "
+            f"{'frame' if len(built.used) == 1 else 'frames'}{grain}."
         )
     )
     if built.left_out:

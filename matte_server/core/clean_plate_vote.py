@@ -40,7 +40,7 @@ _MOST_GRAIN = 0.15
 class VotedPlate:
     """``colour``: H x W x 3, scene-linear. ``support``: H x W, the part of the frames that agree, 0..1.
     ``evidence``: H x W, whether that is enough. ``noise``: the grain's standard deviation relative to the
-    colour."""
+    colour, NaN where it is not known."""
 
     colour: Float32
     support: Float32
@@ -84,6 +84,20 @@ def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedP
         visible = np.stack([np.asarray(mask[band]) for mask in seen])
         colour[band], support[band], evidence[band] = _vote(samples, visible, grain)
     return VotedPlate(colour=colour, support=support, evidence=evidence, noise=grain.relative)
+
+
+def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedPlate:
+    """The mean of one or two aligned frames, too few to vote. All that any of them shows counts as evidence; the
+    noise of a single frame is not known (NaN)."""
+    weights = np.stack([np.asarray(mask, np.float32) for mask in seen])[..., None]
+    total = weights.sum(axis=0)
+    colour = sum(np.asarray(frame) * weight for frame, weight in zip(frames, weights, strict=True))
+    return VotedPlate(
+        colour=np.asarray(colour / np.maximum(total, 1.0), np.float32),
+        support=np.asarray(total[..., 0] / len(frames), np.float32),
+        evidence=total[..., 0] > 0,
+        noise=_grain(frames, seen).relative if len(frames) > 1 else float("nan"),
+    )
 
 
 def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:

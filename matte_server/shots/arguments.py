@@ -6,12 +6,13 @@ The options of a shot's mattes are another table, :class:`matte_link.options.Mat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from matte_link.options import MatteOptions
 
+from ..errors import MatteError
 from .plan import plan_shot
 from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
 from .solve_file import check_solve
@@ -46,6 +47,29 @@ class ShotArgument:
         return "--" + self.name.replace("_", "-")
 
 
+def _timing_arguments(role: str, what: str) -> tuple[ShotArgument, ShotArgument]:
+    """The offset and the end of a role whose file may be a sequence or a video."""
+    return (
+        ShotArgument(
+            name=f"{role}_offset",
+            kind=NUMBER,
+            help=f"frame n of the plate goes with frame n + N of {what} (default: 0)",
+            flags=(f"--{role}-offset",),
+            metavar="N",
+            default=0,
+            on_farm=True,
+        ),
+        ShotArgument(
+            name=f"{role}_end",
+            kind=TEXT,
+            help=f"what {what} that is too short does: begin again (loop), or keep its last picture (hold)",
+            flags=(f"--{role}-end",),
+            choices=ENDS,
+            on_farm=True,
+        ),
+    )
+
+
 SHOT_ARGUMENTS = (
     ShotArgument(
         name="plate",
@@ -67,13 +91,13 @@ SHOT_ARGUMENTS = (
         on_farm=True,
         parameter="CleanPlate",
     ),
+    *_timing_arguments("clean", "a clean plate sequence or video"),
     ShotArgument(
-        name="clean_offset",
-        kind=NUMBER,
-        help="frame n of the plate goes with frame n + N of a clean plate sequence (default: %(default)s)",
-        flags=("--clean-offset",),
+        name="clean_frame",
+        kind=TEXT,
+        help="picture N of CLEAN is the clean plate of every frame; CLEAN may be the plate itself",
+        flags=("--clean-frame",),
         metavar="N",
-        default=0,
         on_farm=True,
     ),
     ShotArgument(
@@ -103,6 +127,7 @@ SHOT_ARGUMENTS = (
         on_farm=True,
         parameter="Core",
     ),
+    *_timing_arguments("core", "a core matte"),
     ShotArgument(
         name="holdout",
         kind=PATH,
@@ -112,6 +137,7 @@ SHOT_ARGUMENTS = (
         on_farm=True,
         parameter="Holdout",
     ),
+    *_timing_arguments("holdout", "a holdout matte"),
     ShotArgument(
         name="trimap",
         kind=PATH,
@@ -121,6 +147,7 @@ SHOT_ARGUMENTS = (
         on_farm=True,
         parameter="Trimap",
     ),
+    *_timing_arguments("trimap", "a trimap"),
     ShotArgument(
         name="camera",
         kind=TEXT,
@@ -199,10 +226,18 @@ class ShotOrder:
     clean: str
     output: str
     clean_offset: int = _DEFAULTS["clean_offset"]
+    clean_end: str = _DEFAULTS["clean_end"]
+    clean_frame: str = _DEFAULTS["clean_frame"]
     frames: str = _DEFAULTS["frames"]
     core: str = _DEFAULTS["core"]
+    core_offset: int = _DEFAULTS["core_offset"]
+    core_end: str = _DEFAULTS["core_end"]
     holdout: str = _DEFAULTS["holdout"]
+    holdout_offset: int = _DEFAULTS["holdout_offset"]
+    holdout_end: str = _DEFAULTS["holdout_end"]
     trimap: str = _DEFAULTS["trimap"]
+    trimap_offset: int = _DEFAULTS["trimap_offset"]
+    trimap_end: str = _DEFAULTS["trimap_end"]
     camera: str = _DEFAULTS["camera"]
     solve: str = _DEFAULTS["solve"]
     overwrite: bool = _DEFAULTS["overwrite"]
@@ -217,19 +252,20 @@ class ShotOrder:
         """The plan; raises ``MatteError`` as :func:`plan.plan_shot` does, and bad_solve."""
         if self.solve:
             check_solve(Path(self.solve))
-        sources = ShotSources(
-            plate=self.plate,
-            clean_plate=self.clean,
-            output=self.output,
-            core=self.core,
-            holdout=self.holdout,
-            trimap=self.trimap,
-            background=self.background,
-            comp=self.comp,
-            clean_offset=self.clean_offset,
-            background_offset=self.background_offset,
-            background_end=self.background_end,
-            deinterlace=self.deinterlace,
-        )
+        same = {name: getattr(self, name) for name in _SAME_IN_SOURCES}
+        only = _whole_number(self.clean_frame) if self.clean_frame else None
+        sources = ShotSources(clean_plate=self.clean, clean_frame=only, **same)
         camera = Camera(kind=self.camera, solve=self.solve)
         return plan_shot(sources, self.frames, self.options, self.overwrite, camera)
+
+
+_SAME_IN_SOURCES = tuple(
+    field.name for field in fields(ShotSources) if field.name not in ("clean_plate", "clean_frame")
+)
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise MatteError("bad_range", f"{text!r} is not the number of a picture.") from None

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.align import Alignment, align
-from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, vote_clean_plate
+from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, average_clean_plate, vote_clean_plate
 from ..core.image import Float32, Image
 from ..core.placement import with_exposure
 from ..core.shot_solve import is_measured
@@ -40,7 +40,7 @@ class BuiltPlate:
     """A clean plate and how reliable it is. ``coverage`` (one channel) is the share of frames that agree, 0 where
     there is no evidence; ``covered`` is the part of the frame with evidence, 0..1; ``gap`` is the box around the
     largest place without, None where there is none; ``used`` and ``left_out`` are frame numbers; ``noise`` is the
-    grain, as a fraction of the brightness."""
+    grain, as a fraction of the brightness, NaN where it is not known."""
 
     image: Image
     coverage: Image
@@ -71,9 +71,9 @@ def voting_frames(frames: Sequence[ShotFrame], reference: ShotFrame, count: int)
 def build(
     frames: Sequence[ShotFrame], reference: ShotFrame, mode: str, pictures: ShotInputs, on_progress: OnProgress
 ) -> BuiltPlate:
-    """The clean plate as ``reference`` sees it, from ``frames``, whose ``holdout`` is a rough matte of the subject
-    where there is one. ``mode`` is how they are aligned, as in :func:`core.align.align`. Raises ``MatteError`` with
-    too_few_frames and what reading pictures raises."""
+    """The clean plate as ``reference`` sees it, from ``frames``, whose ``holdout`` is a rough matte of the
+    subject where there is one; of one or two frames it is the mean. ``mode`` is how they are aligned, as in
+    :func:`core.align.align`. Raises ``MatteError`` with too_few_frames and what reading pictures raises."""
     target, _ = pictures.pair(reference)
     window = target.data_window
     shape = (len(frames), window.height, window.width)
@@ -90,13 +90,14 @@ def build(
                 used.append(frame.frame)
         _check_enough(used, frames, reference)
         on_progress(len(frames), len(frames), "voting")
-        plate = vote_clean_plate(list(colours[: len(used)]), list(masks[: len(used)]))
+        combine = vote_clean_plate if len(frames) >= LEAST_FRAMES else average_clean_plate
+        plate = combine(list(colours[: len(used)]), list(masks[: len(used)]))
     left_out = tuple(frame.frame for frame in frames if frame.frame not in used)
     return _built(plate, target, tuple(used), left_out)
 
 
 def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: ShotFrame) -> None:
-    if len(used) < LEAST_FRAMES:
+    if len(used) < min(LEAST_FRAMES, len(frames)):
         raise MatteError(
             "too_few_frames",
             f"Only {len(used)} of {len(frames)} frames could be aligned with frame {reference.frame}.",

@@ -7,17 +7,17 @@ outputs are one file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
 from itertools import takewhile
 from pathlib import Path
 
 from matte_link.options import MatteOptions
-from matte_link.sequence import FramePattern, format_frames, parse_frames
+from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
-from ..io.media import VideoReader, is_video
-from .plan_checks import check_combinations, check_inputs, check_outputs
+from ..io.media import is_video
+from .plan_checks import check_clean_plate, check_combinations, check_inputs, check_outputs
 from .portraits import plan_portraits
+from .role_files import RoleFiles, frame_pattern
 from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
 
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
@@ -43,6 +43,9 @@ def plan_shot(
     files = _FilesByFrame(sources)
     wanted = tuple(files.frame(number) for number in (frame_numbers(frames) if frames else files.complete_range()))
     check_inputs(wanted)
+    files.check_videos([frame.frame for frame in wanted])
+    if not one_output:
+        check_clean_plate(sources, wanted)
     check_outputs(sources, wanted, files.movies, one_output)
     all_frames = files.all_frames()
     return Shot(
@@ -61,7 +64,7 @@ def plan_shot(
 def solve_file_of(output: str) -> Path:
     """Where a shot's plate solve is kept: beside its output, named after it."""
     name = Path(output).name
-    pattern = _pattern(name)
+    pattern = frame_pattern(name)
     stem = Path(name).stem
     if pattern.is_sequence:
         # Up to the frame number, a frame's file name and the pattern are the same.
@@ -78,80 +81,27 @@ def frame_numbers(text: str) -> tuple[int, ...]:
         raise MatteError("bad_range", str(error)) from None
 
 
-def _pattern(text: str) -> FramePattern:
-    try:
-        return FramePattern(text)
-    except ValueError as error:
-        raise MatteError("bad_range", str(error)) from None
+def _role_files(sources: ShotSources, role: str) -> RoleFiles:
+    timing = sources.timing(role)
+    return RoleFiles(name=getattr(sources, role), offset=timing.offset, end=timing.end, only=timing.only)
 
 
-@lru_cache(maxsize=64)
-def _video_length(path: Path, modified_ns: int) -> int:
-    with VideoReader(path) as video:
-        return video.facts.frames
-
-
-class _RoleFiles:
-    """The files of one role: a still, a numbered sequence, or a video, whose pictures are numbered from 1.
-
-    ``offset`` is added to a frame's number. ``end`` ("loop" or "hold") says what stands for frames that are not
-    there; empty leaves them missing.
-    """
-
-    def __init__(self, name: str, offset: int = 0, end: str = "") -> None:
-        self.pattern = _pattern(name)
-        self._offset = offset
-        self._end = end
-        self.is_video = is_video(name) and not self.pattern.is_sequence
-
-    @property
-    def is_still(self) -> bool:
-        """Whether every frame has the same file, and that is no video."""
-        return not self.is_video and not self.pattern.is_sequence
-
-    @cached_property
-    def frames(self) -> tuple[int, ...]:
-        """The numbers of the frames that exist; empty for a still."""
-        if not self.is_video:
-            return self.pattern.frames_on_disk()
-        path = Path(self.pattern.text)
-        if not path.is_file():
-            raise MatteError("missing_frame", f"{path} does not exist; nothing was started.", "Correct the name.")
-        return tuple(range(1, _video_length(path, path.stat().st_mtime_ns) + 1))
-
-    def file_of(self, number: int) -> tuple[Path, int]:
-        """The file of a frame, and where it is a video, the number of its picture in it (else 0)."""
-        if self.is_still:
-            return Path(self.pattern.text), 0
-        number += self._offset
-        if self._end and self.frames and number not in self.frames:
-            number = _substitute(number, self.frames, self._end)
-        if self.is_video:
-            return Path(self.pattern.text), number
-        return self.pattern.path(number), 0
-
-
-def _substitute(number: int, existing: Sequence[int], end: str) -> int:
-    """The existing frame that is shown in place of a missing one: with "hold" the first or the last, with "loop" as
-    if the sequence were repeated before and after itself."""
-    first, last = existing[0], existing[-1]
-    if end == "hold":
-        return min(max(number, first), last)
-    looped = (number - first) % (last - first + 1) + first
-    return max(frame for frame in existing if frame <= looped)
+def _too_short(role: str, files: RoleFiles, missing: Sequence[int]) -> MatteError:
+    path, picture = files.file_of(missing[0])
+    flag = {"plate": "--frames", "clean_plate": "--clean-end or --clean-frame"}.get(role, f"--{role}-end")
+    return MatteError(
+        "missing_frame",
+        f"{path} has {len(files.frames)} pictures, and frame {missing[0]} of the shot needs picture {picture}; "
+        "nothing was started.",
+        f"Say with {flag} what to do.",
+    )
 
 
 class _FilesByFrame:
     """Which files each frame of a shot has."""
 
     def __init__(self, sources: ShotSources) -> None:
-        offsets = {"clean_plate": sources.clean_offset, "background": sources.background_offset}
-        ends = {"background": sources.background_end}
-        self._roles = {
-            role: _RoleFiles(name, offsets.get(role, 0), ends.get(role, ""))
-            for role in _INPUT_ROLES
-            if (name := getattr(sources, role))
-        }
+        self._roles = {role: _role_files(sources, role) for role in _INPUT_ROLES if getattr(sources, role)}
         output, comp = Path(sources.output), Path(sources.comp)
         self.movies = Movies(
             matte=output if is_video(output) else None,
@@ -159,15 +109,23 @@ class _FilesByFrame:
         )
         # The float mattes stay beside a video made of them: they are the result, and a resumed run needs them.
         folder = output.with_name(output.name + ".frames")
-        self._output = _pattern(str(folder / "matte.####.exr") if self.movies.matte else sources.output)
-        self._comp = _pattern(sources.comp) if sources.comp and not self.movies.comp else None
+        self._output = frame_pattern(str(folder / "matte.####.exr") if self.movies.matte else sources.output)
+        self._comp = frame_pattern(sources.comp) if sources.comp and not self.movies.comp else None
 
     def all_frames(self) -> tuple[ShotFrame, ...]:
         """Every frame of the plate that has a clean plate; none where the plate is a single picture."""
         numbers = self._roles["plate"].frames
         if len(numbers) < 2:
             return ()
-        return tuple(frame for frame in map(self.frame, numbers) if frame.clean_plate.is_file())
+        clean = self._roles["clean_plate"]
+        return tuple(self.frame(number) for number in numbers if clean.has(number))
+
+    def check_videos(self, numbers: Sequence[int]) -> None:
+        """Raises ``MatteError("missing_frame", ...)`` where a video is shorter than the shot."""
+        for role, files in self._roles.items():
+            missing = [number for number in numbers if files.is_video and not files.has(number)]
+            if missing:
+                raise _too_short(role, files, missing)
 
     def complete_range(self) -> tuple[int, ...]:
         """The numbers of all frames of the plate; raises ``MatteError`` where there is none (no_frames), or one is

@@ -10,6 +10,8 @@ from matte_link.messages import Pong
 from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
+from ..io.media import is_video
+from .role_files import frame_pattern
 from .shot import Movies, ShotFrame, ShotSources, frame_inputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
@@ -21,6 +23,13 @@ def check_combinations(sources: ShotSources) -> None:
     if bool(sources.background) != bool(sources.comp):
         raise MatteError(
             "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
+        )
+    still = sources.clean_frame is not None and not (_is_numbered(sources.clean_plate))
+    if still:
+        raise MatteError(
+            "bad_option",
+            f"{sources.clean_plate} is a single picture, of which --clean-frame cannot choose one.",
+            "Leave --clean-frame out, or name a sequence or a video.",
         )
     if sources.trimap and (sources.core or sources.holdout):
         raise MatteError(
@@ -48,6 +57,10 @@ def check_model(options: MatteOptions, server: Pong) -> None:
     )
 
 
+def _is_numbered(name: str) -> bool:
+    return is_video(name) or frame_pattern(name).is_sequence
+
+
 def check_inputs(frames: Sequence[ShotFrame]) -> None:
     """Raises ``MatteError("missing_frame", ...)`` where a file that a frame is made from does not exist."""
     missing = sorted({path for frame in frames for path in frame_inputs(frame) if not path.is_file()})
@@ -58,6 +71,22 @@ def check_inputs(frames: Sequence[ShotFrame]) -> None:
             f"{missing[0]} {exist}; nothing was started.",
             "Correct the name, or leave the frame out with --frames.",
         )
+
+
+def check_clean_plate(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:
+    """Raises ``MatteError("bad_option", ...)`` where every frame would be its own clean plate."""
+    differ = any(_picture(frame, "plate") != _picture(frame, "clean_plate") for frame in frames)
+    if differ or sources.clean_frame is not None:
+        return
+    raise MatteError(
+        "bad_option",
+        f"{sources.clean_plate} is plate and clean plate at once, so nothing would be found in it.",
+        "Name another clean plate, or the frame without the subject with --clean-frame N.",
+    )
+
+
+def _picture(frame: ShotFrame, role: str) -> tuple[Path, int]:
+    return getattr(frame, role).resolve(), frame.video_frames.get(role, 0)
 
 
 def check_outputs(

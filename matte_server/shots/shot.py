@@ -18,13 +18,24 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
+class RoleTiming:
+    """``offset`` is added to a frame's number, ``end`` says what stands for missing pictures ("loop", "hold" or
+    nothing), ``only`` is the number of the one picture of all frames."""
+
+    offset: int = 0
+    end: str = ""
+    only: int | None = None
+
+
+@dataclass(frozen=True)
 class ShotSources:
     """The pictures of a shot as the artist names them: files, patterns or videos. Empty text means not given.
 
     ``plate`` may be a folder of portraits; then ``clean_plate`` is either one picture for all of them or a folder
-    that holds a picture of the same name for each, and ``output`` is a folder. Frame n of the plate goes with frame
-    n + ``clean_offset`` of a clean plate sequence and with frame n + ``background_offset`` of a background; a
-    background that is too short is looped or its last frame held (``background_end``). ``trimap`` (white is
+    that holds a picture of the same name for each, and ``output`` is a folder. Frame n of the plate goes with
+    frame n + ``clean_offset`` of a clean plate sequence, and likewise in every other role. What is too short is
+    looped or its last frame held (``clean_end`` and so on: "loop" or "hold"; empty: the plan is refused).
+    ``clean_frame`` is the number of the one picture that is the clean plate of all frames. ``trimap`` (white is
     subject, black is not, grey is to be solved) replaces both ``core`` and ``holdout``. ``deinterlace``: the frames
     of interlaced videos are made whole.
     """
@@ -38,9 +49,28 @@ class ShotSources:
     background: str = ""
     comp: str = ""
     clean_offset: int = 0
+    clean_end: str = ""
+    clean_frame: int | None = None
+    core_offset: int = 0
+    core_end: str = ""
+    holdout_offset: int = 0
+    holdout_end: str = ""
+    trimap_offset: int = 0
+    trimap_end: str = ""
     background_offset: int = 0
     background_end: str = "loop"
     deinterlace: bool = False
+
+    def timing(self, role: str) -> RoleTiming:
+        """Which picture of a role goes with which frame of the plate."""
+        if role == "plate":
+            return RoleTiming()
+        name = "clean" if role == "clean_plate" else role
+        return RoleTiming(
+            offset=getattr(self, f"{name}_offset"),
+            end=getattr(self, f"{name}_end"),
+            only=self.clean_frame if name == "clean" else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.io import exr
 from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
 
 
@@ -17,7 +19,6 @@ from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
     [
         (["-o", "clean.png"], "bad_output", "clean.png is not an EXR"),
         (["--reference", "1009"], "missing_frame", "The reference frame 1009 is not among the frames of the shot."),
-        (["--frames", "1001-1002"], "too_few_frames", "A clean plate needs at least 3 frames"),
         (["--subject", "roto.####.exr"], "missing_frame", "roto.1001.exr"),
     ],
 )
@@ -50,3 +51,29 @@ def test_places_without_evidence_are_named(tmp_path: Path, capsys: pytest.Captur
     printed = capsys.readouterr()
     assert "the clean plate as frame 5 sees it, from 8 frames" in printed.out
     assert "Not enough evidence in" in printed.err and "the largest place is" in printed.err
+
+
+def test_one_frame_is_taken_as_it_is_and_two_are_averaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grain = [np.random.default_rng(seed).normal(0, 0.01, (120, 160, 3)) for seed in range(2)]
+    for number in range(2):
+        save(tmp_path / f"plate.{number + 1:04}.exr", wall() + grain[number])
+    words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "clean.exr"), "--overwrite"]
+    assert cli.main([*words, "--frames", "1"]) == console.OK
+    assert "from 1 frame.\n" in capsys.readouterr().out
+    # Half floats of up to 1 are off by at most 5e-4.
+    assert np.abs(exr.read_image(tmp_path / "clean.exr").rgb - wall() - grain[0]).max() < 6e-4
+    assert cli.main(words) == console.OK
+    assert "from 2 frames (grain " in capsys.readouterr().out
+    left = exr.read_image(tmp_path / "clean.exr").rgb - wall()
+    # The mean of two has 1 / sqrt(2) of the grain.
+    assert left.std() == pytest.approx(0.01 / 2**0.5, rel=0.05)
+
+
+def test_identical_frames_are_a_clean_plate(tmp_path: Path) -> None:
+    for number in range(5):
+        save(tmp_path / f"plate.{number + 1:04}.exr", wall())
+    words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "clean.exr")]
+    assert cli.main(words) == console.OK
+    assert np.abs(exr.read_image(tmp_path / "clean.exr").rgb - wall()).max() < 6e-4

@@ -122,11 +122,3 @@ def test_unknown_places_count_as_not_covered(moving_shot: Path, server: LocalSer
     covered = exr.read_image(matte, layer="clean").pixels[..., 3]
     assert (covered[42:58, 102:128] == 0).all()
     assert covered[62:, :20].mean() > 0.5
-
-
-def test_too_few_frames_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for number in range(2):
-        save(tmp_path / f"plate.{number + 1:04}.exr", wall())
-    assert cli.main(["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "c.exr")]) == 2
-    assert "needs at least 3 frames" in capsys.readouterr().err
-    assert not (tmp_path / "c.exr").exists()

@@ -67,6 +67,53 @@ def test_a_short_background_is_looped_or_held(shot: Path, end: str, offset: int,
     assert [frame.background for frame in planned.frames] == [shot / f"b.{frame:04}.exr" for frame in frames]
 
 
+def test_a_frame_of_the_take_is_the_clean_plate_of_all(shot: Path) -> None:
+    take = str(shot / "p.####.exr")
+    sources = replace(sources_of(shot), clean_plate=take, clean_frame=2)
+    planned = plan_shot(sources, "", MatteOptions())
+    assert {frame.clean_plate for frame in planned.frames} == {shot / "p.0002.exr"}
+    assert [frame.frame for frame in planned.all_frames] == [1, 2, 3, 4, 5]
+    # Without that choice every frame would be its own clean plate.
+    with pytest.raises(MatteError, match="is plate and clean plate at once") as raised:
+        plan_shot(replace(sources, clean_frame=None), "", MatteOptions())
+    assert "--clean-frame N" in str(raised.value)
+    with pytest.raises(MatteError, match=r"p\.0009\.exr does not exist"):
+        plan_shot(replace(sources, clean_frame=9), "", MatteOptions())
+    with pytest.raises(MatteError, match="is a single picture"):
+        plan_shot(replace(sources_of(shot), clean_frame=2), "", MatteOptions())
+
+
+@pytest.mark.parametrize("role", ["clean", "core", "holdout", "trimap"])
+def test_every_role_has_an_offset_and_an_end(shot: Path, role: str) -> None:
+    """Three pictures, b.0001 to b.0003, for the five frames of the shot."""
+    name = "clean_plate" if role == "clean" else role
+    sources = replace(sources_of(shot), **{name: str(shot / "b.####.exr")})  # type: ignore[arg-type]
+    with pytest.raises(MatteError, match=r"b\.0004\.exr and 1 more do not exist"):
+        plan_shot(sources, "", MatteOptions())
+    for end, offset, numbers in (("hold", 1, [2, 3, 3, 3, 3]), ("loop", 0, [1, 2, 3, 1, 2])):
+        changed: dict[str, Any] = {f"{role}_end": end, f"{role}_offset": offset}
+        planned = plan_shot(replace(sources, **changed), "", MatteOptions())
+        assert [getattr(frame, name) for frame in planned.frames] == [shot / f"b.{n:04}.exr" for n in numbers]
+
+
+def test_a_clean_plate_video_of_another_length(shot: Path) -> None:
+    with VideoWriter(shot / "clean.mp4", MovieSettings(SIZE[1], SIZE[0], RATE), H264) as writer:
+        for number in range(3):
+            writer.write(picture(number))
+    sources = replace(sources_of(shot), clean_plate=str(shot / "clean.mp4"))
+    with pytest.raises(MatteError) as raised:
+        plan_shot(sources, "", MatteOptions())
+    assert raised.value.code == "missing_frame"
+    assert "clean.mp4 has 3 pictures, and frame 4 of the shot needs picture 4" in str(raised.value)
+    assert "--clean-end or --clean-frame" in str(raised.value)
+    held = plan_shot(replace(sources, clean_end="hold"), "", MatteOptions())
+    assert [frame.video_frames["clean_plate"] for frame in held.frames] == [1, 2, 3, 3, 3]
+    first = plan_shot(replace(sources, clean_frame=1), "", MatteOptions())
+    assert [frame.video_frames["clean_plate"] for frame in first.frames] == [1] * 5
+    # Longer than the plate: the first pictures, one for each frame.
+    assert len(plan_shot(sources, "1-2", MatteOptions()).frames) == 2
+
+
 def test_a_video_is_numbered_from_one(shot: Path) -> None:
     path = shot / "take.mov"
     with VideoWriter(path, MovieSettings(SIZE[1], SIZE[0], RATE), H264) as video:

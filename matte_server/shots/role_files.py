@@ -1,0 +1,82 @@
+"""Which file, and which picture of it, each frame of a shot has in one role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from matte_link.sequence import FramePattern
+
+from ..errors import MatteError
+from ..io.media import VideoReader, is_video
+
+
+def frame_pattern(text: str) -> FramePattern:
+    """The pattern; raises ``MatteError("bad_range", ...)``."""
+    try:
+        return FramePattern(text)
+    except ValueError as error:
+        raise MatteError("bad_range", str(error)) from None
+
+
+@lru_cache(maxsize=64)
+def _video_length(path: Path, modified_ns: int) -> int:
+    with VideoReader(path) as video:
+        return video.facts.frames
+
+
+class RoleFiles:
+    """The files of one role: a still, a numbered sequence, or a video, whose pictures are numbered from 1.
+
+    ``offset`` is added to a frame's number. ``end`` ("loop" or "hold") says what stands for frames that are not
+    there; empty leaves them missing. ``only`` is the number of the one picture that all frames share; None where
+    each has its own."""
+
+    def __init__(self, name: str, offset: int = 0, end: str = "", only: int | None = None) -> None:
+        self.pattern = frame_pattern(name)
+        self._offset = offset
+        self._end = end
+        self._only = only
+        self.is_video = is_video(name) and not self.pattern.is_sequence
+
+    @property
+    def is_still(self) -> bool:
+        """Whether every frame has the same file, and that is no video."""
+        return not self.is_video and not self.pattern.is_sequence
+
+    @cached_property
+    def frames(self) -> tuple[int, ...]:
+        """The numbers of the frames that exist; empty for a still."""
+        if not self.is_video:
+            return self.pattern.frames_on_disk()
+        path = Path(self.pattern.text)
+        if not path.is_file():
+            raise MatteError("missing_frame", f"{path} does not exist; nothing was started.", "Correct the name.")
+        return tuple(range(1, _video_length(path, path.stat().st_mtime_ns) + 1))
+
+    def file_of(self, number: int) -> tuple[Path, int]:
+        """The file of a frame, and where it is a video, the number of its picture in it (else 0)."""
+        if self.is_still:
+            return Path(self.pattern.text), 0
+        number = self._only if self._only is not None else number + self._offset
+        if self._end and self.frames and number not in self.frames:
+            number = _substitute(number, self.frames, self._end)
+        if self.is_video:
+            return Path(self.pattern.text), number
+        return self.pattern.path(number), 0
+
+    def has(self, number: int) -> bool:
+        """Whether a frame has a picture in this role."""
+        path, picture = self.file_of(number)
+        return picture in self.frames if self.is_video else path.is_file()
+
+
+def _substitute(number: int, existing: Sequence[int], end: str) -> int:
+    """The existing frame that is shown in place of a missing one: with "hold" the first or the last, with "loop" as
+    if the sequence were repeated before and after itself."""
+    first, last = existing[0], existing[-1]
+    if end == "hold":
+        return min(max(number, first), last)
+    looped = (number - first) % (last - first + 1) + first
+    return max(frame for frame in existing if frame <= looped)
