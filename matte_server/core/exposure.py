@@ -15,6 +15,7 @@ _ROUNDS = 8
 _LEAST_PART = 0.15
 _AGREED = 0.12
 _FEWEST = 200
+_MOSTLY_CLIPPED = 0.5
 # Pixels that are enough: with grain of 1 % in both plates the gain is known to 1e-4 from so many.
 _MOST = 40_000
 _SPREAD_STEP = 4
@@ -30,24 +31,39 @@ class Exposure:
     warning: str = ""
 
 
-def match_exposure(plate: Float32, clean: Float32, covered: npt.NDArray[np.bool_]) -> Exposure:
-    """Gain and offset per channel from two aligned small pictures (H x W x 3, scene-linear).
+def match_exposure(
+    plate: Float32, clean: Float32, covered: npt.NDArray[np.bool_], clipped: npt.NDArray[np.bool_] | None = None
+) -> Exposure:
+    """Gain and offset per channel from two aligned small pictures (H x W x 3, scene-linear). Only pixels that are
+    ``covered`` (H x W) and not ``clipped`` in a channel (H x W x 3) count in it.
 
     The start is the most frequent ratio, which the subject cannot shift while it covers less than most of the
     frame; from there a line is fitted with weights that drop what disagrees (Tukey's biweight). Unchanged and
     with a warning where too little agrees.
     """
-    channels = [_one(plate[..., c][covered], clean[..., c][covered]) for c in range(3)]
+    used = [covered if clipped is None else covered & ~clipped[..., c] for c in range(3)]
+    channels = [_one(plate[..., c][use], clean[..., c][use]) for c, use in enumerate(used)]
     agreeing = min(part for _, _, part in channels)
     if agreeing < _LEAST_PART:
         return Exposure(
             agreeing=agreeing,
-            warning="The exposure was not matched: too little of the plate looks like the clean plate.",
+            warning=_reason(float(covered.sum()), min(float(use.sum()) for use in used)),
         )
     gains, offsets, _ = zip(*channels, strict=True)
     return Exposure(
         gain=(gains[0], gains[1], gains[2]), offset=(offsets[0], offsets[1], offsets[2]), agreeing=agreeing
     )
+
+
+def _reason(covered: float, used: float) -> str:
+    """Why the exposure could not be matched."""
+    if used < _MOSTLY_CLIPPED * covered:
+        lost = 100 * (1 - used / covered)
+        return (
+            f"The exposure was not matched: {lost:.0f}% of the frame is clipped in the plate or the clean plate. "
+            "Shoot both at one exposure, or give them unclipped."
+        )
+    return "The exposure was not matched: too little of the plate looks like the clean plate."
 
 
 def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:

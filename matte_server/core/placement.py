@@ -4,7 +4,7 @@ as plain JSON facts and back."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -12,10 +12,13 @@ import numpy as np
 
 from .align import Alignment
 from .exposure import match_exposure
+from .exposure_clipping import clipped_places
 from .image import Float32, Image
 from .motion_fit import Matrix
 
 _ESTIMATION_SIDE = 480
+# A small pixel is spoiled by clipped ones that are this part of it; less is float32's rounding in the average.
+_PARTLY = 1e-3
 
 
 def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment:
@@ -35,16 +38,22 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
     to_clean = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
     seen = _warped(np.ones(clean.pixels.shape[:2], np.float32), to_clean, size) > 0.999
     averaged_px = max(1, round(1 / scale))
-    small_plate = _reduced(plate, window.from_plane() @ to_plane, size, averaged_px)
-    found = match_exposure(small_plate, _reduced(clean, to_clean, size, averaged_px), seen)
+    to_plate = window.from_plane() @ to_plane
+    found = match_exposure(
+        _reduced(plate.planes, to_plate, size, averaged_px),
+        _reduced(clean.planes, to_clean, size, averaged_px),
+        seen,
+        (_reduced(clipped_places(plate), to_plate, size, averaged_px) > _PARTLY)
+        | (_reduced(clipped_places(clean), to_clean, size, averaged_px) > _PARTLY),
+    )
     warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
     return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
 
 
-def _reduced(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> Float32:
-    """``picture``'s colour as seen through ``matrix`` (small copy -> picture, array coordinates), averaged over
+def _reduced(planes: Sequence[Float32], matrix: Matrix, size: tuple[int, int], averaged_px: int) -> Float32:
+    """A picture's channels as seen through ``matrix`` (small copy -> picture, array coordinates), averaged over
     ``averaged_px`` pixels each way; ``size``: width, height."""
-    averaged = (np.asarray(cv2.blur(plane, (averaged_px, averaged_px)), np.float32) for plane in picture.planes)
+    averaged = (np.asarray(cv2.blur(plane, (averaged_px, averaged_px)), np.float32) for plane in planes)
     return np.stack([_warped(plane, matrix, size) for plane in averaged], -1)
 
 

@@ -23,7 +23,7 @@ def diagnose(alignment: Alignment, alpha: Tensor, error: Recomposition, plate: I
     controls, as a fraction of the plate's range (between its 0.5 and 99.5 percentiles). It is the median over the
     semi-transparent band, or over the frame where there is no band. It is small where alpha is sure; where it is
     not, the foreground has a quiet colour instead. ``recomposition_error_max``: the largest difference in the
-    frame, in linear light. """
+    frame, in linear light."""
     step = max(1, max(plate.rgb.shape) // 256)
     low, high = np.percentile(plate.rgb[::step, ::step], (0.5, 99.5))
     area = float(alpha.mean())

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..core.align import Alignment, align, coverage
 from ..core.despeckle import despeckle
+from ..core.exposure_clipping import clipping_of
 from ..core.image import Guides, Image, PlatePair
 from ..core.placement import with_exposure
 from ..core.result import MatteResult
@@ -32,6 +33,7 @@ from ..pixels.difference import difference
 from ..pixels.edges import apply_guides, erode, levels, soften
 from ..pixels.recomposition import Recomposition, recomposition
 from ..pixels.smoothing import temporal_features
+from .clipping import clipping_warnings, seen_by_model
 from .diagnostics import diagnose
 from .model_output import ModelOutput, smooth_alpha
 from .refinement import confidence, solved_foreground
@@ -158,7 +160,10 @@ class MattePipeline:
         stage("model")
         model, settings = self._model(options), self._settings(options)
         window = pair.plate.data_window
-        return alignment, frame, predict_region(model, frame, window, options.region, settings, stage.check)
+        clipping = clipping_of(pair.plate, pair.clean_plate, alignment)
+        seen = seen_by_model(frame, clipping)
+        alignment = replace(alignment, warnings=(*alignment.warnings, *clipping_warnings(frame, clipping)))
+        return alignment, frame, predict_region(model, seen, window, options.region, settings, stage.check)
 
     def _solve_pixels(
         self,

@@ -1,7 +1,7 @@
 """From a model's prediction to alpha and foreground, by the compositing equation.
 
 Alpha is refined where the model says what error it expects. Our own network does. The published networks' alpha
-stays what their papers give, and the difference matte has used the equation already. """
+stays what their papers give, and the difference matte has used the equation already."""
 
 from __future__ import annotations
 

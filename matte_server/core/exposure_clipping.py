@@ -1,0 +1,72 @@
+"""Where a picture was clipped: the level in each channel above which its camera or its file has recorded no
+difference.
+
+A clipped pixel says nothing of the light that was there. A gain measured from it is wrong, and multiplied by a gain
+a clipped clean plate differs from a plate that shows the same lamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .align import Alignment
+from .image import Float32, Image
+
+SATURATED = 0.985
+"""A pixel counts as clipped from this share of the level: two codes of 8 bits, what compression smears."""
+_BELOW, _EXACT = 0.955, 0.9999
+_SAMPLE = 300_000
+# So many pixels of the sample are brighter than the level, or as bright. One hot pixel is no level.
+_FEWEST = 12
+# A level holds so many times as many pixels as the light just below it.
+_PILE = 3.0
+
+Levels = tuple[float, float, float]
+UNCLIPPED: Levels = (float("inf"),) * 3
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """The levels of plate and clean plate, scene-linear, infinite where a channel was not clipped; those of the
+    clean plate as its gain and offset move them."""
+
+    plate: Levels = UNCLIPPED
+    clean: Levels = UNCLIPPED
+
+    @property
+    def any(self) -> bool:
+        """Whether any channel was clipped."""
+        return (self.plate, self.clean) != (UNCLIPPED, UNCLIPPED)
+
+
+def clipping_of(plate: Image, clean: Image, alignment: Alignment) -> Clipping:
+    """The levels of a pair of scene-linear pictures."""
+    own, behind = clipping_levels(plate), clipping_levels(clean)
+    moved = [g * level + o for g, level, o in zip(alignment.gain, behind, alignment.offset, strict=True)]
+    return Clipping(plate=own, clean=(moved[0], moved[1], moved[2]))
+
+
+def clipping_levels(picture: Image) -> Levels:
+    """Each channel's level, infinite where its brightest pixels are spread out as unclipped light is."""
+    red, green, blue = (_level(plane) for plane in picture.planes)
+    return red, green, blue
+
+
+def clipped_places(picture: Image) -> list[Float32]:
+    """For each channel 1 where it was clipped, else 0, height x width."""
+    pairs = zip(picture.planes, clipping_levels(picture), strict=True)
+    return [np.asarray(plane >= SATURATED * level, np.float32) for plane, level in pairs]
+
+
+def _level(plane: Float32) -> float:
+    step = max(1, round((plane.size / _SAMPLE) ** 0.5))
+    values = plane[::step, ::step].ravel()
+    if values.size <= _FEWEST:
+        return float("inf")
+    top = float(np.partition(values, -_FEWEST)[-_FEWEST])
+    if top <= 0:
+        return float("inf")
+    near, exact = int((values >= SATURATED * top).sum()), int((values >= _EXACT * top).sum())
+    below = int((values >= _BELOW * top).sum()) - near
+    return top if near >= _PILE * below or exact >= _PILE * (near - exact) > 0 else float("inf")
