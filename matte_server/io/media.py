@@ -237,8 +237,9 @@ def _attributes(facts: VideoFacts, number: int) -> dict[str, object]:
     found: dict[str, object] = {"framesPerSecond": RawAttribute(type="rational", data=rate)}
     if facts.timecode:
         code = Timecode.parse(facts.timecode, facts.rate)
-        if code:
-            words = struct.pack("<II", code.plus(number - 1).packed(), 0)
+        word = code.plus(number - 1).packed() if code else None
+        if word is not None:
+            words = struct.pack("<II", word, 0)
             found["timeCode"] = RawAttribute(type="timecode", data=words)
     return found
 

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+_MOST_FRAMES = 30
+"""Numbers of frames in a second of SMPTE 12-1."""
+
 
 @dataclass(frozen=True)
 class Timecode:
@@ -19,7 +22,7 @@ class Timecode:
     @staticmethod
     def parse(text: str, rate: Fraction) -> Timecode | None:
         """Parses ``HH:MM:SS:FF``, or ``HH:MM:SS;FF`` (also with ``.``) for drop-frame; None for any other text."""
-        match = re.fullmatch(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)", text.strip())
+        match = re.fullmatch(r"(\d\d):(\d\d):(\d\d)([:;.])(\d{2,3})", text.strip())
         base = max(1, round(rate))
         if not match:
             return None
@@ -50,10 +53,17 @@ class Timecode:
         hours, minutes, seconds, frames = self._parts()
         return f"{hours:02}:{minutes:02}:{seconds:02}{';' if self.drop else ':'}{frames:02}"
 
-    def packed(self) -> int:
-        """The first 32-bit word of an EXR timecode: binary coded decimals, the drop-frame flag in bit 6."""
+    def packed(self) -> int | None:
+        """The first 32-bit word of an EXR timecode (OpenEXR's TV60 packing of SMPTE 12-1): binary coded decimals
+        and the drop-frame flag in bit 6. Above 30 frames a second numbers count pairs of frames, and bit 15 marks
+        the second of a pair. None above 60 frames a second, which it cannot hold."""
         hours, minutes, seconds, frames = self._parts()
-        word = 0
+        if self.base > 2 * _MOST_FRAMES:
+            return None
+        is_second = 0
+        if self.base > _MOST_FRAMES:
+            frames, is_second = divmod(frames, 2)
+        word = is_second << 15
         for shift, value in ((0, frames), (8, seconds), (16, minutes), (24, hours)):
             word |= (value // 10 << 4 | value % 10) << shift
         return word | (1 << 6 if self.drop else 0)

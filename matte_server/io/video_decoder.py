@@ -6,6 +6,7 @@ instead: where the decoder's output shows that, pictures are numbered as they co
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -214,16 +215,27 @@ def _check_complete(container: Any, stream: Any, path: Path, found: _PacketTimes
         raise MatteError("no_video", f"{path} has no pictures.", "It may be truncated; export it again.")
     rate = Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
     start = Fraction(container.start_time or 0, av.time_base)
-    missing = Fraction(container.duration or 0, av.time_base) - (found.end - start)
+    # Containers count their duration from zero or from their start.
+    missing = Fraction(container.duration or 0, av.time_base) - max(found.end - start, found.end)
     expected = found.count + round(missing * rate) if missing > max(_MISSING_S, _MISSING_FRAMES / rate) else 0
     if stream.frames > found.count and stream.duration:
         # Frames that an edit list leaves out are counted, but do not belong to the track's duration.
         begin = (stream.start_time or 0) * Fraction(stream.time_base)
         is_short = stream.duration * Fraction(stream.time_base) - (found.video_end - begin) > 1 / (2 * rate)
         expected = stream.frames if is_short else expected
+    if container.format.name == "avi" and _is_cut_riff(path):
+        expected = max(stream.frames, found.count + 1)
     if expected > found.count:
         raise MatteError(
             "unreadable",
             f"{path} is truncated: it has {found.count} of {expected} pictures.",
             "Copy or export it again.",
         )
+
+
+def _is_cut_riff(path: Path) -> bool:
+    """Whether an AVI is shorter than its first chunk, of which the number of its pictures says nothing."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    (size,) = struct.unpack_from("<I", head, 4)
+    return bool(size + len(head) > path.stat().st_size)

@@ -15,7 +15,7 @@ from typing import Any
 import av
 import numpy as np
 
-from ..core.image import Image
+from ..core.image import Float32, Image
 from ..errors import MatteError
 from .video_decoder import opened
 from .video_planes import MATRICES, downsampled, encoded, fill_plane, layout_of, to_code
@@ -49,7 +49,8 @@ DNXHR_HQX = MovieFormat(encoder="dnxhd", pixel_format="yuv422p10le", options=(("
 
 @dataclass(frozen=True)
 class MovieSettings:
-    """The properties of a new video: size in pixels, frame rate, timecode of the first picture, and a comment that
+    """The properties of a new video: size of its pictures in pixels (codecs with halved chroma add a row or column
+    where it is odd), frame rate, timecode of the first picture, and a comment that
     names what it was made from. Audio is taken from the file ``audio``, beginning at ``audio_start`` seconds."""
 
     width: int
@@ -76,6 +77,10 @@ class VideoWriter:
         layout = layout_of(self._form.pixel_format)
         assert layout is not None
         self._layout = layout
+        self._coded = (
+            settings.width + settings.width % layout.wide,
+            settings.height + settings.height % layout.high,
+        )
         self._temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
         self._base = Fraction(1, 90000)
         self._written = 0
@@ -121,7 +126,8 @@ class VideoWriter:
                 "no_encoder",
                 f"{self.path} cannot be written: this build of FFmpeg has no encoder {form.encoder} ({error}).",
             ) from None
-        stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, form.pixel_format
+        stream.width, stream.height = self._coded
+        stream.pix_fmt = form.pixel_format
         context = stream.codec_context
         self._base = 1 / Fraction(settings.rate) / 100
         context.time_base = self._base
@@ -154,19 +160,24 @@ class VideoWriter:
             raise self._cannot(error) from None
 
     def _frame(self, image: Image) -> Any:
-        frame = av.VideoFrame(image.pixels.shape[1], image.pixels.shape[0], self._form.pixel_format)
-        luma, cb, cr = encoded(image.rgb, MATRICES[1])
+        frame = av.VideoFrame(*self._coded, self._form.pixel_format)
+        luma, cb, cr = encoded(self._padded(image.rgb), MATRICES[1])
         bits = self._layout.bits
         planes = [to_code(luma, bits, False, False)]
         planes += [to_code(downsampled(chroma, self._layout), bits, False, True) for chroma in (cb, cr)]
         if self._layout.alpha:
-            alpha = image.pixels[..., 3] if "A" in image.channels else np.ones_like(luma)
+            alpha = self._padded(image.pixels[..., 3:4])[..., 0] if "A" in image.channels else np.ones_like(luma)
             planes.append(np.rint(np.clip(alpha, 0.0, 1.0) * ((1 << bits) - 1)).astype(np.uint16))
         for plane, values in zip(frame.planes, planes, strict=True):
             fill_plane(plane, values, bits)
         frame.color_range, frame.colorspace = 1, 1
         frame.color_primaries, frame.color_trc = 1, 1
         return frame
+
+    def _padded(self, pixels: Float32) -> Float32:
+        """Pixels of the coded size: where chroma is halved, an odd last row or column is repeated."""
+        height, width = self._coded[1] - pixels.shape[0], self._coded[0] - pixels.shape[1]
+        return np.pad(pixels, ((0, height), (0, width), (0, 0)), mode="edge") if height or width else pixels
 
     def close(self) -> None:
         """Completes the file and renames it to its final name."""

@@ -195,7 +195,8 @@ def _timing(shot: Shot, made: ShotFrame, pictures: ShotInputs) -> tuple[Fraction
         is_unbroken = [frame.video_frames["plate"] - number for frame in shot.frames] == list(
             range(len(shot.frames))
         )
-        return facts.times[number - 1], facts.rate, first.plate if facts.has_audio and is_unbroken else None
+        audio = first.plate if facts.has_audio and is_unbroken else None
+        return facts.start + facts.times[number - 1], facts.rate, audio
     return Fraction(0), frame_rate_of(exr.read_image(made.plate)), None
 
 

@@ -159,7 +159,8 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
 
 
 def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:
-    """The time in seconds at which a video shows the frame's plate; None where the plate is not a video."""
+    """The time in seconds after its first picture at which a video shows the frame's plate; None where the plate is
+    not a video."""
     if not is_video(frame.plate):
         return None
     return pictures.video(frame.plate).facts.times[frame.video_frames["plate"] - 1]
@@ -174,12 +175,13 @@ def _settings(
     frame: ShotFrame, image: Image, stamp: str, start: Fraction | None, pictures: ShotInputs
 ) -> MovieSettings:
     """Frame rate, timecode and sound come from the plate."""
-    rate, timecode, audio = frame_rate_of(image), "", None
+    rate, timecode, audio, audio_start = frame_rate_of(image), "", None, Fraction(0)
     if is_video(frame.plate):
         facts = pictures.video(frame.plate).facts
         rate = facts.rate
         timecode = facts.timecode_of(frame.video_frames["plate"])
         audio = frame.plate if facts.has_audio else None
+        audio_start = facts.start + (start or Fraction(0))
     return MovieSettings(
         width=image.data_window.width,
         height=image.data_window.height,
@@ -187,6 +189,6 @@ def _settings(
         timecode=timecode,
         comment=stamp,
         audio=audio,
-        audio_start=start or Fraction(0),
+        audio_start=audio_start,
         pixel_aspect=image.pixel_aspect,
     )

@@ -6,6 +6,7 @@ outputs are one file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -73,6 +74,12 @@ def solve_file_of(output: str) -> Path:
     return Path(output).with_name((stem.rstrip("._-") or "shot") + ".platesolve.json")
 
 
+def _number_of_still(name: str) -> int:
+    """The frame number in the name of a still, such as 1001 of plate.1001.exr; 1 without one."""
+    match = re.search(r"[._](\d{1,9})\Z", Path(name).stem)
+    return int(match.group(1)) if match else 1
+
+
 def frame_numbers(text: str) -> tuple[int, ...]:
     """The frames of a range such as 1001-1100x2,1200; raises ``MatteError("bad_range", ...)``."""
     try:
@@ -132,7 +139,7 @@ class _FilesByFrame:
         missing between the first and the last (missing_frame)."""
         plate = self._roles["plate"]
         if plate.is_still:
-            return (1,)
+            return (_number_of_still(plate.pattern.text),)
         numbers, text = plate.frames, plate.pattern.text
         if not numbers:
             raise MatteError(

@@ -94,9 +94,9 @@ def check_outputs(
 ) -> None:
     """Raises ``MatteError`` where an output cannot be written under its name (bad_output), would overwrite an input
     (output_is_input) or another output (bad_output). ``one_output``: all frames together make one file."""
-    _check_suffix(sources.output, frames[0].output, MATTE_SUFFIXES, "a matte")
-    if sources.comp and frames[0].comp:
-        _check_suffix(sources.comp, frames[0].comp, COMP_SUFFIXES, "a comp")
+    _check_suffix(sources.output, movies.matte or frames[0].output, MATTE_SUFFIXES, "a matte")
+    if sources.comp and (comp := movies.comp or frames[0].comp):
+        _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
     per_frame = [path.resolve() for frame in frames for path in (frame.output, frame.comp) if path]
     outputs = per_frame + [path.resolve() for path in (movies.matte, movies.comp) if path]
@@ -109,18 +109,29 @@ def check_outputs(
         )
     if not one_output:
         _check_one_file_each(sources, frames)
-        if len(set(outputs)) < len(outputs):
+        if len({str(path).casefold() for path in outputs}) < len(outputs):
             raise MatteError("bad_output", "The matte and the comp have the same name.", "Choose two names.")
 
 
 def _check_one_file_each(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:
-    for role, first in (("output", frames[0].output), ("comp", frames[0].comp)):
-        if first and len(frames) > 1 and first in {getattr(frame, role) for frame in frames[1:]}:
+    for role in ("output", "comp"):
+        if len({getattr(frame, role) for frame in frames}) == 1 < len(frames) and getattr(frames[0], role):
             raise MatteError(
                 "bad_output",
                 f"{getattr(sources, role)} is one file for {len(frames)} frames.",
                 "Put a frame number into its name, such as matte.####.exr.",
             )
+        by_name: dict[str, ShotFrame] = {}
+        for frame in frames:
+            # On Windows and macOS, names that differ in case alone are one file.
+            path = getattr(frame, role)
+            other = by_name.setdefault(str(path).casefold(), frame) if path else frame
+            if other is not frame:
+                raise MatteError(
+                    "bad_output",
+                    f"The results of {other.plate} and {frame.plate} would be one file, {path}.",
+                    "Rename one of them.",
+                )
 
 
 def _check_suffix(name: str, path: Path, allowed: Sequence[str], what: str) -> None:

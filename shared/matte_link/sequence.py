@@ -52,35 +52,35 @@ class FramePattern:
     """A path whose file name has at most one frame number: ``plate.####.exr``, ``plate.%04d.exr``,
     ``plate.<f>.exr``.
 
-    ``<f>`` and ``%d`` are not padded. Raises ``ValueError`` if there are several frame numbers, or one in the name
-    of a folder.
+    ``<f>`` and ``%d`` are not padded; a padded number is as wide as C prints it, its sign included. Folders may
+    have any name. Raises ``ValueError`` if there are several frame numbers.
     """
 
     text: str
 
     def __post_init__(self) -> None:
-        if len(_TOKEN.findall(self.text)) > 1:
+        if len(_TOKEN.findall(Path(self.text).name)) > 1:
             raise ValueError(f"{self.text!r} has more than one frame number.")
-        if self.is_sequence and not _TOKEN.search(Path(self.text).name):
-            raise ValueError(f"{self.text!r} has its frame number in the folder's name, not in the file's.")
 
     @property
     def is_sequence(self) -> bool:
         """Whether the path has a frame number; without one it is a still, the same for every frame."""
-        return bool(_TOKEN.search(self.text))
+        return bool(_TOKEN.search(Path(self.text).name))
 
     @property
     def padding(self) -> int:
         """The number of digits to which the frame number is padded with zeros."""
-        match = _TOKEN.search(self.text)
+        match = _TOKEN.search(Path(self.text).name)
         if not match or match.group(0) == "<f>":
             return 1
         return len(match.group(0)) if match.group(0).startswith("#") else int(match.group(1) or 1)
 
     def path(self, frame: int) -> Path:
         """The path of one frame's file."""
-        number = f"{frame:0{self.padding + (frame < 0)}d}"
-        return Path(_TOKEN.sub(lambda match: number, self.text))
+        if not self.is_sequence:
+            return Path(self.text)
+        number, path = f"{frame:0{self.padding}d}", Path(self.text)
+        return path.with_name(_TOKEN.sub(lambda match: number, path.name))
 
     def frames_on_disk(self) -> tuple[int, ...]:
         """The frames whose files exist now, sorted; none for a still or if the folder is missing."""
@@ -88,8 +88,7 @@ class FramePattern:
         match = _TOKEN.search(pattern.name)
         if not match or not pattern.parent.is_dir():
             return ()
-        number = rf"(-?\d{{{self.padding},}})"
-        name = re.escape(pattern.name[: match.start()]) + number + re.escape(pattern.name[match.end() :])
+        name = re.escape(pattern.name[: match.start()]) + r"(-?\d+)" + re.escape(pattern.name[match.end() :])
         found = (re.fullmatch(name, entry.name) for entry in pattern.parent.iterdir())
         frames = {int(hit.group(1)) for hit in found if hit}
         return tuple(sorted(frame for frame in frames if self.path(frame).exists()))

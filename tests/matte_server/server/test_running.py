@@ -108,7 +108,7 @@ def test_options_and_layers_reach_the_result(client: MatteClient, request_for: M
     for layer in ("clean", "confidence", "difference"):
         assert exr.read_image(data, layer=layer).pixels.shape[:2] == (96, 128)
     picture = exr.read_image(data)
-    assert picture.metadata[exr.STAMP] == exr.Attribute(type="string", value="made-from-this")
+    assert picture.metadata[exr.STAMP] == exr.RawAttribute(type="string", data=b"made-from-this")
     outside = picture.pixels[..., 3] == 0
     assert outside.any() and not picture.pixels[outside].any()
 

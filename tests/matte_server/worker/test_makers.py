@@ -40,8 +40,8 @@ def check(client: MatteClient, request_for: Make, options: MatteOptions, wanted:
     reply = client.matte(request_for(options=options), timeout_s=120)
     assert reply.diagnostics[MAKER] == wanted.to_dict()
     attribute = exr.read_image(bytes(reply.data)).metadata[exr.DIAGNOSTICS]
-    assert isinstance(attribute, exr.Attribute)
-    assert Maker.from_dict(json.loads(str(attribute.value))[MAKER]) == wanted
+    assert isinstance(attribute, exr.RawAttribute)
+    assert Maker.from_dict(json.loads(attribute.data)[MAKER]) == wanted
     assert Maker.of(options, client.ping()) == wanted
 
 

@@ -1,0 +1,295 @@
+"""What a video's container, packets and decoder say, against what is shown: each picture says its own number."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import OpenEXR
+import pytest
+
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.errors import MatteError
+from matte_server.io import exr, video_writer
+from matte_server.io.media import VideoReader, is_video
+from matte_server.io.timecode import Timecode
+from matte_server.io.video_writer import MovieSettings, VideoWriter
+from tests.matte_server.picture_files import exr_header
+from tests.matte_server.video_files import VideoTags, long_gop, number_of, numbered, video
+
+COUNT = 14
+
+
+def numbers(path: Path, order: range | list[int]) -> list[int]:
+    with VideoReader(path) as reader:
+        return [number_of(reader.read(number).pixels) for number in order]
+
+
+def remuxed(source: Path, target: Path, shift: Fraction = Fraction(0), **options: str) -> Path:
+    """The packets of a video in another container, ``shift`` seconds later."""
+    with av.open(str(source)) as given, av.open(str(target), "w", container_options=options) as made:
+        tracks = {track.index: made.add_stream_from_template(track) for track in given.streams}
+        for packet in given.demux():
+            if packet.dts is None:
+                continue
+            moved = round(shift / packet.time_base)
+            packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
+            packet.stream = tracks[packet.stream.index]
+            made.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mkv", "a.mov", "a.ts", "a.m2ts"])
+def test_pictures_with_b_frames_are_numbered_as_shown(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    long_gop(path)
+    assert is_video(path)
+    with VideoReader(path) as reader:
+        assert (reader.facts.frames, reader.facts.rate, reader.facts.is_constant_rate) == (COUNT, 24, True)
+    assert numbers(path, range(1, COUNT + 1)) == list(range(COUNT))
+    # Backwards, and back and forth.
+    assert numbers(path, [14, 1, 7, 3, 13, 2]) == [13, 0, 6, 2, 12, 1]
+
+
+def test_xvid_in_avi_and_mpeg_2_in_mxf(tmp_path: Path) -> None:
+    for name, codec, pixels, more in (
+        ("x.avi", "mpeg4", "yuv420p", {"bf": "2", "q:v": "2"}),
+        ("m.mxf", "mpeg2video", "yuv422p", {"bf": "2", "g": "12", "q:v": "2"}),
+    ):
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream(codec, rate=25, options=more)
+            stream.width, stream.height, stream.pix_fmt = 192, 128, pixels
+            for picture in numbered(COUNT):
+                whole = np.rint(picture * 255).astype(np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, "rgb24")))
+            container.mux(stream.encode(None))
+        assert numbers(path, range(1, COUNT + 1)) == list(range(COUNT)), name
+
+
+@pytest.mark.parametrize("shift", [Fraction(-1, 10), Fraction(2)], ids=["negative", "late"])
+def test_a_start_other_than_zero(tmp_path: Path, shift: Fraction) -> None:
+    long_gop(tmp_path / "a.mp4")
+    path = remuxed(tmp_path / "a.mp4", tmp_path / "b.mkv", shift, avoid_negative_ts="disabled")
+    assert numbers(path, [1, 2, 14, 1, 8]) == [0, 1, 13, 0, 7]
+    with VideoReader(path) as reader:
+        assert (reader.facts.frames, reader.facts.times[0]) == (COUNT, 0)
+        # Matroska counts milliseconds, and has none below zero.
+        assert abs(reader.facts.start - max(shift, Fraction(0))) < Fraction(1, 500)
+
+
+@pytest.mark.parametrize(("name", "part"), [("a.mkv", 0.7), ("a.mkv", 0.4), ("a.avi", 0.6), ("front.mp4", 0.7)])
+def test_a_video_that_ends_early_is_refused(tmp_path: Path, name: str, part: float) -> None:
+    path = tmp_path / name
+    if name == "front.mp4":
+        long_gop(tmp_path / "a.mp4")
+        remuxed(tmp_path / "a.mp4", path, movflags="faststart")
+    else:
+        long_gop(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(MatteError) as refused:
+        VideoReader(path)
+    assert refused.value.code == "unreadable"
+    assert "truncated" in str(refused.value) + refused.value.hint
+
+
+def test_a_clip_that_an_edit_list_cuts_is_whole(tmp_path: Path) -> None:
+    """Phones trim without touching the pictures: the track still has the frames that are not shown."""
+    long_gop(tmp_path / "a.mp4", g="1", bf="0")
+    path = tmp_path / "b.mov"
+    remuxed(tmp_path / "a.mp4", path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst")
+    duration, start = struct.unpack_from(">Ii", data, at + 12)
+    # The edit begins four frames in and lasts six.
+    struct.pack_into(">Ii", data, at + 12, duration * 6 // COUNT, start + 4 * 512)
+    path.write_bytes(bytes(data))
+    with VideoReader(path) as reader:
+        assert reader.facts.frames == 6
+        assert number_of(reader.read(1).pixels) == 4
+
+
+@pytest.mark.parametrize("codec", ["libx264", "prores_ks"])
+def test_a_frame_that_the_decoder_marks_corrupt_fails(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "a.mov"
+    if codec == "libx264":
+        long_gop(path)
+    else:
+        video(path, numbered(COUNT), codec=codec, pixel_format="yuv444p10le")
+    with av.open(str(path)) as container:
+        packets = [(packet.pts or 0, packet.pos or 0, packet.size) for packet in container.demux(video=0)]
+    _, position, size = sorted(packet for packet in packets if packet[2])[6]
+    data = bytearray(path.read_bytes())
+    for at in range(position + size // 2, position + size // 2 + min(400, size // 2)):
+        data[at] ^= 0x5A
+    path.write_bytes(bytes(data))
+    with VideoReader(path) as reader:
+        assert number_of(reader.read(6).pixels) == 5
+        with pytest.raises(MatteError, match=r"Frame 7 of .* cannot be decoded"):
+            reader.read(7)
+
+
+def test_the_larger_of_two_tracks_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "two.mov"
+    with av.open(str(path), "w") as container:
+        tracks: list[Any] = [container.add_stream("mjpeg", rate=24) for _ in range(2)]
+        for track, step in zip(tracks, (4, 1), strict=True):
+            track.width, track.height, track.pix_fmt = 192 // step, 128 // step, "yuvj420p"
+        for picture in numbered(3):
+            for track, step in zip(tracks, (4, 1), strict=True):
+                whole = np.rint(picture[::step, ::step] * 255).astype(np.uint8)
+                container.mux(track.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(whole), "rgb24")))
+        for track in tracks:
+            container.mux(track.encode(None))
+    with VideoReader(path) as reader:
+        assert (reader.facts.width, reader.facts.height) == (192, 128)
+        assert number_of(reader.read(2).pixels) == 1
+
+
+@pytest.mark.parametrize(
+    "rate", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25), Fraction(60000, 1001)]
+)
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_a_constant_rate_stays_exact(tmp_path: Path, rate: Fraction, suffix: str) -> None:
+    """Matroska counts milliseconds, MPEG-TS 90 kHz: the result counts frames."""
+    long_gop(tmp_path / f"a{suffix}", rate=rate)
+    with VideoReader(tmp_path / f"a{suffix}") as reader:
+        facts = reader.facts
+    assert (facts.rate, facts.is_constant_rate) == (rate, True)
+    assert facts.times == tuple(number / rate for number in range(COUNT))
+
+
+def test_interlaced_video_is_said_and_made_whole_on_request(tmp_path: Path) -> None:
+    """Two fields of a bright bar that moves by 12 pixels between them: combs in the frame, none after bwdif."""
+    path = tmp_path / "i.mkv"
+    pictures = []
+    for number in range(4):
+        picture = np.full((64, 96, 3), 0.2)
+        for field in range(2):
+            place = 8 + 24 * (number % 3) + 12 * field
+            picture[field::2, place : place + 10] = 0.8
+        pictures.append(picture)
+    interlaced(path, pictures)
+    with VideoReader(path) as reader:
+        assert reader.facts.is_interlaced
+        image = reader.read(2)
+        assert "interlaced" in " ".join(image.warnings)
+    with VideoReader(path, deinterlace=True) as reader:
+        whole = reader.read(2)
+    combs = [float(np.abs(np.diff(found.pixels[8:-8, :, 1], axis=0)).mean()) for found in (image, whole)]
+    assert whole.warnings == ()
+    assert combs[0] > 0.1 and combs[1] < 0.25 * combs[0]
+
+
+def interlaced(path: Path, pictures: list[Any]) -> None:
+    with av.open(str(path), "w") as container:
+        options = {"flags": "+ildct+ilme", "x264-params": "tff=1", "qp": "4"}
+        stream: Any = container.add_stream("libx264", rate=25, options=options)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            whole = np.rint(picture * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, "rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("rate", "text", "frame", "is_second"),
+    [
+        (Fraction(50), "01:00:00:45", 22, 1),
+        (Fraction(50), "01:00:00:40", 20, 0),
+        (Fraction(60000, 1001), "01:00:00;59", 29, 1),
+        (Fraction(48), "00:00:00:41", 20, 1),
+        (Fraction(25), "01:02:03:24", 24, 0),
+    ],
+)
+def test_timecodes_above_30_frames_count_pairs(
+    tmp_path: Path, rate: Fraction, text: str, frame: int, is_second: int
+) -> None:
+    """SMPTE 12-1; the OpenEXR module reads the word."""
+    code = Timecode.parse(text, rate)
+    assert code is not None and str(code) == text
+    window = Window(0, 0, 2, 2)
+    words = exr.RawAttribute(type="timecode", data=struct.pack("<II", code.packed() or 0, 0))
+    image = Image(
+        pixels=np.zeros((2, 2, 3), np.float32),
+        channels=("R", "G", "B"),
+        data_window=window,
+        display_window=window,
+        metadata={"timeCode": words},
+    )
+    exr.write_image(tmp_path / "a.exr", image)
+    found = OpenEXR.File(str(tmp_path / "a.exr")).header()["timeCode"]
+    assert (found.frame, found.fieldPhase) == (frame, is_second)
+    assert exr_header(tmp_path / "a.exr")["timeCode"] == ("timecode", words.data)
+
+
+def test_a_timecode_beyond_60_frames_is_left_out() -> None:
+    code = Timecode.parse("00:00:00:100", Fraction(120))
+    assert code is not None and str(code.plus(1)) == "00:00:00:101"
+    assert code.packed() is None
+
+
+@pytest.mark.parametrize("size", [(65, 97), (64, 97), (65, 96)])
+def test_odd_sizes_are_padded_where_chroma_is_halved(tmp_path: Path, size: tuple[int, int]) -> None:
+    window = Window(0, 0, size[1], size[0])
+    pixels = np.full((*size, 3), 0.5, np.float32)
+    image = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
+    settings = MovieSettings(width=size[1], height=size[0], rate=Fraction(24))
+    with VideoWriter(tmp_path / "a.mp4", settings, video_writer.H264) as movie:
+        movie.write(image)
+    with VideoReader(tmp_path / "a.mp4") as reader:
+        assert (reader.facts.width, reader.facts.height) == (size[1] + size[1] % 2, size[0] + size[0] % 2)
+        assert np.abs(reader.read(1).rgb - 0.5).max() < 0.02  # four steps of 8 bits
+
+
+def test_sound_and_picture_share_one_origin(tmp_path: Path) -> None:
+    """A click at 1.0 s of a file whose first picture is shown at 0.5 s is heard 0.5 s after the first picture."""
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=24)
+        sound: Any = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        for number in range(24):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 90, np.uint8), "rgb24")
+            frame.pts, frame.time_base = 12 + number, Fraction(1, 24)
+            container.mux(stream.encode(frame))
+        samples = np.zeros((1, 96000), np.int16)
+        samples[0, 48000:48100] = 20000
+        for start in range(0, 96000, 960):
+            heard = av.AudioFrame.from_ndarray(samples[:, start : start + 960], format="s16", layout="mono")
+            heard.sample_rate, heard.pts, heard.time_base = 48000, start, Fraction(1, 48000)
+            container.mux(sound.encode(heard))
+        for track in (stream, sound):
+            container.mux(track.encode(None))
+    with VideoReader(source) as reader:
+        facts = reader.facts
+    assert facts.start == Fraction(1, 2)
+    settings = MovieSettings(width=96, height=64, rate=facts.rate, audio=source, audio_start=facts.start)
+    window = Window(0, 0, 96, 64)
+    pixels = np.full((64, 96, 3), 0.3, np.float32)
+    image = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
+    with VideoWriter(tmp_path / "b.mov", settings, video_writer.PRORES_422_HQ) as movie:
+        for _ in range(24):
+            movie.write(image)
+    with av.open(str(tmp_path / "b.mov")) as made:
+        blocks = [
+            (float((frame.pts or 0) * (frame.time_base or 0)), frame.to_ndarray().ravel())
+            for frame in made.decode(audio=0)
+        ]
+    click = next(
+        at + int(np.argmax(np.abs(block) > 10000)) / 48000 for at, block in blocks if np.abs(block).max() > 10000
+    )
+    assert abs(click - 0.5) < 0.002  # Matroska's milliseconds
+
+
+def test_tags_are_read_from_the_decoder(tmp_path: Path) -> None:
+    video(tmp_path / "a.mkv", numbered(1), VideoTags(primaries=9, transfer=18, matrix=9))
+    with VideoReader(tmp_path / "a.mkv") as reader:
+        assert reader.facts.colourspace == "Rec.2100-HLG - Display"
