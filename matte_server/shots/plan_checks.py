@@ -115,7 +115,7 @@ def check_outputs(
 
 def _check_one_file_each(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:
     for role in ("output", "comp"):
-        if len({getattr(frame, role) for frame in frames}) == 1 < len(frames) and getattr(frames[0], role):
+        if len(frames) > 1 and getattr(frames[0], role) == Path(getattr(sources, role)):
             raise MatteError(
                 "bad_output",
                 f"{getattr(sources, role)} is one file for {len(frames)} frames.",

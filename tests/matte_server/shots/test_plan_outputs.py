@@ -1,0 +1,71 @@
+"""Outputs of a plan: what cannot hold a matte, what would be one file twice, and the numbers of single files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matte_link.options import MatteOptions
+
+from matte_server.errors import MatteError
+from matte_server.shots.plan import plan_shot
+from matte_server.shots.shot import Shot, ShotSources
+
+from .conftest import save
+
+
+def planned(folder: Path, plate: str, output: str, comp: str = "") -> Shot:
+    sources = ShotSources(
+        plate=str(folder / plate),
+        clean_plate=str(folder / "c.exr"),
+        output=str(folder / output),
+        background=str(folder / "c.exr") if comp else "",
+        comp=str(folder / comp) if comp else "",
+    )
+    return plan_shot(sources, "", MatteOptions())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "Reel #3, 50%d off"
+    for name in ("c.exr", "p.1001.exr", "p.1002.exr"):
+        save(place / name, np.zeros((4, 4, 3)))
+    return place
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".avi", ".m4v", ".mxf", ".mts", ".jpg", ".dpx", ""])
+def test_an_output_that_cannot_hold_a_matte_is_refused(folder: Path, suffix: str) -> None:
+    with pytest.raises(MatteError, match=r"matte cannot be written") as refused:
+        planned(folder, "p.####.exr", f"m.####{suffix}" if suffix in (".jpg", ".dpx", "") else f"m{suffix}")
+    assert refused.value.code == "bad_output"
+    assert ".mov" in refused.value.hint and ".exr" in refused.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".exr", ".png", ".tif"])
+def test_folders_may_have_any_name(folder: Path, suffix: str) -> None:
+    shot = planned(folder, "p.####.exr", f"m.####{suffix}")
+    assert [frame.output.name for frame in shot.frames] == [f"m.1001{suffix}", f"m.1002{suffix}"]
+    assert all(frame.output.parent == folder for frame in shot.frames)
+
+
+def test_a_single_frame_keeps_its_number(folder: Path) -> None:
+    assert planned(folder, "p.1002.exr", "m.####.exr").frames[0].output.name == "m.1002.exr"
+    assert planned(folder, "c.exr", "m.####.exr").frames[0].output.name == "m.0001.exr"
+
+
+def test_portraits_whose_results_would_be_one_file(folder: Path) -> None:
+    for names in (("a.exr", "A.exr"), ("b.exr", "b.png")):
+        place = folder / names[1]
+        for name in names:
+            save(place / name, np.zeros((4, 4, 3)))
+        if len(list(place.iterdir())) < 2:
+            continue  # a file system that ignores case cannot hold both
+        with pytest.raises(MatteError, match="would be one file") as refused:
+            planned(folder, names[1], "out")
+        assert refused.value.code == "bad_output"
+
+
+def test_matte_and_comp_that_differ_in_case_alone(folder: Path) -> None:
+    with pytest.raises(MatteError, match="same name"):
+        planned(folder, "p.####.exr", "m.####.png", comp="M.####.png")
