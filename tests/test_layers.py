@@ -96,6 +96,12 @@ FLOORS = (
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 
+def test_nobody_knows_the_python_interface() -> None:
+    everything = [path for top in ("shared", "matte_server", "plugin_nuke", "plugin_blender")
+                  for path in sources(REPOSITORY / top)]  # fmt: skip
+    assert [path for path in everything if "cleanplate" in tops(path)] == []
+
+
 def room_of(path: Path) -> str:
     """The folder of matte_server that a file lies in, or its own name where it lies in none."""
     return path.relative_to(SERVER).parts[0].removesuffix(".py")

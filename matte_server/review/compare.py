@@ -47,7 +47,7 @@ class SmallFrame:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AlphaComparison:
     """How a frame differs from those around it. ``flicker``: mean absolute difference of alpha from the range of
     theirs. ``appeared``, ``vanished``: the part of the frame that is solid here and nowhere around, or there and
     not here. ``places`` holds the box of the largest such area, in the plate's pixels from its top left, by these
@@ -77,7 +77,7 @@ def _toned(light: Float32, middle: float) -> Grey:
     return np.asarray(np.sqrt(light / (light + middle)) * 255.0, np.uint8)
 
 
-def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> Comparison | None:
+def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> AlphaComparison | None:
     """The frame against those ``around`` it, nearest first; None where fewer than two have its size."""
     others = [other for other in around if other.alpha.shape == own.alpha.shape][: 2 * REACH]
     if len(others) < 2:
@@ -93,7 +93,7 @@ def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> Comparison | None:
     vanished = _thick((own.alpha < _SOLID) & (low > 1.0 - _EMPTY) & is_unchanged)
     found = {"flicker": _thick(outside > _EMPTY), "appeared": appeared, "vanished": vanished}
     places = {name: box for name, mask in found.items() if (box := largest_place(mask, own.scale)) is not None}
-    return Comparison(
+    return AlphaComparison(
         flicker=float(outside.mean()),
         appeared=float(appeared.mean()),
         vanished=float(vanished.mean()),

@@ -29,7 +29,7 @@ class FrameFigures:
     """The figures of one frame; None where there is no such figure.
 
     ``residual_px``: the median residual of the alignment. ``gain``: the clean plate's, for R, G, B.
-    ``alpha_area``: mean alpha, 0..1. ``flicker``, ``appeared``, ``vanished``: see :class:`.compare.Comparison`.
+    ``alpha_area``: mean alpha, 0..1. ``flicker``, ``appeared``, ``vanished``: see :class:`.AlphaComparison`.
     ``softness_px``: how many pixels the edge takes. ``contradicted``: the part of the frame where the matte
     contradicts the pictures. ``recomposition``: how far the foreground over the clean plate is from the plate, as
     a fraction of the plate's range. ``places``: where the worst of a figure is, by the figure's name.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from matte_server.core.image import Float32
-from matte_server.review.compare import Comparison, SmallFrame, compare, small_frame
+from matte_server.review.compare import AlphaComparison, SmallFrame, compare, small_frame
 
 SIZE = (180, 320)
 
@@ -44,7 +44,7 @@ def frame(number: int, fault: str = "", step: float = 4.0) -> SmallFrame:
     return small_frame(plate.astype(np.float32), alpha[..., None])
 
 
-def compared(at: int, faults: dict[int, str], count: int = 9, step: float = 4.0) -> Comparison:
+def compared(at: int, faults: dict[int, str], count: int = 9, step: float = 4.0) -> AlphaComparison:
     near = [number for number in (at - 1, at + 1, at - 2, at + 2) if 0 <= number < count]
     own = frame(at, faults.get(at, ""), step)
     found = compare(own, [frame(number, faults.get(number, ""), step) for number in near])
