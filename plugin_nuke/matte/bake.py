@@ -1,4 +1,4 @@
-"""Makes mattes without a window, for farms: ``nuke -t bake.py SCRIPT --node NAME --frames RANGE [--server ADDR]``.
+"""Makes mattes without a window, for farms: ``nuke -t bake.py SCRIPT --frames RANGE --node NAME [--server ADDR]``.
 
 The script is never changed. Its Read points at the results only where the same node was processed with the same
 settings before it was saved; ``--save`` writes a copy that points at them in any case, for ``nuke -x`` to render.
@@ -81,4 +81,4 @@ def _bake_node(node: host.Node, arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(host.script_arguments(Path(__file__).name)))

@@ -111,12 +111,16 @@ def check_server(node: host.Node) -> None:
 
 @_button
 def clear_cache(node: host.Node) -> None:
-    """Deletes the node's results, after asking."""
+    """Deletes the node's results, after asking, but none that something else shows."""
     run = _run()
     others = run.sharing(node)
-    shared = f" {', '.join(others)} shows them too." if others else ""
-    if host.ask(f"Delete all results of {host.full_name(node)} from disk?{shared}"):
-        run.clear(node)
+    shared = f" What {', '.join(others)} shows too is kept." if others else ""
+    if not host.ask(f"Delete the results of {host.full_name(node)} from disk?{shared}"):
+        return
+    cleared = run.clear(node)
+    if cleared.kept_for:
+        kept = f"Others are kept, because {', '.join(cleared.kept_for)} shows them."
+        host.say(f"{cleared.count} results are deleted. {kept}")
 
 
 # -- node events
@@ -172,8 +176,16 @@ def on_change() -> None:
     if not is_setting and knob not in _INPUT_CHANGES:
         return
     run.check(node, deep=knob == "showPanel")
-    if host.has_window() and host.value(node, "auto_update") and knob != "showPanel":
+    if host.has_window() and run.setting(node, "auto_update") and knob != "showPanel":
         _update_soon(node)
+
+
+@_event
+def on_update() -> None:
+    """Nuke came to rest after a change somewhere in the script: the node's status follows, open panel or not."""
+    node, run = host.this_node(), _run()
+    if run.is_ours(node) and not run.running(node):
+        run.check(node, deep=False)
 
 
 def _update_soon(node: host.Node) -> None:
@@ -210,9 +222,9 @@ def _short(text: str, most: int = 48) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def before_render() -> None:
-    """Stops a render that would use a stale result, if the artist switched that on. Only checks and raises, because
-    Nuke must not be made to render here."""
+def before_frame() -> None:
+    """Stops a render before a frame that would use a stale result, if the artist switched that on. Only checks and
+    raises, because Nuke must not be made to render here."""
     if vendor.trouble():
         return
     run, write = _run(), host.this_node()
@@ -220,8 +232,8 @@ def before_render() -> None:
     if group is not None and run.is_ours(group):
         return
     for node in run.ours():
-        if host.value(node, "guard") and host.depends_on(write, node):
-            found = run.check(node)
+        if run.setting(node, "guard") and host.depends_on(write, node):
+            found = run.check_frame(node)
             if not found.usable:
                 reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
                 raise RuntimeError(f"{reason} Process the node, or switch off 'Refuse stale renders'.")
@@ -240,9 +252,10 @@ def register() -> None:
     host.when_created(on_create)
     host.when_destroyed(on_destroy)
     host.when_changed(on_change)
+    host.when_updated(on_update)
     host.when_loaded(on_load)
     host.when_closing(on_close)
-    host.before_renders(before_render)
+    host.before_each_frame(before_frame)
 
 
 def register_menu() -> None:

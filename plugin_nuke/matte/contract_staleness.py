@@ -145,7 +145,7 @@ def clearing(bench: ContractBench) -> Iterator[Wait]:
     yield bench.idle(node)
     folder = Path(bench.shown(node)).parent
     (folder / "notes.txt").write_text("the artist's", encoding="utf-8")
-    expect(run.clear(node) == 1, "not exactly one result was deleted")
+    expect(run.clear(node).count == 1, "not exactly one result was deleted")
     expect([path.name for path in folder.iterdir()] == ["notes.txt"], f"left: {list(folder.iterdir())}")
     expect(bench.status(node) == node_state.NOT_PROCESSED, bench.status(node))
     expect(bench.shown(node) == graph.NOT_PROCESSED, "the Read still names a result")

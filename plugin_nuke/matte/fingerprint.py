@@ -49,8 +49,14 @@ _COSMETIC = frozenset(
 )
 # Knobs of a Write that do not change what flows through it.
 _OF_WRITES = frozenset(["version", "colorspace", "ocioColorspace", "file_type", "file", "checkHashOnRead"])
-# Knobs of a Cleanplate node that do not change its picture.
-_OF_OURS = frozenset(("status", "node_id"))
+# Knobs of a Read that do not change the picture of a frame that it has: Reload counts ``version`` up, and the range
+# grows as a shot does. What a frame outside the range shows is in the frame's own key.
+_OF_READS = frozenset(
+    ["version", "first", "last", "origfirst", "origlast", "origset", "before", "after", "on_error", "reload"]
+)
+_LEFT_OUT = {"Write": _COSMETIC | _OF_WRITES, "Read": _COSMETIC | _OF_READS}
+# The only knobs of a Cleanplate node that change its picture: what it shows is in its inner Read.
+_ID, _OF_OURS = "node_id", frozenset(["output", "disable"])
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 
 
@@ -103,8 +109,10 @@ def _word_end(text: str, start: int) -> int:
 def knob_pairs(text: str, kind: str) -> list[tuple[str, str]]:
     """A node's knobs that change its picture, as pairs of a name and the host's text of its value, sorted."""
     flat = words(text)
-    left_out = _COSMETIC | (_OF_WRITES if kind == "Write" else frozenset()) | _OF_OURS
     pairs = [(flat[index], flat[index + 1]) for index in range(0, len(flat) - 1, 2)]
+    if any(name == _ID for name, _ in pairs):
+        return sorted((name, value) for name, value in pairs if name in _OF_OURS)
+    left_out = _LEFT_OUT.get(kind, _COSMETIC)
     return sorted((name, value) for name, value in pairs if name not in left_out)
 
 

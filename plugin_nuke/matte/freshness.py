@@ -8,7 +8,7 @@ from matte_link.errors import LinkError
 from matte_link.options import MatteOptions
 
 from . import graph, host, makers, manifest, preflight, range_plan
-from .node_state import NOT_PROCESSED, UP_TO_DATE, node_id, state, summaries, tell
+from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, setting, state, summaries, tell
 from .range_run import running
 
 
@@ -38,26 +38,38 @@ def check(node: host.Node, deep: bool = True) -> ResultState:
     return found
 
 
-def _checked(node: host.Node, deep: bool) -> ResultState:
+def check_frame(node: host.Node) -> ResultState:
+    """The same for the frame that Nuke renders now, from settings, graph and files alone: Nuke must not validate
+    nodes while it renders. Says nothing on the node."""
+    if running(node):
+        return ResultState(usable=False, text=state(node))
+    try:
+        return _checked(node, deep=True, with_hashes=False)
+    except (LinkError, KeyError) as error:
+        return ResultState(usable=False, text=str(error))
+
+
+def _checked(node: host.Node, deep: bool, with_hashes: bool = True) -> ResultState:
     folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     if not folder:
         return ResultState(usable=False, text=summaries.get(node_id(node), NOT_PROCESSED))
     options = preflight.options_of(node)
     if folder.rpartition("/")[2] != preflight.settings_key_of(node, options):
-        return ResultState(usable=False, text="stale: a setting or an input changed")
+        return ResultState(usable=False, text=STALE_SETTINGS)
     found = ResultState(usable=True, text=summaries.get(node_id(node), UP_TO_DATE))
     if deep:
-        found = _check_frame(node, folder, options)
+        found = _check_frame(node, folder, options, with_hashes)
     if not found.usable:
         return found
     compared = _compare_makers(node, folder, options)
     return ResultState(usable=not compared.stale, text=compared.text) if compared.text else found
 
 
-def _check_frame(node: host.Node, folder: str, options: MatteOptions) -> ResultState:
+def _check_frame(node: host.Node, folder: str, options: MatteOptions, with_hashes: bool) -> ResultState:
     """The current frame in all views, without who made it."""
     frame, views, footage = host.current_frame(), host.views(), preflight.footage_of(node, options)
-    keys = preflight.SourceKeys(node, preflight.roles_of(node), (frame,)).keys((frame,), views, footage)
+    hashed = (frame,) if with_hashes else ()
+    keys = preflight.SourceKeys(node, preflight.roles_of(node), hashed).keys((frame,), views, footage)
     for view in views:
         record = manifest.read(folder, frame, view)
         if record is None:
@@ -73,7 +85,7 @@ def _check_frame(node: host.Node, folder: str, options: MatteOptions) -> ResultS
 
 def _compare_makers(node: host.Node, folder: str, options: MatteOptions) -> makers.MakerComparison:
     try:
-        address = range_plan.endpoint_of(str(host.value(node, "server"))).address
+        address = range_plan.endpoint_of(str(setting(node, "server"))).address
     except range_plan.Refused:
         address = ""  # no server has this address, so the results are compared with each other
     return preflight.compare_makers_of(node, folder, options, address, (host.current_frame(),))

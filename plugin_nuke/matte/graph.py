@@ -16,7 +16,11 @@ INPUTS = ("src", "clean", "holdout", "core")
 WRITES = {"src": "Write_src", "clean": "Write_clean", "core": "Write_core", "holdout": "Write_holdout"}
 """For each input the Write that renders its plates."""
 READ = "Read_result"
-"""The Read that shows the results."""
+"""The Read that shows the results. It looks for a file on every frame, so that a frame outside the result is missing,
+and therefore an error, and never a picture without alpha."""
+EVERY_FRAME = (-100_000, 1_000_000)
+RANGE = "Result_range"
+"""The FrameRange that says which frames the result has."""
 NOT_PROCESSED = "cleanplate_not_processed.%04d.exr"
 """The file name in the Read before the first result. No such file exists, so a render fails instead of using it."""
 
@@ -66,10 +70,10 @@ def _read() -> NodeSpec:
         knobs={
             "file_type": "exr",
             "file": NOT_PROCESSED,
-            "first": 1,
-            "last": 100,
-            "origfirst": 1,
-            "origlast": 100,
+            "first": EVERY_FRAME[0],
+            "last": EVERY_FRAME[1],
+            "origfirst": EVERY_FRAME[0],
+            "origlast": EVERY_FRAME[1],
             "origset": True,
             "before": "black",
             "after": "black",
@@ -97,7 +101,7 @@ def _live_guides() -> tuple[NodeSpec, ...]:
         NodeSpec(
             kind="Keymix",
             name="Core_foreground",
-            inputs=(READ, "src", "core"),
+            inputs=(RANGE, "src", "core"),
             knobs={"channels": "rgb", "bbox": "B", "disable": no_core},
         ),
         NodeSpec(
@@ -125,6 +129,7 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
         _write("core", "alpha"),
         _write("holdout", "alpha"),
         _read(),
+        NodeSpec(kind="FrameRange", name=RANGE, inputs=(READ,), knobs={"first_frame": 1, "last_frame": 100}),
         *_live_guides(),
         NodeSpec(kind="Premult", name="Premultiplied", inputs=("Holdout_alpha",)),
         NodeSpec(

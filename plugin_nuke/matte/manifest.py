@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -107,15 +107,22 @@ def failed_frames(folder: str) -> tuple[int, ...]:
     return tuple(sorted({record.frame for record in read_all(folder) if record.code}))
 
 
-def clear(node_folder: str) -> int:
+def folders_of(node_folder: str) -> tuple[str, ...]:
+    """The names of the folders in which a node has results, one for each settings key."""
+    return tuple(sorted(path.name for path in Path(node_folder).glob("*") if path.is_dir()))
+
+
+def clear(node_folder: str, kept: Collection[str] = ()) -> int:
     """Deletes a node's results and records, and nothing else in its folder. Returns the number of deleted results.
 
-    Folders that are empty afterwards are deleted too. If a file cannot be deleted, the others are, and ``OSError``
-    is raised at the end.
+    The folders ``kept`` are left alone. Folders that are empty afterwards are deleted too. If a file cannot be
+    deleted, the others are, and ``OSError`` is raised at the end.
     """
     count = 0
     failure: Optional[OSError] = None
     for path in _ours(Path(node_folder)):
+        if path.relative_to(node_folder).parts[0] in kept:
+            continue
         try:
             path.unlink()
             count += path.name.startswith("matte.")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from . import host
+from matte_link.option_spec import Value
+
+from . import host, panel
 
 NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
+STALE_SETTINGS = "stale: a setting or an input changed"
 _labels: dict[str, str] = {}
 summaries: dict[str, str] = {}
 """How the last run of each node ended, by the node's id."""
@@ -31,6 +34,13 @@ def node_id(node: host.Node) -> str:
     with host.without_undo():
         host.set_value(node, "node_id", uuid.uuid4().hex[:12])
     return str(host.value(node, "node_id"))
+
+
+def setting(node: host.Node, name: str) -> Value:
+    """The value of one of the node's own knobs. A node that was saved by an older version lacks the knobs that are
+    newer; each of them then has its default."""
+    found: Value = host.value(node, name) if host.has_knob(node, name) else panel.default_of(name)
+    return found
 
 
 def state(node: host.Node) -> str:

@@ -17,7 +17,7 @@ from matte_link.options import MatteOptions, shown_in
 
 from .graph import READ
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the panel, saved with every node."""
 NODE_NAME = "Cleanplate_Matte"
 TITLE = "Cleanplate Matte"
@@ -82,6 +82,11 @@ def knobs() -> tuple[KnobSpec, ...]:
 def option_names() -> tuple[str, ...]:
     """The options that the panel shows."""
     return tuple(spec.name for spec in shown_in(HOST))
+
+
+def default_of(name: str) -> Value:
+    """The default of a knob. Raises ``KeyError`` for one that the panel does not have."""
+    return {spec.name: spec.default for spec in knobs()}[name]
 
 
 def options_from(values: Mapping[str, Value]) -> MatteOptions:

@@ -11,7 +11,7 @@ from matte_link.options import MatteOptions
 
 from . import fingerprint, graph, host, makers, manifest, neighbours, panel, range_plan
 from .neighbours import Footage
-from .node_state import node_id
+from .node_state import node_id, setting
 from .range_plan import RangePlan, Refused
 
 PING_S = 2.0
@@ -20,7 +20,7 @@ PING_S = 2.0
 def options_of(node: host.Node) -> MatteOptions:
     """The options on the node's panel. Raises ``Refused``."""
     try:
-        return panel.options_from({name: host.value(node, name) for name in panel.option_names()})
+        return panel.options_from({name: setting(node, name) for name in panel.option_names()})
     except ValueError as error:
         raise Refused("bad_option", f"{error}", "Correct the setting.") from None
 
@@ -28,7 +28,7 @@ def options_of(node: host.Node) -> MatteOptions:
 def roles_of(node: host.Node) -> tuple[str, ...]:
     """The inputs whose pictures go to the server."""
     guides = [role for role in ("core", "holdout") if host.input_of(node, graph.INPUTS.index(role)) is not None]
-    return ("src", "clean", *(guides if host.value(node, "send_guides") else ()))
+    return ("src", "clean", *(guides if setting(node, "send_guides") else ()))
 
 
 def feeds_of(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
@@ -50,7 +50,7 @@ def working_space_of(node: host.Node) -> str:
 def settings_key_of(node: host.Node, options: MatteOptions) -> str:
     roles = roles_of(node)
     facts, starts = host.upstream(feeds_of(node, roles))
-    more = {"roles": list(roles), "space": working_space_of(node), "schema": panel.SCHEMA}
+    more = {"roles": list(roles), "space": working_space_of(node)}
     return fingerprint.settings_key(facts, starts, options, more)
 
 
@@ -96,11 +96,11 @@ class SourceKeys:
 
 def frames_of(node: host.Node) -> tuple[int, ...]:
     """The frames that 'Process range' processes. Raises ``Refused``."""
-    mode = str(host.value(node, "range_mode"))
+    mode = str(setting(node, "range_mode"))
     if mode == "project":
         first, last = host.project_range()
     elif mode == "custom":
-        first, last = int(host.value(node, "first")), int(host.value(node, "last"))
+        first, last = int(setting(node, "first")), int(setting(node, "last"))
     else:
         feed = host.input_of(node, graph.INPUTS.index("src"))
         if feed is None:
@@ -116,7 +116,7 @@ def preflight(
 ) -> RangePlan:
     """Returns the plan after all checks that are possible before a picture is rendered. Raises ``LinkError``."""
     _check_host(node)
-    options, endpoint = options_of(node), range_plan.endpoint_of(server or str(host.value(node, "server")))
+    options, endpoint = options_of(node), range_plan.endpoint_of(server or str(setting(node, "server")))
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     if ping:
         _ask_server(endpoint)
@@ -167,6 +167,13 @@ def compare_makers_of(
 
 
 def _check_host(node: host.Node) -> None:
+    schema = int(setting(node, "schema"))
+    if schema > panel.SCHEMA:
+        raise Refused(
+            "newer_node",
+            f"This node was saved by a newer Cleanplate (panel {schema}; this one knows {panel.SCHEMA}).",
+            "Install the newer version here too. Finished frames still render.",
+        )
     edition = host.limited_licence()
     if edition:
         raise Refused(
@@ -205,6 +212,6 @@ def _ask_server(endpoint: range_plan.Endpoint) -> Pong:
 
 def server_words(node: host.Node) -> str:
     """Asks the node's server for its version and models; one sentence. Raises ``LinkError``."""
-    endpoint = range_plan.endpoint_of(str(host.value(node, "server")))
+    endpoint = range_plan.endpoint_of(str(setting(node, "server")))
     answer = _ask_server(endpoint)
     return f"Cleanplate {answer.version} at {endpoint.address}, models: {', '.join(answer.models) or 'none'}."

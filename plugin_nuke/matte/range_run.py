@@ -11,9 +11,11 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
+from matte_link.errors import LinkError
+
 from . import host, preflight
 from .job_progress import JobProgress
-from .node_state import summaries, tell
+from .node_state import STALE_SETTINGS, summaries, tell
 from .range_plan import CleanPlateHistory, RangePlan, ViewJobs
 from .result_read import show_results
 
@@ -117,8 +119,22 @@ class RangeRun:
         if not host.exists(self.node):
             return
         tell(self.node, progress.summary)
+        self._look_again()
         if progress.trouble and not self._quiet:
             host.say(f"{host.full_name(self.node)}: {progress.summary}")
+
+    def _look_again(self) -> None:
+        """The artist may have changed a setting while the run was under way: the result is then stale already."""
+        if not host.exists(self.node):
+            return
+        try:
+            is_current = self.plan.folder.rpartition("/")[2] == preflight.settings_key_of(
+                self.node, preflight.options_of(self.node)
+            )
+        except LinkError:
+            is_current = False
+        if not is_current:
+            tell(self.node, STALE_SETTINGS)
 
     def _compare_makers(self) -> str:
         plan = self.plan

@@ -12,16 +12,24 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
     """Points the node's Read at a folder of results and reloads it. The artist can undo this in one step."""
     read = host.inner(node, graph.READ)
     file = manifest.result_pattern(folder)
-    if str(host.value(read, "file")) == file:
-        first, last = range_plan.spans(int(host.value(read, "first")), int(host.value(read, "last")), frames)
-    else:
-        first, last = range_plan.spans(*host.frame_range(feeds_of(node, ("src",))[0] or node), frames)
-    changes = {"file": file, "first": first, "last": last, "origfirst": first, "origlast": last}
-    if any(host.value(read, name) != value for name, value in changes.items()):
+    holder, names = _range_knobs(node)
+    known = [int(host.value(holder, name)) for name in names[:2]]
+    if str(host.value(read, "file")) != file:
+        known = list(host.frame_range(feeds_of(node, ("src",))[0] or node))
+    first, last = range_plan.spans(known[0], known[1], frames)
+    changes = [(read, "file", file), *((holder, name, end) for name, end in zip(names, (first, last) * 2))]
+    if any(host.value(inner, name) != value for inner, name, value in changes):
         with host.one_undo("Cleanplate result"):
-            for name, value in changes.items():
-                host.set_value(read, name, value)
+            for inner, name, value in changes:
+                host.set_value(inner, name, value)
     host.press(read, "reload")
+
+
+def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:
+    """Where the result's range stands. Nodes of schema 1 have it in the Read itself."""
+    if host.has_inner(node, graph.RANGE):
+        return host.inner(node, graph.RANGE), ("first_frame", "last_frame")
+    return host.inner(node, graph.READ), ("first", "last", "origfirst", "origlast")
 
 
 def show_nothing(node: host.Node) -> None:

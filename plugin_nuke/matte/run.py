@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Optional
 
-from . import graph, host, manifest, range_plan
-from .freshness import check
-from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, state, summaries, tell
+from . import graph, host, manifest, other_scripts, range_plan
+from .freshness import check, check_frame
+from .migration import migrate
+from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, setting, state, summaries, tell
 from .plates import render_plates
 from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
@@ -20,6 +22,7 @@ from .result_read import show_nothing, show_results
 __all__ = [
     "all_running",
     "check",
+    "check_frame",
     "clear",
     "frames_of",
     "is_ours",
@@ -29,6 +32,7 @@ __all__ = [
     "retry",
     "running",
     "server_words",
+    "setting",
     "sharing",
     "state",
     "tell",
@@ -52,6 +56,7 @@ def process(
     if running(node):
         raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
     plan = preflight(node, frames, force, priority, server)
+    migrate(node)
     if not plan.keys:
         show_results(node, plan.folder, frames)
         found = compare_makers_of(node, plan.folder, plan.options, plan.endpoint.address, frames)
@@ -73,23 +78,46 @@ def retry(node: host.Node) -> Optional[RangeRun]:
     return process(node, failed)
 
 
-def clear(node: host.Node) -> int:
-    """Deletes a node's results and returns their number. Raises ``LinkError``."""
+@dataclass(frozen=True)
+class Cleared:
+    """What Clear cache did: how many results it deleted, and the scripts for which it left others in place."""
+
+    count: int
+    kept_for: tuple[str, ...] = ()
+
+
+def clear(node: host.Node) -> Cleared:
+    """Deletes a node's results, but none that another node of this script, or another script beside it, shows.
+    Raises ``LinkError``."""
     if running(node):
         raise Refused("running", "This node is processing.", "Press Cancel first.")
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+    folder = f"{cache}/{node_id(node)}"
+    users = other_scripts.users_of(node_id(node), manifest.folders_of(folder), host.script_path())
+    for copy, key in _shown_by_copies(node):
+        users[key] = (*users.get(key, ()), copy)
     try:
-        count = manifest.clear(f"{cache}/{node_id(node)}")
+        count = manifest.clear(folder, users)
     except OSError as error:
         raise Refused("cannot_delete", f"{error.filename} cannot be deleted: {error.strerror}.") from None
     summaries.pop(node_id(node), None)
     show_nothing(node)
     tell(node, NOT_PROCESSED)
-    return count
+    return Cleared(count=count, kept_for=tuple(sorted({name for names in users.values() for name in names})))
+
+
+def _shown_by_copies(node: host.Node) -> list[tuple[str, str]]:
+    """The other nodes that show results in this node's folder, because they were copied from it, each with the key
+    of what it shows."""
+    found = []
+    for one in ours():
+        shown = range_plan.shown_folder(str(host.value(host.inner(one, graph.READ), "file")))
+        folder, _, key = shown.rpartition("/")
+        if node_id(one) != node_id(node) and folder.endswith(f"/{node_id(node)}"):
+            found.append((host.full_name(one), key))
+    return found
 
 
 def sharing(node: host.Node) -> list[str]:
-    """The names of other nodes that show results in this node's folder, because they were copied from it."""
-    folder = f"/{node_id(node)}/"
-    others = [one for one in ours() if node_id(one) != node_id(node)]
-    return [host.full_name(one) for one in others if folder in str(host.value(host.inner(one, graph.READ), "file"))]
+    """The names of the nodes of this script that show results of this one."""
+    return [name for name, _ in _shown_by_copies(node)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Optional
 
@@ -24,6 +25,16 @@ def limited_licence() -> str:
         if nuke.env.get(key):
             return name
     return ""
+
+
+def script_arguments(script: str) -> list[str]:
+    """The words of the command line after ``script``, the file that ``nuke -t`` runs.
+
+    Nuke keeps a last word that is a number or a frame range for itself and leaves it out of ``sys.argv``;
+    ``nuke.rawArgs`` has all of them (developer guide, Using the Command-line)."""
+    words = [str(word) for word in nuke.rawArgs]
+    places = [index for index, word in enumerate(words) if word.replace("\\", "/").endswith(script)]
+    return words[places[0] + 1 :] if places else sys.argv[1:]
 
 
 def on_main(call: Callable[..., object], *arguments: object) -> None:

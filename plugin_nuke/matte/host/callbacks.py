@@ -19,8 +19,14 @@ def when_destroyed(call: Callable[[], object]) -> None:
 
 
 def when_changed(call: Callable[[], object]) -> None:
-    """Calls ``call`` when a knob or an input of a Group changes or its panel is opened."""
+    """Calls ``call`` when a knob or an input of a Group changes or its panel is opened; only while the panel is
+    open."""
     nuke.addKnobChanged(call, nodeClass="Group")
+
+
+def when_updated(call: Callable[[], object]) -> None:
+    """Calls ``call`` for every Group when Nuke comes to rest after a change, whether its panel is open or not."""
+    nuke.addUpdateUI(call, nodeClass="Group")
 
 
 def when_loaded(call: Callable[[], object]) -> None:
@@ -38,13 +44,9 @@ def when_labelled(call: Callable[[], Optional[str]]) -> None:
     nuke.addAutolabel(call, nodeClass="Group")
 
 
-def before_renders(call: Callable[[], object]) -> None:
-    """Calls ``call`` before a Write renders. An exception in it stops the render."""
-    nuke.addBeforeRender(call, nodeClass="Write")
-
-
 def before_each_frame(call: Callable[[], object]) -> None:
-    """Calls ``call`` before each frame that a Write renders."""
+    """Calls ``call`` before each frame that a Write renders, wherever the timeline is: the current frame is the one
+    that is rendered. An exception in it stops the render."""
     nuke.addBeforeFrameRender(call, nodeClass="Write")
 
 

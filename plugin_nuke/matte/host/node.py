@@ -53,6 +53,11 @@ def value(node: Node, name: str) -> Any:
     return node[name].value()
 
 
+def read_knobs(node: Node, text: str) -> None:
+    """Adds knobs and sets values, from the lines of a .nk file."""
+    node.readKnobs(text)
+
+
 def set_value(node: Node, name: str, new: object) -> None:
     """Changes a knob. If it has that value already, nothing is set, so that no undo step or callback arises."""
     knob = node[name]
@@ -96,6 +101,11 @@ def inner(node: Node, name: str) -> Node:
     return found
 
 
+def has_inner(node: Node, name: str) -> bool:
+    """Whether there is a node of that name inside a Group."""
+    return isinstance(node, nuke.Group) and node.node(name) is not None
+
+
 def parent(node: Node) -> Optional[Node]:
     """The Group that a node is in."""
     return node.parent()
@@ -135,13 +145,17 @@ def depends_on(node: Node, other: Node) -> bool:
 def _visit(node: Optional[Node], facts: list[NodeFacts], places: dict[str, int]) -> int:
     """Depth first without recursion: comps are thousands of nodes deep."""
     stack = [node]
+    opened: set[str] = set()
     while stack:
         top = stack[-1]
         if top is None or str(top.fullName()) in places:
             stack.pop()
             continue
+        name = str(top.fullName())
         needed = [one for one in _needs(top) if str(one.fullName()) not in places]
-        if needed:
+        if needed and name not in opened:
+            # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
+            opened.add(name)
             stack.extend(needed)
             continue
         stack.pop()
@@ -151,11 +165,21 @@ def _visit(node: Optional[Node], facts: list[NodeFacts], places: dict[str, int])
 
 
 def _inputs(node: Node) -> list[Optional[Node]]:
+    if node.Class() == "Input":
+        return [_outside(node)]
     return [input_of(node, index) for index in range(node.inputs())]
 
 
+def _outside(node: Node) -> Optional[Node]:
+    """What is connected to the Group's input that an Input node stands for; None at the script's own level."""
+    group, knob = node.parent(), node.knob("number")
+    if not isinstance(group, nuke.Group) or knob is None:
+        return None
+    return input_of(group, int(knob.value()))
+
+
 def _needs(node: Node) -> list[Node]:
-    """Inputs, and what a Group holds; only nodes inside it, so that the walk ends."""
+    """Inputs, and what a Group, LiveGroup or Precomp holds."""
     inside = [one for one in node.nodes() if one.Class() != "Viewer"] if isinstance(node, nuke.Group) else []
     return [one for one in (*_inputs(node), *inside) if one is not None and one is not node]
 

@@ -67,15 +67,15 @@ def find(name: str) -> Optional[Node]:
 
 def find_read(file: Path) -> Node:
     """The Read of a file; raises ``KeyError``."""
-    for node in nuke.allNodes("Read"):
+    for node in nuke.allNodes("Read", nuke.root()):
         if node["file"].value() == file.as_posix():
             return node
     raise KeyError(file)
 
 
 def groups() -> list[Node]:
-    """All Groups of the script, at any depth."""
-    return list(nuke.allNodes("Group", recurseGroups=True))
+    """All Groups of the script, at any depth, whatever group Nuke is working in now."""
+    return list(nuke.allNodes("Group", nuke.root(), True))
 
 
 def paste(text: str) -> Optional[Node]:

@@ -22,6 +22,7 @@ from ._host import (
     addOnDestroy,
     addOnScriptClose,
     addOnScriptLoad,
+    addUpdateUI,
     addView,
     allNodes,
     ask,
@@ -81,14 +82,17 @@ TO_SCRIPT = 0x1
 WRITE_NON_DEFAULT_ONLY = 0x8
 NUKE_VERSION_STRING = "15.1v1"
 GUI: bool
+rawArgs: list[str]
 
 
 def __getattr__(name: str) -> Any:
-    """``GUI`` follows the fake's state; everything else that is missing is missing."""
-    if name == "GUI":
-        from ._state import state
+    """``GUI`` and ``rawArgs`` follow the fake's state; everything else that is missing is missing."""
+    from ._state import state
 
+    if name == "GUI":
         return state.gui
+    if name == "rawArgs":
+        return list(state.raw_args)
     raise AttributeError(f"module 'nuke' has no attribute {name!r}")
 
 
@@ -129,6 +133,7 @@ __all__ = [
     "addOnDestroy",
     "addOnScriptClose",
     "addOnScriptLoad",
+    "addUpdateUI",
     "addView",
     "allNodes",
     "ask",

@@ -247,8 +247,12 @@ def scriptClear() -> None:
 
 
 def filename(node: Node, i: int = 0) -> str | None:
-    """The file's name with its TCL evaluated, frame number and view left in."""
+    """The file's name with its TCL evaluated, frame number and view left in; in proxy mode that of the proxy, where
+    there is one (nuke.filename)."""
     state.on_main_only("filename")
+    proxy = node.knob("proxy")
+    if state.proxy and proxy is not None and proxy.value():
+        return str(proxy.getValue())
     knob = node.knob("file")
     return None if knob is None else str(knob.getValue())
 
@@ -362,6 +366,10 @@ def addKnobChanged(
     call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*", node: Node | None = None
 ) -> None:
     _register("knobChanged", call, args, kwargs, nodeClass, node)
+
+
+def addUpdateUI(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
+    _register("updateUI", call, args, kwargs, nodeClass)
 
 
 def addAutolabel(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:

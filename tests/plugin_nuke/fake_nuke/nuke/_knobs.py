@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import _tcl
 from ._state import state
 
 if TYPE_CHECKING:
-    from ._nodes import Node
+    from ._nodes import Group, Node
 
 INVISIBLE = 0x1
 DO_NOT_WRITE = 0x2
@@ -308,11 +308,15 @@ class Script_Knob(String_Knob):
             return
         import nuke
 
+        # A Group's button runs inside that Group: nuke.allNodes() there means the Group's own nodes.
+        inside = self._node if hasattr(self._node, "_nodes") else self._node._group
         state.context.append((self._node, self))
+        state.groups.append(cast("Group", inside or state.root))
         try:
             exec(compile(self._value, self._name, "exec"), {"nuke": nuke})
         finally:
             state.context.pop()
+            state.groups.pop()
 
     def not_default(self) -> bool:
         return False

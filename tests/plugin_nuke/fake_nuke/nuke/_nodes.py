@@ -75,6 +75,8 @@ def _read_knobs() -> list[k.Knob]:
         k.Boolean_Knob("premultiplied"),
         k.Enumeration_Knob("localizationPolicy", "", ["from auto-localize path", "on", "on demand", "off"]),
         k.Boolean_Knob("postage_stamp", "", True),
+        # Saved with the script, and raised by every reload (NDK, DDImage/Read.h).
+        k.Int_Knob("version", "", 0),
         k.Script_Knob("reload"),
     ]
 
@@ -134,6 +136,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     ],
     "Expression": lambda: [k.String_Knob(f"expr{index}") for index in range(4)],
     "Switch": lambda: [k.Int_Knob("which")],
+    "FrameRange": lambda: [k.Int_Knob("first_frame", "", 1), k.Int_Knob("last_frame", "", 1)],
     "Remove": lambda: [
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
         k.Enumeration_Knob("channels", "", ["all", "rgba", "rgb", "alpha"]),
@@ -162,7 +165,7 @@ class Node:
         if kind == "Read":
             reload = self._knobs["reload"]
             assert isinstance(reload, k.Script_Knob)
-            reload.action = self._forget_pictures
+            reload.action = self._reload
 
     def _own(self, knob: k.Knob) -> None:
         knob._node = self
@@ -242,6 +245,32 @@ class Node:
         self._panel = True
         state.fire_quietly("knobChanged", self, k.String_Knob("showPanel"))
 
+    def hideControlPanel(self) -> None:
+        self._here()
+        self._panel = False
+
+    def readKnobs(self, text: str) -> None:
+        """Takes what writeKnobs writes, with the definitions of user knobs (WRITE_USER_KNOB_DEFS) too."""
+        self._here()
+        for words in _tcl.commands(text):
+            self.take(words)
+        state.edits += 1
+
+    def take(self, words: Sequence[str]) -> None:
+        """One line of a node in a .nk file: a user knob's definition, or a knob's value."""
+        if words[0] == "addUserKnob":
+            knob = user_knob(_tcl.raw_words(_tcl.value(words[1])))
+            if knob._name in self._knobs:
+                raise _tcl.TclError(f"addUserKnob: there is a knob {knob._name}")
+            self._own(knob)
+            self._user.append(knob)
+        elif words[0] == "tile_color":
+            self._knobs["tile_color"].read_script(str(int(words[1], 16)))
+        elif words[0] in self._knobs and len(words) == 2:
+            self._knobs[words[0]].read_script(words[1])
+        else:
+            raise _tcl.TclError(f"{self._kind} has no knob {words[0]!r}")
+
     def writeKnobs(self, flags: int = 0) -> str:
         """Without flags names only; TO_SCRIPT adds values, WRITE_NON_DEFAULT_ONLY leaves defaults out."""
         self._here()
@@ -274,6 +303,8 @@ class Node:
     def _range(self) -> tuple[int, int]:
         if self._kind == "Read":
             return self._knobs["first"].value(), self._knobs["last"].value()
+        if self._kind == "FrameRange":
+            return self._knobs["first_frame"].value(), self._knobs["last_frame"].value()
         found = [one._range() for one in self._feeding() if one is not None]
         if not found:
             return state.root.firstFrame(), state.root.lastFrame()
@@ -314,6 +345,11 @@ class Node:
         return found.get(key) if key else found
 
     # -- pictures
+
+    def _reload(self) -> None:
+        self._knobs["version"]._value += 1
+        state.edits += 1
+        self._forget_pictures()
 
     def _forget_pictures(self) -> None:
         for key in [key for key in state.read_cache if key[0] == id(self)]:
@@ -531,6 +567,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Dot": _passes,
     "Output": _passes,
     "Remove": _passes,
+    "FrameRange": _passes,
     "Grade": _grade,
     "Input": _input,
     "Group": _group,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import _tcl
 from ._knobs import DO_NOT_WRITE, Link_Knob, PyScript_Knob, Tab_Knob, Text_Knob
-from ._nodes import Group, Node, make, unique_name, user_knob
+from ._nodes import Group, Node, make, unique_name
 from ._state import state
 
 
@@ -64,18 +64,10 @@ class _Reader:
         for words in _tcl.commands(body):
             if words[0] == "inputs":
                 count = int(words[1])
-            elif words[0] == "addUserKnob":
-                knob = user_knob(_tcl.raw_words(_tcl.value(words[1])))
-                node._own(knob)
-                node._user.append(knob)
             elif words[0] == "name":
                 wanted = words[1]
-            elif words[0] == "tile_color":
-                node._knobs["tile_color"].read_script(str(int(words[1], 16)))
-            elif words[0] in node._knobs and len(words) == 2:
-                node._knobs[words[0]].read_script(words[1])
             else:
-                raise _tcl.TclError(f"{kind} has no knob {words[0]!r}")
+                node.take(words)
         node._knobs["name"]._value = unique_name(wanted, group)
         # The last one pushed is input 0. A Group's Inputs are not there yet, so this goes round the limit.
         node._inputs = [stack.pop() if stack else None for _ in range(count)]

@@ -61,6 +61,8 @@ class State:
         self.undoing = False
         self.read_cache: dict[tuple[int, str], Any] = {}
         self.callback_errors: list[str] = []
+        self.raw_args: list[str] = []
+        self.updated_at = -1
 
     def on_main_only(self, what: str) -> None:
         """Node access from another thread corrupts Nuke; the fake refuses it."""
@@ -72,6 +74,8 @@ class State:
         answers: list[object] = []
         kind = node.Class()
         self.context.append((node, knob))
+        # The current group is the one that the node is in (nuke.thisGroup; a Group's button is another case).
+        self.groups.append(node._group or self.root)
         self.busy.append(event)
         try:
             for (call, args, kwargs), wanted, only in list(self.callbacks.get(event, ())):
@@ -79,11 +83,17 @@ class State:
                     answers.append(call(*args, **kwargs))
         finally:
             self.context.pop()
+            self.groups.pop()
             self.busy.pop()
         return answers
 
     def fire_quietly(self, event: str, node: Node, knob: Knob | None = None) -> None:
-        """As Nuke does for node events: an exception is printed, and kept for the tests to see."""
+        """As Nuke does for node events: an exception is printed, and kept for the tests to see.
+
+        knobChanged, and with it inputChange and showPanel, reaches a node only while its panel is open, and never
+        without a window (developer guide, Callbacks, knobChanged)."""
+        if event == "knobChanged" and not (self.gui and node._panel):
+            return
         try:
             self.fire(event, node, knob)
         except Exception:  # noqa: BLE001 - any exception of a callback, as the host prints any
@@ -111,7 +121,21 @@ class State:
             call, args, kwargs = self.queue.popleft()
             call(*args, **kwargs)
             count += 1
+        self._update_ui()
         return count
+
+    def _update_ui(self) -> None:
+        """After changes Nuke runs updateUI on the nodes, once, when it comes to rest (nuke.addUpdateUI)."""
+        if self.updated_at == self.edits:
+            return
+        self.updated_at = self.edits
+        for node in self._every(self.root):
+            self.fire_quietly("updateUI", node)
+        self.updated_at = self.edits
+
+    def _every(self, group: Group) -> list[Node]:
+        inside = [one for node in group._nodes if hasattr(node, "_nodes") for one in self._every(node)]
+        return [*group._nodes, *inside]
 
 
 state = State()
