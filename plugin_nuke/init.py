@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent))
 
 try:
-    from matte import vendor
+    from cleanplate_node import vendor
 
     vendor.add_paths()
-    from matte import callbacks
+    from cleanplate_node import callbacks
 
     callbacks.register()
 except Exception:  # noqa: BLE001 - the error is printed, and Nuke starts

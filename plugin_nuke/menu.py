@@ -3,7 +3,7 @@
 import traceback
 
 try:
-    from matte import callbacks, host, vendor
+    from cleanplate_node import callbacks, host, vendor
 
     callbacks.register_menu()
     if vendor.trouble():

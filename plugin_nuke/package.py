@@ -32,7 +32,7 @@ _FILES = ("init.py", "menu.py", "README.md", "CHECKLIST.md")
 
 @dataclass(frozen=True)
 class Platform:
-    """One folder's platform as ``matte.vendor.tag`` calls it, and pip's names for wheels that run there."""
+    """One folder's platform as ``cleanplate_node.vendor.tag`` calls it, and pip's names for wheels that run there."""
 
     name: str
     tags: tuple[str, ...]
@@ -74,7 +74,7 @@ def build(out: Path, pythons: Sequence[str] = PYTHONS, platforms: Sequence[Platf
 
 
 def _check_ours(target: Path) -> None:
-    if not (target / "matte" / "callbacks.py").is_file():
+    if not (target / "cleanplate_node" / "callbacks.py").is_file():
         raise NukePackageError(
             f"{target} exists and is no Cleanplate folder; move it away or choose another --out."
         )
@@ -89,7 +89,7 @@ def copy_plugin(folder: Path) -> None:
         shutil.copy2(HERE / name, folder / name)
     shutil.copy2(HERE.parent / "LICENSE", folder / "LICENSE")
     (folder / "panel.svg").write_text(panel_picture.draw(), encoding="utf-8")
-    for source in (HERE / "matte", HERE.parent / "shared" / "matte_link"):
+    for source in (HERE / "cleanplate_node", HERE / "matte", HERE.parent / "shared" / "matte_link"):
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
 
 

@@ -15,7 +15,7 @@ for _folder in (HERE, HERE.parent / "shared"):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
-from matte import graph, panel  # noqa: E402 - found by the lines above; this file runs outside Nuke
+from cleanplate_node import graph, panel  # noqa: E402 - found by the lines above; this file runs outside Nuke
 
 _ROW = 26
 _LABELS = 190

@@ -108,16 +108,17 @@ def _description(argument: ShotArgument) -> str:
 
 def nuke_job(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> FarmJob:
     """The bake of a Cleanplate node in a Nuke script."""
-    bake = _plugin_file(plugin, "matte/bake.py", "plugin_nuke")
+    bake = _plugin_file(plugin, "cleanplate_node/bake.py", "plugin_nuke")
     words: tuple[Word, ...] = (
         HOST,
         "-t",
         PathWord(name="Bake", path=bake, help="bake.py of the Cleanplate plugin for Nuke."),
         PathWord(name="Script", path=_input(script), help="The Nuke script."),
-        "--node",
-        node,
         "--frames",
         FRAMES,
+        # Last, because Nuke keeps a last word that is a number or a frame range for itself.
+        "--node",
+        node,
     )
     inputs = (_input(script), bake)
     return FarmJob(name=name, frames=frame_numbers(frames), command=words, inputs=inputs, host=host)

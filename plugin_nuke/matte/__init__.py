@@ -1,1 +1,1 @@
-"""The Cleanplate Matte node inside Nuke. Only :mod:`matte.host` imports ``nuke``."""
+"""The first name of ``cleanplate_node``: buttons of nodes of panel 1 call :mod:`matte.callbacks`. Nothing else is here."""

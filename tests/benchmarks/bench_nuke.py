@@ -28,8 +28,8 @@ for folder in ("plugin_nuke", "tests/plugin_nuke/fake_nuke", "shared", "."):
 import matte_link.job  # noqa: E402 - found by the lines above
 import matte_link.offered_pictures  # noqa: E402
 import numpy as np  # noqa: E402
-from matte import callbacks, host, preflight, range_run, run  # noqa: E402
-from matte.bench import Server  # noqa: E402
+from cleanplate_node import callbacks, host, preflight, range_run, run  # noqa: E402
+from cleanplate_node.bench import Server  # noqa: E402
 from matte_link.client import MatteClient  # noqa: E402
 from matte_link.local_files import LocalFiles  # noqa: E402
 from matte_link.messages import MatteReply  # noqa: E402

@@ -19,7 +19,7 @@ for folder in (FAKE, PLUGIN):
         sys.path.insert(0, str(folder))
 
 import nuke  # noqa: E402 - the fake, which the line above made importable
-from matte.bench import Server  # noqa: E402
+from cleanplate_node.bench import Server  # noqa: E402
 from nuke._state import State  # noqa: E402
 
 

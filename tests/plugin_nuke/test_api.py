@@ -1,4 +1,4 @@
-"""Which of Nuke's names the plugin uses: only documented ones, and only in ``matte/host/``.
+"""Which of Nuke's names the plugin uses: only documented ones, and only in ``cleanplate_node/host/``.
 
 Each name stands with the page of Foundry's Python reference that documents it. A name that is not listed fails
 here, a listed one that is no longer used fails too, and all are looked up in the published stubs.
@@ -77,7 +77,7 @@ FORBIDDEN = {"executeInMainThreadWithResult", "execute", "render", "activeGroup"
 
 def sources() -> list[Path]:
     """The plugin's own files: not what was vendored into a built folder."""
-    return sorted([*PLUGIN.glob("*.py"), *(PLUGIN / "matte").rglob("*.py")])
+    return sorted([*PLUGIN.glob("*.py"), *(PLUGIN / "cleanplate_node").rglob("*.py")])
 
 
 def used(tree: ast.AST) -> Iterator[str]:
@@ -95,7 +95,7 @@ def used(tree: ast.AST) -> Iterator[str]:
 
 
 def host_names() -> set[str]:
-    files = (PLUGIN / "matte" / "host").glob("*.py")
+    files = (PLUGIN / "cleanplate_node" / "host").glob("*.py")
     return {name for path in files for name in used(ast.parse(path.read_text(encoding="utf-8")))}
 
 

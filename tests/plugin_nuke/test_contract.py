@@ -1,6 +1,6 @@
 """The contract on the stand-in for Nuke, with a real server over TCP: with a window and in a terminal.
 
-``matte.selftest`` runs the same cases inside a real Nuke.
+``cleanplate_node.selftest`` runs the same cases inside a real Nuke.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from matte import contract, contract_failing, contract_results, contract_staleness
-from matte.bench import Case, Server
-from matte.selftest import Runner
+from cleanplate_node import contract, contract_failing, contract_results, contract_staleness
+from cleanplate_node.bench import Case, Server
+from cleanplate_node.selftest import Runner
 from nuke._state import State
 
 

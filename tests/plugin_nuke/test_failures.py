@@ -14,8 +14,8 @@ from pathlib import Path
 import nuke
 import pytest
 import zmq
-from matte import callbacks, host, manifest, plain_exr, preflight, range_plan, range_run
-from matte.bench import ContractBench, Server
+from cleanplate_node import callbacks, host, manifest, plain_exr, preflight, range_plan, range_run
+from cleanplate_node.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
 

@@ -1,5 +1,5 @@
 """Temporal smoothing in the node: which plates are sent with a frame, how long they lie there, and what makes a
-result stale. What a real Nuke can be brought to do of it is in ``matte.contract_in_time``."""
+result stale. What a real Nuke can be brought to do of it is in ``cleanplate_node.contract_in_time``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matte import (
+from cleanplate_node import (
     fingerprint,
     freshness,
     host,
@@ -24,9 +24,9 @@ from matte import (
     range_run,
     run,
 )
-from matte.bench import ContractBench, Server
-from matte.contract_in_time import grainy_shot
-from matte.fingerprint import FrameKey
+from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.contract_in_time import grainy_shot
+from cleanplate_node.fingerprint import FrameKey
 from matte_link.endpoint import Endpoint
 from matte_link.job import MatteJob
 from matte_link.job_events import FrameDone

@@ -10,10 +10,10 @@ from typing import Any
 
 import nuke
 import pytest
-from matte import bake, callbacks, freshness, host, makers, manifest, preflight, range_plan, run
-from matte.bench import ContractBench, Server
-from matte.job_progress import JobProgress
-from matte.manifest import Record
+from cleanplate_node import bake, callbacks, freshness, host, makers, manifest, preflight, range_plan, run
+from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.job_progress import JobProgress
+from cleanplate_node.manifest import Record
 from matte_link.job_events import FrameDone
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from matte import callbacks, graph, nk_text, panel
+from cleanplate_node import callbacks, graph, nk_text, panel
 from matte_link.options import MatteOptions, option_specs
 from nuke import _tcl
 from nuke._state import State
@@ -201,7 +201,7 @@ def test_a_button_without_the_plugin_says_so(window: State, monkeypatch: pytest.
     assert node is not None
     import sys
 
-    monkeypatch.setitem(sys.modules, "matte", None)
+    monkeypatch.setitem(sys.modules, "cleanplate_node", None)
     button = node["process_frame"]
     assert isinstance(button, nuke.PyScript_Knob)
     button.execute()

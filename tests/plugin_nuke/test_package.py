@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from matte.bench import ContractBench, Server
+from cleanplate_node.bench import ContractBench, Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILT = REPOSITORY / ".venvs" / "nuke-package"
@@ -30,14 +30,14 @@ _SCRIPT = """
 import compileall, importlib, json, pathlib, sys
 folder, address, shot, out = sys.argv[1:]
 sys.path.insert(0, folder)
-from matte import vendor
+from cleanplate_node import vendor
 vendor.add_paths()
 assert not vendor.trouble(), vendor.trouble()
 import zmq
-for package in ("/matte", "/matte_link"):
+for package in ("/cleanplate_node", "/matte_link"):
     assert compileall.compile_dir(folder + package, quiet=1)
 for name in ("panel", "graph", "nk_text", "fingerprint", "manifest", "range_plan", "plain_exr"):
-    importlib.import_module("matte." + name)
+    importlib.import_module("cleanplate_node." + name)
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.job import MatteJob
@@ -52,7 +52,7 @@ job = MatteJob(tasks, MatteOptions(model="difference", align="none", compression
 job.start()
 assert job.join(120)
 events = job.poll()
-from matte import plain_exr
+from cleanplate_node import plain_exr
 picture = plain_exr.read(pathlib.Path(out + "/m.1.exr"))
 job = MatteJob(tasks, MatteOptions(), Endpoint("tcp://127.0.0.1:9"), patience_s=0.3)
 job.start()
@@ -129,12 +129,12 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     assert folder == tmp_path / "cleanplate_nuke"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     wanted = {"init.py", "menu.py", "README.md", "CHECKLIST.md", "panel.svg", "LICENSE"}
-    wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / "matte").rglob("*.py")}
+    wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / "cleanplate_node").rglob("*.py")}
     shared = package.HERE.parent / "shared" / "matte_link"
     wanted |= {f"matte_link/{path.name}" for path in shared.glob("*.py")}
     assert names == wanted
     assert [path.name for path in tmp_path.iterdir()] == ["cleanplate_nuke"]
-    assert (package.HERE / "matte" / "panel.py").read_bytes() == (folder / "matte" / "panel.py").read_bytes()
+    assert (package.HERE / "cleanplate_node" / "panel.py").read_bytes() == (folder / "cleanplate_node" / "panel.py").read_bytes()
 
 
 def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> N
 def test_a_folder_without_the_right_pyzmq_says_so(tmp_path: Path) -> None:
     folder = package.build(tmp_path, pythons=())
     (folder / "vendor" / "cp27-linux-x86_64").mkdir(parents=True)
-    script = "import sys; sys.path.insert(0, sys.argv[1]); from matte import vendor; print(vendor.trouble())"
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from cleanplate_node import vendor; print(vendor.trouble())"
     # -S: no site-packages, so that this test environment's own pyzmq is out of reach.
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, str(folder)], capture_output=True, text=True, check=True

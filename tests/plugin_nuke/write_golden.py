@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE / "fake_nuke"), str(HERE.parents[1] / "plugin_nuke")]
 
 if __name__ == "__main__":
-    from matte import nk_text
+    from cleanplate_node import nk_text
 
     from tests.plugin_nuke import test_nk
 

@@ -96,7 +96,7 @@ def test_what_cannot_work_is_one_sentence(
 @pytest.fixture
 def hosts(tmp_path: Path) -> Path:
     """Files of a host's plugin and a script, where the bundle expects them."""
-    for name in ("shot.nk", "shot.blend", "matte/bake.py", "solve_headless.py"):
+    for name in ("shot.nk", "shot.blend", "cleanplate_node/bake.py", "solve_headless.py"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -107,13 +107,13 @@ def test_the_nuke_bundle_runs_the_bake(hosts: Path) -> None:
     job = nuke_job(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
     action = openjd.template(job, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
     assert [action["command"], *action["args"]] == [
-        "{{Param.Host}}", "-t", "{{Param.Bake}}", "{{Param.Script}}", "--node", "Cleanplate1", "--frames",
-        "{{Task.Param.Frame}}",
+        "{{Param.Host}}", "-t", "{{Param.Bake}}", "{{Param.Script}}", "--frames",
+        "{{Task.Param.Frame}}", "--node", "Cleanplate1",
     ]  # fmt: skip
     command = opencue.outline(job, FarmPlan(chunk=5))["layers"][0]["command"]
     assert shlex.split(command) == [
-        "nuke", "-t", str(hosts / "matte/bake.py"), str(hosts / "shot.nk"), "--node", "Cleanplate1", "--frames",
-        "#FRAME_START#-#FRAME_END#",
+        "nuke", "-t", str(hosts / "cleanplate_node/bake.py"), str(hosts / "shot.nk"), "--frames",
+        "#FRAME_START#-#FRAME_END#", "--node", "Cleanplate1",
     ]  # fmt: skip
 
 
@@ -127,8 +127,8 @@ def test_the_blender_bundle_runs_the_solve(hosts: Path) -> None:
 
 
 def test_a_missing_plugin_is_one_sentence(hosts: Path) -> None:
-    (hosts / "matte/bake.py").unlink()
-    with pytest.raises(MatteError, match=r"no matte/bake\.py"):
+    (hosts / "cleanplate_node/bake.py").unlink()
+    with pytest.raises(MatteError, match=r"no cleanplate_node/bake\.py"):
         nuke_job(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
 
 

@@ -114,7 +114,7 @@ def test_paths_are_mapped_to_the_workers(
 
 @pytest.mark.parametrize(("host", "script"), [("nuke", "shot.nk"), ("blender", "shot.blend")])
 def test_the_hosts_bundles_are_valid(openjd: str, tmp_path: Path, host: str, script: str) -> None:
-    for name in (script, "matte/bake.py", "solve_headless.py"):
+    for name in (script, "cleanplate_node/bake.py", "solve_headless.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     words = ("--node", "Cleanplate1") if host == "nuke" else ()

@@ -1,7 +1,7 @@
 """Runs the contract inside a real Nuke and writes what came out as JSON.
 
 In a terminal: ``nuke -t selftest.py --cleanplate COMMAND --report FILE``; the exit code says whether all held.
-In a window, from the Script Editor: ``from matte import selftest; selftest.start("COMMAND", "FILE")``; it opens
+In a window, from the Script Editor: ``from cleanplate_node import selftest; selftest.start("COMMAND", "FILE")``; it opens
 and closes scripts, so save yours first. COMMAND starts Cleanplate, for example ``/opt/cleanplate/bin/cleanplate``.
 """
 
@@ -23,12 +23,12 @@ from typing import Optional
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from matte import vendor
+from cleanplate_node import vendor
 
 vendor.add_paths()
 
-from matte import contract, host  # noqa: E402
-from matte.bench import Case, ContractBench, Server, Wait  # noqa: E402
+from cleanplate_node import contract, host  # noqa: E402
+from cleanplate_node.bench import Case, ContractBench, Server, Wait  # noqa: E402
 
 _CASE_S = 120.0
 _STEP_S = 0.02
@@ -162,4 +162,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(host.script_arguments(Path(__file__).name)))

@@ -1,4 +1,7 @@
-"""Makes mattes without a window, for farms: ``nuke -t bake.py SCRIPT --frames RANGE --node NAME [--server ADDR]``.
+"""Makes mattes without a window, for farms: ``nuke -t bake.py SCRIPT --frames RANGE --node NAME``.
+
+Nuke keeps a last word that is a number or a frame range for itself and does not put it into ``sys.argv`` (developer
+guide, "Using the Command-line"), so the words are read from ``nuke.rawArgs``. Put --node last all the same.
 
 The script is never changed. Its Read points at the results only where the same node was processed with the same
 settings before it was saved; ``--save`` writes a copy that points at them in any case, for ``nuke -x`` to render.
@@ -14,14 +17,14 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from matte import vendor
+from cleanplate_node import vendor
 
 vendor.add_paths()
 
 from matte_link.errors import LinkError  # noqa: E402
 from matte_link.sequence import format_frames, parse_frames  # noqa: E402
 
-from matte import host, node_state, preflight, run  # noqa: E402
+from cleanplate_node import host, node_state, preflight, run  # noqa: E402
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:

@@ -97,15 +97,15 @@ def options_from(values: Mapping[str, Value]) -> MatteOptions:
 # -- kinds of knobs
 
 
-def button_script(entry: str) -> str:
+def button_script(button: str) -> str:
     """The Python of a button. Scripts are saved with it, so it must also work where the plugin is missing."""
     return (
         "try:\n"
-        "    from matte import callbacks\n"
+        "    from cleanplate_node import entry\n"
         "except ImportError:\n"
         "    nuke.message('The Cleanplate plugin is not installed here. Finished frames still render.')\n"
         "else:\n"
-        f"    callbacks.{entry}(nuke.thisNode())\n"
+        f"    entry.press(nuke.thisNode(), '{button}')\n"
     )
 
 

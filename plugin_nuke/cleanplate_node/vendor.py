@@ -22,7 +22,7 @@ def tag() -> str:
 
 
 def add_paths() -> None:
-    """Makes ``matte``, ``matte_link`` and ``zmq`` importable; a host's own zmq is not replaced."""
+    """Makes ``cleanplate_node``, ``matte_link`` and ``zmq`` importable; a host's own zmq is not replaced."""
     for folder in (VENDOR / tag(), SHARED, ROOT):
         if folder.is_dir() and str(folder) not in sys.path:
             sys.path.append(str(folder))

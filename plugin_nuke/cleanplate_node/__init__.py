@@ -1,0 +1,1 @@
+"""The Cleanplate Matte node inside Nuke. Only :mod:`cleanplate_node.host` imports ``nuke``."""

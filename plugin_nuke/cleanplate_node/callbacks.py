@@ -1,0 +1,264 @@
+"""What Nuke calls: buttons, node events, renders, the menu. Saved scripts call these functions by name.
+
+A button ends in a result or in one sentence for the artist. A node event must never raise, because that would keep
+artists from working on their own script: an error there is printed once in the terminal.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, Optional, TypeVar, cast
+
+from matte_link.errors import LinkError
+
+from . import host, nk_text, panel, vendor
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+_AUTO_UPDATE_S = 0.6
+_INPUT_CHANGES = ("inputChange", "showPanel")
+_timers: dict[str, threading.Timer] = {}
+_printed: set[str] = set()
+
+
+def _run() -> Any:
+    """The module that does the work. Raises ``LinkError`` if its libraries do not fit this interpreter."""
+    problem = vendor.trouble()
+    if problem:
+        raise LinkError(problem)
+    from . import run
+
+    return run
+
+
+def _button(work: _Call) -> _Call:
+    """Decorates a button's function: an error is shown in the node's status and in one message."""
+
+    @functools.wraps(work)
+    def pressed(node: host.Node) -> object:
+        try:
+            return work(node)
+        except LinkError as error:
+            host.set_value(node, "status", str(error))
+            _remember(node, str(error))
+            if error.code != "cancelled":
+                host.say(f"{host.full_name(node)}: {error}")
+            return None
+
+    return cast(_Call, pressed)
+
+
+def _remember(node: host.Node, text: str) -> None:
+    if not vendor.trouble():
+        _run().tell(node, text)
+
+
+def _event(work: _Call) -> _Call:
+    """Decorates the function of a node event, so that it never raises."""
+
+    @functools.wraps(work)
+    def handle() -> object:
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - Nuke goes on, whatever fails here
+            if str(error) not in _printed:
+                _printed.add(str(error))
+                traceback.print_exc()
+            return None
+
+    return cast(_Call, handle)
+
+
+# -- buttons
+
+
+@_button
+def process_frame(node: host.Node) -> object:
+    """Makes the matte of the current frame, even if it has one."""
+    return _run().process(node, (host.current_frame(),), force=True)
+
+
+@_button
+def process_range(node: host.Node) -> object:
+    """Makes the mattes of the range that lack one."""
+    run = _run()
+    return run.process(node, run.frames_of(node))
+
+
+@_button
+def cancel(node: host.Node) -> None:
+    """Stops the node's run."""
+    found = _run().running(node)
+    if found:
+        found.cancel()
+
+
+@_button
+def retry(node: host.Node) -> object:
+    """Processes the frames again that failed."""
+    return _run().retry(node)
+
+
+@_button
+def check_server(node: host.Node) -> None:
+    """Says which server answers, and whether that server would still make the node's results."""
+    run = _run()
+    host.say(run.server_words(node))
+    run.check(node, deep=False)
+
+
+@_button
+def clear_cache(node: host.Node) -> None:
+    """Deletes the node's results, after asking, but none that something else shows."""
+    run = _run()
+    others = run.sharing(node)
+    shared = f" What {', '.join(others)} shows too is kept." if others else ""
+    if not host.ask(f"Delete the results of {host.full_name(node)} from disk?{shared}"):
+        return
+    cleared = run.clear(node)
+    if cleared.kept_for:
+        kept = f"Others are kept, because {', '.join(cleared.kept_for)} shows them."
+        host.say(f"{cleared.count} results are deleted. {kept}")
+
+
+# -- node events
+
+
+@_event
+def on_create() -> None:
+    """A node was created: from the menu, by pasting, or by opening a script. A copy gets an id of its own."""
+    node = host.this_node()
+    run = _run()
+    if not run.is_ours(node):
+        return
+    host.keep_out_of_files(node, "status")
+    own_id = str(host.value(node, "node_id"))
+    same_id = [one for one in run.ours() if str(host.value(one, "node_id")) == own_id and one is not node]
+    if not own_id or any(host.full_name(one) != host.full_name(node) for one in same_id):
+        with host.without_undo():
+            host.set_value(node, "node_id", "")
+        run.node_id(node)
+
+
+@_event
+def on_load() -> None:
+    """A script was opened: updates the status of its nodes."""
+    for node in _run().ours():
+        _run().check(node, deep=False)
+
+
+@_event
+def on_destroy() -> None:
+    """A node is deleted: its run is cancelled."""
+    node = host.this_node()
+    if _run().is_ours(node):
+        found = _run().running(node)
+        if found:
+            found.cancel()
+
+
+@_event
+def on_close() -> None:
+    """The script is closed: all runs are cancelled."""
+    for found in _run().all_running():
+        found.cancel()
+
+
+@_event
+def on_change() -> None:
+    """A knob or an input changed, or the panel was opened."""
+    node, knob, run = host.this_node(), host.this_knob(), _run()
+    if not run.is_ours(node) or run.running(node):
+        return
+    is_setting = knob in panel.option_names() or knob in ("send_guides", "cache_dir")
+    if not is_setting and knob not in _INPUT_CHANGES:
+        return
+    run.check(node, deep=knob == "showPanel")
+    if host.has_window() and run.setting(node, "auto_update") and knob != "showPanel":
+        _update_soon(node)
+
+
+@_event
+def on_update() -> None:
+    """Nuke came to rest after a change somewhere in the script: the node's status follows, open panel or not."""
+    node, run = host.this_node(), _run()
+    if run.is_ours(node) and not run.running(node):
+        run.check(node, deep=False)
+
+
+def _update_soon(node: host.Node) -> None:
+    """Processes the current frame once nothing has changed for a moment. Not at once, because Nuke must not render
+    inside an event."""
+    name = host.full_name(node)
+    if name in _timers:
+        _timers[name].cancel()
+    _timers[name] = threading.Timer(_AUTO_UPDATE_S, host.on_main, (_update, node))
+    _timers[name].daemon = True
+    _timers[name].start()
+
+
+def _update(node: host.Node) -> None:
+    run = _run()
+    if not host.exists(node):
+        return
+    try:
+        run.process(node, (host.current_frame(),), force=True, quiet=True)
+    except LinkError as error:
+        run.tell(node, str(error))
+
+
+def on_label() -> Optional[str]:
+    """The label of a Cleanplate node in the graph: its name and status. None leaves other nodes to Nuke."""
+    node = host.this_node()
+    if vendor.trouble() or not _run().is_ours(node):
+        return None
+    name = str(host.value(node, "name"))
+    return f"{name}\n({_short(_run().state(node))})"
+
+
+def _short(text: str, most: int = 48) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def before_frame() -> None:
+    """Stops a render before a frame that would use a stale result, if the artist switched that on. Only checks and
+    raises, because Nuke must not be made to render here."""
+    if vendor.trouble():
+        return
+    run, write = _run(), host.this_node()
+    group = host.parent(write)
+    if group is not None and run.is_ours(group):
+        return
+    for node in run.ours():
+        if run.setting(node, "guard") and host.depends_on(write, node):
+            found = run.check_frame(node)
+            if not found.usable:
+                reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
+                raise RuntimeError(f"{reason} Process the node, or switch off 'Refuse stale renders'.")
+
+
+# -- start
+
+
+def create() -> Optional[host.Node]:
+    """The menu's command."""
+    return host.paste(nk_text.node_text())
+
+
+def register() -> None:
+    """Registers the callbacks, with and without a window."""
+    host.when_created(on_create)
+    host.when_destroyed(on_destroy)
+    host.when_changed(on_change)
+    host.when_updated(on_update)
+    host.when_loaded(on_load)
+    host.when_closing(on_close)
+    host.before_each_frame(before_frame)
+
+
+def register_menu() -> None:
+    """Registers the menu entry and the label, which need a window."""
+    host.when_labelled(on_label)
+    host.add_to_menu(f"Keyer/{panel.TITLE}", create)
