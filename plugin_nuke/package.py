@@ -32,7 +32,7 @@ _FILES = ("init.py", "menu.py", "README.md", "CHECKLIST.md")
 
 @dataclass(frozen=True)
 class Platform:
-    """One folder's platform as ``cleanplate_node.vendor.tag`` calls it, and pip's names for wheels that run there."""
+    """One folder's platform as ``vendor.tag`` calls it, and pip's names for wheels that run there."""
 
     name: str
     tags: tuple[str, ...]

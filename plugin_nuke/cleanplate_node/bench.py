@@ -13,7 +13,7 @@ from typing import Optional, cast
 
 from matte_link.ready_line import STOP_WITH_STDIN, ServerReady, parse_ready_line
 
-from . import graph, host, nk_text, plain_exr, range_run
+from . import freshness, graph, host, nk_text, plain_exr, range_run
 from .plain_exr import PlainImage
 
 Wait = Callable[[], bool]
@@ -217,6 +217,12 @@ class ContractBench:
     def status(self, node: host.Node) -> str:
         """The status on the panel."""
         return str(host.value(node, "status"))
+
+    def says(self, node: host.Node, text: str) -> Wait:
+        """A wait until the status says this. In a window it follows changes by itself; a terminal must look."""
+        if host.has_window():
+            return lambda: text in self.status(node)
+        return lambda: text in freshness.check(node).text
 
     def shown(self, node: host.Node) -> str:
         """The file that the node's Read names."""

@@ -7,19 +7,17 @@ artists from working on their own script: an error there is printed once in the 
 from __future__ import annotations
 
 import functools
-import threading
 import traceback
 from collections.abc import Callable
 from typing import Any, Optional, TypeVar, cast
 
 from matte_link.errors import LinkError
 
-from . import host, nk_text, panel, vendor
+from . import host, later, nk_text, panel, vendor
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
-_AUTO_UPDATE_S = 0.6
-_INPUT_CHANGES = ("inputChange", "showPanel")
-_timers: dict[str, threading.Timer] = {}
+_REST_S = 0.4
+"""Seconds without a change after which a node's status, and with auto update its result, follow."""
 _printed: set[str] = set()
 
 
@@ -53,6 +51,7 @@ def _button(work: _Call) -> _Call:
 def _remember(node: host.Node, text: str) -> None:
     if not vendor.trouble():
         _run().tell(node, text)
+        _run().note(node)
 
 
 def _event(work: _Call) -> _Call:
@@ -168,45 +167,46 @@ def on_close() -> None:
 
 @_event
 def on_change() -> None:
-    """A knob or an input changed, or the panel was opened."""
-    node, knob, run = host.this_node(), host.this_knob(), _run()
-    if not run.is_ours(node) or run.running(node):
-        return
-    is_setting = knob in panel.option_names() or knob in ("send_guides", "cache_dir")
-    if not is_setting and knob not in _INPUT_CHANGES:
-        return
-    run.check(node, deep=knob == "showPanel")
-    if host.has_window() and run.setting(node, "auto_update") and knob != "showPanel":
-        _update_soon(node)
+    """The node's panel was opened: looks at the sources of the current frame too. Everything else is seen by
+    :func:`on_update`, since Nuke calls this function only while the panel is open."""
+    node, run = host.this_node(), _run()
+    if host.this_knob() == "showPanel" and run.is_ours(node) and not run.running(node):
+        run.check(node)
 
 
 @_event
 def on_update() -> None:
-    """Nuke came to rest after a change somewhere in the script: the node's status follows, open panel or not."""
-    node, run = host.this_node(), _run()
-    if run.is_ours(node) and not run.running(node):
-        run.check(node, deep=False)
+    """Something in the script changed. Looks at the node once the changes have stopped for a moment, so a slider
+    that is dragged costs nothing here."""
+    node = host.this_node()
+    if not vendor.trouble() and _run().is_ours(node):
+        _resting.touch(host.full_name(node))
 
 
-def _update_soon(node: host.Node) -> None:
-    """Processes the current frame once nothing has changed for a moment. Not at once, because Nuke must not render
-    inside an event."""
-    name = host.full_name(node)
-    if name in _timers:
-        _timers[name].cancel()
-    _timers[name] = threading.Timer(_AUTO_UPDATE_S, host.on_main, (_update, node))
-    _timers[name].daemon = True
-    _timers[name].start()
+def _came_to_rest(name: str) -> None:
+    host.on_main(_look, name)
+
+
+_resting = later.Rest(_REST_S, _came_to_rest)
+
+
+def _look(name: str) -> None:
+    """On the main thread, outside of all events: the status follows what changed, and so does the result, where the
+    artist wants that."""
+    node, run = host.find(name), _run()
+    if node is None or not run.is_ours(node) or run.running(node) or not run.look_again(node):
+        return
+    if run.setting(node, "auto_update"):
+        _update(node)
 
 
 def _update(node: host.Node) -> None:
     run = _run()
-    if not host.exists(node):
-        return
     try:
         run.process(node, (host.current_frame(),), force=True, quiet=True)
     except LinkError as error:
         run.tell(node, str(error))
+        run.note(node)
 
 
 def on_label() -> Optional[str]:

@@ -2,8 +2,8 @@
 
 A case is a generator that runs on the main thread. Where Nuke must go on working, the case yields a function, and
 it is continued once that function returns true. So the same case runs in a window, whose main thread must not be
-blocked, and in a terminal. :mod:`cleanplate_node.selftest` runs the cases; each ``contract_*`` module holds those of one
-subject.
+blocked, and in a terminal. :mod:`cleanplate_node.selftest` runs the cases; each ``contract_*`` module
+holds those of one subject.
 """
 
 from __future__ import annotations

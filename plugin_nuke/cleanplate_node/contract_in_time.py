@@ -65,7 +65,7 @@ def alpha_follows_the_frames_beside_it(bench: ContractBench) -> Iterator[Wait]:
     yield bench.idle(node)
     alone = [alphas(bench.result(node, frame)) for frame in frames]
     host.set_value(node, "temporal", 1.0)
-    expect("stale" in bench.status(node), f"the option leaves it {bench.status(node)!r}")
+    yield bench.says(node, "stale")
     with rendered() as plates:
         host.press(node, "process_range")
         yield bench.idle(node)

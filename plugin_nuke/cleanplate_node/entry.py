@@ -16,6 +16,8 @@ BUTTONS = ("process_frame", "process_range", "cancel", "retry", "check_server", 
 def press(node: host.Node, button: str) -> object:
     """Does what a button says. A button that only a newer version has is answered with a sentence."""
     if button not in BUTTONS:
-        host.say(f"This version of the Cleanplate plugin has no button {button!r}. Install the version of the node.")
+        host.say(
+            f"This version of the Cleanplate plugin has no button {button!r}. Install the version of the node."
+        )
         return None
     return getattr(callbacks, button)(node)

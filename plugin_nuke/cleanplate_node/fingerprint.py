@@ -57,6 +57,8 @@ _OF_READS = frozenset(
 _LEFT_OUT = {"Write": _COSMETIC | _OF_WRITES, "Read": _COSMETIC | _OF_READS}
 # The only knobs of a Cleanplate node that change its picture: what it shows is in its inner Read.
 _ID, _OF_OURS = "node_id", frozenset(["output", "disable"])
+# Kept out of the comparison of hashes, as each node has its own and Nuke's hashes do not depend on them.
+_NOT_HASHED = _COSMETIC | frozenset(["node_id", "status", "schema"])
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 
 
@@ -106,14 +108,31 @@ def _word_end(text: str, start: int) -> int:
     return min(position, len(text))
 
 
+def _all_pairs(text: str) -> list[tuple[str, str]]:
+    flat = words(text)
+    return sorted((flat[index], flat[index + 1]) for index in range(0, len(flat) - 1, 2))
+
+
 def knob_pairs(text: str, kind: str) -> list[tuple[str, str]]:
     """A node's knobs that change its picture, as pairs of a name and the host's text of its value, sorted."""
-    flat = words(text)
-    pairs = [(flat[index], flat[index + 1]) for index in range(0, len(flat) - 1, 2)]
+    pairs = _all_pairs(text)
     if any(name == _ID for name, _ in pairs):
-        return sorted((name, value) for name, value in pairs if name in _OF_OURS)
+        return [(name, value) for name, value in pairs if name in _OF_OURS]
     left_out = _LEFT_OUT.get(kind, _COSMETIC)
-    return sorted((name, value) for name, value in pairs if name not in left_out)
+    return [(name, value) for name, value in pairs if name not in left_out]
+
+
+def bookkeeping(facts: Iterable[UpstreamFacts]) -> str:
+    """The digest of those knobs upstream that change no picture and may be in Nuke's hashes all the same, such as
+    the ``version`` that a Read's Reload and each render of a Write raise; empty where all have their defaults.
+
+    Hashes can be compared only where this is equal.
+    """
+    found = []
+    for node in facts:
+        counted = {*knob_pairs(node.knobs, node.kind)}
+        found += [pair for pair in _all_pairs(node.knobs) if pair not in counted and pair[0] not in _NOT_HASHED]
+    return digest(found) if found else ""
 
 
 def settings_key(
@@ -134,8 +153,9 @@ class FrameKey:
 
     ``hashes``: Nuke's own hashes at the frame. ``files``: times and sizes of its files and its neighbours'.
     ``around``: Nuke's hashes at the frames before and after; empty without temporal smoothing.
-    ``hashes`` and ``around`` are empty as well if Nuke gave none or was not asked, since a check of a node must not
-    move the timeline.
+    Both begin with the digest of :func:`bookkeeping` and a colon, where that is not empty: hashes are compared only
+    where it is the same. They are empty as well if Nuke gave none or was not asked, since a check of a node must
+    not move the timeline.
     """
 
     hashes: str
@@ -148,15 +168,28 @@ class FrameKey:
         Nuke's hashes are different in proxy mode, so ``compare_hashes`` must be off there.
         """
         pairs = ((self.hashes, other.hashes), (self.around, other.around)) if compare_hashes else ()
-        return any(one and another and one != another for one, another in pairs) or self.files != other.files
+        return any(_hashes_differ(one, another) for one, another in pairs) or self.files != other.files
 
 
-def frame_key(hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int, view: str) -> FrameKey:
-    """The key of one frame, from the ``hashes`` of each node that feeds an input and from file name patterns."""
+def _hashes_differ(one: str, other: str) -> bool:
+    is_comparable = bool(one and other) and one.rpartition(":")[0] == other.rpartition(":")[0]
+    return is_comparable and one != other
+
+
+def _marked(kept: str, found: str) -> str:
+    return f"{kept}:{found}" if kept else found
+
+
+def frame_key(
+    hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int, view: str, kept: str = ""
+) -> FrameKey:
+    """The key of one frame, from the ``hashes`` of each node that feeds an input, from file name patterns, and from
+    the :func:`bookkeeping` of the nodes upstream."""
     numbers = [list(each) for each in hashes]
     known = all(numbers)
     return FrameKey(
-        hashes=digest(numbers) if known else "", files=digest([_stamp(file, frame, view) for file in files])
+        hashes=_marked(kept, digest(numbers)) if known else "",
+        files=digest([_stamp(file, frame, view) for file in files]),
     )
 
 
@@ -164,7 +197,10 @@ def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> Fram
     """``own`` with the keys of the frames before and after, of which None stands for one that does not exist."""
     known = all(one is None or one.hashes for one in around)
     hashes, files = ([getattr(one, name, None) for one in around] for name in ("hashes", "files"))
-    return FrameKey(hashes=own.hashes, files=digest([own.files, *files]), around=digest(hashes) if known else "")
+    kept = own.hashes.rpartition(":")[0]
+    return FrameKey(
+        hashes=own.hashes, files=digest([own.files, *files]), around=_marked(kept, digest(hashes)) if known else ""
+    )
 
 
 def frame_file(pattern: str, frame: int, view: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matte_link.errors import LinkError
 from matte_link.options import MatteOptions
 
-from . import graph, host, makers, manifest, preflight, range_plan
+from . import graph, host, makers, manifest, preflight, range_plan, status_basis
 from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, setting, state, summaries, tell
 from .range_run import running
 
@@ -23,6 +23,15 @@ class ResultState:
     text: str
 
 
+def look_again(node: host.Node) -> bool:
+    """Checks the node if its settings, its graph or what it shows changed since its status was set; returns whether
+    they did. So the sentence of a failure stays until the artist does something about it."""
+    if not status_basis.changed(node):
+        return False
+    check(node, deep=False)
+    return True
+
+
 def check(node: host.Node, deep: bool = True) -> ResultState:
     """Compares what the node shows with what it would make now, and puts the words on the node.
 
@@ -35,6 +44,7 @@ def check(node: host.Node, deep: bool = True) -> ResultState:
     except (LinkError, KeyError) as error:
         found = ResultState(usable=False, text=str(error))
     tell(node, found.text)
+    status_basis.note(node)
     return found
 
 

@@ -16,11 +16,13 @@ INPUTS = ("src", "clean", "holdout", "core")
 WRITES = {"src": "Write_src", "clean": "Write_clean", "core": "Write_core", "holdout": "Write_holdout"}
 """For each input the Write that renders its plates."""
 READ = "Read_result"
-"""The Read that shows the results. It looks for a file on every frame, so that a frame outside the result is missing,
-and therefore an error, and never a picture without alpha."""
+"""The Read that shows the results. It looks for a file on every frame, so that a frame outside the result
+is missing, and therefore an error, and never a picture without alpha."""
 EVERY_FRAME = (-100_000, 1_000_000)
 RANGE = "Result_range"
-"""The FrameRange that says which frames the result has."""
+"""The FrameRange that tells what follows the node which frames the result has."""
+OUTPUT = "Output1"
+"""What follows the :data:`RANGE`."""
 NOT_PROCESSED = "cleanplate_not_processed.%04d.exr"
 """The file name in the Read before the first result. No such file exists, so a render fails instead of using it."""
 
@@ -101,7 +103,7 @@ def _live_guides() -> tuple[NodeSpec, ...]:
         NodeSpec(
             kind="Keymix",
             name="Core_foreground",
-            inputs=(RANGE, "src", "core"),
+            inputs=(READ, "src", "core"),
             knobs={"channels": "rgb", "bbox": "B", "disable": no_core},
         ),
         NodeSpec(
@@ -129,7 +131,6 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
         _write("core", "alpha"),
         _write("holdout", "alpha"),
         _read(),
-        NodeSpec(kind="FrameRange", name=RANGE, inputs=(READ,), knobs={"first_frame": 1, "last_frame": 100}),
         *_live_guides(),
         NodeSpec(kind="Premult", name="Premultiplied", inputs=("Holdout_alpha",)),
         NodeSpec(
@@ -156,5 +157,6 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
             inputs=("Choose_output",),
             knobs={"operation": "keep", "channels": "rgba"},
         ),
-        NodeSpec(kind="Output", name="Output1", inputs=("Only_rgba",)),
+        NodeSpec(kind="FrameRange", name=RANGE, inputs=("Only_rgba",), knobs={"first_frame": 1, "last_frame": 100}),
+        NodeSpec(kind="Output", name=OUTPUT, inputs=(RANGE,)),
     )

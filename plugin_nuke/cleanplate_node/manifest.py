@@ -26,9 +26,9 @@ _RECORDS = "records"
 class Record:
     """What a frame was made from and how it ended.
 
-    ``hashes``, ``files`` and ``around`` are those of its :class:`~cleanplate_node.fingerprint.FrameKey`. ``code`` and
-    ``message`` say why it failed, and are empty if it has a result. ``warnings`` are what the server doubts about
-    the result. ``maker`` is None in records of versions, and of servers, that did not say it.
+    ``hashes``, ``files`` and ``around`` are those of its :class:`~cleanplate_node.fingerprint.FrameKey`. ``code``
+    and ``message`` say why it failed, and are empty if it has a result. ``warnings`` are what the server doubts
+    about the result. ``maker`` is None in records of versions, and of servers, that did not say it.
     """
 
     frame: int

@@ -8,14 +8,15 @@ from pathlib import Path
 _SUFFIXES = (".nk", ".nk~", ".nknc", ".nkple", ".autosave", ".hrox", ".gizmo", ".nkind")
 
 
-def users_of(node_id: str, keys: Collection[str], script: str) -> dict[str, tuple[str, ...]]:
-    """For each settings key whose results another script in the folder of ``script`` names, the names of those
-    scripts. A script that cannot be read may show all of them.
+def users_of(node_id: str, keys: Collection[str], *near: str) -> dict[str, tuple[str, ...]]:
+    """For each settings key whose results another script names, the names of those scripts. Looks beside each of
+    the paths ``near``, of which the first is the script that asks. A script that cannot be read may show
+    all of them.
 
     Looks at text, so a script counts whatever its nodes are called, and for versions and backups alike.
     """
     found: dict[str, list[str]] = {}
-    for path in _beside(Path(script)):
+    for path in _beside(*map(Path, near)):
         try:
             text = path.read_bytes().decode("utf-8", "replace")
         except OSError:
@@ -27,7 +28,7 @@ def users_of(node_id: str, keys: Collection[str], script: str) -> dict[str, tupl
     return {key: tuple(names) for key, names in found.items()}
 
 
-def _beside(script: Path) -> list[Path]:
-    own = script.resolve()
-    files = (path for path in script.parent.iterdir() if path.name.endswith(_SUFFIXES) and path.is_file())
-    return sorted(path for path in files if path.resolve() != own)
+def _beside(script: Path, *more: Path) -> list[Path]:
+    folders = {path.parent.resolve() for path in (script, *more) if path.parent.is_dir()}
+    files = {path for folder in folders for path in folder.iterdir() if path.name.endswith(_SUFFIXES)}
+    return sorted(path for path in files - {script.resolve()} if path.is_file())

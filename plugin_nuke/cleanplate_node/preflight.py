@@ -64,6 +64,7 @@ class SourceKeys:
         feeds = {role: feed for role, feed in zip(roles, feeds_of(node, roles)) if feed is not None}
         facts, _ = host.upstream(feeds.values())
         self._files = sorted({one.file for one in facts if one.file})
+        self._kept = fingerprint.bookkeeping(facts)
         self._hashes: dict[int, dict[str, tuple[int, ...]]] = {}
         for frame in frames:
             with host.at_frame(frame):
@@ -86,7 +87,7 @@ class SourceKeys:
 
     def _alone(self, frame: int, view: str) -> fingerprint.FrameKey:
         hashes = self._hashes.get(frame, {"src": ()})
-        return fingerprint.frame_key(hashes.values(), self._files, frame, view)
+        return fingerprint.frame_key(hashes.values(), self._files, frame, view, self._kept)
 
     def clean_is_still(self, frames: Sequence[int]) -> bool:
         """Whether Nuke's hashes say that the clean plate is the same on all these frames."""

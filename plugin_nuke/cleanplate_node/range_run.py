@@ -13,7 +13,7 @@ from typing import Optional
 
 from matte_link.errors import LinkError
 
-from . import host, preflight
+from . import host, preflight, status_basis
 from .job_progress import JobProgress
 from .node_state import STALE_SETTINGS, summaries, tell
 from .range_plan import CleanPlateHistory, RangePlan, ViewJobs
@@ -125,8 +125,6 @@ class RangeRun:
 
     def _look_again(self) -> None:
         """The artist may have changed a setting while the run was under way: the result is then stale already."""
-        if not host.exists(self.node):
-            return
         try:
             is_current = self.plan.folder.rpartition("/")[2] == preflight.settings_key_of(
                 self.node, preflight.options_of(self.node)
@@ -135,6 +133,7 @@ class RangeRun:
             is_current = False
         if not is_current:
             tell(self.node, STALE_SETTINGS)
+        status_basis.note(self.node)
 
     def _compare_makers(self) -> str:
         plan = self.plan

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from . import graph, host, manifest, other_scripts, range_plan
-from .freshness import check, check_frame
+from .freshness import check, check_frame, look_again
 from .migration import migrate
 from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, setting, state, summaries, tell
 from .plates import render_plates
@@ -18,6 +18,7 @@ from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
 from .range_run import RangeRun, all_running, running
 from .result_read import show_nothing, show_results
+from .status_basis import note
 
 __all__ = [
     "all_running",
@@ -26,7 +27,9 @@ __all__ = [
     "clear",
     "frames_of",
     "is_ours",
+    "look_again",
     "node_id",
+    "note",
     "ours",
     "process",
     "retry",
@@ -93,7 +96,7 @@ def clear(node: host.Node) -> Cleared:
         raise Refused("running", "This node is processing.", "Press Cancel first.")
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     folder = f"{cache}/{node_id(node)}"
-    users = other_scripts.users_of(node_id(node), manifest.folders_of(folder), host.script_path())
+    users = other_scripts.users_of(node_id(node), manifest.folders_of(folder), host.script_path(), cache)
     for copy, key in _shown_by_copies(node):
         users[key] = (*users.get(key, ()), copy)
     try:

@@ -1,8 +1,9 @@
 """Runs the contract inside a real Nuke and writes what came out as JSON.
 
 In a terminal: ``nuke -t selftest.py --cleanplate COMMAND --report FILE``; the exit code says whether all held.
-In a window, from the Script Editor: ``from cleanplate_node import selftest; selftest.start("COMMAND", "FILE")``; it opens
-and closes scripts, so save yours first. COMMAND starts Cleanplate, for example ``/opt/cleanplate/bin/cleanplate``.
+In a window, from the Script Editor: ``from cleanplate_node import selftest; selftest.start("COMMAND", "FILE")``;
+it opens and closes scripts, so save yours first. COMMAND starts Cleanplate, for example
+``/opt/cleanplate/bin/cleanplate``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The first name of ``cleanplate_node``: buttons of nodes of panel 1 call :mod:`matte.callbacks`. Nothing else is here."""
+"""The first name of ``cleanplate_node``: buttons of nodes of panel 1 call :mod:`matte.callbacks`."""

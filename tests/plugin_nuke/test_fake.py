@@ -94,6 +94,8 @@ def test_no_render_inside_a_callback_or_a_render(chain: tuple[nuke.Node, nuke.No
 
     nuke.addKnobChanged(render, nodeClass="Read")
     chain[0]["label"].setValue("changed")
+    assert not window.callback_errors, "no event without an open panel"
+    chain[0].showControlPanel()
     assert "I'm already executing something else" in window.callback_errors[-1]
     nuke.addBeforeRender(render)
     with pytest.raises(RuntimeError, match="already executing"):

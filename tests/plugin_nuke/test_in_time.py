@@ -250,5 +250,5 @@ def test_a_node_upstream_that_shifts_time_is_noticed_by_the_host_hashes(bench: C
     folder = range_plan.shown_folder(bench.shown(node))
     record = manifest.read(folder, 2, "main")
     assert record is not None and record.around
-    manifest.write(folder, dataclasses.replace(record, around="another"))
+    manifest.write(folder, dataclasses.replace(record, around=f"{record.around.rpartition(':')[0]}:another"))
     assert preflight.preflight(node, (2,), False, "batch").frames == (2,)

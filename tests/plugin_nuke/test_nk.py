@@ -13,6 +13,7 @@ from pathlib import Path
 import nuke
 import pytest
 from cleanplate_node import callbacks, graph, nk_text, panel
+from cleanplate_node.entry import BUTTONS
 from matte_link.options import MatteOptions, option_specs
 from nuke import _tcl
 from nuke._state import State
@@ -190,8 +191,10 @@ def test_buttons_compile_and_name_real_entries(group: Entry) -> None:
         script = _tcl.value(words[words.index("T") + 1])
         tree = ast.parse(script)
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        names = {node.attr for node in calls if isinstance(node.value, ast.Name) and node.value.id == "callbacks"}
-        assert names == {knob.name} and callable(getattr(callbacks, knob.name))
+        names = {node.attr for node in calls if isinstance(node.value, ast.Name) and node.value.id == "entry"}
+        assert names == {"press"}
+        assert f"entry.press(nuke.thisNode(), '{knob.name}')" in script
+        assert knob.name in BUTTONS and callable(getattr(callbacks, knob.name))
         on_nuke = {node.attr for node in calls if isinstance(node.value, ast.Name) and node.value.id == "nuke"}
         assert on_nuke == {"message", "thisNode"}
 

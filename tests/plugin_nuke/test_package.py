@@ -129,12 +129,16 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     assert folder == tmp_path / "cleanplate_nuke"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     wanted = {"init.py", "menu.py", "README.md", "CHECKLIST.md", "panel.svg", "LICENSE"}
-    wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / "cleanplate_node").rglob("*.py")}
+    wanted |= {
+        path.relative_to(package.HERE).as_posix() for path in (package.HERE / "cleanplate_node").rglob("*.py")
+    }
     shared = package.HERE.parent / "shared" / "matte_link"
     wanted |= {f"matte_link/{path.name}" for path in shared.glob("*.py")}
     assert names == wanted
     assert [path.name for path in tmp_path.iterdir()] == ["cleanplate_nuke"]
-    assert (package.HERE / "cleanplate_node" / "panel.py").read_bytes() == (folder / "cleanplate_node" / "panel.py").read_bytes()
+    assert (package.HERE / "cleanplate_node" / "panel.py").read_bytes() == (
+        folder / "cleanplate_node" / "panel.py"
+    ).read_bytes()
 
 
 def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> None:
@@ -152,7 +156,9 @@ def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> N
 def test_a_folder_without_the_right_pyzmq_says_so(tmp_path: Path) -> None:
     folder = package.build(tmp_path, pythons=())
     (folder / "vendor" / "cp27-linux-x86_64").mkdir(parents=True)
-    script = "import sys; sys.path.insert(0, sys.argv[1]); from cleanplate_node import vendor; print(vendor.trouble())"
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from cleanplate_node import vendor; print(vendor.trouble())"
+    )
     # -S: no site-packages, so that this test environment's own pyzmq is out of reach.
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, str(folder)], capture_output=True, text=True, check=True

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from cleanplate_node import fingerprint, graph, manifest, nk_text, panel, plain_exr, range_plan
 from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.job_progress import JobProgress
 from cleanplate_node.manifest import Record
 from cleanplate_node.plain_exr import PlainImage
+from hypothesis import given
+from hypothesis import strategies as st
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
 from matte_link.options import MatteOptions

@@ -117,6 +117,18 @@ def copy(node: Node) -> Optional[Node]:
         return nuke.nodePaste(file)
 
 
+@contextlib.contextmanager
+def inside(group: Node) -> Iterator[None]:
+    """New nodes are made inside ``group`` in the ``with`` block."""
+    if not isinstance(group, nuke.Group):
+        raise TypeError(f"{group.name()} holds no nodes.")
+    group.begin()
+    try:
+        yield
+    finally:
+        group.end()
+
+
 def connect(node: Node, index: int, other: Optional[Node]) -> bool:
     """Connects an input; False where the node has no such input."""
     return bool(node.setInput(index, other))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import _tcl
-from ._knobs import DO_NOT_WRITE, Link_Knob, PyScript_Knob, Tab_Knob, Text_Knob
+from ._knobs import DO_NOT_WRITE, Knob, Link_Knob, PyScript_Knob, Tab_Knob, Text_Knob
 from ._nodes import Group, Node, make, unique_name
 from ._state import state
 
@@ -143,6 +143,14 @@ def _node(node: Node, together: set[int], indent: str) -> list[str]:
     return [*lines, f"set {_variable(node)} [stack 0]"]
 
 
+def _definition(knob: Knob) -> str:
+    """As the knob was defined, but a button with the script that it has now, which is where Nuke saves it."""
+    words = _tcl.raw_words(knob.definition)
+    if isinstance(knob, PyScript_Knob):
+        words[words.index("T") + 1] = _tcl.quoted(str(knob._value))
+    return " ".join(words)
+
+
 def _knob_lines(node: Node) -> list[str]:
     lines = [
         f"{name} {knob.script_value()}"
@@ -153,7 +161,7 @@ def _knob_lines(node: Node) -> list[str]:
         f"tile_color 0x{int(line.split()[1]):08x}" if line.startswith("tile_color") else line for line in lines
     ]
     for knob in node._user:
-        lines.append("addUserKnob {" + knob.definition + "}")
+        lines.append("addUserKnob {" + _definition(knob) + "}")
         plain = not isinstance(knob, (Tab_Knob, Text_Knob, PyScript_Knob, Link_Knob))
         if plain and not knob.getFlag(DO_NOT_WRITE) and (knob.not_default()):
             lines.append(f"{knob._name} {knob.script_value()}")

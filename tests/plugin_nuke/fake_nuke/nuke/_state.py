@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from ._knobs import Knob
@@ -62,7 +63,15 @@ class State:
         self.read_cache: dict[tuple[int, str], Any] = {}
         self.callback_errors: list[str] = []
         self.raw_args: list[str] = []
+        self.script_argv: list[str] = []
         self.updated_at = -1
+
+    def start(self, words: list[str]) -> None:
+        """Nuke's command line. A last word that is a number or a frame range is Nuke's own and is not in the
+        script's ``sys.argv`` (developer guide, Using the Command-line); ``rawArgs`` has every word."""
+        self.raw_args = list(words)
+        script = words[words.index("-t") + 1 :]
+        self.script_argv = script[:-1] if re.fullmatch(r"-?\d+([,-]-?\d+)?(x\d+)?", script[-1]) else script
 
     def on_main_only(self, what: str) -> None:
         """Node access from another thread corrupts Nuke; the fake refuses it."""
@@ -134,7 +143,9 @@ class State:
         self.updated_at = self.edits
 
     def _every(self, group: Group) -> list[Node]:
-        inside = [one for node in group._nodes if hasattr(node, "_nodes") for one in self._every(node)]
+        inside = [
+            one for node in group._nodes if hasattr(node, "_nodes") for one in self._every(cast("Group", node))
+        ]
         return [*group._nodes, *inside]
 
 

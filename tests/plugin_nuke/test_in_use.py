@@ -1,0 +1,276 @@
+"""What happens around the node on an artist's day: scripts in versions, Groups, reloads, longer plates, changes
+while frames come in, and the words of Nuke's command line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import bake, freshness, graph, host, manifest, other_scripts, plain_exr
+from cleanplate_node.bench import ContractBench, Server
+from nuke import _host
+from nuke._state import State
+
+
+@pytest.fixture
+def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
+    if not server.running:
+        server.start()
+    return ContractBench(tmp_path, server)
+
+
+def until(state: State, question: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not question():
+        state.process_events()
+        time.sleep(0.005)
+        assert time.monotonic() < deadline, "waited in vain"
+    assert not state.callback_errors, state.callback_errors[0]
+
+
+def press(state: State, bench: ContractBench, node: nuke.Node, button: str = "process_range") -> str:
+    host.press(node, button)
+    until(state, bench.idle(node))
+    return bench.status(node)
+
+
+# -- the command line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--node", "Matte1", "--frames", "1-3"],
+        ["--frames", "1-3", "--node", "Matte1"],
+        ["--node", "Matte1", "--frames", "-5--1x2"],
+        ["--node", "Matte1", "--save", "1001"],
+        [],
+    ],
+)
+def test_no_word_of_the_command_line_is_lost(
+    words: list[str], window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nuke keeps a last number or range for itself; the stand-in hands over arguments as the guide says."""
+    window.start(["nuke", "-t", "/opt/plug in/cleanplate_node/bake.py", "comp.nk", *words])
+    monkeypatch.setattr("sys.argv", window.script_argv)
+    assert host.script_arguments("bake.py") == ["comp.nk", *words]
+    lost = bool(words) and words[-1][0] in "-0123456789"
+    assert (window.script_argv[1:] == ["comp.nk", *words]) == (not lost)
+
+
+def test_a_frame_range_last_is_read(window: State) -> None:
+    window.start(["nuke", "-t", "bake.py", "nowhere.nk", "--node", "A", "--frames", "1-3"])
+    assert bake.main(host.script_arguments("bake.py")) == 1, "2 would be a wrong argument"
+
+
+# -- scripts in versions
+
+
+def shown_by(bench: ContractBench, path: Path) -> list[Path]:
+    host.open_script(path.as_posix())
+    node = host.find("Cleanplate_Matte1")
+    assert node is not None
+    return bench.results(node)
+
+
+@pytest.mark.parametrize("other", ["comp_v001.nk", "comp_v001.nk~", "comp_v001.nk.autosave"])
+def test_clear_keeps_what_another_version_of_the_script_shows(
+    other: str, bench: ContractBench, window: State
+) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    first, kept = bench.save(other), bench.results(node)
+    bench.save("comp_v002.nk")
+    host.set_value(node, "erode", 1.0)
+    press(window, bench, node)
+    own = bench.results(node)
+    window.answers.append(True)
+    host.press(node, "clear_cache")
+    assert kept[0].exists() and not own[0].exists()
+    assert other in window.messages[-1] and "1 result" in window.messages[-1]
+    assert shown_by(bench, first) == kept
+
+
+def test_a_script_elsewhere_that_shares_the_results_folder_counts(tmp_path: Path) -> None:
+    shots, shared = tmp_path / "shots", tmp_path / "shared"
+    for folder in (shots, shared):
+        folder.mkdir()
+    (shared / "other.nk").write_text("Read { file /x/node/key1/matte.%V.%04d.exr }")
+    (shots / "own.nk").write_text("Read { file /x/node/key2/matte.%V.%04d.exr }")
+    found = other_scripts.users_of("node", ("key1", "key2"), str(shots / "own.nk"), str(shared / "matte_cache"))
+    assert found == {"key1": ("other.nk",)}
+
+
+# -- status, label and guard
+
+
+def test_the_label_follows_with_a_closed_panel(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1,))
+    grade = host.create("Grade")
+    host.connect(grade, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    node = bench.node_on(grade, bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    host.set_value(grade, "white", 2.0)
+    until(window, lambda: "stale" in _host.autolabel(node))
+    host.set_value(grade, "white", 1.0)
+    until(window, lambda: "up to date" in _host.autolabel(node))
+
+
+def test_a_sentence_stays_until_something_changes(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, black_point=0.8, white_point=0.5)
+    press(window, bench, node)
+    host.set_value(node, "label", "hero")
+    moment = time.monotonic() + 1.0
+    until(window, lambda: time.monotonic() > moment)
+    assert "black_point must lie below white_point" in bench.status(node)
+    host.set_value(node, "white_point", 1.0)
+    until(window, lambda: bench.status(node) == "not processed")
+
+
+def test_a_dragged_slider_costs_nothing(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300 nodes upstream: their knobs are written once, when the slider has come to rest, not at every tick."""
+    last = bench.read(bench.shot((1,)) / "plate.%04d.exr", 1, 1)
+    for _ in range(300):
+        grade = host.create("Grade")
+        host.connect(grade, 0, last)
+        last = grade
+    node = bench.node_on(last, bench.read(bench.folder / "shot" / "clean.exr", 1, 1))
+    settled = time.monotonic() + 1.5
+    until(window, lambda: time.monotonic() > settled)
+    count, plain = [0], nuke.Node.writeKnobs
+
+    def counted(self: nuke.Node, flags: int = 0) -> str:
+        count[0] += 1
+        return plain(self, flags)
+
+    monkeypatch.setattr(nuke.Node, "writeKnobs", counted)
+    node.showControlPanel()
+    count[0] = 0
+    for tick in range(20):
+        node["gamma"].setValue(1.0 + tick / 10)
+        window.process_events()
+    assert count[0] == 0
+    moment = time.monotonic() + 1.5
+    until(window, lambda: time.monotonic() > moment)
+    # Two walks of 302 nodes: one finds that something changed, one checks and notes it.
+    assert 0 < count[0] <= 3 * 303
+
+
+def test_the_guard_looks_at_the_frame_that_is_rendered(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2, guard=True)
+    press(window, bench, node)
+    host.go_to(7)
+    bench.output(node, 1)
+    plain_exr.write(shot / "plate.0002.exr", bench.plate(9, bench.clean()))
+    host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
+    host.go_to(1)
+    bench.output(node, 1)
+    with pytest.raises(RuntimeError, match="sources of frame 2 changed"):
+        bench.output(node, 2)
+
+
+def in_a_group(inside: nuke.Node, depth: int, file: str) -> nuke.Node:
+    """A Write that stands ``depth`` Groups deep behind a node, as pipelines' Writes do."""
+    group = nuke.createNode("Group")
+    assert isinstance(group, nuke.Group)
+    with group:
+        entry = nuke.createNode("Input")
+        group.setInput(0, inside)
+        if depth > 1:
+            return in_a_group(entry, depth - 1, file)
+        write = nuke.createNode("Write")
+        write.setInput(0, entry)
+        for name, value in {"file_type": "exr", "raw": True, "file": file, "create_directories": True}.items():
+            write[name].setValue(value)
+    return write
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_guard_sees_out_of_groups(depth: int, bench: ContractBench, window: State, tmp_path: Path) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, guard=True)
+    press(window, bench, node)
+    write = in_a_group(node, depth, f"{tmp_path}/o.%04d.exr")
+    host.render([write], ((1, 1, 1),), "main")
+    host.set_value(node, "erode", 2.0)
+    with pytest.raises(RuntimeError, match="stale"):
+        host.render([write], ((1, 1, 1),), "main")
+
+
+def test_a_change_during_a_run_is_seen_at_its_end(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 5)), 1, 4)
+    host.press(node, "process_range")
+    until(window, lambda: "matte.%V" in bench.shown(node))
+    host.set_value(node, "erode", 3.0)
+    until(window, bench.idle(node))
+    assert bench.status(node) == "stale: a setting or an input changed"
+
+
+# -- what does not make a result stale
+
+
+def test_reload_and_a_longer_read_remake_nothing(bench: ContractBench, window: State) -> None:
+    shot = bench.shot(range(1, 4))
+    node = bench.node(shot, 1, 2)
+    press(window, bench, node)
+    shown, read = bench.shown(node), host.find_read(shot / "plate.%04d.exr")
+    times = [path.stat().st_mtime_ns for path in bench.results(node)]
+    host.press(read, "reload")
+    assert freshness.check(node) == freshness.ResultState(usable=True, text="up to date")
+    for name, value in {"last": 3, "before": "black", "after": "loop", "on_error": "black"}.items():
+        host.set_value(read, name, value)
+        assert freshness.check(node).usable, name
+    assert press(window, bench, node) == "up to date, 1 done"
+    assert bench.shown(node) == shown
+    assert [path.stat().st_mtime_ns for path in bench.results(node)][:2] == times
+
+
+def test_bookkeeping_of_a_node_upstream_changes_nothing(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1,))
+    first = bench.node(shot, 1, 1)
+    press(window, bench, first)
+    second = bench.node_on(first, bench.read(shot / "clean.exr", 1, 1))
+    host.set_value(first, "output", "source+alpha")
+    press(window, bench, second)
+    for name, value in {
+        "guard": True, "server": "tcp://127.0.0.1:6000", "range_mode": "custom", "auto_update": True, "last": 7,
+    }.items():  # fmt: skip
+        host.set_value(first, name, value)
+        assert freshness.check(second).usable, name
+    host.set_value(first, "output", "alpha")
+    assert "stale" in freshness.check(second).text
+
+
+def test_a_frame_outside_the_result_is_an_error(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    for frame in (0, 3):
+        with pytest.raises(RuntimeError, match=f"matte.main.{frame:04d}"):
+            bench.output(node, frame)
+    assert host.frame_range(node) == (1, 2), "what follows the node is offered the result's range"
+
+
+# -- contexts
+
+
+def test_a_copy_in_another_group_gets_an_id_of_its_own(bench: ContractBench, window: State, tmp_path: Path) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    host.select_nothing()
+    node["selected"].setValue(True)
+    nuke.nodeCopy(str(tmp_path / "copy.nk"))
+    group = nuke.createNode("Group")
+    assert isinstance(group, nuke.Group)
+    with group:
+        twin = nuke.nodePaste(str(tmp_path / "copy.nk"))
+    assert twin is not None and host.value(twin, "node_id") != host.value(node, "node_id")
+    window.answers.append(False)
+    host.press(node, "clear_cache")
+    assert host.full_name(twin) in window.messages[-1]
+    assert graph.READ in bench.shown(twin) or bench.shown(twin) == bench.shown(node)
+    assert len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 1
