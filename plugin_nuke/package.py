@@ -74,7 +74,7 @@ def build(out: Path, pythons: Sequence[str] = PYTHONS, platforms: Sequence[Platf
 
 
 def _check_ours(target: Path) -> None:
-    if not (target / "cleanplate_node" / "callbacks.py").is_file():
+    if not any((target / name / "callbacks.py").is_file() for name in ("cleanplate_node", "matte")):
         raise NukePackageError(
             f"{target} exists and is no Cleanplate folder; move it away or choose another --out."
         )

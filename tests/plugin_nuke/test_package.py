@@ -129,9 +129,8 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     assert folder == tmp_path / "cleanplate_nuke"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     wanted = {"init.py", "menu.py", "README.md", "CHECKLIST.md", "panel.svg", "LICENSE"}
-    wanted |= {
-        path.relative_to(package.HERE).as_posix() for path in (package.HERE / "cleanplate_node").rglob("*.py")
-    }
+    for name in ("cleanplate_node", "matte"):
+        wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / name).rglob("*.py")}
     shared = package.HERE.parent / "shared" / "matte_link"
     wanted |= {f"matte_link/{path.name}" for path in shared.glob("*.py")}
     assert names == wanted
@@ -144,6 +143,9 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
 def test_an_older_folder_is_replaced_and_a_strangers_is_not(tmp_path: Path) -> None:
     (package.build(tmp_path, pythons=()) / "old.txt").touch()
     assert not (package.build(tmp_path, pythons=()) / "old.txt").exists()
+    # A folder of the version in which the package was called matte.
+    (tmp_path / "cleanplate_nuke" / "cleanplate_node").rename(tmp_path / "elsewhere")
+    assert (package.build(tmp_path, pythons=()) / "cleanplate_node").is_dir()
     other = tmp_path / "other" / "cleanplate_nuke"
     other.mkdir(parents=True)
     (other / "mine.txt").touch()

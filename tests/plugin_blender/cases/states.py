@@ -72,8 +72,9 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
 
 def priority_of_a_background_process(scene: Any, node: Any) -> None:
     """Frames of a process without a window do not go before those that an artist waits for."""
-    from plugin_blender import solve as solves
     from plugin_blender.matte_link.job import MatteJob
+
+    from plugin_blender import solve as solves
 
     priorities = []
     request = MatteJob._request
