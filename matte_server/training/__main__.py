@@ -19,7 +19,8 @@ from ..models.networks.cleanplate import LAYOUTS
 from ..models.protocols import MattingModel
 from ..models.registry import load_model
 from .bank import fill, pack
-from .benchmark import measure, pictures, ratios, sheet
+from .benchmark import kind_table, measure, ratios, sheet
+from .benchmark_pictures import pictures
 from .composite import Faults
 from .curves import draw
 from .lease import LeaseMaterial, prepare
@@ -196,6 +197,7 @@ def _add_benchmark(commands: _Commands) -> None:
     parser.add_argument("--hdri", type=Path, required=True, help="folder of equirectangular .hdr files")
     parser.add_argument("--weights", default="", help="weights (safetensors); the packaged ones where not given")
     parser.add_argument("--size", type=_sides, default="432x576", metavar="HxW", help="of the pictures")
+    parser.add_argument("--quick", action="store_true", help="one still of each kind, two frames of each shot")
     parser.add_argument("--every", type=int, default=1, help="measure only every N-th picture, for a quick look")
     parser.add_argument("--json", type=Path, help="file to write every figure to")
     parser.add_argument("--worst", type=Path, metavar="PICTURE", help="the four worst stills, to look at")
@@ -208,7 +210,8 @@ def _benchmark(options: argparse.Namespace) -> int:
         "cleanplate": load_model("cleanplate", options.weights, device),
         "difference": load_model("difference", "", device),
     }
-    material = itertools.islice(pictures(options.renders, options.hdri, options.size), 0, None, options.every)
+    everything = pictures(options.renders, options.hdri, options.size, options.quick)
+    material = itertools.islice(everything, 0, None, options.every)
     report = measure(models, material, lambda name: print(name, file=sys.stderr, flush=True))
     means = {name: summary.mean for name, summary in report.items()}
     print(f"{'':<16}{''.join(f'{name:>14}' for name in models)}{'ratio':>10}")
@@ -217,6 +220,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         print(f"{LABELS[name]:<16}{row}{ratio:>10.3f}")
     print(f"{'empty':<16}{''.join(f'{summary.empty:>14.6f}' for summary in report.values())}")
     print(f"{'cpu seconds':<16}{''.join(f'{summary.cpu_seconds:>14.1f}' for summary in report.values())}")
+    print("\n".join(kind_table(report)))
     if options.json:
         facts = {name: asdict(summary) for name, summary in report.items()}
         options.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

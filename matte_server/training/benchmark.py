@@ -1,141 +1,41 @@
-"""The held-out benchmark: stills, shots and empty frames of what training never sees, each model on the same ones.
-
-Subjects are the held-out renders, sets are views into the held-out panoramas; everything else follows from the
-number of the picture, so the same renders give the same benchmark.
-"""
+"""The held-out benchmark: what training never sees, scored by kind, each model on the same pictures."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..evaluation.evaluate import EvaluatedMatte, columns, mean_of, score
+from ..evaluation.evaluate import LABELS, EvaluatedMatte, columns, mean_of, score, shown
 from ..frame.refinement import predict, solved_foreground
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
-from .backgrounds import load_panorama, panorama_view, panoramas
-from .bank import read_render, renders
+from .benchmark_pictures import BenchmarkPicture
 from .camera import to_video
-from .composite import Composite, Faults, compose
+from .composite import Composite
 from .procedural import Float32
-from .random_fields import Dice
 
-SIZE = (432, 576)
-"""Height and width of the pictures where nobody says otherwise."""
-STILLS, SHOTS, FRAMES, EMPTY = 24, 4, 4, 6
-_SWING = 0.05
-"""Radians that a subject of a shot turns from frame to frame."""
-_LIVE_NOISE = 0.02
-"""Noise of each frame of a shot, of the square root of its light: no two frames have the same."""
-
-
-@dataclass(frozen=True, eq=False)
-class BenchmarkPicture:
-    """One picture of the benchmark; ``shot`` names its sequence, '' for a still; ``hard``: what is hard in it;
-    ``compose`` makes it, which takes longer than looking at it."""
-
-    name: str
-    shot: str
-    hard: tuple[str, ...]
-    compose: Callable[[], Composite]
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOutSubject:
-    """A held-out render, height x width x 4 premultiplied, and what is hard in it."""
-
-    pixels: Float32
-    hard: tuple[str, ...]
-
+KIND_FIGURES = ("mad", "mad_unknown", "grad", "fg_mse", "dtssd")
+"""What is said of each kind: frame and band MAD, Grad, foreground MSE, dtSSD."""
 
 Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One model: ``mean`` over pictures with a subject, the same by what is ``hard``; ``empty``: mean alpha where
-    nobody is; every picture's figures; the processor time of model and foreground solve together."""
+    """One model: ``mean`` over pictures with a subject, the same for each of the ``kinds``; ``empty``: mean alpha
+    where nobody is; every picture's figures; the processor time of model and foreground solve together."""
 
     mean: Figures
     empty: float
-    hard: dict[str, Figures]
+    kinds: dict[str, Figures]
     pictures: dict[str, Figures]
     cpu_seconds: float
-
-
-def subjects(folder: Path) -> list[HeldOutSubject]:
-    """The held-out renders of ``folder``, sorted by name. Raises ``FileNotFoundError`` where there is none."""
-    found = [HeldOutSubject(pixels=read_render(path), hard=_hard(path)) for path in renders(folder, "heldout")]
-    if not found:
-        raise FileNotFoundError(f"{folder} holds no held-out renders; scenes --split heldout makes them")
-    return found
-
-
-def _hard(path: Path) -> tuple[str, ...]:
-    return tuple(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["hard"])
-
-
-def pictures(folder: Path, panorama_folder: Path, size: tuple[int, int] = SIZE) -> Iterator[BenchmarkPicture]:
-    """All of the benchmark in order: stills, shots, empty frames; ``size``: height and width."""
-    people = subjects(folder)
-    views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=True)]
-    for number in range(STILLS):
-        subject = people[number % len(people)]
-        made = partial(_composed, [subject.pixels], views, number, size)
-        yield BenchmarkPicture(name=f"still-{number:02d}", shot="", hard=subject.hard, compose=made)
-    for shot in range(SHOTS):
-        subject = people[(5 * shot + 1) % len(people)]
-        for frame in range(FRAMES):
-            made = partial(_frame_of_shot, subject.pixels, views, shot, frame, size)
-            yield BenchmarkPicture(
-                name=f"shot-{shot}-{frame:02d}", shot=f"shot-{shot}", hard=("moving", *subject.hard), compose=made
-            )
-    for number in range(EMPTY):
-        yield BenchmarkPicture(
-            name=f"empty-{number}",
-            shot="",
-            hard=("empty",),
-            compose=partial(_composed, [], views, 2000 + number, size),
-        )
-
-
-def _composed(layers: Sequence[Float32], views: Sequence[Float32], number: int, size: tuple[int, int]) -> Composite:
-    rng = np.random.default_rng([3, number])
-    scene = panorama_view(rng, views[number % len(views)], size[0] * 5 // 4, size[1] * 5 // 4)
-    tensors = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer, -1, 0))) for layer in layers]
-    picture = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene, -1, 0)))
-    return compose(Dice(rng=rng, noise=torch.Generator().manual_seed(number)), tensors, picture, size, Faults())
-
-
-def _frame_of_shot(
-    subject: Float32, views: Sequence[Float32], shot: int, frame: int, size: tuple[int, int]
-) -> Composite:
-    moved = _turned(subject, _SWING * frame)
-    return _lively(_composed([moved], views, 1000 + shot, size), 10 * shot + frame)
-
-
-def _turned(pixels: Float32, angle: float) -> Float32:
-    """The layer swung about the middle of its lower edge, on the same canvas."""
-    height, width = pixels.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height), np.degrees(angle), 1.0)
-    turned = cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(turned, np.float32)
-
-
-def _lively(sample: Composite, seed: int) -> Composite:
-    noise = torch.randn(sample.plate.shape, generator=torch.Generator().manual_seed(seed))
-    plate = sample.plate + noise * _LIVE_NOISE * sample.plate.clamp(min=0).sqrt()
-    return Composite(**{**vars(sample), "plate": plate})
 
 
 def frame_of(sample: Composite) -> FrameTensors:
@@ -197,15 +97,14 @@ def sheet(model: MattingModel, material: Iterator[BenchmarkPicture], names: Sequ
 
 
 def _summary(rows: list[tuple[BenchmarkPicture, Figures]], seconds: float) -> Summary:
-    taken = [(picture, figures) for picture, figures in rows if "empty" not in picture.hard]
-    by_hard: dict[str, list[Figures]] = defaultdict(list)
+    taken = [(picture, figures) for picture, figures in rows if picture.kind != "empty"]
+    by_kind: dict[str, list[Figures]] = defaultdict(list)
     for picture, figures in taken:
-        for word in picture.hard:
-            by_hard[word].append(figures)
+        by_kind[picture.kind].append(figures)
     return Summary(
         mean=mean_of(figures for _, figures in taken),
-        empty=mean_of(figures for picture, figures in rows if "empty" in picture.hard).get("mad", 0.0),
-        hard={word: mean_of(found) for word, found in sorted(by_hard.items())},
+        empty=mean_of(figures for picture, figures in rows if picture.kind == "empty").get("mad", 0.0),
+        kinds={kind: mean_of(found) for kind, found in by_kind.items()},
         pictures={picture.name: figures for picture, figures in rows},
         cpu_seconds=round(seconds, 2),
     )
@@ -215,3 +114,18 @@ def ratios(figures: dict[str, dict[str, float]], ours: str, other: str) -> dict[
     """Our mean of each figure over the other's, where that is not 0."""
     mine, theirs = figures[ours], figures[other]
     return {name: mine[name] / theirs[name] for name in columns([mine]) if theirs.get(name)}
+
+
+def kind_table(report: Mapping[str, Summary]) -> list[str]:
+    """A line for each kind: every figure of ``KIND_FIGURES``, one column a model in the report's order."""
+    first = next(iter(report.values()))
+    heads = [f"{LABELS[name]} ({model})" for name in KIND_FIGURES for model in report]
+    lines = ["| kind | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
+    for kind in first.kinds:
+        cells = [
+            shown(name, summary.kinds[kind][name]) if name in summary.kinds[kind] else ""
+            for name in KIND_FIGURES
+            for summary in report.values()
+        ]
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return lines

@@ -28,7 +28,7 @@ def hair(sheet: Sheet, variant: str) -> None:
     fall = {"loose": 0.03, "bob": 0.3, "backlit": 0.05}.get(variant, rng.uniform(0.05, 0.2))
     reach = rng.uniform(0.12, 0.4) if variant != "wet" else rng.uniform(0.1, 0.25)
     width = rng.uniform(0.0009, 0.0026)
-    sheet.fill(np.asarray(outline - normals * reach * 0.15, np.float32), base * 0.4)
+    sheet.fill(np.asarray(outline + (outline.mean(0) - outline) * 0.2, np.float32), base * 0.4)
     for depth in np.linspace(0, 1, 5):
         _layer(sheet, outline, normals, base * (0.4 + 0.6 * depth), reach, curl, fall, width, variant)
     count = int(rng.integers(30, 160))
@@ -45,7 +45,7 @@ def _layer(
     """One layer of strands; wet and braided hair is drawn in locks whose tips meet."""
     rng = sheet.rng
     # As far in as the middle: no bare disc remains.
-    deep = rng.uniform(0, 1, (len(outline) * 6, 1)) ** 0.8
+    deep = rng.uniform(0, 1, (len(outline) * 6, 1)) ** 1.5
     way = np.repeat(outline - outline.mean(0), 6, 0)
     inset = np.asarray(np.repeat(outline, 6, 0) - way * deep, np.float32)
     normals = np.repeat(normals, 6, 0)

@@ -257,7 +257,9 @@ def test_the_benchmark_is_the_same_every_time(tmp_path: Path, capsys: pytest.Cap
             "--hdri",
             str(panoramas),
             "--every",
-            "23",
+            "40",
+            "--size",
+            "96x128",
             "--json",
             str(report),
             "--worst",
@@ -268,11 +270,12 @@ def test_the_benchmark_is_the_same_every_time(tmp_path: Path, capsys: pytest.Cap
         reports.append({name: {**summary, "cpu_seconds": 0} for name, summary in facts.items()})
     assert reports[0] == reports[1]
     assert set(reports[0]) == {"cleanplate", "difference"}
-    assert reports[0]["cleanplate"]["hard"]["a disc"]["mad"] > 0
-    assert "ratio" in capsys.readouterr().out
+    assert reports[0]["cleanplate"]["kinds"]["rendered person"]["mad"] > 0
+    printed = capsys.readouterr().out
+    assert "ratio" in printed and "| rendered person |" in printed
     looked_at = cv2.imread(str(tmp_path / "worst.png"))
-    # --every 23 leaves stills 0 and 23: two rows of four pictures.
-    assert looked_at is not None and looked_at.shape == (2 * 432, 4 * 576, 3)
+    # --every 40 leaves stills 0 and 40: two rows of four pictures.
+    assert looked_at is not None and looked_at.shape == (2 * 96, 4 * 128, 3)
 
 
 def test_a_benchmark_without_renders_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,82 @@
+"""The benchmark's material: every kind, shots that move as they say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.io.exr import write_image
+from matte_server.training.benchmark_pictures import bent, pictures, swayed, turned
+from matte_server.training.kinds.catalogue import KINDS
+from matte_server.training.procedural import Float32
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One held-out render of a grey disc and one held-out panorama."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    y, x = np.mgrid[0:80, 0:64].astype(np.float32)
+    alpha = np.clip(25 - np.hypot(x - 32, y - 40), 0, 1)
+    pixels = np.dstack([alpha * 0.4] * 3 + [alpha]).astype(np.float32)
+    window = Window(x=0, y=0, width=64, height=80)
+    channels = ("R", "G", "B", "A")
+    image = Image(pixels=pixels, channels=channels, data_window=window, display_window=window, premultiplied=True)
+    write_image(folder / "heldout-person-0.exr", image)
+    (folder / "heldout-person-0.json").write_text(json.dumps({"split": "heldout", "kind": "person"}))
+    picture = cv2.resize(np.random.default_rng(1).uniform(0.05, 1, (16, 32, 3)).astype(np.float32), (256, 128))
+    (folder / "more").mkdir()
+    assert cv2.imwrite(str(folder / "more" / "hall.hdr"), picture)
+    return folder
+
+
+def test_every_kind_is_in_it(folder: Path) -> None:
+    """At least 60 stills and 6 shots, as the benchmark promises."""
+    found = list(pictures(folder, folder))
+    stills = Counter(picture.kind for picture in found if not picture.shot and picture.kind != "empty")
+    assert set(KINDS) <= set(stills) and {"rendered person", "camera", "clipped"} <= set(stills)
+    assert sum(stills.values()) >= 60
+    assert len({picture.shot for picture in found} - {""}) >= 6
+    assert len({picture.name for picture in found}) == len(found)
+
+
+def test_the_quick_one_has_every_kind_once(folder: Path) -> None:
+    found = [picture for picture in pictures(folder, folder, quick=True) if not picture.shot]
+    stills = Counter(picture.kind for picture in found if picture.kind != "empty")
+    assert set(KINDS) <= set(stills) and set(stills.values()) == {1}
+
+
+@pytest.mark.parametrize("name", ["still-00", "still-smoke-0", "still-clipped-0", "shot-4-01"])
+def test_something_is_seen(folder: Path, name: str) -> None:
+    (picture,) = [picture for picture in pictures(folder, folder, (96, 128)) if picture.name == name]
+    sample = picture.compose()
+    assert float((sample.alpha > 0.1).float().mean()) > 0.01
+    if picture.kind == "clipped":
+        assert float(sample.plate.max()) < float(sample.clean.max())
+
+
+def disc() -> Float32:
+    y, x = np.mgrid[0:100, 0:100].astype(np.float32)
+    alpha = np.clip(30 - np.hypot(x - 50, y - 60), 0, 1)
+    return np.repeat(alpha[..., None], 4, 2)
+
+
+@pytest.mark.parametrize("move", [turned, bent, swayed])
+def test_frames_of_a_shot_move_and_keep_their_size(move) -> None:  # type: ignore[no-untyped-def]
+    """The disc covers as much as before within 6 % (resampling, and what a lean stretches); it is elsewhere."""
+    before, after = disc(), move(disc(), 2)
+    assert after.shape == before.shape
+    assert abs(after[..., 3].sum() / before[..., 3].sum() - 1) < 0.06
+    assert np.abs(after - before).max() > 0.2
+
+
+def test_a_bent_subject_stands_and_a_swaying_one_keeps_its_middle() -> None:
+    before = disc()
+    assert np.array_equal(bent(before, 2)[60:], before[60:])
+    assert np.allclose(swayed(before, 2)[50:70, 40:60], 1, atol=1e-3)
