@@ -77,7 +77,9 @@ def grey_of(light: Float32, middle: float) -> Grey:
 
 
 def _features(grey: Grey, scale: float) -> SiftFeatures:
-    """Places and descriptors, at the picture's size times ``scale``."""
+    """Places and descriptors, at the picture's size times ``scale``; none where less than a row of it is left."""
+    if min(grey.shape) * scale < 1.0:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
     points, words = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02).detectAndCompute(small, None)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)

@@ -40,6 +40,8 @@ _STRUCTURAL = frozenset(
         "acesImageContainerFlag",
     )
 )
+# What every EXR has besides.
+_NEEDED = frozenset(("screenWindowCenter", "screenWindowWidth"))
 # Names of a part among others; in a file of a single part they are attributes like any other.
 _OF_PARTS = frozenset(("name", "view"))
 # The list of the file's views, and a small copy of the source picture.
@@ -118,6 +120,20 @@ def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
         return struct.unpack_from(f"<{count}Q", data, table)
     except (ValueError, struct.error):
         return ()
+
+
+def without_attributes(data: bytes) -> bytes | None:
+    """The bytes of a single-part scanline EXR with no other attributes than those that say how it is stored. None
+    for other EXRs."""
+    offsets = chunk_offsets(data)
+    if not offsets:
+        return None
+    attributes = _one_part(io.BytesIO(data[8:]))
+    kept = {name: value for name, value in attributes.items() if name in _STRUCTURAL or name in _NEEDED}
+    shift = len(packed(kept)) - len(packed(attributes))
+    table = 8 + len(packed(attributes)) + 1
+    moved = struct.pack(f"<{len(offsets)}Q", *(offset + shift for offset in offsets))
+    return data[:8] + packed(kept) + b"\0" + moved + data[table + len(moved) :]
 
 
 def _one_part(file: BinaryIO | mmap) -> dict[str, RawAttribute]:

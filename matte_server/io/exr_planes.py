@@ -48,7 +48,7 @@ def read(path: Path, names: Sequence[str]) -> Float32 | None:
     the file; check the header's sizes first. None if the module cannot read them; OpenImageIO then says why."""
     try:
         parts = OpenEXR.File(str(path), separate_channels=True).parts
-    except (RuntimeError, ValueError, TypeError, IndexError):
+    except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError):
         # The module raises any of these, depending on what is damaged.
         return None
     # The module leaves out damaged parts.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 import OpenImageIO as oiio
 
 from ..core.image import Float32, Image
+from ..errors import MatteError
 from . import exr_planes
 from .exr_channels import ChosenChannels, choose_channels
-from .exr_header import UNPREMULTIPLIED, inherited, read_parts
+from .exr_header import UNPREMULTIPLIED, inherited, read_parts, without_attributes
 from .exr_part import UINT, ExrPart, part_of
 from .file_colour import exr_colour
 from .half import to_float
-from .image_file import ReadLimits, check_size, unreadable
+from .image_file import ReadLimits, check_size, temporary_picture, unreadable
 from .luma_chroma import read_luma_chroma
 
 
@@ -54,6 +56,22 @@ def _parts(path: Path, label: str) -> list[ExrPart]:
 
 
 def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels, by_planes: bool) -> Float32:
+    try:
+        return _decoded(path, label, parts, chosen, by_planes)
+    except MatteError as refused:
+        # The libraries refuse whole files for an attribute that says nothing of the pixels: of another type than
+        # usual, or a frame rate of 0/0.
+        plain = without_attributes(path.read_bytes()) if len(parts) == 1 else None
+        if plain is None:
+            raise
+        with temporary_picture(".exr") as plain_path:
+            plain_path.write_bytes(plain)
+            with contextlib.suppress(MatteError):
+                return _decoded(plain_path, label, parts, chosen, by_planes)
+        raise refused from None
+
+
+def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels, by_planes: bool) -> Float32:
     part = parts[chosen.part]
     try:
         if chosen.is_luma_chroma:
@@ -64,7 +82,7 @@ def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChan
             if pixels is not None:
                 return pixels
         return _by_openimageio(path, label, part, chosen)
-    except (UnicodeError, RuntimeError, ValueError) as error:
+    except (UnicodeError, RuntimeError, ValueError, ArithmeticError) as error:
         # The modules raise these on damaged headers and data.
         raise unreadable(path, label, str(error)) from None
 

@@ -40,7 +40,8 @@ def fill(picture: Image, display: Window, data: Window) -> Float32:
     source = np.ascontiguousarray(picture.rgb)
     if scale < 0.5:
         # Averaged first: a warp alone would skip pixels and alias.
-        half = cv2.resize(source, None, fx=scale, fy=scale, interpolation=method)
+        wide, high = (max(scale, 1.0 / side) for side in (source.shape[1], source.shape[0]))
+        half = cv2.resize(source, None, fx=wide, fy=high, interpolation=method)
         matrix = np.array([[1.0, 0.0, x - 0.5 * scale + 0.5], [0.0, 1.0, y - 0.5 * scale + 0.5]])
         source = np.ascontiguousarray(half)
     filled = cv2.warpAffine(source, matrix, (data.width, data.height), flags=cv2.INTER_LINEAR)

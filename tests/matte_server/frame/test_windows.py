@@ -26,7 +26,7 @@ from matte_server.models.difference import SPEC
 from matte_server.models.protocols import CancelCheck, FrameTensors, ModelSettings, Prediction
 from matte_server.pixels.coarse_grid import CoarseGrid
 from matte_server.worker.solver import matte_image
-from tests.matte_server.pictures import room
+from tests.matte_server.pictures import image, room
 
 LEFT_TO_RIGHT = Window(0, 0, 40, 30)
 RELATIONS = {
@@ -243,3 +243,17 @@ def test_uncovered_parts_are_named_to_the_artist(pipeline: MattePipeline) -> Non
     assert result.alignment.coverage == pytest.approx(0.5)
     warnings = result.diagnostics["warnings"]
     assert isinstance(warnings, list) and "covers only 50%" in warnings[0]
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (2, 4096), (1, 1), (1, 1920), (1080, 1), (5, 5000)])
+@pytest.mark.parametrize("align", ["auto", "homography"])
+def test_pictures_of_any_shape_are_solved(size: tuple[int, int], align: str) -> None:
+    """A line of 3000 pixels leaves less than one at the size that features are looked for in."""
+    picture = image(np.random.default_rng(0).random((*size, 3)).astype(np.float32))
+    options = MatteOptions(model="difference", align=align)
+    pair = PlatePair(plate=picture, clean_plate=picture)
+    result = MattePipeline(torch.device("cpu")).solve(
+        pair, Guides(), options, check=lambda: None, progress=lambda stage, done, total: None
+    )
+    assert result.alpha.pixels.shape == (*size, 1)
+    assert float(result.alpha.pixels.max()) < 0.01
