@@ -106,10 +106,11 @@ class _OnScreen:
 
 class ShotProgress(_OnScreen):
     """A listener for :func:`batch.run_shot`: a bar in a terminal, plain lines in a log; both say how many frames
-    a second are made and how much time is left."""
+    a second are made and how much time is left. ``is_quiet``: only frames that fail are shown."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, is_quiet: bool = False) -> None:
         self._total = total
+        self._is_quiet = is_quiet
         self._pace = Pace(total)
         self._reported: set[str] = set()
         self._bar = Bar(
@@ -120,9 +121,9 @@ class ShotProgress(_OnScreen):
             TimeElapsedColumn(),
             console=err,
             transient=True,
-            disable=not err.is_terminal,
+            disable=is_quiet or not err.is_terminal,
         )
-        self._task = self._bar.add_task("matting", total=total, pace="")
+        self._task = self._bar.add_task("measuring alignment", total=total, pace="")
 
     def __call__(self, event: FrameReport | tuple[int, Progress]) -> None:
         if isinstance(event, FrameReport):
@@ -134,6 +135,8 @@ class ShotProgress(_OnScreen):
     def _frame_ended(self, report: FrameReport) -> None:
         self._pace.count(report.status == ResultStatus.DONE)
         self._bar.update(self._task, completed=self._pace.ended, pace=str(self._pace))
+        if self._is_quiet and report.status != ResultStatus.FAILED:
+            return
         printer = self._bar.console if err.is_terminal else err
         printer.print(self._line(report))
 

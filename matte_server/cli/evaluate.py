@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matte_link.files import write_atomically
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -25,6 +26,8 @@ adds dtSSD.
 
 exit codes: 0 evaluated, 2 the input cannot work
 """
+
+_UNBOUNDED = console.out.options.update(max_width=10_000)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,7 +57,8 @@ def run(parsed: argparse.Namespace) -> int:
         table.add_row(escape(str(row["frame"])), *(shown(n, numbers[n]) if n in numbers else "" for n in names))
     table.add_section()
     table.add_row("mean", *(shown(name, mean[name]) for name in names))
-    console.out.print(table)
+    # As wide as it must be: in a pipe or a narrow terminal a table is worth nothing with its figures cut off.
+    Console(width=console.out.measure(table, options=_UNBOUNDED).maximum, highlight=False).print(table)
     if parsed.json is not None:
         write_atomically(str(parsed.json), f"{json.dumps({'frames': rows, 'mean': mean}, indent=1)}\n".encode())
     return console.OK

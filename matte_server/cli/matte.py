@@ -4,6 +4,8 @@ that a job file names."""
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,8 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 from matte_link.files import write_atomically
+from matte_link.options import option_specs
+from matte_link.sequence import format_frames
 from rich.markup import escape
 
 from ..errors import MatteError
@@ -22,6 +26,7 @@ from ..shots.batch import run_shot
 from ..shots.job_file import read_job
 from ..shots.plan_checks import check_model
 from ..shots.reports import (
+    REPORT_HEAD,
     ResultStatus,
     ShotReport,
     has_other_clean_plate,
@@ -43,6 +48,14 @@ examples:
   cleanplate matte take7.mov --clean empty.png -o take7_matte.mov --background sea.mp4 --comp comp.mp4
   cleanplate matte portraits/ --clean empty_studio.png -o mattes/
   cleanplate matte --job tonight.yaml
+
+PLATE and the like are a file, a video, or a pattern: plate.####.exr and plate.%04d.exr are accepted.
+The words of a job file are these flags without the dashes, one list 'shots' of them, and 'defaults' for all.
+--json writes {"format": "cleanplate report", "version": 1, "frames": [{"frame", "status", "output", "seconds",
+"code", "message", "diagnostics", "files"}, ...], "stopped", "solve", "solve_file", "movies", "options", "server"};
+of several shots {"format", "version", "shots": [...]}.
+A frame's line says how the clean plate was aligned, which part of the tracked points agree on that, and by how many
+pixels they are off; the re-composition is how far the foreground over the clean plate is from the plate.
 
 OUT is EXR (float, everything kept), PNG or TIFF (16 bit, sRGB), or .mov (ProRes 4444 with alpha; its float EXRs
 stay beside it in OUT.frames). The same command again goes on where it was interrupted.
@@ -88,11 +101,17 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
         help="how long a server that gives no sign of life is waited for (default: %(default)g)",
     )
     parser.add_argument("--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, list the frames, make nothing")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print problems and the last lines only")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     shots = [order.plan() for order in _orders(arguments)]
+    if arguments.json:
+        check_report_path(Path(arguments.json))
+    if arguments.dry_run:
+        return _describe(shots)
     frames = sum(len(shot.frames) for shot in shots)
     with server_for(
         arguments.server, arguments.keys, _named_files(shots), frames, on_progress=console.tell
@@ -102,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
                 console.err.print(escape(f"shot {number} of {len(shots)}: {shot.title}"))
-            reports.append(_one_shot(shot, endpoint, arguments.patience))
+            reports.append(_one_shot(shot, endpoint, arguments.patience, arguments.quiet))
             if reports[-1].stopped:
                 break
         if arguments.json:
@@ -120,6 +139,7 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     if arguments.job:
         own = [argument for argument in SHOT_ARGUMENTS if argument.kind != SWITCH]
         given = [each.name for each in own if getattr(arguments, each.name) != each.default]
+        given += [spec.name for spec in option_specs() if getattr(arguments, spec.name) != spec.default]
         if given:
             raise MatteError("bad_option", f"With --job, the file says what {given[0]} is; leave it out here.")
         orders = read_job(Path(arguments.job))
@@ -137,6 +157,27 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     return (order_from(arguments, options_from(arguments)),)
 
 
+def check_report_path(path: Path) -> None:
+    """Raises ``MatteError("cannot_write", ...)`` where a report cannot be written there."""
+    folder = next((each for each in path.absolute().parents if each.exists()), path.parent)
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise MatteError("cannot_write", f"{path} cannot be written; nothing was started.", "Name another --json.")
+
+
+def _describe(shots: Sequence[Shot]) -> int:
+    """``--dry-run``: the shots as they are planned."""
+    for shot in shots:
+        first = shot.frames[0]
+        numbers = format_frames(frame.frame for frame in shot.frames)
+        console.out.print(
+            escape(
+                f"{shot.title}: {len(shot.frames)} frames ({numbers}), model {shot.options.model}; the first is "
+                f"{first.plate} with {first.clean_plate} to {first.output}"
+            )
+        )
+    return console.OK
+
+
 def _check_models(shots: Sequence[Shot], endpoint: Endpoint, patience_s: float) -> None:
     """Refuses all shots before the first is begun, where the server cannot run the model of one of them."""
     with MatteClient(endpoint, patience_s) as client:
@@ -145,17 +186,18 @@ def _check_models(shots: Sequence[Shot], endpoint: Endpoint, patience_s: float) 
         check_model(shot.options, server)
 
 
-def _one_shot(shot: Shot, endpoint: Endpoint, patience_s: float) -> ShotReport:
+def _one_shot(shot: Shot, endpoint: Endpoint, patience_s: float, is_quiet: bool) -> ShotReport:
     """Runs one shot; a server that fails in it ends its report, and leaves the other shots to be tried."""
     try:
-        return mattes(shot, endpoint, patience_s)
+        return mattes(shot, endpoint, patience_s, is_quiet)
     except LinkError as error:
         return ShotReport(frames=(), stopped=str(error), stopped_code=error.code)
 
 
-def mattes(shot: Shot, endpoint: Endpoint, patience_s: float = PATIENCE_S) -> ShotReport:
+def mattes(shot: Shot, endpoint: Endpoint, patience_s: float = PATIENCE_S, is_quiet: bool = False) -> ShotReport:
     """Runs a shot with progress on the console."""
-    with MatteClient(endpoint, patience_s) as client, console.ShotProgress(len(shot.frames)) as progress:
+    shown = console.ShotProgress(len(shot.frames), is_quiet)
+    with MatteClient(endpoint, patience_s) as client, shown as progress:
         return run_shot(shot, client, progress)
 
 
@@ -164,7 +206,7 @@ def write_reports(path: str, reports: Sequence[ShotReport], endpoint: Endpoint, 
     ``MatteError("cannot_write", ...)``."""
     pairs = zip(reports, shots, strict=False)
     each = [report_json(report, endpoint.address, shot.options) for report, shot in pairs]
-    text = each[0] if len(shots) == 1 else '{"shots": [' + ", ".join(each) + "]}"
+    text = each[0] if len(shots) == 1 else json.dumps(REPORT_HEAD)[:-1] + ', "shots": [' + ", ".join(each) + "]}"
     try:
         write_atomically(path, (text + "\n").encode())
     except OSError as error:

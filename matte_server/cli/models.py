@@ -35,6 +35,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.set_defaults(run=run_list)
     actions = parser.add_subparsers(metavar="ACTION")
+    listed = actions.add_parser("list", help="list the models, as without a word")
+    listed.set_defaults(run=run_list)
     use = actions.add_parser("use", help="choose weights: they are checked, and remembered")
     use.add_argument("file", type=Path, metavar="FILE", help="a checkpoint, TorchScript or safetensors file")
     use.set_defaults(run=run_use)

@@ -69,7 +69,8 @@ def add_options(parser: argparse.ArgumentParser, specs: Iterable[OptionSpec] = o
 
 def _add_option(group: Any, spec: OptionSpec) -> None:
     flag = "--" + spec.name.replace("_", "-")
-    text = spec.help.replace("%", "%%") + f" (default: {_default_in_words(spec)})"
+    limits = "" if spec.minimum is None else f"{spec.minimum:g} to {spec.maximum:g}, "
+    text = spec.help.replace("%", "%%") + f" ({limits}default: {_default_in_words(spec)})"
     if spec.type is bool:
         group.add_argument(
             flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=spec.default, help=text

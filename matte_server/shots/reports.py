@@ -11,6 +11,8 @@ from matte_link.options import MatteOptions
 
 from ..core.image import SCENE_LINEAR
 
+REPORT_HEAD = {"format": "cleanplate report", "version": 1}
+"""What a report in JSON begins with; the version changes where a program that reads it could fail."""
 _NEARLY_EVERYWHERE = 0.8
 """The part of a frame that no subject covers, as long as some of the set is to be seen."""
 
@@ -136,6 +138,7 @@ def _alignment_figures(alignment: Mapping[str, object]) -> list[str]:
 def report_json(report: ShotReport, server: str, options: MatteOptions) -> str:
     """The whole report for ``--json``."""
     facts = {
+        **REPORT_HEAD,
         "server": server,
         "options": options.to_dict(),
         "working_space": SCENE_LINEAR,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from matte_server.cli import console
+from matte_server.cli import main as cli
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -25,3 +28,31 @@ def test_the_version_is_the_distributions() -> None:
 
     ended = run("--version")
     assert (ended.returncode, ended.stdout) == (console.OK, f"cleanplate {version('cleanplate')}\n")
+
+
+def test_alone_and_with_help_it_says_where_to_start() -> None:
+    alone, asked = run(), run("help")
+    assert alone.returncode == asked.returncode == console.OK and alone.stdout == asked.stdout
+    assert "start here:" in alone.stdout and "exit codes of every command:" in alone.stdout
+    assert run("version").stdout == run("--version").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "suggestion"),
+    [
+        (("matte", "--clen", "c.exr"), "Did you mean --clean?"),
+        (("matte", "p.exr", "--bit-dept=half"), "Did you mean --bit-depth?"),
+        (("mattte", "p.exr"), "Did you mean matte?"),
+        (("build-plate", "p.exr", "-o", "c.exr", "--refrence", "3"), "Did you mean --reference?"),
+        (("models", "ftech", "v1"), "Did you mean fetch?"),
+        # No abbreviations: what a later version adds must not change what this means.
+        (("matte", "--overw"), "Did you mean --overwrite?"),
+    ],
+)
+def test_an_unknown_word_is_refused_with_the_nearest_known_one(
+    words: tuple[str, ...], suggestion: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        cli.main(words)
+    assert raised.value.code == console.BAD_INPUT
+    assert suggestion in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +70,53 @@ def test_a_clean_plate_of_another_place_ends_with_a_code_of_its_own(
     assert "2 frames have warnings; the worst is frame 100" in printed.out
     # Asked not to align, the command cannot tell and does not claim to.
     assert cli.main([*words, "--align", "none", "--overwrite"]) == console.OK
+
+
+@pytest.mark.parametrize(
+    "words", [("--model", "difference"), ("--gamma", "2"), ("--bit-depth", "float"), ("--layer-clean",)]
+)
+def test_a_job_file_and_an_option_beside_it_are_refused(
+    tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than made without it."""
+    assert cli.main(["matte", "--job", str(tmp_path / "job.yaml"), *words]) == console.BAD_INPUT
+    name = words[0].removeprefix("--").replace("-", "_")
+    assert f"With --job, the file says what {name} is; leave it out here." in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_first_frame(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(2)
+    for place in (tmp_path, tmp_path / "shot" / "clean.exr" / "report.json"):
+        words = shot.command("--json", str(place), "--server", server.endpoint.address)
+        assert cli.main(words) == console.BAD_INPUT
+        assert "cannot be written; nothing was started" in capsys.readouterr().err
+    assert not Path(shot.matte).parent.exists()
+
+
+def test_a_dry_run_lists_the_frames_and_makes_nothing(
+    make_shot: Callable[..., ShotFiles], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(4)
+    assert cli.main(shot.command("--dry-run", "--frames", "1002-1004")) == console.OK
+    printed = capsys.readouterr().out
+    assert f"{shot.matte}: 3 frames (1002-1004), model difference" in printed
+    assert not Path(shot.matte).parent.exists()
+    # What cannot work is refused as in a real run.
+    assert cli.main(shot.command("--dry-run", "--frames", "7")) == console.BAD_INPUT
+
+
+def test_quiet_prints_problems_and_the_last_lines_only(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(3)
+    (shot.folder / "plate.1002.exr").write_bytes(b"this is no EXR")
+    report = tmp_path / "report.json"
+    words = shot.command("-q", "--json", str(report), "--server", server.endpoint.address)
+    assert cli.main(words) == console.FRAMES_FAILED
+    printed = capsys.readouterr()
+    assert "frame 1002: failed (unreadable)" in printed.err and "frame 1001" not in printed.err
+    assert "2 done, 0 already there, 1 failed, 0 not tried." in printed.out
+    facts = json.loads(report.read_text())
+    assert (facts["format"], facts["version"]) == ("cleanplate report", 1)

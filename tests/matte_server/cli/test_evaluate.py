@@ -1,0 +1,25 @@
+"""``cleanplate evaluate`` prints its whole table, however narrow the terminal, and into a pipe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.matte_server.evaluation.test_evaluate import write_alpha
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_no_figure_is_cut_off(tmp_path: Path, columns: str) -> None:
+    for frame in (1, 2):
+        write_alpha(tmp_path / "truth" / f"a_rather_long_name_of_a_shot.{frame:04d}.png", 255)
+        write_alpha(tmp_path / "result" / f"a_rather_long_name_of_a_shot.{frame:04d}.png", 204)
+    command = [sys.executable, "-m", "matte_server", "evaluate", "truth", "result", "--sequence"]
+    environment = {**os.environ, "COLUMNS": columns}
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert "a_rather_long_name_of_a_shot.0002" in ended.stdout and "…" not in ended.stdout
+    rows = [line for line in ended.stdout.splitlines() if "a_rather_long_name" in line]
+    assert len(rows) == 2 and all(len(row) == len(rows[0]) for row in rows)
