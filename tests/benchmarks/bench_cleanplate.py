@@ -1,12 +1,14 @@
-"""What our own network costs, against V2 MobileNetV2 in the same process, in turn, at the same precision.
+"""Measures what our own network costs, against V2 MobileNetV2 in the same process, in turn, at the same precision.
 
     python -m tests.benchmarks.bench_cleanplate [--repeat 5] [--threads 1] [--size 1920x1080 --size 3840x2160]
+        [--layouts]
 
 Medians and their ratios. V2 runs twice: as it does in this package, and in the plain formulation of its paper. Both
 are channels-last with weights filled by rule (a checkpoint would cost the same) and have V2's own settings for that
 size. The picture is a disc with a ragged edge before a wall, with grain: the refined places lie as they do around a
 subject. For ours the whole of ``predict`` counts, for V2 the network alone.
-``--peak`` measures the memory of one frame of ours instead.
+``--peak`` measures the memory of one frame of ours instead; ``--layouts`` compares the detailed layout, grown from
+the packaged weights, with the packaged one.
 """
 
 from __future__ import annotations
@@ -16,15 +18,22 @@ import os
 import resource
 import statistics
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from matte_server.models import cleanplate
 from matte_server.models.cleanplate import CleanplateModel
+from matte_server.models.networks.cleanplate import DETAILED
 from matte_server.models.protocols import FrameTensors, ModelSettings
 from matte_server.models.v2 import coarse_scale, refinement_for
+from matte_server.training.grow import grown_from
 
 from .bench_models import in_turn, network
+
+PACKAGED = Path(cleanplate.__file__).parent / cleanplate.SPEC.packaged_file
 
 
 def scene(width: int, height: int) -> tuple[Tensor, Tensor]:
@@ -58,6 +67,18 @@ def compare(width: int, height: int, repeat: int, ours: CleanplateModel) -> None
 
 
 @torch.inference_mode()
+def compare_layouts(width: int, height: int, repeat: int, ours: CleanplateModel, detailed: CleanplateModel) -> None:
+    """Both layouts of our network in turn."""
+    plate, clean = scene(width, height)
+    frame = FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(plate[:, :1]))
+    runs = [partial(model.predict, frame, ModelSettings(), lambda: None) for model in (ours, detailed)]
+    packaged, larger = (statistics.median(taken) for taken in in_turn(runs, repeat))
+    print(
+        f"{width}x{height:<6} packaged {packaged:6.3f} s   detailed {larger:6.3f} s, ratio {larger / packaged:5.2f}"
+    )
+
+
+@torch.inference_mode()
 def peak(width: int, height: int, model: CleanplateModel) -> None:
     """Resident memory of one frame beyond its inputs."""
     plate, clean = scene(width, height)
@@ -74,6 +95,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--size", action="append", default=[], metavar="WxH")
     parser.add_argument("--peak", action="store_true")
+    parser.add_argument("--layouts", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"load {os.getloadavg()[0]:.1f}, {options.threads} thread(s), float32")
@@ -82,6 +104,9 @@ def main() -> None:
         width, height = (int(side) for side in size.split("x"))
         if options.peak:
             peak(width, height, ours)
+        elif options.layouts:
+            detailed = CleanplateModel(grown_from(PACKAGED, DETAILED), torch.device("cpu"))
+            compare_layouts(width, height, options.repeat, ours, detailed)
         else:
             compare(width, height, options.repeat, ours)
 
