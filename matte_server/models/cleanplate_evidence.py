@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from ..pixels.strips import strips
+from ..pixels.strips import strips, stripwise
 from .cleanplate_blocks import averaged, on_processor
 from .networks.cleanplate_features import (
     coarse_evidence,
     evidence_levels,
     evidence_of,
+    noise_of,
     outside_range,
     plate_evidence,
     shows_clean_plate,
@@ -46,7 +47,8 @@ def frame_evidence(plate: Tensor, clean: Tensor, coverage: Tensor, octaves: int)
     """Of one padded frame: least and most evidence at every resolution (see ``evidence_levels``), and the coarse
     stage's part of the evidence."""
     if on_processor(plate):
-        evidence = evidence_of(_outside_in_strips(plate, clean), coverage)
+        outside = _outside_in_strips(plate, clean)
+        evidence = stripwise(evidence_of)(outside, noise_of(outside), coverage)
     else:
         evidence = plate_evidence(plate, clean, coverage)
     levels = evidence_levels(evidence, octaves)

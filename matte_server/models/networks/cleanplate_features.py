@@ -103,18 +103,23 @@ def outside_range(plate: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     return beyond.mul_(level).amax(1, keepdim=True)
 
 
-def evidence_of(outside: Tensor, coverage: Tensor) -> Tensor:
-    """The distance of ``outside_range`` relative to the frame's noise, N x 1 x H x W: near 0 where the plate shows
-    the clean plate, 1 where it certainly does not, and 0.5 where ``coverage`` is 0."""
+def noise_of(outside: Tensor) -> Tensor:
+    """The noise of each frame, N x 1 x 1 x 1, from the distances of ``outside_range``."""
     step = max(4, round((outside.shape[-2] * outside.shape[-1] / _SAMPLES) ** 0.5))
-    noise = 3.0 * (_quartile(outside[..., ::step, ::step]) + _NOISE_FLOOR)
+    return 3.0 * (_quartile(outside[..., ::step, ::step]) + _NOISE_FLOOR)
+
+
+def evidence_of(outside: Tensor, noise: Tensor, coverage: Tensor) -> Tensor:
+    """The distance of ``outside_range`` relative to ``noise_of`` it, N x 1 x H x W: near 0 where the plate shows
+    the clean plate, 1 where it certainly does not, and 0.5 where ``coverage`` is 0."""
     found = outside / (outside + noise)
     return found.sub_(0.5).mul_(coverage).add_(0.5)
 
 
 def plate_evidence(plate: Tensor, clean: Tensor, coverage: Tensor) -> Tensor:
     """``evidence_of`` two pictures N x 3 x H x W."""
-    return evidence_of(outside_range(plate, -highest_around(-clean), highest_around(clean)), coverage)
+    outside = outside_range(plate, -highest_around(-clean), highest_around(clean))
+    return evidence_of(outside, noise_of(outside), coverage)
 
 
 def evidence_levels(evidence: Tensor, octaves: int) -> list[Tensor]:

@@ -23,7 +23,7 @@ PER_PIXEL = 11
 COLOUR, ALPHA_ERROR, COLOUR_ERROR, RESULTS = slice(0, 3), slice(3, 4), slice(4, 5), 5
 """Channels of the state that are results: the correction of the coarse stage's encoded foreground; the logits of
 the expected absolute errors of alpha and of the encoded foreground."""
-STATE = RESULTS + 6
+STATE = RESULTS + 4
 """Channels that ``DetailRefiner`` hands from octave to octave; those after ``RESULTS`` are of its own making."""
 
 
@@ -84,7 +84,7 @@ class DetailRefiner(nn.Module):
     """
 
     HALO = 4
-    WIDTH, BELOW = 32, 48
+    WIDTH, BELOW = 32, 40
 
     def __init__(self, context: int) -> None:
         super().__init__()
