@@ -12,11 +12,10 @@ import contextlib
 import logging
 import os
 import socket
-import struct
-import sys
 
 import psutil
 import zmq
+from matte_link.traffic import bytes_moved
 from matte_link.wire import DEFAULT_LIMITS
 from zmq.utils.monitor import recv_monitor_message
 
@@ -27,9 +26,6 @@ _SUSPECT = 16 << 20
 """Bytes of an unfinished message from which on the process's memory is looked at."""
 _MOST_MEMORY = 2 << 30
 """Bytes by which the process may grow meanwhile: a message of many small parts takes more memory than its bytes."""
-_TCP_INFO_SIZE = 256
-_BYTES_RECEIVED = 128
-"""Where ``struct tcp_info`` of linux/tcp.h has ``tcpi_bytes_received``, an unsigned 64 bit number."""
 
 
 class Connections:
@@ -49,12 +45,12 @@ class Connections:
         """Notes that a whole message, of which ``frame`` is a part, was taken."""
         descriptor = int(frame.get(zmq.SRCFD))
         if descriptor in self._whole:
-            self._whole[descriptor] = _bytes_received(descriptor)
+            self._whole[descriptor] = bytes_moved(descriptor)[1]
 
     def check(self) -> None:
         """Shuts connections that send without end; called several times a second."""
         self._follow()
-        pending = {each: _bytes_received(each) - whole for each, whole in self._whole.items()}
+        pending = {each: bytes_moved(each)[1] - whole for each, whole in self._whole.items()}
         too_much = [each for each, size in pending.items() if size > _LARGEST_MESSAGE]
         if max(pending.values(), default=0) > _SUSPECT:
             if _own_memory() - self._baseline > _MOST_MEMORY:
@@ -84,18 +80,6 @@ def shut(descriptor: int) -> None:
     """Ends a connection; for ZeroMQ it is as if the peer had. Does nothing where the descriptor is not a socket."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def _bytes_received(descriptor: int) -> int:
-    """How many bytes a connection has received since it was made; 0 where the system does not say."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        with socket.socket(fileno=os.dup(descriptor)) as connection:
-            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
-    except OSError:
-        return 0
-    return int(struct.unpack_from("<Q", info, _BYTES_RECEIVED)[0]) if len(info) >= _BYTES_RECEIVED + 8 else 0
 
 
 def _own_memory() -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import zmq
+from matte_link.client import keep_alive
 from matte_link.wire import DEFAULT_LIMITS, WireError, WireLimits, decode, encode
 
 from .connections import Connections
@@ -30,8 +31,7 @@ _REQUESTS_WAITING = 4
 # pile up has stopped reading. Replies with pictures are limited in bytes as well: see UnsentBytes.
 _MESSAGES_WAITING = 2000
 _STALLED_MS = 30_000
-_HEARTBEAT_MS = 2000
-_HEARTBEAT_TIMEOUT_MS = 10_000
+_HANDSHAKE_MS = 10_000
 
 
 class Stop:
@@ -88,9 +88,9 @@ def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: WireLimits = DE
     # A peer that reads nothing for this long loses its connection and the messages that wait for it.
     router.setsockopt(zmq.TCP_MAXRT, _STALLED_MS)
     router.setsockopt(zmq.RCVHWM, _REQUESTS_WAITING)
-    router.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
-    router.setsockopt(zmq.HANDSHAKE_IVL, _HEARTBEAT_TIMEOUT_MS)
+    router.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+    # ZeroMQ's own heartbeat would end a connection on which one message takes longer than its timeout.
+    keep_alive(router)
     return router
 
 

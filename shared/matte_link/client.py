@@ -9,6 +9,7 @@ What a :class:`MatteClient` sends and when is decided in :mod:`matte_link.outsta
 
 Whoever waits gets an error with one sentence after ``patience_s`` seconds without any sign of life from the server;
 a Ping goes out after two silent seconds, so a server that computes for minutes is not mistaken for a dead one.
+Bytes that move are a sign of life, too: a large picture may take long on a slow link.
 
 A client belongs to one thread. ``zmq`` is imported here and nowhere else in this package.
 """
@@ -45,14 +46,25 @@ from .messages import (
 )
 from .offered_pictures import OfferedPictures
 from .outstanding import OutstandingRequests, ProgressCallback
-from .wire import decode, encode
+from .traffic import bytes_moved
+from .wire import decode, encode, too_large
 
-_HEARTBEAT_MS = 1000
-_HEARTBEAT_TIMEOUT_MS = 5000
+_IDLE_S, _PROBE_S, _PROBES = 10, 5, 4
+"""TCP asks a peer for a sign of life after so many idle seconds, then every so many, so many times."""
+_MOVING = 4096
+"""So many bytes more are a sign of life; ZeroMQ's own heartbeat moves less in minutes."""
 _RECONNECT_MS = 100
 _LINGER_MS = 100
 _POLL_S = 0.1
 _PING_AFTER_S = 2.0
+
+
+def keep_alive(socket: Any) -> None:
+    """Has TCP find out that a peer is gone, without a limit on how long a message may take."""
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _IDLE_S)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _PROBE_S)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, _PROBES)
 
 
 class _Connection:
@@ -64,7 +76,11 @@ class _Connection:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._configure(endpoint)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._monitor = self._socket.get_monitor_socket(
+            zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        )
+        self._descriptor = -1
+        self._moved = 0
         self._poller = zmq.Poller()
         self._poller.register(self._monitor, zmq.POLLIN)
         self._poller.register(self._socket, zmq.POLLIN)
@@ -79,8 +95,7 @@ class _Connection:
         socket.setsockopt(zmq.IMMEDIATE, 1)
         socket.setsockopt(zmq.SNDHWM, 0)
         socket.setsockopt(zmq.RCVHWM, 0)
-        socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
+        keep_alive(socket)
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         if endpoint.encrypted:
             socket.setsockopt(zmq.CURVE_SERVERKEY, endpoint.server_key.encode())
@@ -103,9 +118,22 @@ class _Connection:
         ready = dict(self._poller.poll(math.ceil(timeout_s * 1000)))
         came_up = False
         while self._monitor in ready and self._monitor.poll(0):
-            self.is_up = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            came_up = came_up or self.is_up
+            event = recv_monitor_message(self._monitor)
+            if event["event"] == zmq.EVENT_CONNECTED:
+                self._descriptor, self._moved = int(event["value"]), 0
+            else:
+                self.is_up = event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+                came_up = came_up or self.is_up
         return came_up
+
+    def is_moving(self) -> bool:
+        """Whether bytes have moved in either direction since this was last asked. False where the system does not
+        say."""
+        moved = sum(bytes_moved(self._descriptor)) if self.is_up else 0
+        if moved - self._moved < _MOVING:
+            return False
+        self._moved = moved
+        return True
 
     def received(self) -> Iterator[Message]:
         """The messages that have arrived. Raises ``ProtocolError``."""
@@ -181,9 +209,13 @@ class MatteClient:
     def store(self, data: Blob, name: str = "", timeout_s: float = 60.0) -> Digest:
         """Puts a picture on the server and returns its digest; sends no bytes that the server already has.
 
-        Raises ``RemoteError``, ``UnavailableError`` or ``TimeoutError``.
+        Raises ``RemoteError``, ``UnavailableError`` or ``TimeoutError``. A picture that is too large for any server
+        is not sent.
         """
-        named = self.hold(Inline(data, name))
+        picture = Inline(data, name)
+        if reason := too_large([picture]):
+            raise RemoteError(reason.code, reason.message, reason.hint)
+        named = self.hold(picture)
         self._pictures.forget_unused(self._requests.digests)
         if not self._pictures.is_stored(named.digest) and not self._has(named.digest, name, timeout_s):
             self._ask(Store(new_id(), digest=named.digest, data=data, name=name), timeout_s)
@@ -218,7 +250,9 @@ class MatteClient:
         while not is_done():
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
-                raise self._silence(timeout_s)
+                if not self._connection.is_moving():
+                    raise self._silence(timeout_s)
+                deadline = time.monotonic() + timeout_s
             self._pump(min(_POLL_S, remaining_s))
 
     def _silence(self, seconds: float) -> Union[UnavailableError, TimeoutError]:
@@ -309,6 +343,8 @@ class MatteClient:
         return self._requests.ids
 
     def _check_alive(self, now: float) -> None:
+        if now - self._heard_at > _PING_AFTER_S and self._connection.is_moving():
+            self._heard_at = now
         silent_s = now - self._heard_at
         if silent_s > self.patience_s:
             self._heard_at = now

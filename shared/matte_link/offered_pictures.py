@@ -83,9 +83,15 @@ class OfferedPictures:
             return ""
         return next((digest for digest, offered in self._pictures.items() if offered.data is data), "")
 
-    def name_pictures(self, request: Matte) -> Matte:
-        """The request with its inline clean plate held and named by digest; with neighbours, all its pictures."""
-        in_sequence = request.before is not None or request.after is not None
+    def held(self, digests: Iterable[str]) -> list[Inline]:
+        """The pictures of these digests that are kept here."""
+        kept = (self._pictures[digest] for digest in digests if digest in self._pictures)
+        return [Inline(data=offered.data, name=offered.name) for offered in kept]
+
+    def name_pictures(self, request: Matte, all_of_them: bool = False) -> Matte:
+        """The request with its inline clean plate held and named by digest; with neighbours, or if ``all_of_them``,
+        all its pictures."""
+        in_sequence = all_of_them or request.before is not None or request.after is not None
         named = {
             role: self.hold(source)
             for role, source in sources_of(request).items()

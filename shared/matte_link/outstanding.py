@@ -8,7 +8,9 @@ The rules, because a host must neither wait for ever nor get a frame twice:
 * A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
   server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
 * "busy" is not an answer: the request is sent again after 0.25, 0.5, 1, 2, then every 4 seconds. These delays grow
-  for each request by itself, and never start over.
+  for each request by itself, and never start over. Large pictures are then named by digest, so that a frame that is
+  refused many times is not uploaded many times.
+* A picture that is larger than any server takes is not sent: the request is answered "too_large" here.
 * A cancelled request is still outstanding, but "busy" and a lost picture end it.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional, Union
 
 from .messages import (
@@ -26,6 +28,7 @@ from .messages import (
     Cancel,
     Digest,
     Failure,
+    Inline,
     Matte,
     MatteReply,
     Message,
@@ -34,12 +37,15 @@ from .messages import (
     sources_of,
 )
 from .offered_pictures import OfferedPictures, digests_named
+from .wire import too_large
 
 ProgressCallback = Callable[[Union[Accepted, Progress]], None]
 
 _FIRST_RETRY_S = 0.25
 _LONGEST_RETRY_S = 4.0
 _MOST_UPLOADS = 3
+_WORTH_NAMING = 1 << 20
+"""Bytes of pictures that are not sent along again with a request that was refused."""
 _UNKNOWN = "_unknown"
 
 
@@ -88,7 +94,11 @@ class OutstandingRequests:
         return {digest for item in self._requests.values() for digest in digests_named(item.request)}
 
     def add(self, request: Matte, on_progress: Optional[ProgressCallback] = None) -> None:
-        """Takes on a request and sends it."""
+        """Takes on a request and sends it; one that no server would take is answered here."""
+        refused = too_large([*sources_of(request).values(), *self._pictures.held(digests_named(request))])
+        if refused:
+            self._answers.append(replace(refused, id=request.id))
+            return
         self._requests[request.id] = _Outstanding(request=request, on_progress=on_progress)
         self._pictures.forget_unused(self.digests)
         self._send_request(self._requests[request.id])
@@ -176,5 +186,9 @@ class OutstandingRequests:
         return True
 
     def _delay(self, item: _Outstanding) -> None:
+        sources = sources_of(item.request).values()
+        if sum(len(source.data) for source in sources if isinstance(source, Inline)) > _WORTH_NAMING:
+            # They cross the wire once more at most: from now on the server keeps what it has of them.
+            item.request = self._pictures.name_pictures(item.request, all_of_them=True)
         item.retry_at = self._clock() + item.retry_s
         item.retry_s = min(item.retry_s * 2, _LONGEST_RETRY_S)

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Callable, NoReturn, Union, cast
+from typing import Any, Callable, NoReturn, Optional, Union, cast
 
 from .errors import ProtocolError
 from .messages import (
@@ -103,6 +103,23 @@ def encode(message: Message) -> list[Blob]:
     # As UTF-8, not as escapes: what was accepted must not grow beyond the limit when it is passed on.
     text = json.dumps(header, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return [MAGIC, text.encode("utf-8", "surrogatepass"), *blobs]
+
+
+def too_large(pictures: Iterable[Source], limits: WireLimits = DEFAULT_LIMITS) -> Optional[Failure]:
+    """Why pictures cannot be sent together, before any of their bytes are; None where they can. The failure's id is
+    empty."""
+    inline = [picture for picture in pictures if isinstance(picture, Inline)]
+    sizes = [_size(picture.data) for picture in inline]
+    largest = max(sizes, default=0)
+    if largest <= limits.blob and sum(sizes) + limits.header <= limits.total:
+        return None
+    name = inline[sizes.index(largest)].name or "The picture"
+    return Failure(
+        id="",
+        code="too_large",
+        message=f"{name} has {largest >> 20} MiB; no more than {limits.blob >> 20} MiB can be sent.",
+        hint="Leave out channels that are not needed, or name the file by its path on a disk that is shared.",
+    )
 
 
 def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from matte_link import outstanding
 from matte_link.messages import (
     Accepted,
     Cancel,
@@ -243,3 +244,31 @@ def test_progress_reaches_its_own_request(wire: Wire) -> None:
     wire.requests.deliver(progress)
     assert seen == {"r1": [Accepted("r1")], "r2": [progress]}
     assert wire.requests.ids == ("r1", "r2")
+
+
+def test_a_frame_that_is_refused_again_and_again_is_uploaded_once(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the first "busy" the server is asked for the pictures by digest, and then has them."""
+    monkeypatch.setattr(outstanding, "_WORTH_NAMING", 0)
+    made = wire.add_stored()
+    plates = [message for message in wire.take_sent() if isinstance(message, Matte)]
+    uploads = 0
+    for _ in range(5):
+        wire.requests.deliver(busy())
+        wire.now += 10
+        wire.requests.send_due()
+        for message in wire.take_sent():
+            if isinstance(message, Store):
+                uploads += bool(message.data)
+                stored = Stored(id=message.id, digest=message.digest)
+                unknown = Failure(id=message.id, code="clean_plate_unknown", message="It is not here.")
+                wire.requests.deliver(stored if message.data else unknown)
+        for message in wire.take_sent():
+            if isinstance(message, Store):
+                uploads += 1
+            if isinstance(message, Matte):
+                plates.append(message)
+    assert uploads == 1
+    assert plates and not any(isinstance(message.plate, Inline) for message in plates)
+    assert isinstance(made.plate, Inline)
