@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from matte_link.endpoint import DEFAULT_ADDRESS
 
 from ..server.limits import ServiceLimits
 from ..server.local_server import PRIVATE
+from ..server.log_relay import LogRelay, open_standard_streams
 from ..server.serve import ServerConfig, serve
 from ..server.structured_log import open_log
 from ..worker.machine import workers_without_gpu
@@ -140,8 +142,10 @@ def _count(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the server; returns the exit code."""
-    open_log(arguments.log == "json")
-    return serve(config_from(arguments))
+    open_standard_streams()
+    with closing(LogRelay()):
+        open_log(arguments.log == "json")
+        return serve(config_from(arguments))
 
 
 def config_from(arguments: argparse.Namespace) -> ServerConfig:

@@ -13,6 +13,7 @@ import os
 import queue
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,20 +29,21 @@ from ..server.local_server import PRIVATE, await_ready_line, endpoint_of, read_l
 from ..server.startup_watchdog import StartupWatchdog
 
 IDLE_S = 1800.0
+_TOKEN = "CLEANPLATE_RESIDENT"
 _STOP_S = 20.0
 _ANSWER_S = 60.0
 
 
 @dataclass(frozen=True)
 class ResidentServer:
-    """The server that a session uses. ``pid`` 0: somebody else runs it, so it is never stopped here. ``started`` is
-    the process's start time in seconds since the epoch, so that another process with the same pid is never
-    stopped."""
+    """The server that a session uses. ``pid`` 0: somebody else runs it, so it is never stopped here. ``token`` is
+    in the environment of the server's process, so that another process with the same pid is never stopped; times of
+    start would change with the machine's clock."""
 
     address: str
     keys: str = ""
     pid: int = 0
-    started: float = 0.0
+    token: str = ""
     log: str = ""
 
 
@@ -66,7 +68,8 @@ def start(
         return earlier
     log = state.with_suffix(".log")
     state.parent.mkdir(parents=True, exist_ok=True)
-    process = _serve(log, arguments)
+    token = uuid.uuid4().hex
+    process = _serve(log, arguments, token)
     ready = _await_ready(process, log, on_progress)
     keys = state.with_suffix(".keys.json")
     write_private(keys, ready.client_keys)
@@ -74,18 +77,19 @@ def start(
         address=ready.address,
         keys=str(keys),
         pid=process.pid,
-        started=psutil.Process(process.pid).create_time(),
+        token=token,
         log=str(log),
     )
     _write(state, resident)
     return resident
 
 
-def _serve(log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+def _serve(log: Path, arguments: tuple[str, ...], token: str) -> subprocess.Popen[str]:
     """A new server process, whose log goes to ``log``. Other users of the worker's machine cannot use it."""
     command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", PRIVATE]
     command += ["--log", "json", "--stop-when-idle", f"{IDLE_S:g}", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != STOP_WITH_STDIN}
+    environment[_TOKEN] = token
     with log.open("wb") as file:
         return subprocess.Popen(
             command,
@@ -158,7 +162,8 @@ def _process(resident: ResidentServer) -> psutil.Process | None:
         return None
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(resident.pid)
-        if abs(process.create_time() - resident.started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE:
+        is_running = process.status() != psutil.STATUS_ZOMBIE
+        if is_running and resident.token and process.environ().get(_TOKEN) == resident.token:
             return process
     return None
 

@@ -84,6 +84,9 @@ class LocalServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A byte that is no UTF-8, as libraries print it, must not end the thread that reads the log.
+            encoding="utf-8",
+            errors="replace",
             env={**os.environ, STOP_WITH_STDIN: "1"},
         )
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -31,6 +31,7 @@ from .worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 
 _MAX_FIRST_STARTS = 2
 _ZAP_DOMAIN = "cleanplate"
+_STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def serve(config: ServerConfig) -> int:
     except MatteError as error:
         if os.environ.get(STOP_WITH_STDIN):
             failure = ServerNotStarted(code=error.code, message=error.message, hint=error.hint)
-            print(ready_line(failure), flush=True)
+            _print(ready_line(failure))
         raise
 
 
@@ -232,7 +233,7 @@ class _StartReport:
             self._ready = True
             report = replace(self._report, device=event.device)
             log_event("ready", address=report.address, metrics=report.metrics, device=report.device)
-            print(ready_line(report), flush=True)
+            _print(ready_line(report))
         elif isinstance(event, StartupFailed):
             self._fail(MatteError(event.code, event.message, event.hint))
         elif isinstance(event, WorkerExited):
@@ -245,13 +246,22 @@ class _StartReport:
         self._events.put(Stop())
 
 
+def _print(line: str) -> None:
+    """Prints a line; nobody may be there to read it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, flush=True)
+
+
 @contextlib.contextmanager
 def _stop_signals(events: EventQueue) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the loop, and so does the end of a parent process that requested this."""
+    """Signals stop the loop, those of a closed terminal too; and so does the end of a parent process that requested
+    this. A signal that whoever started the server had ignored, as nohup does, stays ignored."""
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            before[number] = signal.signal(number, lambda *_: events.put(Stop()))
+        for name in _STOP_SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, lambda *_: events.put(Stop()))
     if os.environ.get(STOP_WITH_STDIN):
         threading.Thread(target=_watch_parent, args=(events,), daemon=True).start()
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import queue
 import signal
 import threading
 import time
@@ -231,6 +232,8 @@ class _Supervisor(threading.Thread):
         self._stopping = threading.Event()
         self._commands: deque[tuple[bytes, int]] = deque()
         self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
+        self._is_woken = threading.Event()
+        self._sender: _CommandSender | None = None
         self._number = 0
         self._writing: set[int] = set()
         self._active_at = 0.0
@@ -241,11 +244,17 @@ class _Supervisor(threading.Thread):
     def send(self, command: bytes, number: int = 0) -> None:
         """Passes a command on. ``number``: the frame that the worker computes from then on."""
         self._commands.append((command, number))
-        self._wake_in.send_bytes(b".")
+        self._wake()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._wake_in.send_bytes(b".")
+        self._wake()
+
+    def _wake(self) -> None:
+        # One byte is enough, and more would fill the pipe while this thread is busy.
+        if not self._is_woken.is_set():
+            self._is_woken.set()
+            self._wake_in.send_bytes(b".")
 
     def run(self) -> None:
         backoff = 0.0
@@ -263,6 +272,8 @@ class _Supervisor(threading.Thread):
 
     def _run_process(self) -> WorkerExited:
         pipe, process = self._spawn()
+        self._sender = _CommandSender(pipe)
+        self._sender.start()
         self._number, self._active_at = 0, time.monotonic()
         self._writing.clear()
         self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting)
@@ -278,6 +289,7 @@ class _Supervisor(threading.Thread):
         finally:
             process.kill()
             process.join()
+            self._sender.end()
             pipe.close()
         return exited or WorkerExited(
             number=self._number, code="worker_died", reason=_exit_reason(process.exitcode)
@@ -300,19 +312,23 @@ class _Supervisor(threading.Thread):
         ready = wait([pipe, self._wake_out, process.sentinel], _TICK_S)
         if self._wake_out in ready:
             self._wake_out.recv_bytes()
-            self._send_commands(pipe)
+            self._is_woken.clear()
+            self._send_commands()
         if pipe in ready:
             return self._handle_message(decode_message(pipe.recv_bytes()))
         if process.sentinel in ready:
             raise EOFError
         return self._overdue()
 
-    def _send_commands(self, pipe: Connection) -> None:
+    def _send_commands(self) -> None:
         while self._commands:
             command, number = self._commands.popleft()
-            self._number = number or self._number
-            self._active_at = time.monotonic()
-            pipe.send_bytes(command)
+            if number:
+                # Only a frame to compute starts the time that it may take: a hung worker is not given more of it by
+                # each frame that is to be read ahead or was cancelled.
+                self._number, self._active_at = number, time.monotonic()
+            assert self._sender is not None
+            self._sender.send(command)
 
     def _handle_message(self, message: WorkerMessage) -> WorkerExited | None:
         self._active_at = time.monotonic()
@@ -337,6 +353,30 @@ class _Supervisor(threading.Thread):
             reason = f"It gave no sign of life for {self._plan.hang_s:g} s."
             return WorkerExited(number=self._number, code="worker_hung", reason=reason)
         return None
+
+
+class _CommandSender(threading.Thread):
+    """Writes commands into a worker's pipe. A worker that hangs does not read it, and a full pipe blocks whoever
+    writes: this thread, not the one that watches the worker."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__(name="worker-commands", daemon=True)
+        self._pipe = pipe
+        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def send(self, command: bytes) -> None:
+        self._waiting.put(command)
+
+    def run(self) -> None:
+        # OSError: the worker has ended, as its supervisor sees by itself.
+        with contextlib.suppress(OSError, ValueError):
+            while (command := self._waiting.get()) is not None:
+                self._pipe.send_bytes(command)
+
+    def end(self) -> None:
+        """Called once the worker has ended, which frees this thread from a full pipe."""
+        self._waiting.put(None)
+        self.join(5.0)
 
 
 def _exit_reason(exitcode: int | None) -> str:

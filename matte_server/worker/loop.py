@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections import deque
@@ -53,9 +52,12 @@ Result = TypeVar("Result")
 
 def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     """The process's main function; returns when the server closes the pipe or has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The server decides when its workers end; a terminal sends these to all of them.
+    for name in ("SIGINT", "SIGHUP", "SIGQUIT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     # The server's standard output carries only its ready line.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    os.dup2(2, 1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
     channel = WorkerChannel(pipe)
     try:

@@ -151,7 +151,7 @@ def test_a_resident_server_is_found_again_and_stopped_only_once(tmp_path: Path) 
     try:
         assert resident.start(state) == first
         # A process that merely has the same number is left alone.
-        state.write_text(json.dumps({**vars(first), "started": first.started - 100}))
+        state.write_text(json.dumps({**vars(first), "token": "another"}))
         resident.stop(state)
         assert psutil.pid_exists(first.pid)
     finally:

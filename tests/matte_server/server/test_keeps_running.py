@@ -1,0 +1,147 @@
+"""What must not stop a server: a worker that hangs while its pipe is full, a log that nobody reads and odd bytes in
+it, closed streams, a closed terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from matte_link.client import MatteClient
+from matte_link.endpoint import Endpoint
+from matte_link.messages import Cancel, Failure, Inline, Matte, MatteReply, new_id
+from matte_link.wire import encode
+
+from matte_server.server.local_server import LocalServer
+from matte_server.server.spool import default_parent
+from tests.matte_server.server.conftest import make_pictures, submit_and_wait
+from tests.matte_server.server.test_security import dealer
+
+Make = Callable[..., Matte]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+_SERVE = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", "--device", "cpu"]
+
+
+def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) -> None:
+    """A frame is read ahead whose command is larger than a pipe holds; then an artist asks and takes back frames,
+    each of which is a command, too."""
+    slow = make_pictures((640, 960))
+    with LocalServer(["--device", "cpu", "--hang-seconds", "4"]) as server, MatteClient(server.endpoint) as client:
+        first = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
+        submit_and_wait(client, [first])
+        while not client.status().state["workers"][0]["busy_s"]:
+            time.sleep(0.05)
+        worker = client.status().state["workers"][0]["pid"]
+        os.kill(worker, signal.SIGSTOP)
+        began = time.monotonic()
+        client.submit(request_for(hints={"note": ["x" * 60_000], "more": list(range(15_000))}, priority="batch"))
+        with dealer(server) as artist:
+            answers: list[MatteReply | Failure] = []
+            while len(answers) < 1 and time.monotonic() - began < 30:
+                request = request_for()
+                artist.send_multipart([bytes(part) for part in encode(request)])
+                artist.send_multipart([bytes(part) for part in encode(Cancel(id=new_id(), target=request.id))])
+                answers += [answer] if (answer := client.receive(0.3)) else []
+        took = time.monotonic() - began
+        assert isinstance(answers[0], Failure) and (answers[0].id, answers[0].code) == (first.id, "worker_hung")
+        assert not psutil.pid_exists(worker)
+        # 4 s of silence, and some for a busy machine; each taken back frame used to start the time anew.
+        assert took < 15
+        assert isinstance(client.receive(120), MatteReply)
+
+
+@contextlib.contextmanager
+def _serving(**streams: object) -> Iterator[tuple[subprocess.Popen[bytes], Endpoint]]:
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        [*_SERVE, "--log", "json"],
+        stdout=subprocess.PIPE,
+        **streams,  # type: ignore[call-overload]
+    )
+    try:
+        assert process.stdout
+        yield process, Endpoint(json.loads(process.stdout.readline())["address"])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_log_that_nobody_reads_stops_nothing(request_for: Make) -> None:
+    with _serving(stderr=subprocess.PIPE) as (process, endpoint), MatteClient(endpoint) as client:
+        refused = request_for(plate=Inline(data=b"no picture", name="n" * 200))
+        # Each leaves a line of 400 bytes or more in the log; a pipe holds 64 KiB.
+        for _ in range(400):
+            client.submit(Matte(id=new_id(), frame=1, plate=refused.plate, clean_plate=refused.clean_plate))
+            assert isinstance(client.receive(30), Failure)
+        assert client.matte(request_for(), timeout_s=60).data and client.ping(5)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_what_is_logged_arrives_and_the_last_words_too() -> None:
+    with _serving(stderr=subprocess.PIPE) as (process, _):
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+    events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith(b"{")]
+    assert events[0] == "ready" and events[-1] == "stopped"
+
+
+def test_a_byte_that_is_no_text_does_not_end_the_reading_of_the_log() -> None:
+    with LocalServer(["--device", "cpu"]) as server, dealer(server) as peer:
+        process = psutil.Process(server.pid)
+        Path(f"/proc/{process.pid}/fd/2").write_bytes(b"some library prints caf\xe9\n")
+        for number in range(400):
+            peer.send_multipart([b"CPM1", b'{"type":"nonsense","id":"%d"}' % number])
+            assert peer.poll(5000)
+            peer.recv_multipart()
+        deadline = time.monotonic() + 10
+        while "caf\N{REPLACEMENT CHARACTER}" not in server.log and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(server.log.splitlines()) == 200  # it keeps the last ones
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT"])
+def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
+    with _serving(stderr=subprocess.DEVNULL) as (process, endpoint):
+        with MatteClient(endpoint) as client:
+            worker = client.status(10).state["workers"][0]["pid"]
+        process.send_signal(getattr(signal, name))
+        assert process.wait(20) == 0
+        assert not psutil.pid_exists(worker)
+        assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
+
+
+def test_under_nohup_a_closed_terminal_changes_nothing() -> None:
+    with _serving(stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as (
+        process,
+        endpoint,
+    ):
+        process.send_signal(signal.SIGHUP)
+        with MatteClient(endpoint) as client:
+            assert client.ping(10)
+        assert process.poll() is None
+
+
+def test_closed_streams_are_not_taken_for_sockets() -> None:
+    """``cleanplate serve >&- 2>&- <&-``: nothing is printed into a client's connection."""
+    with LocalServer(["--device", "cpu"]) as probe:
+        address = probe.endpoint.address
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh", *_SERVE[:4], "--bind", address, "--device", "cpu"]
+    )  # fmt: skip
+    try:
+        with MatteClient(Endpoint(address), patience_s=60) as client:
+            assert client.ping(60)
+            pair = make_pictures((48, 64))
+            request = Matte(id="r", frame=1, plate=Inline(data=pair.plate), clean_plate=Inline(data=pair.clean))
+            assert client.matte(request, timeout_s=120).data
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
