@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..server.keys import add_client, make_server
+from ..server.keys import add_client, give_to, make_server
 
 
 def add_parser(subparsers: Any) -> None:
@@ -16,7 +16,9 @@ def add_parser(subparsers: Any) -> None:
     server = kinds.add_parser("server", help="make a server's keys")
     client = kinds.add_parser("client", help="make a client's keys and let it in")
     client.add_argument("name", metavar="NAME", help="the client: an artist, a host, a farm")
-    for each, run in ((server, run_server), (client, run_client)):
+    owner = kinds.add_parser("owner", help="give a server's keys to the user that runs it")
+    owner.add_argument("user", metavar="USER", help="the server's user, such as cleanplate")
+    for each, run in ((server, run_server), (client, run_client), (owner, run_owner)):
         each.add_argument("--folder", type=Path, required=True, help="the server's keys folder")
         each.set_defaults(run=run)
 
@@ -32,4 +34,11 @@ def run_client(arguments: argparse.Namespace) -> int:
     """Makes a client's keys and adds it to the list."""
     path = add_client(arguments.folder, arguments.name)
     print(f"Wrote {path}. Move it to the client's machine and name it there: CLEANPLATE_KEYS={path.name}")
+    return 0
+
+
+def run_owner(arguments: argparse.Namespace) -> int:
+    """Gives the keys to the server's user."""
+    give_to(arguments.folder, arguments.user)
+    print(f"{arguments.folder} belongs to {arguments.user}.")
     return 0

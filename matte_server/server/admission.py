@@ -27,8 +27,15 @@ from .reply_cache import blobs_of
 from .spool import Spool
 from .store import PictureStore, suffix_of
 
+RESERVED_PART = 8
+"""One part in so many of frames, clients and spool is kept free of batch frames."""
 _EMPTY = digest_of(b"")
 _LATER = "Send it again shortly."
+
+
+def _open_to(is_batch: bool, limit: int) -> int:
+    """How much of a limit is open to a frame: all of it, or to a batch frame what is not reserved."""
+    return max(1, limit - limit // RESERVED_PART) if is_batch else limit
 
 
 class Admission:
@@ -42,15 +49,18 @@ class Admission:
         self._last_number = 0
 
     def check_room(self, client: Client, request: Matte, frames: Collection[QueuedFrame]) -> None:
-        """Raises ``MatteError("busy", ...)`` where a request exceeds a limit. ``frames``: those on the server."""
+        """Raises ``MatteError("busy", ...)`` where a request exceeds a limit. ``frames``: those on the server.
+        Batch frames leave an eighth of everything to the frames that artists wait for."""
+        is_batch = request.priority == "batch"
         wanted = [frame for frame in frames if not frame.state.is_abandoned]
         own = sum(frame.client == client for frame in wanted)
         clients = {frame.client for frame in wanted} | {client}
-        if own >= self._limits.frames_per_client or len(wanted) >= self._limits.frames:
+        if own >= self._limits.frames_per_client or len(wanted) >= _open_to(is_batch, self._limits.frames):
             raise MatteError("busy", f"The server has {len(wanted)} frames waiting.", _LATER)
-        if len(clients) > self._limits.clients:
+        if len(clients) > _open_to(is_batch, self._limits.clients):
             raise MatteError("busy", f"The server has {len(clients) - 1} clients.", _LATER)
-        if not self.spool.fits(sum(len(blob) for blob in blobs_of(request))):
+        reserved = self.spool.budget - _open_to(is_batch, self.spool.budget)
+        if not self.spool.fits(sum(len(blob) for blob in blobs_of(request)) + reserved):
             raise MatteError("busy", "The server has no room for another picture now.", _LATER)
 
     def job(self, request: Matte) -> FrameJob:

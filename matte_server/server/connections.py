@@ -1,4 +1,4 @@
-"""The TCP connections behind the ROUTER: which have sent too much of a message that does not end.
+"""The TCP connections behind the ROUTER: whose they are, and which have sent too much of a message without an end.
 
 ZeroMQ hands over a message when its last part has arrived, and keeps what came before in memory. It limits the size
 of a part, but not how many parts a message has. So the bytes that each connection has received since its last whole
@@ -12,6 +12,8 @@ import contextlib
 import logging
 import os
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
 import zmq
@@ -22,17 +24,36 @@ from zmq.utils.monitor import recv_monitor_message
 from .structured_log import log_event
 
 _LARGEST_MESSAGE = DEFAULT_LIMITS.blob + (64 << 20)
+_MOST_NAMES = 10_000
 _SUSPECT = 16 << 20
 """Bytes of an unfinished message from which on the process's memory is looked at."""
 _MOST_MEMORY = 2 << 30
 """Bytes by which the process may grow meanwhile: a message of many small parts takes more memory than its bytes."""
 
 
-class Connections:
-    """The open connections of ``router``, by descriptor. Belongs to the server's loop."""
+@dataclass(frozen=True)
+class _Sender:
+    """Who sent under a client's name last: the connection, as a number that no other one gets, and the public key."""
 
-    def __init__(self, router: zmq.Socket[bytes]) -> None:
+    connection: int
+    key: str
+
+
+class Connections:
+    """The open connections of ``router``, by descriptor. ``admits`` says whether a public key is still admitted;
+    None where the server has no keys. Belongs to the server's loop.
+
+    With keys a client's name belongs to its key: a reply goes out only while the connection lasts from which the name
+    was used, so that somebody who takes the name afterwards gets nothing.
+    """
+
+    def __init__(self, router: zmq.Socket[bytes], admits: Callable[[str], bool] | None = None) -> None:
         self._router = router
+        self._admits = admits
+        self._numbers: dict[int, int] = {}
+        """Per descriptor the number of its connection: descriptors are used again."""
+        self._last_number = 0
+        self._senders: dict[bytes, _Sender] = {}
         self._monitor = router.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
         self._whole: dict[int, int] = {}
         """Per descriptor: how many bytes it had received when its last whole message was taken."""
@@ -41,15 +62,36 @@ class Connections:
     def __len__(self) -> int:
         return len(self._whole)
 
-    def received(self, frame: zmq.Frame) -> None:
-        """Notes that a whole message, of which ``frame`` is a part, was taken."""
+    def received(self, client: bytes, frame: zmq.Frame) -> bool:
+        """Notes that a whole message of ``client``, of which ``frame`` is a part, was taken. Returns whether it may
+        be handled: not where the key was revoked, or where the name is that of another key's client."""
         descriptor = int(frame.get(zmq.SRCFD))
         if descriptor in self._whole:
             self._whole[descriptor] = bytes_moved(descriptor)[1]
+        if self._admits is None:
+            return True
+        self._follow()
+        key = str(frame.get("User-Id"))
+        earlier = self._senders.get(client)
+        if not self._admits(key) or (earlier is not None and earlier.key != key):
+            log_event("connection shut", logging.WARNING, reason="its key may not use this name", key=key[:8])
+            shut(descriptor)
+            return False
+        self._senders[client] = _Sender(connection=self._numbers.get(descriptor, 0), key=key)
+        return True
+
+    def may_send(self, client: bytes) -> bool:
+        """Whether the connection from which this client last sent is still open."""
+        if self._admits is None:
+            return True
+        self._follow()
+        sender = self._senders.get(client)
+        return sender is not None and sender.connection in self._numbers.values() and self._admits(sender.key)
 
     def check(self) -> None:
         """Shuts connections that send without end; called several times a second."""
         self._follow()
+        self._shut_revoked()
         pending = {each: bytes_moved(each)[1] - whole for each, whole in self._whole.items()}
         too_much = [each for each, size in pending.items() if size > _LARGEST_MESSAGE]
         if max(pending.values(), default=0) > _SUSPECT:
@@ -61,14 +103,30 @@ class Connections:
             log_event("connection shut", logging.WARNING, reason="a message without end", bytes=pending[descriptor])
             shut(descriptor)
 
+    def _shut_revoked(self) -> None:
+        """Ends connections whose key is no longer admitted; forgets names that nobody has used for long."""
+        if self._admits is None:
+            return
+        descriptors = {number: descriptor for descriptor, number in self._numbers.items()}
+        for client, sender in list(self._senders.items()):
+            descriptor = descriptors.get(sender.connection)
+            if descriptor is not None and not self._admits(sender.key):
+                log_event("connection shut", logging.WARNING, reason="its key was revoked", key=sender.key[:8])
+                shut(descriptor)
+            if len(self._senders) > _MOST_NAMES and descriptor is None:
+                del self._senders[client]
+
     def _follow(self) -> None:
         """Takes in which connections have come and gone."""
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)
+            descriptor = int(event["value"])
             if event["event"] == zmq.EVENT_ACCEPTED:
-                self._whole[event["value"]] = 0
+                self._last_number += 1
+                self._whole[descriptor], self._numbers[descriptor] = 0, self._last_number
             else:
-                self._whole.pop(event["value"], None)
+                self._whole.pop(descriptor, None)
+                self._numbers.pop(descriptor, None)
 
     def close(self) -> None:
         """Stops watching."""

@@ -8,8 +8,10 @@ line per client: public key, then name) and, until it is handed over, ``NAME.jso
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import zmq
 
 from ..errors import MatteError
+from .structured_log import log_event
 
 SERVER_FILE = "server.json"
 CLIENTS_FILE = "clients.txt"
@@ -36,13 +39,21 @@ class ServerKeys:
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this public key is admitted. The list is read each time, so that adding or removing
         a client needs no restart."""
-        return self.admits(key.decode("ascii", "replace"))
+        public = key.decode("ascii", "replace")
+        if self.admits(public):
+            return True
+        log_event("key refused", logging.WARNING, key=f"{public[:8]}...")
+        return False
 
     def admits(self, public: str) -> bool:
         """Whether the client with this public key is admitted now."""
         if self.clients_file is None:
             return public == self.client["public"]
-        return public in read_clients(self.clients_file).values()
+        try:
+            return public in read_clients(self.clients_file)
+        except MatteError as error:
+            log_event("client list refused", logging.ERROR, message=error.message, hint=error.hint)
+            return False
 
 
 def private_keys() -> ServerKeys:
@@ -72,7 +83,7 @@ def add_client(folder: Path, name: str) -> Path:
     """Makes keys for a client, admits it, and returns the file to hand over. Raises ``MatteError``."""
     if not _NAME.match(name) or f"{name}.json" == SERVER_FILE:
         raise MatteError("bad_name", f"{name!r} cannot name a client; use letters, digits, '.', '_' and '-'.")
-    if name in read_clients(folder / CLIENTS_FILE):
+    if name in read_clients(folder / CLIENTS_FILE).values():
         raise MatteError(
             "bad_name", f"A client named {name!r} is already listed.", "Remove its line in clients.txt first."
         )
@@ -83,6 +94,19 @@ def add_client(folder: Path, name: str) -> Path:
     with (folder / CLIENTS_FILE).open("a", encoding="utf-8") as file:
         file.write(f"{public} {name}\n")
     return path
+
+
+def give_to(folder: Path, user: str) -> None:
+    """Gives the folder, the server's keys and the list of clients to the user that runs the server; the clients'
+    own files stay with whoever hands them over. Raises ``MatteError("bad_keys", ...)``."""
+    try:
+        for path in (folder, folder / SERVER_FILE, folder / CLIENTS_FILE):
+            shutil.chown(path, user)
+    except (OSError, LookupError) as error:
+        reason = getattr(error, "strerror", "") or error
+        raise MatteError(
+            "bad_keys", f"{folder} cannot be given to {user}: {reason}.", "Run this as root."
+        ) from None
 
 
 def load_server_keys(folder: Path) -> ServerKeys:
@@ -98,13 +122,17 @@ def load_server_keys(folder: Path) -> ServerKeys:
 
 
 def read_clients(path: Path) -> dict[str, str]:
-    """The public keys of the admitted clients, by client name; none where there is no list."""
+    """The names of the admitted clients, by public key; none where there is no list. Several keys may have one
+    name. A line that is no key is left out, and so is a byte that is no UTF-8. Raises
+    ``MatteError("bad_keys", ...)`` where everybody may write the list."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        if os.name == "posix" and path.stat().st_mode & 0o002:
+            raise MatteError("bad_keys", f"{path} can be written by every user.", f"Run: chmod o-w {path}")
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
     entries = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
-    return {entry[1].strip() if len(entry) > 1 else entry[0]: entry[0] for entry in entries if len(entry[0]) == 40}
+    return {entry[0]: entry[-1].strip() for entry in entries if len(entry[0]) == 40}
 
 
 def _read_server(folder: Path) -> dict[str, str]:
@@ -112,6 +140,12 @@ def _read_server(folder: Path) -> dict[str, str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         pair = {name: str(values[name]) for name in ("public", "secret")}
+    except PermissionError:
+        raise MatteError(
+            "bad_keys",
+            f"{path} cannot be read by the user that runs this command.",
+            f"Give the keys to the server's user: cleanplate keys owner USER --folder {folder}",
+        ) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise MatteError(
             "bad_keys",

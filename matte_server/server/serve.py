@@ -87,7 +87,7 @@ def _serve(config: ServerConfig) -> int:
         router = stack.enter_context(contextlib.closing(open_router(context)))
         if keys:
             _encrypt(router, keys)
-        connections = stack.enter_context(contextlib.closing(Connections(router)))
+        connections = stack.enter_context(contextlib.closing(Connections(router, keys.admits if keys else None)))
         address = _bind(router, config.bind)
         spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
         events = stack.enter_context(contextlib.closing(EventQueue()))
@@ -117,6 +117,8 @@ def _serve(config: ServerConfig) -> int:
 
 def _encrypt(router: zmq.Socket[bytes], keys: ServerKeys) -> None:
     router.curve_server = True
+    # Of two connections under one name the first keeps it: the other may be that of another key.
+    router.setsockopt(zmq.ROUTER_HANDOVER, 0)
     router.curve_publickey, router.curve_secretkey = keys.public.encode(), keys.secret.encode()
     router.setsockopt_string(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
 

@@ -163,7 +163,7 @@ class Transport:
             self._unsent.update()
             if time.monotonic() - ticked > _POLL_MS / 1000:
                 ticked = time.monotonic()
-                if self._connections:
+                if self._connections is not None:
                     self._connections.check()
                 self._send_all(self._service.tick())
                 self._stopped |= self._is_over()
@@ -185,9 +185,9 @@ class Transport:
                 frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            if self._connections:
-                self._connections.received(frames[-1])
             client, *parts = (cast(Any, frame).buffer for frame in frames)
+            if self._connections is not None and not self._connections.received(bytes(client), frames[-1]):
+                continue
             self._send_all(self._handle_message(bytes(client), parts))
 
     def _handle_message(self, client: Client, parts: list[memoryview]) -> Iterable[Outgoing]:
@@ -209,6 +209,8 @@ class Transport:
             self._send_all(self._service.client_lost(client))
 
     def _send(self, client: Client, message: Any) -> bool:
+        if self._connections is not None and not self._connections.may_send(client):
+            return False
         parts = encode(message)
         size = sum(len(part) for part in parts[2:])
         try:

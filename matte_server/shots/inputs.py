@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -23,6 +24,7 @@ from ..core.trimap import guides_of
 from ..errors import MatteError
 from ..io import exr
 from ..io.colour import clean_plate_space, from_scene_linear, resolve, to_scene_linear
+from ..io.colour_config import config_digest
 from ..io.media import VideoReader, is_video
 from .shot import ShotFrame
 
@@ -92,6 +94,15 @@ class ShotInputs:
         self._clean_plates: _SharedCache[NamedPicture] = _SharedCache(clean_plates)
         self._of_neighbours: _SharedCache[NamedPicture] = _SharedCache(_NEIGHBOURS_KEPT)
         self._digests: dict[Hashable, str] = {}
+
+    @cached_property
+    def colour_source(self) -> Mapping[str, str]:
+        """The OCIO config by its content, as one more source of a result. Empty where no colourspace is named,
+        which only a config could know, and where OCIO's own config is used."""
+        options = self.options
+        named = (options.colourspace, options.clean_colourspace, options.output_colourspace)
+        digest = config_digest(options.ocio_config) if any(space != "auto" for space in named) else ""
+        return {"ocio_config": digest} if digest else {}
 
     def __enter__(self) -> ShotInputs:
         return self

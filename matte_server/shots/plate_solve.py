@@ -259,7 +259,8 @@ class PlateSolve:
 
     def _key(self, frame: ShotFrame) -> str:
         digests = {role: self._pictures.digest(frame, role) for role in ("plate", "clean_plate")}
-        return result_key(FrameSources(pictures=digests), self._shot.options, maker=self._maker, stage="alignment")
+        sources = FrameSources(pictures={**digests, **self._pictures.colour_source})
+        return result_key(sources, self._shot.options, maker=self._maker, stage="alignment")
 
     # -- the file, and a sentence for people
 

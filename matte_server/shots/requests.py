@@ -30,16 +30,18 @@ class PreparedFrame:
 
 @dataclass(frozen=True)
 class _RequestFrame:
-    """One frame's pictures by role and its alignment from the plate solve (empty without one)."""
+    """One frame's pictures by role, its alignment from the plate solve (empty without one), and what names the OCIO
+    config (empty without one)."""
 
     pictures: Mapping[str, NamedPicture]
     alignment: Mapping[str, object]
+    colour: Mapping[str, str]
 
     @property
     def sources(self) -> FrameSources:
         """What a result depends on: the pictures by content, and the alignment."""
         digests = {role: picture.digest for role, picture in self.pictures.items()}
-        return FrameSources(pictures=digests, alignment=self.alignment)
+        return FrameSources(pictures={**digests, **self.colour}, alignment=self.alignment)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -95,7 +97,7 @@ class ShotRequests:
         found = ((role, self._pictures.picture(frame, role)) for role in PICTURES)
         pictures = {role: picture for role, picture in found if picture is not None}
         alignment = alignment_facts(align(frame)) if self._solve.applies else {}
-        return _RequestFrame(pictures=pictures, alignment=alignment)
+        return _RequestFrame(pictures=pictures, alignment=alignment, colour=self._pictures.colour_source)
 
     def _neighbours(self, frame: ShotFrame) -> dict[str, _RequestFrame]:
         """The frames "before" and "after". Left out are those beyond the ends of the shot and those that cannot be

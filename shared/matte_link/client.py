@@ -67,17 +67,32 @@ def keep_alive(socket: Any) -> None:
     socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, _PROBES)
 
 
+_REFUSALS = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+)
+_KEY_HINT = "Have it added with 'cleanplate keys client', and name its file with --keys or CLEANPLATE_KEYS."
+
+
 class _Connection:
     """One DEALER socket that reconnects by itself, and the monitor that tells when the server can be reached."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.is_up = False
         """Whether the server can be reached, as of the last :meth:`wait` or :meth:`send`."""
+        self.refusal = 0
+        """The event by which the last handshake failed, one of ``_REFUSALS``; 0 if it did not."""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._configure(endpoint)
         self._monitor = self._socket.get_monitor_socket(
-            zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+            zmq.EVENT_CONNECTED
+            | zmq.EVENT_HANDSHAKE_SUCCEEDED
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | zmq.EVENT_DISCONNECTED
         )
         self._descriptor = -1
         self._moved = 0
@@ -121,8 +136,11 @@ class _Connection:
             event = recv_monitor_message(self._monitor)
             if event["event"] == zmq.EVENT_CONNECTED:
                 self._descriptor, self._moved = int(event["value"]), 0
+            elif event["event"] in _REFUSALS:
+                self.refusal = int(event["event"])
             else:
                 self.is_up = event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+                self.refusal = 0 if self.is_up else self.refusal
                 came_up = came_up or self.is_up
         return came_up
 
@@ -248,6 +266,9 @@ class MatteClient:
 
     def _await(self, is_done: Callable[[], bool], deadline: float, timeout_s: float) -> None:
         while not is_done():
+            if self._connection.refusal == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                # The server answered, and will answer the same again.
+                raise self._refused()
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 if not self._connection.is_moving():
@@ -261,10 +282,24 @@ class MatteClient:
                 f"The matting server at {self.endpoint.address} did not answer within {seconds:g} s.",
                 "It may be overloaded or hung; look at 'cleanplate status', or restart it.",
             )
+        if self._connection.refusal:
+            return self._refused()
         return UnavailableError(
             f"No matting server answers at {self.endpoint.address}.",
             "Start one with 'cleanplate serve', or correct the address.",
         )
+
+    def _refused(self) -> UnavailableError:
+        """Why the server did not take the connection, as far as ZeroMQ says it."""
+        address, is_encrypted = self.endpoint.address, self.endpoint.encrypted
+        if self._connection.refusal == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            return UnavailableError(f"The server at {address} refused this key.", _KEY_HINT)
+        if is_encrypted:
+            return UnavailableError(
+                f"The server at {address} does not take the keys of this key file.",
+                "It has other keys or none; name the key file that was made for it.",
+            )
+        return UnavailableError(f"The server at {address} may want a key, or is no matting server.", _KEY_HINT)
 
     # -- mattes
 

@@ -47,7 +47,7 @@ class Bench:
         while time.monotonic() < end:
             if self._router.poll(20):
                 frames = self._router.recv_multipart(copy=False)
-                self.watched.received(frames[-1])
+                self.watched.received(bytes(frames[0].buffer), frames[-1])
                 self.messages.append(bytes(frames[1].buffer))
             self.watched.check()
 

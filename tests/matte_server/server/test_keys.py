@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
+from matte_link.messages import Accepted, Inline, Matte, MatteReply, Ping
+from matte_link.wire import decode, encode
 
+from matte_server.cli import main as cli
 from matte_server.errors import MatteError
 from matte_server.server import keys
 from matte_server.server.local_server import LocalServer
+
+from .conftest import make_pictures
 
 
 @pytest.fixture
@@ -49,6 +60,119 @@ def test_only_listed_clients_are_let_in(folder: Path, tmp_path: Path) -> None:
         listed.write_text("".join(line for line in listed.open() if "ben" not in line))
         assert _reach(address, ben) == "unavailable"
         assert _reach(address, anna)[0].isdigit()
+
+
+@pytest.fixture
+def encrypted(folder: Path) -> Iterator[LocalServer]:
+    for name in ("anna", "ben"):
+        keys.add_client(folder, name)
+    with LocalServer(["--keys", str(folder), "--device", "cpu", "--log", "json"]) as server:
+        yield server
+
+
+def _error(address: str, file: Path | str) -> str:
+    with MatteClient(Endpoint.resolve(address, str(file), {})) as client, pytest.raises(LinkError) as caught:
+        client.ping(5.0)
+    return str(caught.value)
+
+
+def test_a_revoked_key_loses_its_connection(encrypted: LocalServer, folder: Path) -> None:
+    address = encrypted.endpoint.address
+    anna, ben = (
+        MatteClient(Endpoint.resolve(address, str(folder / f"{name}.json"), {})) for name in ("anna", "ben")
+    )
+    with anna, ben:
+        assert anna.ping(5.0) and ben.ping(5.0)
+        listed = folder / keys.CLIENTS_FILE
+        listed.write_text("".join(line for line in listed.open() if "ben" not in line))
+        deadline = time.monotonic() + 20
+        with pytest.raises(LinkError) as caught:
+            while time.monotonic() < deadline:
+                ben.ping(5.0)
+        assert "refused this key" in str(caught.value)
+        assert anna.ping(5.0)
+
+
+def test_a_wrong_key_is_named_at_the_client_and_in_the_log(
+    encrypted: LocalServer, folder: Path, tmp_path: Path
+) -> None:
+    address = encrypted.endpoint.address
+    stranger = keys.private_keys().client
+    eve = tmp_path / "eve.json"
+    eve.write_text(json.dumps({**stranger, "server": keys.load_server_keys(folder).public}))
+    assert "refused this key" in _error(address, eve)
+    assert stranger["public"][:8] in encrypted.log
+    eve.write_text(json.dumps(stranger))
+    assert "does not take the keys of this key file" in _error(address, eve)
+    assert "may want a key" in _error(address, "")
+
+
+def test_one_bad_byte_or_line_leaves_the_rest_of_the_list(folder: Path) -> None:
+    anna, ben = keys.add_client(folder, "anna"), keys.add_client(folder, "ben")
+    listed = folder / keys.CLIENTS_FILE
+    good = listed.read_bytes()
+    listed.write_bytes(b"# Caf\xe9's machine\n" + good + b"\xff\xfe\nshort ben\n\n")
+    assert list(keys.read_clients(listed).values()) == ["anna", "ben"]
+    # Two keys of one name, as while a blade's key is changed: both are let in.
+    listed.write_text("a" * 40 + " blade\n" + "b" * 40 + " blade\n")
+    assert set(keys.read_clients(listed)) == {"a" * 40, "b" * 40}
+    assert anna.exists() and ben.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_a_list_that_everybody_may_write_admits_nobody_and_says_why(folder: Path) -> None:
+    keys.add_client(folder, "anna")
+    (folder / keys.CLIENTS_FILE).chmod(0o666)
+    with pytest.raises(MatteError, match="can be written by every user"):
+        keys.load_server_keys(folder)
+    with pytest.raises(MatteError, match="can be written by every user"):
+        keys.add_client(folder, "ben")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_keys_are_given_to_the_servers_user(folder: Path) -> None:
+    keys.add_client(folder, "anna")
+    assert cli.main(["keys", "owner", "nobody", "--folder", str(folder)]) == 0
+    owners = {path.name: path.owner() for path in (folder, *folder.iterdir())}
+    assert owners == {"keys": "nobody", "server.json": "nobody", "clients.txt": "nobody", "anna.json": "root"}
+
+
+def test_no_reply_goes_to_another_key_under_the_same_name(
+    encrypted: LocalServer, folder: Path, request_for: Callable[..., Matte]
+) -> None:
+    """Ben's connection takes the name of Anna's while her frame is computed; then he asks himself."""
+    slow = make_pictures((640, 960))
+    request = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
+    with contextlib.ExitStack() as stack:
+        anna, ben = (stack.enter_context(_named_peer(encrypted, folder / f"{n}.json")) for n in ("anna", "ben"))
+        anna.connect(encrypted.endpoint.address)
+        anna.send_multipart([bytes(part) for part in encode(request)])
+        assert isinstance(decode(anna.recv_multipart()), Accepted)
+        ben.connect(encrypted.endpoint.address)
+        time.sleep(0.3)
+        ben.send_multipart([bytes(part) for part in encode(Ping("b"))])
+        answer = None
+        while not isinstance(answer, MatteReply):
+            assert anna.poll(60_000), "Anna's reply went elsewhere"
+            answer = decode(anna.recv_multipart())
+        assert not ben.poll(500)
+
+
+@contextlib.contextmanager
+def _named_peer(server: LocalServer, file: Path) -> Iterator[zmq.Socket[bytes]]:
+    """A raw peer with this key file, under one name for all."""
+    endpoint = Endpoint.resolve(server.endpoint.address, str(file), {})
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    peer = context.socket(zmq.DEALER)
+    peer.setsockopt(zmq.IDENTITY, b"the same name")
+    peer.curve_serverkey, peer.curve_publickey, peer.curve_secretkey = (
+        key.encode() for key in (endpoint.server_key, endpoint.public_key, endpoint.secret_key)
+    )
+    try:
+        yield peer
+    finally:
+        peer.close(linger=0)
+        context.term()
 
 
 def test_secrets_are_readable_by_their_owner_only(folder: Path) -> None:

@@ -270,3 +270,33 @@ def test_the_server_knows_how_long_it_has_been_idle(bench: ServiceBench) -> None
     bench.finish()
     bench.now = 60.0
     assert bench.service.idle_s == 10.0
+
+
+def test_batch_frames_leave_places_for_artists(tmp_path: Path) -> None:
+    """A farm that asks for more whenever a place is free cannot keep an artist out."""
+    limits = replace(LIMITS, frames_per_client=100, frames=16, clients=8, spool=8000, store=100)
+    bench = ServiceBench(tmp_path, limits)
+    blades = [b"blade%d" % number for number in range(7)]
+    accepted = 0
+    for number in range(40):
+        [answer] = [a for a in bench.send(blades[number % 7], replace(matte(f"b{number}"), priority="batch"))
+                    if isinstance(a, Accepted | Failure)]  # fmt: skip
+        accepted += isinstance(answer, Accepted)
+    # An eighth of 16 places is two.
+    assert accepted == 14
+    assert code_of(bench.send(b"blade7", replace(matte("late"), priority="batch"))) == "busy"
+    assert isinstance(bench.send(ANNA, matte("artist"))[0], Accepted)
+    bench.spool.close()
+
+
+def test_batch_frames_leave_clients_and_room_for_artists(tmp_path: Path) -> None:
+    limits = replace(LIMITS, frames_per_client=100, frames=100, clients=8, spool=8000, store=100)
+    bench = ServiceBench(tmp_path, limits)
+    for number in range(7):
+        assert isinstance(bench.send(b"blade%d" % number, replace(matte("b"), priority="batch"))[0], Accepted)
+    assert code_of(bench.send(b"blade7", replace(matte("b"), priority="batch"))) == "busy"
+    assert isinstance(bench.send(ANNA, matte("a"))[0], Accepted)
+    large = replace(matte("large", plate=bytes(7100)), priority="batch")
+    assert code_of(bench.send(b"blade1", large)) == "busy"
+    assert isinstance(bench.send(ANNA, replace(large, priority="interactive"))[0], Accepted)
+    bench.spool.close()

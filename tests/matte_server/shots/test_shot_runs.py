@@ -243,6 +243,41 @@ def test_a_damaged_file_of_somebody_else_is_not_replaced(
     assert "exists and was made from other inputs" in capsys.readouterr().err
 
 
+_OCIO = """ocio_profile_version: 2
+roles: {{default: lin_rec709, scene_linear: lin_rec709}}
+file_rules: [!<Rule> {{name: Default, colorspace: default}}]
+displays: {{s: [!<View> {{name: v, colorspace: lin_rec709}}]}}
+active_displays: []
+active_views: []
+colorspaces:
+  - !<ColorSpace> {{name: lin_rec709, family: '', isdata: false}}
+  - !<ColorSpace>
+    name: plate_space
+    family: ''
+    isdata: false
+    to_scene_reference: !<ExponentTransform> {{value: [{0}, {0}, {0}, 1.0]}}
+"""
+
+
+def test_results_of_another_ocio_config_are_not_already_done(
+    make_shot: MakeShot, cleanplate: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same path with other content, as an edited config, and the one that $OCIO names."""
+    shot = make_shot(1)
+    config = tmp_path / "show.ocio"
+    config.write_text(_OCIO.format(1.0))
+    monkeypatch.setenv("OCIO", str(config))
+    # The server of these tests has no $OCIO of its own; the alias is known to every config.
+    words = shot.command("--colourspace", "linear")
+    assert cleanplate(*words) == 0
+    assert cleanplate(*words) == 0
+    config.write_text(_OCIO.format(2.0))
+    assert cleanplate(*words) == 1
+    assert cleanplate(*words, "--overwrite") == 0
+    monkeypatch.delenv("OCIO")
+    assert cleanplate(*words) == 1
+
+
 _TWICE = """
 import subprocess, sys
 folder, *command = sys.argv[1:]

@@ -1,0 +1,46 @@
+"""Names the content of an OCIO config: results that were made through another one are other results."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'][^,}\n]*))")
+"""The file of a FileTransform, as a config in YAML names it."""
+_SEARCH = re.compile(r"^search_path:[ \t]*(.*(?:\n[ \t]*-.*)*)", re.MULTILINE)
+
+
+def config_digest(config: str) -> str:
+    """The digest of an OCIO config and of the LUT files that it names: BLAKE2b, 16 bytes, in hex. ``config`` is its
+    path; if it is empty, ``$OCIO``. Empty where neither is given; the name itself of a config that is built into
+    OCIO, and of a file that cannot be read."""
+    name = config or os.environ.get("OCIO", "")
+    if not name or name.startswith("ocio://"):
+        return name
+    try:
+        content = Path(name).read_bytes()
+    except OSError:
+        return name
+    found = hashlib.blake2b(content, digest_size=16)
+    for path in _luts(Path(name), content.decode("utf-8", "replace")):
+        found.update(path.name.encode("utf-8", "surrogateescape") + b"\0" + path.read_bytes())
+    return found.hexdigest()
+
+
+def _luts(config: Path, text: str) -> Iterator[Path]:
+    """The files that the config names, in the order of their names; those that are not there are left out."""
+    folders = [config.parent, *(config.parent / folder for folder in _search_path(text))]
+    names = {next(filter(None, match.groups())).strip() for match in _FILE.finditer(text)}
+    for name in sorted(names):
+        # OCIO takes the first that it finds; where several are there, all of them count.
+        yield from (path for folder in folders if (path := folder / os.path.expandvars(name)).is_file())
+
+
+def _search_path(text: str) -> list[str]:
+    match = _SEARCH.search(text)
+    if not match:
+        return []
+    return [part.strip(" \t-\"'") for part in re.split(r"[:\n]", match.group(1)) if part.strip(" \t-\"'")]
