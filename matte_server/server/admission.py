@@ -38,6 +38,16 @@ def _open_to(is_batch: bool, limit: int) -> int:
     return max(1, limit - limit // RESERVED_PART) if is_batch else limit
 
 
+def result_size(request: Matte) -> int:
+    """Bytes of the spool to keep for a result: as many as the largest picture that was sent has. Most results are
+    smaller: alpha and foreground compress well outside the subject."""
+    return 0 if request.output else max((len(blob) for blob in blobs_of(request)), default=0)
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
 class Admission:
     """Owns the spooled and the stored pictures of one server."""
 
@@ -60,8 +70,20 @@ class Admission:
         if len(clients) > _open_to(is_batch, self._limits.clients):
             raise MatteError("busy", f"The server has {len(clients) - 1} clients.", _LATER)
         reserved = self.spool.budget - _open_to(is_batch, self.spool.budget)
-        if not self.spool.fits(sum(len(blob) for blob in blobs_of(request)) + reserved):
-            raise MatteError("busy", "The server has no room for another picture now.", _LATER)
+        needed = sum(len(blob) for blob in blobs_of(request)) + result_size(request)
+        self._check_spool(needed, reserved, len(wanted))
+
+    def _check_spool(self, needed: int, reserved: int, waiting: int) -> None:
+        """Room for a frame's pictures and its result. A frame that never fits fails instead of waiting for ever."""
+        if self.spool.fits(needed + reserved):
+            return
+        if not waiting and needed > self.spool.capacity:
+            raise MatteError(
+                "spool_too_small",
+                f"The frame needs {_mib(needed)} on the server, which has room for {_mib(self.spool.capacity)}.",
+                "Give the server a larger /dev/shm or TMPDIR, or raise --spool-gb.",
+            )
+        raise MatteError("busy", "The server has no room for another picture now.", _LATER)
 
     def job(self, request: Matte) -> FrameJob:
         """A job for the request, its pictures spooled or held in the store until :meth:`release`. Raises
@@ -76,13 +98,15 @@ class Admission:
         except MatteError:
             self.release(pictures)
             raise
+        result = f"result-{self._last_number}.exr"
+        self.spool.reserve(result, result_size(request))
         # The blobs are in the spool now; the request must not keep the socket's memory alive.
         emptied = {role: Inline(data=b"", name=picture.name) for role, picture in pictures.items()}
         return FrameJob(
             number=self._last_number,
             request=with_sources(request, emptied),
             pictures=pictures,
-            result=f"result-{self._last_number}.exr",
+            result=result,
         )
 
     def _picture(self, role: str, source: Source) -> SpooledPicture | None:

@@ -33,7 +33,7 @@ _MOST_MEMORY = 2 << 30
 
 @dataclass(frozen=True)
 class _Sender:
-    """Who sent under a client's name last: the connection, as a number that no other one gets, and the public key."""
+    """Who sent under a client's name last: the connection, by a number of its own, and the public key."""
 
     connection: int
     key: str
@@ -43,8 +43,8 @@ class Connections:
     """The open connections of ``router``, by descriptor. ``admits`` says whether a public key is still admitted;
     None where the server has no keys. Belongs to the server's loop.
 
-    With keys a client's name belongs to its key: a reply goes out only while the connection lasts from which the name
-    was used, so that somebody who takes the name afterwards gets nothing.
+    With keys a client's name belongs to its key: a reply goes out only while the connection lasts from which the
+    name was used, so that somebody who takes the name afterwards gets nothing.
     """
 
     def __init__(self, router: zmq.Socket[bytes], admits: Callable[[str], bool] | None = None) -> None:

@@ -1,8 +1,9 @@
 """Files that live as long as a request, on a RAM disk where the machine has one.
 
 Each picture is written from the socket into a file once, and passed to other processes by its path; OpenImageIO
-only reads files anyway. The folder's name contains the server's process id, so that the next server finds and
-removes what a killed one left behind.
+only reads files anyway. Beside the folder lies a file that the server keeps locked while it runs, so that the next
+server finds and removes what a killed one left behind. Process ids would not do: containers that share a RAM disk
+count theirs apart.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-import psutil
+from filelock import FileLock, Timeout
 from matte_link.messages import Blob
 
 _NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
@@ -31,14 +32,30 @@ class Spool:
         parent = parent or default_parent()
         remove_stale(parent)
         self.folder = parent / f"cleanplate-server-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        # Locked before there is a folder: a server that starts at the same time must not take it for a stale one.
+        self._lock = FileLock(_lock_of(self.folder))
+        self._lock.acquire(timeout=0)
         self.folder.mkdir(mode=0o700)
         self.budget = budget
         self.used = 0
         self._sizes: dict[Path, int] = {}
+        self._reserved: dict[str, int] = {}
+        """Bytes by the names of results that workers have not written yet."""
 
     def fits(self, size: int) -> bool:
-        """Whether there is room for ``size`` more bytes, in the budget and on the disk."""
-        return self.used + size <= self.budget and size < shutil.disk_usage(self.folder).free
+        """Whether there is room for ``size`` more bytes, in the budget and on the disk, beside the results that are
+        still to come."""
+        wanted = size + sum(self._reserved.values())
+        return self.used + wanted <= self.budget and wanted < shutil.disk_usage(self.folder).free
+
+    def reserve(self, name: str, size: int) -> None:
+        """Keeps room for a worker's result until it is there or :meth:`remove_result` is called."""
+        self._reserved[name] = size
+
+    @property
+    def capacity(self) -> int:
+        """How many bytes there is room for at most, when nothing else is in it."""
+        return min(self.budget, self.used + shutil.disk_usage(self.folder).free)
 
     def write(self, data: Blob, suffix: str = "") -> Path:
         """Writes ``data`` to a new file; the caller has checked :meth:`fits`. Raises ``OSError``."""
@@ -65,6 +82,7 @@ class Spool:
 
     def remove_result(self, name: str) -> None:
         """Deletes a worker's result, and the half-written file of a worker that died."""
+        self._reserved.pop(name, None)
         self.remove(self.folder / name)
         # Listing needs a file descriptor; without one, the half-written file is deleted with the folder.
         with contextlib.suppress(OSError):
@@ -74,6 +92,7 @@ class Spool:
     def take_result(self, name: str) -> Blob:
         """Deletes a worker's result and returns its bytes. Raises ``OSError`` where it is gone."""
         path = self.folder / name
+        self._reserved.pop(name, None)
         self.adopt(path)
         return self.take(path)
 
@@ -92,6 +111,12 @@ class Spool:
     def close(self) -> None:
         """Deletes everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+        _lock_of(self.folder).unlink(missing_ok=True)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
 
 
 def default_parent() -> Path:
@@ -104,6 +129,12 @@ def default_parent() -> Path:
 def remove_stale(parent: Path) -> None:
     """Deletes the folders of servers that no longer run."""
     for folder in parent.glob("cleanplate-server-*"):
-        match = _NAME.match(folder.name)
-        if match and not psutil.pid_exists(int(match.group(1))):
+        if not _NAME.match(folder.name):
+            continue
+        # OSError: another user's.
+        with contextlib.suppress(Timeout, OSError):
+            lock = FileLock(_lock_of(folder))
+            lock.acquire(timeout=0)
             shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
+            _lock_of(folder).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import zmq
-from matte_link.client import keep_alive
+from matte_link.connection import keep_alive
 from matte_link.wire import DEFAULT_LIMITS, WireError, WireLimits, decode, encode
 
 from .connections import Connections

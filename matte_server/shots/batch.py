@@ -175,7 +175,8 @@ class _ShotRun:
         except MatteError as error:
             return _failed(frame, error.code, str(error))
         except OSError as error:
-            return _failed(frame, "missing_file", f"{error.filename} cannot be read: {error.strerror}.")
+            what, why = error.filename or frame.plate, error.strerror or error
+            return _failed(frame, "missing_file", f"{what} cannot be read: {why}.")
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
         for path in (frame.output, frame.comp):

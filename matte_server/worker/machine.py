@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
+from .cgroup import memory_limit
+
 _SHARE = 0.9
 """The default part of the machine's memory for all workers together."""
-_CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _BYTES_PER_WORKER = 8 << 30
 """Enough to compute an 8K frame (3.8 GiB at its peak) while another one is read and another one written."""
 _MOST_WORKERS = 4
@@ -28,10 +27,7 @@ def cores() -> int:
 def memory_budget() -> int:
     """How many bytes all workers may take together: most of the machine's memory, or of the container's."""
     total = psutil.virtual_memory().total
-    for path in _CGROUP:
-        with suppress(OSError, ValueError):
-            total = min(total, int(path.read_text()))
-    return int(total * _SHARE)
+    return int(min(total, memory_limit() or total) * _SHARE)
 
 
 def workers_without_gpu(memory: int = 0) -> int:

@@ -171,7 +171,7 @@ class FrameSolver:
             with self._files.output(request.output) as target:
                 exr.write_image(target, marked, form, layers, name=request.output)
         else:
-            exr.write_image(self._spool / job.result, marked, form, layers)
+            exr.write_image(self._spool / job.result, marked, form, layers, name="The result, on the server,")
         seconds = {**seconds, "write": round(time.perf_counter() - started, 4)}
         return FrameFinished(
             number=job.number,

@@ -33,11 +33,11 @@ messages, result_key                              what is sent; what a result de
 wire, endpoint                                    messages as bytes; the server's address and keys
 offered_pictures                                  which pictures the server has, by digest
 outstanding                                       which requests have no answer, and when each is sent again
-client                                            the socket and the waiting
+connection, client                                the socket; the waiting
 files, tasks, local_files, job_events, job        a job: its tasks, the files it reads and writes, its events
 ready_line                                        what a server prints when it is ready, for whoever started it
 ================================================  =================================================================
 
-Standard library only, except :mod:`matte_link.client`, which needs pyzmq. Python 3.9, which Nuke 14 runs: no
+Standard library only, except :mod:`matte_link.connection`, which needs pyzmq. Python 3.9, which Nuke 14 runs: no
 keyword-only dataclasses, no ``slots``, no ``match`` and no run-time ``X | Y``.
 """

@@ -1,7 +1,8 @@
 """The host's end of the wire: a socket to one matting server, and calls that wait for its replies with a limit.
 
 What a :class:`MatteClient` sends and when is decided in :mod:`matte_link.outstanding` and
-:mod:`matte_link.offered_pictures`, which own no socket; this module is the socket and the waiting::
+:mod:`matte_link.offered_pictures`, which own no socket; :mod:`matte_link.connection` is the socket; this module is the
+waiting::
 
     with MatteClient() as client:
         print(client.ping().version)
@@ -11,21 +12,19 @@ Whoever waits gets an error with one sentence after ``patience_s`` seconds witho
 a Ping goes out after two silent seconds, so a server that computes for minutes is not mistaken for a dead one.
 Bytes that move are a sign of life, too: a large picture may take long on a slow link.
 
-A client belongs to one thread. ``zmq`` is imported here and nowhere else in this package.
+A client belongs to one thread.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Optional, Union, cast
+from typing import Optional, Union, cast
 
-import zmq
-from zmq.utils.monitor import recv_monitor_message
-
+from .connection import REFUSED_KEY, Connection
 from .endpoint import Endpoint
 from .errors import CancelledError, RemoteError, TimeoutError, UnavailableError
 from .messages import (
@@ -46,128 +45,11 @@ from .messages import (
 )
 from .offered_pictures import OfferedPictures
 from .outstanding import OutstandingRequests, ProgressCallback
-from .traffic import bytes_moved
-from .wire import decode, encode, too_large
+from .wire import too_large
 
-_IDLE_S, _PROBE_S, _PROBES = 10, 5, 4
-"""TCP asks a peer for a sign of life after so many idle seconds, then every so many, so many times."""
-_MOVING = 4096
-"""So many bytes more are a sign of life; ZeroMQ's own heartbeat moves less in minutes."""
-_RECONNECT_MS = 100
-_LINGER_MS = 100
 _POLL_S = 0.1
 _PING_AFTER_S = 2.0
-
-
-def keep_alive(socket: Any) -> None:
-    """Has TCP find out that a peer is gone, without a limit on how long a message may take."""
-    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _IDLE_S)
-    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _PROBE_S)
-    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, _PROBES)
-
-
-_REFUSALS = (
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-)
 _KEY_HINT = "Have it added with 'cleanplate keys client', and name its file with --keys or CLEANPLATE_KEYS."
-
-
-class _Connection:
-    """One DEALER socket that reconnects by itself, and the monitor that tells when the server can be reached."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.is_up = False
-        """Whether the server can be reached, as of the last :meth:`wait` or :meth:`send`."""
-        self.refusal = 0
-        """The event by which the last handshake failed, one of ``_REFUSALS``; 0 if it did not."""
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._configure(endpoint)
-        self._monitor = self._socket.get_monitor_socket(
-            zmq.EVENT_CONNECTED
-            | zmq.EVENT_HANDSHAKE_SUCCEEDED
-            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            | zmq.EVENT_DISCONNECTED
-        )
-        self._descriptor = -1
-        self._moved = 0
-        self._poller = zmq.Poller()
-        self._poller.register(self._monitor, zmq.POLLIN)
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._socket.connect(endpoint.address)
-
-    def _configure(self, endpoint: Endpoint) -> None:
-        socket = self._socket
-        # The server knows its client by this name when the connection breaks and comes back.
-        socket.setsockopt(zmq.IDENTITY, b"cp-" + new_id().encode())
-        socket.setsockopt(zmq.LINGER, 0)
-        # Queues nothing for a connection that is down: OutstandingRequests sends all of it again.
-        socket.setsockopt(zmq.IMMEDIATE, 1)
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
-        keep_alive(socket)
-        socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-        if endpoint.encrypted:
-            socket.setsockopt(zmq.CURVE_SERVERKEY, endpoint.server_key.encode())
-            socket.setsockopt(zmq.CURVE_PUBLICKEY, endpoint.public_key.encode())
-            socket.setsockopt(zmq.CURVE_SECRETKEY, endpoint.secret_key.encode())
-
-    def send(self, message: Message) -> None:
-        """Sends a message; drops it while the connection is down."""
-        if not self.is_up:
-            return
-        try:
-            self._socket.send_multipart(cast(Any, encode(message)), flags=zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            # The connection has just broken, and the monitor will report it.
-            self.is_up = False
-
-    def wait(self, timeout_s: float) -> bool:
-        """Waits until something arrives or the connection changes; returns whether it came up meanwhile."""
-        # Rounded up: with 0 ms poll returns at once, and the caller would spin through the last millisecond.
-        ready = dict(self._poller.poll(math.ceil(timeout_s * 1000)))
-        came_up = False
-        while self._monitor in ready and self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)
-            if event["event"] == zmq.EVENT_CONNECTED:
-                self._descriptor, self._moved = int(event["value"]), 0
-            elif event["event"] in _REFUSALS:
-                self.refusal = int(event["event"])
-            else:
-                self.is_up = event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
-                self.refusal = 0 if self.is_up else self.refusal
-                came_up = came_up or self.is_up
-        return came_up
-
-    def is_moving(self) -> bool:
-        """Whether bytes have moved in either direction since this was last asked. False where the system does not
-        say."""
-        moved = sum(bytes_moved(self._descriptor)) if self.is_up else 0
-        if moved - self._moved < _MOVING:
-            return False
-        self._moved = moved
-        return True
-
-    def received(self) -> Iterator[Message]:
-        """The messages that have arrived. Raises ``ProtocolError``."""
-        while self._socket.poll(0):
-            frames = self._socket.recv_multipart(copy=False)
-            yield decode([cast(Any, frame).buffer for frame in frames])
-
-    def close(self) -> None:
-        """Closes the socket; messages that were just sent get a moment to leave. May be called twice."""
-        if self._context.closed:
-            return
-        self._monitor.close(linger=0)
-        self._socket.disable_monitor()
-        # Not longer than this, so that a server that is gone does not hold the host up.
-        self._socket.close(linger=_LINGER_MS)
-        self._context.term()
 
 
 @dataclass
@@ -189,7 +71,7 @@ class MatteClient:
     def __init__(self, endpoint: Optional[Endpoint] = None, patience_s: float = 30.0) -> None:
         self.endpoint = endpoint or Endpoint.resolve()
         self.patience_s = patience_s
-        self._connection = _Connection(self.endpoint)
+        self._connection = Connection(self.endpoint)
         self._pictures = OfferedPictures(self._connection.send)
         self._requests = OutstandingRequests(self._pictures, self._connection.send)
         self._question = _Question()
@@ -266,7 +148,7 @@ class MatteClient:
 
     def _await(self, is_done: Callable[[], bool], deadline: float, timeout_s: float) -> None:
         while not is_done():
-            if self._connection.refusal == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            if self._connection.refusal == REFUSED_KEY:
                 # The server answered, and will answer the same again.
                 raise self._refused()
             remaining_s = deadline - time.monotonic()
@@ -292,7 +174,7 @@ class MatteClient:
     def _refused(self) -> UnavailableError:
         """Why the server did not take the connection, as far as ZeroMQ says it."""
         address, is_encrypted = self.endpoint.address, self.endpoint.encrypted
-        if self._connection.refusal == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        if self._connection.refusal == REFUSED_KEY:
             return UnavailableError(f"The server at {address} refused this key.", _KEY_HINT)
         if is_encrypted:
             return UnavailableError(

@@ -160,7 +160,7 @@ def test_limits_answer_busy(bench: ServiceBench) -> None:
 
 
 def test_a_picture_beyond_the_room_is_refused_and_leaves_nothing(bench: ServiceBench) -> None:
-    assert code_of(bench.send(ANNA, matte("a", plate=b"x" * 1001))) == "busy"
+    assert code_of(bench.send(ANNA, matte("a", plate=b"x" * 1001))) == "spool_too_small"
     assert bench.files() == 0
 
 
@@ -296,7 +296,18 @@ def test_batch_frames_leave_clients_and_room_for_artists(tmp_path: Path) -> None
         assert isinstance(bench.send(b"blade%d" % number, replace(matte("b"), priority="batch"))[0], Accepted)
     assert code_of(bench.send(b"blade7", replace(matte("b"), priority="batch"))) == "busy"
     assert isinstance(bench.send(ANNA, matte("a"))[0], Accepted)
-    large = replace(matte("large", plate=bytes(7100)), priority="batch")
+    large = replace(matte("large", plate=bytes(3600)), priority="batch")
     assert code_of(bench.send(b"blade1", large)) == "busy"
     assert isinstance(bench.send(ANNA, replace(large, priority="interactive"))[0], Accepted)
+    bench.spool.close()
+
+
+def test_a_frame_that_never_fits_fails_in_words_and_room_is_kept_for_results(tmp_path: Path) -> None:
+    bench = ServiceBench(tmp_path, replace(LIMITS, frames_per_client=10, frames=10, spool=1000, store=100))
+    # 600 bytes, and as many for the result.
+    assert code_of(bench.send(ANNA, matte("huge", plate=bytes(600)))) == "spool_too_small"
+    assert isinstance(bench.send(ANNA, matte("a", plate=bytes(300)))[0], Accepted)
+    # 305 bytes lie there and 300 are to come: 350 fit, but not with a result of their own.
+    assert code_of(bench.send(ANNA, matte("b", plate=bytes(350)))) == "busy"
+    assert isinstance(bench.send(ANNA, matte("c", plate=bytes(150)))[0], Accepted)
     bench.spool.close()

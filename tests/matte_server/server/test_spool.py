@@ -24,15 +24,42 @@ def test_a_spool_counts_and_cleans(tmp_path: Path) -> None:
     assert not spool.folder.exists()
 
 
+def test_a_spool_keeps_room_for_results_that_are_still_to_come(tmp_path: Path) -> None:
+    spool = Spool(100, tmp_path)
+    spool.reserve("result-1.exr", 60)
+    spool.reserve("result-2.exr", 30)
+    assert spool.fits(10) and not spool.fits(11)
+    (spool.folder / "result-1.exr").write_bytes(b"matte")
+    assert bytes(spool.take_result("result-1.exr")) == b"matte"
+    assert spool.fits(70) and not spool.fits(71)
+    spool.remove_result("result-2.exr")
+    assert spool.fits(100)
+    spool.close()
+
+
 def test_a_spool_removes_what_a_dead_server_left_and_nothing_else(tmp_path: Path) -> None:
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    stale = tmp_path / f"cleanplate-server-{dead.stdout.strip()}-0123456789ab"
-    other = tmp_path / f"cleanplate-server-{os.getpid()}-0123456789ab"
+    """Not the process's number decides: here a running process has that of the stale folder, and the folder in use
+    has that of none."""
+    stale = tmp_path / f"cleanplate-server-{os.getpid()}-0123456789ab"
     foreign = tmp_path / "cleanplate-server-notes"
-    for folder in (stale, other, foreign):
+    for folder in (stale, foreign):
         folder.mkdir()
+    code = "import sys; from pathlib import Path; from matte_server.server.spool import Spool; "
+    code += "s = Spool(100, Path(sys.argv[1])); print(s.folder, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout and other.stdin
+        in_use = Path(other.stdout.readline().strip())
+        assert not stale.exists() and foreign.exists()
+        own = Spool(100, tmp_path)
+        assert in_use.exists() and own.folder.exists()
+        other.kill()
+        other.wait()
     Spool(100, tmp_path)
-    assert not stale.exists() and other.exists() and foreign.exists()
+    assert not in_use.exists() and own.folder.exists()
+    own.close()
+    assert not own.folder.exists()
 
 
 @pytest.mark.parametrize(
