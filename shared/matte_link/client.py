@@ -1,8 +1,8 @@
-"""The host's end of the wire: a socket to one matting server, and calls that wait for its replies with a limit.
+"""The host's end of the wire: calls to one matting server that wait for its replies with a limit.
 
 What a :class:`MatteClient` sends and when is decided in :mod:`matte_link.outstanding` and
-:mod:`matte_link.offered_pictures`, which own no socket; :mod:`matte_link.connection` is the socket; this module is the
-waiting::
+:mod:`matte_link.offered_pictures`, which own no socket; :mod:`matte_link.connection` is the socket, and this module
+waits for it::
 
     with MatteClient() as client:
         print(client.ping().version)
