@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from matte_link.options import MatteOptions
 
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
-from ..farm.farm_job import FarmJob, FarmPlan, blender_job, nuke_job, shot_job
+from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
 from ..shots.arguments import SHOT_ARGUMENTS
 from . import console
 from .matte import conclude
@@ -87,6 +89,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default=defaults.device, help="of the workers' own servers (default: auto)")
     group.add_argument("--cleanplate", default=defaults.cleanplate, metavar="COMMAND", help="on a worker")
     group.add_argument("--gpu", action="store_true", help="only workers with a GPU")
+    group.add_argument("--min-memory-gb", type=int, default=0, metavar="GB", help="only workers with this memory")
 
 
 def _plan(arguments: argparse.Namespace) -> FarmPlan:
@@ -97,12 +100,23 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
         device=arguments.device,
         cleanplate=arguments.cleanplate,
         gpu=arguments.gpu,
+        memory_gb=arguments.min_memory_gb,
     )
 
 
 def _shot(arguments: argparse.Namespace) -> FarmJob:
-    order = order_from(arguments, options_from(arguments))
+    order = order_from(arguments, _with_config(options_from(arguments)))
     return shot_job(order, arguments.name or Path(arguments.plate).name.split(".")[0])
+
+
+def _with_config(options: MatteOptions) -> MatteOptions:
+    """The options with the config that ``$OCIO`` names here, where a colourspace is named: it is not set on a
+    worker."""
+    config = os.environ.get("OCIO", "")
+    spaces = (options.colourspace, options.clean_colourspace, options.output_colourspace)
+    if options.ocio_config or not Path(config).is_file() or all(space == "auto" for space in spaces):
+        return options
+    return replace(options, ocio_config=str(Path(config).resolve()))
 
 
 def _nuke(arguments: argparse.Namespace) -> FarmJob:
@@ -145,6 +159,7 @@ def _add_start(commands: Any) -> None:
     parser.add_argument("--server", default="", metavar="ADDR", help="one that all workers share; starts none")
     parser.add_argument("--keys", default="", metavar="FILE", help="the key file for that server")
     parser.add_argument("--device", default="auto", help="where the server computes (default: auto)")
+    parser.add_argument("--read", action="append", default=[], metavar="FILE", help="file that tasks may name")
     parser.set_defaults(run=run_start)
 
 
@@ -153,7 +168,9 @@ def run_start(arguments: argparse.Namespace) -> int:
     if arguments.server:
         found = resident.use_shared(arguments.state, arguments.server, arguments.keys)
     else:
-        found = resident.start(arguments.state, ("--device", arguments.device), partial(print, flush=True))
+        readable = [word for file in arguments.read for word in ("--read", file)]
+        own = ("--device", arguments.device, *readable)
+        found = resident.start(arguments.state, own, partial(print, flush=True))
     print(f"openjd_env: {ADDRESS_VARIABLE}={found.address}")
     if found.keys:
         print(f"openjd_env: {KEYS_VARIABLE}={found.keys}")
@@ -185,13 +202,22 @@ def _add_task(commands: Any) -> None:
     )
     add_task_flags(parser)
     parser.add_argument("--options", default="{}", metavar="JSON", help="the matte's options")
+    for name in FILE_OPTIONS:
+        parser.add_argument(f"--{name.replace('_', '-')}", default="", metavar="FILE", help=f"the option {name}")
     parser.set_defaults(run=run_task)
 
 
 def run_task(arguments: argparse.Namespace) -> int:
-    """Makes a chunk; exit codes as ``cleanplate matte``."""
-    shot = order_from(arguments, _options(arguments.options)).plan()
-    return conclude(task.run_chunk(shot), len(shot.frames))
+    """Makes a chunk; exit codes as ``cleanplate matte``. A frame without a plate fails by itself."""
+    files = {name: getattr(arguments, name) for name in FILE_OPTIONS if getattr(arguments, name)}
+    try:
+        order, missing = task.without_missing(order_from(arguments, replace(_options(arguments.options), **files)))
+        shot = order.plan()
+    except MatteError as error:
+        task.print_failure(str(error))
+        raise
+    code = conclude(task.run_chunk(shot, missing), len(shot.frames))
+    return code or (console.FRAMES_FAILED if missing else console.OK)
 
 
 def _options(text: str) -> MatteOptions:

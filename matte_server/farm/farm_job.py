@@ -15,6 +15,7 @@ from matte_link.files import write_atomically
 from matte_link.sequence import format_frames
 
 from ..errors import MatteError
+from ..io.colour_config import luts_of
 from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
 from ..shots.plan import frame_numbers
 from ..shots.plate_solve import solve_inputs
@@ -23,6 +24,9 @@ from ..shots.shot import shot_inputs
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
 HOST = "<host>"
+FILE_OPTIONS = {"weights": "Weights", "ocio_config": "OcioConfig"}
+"""The options of a matte that name a file, and the names under which a farm may map it."""
+_FILE_HELP = {"weights": "The network's weights.", "ocio_config": "The OCIO config of the shot's colourspaces."}
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class FarmPlan:
     device: str = "auto"
     cleanplate: str = "cleanplate"
     gpu: bool = False
+    memory_gb: int = 0
+    """Memory that a worker must have, in GB; 0: any."""
 
     def __post_init__(self) -> None:
         if self.chunk < 1:
@@ -76,15 +82,33 @@ def shot_job(order: ShotOrder, name: str) -> FarmJob:
         if argument.on_farm and argument.name != "frames":
             words += task_words(argument, getattr(order, argument.name))
     words += ["--frames", FRAMES]
-    if shot.options.to_dict():
-        words += ["--options", json.dumps(shot.options.to_dict(), sort_keys=True)]
+    options = dict(shot.options.to_dict())
+    files = [name for name in FILE_OPTIONS if _is_file(options.get(name, ""))]
+    for name in files:
+        path = absolute(str(options.pop(name)))
+        words += [
+            f"--{name.replace('_', '-')}",
+            PathWord(name=FILE_OPTIONS[name], path=path, help=_FILE_HELP[name]),
+        ]
+    if options:
+        words += ["--options", json.dumps(options, sort_keys=True)]
+    named = {path for name in files for path in _files_of(name, getattr(shot.options, name))}
     return FarmJob(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot) | solve_inputs(shot))),
+        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot) | solve_inputs(shot) | named)),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
+
+
+def _is_file(path: object) -> bool:
+    return bool(path) and Path(str(path)).is_file()
+
+
+def _files_of(option: str, path: str) -> list[Path]:
+    """The file that an option names and the files that it names in turn."""
+    return [Path(path), *(luts_of(path) if option == "ocio_config" else ())]
 
 
 def task_words(argument: ShotArgument, value: str | int | bool) -> list[Word]:

@@ -18,27 +18,26 @@ from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
 from .farm_job import CLEANPLATE, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
 
 OUTLINE, SUBMIT = "outline.json", "submit.py"
-_CHUNK = "#FRAME_START#-#FRAME_END#"
-_FRAME = "#IFRAME#"
+_CHUNK = "#FRAMESPEC#"
 
 
 def outline(job: FarmJob, plan: FarmPlan) -> Mapping[str, Any]:
-    """The job as ``outline.load_json`` reads it: one layer, whose command takes a chunk's first and last frame.
-    Where frames are missing in between, each task gets one frame: OpenCue passes on a chunk's ends only."""
-    chunk = plan.chunk if job.frames[-1] - job.frames[0] + 1 == len(job.frames) else 1
-    filled = {FRAMES: _CHUNK if chunk > 1 else _FRAME, CLEANPLATE: plan.cleanplate, HOST: job.host}
+    """The job as ``outline.load_json`` reads it: one layer, whose command takes the frames of a chunk."""
+    filled = {FRAMES: _CHUNK, CLEANPLATE: plan.cleanplate, HOST: job.host}
     words = [word.path if isinstance(word, PathWord) else filled.get(word, word) for word in job.command]
     layer: dict[str, Any] = {
         "module": "outline.modules.shell.Shell",
         "name": "matte",
         "command": shlex.join(words),
-        "chunk": chunk,
+        "chunk": plan.chunk,
         "range": plain_range(job.frames),
         "service": "cleanplate",
         "env": _environment(plan),
     }
     if plan.gpu:
         layer["gpus"] = 1
+    if plan.memory_gb:
+        layer["memory"] = f"{plan.memory_gb}g"
     return {"name": job.name, "range": plain_range(job.frames), "layers": [layer]}
 
 

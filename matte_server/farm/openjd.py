@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ..errors import MatteError
-from .farm_job import CLEANPLATE, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
+from .farm_job import CLEANPLATE, FILE_OPTIONS, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
 
 Document = dict[str, Any]
 _STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
@@ -60,7 +60,7 @@ def template(job: FarmJob, plan: FarmPlan) -> Document:
     """The job template."""
     step: Document = {
         "name": "Matte",
-        "stepEnvironments": [_environment()],
+        "stepEnvironments": [_environment(job)],
         "parameterSpace": {
             "taskParameterDefinitions": [
                 {
@@ -73,8 +73,12 @@ def template(job: FarmJob, plan: FarmPlan) -> Document:
         },
         "script": {"actions": {"onRun": _action([_template_text(word) for word in job.command])}},
     }
-    if plan.gpu:
-        step["hostRequirements"] = {"amounts": [{"name": "amount.worker.gpu", "min": 1}]}
+    amounts = [{"name": "amount.worker.gpu", "min": 1}] if plan.gpu else []
+    if plan.memory_gb:
+        # The specification counts memory in MiB.
+        amounts.append({"name": "amount.worker.memory", "min": plan.memory_gb * 1024})
+    if amounts:
+        step["hostRequirements"] = {"amounts": amounts}
     return {
         "specificationVersion": "jobtemplate-2023-09",
         "extensions": ["TASK_CHUNKING"],
@@ -133,9 +137,12 @@ def _text(name: str, default: str, description: str) -> Document:
     return {"name": name, "type": "STRING", "default": default, "description": description}
 
 
-def _environment() -> Document:
+def _environment(job: FarmJob) -> Document:
     start = ["farm", "start", "--state", _STATE, "--server", "{{Param.MattingServer}}"]
     start += ["--keys", "{{Param.Keys}}", "--device", "{{Param.Device}}"]
+    for word in job.command:
+        if isinstance(word, PathWord) and word.name in FILE_OPTIONS.values():
+            start += ["--read", _template_text(word)]
     stop = ["farm", "stop", "--state", _STATE]
     return {
         "name": "MattingServer",

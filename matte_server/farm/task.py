@@ -10,40 +10,68 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import Progress
+from matte_link.sequence import format_frames
 
 from ..server.local_server import endpoint_of, server_for
+from ..shots.arguments import ShotOrder
 from ..shots.batch import run_shot
+from ..shots.plan import frame_numbers
 from ..shots.reports import FrameReport, ShotReport, summary_of
+from ..shots.role_files import frame_pattern
 from ..shots.shot import Shot
 
 PATIENCE_S = 180.0
 """For how many seconds a chunk waits for a server that is silent, restarting or full before it fails."""
 
 
-def run_chunk(shot: Shot) -> ShotReport:
-    """Makes the chunk's frames; results that were made from the same inputs are kept."""
-    with _server() as endpoint, MatteClient(endpoint, PATIENCE_S) as client, _interruptible():
+def without_missing(order: ShotOrder) -> tuple[ShotOrder, tuple[int, ...]]:
+    """The order without the frames whose plate is not there, and the numbers of those: a render that is late fails
+    its own frame, not the chunk. Unchanged where none is there, or the plate is no sequence."""
+    pattern = frame_pattern(order.plate)
+    frames = frame_numbers(order.frames) if order.frames else ()
+    missing = tuple(frame for frame in frames if pattern.is_sequence and not pattern.path(frame).is_file())
+    if not missing or len(missing) == len(frames):
+        return order, ()
+    there = format_frames(frame for frame in frames if frame not in missing)
+    return replace(order, frames=there), missing
+
+
+def print_failure(message: str) -> None:
+    """Has the farm show why the task failed."""
+    _print(f"openjd_fail: {message}")
+
+
+def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
+    """Makes the chunk's frames; results that were made from the same inputs are kept. ``missing``: frames of the
+    chunk that have no plate."""
+    for frame in missing:
+        _print(f"frame {frame} failed: missing_file: its plate does not exist")
+    with _server(shot) as endpoint, MatteClient(endpoint, PATIENCE_S) as client, _interruptible():
         report = run_shot(shot, client, _ChunkProgress(len(shot.frames)))
     if report.stopped:
         _print(f"openjd_fail: {report.stopped}")
-    elif report.failed:
-        first = report.failed[0]
-        _print(f"openjd_fail: {len(report.failed)} of {len(shot.frames)} frames failed; {first.message}")
+    elif report.failed or missing:
+        count, total = len(report.failed) + len(missing), len(shot.frames) + len(missing)
+        first = report.failed[0].message if report.failed else f"the plate of frame {missing[0]} does not exist."
+        print_failure(f"{count} of {total} frames failed; {first}")
     elif len(report.frames) < len(shot.frames):
         _print(f"openjd_fail: {len(shot.frames) - len(report.frames)} of {len(shot.frames)} frames were not tried.")
     return report
 
 
 @contextmanager
-def _server() -> Iterator[Endpoint]:
+def _server(shot: Shot) -> Iterator[Endpoint]:
     """The session's server, where the environment names one; no other will do then. Otherwise a server on the
     default address, or else one for this chunk alone."""
     if not os.environ.get(ADDRESS_VARIABLE):
-        with server_for("") as endpoint:
+        named = [Path(path) for path in (shot.options.weights, shot.options.ocio_config) if path]
+        with server_for("", files=[path for path in named if path.is_file()]) as endpoint:
             yield endpoint
         return
     yield endpoint_of()

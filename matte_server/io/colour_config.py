@@ -30,6 +30,11 @@ def config_digest(config: str) -> str:
     return found.hexdigest()
 
 
+def luts_of(config: str) -> list[Path]:
+    """The LUT files that a config on disk names. Raises ``OSError``."""
+    return list(_luts(Path(config), Path(config).read_text(encoding="utf-8", errors="replace")))
+
+
 def _luts(config: Path, text: str) -> Iterator[Path]:
     """The files that the config names, in the order of their names; those that are not there are left out."""
     folders = [config.parent, *(config.parent / folder for folder in _search_path(text))]

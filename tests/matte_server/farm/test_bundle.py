@@ -44,6 +44,29 @@ def test_a_part_of_a_shot_also_names_what_its_plate_solve_reads(
     assert named == ["clean.exr", *(f"plate.{FIRST + n}.exr" for n in range(FRAMES) if n != 3)]
 
 
+def test_configs_luts_and_weights_travel_with_the_job(
+    bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "luts").mkdir()
+    (tmp_path / "luts" / "look.cube").write_text("cube")
+    config, weights = tmp_path / "show.ocio", tmp_path / "own.safetensors"
+    config.write_text("search_path: luts\nx: !<FileTransform> {src: look.cube}\n")
+    weights.write_bytes(b"weights")
+    monkeypatch.setenv("OCIO", str(config))
+    folder = bundle("openjd", "travels", "--weights", str(weights), "--colourspace", "linear")
+    assets = yaml.safe_load((folder / "asset_references.yaml").read_text())["assetReferences"]
+    assert {str(config), str(weights), str(tmp_path / "luts/look.cube")} <= set(assets["inputs"]["filenames"])
+    values = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
+    assert (values["OcioConfig"], values["Weights"]) == (str(config), str(weights))
+    step = yaml.safe_load((folder / "template.yaml").read_text())["steps"][0]
+    task = step["script"]["actions"]["onRun"]["args"]
+    assert task[task.index("--ocio-config") + 1] == "{{Param.OcioConfig}}"
+    # The session's server may read them, and nothing else.
+    start = step["stepEnvironments"][0]["script"]["actions"]["onEnter"]["args"]
+    assert start[-4:] == ["--read", "{{Param.Weights}}", "--read", "{{Param.OcioConfig}}"]
+    assert str(tmp_path) not in task[task.index("--options") + 1]
+
+
 def test_a_given_plate_solve_needs_no_other_frames(
     bundle: Callable[..., Path], shot: FarmShot, tmp_path: Path
 ) -> None:
@@ -113,7 +136,7 @@ def test_the_nuke_bundle_runs_the_bake(hosts: Path) -> None:
     command = opencue.outline(job, FarmPlan(chunk=5))["layers"][0]["command"]
     assert shlex.split(command) == [
         "nuke", "-t", str(hosts / "cleanplate_node/bake.py"), str(hosts / "shot.nk"), "--frames",
-        "#FRAME_START#-#FRAME_END#", "--node", "Cleanplate1",
+        "#FRAMESPEC#", "--node", "Cleanplate1",
     ]  # fmt: skip
 
 
@@ -139,12 +162,17 @@ def test_only_workers_with_a_gpu(hosts: Path) -> None:
     }
     assert "hostRequirements" not in openjd.template(job, FarmPlan())["steps"][0]
     assert opencue.outline(job, FarmPlan(gpu=True))["layers"][0]["gpus"] == 1
+    plan = FarmPlan(memory_gb=12)
+    assert openjd.template(job, plan)["steps"][0]["hostRequirements"] == {
+        "amounts": [{"name": "amount.worker.memory", "min": 12288}]
+    }
+    assert opencue.outline(job, plan)["layers"][0]["memory"] == "12g"
 
 
-def test_frames_with_gaps_go_one_by_one_to_opencue() -> None:
+def test_frames_with_gaps_go_to_opencue_in_chunks_too() -> None:
     job = FarmJob(name="w", frames=(1, 2, 5), command=("true", "<frames>"))
     layer = opencue.outline(job, FarmPlan(chunk=10))["layers"][0]
-    assert (layer["range"], layer["chunk"], layer["command"]) == ("1-2,5", 1, "true '#IFRAME#'")
+    assert (layer["range"], layer["chunk"], layer["command"]) == ("1-2,5", 10, "true '#FRAMESPEC#'")
 
 
 def test_a_shared_server_reaches_the_chunks(bundle: Callable[..., Path]) -> None:

@@ -40,6 +40,30 @@ def test_the_containers_command_is_one_of_ours_and_has_keys() -> None:
         assert all((EXAMPLES.parents[2] / name).exists() for name in line.split()[:-1])
 
 
+def test_the_unit_is_exposed_little_and_does_not_repeat_a_wrong_argument(tmp_path: Path) -> None:
+    assert "RestartPreventExitStatus=2" in _unit() and "Restart=always" not in _unit()
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    # systemd's own measure, 0 to 10, in tenths: below 3.
+    check = [
+        "systemd-analyze",
+        "security",
+        "--offline=true",
+        "--threshold=29",
+        str(EXAMPLES / "cleanplate.service"),
+    ]
+    assert subprocess.run(check, capture_output=True).returncode == 0
+
+
+def test_the_image_keeps_its_health_check_and_is_built_from_a_lock() -> None:
+    text = (EXAMPLES / "Containerfile").read_text()
+    assert "HEALTHCHECK" in text and "--format docker" in text
+    assert "--require-hashes -r /usr/local/share/cleanplate/requirements.lock" in text
+    ignored = (EXAMPLES.parents[2] / ".dockerignore").read_text().split()
+    # Everything is left out but what the image copies.
+    assert ignored[0] == "*" and {"!pyproject.toml", "!shared", "!matte_server"} <= set(ignored)
+
+
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")

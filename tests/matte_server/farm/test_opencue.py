@@ -57,7 +57,7 @@ def test_the_outlines_command_makes_the_same_bytes(
     chunks = _chunks(opencue_python, layer)
     assert len(chunks) == -(-FRAMES // chunk)
     for first, last in chunks:
-        filled = command.replace("#FRAME_START#", first).replace("#FRAME_END#", last)
+        filled = command.replace("#FRAMESPEC#", f"{first}-{last}")
         run("bash", "-c", filled, env=environment)
     assert shot.results(output) == truth
 

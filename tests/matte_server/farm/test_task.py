@@ -74,3 +74,32 @@ def test_the_clean_plates_offset_reaches_the_task(task_server: LocalServer, smal
     assert "do not exist" in _task(task_server, small, "none", *sequence, ok=False)
     _task(task_server, small, "offset", *sequence, "--clean-offset=50")
     assert len(small.results("offset")) == 3
+
+
+def test_a_missing_plate_fails_its_frame_and_not_the_chunk(task_server: LocalServer, small: FarmShot) -> None:
+    (small.folder / f"plate.{FIRST + 1}.exr").unlink()
+    printed = _task(task_server, small, "hole", "--solve", "", ok=False)
+    assert sorted(small.results("hole")) == [f"matte.{FIRST}.exr", f"matte.{FIRST + 2}.exr"]
+    assert f"openjd_fail: 1 of 3 frames failed; the plate of frame {FIRST + 1} does not exist." in printed
+    # None is there: one sentence, for the farm too.
+    for index in (0, 2):
+        (small.folder / f"plate.{FIRST + index}.exr").unlink()
+    printed = _task(task_server, small, "none", ok=False)
+    assert "openjd_fail: " in printed and "Traceback" not in printed
+
+
+def test_a_config_that_the_job_names_is_used(task_server: LocalServer, small: FarmShot, tmp_path: Path) -> None:
+    """Through a session's own server, which may read that one file."""
+    config = tmp_path / "show.ocio"
+    config.write_text("not a config")
+    state = tmp_path / "state.json"
+    words = ("--ocio-config", str(config), "--options", '{"model": "difference", "colourspace": "odd space"}')
+    run(CLEANPLATE, "farm", "start", "--state", str(state), "--device", "cpu", "--read", str(config))
+    try:
+        server = json.loads(state.read_text())
+        printed = run(CLEANPLATE, "farm", "task", "--plate", small.plate, "--clean", small.clean, "--output",
+                      small.output("ocio"), "--frames", str(FIRST), *words, ok=False,
+                      env={"CLEANPLATE_SERVER": server["address"], "CLEANPLATE_KEYS": server["keys"]})  # fmt: skip
+    finally:
+        run(CLEANPLATE, "farm", "stop", "--state", str(state))
+    assert "path_refused" not in printed and f"The OCIO config {config} cannot be read" in printed
