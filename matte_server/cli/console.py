@@ -29,6 +29,8 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 # Exit codes, the same for every command.
 OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+PIPE_CLOSED = 141
+"""Whoever read the output closed it: 128 and the number of SIGPIPE, as shells report it."""
 _PACE_FRAMES = 30
 
 

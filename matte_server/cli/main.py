@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -64,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: see ``cleanplate matte --help``."""
     parsed = parser().parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return code
     except MatteError as error:
         console.complain(str(error), error.code)
         return console.BAD_INPUT
@@ -74,6 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.complain("Interrupted; what is finished stays, and the same command goes on from there.")
         return console.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output, such as "head", has enough. Python must not try to flush the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return console.PIPE_CLOSED
 
 
 if __name__ == "__main__":

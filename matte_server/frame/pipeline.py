@@ -23,7 +23,7 @@ from torch import Tensor
 from ..core.align import Alignment, align, coverage
 from ..core.despeckle import despeckle
 from ..core.exposure_clipping import clipping_of
-from ..core.image import Guides, Image, PlatePair
+from ..core.image import Float32, Guides, Image, PlatePair
 from ..core.placement import with_exposure
 from ..core.result import MatteResult
 from ..errors import MatteError
@@ -236,9 +236,15 @@ def _check_pictures(pair: PlatePair, guides: Guides) -> None:
         if bad:
             raise MatteError(
                 "not_finite",
-                f"The {name} has {bad} values that are NaN or infinite.",
+                f"The {name} has {bad} values that are NaN or infinite, the first at {_first_bad(image, values)}.",
                 "Repair it first, for example with a NaN-removing expression where it was rendered.",
             )
+
+
+def _first_bad(image: Image, values: Float32) -> str:
+    """The place of the first value that is no number, in the EXR plane's pixels."""
+    row, column, _ = np.argwhere(~np.isfinite(values))[0]
+    return f"x {image.data_window.x + column}, y {image.data_window.y + row}"
 
 
 def _despeckled(alpha: Tensor, area: int) -> Tensor:

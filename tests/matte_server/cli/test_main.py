@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -56,3 +57,16 @@ def test_an_unknown_word_is_refused_with_the_nearest_known_one(
         cli.main(words)
     assert raised.value.code == console.BAD_INPUT
     assert suggestion in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of this kind are POSIX")
+@pytest.mark.parametrize("words", [["models"], ["--version"]])
+def test_output_that_nobody_reads_is_no_traceback(words: list[str]) -> None:
+    """As in ``cleanplate models | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "matte_server.cli.main", *words]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert ended.stderr == ""
+    assert ended.returncode == (console.PIPE_CLOSED if words == ["models"] else 0)
