@@ -91,6 +91,7 @@ def _received(data: bytes, diagnostics: dict[str, object], options: MatteOptions
         "clean": options.layer_clean,
         "confidence": options.layer_confidence,
         "difference": options.layer_difference,
+        "shadow": options.layer_shadow,
     }
     layers = {
         name: exr.read_image(data, layer=name, name="result.exr").pixels

@@ -32,6 +32,7 @@ from ..models.registry import load_model
 from ..pixels.difference import difference
 from ..pixels.edges import apply_guides, erode, levels, soften
 from ..pixels.recomposition import Recomposition, recomposition
+from ..pixels.shadow import shadow
 from ..pixels.smoothing import temporal_features
 from .clipping import clipping_warnings, seen_by_model
 from .diagnostics import diagnose
@@ -180,6 +181,7 @@ class MattePipeline:
         stage("foreground")
         foreground = _foreground(frame, prediction, alpha, options.foreground)
         error = recomposition(frame.plate, frame.clean_plate, alpha, foreground)
+        layers = _layers(frame, prediction, alpha, options)
         stage("edges")
         # After the foreground: shrinking or hardening the matte must not change the subject's colour.
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
@@ -188,7 +190,7 @@ class MattePipeline:
         return _Solved(
             alpha=alpha,
             foreground=foreground,
-            layers=_layers(frame, prediction, options),
+            layers=layers,
             error=error,
             weights=weights,
         )
@@ -261,8 +263,8 @@ def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, sour
     return solved_foreground(frame, prediction, alpha)
 
 
-def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) -> dict[str, Tensor]:
-    """The optional layers of the result."""
+def _layers(frame: FrameTensors, prediction: Prediction, alpha: Tensor, options: MatteOptions) -> dict[str, Tensor]:
+    """The optional layers of the result; ``alpha`` is that before the edge controls."""
     layers = {}
     if options.layer_clean:
         layers["clean"] = torch.cat([frame.clean_plate, frame.coverage], 1)
@@ -270,6 +272,8 @@ def _layers(frame: FrameTensors, prediction: Prediction, options: MatteOptions) 
         layers["confidence"] = confidence(prediction)
     if options.layer_difference:
         layers["difference"] = difference(frame.plate, frame.clean_plate, frame.coverage).distance
+    if options.layer_shadow:
+        layers["shadow"] = shadow(frame.plate, frame.clean_plate, frame.coverage, alpha)
     return layers
 
 

@@ -286,6 +286,14 @@ class MatteOptions:
         affects="output",
         hidden_in=_ONE_LAYER,
     )
+    layer_shadow: bool = _option(
+        False,
+        "Shadow layer",
+        "Output",
+        "Add the subject's shadow as layer 'shadow': a factor for the new background, 1 where nothing changed.",
+        affects="output",
+        hidden_in=_ONE_LAYER,
+    )
 
     def __post_init__(self) -> None:
         for spec in option_specs():

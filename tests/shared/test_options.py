@@ -62,7 +62,7 @@ def test_every_option_says_what_it_affects() -> None:
         **dict.fromkeys(("foreground", "temporal"), "foreground"),
         **dict.fromkeys(("black_point", "white_point", "gamma", "erode", "softness", "despeckle"), "edges"),
         **dict.fromkeys(("output_colourspace", "premultiplied", "bit_depth", "compression"), "output"),
-        **dict.fromkeys(("layer_clean", "layer_confidence", "layer_difference"), "output"),
+        **dict.fromkeys(("layer_clean", "layer_confidence", "layer_difference", "layer_shadow"), "output"),
     }
 
 

@@ -12,8 +12,9 @@ import yaml
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from tests.matte_server.shots.conftest import ShotFiles, save, wall
+from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,21 @@ def test_quiet_prints_problems_and_the_last_lines_only(
     assert "2 done, 0 already there, 1 failed, 0 not tried." in printed.out
     facts = json.loads(report.read_text())
     assert (facts["format"], facts["version"]) == ("cleanplate report", 1)
+
+
+def test_the_shadow_is_a_layer_of_the_result(make_shot: Callable[..., ShotFiles], server: LocalServer) -> None:
+    """The lower right part of the set lies in a shadow of 0.6, the disc stands at the left."""
+    shot = make_shot(2)
+    lit = wall()
+    lit[70:, 100:] *= 0.6
+    for number in range(2):
+        save(shot.folder / f"plate.{1001 + number}.exr", plate_of(lit, number))
+    words = shot.command("--layer-shadow", "--align", "none", "--server", server.endpoint.address)
+    holdout = np.zeros((120, 160, 3), np.float32)
+    holdout[:, 90:] = 1.0
+    assert cli.main([*words, "--holdout", str(save(shot.folder / "holdout.exr", holdout))]) == console.OK
+    found = exr.read_image(Path(shot.matte.replace("####", "1001")), layer="shadow").pixels
+    assert found.shape == (120, 160, 3)
+    # Cells of four pixels, with grain of 0.002 on a wall whose darkest places are 0.02.
+    assert np.median(found[80:110, 110:150]) == pytest.approx(0.6, abs=0.02)
+    assert np.median(found[10:60, 110:150]) == pytest.approx(1.0, abs=0.02)

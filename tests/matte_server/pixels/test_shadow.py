@@ -1,0 +1,83 @@
+"""The shadow layer: a comp with it is near the truth, nothing is invented where nothing changed."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from matte_server.pixels.shadow import shadow
+
+SIZE = (270, 480)
+Pixels = np.ndarray
+
+
+def wall(seed: int) -> Pixels:
+    random = np.random.default_rng(seed)
+    coarse = random.uniform(0.1, 0.9, (SIZE[0] // 6, SIZE[1] // 6, 3)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def subject() -> Pixels:
+    """A standing shape with an edge of a few pixels, height x width x 1."""
+    flat = np.zeros(SIZE, np.float32)
+    cv2.ellipse(flat, (240, 140), (35, 90), 0, 0, 360, 1.0, -1, cv2.LINE_AA)
+    return cv2.GaussianBlur(flat, (0, 0), 1.5)[..., None]
+
+
+def cast(softness: float, depth: float = 0.55) -> Pixels:
+    """A shadow on the ground that begins under the subject's feet: a factor for each channel."""
+    flat = np.zeros(SIZE, np.float32)
+    cv2.ellipse(flat, (310, 225), (110, 22), -8, 0, 360, 1.0, -1, cv2.LINE_AA)
+    mask = cv2.GaussianBlur(flat, (0, 0), softness)[..., None]
+    return np.asarray(1.0 - mask * np.array([depth, depth + 0.05, depth + 0.1]), np.float32)
+
+
+def tensor(picture: Pixels) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32))[None]
+
+
+def found_for(factor: Pixels, grain: float) -> Pixels:
+    random = np.random.default_rng(3)
+    noise = [random.normal(0, grain, (*SIZE, 3)) for _ in range(2)]
+    alpha, clean = subject(), wall(1)
+    plate = alpha * 0.3 + (1 - alpha) * clean * factor + noise[0]
+    covered = torch.ones(1, 1, *SIZE)
+    found = shadow(tensor(plate), tensor(clean + noise[1]), covered, tensor(alpha))
+    assert found.shape == (1, 3, *SIZE)
+    return np.asarray(found[0].permute(1, 2, 0).numpy(), np.float32)
+
+
+@pytest.mark.parametrize("softness", [2.0, 6.0, 15.0])
+@pytest.mark.parametrize("grain", [0.0, 0.01])
+def test_a_comp_with_the_shadow_is_three_times_nearer_to_the_truth(softness: float, grain: float) -> None:
+    """The truth: the same subject and shadow before another wall."""
+    factor, alpha, other = cast(softness), subject(), wall(2)
+    true = alpha * 0.3 + (1 - alpha) * other * factor
+    with_shadow = alpha * 0.3 + (1 - alpha) * other * found_for(factor, grain)
+    without = alpha * 0.3 + (1 - alpha) * other
+    error, before = (float(np.abs(comp - true).mean()) for comp in (with_shadow, without))
+    assert error <= before / 3, (error, before)
+
+
+def test_where_nothing_changed_it_is_one() -> None:
+    found = found_for(np.ones((*SIZE, 3), np.float32), grain=0.01)
+    # The wall has places of 0.02, where grain of 0.01 is half of the light: the largest error is one of these.
+    assert np.abs(found - 1.0).mean() < 0.003 and np.abs(found - 1.0).max() < 0.2
+
+
+def test_bounced_light_stays_above_one() -> None:
+    red = 2.0 - cast(10.0, 0.3)[..., :1]
+    bounce = np.concatenate([red, np.ones((*SIZE, 2), np.float32)], -1)
+    found = found_for(bounce, grain=0.005)
+    place = (225, 360)
+    assert found[place][0] == pytest.approx(bounce[place][0], rel=0.03) and found[place][0] > 1.2
+    assert found[place][1:] == pytest.approx([1.0, 1.0], abs=0.03)
+
+
+def test_the_shadow_goes_on_beneath_the_subject() -> None:
+    """At the feet, where alpha is 1, the factor is that of the shadow beside it and not 1."""
+    found = found_for(cast(6.0), grain=0.0)
+    assert subject()[222, 240] > 0.9 and found[222, 240].max() < 0.75
