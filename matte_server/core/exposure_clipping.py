@@ -49,19 +49,21 @@ def clipping_of(plate: Image, clean: Image, alignment: Alignment) -> Clipping:
 
 def clipping_levels(picture: Image) -> Levels:
     """Each channel's level, infinite where its brightest pixels are spread out as unclipped light is."""
-    red, green, blue = (_level(plane) for plane in picture.planes)
+    height, width = picture.rgb.shape[:2]
+    step = max(1, round((height * width / _SAMPLE) ** 0.5))
+    red, green, blue = (_level(picture.rgb[::step, ::step, channel].ravel()) for channel in range(3))
     return red, green, blue
 
 
-def clipped_places(picture: Image) -> list[Float32]:
-    """For each channel 1 where it was clipped, else 0, height x width."""
-    pairs = zip(picture.planes, clipping_levels(picture), strict=True)
-    return [np.asarray(plane >= SATURATED * level, np.float32) for plane, level in pairs]
+def clipped_places(picture: Image) -> list[Float32 | None]:
+    """For each channel 1 where it was clipped, else 0, height x width; None for a channel that was not clipped."""
+    return [
+        None if np.isinf(level) else np.asarray(picture.rgb[..., channel] >= SATURATED * level, np.float32)
+        for channel, level in enumerate(clipping_levels(picture))
+    ]
 
 
-def _level(plane: Float32) -> float:
-    step = max(1, round((plane.size / _SAMPLE) ** 0.5))
-    values = plane[::step, ::step].ravel()
+def _level(values: Float32) -> float:
     if values.size <= _FEWEST:
         return float("inf")
     top = float(np.partition(values, -_FEWEST)[-_FEWEST])

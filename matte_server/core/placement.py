@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .align import Alignment
 from .exposure import match_exposure
@@ -43,8 +44,7 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
         _reduced(plate.planes, to_plate, size, averaged_px),
         _reduced(clean.planes, to_clean, size, averaged_px),
         seen,
-        (_reduced(clipped_places(plate), to_plate, size, averaged_px) > _PARTLY)
-        | (_reduced(clipped_places(clean), to_clean, size, averaged_px) > _PARTLY),
+        _clipped(plate, to_plate, size, averaged_px) | _clipped(clean, to_clean, size, averaged_px),
     )
     warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
     return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
@@ -55,6 +55,15 @@ def _reduced(planes: Sequence[Float32], matrix: Matrix, size: tuple[int, int], a
     ``averaged_px`` pixels each way; ``size``: width, height."""
     averaged = (np.asarray(cv2.blur(plane, (averaged_px, averaged_px)), np.float32) for plane in planes)
     return np.stack([_warped(plane, matrix, size) for plane in averaged], -1)
+
+
+def _clipped(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> npt.NDArray[np.bool_]:
+    """Which pixels of :func:`_reduced` are spoiled by clipped ones, height x width x 3."""
+    spoiled = np.zeros((size[1], size[0], 3), np.bool_)
+    for channel, places in enumerate(clipped_places(picture)):
+        if places is not None:
+            spoiled[..., channel] = _reduced([places], matrix, size, averaged_px)[..., 0] > _PARTLY
+    return spoiled
 
 
 def _warped(plane: Float32, matrix: Matrix, size: tuple[int, int]) -> Float32:

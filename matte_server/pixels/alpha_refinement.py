@@ -16,7 +16,7 @@ from torch import Tensor
 from .coarse_grid import CoarseGrid
 from .difference import grain_at, grain_of
 from .foreground import near_colour
-from .local_light import LocalLight, local_light
+from .local_light import local_light
 from .strips import strips
 
 # Standard deviation of the model's alpha: a floor, a part that is largest at alpha 0.5, and a part of the error
@@ -75,13 +75,13 @@ def refined_alpha(
     places = ((cover > 0.0) & (cover < 1.0) & (covered > 0.0))[0].nonzero()[:, 0]
     for some in strips(len(places), 1, places.device):
         part = places[some]
-        matched = behind[:, part] * light.gain.at(part)
-        before = cover[:, part]
+        here, before = light.at(part), cover[:, part]
+        matched = behind[:, part] * here.gain
         pixels = _Pixels(
             plate=seen[:, part],
             clean=matched,
-            near=near_colour(light.subject.at(part), estimate, part, before),
-            noise=_noise(light, grain, matched, part),
+            near=near_colour(here.subject, estimate, part, before),
+            noise=torch.maximum(here.noise(matched), _GRAINS * grain_at(grain, matched.clamp(max=_WHITE))),
             alpha=before,
             deviation=_prior(before, expected_error.at(part)),
         )
@@ -93,11 +93,6 @@ def refined_alpha(
 def _prior(alpha: Tensor, expected_error: Tensor) -> Tensor:
     middle = (4.0 * alpha * (1.0 - alpha)).clamp(min=0.0).sqrt()
     return _SURE + _MIDDLE * middle + _EXPECTED * expected_error
-
-
-def _noise(light: LocalLight, grain: Tensor, behind: Tensor, places: Tensor) -> Tensor:
-    fine = _GRAINS * grain_at(grain, behind.clamp(max=_WHITE))
-    return torch.maximum(fine, light.noise_at(places, behind))
 
 
 def _updated(pixels: _Pixels) -> RefinedAlpha:

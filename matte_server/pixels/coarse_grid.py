@@ -35,15 +35,19 @@ class CoarseGrid:
 
     def at(self, places: Tensor) -> Tensor:
         """The pixels at ``places`` (N indices into height x width in row order): C x N."""
-        flat = self.values[0].flatten(1)
         if self.side == 1:
-            return flat[:, places]
+            return self.values[0].flatten(1).index_select(1, places)
+        # Cells as rows of channels: a processor then reads a cell at once.
+        cells = self.values[0].flatten(1).t().contiguous()
         rows = places.div(self.size[1], rounding_mode="floor")
         row, below, down = self._between(rows, -2)
         column, beside, across = self._between(places - rows * self.size[1], -1)
-        row, below = row * self.values.shape[-1], below * self.values.shape[-1]
-        upper, lower = (torch.lerp(flat[:, at + column], flat[:, at + beside], across) for at in (row, below))
-        return torch.lerp(upper, lower, down)
+        row, below, width = row * self.values.shape[-1], below * self.values.shape[-1], across[:, None]
+        upper, lower = (
+            torch.lerp(cells.index_select(0, at + column), cells.index_select(0, at + beside), width)
+            for at in (row, below)
+        )
+        return torch.lerp(upper, lower, down[:, None]).t()
 
     def _between(self, pixels: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
         """The cells on both sides of each pixel's centre, and the centre's place from the first to the second,

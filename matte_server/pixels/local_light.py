@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
@@ -29,19 +30,31 @@ _FLOOR = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class LocalLight:
-    """3 channels each. ``subject``: the colour of the subject nearby, scene-linear. ``gain``: plate over clean
-    plate where there is no subject. ``spread``: root mean square of the plate's distance from ``gain * clean
-    plate`` there, relative to that plus ``_FLOOR``."""
+class LightAt:
+    """N places. ``subject``: the colour of the subject nearby, 3 x N scene-linear. ``gain``: plate over clean plate
+    where there is no subject, 3 x N. ``spread``: root mean square of the plate's distance from ``gain * clean
+    plate`` there, relative to that plus ``_FLOOR``, 3 x N."""
 
-    subject: CoarseGrid
-    gain: CoarseGrid
-    spread: CoarseGrid
+    subject: Tensor
+    gain: Tensor
+    spread: Tensor
 
-    def noise_at(self, places: Tensor, behind: Tensor) -> Tensor:
+    def noise(self, behind: Tensor) -> Tensor:
         """Standard deviation of the plate where nothing covers it, 3 x N scene-linear; ``behind``: the clean plate
         there times the gain."""
-        return self.spread.at(places) * (behind.abs() + _FLOOR)
+        return self.spread * (behind.abs() + _FLOOR)
+
+
+@dataclass(frozen=True, eq=False)
+class LocalLight:
+    """A frame's figures as 9 channels: those of :class:`LightAt` in order."""
+
+    grid: CoarseGrid
+
+    def at(self, places: Tensor) -> LightAt:
+        """The figures at ``places``, N indices in row order."""
+        subject, gain, spread = self.grid.at(places).chunk(3)
+        return LightAt(subject=subject, gain=gain, spread=spread)
 
 
 def local_light(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -> LocalLight:
@@ -56,8 +69,8 @@ def local_light(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -
     apart = ((seen - matched) / (matched.abs() + _FLOOR)).square_()
     own = (seen - (1.0 - cover) * behind).clamp_(min=0.0)
     subject = _spread(own / cover.clamp(min=1e-3), cover.square(), fewest=0.0)
-    grids = (subject, gain, _spread(apart, empty).sqrt())
-    return LocalLight(*(CoarseGrid(values=each, side=_CELL * step, size=size) for each in grids))
+    values = torch.cat([subject, gain, _spread(apart, empty).sqrt()], 1)
+    return LocalLight(CoarseGrid(values=values, side=_CELL * step, size=size))
 
 
 def _spread(values: Tensor, weight: Tensor, fewest: float = _FEWEST) -> Tensor:

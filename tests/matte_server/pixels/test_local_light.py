@@ -25,18 +25,21 @@ def test_a_shadows_gain_and_the_noise_are_measured_where_there_is_no_subject(siz
     plate[..., rows, columns] = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1)
     found = local_light(plate, clean, torch.ones_like(alpha), alpha)
     places = torch.tensor([height // 2 * width + column for column in (width // 8, 7 * width // 8, width // 2)])
-    left, right, _ = found.gain.at(places).unbind(1)
+    here = found.at(places)
+    left, right, _ = here.gain.unbind(1)
     # A cell's 64 ratios of noise 2 %, weights that differ, and the constant that keeps black defined.
     assert torch.allclose(left, torch.tensor(0.6), atol=0.015)
     assert torch.allclose(right, torch.tensor(1.0), atol=0.015)
-    noise = found.noise_at(places, torch.full((3, 3), 0.5))
+    noise = here.noise(torch.full((3, 3), 0.5))
     assert torch.allclose(noise[:, 1], torch.tensor(0.02 * 0.52), rtol=0.35)
-    assert torch.allclose(found.subject.at(places)[:, 2], torch.tensor([0.9, 0.1, 0.1]), atol=1e-4)
+    assert torch.allclose(here.subject[:, 2], torch.tensor([0.9, 0.1, 0.1]), atol=1e-4)
 
 
 def test_a_frame_full_of_subject_has_a_gain_of_one() -> None:
     plate = torch.full((1, 3, 40, 40), 0.3)
     ones = torch.ones(1, 1, 40, 40)
     found = local_light(plate, 0.5 * plate, ones, ones)
-    assert torch.equal(found.gain.whole(), torch.ones_like(plate))
-    assert torch.equal(found.spread.whole(), torch.zeros_like(plate))
+    here = found.at(torch.arange(40 * 40))
+    assert torch.equal(here.gain, torch.ones_like(here.gain)) and torch.equal(
+        here.spread, torch.zeros_like(here.gain)
+    )
