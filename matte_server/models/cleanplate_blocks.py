@@ -19,9 +19,10 @@ LOWEST, HIGHEST = 0.01, 0.99
 """A block is refined where its largest alpha is above ``LOWEST`` and its smallest below ``HIGHEST``, ..."""
 DOUBT = 0.12
 """... or where the coarse stage expects an error above this, ..."""
-MIXED, MIXED_SHARE = 0.5, 0.03
-"""... or where in this share of its pixels the evidence ranges over more than ``MIXED``: they hold both clean plate
-and something else, so that one alpha for all of them contradicts the full resolution."""
+CLEAN, OTHER, SHARE = 0.4, 0.75, 0.03
+"""... or where a ``SHARE`` of its pixels has evidence below ``CLEAN`` (the plate shows the clean plate) and a
+``SHARE`` above ``OTHER`` (it certainly shows something else): one alpha for all of them contradicts the full
+resolution."""
 
 
 def on_processor(picture: Tensor) -> bool:
@@ -42,8 +43,9 @@ def chosen_blocks(alpha: Tensor, doubt: Tensor, octave: int, evidence: Tensor | 
     unsure = nnf.max_pool2d(doubt, cells, cells, ceil_mode=True)
     chosen = ((highest > LOWEST) & (lowest < HIGHEST)) | (unsure > DOUBT)
     if evidence is not None:
-        mixed = (evidence[:, 1:] - evidence[:, :1] > MIXED).to(alpha.dtype)
-        chosen |= averaged(nnf.pad(mixed, (0, right, 0, down)), BLOCK) > MIXED_SHARE
+        both = torch.cat([evidence[:, :1] < CLEAN, evidence[:, 1:] > OTHER], 1).to(alpha.dtype)
+        shares = averaged(nnf.pad(both, (0, right, 0, down)), BLOCK)
+        chosen |= (shares > SHARE).all(1, keepdim=True)
     rows, columns = torch.nonzero(chosen[0, 0], as_tuple=True)
     return rows, columns
 
