@@ -23,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first still")
     parser.add_argument("--seed", type=int, default=0, help="the run; a seed always gives the same pictures")
     parser.add_argument("--split", choices=("train", "heldout"), default="train")
+    parser.add_argument(
+        "--groomed", type=int, default=0, help="heads with hair by Blender's nodes, after the stills"
+    )
     parser.add_argument("--sequences", type=int, default=0, help="held-out shots to render after the stills")
     parser.add_argument("--frames", type=int, default=6, help="frames in a shot")
     parser.add_argument("--size", type=int, default=0, help="longer side in pixels; 0: as the recipes say")
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         first=options.first,
         count=options.count,
         sequences=options.sequences,
+        groomed=options.groomed,
         frames=options.frames,
         size=options.size,
         samples=options.samples,

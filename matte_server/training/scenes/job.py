@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .recipes import Recipe, recipe, sequence
+from .recipes import Recipe, groomed, recipe, sequence
 from .styles import Split
 
 
 @dataclass(frozen=True)
 class Job:
-    """``count`` stills from number ``first`` of the run ``seed``, and ``sequences`` shots of ``frames`` frames.
+    """``count`` stills from number ``first`` of the run ``seed``, ``sequences`` shots of ``frames`` frames, and
+    ``groomed`` heads of node hair.
 
     ``size`` (longer side, pixels) and ``samples`` overrule the recipes' where they are not 0.
     """
@@ -29,11 +30,14 @@ class Job:
     frames: int = 6
     size: int = 0
     samples: int = 0
+    groomed: int = 0
 
     def recipes(self) -> Iterator[Recipe]:
         """Every picture of the job, in order."""
         for index in range(self.first, self.first + self.count):
             yield self._sized(recipe(self.split, self.seed, index, self.makehuman, self.hdri))
+        for index in range(self.groomed):
+            yield self._sized(groomed(self.split, self.seed, index, self.hdri))
         for index in range(self.sequences):
             for shot in sequence(self.seed, index, self.frames, self.makehuman, self.hdri):
                 yield self._sized(shot)

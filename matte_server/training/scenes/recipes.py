@@ -11,10 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from .groomed import NodeGroom, node_groom
 from .styles import HairStyle, Split, styles_of
 from .targets import Build
 
-Kind = Literal["person", "furniture", "plant", "animal"]
+Kind = Literal["person", "furniture", "plant", "animal", "groomed"]
 Framing = Literal["full", "half", "bust", "head"]
 Colour = tuple[float, float, float]
 
@@ -107,6 +108,7 @@ class Recipe:
     hard: tuple[str, ...]
     sequence: str = ""
     frame: int = 0
+    groom: NodeGroom | None = None
 
 
 def recipe(split: Split, seed: int, index: int, makehuman: Path, hdri: Path) -> Recipe:
@@ -119,6 +121,25 @@ def recipe(split: Split, seed: int, index: int, makehuman: Path, hdri: Path) -> 
     name = f"{split}-{kind}-{seed:03d}-{index:05d}"
     return Recipe(
         id=name, split=split, kind=kind, seed=number, person=person, view=view, hard=_hard(person, kind, view)
+    )
+
+
+def groomed(split: Split, seed: int, index: int, hdri: Path) -> Recipe:
+    """Picture ``index`` of hair by Blender's nodes; close up half the time."""
+    number = seed * 1_000_000 + 700_000 + index * 2 + (1 if split == "heldout" else 0)
+    rng = np.random.default_rng(number)
+    groom = node_groom(split, rng, _pick(rng, _HAIRS))
+    view = _view(rng, split, "groomed", hdri, index)
+    view = replace(view, framing="head" if index % 2 else "full", azimuth=float(rng.uniform(-180, 180)))
+    return Recipe(
+        id=f"{split}-groomed-{seed:03d}-{index:05d}",
+        split=split,
+        kind="groomed",
+        seed=number,
+        person=None,
+        view=view,
+        hard=(f"node hair, {groom.style}",),
+        groom=groom,
     )
 
 

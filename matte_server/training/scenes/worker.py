@@ -16,10 +16,12 @@ import bpy
 import numpy as np
 
 from .anatomy import Library
+from .blend_hair import grow
 from .blend_materials import hair_material, material_of
 from .blend_objects import add_part, add_tuft, collider
 from .blend_stage import set_up_camera, set_up_light, set_up_render
 from .framing import CameraShot, frame
+from .groomed import build_groomed
 from .job import Job, read_job
 from .parts import Subject
 from .people import build_person
@@ -32,6 +34,8 @@ def build(recipe: Recipe, library: Library) -> Subject:
     rng = np.random.default_rng([recipe.seed, 1])
     if recipe.person is not None:
         return build_person(library, recipe.person, recipe.view, rng, collider)
+    if recipe.groom is not None:
+        return build_groomed(recipe.groom, rng, grow)
     return build_prop(recipe.kind, rng)
 
 
