@@ -28,8 +28,8 @@ _MAIN = "main_"
 def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, folder: Path) -> list[str]:
     """Renders the named inputs of the node for one frame into ``folder``; the files, in the inputs' order.
 
-    Pixels are scene-linear Rec.709, float, of the picture's own size and without the scene's view transform.
-    Raises ``NodeError``.
+    Pixels are in the working space of the compositor, float, of the picture's own size and without
+    the scene's view transform. Raises ``NodeError``.
     """
     copy = copied_scene(scene)
     runtime.rendering_input = True

@@ -13,7 +13,8 @@ from typing import Any
 
 import bpy
 
-from .versions import LINEAR, tree_of
+from .colour import set_result_space
+from .versions import tree_of
 
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
@@ -45,10 +46,26 @@ def matte_nodes(tree: Any) -> list[Any]:
     return [node for node in tree.nodes if is_matte(node)] if tree else []
 
 
+def nested_nodes(tree: Any) -> Iterator[Any]:
+    """Our nodes inside of groups of a compositor, where they cannot be solved; each once."""
+    seen: set[int] = set()
+    waiting = [node.node_tree for node in tree.nodes if _is_other_group(node)] if tree else []
+    while waiting:
+        group = waiting.pop()
+        if group.session_uid not in seen:
+            seen.add(group.session_uid)
+            yield from matte_nodes(group)
+            waiting += [node.node_tree for node in group.nodes if _is_other_group(node)]
+
+
+def _is_other_group(node: Any) -> bool:
+    return bool(node.bl_idname == "CompositorNodeGroup" and node.node_tree and not node.mute and not is_matte(node))
+
+
 def all_nodes() -> Iterator[tuple[Any, Any]]:
-    """Every scene with each of our nodes in its compositor; a shared tree counts once."""
+    """Every scene with each of our nodes in its compositor. A shared tree counts once, the window's scene first."""
     seen = set()
-    for scene in bpy.data.scenes:
+    for scene in sorted(bpy.data.scenes, key=lambda each: each != bpy.context.scene):
         tree = tree_of(scene)
         if tree and tree.session_uid not in seen:
             seen.add(tree.session_uid)
@@ -63,6 +80,34 @@ def add_node(tree: Any) -> Any:
     node.width = 220
     node.matte.node_id = new_id()
     return node
+
+
+def selected_pictures(tree: Any) -> list[Any]:
+    """The plate and the clean plate where exactly two nodes with a picture are selected, as sockets; else nothing.
+
+    The clean plate is the one that is called so, else the still beside a sequence, else the lower one.
+    """
+    chosen = [node for node in tree.nodes if node.select and not is_matte(node) and _picture(node) is not None]
+    if len(chosen) != 2:
+        return []
+    return [_picture(node) for node in sorted(chosen, key=_likely_clean_plate)]
+
+
+def _picture(node: Any) -> Any:
+    return next((socket for socket in node.outputs if socket.type == "RGBA" and socket.enabled), None)
+
+
+def _likely_clean_plate(node: Any) -> tuple[bool, bool, float]:
+    source = getattr(node, "image", None) or getattr(node, "clip", None)
+    names = [node.label, node.name, *([source.name, Path(source.filepath).name] if source else [])]
+    is_still = source is not None and source.source == "FILE"
+    return any("clean" in name.lower() for name in names), is_still, -node.location.y
+
+
+def connect_pictures(node: Any, pictures: list[Any]) -> None:
+    """Connects plate and clean plate to a new node; nothing where there are none."""
+    for name, socket in zip(("Plate", "Clean Plate"), pictures, strict=False):
+        node.id_data.links.new(socket, node.inputs[name])
 
 
 def new_id() -> str:
@@ -104,7 +149,7 @@ def show(node: Any, first: Path) -> None:
     image: Any = bpy.data.images.load(_relative(first))
     image.name = f"{node.matte.node_id}"
     image.source = "SEQUENCE"
-    image.colorspace_settings.name = LINEAR
+    set_result_space(image.colorspace_settings)
     player.image = image
     if old is not None and old.users == 0 and not bpy.app.background:
         # A background render may still hold it; there it is let go of when the file is saved.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar, cast
 
 import bpy
 
-from . import graph, planning, runtime
+from . import fingerprint, graph, planning, runtime
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
@@ -19,32 +20,20 @@ from .on_demand import RenderSolve
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
-from .upstream import scene_changed
-from .versions import tree_of
+from .versions import OUTPUT_NODES, tree_of
 
 _Handler = TypeVar("_Handler", bound=Callable[..., None])
 persistent = cast(Callable[[_Handler], _Handler], bpy.app.handlers.persistent)
 REFUSED = 7
 """Exit code of a background render that needs results that are not there."""
 _WAIT_S = 30.0
-_timeline: dict[str, int] = {}
-_SCENE_DATA = (
-    bpy.types.Camera,
-    bpy.types.Collection,
-    bpy.types.Curve,
-    bpy.types.Light,
-    bpy.types.Material,
-    bpy.types.Mesh,
-    bpy.types.Object,
-    bpy.types.World,
-)
 
 
 @persistent
 def on_load(*_: Any) -> None:
     """A file was opened: looks up the results of its nodes."""
     runtime.reset()
-    _timeline.clear()
+    fingerprint.forget()
     planning.refresh_all()
 
 
@@ -67,19 +56,15 @@ def on_edit(scene: Any, depsgraph: Any) -> None:
     """Something was edited."""
     if runtime.rendering_input:
         return
-    played = _timeline.get(scene.name) != scene.frame_current
-    _timeline[scene.name] = scene.frame_current
     for update in depsgraph.updates:
-        edited = update.is_updated_geometry or update.is_updated_transform or update.is_updated_shading
-        if edited and not played and isinstance(update.id, _SCENE_DATA):
-            scene_changed(scene.name)
-            break
+        fingerprint.forget(update.id.original)
     runtime.mark_changed()
 
 
 @persistent
 def on_undo(*_: Any) -> None:
-    """Undo and redo bring nodes back as they were."""
+    """Undo and redo may have changed anything."""
+    fingerprint.forget()
     runtime.mark_changed()
 
 
@@ -89,7 +74,9 @@ def on_render_begin(scene: Any, *_: Any) -> None:
     if runtime.rendering_input:
         return
     if bpy.app.background:
-        planning.refresh_all()
+        with _refusing_on_errors():
+            fingerprint.forget()
+            planning.refresh_all()
     elif not runtime.on_main_thread(partial(_prepare, scene), _WAIT_S):
         print("Cleanplate: Blender is busy; this render uses what is solved.", file=sys.stderr, flush=True)
     runtime.rendering = True
@@ -112,17 +99,36 @@ def on_render_frame(scene: Any, *_: Any) -> None:
     if runtime.rendering_input or not scene.render.use_compositing:
         return
     if bpy.app.background:
-        _serve_background(scene)
+        with _refusing_on_errors():
+            _serve_background(scene)
     elif runtime.render is not None:
         _serve_window(runtime.render, scene.frame_current)
 
 
 def _rendered_nodes(scene: Any) -> list[Any]:
-    nodes = graph.matte_nodes(tree_of(scene))
-    return [node for node in nodes if not node.mute and any(socket.is_linked for socket in node.outputs)]
+    return [node for node in graph.matte_nodes(tree_of(scene)) if _is_rendered(node)]
+
+
+def _is_rendered(node: Any) -> bool:
+    """Whether the node contributes to a file or to the render; a Viewer alone does not."""
+    seen, waiting = set(), [] if node.mute else [node]
+    while waiting:
+        each = waiting.pop()
+        if each.bl_idname in OUTPUT_NODES and each.bl_idname != "CompositorNodeViewer":
+            return True
+        if each.name not in seen:
+            seen.add(each.name)
+            waiting += [link.to_node for socket in each.outputs for link in socket.links if not link.is_muted]
+    return False
+
+
+IN_A_GROUP = "the node is inside a group, where it cannot be solved. Move it to the top level of the compositor."
 
 
 def _serve_background(scene: Any) -> None:
+    for node in graph.nested_nodes(tree_of(scene)):
+        if _is_rendered(node):
+            _refuse(node, IN_A_GROUP)
     for node in _rendered_nodes(scene):
         try:
             _make_fresh(scene, node)
@@ -134,6 +140,10 @@ def _make_fresh(scene: Any, node: Any) -> None:
     frame = scene.frame_current
     plan = planning.refresh(scene, node)
     if plan.is_fresh(frame):
+        return
+    if plan.is_uncertain(frame):
+        what = ", ".join(plan.uncomparable)
+        print(f"Cleanplate: frame {frame} is used as it was solved; {what} cannot be compared.", flush=True)
         return
     if plan.stands(frame):
         print(f"Cleanplate: frame {frame} is used as it was solved; {plan.missing_input(frame)} is not here.")
@@ -160,9 +170,24 @@ def _unsolved(plan: SolvePlan, scene: Any) -> str:
     return format_frames([frame for frame in {*wanted, scene.frame_current} if not plan.is_fresh(frame)])
 
 
+@contextlib.contextmanager
+def _refusing_on_errors() -> Iterator[None]:
+    """Ends a background render before it writes a frame, whatever goes wrong: Blender only prints what handlers
+    raise, renders on without a matte and exits with 0."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the handler's edge
+        traceback.print_exc()
+        _end(f"this render cannot be prepared: {type(error).__name__}: {error}")
+
+
 def _refuse(node: Any, sentence: str) -> None:
+    _end(f"{node.name}: {sentence}")
+
+
+def _end(sentence: str) -> None:
     """Ends the process: a handler cannot stop a background render in any other way."""
-    print(f"Cleanplate: {node.name}: {sentence}", file=sys.stderr, flush=True)
+    print(f"Cleanplate: {sentence}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(REFUSED)
 
@@ -172,6 +197,7 @@ def _refuse(node: Any, sentence: str) -> None:
 
 def _prepare(scene: Any) -> None:
     """Before such a render, on the main thread: has each node play the results of its present settings."""
+    fingerprint.forget()
     graph.make_unique()
     wanted = {*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current}
     plans = []

@@ -59,7 +59,7 @@ class RenderSolve:
         return f"Rendered without a matte: {frames}. {lacking[max(lacking)]}"
 
     def _serve(self, plan: SolvePlan, frame: int) -> None:
-        if plan.is_fresh(frame) or plan.stands(frame):
+        if plan.is_fresh(frame) or plan.is_uncertain(frame) or plan.stands(frame):
             return
         if plan.problem:
             raise NodeError(plan.problem)

@@ -10,7 +10,7 @@ import bpy
 from . import graph, planning, runtime, server_process
 from .matte_link.errors import LinkError
 from .plan import NodeError
-from .preferences import endpoint, preferences
+from .preferences import endpoint, server_command
 from .solve import Solve, ask_server
 from .versions import make_tree, tree_of
 
@@ -28,14 +28,32 @@ def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
     """The scene and node meant: the one named, else the active one, else the only one of the scene."""
     if node_id:
         return planning.find(node_id)
-    tree = tree_of(context.scene)
+    tree = seen_tree(context)
     nodes = graph.matte_nodes(tree)
     active = tree.nodes.active if tree else None
-    if graph.is_matte(active):
-        return context.scene, active
-    if len(nodes) == 1:
-        return context.scene, nodes[0]
-    raise NodeError("Select a Cleanplate Matte node first.")
+    node = active if graph.is_matte(active) else nodes[0] if len(nodes) == 1 else None
+    if node is None:
+        raise NodeError("Select a Cleanplate Matte node first.")
+    return scene_of(context, tree), node
+
+
+def seen_tree(context: Any) -> Any:
+    """The compositor tree that the artist looks at: pinned, inside a group, or the scene's; None without any."""
+    space = context.space_data
+    tree = getattr(space, "edit_tree", None) if space and space.type == "NODE_EDITOR" else None
+    return tree if tree and tree.bl_idname == "CompositorNodeTree" else tree_of(context.scene)
+
+
+def scene_of(context: Any, tree: Any) -> Any:
+    """The scene whose compositor the tree is, the window's own first; raises ``NodeError`` for that of a group."""
+    scenes = [context.scene, *bpy.data.scenes]
+    found = next((scene for scene in scenes if tree_of(scene) == tree), None)
+    if found is None:
+        raise NodeError(
+            f"{tree.name} is a group, and a Cleanplate Matte cannot be solved inside a group.",
+            "Work at the top level of a scene's compositor (Tab leaves the group).",
+        )
+    return found
 
 
 class _OnNode(_Operator):
@@ -60,7 +78,8 @@ class _OnNode(_Operator):
 
 
 class CLEANPLATE_OT_add(bpy.types.Operator):
-    """Add a Cleanplate Matte node: alpha and foreground from a plate and its clean plate"""
+    """Add a Cleanplate Matte node: alpha and foreground from a plate and its clean plate. Two selected nodes with a
+    picture each are connected to it"""
 
     bl_idname = "cleanplate.add"
     bl_label = "Cleanplate Matte"
@@ -68,14 +87,21 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
 
     def execute(self, context: Any) -> Result:
         """Places the node and makes it the active one."""
-        tree = make_tree(context.scene)
+        tree = seen_tree(context) or make_tree(context.scene)
+        try:
+            scene = scene_of(context, tree)
+        except NodeError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        pictures = graph.selected_pictures(tree)
         node = graph.add_node(tree)
+        graph.connect_pictures(node, pictures)
         for each in tree.nodes:
             each.select = each == node
         tree.nodes.active = node
         if context.space_data and context.space_data.type == "NODE_EDITOR":
             node.location = context.space_data.cursor_location
-        planning.refresh(context.scene, node)
+        planning.refresh(scene, node)
         return {"FINISHED"}
 
     def invoke(self, context: Any, event: Any) -> Result:
@@ -84,7 +110,8 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
         if context.region and context.region.type == "WINDOW":
             space.cursor_location_from_region(event.mouse_region_x, event.mouse_region_y)
         result = self.execute(context)
-        bpy.ops.node.translate_attach_remove_on_cancel("INVOKE_DEFAULT")
+        if "FINISHED" in result:
+            bpy.ops.node.translate_attach_remove_on_cancel("INVOKE_DEFAULT")
         return result
 
 
@@ -337,7 +364,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         with contextlib.suppress(LinkError):
             self.report({"INFO"}, ask_server(0.5))
             return True
-        server_process.start(preferences().command, endpoint())
+        server_process.start(server_command(), endpoint())
         return False
 
 

@@ -126,8 +126,12 @@ def shipped_files() -> Iterator[tuple[str, Path]]:
             yield file.name, file
     for file in sorted((REPOSITORY / "shared" / "matte_link").glob("*.py")):
         yield f"matte_link/{file.name}", file
+    for file in sorted((HERE / "docs").glob("*.png")):
+        yield f"docs/{file.name}", file
     yield "README.md", HERE / "README.md"
-    yield "LICENSE", REPOSITORY / "LICENSE"
+    yield "LICENSE", HERE / "LICENSE"
+    yield "NOTICE", HERE / "NOTICE"
+    yield "matte_link/LICENSE", REPOSITORY / "LICENSE"
 
 
 def fetch(wheel: Wheel) -> Path:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import bpy
 
-from . import graph, runtime
+from . import graph, runtime, server_process
+from .matte_link.errors import LinkError
 from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
-from .preferences import preferences
+from .plan import SolvePlan
+from .preferences import endpoint, preferences, server_command
 
 _SHOWN_CHARACTERS = 34
 
@@ -84,8 +87,16 @@ def _draw_state(layout: Any, state: runtime.NodeState) -> None:
         ):
             text = f"{len(frames)} {name}"
             box.label(text=f"{text}: {_short(frames)}" if frames else text, icon=icon)
+        if counts.unknown and plan is not None:
+            _wrapped(box, _why_unknown(plan), "QUESTION")
     if state.error:
         _wrapped(box, state.error, "ERROR")
+
+
+def _why_unknown(plan: SolvePlan) -> str:
+    if plan.uncomparable:
+        return f"Unknown: {', '.join(plan.uncomparable)} cannot be compared. Solve again after a change."
+    return "Unknown: the server was not asked yet which model it runs."
 
 
 def _short(frames: tuple[int, ...]) -> str:
@@ -110,7 +121,6 @@ class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
     bl_idname = "CLEANPLATE_PT_server"
     bl_parent_id = "CLEANPLATE_PT_matte"
     bl_label = "Server"
-    bl_options: Any = frozenset({"DEFAULT_CLOSED"})
 
     def draw(self, context: Any) -> None:
         """Called by Blender."""
@@ -118,9 +128,29 @@ class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
         layout: Any = self.layout
         if isinstance(chosen, bpy.types.AddonPreferences):
             layout.prop(chosen, "address", text="")
+        _wrapped(layout.column(align=True), _server_state(), "NETWORK_DRIVE")
+        if runtime.setup is not None:
+            _wrapped(layout.column(align=True), f"{runtime.setup.step}: {runtime.setup.last_line}", "SORTTIME")
+            layout.operator("cleanplate.cancel_setup", icon="CANCEL")
+            return
         row = layout.row(align=True)
         row.operator("cleanplate.test_server", text="Test")
         row.operator("cleanplate.start_server", text="Start")
+        row.operator("cleanplate.stop_server", text="Stop")
+        if not shutil.which(server_command()):
+            layout.operator("cleanplate.set_up_server", icon="IMPORT")
+
+
+def _server_state() -> str:
+    """The address in use, and what is known of the server there."""
+    try:
+        address = endpoint().address
+    except LinkError as error:
+        return str(error)
+    if server_process.is_running():
+        return f"{address}: started by this Blender" if server_process.is_ready() else f"{address}: starting"
+    pong = runtime.servers.get(address)
+    return f"{address}: Cleanplate {pong.version}" if pong else f"{address}: not asked yet"
 
 
 def _group_panel(group: str) -> type:

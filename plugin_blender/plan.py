@@ -20,12 +20,22 @@ from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import MAKER, OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
-from .sources import FileSource, Source
+from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
 CHANNELS = ("R", "G", "B", "A", "confidence.V")
 NAME = "matte.{:04d}.exr"
 OUTDATED = "outdated"
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """The server's words for the colour spaces of what Blender renders, and of the results that it reads."""
+
+    rendered: str
+    results: str
+
+
 NOTHING = FileSource(file="", colourspace="")
 _known: dict[str, tuple[tuple[int, int], ResultFacts]] = {}
 
@@ -47,8 +57,8 @@ class ResultFacts:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of the wanted frames have which state. ``unknown``: made from the present inputs and settings, and
-    nobody here can tell by which model or version."""
+    """How many of the wanted frames have which state. ``unknown``: all that can be compared is as it was,
+    but the model and version, or something that the inputs depend on, cannot be compared."""
 
     fresh: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
@@ -119,7 +129,21 @@ class SolvePlan:
     def is_fresh(self, frame: int) -> bool:
         """Whether the result is there, was made from what the node has now, and by no other model or version than
         would make it now."""
+        return not self.uncomparable and self._is_present(frame)
+
+    def is_uncertain(self, frame: int) -> bool:
+        """Whether the result is there and nothing that can be compared has changed, but something cannot be."""
+        return bool(self.uncomparable) and self._is_present(frame)
+
+    def _is_present(self, frame: int) -> bool:
         return self._is_of_present_inputs(frame) and self._makers([frame])[frame] != OTHER
+
+    @property
+    def uncomparable(self) -> tuple[str, ...]:
+        """What the inputs depend on and cannot be compared, each as a noun ("the simulation of Cube")."""
+        sources = (self.plate, self.clean_plate)
+        found = [noun for source in sources if isinstance(source, GraphSource) for noun in source.unknown]
+        return tuple(dict.fromkeys(found))
 
     def _is_of_present_inputs(self, frame: int) -> bool:
         return not self.problem and known_stamp(self.result(frame)) == self.stamp(frame)
@@ -146,6 +170,17 @@ class SolvePlan:
             sentence = f"Frame {first}: {missing[first]} does not exist{others}."
             raise NodeError(sentence, "Correct the path, or restore the files.")
 
+    def obstacle(self, frame: int) -> str:
+        """Why this frame cannot be solved, as a sentence; empty where it can."""
+        if frame < 0:
+            return "Frames are numbered from 0."
+        missing = self.missing_input(frame)
+        return (
+            f"{missing[:1].upper()}{missing[1:]} does not exist. Correct the path, or restore the file."
+            if missing
+            else ""
+        )
+
     def missing_input(self, frame: int) -> str:
         """The frame's first input that is not on disk, as "the plate ..."; else empty."""
         for other in (frame, *self.around(frame).values()):
@@ -166,6 +201,8 @@ class SolvePlan:
         makers = self._makers([frame for frame in sorted(self.frames) if self._is_of_present_inputs(frame)])
         old = {frame for frame in self.frames if frame not in makers and frame in elsewhere}
         old |= {frame for frame, maker in makers.items() if maker == OTHER}
+        if self.uncomparable:
+            makers = {frame: OTHER if maker == OTHER else UNKNOWN for frame, maker in makers.items()}
         return Counts(
             fresh=tuple(frame for frame, maker in makers.items() if maker not in (OTHER, UNKNOWN)),
             stale=tuple(sorted(old)),
@@ -254,7 +291,7 @@ class SolvePlan:
         return sum(Path(folder, name).stat().st_size for folder, _, names in os.walk(self.folder) for name in names)
 
 
-def settled(options: MatteOptions, plate: Source, clean_plate: Source) -> MatteOptions:
+def settled(options: MatteOptions, plate: Source, clean_plate: Source, spaces: Spaces) -> MatteOptions:
     """The panel's options with those that Blender's side of the wire fixes.
 
     The Image node names the colourspace of an image, which is passed to the server; results are what the compositor
@@ -262,16 +299,16 @@ def settled(options: MatteOptions, plate: Source, clean_plate: Source) -> MatteO
     """
     return replace(
         options,
-        colourspace=_space(plate),
-        clean_colourspace=_space(clean_plate),
-        output_colourspace="linear",
+        colourspace=_space(plate, spaces),
+        clean_colourspace=_space(clean_plate, spaces),
+        output_colourspace=spaces.results,
         premultiplied=False,
         layer_confidence=True,
     )
 
 
-def _space(source: Source) -> str:
-    return source.colourspace if isinstance(source, FileSource) else "linear"
+def _space(source: Source, spaces: Spaces) -> str:
+    return source.colourspace if isinstance(source, FileSource) else spaces.rendered
 
 
 def _file(source: Source, frame: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import bpy
 
 from . import graph, runtime
+from .colour import spaces_now
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .plan import NodeError, SolvePlan, settled
@@ -19,6 +21,7 @@ from .preferences import endpoint
 from .properties import options_of
 from .sources import Source
 from .upstream import source_of
+from .watch import has_changed
 
 
 def plan_of(scene: Any, node: Any) -> SolvePlan:
@@ -28,14 +31,14 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
     try:
         frames = wanted_frames(scene, settings)
         options = options_of(settings)
-        plate, clean = (_source(node, name) for name in ("Plate", "Clean Plate"))
+        plate, clean = (_source(scene, node, name) for name in ("Plate", "Clean Plate"))
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
     problem = "" if _has_place(settings) else "Save the file first: results are kept beside it."
     return replace(
         basic,
         frames=frames,
-        options=settled(options, plate, clean),
+        options=settled(options, plate, clean, spaces_now()),
         plate=plate,
         clean_plate=clean,
         problem=problem,
@@ -55,8 +58,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _source(node: Any, name: str) -> Source:
-    source = source_of(node.inputs[name])
+def _source(scene: Any, node: Any, name: str) -> Source:
+    source = source_of(node.inputs[name], scene)
     if source is None:
         raise NodeError(f"Nothing is connected to {name}.")
     return source
@@ -180,21 +183,40 @@ def refresh_all() -> None:
 _QUIET_S = 0.3
 _LOOK_S = 3.0
 _TICK_S = 0.1
-_seen_at = 0.0
+_refreshed_at = 0.0
+_looked_at = 0.0
 
 
 def tick() -> float | None:
-    """Runs some times a second in the window: plans follow edits at once, and files on disk now and then."""
-    global _seen_at
+    """Runs ten times a second in the window: makes plans again after an edit, and looks at files now and then."""
+    global _refreshed_at, _looked_at
     runtime.work_off()
     now = time.monotonic()
-    edited = runtime.changed_at > _seen_at and now - runtime.changed_at > _QUIET_S
-    idle = not (runtime.rendering_input or runtime.rendering)
-    if idle and (edited or now - _seen_at > _LOOK_S):
-        _seen_at = now
-        refresh_all()
+    if runtime.rendering_input or runtime.rendering:
+        return _TICK_S
+    if runtime.changed_at > _refreshed_at and now - runtime.changed_at > _QUIET_S:
+        _refreshed_at = now
+        _try_refresh()
         redraw()
+    elif now - _looked_at > _LOOK_S:
+        _looked_at = now
+        look_at_files()
     return _TICK_S
+
+
+def _try_refresh() -> None:
+    try:
+        refresh_all()
+    except Exception:  # noqa: BLE001 - Blender removes a timer that raises, and nothing would be refreshed any more
+        traceback.print_exc()
+
+
+def look_at_files() -> None:
+    """Has plans made again where a file that they depend on has changed."""
+    for scene, node in graph.all_nodes():
+        plan = runtime.state(node.matte.node_id).plan
+        if plan is not None and has_changed(plan, scene.frame_current):
+            runtime.mark_changed()
 
 
 def redraw() -> None:

@@ -1,13 +1,17 @@
 """Where the matting server is, and how to start one."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import server_process
+from . import runtime, server_process
 from .matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 from .plan import NodeError
+from .server_setup import command_in
+
+PACKAGE = "cleanplate"
 
 
 class CleanplatePreferences(bpy.types.AddonPreferences):
@@ -20,6 +24,7 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
         # A field of ours; the class that Blender's stubs describe has a method of that name.
         keys: Any
         command: str
+        package: str
     else:
         # Blender reads its properties out of the annotations.
         address: bpy.props.StringProperty(
@@ -36,6 +41,12 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
             default="cleanplate",
             subtype="FILE_PATH",
         )
+        package: bpy.props.StringProperty(
+            name="Package",
+            description="What Set Up Server installs with pip: a name, a wheel or a checkout",
+            default=PACKAGE,
+            subtype="FILE_PATH",
+        )
 
     def draw(self, context: Any) -> None:
         """The page in the preferences window."""
@@ -46,6 +57,10 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
         row.operator("cleanplate.test_server", text="Test")
         layout.prop(self, "keys")
         layout.prop(self, "command")
+        layout.prop(self, "package")
+        row = layout.row()
+        row.operator("cleanplate.set_up_server", icon="IMPORT")
+        row.operator("cleanplate.remove_server", icon="TRASH")
         row = layout.row()
         row.operator("cleanplate.start_server", icon="PLAY")
         row.operator("cleanplate.stop_server", icon="SNAP_FACE")
@@ -53,7 +68,7 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
             layout.label(text=server_process.describe())
 
 
-_UNSET = SimpleNamespace(address="", keys="", command="cleanplate")
+_UNSET = SimpleNamespace(address="", keys="", command="cleanplate", package=PACKAGE)
 
 
 def preferences() -> Any:
@@ -63,10 +78,29 @@ def preferences() -> Any:
     return addon.preferences if addon and addon.preferences else _UNSET
 
 
+def setup_folder() -> Path:
+    """Where Set Up Server installs: the add-on's own folder for what it keeps, which an update leaves alone."""
+    return Path(bpy.utils.user_resource("DATAFILES", path="cleanplate")) / "server"
+
+
+def server_command() -> str:
+    """The command that starts a server: the one of the preferences where it is named, else the one set up."""
+    chosen: str = preferences().command
+    return chosen if chosen != PACKAGE else command_in(setup_folder()) or chosen
+
+
 def endpoint() -> Endpoint:
     """The server to use; raises ``NodeError`` where the address or the keys are none."""
     chosen = preferences()
+    address = runtime.server_address or chosen.address.strip()
+    keys = bpy.path.abspath(chosen.keys) if chosen.keys else ""
     try:
-        return Endpoint.resolve(chosen.address.strip(), bpy.path.abspath(chosen.keys) if chosen.keys else "")
+        found = Endpoint.resolve(address, keys)
     except ValueError as error:
         raise NodeError(str(error)) from None
+    if not (found.is_loopback or runtime.server_address or bpy.app.online_access):
+        raise NodeError(
+            f"{found.address} is not on this machine, and Blender is set to work offline.",
+            "Allow Online Access in the system preferences, or start Blender with --online-mode.",
+        )
+    return found

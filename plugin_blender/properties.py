@@ -11,6 +11,24 @@ from .matte_link.option_spec import OptionSpec
 from .matte_link.options import MatteOptions, shown_in
 
 DEFAULT_FOLDER = "//cleanplate"
+_SMALL_WORDS = ("a", "and", "for", "from", "in", "of", "on", "the", "to", "with")
+_CHOICES = {
+    "auto": "Chosen by the server",
+    "cleanplate": "The network of this project, made for a plate and its clean plate",
+    "difference": "A plain difference key, without a network",
+    "half": "16 bits a channel",
+    "float": "32 bits a channel",
+    "none": "Off",
+    "zip": "Without loss, blocks of 16 lines",
+    "zips": "Without loss, line by line",
+    "piz": "Without loss, best for grain",
+    "rle": "Without loss, fast and large",
+    "pxr24": "Without loss in half, nearly so in float",
+    "b44": "With loss, of a fixed size",
+    "b44a": "With loss, small where the picture is flat",
+    "dwaa": "With loss, small",
+    "dwab": "With loss, smallest",
+}
 
 
 def _changed(self: Any, context: Any) -> None:
@@ -18,17 +36,16 @@ def _changed(self: Any, context: Any) -> None:
 
 
 def _property(spec: OptionSpec) -> Any:
-    unit = f" ({spec.unit})" if spec.unit else ""
     # Not animatable: a result is named by its settings, which therefore hold for the whole shot.
     words: dict[str, Any] = {
-        "name": spec.label + unit,
+        "name": title_case(spec.label),
         "description": spec.help.rstrip("."),
         "default": spec.default,
         "options": set(),
         "update": _changed,
     }
     if spec.choices:
-        items = [(choice, choice, "") for choice in spec.choices]
+        items = [(choice, choice, _CHOICES.get(choice, "")) for choice in spec.choices if is_readable(choice)]
         return bpy.props.EnumProperty(items=items, **words)
     if spec.type is bool:
         return bpy.props.BoolProperty(**words)
@@ -39,7 +56,19 @@ def _property(spec: OptionSpec) -> Any:
     )
     if spec.type is int:
         return bpy.props.IntProperty(**limits, **words)
+    if spec.unit == "px":
+        words["subtype"] = "PIXEL"
     return bpy.props.FloatProperty(precision=3, step=1, **limits, **words)
+
+
+def title_case(label: str) -> str:
+    """A label as Blender writes its own: "Clean Plate Colourspace"."""
+    return " ".join(word if word in _SMALL_WORDS else word[:1].upper() + word[1:] for word in label.split())
+
+
+def is_readable(choice: str) -> bool:
+    """Whether Blender can read a result that is written so: its OpenEXR is older than JPEG 2000 in EXR."""
+    return not choice.startswith("htj2k")
 
 
 class MatteProperties(bpy.types.PropertyGroup):

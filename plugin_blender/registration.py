@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
-from . import handlers, operators, panels, properties, runtime, server_process
+from . import handlers, operators, panels, properties, runtime, server_process, setup_operators, solve_headless
 from .preferences import CleanplatePreferences
 
-_CLASSES = (CleanplatePreferences, *operators.CLASSES, *panels.CLASSES)
+_commands: list[Any] = []
+_CLASSES = (CleanplatePreferences, *operators.CLASSES, *setup_operators.CLASSES, *panels.CLASSES)
 
 
 def register() -> None:
@@ -17,6 +20,7 @@ def register() -> None:
         bpy.utils.register_class(each)
     getattr(bpy.types, panels.ADD_MENU).append(panels.draw_add_menu)
     handlers.register()
+    _commands.append(bpy.utils.register_cli_command("cleanplate", solve_headless.command))
     runtime.mark_changed()
 
 
@@ -25,6 +29,10 @@ def unregister() -> None:
     if runtime.running is not None:
         runtime.running.cancel()
         runtime.running.close()
+    while _commands:
+        bpy.utils.unregister_cli_command(_commands.pop())
+    if runtime.setup is not None:
+        runtime.setup.cancel()
     handlers.unregister()
     getattr(bpy.types, panels.ADD_MENU).remove(panels.draw_add_menu)
     for each in reversed(_CLASSES):

@@ -37,6 +37,10 @@ rendering = False
 render: Any = None
 """The :class:`on_demand.RenderSolve` of a render in the window, or None."""
 changed_at = 0.0
+setup: Any = None
+"""The :class:`server_setup.ServerSetup` under way, or None."""
+server_address = ""
+"""The server that the command line names; it goes before the one of the preferences."""
 servers: dict[str, Pong] = {}
 """Each server's last answer in this session, by its address."""
 _queued: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()

@@ -22,7 +22,8 @@ class _Server:
     """The process, and the folder of its output: files, because a full pipe would stop it."""
 
     process: subprocess.Popen[str]
-    address: str
+    command: str
+    endpoint: Endpoint
     folder: tempfile.TemporaryDirectory[str]
 
     def output(self, stream: str) -> str:
@@ -57,12 +58,27 @@ def start(command: str, endpoint: Endpoint) -> None:
             text=True,
             env={**os.environ, STOP_WITH_STDIN: "1"},
         )
-    _server = _Server(process=process, address=endpoint.address, folder=folder)
+    _server = _Server(process=process, command=command, endpoint=endpoint, folder=folder)
 
 
 def is_running() -> bool:
     """Whether our server's process is alive."""
     return _server is not None and _server.process.poll() is None
+
+
+def restart_if_it_died() -> bool:
+    """Starts our server again where its process has ended by itself; whether it did."""
+    if _server is None or is_running():
+        return False
+    command, endpoint = _server.command, _server.endpoint
+    start(command, endpoint)
+    return True
+
+
+def is_ready() -> bool:
+    """Whether our server has said that it takes frames."""
+    answer = parse_ready_line(_server.output("out").partition("\n")[0]) if _server else None
+    return isinstance(answer, ServerReady)
 
 
 def poll() -> str:
@@ -94,7 +110,11 @@ def wait(timeout_s: float) -> str:
 
 def describe() -> str:
     """One line for the preferences; empty where we run none."""
-    return f"Server {_server.address} runs (process {_server.process.pid})" if _server and is_running() else ""
+    return (
+        f"Server {_server.endpoint.address} runs (process {_server.process.pid})"
+        if _server and is_running()
+        else ""
+    )
 
 
 def stop() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import planning, runtime
+from . import fingerprint, planning, runtime, server_process
 from .matte_link.client import MatteClient
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
@@ -41,24 +41,32 @@ class Solve:
         # A result is compared with its maker too. If no server answers here, the job reports it later.
         with contextlib.suppress(LinkError):
             ask_server(ASK_S)
+        fingerprint.forget()
         self.plan = planning.refresh(scene, node)
         if self.plan.problem:
             raise NodeError(self.plan.problem)
         self.frames = tuple(frame for frame in frames if again or not self.plan.is_fresh(frame))
-        self.plan.check(self.frames)
         self.done: list[int] = []
-        self.failures: dict[int, str] = {}
+        self.failures: dict[int, str] = self._without_inputs()
         self.stopped = ""
         self.cancelled = False
         self.diagnostics: dict[int, Any] = {}
         self._cancelled_at = 0.0
-        self._waiting = deque(self.frames)
-        self._inputs = RenderedInputs(self.plan, self.frames)
+        possible = [frame for frame in self.frames if frame not in self.failures]
+        self._waiting = deque(possible)
+        self._inputs = RenderedInputs(self.plan, possible)
         self._job = self._start_job() if self.frames else None
         self._state = runtime.state(self.node_id)
         self._state.error, self._state.done, self._state.total = "", 0, len(self.frames)
         self._state.activity = "Connecting"
         runtime.running = self
+
+    def _without_inputs(self) -> dict[int, str]:
+        """Why some frames cannot be solved, as one sentence each. Raises ``NodeError`` where it is all of them."""
+        reasons = {frame: reason for frame in self.frames if (reason := self.plan.obstacle(frame))}
+        if reasons and len(reasons) == len(self.frames):
+            self.plan.check(self.frames)
+        return {frame: str(reason) for frame, reason in reasons.items()}
 
     def _start_job(self) -> MatteJob:
         job = MatteJob(
@@ -80,6 +88,8 @@ class Solve:
         if self._job is None:
             return False
         finished = self._take_events(self._job)
+        if server_process.restart_if_it_died():
+            self._state.activity = "The server has stopped and is started again"
         if self.cancelled:
             # A server that does not answer is not waited for.
             return not finished and time.monotonic() - self._cancelled_at < _FAREWELL_S
@@ -166,7 +176,9 @@ class Solve:
 
     def _prepare(self, job: MatteJob, scene: Any, node: Any, frame: int) -> None:
         """One thing at a time: the window lives between two of them, also where a frame needs its neighbours."""
-        self.plan.check([frame])
+        obstacle = self.plan.obstacle(frame)
+        if obstacle:
+            raise NodeError(obstacle)
         lacking = self._inputs.lacking(frame)
         if lacking:
             self._state.activity = f"Rendering the inputs of frame {lacking[0]}"

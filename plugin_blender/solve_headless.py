@@ -25,9 +25,9 @@ OK, FRAMES_FAILED, UNUSABLE, NO_SERVER = 0, 1, 2, 3
 def main(arguments: list[str]) -> int:
     """Runs the solve; returns the exit code."""
     options = _parser().parse_args(arguments)
-    if options.server:
-        os.environ["CLEANPLATE_SERVER"] = options.server
     package = _package()
+    runtime: Any = import_module(f"{package}.runtime")
+    runtime.server_address = options.server
     errors = import_module(f"{package}.matte_link.errors")
     try:
         return max(_solve(package, scene, node, options) for scene, node in _nodes(package, options.node))
@@ -82,6 +82,24 @@ def _solve(package: str, scene: Any, node: Any, options: argparse.Namespace) -> 
     if solve.stopped:
         return NO_SERVER
     return FRAMES_FAILED if solve.failures else OK
+
+
+def command(arguments: list[str]) -> int:
+    """``blender --command cleanplate FILE --frames RANGE``: the same from the installed add-on.
+
+    Blender opens no file for a command, so the file is the command's first argument.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        print(
+            "cleanplate: name the .blend first: blender --command cleanplate FILE --frames RANGE", file=sys.stderr
+        )
+        return UNUSABLE
+    try:
+        bpy.ops.wm.open_mainfile(filepath=arguments[0])
+    except RuntimeError as error:
+        print(f"cleanplate: {error}".strip(), file=sys.stderr)
+        return UNUSABLE
+    return main(arguments[1:])
 
 
 def run() -> NoReturn:

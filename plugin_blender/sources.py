@@ -6,6 +6,7 @@ Frozen and plain, so that a render thread may use it while the file is being edi
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,7 @@ class FileSource:
     def missing(self, frame: int) -> str:
         """The frame's file where it is not there; else empty."""
         path = self.path(frame)
-        return "" if Path(path).is_file() else path
+        return "" if file_identity(path) else path
 
     @cached_property
     def span(self) -> Span | None:
@@ -121,10 +122,16 @@ class FileSource:
 
 @dataclass(frozen=True)
 class GraphSource:
-    """Nodes that are rendered; ``digest`` names their settings and ``files`` are the pictures they read."""
+    """Nodes that are rendered. ``digest`` names all their settings, and those of the 3D scene behind them.
+
+    ``pictures`` are those that the nodes play, which have to be there; ``files`` are others that are read, such as
+    textures. ``unknown`` names what cannot be compared, each as a noun ("the simulation of Cube").
+    """
 
     digest: str
+    pictures: tuple[FileSource, ...] = ()
     files: tuple[FileSource, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def name(self) -> Identity:
@@ -132,18 +139,18 @@ class GraphSource:
         return [self.digest]
 
     def identity(self, frame: int) -> Identity:
-        """Changes where a file that the nodes read in this frame does."""
-        return [source.identity(frame) for source in self.files]
+        """Changes where a file that is read for this frame does."""
+        return [source.identity(frame) for source in (*self.pictures, *self.files)]
 
     def missing(self, frame: int) -> str:
-        """The first picture that the nodes read and that is not there; else empty."""
-        return next((path for path in (source.missing(frame) for source in self.files) if path), "")
+        """The first picture that the nodes play and that is not there; else empty."""
+        return next((path for path in (source.missing(frame) for source in self.pictures) if path), "")
 
     @cached_property
     def span(self) -> Span | None:
-        """The frames in which any footage that the nodes read has pictures of its own; None where they read none
+        """The frames in which any footage that the nodes play has pictures of its own; None where they play none
         that has ends."""
-        spans = [source.span for source in self.files if source.span]
+        spans = [source.span for source in self.pictures if source.span]
         if not spans:
             return None
         first, last = min(span.first for span in spans), max(span.last for span in spans)
@@ -155,12 +162,12 @@ Source = FileSource | GraphSource
 
 def file_identity(path: str) -> Identity:
     """A file's size and time, in milliseconds because network folders keep no finer ones; not its place, so
-    that a project may move."""
+    that a project may move. Empty where there is no such file."""
     try:
         facts = Path(path).stat()
     except OSError:
         return []
-    return [facts.st_size, facts.st_mtime_ns // 1_000_000]
+    return [facts.st_size, facts.st_mtime_ns // 1_000_000] if stat.S_ISREG(facts.st_mode) else []
 
 
 def first_number(file: str) -> int:

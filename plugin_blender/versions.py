@@ -7,7 +7,6 @@ from typing import Any
 import bpy
 
 IS_FIVE = bpy.app.version >= (5, 0, 0)
-LINEAR = "Linear Rec.709"
 
 
 def tree_of(scene: Any) -> Any:
@@ -44,16 +43,28 @@ def delete_scene(scene: Any) -> None:
 
 
 def set_file_format(settings: Any, codec: str, depth: str) -> None:
-    """Makes an output's format a scene-linear Rec.709 EXR without alpha."""
+    """Makes an output's format an EXR without alpha, in the working space of the compositor."""
     if IS_FIVE:
         settings.media_type = "IMAGE"
     settings.file_format = "OPEN_EXR"
     settings.color_mode = "RGB"
     settings.color_depth = depth
     settings.exr_codec = codec
-    # The working space of 5.x may be another one.
     settings.color_management = "OVERRIDE"
-    settings.linear_colorspace_settings.name = LINEAR
+    settings.linear_colorspace_settings.name = scene_linear_name()
+
+
+def scene_linear_name() -> str:
+    """The name that the colour configuration gives the working space."""
+    colourspace = getattr(bpy.data, "colorspace", None)
+    if colourspace is not None:
+        return str(colourspace.working_space)
+    # What a new picture of floats is in: the role "scene_linear" in 4.5.
+    probe: Any = bpy.data.images.new("Cleanplate", 1, 1, float_buffer=True)
+    try:
+        return str(probe.colorspace_settings.name)
+    finally:
+        bpy.data.images.remove(probe)
 
 
 def add_file_output(tree: Any, folder: str, names: tuple[str, ...]) -> list[Any]:

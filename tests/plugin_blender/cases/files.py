@@ -79,6 +79,33 @@ def refuse(place: Path) -> dict[str, Any]:
     return {"rendered": True}
 
 
+def broken_planning(place: Path) -> dict[str, Any]:
+    """An error that nobody expects, before a background render."""
+    from plugin_blender import planning
+
+    return broken(place, planning, "plan_of")
+
+
+def broken_serving(place: Path) -> dict[str, Any]:
+    """An error that nobody expects, in a frame of a background render."""
+    from plugin_blender import handlers
+
+    return broken(place, handlers, "_make_fresh")
+
+
+def broken(place: Path, module: Any, name: str) -> dict[str, Any]:
+    stage.add_on()
+    bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
+
+    def fails(*_: Any) -> None:
+        raise TypeError("something nobody expected")
+
+    setattr(module, name, fails)
+    bpy.context.scene.render.filepath = str(place / "broken" / "main_")
+    bpy.ops.render.render(animation=True)
+    return {}
+
+
 def moved(place: Path) -> dict[str, Any]:
     """The file alone, in another folder: it says what it lacks."""
     stage.add_on()
@@ -96,8 +123,8 @@ def moved(place: Path) -> dict[str, Any]:
 
 
 def case(step: str, folder: str) -> dict[str, Any]:
-    steps = {"make": make, "without": without, "again": again, "render": render, "refuse": refuse, "moved": moved}
-    return steps[step](Path(folder))
+    steps = (make, without, again, render, refuse, broken_planning, broken_serving, moved)
+    return {each.__name__: each for each in steps}[step](Path(folder))
 
 
 stage.run(case)

@@ -28,7 +28,7 @@ def case(folder: str) -> dict[str, Any]:
 def kind(node: Any) -> str:
     from plugin_blender import upstream
 
-    return type(upstream.source_of(node.inputs["Plate"])).__name__
+    return type(upstream.source_of(node.inputs["Plate"], bpy.context.scene)).__name__
 
 
 def kinds(place: Path, tree: Any, node: Any) -> dict[str, str]:
@@ -87,7 +87,7 @@ def numbering(place: Path, scene: Any, tree: Any, node: Any) -> int:
         for source in (plate, clip):
             tree.links.new(source.outputs[0], node.inputs["Plate"])
             for frame in (1, 3, 5, 9):
-                file = upstream.source_of(node.inputs["Plate"])
+                file = upstream.source_of(node.inputs["Plate"], bpy.context.scene)
                 if file.missing(frame):
                     continue
                 (shown,) = extraction.render_inputs(scene, node, ["Plate"], frame, place)
@@ -108,7 +108,7 @@ def same(one: str, other: str) -> bool:
 
 def render_layers(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, Any]:
     """A 3D scene upstream, of this scene and of another one."""
-    from plugin_blender import extraction, planning, upstream
+    from plugin_blender import extraction, planning
 
     other = scene.copy()
     other.name = "Set"
@@ -124,7 +124,7 @@ def render_layers(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, An
         (file,) = extraction.render_inputs(scene, node, ["Plate"], 2, place)
         files[name] = str(Path(file).rename(place / f"layers_{name}.exr"))
     before = planning.plan_of(scene, node).key
-    upstream.scene_changed(other.name)
+    other.cycles.samples = 2
     assert planning.plan_of(scene, node).key != before
     bpy.data.scenes.remove(other)
     return files

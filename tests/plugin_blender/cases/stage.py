@@ -203,7 +203,8 @@ def render_settings(scene: Any, folder: Path, size: tuple[int, int]) -> None:
     render.image_settings.file_format = "OPEN_EXR"
     render.image_settings.color_depth = "32"
     render.filepath = str(folder / "main_")
-    scene.view_settings.view_transform = "AgX"
+    if not os.environ.get("OCIO"):
+        scene.view_settings.view_transform = "AgX"
     scene.view_settings.exposure = 2.0
 
 

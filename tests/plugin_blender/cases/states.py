@@ -132,7 +132,8 @@ def what_is_missing(place: Path, scene: Any, tree: Any, node: Any) -> None:
     moved = plate.rename(place / "elsewhere.exr")
     node.matte.erode = 1.0
     message = stage.error_of(bpy.ops.cleanplate.solve_range)
-    assert message.startswith(f"Frame 3: the plate {plate} does not exist."), message
+    assert message.startswith(f"Frame 3: The plate {plate} does not exist."), message
+    assert counts(scene, node) == (3, 1, 0), "one missing frame stops the others"
     # Results of the present settings stay in sight: only their input is not here to be compared.
     node.matte.erode = 0.0
     assert counts(scene, node) == (3, 1, 0)

@@ -1,0 +1,146 @@
+"""What nodes, images and clips are set to, as JSON values; see :mod:`rna_facts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import bpy
+
+from .rna_facts import Facts, RnaWalk, absolute_path, content_digest, plain
+from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
+from .versions import OUTPUT_NODES
+
+_TREE_PARTS = frozenset({"nodes", "links"})
+
+
+def tree_facts(tree: Any, facts: Facts) -> object:
+    """A node tree: every node, the links and what animates them."""
+    walk = RnaWalk(tree, facts)
+    nodes = sorted(tree.nodes, key=lambda node: str(node.name))
+    return [nodes_facts(nodes, walk), walk.struct(tree, _TREE_PARTS)]
+
+
+def nodes_facts(nodes: Iterable[Any], walk: RnaWalk) -> list[object]:
+    """Some nodes of one tree, with their values and links."""
+    return [_node_facts(node, walk) for node in nodes if node.bl_idname not in OUTPUT_NODES or _ends_group(node)]
+
+
+def _ends_group(node: Any) -> bool:
+    return str(node.bl_idname) == "NodeGroupOutput"
+
+
+def _node_facts(node: Any, walk: RnaWalk) -> list[object]:
+    if node.bl_idname == "CompositorNodeImage" and node.image is not None:
+        if node.image.source in ("FILE", "SEQUENCE", "MOVIE") and not node.image.packed_file:
+            walk.facts.pictures.append(image_source(node.image, node))
+    elif getattr(node, "clip", None) is not None:
+        walk.facts.pictures.append(clip_source(node.clip))
+    inputs = [_input_facts(node, socket, walk) for socket in node.inputs]
+    outputs = [_value(socket, walk) for socket in node.outputs]
+    return [node.name, node.bl_idname, bool(node.mute), walk.struct(node), inputs, outputs]
+
+
+def _input_facts(node: Any, socket: Any, walk: RnaWalk) -> object:
+    links = [
+        [link.from_node.name, link.from_socket.identifier, bool(link.is_muted)]
+        for link in socket.links
+        if link.is_valid
+    ]
+    return [socket.identifier, links, None if links else _value(socket, walk)]
+
+
+def _value(socket: Any, walk: RnaWalk) -> object:
+    """A socket's own value; None where it has none."""
+    item = socket.bl_rna.properties.get("default_value")
+    if item is None:
+        return None
+    if item.type == "POINTER":
+        return walk.pointer(socket.default_value)
+    return walk.animated.without(socket, item, plain(socket.default_value))
+
+
+# -- pictures
+
+
+def image_facts(image: Any, facts: Facts) -> object:
+    """An image: its settings, and its pixels where no file has them."""
+    if image.type in ("RENDER_RESULT", "COMPOSITING"):
+        facts.unknown.append(f"what {image.name} shows")
+    settings = RnaWalk(image, facts).struct(image)
+    return [settings, _content(image, facts)]
+
+
+def _content(image: Any, facts: Facts) -> object:
+    if image.is_dirty:
+        return _pixel_digest(image)
+    if image.packed_file:
+        return content_digest(image.packed_file.data)
+    if image.source == "TILED":
+        for tile in image.tiles:
+            path = image.filepath.replace("<UDIM>", str(tile.number))
+            facts.files.append(FileSource(file=absolute_path(path, image), colourspace=""))
+        return sorted(tile.number for tile in image.tiles)
+    if image.source in ("FILE", "MOVIE"):
+        facts.files.append(FileSource(file=absolute_path(image.filepath, image), colourspace=""))
+        return facts.files[-1].name
+    return None
+
+
+def _pixel_digest(image: Any) -> str:
+    """The digest of what was painted or written into an image and is in no file yet."""
+    import numpy
+
+    pixels = numpy.empty(len(image.pixels), dtype="f4")
+    image.pixels.foreach_get(pixels)
+    return content_digest(pixels)
+
+
+def clip_facts(clip: Any, facts: Facts) -> object:
+    """A movie clip: its settings, its lens and tracking data with them, and its file."""
+    return [RnaWalk(clip, facts).struct(clip), clip_source(clip).name]
+
+
+def image_source(image: Any, node: Any) -> FileSource:
+    """An image's file, or its sequence or movie as the Image node plays it."""
+    source = FileSource(file=absolute_path(image.filepath, image), colourspace=image.colorspace_settings.name)
+    if image.source not in ("SEQUENCE", "MOVIE"):
+        return source
+    played = Numbering(
+        start=node.frame_start,
+        duration=max(node.frame_duration, 1),
+        offset=node.frame_offset,
+        cyclic=bool(node.use_cyclic),
+    )
+    return replace(source, numbering=played) if image.source == "SEQUENCE" else replace(source, movie=played.span)
+
+
+def clip_source(clip: Any) -> FileSource:
+    """A movie clip's files."""
+    file = absolute_path(clip.filepath, clip)
+    source = FileSource(file=file, colourspace=clip.colorspace_settings.name)
+    if clip.source == "SEQUENCE":
+        numbering = ClipNumbering(first=first_number(file), start=clip.frame_start, offset=clip.frame_offset)
+        return replace(source, numbering=numbering)
+    first = clip.frame_start - clip.frame_offset
+    return replace(source, movie=Span(first=first, last=first + clip.frame_duration - 1, held=False))
+
+
+def mask_facts(mask: Any, facts: Facts) -> object:
+    """A mask: Blender shows the shape of the current frame and keeps the keys of the others to itself."""
+    facts.unknown.append(f"the shape of the mask {mask.name}")
+    return RnaWalk(mask, facts).struct(mask, frozenset({"layers"}))
+
+
+def block_facts(block: Any, facts: Facts) -> object:
+    """Any data-block."""
+    if isinstance(block, bpy.types.NodeTree):
+        return tree_facts(block, facts)
+    if isinstance(block, bpy.types.Image):
+        return image_facts(block, facts)
+    if isinstance(block, bpy.types.MovieClip):
+        return clip_facts(block, facts)
+    if isinstance(block, bpy.types.Mask):
+        return mask_facts(block, facts)
+    return RnaWalk(block, facts).struct(block)

@@ -1,0 +1,220 @@
+"""The settings of anything in Blender as JSON values, found by walking RNA: no list could lack one.
+
+Two walks of equal settings give equal values, in any session and on any machine: nothing in them is an address, a
+session's number or a state of the interface. Values that the timeline or a driver sets are left out, and their
+curves and drivers taken instead, so that the current frame does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .animation import AnimatedPaths
+from .rna_skipped import is_skipped
+from .sources import FileSource
+
+_DEEPEST = 80
+_MANY = 32
+"""From so many items on, a collection of plain values is read at once."""
+_MOST = 20_000
+"""More items than this that have to be read one by one would stop the window for seconds."""
+_DIGEST_SIZE = 16
+_NEVER_RENDERED = (
+    bpy.types.Brush,
+    bpy.types.Library,
+    bpy.types.PaintCurve,
+    bpy.types.Palette,
+    bpy.types.Screen,
+    bpy.types.Sound,
+    bpy.types.WindowManager,
+    bpy.types.WorkSpace,
+)
+_NUMPY_TYPES = {"FLOAT": "f4", "INT": "i4", "BOOLEAN": "?"}
+
+
+@dataclass
+class Facts:
+    """What a walk has found beside values: the data-blocks and files that settings refer to, and what cannot be
+    compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
+
+    Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
+    """
+
+    blocks: list[Any] = field(default_factory=list)
+    pictures: list[FileSource] = field(default_factory=list)
+    files: list[FileSource] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def add(self, other: Facts) -> None:
+        """Adds what another walk has found."""
+        self.blocks += other.blocks
+        self.pictures += other.pictures
+        self.files += other.files
+        self.unknown += other.unknown
+
+
+class RnaWalk:
+    """Walks what belongs to one data-block. ``owner`` is that block: paths of files are relative to its file."""
+
+    def __init__(self, owner: Any, facts: Facts) -> None:
+        self._owner = owner
+        self.facts = facts
+        self.animated = AnimatedPaths(owner)
+        self._order: dict[tuple[int, str], int] = {}
+
+    def struct(self, struct: Any, skip: frozenset[str] = frozenset(), depth: int = 0) -> object:
+        """All settings of a struct that belongs to the block."""
+        kind = struct.bl_rna.identifier
+        seen = self._order.setdefault((struct.as_pointer(), kind), len(self._order))
+        if seen != len(self._order) - 1:
+            return ["again", seen]
+        if depth > _DEEPEST:
+            return self._cannot_compare("what is nested in")
+        values: dict[str, object] = {"": kind}
+        for item in struct.bl_rna.properties:
+            name = item.identifier
+            if name in skip or is_skipped(struct, item):
+                continue
+            value = self._property(struct, item, depth)
+            if value is not None:
+                values[name] = value
+        values.update(self._custom(struct))
+        return values
+
+    def _property(self, struct: Any, item: Any, depth: int) -> object:
+        if item.type == "POINTER":
+            value: Any = getattr(struct, item.identifier, None)
+            if _plays_sequence(struct, value):
+                self._cannot_compare(f"the image sequence {value.name} in")
+            return self.pointer(value, depth)
+        if item.type == "COLLECTION":
+            return self._collection(struct, item, depth)
+        if item.is_readonly:
+            return None
+        if item.type == "STRING" and item.subtype in ("FILE_PATH", "DIR_PATH"):
+            return self._path(getattr(struct, item.identifier, ""), item.subtype)
+        return self.animated.without(struct, item, plain(getattr(struct, item.identifier, None)))
+
+    def pointer(self, value: Any, depth: int = 0) -> object:
+        """What a pointer leads to: other data-blocks by their names, to be walked by themselves."""
+        if value is None:
+            return None
+        if isinstance(value, bpy.types.PointCache):
+            return self._cannot_compare("the simulation of")
+        if isinstance(value, bpy.types.ID) and value != self._owner and not isinstance(value, _NEVER_RENDERED):
+            self.facts.blocks.append(value)
+            return reference(value)
+        if isinstance(value, bpy.types.Driver) and value.type == "SCRIPTED" and not value.is_simple_expression:
+            self._cannot_compare("the Python driver of")
+        return None if isinstance(value, bpy.types.ID) else self.struct(value, depth=depth + 1)
+
+    def _collection(self, struct: Any, item: Any, depth: int) -> object:
+        items = getattr(struct, item.identifier)
+        if item.identifier in ("particles", "particle_systems") and len(items):
+            return self._cannot_compare("the particles of")
+        if len(items) >= _MANY and _is_plain(item.fixed_type):
+            return [len(items), *_columns(items, item.fixed_type)]
+        if len(items) > _MOST:
+            return self._cannot_compare(f"the {item.name.lower()} of")
+        return [self.pointer(each, depth) for each in items] or None
+
+    def _path(self, path: str, kind: str) -> object:
+        if not path or path.startswith("<"):
+            return path or None
+        full = absolute_path(path, self._owner)
+        if kind == "FILE_PATH":
+            self.facts.files.append(FileSource(file=full, colourspace=""))
+        else:
+            self._cannot_compare("a folder of files of")
+        return list(Path(full).parts[-2:])
+
+    def _custom(self, struct: Any) -> Iterator[tuple[str, object]]:
+        """Custom properties, which drivers, shaders and geometry nodes read."""
+        if not isinstance(struct, bpy.types.ID | bpy.types.NodesModifier | bpy.types.PoseBone):
+            return
+        for key in sorted(struct.keys()):
+            value = struct[key]
+            if not hasattr(value, "keys") and key not in struct.bl_rna.properties:
+                yield f'["{key}"]', self._custom_value(struct, key, value)
+
+    def _custom_value(self, struct: Any, key: str, value: Any) -> object:
+        if isinstance(value, bpy.types.ID):
+            return self.pointer(value)
+        return None if self.animated.has_custom(struct, key) else plain(value)
+
+    def _cannot_compare(self, what: str) -> object:
+        self.facts.unknown.append(f"{what} {self._owner.name}")
+        return "unknown"
+
+
+def _plays_sequence(struct: Any, value: Any) -> bool:
+    """Whether an image sequence is played by something else than the compositor's Image node."""
+    if not isinstance(value, bpy.types.Image) or value.source != "SEQUENCE":
+        return False
+    return str(struct.bl_rna.identifier) != "CompositorNodeImage"
+
+
+def reference(block: Any) -> object:
+    """Names a data-block, on any machine."""
+    library = Path(block.library.filepath).name if block.library else ""
+    return [block.bl_rna.identifier, block.name, library]
+
+
+def absolute_path(path: str, owner: Any) -> str:
+    """The absolute form of a path in Blender's notation; ``//`` is the folder of the owner's own file."""
+    return str(Path(bpy.path.abspath(path, library=owner.library)).absolute())
+
+
+def plain(value: Any) -> object:
+    """A property's value as JSON has it; arrays as lists."""
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    if isinstance(value, bytes):
+        return content_digest(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    try:
+        return [plain(each) for each in value]
+    except TypeError:
+        return str(type(value))
+
+
+def content_digest(data: Any) -> str:
+    """The digest of bytes."""
+    return hashlib.blake2b(data, digest_size=_DIGEST_SIZE).hexdigest()
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether each item of a collection consists of numbers alone. Read-only values follow from the others."""
+    named = [item for item in kind.properties if item.identifier != "rna_type" and not item.is_readonly]
+    return bool(named) and all(item.type in {*_NUMPY_TYPES, "ENUM"} for item in named) and not _nested(kind)
+
+
+def _nested(kind: Any) -> bool:
+    others = (item for item in kind.properties if item.identifier != "rna_type")
+    return any(item.type in ("POINTER", "COLLECTION") for item in others)
+
+
+def _columns(items: Any, kind: Any) -> Iterator[object]:
+    """For each of the items' settings the digest of the values of all."""
+    import numpy
+
+    for item in kind.properties:
+        if item.is_readonly or item.identifier == "rna_type" or is_skipped(items[0], item):
+            continue
+        if item.type == "ENUM":
+            yield (
+                item.identifier,
+                content_digest("\n".join(str(plain(getattr(each, item.identifier))) for each in items).encode()),
+            )
+            continue
+        length = max(getattr(item, "array_length", 0), 1) * len(items)
+        values = numpy.empty(length, dtype=_NUMPY_TYPES[item.type])
+        items.foreach_get(item.identifier, values)
+        yield item.identifier, content_digest(values)

@@ -1,0 +1,147 @@
+"""Sets the matting server up, and removes it again."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import planning, runtime, server_process
+from .operators import Result
+from .plan import NodeError
+from .preferences import preferences, setup_folder
+from .server_setup import ServerSetup, remove
+
+_TIMER_S = 0.3
+
+
+class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
+    """Install the matting server on this machine, into a folder of its own. Nothing is added to Blender's Python"""
+
+    bl_idname = "cleanplate.set_up_server"
+    bl_label = "Set Up Server"
+
+    if TYPE_CHECKING:
+        cpu_only: bool
+    else:
+        cpu_only: bpy.props.BoolProperty(
+            name="CPU Only",
+            description="Install the smaller build of PyTorch, for machines without an NVIDIA GPU",
+            default=False,
+        )
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        """Says first what it will do."""
+        result: Result = context.window_manager.invoke_props_dialog(self, width=420, confirm_text="Set Up")
+        return result
+
+    def draw(self, context: Any) -> None:
+        """The dialog."""
+        layout: Any = self.layout
+        column = layout.column(align=True)
+        for line in (
+            "Makes a Python environment and installs Cleanplate's server in it:",
+            str(setup_folder()),
+            "About 1 GB is downloaded." if self.cpu_only else "About 3 GB are downloaded (CPU only: 1 GB).",
+        ):
+            column.label(text=line)
+        layout.prop(self, "cpu_only")
+
+    def execute(self, context: Any) -> Result:
+        """Begins; :meth:`modal` goes on in a window, and without one this waits."""
+        try:
+            runtime.setup = _begin(self.cpu_only)
+        except NodeError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if bpy.app.background:
+            while self._goes_on():
+                time.sleep(_TIMER_S)
+            return self._conclude()
+        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> Result:
+        """Looks now and then how far it is."""
+        if event.type != "TIMER" or self._goes_on():
+            planning.redraw()
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        planning.redraw()
+        return self._conclude()
+
+    def _goes_on(self) -> bool:
+        self._error = ""
+        try:
+            return bool(runtime.setup.poll())
+        except (NodeError, OSError) as error:
+            self._error = str(error)
+            return False
+
+    def _conclude(self) -> Result:
+        setup, runtime.setup = runtime.setup, None
+        if self._error or setup.cancelled:
+            self.report({"ERROR"} if self._error else {"INFO"}, self._error or "Set Up Server was cancelled.")
+            return {"CANCELLED"}
+        self.report({"INFO"}, "The server is set up. Press Start Server.")
+        return {"FINISHED"}
+
+
+def _begin(cpu_only: bool) -> ServerSetup:
+    package = preferences().package.strip()
+    if runtime.setup is not None:
+        raise NodeError("The server is being set up already.")
+    if not (bpy.app.online_access or Path(package).exists()):
+        raise NodeError(
+            "Setting the server up needs the internet, and Blender is set to work offline.",
+            "Allow Online Access in the system preferences, or name a local wheel as the package.",
+        )
+    return ServerSetup(setup_folder(), package, cpu_only)
+
+
+class CLEANPLATE_OT_cancel_setup(bpy.types.Operator):
+    """Stop setting up the server. Set Up Server continues it later"""
+
+    bl_idname = "cleanplate.cancel_setup"
+    bl_label = "Cancel Setup"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only while the server is being set up."""
+        return runtime.setup is not None
+
+    def execute(self, context: Any) -> Result:
+        """Stops pip."""
+        runtime.setup.cancel()
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_remove_server(bpy.types.Operator):
+    """Delete the server that Set Up Server has installed"""
+
+    bl_idname = "cleanplate.remove_server"
+    bl_label = "Remove Server"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only where there is one, and it is not being made."""
+        return setup_folder().exists() and runtime.setup is None
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        """Asks first."""
+        result: Result = context.window_manager.invoke_confirm(self, event)
+        return result
+
+    def execute(self, context: Any) -> Result:
+        """Stops the server, and deletes its folder."""
+        server_process.stop()
+        try:
+            remove(setup_folder())
+        except NodeError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+CLASSES = (CLEANPLATE_OT_set_up_server, CLEANPLATE_OT_cancel_setup, CLEANPLATE_OT_remove_server)

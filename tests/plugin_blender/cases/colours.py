@@ -1,0 +1,50 @@
+"""A studio's colour configuration, or another working space: what is sent, and what the comp shows."""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def case(folder: str, space: str = "") -> dict[str, Any]:
+    stage.add_on()
+    from plugin_blender import planning
+
+    place = Path(folder)
+    if space:
+        bpy.ops.wm.set_working_color_space(working_space=space)
+    scene, tree, node = stage.shot_node(place, 1)
+    kinds = [type(planning.plan_of(scene, node).plate).__name__]
+    plate = node.inputs["Plate"].links[0].from_node
+    # The file's own pixels are in linear Rec.709.
+    for name in ("Linear Rec.709", "Linear Rec.709 (sRGB)"):
+        try:
+            for each in (plate, node.inputs["Clean Plate"].links[0].from_node):
+                each.image.colorspace_settings.name = name
+        except TypeError:
+            continue
+    kinds.append(type(planning.plan_of(scene, node).plate).__name__)
+    bpy.ops.cleanplate.solve_range()
+    direct = str(planning.plan_of(scene, node).result(1))
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plate.outputs[0], exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    bpy.ops.cleanplate.solve_range()
+    rendered = str(planning.plan_of(scene, node).result(1))
+    stage.render_settings(scene, place / "out", (83, 61))
+    # The file that the render writes is in linear Rec.709 too.
+    settings = scene.render.image_settings
+    settings.color_management = "OVERRIDE"
+    settings.linear_colorspace_settings.name = plate.image.colorspace_settings.name
+    stage.main_output(tree, node.outputs["Foreground"])
+    bpy.ops.render.render(animation=True)
+    return {"kinds": kinds, "direct": direct, "rendered": rendered, "out": str(place / "out" / "main_0001.exr")}
+
+
+stage.run(case)

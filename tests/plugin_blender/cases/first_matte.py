@@ -1,0 +1,101 @@
+"""From nothing to the first matte: the server is set up from a wheel, Add connects two nodes, and where it acts."""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def case(folder: str, wheel: str) -> dict[str, Any]:
+    stage.add_on()
+    place = Path(folder)
+    adding(place)
+    in_a_group()
+    offline()
+    return {"command": setting_up(wheel)}
+
+
+def adding(place: Path) -> None:
+    """Two selected nodes are connected, the clean plate to its own input, whichever was made first."""
+    _, tree = stage.scene_with_tree(1, 4)
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "shot.blend"))
+    clean = stage.image_node(tree, place / "clean.exr")
+    plate = stage.image_node(tree, place / "plate.0001.exr", 4)
+    for first, second in ((plate, clean), (clean, plate)):
+        for each in tree.nodes:
+            each.select = each in (first, second)
+        bpy.ops.cleanplate.add()
+        node = tree.nodes.active
+        assert node.inputs["Plate"].links[0].from_node == plate
+        assert node.inputs["Clean Plate"].links[0].from_node == clean
+        tree.nodes.remove(node)
+    plate.select = False
+    bpy.ops.cleanplate.add()
+    assert not tree.nodes.active.inputs["Plate"].is_linked
+    tree.nodes.remove(tree.nodes.active)
+
+
+def in_a_group() -> None:
+    """A node inside a group cannot be solved: it is found by a render, and refused."""
+    from plugin_blender import graph, handlers
+    from plugin_blender.versions import tree_of
+
+    tree = tree_of(bpy.context.scene)
+    group = bpy.data.node_groups.new("Inner", "CompositorNodeTree")
+    graph.add_node(group)
+    outer = tree.nodes.new("CompositorNodeGroup")
+    outer.node_tree = group
+    assert len(list(graph.nested_nodes(tree))) == 1
+    outer.mute = True
+    assert not list(graph.nested_nodes(tree))
+    assert "inside a group" in handlers.IN_A_GROUP
+    tree.nodes.remove(outer)
+
+
+def offline() -> None:
+    """No address beyond this machine is used while Blender works offline, unless the command line names it."""
+    from plugin_blender import preferences, runtime
+    from plugin_blender.plan import NodeError
+
+    assert not bpy.app.online_access
+    preferences._UNSET.address = "tcp://192.0.2.1:5560"
+    try:
+        preferences.endpoint()
+    except NodeError as error:
+        assert "Allow Online Access" in str(error), error
+    else:
+        raise AssertionError("an address of the network is used offline")
+    runtime.server_address = "tcp://192.0.2.2:5560"
+    assert preferences.endpoint().address == "tcp://192.0.2.2:5560"
+    runtime.server_address = preferences._UNSET.address = ""
+
+
+def setting_up(wheel: str) -> str:
+    """A real environment, with a wheel of a server that only has a name; cancelled once, continued, and removed."""
+    from plugin_blender import preferences
+    from plugin_blender.server_setup import ServerSetup
+
+    message = stage.error_of(bpy.ops.cleanplate.set_up_server)
+    assert "Blender is set to work offline" in message, message
+    preferences._UNSET.package = wheel
+    folder = preferences.setup_folder()
+    setup = ServerSetup(folder, wheel, cpu_only=False)
+    assert setup.poll() and setup.step == "Making the environment"
+    setup.cancel()
+    assert not setup.poll() and preferences.server_command() == "cleanplate"
+    assert bpy.ops.cleanplate.set_up_server() == {"FINISHED"}
+    command = preferences.server_command()
+    output = subprocess.run([command], capture_output=True, text=True, check=True).stdout
+    assert bpy.ops.cleanplate.remove_server() == {"FINISHED"}
+    assert not folder.exists() and preferences.server_command() == "cleanplate"
+    return output
+
+
+stage.run(case)

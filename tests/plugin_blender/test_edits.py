@@ -1,0 +1,22 @@
+"""What a result was made from, in real Blender: no edit upstream goes unnoticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Blender
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_every_edit_upstream_is_noticed_or_called_unknown(blender: Blender, shot: Path) -> None:
+    found = blender.case("edits", shot).facts["found"]
+    none = {name for name in found if name.startswith("(none)")}
+    assert len(found) - len(none) >= 40
+    assert {name: found[name] for name in found if name not in none and found[name] == "UNNOTICED"} == {}
+    assert {name: found[name] for name in none if found[name] != "UNNOTICED"} == {}
+    # What has settings to compare is compared.
+    unknown = {name for name in found if found[name] == "unknown"}
+    assert unknown <= {"a point of a mask"}
