@@ -52,6 +52,7 @@ class Solve:
         self.cancelled = False
         self.diagnostics: dict[int, Any] = {}
         self._cancelled_at = 0.0
+        self._restarted = False
         possible = [frame for frame in self.frames if frame not in self.failures]
         self._waiting = deque(possible)
         self._inputs = RenderedInputs(self.plan, possible)
@@ -88,7 +89,8 @@ class Solve:
         if self._job is None:
             return False
         finished = self._take_events(self._job)
-        if server_process.restart_if_it_died():
+        if not self._restarted and server_process.restart_if_it_died():
+            self._restarted = True
             self._state.activity = "The server has stopped and is started again"
         if self.cancelled:
             # A server that does not answer is not waited for.

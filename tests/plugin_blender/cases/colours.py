@@ -20,6 +20,8 @@ def case(folder: str, space: str = "") -> dict[str, Any]:
     if space:
         bpy.ops.wm.set_working_color_space(working_space=space)
     scene, tree, node = stage.shot_node(place, 1)
+    # Before anything is solved: the size of the render counts for what nodes make.
+    stage.render_settings(scene, place / "out", (83, 61))
     kinds = [type(planning.plan_of(scene, node).plate).__name__]
     plate = node.inputs["Plate"].links[0].from_node
     # The file's own pixels are in linear Rec.709.
@@ -37,7 +39,6 @@ def case(folder: str, space: str = "") -> dict[str, Any]:
     tree.links.new(exposure.outputs[0], node.inputs["Plate"])
     bpy.ops.cleanplate.solve_range()
     rendered = str(planning.plan_of(scene, node).result(1))
-    stage.render_settings(scene, place / "out", (83, 61))
     # The file that the render writes is in linear Rec.709 too.
     settings = scene.render.image_settings
     settings.color_management = "OVERRIDE"
