@@ -10,7 +10,7 @@ import bpy
 from . import runtime
 from .matte_link.result_key import digest
 from .node_facts import block_facts
-from .rna_facts import Facts, reference
+from .rna_facts import Findings, reference
 
 _BUILT_IN_ENGINES = ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 _QUICK = (bpy.types.Image, bpy.types.Mask, bpy.types.MovieClip, bpy.types.Scene)
@@ -23,7 +23,7 @@ class _Block:
     """One data-block's digest, and what it refers to."""
 
     digest: str
-    facts: Facts
+    facts: Findings
 
 
 def forget(block: Any = None) -> None:
@@ -34,7 +34,7 @@ def forget(block: Any = None) -> None:
         _known.pop(block.session_uid, None)
 
 
-def add_blocks(facts: Facts) -> list[object]:
+def add_blocks(facts: Findings) -> list[object]:
     """The digests of all data-blocks that the facts refer to, directly or not; adds what those refer to."""
     digests: dict[str, str] = {}
     waiting: list[tuple[object, Any]] = [("", block) for block in facts.blocks]
@@ -60,7 +60,7 @@ def _block(block: Any) -> _Block:
     keeps = keeps and (runtime.rendering or not bpy.app.background)
     if keeps and block.session_uid in _known:
         return _known[block.session_uid]
-    facts = Facts()
+    facts = Findings()
     found = _Block(digest=digest(block_facts(block, facts)), facts=facts)
     if isinstance(block, bpy.types.Scene) and block.render.engine not in _BUILT_IN_ENGINES:
         facts.unknown.append(f"what the render engine {block.render.engine} makes of {block.name}")

@@ -8,14 +8,14 @@ from typing import Any
 
 import bpy
 
-from .rna_facts import Facts, RnaWalk, absolute_path, content_digest, plain
+from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
 from .versions import OUTPUT_NODES
 
 _TREE_PARTS = frozenset({"nodes", "links"})
 
 
-def tree_facts(tree: Any, facts: Facts) -> object:
+def tree_facts(tree: Any, facts: Findings) -> object:
     """A node tree: every node, the links and what animates them."""
     walk = RnaWalk(tree, facts)
     nodes = sorted(tree.nodes, key=lambda node: str(node.name))
@@ -64,7 +64,7 @@ def _value(socket: Any, walk: RnaWalk) -> object:
 # -- pictures
 
 
-def image_facts(image: Any, facts: Facts) -> object:
+def image_facts(image: Any, facts: Findings) -> object:
     """An image: its settings, and its pixels where no file has them."""
     if image.type in ("RENDER_RESULT", "COMPOSITING"):
         facts.unknown.append(f"what {image.name} shows")
@@ -72,7 +72,7 @@ def image_facts(image: Any, facts: Facts) -> object:
     return [settings, _content(image, facts)]
 
 
-def _content(image: Any, facts: Facts) -> object:
+def _content(image: Any, facts: Findings) -> object:
     if image.is_dirty:
         return _pixel_digest(image)
     if image.packed_file:
@@ -97,7 +97,7 @@ def _pixel_digest(image: Any) -> str:
     return content_digest(pixels)
 
 
-def clip_facts(clip: Any, facts: Facts) -> object:
+def clip_facts(clip: Any, facts: Findings) -> object:
     """A movie clip: its settings, its lens and tracking data with them, and its file."""
     return [RnaWalk(clip, facts).struct(clip), clip_source(clip).name]
 
@@ -127,13 +127,13 @@ def clip_source(clip: Any) -> FileSource:
     return replace(source, movie=Span(first=first, last=first + clip.frame_duration - 1, held=False))
 
 
-def mask_facts(mask: Any, facts: Facts) -> object:
+def mask_facts(mask: Any, facts: Findings) -> object:
     """A mask: Blender shows the shape of the current frame and keeps the keys of the others to itself."""
     facts.unknown.append(f"the shape of the mask {mask.name}")
     return RnaWalk(mask, facts).struct(mask, frozenset({"layers"}))
 
 
-def block_facts(block: Any, facts: Facts) -> object:
+def block_facts(block: Any, facts: Findings) -> object:
     """Any data-block."""
     if isinstance(block, bpy.types.NodeTree):
         return tree_facts(block, facts)

@@ -39,7 +39,7 @@ _NUMPY_TYPES = {"FLOAT": "f4", "INT": "i4", "BOOLEAN": "?"}
 
 
 @dataclass
-class Facts:
+class Findings:
     """What a walk has found beside values: the data-blocks and files that settings refer to, and what cannot be
     compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
 
@@ -51,7 +51,7 @@ class Facts:
     files: list[FileSource] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
-    def add(self, other: Facts) -> None:
+    def add(self, other: Findings) -> None:
         """Adds what another walk has found."""
         self.blocks += other.blocks
         self.pictures += other.pictures
@@ -62,7 +62,7 @@ class Facts:
 class RnaWalk:
     """Walks what belongs to one data-block. ``owner`` is that block: paths of files are relative to its file."""
 
-    def __init__(self, owner: Any, facts: Facts) -> None:
+    def __init__(self, owner: Any, facts: Findings) -> None:
         self._owner = owner
         self.facts = facts
         self.animated = AnimatedPaths(owner)

@@ -13,7 +13,7 @@ from .animation import acting_curves
 from .colour import word_of, working_space
 from .matte_link.result_key import digest
 from .node_facts import clip_source, image_source, nodes_facts
-from .rna_facts import Facts, RnaWalk
+from .rna_facts import Findings, RnaWalk
 from .sources import FileSource, GraphSource, Source
 
 # How Blender takes the alpha of a file by itself; the server takes it the same way.
@@ -75,7 +75,7 @@ def _read_alike(source: FileSource) -> FileSource | None:
 
 
 def _graph(node: Any, output: Any, scene: Any) -> GraphSource:
-    facts = Facts()
+    facts = Findings()
     tree = node.id_data
     walk = RnaWalk(tree, facts)
     nodes = upstream_nodes(node)

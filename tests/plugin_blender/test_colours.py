@@ -16,7 +16,7 @@ ACES = "ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3"
 
 def check(blender: Blender, shot: Path, *arguments: str, **environment: str) -> None:
     """Sent as a file or rendered through another space, and shown by the comp: the colours of the file."""
-    facts = blender.case("colours", shot, *arguments, **environment).facts
+    facts = blender.case("colours", shot, *arguments, code=0, **environment).facts
     assert facts["kinds"][1] == "FileSource"
     plate, direct, rendered = (
         read(Path(path)) for path in (shot / "plate.0001.exr", facts["direct"], facts["rendered"])
