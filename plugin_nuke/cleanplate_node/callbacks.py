@@ -184,7 +184,8 @@ def on_update() -> None:
 
 
 def _came_to_rest(name: str) -> None:
-    host.on_main(_look, name)
+    if host.has_window():
+        host.on_main(_look, name)
 
 
 _resting = later.Rest(_REST_S, _came_to_rest)
@@ -215,7 +216,8 @@ def on_label() -> Optional[str]:
     if vendor.trouble() or not _run().is_ours(node):
         return None
     name = str(host.value(node, "name"))
-    return f"{name}\n({_short(_run().state(node))})"
+    own = host.evaluated(node, "label")
+    return "\n".join(line for line in (name, own, f"({_short(_run().state(node))})") if line)
 
 
 def _short(text: str, most: int = 48) -> str:

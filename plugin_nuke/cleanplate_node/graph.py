@@ -60,6 +60,12 @@ def _write(source: str, channels: str) -> NodeSpec:
             "metadata": "all metadata",
             "create_directories": True,
             "use_limit": False,
+            # A house's own defaults of a Write must not crop the plates or run something.
+            "autocrop": False,
+            "beforeRender": "",
+            "beforeFrameRender": "",
+            "afterRender": "",
+            "afterFrameRender": "",
             "disable": True,
         },
     )

@@ -24,6 +24,9 @@ TITLE = "Cleanplate Matte"
 HOST = "nuke"
 """This host's name in the table of options."""
 RANGE_MODES = ("input", "project", "custom")
+_NOT_READ_BY_NUKE = ("htj2k256", "htj2k32")
+# Where this node begins with another value than the command line: it promises a float alpha.
+_DEFAULTS = {"bit_depth": "float"}
 OUTPUTS = ("premultiplied", "unpremultiplied", "source+alpha", "alpha")
 
 
@@ -87,6 +90,11 @@ def option_names() -> tuple[str, ...]:
 def default_of(name: str) -> Value:
     """The default of a knob. Raises ``KeyError`` for one that the panel does not have."""
     return {spec.name: spec.default for spec in knobs()}[name]
+
+
+def label_of(name: str) -> str:
+    """The label of a knob."""
+    return {spec.name: spec.label for spec in knobs()}[name]
 
 
 def options_from(values: Mapping[str, Value]) -> MatteOptions:
@@ -246,8 +254,8 @@ def option_knob(spec: OptionSpec) -> KnobSpec:
         kind="enumeration" if spec.choices else kinds[spec.type],
         label=spec.label + unit,
         help=spec.help,
-        default=spec.default,
-        choices=spec.choices,
+        default=_DEFAULTS.get(spec.name, spec.default),
+        choices=tuple(choice for choice in spec.choices if choice not in _NOT_READ_BY_NUKE),
         minimum=spec.minimum,
         maximum=spec.maximum,
     )

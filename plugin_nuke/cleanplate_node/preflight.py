@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Optional
 
 from matte_link.client import MatteClient
+from matte_link.errors import CancelledError
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
 from . import fingerprint, graph, host, makers, manifest, neighbours, panel, range_plan
+from .colour import ConfigUnreadable, HostColour, SentColour, sent_colour
 from .neighbours import Footage
 from .node_state import node_id, setting
 from .range_plan import RangePlan, Refused
 
 PING_S = 2.0
+_QUIET_FRAMES = 10
+"""As many frames are looked at without a progress bar."""
 
 
 def options_of(node: host.Node) -> MatteOptions:
     """The options on the node's panel. Raises ``Refused``."""
     try:
-        return panel.options_from({name: setting(node, name) for name in panel.option_names()})
+        options = panel.options_from({name: setting(node, name) for name in panel.option_names()})
     except ValueError as error:
         raise Refused("bad_option", f"{error}", "Correct the setting.") from None
+    return options if options.ocio_config else replace(options, ocio_config=colour_of().config)
 
 
 def roles_of(node: host.Node) -> tuple[str, ...]:
@@ -41,23 +48,47 @@ def footage_of(node: host.Node, options: MatteOptions) -> Footage:
     return host.frame_range(feed) if options.temporal and feed is not None else None
 
 
-def working_space_of(node: host.Node) -> str:
-    return range_plan.working_space(
-        host.root_text("colorManagement"), host.root_text("workingSpaceLUT"), host.root_text("OCIO_config")
-    )
+def colour_of() -> SentColour:
+    """The colourspace of the plates and the configuration that has it. Raises ``Refused``."""
+    try:
+        return sent_colour(
+            HostColour(
+                management=host.root_text("colorManagement"),
+                space=host.root_text("workingSpaceLUT"),
+                config=host.root_text("OCIO_config"),
+                custom_path=host.root_evaluated("customOCIOConfigPath"),
+                environment=os.environ.get("OCIO", ""),
+            )
+        )
+    except ConfigUnreadable as error:
+        raise Refused("bad_ocio_config", str(error), "Correct the project's colour settings.") from None
+
+
+def check_constant(node: host.Node, frames: Iterable[int]) -> None:
+    """Raises ``Refused`` where an option changes between ``frames``, or from them to the current frame: all frames
+    of a press are made with the same options."""
+    looked_at = (host.current_frame(), *frames)
+    for name in (*panel.option_names(), "send_guides"):
+        if host.has_knob(node, name) and host.varies(node, name, looked_at):
+            raise Refused(
+                "animated",
+                f"{panel.label_of(name)} changes over these frames, and all frames of a press get one value.",
+                "Remove its keys or expression, or go to each stretch that has one value and process that.",
+            )
 
 
 def settings_key_of(node: host.Node, options: MatteOptions) -> str:
     roles = roles_of(node)
     facts, starts = host.upstream(feeds_of(node, roles))
-    more = {"roles": list(roles), "space": working_space_of(node)}
+    more = {"roles": list(roles), "space": colour_of().space}
     return fingerprint.settings_key(facts, starts, options, more)
 
 
 class SourceKeys:
     """The keys of the pictures that feed a node, frame by frame.
 
-    Asks Nuke for the hashes of ``frames``, which moves the timeline to each of them and back.
+    Asks Nuke for the hashes of ``frames``, which moves the timeline to each of them and, at the end, back. Raises
+    ``CancelledError`` if the artist stops that.
     """
 
     def __init__(self, node: host.Node, roles: Sequence[str], frames: Sequence[int]) -> None:
@@ -66,9 +97,13 @@ class SourceKeys:
         self._files = sorted({one.file for one in facts if one.file})
         self._kept = fingerprint.bookkeeping(facts)
         self._hashes: dict[int, dict[str, tuple[int, ...]]] = {}
-        for frame in frames:
-            with host.at_frame(frame):
-                self._hashes[frame] = {role: host.hashes(feed) for role, feed in feeds.items()}
+        bar = host.ProgressBar("Cleanplate: looking at the inputs") if len(frames) > _QUIET_FRAMES else None
+        for done, frame in enumerate(host.at_frames(frames)):
+            self._hashes[frame] = {role: host.hashes(feed) for role, feed in feeds.items()}
+            if bar is not None:
+                bar.show(100 * done // len(frames), f"frame {frame}")
+                if bar.cancelled():
+                    raise CancelledError("Cancelled before anything was rendered.")
 
     def keys(
         self, frames: Sequence[int], views: Sequence[str], footage: Footage
@@ -117,6 +152,7 @@ def preflight(
 ) -> RangePlan:
     """Returns the plan after all checks that are possible before a picture is rendered. Raises ``LinkError``."""
     _check_host(node)
+    check_constant(node, frames)
     options, endpoint = options_of(node), range_plan.endpoint_of(server or str(setting(node, "server")))
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     if ping:
@@ -197,7 +233,7 @@ def _check_host(node: host.Node) -> None:
 
 def _hints(node: host.Node) -> dict[str, str]:
     return {
-        "colourspace": working_space_of(node),
+        "colourspace": colour_of().space,
         "colour_management": host.root_text("colorManagement"),
         "working_space": host.root_text("workingSpaceLUT"),
         "host": f"Nuke {host.version()}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +27,8 @@ from .neighbours import Footage, PlateUses, Sides
 ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"
 _BYTES_A_PIXEL = 12
-# Nuke's own names of the space that the server calls "linear".
-_LINEAR = ("linear", "scene_linear", "utility - linear - srgb", "linear rec.709 (srgb)")
+# What Nuke replaces in the name of any file, in its folders too: frame numbers, views, and TCL.
+_REPLACED = re.compile(r"#|%0?\d*d|%[vV]|[\[\]${}]")
 
 
 class Refused(LinkError):
@@ -134,11 +135,19 @@ def shown_folder(file: str) -> str:
 
 def absolute(path: str, script: str) -> str:
     """``path`` as an absolute path, where a relative one starts at the script's folder. Raises ``Refused`` if it is
-    empty."""
+    empty or has something in its name that Nuke would replace."""
     text = path.replace("\\", "/").strip()
     if not text:
         raise Refused("no_folder", "The results folder is empty.", "Fill in 'Results folder'.")
-    return Path(Path(script).parent, text).as_posix()
+    found = Path(Path(script).parent, text).as_posix()
+    replaced = _REPLACED.search(found)
+    if replaced:
+        raise Refused(
+            "bad_folder",
+            f"The results folder {found} has '{replaced.group(0)}' in its name, which Nuke replaces in file names.",
+            "Fill in another 'Results folder'.",
+        )
+    return found
 
 
 def endpoint_of(address: str) -> Endpoint:
@@ -149,20 +158,6 @@ def endpoint_of(address: str) -> Endpoint:
         return Endpoint.resolve("" if address == DEFAULT_ADDRESS else address)
     except ValueError as error:
         raise Refused("bad_address", f"Server: {error}", "Correct the node's 'Server'.") from None
-
-
-def working_space(management: str, name: str, config: str) -> str:
-    """The server's name of the colourspace in which Nuke works and renders the plates.
-
-    With Nuke's own colour management that is "linear" (Rec.709 primaries). ``scene_linear`` of an OCIO config is
-    "acescg" if ``config`` names an ACES config. Other names are passed on unchanged.
-    """
-    space = name.strip()
-    if management.lower() != "ocio" or not space:
-        return "linear"
-    if "acescg" in space.lower() or (space.lower() == "scene_linear" and "aces" in config.lower()):
-        return "acescg"
-    return "linear" if space.lower() in _LINEAR else space
 
 
 def segments(frames: Sequence[int]) -> tuple[tuple[int, int, int], ...]:

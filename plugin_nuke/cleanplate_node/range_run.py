@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -62,6 +63,7 @@ class RangeRun:
         self._quiet = quiet
         self._cancel = threading.Event()
         self._last_cancel_check = 0.0
+        self._not_reloaded: set[int] = set()
 
     def cancel(self) -> None:
         """Stops within a moment; finished frames stay."""
@@ -94,8 +96,9 @@ class RangeRun:
                 host.on_main(self._end, jobs.progress)
 
     def _step(self, jobs: ViewJobs, bar: host.ProgressBar) -> None:
-        if jobs.poll(_POLL_S):
-            host.on_main(self._show, jobs.progress.bar_text)
+        ended = jobs.poll(_POLL_S)
+        if ended:
+            host.on_main(self._show, jobs.progress.bar_text, [one.event.frame for one in ended])
         jobs.delete_used_plates()
         if time.monotonic() - self._last_cancel_check >= _CANCEL_POLL_S:
             self._last_cancel_check = time.monotonic()
@@ -103,15 +106,22 @@ class RangeRun:
             if self._cancel.is_set() or bar.cancelled():
                 jobs.cancel()
 
-    def _show(self, text: str) -> None:
-        """On the main thread: has the Read show the results so far."""
+    def _show(self, text: str, ended: Sequence[int]) -> None:
+        """On the main thread: has the Read show the results so far. It is reloaded for the frame that the artist
+        looks at; for all others once, at the end."""
+        self._not_reloaded.update(ended)
         if host.exists(self.node):
-            show_results(self.node, self.plan.folder, self.plan.frames)
+            is_seen = host.current_frame() in self._not_reloaded
+            show_results(self.node, self.plan.folder, self.plan.frames, reload=is_seen)
+            if is_seen:
+                self._not_reloaded.clear()
             tell(self.node, text)
 
     def _end(self, progress: JobProgress) -> None:
         _running.pop(self.plan.node_id, None)
         if host.exists(self.node):
+            if self._not_reloaded:
+                show_results(self.node, self.plan.folder, self.plan.frames)
             progress.makers = self._compare_makers()
         code = progress.code or ("cancelled" if progress.cancelled else "")
         self.outcome = RunOutcome(done=progress.done, total=progress.total, code=code, text=progress.summary)

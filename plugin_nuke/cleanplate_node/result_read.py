@@ -8,8 +8,11 @@ from . import graph, host, manifest, range_plan
 from .preflight import feeds_of
 
 
-def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
-    """Points the node's Read at a folder of results and reloads it. The artist can undo this in one step."""
+def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bool = True) -> None:
+    """Points the node's Read at a folder of results. The artist can undo this in one step.
+
+    ``reload`` has the Read look at its files again, which throws away whatever Nuke keeps downstream of it.
+    """
     read = host.inner(node, graph.READ)
     file = manifest.result_pattern(folder)
     holder, names = _range_knobs(node)
@@ -22,7 +25,8 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int]) -> None:
         with host.one_undo("Cleanplate result"):
             for inner, name, value in changes:
                 host.set_value(inner, name, value)
-    host.press(read, "reload")
+    if reload:
+        host.press(read, "reload")
 
 
 def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:

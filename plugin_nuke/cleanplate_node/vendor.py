@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import sys
 from pathlib import Path
@@ -28,8 +29,10 @@ def add_paths() -> None:
             sys.path.append(str(folder))
 
 
+@functools.cache
 def trouble() -> str:
-    """One sentence where the plugin cannot work on this interpreter, else empty."""
+    """One sentence where the plugin cannot work on this interpreter, else empty. Looked at once, since a failing
+    import takes its time and this is asked in every event."""
     try:
         import matte_link
         import zmq

@@ -19,6 +19,7 @@ PLUGIN = Path(__file__).resolve().parents[2] / "plugin_nuke"
 
 # Name -> its page in the Nuke Python API reference (15.0), under pythondevguide/_autosummary/, and why it is safe.
 DOCUMENTED = {
+    "Array_Knob": "nuke.Array_Knob: isAnimated, hasExpression, getValueAt",
     "CancelledError": "nuke.CancelledError: raised by execute functions when the user cancels",
     "EvalString_Knob": "nuke.EvalString_Knob: evaluate() runs the TCL",
     "GUI": "nuke, module attributes: true in an interactive session",

@@ -284,7 +284,7 @@ def test_the_working_space_travels_as_a_tag(bench: ContractBench, window: State)
     nuke.root()["workingSpaceLUT"].setValue("ACES - ACEScg")
     node = bench.node(bench.shot((1,)), 1, 1)
     plan = preflight.preflight(node, (1,), True, "interactive")
-    assert plan.hints["colourspace"] == "acescg" and plan.hints["working_space"] == "ACES - ACEScg"
+    assert plan.hints["colourspace"] == "ACES - ACEScg" and plan.hints["working_space"] == "ACES - ACEScg"
     before = plan.folder
     nuke.root()["colorManagement"].setValue("Nuke")
     plan = preflight.preflight(node, (1,), True, "interactive")

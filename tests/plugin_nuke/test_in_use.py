@@ -9,8 +9,9 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import bake, freshness, graph, host, manifest, other_scripts, plain_exr
+from cleanplate_node import bake, freshness, graph, host, manifest, other_scripts, plain_exr, preflight
 from cleanplate_node.bench import ContractBench, Server
+from matte_link.errors import LinkError
 from nuke import _host
 from nuke._state import State
 
@@ -274,3 +275,79 @@ def test_a_copy_in_another_group_gets_an_id_of_its_own(bench: ContractBench, win
     assert host.full_name(twin) in window.messages[-1]
     assert graph.READ in bench.shown(twin) or bench.shown(twin) == bench.shown(node)
     assert len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 1
+
+
+# -- animation, reloads, the timeline, labels
+
+
+def test_a_keyed_option_is_refused_where_its_value_changes(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 5)), 1, 4)
+    node["erode"].setValueAt(0.0, 1)
+    node["erode"].setValueAt(2.0, 3)
+    assert press(window, bench, node).startswith("Erode (px) changes over these frames")
+    assert not window.rendered
+    node["erode"].setValueAt(0.0, 3)
+    assert press(window, bench, node) == "up to date, 4 done"
+
+
+def test_an_expression_is_refused_only_where_it_varies(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    node["softness"].setExpression("parent.first_frame")
+    assert press(window, bench, node) == "up to date, 2 done"
+
+
+def test_reloads_are_few(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 7)), 1, 6)
+    host.go_to(3)
+    read = host.inner(node, graph.READ)
+    before = host.value(read, "version")
+    press(window, bench, node)
+    # Once for the frame that is looked at, once at the end.
+    assert 1 <= host.value(read, "version") - before <= 2
+    for frame in range(1, 7):
+        bench.expect_matte(bench.output(node, frame), frame)
+
+
+def test_the_timeline_moves_once_a_frame(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = bench.node(bench.shot(range(1, 21)), 1, 20)
+    moves, plain = [], nuke.frame
+
+    def counted(number: int | None = None) -> int:
+        if number is not None:
+            moves.append(number)
+        return plain(number)
+
+    monkeypatch.setattr(nuke, "frame", counted)
+    preflight.preflight(node, tuple(range(1, 21)), False, "interactive")
+    assert moves == [*range(2, 21), 1]
+    assert len(window.tasks) == 1, "with a progress bar"
+    monkeypatch.setattr(nuke.ProgressTask, "isCancelled", lambda _: True)
+    with pytest.raises(LinkError, match="Cancelled before anything was rendered"):
+        preflight.preflight(node, tuple(range(1, 21)), False, "interactive")
+    assert moves[-1] == 1 == host.current_frame()
+
+
+def test_the_artists_own_label_stays(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    node["label"].setValue("hero girl")
+    assert _host.autolabel(node) == "Cleanplate_Matte1\nhero girl\n(not processed)"
+
+
+def test_the_configuration_of_the_house_goes_along(bench: ContractBench, window: State, tmp_path: Path) -> None:
+    config = tmp_path / "config.ocio"
+    config.write_text("roles:\n  scene_linear: ACES - ACEScg\ncolorspaces:\n")
+    node = bench.node(bench.shot((1,)), 1, 1)
+    root = nuke.root()
+    for name, value in {
+        "colorManagement": "OCIO",
+        "OCIO_config": "custom",
+        "customOCIOConfigPath": "[file dirname [value root.name]]/config.ocio",
+        "workingSpaceLUT": "scene_linear",
+    }.items():
+        root[name].setValue(value)
+    plan = preflight.preflight(node, (1,), True, "interactive")
+    assert plan.hints["colourspace"] == "ACES - ACEScg" and plan.options.ocio_config == config.as_posix()
+    config.unlink()
+    assert press(window, bench, node).startswith(f"The OCIO configuration {config.as_posix()} cannot be read")

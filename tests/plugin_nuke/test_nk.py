@@ -116,7 +116,9 @@ def test_groups_of_knobs_open_and_close(group: Entry) -> None:
 def test_defaults_are_the_options_defaults(window: State) -> None:
     node = callbacks.create()
     assert node is not None
-    assert panel.options_from({name: node[name].value() for name in panel.option_names()}) == MatteOptions()
+    assert panel.options_from({name: node[name].value() for name in panel.option_names()}) == MatteOptions(
+        bit_depth="float"
+    )
     for option in option_specs():
         assert (option.name in node.knobs()) == ("nuke" not in option.hidden_in), option.name
     assert node["cache_dir"].value() == "[file dirname [value root.name]]/matte_cache"

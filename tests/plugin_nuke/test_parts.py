@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 from cleanplate_node import fingerprint, graph, manifest, nk_text, panel, plain_exr, range_plan
+from cleanplate_node.colour import ConfigUnreadable, HostColour, SentColour, sent_colour
 from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.job_progress import JobProgress
 from cleanplate_node.manifest import Record
@@ -114,20 +116,57 @@ def test_segments_are_the_frames(frames: list[int]) -> None:
     assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(runs)), "none could be joined"
 
 
+ACES = "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1"
+CUSTOM = """ocio_profile_version: 2
+roles:
+  color_picking: sRGB
+  scene_linear: "House Linear"
+  compositing_log: Log
+colorspaces:
+  - !<ColorSpace> {name: House Linear}
+"""
+
+
 @pytest.mark.parametrize(
-    ("management", "name", "config", "tag"),
+    ("management", "name", "config", "space", "sent"),
     [
-        ("Nuke", "linear", "nuke-default", "linear"),
-        ("Nuke", "", "", "linear"),
-        ("OCIO", "scene_linear", "nuke-default", "linear"),
-        ("OCIO", "scene_linear", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "acescg"),
-        ("OCIO", "ACES - ACEScg", "custom", "acescg"),
-        ("OCIO", "Utility - Linear - sRGB", "aces_1.2", "linear"),
-        ("OCIO", "show_linear", "custom", "show_linear"),
+        ("Nuke", "linear", "nuke-default", "linear", ""),
+        ("Nuke", "", "", "linear", ""),
+        ("OCIO", "scene_linear", "nuke-default", "linear", ""),
+        ("OCIO", "scene_linear", ACES, "ACEScg", "ocio://cg-config-v1.0.0_aces-v1.3_ocio-v2.1"),
+        (
+            "OCIO",
+            "Linear Rec.709 (sRGB)",
+            ACES,
+            "Linear Rec.709 (sRGB)",
+            "ocio://cg-config-v1.0.0_aces-v1.3_ocio-v2.1",
+        ),
+        ("OCIO", "Utility - Linear - sRGB", "aces_1.2", "Utility - Linear - sRGB", ""),
+        ("OCIO", "scene_linear", "aces_1.2", "ACEScg", ""),
     ],
 )
-def test_working_spaces(management: str, name: str, config: str, tag: str) -> None:
-    assert range_plan.working_space(management, name, config) == tag
+def test_working_spaces(management: str, name: str, config: str, space: str, sent: str) -> None:
+    found = sent_colour(HostColour(management=management, space=name, config=config))
+    assert (found.space, found.config) == (space, sent)
+
+
+@pytest.mark.parametrize("by", ["custom_path", "environment"])
+def test_a_configuration_of_the_house_is_read(by: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "config.ocio")
+    asked = HostColour(management="OCIO", space="scene_linear", config="custom", **{by: path})
+    with pytest.raises(ConfigUnreadable, match="cannot be read"):
+        sent_colour(asked)
+    (tmp_path / "config.ocio").write_text(CUSTOM)
+    assert sent_colour(asked) == SentColour(space="House Linear", config=path)
+    named = dataclasses.replace(asked, space="ACES - ACEScg")
+    assert sent_colour(named) == SentColour(space="ACES - ACEScg", config=path), "a name is sent as it is"
+
+
+@pytest.mark.parametrize("name", ["take#1", "a%04dz", "b%V", "c%v", "[wip]", "d$e", "{f}"])
+def test_folders_that_nuke_would_rename_are_refused(name: str) -> None:
+    with pytest.raises(range_plan.Refused, match="which Nuke replaces"):
+        range_plan.absolute(f"/shot/{name}/cache", "/shot/comp.nk")
+    assert range_plan.absolute("/a shot/50% v1/it's", "/shot/comp.nk") == "/a shot/50% v1/it's"
 
 
 def test_the_environment_replaces_the_default_server_only(monkeypatch: pytest.MonkeyPatch) -> None:

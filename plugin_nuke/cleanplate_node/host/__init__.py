@@ -48,6 +48,7 @@ from .node import (
     size,
     upstream,
     value,
+    varies,
 )
 from .rendering import (
     HostBusy,
@@ -59,7 +60,7 @@ from .rendering import (
 )
 from .script import (
     add_view,
-    at_frame,
+    at_frames,
     connect,
     copy,
     create,
@@ -77,6 +78,7 @@ from .script import (
     paste,
     project_range,
     remove,
+    root_evaluated,
     root_text,
     save_script_as,
     script_path,
@@ -101,7 +103,7 @@ __all__ = [
     "add_to_menu",
     "add_view",
     "ask",
-    "at_frame",
+    "at_frames",
     "before_each_frame",
     "cancel_render",
     "connect",
@@ -141,6 +143,7 @@ __all__ = [
     "read_knobs",
     "remove",
     "render",
+    "root_evaluated",
     "root_text",
     "save_script_as",
     "say",
@@ -157,6 +160,7 @@ __all__ = [
     "use_proxy",
     "uses_proxy",
     "value",
+    "varies",
     "version",
     "views",
     "when_changed",

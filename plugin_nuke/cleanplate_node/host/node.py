@@ -72,6 +72,14 @@ def evaluated(node: Node, name: str) -> str:
     return str(text or "").replace("\\", "/")
 
 
+def varies(node: Node, name: str, frames: Iterable[int]) -> bool:
+    """Whether a knob has keys or an expression that give it different values at these frames."""
+    knob = node[name]
+    if not isinstance(knob, nuke.Array_Knob) or not (knob.isAnimated() or knob.hasExpression()):
+        return False
+    return len({float(knob.getValueAt(frame)) for frame in frames}) > 1
+
+
 def press(node: Node, name: str) -> None:
     """Executes a button."""
     knob = node[name]

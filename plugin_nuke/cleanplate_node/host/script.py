@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -43,6 +43,12 @@ def root_text(name: str) -> str:
     """A project setting as text; empty if this version of Nuke does not have it."""
     knob = nuke.root().knob(name)
     return str(knob.value()) if knob else ""
+
+
+def root_evaluated(name: str) -> str:
+    """A project setting as text with its TCL evaluated; empty if this version of Nuke does not have it."""
+    knob = nuke.root().knob(name)
+    return str(knob.evaluate() or "") if isinstance(knob, nuke.EvalString_Knob) else ""
 
 
 def set_root(name: str, new: object) -> None:
@@ -175,16 +181,17 @@ def this_knob() -> str:
     return str(knob.name()) if knob else ""
 
 
-@contextlib.contextmanager
-def at_frame(frame: int) -> Iterator[None]:
-    """Moves the timeline to ``frame`` inside the ``with`` block."""
-    before = current_frame()
-    if frame != before:
-        nuke.frame(frame)
+def at_frames(frames: Sequence[int]) -> Iterator[int]:
+    """Moves the timeline to each of the frames while the caller works on it, and back after the last one."""
+    before = now = current_frame()
     try:
-        yield
+        for frame in frames:
+            if frame != now:
+                nuke.frame(frame)
+                now = frame
+            yield frame
     finally:
-        if frame != before:
+        if now != before:
             nuke.frame(before)
 
 

@@ -32,6 +32,7 @@ class Knob:
         self._node: Node | None = None
         self._flags = 0
         self._expression = ""
+        self._keys: dict[int, Any] = {}
         self.tip = ""
         self.definition = ""
 
@@ -87,10 +88,39 @@ class Knob:
 
     def value(self) -> Any:
         self._here()
+        if self._keys:
+            return self._keyed()
         return self._number() if self._expression else self._value
 
     def getValue(self) -> Any:
         return self.value()
+
+    def isAnimated(self, channel: int = 0) -> bool:
+        self._here()
+        return bool(self._keys)
+
+    def setAnimated(self, channel: int = 0) -> bool:
+        self._here()
+        self._keys.setdefault(state.frame, self._value)
+        return True
+
+    def setValueAt(self, value: Any, time: int, channel: int = 0) -> bool:
+        """A key; between keys the value of the one before holds, before the first that of the first."""
+        self._here()
+        self._keys[int(time)] = self._converted(value)
+        state.edits += 1
+        return True
+
+    def getValueAt(self, time: float, channel: int = 0) -> Any:
+        before, state.frame = state.frame, int(time)
+        try:
+            return self.getValue()
+        finally:
+            state.frame = before
+
+    def _keyed(self) -> Any:
+        earlier = [frame for frame in self._keys if frame <= state.frame]
+        return self._keys[max(earlier) if earlier else min(self._keys)]
 
     def setValue(self, value: Any) -> Any:
         self._here()

@@ -17,6 +17,7 @@ from ._picture import Picture, black, read_exr, write_exr
 from ._state import CancelledError, state
 
 FORMAT = (0, 0, 128, 96)
+_CONFIGS = ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom"]
 _COMPRESSIONS = ["none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)", "RLE"]
 _EDGES = ["hold", "loop", "bounce", "black"]
 _ON_ERROR = ["error", "black", "checkerboard", "nearest frame"]
@@ -73,7 +74,7 @@ def _read_knobs() -> list[k.Knob]:
         k.Enumeration_Knob("on_error", "", _ON_ERROR),
         k.Boolean_Knob("auto_alpha"),
         k.Boolean_Knob("premultiplied"),
-        k.Enumeration_Knob("localizationPolicy", "", ["from auto-localize path", "on", "on demand", "off"]),
+        k.Enumeration_Knob("localizationPolicy", "", ["fromAutoLocalizePath", "on", "onDemand", "off"]),
         k.Boolean_Knob("postage_stamp", "", True),
         # Saved with the script, and raised by every reload (NDK, DDImage/Read.h).
         k.Int_Knob("version", "", 0),
@@ -95,6 +96,8 @@ def _write_knobs() -> list[k.Knob]:
         ),
         k.Boolean_Knob("create_directories"),
         k.Boolean_Knob("use_limit"),
+        k.Boolean_Knob("autocrop"),
+        *(k.String_Knob(f"{when}{what}Render") for when in ("before", "after") for what in ("", "Frame")),
         k.Int_Knob("version", "", 0),
     ]
 
@@ -429,7 +432,10 @@ class Root(Group):
             k.Int_Knob("last_frame", "", 100),
             k.Enumeration_Knob("colorManagement", "", ["Nuke", "OCIO"]),
             k.Enumeration_Knob("workingSpaceLUT", "", ["linear", "scene_linear", "ACES - ACEScg", "sRGB"]),
-            k.Enumeration_Knob("OCIO_config", "", ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1"]),
+            k.Enumeration_Knob(
+                "OCIO_config", "", ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom"]
+            ),
+            k.File_Knob("customOCIOConfigPath"),
             k.Boolean_Knob("proxy"),
         ):
             self._own(knob)

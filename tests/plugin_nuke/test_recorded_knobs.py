@@ -1,0 +1,44 @@
+"""The inner nodes against recorded facts of a real Nuke 17.0v3: names of knobs and values of enumerations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nuke
+import pytest
+from cleanplate_node import graph
+from nuke._state import State
+
+FACTS: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("nuke_17_knobs.json").read_text(encoding="utf-8")
+)["nodes"]
+# Not in the scan, which was made of nodes as they are created and leaves out what every node has.
+OF_EVERY_NODE = {"disable", "postage_stamp"}
+# Knobs that a Write has once its file_type is exr (Foundry's reference guide, Write, exr).
+OF_EXR = {"datatype", "compression", "metadata", "autocrop"}
+UNSCANNED = {"Read": {"origset"}, "Write": OF_EXR}
+SCANNED = [node for node in graph.nodes_of_group() if node.kind in FACTS]
+
+
+@pytest.mark.parametrize("node", SCANNED, ids=lambda node: node.name)
+def test_a_real_nuke_has_the_knobs_and_their_values(node: graph.NodeSpec) -> None:
+    known = FACTS[node.kind]
+    for name, value in node.knobs.items():
+        if name in OF_EVERY_NODE | UNSCANNED.get(node.kind, set()):
+            continue
+        assert name in known, f"{node.kind} has no knob {name}"
+        # An entry may have words after a tab, which the menu shows in place of the value.
+        values = [entry.split("\t")[0] for entry in known[name] or ()]
+        assert not values or not isinstance(value, str) or value in values, (name, value, values)
+
+
+def test_the_stand_in_has_no_value_that_nuke_lacks(window: State) -> None:
+    """What it offers for an enumeration is a part of what the real one offers."""
+    for kind, known in FACTS.items():
+        node = nuke.createNode(kind)
+        for name, knob in node.knobs().items():
+            if isinstance(knob, nuke.Enumeration_Knob) and known.get(name):
+                real = {entry.split("\t")[0] for entry in known[name]}
+                assert set(knob.values()) <= real, (kind, name, set(knob.values()) - real)
