@@ -62,7 +62,14 @@ def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], floa
             continue
         if knob.kind == "tab":
             y += _ROW
-            parts.append(_text(20, y, f"▾ {knob.label}" if knob.group else knob.label, fill="#ffffff"))
+            parts.append(
+                _text(
+                    20,
+                    y,
+                    f"{'▸' if knob.group == panel.FOLDED else '▾'} {knob.label}" if knob.group else knob.label,
+                    fill="#ffffff",
+                )
+            )
         elif knob.kind == "button":
             width = 14 + 7.6 * len(knob.label)
             if knob.new_line or x + width > _WIDTH:

@@ -27,6 +27,10 @@ RANGE_MODES = ("input", "project", "custom")
 _NOT_READ_BY_NUKE = ("htj2k256", "htj2k32")
 # Where this node begins with another value than the command line: it promises a float alpha.
 _DEFAULTS = {"bit_depth": "float"}
+OPEN, FOLDED = 1, 2
+"""How a group of knobs is shown at first: nuke.TABBEGINGROUP and nuke.TABBEGINCLOSEDGROUP."""
+_DAILY = ("Result", "Matte", "Edge")
+"""The groups that an artist uses every day."""
 OUTPUTS = ("premultiplied", "unpremultiplied", "source+alpha", "alpha")
 
 
@@ -35,7 +39,7 @@ class KnobSpec:
     """One knob of the panel.
 
     ``script`` is the Python of a button; ``target`` is the knob that a link shows, as in ``Read_result.on_error``.
-    ``group`` is for tabs only: 1 opens a group, -1 closes it.
+    ``group`` is for tabs only: :data:`OPEN` or :data:`FOLDED` begins a group, -1 ends it.
     """
 
     name: str
@@ -128,7 +132,7 @@ def _switch(name: str, label: str, help: str) -> KnobSpec:
 
 def _group(name: str, label: str, members: Iterable[KnobSpec]) -> list[KnobSpec]:
     return [
-        KnobSpec(name=f"group_{name}", kind="tab", label=label, group=1),
+        KnobSpec(name=f"group_{name}", kind="tab", label=label, group=OPEN if label in _DAILY else FOLDED),
         *members,
         KnobSpec(name=f"end_{name}", kind="tab", group=-1),
     ]

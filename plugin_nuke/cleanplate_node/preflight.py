@@ -184,6 +184,7 @@ def preflight(
         hints=_hints(node),
         priority=priority,
         footage=footage,
+        shown=host.current_frame() if host.has_window() else None,
     )
     range_plan.check_room(folder, width * height, plan.plates())
     return plan

@@ -61,6 +61,8 @@ class RangePlan:
     hints: Mapping[str, str] = field(default_factory=dict)
     priority: str = "interactive"
     footage: Footage = None
+    shown: Optional[int] = None
+    """The frame that the artist looks at: the frames nearest to it are sent first."""
     unrendered: Mapping[tuple[int, str], str] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     """Part of the name of the plates' folder, since several tasks of a farm may share one folder of results."""
@@ -73,6 +75,15 @@ class RangePlan:
     def wanted(self, view: str) -> tuple[int, ...]:
         """The frames of a view that are to be made."""
         return tuple(frame for frame in self.frames if (frame, view) in self.keys)
+
+    def in_order(self, view: str) -> tuple[int, ...]:
+        """The wanted frames of a view in the order in which they are sent. With temporal smoothing they follow each
+        other, since the server then looks at each frame once."""
+        wanted = self.wanted(view)
+        if self.shown is None or self.footage is not None:
+            return wanted
+        near = self.shown
+        return tuple(sorted(wanted, key=lambda frame: (abs(frame - near), frame)))
 
     def plates_folder(self) -> str:
         """The folder of this plan's plates. They are deleted once they were sent."""
@@ -242,7 +253,7 @@ def tasks(plan: RangePlan, view: str, expected: str = "") -> list[FrameTask]:
             before=neighbour(plan.beside(frame, view)[0]),
             after=neighbour(plan.beside(frame, view)[1]),
         )
-        for number, frame in enumerate(plan.wanted(view))
+        for number, frame in enumerate(plan.in_order(view))
     ]
 
 

@@ -110,6 +110,18 @@ def report(results: Sequence[Result]) -> str:
     return json.dumps(facts, indent=2)
 
 
+def table(results: Sequence[Result]) -> str:
+    """One line for each promise, to be mailed: whether it held, its seconds, its name, and why it did not hold."""
+    head = f"Cleanplate in Nuke {host.version()}, Python {platform.python_version()}, {platform.platform()}"
+    lines = [head, "window" if host.has_window() else "terminal"]
+    for result in results:
+        last = result.trouble.strip().splitlines()[-1:] or [""]
+        lines.append(
+            f"{'FAILED' if result.trouble else 'holds '} {result.seconds:7.1f} s  {result.name}  {last[0]}"
+        )
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
 def start(command: str, file: str) -> None:
     """Runs all cases in a window without blocking it; says so at the end."""
     threading.Thread(target=_drive, args=(shlex.split(command), Path(file)), daemon=True).start()
@@ -127,6 +139,7 @@ def _drive(command: Sequence[str], file: Path) -> None:
             results.append(runner.result)
     server.stop()
     file.write_text(report(results), encoding="utf-8")
+    file.with_suffix(".txt").write_text(table(results), encoding="utf-8")
     failed = sum(bool(result.trouble) for result in results)
     host.on_main(host.say, f"Cleanplate self-test: {len(results) - failed} hold, {failed} failed. See {file}.")
 
@@ -159,6 +172,7 @@ def main(words: Sequence[str]) -> int:
         finally:
             server.stop()
     Path(arguments.report).write_text(report(results), encoding="utf-8")
+    print(table(results), flush=True)
     return int(any(result.trouble for result in results))
 
 

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import bake, freshness, graph, host, manifest, other_scripts, plain_exr, preflight
+from cleanplate_node import (
+    bake,
+    freshness,
+    graph,
+    host,
+    manifest,
+    other_scripts,
+    plain_exr,
+    preflight,
+    range_plan,
+    selftest,
+)
 from cleanplate_node.bench import ContractBench, Server
 from matte_link.errors import LinkError
 from nuke import _host
@@ -351,3 +362,26 @@ def test_the_configuration_of_the_house_goes_along(bench: ContractBench, window:
     assert plan.hints["colourspace"] == "ACES - ACEScg" and plan.options.ocio_config == config.as_posix()
     config.unlink()
     assert press(window, bench, node).startswith(f"The OCIO configuration {config.as_posix()} cannot be read")
+
+
+def test_the_frame_that_is_looked_at_comes_first(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 6)), 1, 5)
+    host.go_to(4)
+    plan = preflight.preflight(node, tuple(range(1, 6)), False, "interactive")
+    assert [task.frame for task in range_plan.tasks(plan, "main")] == [4, 3, 5, 2, 1]
+    press(window, bench, node)
+    times = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
+    assert min(times, key=lambda name: times[name]) == "matte.main.0004.exr"
+    host.set_value(node, "temporal", 1.0)
+    plan = preflight.preflight(node, tuple(range(1, 6)), False, "interactive")
+    assert [task.frame for task in range_plan.tasks(plan, "main")] == [1, 2, 3, 4, 5]
+
+
+def test_the_self_test_prints_a_table(window: State) -> None:
+    results = [
+        selftest.Result(name="one_frame", promise="p", seconds=1.25),
+        selftest.Result(name="the_guard", promise="p", seconds=2.0, trouble="Traceback\nRuntimeError: stale\n"),
+    ]
+    lines = selftest.table(results).splitlines()
+    assert lines[0].startswith("Cleanplate in Nuke 15.1v1") and lines[1] == "window"
+    assert lines[2:] == ["holds      1.2 s  one_frame", "FAILED     2.0 s  the_guard  RuntimeError: stale"]

@@ -108,7 +108,10 @@ def test_groups_of_knobs_open_and_close(group: Entry) -> None:
     depth = 0
     for words in group.user.values():
         if words[0] == str(nk_text.KNOB_IDS["tab"]) and "n" in words:
-            depth += int(words[words.index("n") + 1])
+            opens = int(words[words.index("n") + 1])
+            depth += min(opens, 1)
+            label = dict(pairwise(words[2:])).get("l", "")
+            assert opens == -1 or (opens == panel.OPEN) == (label in ("Result", "Matte", "Edge")), label
             assert depth in (0, 1)
     assert depth == 0
 

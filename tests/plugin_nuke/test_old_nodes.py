@@ -82,7 +82,10 @@ def test_a_missing_option_is_its_default(name: str, terminal: State, tmp_path: P
     (tmp_path / "old.nk").write_text(without(GOLDEN[0].read_text(), name))
     node = nuke.nodePaste(str(tmp_path / "old.nk"))
     assert node is not None and name not in node.knobs()
-    assert preflight.options_of(node) == panel.options_from({n: panel.default_of(n) for n in panel.option_names()})
+    defaults = {option: panel.default_of(option) for option in panel.option_names()}
+    if name != "bit_depth":
+        defaults["bit_depth"] = "half"  # what panel 1 began with, and the node has
+    assert preflight.options_of(node) == panel.options_from(defaults)
 
 
 @pytest.mark.parametrize("button", ["process_frame", "process_range", "cancel", "retry", "check_server"])

@@ -79,7 +79,7 @@ from ._nodes import Group, Node, Root
 from ._state import CancelledError
 
 TO_SCRIPT = 0x1
-WRITE_NON_DEFAULT_ONLY = 0x8
+WRITE_NON_DEFAULT_ONLY = 0x10
 NUKE_VERSION_STRING = "15.1v1"
 GUI: bool
 rawArgs: list[str]

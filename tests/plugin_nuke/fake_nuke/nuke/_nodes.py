@@ -281,7 +281,7 @@ class Node:
         for name, knob in self._knobs.items():
             if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
                 continue
-            if knob.getFlag(k.DO_NOT_WRITE) or (flags & 0x8 and not knob.not_default()):
+            if knob.getFlag(k.DO_NOT_WRITE) or (flags & 0x10 and not knob.not_default()):
                 continue
             words.append(f"{name} {knob.script_value()}" if flags & 0x1 else name)
         return " ".join(words)
