@@ -57,9 +57,13 @@ def _control(knob: panel.KnobSpec, x: float, y: float) -> Iterable[str]:
 def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], float]:
     parts: list[str] = []
     y, x = top, 20.0
+    is_folded = False
     for knob in knobs:
-        if knob.hidden or (knob.kind == "tab" and knob.group == -1):
+        if knob.kind == "tab":
+            is_folded = is_folded and knob.group != -1
+        if knob.hidden or is_folded or (knob.kind == "tab" and knob.group == -1):
             continue
+        is_folded = knob.group == panel.FOLDED
         if knob.kind == "tab":
             y += _ROW
             parts.append(

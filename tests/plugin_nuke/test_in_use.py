@@ -377,6 +377,13 @@ def test_the_frame_that_is_looked_at_comes_first(bench: ContractBench, window: S
     assert [task.frame for task in range_plan.tasks(plan, "main")] == [1, 2, 3, 4, 5]
 
 
+def test_a_script_in_a_folder_with_spaces(window: State, server: Server, tmp_path: Path) -> None:
+    bench = ContractBench(tmp_path / "my shot (2)", server)
+    node = bench.node(bench.shot((1,)), 1, 1)
+    assert press(window, bench, node) == "up to date, 1 done"
+    assert bench.results(node)[0].is_relative_to(tmp_path / "my shot (2)" / "matte_cache")
+
+
 def test_the_self_test_prints_a_table(window: State) -> None:
     results = [
         selftest.Result(name="one_frame", promise="p", seconds=1.25),

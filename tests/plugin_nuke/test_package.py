@@ -132,7 +132,7 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     for name in ("cleanplate_node", "matte"):
         wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / name).rglob("*.py")}
     shared = package.HERE.parent / "shared" / "matte_link"
-    wanted |= {f"matte_link/{path.name}" for path in shared.glob("*.py")}
+    wanted |= {f"matte_link/{path.name}" for path in shared.iterdir() if path.is_file()}
     assert names == wanted
     assert [path.name for path in tmp_path.iterdir()] == ["cleanplate_nuke"]
     assert (package.HERE / "cleanplate_node" / "panel.py").read_bytes() == (

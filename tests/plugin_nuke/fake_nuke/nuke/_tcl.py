@@ -92,13 +92,20 @@ def substitute(text: str, run: Callable[[list[str]], str]) -> str:
             position += 2
         elif letter == "[":
             end = _closing_bracket(text, position)
-            inside = substitute(text[position + 1 : end], run)
-            result += run([value(word) for word in raw_words(inside)])
+            result += run([_word(word, run) for word in raw_words(text[position + 1 : end])])
             position = end + 1
         else:
             result += letter
             position += 1
     return result
+
+
+def _word(word: str, run: Callable[[list[str]], str]) -> str:
+    """A command is split into words before they are substituted, so the result of a nested command stays one word,
+    spaces and all (Tcl manual, Tcl(n), rules 3 and 11)."""
+    if word.startswith("{"):
+        return value(word)
+    return substitute(word[1:-1] if word.startswith('"') else word, run)
 
 
 def _closing_bracket(text: str, start: int) -> int:
