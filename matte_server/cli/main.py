@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 
 from matte_link.errors import LinkError
 
 from ..errors import MatteError
-from . import build_plate, console, demo, doctor, evaluate, farm, keys, learn, matte, models, serve, status
+from . import console
 from .parser import CommandParser
 
 DESCRIPTION = """\
@@ -29,8 +30,25 @@ another place, 130 interrupted
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+COMMANDS = (
+    "demo",
+    "matte",
+    "build-plate",
+    "learn",
+    "serve",
+    "status",
+    "doctor",
+    "keys",
+    "farm",
+    "evaluate",
+    "models",
+)
+"""In the order of the help; each is a module of this package, with _ for -."""
+
+
+def parser(wanted: str = "") -> argparse.ArgumentParser:
+    """The whole command line. With ``wanted``, one of :data:`COMMANDS`, that command alone: importing what the
+    others need would take longer than many a command."""
     top = CommandParser(
         prog="cleanplate",
         description=DESCRIPTION,
@@ -40,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=_version())
     top.set_defaults(run=lambda arguments: _print_help(top))
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (demo, matte, build_plate, learn, serve, status, doctor, keys, farm, evaluate, models):
-        command.add_parser(subparsers)
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        import_module(f".{name.replace('-', '_')}", __package__).add_parser(subparsers)
     subparsers.add_parser("version", help="print the version").set_defaults(run=_print_version)
     subparsers.add_parser("help", help="print this").set_defaults(run=lambda arguments: _print_help(top))
     return top
@@ -63,7 +81,8 @@ def _print_help(parser: argparse.ArgumentParser) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: see ``cleanplate matte --help``."""
-    parsed = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = parser(words[0] if words else "").parse_args(words)
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()

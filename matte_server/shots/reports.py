@@ -9,8 +9,6 @@ from enum import StrEnum
 
 from matte_link.options import MatteOptions
 
-from ..core.image import SCENE_LINEAR
-
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
 _NEARLY_EVERYWHERE = 0.8
@@ -137,6 +135,9 @@ def _alignment_figures(alignment: Mapping[str, object]) -> list[str]:
 
 def report_json(report: ShotReport, server: str, options: MatteOptions) -> str:
     """The whole report for ``--json``."""
+    # Imported here: a small command needs these reports, but no NumPy.
+    from ..core.image import SCENE_LINEAR
+
     facts = {
         **REPORT_HEAD,
         "server": server,

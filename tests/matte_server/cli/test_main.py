@@ -70,3 +70,14 @@ def test_output_that_nobody_reads_is_no_traceback(words: list[str]) -> None:
     os.close(writer)
     assert ended.stderr == ""
     assert ended.returncode == (console.PIPE_CLOSED if words == ["models"] else 0)
+
+
+@pytest.mark.parametrize("command", ["status", "keys"])
+def test_a_small_command_imports_no_library_of_the_large_ones(command: str) -> None:
+    """Less than half a second on an idle machine, of which NumPy, OpenCV and OpenImageIO would take most."""
+    script = (
+        f"import sys; from matte_server.cli.main import parser; parser({command!r}); "
+        "print(*{'numpy', 'cv2', 'OpenImageIO', 'av', 'torch'} & set(sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
