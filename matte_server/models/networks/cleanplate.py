@@ -46,7 +46,7 @@ class NetworkLayout:
 
 
 LIGHT = NetworkLayout(widths=(24, 48, 96, 160, 256), blocks=(0, 1, 2, 3, 3), detailed=False)
-DETAILED = NetworkLayout(widths=(32, 64, 112, 192, 320), blocks=(0, 2, 3, 4, 4), detailed=True)
+DETAILED = NetworkLayout(widths=(32, 64, 112, 192, 320), blocks=(0, 1, 3, 4, 4), detailed=True)
 LAYOUTS = {"light": LIGHT, "detailed": DETAILED}
 _ONLY_DETAILED = "refiner.third.weight"
 
