@@ -5,7 +5,8 @@
 First the packaged demo shot at its size, then its first frame at half size in every colour space as half and float
 EXR. The plate is what its file holds; alpha, foreground and clean plate are read back out of the result's file.
 Median and 99th percentile of |plate - (alpha F + (1 - alpha) clean)|, largest channel, as part of the plate's range
-(its 0.5 to 99.5 percentiles, scene-linear): over the frame, and where 0.02 < alpha < 0.98.
+(its 0.5 to 99.5 percentiles, scene-linear): over the frame, and where 0.02 < alpha < 0.98. In that band the
+foreground is exact only where alpha is sure; elsewhere it has a quiet colour instead, which the figure shows.
 """
 
 from __future__ import annotations
