@@ -84,8 +84,14 @@ def test_a_video_in_and_prores_with_alpha_and_a_comp_with_sound_out(
     assert matte.read_bytes() == b"the client's own film"
 
 
-def test_a_frame_that_a_video_does_not_have(take: Path, tmp_path: Path, server: LocalServer) -> None:
+def test_a_frame_that_a_video_does_not_have_is_refused_unless_it_is_held(
+    take: Path, tmp_path: Path, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The take's fourth and last picture is the clean plate of its first; the others have none."""
     words = ["matte", str(take), "--clean", str(take), "--clean-offset", "3", "-o", str(tmp_path / "m.####.exr")]
-    assert cli.main([*words, "--model", "difference", "--server", server.endpoint.address]) == 1
-    made = sorted(path.name for path in tmp_path.glob("m.*.exr"))
-    assert made == ["m.0001.exr"]
+    words += ["--model", "difference", "--server", server.endpoint.address]
+    assert cli.main(words) == 2
+    assert "has 4 pictures, and frame 2 of the shot needs picture 5; nothing was started" in capsys.readouterr().err
+    assert list(tmp_path.glob("m.*.exr")) == []
+    assert cli.main([*words, "--clean-end", "hold"]) == 0
+    assert len(list(tmp_path.glob("m.*.exr"))) == 4
