@@ -422,6 +422,11 @@ def exr_layouts() -> Iterator[FileCase]:
         "cryptomatte-only": files.planes(LIGHT, ("r", "g", "b"), "CryptoObject00."),
     }.items():
         yield FileCase(name=f"{name}.exr", write=of(files.exr, channels=channels), refusal="no_colour")
+    yield FileCase(
+        name="parts-cryptomatte-only.exr",
+        write=of(files.exr_parts, ("crypto00", files.planes(wrong, ("r", "g", "b"))), ("depth", {"Z": Z})),
+        refusal="no_colour",
+    )
     parts: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         "depth-first": (("depth", {"Z": Z}), ("rgba", rgb)),
         "position-first": (("P", vectors), ("rgba", rgb)),
