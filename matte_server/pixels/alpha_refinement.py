@@ -70,7 +70,10 @@ def refined_alpha(
     only where it lies between 0 and 1 and the clean plate reaches."""
     light = local_light(plate, clean, coverage, alpha)
     grain = grain_of(plate, clean, coverage)[0, :, 0]
-    refined, deviation = alpha.clone(), expected_error.whole().clone()
+    # Contiguous copies, whatever layout the model has left.
+    refined, deviation = (
+        each.clone(memory_format=torch.contiguous_format) for each in (alpha, expected_error.whole())
+    )
     seen, behind, covered, cover = (each[0].flatten(1) for each in (plate, clean, coverage, alpha))
     places = ((cover > 0.0) & (cover < 1.0) & (covered > 0.0))[0].nonzero()[:, 0]
     for some in strips(len(places), 1, places.device):

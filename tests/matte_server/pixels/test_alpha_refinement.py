@@ -119,3 +119,16 @@ def test_any_size_and_a_frame_without_a_subject(size: tuple[int, int]) -> None:
         assert bool(torch.isfinite(found.alpha).all()) and bool(torch.isfinite(found.deviation).all())
         if value != 0.5:
             assert torch.equal(found.alpha, alpha)
+
+
+def test_a_models_memory_layout_does_not_matter() -> None:
+    alpha, told = edge(), blurred(edge())
+    wall, hair = colour(WALL, (96, 160)), colour(HAIR, (96, 160))
+    plate = alpha * hair + (1 - alpha) * wall
+    across = told.transpose(2, 3).contiguous().transpose(2, 3)
+    error = torch.full_like(alpha, 0.15)
+    found = [
+        refined_alpha(plate, wall, torch.ones_like(alpha), each, None, CoarseGrid.of(unsure)).alpha
+        for each, unsure in ((told, error), (across, error.transpose(2, 3).contiguous().transpose(2, 3)))
+    ]
+    assert torch.equal(*found)
