@@ -39,6 +39,7 @@ class Spool:
         self.budget = budget
         self.used = 0
         self._sizes: dict[Path, int] = {}
+        self._undeleted: set[Path] = set()
         self._reserved: dict[str, int] = {}
         """Bytes by the names of results that workers have not written yet."""
 
@@ -76,9 +77,14 @@ class Spool:
         return size
 
     def remove(self, path: Path) -> None:
-        """Deletes a file, if it still exists, and no longer counts it."""
+        """Deletes a file, if it still exists, and no longer counts it. Windows does not delete a file that a worker
+        still reads: it is tried again with the next one, and at the end."""
         self.used -= self._sizes.pop(path, 0)
-        path.unlink(missing_ok=True)
+        self._undeleted.add(path)
+        for each in list(self._undeleted):
+            with contextlib.suppress(PermissionError):
+                each.unlink(missing_ok=True)
+                self._undeleted.discard(each)
 
     def remove_result(self, name: str) -> None:
         """Deletes a worker's result, and the half-written file of a worker that died."""

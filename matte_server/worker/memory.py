@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import resource
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +33,9 @@ def limit_memory(device: str, budget: int, workers: int = 1) -> None:
             total = torch.cuda.get_device_properties(device).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, budget / total), torch.device(device))
     elif sys.platform == "linux":
+        # Imported here: Windows has no such module.
+        import resource
+
         budget = budget or memory_budget() // workers
         held = _data_bytes()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)

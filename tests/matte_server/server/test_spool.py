@@ -37,6 +37,28 @@ def test_a_spool_keeps_room_for_results_that_are_still_to_come(tmp_path: Path) -
     spool.close()
 
 
+def test_a_file_that_windows_does_not_delete_yet_is_deleted_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker still reads it: deleting fails as on Windows, must not end the server's loop, and is made up for."""
+    spool = Spool(100, tmp_path)
+    first, second = spool.write(b"first"), spool.write(b"second")
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path == first:
+            raise PermissionError(13, "The file is being used by another process")
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    spool.remove(first)
+    assert first.exists() and spool.used == len(b"second")
+    monkeypatch.undo()
+    spool.remove(second)
+    assert not first.exists() and not second.exists()
+    spool.close()
+
+
 def test_a_spool_removes_what_a_dead_server_left_and_nothing_else(tmp_path: Path) -> None:
     """Not the process's number decides: here a running process has that of the stale folder, and the folder in use
     has that of none."""
