@@ -184,11 +184,11 @@ def test_several_frames_are_written_while_the_next_is_computed(
     together, write = threading.Barrier(3, timeout=30), exr.write_image
     started: list[Path] = []
 
-    def written(target: Path, *picture: Any) -> None:
+    def written(target: Path, *picture: Any, **names: str) -> None:
         started.append(target)
         if len(started) <= 3:
             together.wait()
-        write(target, *picture)
+        write(target, *picture, **names)
 
     monkeypatch.setattr(exr, "write_image", written)
     jobs = [bench.job(number) for number in range(1, 6)]
