@@ -78,8 +78,7 @@ class _OnNode(_Operator):
 
 
 class CLEANPLATE_OT_add(bpy.types.Operator):
-    """Add a Cleanplate Matte node: alpha and foreground from a plate and its clean plate. Two selected nodes with a
-    picture each are connected to it"""
+    """Add a Cleanplate Matte node, connected to a plate and a clean plate where their two nodes are selected"""
 
     bl_idname = "cleanplate.add"
     bl_label = "Cleanplate Matte"
@@ -276,6 +275,7 @@ class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
         if runtime.running is not None:
             raise NodeError("A solve is running.", "Cancel it first.")
         plan = planning.refresh(scene, node)
+        planning.need_place(node.matte)
         try:
             deleted = plan.clear(keep_fresh=self.only_old)
         except OSError as error:

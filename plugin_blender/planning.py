@@ -34,7 +34,7 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
         plate, clean = (_source(scene, node, name) for name in ("Plate", "Clean Plate"))
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
-    problem = "" if _has_place(settings) else "Save the file first: results are kept beside it."
+    problem = "" if _has_place(settings) else _no_place(settings)
     return replace(
         basic,
         frames=frames,
@@ -65,8 +65,21 @@ def _source(scene: Any, node: Any, name: str) -> Source:
     return source
 
 
+def need_place(settings: Any) -> None:
+    """Raises ``NodeError`` where the results have no folder of their own."""
+    if not _has_place(settings):
+        raise NodeError(_no_place(settings))
+
+
+def _no_place(settings: Any) -> str:
+    if str(settings.folder).strip().startswith("//"):
+        return "Save the file first: results are kept beside it."
+    return "Results needs an absolute folder, or one that begins with // for the folder of the file."
+
+
 def _has_place(settings: Any) -> bool:
-    return bool(bpy.data.filepath) or not settings.folder.startswith("//")
+    folder = str(settings.folder).strip()
+    return bool(bpy.data.filepath) if folder.startswith("//") else Path(folder).is_absolute()
 
 
 def node_folder(settings: Any) -> Path:

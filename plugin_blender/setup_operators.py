@@ -92,12 +92,17 @@ def _begin(cpu_only: bool) -> ServerSetup:
     package = preferences().package.strip()
     if runtime.setup is not None:
         raise NodeError("The server is being set up already.")
-    if not (bpy.app.online_access or Path(package).exists()):
+    if not (bpy.app.online_access or _is_local(package)):
         raise NodeError(
             "Setting the server up needs the internet, and Blender is set to work offline.",
             "Allow Online Access in the system preferences, or name a local wheel as the package.",
         )
     return ServerSetup(setup_folder(), package, cpu_only)
+
+
+def _is_local(package: str) -> bool:
+    """Whether the package is a wheel or a checkout, by its absolute path, and no name for pip to look up."""
+    return Path(package).is_absolute() and Path(package).exists()
 
 
 class CLEANPLATE_OT_cancel_setup(bpy.types.Operator):

@@ -17,6 +17,7 @@ def case(folder: str, wheel: str) -> dict[str, Any]:
     stage.add_on()
     place = Path(folder)
     adding(place)
+    results_folder()
     in_a_group()
     offline()
     return {"command": setting_up(wheel)}
@@ -40,6 +41,24 @@ def adding(place: Path) -> None:
     bpy.ops.cleanplate.add()
     assert not tree.nodes.active.inputs["Plate"].is_linked
     tree.nodes.remove(tree.nodes.active)
+
+
+def results_folder() -> None:
+    """A path without a place never means the folder that Blender was started in."""
+    from plugin_blender import planning
+
+    bpy.ops.cleanplate.add()
+    scene = bpy.context.scene
+    tree = scene.compositing_node_group if stage.FIVE else scene.node_tree
+    node = tree.nodes.active
+    pictures = [each for each in tree.nodes if each.bl_idname == "CompositorNodeImage"]
+    for name, picture in zip(("Plate", "Clean Plate"), pictures, strict=True):
+        tree.links.new(picture.outputs[0], node.inputs[name])
+    for folder in ("", "results"):
+        node.matte.folder = folder
+        assert "needs an absolute folder" in planning.refresh(scene, node).problem
+        assert "needs an absolute folder" in stage.error_of(bpy.ops.cleanplate.clear_cache)
+    tree.nodes.remove(node)
 
 
 def in_a_group() -> None:
