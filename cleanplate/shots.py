@@ -1,0 +1,49 @@
+"""The mattes of a shot, written to files, as ``cleanplate matte`` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matte_link.client import MatteClient
+from matte_link.messages import Progress
+
+from matte_server.errors import MatteError
+from matte_server.server.local_server import server_for
+from matte_server.shots.arguments import SHOT_ARGUMENTS, ShotOrder
+from matte_server.shots.batch import run_shot
+from matte_server.shots.reports import FrameReport, ShotReport
+
+from .frames import options_of
+
+OnEvent = Callable[[FrameReport | tuple[int, Progress]], None]
+_NAMES = tuple(argument.name for argument in SHOT_ARGUMENTS)
+
+
+def matte_shot(
+    plate: str | Path,
+    clean: str | Path,
+    output: str | Path,
+    *,
+    server: str = "",
+    keys: str = "",
+    on_event: OnEvent = lambda event: None,
+    **settings: Any,
+) -> ShotReport:
+    """Makes the mattes of a shot and returns how each frame ended; a frame that fails raises nothing.
+
+    The names are those of a job file: ``frames="1001-1100"``, ``camera="locked"``, ``comp=...``, and every
+    option, such as ``model="difference"``. ``server`` is a server's address; without one, a server that runs on
+    this machine is used, else one is started and ended again. ``on_event`` is called with each frame's report,
+    and with (frame number, progress) before. What is finished is skipped, so the same call goes on where an
+    earlier one ended. Raises :class:`CleanplateError` where the shot cannot be made at all."""
+    given = {name: value for name, value in settings.items() if name in _NAMES}
+    options = options_of({name: value for name, value in settings.items() if name not in _NAMES})
+    try:
+        order = ShotOrder(plate=str(plate), clean=str(clean), output=str(output), options=options, **given)
+    except TypeError as error:
+        raise MatteError("bad_option", str(error)) from None
+    shot = order.plan()
+    with server_for(server, keys, [], len(shot.frames)) as endpoint, MatteClient(endpoint) as client:
+        return run_shot(shot, client, on_event)
