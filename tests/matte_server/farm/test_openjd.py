@@ -180,7 +180,8 @@ def test_a_cancelled_chunk_leaves_nothing_half_written(
             [CLEANPLATE, "farm", "task", "--plate", shot.plate, "--clean", shot.clean, "--output",
              shot.output("cancelled"), "--frames", f"{FIRST}-{FIRST + FRAMES - 1}", "--options",
              '{"model": "difference"}'],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "CLEANPLATE_SERVER": server.address, "CLEANPLATE_KEYS": server.keys},
+            stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "CLEANPLATE_SERVER": server.address, "CLEANPLATE_KEYS": server.keys},
         )  # fmt: skip
         assert task.stdout and "done" in task.stdout.readline()
         task.send_signal(signal.SIGTERM)
