@@ -1,6 +1,6 @@
 """Draws ``edge_controls.png``: what each edge control does to the demo's true alpha, by the code that ships.
 
-Run from the repository: ``python matte_server/docs/make_edge_controls.py``.
+python -m matte_server.training.docs_pictures.make_edge_controls
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Draws ``temporal.png``: what temporal smoothing does to the alpha of hair that stands still under grain.
 
 One frame of the demo is held for 24 frames with grain of their own and matted by the packaged model as the server
-does it. Run from the repository: ``python matte_server/docs/make_temporal.py``.
+does it.
+
+    python -m matte_server.training.docs_pictures.make_temporal
 """
 
 from __future__ import annotations

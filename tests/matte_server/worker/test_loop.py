@@ -184,7 +184,7 @@ def test_several_frames_are_written_while_the_next_is_computed(
     together, write = threading.Barrier(3, timeout=30), exr.write_image
     started: list[Path] = []
 
-    def written(target: Path, *picture: Any, **names: str) -> None:
+    def written(target: Path, *picture: Any, **names: Any) -> None:
         started.append(target)
         if len(started) <= 3:
             together.wait()
