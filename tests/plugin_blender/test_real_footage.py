@@ -22,6 +22,8 @@ def by_command(steering_data: Path, tmp_path_factory: pytest.TempPathFactory, se
     real = steering_data / "real"
     arguments = [str(real / "plate.####.png"), "--clean", str(real / "clean.png"), "-o", str(output)]
     arguments += ["--frames", str(FRAME), "--model", "difference", "--layer-confidence"]
+    # The plates' PNGs have a gamma of their own, which the Image node does not read: it says sRGB for both.
+    arguments += ["--colourspace", "srgb", "--clean-colourspace", "srgb"]
     arguments += ["--server", server.endpoint.address]  # type: ignore[attr-defined]
     subprocess.run([sys.executable, "-m", "matte_server", "matte", *arguments], check=True, cwd=REPOSITORY)
     return output.with_name(f"matte.{FRAME:04d}.exr")

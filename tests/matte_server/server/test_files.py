@@ -189,8 +189,9 @@ def test_a_view_or_layer_that_is_not_there_is_one_sentence(
     cleanplate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wall = room(HEIGHT, WIDTH)
-    both_eyes(tmp_path / "plate.exr", "parts", wall, wall)
-    pair = (tmp_path / "plate.exr", "--clean", tmp_path / "plate.exr", "-o", tmp_path / "matte.exr")
+    for name in ("plate.exr", "clean.exr"):
+        both_eyes(tmp_path / name, "parts", wall, wall)
+    pair = (tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", tmp_path / "matte.exr")
     for arguments, sentence in (
         (("--view", "centre"), "has no view 'centre'. Its views are left, right"),
         (("--layer", "albedo"), "with colour. Choose one of its layers with --layer: beauty."),

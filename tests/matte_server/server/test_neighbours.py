@@ -172,15 +172,15 @@ def test_the_frames_guides_hold_exactly_and_the_edge_controls_see_the_smoothed_a
     np.testing.assert_allclose(hard, np.clip((smoothed - 0.3) / 0.4, 0, 1), atol=1e-5)
 
 
-def test_foreground_over_clean_plate_gives_the_plate_back(client: MatteClient) -> None:
-    """The foreground is solved with the smoothed alpha."""
-    reply = client.matte(request_for(2, replace(SMOOTH, layer_clean=True)))
-    found, clean = pixels_of(reply), exr.read_image(bytes(reply.data), layer="clean").pixels[..., :3]
-    alpha = found[..., 3:]
-    comp = alpha * found[..., :3] + (1 - alpha) * clean
-    band = (alpha[..., 0] > 0.1) & (alpha[..., 0] < 0.9)
-    # The median in the band, as the diagnostics have it; 1e-3 of the range is the foreground's own promise.
-    assert np.median(np.abs(comp - plate_of(2)).max(-1)[band]) < 1e-3 * 1.4
+def test_the_foreground_is_solved_with_the_smoothed_alpha(client: MatteClient) -> None:
+    """It is the plate where alpha is 1, and no longer where smoothing took alpha below 1."""
+    smoothed, own = (
+        pixels_of(client.matte(request_for(2, replace(SMOOTH, temporal=amount)))) for amount in (1.0, 0.0)
+    )
+    opened = (own[..., 3] == 1.0) & (smoothed[..., 3] < 1.0)
+    assert opened.any()
+    np.testing.assert_array_equal(own[opened][:, :3], plate_of(2)[opened])
+    assert (smoothed[opened][:, :3] != plate_of(2)[opened]).any(axis=-1).mean() > 0.9
 
 
 def test_neighbours_by_path_are_the_same_and_only_inside_the_roots(

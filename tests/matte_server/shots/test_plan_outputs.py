@@ -29,7 +29,7 @@ def planned(folder: Path, plate: str, output: str, comp: str = "") -> Shot:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     place = tmp_path / "Reel #3, 50%d off"
-    for name in ("c.exr", "p.1001.exr", "p.1002.exr"):
+    for name in ("c.exr", "still.exr", "p.1001.exr", "p.1002.exr"):
         save(place / name, np.zeros((4, 4, 3)))
     return place
 
@@ -51,7 +51,7 @@ def test_folders_may_have_any_name(folder: Path, suffix: str) -> None:
 
 def test_a_single_frame_keeps_its_number(folder: Path) -> None:
     assert planned(folder, "p.1002.exr", "m.####.exr").frames[0].output.name == "m.1002.exr"
-    assert planned(folder, "c.exr", "m.####.exr").frames[0].output.name == "m.0001.exr"
+    assert planned(folder, "still.exr", "m.####.exr").frames[0].output.name == "m.0001.exr"
 
 
 def test_portraits_whose_results_would_be_one_file(folder: Path) -> None:
