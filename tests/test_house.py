@@ -10,7 +10,7 @@ from statistics import median
 
 from tests.conftest import REPOSITORY
 
-PRODUCTION = ("shared", "matte_server", "cleanplate", "plugin_nuke", "plugin_blender")
+PRODUCTION = ("shared", "matte_server", "plugin_nuke", "plugin_blender")
 FAKE_NUKE = REPOSITORY / "tests" / "plugin_nuke" / "fake_nuke"
 """Stands in for Nuke, so its names are Nuke's."""
 LONGEST_FILE = 400

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cleanplate
 import numpy as np
 import pytest
 
-import cleanplate
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.reports import ResultStatus
