@@ -15,7 +15,8 @@ from pathlib import Path
 
 from .plan import NodeError
 
-_CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+_UV = "uv>=0.9,<1"
+"""Installs torch without CUDA where pip would have to be told an index of its own."""
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 _STOP_S = 5.0
 _READY = "ready.txt"
@@ -107,7 +108,9 @@ def _steps(folder: Path, package: str, cpu_only: bool) -> list[tuple[str, Sequen
     steps: list[tuple[str, Sequence[str]]] = []
     if not python.exists() or not _script(folder, "pip").exists():
         steps.append(("Making the environment", [sys.executable, "-m", "venv", str(folder)]))
-    wheels = ["--extra-index-url", _CPU_WHEELS] if cpu_only else []
     install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-    steps.append(("Installing the server", [*install, *wheels, package]))
+    if cpu_only:
+        steps.append(("Installing uv", [*install, _UV]))
+        install = [str(python), "-m", "uv", "pip", "install", "--python", str(python), "--torch-backend", "cpu"]
+    steps.append(("Installing the server", [*install, package]))
     return steps
