@@ -15,6 +15,7 @@ from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
+from ..shots.plan_checks import check_new
 from ..shots.shot import ShotFrame, ShotSources
 from . import console
 
@@ -87,8 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_output(output: Path, may_overwrite: bool) -> None:
     if output.suffix.lower() != ".exr":
         raise MatteError("bad_output", f"{output} is not an EXR; a clean plate is a float EXR.")
-    if output.exists() and not may_overwrite:
-        raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
+    check_new(output, may_overwrite)
 
 
 def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotFrame, ...]:

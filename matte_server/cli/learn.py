@@ -13,6 +13,7 @@ from ..errors import MatteError
 from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS, SUFFIX, LearningSettings
 from ..shots.arguments import SHOT_ARGUMENTS
 from ..shots.plan import plan_shot
+from ..shots.plan_checks import check_new
 from ..shots.shot import Camera, Shot, ShotSources
 from . import console
 from .shot_flags import add_options, add_shot_flags, options_from
@@ -97,8 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_output(output: Path, may_overwrite: bool) -> None:
-    if output.exists() and not may_overwrite:
-        raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
+    check_new(output, may_overwrite)
     if output.suffix.lower() != SUFFIX:
         raise MatteError("bad_output", f"{output} must end in {SUFFIX}.", f"Write -o {output.stem}{SUFFIX}.")
 

@@ -12,10 +12,10 @@ import torch
 from blake3 import blake3
 from matte_link.result_key import weights_digest
 from matte_link.sequence import FramePattern, format_frames
-from torch import Tensor
 
 from ..core.image import Guides, Image, PlatePair
 from ..errors import MatteError
+from ..frame.refinement import solved_foreground
 from ..frame.warper import FrameWarper
 from ..io import exr
 from ..learning.examples import LearningExample, example_of
@@ -25,8 +25,6 @@ from ..learning.settings import LearningProgress, LearningSettings
 from ..models.cleanplate import SPEC, CleanplateModel, load_network
 from ..models.identity import default_weights
 from ..models.protocols import ModelSettings
-from ..pixels.difference import grain_of
-from ..pixels.foreground import foreground_of
 from .inputs import ShotInputs
 from .plate_solve import PlateSolve
 from .shot import Shot, ShotFrame, evenly_spaced
@@ -217,13 +215,12 @@ class _FrameReader:
         key = self.order.keys.get(frame.frame)
         plate, read_clean = self.pictures.pair(frame)
         pair = PlatePair(plate=plate, clean_plate=read_clean())
-        guides = Guides(core=_matte(key.matte), holdout=_matte(key.mask)) if key else Guides()
+        guides = Guides(core=self._matte(key.matte), holdout=self._matte(key.mask)) if key else Guides()
         tensors = FrameWarper(device).tensors(pair, guides, self.solve.alignment_of_neighbour(frame))
         found = model.predict(replace(tensors, core=None, holdout=None), ModelSettings(), lambda: None)
         alpha = found.alpha if tensors.core is None else tensors.core
         trust = torch.ones_like(alpha) if tensors.holdout is None else tensors.holdout
-        grain = grain_of(tensors.plate, tensors.clean_plate, tensors.coverage)
-        foreground: Tensor = foreground_of(tensors.plate, tensors.clean_plate, alpha, found.foreground, grain)
+        foreground = solved_foreground(tensors, found, alpha)
         return example_of(frame.frame, tensors, foreground, alpha, trust, key is not None, self.order.settings.seed)
 
     def key(self, frame: ShotFrame) -> str:
@@ -235,7 +232,6 @@ class _FrameReader:
         mattes = [blake3(path.read_bytes()).hexdigest() for path in files]
         return json.dumps([frame.frame, digests, mattes, alignment], sort_keys=True)
 
-
-def _matte(path: Path | None) -> Image | None:
-    """A matte's values: its alpha where it has one, else its first channel."""
-    return exr.matte_channel(exr.read_image(path)) if path is not None else None
+    def _matte(self, path: Path | None) -> Image | None:
+        """A matte's values, read as every guide's are."""
+        return exr.matte_channel(self.pictures.read_data(path, 0)) if path is not None else None

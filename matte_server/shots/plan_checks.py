@@ -61,6 +61,12 @@ def _is_numbered(name: str) -> bool:
     return is_video(name) or frame_pattern(name).is_sequence
 
 
+def check_new(output: Path, may_overwrite: bool) -> None:
+    """Raises ``MatteError("exists", ...)`` where ``output`` is there already and may not be replaced."""
+    if output.exists() and not may_overwrite:
+        raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
+
+
 def check_inputs(frames: Sequence[ShotFrame]) -> None:
     """Raises ``MatteError("missing_frame", ...)`` where a file that a frame is made from does not exist."""
     missing = sorted({path for frame in frames for path in frame_inputs(frame) if not path.is_file()})

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nuke
@@ -19,28 +18,14 @@ from cleanplate_node.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
 
+from tests.plugin_nuke.pressing import press, until
+
 
 @pytest.fixture
 def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
     if not server.running:
         server.start()
     return ContractBench(tmp_path, server)
-
-
-def until(state: State, question: Callable[[], bool], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not question():
-        state.process_events()
-        time.sleep(0.005)
-        assert time.monotonic() < deadline, "waited in vain"
-    assert not state.callback_errors, state.callback_errors[0]
-
-
-def press(state: State, bench: ContractBench, node: nuke.Node, button: str = "process_range") -> str:
-    """Presses a button, waits until the node is idle, and returns what its panel says then."""
-    host.press(node, button)
-    until(state, bench.idle(node))
-    return bench.status(node)
 
 
 @pytest.fixture

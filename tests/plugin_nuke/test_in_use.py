@@ -4,7 +4,6 @@ while frames come in, and the words of Nuke's command line."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nuke
@@ -26,27 +25,14 @@ from matte_link.errors import LinkError
 from nuke import _host
 from nuke._state import State
 
+from tests.plugin_nuke.pressing import press, until
+
 
 @pytest.fixture
 def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
     if not server.running:
         server.start()
     return ContractBench(tmp_path, server)
-
-
-def until(state: State, question: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not question():
-        state.process_events()
-        time.sleep(0.005)
-        assert time.monotonic() < deadline, "waited in vain"
-    assert not state.callback_errors, state.callback_errors[0]
-
-
-def press(state: State, bench: ContractBench, node: nuke.Node, button: str = "process_range") -> str:
-    host.press(node, button)
-    until(state, bench.idle(node))
-    return bench.status(node)
 
 
 # -- the command line

@@ -1,0 +1,28 @@
+"""Pressing a node's buttons as an artist does, and waiting for what comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import nuke
+from cleanplate_node import host
+from cleanplate_node.bench import ContractBench
+from nuke._state import State
+
+
+def until(state: State, question: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Lets the host's loop run until the answer is yes."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        state.process_events()
+        time.sleep(0.005)
+        assert time.monotonic() < deadline, "waited in vain"
+    assert not state.callback_errors, state.callback_errors[0]
+
+
+def press(state: State, bench: ContractBench, node: nuke.Node, button: str = "process_range") -> str:
+    """Presses a button, waits until the node is idle, and returns what its panel says then."""
+    host.press(node, button)
+    until(state, bench.idle(node))
+    return bench.status(node)
