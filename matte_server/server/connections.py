@@ -65,12 +65,13 @@ class Connections:
     def received(self, client: bytes, frame: zmq.Frame) -> bool:
         """Notes that a whole message of ``client``, of which ``frame`` is a part, was taken. Returns whether it may
         be handled: not where the key was revoked, or where the name is that of another key's client."""
+        # First: the connection may be new, and its first message must count as whole.
+        self._follow()
         descriptor = int(frame.get(zmq.SRCFD))
         if descriptor in self._whole:
             self._whole[descriptor] = bytes_moved(descriptor)[1]
         if self._admits is None:
             return True
-        self._follow()
         key = str(frame.get("User-Id"))
         earlier = self._senders.get(client)
         if not self._admits(key) or (earlier is not None and earlier.key != key):

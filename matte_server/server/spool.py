@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from matte_link.messages import Blob
 
-_NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
+_NAME = re.compile(r"cleanplate-server-\d+-[0-9a-f]+\Z")
 _MEMORY = Path("/dev/shm")
 _LEAST_MEMORY = 1 << 30
 

@@ -94,6 +94,20 @@ def test_a_message_without_end_costs_its_connection_and_no_other(
     assert bench.messages[0] == b"first" and len(bench.messages) == 7
 
 
+def test_a_message_that_is_taken_before_its_connection_was_looked_at_is_whole(
+    context: zmq.Context[zmq.Socket[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_LARGEST_MESSAGE", 2 * _MIB)
+    bench = Bench(context)
+    peer = bench.peer()
+    lost = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    peer.send(bytes(3 * _MIB))
+    # The first turn of the loop takes the message, and only then looks for connections.
+    bench.run(0.5)
+    assert [len(message) for message in bench.messages] == [3 * _MIB]
+    assert not lost.poll(0)
+
+
 def test_many_small_parts_are_seen_by_the_memory_they_take(
     context: zmq.Context[zmq.Socket[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
