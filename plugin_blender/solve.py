@@ -247,9 +247,3 @@ def ask_server(timeout_s: float = 2.0) -> str:
         pong = client.ping(timeout_s)
     runtime.servers[client.endpoint.address] = pong
     return f"Cleanplate {pong.version} answers at {client.endpoint.address}: {', '.join(pong.models)}."
-
-
-def running_for(node_id: str) -> Solve | None:
-    """The solve of this node that runs, or None."""
-    solve: Solve | None = runtime.running
-    return solve if solve and solve.node_id == node_id else None
