@@ -23,6 +23,7 @@ from .bank import read_render, renders, trim
 from .camera import clipped
 from .composite import Composite, Faults, compose
 from .kinds.catalogue import KINDS, held_out_subject
+from .kinds.see_through import resampled
 from .kinds.sheet import Numbers
 from .procedural import Float32
 from .random_fields import Dice
@@ -191,17 +192,8 @@ def _frame_of_shot(
     return replace(sample, plate=sample.plate + noise * _LIVE_NOISE * sample.plate.clamp(min=0).sqrt())
 
 
-def _resampled(pixels: Float32, x: Numbers, y: Numbers) -> Float32:
-    """Four channels at a time: OpenCV resamples no more."""
-    map_x, map_y = x.astype(np.float32), y.astype(np.float32)
-    parts = [
-        cv2.remap(
-            np.ascontiguousarray(pixels[..., k : k + 4]), map_x, map_y, cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
-        for k in range(0, pixels.shape[2], 4)
-    ]  # fmt: skip
-    return np.asarray(np.dstack(parts), np.float32)
+def _moved(pixels: Float32, x: Numbers, y: Numbers) -> Float32:
+    return resampled(pixels, x.astype(np.float32), y.astype(np.float32))
 
 
 def _grid(pixels: Float32) -> tuple[Float32, Float32]:
@@ -216,7 +208,7 @@ def turned(pixels: Float32, frame: int) -> Float32:
     x, y = _grid(pixels)
     cos, sin = np.cos(0.05 * frame), np.sin(0.05 * frame)
     right, down = x - width / 2, y - height
-    return _resampled(pixels, cos * right - sin * down + width / 2, sin * right + cos * down + height)
+    return _moved(pixels, cos * right - sin * down + width / 2, sin * right + cos * down + height)
 
 
 def bent(pixels: Float32, frame: int) -> Float32:
@@ -224,7 +216,7 @@ def bent(pixels: Float32, frame: int) -> Float32:
     height = pixels.shape[0]
     x, y = _grid(pixels)
     lean = 0.08 * frame * np.square(np.maximum(0.55 * height - y, 0)) / height
-    return _resampled(pixels, x + lean, y)
+    return _moved(pixels, x + lean, y)
 
 
 def swayed(pixels: Float32, frame: int) -> Float32:
@@ -236,4 +228,4 @@ def swayed(pixels: Float32, frame: int) -> Float32:
     phase = 9 * y / height + 5 * x / width
     reach = 0.02 * width * loose
     along, down = np.sin(phase + 0.9 * frame), 0.5 * np.cos(1.3 * phase + 0.8 * frame)
-    return _resampled(pixels, x + reach * along, y + reach * down)
+    return _moved(pixels, x + reach * along, y + reach * down)

@@ -50,15 +50,21 @@ def opaque(pixels: Float32) -> SeeThrough:
     return SeeThrough(light=pixels[..., :3], stopped=stopped, shift=np.zeros((height, width, 2), np.float32))
 
 
+def resampled(pixels: Float32, x: Float32, y: Float32) -> Float32:
+    """``pixels`` (height x width x 4 or 8) read at the places ``x``, ``y``, bilinear; 0 outside."""
+    # Four channels at a time: OpenCV resamples no more.
+    parts = [
+        cv2.remap(np.ascontiguousarray(pixels[..., k : k + 4]), x, y, cv2.INTER_LINEAR)
+        for k in range(0, pixels.shape[2], 4)
+    ]
+    return np.asarray(np.dstack(parts), np.float32)
+
+
 def over(front: SeeThrough, back: SeeThrough) -> SeeThrough:
     """One over the other; the one behind is seen shifted."""
     height, width = front.light.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    whole = back.layers()
-    map_x, map_y = x + front.shift[..., 0], y + front.shift[..., 1]
-    # Four channels at a time: OpenCV resamples no more.
-    parts = [cv2.remap(whole[..., k : k + 4], map_x, map_y, cv2.INTER_LINEAR) for k in (0, 4)]
-    seen = np.dstack(parts)
+    seen = resampled(back.layers(), x + front.shift[..., 0], y + front.shift[..., 1])
     through = 1 - front.stopped
     return SeeThrough(
         light=front.light + through * seen[..., :3],
