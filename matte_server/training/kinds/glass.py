@@ -139,20 +139,23 @@ def glass(rng: Random, size: int, variant: str) -> SeeThrough:
     return halved(thing)
 
 
+def _twice_as_large(sheet: Sheet) -> SeeThrough:
+    """What is drawn on the sheet, at the doubled size that glass is made at."""
+    return opaque(np.asarray(np.repeat(np.repeat(sheet.finish(), 2, 0), 2, 1), np.float32))
+
+
 def _bunch(rng: Random, size: int) -> SeeThrough:
     """Stems that stand in the vase."""
     sheet = Sheet(rng, size // 2)
     twigs(sheet, str(rng.choice(["leafy", "blossom"]))) if rng.random() < 0.6 else grass(sheet, "meadow")
-    small = sheet.finish()
-    return opaque(np.asarray(np.repeat(np.repeat(small, 2, 0), 2, 1), np.float32))
+    return _twice_as_large(sheet)
 
 
 def _straw(rng: Random, size: int) -> SeeThrough:
     sheet = Sheet(rng, size // 2)
     ends = np.array([[rng.uniform(0.3, 0.7), 0.02], [rng.uniform(0.45, 0.55), 0.85]], np.float32)
     sheet.tube(ends, rng.uniform(0.008, 0.025), material(rng))
-    small = sheet.finish()
-    return opaque(np.asarray(np.repeat(np.repeat(small, 2, 0), 2, 1), np.float32))
+    return _twice_as_large(sheet)
 
 
 def _handle(rng: Random, size: int, radius: float) -> SeeThrough:
@@ -200,8 +203,7 @@ def _filament(rng: Random, size: int) -> SeeThrough:
     lit = np.array([2.0, 1.1, 0.4], np.float32) * rng.choice([0.1, 1.0])
     coil = np.stack([0.46 + 0.08 * t, 0.34 + 0.012 * np.sin(t * 60) - 0.03 * np.sin(np.pi * t)], 1)
     sheet.line(coil.astype(np.float32), 0.003, lit)
-    small = sheet.finish()
-    return opaque(np.asarray(np.repeat(np.repeat(small, 2, 0), 2, 1), np.float32))
+    return _twice_as_large(sheet)
 
 
 def jelly(rng: Random, size: int, variant: str) -> SeeThrough:
