@@ -8,7 +8,7 @@ same kind of device.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -342,8 +342,3 @@ def _over(layer: Tensor, behind: Tensor, clean: Tensor, linear_light: bool) -> t
         return rgb + behind * (1 - alpha), foreground
     video = to_video(foreground) * alpha + to_video(behind) * (1 - alpha)
     return from_video(video), foreground
-
-
-def mirrored(sample: Composite) -> Composite:
-    """The same composite, left and right exchanged."""
-    return replace(sample, **{name: value.flip(-1) for name, value in vars(sample).items()})

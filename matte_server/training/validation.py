@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -20,14 +19,13 @@ _OCTAVES = 1
 
 
 class Validation:
-    """Composites in ``ring`` once it is full, and the smallest error that weights had on them."""
+    """Measures weights on the composites in ``ring``, once it is full."""
 
     def __init__(self, net: CleanplateNet, ring: Ring) -> None:
         device = next(net.parameters()).device
         self._net = CleanplateNet(net.layout).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net.eval()
         self._ring, self._device = ring, device
-        self.best = math.inf
 
     @property
     def ready(self) -> bool:
