@@ -13,20 +13,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ...core.image import Float32
 from ...demo.packaged import FRAMES, demo_shot
 from ...io.exr import read_image
+from .screen import on_screen
 
 PICTURE = Path(__file__).parents[2] / "docs" / "before_after.webp"
 SIZE, MILLISECONDS, QUALITY, STEPS = (640, 360), 90, 68, 36
 _FIRST = 1001
 
 
-def shown(path: Path) -> Image.Image:
-    """A scene-linear picture as a screen shows it, reduced."""
-    light: Float32 = read_image(path).rgb.clip(0.0, 1.0)
-    video = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return Image.fromarray((video * 255).round().astype(np.uint8)).resize(SIZE, Image.Resampling.LANCZOS)
+def _shown(path: Path) -> Image.Image:
+    return on_screen(read_image(path).rgb, SIZE)
 
 
 def wiped(plate: Image.Image, comp: Image.Image, share: float) -> Image.Image:
@@ -40,8 +37,8 @@ def wiped(plate: Image.Image, comp: Image.Image, share: float) -> Image.Image:
 
 def main(demo: Path) -> None:
     numbers = [_FIRST + index for index in range(FRAMES)]
-    plates = [shown(Path(demo_shot().plate.replace("####", str(number)))) for number in numbers]
-    comps = [shown(demo / f"comp.{number}.exr") for number in numbers]
+    plates = [_shown(Path(demo_shot().plate.replace("####", str(number)))) for number in numbers]
+    comps = [_shown(demo / f"comp.{number}.exr") for number in numbers]
     pictures = []
     for step in range(STEPS):
         # The shot goes to and fro, so that its end meets its beginning.

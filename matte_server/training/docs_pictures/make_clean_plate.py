@@ -14,11 +14,12 @@ import torch
 from matte_link.options import MatteOptions
 from PIL import Image, ImageDraw, ImageFont
 
-from ...core.image import Float32, Guides, PlatePair
+from ...core.image import Guides, PlatePair
 from ...core.image import Image as LinearImage
 from ...demo.packaged import demo_shot
 from ...frame.pipeline import MattePipeline
 from ...io.exr import read_image
+from .screen import on_screen
 
 PICTURE = Path(__file__).parents[2] / "docs" / "clean_plate.jpg"
 FRAME, SIZE, GAP, CAPTION = 1003, (480, 270), 8, 40
@@ -41,13 +42,6 @@ def careless(clean: LinearImage) -> LinearImage:
     return replace(clean, pixels=pixels.astype(np.float32), channels=("R", "G", "B"))
 
 
-def screen(light: Float32) -> Image.Image:
-    """Scene-linear light as a screen shows it, reduced."""
-    bright = light.clip(0.0, 1.0)
-    video = np.where(bright <= 0.0031308, 12.92 * bright, 1.055 * bright ** (1 / 2.4) - 0.055)
-    return Image.fromarray((video * 255).round().astype(np.uint8)).resize(SIZE, Image.Resampling.LANCZOS)
-
-
 def matte(plate: LinearImage, clean: LinearImage) -> Image.Image:
     """Alpha as the server makes it."""
     result = MattePipeline(torch.device("cpu")).solve(
@@ -63,7 +57,7 @@ def main() -> None:
     plate = read_image(Path(shot.plate.replace("####", str(FRAME))))
     good = read_image(Path(shot.clean_plate))
     bad = careless(good)
-    cells = (screen(good.rgb), matte(plate, good), screen(bad.rgb), matte(plate, bad))
+    cells = (on_screen(good.rgb, SIZE), matte(plate, good), on_screen(bad.rgb, SIZE), matte(plate, bad))
     width, height = SIZE[0] + GAP, SIZE[1] + CAPTION
     sheet = Image.new("RGB", (2 * width + GAP, 2 * height + GAP), (30, 30, 32))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
