@@ -81,7 +81,7 @@ class Comparison:
 
     def deviation(self, case: Case) -> Deviation:
         """The case on both. The CPU computes a case once, in float32, whatever the device's precision."""
-        exact = MatteOptions(**{**case.options.to_dict(), "precision": "float32"})  # type: ignore[arg-type]
+        exact = replace(case.options, precision="float32")
         key = f"{sorted(exact.to_dict().items())} {case.guided}"
         if key not in self._found:
             self._found[key] = self._solve(self._reference, exact, case.guided)
