@@ -11,7 +11,7 @@ from .backgrounds import panoramas
 from .bank import renders
 
 LIMIT_BYTES = 38 * 10**6
-"""What travels beside the repository's own files (26 MB of 64 MiB)."""
+"""What may travel to a borrowed machine beside the repository's own files."""
 
 
 @dataclass(frozen=True)

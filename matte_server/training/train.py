@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from threading import Event
 import numpy as np
 import torch
 import torch.multiprocessing as mp
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -30,6 +31,8 @@ from .ring import INBOX, Ring, SynthesisSetup, make_forever
 from .validation import SEED as VALIDATION_SEED
 from .validation import Validation
 
+_ERROR = "validation"
+"""What the error on the held-out composites is called in logs and headers."""
 OCTAVE_SHARES = (0.35, 0.5, 0.15)
 """How often the coarse stage sees a composite at its full size, a half and a quarter of it. In production it sees
 frames of 256 to 512 pixels, where a close subject is far larger than in a halved composite."""
@@ -142,12 +145,21 @@ def running_makers(ring: Ring, setup: TrainSetup, seed: int, held_out: Ring | No
             maker.join(10)
 
 
-def save_weights(state: dict[str, Tensor], path: Path, step: int) -> None:
-    """Write averaged weights as safetensors, under a temporary name until complete."""
+def save_weights(state: dict[str, Tensor], path: Path, step: int, facts: Mapping[str, float] | None = None) -> None:
+    """Write averaged weights as safetensors, under a temporary name until complete, ``facts`` into the header."""
     part = path.with_suffix(".part")
     tensors = {name: value.contiguous().cpu() for name, value in state.items() if "num_batches" not in name}
-    save_file(tensors, part, metadata={"step": str(step), "licence": "Apache-2.0"})
+    written = {"step": step, "licence": "Apache-2.0", **(facts or {})}
+    save_file(tensors, part, metadata={name: str(value) for name, value in written.items()})
     part.replace(path)
+
+
+def _error_of(weights: Path) -> float:
+    """The error on the held-out composites that a file of weights names; infinite where it names none."""
+    if not weights.exists():
+        return math.inf
+    with safe_open(weights, "pt") as file:
+        return float((file.metadata() or {}).get(_ERROR, math.inf))
 
 
 def freeze_statistics(net: nn.Module) -> None:
@@ -186,16 +198,21 @@ class Trainer:
             self.net.load_state_dict(grown_from(setup.init, setup.layout).state_dict())
             self.average = Average(self.net)
 
+    @property
+    def _best_weights(self) -> Path:
+        return self.setup.out / "best.safetensors"
+
     def _resume(self) -> None:
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.net.load_state_dict(saved["net"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.average.state = saved["average"]
+        self.best = _error_of(self._best_weights)
         self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
 
     def save(self, validation: Validation | None) -> dict[str, float]:
         """Write checkpoint and averaged weights, each under a temporary name until complete; the weights also to
-        ``home`` where they are the best of this call. Returns their error on the held-out composites, if any."""
+        ``home`` where they are the best of the run. Returns their error on the held-out composites, if any."""
         part = self.checkpoint.with_suffix(".part")
         torch.save(
             {
@@ -212,15 +229,15 @@ class Trainer:
         if validation is None or not validation.ready:
             found: dict[str, float] = {}
         else:
-            found = {"validation": round(validation.error(self.average.state), 4)}
-            if found["validation"] >= self.best:
+            found = {_ERROR: round(validation.error(self.average.state), 4)}
+            if found[_ERROR] >= self.best:
                 return found
-            self.best = found["validation"]
+            self.best = found[_ERROR]
         self._bring_home(found)
         return found
 
     def _bring_home(self, found: dict[str, float]) -> None:
-        save_weights(self.average.state, self.setup.out / "best.safetensors", self.step)
+        save_weights(self.average.state, self._best_weights, self.step, found)
         if self.setup.home is not None:
             facts = {"step": self.step, "licence": "Apache-2.0", **found}
             state = {name: value for name, value in self.average.state.items() if "num_batches" not in name}
@@ -243,7 +260,7 @@ class Trainer:
             "setting": f"{height}x{width}, {setup.batch} a step, rate {setup.learning_rate:g}",
             "steps": self.step,
             "minutes": round(self.seconds / 60, 1),
-            "error": found.get("validation", "not measured"),
+            "error": found.get(_ERROR, "not measured"),
         }
 
     @property

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,8 @@ from matte_server.training.grow import grown_from
 from matte_server.training.lease import LeaseMaterial, prepare
 from matte_server.training.ledger import append
 from matte_server.training.parts import read_parts, save_parts
+from matte_server.training.train import Trainer, TrainSetup
+from matte_server.training.validation import Validation
 from tests.conftest import REPOSITORY
 
 SCRIPT = REPOSITORY / "matte_server" / "training" / "on_gpu.sh"
@@ -40,6 +43,32 @@ def render(folder: Path, name: str, split: str, size: int) -> None:
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.webp").write_bytes(b"x" * size)
     (folder / f"{name}.json").write_text(json.dumps({"split": split}))
+
+
+class KnownErrors(Validation):
+    """Says the errors that a test gives it, one for each call."""
+
+    ready = True
+
+    def __init__(self, *errors: float) -> None:
+        self._known = iter(errors)
+
+    def error(self, state: Mapping[str, torch.Tensor]) -> float:
+        return next(self._known)
+
+
+def test_a_run_that_goes_on_keeps_its_best_weights(tmp_path: Path) -> None:
+    setup = TrainSetup(bank=tmp_path, renders=None, out=tmp_path / "run", home=tmp_path / "home", layout=LIGHT)
+    setup.out.mkdir()
+    first = Trainer(setup, torch.device("cpu"))
+    first.step = 10
+    first.save(KnownErrors(5.0))
+    again = Trainer(setup, torch.device("cpu"))
+    again.step = 20
+    assert again.save(KnownErrors(6.0)) == {"validation": 6.0}
+    assert read_parts(tmp_path / "home")[1]["step"] == "10"
+    again.save(KnownErrors(4.5))
+    assert read_parts(tmp_path / "home")[1]["step"] == "20"
 
 
 def test_weights_come_home_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
