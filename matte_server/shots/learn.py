@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from blake3 import blake3
 from matte_link.result_key import weights_digest
-from matte_link.sequence import FramePattern, format_frames
+from matte_link.sequence import format_frames
 
+from ..core.align import Alignment
 from ..core.image import Guides, Image, PlatePair
 from ..errors import MatteError
 from ..frame.refinement import solved_foreground
@@ -27,6 +28,7 @@ from ..models.identity import default_weights
 from ..models.protocols import ModelSettings
 from .inputs import ShotInputs
 from .plate_solve import PlateSolve
+from .role_files import frame_pattern
 from .shot import Shot, ShotFrame, evenly_spaced
 from .solve_file import alignment_facts
 
@@ -79,12 +81,12 @@ class LearnReport:
 def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) -> dict[int, KeyMatte]:
     """The key mattes by frame number: from patterns such as ``mended.####.exr`` (every existing file of a frame of
     the shot), or from ``FRAME=FILE``. ``masks`` is a pattern or one file; empty: the mattes are right everywhere.
-    Raises ``MatteError("bad_key", ...)`` and ``MatteError("missing_frame", ...)``."""
+    Raises ``MatteError`` with bad_key, bad_range and missing_frame."""
     numbers = {frame.frame for frame in frames}
     files: dict[int, Path] = {}
     for text in named:
         files |= _numbered(text, numbers)
-    mask = FramePattern(masks) if masks else None
+    mask = frame_pattern(masks) if masks else None
     found = {
         number: KeyMatte(matte=path, mask=mask.path(number) if mask else None)
         for number, path in sorted(files.items())
@@ -101,10 +103,10 @@ def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) ->
 def _numbered(text: str, numbers: set[int]) -> dict[int, Path]:
     """The files that one ``--key`` names, by frame number."""
     number, is_pair, name = text.partition("=")
-    if is_pair and number.lstrip("-").isdigit():
+    if is_pair and number.removeprefix("-").isdecimal():
         found = {int(number): Path(name)}
     else:
-        pattern = FramePattern(text)
+        pattern = frame_pattern(text)
         if not pattern.is_sequence:
             raise MatteError(
                 "bad_key",
@@ -184,16 +186,20 @@ def _examples(order: LearnOrder, device: torch.device, check: Check) -> tuple[li
     every = {frame.frame: frame for frame in shot.frames}
     chosen = [every[number] for number in order.keys] or list(evenly_spaced(shot.frames, FRAMES))
     model = CleanplateModel.load(shot.options.weights, device)
-    digest = blake3(json.dumps([order.base_digest, asdict(order.settings)]).encode())
+    # The weights count by their content, wherever they lie.
+    options = replace(shot.options, weights="").to_dict()
     examples = []
     with ShotInputs(shot.options) as pictures:
+        run = [order.base_digest, asdict(order.settings), options, pictures.colour_source]
+        digest = blake3(json.dumps(run, sort_keys=True).encode())
         reader = _FrameReader(
             order=order, pictures=pictures, solve=PlateSolve(shot, pictures, version("cleanplate"))
         )
         for frame in chosen:
             check()
-            examples.append(reader.example(frame, model, device))
-            digest.update(reader.key(frame).encode())
+            alignment = reader.solve.alignment_of_neighbour(frame)
+            examples.append(reader.example(frame, alignment, model, device))
+            digest.update(reader.key(frame, alignment).encode())
     if len({example.size for example in examples}) > 1:
         raise MatteError(
             "size_mismatch", "The frames have different sizes, and one network learns from frames of one size.",
@@ -210,27 +216,28 @@ class _FrameReader:
     pictures: ShotInputs
     solve: PlateSolve
 
-    def example(self, frame: ShotFrame, model: CleanplateModel, device: torch.device) -> LearningExample:
+    def example(
+        self, frame: ShotFrame, alignment: Alignment, model: CleanplateModel, device: torch.device
+    ) -> LearningExample:
         """One frame with its key matte, or with the model's own matte where it has none."""
         key = self.order.keys.get(frame.frame)
         plate, read_clean = self.pictures.pair(frame)
         pair = PlatePair(plate=plate, clean_plate=read_clean())
         guides = Guides(core=self._matte(key.matte), holdout=self._matte(key.mask)) if key else Guides()
-        tensors = FrameWarper(device).tensors(pair, guides, self.solve.alignment_of_neighbour(frame))
+        tensors = FrameWarper(device).tensors(pair, guides, alignment)
         found = model.predict(replace(tensors, core=None, holdout=None), ModelSettings(), lambda: None)
         alpha = found.alpha if tensors.core is None else tensors.core
         trust = torch.ones_like(alpha) if tensors.holdout is None else tensors.holdout
         foreground = solved_foreground(tensors, found, alpha)
         return example_of(frame.frame, tensors, foreground, alpha, trust, key is not None, self.order.settings.seed)
 
-    def key(self, frame: ShotFrame) -> str:
+    def key(self, frame: ShotFrame, alignment: Alignment) -> str:
         """Names all that a frame's example depends on."""
         key = self.order.keys.get(frame.frame)
         files = [path for path in (key.matte, key.mask) if path] if key else []
-        alignment = alignment_facts(self.solve.alignment_of_neighbour(frame))
         digests = [self.pictures.digest(frame, role) for role in ("plate", "clean_plate")]
         mattes = [blake3(path.read_bytes()).hexdigest() for path in files]
-        return json.dumps([frame.frame, digests, mattes, alignment], sort_keys=True)
+        return json.dumps([frame.frame, digests, mattes, alignment_facts(alignment)], sort_keys=True)
 
     def _matte(self, path: Path | None) -> Image | None:
         """A matte's values, read as every guide's are."""
