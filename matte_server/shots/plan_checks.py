@@ -10,8 +10,7 @@ from matte_link.messages import Pong
 from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
-from ..io.media import is_video
-from .role_files import frame_pattern
+from .role_files import RoleFiles
 from .shot import Movies, ShotFrame, ShotSources, frame_inputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
@@ -24,8 +23,7 @@ def check_combinations(sources: ShotSources) -> None:
         raise MatteError(
             "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
         )
-    still = sources.clean_frame is not None and not (_is_numbered(sources.clean_plate))
-    if still:
+    if sources.clean_frame is not None and RoleFiles(sources.clean_plate).is_still:
         raise MatteError(
             "bad_option",
             f"{sources.clean_plate} is a single picture, of which --clean-frame cannot choose one.",
@@ -55,10 +53,6 @@ def check_model(options: MatteOptions, server: Pong) -> None:
         f"The server has no model {options.model!r}; nothing was started.",
         f"It has {', '.join(server.models)}.",
     )
-
-
-def _is_numbered(name: str) -> bool:
-    return is_video(name) or frame_pattern(name).is_sequence
 
 
 def check_new(output: Path, may_overwrite: bool) -> None:
