@@ -248,11 +248,10 @@ def _report_warnings(report: ShotReport) -> None:
     worst = worst_warned(report)
     if worst is None:
         return
-    count = sum(bool(warnings_of(frame)) for frame in report.frames)
+    count = sum(bool(warnings_of(frame.diagnostics)) for frame in report.frames)
     noun = "frame has" if count == 1 else "frames have"
-    console.out.print(
-        escape(f"{count} {noun} warnings; the worst is frame {worst.frame}: {' '.join(warnings_of(worst))}")
-    )
+    sentences = " ".join(warnings_of(worst.diagnostics))
+    console.out.print(escape(f"{count} {noun} warnings; the worst is frame {worst.frame}: {sentences}"))
 
 
 def _check_clean_plate(report: ShotReport, shot: Shot) -> int:

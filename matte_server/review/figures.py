@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.window import Window
+from ..shots.reports import warnings_of
 
 NO_RESULT, WARNED = 1000.0, 3.0
 """How severe it is that a frame has no result, or a warning of the server's; 1 is what just stands out."""
@@ -61,9 +62,7 @@ def figures_of(frame: int, diagnostics: Mapping[str, object], failure: str = "")
     alignment = alignment if isinstance(alignment, Mapping) else {}
     gain = [_number(value) for value in alignment.get("gain") or ()]
     known = [value for value in gain if value is not None]
-    warnings = diagnostics.get("warnings")
-    sentences = [str(warning) for warning in warnings] if isinstance(warnings, list) else []
-    reasons = [Reason(sentence=sentence, severity=WARNED) for sentence in sentences]
+    reasons = [Reason(sentence=warning, severity=WARNED) for warning in warnings_of(diagnostics)]
     if failure:
         reasons.insert(0, Reason(sentence=f"No result: {failure}", severity=NO_RESULT))
     return FrameFigures(

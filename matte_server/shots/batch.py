@@ -31,7 +31,7 @@ from .inputs import ShotInputs
 from .outputs import Leftovers, comp_stamp, write_comp, write_matte, write_movies
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
-from .reports import FrameReport, ResultStatus, ShotReport
+from .reports import FrameReport, ResultStatus, ShotReport, warnings_of
 from .requests import PreparedFrame, ShotRequests
 from .shot import Shot, ShotFrame
 
@@ -281,8 +281,7 @@ def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:
 
 def _with_warnings(diagnostics: Mapping[str, object], warnings: Sequence[str]) -> Mapping[str, object]:
     """The server's diagnostics, with warnings on files that were read here added to its own."""
-    own = diagnostics.get("warnings")
-    return {**diagnostics, "warnings": [*(own if isinstance(own, list) else []), *warnings]}
+    return {**diagnostics, "warnings": [*warnings_of(diagnostics), *warnings]}
 
 
 def _seconds_spent(sent: _SentFrame, answer: MatteReply) -> float:

@@ -66,9 +66,9 @@ class ShotReport:
         return tuple(frame for frame in self.frames if frame.status == ResultStatus.FAILED)
 
 
-def warnings_of(frame: FrameReport) -> list[str]:
-    """The warnings of the server about a frame."""
-    found = frame.diagnostics.get("warnings")
+def warnings_of(diagnostics: Mapping[str, object]) -> list[str]:
+    """The warnings in a frame's diagnostics."""
+    found = diagnostics.get("warnings")
     return [str(warning) for warning in found] if isinstance(found, list) else []
 
 
@@ -80,7 +80,7 @@ def is_measured_frame(frame: FrameReport) -> bool:
 
 def worst_warned(report: ShotReport) -> FrameReport | None:
     """Of the frames with warnings, the one that fits its clean plate worst; None where no frame has any."""
-    return max((frame for frame in report.frames if warnings_of(frame)), key=_misfit, default=None)
+    return max((frame for frame in report.frames if warnings_of(frame.diagnostics)), key=_misfit, default=None)
 
 
 def _misfit(frame: FrameReport) -> tuple[bool, int, float]:
@@ -88,7 +88,7 @@ def _misfit(frame: FrameReport) -> tuple[bool, int, float]:
     alignment = frame.diagnostics.get("alignment")
     inliers = alignment.get("inliers") if isinstance(alignment, Mapping) else None
     agreeing = float(inliers) if isinstance(inliers, int | float) else 0.0
-    return not is_measured_frame(frame), len(warnings_of(frame)), -agreeing
+    return not is_measured_frame(frame), len(warnings_of(frame.diagnostics)), -agreeing
 
 
 def has_other_clean_plate(report: ShotReport) -> bool:
@@ -111,9 +111,8 @@ def summary_of(diagnostics: Mapping[str, object], reported: set[str] | None = No
     parts = _alignment_figures(alignment) if isinstance(alignment, Mapping) else []
     if isinstance(diagnostics.get("recomposition_error"), float):
         parts.append(f"re-composition {diagnostics['recomposition_error']:.1e}")
-    warnings = diagnostics.get("warnings")
     known = set() if reported is None else reported
-    new = [str(warning) for warning in warnings if warning not in known] if isinstance(warnings, list) else []
+    new = [warning for warning in warnings_of(diagnostics) if warning not in known]
     known.update(new)
     if new:
         parts.append("WARNING: " + " ".join(dict.fromkeys(new)))
