@@ -89,9 +89,11 @@ def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> AlphaComparison | 
     low, high = alphas[spare], alphas[-1 - spare]
     is_unchanged = np.stack([alike for _, alike in brought]).sum(axis=0) >= len(others) - spare
     outside = np.where(is_unchanged, np.maximum(own.alpha - high, 0.0) + np.maximum(low - own.alpha, 0.0), 0.0)
-    appeared = _thick((own.alpha > _SOLID) & (high < _EMPTY) & (is_unchanged | _standing_alone(own.alpha, high)))
-    vanished = _thick((own.alpha < _SOLID) & (low > 1.0 - _EMPTY) & is_unchanged)
-    found = {"flicker": _thick(outside > _EMPTY), "appeared": appeared, "vanished": vanished}
+    appeared = thick_areas(
+        (own.alpha > _SOLID) & (high < _EMPTY) & (is_unchanged | _standing_alone(own.alpha, high)), _THICK
+    )
+    vanished = thick_areas((own.alpha < _SOLID) & (low > 1.0 - _EMPTY) & is_unchanged, _THICK)
+    found = {"flicker": thick_areas(outside > _EMPTY, _THICK), "appeared": appeared, "vanished": vanished}
     places = {name: box for name, mask in found.items() if (box := largest_place(mask, own.scale)) is not None}
     return AlphaComparison(
         flicker=float(outside.mean()),
@@ -126,8 +128,9 @@ def _standing_alone(own: Float32, around: Float32) -> npt.NDArray[np.bool_]:
     return np.asarray(is_alone[labels])
 
 
-def _thick(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_THICK, _THICK))
+def thick_areas(mask: npt.NDArray[np.bool_], least: int) -> npt.NDArray[np.bool_]:
+    """The areas of a mask that are ``least`` pixels thick or more: its opening by a disc."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (least, least))
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
 
 

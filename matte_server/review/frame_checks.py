@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.image import Float32
+from .compare import thick_areas
 
 _LEAST_EDGE_PX = 200
 """A shorter outline has no softness worth a figure."""
@@ -37,5 +38,4 @@ def contradictions(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArra
     part = apart / lit
     flat = alpha[..., 0]
     wrong = ((flat < 0.1) & (part > _OTHER)) | ((flat > 0.9) & (part < _SAME))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_THICK, _THICK))
-    return np.asarray(cv2.morphologyEx(wrong.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
+    return thick_areas(wrong, _THICK)
