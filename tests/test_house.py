@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,3 +66,58 @@ def test_functions_are_small() -> None:
     assert {name: length for name, length in lengths.items() if length >= LONGEST_FUNCTION} == {}
     assert median(ordered) < MEDIAN_FUNCTION
     assert ordered[int(0.95 * len(ordered))] < LONG_FUNCTION
+
+
+MAP = REPOSITORY / "matte_server" / "README.md"
+_NOT_OURS = {"pyproject.toml", "OUT.platesolve.json"}
+"""Files of a reader's own that the map names."""
+
+
+def files_named(text: str) -> set[str]:
+    """The file names between backticks, those of program listings left out."""
+    without_listings = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"`([\w./]+\.(?:py|md|sh|json|toml))`", without_listings)) - _NOT_OURS
+
+
+def modules_in_pictures(text: str) -> set[str]:
+    """Modules as the map's pictures name them: a room and a module in it, such as ``worker/loop``."""
+    rooms = "|".join(sorted(path.parent.name for path in (REPOSITORY / "matte_server").glob("*/__init__.py")))
+    pictures = "".join(re.findall(r"^```\n.*?^```$", text, flags=re.DOTALL | re.MULTILINE))
+    return {f"{name}.py" for name in re.findall(rf"\b(?:(?:{rooms}|matte_link)/\w+)\b(?!/|\.)", pictures)}
+
+
+def threads_started(path: Path) -> set[str]:
+    """The names that a source file gives to its threads, without their numbers."""
+    found: set[str] = set()
+    # Most files start none, and parsing all of them takes seconds.
+    has_threads = re.search(r"\bThread\b|ThreadPoolExecutor\(", path.read_text(encoding="utf-8"))
+    for call in nodes(path) if has_threads else ():
+        if not isinstance(call, ast.Call):
+            continue
+        function = ast.unparse(call.func)
+        names = call.args[1:2] if function.endswith("ThreadPoolExecutor") else []
+        if function in ("threading.Thread", "super().__init__"):
+            names = [word.value for word in call.keywords if word.arg == "name"]
+        found |= {re.split(r"[{']", ast.unparse(name).lstrip("f'"))[0] for name in names}
+    return found
+
+
+def test_every_file_on_the_map_exists() -> None:
+    text = MAP.read_text(encoding="utf-8")
+    named = files_named(text) | modules_in_pictures(text)
+    assert len(named) > 60, "the reader itself: it sees names"
+    there = {
+        f"/{path.relative_to(REPOSITORY)}"
+        for top in (*PRODUCTION, "tests")
+        for path in (REPOSITORY / top).rglob("*.*")
+    }
+    assert {name for name in named if not any(path.endswith(f"/{name}") for path in there)} == set()
+
+
+def test_every_named_thread_is_on_the_map() -> None:
+    started = {name for path in sources(*PRODUCTION) for name in threads_started(path)}
+    assert {"cleanplate-job", "reader", "worker-", "worker-commands"} <= started, (
+        "the reader itself: it sees threads"
+    )
+    text = MAP.read_text(encoding="utf-8")
+    assert {name for name in started if f'"{name}' not in text and f"({name}" not in text} == set()
