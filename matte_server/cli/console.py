@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -91,6 +92,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def _bar(*columns: ProgressColumn, is_quiet: bool = False) -> Bar:
+    """What is done, a bar, how much of it, and further ``columns``: in a terminal; in a log it shows nothing."""
+    first = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Bar(*first, *columns, console=err, transient=True, disable=is_quiet or not err.is_terminal)
+
+
 class _OnScreen:
     """Shows its bar for as long as a ``with`` block runs."""
 
@@ -115,16 +122,7 @@ class ShotProgress(_OnScreen):
         self._is_quiet = is_quiet
         self._pace = Pace(total)
         self._reported: set[str] = set()
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            TimeElapsedColumn(),
-            console=err,
-            transient=True,
-            disable=is_quiet or not err.is_terminal,
-        )
+        self._bar = _bar(TextColumn("{task.fields[pace]}"), TimeElapsedColumn(), is_quiet=is_quiet)
         self._task = self._bar.add_task("measuring alignment", total=total, pace="")
 
     def __call__(self, event: FrameReport | tuple[int, Progress]) -> None:
@@ -157,16 +155,7 @@ class Steps(_OnScreen):
     """Progress of work that is no frame of a shot: a bar in a terminal, a line now and then in a log."""
 
     def __init__(self, what: str, total: int) -> None:
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-        )
+        self._bar = _bar(TimeElapsedColumn(), TimeRemainingColumn())
         self._task = self._bar.add_task(what, total=total)
         self._what = what
 
@@ -181,16 +170,7 @@ class LearningBar(_OnScreen):
     """Progress of learning a shot: a bar in a terminal, a line at each measurement in a log."""
 
     def __init__(self) -> None:
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-        )
+        self._bar = _bar(TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
         self._task = self._bar.add_task("reading", total=None, left="")
         self._error = -1.0
 

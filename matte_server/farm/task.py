@@ -22,7 +22,7 @@ from ..server.local_server import endpoint_of, server_for
 from ..shots.arguments import ShotOrder
 from ..shots.batch import run_shot
 from ..shots.plan import frame_numbers
-from ..shots.reports import FrameReport, ShotReport, summary_of
+from ..shots.reports import FrameReport, ResultStatus, ShotReport, summary_of
 from ..shots.role_files import frame_pattern
 from ..shots.shot import Shot
 
@@ -106,10 +106,18 @@ class _ChunkProgress:
         if not isinstance(event, FrameReport):
             return
         self._ended += 1
-        results = {"done": summary_of(event.diagnostics, self._reported), "skipped": "already there"}
         _print(f"openjd_status: frame {event.frame} {event.status}")
         _print(f"openjd_progress: {100 * self._ended / self._total:.1f}")
-        _print(f"frame {event.frame} {event.status}: {results.get(event.status, f'{event.code}: {event.message}')}")
+        _print(f"frame {event.frame} {event.status}: {self._outcome(event)}")
+
+    def _outcome(self, report: FrameReport) -> str:
+        if report.status == ResultStatus.FAILED:
+            return f"{report.code}: {report.message}"
+        return (
+            "already there"
+            if report.status == ResultStatus.SKIPPED
+            else summary_of(report.diagnostics, self._reported)
+        )
 
 
 def _print(line: str) -> None:

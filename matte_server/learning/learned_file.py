@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ..models.architectures import without_batch_counters
 from .learner import LearningState
 
 FORMAT = "cleanplate learned shot"
@@ -49,8 +50,7 @@ def write_learned(path: Path, weights: Mapping[str, Tensor], facts: LearnedFacts
     """Writes ``weights`` in half precision (statistics in single) with ``facts``. Raises ``OSError``."""
     small = {
         name: (value.half() if value.ndim >= 2 else value.float()).contiguous()
-        for name, value in weights.items()
-        if "num_batches" not in name
+        for name, value in without_batch_counters(weights).items()
     }
     text = json.dumps({"format": FORMAT, **asdict(facts)}, sort_keys=True)
     write_atomically(str(path), save(small, metadata={_FACTS: text}))

@@ -12,6 +12,8 @@ from ..errors import MatteError
 from .network_table import ARCHITECTURES, SEGMENTATION, V1, V2, Architecture
 from .networks.bgm2 import Bgm2
 
+BATCH_COUNTER = "num_batches_tracked"
+"""How the names of tensors end that count a normalisation's batches in training; no weights file needs them."""
 _LEAST_OVERLAP = 0.05
 _NAMED = 3
 
@@ -21,6 +23,11 @@ def expected(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
     """Names and shapes of the network's tensors; allocates none of them."""
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in architecture.build().state_dict().items()}
+
+
+def without_batch_counters(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A network's tensors as they are written to a file."""
+    return {name: value for name, value in state.items() if not name.endswith(BATCH_COUNTER)}
 
 
 def size_in_bytes(architecture: Architecture) -> int:
@@ -80,7 +87,7 @@ def _check(
     wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], architecture: Architecture, source: str
 ) -> None:
     # The counter of training steps changes nothing, and checkpoints of old libraries lack it.
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    missing = [name for name in wanted if name not in state and not name.endswith(BATCH_COUNTER)]
     unknown = [name for name in state if name not in wanted]
     wrong = [
         f"{name} is {_shape(state[name])} instead of {_shape(tensor)}"

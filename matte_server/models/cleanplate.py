@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import MatteError
 from ..pixels.coarse_grid import CoarseGrid
+from .architectures import BATCH_COUNTER
 from .cleanplate_blocks import (
     BLOCK,
     averaged,
@@ -186,7 +187,7 @@ def read_network(path: Path) -> CleanplateNet:
         missing, unexpected = net.load_state_dict(state, strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise MatteError("bad_weights", f"{path.name} does not fit this network: {error}") from error
-    lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
+    lacking = [name for name in missing if not name.endswith(BATCH_COUNTER)]
     if lacking or unexpected:
         wrong = ", ".join([*lacking, *unexpected][:3])
         raise MatteError("bad_weights", f"{path.name} does not fit this network: {wrong} ...")

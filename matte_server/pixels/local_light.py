@@ -18,8 +18,8 @@ from .push_pull import spread_colour
 # A sample keeps about so many pixels along the frame's longer side; the cells are _CELL of them wide.
 _LONG_SIDE = 960
 _CELL = 8
-# Alpha below this is background. The network's own residue there is half of it.
-_BACKGROUND = 0.004
+BACKGROUND = 0.004
+"""Alpha below this is background. The network's own residue there is half of it."""
 # A cell with fewer background pixels than this share takes its figures from the cells around it.
 _FEWEST = 0.02
 # Light that is added before dividing, and the limits of the gain: two stops.
@@ -62,7 +62,7 @@ def local_light(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -
     size = (int(alpha.shape[-2]), int(alpha.shape[-1]))
     step = max(1, round(max(size) / _LONG_SIDE))
     seen, behind, covered, cover = (each[..., ::step, ::step] for each in (plate, clean, coverage, alpha))
-    empty = ((cover < _BACKGROUND) & (covered > 0)).to(plate.dtype)
+    empty = ((cover < BACKGROUND) & (covered > 0)).to(plate.dtype)
     lit, expected = (each.clamp(min=0.0) for each in (seen, behind))
     gain = ((_spread(lit, empty) + _DARK) / (_spread(expected, empty) + _DARK)).clamp(*_GAIN)
     matched = behind * _whole(gain, behind)

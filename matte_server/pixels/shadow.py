@@ -13,12 +13,11 @@ from torch import Tensor
 
 from .coarse_grid import CoarseGrid, cell_means
 from .difference import grain_at, grain_of
+from .local_light import BACKGROUND
 from .push_pull import spread_colour
 
 _CELLS = 480
 """Cells along the frame's longer side, about."""
-_BACKGROUND = 0.004
-"""Alpha below this is background."""
 _FEWEST = 0.6
 """A cell with a smaller part of background takes its ratio from around it."""
 # Light that is added before dividing, and how many standard deviations of a cell's ratio are let pass as grain.
@@ -32,7 +31,7 @@ def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -> Ten
     height, width = int(plate.shape[-2]), int(plate.shape[-1])
     # Even, as the upsampling wants it.
     side = max(4, 2 * round(max(height, width) / (2 * _CELLS)))
-    empty = ((alpha < _BACKGROUND) & (coverage > 0)).to(plate.dtype)
+    empty = ((alpha < BACKGROUND) & (coverage > 0)).to(plate.dtype)
     pad = (0, -width % side, 0, -height % side)
     seen, behind_all = plate.clamp(min=0.0) * empty, clean.clamp(min=0.0) * empty
     lit, expected, part = (cell_means(nnf.pad(each, pad), side) for each in (seen, behind_all, empty))

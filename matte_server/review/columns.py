@@ -6,7 +6,7 @@ The page gets its columns from here as JSON; its script knows none of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -198,9 +198,9 @@ COLUMNS = (
 )
 
 
-def with_outliers(frames: Sequence[FrameFigures]) -> list[FrameFigures]:
-    """The frames of a shot, with a reason added for every column by which a frame stands out."""
-    common = common_warnings(frames)
+def with_outliers(frames: Sequence[FrameFigures], common: Collection[str]) -> list[FrameFigures]:
+    """The frames of a shot, with a reason added for every column by which a frame stands out, and without the
+    ``common`` ones of :func:`common_warnings`."""
     reasons = [[reason for reason in frame.reasons if reason.sentence not in common] for frame in frames]
     for column in COLUMNS:
         for index, found in _outliers([_mean(column.values(frame)) for frame in frames], column.rule):

@@ -71,7 +71,8 @@ def write_review(shot: Shot, report: ShotReport, folder: Path, on_frame: OnFrame
         start, rate, audio = _timing(shot, made[0], pictures)
         movie, page, sheet = (folder / name for name in (MOVIE, PAGE, SHEET))
         write_preview(movie, reader.comps(), rate, audio, start)
-        figures = with_outliers(reader.figures)
+        common = common_warnings(reader.figures)
+        figures = with_outliers(reader.figures, common)
         frames = [reader.page_frame(index, frame) for index, frame in enumerate(figures)]
         title = Path(shot.title or shot.frames[0].output).name
         _write_text(
@@ -80,7 +81,7 @@ def write_review(shot: Shot, report: ShotReport, folder: Path, on_frame: OnFrame
                 Page(
                     title=title,
                     frames=frames,
-                    note=_note(report, common_warnings(reader.figures)),
+                    note=_note(report, common),
                     rate=float(rate),
                 )
             ),

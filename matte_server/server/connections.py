@@ -31,12 +31,27 @@ _MOST_MEMORY = 2 << 30
 """Bytes by which the process may grow meanwhile: a message of many small parts takes more memory than its bytes."""
 
 
-@dataclass(frozen=True)
-class _Sender:
-    """Who sent under a client's name last: the connection, by a number of its own, and the public key."""
+@dataclass(eq=False)
+class _Connection:
+    """One TCP connection. ``whole``: how many bytes it had received when its last whole message was taken. The
+    system gives its descriptor to another connection once it is no longer open."""
 
-    connection: int
+    descriptor: int
+    whole: int = 0
+    is_open: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Sender:
+    """Who sent under a client's name last: the connection (None if it had already ended), and the public key."""
+
+    connection: _Connection | None
     key: str
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is still open."""
+        return self.connection is not None and self.connection.is_open
 
 
 class Connections:
@@ -50,17 +65,14 @@ class Connections:
     def __init__(self, router: zmq.Socket[bytes], admits: Callable[[str], bool] | None = None) -> None:
         self._router = router
         self._admits = admits
-        self._numbers: dict[int, int] = {}
-        """Per descriptor the number of its connection: descriptors are used again."""
-        self._last_number = 0
+        self._open: dict[int, _Connection] = {}
+        """By descriptor."""
         self._senders: dict[bytes, _Sender] = {}
         self._monitor = router.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
-        self._whole: dict[int, int] = {}
-        """Per descriptor: how many bytes it had received when its last whole message was taken."""
         self._baseline = _own_memory()
 
     def __len__(self) -> int:
-        return len(self._whole)
+        return len(self._open)
 
     def received(self, client: bytes, frame: zmq.Frame) -> bool:
         """Notes that a whole message of ``client``, of which ``frame`` is a part, was taken. Returns whether it may
@@ -68,8 +80,9 @@ class Connections:
         # First: the connection may be new, and its first message must count as whole.
         self._follow()
         descriptor = int(frame.get(zmq.SRCFD))
-        if descriptor in self._whole:
-            self._whole[descriptor] = bytes_moved(descriptor)[1]
+        connection = self._open.get(descriptor)
+        if connection is not None:
+            connection.whole = bytes_moved(descriptor)[1]
         if self._admits is None:
             return True
         key = str(frame.get("User-Id"))
@@ -78,7 +91,7 @@ class Connections:
             log_event("connection shut", logging.WARNING, reason="its key may not use this name", key=key[:8])
             shut(descriptor)
             return False
-        self._senders[client] = _Sender(connection=self._numbers.get(descriptor, 0), key=key)
+        self._senders[client] = _Sender(connection=connection, key=key)
         return True
 
     def may_send(self, client: bytes) -> bool:
@@ -87,13 +100,13 @@ class Connections:
             return True
         self._follow()
         sender = self._senders.get(client)
-        return sender is not None and sender.connection in self._numbers.values() and self._admits(sender.key)
+        return sender is not None and sender.is_connected and self._admits(sender.key)
 
     def check(self) -> None:
         """Shuts connections that send without end; called several times a second."""
         self._follow()
         self._shut_revoked()
-        pending = {each: bytes_moved(each)[1] - whole for each, whole in self._whole.items()}
+        pending = {each: bytes_moved(each)[1] - connection.whole for each, connection in self._open.items()}
         too_much = [each for each, size in pending.items() if size > _LARGEST_MESSAGE]
         if max(pending.values(), default=0) > _SUSPECT:
             if _own_memory() - self._baseline > _MOST_MEMORY:
@@ -108,26 +121,24 @@ class Connections:
         """Ends connections whose key is no longer admitted; forgets names that nobody has used for long."""
         if self._admits is None:
             return
-        descriptors = {number: descriptor for descriptor, number in self._numbers.items()}
         for client, sender in list(self._senders.items()):
-            descriptor = descriptors.get(sender.connection)
-            if descriptor is not None and not self._admits(sender.key):
-                log_event("connection shut", logging.WARNING, reason="its key was revoked", key=sender.key[:8])
-                shut(descriptor)
-            if len(self._senders) > _MOST_NAMES and descriptor is None:
+            if sender.connection is not None and sender.connection.is_open:
+                if not self._admits(sender.key):
+                    log_event("connection shut", logging.WARNING, reason="its key was revoked", key=sender.key[:8])
+                    shut(sender.connection.descriptor)
+            elif len(self._senders) > _MOST_NAMES:
                 del self._senders[client]
 
     def _follow(self) -> None:
-        """Takes in which connections have come and gone."""
+        """Reads which connections were opened and which have ended."""
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)
             descriptor = int(event["value"])
+            ended = self._open.pop(descriptor, None)
+            if ended is not None:
+                ended.is_open = False
             if event["event"] == zmq.EVENT_ACCEPTED:
-                self._last_number += 1
-                self._whole[descriptor], self._numbers[descriptor] = 0, self._last_number
-            else:
-                self._whole.pop(descriptor, None)
-                self._numbers.pop(descriptor, None)
+                self._open[descriptor] = _Connection(descriptor)
 
     def close(self) -> None:
         """Stops watching."""

@@ -8,8 +8,8 @@ The rules:
 * Nothing grows without bound: frames are limited per client and in total, pictures in bytes. A request beyond a
   limit is answered ``busy``, and the client sends it again later.
 * A frame whose worker died fails and is not retried, because it may be what killed the worker. Frames that the
-  worker was writing meanwhile are computed once more, each by itself. Where it was reading another frame ahead, that
-  one may be the cause too: both it and the frame that was computed are computed once more, each by itself.
+  worker was writing meanwhile are computed once more, each by itself. Where it was reading another frame ahead,
+  that one may be the cause too: both it and the frame that was computed are computed once more, each by itself.
 * A frame that ran out of memory is computed once more by itself before it fails.
 * Where no worker can be started, frames fail with the reason instead of waiting for ever.
 * A client that does not fetch its results has no further frames computed.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -133,8 +133,9 @@ def _shots(
         )
     ]
     for shot, (kind, subject, move) in enumerate(casts):
+        seed = cache(partial(_shot_seed, make, subject, move, shot))
         for frame in range(frames):
-            made = partial(_frame_of_shot, make, subject, move, shot, frame)
+            made = partial(_frame_of_shot, make, subject, move, seed, shot, frame)
             yield BenchmarkPicture(name=f"shot-{shot}-{frame:02d}", shot=f"shot-{shot}", kind=kind, compose=made)
 
 
@@ -181,13 +182,20 @@ def _clipped(make: Callable[[], Composite]) -> Composite:
     return replace(sample, plate=clipped(sample.plate, level))
 
 
+def _shot_seed(make: Callable[..., Composite], subject: Callable[[], Float32], move: Move, shot: int) -> int:
+    """The seed of all frames of a shot, found with its first frame."""
+    return _seen(make, move(subject(), 0), 1000 + shot)[0]
+
+
 def _frame_of_shot(
-    make: Callable[..., Composite], subject: Callable[[], Float32], move: Move, shot: int, frame: int
+    make: Callable[..., Composite],
+    subject: Callable[[], Float32],
+    move: Move,
+    seed: Callable[[], int],
+    shot: int,
+    frame: int,
 ) -> Composite:
-    layer = subject()
-    number, sample = _seen(make, move(layer, 0), 1000 + shot)
-    if frame:
-        sample = make([move(layer, frame)], number)
+    sample = make([move(subject(), frame)], seed())
     noise = torch.randn(sample.plate.shape, generator=torch.Generator().manual_seed(10 * shot + frame))
     return replace(sample, plate=sample.plate + noise * _LIVE_NOISE * sample.plate.clamp(min=0).sqrt())
 

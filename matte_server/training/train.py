@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..learning.losses import training_losses
+from ..models.architectures import without_batch_counters
 from ..models.networks.cleanplate import LAYOUTS, LIGHT, CleanplateNet, NetworkLayout
 from .composite import Faults
 from .grow import grown_from
@@ -148,7 +149,7 @@ def running_makers(ring: Ring, setup: TrainSetup, seed: int, held_out: Ring | No
 def save_weights(state: dict[str, Tensor], path: Path, step: int, facts: Mapping[str, float] | None = None) -> None:
     """Write averaged weights as safetensors, under a temporary name until complete, ``facts`` into the header."""
     part = path.with_suffix(".part")
-    tensors = {name: value.contiguous().cpu() for name, value in state.items() if "num_batches" not in name}
+    tensors = {name: value.contiguous().cpu() for name, value in without_batch_counters(state).items()}
     written = {"step": step, "licence": "Apache-2.0", **(facts or {})}
     save_file(tensors, part, metadata={name: str(value) for name, value in written.items()})
     part.replace(path)
@@ -240,8 +241,11 @@ class Trainer:
         save_weights(self.average.state, self._best_weights, self.step, found)
         if self.setup.home is not None:
             facts = {"step": self.step, "licence": "Apache-2.0", **found}
-            state = {name: value for name, value in self.average.state.items() if "num_batches" not in name}
-            save_parts(state, self.setup.home, {name: str(value) for name, value in facts.items()})
+            save_parts(
+                without_batch_counters(self.average.state),
+                self.setup.home,
+                {name: str(value) for name, value in facts.items()},
+            )
             write_record(self.setup.home, self._facts(found))
             log = self.setup.out / LOG
             if log.exists():

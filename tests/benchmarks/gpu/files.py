@@ -150,11 +150,19 @@ def watched(server: LocalServer) -> Iterator[dict[str, float]]:
         thread.join()
 
 
+def _resident(process: psutil.Process) -> int:
+    """Bytes in memory; 0 once the process has ended."""
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
 def _watch(pid: int, found: dict[str, float], done: threading.Event) -> None:
     used: list[float] = []
     members = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     while not done.wait(0.05):
-        resident = sum(member.memory_info().rss for member in members if member.is_running()) / 2**20
+        resident = sum(map(_resident, members)) / 2**20
         found["memory_mib"] = max(found.get("memory_mib", 0.0), round(resident))
         if torch.cuda.is_available():
             free, total = torch.cuda.mem_get_info()

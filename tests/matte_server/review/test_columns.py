@@ -33,7 +33,10 @@ def shot(count: int = 40) -> list[FrameFigures]:
 
 
 def odd(frames: list[FrameFigures]) -> dict[int, tuple[str, ...]]:
-    found = {frame.frame: tuple(reason.sentence for reason in frame.reasons) for frame in with_outliers(frames)}
+    found = {
+        frame.frame: tuple(reason.sentence for reason in frame.reasons)
+        for frame in with_outliers(frames, common_warnings(frames))
+    }
     return {number: reasons for number, reasons in found.items() if reasons}
 
 
@@ -70,11 +73,14 @@ def test_the_most_severe_reason_comes_first_and_knows_its_place() -> None:
     frames = shot()
     place = Window(30, 40, 50, 60)
     frames[20] = replace(frames[20], residual_px=0.9, vanished=0.05, places={"vanished": place})
-    [worst, other] = with_outliers(frames)[20].reasons
+    [worst, other] = with_outliers(frames, common_warnings(frames))[20].reasons
     assert "solid in those around it" in worst.sentence and worst.place == place
     # 0.05 is 417 times the smallest area that counts, 1.2e-4.
     assert worst.severity == pytest.approx(0.05 / 1.2e-4) and other.place is None
-    assert with_outliers(frames)[20].severity == worst.severity and with_outliers(frames)[19].severity == 0.0
+    assert (
+        with_outliers(frames, common_warnings(frames))[20].severity == worst.severity
+        and with_outliers(frames, common_warnings(frames))[19].severity == 0.0
+    )
 
 
 def test_what_most_frames_share_is_about_the_shot() -> None:
