@@ -76,8 +76,8 @@ class PlatePair:
 
 @dataclass(frozen=True, eq=False)
 class Guides:
-    """Mattes the artist drew, one channel each, in any window: ``core`` is certainly subject,
-    ``holdout`` certainly not. 0..1, hard or soft."""
+    """Mattes that the artist drew: one channel each, 0 to 1, hard or soft, in any window. Where ``core`` is 1 the
+    plate shows the subject for certain, and where ``holdout`` is 1 it certainly does not."""
 
     core: Image | None = None
     holdout: Image | None = None

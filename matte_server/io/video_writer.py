@@ -50,8 +50,8 @@ DNXHR_HQX = MovieFormat(encoder="dnxhd", pixel_format="yuv422p10le", options=(("
 @dataclass(frozen=True)
 class MovieSettings:
     """The properties of a new video: size of its pictures in pixels (codecs with halved chroma add a row or column
-    where it is odd), frame rate, timecode of the first picture, and a comment that
-    names what it was made from. Audio is taken from the file ``audio``, beginning at ``audio_start`` seconds."""
+    where it is odd), frame rate, timecode of the first picture, and a comment that names what it was made from.
+    Audio is taken from the file ``audio``, beginning at ``audio_start`` seconds."""
 
     width: int
     height: int

@@ -123,8 +123,8 @@ def load_server_keys(folder: Path) -> ServerKeys:
 
 def read_clients(path: Path) -> dict[str, str]:
     """The names of the admitted clients, by public key; none where there is no list. Several keys may have one
-    name. A line that is no key is left out, and so is a byte that is no UTF-8. Raises
-    ``MatteError("bad_keys", ...)`` where everybody may write the list."""
+    name. Lines that hold no key are skipped, and bytes that are not UTF-8 are ignored. Raises
+    ``MatteError("bad_keys", ...)`` where every user may write the list."""
     try:
         if os.name == "posix" and path.stat().st_mode & 0o002:
             raise MatteError("bad_keys", f"{path} can be written by every user.", f"Run: chmod o-w {path}")

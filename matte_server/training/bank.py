@@ -1,8 +1,8 @@
-"""The store of raw material: procedural subjects, sets, and the renders of people as they appear.
+"""The store of raw material: procedural subjects, sets and kinds, and rendered subjects as they appear.
 
-A bank is a folder: ``kinds/*.npy`` (channels x height x width, trimmed), ``subjects/*.npy`` (size x size x 4) and
-``sets/*.npy`` (height x width x 3), half-float, scene-linear, premultiplied, made by ``fill``; renders are read
-where the scenes were written.
+A bank is a folder that :func:`fill` makes: ``kinds/*.npy`` (channels x height x width, trimmed), ``subjects/*.npy``
+(size x size x 4) and ``sets/*.npy`` (height x width x 3), all half-float, scene-linear and premultiplied. Renders are
+read from the folder that the scenes were written to.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .procedural import Float32, Random, subject
 SUBJECT_SIZE = 640
 SET_SIZE = (600, 800)
 BRIGHTEST = 60.0
-"""Brighter things in a render are cut to this."""
+"""Brighter values in a render are clipped to this, scene-linear."""
 
 
 def _save(path: Path, pixels: Float32) -> None:
@@ -38,9 +38,8 @@ def _save(path: Path, pixels: Float32) -> None:
 def fill(
     folder: Path, panorama_folder: Path, subjects: int, sets: int, first: int = 0, step: int = 1, kinds: int = 0
 ) -> None:
-    """Make what is missing of the first ``subjects``, ``sets`` and ``kinds`` pictures; each is seeded by its
-    number,
-    so ``first`` and ``step`` share the work between processes."""
+    """Makes those of the first ``subjects``, ``sets`` and ``kinds`` pictures that are missing. Each is seeded by its
+    number, so several processes can share the work: each makes every ``step``-th picture from ``first`` on."""
     cv2.setNumThreads(1)
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=False)]
     for name in ("subjects", "sets", "kinds"):
@@ -58,8 +57,9 @@ def fill(
 
 
 def read_render(path: Path) -> Float32:
-    """A render's premultiplied RGBA, height x width x 4 scene-linear, no brighter than ``BRIGHTEST``, trimmed and
-    calmed; from the EXR of a scene, or from what ``pack`` made of it. Raises ``MatteError``."""
+    """A render's premultiplied RGBA, height x width x 4, scene-linear, at most ``BRIGHTEST``, trimmed and denoised
+    by :func:`calm`. ``path`` is the EXR of a scene, or the WebP that :func:`pack` made of it. Raises
+    ``MatteError``."""
     if path.suffix == ".webp":
         return _unpacked(path)
     from ..io.exr import read_image  # late: training on packed renders needs no OpenImageIO
@@ -68,8 +68,9 @@ def read_render(path: Path) -> Float32:
 
 
 def pack(folder: Path, target: Path) -> int:
-    """Every finished render of ``folder`` as a lossless 8-bit WebP, a twentieth of its EXR: the square root of
-    colour over the picture's brightest, and alpha; with its description. Returns how many lie in ``target``."""
+    """Writes every finished render of ``folder`` into ``target`` as a lossless 8-bit WebP, a twentieth of the EXR's
+    size, with its description beside it. The WebP holds the square root of colour divided by the picture's maximum,
+    and alpha. Returns how many renders there are."""
     target.mkdir(parents=True, exist_ok=True)
     finished = sorted(path for path in folder.glob("*.exr") if split_of(path) != "unknown")
     for path in finished:
@@ -99,8 +100,8 @@ def _unpacked(path: Path) -> Float32:
 
 
 def calm(pixels: Float32) -> Float32:
-    """A render without the noise of few samples in its colour: left in, it would tell plate from clean plate. Alpha
-    stays; colour is the alpha-weighted mean of the neighbourhood, fireflies removed."""
+    """Removes a render's sampling noise from its colour; a network would learn to find the subject by it. Alpha is
+    unchanged; colour becomes the alpha-weighted mean of the neighbourhood, without fireflies."""
     steady = cv2.medianBlur(np.ascontiguousarray(pixels), 5)
     quiet = np.where(pixels > 2 * steady + 0.05, steady, pixels)
     soft = cv2.GaussianBlur(np.dstack([quiet[..., :3], pixels[..., 3:]]), (0, 0), 1.4)
@@ -125,7 +126,7 @@ def renders(folder: Path, split: str) -> Iterator[Path]:
 
 
 def trim(pixels: Float32) -> Float32:
-    """``pixels`` cut to where alpha is above 1/255, with a margin; unchanged where it is nowhere."""
+    """``pixels`` cropped to where alpha is above 1/255, with a margin of 2; unchanged if it is so nowhere."""
     rows, columns = np.nonzero(pixels[..., 3:6].max(2) > 1 / 255)
     if len(rows) == 0:
         return pixels
@@ -135,7 +136,8 @@ def trim(pixels: Float32) -> Float32:
 
 @dataclass
 class Bank:
-    """Raw material in memory on one device, growing as files appear. Tensors are C x H x W half-float."""
+    """Raw material in memory on one device; :meth:`refresh` adds files that have appeared. Tensors are C x H x W,
+    half-float."""
 
     folder: Path
     render_folder: Path | None
@@ -148,7 +150,7 @@ class Bank:
     _seen: set[Path] = field(default_factory=set)
 
     def refresh(self, at_most: int = 10_000) -> int:
-        """Load up to ``at_most`` new files; returns how many were loaded."""
+        """Loads up to ``at_most`` new files and returns how many it loaded."""
         loaded = 0
         for kind, store in (("subjects", self.subjects), ("sets", self.sets), ("kinds", self.kinds)):
             for path in sorted((self.folder / kind).glob("*.npy")):
@@ -179,9 +181,8 @@ class Bank:
         return self._tensor(trim(pixels) if kind == "subjects" else pixels)
 
     def pick_subject(self, rng: Random, people_share: float, kinds_share: float = Faults.kinds) -> Tensor:
-        """A random subject: one of the kinds in ``kinds_share`` of the cases where there are any, else a rendered
-        one
-        in ``people_share`` where there are any."""
+        """A random subject: with probability ``kinds_share`` one of the kinds, else with probability
+        ``people_share`` a rendered one, else a procedural one. Stores of fewer than 50 are drawn from less often."""
         if rng.random() < min(kinds_share, 0.02 * len(self.kinds)):
             return self.kinds[int(rng.integers(len(self.kinds)))]
         share = min(people_share, 0.02 * len(self.people))

@@ -1,4 +1,4 @@
-"""Every kind with its variants, those of training and those that only the benchmark sees."""
+"""Every kind of subject and its variants: those of training, and those that only the benchmark uses."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def make(kind: str, variant: str, rng: Random, size: int = SIZE) -> Float32:
 
 
 def training_subject(number: int, size: int = SIZE) -> tuple[str, Float32]:
-    """Subject ``number`` of training and its kind; the kinds take turns."""
+    """The kind and the pixels of training subject ``number``; consecutive numbers go through all kinds."""
     names = list(KINDS)
     kind = names[number % len(names)]
     rng = np.random.default_rng([4, number])
@@ -83,9 +83,8 @@ def training_subject(number: int, size: int = SIZE) -> tuple[str, Float32]:
 
 
 def held_out_subject(kind: str, number: int, size: int = SIZE) -> Float32:
-    """Subject ``number`` of a kind's benchmark: its held-out variants first, then one of training's with a seed
-    that
-    training never draws."""
+    """Subject ``number`` of a kind in the benchmark: the held-out variants first, then variants of training with
+    seeds that training never uses."""
     entry = KINDS[kind]
     variants = (*entry.held_out, *entry.train[: max(1, 3 - len(entry.held_out))])
     return make(kind, variants[number % len(variants)], np.random.default_rng([5, number, *kind.encode()]), size)

@@ -16,9 +16,8 @@ _HAIRS = (
 
 
 def hair(sheet: Sheet, variant: str) -> None:
-    """A head's edge close up: "straight", "curly", "wet" (clumps), "backlit" (a bright rim), "loose" (long
-    flyaways);
-    "braid" and "bob" are the benchmark's."""
+    """The edge of a head, close up. Variants: "straight", "curly", "wet" (clumps), "backlit" (a bright rim) and
+    "loose" (long flyaways); only the benchmark uses "braid" and "bob"."""
     rng = sheet.rng
     base = np.asarray(np.array(_HAIRS[int(rng.integers(len(_HAIRS)))]) * rng.uniform(0.7, 1.3), np.float32)
     outline = rounded(rng, rng.uniform(0.35, 0.65, 2) + [0, 0.2], rng.uniform(0.25, 0.45, 2).tolist(), 0.12)

@@ -57,9 +57,8 @@ def _weave(sheet: Sheet, place: Place, count: int, width: float, paint: Float32,
 
 
 def sieve(sheet: Sheet, variant: str) -> None:
-    """Variants: "sieve": a rim with a mesh and a handle; "cup": a mesh around a cylinder; "grater": a plate full
-    of holes;
-    "racket" and "colander" are the benchmark's."""
+    """Variants: "sieve" (a rim with a mesh and a handle), "cup" (a mesh around a cylinder) and "grater" (a plate
+    full of holes); only the benchmark uses "racket" and "colander"."""
     rng, paint = sheet.rng, material(sheet.rng)
     if variant == "cup":
         _mesh_cup(sheet, paint)
@@ -123,9 +122,8 @@ def _mesh_cup(sheet: Sheet, paint: Float32) -> None:
 
 
 def net(sheet: Sheet, variant: str) -> None:
-    """Variants: "fishing": sagging diamonds of cord; "fence": zigzags of wire; "trellis": crossed laths; "web" and
-    "hammock" are
-    the benchmark's."""
+    """Variants: "fishing" (sagging diamonds of cord), "fence" (zigzags of wire) and "trellis" (crossed laths); only
+    the benchmark uses "web" and "hammock"."""
     rng, place = sheet.rng, pose(sheet.rng, tilt=0.6, reach=1.0)
     paint = material(rng)
     if variant == "web":

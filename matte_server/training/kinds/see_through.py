@@ -1,10 +1,9 @@
-"""A subject that lets light through: what it adds, what it stops in each colour, how far it shifts what is behind.
+"""A subject that light passes through: the light it adds, the part it stops in each colour, and how far it shifts
+what is behind it.
 
-What is behind it is seen as ``light + (1 - stopped) * behind(x + shift)``. Its alpha is the mean of ``stopped``
-over
-the channels: that much of the new background a compositor's over will hide. A highlight also stops what is behind
-it
-(``closed``), so that its colour, light over alpha, stays within what a plate can hold.
+The plate is ``light + (1 - stopped) * behind(x + shift)``. Alpha is the mean of ``stopped`` over the channels: the
+part of a new background that an over will hide. A highlight also stops what is behind it (:func:`closed`), so that
+its colour, light divided by alpha, stays within what a plate can hold.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import numpy as np
 from ..procedural import Float32
 
 BRIGHTEST_HIGHLIGHT = 2.5
-"""Light over alpha is at most this in what is drawn here."""
+"""The most that light divided by alpha is in any subject drawn here."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeeThrough:
-    """``light`` and ``stopped``: height x width x 3 scene-linear; ``shift``: height x width x 2, x then y, in
-    pixels of
-    this picture."""
+    """``light`` and ``stopped``: height x width x 3, scene-linear; ``shift``: height x width x 2, x then y, in
+    pixels of this picture."""
 
     light: Float32
     stopped: Float32
@@ -36,7 +34,8 @@ class SeeThrough:
 
 
 def closed(light: Float32, stopped: Float32, shift: Float32) -> SeeThrough:
-    """A see-through subject whose highlights stop what is behind them."""
+    """A see-through subject; where its light is bright, ``stopped`` is raised so that highlights hide what is behind
+    them."""
     light = np.maximum(light, 0)
     least = np.clip(light.max(2, keepdims=True) / BRIGHTEST_HIGHLIGHT, 0, 1)
     stopped = np.maximum(np.clip(stopped, 0, 1), least)
