@@ -1,8 +1,8 @@
 """The store of raw material: procedural subjects, sets and kinds, and rendered subjects as they appear.
 
 A bank is a folder that :func:`fill` makes: ``kinds/*.npy`` (channels x height x width, trimmed), ``subjects/*.npy``
-(size x size x 4) and ``sets/*.npy`` (height x width x 3), all half-float, scene-linear and premultiplied. Renders are
-read from the folder that the scenes were written to.
+(size x size x 4) and ``sets/*.npy`` (height x width x 3), all half-float, scene-linear and premultiplied. Renders
+are read from the folder that the scenes were written to.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def _save(path: Path, pixels: Float32) -> None:
 def fill(
     folder: Path, panorama_folder: Path, subjects: int, sets: int, first: int = 0, step: int = 1, kinds: int = 0
 ) -> None:
-    """Makes those of the first ``subjects``, ``sets`` and ``kinds`` pictures that are missing. Each is seeded by its
-    number, so several processes can share the work: each makes every ``step``-th picture from ``first`` on."""
+    """Makes those of the first ``subjects``, ``sets`` and ``kinds`` pictures that are missing. Each is seeded by
+    its number, so several processes can share the work: each makes every ``step``-th picture from ``first`` on."""
     cv2.setNumThreads(1)
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=False)]
     for name in ("subjects", "sets", "kinds"):
@@ -182,7 +182,7 @@ class Bank:
 
     def pick_subject(self, rng: Random, people_share: float, kinds_share: float = Faults.kinds) -> Tensor:
         """A random subject: with probability ``kinds_share`` one of the kinds, else with probability
-        ``people_share`` a rendered one, else a procedural one. Stores of fewer than 50 are drawn from less often."""
+        ``people_share`` a rendered one, else a procedural one. A store of few pictures is drawn from less often."""
         if rng.random() < min(kinds_share, 0.02 * len(self.kinds)):
             return self.kinds[int(rng.integers(len(self.kinds)))]
         share = min(people_share, 0.02 * len(self.people))

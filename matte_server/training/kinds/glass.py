@@ -1,8 +1,8 @@
 """Glass: tumblers, bottles, mugs, bulbs, by the profile of a body of revolution.
 
 ``u`` is a pixel's distance from the axis divided by the radius at its height. Walls absorb light by the length of
-its path through them (Lambert and Beer), reflect by Schlick's approximation of Fresnel's equations, and shift what is
-behind them, most at the rim.
+its path through them (Lambert and Beer), reflect by Schlick's approximation of Fresnel's equations, and shift what
+is behind them, most at the rim.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def shell(
     rng: Random, size: int, heights: npt.ArrayLike, radii: npt.ArrayLike, wall: float, density: Float32, bend: float
 ) -> SeeThrough:
     """A hollow body of revolution about the picture's middle column. ``wall`` is its thickness divided by its
-    radius, ``density`` what one radius of glass absorbs in each colour, and ``bend`` the shift at the rim divided by
-    the radius."""
+    radius, ``density`` what one radius of glass absorbs in each colour, and ``bend`` the shift at the rim divided
+    by the radius."""
     x, y = _pixels(size)
     radius = _radius(y, heights, radii)
     u = (x - 0.5) / np.maximum(radius, 1e-4)

@@ -34,8 +34,8 @@ class SeeThrough:
 
 
 def closed(light: Float32, stopped: Float32, shift: Float32) -> SeeThrough:
-    """A see-through subject; where its light is bright, ``stopped`` is raised so that highlights hide what is behind
-    them."""
+    """A see-through subject; where its light is bright, ``stopped`` is raised so that highlights hide what is
+    behind them."""
     light = np.maximum(light, 0)
     least = np.clip(light.max(2, keepdims=True) / BRIGHTEST_HIGHLIGHT, 0, 1)
     stopped = np.maximum(np.clip(stopped, 0, 1), least)

@@ -1,7 +1,7 @@
-"""Grows hair: guide strands by a simple relaxation under gravity and collision, children between them.
+"""Grows hair: guide strands are simulated under gravity and collision, and the others follow the guides near them.
 
-The usual groom of hair systems: a few hundred guides are simulated, every strand follows its nearest guides,
-and clumping, curls, frizz and flyaways are laid over. Everything is in posed world space, metres.
+This is the usual groom of hair systems: a few hundred guides are simulated, every strand follows those nearest to it,
+and clumping, curls, frizz and flyaways are added. Everything is in posed world space, in metres.
 """
 
 from __future__ import annotations
@@ -212,35 +212,62 @@ def _detail(
     loose: np.ndarray[tuple[int], np.dtype[np.bool_]],
     scalp: Scalp,
 ) -> Points:
-    """Curls, frizz and flyaways over the flow."""
+    """Adds curls, frizz and flyaways to strands (N, K, 3) that follow the flow. ``guide`` is the nearest guide of
+    each strand; ``loose`` strands always fly away."""
     count, steps = points.shape[:2]
     along = np.linspace(0, 1, steps)
     free = np.clip(along * 6, 0, 1)[None, :, None]
     ahead = unit(np.gradient(points, axis=1))
     side = unit(np.cross(ahead, rng.normal(0, 1, (count, 1, 3)) * 0.1 + [0.3, 0.5, 0.8]))
-    up = np.cross(ahead, side)
     if style.curl_radius > 0:
-        # Strands of one guide share most of the phase, so that they form ringlets rather than fog.
-        phase = rng.uniform(0, 2 * np.pi, guide.max() + 1)[guide] + rng.normal(0, style.curl_chaos, count)
-        turns = style.curl_turns * lengths * rng.uniform(0.8, 1.2, count)
-        angle = phase[:, None] + 2 * np.pi * turns[:, None] * along
-        radius = style.curl_radius * rng.uniform(0.6, 1.3, (count, 1))
-        start = np.cos(phase)[:, None, None] * side + np.sin(phase)[:, None, None] * up
-        helix = np.cos(angle)[..., None] * side + np.sin(angle)[..., None] * up - start * (1 - free)
-        points = points + radius[..., None] * helix * free
+        points = points + _curls(rng, style, lengths, guide, side, np.cross(ahead, side), free)
     if style.frizz > 0:
-        walk = np.cumsum(rng.normal(0, 1, (count, steps, 3)), axis=1)
-        walk -= walk[:, :1]
-        reach = (lengths[:, None, None] / 0.15).clip(0.2, 1.5)
-        points = points + style.frizz * walk * free / np.sqrt(steps) * reach
+        points = points + _frizz(rng, style, lengths, free)
     flying = (rng.random(count) < style.flyaways) | loose
-    number = int(flying.sum())
-    if number:
-        push = unit(scalp.normals[flying] + rng.normal(0, 0.7, (number, 3)))
-        reach = style.flyaway_reach * rng.gamma(1.6, 0.6, number)
-        bend = along**1.3
-        waves = np.sin(along * rng.uniform(2, 9, (number, 1)) + rng.uniform(0, 6, (number, 1)))
-        wander = unit(rng.normal(0, 1, (number, 3)))
-        offset = push[:, None] * bend[None, :, None] + 0.4 * wander[:, None] * (waves * along)[..., None]
-        points[flying] += reach[:, None, None] * offset
+    if flying.any():
+        points[flying] += _flyaways(rng, style, scalp.normals[flying], along)
     return points
+
+
+def _curls(
+    rng: np.random.Generator,
+    style: HairStyle,
+    lengths: Points,
+    guide: np.ndarray[tuple[int], np.dtype[np.int64]],
+    side: Points,
+    up: Points,
+    free: Points,
+) -> Points:
+    """(N, K, 3) offsets that wind each strand round its flow; ``side`` and ``up`` are unit vectors across it, and
+    ``free`` rises from 0 at the root to 1."""
+    count, steps = side.shape[:2]
+    # Strands of one guide share most of the phase, so that they form ringlets rather than fog.
+    phase = rng.uniform(0, 2 * np.pi, guide.max() + 1)[guide] + rng.normal(0, style.curl_chaos, count)
+    turns = style.curl_turns * lengths * rng.uniform(0.8, 1.2, count)
+    angle = phase[:, None] + 2 * np.pi * turns[:, None] * np.linspace(0, 1, steps)
+    radius = style.curl_radius * rng.uniform(0.6, 1.3, (count, 1))
+    start = np.cos(phase)[:, None, None] * side + np.sin(phase)[:, None, None] * up
+    helix = np.cos(angle)[..., None] * side + np.sin(angle)[..., None] * up - start * (1 - free)
+    return np.asarray(radius[..., None] * helix * free)
+
+
+def _frizz(rng: np.random.Generator, style: HairStyle, lengths: Points, free: Points) -> Points:
+    """(N, K, 3) offsets: a random walk along each strand; ``free`` rises from 0 at the root to 1."""
+    steps = free.shape[1]
+    walk = np.cumsum(rng.normal(0, 1, (len(lengths), steps, 3)), axis=1)
+    walk -= walk[:, :1]
+    reach = (lengths[:, None, None] / 0.15).clip(0.2, 1.5)
+    return np.asarray(style.frizz * walk * free / np.sqrt(steps) * reach)
+
+
+def _flyaways(rng: np.random.Generator, style: HairStyle, normals: Points, along: Points) -> Points:
+    """(N, K, 3) offsets that lift strands off the scalp with these ``normals``; ``along`` is 0 at the root and 1 at
+    the tip."""
+    number = len(normals)
+    push = unit(normals + rng.normal(0, 0.7, (number, 3)))
+    reach = style.flyaway_reach * rng.gamma(1.6, 0.6, number)
+    bend = along**1.3
+    waves = np.sin(along * rng.uniform(2, 9, (number, 1)) + rng.uniform(0, 6, (number, 1)))
+    wander = unit(rng.normal(0, 1, (number, 3)))
+    offset = push[:, None] * bend[None, :, None] + 0.4 * wander[:, None] * (waves * along)[..., None]
+    return np.asarray(reach[:, None, None] * offset)

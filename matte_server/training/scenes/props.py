@@ -1,6 +1,8 @@
-"""Subjects that are no people: furniture of thin slats, plants, and animals made of fur."""
+"""Subjects other than people: furniture of thin slats, plants, and animals with fur."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +10,9 @@ from .groom import Strands
 from .obj import Mesh, Points
 from .parts import Colour, Material, Part, Subject, Tuft
 from .surface import box, ellipsoid, grid, join, scatter, triangles, tube, unit, vertex_normals
+
+_Ball = tuple[Points, Points]
+"""An ellipsoid: its centre, and its three half axes as rows."""
 
 
 def build_prop(kind: str, rng: np.random.Generator) -> Subject:
@@ -143,10 +148,11 @@ def _lamp(rng: np.random.Generator) -> list[Part]:
 
 
 def _plant(rng: np.random.Generator) -> Subject:
-    """Stems that lean out of a pot, with leaves of one species along them."""
+    """A pot with grass, or with stems that lean out of it and leaves of one species along them."""
     grass = rng.random() < 0.3
-    stems, leaves = [], []
     length, wide = (0.5, 0.006) if grass else (rng.uniform(0.05, 0.16), rng.uniform(0.015, 0.05))
+    stems: list[Mesh] = []
+    leaves: list[Mesh] = []
     for _ in range(60 if grass else int(rng.integers(7, 18))):
         angle, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.5)
         out = np.array([np.cos(angle), np.sin(angle), 0.0])
@@ -154,38 +160,50 @@ def _plant(rng: np.random.Generator) -> Subject:
             root = 0.05 * rng.random() * out + [0, 0, 0.2]
             heading = unit(out * lean + [0, 0, 1.0])
             leaves.append(_blade(rng, root, heading, length * rng.uniform(0.6, 1.3), wide, 1.2))
-            continue
-        high = rng.uniform(0.25, 0.8)
-        t = np.linspace(0, 1, 14)[:, None]
-        wander = np.cumsum(rng.normal(0, 0.006, (14, 3)), axis=0)
-        path = np.array([0, 0, 0.18]) + out * lean * high * t**1.5 + np.array([0, 0, high]) * t + wander
-        stems.append(tube(path, np.linspace(0.004, 0.0012, 14), 6))
-        for place in path[3:]:
-            for _ in range(int(rng.integers(1, 4))):
-                turn = rng.uniform(0, 2 * np.pi)
-                heading = unit(np.array([np.cos(turn), np.sin(turn), rng.uniform(-0.1, 0.7)]))
-                leaves.append(_blade(rng, place, heading, length * rng.uniform(0.5, 1.2), wide, 0.6))
-    green = np.array([0.05, 0.17, 0.03]) * rng.uniform(0.5, 1.8) * rng.uniform(0.7, 1.3, 3)
-    dark = green * rng.uniform(0.3, 0.8)
-    look = Material(look="leaf", colours=((*map(float, green),), (*map(float, dark),)), roughness=0.4, scale=30.0)  # type: ignore[arg-type]
-    turns = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    pot = np.stack([
-        np.stack([r * np.cos(turns), r * np.sin(turns), np.full(40, z)], 1)
-        for z, r in ((0.0, 0.02), (0.0, 0.08), (0.2, 0.11), (0.2, 0.095), (0.17, 0.09), (0.17, 0.01))
-    ])  # fmt: skip
+        else:
+            path = _stem(rng, out * lean)
+            stems.append(tube(path, np.linspace(0.004, 0.0012, 14), 6))
+            leaves += _leaves_along(rng, path, length, wide)
     parts = [
-        Part(name="leaves", mesh=join(leaves), material=look),
-        Part(name="pot", mesh=grid(pot, wrap=True), material=_solid(rng), smooth=False),
+        Part(name="leaves", mesh=join(leaves), material=_green(rng)),
+        Part(name="pot", mesh=_pot(), material=_solid(rng), smooth=False),
     ]
     if stems:
-        parts.append(
-            Part(
-                name="stems",
-                mesh=join(stems),
-                material=Material(look="plastic", colours=((0.08, 0.1, 0.03),) * 2, roughness=0.6),
-            )
-        )
+        bark = Material(look="plastic", colours=((0.08, 0.1, 0.03),) * 2, roughness=0.6)
+        parts.append(Part(name="stems", mesh=join(stems), material=bark))
     return Subject(parts=tuple(parts))
+
+
+def _stem(rng: np.random.Generator, lean: Points) -> Points:
+    """A stem's path of 14 points, out of the pot and towards ``lean``."""
+    high = rng.uniform(0.25, 0.8)
+    t = np.linspace(0, 1, 14)[:, None]
+    wander = np.cumsum(rng.normal(0, 0.006, (14, 3)), axis=0)
+    return np.asarray(np.array([0, 0, 0.18]) + lean * high * t**1.5 + np.array([0, 0, high]) * t + wander)
+
+
+def _leaves_along(rng: np.random.Generator, path: Points, length: float, wide: float) -> list[Mesh]:
+    """One to three leaves at each point of a stem, the lowest left out."""
+    leaves = []
+    for place in path[3:]:
+        for _ in range(int(rng.integers(1, 4))):
+            turn = rng.uniform(0, 2 * np.pi)
+            heading = unit(np.array([np.cos(turn), np.sin(turn), rng.uniform(-0.1, 0.7)]))
+            leaves.append(_blade(rng, place, heading, length * rng.uniform(0.5, 1.2), wide, 0.6))
+    return leaves
+
+
+def _green(rng: np.random.Generator) -> Material:
+    green = np.array([0.05, 0.17, 0.03]) * rng.uniform(0.5, 1.8) * rng.uniform(0.7, 1.3, 3)
+    dark = green * rng.uniform(0.3, 0.8)
+    return Material(look="leaf", colours=((*map(float, green),), (*map(float, dark),)), roughness=0.4, scale=30.0)  # type: ignore[arg-type]
+
+
+def _pot() -> Mesh:
+    turns = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    rings = ((0.0, 0.02), (0.0, 0.08), (0.2, 0.11), (0.2, 0.095), (0.17, 0.09), (0.17, 0.01))
+    profile = [np.stack([r * np.cos(turns), r * np.sin(turns), np.full(40, z)], 1) for z, r in rings]
+    return grid(np.stack(profile), wrap=True)
 
 
 def _blade(
@@ -200,56 +218,87 @@ def _blade(
     return grid(np.stack([spine - side * width[:, None] + rise, spine, spine + side * width[:, None] + rise], 1))
 
 
+@dataclass(frozen=True, eq=False)
+class _Body:
+    """The measures of an animal, metres before it is scaled by ``size``: half its length, the height of its legs,
+    the radii of belly and skull, and where its head and muzzle are."""
+
+    size: float
+    long: float
+    tall: float
+    belly: float
+    skull: float
+    head: Points
+    muzzle: Points
+
+
 def _animal(rng: np.random.Generator) -> Subject:
     """A four-legged animal of ellipsoids under fur, roughly a dog, cat or lamb."""
+    body = _body(rng)
+    balls = [*_trunk(body), *_ears_and_legs(rng, body), _tail(rng, body)]
+    meshes = [ellipsoid(centre * body.size, axes * body.size) for centre, axes in balls]
+    colour, second = _colour(rng), _colour(rng)
+    fur = _fur(rng, meshes, float(rng.choice([0.012, 0.03, 0.06, 0.09])))
+    skin = Material(look="plastic", colours=(colour, second), roughness=0.9)
+    black = Material(look="plastic", colours=((0.01, 0.008, 0.008),) * 2, roughness=0.1)
+    hair = Material(look="hair", colours=(colour, second), roughness=0.5)
+    return Subject(
+        parts=(
+            Part(name="body", mesh=join(meshes), material=skin),
+            Part(name="eyes and nose", mesh=join(_eyes_and_nose(body)), material=black),
+        ),
+        tufts=(Tuft(name="fur", strands=fur, material=hair),),
+    )
+
+
+def _body(rng: np.random.Generator) -> _Body:
     size = rng.uniform(0.7, 1.3)
     long, tall = rng.uniform(0.2, 0.32), rng.uniform(0.1, 0.26)
     belly = rng.uniform(0.09, 0.15)
     z = tall + belly
-    head_at = np.array([rng.uniform(-0.06, 0.06), -long - rng.uniform(0.06, 0.12), z + rng.uniform(0.03, 0.16)])
+    head = np.array([rng.uniform(-0.06, 0.06), -long - rng.uniform(0.06, 0.12), z + rng.uniform(0.03, 0.16)])
     skull = rng.uniform(0.07, 0.11)
-    muzzle = head_at + np.array([0, -skull * 0.8, -0.02])
-    balls = [(np.array([0, 0, z]), np.diag([belly, long, belly])),
-             (np.array([0, -long * 0.75, z + 0.03]), np.diag([belly * 0.8, 0.12, belly * 0.9])),
-             (head_at, np.diag([skull, skull * 1.1, skull])),
-             (muzzle, np.diag([skull * 0.45, skull * 0.7, skull * 0.4]))]  # fmt: skip
+    muzzle = head + np.array([0, -skull * 0.8, -0.02])
+    return _Body(size=size, long=long, tall=tall, belly=belly, skull=skull, head=head, muzzle=muzzle)
+
+
+def _trunk(body: _Body) -> list[_Ball]:
+    """Belly, chest, head and muzzle."""
+    belly, long, skull, z = body.belly, body.long, body.skull, body.tall + body.belly
+    return [
+        (np.array([0, 0, z]), np.diag([belly, long, belly])),
+        (np.array([0, -long * 0.75, z + 0.03]), np.diag([belly * 0.8, 0.12, belly * 0.9])),
+        (body.head, np.diag([skull, skull * 1.1, skull])),
+        (body.muzzle, np.diag([skull * 0.45, skull * 0.7, skull * 0.4])),
+    ]
+
+
+def _ears_and_legs(rng: np.random.Generator, body: _Body) -> list[_Ball]:
+    balls = []
     for sx in (-1, 1):
         tip = unit(np.array([sx * 0.7, 0.1, rng.uniform(-0.6, 1.0)]))
         flat = unit(np.cross(tip, [0.0, 1, 0]))
         ear = np.stack([flat * 0.03, np.cross(tip, flat) * 0.012, tip * 0.065])
-        balls.append((head_at + tip * skull * 1.15, ear))
+        balls.append((body.head + tip * body.skull * 1.15, ear))
         for sy in (-1, 1):
-            foot = np.array([sx * belly * 0.6, sy * long * 0.7, tall * 0.5 + 0.02])
-            balls.append((foot, np.diag([0.035, 0.04, tall * 0.62])))
+            foot = np.array([sx * body.belly * 0.6, sy * body.long * 0.7, body.tall * 0.5 + 0.02])
+            balls.append((foot, np.diag([0.035, 0.04, body.tall * 0.62])))
+    return balls
+
+
+def _tail(rng: np.random.Generator, body: _Body) -> _Ball:
     tail = unit(np.array([rng.uniform(-0.5, 0.5), 1.0, rng.uniform(-0.5, 1.0)]))
     side = unit(np.cross(tail, [1.0, 0, 0]))
     axes = np.stack([side * 0.025, np.cross(tail, side) * 0.025, tail * 0.16])
-    balls.append((np.array([0, long, z]) + tail * 0.13, axes))
-    meshes = [ellipsoid(c * size, a * size) for c, a in balls]
-    colour, second = _colour(rng), _colour(rng)
-    fur = _fur(rng, meshes, float(rng.choice([0.012, 0.03, 0.06, 0.09])))
-    pupil = np.eye(3) * 0.014 * size
-    looks = [head_at + np.array([s * skull * 0.45, -skull * 0.95, skull * 0.25]) for s in (-1, 1)]
-    eyes = [ellipsoid(look * size, pupil, 12, 16) for look in looks]
-    tip = muzzle + np.array([0, -skull * 0.7, 0.005])
-    nose = ellipsoid(tip * size, np.diag([0.018, 0.012, 0.012]) * size, 12, 16)
-    return Subject(
-        parts=(
-            Part(
-                name="body",
-                mesh=join(meshes),
-                material=Material(look="plastic", colours=(colour, second), roughness=0.9),
-            ),
-            Part(
-                name="eyes and nose",
-                mesh=join([*eyes, nose]),
-                material=Material(look="plastic", colours=((0.01, 0.008, 0.008),) * 2, roughness=0.1),
-            ),
-        ),
-        tufts=(
-            Tuft(name="fur", strands=fur, material=Material(look="hair", colours=(colour, second), roughness=0.5)),
-        ),
-    )
+    return np.array([0, body.long, body.tall + body.belly]) + tail * 0.13, axes
+
+
+def _eyes_and_nose(body: _Body) -> list[Mesh]:
+    pupil, skull = np.eye(3) * 0.014 * body.size, body.skull
+    places = [body.head + np.array([s * skull * 0.45, -skull * 0.95, skull * 0.25]) for s in (-1, 1)]
+    eyes = [ellipsoid(place * body.size, pupil, 12, 16) for place in places]
+    tip = body.muzzle + np.array([0, -skull * 0.7, 0.005])
+    return [*eyes, ellipsoid(tip * body.size, np.diag([0.018, 0.012, 0.012]) * body.size, 12, 16)]
 
 
 def _fur(rng: np.random.Generator, meshes: list[Mesh], length: float) -> Strands:
