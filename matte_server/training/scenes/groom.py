@@ -1,7 +1,7 @@
 """Grows hair: guide strands are simulated under gravity and collision, and the others follow the guides near them.
 
-This is the usual groom of hair systems: a few hundred guides are simulated, every strand follows its nearest guides,
-and clumping, curls, frizz and flyaways are added. Everything is in posed world space, in metres.
+This is the usual groom of hair systems: a few hundred guides are simulated, every strand follows its nearest
+guides, and clumping, curls, frizz and flyaways are added. Everything is in posed world space, in metres.
 """
 
 from __future__ import annotations
