@@ -18,6 +18,7 @@ from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new
 from ..shots.shot import ShotFrame, ShotSources
 from . import console
+from .number_range import ANY_WHOLE, COUNT
 
 EPILOG = """\
 examples:
@@ -42,14 +43,13 @@ def add_parser(subparsers: Any) -> None:
         help="build a clean plate from the shot itself",
         description="Builds a clean plate from frames in which the subject is elsewhere.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plate", metavar="PLATE", help="the shot: a pattern such as plate.####.exr, or a video")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXR to write")
     parser.add_argument("--frames", default="", metavar="RANGE", help="frames that may vote (default: all)")
     parser.add_argument(
         "--reference",
-        type=int,
+        type=ANY_WHOLE,
         default=None,
         metavar="N",
         help="the frame whose view is built (default: the middle one)",
@@ -57,14 +57,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--subject", default="", metavar="MATTE", help="rough matte of the subject; what it covers does not vote"
     )
-    parser.add_argument(
-        "--samples", type=int, default=FRAMES, metavar="N", help="how many frames vote (default: %(default)s)"
-    )
+    parser.add_argument("--samples", type=COUNT, default=FRAMES, metavar="N", help="how many frames vote")
     parser.add_argument(
         "--align",
         choices=("auto", "none", "translation", "homography"),
         default="auto",
-        help="how frames are brought onto the reference (default: %(default)s)",
+        help="how frames are brought onto the reference",
     )
     parser.add_argument("--colourspace", default="auto", metavar="TEXT", help="colourspace of the plate")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 from ..learning.settings import LearningProgress
-from ..shots.reports import FrameReport, ResultStatus, summary_of
+from ..shots.reports import MEASURING, FrameReport, ResultStatus, summary_of
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -113,42 +114,79 @@ class _OnScreen:
         self._bar.stop()
 
 
+class Detail(Enum):
+    """How much is printed of a run: frames that fail, every frame, or every frame with its seconds by stage."""
+
+    QUIET = "quiet"
+    NORMAL = "normal"
+    VERBOSE = "verbose"
+
+
+def detail_of(is_quiet: bool, is_verbose: bool) -> Detail:
+    """The detail that -q and -v stand for."""
+    if is_quiet:
+        return Detail.QUIET
+    return Detail.VERBOSE if is_verbose else Detail.NORMAL
+
+
 class ShotProgress(_OnScreen):
     """A listener for :func:`batch.run_shot`: a bar in a terminal, plain lines in a log; both say how many frames
-    a second are made and how much time is left. ``is_quiet``: only frames that fail are shown."""
+    a second are made and how much time is left."""
 
-    def __init__(self, total: int, is_quiet: bool = False) -> None:
+    def __init__(self, titles: Mapping[int, str], detail: Detail = Detail.NORMAL) -> None:
+        """``titles``: how people know each frame, by number."""
+        total = len(titles)
         self._total = total
-        self._is_quiet = is_quiet
+        self._titles = titles
+        self._is_measuring = False
+        self._detail = detail
         self._pace = Pace(total)
         self._reported: set[str] = set()
+        is_quiet = detail is Detail.QUIET
         self._bar = _bar(TextColumn("{task.fields[pace]}"), TimeElapsedColumn(), is_quiet=is_quiet)
-        self._task = self._bar.add_task("measuring alignment", total=total, pace="")
+        self._task = self._bar.add_task("starting", total=total, pace="")
 
     def __call__(self, event: FrameReport | tuple[int, Progress]) -> None:
         if isinstance(event, FrameReport):
             self._frame_ended(event)
         else:
             frame, stage = event
-            self._bar.update(self._task, description=f"frame {frame}: {stage.stage}")
+            self._bar.update(self._task, description=f"{self._titles.get(frame, f'frame {frame}')}: {stage.stage}")
+            self._tell_of_measuring(stage)
+
+    def _tell_of_measuring(self, stage: Progress) -> None:
+        """A log gets one line while frames spread over the shot are measured, before the first is made."""
+        if stage.stage == MEASURING and not self._is_measuring and self._detail is not Detail.QUIET:
+            self._is_measuring = True
+            if not err.is_terminal:
+                err.print(f"{MEASURING}: {stage.total} frames of the shot are compared with the clean plate")
 
     def _frame_ended(self, report: FrameReport) -> None:
         self._pace.count(report.status == ResultStatus.DONE)
         self._bar.update(self._task, completed=self._pace.ended, pace=str(self._pace))
-        if self._is_quiet and report.status != ResultStatus.FAILED:
+        if self._detail is Detail.QUIET and report.status != ResultStatus.FAILED:
             return
         printer = self._bar.console if err.is_terminal else err
         printer.print(self._line(report))
 
     def _line(self, report: FrameReport) -> str:
-        place = f"[{self._pace.ended}/{self._total}] frame {report.frame}"
+        place = f"[{self._pace.ended}/{self._total}] {report.title}"
         if report.status == ResultStatus.FAILED:
             return f"{escape(place)}: [bold red]failed[/] ({report.code}): {escape(report.message)}"
         if report.status == ResultStatus.SKIPPED:
             return f"{escape(place)}: already done, {escape(report.output)}"
         pace = "" if err.is_terminal else f"{self._pace}, "
         figures = summary_of(report.diagnostics, self._reported)
-        return f"{escape(place)}: {report.seconds:.1f} s, {pace}{escape(figures)}"
+        stages = _stages(report.diagnostics) if self._detail is Detail.VERBOSE else ""
+        return f"{escape(place)}: {report.seconds:.1f} s{escape(stages)}, {pace}{escape(figures)}"
+
+
+def _stages(diagnostics: Mapping[str, object]) -> str:
+    """The seconds of each stage, in brackets."""
+    seconds = diagnostics.get("seconds")
+    if not isinstance(seconds, Mapping):
+        return ""
+    return f" ({', '.join(f'{stage} {value:.2f}' for stage, value in seconds.items())})"
 
 
 class Steps(_OnScreen):

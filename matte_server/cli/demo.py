@@ -16,7 +16,8 @@ from ..server.local_server import PRIVATE, LocalServer
 from ..shots.plan import plan_shot
 from ..shots.shot import ShotSources
 from . import console
-from .matte import conclude, mattes
+from .conclusion import conclude
+from .matte import mattes
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         "--output",
         default="cleanplate_demo",
         metavar="FOLDER",
-        help="the folder for mattes, comps and the contact sheet (default: %(default)s)",
+        help="the folder for mattes, comps and the contact sheet",
     )
     parser.set_defaults(run=run)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matte_link.files import write_atomically
-from rich.console import Console
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,9 +21,12 @@ examples:
   cleanplate evaluate truth/ results/
   cleanplate evaluate truth/ results/ --sequence --json figures.json
 
-Pictures belong together by name. Alpha is the channel A, or the red of pictures without one. The unknown band is
-partial alpha of the truth, grown by 10 pixels. --sequence takes the pictures, sorted, as the frames of one shot and
-adds dtSSD.
+  cleanplate evaluate truth.####.exr matte.####.exr --sequence
+
+Pictures belong together by name, or by the frame number at its end. SAD, MAD and MSE are differences of alpha (sum,
+mean, mean of squares), Grad those of its gradient, Conn of what hangs together, dtSSD of its change in time. Alpha
+is the channel A, or the red of pictures without one. The unknown band is partial alpha of the truth, grown by 10
+pixels. --sequence takes the pictures, sorted, as the frames of one shot and adds dtSSD.
 
 exit codes: 0 evaluated, 2 the input cannot work
 """
@@ -37,9 +41,13 @@ def add_parser(subparsers: Any) -> None:
         help="measure results against their truth",
         description="SAD, MAD, MSE, Grad, Conn, foreground MSE and dtSSD of results against their truth.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("truth", type=Path, metavar="TRUTH", help="a picture or a folder of pictures")
+    parser.add_argument(
+        "truth",
+        type=Path,
+        metavar="TRUTH",
+        help="a picture, a pattern such as truth.####.exr, or a folder of pictures",
+    )
     parser.add_argument("results", type=Path, metavar="RESULTS", help="the same, made by a matter")
     parser.add_argument("--sequence", action="store_true", help="the pictures are the frames of one shot")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the figures as JSON")
@@ -51,14 +59,46 @@ def run(parsed: argparse.Namespace) -> int:
     rows = evaluate(parsed.truth, parsed.results, parsed.sequence)
     figures = [figures_of(row) for row in rows]
     mean = mean_of(figures)
-    names = columns(figures)
-    table = Table(*["frame", *(LABELS[name] for name in names)])
-    for row, numbers in zip(rows, figures, strict=True):
-        table.add_row(escape(str(row["frame"])), *(shown(n, numbers[n]) if n in numbers else "" for n in names))
+    titles = [str(row["frame"]) for row in rows]
+    for table in tables(titles, figures, mean, console.out.width if console.out.is_terminal else None):
+        console.out.print(table)
+    if parsed.json is not None:
+        facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
+        write_atomically(str(parsed.json), f"{json.dumps(facts, indent=1)}\n".encode())
+    return console.OK
+
+
+def tables(
+    titles: Sequence[str], figures: Sequence[Mapping[str, float]], mean: Mapping[str, float], width: int | None
+) -> list[Table]:
+    """The figures of all frames: in a terminal ``width`` columns wide, as many tables as it takes to cut off no
+    figure; in a pipe (None) one table, however wide."""
+    names, made = columns(figures), []
+    while names:
+        count = len(names)
+        table = _table(titles, figures, mean, names)
+        while width is not None and count > 1 and _width_of(table) > width:
+            count -= 1
+            table = _table(titles, figures, mean, names[:count])
+        # As wide as it must be, even where the terminal is narrower than a single figure.
+        table.width = _width_of(table)
+        made.append(table)
+        names = names[count:]
+    return made
+
+
+def _width_of(table: Table) -> int:
+    return console.out.measure(table, options=_UNBOUNDED).maximum
+
+
+def _table(
+    titles: Sequence[str], figures: Sequence[Mapping[str, float]], mean: Mapping[str, float], names: Sequence[str]
+) -> Table:
+    table = Table("frame", box=box.SIMPLE_HEAD)
+    for name in names:
+        table.add_column(LABELS[name], justify="right", no_wrap=True)
+    for title, numbers in zip(titles, figures, strict=True):
+        table.add_row(escape(title), *(shown(name, numbers[name]) if name in numbers else "" for name in names))
     table.add_section()
     table.add_row("mean", *(shown(name, mean[name]) for name in names))
-    # As wide as it must be: in a pipe or a narrow terminal a table is worth nothing with its figures cut off.
-    Console(width=console.out.measure(table, options=_UNBOUNDED).maximum, highlight=False).print(table)
-    if parsed.json is not None:
-        write_atomically(str(parsed.json), f"{json.dumps({'frames': rows, 'mean': mean}, indent=1)}\n".encode())
-    return console.OK
+    return table

@@ -18,7 +18,8 @@ from ..farm import opencue, openjd, resident, task
 from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
 from ..shots.arguments import SHOT_ARGUMENTS
 from . import console
-from .matte import conclude
+from .conclusion import conclude
+from .number_range import COUNT, COUNT_OR_NONE
 from .shot_flags import add_options, add_shot_flags, add_task_flags, options_from, order_from
 
 EPILOG = """\
@@ -40,7 +41,6 @@ def add_parser(subparsers: Any) -> None:
         help="make jobs for a render farm",
         description="Makes job bundles for render farms; start, stop and task are what the bundles' workers call.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="WHAT", required=True)
     for name, words, run in (
@@ -66,7 +66,7 @@ def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
     for kind, make_job, host in ((nuke, _nuke, "nuke"), (blender, _blender, "blender")):
         kind.add_argument("--frames", required=True, metavar="RANGE", help="such as 1001-1100")
         kind.add_argument("--plugin", default="", metavar="FOLDER", help="Cleanplate's plugin, as a worker sees it")
-        kind.add_argument("--host", default=host, metavar="COMMAND", help="default: %(default)s")
+        kind.add_argument("--host", default=host, metavar="COMMAND", help="how a worker calls the host")
         kind.set_defaults(make_job=make_job)
     shot.set_defaults(make_job=_shot)
     for kind in (shot, nuke, blender):
@@ -79,17 +79,19 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("farm options")
     group.add_argument("--bundle", type=Path, required=True, metavar="FOLDER", help="where the job is written")
     group.add_argument("--name", default="", metavar="TEXT", help="the job's name (default: from the input)")
-    group.add_argument(
-        "--chunk", type=int, default=defaults.chunk, metavar="N", help="frames a task (default: %(default)s)"
-    )
+    group.add_argument("--chunk", type=COUNT, default=defaults.chunk, metavar="N", help="frames a task")
     group.add_argument(
         "--server", default="", metavar="ADDR", help="one matting server for all workers (default: one each)"
     )
     group.add_argument("--keys", default="", metavar="FILE", help="key file for it, as a worker sees it")
-    group.add_argument("--device", default=defaults.device, help="of the workers' own servers (default: auto)")
-    group.add_argument("--cleanplate", default=defaults.cleanplate, metavar="COMMAND", help="on a worker")
+    group.add_argument("--device", default=defaults.device, metavar="DEVICE", help="of the workers' own servers")
+    group.add_argument(
+        "--cleanplate", default=defaults.cleanplate, metavar="COMMAND", help="how a worker calls cleanplate"
+    )
     group.add_argument("--gpu", action="store_true", help="only workers with a GPU")
-    group.add_argument("--min-memory-gb", type=int, default=0, metavar="GB", help="only workers with this memory")
+    group.add_argument(
+        "--min-memory-gb", type=COUNT_OR_NONE, default=0, metavar="GB", help="only workers with this memory"
+    )
 
 
 def _plan(arguments: argparse.Namespace) -> FarmPlan:
@@ -158,7 +160,7 @@ def _add_start(commands: Any) -> None:
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="written for 'farm stop'")
     parser.add_argument("--server", default="", metavar="ADDR", help="one that all workers share; starts none")
     parser.add_argument("--keys", default="", metavar="FILE", help="the key file for that server")
-    parser.add_argument("--device", default="auto", help="where the server computes (default: auto)")
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--read", action="append", default=[], metavar="FILE", help="file that tasks may name")
     parser.set_defaults(run=run_start)
 

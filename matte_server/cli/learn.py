@@ -16,6 +16,7 @@ from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new
 from ..shots.shot import Camera, Shot, ShotSources
 from . import console
+from .number_range import ANY_WHOLE
 from .shot_flags import add_options, add_shot_flags, options_from
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def add_parser(subparsers: Any) -> None:
         help="train the network on one shot, from a few mended mattes",
         description="Learns a shot, and writes weights that --weights takes.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_shot_flags(parser, [each for each in SHOT_ARGUMENTS if each.name in _ARGUMENTS], are_needed=True)
     parser.add_argument(
@@ -64,14 +64,10 @@ def add_parser(subparsers: Any) -> None:
         type=int,
         default=None,
         metavar="N",
-        help=f"the most training steps (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
+        help=f"the most training steps, 1 or more (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="another seed gives another run (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=ANY_WHOLE, default=1, metavar="N", help="another seed gives another run")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     add_options(parser, [spec for spec in option_specs() if spec.affects == "alignment" or spec.name == "weights"])
     parser.set_defaults(run=run)
 

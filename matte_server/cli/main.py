@@ -30,6 +30,8 @@ another place, 130 interrupted
 """
 
 
+COMPLETING = "_ARGCOMPLETE"
+"""Set where a shell asks how a line could go on: see :mod:`.completion`."""
 COMMANDS = (
     "demo",
     "matte",
@@ -42,6 +44,7 @@ COMMANDS = (
     "farm",
     "evaluate",
     "models",
+    "completion",
 )
 """In the order of the help; each is a module of this package, with _ for -."""
 
@@ -53,7 +56,6 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
         prog="cleanplate",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=_version())
     top.set_defaults(run=lambda arguments: _print_help(top))
@@ -61,7 +63,9 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
     for name in [wanted] if wanted in COMMANDS else COMMANDS:
         import_module(f".{name.replace('-', '_')}", __package__).add_parser(subparsers)
     subparsers.add_parser("version", help="print the version").set_defaults(run=_print_version)
-    subparsers.add_parser("help", help="print this").set_defaults(run=lambda arguments: _print_help(top))
+    asked = subparsers.add_parser("help", help="print this, or a command's help")
+    asked.add_argument("topic", nargs="?", default="", metavar="COMMAND", choices=("", *COMMANDS), help="a command")
+    asked.set_defaults(run=lambda arguments: _print_help(subparsers.choices.get(arguments.topic, top)))
     return top
 
 
@@ -79,9 +83,19 @@ def _print_help(parser: argparse.ArgumentParser) -> int:
     return console.OK
 
 
+def _complete() -> None:
+    """Answers a shell that completes a line, and ends the process."""
+    import argcomplete
+
+    line = os.environ.get("COMP_LINE", "").split()
+    argcomplete.autocomplete(parser(line[1] if len(line) > 1 else ""))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: see ``cleanplate matte --help``."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if COMPLETING in os.environ:
+        _complete()
     parsed = parser(words[0] if words else "").parse_args(words)
     try:
         code = int(parsed.run(parsed))

@@ -15,31 +15,31 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 from matte_link.files import write_atomically
-from matte_link.options import option_specs
+from matte_link.options import MatteOptions
 from matte_link.sequence import format_frames
 from rich.markup import escape
 
 from ..errors import MatteError
 from ..server.local_server import server_for
-from ..shots.arguments import SHOT_ARGUMENTS, SWITCH, ShotOrder
-from ..shots.batch import run_shot
+from ..shots.arguments import ShotOrder
+from ..shots.batch import ready_server, run_shot
 from ..shots.job_file import read_job
+from ..shots.job_schema import job_schema
 from ..shots.plan_checks import check_model
-from ..shots.reports import (
-    REPORT_HEAD,
-    ResultStatus,
-    ShotReport,
-    has_other_clean_plate,
-    report_json,
-    warnings_of,
-    worst_warned,
-)
-from ..shots.shot import Shot
+from ..shots.report_schema import report_schema
+from ..shots.reports import REPORT_HEAD, ShotReport, report_json
+from ..shots.shot import Shot, frame_titles
 from . import console
 from . import review as review_cli
-from .shot_flags import add_options, add_shot_flags, options_from, order_from
+from .conclusion import check_clean_plate, conclude
+from .number_range import AMOUNT
+from .shot_flags import add_options, add_shot_flags, given_names, options_from, order_from
+from .standard_streams import standard_streams
+from .watch import check_watched, watch
 
 PATIENCE_S = 30.0
+_FOR_EVERY_SHOT = ("overwrite", "deinterlace")
+"""Switches that hold for every shot of a job, whatever its file says."""
 EPILOG = """\
 examples:
   cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr
@@ -47,16 +47,31 @@ examples:
   cleanplate matte portrait.jpg --clean empty.jpg -o matte.exr --background beach.jpg --comp comp.png
   cleanplate matte take7.mov --clean empty.png -o take7_matte.mov --background sea.mp4 --comp comp.mp4
   cleanplate matte portraits/ --clean empty_studio.png -o mattes/
+  cleanplate matte portraits/ --clean empty_studio.png -o mattes/ --watch
+  cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr --passes alpha,foreground,shadow
+  render | cleanplate matte - --clean clean.exr -o - > matte.exr
   cleanplate matte --job tonight.yaml
 
-PLATE and the like are a file, a video, or a pattern: plate.####.exr and plate.%04d.exr are accepted.
-The words of a job file are these flags without the dashes, one list 'shots' of them, and 'defaults' for all.
+PLATE and the like are a file, a video, or a pattern of numbered files: plate.####.exr, plate.@@@@.exr,
+plate.%04d.exr, plate.$F4.exr (in quotes, as the shell reads $) and plate.<f>.exr; the names of inputs may have
+"plate.*.exr" (in quotes) too. --frames takes 1001-1100, 1001-1100x2 and lists of them with commas.
+
+A job file (--job) is YAML or JSON: a list 'shots', in which each shot has the words 'plate', 'clean', 'output' and
+any other of these flags, without dashes; 'defaults' holds words for all. --job-schema prints every word:
+  defaults: {model: cleanplate, overwrite: true}
+  shots:
+    - {plate: sh010/plate.####.exr, clean: sh010/clean.exr, output: sh010/matte.####.exr, frames: 1001-1100}
+    - {plate: portraits, clean: empty_studio.png, output: portraits_out}
+
 --json writes {"format": "cleanplate report", "version": 1, "frames": [{"frame", "status", "output", "seconds",
 "code", "message", "diagnostics", "files"}, ...], "stopped", "solve", "solve_file", "movies", "options", "server"};
-of several shots {"format", "version", "shots": [...]}.
-A frame's line says how the clean plate was aligned, which part of the tracked points agree on that, and by how many
-pixels they are off; the re-composition is how far the foreground over the clean plate is from the plate.
+of several shots {"format", "version", "shots": [...]}. --json-schema prints what each of them is.
 
+A frame's line says how the clean plate was aligned with the plate; how many of the points that were tracked for
+this agree, and to how many pixels; which part of the plate the clean plate covers; and how close the foreground
+over the clean plate comes to the plate, as a part of its range.
+
+- is standard input as PLATE (or --clean), and standard output as OUT: one picture, and an EXR.
 OUT is EXR (float, everything kept), PNG or TIFF (16 bit, sRGB), or .mov (ProRes 4444 with alpha; its float EXRs
 stay beside it in OUT.frames). The same command again goes on where it was interrupted.
 
@@ -72,12 +87,11 @@ def add_parser(subparsers: Any) -> None:
         help="make mattes of a frame or a shot",
         description="Makes an EXR of alpha and foreground for each frame of PLATE.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_shot_flags(parser)
+    add_shot_flags(parser, only_given=True)
     _add_run_flags(parser)
     review_cli.add_argument(parser)
-    add_options(parser)
+    add_options(parser, only_given=True)
     parser.set_defaults(run=run)
 
 
@@ -95,39 +109,69 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", default="", metavar="FILE", help="keys for an encrypted server")
     parser.add_argument(
         "--patience",
-        type=float,
+        type=AMOUNT,
         default=PATIENCE_S,
         metavar="SECONDS",
-        help="how long a server that gives no sign of life is waited for (default: %(default)g)",
+        help="how long a server that gives no sign of life is waited for",
     )
     parser.add_argument("--json", default="", metavar="REPORT", help="write every frame's diagnostics as JSON")
+    parser.add_argument(
+        "--watch", action="store_true", help="PLATE is a folder: matte what is added to it, until interrupted"
+    )
     parser.add_argument("--dry-run", action="store_true", help="check everything, list the frames, make nothing")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print problems and the last lines only")
+    parser.add_argument("--job-schema", action="store_true", help="print the JSON Schema of a job file, and end")
+    parser.add_argument("--json-schema", action="store_true", help="print the JSON Schema of REPORT, and end")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-q", "--quiet", action="store_true", help="print problems and the last lines only")
+    amount.add_argument("-v", "--verbose", action="store_true", help="print every frame's seconds by stage, too")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    shots = [order.plan() for order in _orders(arguments)]
-    if arguments.json:
-        check_report_path(Path(arguments.json))
+    if arguments.job_schema or arguments.json_schema:
+        print(json.dumps(job_schema() if arguments.job_schema else report_schema(), indent=2))
+        return console.OK
+    with standard_streams(arguments):
+        orders = _orders(arguments)
+        if arguments.json:
+            check_report_path(Path(arguments.json))
+        return _watch(orders, arguments) if arguments.watch else _make(orders, arguments)
+
+
+def _watch(orders: Sequence[ShotOrder], arguments: argparse.Namespace) -> int:
+    """``--watch``: the pictures of one folder as they come."""
+    if len(orders) != 1 or arguments.json or arguments.review or arguments.dry_run:
+        raise MatteError("bad_option", "--watch is for one folder, without --json, --review and --dry-run.")
+    check_watched(orders[0])
+    named = _named_files([orders[0].options])
+    with server_for(arguments.server, arguments.keys, named, on_progress=console.tell) as endpoint:
+
+        def matte_shot(shot: Shot) -> int:
+            report = _one_shot(shot, endpoint, arguments)
+            return conclude(report, len(shot.frames))
+
+        return watch(orders[0], matte_shot)
+
+
+def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace) -> int:
+    """The shots, one after the other; all are planned before the first is begun."""
+    shots = [order.plan() for order in orders]
     if arguments.dry_run:
         return _describe(shots)
-    frames = sum(len(shot.frames) for shot in shots)
-    with server_for(
-        arguments.server, arguments.keys, _named_files(shots), frames, on_progress=console.tell
-    ) as endpoint:
+    frames, named = sum(len(shot.frames) for shot in shots), _named_files([shot.options for shot in shots])
+    with server_for(arguments.server, arguments.keys, named, frames, on_progress=console.tell) as endpoint:
         _check_models(shots, endpoint, arguments.patience)
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
                 console.err.print(escape(f"shot {number} of {len(shots)}: {shot.title}"))
-            reports.append(_one_shot(shot, endpoint, arguments.patience, arguments.quiet))
+            reports.append(_one_shot(shot, endpoint, arguments))
             if reports[-1].stopped:
                 break
         if arguments.json:
             write_reports(arguments.json, reports, endpoint, shots)
     codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
-    codes += [_check_clean_plate(report, shot) for report, shot in zip(reports, shots, strict=False)]
+    codes += [check_clean_plate(report, shot) for report, shot in zip(reports, shots, strict=False)]
     if arguments.review:
         codes += [review_cli.review(shot, report) for report, shot in zip(reports, shots, strict=False)]
     return max(codes, default=console.OK)
@@ -137,22 +181,18 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
     """The shots of the job file, or the one that the command line names. Raises ``MatteError``: bad_option,
     bad_job."""
     if arguments.job:
-        own = [argument for argument in SHOT_ARGUMENTS if argument.kind != SWITCH]
-        given = [each.name for each in own if getattr(arguments, each.name) != each.default]
-        given += [spec.name for spec in option_specs() if getattr(arguments, spec.name) != spec.default]
+        given = [name for name in given_names(arguments) if name not in _FOR_EVERY_SHOT]
         if given:
-            raise MatteError("bad_option", f"With --job, the file says what {given[0]} is; leave it out here.")
-        orders = read_job(Path(arguments.job))
-        return tuple(
-            replace(
-                order,
-                overwrite=order.overwrite or arguments.overwrite,
-                deinterlace=order.deinterlace or arguments.deinterlace,
+            flag = "PLATE" if given[0] == "plate" else "--" + given[0].replace("_", "-")
+            raise MatteError(
+                "bad_option",
+                f"With --job, the file says what each shot is: {flag} is not taken from the command line.",
+                f"Write {given[0]!r} into the job file, in 'defaults' for every shot.",
             )
-            for order in orders
-        )
+        switches: dict[str, Any] = {name: True for name in _FOR_EVERY_SHOT if name in given_names(arguments)}
+        return tuple(replace(order, **switches) for order in read_job(Path(arguments.job)))
     for name, shown in (("plate", "PLATE"), ("clean", "--clean"), ("output", "-o OUT")):
-        if not getattr(arguments, name):
+        if not getattr(arguments, name, ""):
             raise MatteError("bad_option", f"{shown} is missing.", "Name it, or several shots with --job FILE.")
     return (order_from(arguments, options_from(arguments)),)
 
@@ -181,22 +221,27 @@ def _describe(shots: Sequence[Shot]) -> int:
 def _check_models(shots: Sequence[Shot], endpoint: Endpoint, patience_s: float) -> None:
     """Refuses all shots before the first is begun, where the server cannot run the model of one of them."""
     with MatteClient(endpoint, patience_s) as client:
-        server = client.ping(patience_s)
+        server = ready_server(client)
     for shot in shots:
         check_model(shot.options, server)
 
 
-def _one_shot(shot: Shot, endpoint: Endpoint, patience_s: float, is_quiet: bool) -> ShotReport:
+def _one_shot(shot: Shot, endpoint: Endpoint, arguments: argparse.Namespace) -> ShotReport:
     """Runs one shot; a server that fails in it ends its report, and leaves the other shots to be tried."""
     try:
-        return mattes(shot, endpoint, patience_s, is_quiet)
+        return mattes(shot, endpoint, arguments.patience, console.detail_of(arguments.quiet, arguments.verbose))
     except LinkError as error:
         return ShotReport(frames=(), stopped=str(error), stopped_code=error.code)
 
 
-def mattes(shot: Shot, endpoint: Endpoint, patience_s: float = PATIENCE_S, is_quiet: bool = False) -> ShotReport:
+def mattes(
+    shot: Shot,
+    endpoint: Endpoint,
+    patience_s: float = PATIENCE_S,
+    detail: console.Detail = console.Detail.NORMAL,
+) -> ShotReport:
     """Runs a shot with progress on the console."""
-    shown = console.ShotProgress(len(shot.frames), is_quiet)
+    shown = console.ShotProgress(frame_titles(shot), detail)
     with MatteClient(endpoint, patience_s) as client, shown as progress:
         return run_shot(shot, client, progress)
 
@@ -213,60 +258,7 @@ def write_reports(path: str, reports: Sequence[ShotReport], endpoint: Endpoint, 
         raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None
 
 
-def conclude(report: ShotReport, wanted: int) -> int:
-    """Prints how a shot's run ended; returns the exit code. ``wanted`` is the number of its frames."""
-    done = sum(frame.status == ResultStatus.DONE for frame in report.frames)
-    skipped = sum(frame.status == ResultStatus.SKIPPED for frame in report.frames)
-    console.out.print(
-        f"{done} done, {skipped} already there, {len(report.failed)} failed, "
-        f"{wanted - len(report.frames)} not tried."
-    )
-    if report.solve:
-        console.out.print(escape(report.solve))
-    for movie in report.movies:
-        outcomes = {"done": "written", "skipped": "already there"}
-        console.out.print(escape(f"{movie.path}: {outcomes.get(movie.status, movie.message)}"))
-    for frame in report.failed:
-        console.err.print(f"  frame {frame.frame} ({frame.code}): {escape(frame.message)}")
-    _report_warnings(report)
-    if report.stopped:
-        console.complain(report.stopped, report.stopped_code)
-        return console.NO_SERVER
-    if len(report.frames) < wanted:
-        # A defect of ours, should it ever happen; it must not look like success.
-        console.complain(
-            f"{wanted - len(report.frames)} of {wanted} frames were neither made nor reported as failed; "
-            "run the same command again.",
-            "not_tried",
-        )
-        return console.FRAMES_FAILED
-    broken = report.failed or any(movie.status == ResultStatus.FAILED for movie in report.movies)
-    return console.FRAMES_FAILED if broken else console.OK
-
-
-def _report_warnings(report: ShotReport) -> None:
-    worst = worst_warned(report)
-    if worst is None:
-        return
-    count = sum(bool(warnings_of(frame.diagnostics)) for frame in report.frames)
-    noun = "frame has" if count == 1 else "frames have"
-    sentences = " ".join(warnings_of(worst.diagnostics))
-    console.out.print(escape(f"{count} {noun} warnings; the worst is frame {worst.frame}: {sentences}"))
-
-
-def _check_clean_plate(report: ShotReport, shot: Shot) -> int:
-    """Complains where the clean plate does not belong to the plate; returns the exit code."""
-    if shot.options.align == "none" or not has_other_clean_plate(report):
-        return console.OK
-    console.complain(
-        f"{shot.frames[0].clean_plate} does not seem to show the same place as {shot.frames[0].plate}: hardly "
-        "anything of it is found again, and alpha is nearly everywhere. Name the clean plate of this shot.",
-        "other_clean_plate",
-    )
-    return console.OTHER_CLEAN_PLATE
-
-
-def _named_files(shots: Sequence[Shot]) -> list[Path]:
-    """The files that the options name by path: weights and OCIO configs."""
-    named = [path for shot in shots for path in (shot.options.weights, shot.options.ocio_config)]
+def _named_files(options: Sequence[MatteOptions]) -> list[Path]:
+    """The files that options name by path: weights and OCIO configs."""
+    named = [path for each in options for path in (each.weights, each.ocio_config)]
     return sorted({Path(path) for path in named if Path(path).is_file() and Path(path).is_absolute()})

@@ -30,7 +30,6 @@ def add_parser(subparsers: Any) -> None:
         help="list the matting models, choose or fetch their weights",
         description="Without a word after it: lists the models.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.set_defaults(run=run_list)

@@ -1,13 +1,42 @@
-"""The command line's parser: argparse, with a suggestion where a flag or a command is unknown."""
+"""The command line's parser: argparse, with a suggestion where a word is unknown, and help that states the range
+and the default of every flag."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import re
+from pathlib import Path
 from typing import Any, NoReturn
 
+from .number_range import NumberRange
+
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
+
+
+class CommandHelp(argparse.RawDescriptionHelpFormatter):
+    """Help that ends each flag's line with the range and the default, unless the line says them itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        notes = [f"{action.type.in_words}"] if isinstance(action.type, NumberRange) else []
+        if action.option_strings and not action.required and "default" not in text and _has_default(action):
+            notes.append(f"default: {default_in_words(action.default)}")
+        return f"{text} ({', '.join(notes)})" if notes else text
+
+
+def _has_default(action: argparse.Action) -> bool:
+    """Whether the flag stands for a value: --help and --version do not."""
+    return action.default is not argparse.SUPPRESS
+
+
+def default_in_words(value: object) -> str:
+    """A flag's default as its help states it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value in (None, "", []) else str(value).replace("%", "%%")
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -15,13 +44,15 @@ class CommandParser(argparse.ArgumentParser):
     that is added later must not change what an old script means."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **{"allow_abbrev": False, **keywords})
+        super().__init__(*arguments, **{"allow_abbrev": False, "formatter_class": CommandHelp, **keywords})
 
     def error(self, message: str) -> NoReturn:
         """Ends with 2, one sentence and where to find help."""
         found = _UNKNOWN.search(message)
         near = difflib.get_close_matches(found[1].split("=")[0], sorted(self._known()), 1) if found else []
         suggestion = f" Did you mean {near[0]}?" if near else ""
+        if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
+            suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -32,9 +63,6 @@ class CommandParser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _known(self) -> set[str]:
-        """Every flag of this parser, and the commands below it."""
-        commands: set[str] = set()
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                commands |= set(action.choices)
-        return set(self._option_string_actions) | commands
+        """Every flag of this parser, its choices, and the commands below it."""
+        choices = {str(choice) for action in self._actions for choice in action.choices or ()}
+        return set(self._option_string_actions) | choices

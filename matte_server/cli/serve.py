@@ -15,6 +15,7 @@ from ..server.log_relay import LogRelay, open_standard_streams
 from ..server.serve import ServerConfig, serve
 from ..server.structured_log import open_log
 from ..worker.machine import workers_without_gpu
+from .number_range import AMOUNT, COUNT_OR_NONE
 
 _GIB = 1 << 30
 
@@ -37,7 +38,7 @@ def _add_address(group: Any) -> None:
         "--bind",
         default=DEFAULT_ADDRESS,
         metavar="ADDR",
-        help="address (default: %(default)s; port * takes a free one)",
+        help="address (port * takes a free one)",
     )
     group.add_argument(
         "--keys",
@@ -70,28 +71,28 @@ def _add_address(group: Any) -> None:
     group.add_argument(
         "--metrics", default="", metavar="HOST:PORT", help="serve figures for Prometheus there, at /metrics"
     )
-    group.add_argument("--log", choices=("text", "json"), default="text", help="form of the log (default: text)")
+    group.add_argument("--log", choices=("text", "json"), default="text", help="form of the log")
 
 
 def _add_processes(group: Any) -> None:
     _add_device(group)
     group.add_argument(
         "--memory-gb",
-        type=float,
+        type=AMOUNT,
         default=0.0,
         metavar="GB",
         help="memory for the frames of all matting processes (default: most of the machine's)",
     )
     group.add_argument(
         "--hang-seconds",
-        type=float,
+        type=AMOUNT,
         default=300.0,
         metavar="S",
-        help="replace a matting process that sends nothing for this long (default: %(default)g)",
+        help="replace a matting process that sends nothing for this long",
     )
     group.add_argument(
         "--stop-when-idle",
-        type=float,
+        type=AMOUNT,
         default=0.0,
         metavar="S",
         help="stop after this many seconds without a client (default: never)",
@@ -99,22 +100,20 @@ def _add_processes(group: Any) -> None:
 
 
 def _add_device(group: Any) -> None:
-    group.add_argument(
-        "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps (default: auto)"
-    )
+    group.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument(
         "--workers",
-        type=_count,
+        type=COUNT_OR_NONE,
         default=0,
         metavar="N",
         help="matting processes (default: one per GPU, else --cpu-workers)",
     )
     group.add_argument(
         "--cpu-workers",
-        type=_count,
+        type=COUNT_OR_NONE,
         default=1,
         metavar="N",
-        help="matting processes where there is no GPU; 0: as many as long shots gain from (default: 1)",
+        help="matting processes where there is no GPU; 0: as many as long shots gain from",
     )
 
 
@@ -124,20 +123,12 @@ def _add_limits(group: Any, defaults: ServiceLimits) -> None:
         ("--frames", defaults.frames, "frames of all clients that may wait"),
         ("--clients", defaults.clients, "clients that may have waiting frames"),
     ):
-        group.add_argument(flag, type=_count, default=default, metavar="N", help=f"{text} (default: %(default)s)")
+        group.add_argument(flag, type=COUNT_OR_NONE, default=default, metavar="N", help=text)
     for flag, size, text in (
         ("--spool-gb", defaults.spool, "room for pictures under way"),
         ("--store-gb", defaults.store, "part of that room that clean plates may take"),
     ):
-        help_ = f"{text} (default: %(default)g)"
-        group.add_argument(flag, type=float, default=size / _GIB, metavar="GB", help=help_)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
+        group.add_argument(flag, type=AMOUNT, default=size / _GIB, metavar="GB", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

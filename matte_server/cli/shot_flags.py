@@ -13,28 +13,42 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from ..shots.arguments import NUMBER, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
+from .number_range import ANY_WHOLE
+from .parser import default_in_words
 
 
 def add_shot_flags(
-    parser: argparse.ArgumentParser, arguments: Iterable[ShotArgument] = SHOT_ARGUMENTS, are_needed: bool = False
+    parser: argparse.ArgumentParser,
+    arguments: Iterable[ShotArgument] = SHOT_ARGUMENTS,
+    are_needed: bool = False,
+    only_given: bool = False,
 ) -> None:
     """Adds a flag for each argument of a shot. ``are_needed``: the parser itself demands what every shot needs;
-    otherwise the command checks that later, because a job file may hold it."""
+    otherwise the command checks that later, because a job file may hold it. ``only_given``: an argument that was
+    not written is left out of the parsed result, so that :func:`given_names` can tell."""
     for argument in arguments:
-        _add_shot_flag(parser, argument, are_needed and argument.is_needed)
+        _add_shot_flag(parser, argument, are_needed and argument.is_needed, only_given)
 
 
-def _add_shot_flag(parser: argparse.ArgumentParser, argument: ShotArgument, is_needed: bool) -> None:
+def _add_shot_flag(
+    parser: argparse.ArgumentParser, argument: ShotArgument, is_needed: bool, only_given: bool = False
+) -> None:
     keywords: dict[str, Any] = {"help": argument.help, "default": argument.default}
+    if only_given:
+        keywords["default"] = argparse.SUPPRESS
+    if only_given and argument.is_needed:
+        keywords["help"] += " (needed without --job)"
+    if argument.flags and not argument.is_needed and "default" not in argument.help:
+        keywords["help"] += f" (default: {default_in_words(argument.default)})"
     if argument.kind == SWITCH:
-        parser.add_argument(*argument.flags, dest=argument.name, action="store_true", help=argument.help)
+        parser.add_argument(*argument.flags, dest=argument.name, action="store_true", **keywords)
         return
     if argument.choices:
         keywords["choices"] = argument.choices
     else:
         keywords["metavar"] = argument.metavar
     if argument.kind == NUMBER:
-        keywords["type"] = int
+        keywords["type"] = ANY_WHOLE
     if argument.flags:
         parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **keywords)
     else:
@@ -59,33 +73,34 @@ def order_from(arguments: argparse.Namespace, options: MatteOptions) -> ShotOrde
     return ShotOrder(**values, options=options)
 
 
-def add_options(parser: argparse.ArgumentParser, specs: Iterable[OptionSpec] = option_specs()) -> None:
-    """Adds a flag for each of the options, grouped as in the hosts' panels."""
+def given_names(arguments: argparse.Namespace) -> list[str]:
+    """The arguments and options of a shot that were written on a command line made with ``only_given``."""
+    names = [each.name for each in SHOT_ARGUMENTS] + [spec.name for spec in option_specs()]
+    return [name for name in names if hasattr(arguments, name)]
+
+
+def add_options(
+    parser: argparse.ArgumentParser, specs: Iterable[OptionSpec] = option_specs(), only_given: bool = False
+) -> None:
+    """Adds a flag for each of the options, grouped as in the hosts' panels; ``only_given`` as for
+    :func:`add_shot_flags`."""
     groups: dict[str, Any] = {}
     for spec in specs:
         group = groups.setdefault(spec.group, parser.add_argument_group(spec.group.lower() + " options"))
-        _add_option(group, spec)
+        _add_option(group, spec, argparse.SUPPRESS if only_given else spec.default)
 
 
-def _add_option(group: Any, spec: OptionSpec) -> None:
+def _add_option(group: Any, spec: OptionSpec, default: Any) -> None:
     flag = "--" + spec.name.replace("_", "-")
-    limits = "" if spec.minimum is None else f"{spec.minimum:g} to {spec.maximum:g}, "
-    text = spec.help.replace("%", "%%") + f" ({limits}default: {_default_in_words(spec)})"
+    limits = "" if spec.minimum is None else f"{spec.minimum:.15g} to {spec.maximum:.15g}, "
+    text = spec.help.replace("%", "%%") + f" ({limits}default: {default_in_words(spec.default)})"
     if spec.type is bool:
-        group.add_argument(
-            flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=spec.default, help=text
-        )
+        group.add_argument(flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=default, help=text)
     elif spec.choices and not spec.is_open:
-        group.add_argument(flag, dest=spec.name, choices=spec.choices, default=spec.default, help=text)
+        group.add_argument(flag, dest=spec.name, choices=spec.choices, default=default, help=text)
     else:
         name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
-        group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=spec.default, help=text)
-
-
-def _default_in_words(spec: OptionSpec) -> str:
-    if spec.type is bool:
-        return "yes" if spec.default else "no"
-    return str(spec.default) or "none"
+        group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=default, help=text)
 
 
 def options_from(arguments: argparse.Namespace) -> MatteOptions:

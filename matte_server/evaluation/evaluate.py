@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matte_link.sequence import FramePattern
 
 from ..errors import MatteError
 from . import scores
@@ -93,32 +95,60 @@ def mean_of(frames: Iterable[dict[str, float]]) -> dict[str, float]:
 
 
 def pictures_in(place: Path) -> list[Path]:
-    """``place`` itself, or the pictures in that folder, sorted by name. Raises ``MatteError``."""
+    """``place`` itself, the files of a pattern such as truth.####.exr in order of frames, or the pictures in that
+    folder, sorted by name. Raises ``MatteError``."""
     if place.is_file():
         return [place]
+    try:
+        pattern = FramePattern(str(place))
+    except ValueError as error:
+        raise MatteError("bad_range", str(error)) from None
+    if pattern.is_sequence:
+        return [pattern.path(frame) for frame in pattern.frames_on_disk()]
     if not place.is_dir():
-        raise MatteError("missing_file", f"{place} does not exist.", "Give a picture, or a folder of pictures.")
+        raise MatteError(
+            "missing_file", f"{place} does not exist.", "Give a picture, a pattern or a folder of pictures."
+        )
     return sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def pairs(truth: Path, results: Path) -> list[tuple[Path, Path]]:
-    """(result, truth) for each truth, matched by file name without suffix; two single files belong together
-    whatever they are called. Raises ``MatteError`` where there is no truth, or a truth has no result."""
+    """(result, truth) for each truth, matched by file name without suffix, or where no name fits, by the frame
+    number at its end: truth.1001 with matte.1001. Two single files belong together whatever they are called.
+    Raises ``MatteError`` where there is no truth, or a truth has no result."""
     truths, found = pictures_in(truth), pictures_in(results)
     if not truths:
         raise MatteError("no_frames", f"{truth} holds no pictures.", f"Pictures end in {', '.join(SUFFIXES)}.")
     if truth.is_file() and results.is_file():
         return [(found[0], truths[0])]
-    by_name = {path.stem: path for path in found}
-    lacking = [path.name for path in truths if path.stem not in by_name]
+    by_name, key = {path.stem: path for path in found}, _stem
+    if not any(path.stem in by_name for path in truths):
+        by_name, key = _by_frame(found) or by_name, _frame_number if _by_frame(truths) else _stem
+    lacking = [path.name for path in truths if key(path) not in by_name]
     if lacking:
         shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         raise MatteError(
             "missing_result",
             f"{results} has no result for {shown}.",
-            "A result has the same file name as its truth, apart from the suffix.",
+            "A result has the same file name as its truth apart from the suffix, or the same frame number.",
         )
-    return [(by_name[path.stem], path) for path in truths]
+    return [(by_name[key(path)], path) for path in truths]
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def _frame_number(path: Path) -> str:
+    """The number at the end of a file's name, without its zeros; empty where there is none."""
+    digits = re.search(r"(\d+)\Z", path.stem)
+    return str(int(digits[1])) if digits else ""
+
+
+def _by_frame(paths: Sequence[Path]) -> dict[str, Path]:
+    """The pictures by frame number; empty where one has none, or two have the same."""
+    numbered = {_frame_number(path): path for path in paths}
+    return numbered if len(numbered) == len(paths) and "" not in numbered else {}
 
 
 def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, object]]:
@@ -155,6 +185,6 @@ def shown(name: str, value: float) -> str:
     return f"{value * 1000 if name in THOUSANDTHS else value:.3f}"
 
 
-def columns(rows: Sequence[dict[str, float]]) -> list[str]:
+def columns(rows: Sequence[Mapping[str, float]]) -> list[str]:
     """The names of the figures that any row has, in the table's order."""
     return [name for name in LABELS if any(name in row for row in rows)]

@@ -13,6 +13,7 @@ from typing import Any
 from matte_link.options import MatteOptions
 
 from ..errors import MatteError
+from .passes import PASSES, with_layers
 from .plan import plan_shot
 from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
 from .solve_file import check_solve
@@ -53,7 +54,7 @@ def _timing_arguments(role: str, what: str) -> tuple[ShotArgument, ShotArgument]
         ShotArgument(
             name=f"{role}_offset",
             kind=NUMBER,
-            help=f"frame n of the plate goes with frame n + N of {what} (default: 0)",
+            help=f"frame n of the plate goes with frame n + N of {what}",
             flags=(f"--{role}-offset",),
             metavar="N",
             default=0,
@@ -62,7 +63,8 @@ def _timing_arguments(role: str, what: str) -> tuple[ShotArgument, ShotArgument]
         ShotArgument(
             name=f"{role}_end",
             kind=TEXT,
-            help=f"what {what} that is too short does: begin again (loop), or keep its last picture (hold)",
+            help=f"what {what} that is too short does: begin again (loop), or keep its last picture (hold) "
+            "(default: a frame without a picture is refused)",
             flags=(f"--{role}-end",),
             choices=ENDS,
             on_farm=True,
@@ -113,7 +115,7 @@ SHOT_ARGUMENTS = (
     ShotArgument(
         name="frames",
         kind=TEXT,
-        help="1001-1100x2,1200 (default: all that are there)",
+        help="such as 1001-1100x2,1200 (default: all that are there)",
         flags=("--frames",),
         metavar="RANGE",
         on_farm=True,
@@ -160,7 +162,8 @@ SHOT_ARGUMENTS = (
     ShotArgument(
         name="solve",
         kind=PATH,
-        help="use this plate solve, a JSON that a run leaves beside OUT",
+        help="use this plate solve (how the clean plate lies on each frame), a JSON that a run leaves beside OUT "
+        "(default: measured)",
         flags=("--solve",),
         metavar="FILE",
         on_farm=True,
@@ -183,6 +186,13 @@ SHOT_ARGUMENTS = (
         on_farm=True,
     ),
     ShotArgument(
+        name="passes",
+        kind=TEXT,
+        help=f"also write these passes as files beside OUT, with commas: {', '.join(PASSES)} (comp needs BG)",
+        flags=("--passes",),
+        metavar="LIST",
+    ),
+    ShotArgument(
         name="background",
         kind=PATH,
         help="new background for --comp: a still, a pattern or a video",
@@ -192,7 +202,7 @@ SHOT_ARGUMENTS = (
     ShotArgument(
         name="background_offset",
         kind=NUMBER,
-        help="frame n goes before frame n + N of a background sequence (default: %(default)s)",
+        help="frame n goes before frame n + N of a background sequence",
         flags=("--background-offset",),
         metavar="N",
         default=0,
@@ -200,7 +210,7 @@ SHOT_ARGUMENTS = (
     ShotArgument(
         name="background_end",
         kind=TEXT,
-        help="what a background that is too short does (default: %(default)s)",
+        help="what a background that is too short does",
         flags=("--background-end",),
         default="loop",
         choices=ENDS,
@@ -246,6 +256,7 @@ class ShotOrder:
     background_end: str = _DEFAULTS["background_end"]
     comp: str = _DEFAULTS["comp"]
     deinterlace: bool = _DEFAULTS["deinterlace"]
+    passes: str = _DEFAULTS["passes"]
     options: MatteOptions = field(default_factory=MatteOptions)
 
     def plan(self) -> Shot:
@@ -256,7 +267,8 @@ class ShotOrder:
         only = _whole_number(self.clean_frame) if self.clean_frame else None
         sources = ShotSources(clean_plate=self.clean, clean_frame=only, **same)
         camera = Camera(kind=self.camera, solve=self.solve)
-        return plan_shot(sources, self.frames, self.options, self.overwrite, camera)
+        options = with_layers(self.options, self.passes)
+        return plan_shot(sources, self.frames, options, self.overwrite, camera)
 
 
 _SAME_IN_SOURCES = tuple(

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 
 from matte_link.client import MatteClient
 from matte_link.errors import LinkError
@@ -28,10 +29,10 @@ from ..errors import MatteError
 from ..io import exr
 from .frame_partition import FramePartition
 from .inputs import ShotInputs
-from .outputs import Leftovers, comp_stamp, write_comp, write_matte, write_movies
+from .outputs import Leftovers, comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
-from .reports import FrameReport, ResultStatus, ShotReport, warnings_of
+from .reports import MEASURING, FrameReport, ResultStatus, ShotReport, warnings_of
 from .requests import PreparedFrame, ShotRequests
 from .shot import Shot, ShotFrame
 
@@ -39,6 +40,8 @@ from .shot import Shot, ShotFrame
 FRAMES_AHEAD, FRAMES_AT_SERVER, FRAMES_BEHIND = 3, 8, 3
 _READERS, _WRITERS = 2, 2
 _POLL_S = 0.02
+# A worker that has not started by then never will; its frames then fail with the reason.
+_LONGEST_START_S, _START_POLL_S = 180.0, 0.25
 
 Listener = Callable[[FrameReport | tuple[int, Progress]], None]
 """Called with each frame's report as it ends, and with (frame number, progress) in between."""
@@ -50,16 +53,31 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     and ``LinkError`` where the server does not answer at the start. ``KeyboardInterrupt`` cancels what is at the
     server and is raised again; every file on disk is complete then."""
     with ShotInputs(shot.options, shot.deinterlace) as pictures:
-        server = client.ping(client.patience_s)
+        server = ready_server(client)
         check_model(shot.options, server)
-        solve = PlateSolve(shot, pictures, server.version)
+        samples: SimpleQueue[tuple[int, Progress]] = SimpleQueue()
+
+        def on_sample(frame: int, done: int, total: int) -> None:
+            samples.put((frame, Progress(id="solve", stage=MEASURING, done=done, total=total)))
+
+        solve = PlateSolve(shot, pictures, server.version, on_sample)
         order = FramePartition(shot.frames, _process_count(client) if shot.options.temporal else 1)
-        run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order)
+        run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order, samples=samples)
         try:
             run.run()
         except LinkError as error:
             return run.report(stopped=str(error), code=error.code)
         return run.report_with_movies()
+
+
+def ready_server(client: MatteClient) -> Pong:
+    """What the server says of itself once a matting process has started: before that it knows neither its models
+    nor their weights, and results would be stamped as made by others. Raises ``LinkError`` where it does not
+    answer."""
+    until = time.monotonic() + _LONGEST_START_S
+    while not (server := client.ping(client.patience_s)).models and time.monotonic() < until:
+        time.sleep(_START_POLL_S)
+    return server
 
 
 def _process_count(client: MatteClient) -> int:
@@ -87,6 +105,7 @@ class _ShotRun:
         pictures: ShotInputs,
         solve: PlateSolve,
         order: FramePartition,
+        samples: SimpleQueue[tuple[int, Progress]],
     ) -> None:
         self._shot = shot
         self._client = client
@@ -94,6 +113,7 @@ class _ShotRun:
         self._pictures = pictures
         self._solve = solve
         self._order = order
+        self._samples = samples
         self._requests = ShotRequests(shot, server, pictures, solve)
         self._leftovers = Leftovers()
         self._reports: dict[int, FrameReport] = {}
@@ -118,6 +138,7 @@ class _ShotRun:
     def _loop(self, readers: ThreadPoolExecutor, writers: ThreadPoolExecutor) -> None:
         while True:
             more = self._read_ahead(readers)
+            self._tell_of_samples()
             self._send()
             self._collect()
             if not (more or self._preparing or self._at_server or self._writing):
@@ -127,6 +148,11 @@ class _ShotRun:
                 sent = self._at_server.pop(answer.id)
                 self._writing.append(writers.submit(self._finish, sent, answer))
                 answer = self._client.receive(0.0)
+
+    def _tell_of_samples(self) -> None:
+        """What the threads of the plate solve reported, in this thread."""
+        while not self._samples.empty():
+            self._listener(self._samples.get())
 
     def report_with_movies(self) -> ShotReport:
         """The report, after making the shot's videos where every frame has a result."""
@@ -179,7 +205,7 @@ class _ShotRun:
             return _failed(frame, "missing_file", f"{what} cannot be read: {why}.")
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
-        for path in (frame.output, frame.comp):
+        for path in (frame.output, frame.comp, *frame.passes.values()):
             if path is not None:
                 self._leftovers.remove(path)
         prepared = self._requests.prepare(frame)
@@ -188,9 +214,10 @@ class _ShotRun:
         if not _is_finished(frame.output, prepared.stamp, "other inputs or settings"):
             return prepared
         diagnostics = exr.read_diagnostics(frame.output)
-        self._write_comp(prepared, diagnostics)
+        self._write_others(prepared, diagnostics)
         return FrameReport(
             frame=frame.frame,
+            name=frame.name,
             status=ResultStatus.SKIPPED,
             output=str(frame.output),
             diagnostics=diagnostics,
@@ -227,13 +254,14 @@ class _ShotRun:
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
             write_matte(frame, answer.data, sent.prepared.stamp, self._pictures)
-            self._write_comp(sent.prepared, answer.diagnostics)
+            self._write_others(sent.prepared, answer.diagnostics)
         except MatteError as error:
             return _failed(frame, error.code, str(error))
         except OSError as error:
             return _failed(frame, "cannot_write", f"{frame.output} cannot be written: {error.strerror}.")
         return FrameReport(
             frame=frame.frame,
+            name=frame.name,
             status=ResultStatus.DONE,
             output=str(frame.output),
             seconds=_seconds_spent(sent, answer),
@@ -241,14 +269,25 @@ class _ShotRun:
             files=_files(frame),
         )
 
+    def _write_others(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> None:
+        """Writes the frame's comp and passes, those that are not there yet."""
+        self._write_comp(prepared, diagnostics)
+        for name, path in prepared.frame.passes.items():
+            stamp = pass_stamp(prepared.stamp, name)
+            if not self._may_keep(path, stamp):
+                write_pass(prepared.frame, name, stamp, self._shot.options)
+
+    def _may_keep(self, path: Path, stamp: str) -> bool:
+        """Whether a file that is made from a matte is there, made from what ``stamp`` names."""
+        return path.exists() and not self._shot.overwrite and _is_finished(path, stamp, "something else")
+
     def _write_comp(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> None:
         """Writes the frame's comp, if it has one, unless it is there, made from this matte and background."""
         frame = prepared.frame
         if frame.comp is None or frame.background is None:
             return
         stamp = comp_stamp(frame, prepared.stamp, self._pictures)
-        may_keep = frame.comp.exists() and not self._shot.overwrite
-        if may_keep and _is_finished(frame.comp, stamp, "something else"):
+        if self._may_keep(frame.comp, stamp):
             return
         write_comp(frame, stamp, str(diagnostics.get("colourspace", "")), self._pictures)
 
@@ -271,6 +310,7 @@ def _is_finished(path: Path, stamp: str, other: str) -> bool:
 def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:
     return FrameReport(
         frame=frame.frame,
+        name=frame.name,
         status=ResultStatus.FAILED,
         output=str(frame.output),
         code=code,
@@ -295,4 +335,5 @@ def _seconds_spent(sent: _SentFrame, answer: MatteReply) -> float:
 def _files(frame: ShotFrame) -> dict[str, str]:
     roles = ("plate", "clean_plate", "core", "holdout", "trimap", "background", "comp")
     files = {role: str(path) for role in roles if (path := getattr(frame, role)) is not None}
+    files |= {f"{name}_pass": str(path) for name, path in frame.passes.items()}
     return {**files, **{f"{role}_picture": str(number) for role, number in frame.video_frames.items()}}

@@ -17,14 +17,16 @@ def over(foreground: Float32, alpha: Float32, background: Float32) -> Float32:
     return comp
 
 
-def comp_over(matte: Image, background: Image) -> Image:
+def comp_over(matte: Image, background: Image, shadow: Float32 | None = None) -> Image:
     """A result (R, G, B, A; premultiplied or not) over a new background, in the result's windows.
 
     The background is scaled to fill the matte's display window, where its longer side is cropped evenly. Beyond its
-    own pixels it is black.
+    own pixels it is black. ``shadow``, height x width x 3, is what the subject's shadow leaves of the light there.
     """
     colour, alpha = matte.pixels[..., :3], matte.pixels[..., 3:4]
     new = fill(background, matte.display_window, matte.data_window)
+    if shadow is not None:
+        new = new * shadow
     pixels = colour + (1.0 - alpha) * new if matte.premultiplied else over(colour, alpha, new)
     return replace(matte, pixels=np.ascontiguousarray(pixels), channels=("R", "G", "B"), premultiplied=False)
 

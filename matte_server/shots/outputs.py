@@ -12,6 +12,7 @@ from pathlib import Path
 
 from matte_link.files import write_atomically
 from matte_link.messages import Blob
+from matte_link.options import MatteOptions
 
 from ..core.image import SCENE_LINEAR, Image
 from ..errors import MatteError
@@ -21,6 +22,7 @@ from ..io.media import comment_of, is_video
 from ..io.video_writer import MovieSettings, VideoWriter
 from .comp import comp_over
 from .inputs import ShotInputs
+from .passes import pass_of
 from .reports import MovieReport, ResultStatus
 from .shot import Shot, ShotFrame
 
@@ -85,10 +87,12 @@ def _combined(stamps: Sequence[str]) -> str:
 
 
 def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
-    """The subject over the frame's background, scene-linear."""
+    """The subject over the frame's background, scene-linear, with the subject's shadow where the result has it."""
     assert frame.background is not None
     background = pictures.background(frame.background, frame.video_frames.get("background", 0))
-    return comp_over(read_matte_linear(frame, space, pictures), background)
+    has_shadow = pictures.options.layer_shadow and frame.output.suffix.lower() == ".exr"
+    shadow = exr.read_image(frame.output, layer="shadow").rgb if has_shadow else None
+    return comp_over(read_matte_linear(frame, space, pictures), background, shadow)
 
 
 def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> None:
@@ -98,6 +102,17 @@ def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -
     if frame.comp.suffix.lower() != ".exr":
         result = from_scene_linear(result, "srgb")
     exr.write_image(frame.comp, result)
+
+
+def pass_stamp(stamp: str, name: str) -> str:
+    """Names what a pass is made from."""
+    return _combined([stamp, name])
+
+
+def write_pass(frame: ShotFrame, name: str, stamp: str, options: MatteOptions) -> None:
+    """Writes one pass of a finished result, stored as that is."""
+    form = exr.ExrFormat(bit_depth=options.bit_depth, compression=options.compression)
+    exr.write_image(frame.passes[name], _stamped(pass_of(frame.output, name), stamp), form)
 
 
 # -- videos

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import takewhile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from matte_link.options import MatteOptions
 from matte_link.sequence import format_frames, parse_frames
 
 from ..errors import MatteError
 from ..io.media import is_video
+from .passes import COMP, before_number, pass_file, pass_names
 from .plan_checks import check_clean_plate, check_combinations, check_inputs, check_outputs
 from .portraits import plan_portraits
 from .role_files import RoleFiles, frame_pattern
@@ -41,6 +43,8 @@ def plan_shot(
     check_combinations(sources)
     if Path(sources.plate).is_dir():
         return plan_portraits(sources, frames, options, overwrite)
+    if COMP in pass_names(sources.passes) and not sources.comp:
+        sources = replace(sources, comp=pass_file(sources.output, COMP))
     files = _FilesByFrame(sources)
     wanted = tuple(files.frame(number) for number in (frame_numbers(frames) if frames else files.complete_range()))
     check_inputs(wanted)
@@ -64,13 +68,7 @@ def plan_shot(
 
 def solve_file_of(output: str) -> Path:
     """Where a shot's plate solve is kept: beside its output, named after it."""
-    name = Path(output).name
-    pattern = frame_pattern(name)
-    stem = Path(name).stem
-    if pattern.is_sequence:
-        # Up to the frame number, a frame's file name and the pattern are the same.
-        pairs = zip(name, str(pattern.path(0)), strict=False)
-        stem = "".join(letter for letter, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    stem = before_number(Path(output).name)
     return Path(output).with_name((stem.rstrip("._-") or "shot") + ".platesolve.json")
 
 
@@ -118,6 +116,11 @@ class _FilesByFrame:
         folder = output.with_name(output.name + ".frames")
         self._output = frame_pattern(str(folder / "matte.####.exr") if self.movies.matte else sources.output)
         self._comp = frame_pattern(sources.comp) if sources.comp and not self.movies.comp else None
+        self._passes = {
+            name: frame_pattern(pass_file(sources.output, name))
+            for name in pass_names(sources.passes)
+            if name != COMP
+        }
 
     def all_frames(self) -> tuple[ShotFrame, ...]:
         """Every frame of the plate that has a clean plate; none where the plate is a single picture."""
@@ -158,10 +161,12 @@ class _FilesByFrame:
     def frame(self, number: int) -> ShotFrame:
         """The files of one frame, whether they exist or not."""
         files = {role: source.file_of(number) for role, source in self._roles.items()}
+        paths: dict[str, Any] = {role: path for role, (path, _) in files.items()}
         return ShotFrame(
             frame=number,
             output=self._output.path(number),
             comp=self._comp.path(number) if self._comp else None,
+            passes={name: pattern.path(number) for name, pattern in self._passes.items()},
             video_frames={role: picture for role, (_, picture) in files.items() if picture},
-            **{role: path for role, (path, _) in files.items()},
+            **paths,
         )

@@ -10,6 +10,8 @@ from matte_link.messages import Pong
 from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
+from ..io.media import is_video
+from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles
 from .shot import Movies, ShotFrame, ShotSources, frame_inputs
 
@@ -18,11 +20,17 @@ COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4
 
 
 def check_combinations(sources: ShotSources) -> None:
-    """Raises ``MatteError("bad_option", ...)`` where roles are given that do not go together."""
-    if bool(sources.background) != bool(sources.comp):
+    """Raises ``MatteError`` where roles are given that do not go together (bad_option), or an output has a star
+    (bad_output)."""
+    _check_passes(sources)
+    wants_comp = bool(sources.comp) or COMP in pass_names(sources.passes)
+    if bool(sources.background) != wants_comp:
         raise MatteError(
             "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
         )
+    starred = next((name for name in (sources.output, sources.comp) if "*" in Path(name).name), None)
+    if starred is not None:
+        raise MatteError("bad_output", f"{starred} names no file: * is for inputs.", "Write #### in its place.")
     if sources.clean_frame is not None and RoleFiles(sources.clean_plate).is_still:
         raise MatteError(
             "bad_option",
@@ -34,6 +42,24 @@ def check_combinations(sources: ShotSources) -> None:
             "bad_option",
             "A trimap says what core and holdout are.",
             "Give either the trimap, or core and holdout.",
+        )
+
+
+def _check_passes(sources: ShotSources) -> None:
+    names = pass_names(sources.passes)
+    if not names or Path(sources.plate).is_dir():
+        return
+    suffix = Path(sources.output).suffix.lower()
+    if is_video(Path(sources.output)):
+        raise MatteError(
+            "bad_option",
+            f"{sources.output} is a video, and passes are pictures.",
+            "Name -o such as matte.####.exr.",
+        )
+    layer = next((name for name in names if name in LAYERS), None)
+    if layer is not None and suffix != ".exr":
+        raise MatteError(
+            "bad_option", f"The pass {layer} is a layer of an EXR, which {suffix} has not.", "Name -o with .exr."
         )
 
 
@@ -98,7 +124,9 @@ def check_outputs(
     if sources.comp and (comp := movies.comp or frames[0].comp):
         _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
-    per_frame = [path.resolve() for frame in frames for path in (frame.output, frame.comp) if path]
+    per_frame = [
+        path.resolve() for frame in frames for path in (frame.output, frame.comp, *frame.passes.values()) if path
+    ]
     outputs = per_frame + [path.resolve() for path in (movies.matte, movies.comp) if path]
     clash = next((path for path in outputs if path in inputs), None)
     if clash is not None:

@@ -45,6 +45,8 @@ from .shot import Shot, ShotFrame, evenly_spaced
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, update_solve_file
 from .solve_summary import describe
 
+OnSample = Callable[[int, int, int], None]
+"""Called as frames are measured to find out about the camera: a frame's number, how many are done, of how many."""
 SAMPLES = 7
 """How many frames of the shot decide whether the camera is locked."""
 _LEAST_UNSAVED, _UNSAVED_PART = 16, 4
@@ -94,13 +96,20 @@ class _CleanPlate:
 
 class PlateSolve:
     """The alignments of a shot's frames; several threads may call it. ``version`` is the server's, which is part of
-    what an estimate depends on.
+    what an estimate depends on. ``on_sample`` is called in threads of the solve's own.
 
     Raises ``MatteError`` with the codes bad_solve, no_solve and those of reading pictures, and ``OSError``.
     """
 
-    def __init__(self, shot: Shot, pictures: ShotInputs, version: str) -> None:
+    def __init__(
+        self,
+        shot: Shot,
+        pictures: ShotInputs,
+        version: str,
+        on_sample: OnSample = lambda frame, done, total: None,
+    ) -> None:
         self._shot = shot
+        self._on_sample = on_sample
         self._pictures = pictures
         self._maker = Maker(version=version, model="")
         self._frames: dict[int, ShotFrame] = {frame.frame: frame for frame in shot.all_frames}
@@ -203,9 +212,14 @@ class PlateSolve:
     def _solve_camera(self) -> CameraSolve:
         """Measures frames spread over the shot, each by itself, and compares them."""
         sampled = evenly_spaced(self._numbers, SAMPLES)
+
+        def measured_at(place: int) -> FrameEstimate | None:
+            self._on_sample(sampled[place], place, len(sampled))
+            return self._estimate_or_none(sampled[place])
+
         # Threads of its own: no frame is sent before the camera is known.
         with ThreadPoolExecutor(_SAMPLERS, "sampler") as pool:
-            pairs = zip(sampled, pool.map(self._estimate_or_none, sampled), strict=True)
+            pairs = zip(sampled, pool.map(measured_at, range(len(sampled))), strict=True)
             measured = {number: estimate for number, estimate in pairs if estimate is not None}
         alignments = [estimate.alignment for estimate in measured.values()]
         windows = {estimate.clean_window for estimate in measured.values()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from matte_link.options import MatteOptions
 
 from ..errors import MatteError
+from .passes import COMP, pass_names
 from .plan_checks import COMP_SUFFIXES, check_inputs, check_outputs
 from .shot import Movies, Shot, ShotFrame, ShotSources
 
@@ -18,7 +19,7 @@ def plan_portraits(sources: ShotSources, frames: str, options: MatteOptions, ove
     with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input."""
     if frames:
         raise MatteError("bad_range", f"{sources.plate} is a folder of single pictures; --frames does not apply.")
-    plates = _pictures_in(Path(sources.plate))
+    plates = pictures_in(Path(sources.plate))
     if not plates:
         raise MatteError("no_frames", f"There is no picture in {sources.plate}.", "Name a folder of pictures.")
     _check_folders(sources)
@@ -46,13 +47,22 @@ def _planned(sources: ShotSources, plates: list[Path]) -> tuple[ShotFrame, ...]:
         if (name := getattr(sources, role))
     }
 
+    names = pass_names(sources.passes)
+
+    def comp_of(plate: Path) -> Path | None:
+        if comp is not None:
+            return comp / f"{plate.stem}.png"
+        return output / f"{plate.stem}.{COMP}.png" if COMP in names else None
+
     def planned(number: int, plate: Path) -> ShotFrame:
         return ShotFrame(
             frame=number,
+            name=plate.name,
             plate=plate,
             output=output / f"{plate.stem}.exr",
             background=Path(sources.background) if sources.background else None,
-            comp=comp / f"{plate.stem}.png" if comp else None,
+            comp=comp_of(plate),
+            passes={name: output / f"{plate.stem}.{name}.exr" for name in names if name != COMP},
             video_frames={},
             **{role: pictures.of(plate) for role, pictures in roles.items()},
         )
@@ -65,7 +75,7 @@ class _MatchingPictures:
 
     def __init__(self, name: str) -> None:
         self._path = Path(name)
-        self._by_stem = {path.stem: path for path in _pictures_in(self._path)} if self._path.is_dir() else None
+        self._by_stem = {path.stem: path for path in pictures_in(self._path)} if self._path.is_dir() else None
 
     def of(self, plate: Path) -> Path:
         """The picture for a portrait; raises ``MatteError("missing_frame", ...)``."""
@@ -81,5 +91,6 @@ class _MatchingPictures:
         return found
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder, in order of name."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())

@@ -11,6 +11,8 @@ from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
+MEASURING = "measuring alignment"
+"""The stage in which frames spread over the shot are compared with the clean plate, before the first is sent."""
 _NEARLY_EVERYWHERE = 0.8
 """The part of a frame that no subject covers, as long as some of the set is to be seen."""
 
@@ -25,8 +27,9 @@ class ResultStatus(StrEnum):
 
 @dataclass(frozen=True)
 class FrameReport:
-    """How one frame ended. ``output`` is its matte, ``files`` are its other files by role, ``seconds`` is how
-    long the server worked on it. ``code`` and ``message`` say why it failed."""
+    """How one frame ended. ``name`` is the file's name of a picture that stands alone, such as a portrait; empty
+    for a frame of a shot, which has a number. ``output`` is its matte, ``files`` are its other files by role,
+    ``seconds`` is how long the server worked on it. ``code`` and ``message`` say why it failed."""
 
     frame: int
     status: ResultStatus
@@ -36,6 +39,12 @@ class FrameReport:
     code: str = ""
     message: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """The frame as people are told of it: "frame 1001", or the name of a portrait."""
+        return self.name or f"frame {self.frame}"
 
 
 @dataclass(frozen=True)
@@ -109,8 +118,9 @@ def summary_of(diagnostics: Mapping[str, object], reported: set[str] | None = No
     Warnings in ``reported`` were printed with an earlier frame and are left out; the others are added to it."""
     alignment = diagnostics.get("alignment")
     parts = _alignment_figures(alignment) if isinstance(alignment, Mapping) else []
-    if isinstance(diagnostics.get("recomposition_error"), float):
-        parts.append(f"re-composition {diagnostics['recomposition_error']:.1e}")
+    error = diagnostics.get("recomposition_error")
+    if isinstance(error, float):
+        parts.append(f"foreground over clean plate within {100 * error:.3f}% of the plate")
     known = set() if reported is None else reported
     new = [warning for warning in warnings_of(diagnostics) if warning not in known]
     known.update(new)
@@ -119,16 +129,19 @@ def summary_of(diagnostics: Mapping[str, object], reported: set[str] | None = No
     return ", ".join(part for part in parts if part)
 
 
+_MOVED = {"none": "not moved", "translation": "shifted", "homography": "moved in perspective"}
+"""How the clean plate was brought onto the plate, by the kind of its transform."""
+
+
 def _alignment_figures(alignment: Mapping[str, object]) -> list[str]:
-    figures = [str(alignment.get("kind", ""))]
+    kind = str(alignment.get("kind", ""))
+    figures = [_MOVED.get(kind, kind)]
     inliers, residual = alignment.get("inliers"), alignment.get("residual_px")
-    if isinstance(inliers, int | float):
-        figures.append(f"inliers {100 * inliers:.0f}%")
-    if isinstance(residual, int | float):
-        figures.append(f"residual {residual:.2f} px")
+    if isinstance(inliers, int | float) and isinstance(residual, int | float):
+        figures.append(f"{100 * inliers:.0f}% of {alignment.get('points')} points agree to {residual:.2f} px")
     coverage = alignment.get("coverage", 1.0)
     if isinstance(coverage, int | float):
-        figures.append(f"coverage {100 * coverage:.1f}%")
+        figures.append(f"clean plate covers {100 * coverage:.1f}%")
     return figures
 
 

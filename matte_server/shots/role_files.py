@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +21,28 @@ def frame_pattern(text: str) -> FramePattern:
         raise MatteError("bad_range", str(error)) from None
 
 
+def without_star(name: str) -> str:
+    """An input's name such as ``plate.*.exr`` with the width of its frame numbers, as they are on disk, in place of
+    the star; any other name as it is. Raises ``MatteError``: no_frames, bad_range."""
+    path = Path(name)
+    if path.name.count("*") != 1 or path.exists():
+        return name
+    before, after = path.name.split("*")
+    number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    entries = path.parent.iterdir() if path.parent.is_dir() else ()
+    digits = {hit.group(1) for entry in entries if (hit := number.fullmatch(entry.name))}
+    if not digits:
+        raise MatteError("no_frames", f"No file matches {name}.", "Check the folder and the name.")
+    widths = {len(each) for each in digits}
+    if len(widths) == 1:
+        return str(path.with_name(f"{before}%0{widths.pop()}d{after}"))
+    if any(each != str(int(each)) for each in digits):
+        raise MatteError(
+            "bad_range", f"The frame numbers of {name} are of several widths.", "Name one, such as ####."
+        )
+    return str(path.with_name(f"{before}%d{after}"))
+
+
 @lru_cache(maxsize=64)
 def _video_length(path: Path, modified_ns: int) -> int:
     with VideoReader(path) as video:
@@ -34,7 +57,7 @@ class RoleFiles:
     each has its own."""
 
     def __init__(self, name: str, offset: int = 0, end: str = "", only: int | None = None) -> None:
-        self.pattern = frame_pattern(name)
+        self.pattern = frame_pattern(without_star(name))
         self._offset = offset
         self._end = end
         self._only = only

@@ -37,7 +37,7 @@ class ShotSources:
     looped or its last frame held (``clean_end`` and so on: "loop" or "hold"; empty: the plan is refused).
     ``clean_frame`` is the number of the one picture that is the clean plate of all frames. ``trimap`` (white is
     subject, black is not, grey is to be solved) replaces both ``core`` and ``holdout``. ``deinterlace``: the frames
-    of interlaced videos are made whole.
+    of interlaced videos are made whole. ``passes`` are the passes to be written as files of their own, with commas.
     """
 
     plate: str
@@ -60,6 +60,7 @@ class ShotSources:
     background_offset: int = 0
     background_end: str = "loop"
     deinterlace: bool = False
+    passes: str = ""
 
     def timing(self, role: str) -> RoleTiming:
         """Which picture of a role goes with which frame of the plate."""
@@ -85,7 +86,8 @@ class Camera:
 @dataclass(frozen=True)
 class ShotFrame:
     """The files of one frame. For each role whose file is a video, ``video_frames`` holds the number of the picture
-    in it, counted from 1."""
+    in it, counted from 1. ``name`` is the file's name of a picture that stands alone, such as a portrait.
+    ``passes`` are the files of the passes to be written, by their names; a comp is in ``comp``."""
 
     frame: int
     plate: Path
@@ -97,6 +99,8 @@ class ShotFrame:
     background: Path | None = None
     comp: Path | None = None
     video_frames: Mapping[str, int] = field(default_factory=dict)
+    name: str = ""
+    passes: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,11 @@ def evenly_spaced(items: Sequence[Item], count: int) -> tuple[Item, ...]:
     if len(items) <= count:
         return tuple(items)
     return tuple(items[round(index * (len(items) - 1) / (count - 1))] for index in range(count))
+
+
+def frame_titles(shot: Shot) -> dict[int, str]:
+    """How people know each wanted frame, by number: "frame 1001", or the name of a portrait."""
+    return {frame.frame: frame.name or f"frame {frame.frame}" for frame in shot.frames}
 
 
 def frame_inputs(frame: ShotFrame) -> list[Path]:

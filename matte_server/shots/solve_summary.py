@@ -45,6 +45,11 @@ def _locked(locked: Alignment, one_exposure: bool, used: Mapping[int, Alignment]
         sentence = "The camera is locked: one transform and gain for the whole shot."
         if lit:
             sentence += f" {_frames(lit)} lit otherwise, with a gain of {'its' if len(lit) == 1 else 'their'} own."
+    if len(moved) > len(used) / 2:
+        return (
+            "The camera is nearly still, but not locked: most frames lie elsewhere by a fraction of a pixel or "
+            "more, and have a transform of their own."
+        )
     if moved:
         sentence += f" {_frames(moved)} elsewhere, with a transform of {'its' if len(moved) == 1 else 'their'} own."
     return sentence

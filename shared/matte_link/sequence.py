@@ -1,4 +1,4 @@
-"""Frame ranges (``1001-1100x2,1200``) and file patterns (``####``, ``%04d``, ``<f>``)."""
+"""Frame ranges (``1001-1100x2,1200``) and file patterns (``####``, ``@@@@``, ``%04d``, ``$F4``, ``<f>``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 MAX_FRAMES = 1_000_000
 _PART = re.compile(r"\s*(-?\d{1,9})(?:-(-?\d{1,9})(?:x([1-9]\d{0,8}))?)?\s*\Z")
-_TOKEN = re.compile(r"#+|%0?(\d{0,2})d|<f>")
+# A single @ is part of many names, such as photo@2x.
+_TOKEN = re.compile(r"#+|@{2,}|%0?(\d{0,2})d|\$F(\d?)(?![A-Za-z])|<f>")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
@@ -49,17 +50,17 @@ def format_frames(frames: Iterable[int]) -> str:
 
 @dataclass(frozen=True)
 class FramePattern:
-    """A path whose file name has at most one frame number: ``plate.####.exr``, ``plate.%04d.exr``,
-    ``plate.<f>.exr``.
+    """A path whose file name has at most one frame number: ``plate.####.exr``, ``plate.@@@@.exr``,
+    ``plate.%04d.exr``, ``plate.$F4.exr``, ``plate.<f>.exr``.
 
-    ``<f>`` and ``%d`` are not padded; a padded number is as wide as C prints it, its sign included. Folders may
-    have any name. Raises ``ValueError`` if there are several frame numbers.
+    ``<f>``, ``%d`` and ``$F`` are not padded; a padded number is as wide as C prints it, its sign included. Folders
+    may have any name. Raises ``ValueError`` if there are several frame numbers.
     """
 
     text: str
 
     def __post_init__(self) -> None:
-        if len(_TOKEN.findall(Path(self.text).name)) > 1:
+        if len(list(_TOKEN.finditer(Path(self.text).name))) > 1:
             raise ValueError(f"{self.text!r} has more than one frame number.")
 
     @property
@@ -73,7 +74,9 @@ class FramePattern:
         match = _TOKEN.search(Path(self.text).name)
         if not match or match.group(0) == "<f>":
             return 1
-        return len(match.group(0)) if match.group(0).startswith("#") else int(match.group(1) or 1)
+        if match.group(0)[0] in "#@":
+            return len(match.group(0))
+        return int(match.group(1) or match.group(2) or 1)
 
     def path(self, frame: int) -> Path:
         """The path of one frame's file."""

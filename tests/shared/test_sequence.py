@@ -67,6 +67,12 @@ def test_format_is_the_inverse_of_parse(frames: set[int]) -> None:
         ("plate.####.exr", 0, "plate.0000.exr"),
         ("plate.%d.exr", -7, "plate.-7.exr"),
         ("plate.<f>.exr", 0, "plate.0.exr"),
+        ("plate.@@@@.exr", 7, "plate.0007.exr"),
+        ("plate.$F4.exr", 7, "plate.0007.exr"),
+        ("plate.$F.exr", 7, "plate.7.exr"),
+        # Neither is a frame number.
+        ("photo@2x.exr", 7, "photo@2x.exr"),
+        ("$FOLDER.exr", 7, "$FOLDER.exr"),
         ("still.exr", 7, "still.exr"),
         ("Reel #3/plate.####.exr", 7, "Reel #3/plate.0007.exr"),
         ("50%d off/plate.exr", 7, "50%d off/plate.exr"),

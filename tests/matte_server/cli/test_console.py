@@ -32,7 +32,7 @@ def test_durations(seconds: float, words: str) -> None:
 
 
 def test_a_log_has_one_line_a_frame_with_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    with ShotProgress(3) as progress:
+    with ShotProgress({number: f"frame {number}" for number in (1, 2, 3)}) as progress:
         progress((1, Progress(id="x", stage="align", done=0, total=7)))
         progress(FrameReport(frame=1, status=ResultStatus.SKIPPED, output="m.0001.exr"))
         progress(FrameReport(frame=2, status=ResultStatus.FAILED, output="", code="deep", message="[It] is deep."))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from matte_server.cli.evaluate import tables
+from matte_server.evaluation.evaluate import LABELS
 from tests.matte_server.evaluation.test_evaluate import write_alpha
 
 
@@ -23,3 +25,12 @@ def test_no_figure_is_cut_off(tmp_path: Path, columns: str) -> None:
     assert "a_rather_long_name_of_a_shot.0002" in ended.stdout and "…" not in ended.stdout
     rows = [line for line in ended.stdout.splitlines() if "a_rather_long_name" in line]
     assert len(rows) == 2 and all(len(row) == len(rows[0]) for row in rows)
+
+
+def test_a_terminal_gets_as_many_tables_as_it_takes() -> None:
+    figures = dict.fromkeys(LABELS, 1.25)
+    [wide] = tables(["a"], [figures], figures, None)
+    several = tables(["truth.1001"], [figures], figures, 80)
+    assert len(several) > 1 and all(table.width is not None and table.width <= 80 for table in several)
+    assert wide.width is not None and wide.width > 80
+    assert sum(len(table.columns) - 1 for table in several) == len(wide.columns) - 1 == len(LABELS)

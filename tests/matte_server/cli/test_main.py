@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.cli.number_range import NumberRange
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -24,18 +29,21 @@ def test_the_old_name_of_build_plate_is_refused_and_the_commands_are_named() -> 
     assert "build-plate" in ended.stderr
 
 
-def test_the_version_is_the_distributions() -> None:
+def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
     from importlib.metadata import version
 
     ended = run("--version")
     assert (ended.returncode, ended.stdout) == (console.OK, f"cleanplate {version('cleanplate')}\n")
+    assert cli.main(["version"]) == console.OK
+    assert capsys.readouterr().out == ended.stdout
 
 
-def test_alone_and_with_help_it_says_where_to_start() -> None:
-    alone, asked = run(), run("help")
-    assert alone.returncode == asked.returncode == console.OK and alone.stdout == asked.stdout
-    assert "start here:" in alone.stdout and "exit codes of every command:" in alone.stdout
-    assert run("version").stdout == run("--version").stdout
+def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == console.OK
+    alone = capsys.readouterr().out
+    assert cli.main(["help"]) == console.OK
+    assert capsys.readouterr().out == alone
+    assert "start here:" in alone and "exit codes of every command:" in alone
 
 
 @pytest.mark.parametrize(
@@ -48,6 +56,7 @@ def test_alone_and_with_help_it_says_where_to_start() -> None:
         (("models", "ftech", "v1"), "Did you mean fetch?"),
         # No abbreviations: what a later version adds must not change what this means.
         (("matte", "--overw"), "Did you mean --overwrite?"),
+        (("matte", "p.exr", "--camera", "lockd"), "Did you mean locked?"),
     ],
 )
 def test_an_unknown_word_is_refused_with_the_nearest_known_one(
@@ -57,6 +66,76 @@ def test_an_unknown_word_is_refused_with_the_nearest_known_one(
         cli.main(words)
     assert raised.value.code == console.BAD_INPUT
     assert suggestion in capsys.readouterr().err
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser, and those of all commands below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in dict.fromkeys(action.choices.values()):
+                yield from parsers(below)
+
+
+def lacks(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterator[str]:
+    """What the help of a flag or an argument does not say."""
+    if isinstance(action, argparse._HelpAction | argparse._VersionAction | argparse._SubParsersAction):
+        return
+    shown = parser._get_formatter()._expand_help(action)
+    is_number = action.type in (int, float) or isinstance(action.type, NumberRange)
+    if is_number and not re.search(r"\d to \d|or more|any (whole )?number", shown):
+        yield "range"
+    if action.option_strings and not action.required and not re.search(r"default: |needed", shown):
+        yield "default"
+
+
+def test_every_flag_of_every_command_says_its_range_and_default() -> None:
+    """Of a flag that must be given, there is no default."""
+    lacking = [
+        (parser.prog, action.dest, what)
+        for parser in parsers(cli.parser())
+        for action in parser._actions
+        for what in lacks(parser, action)
+    ]
+    assert not lacking
+
+
+def test_help_of_a_command_and_an_unquoted_star(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["help", "models"]) == console.OK
+    assert "usage: cleanplate models" in capsys.readouterr().out
+    names = [str(tmp_path / f"plate.{number}.exr") for number in (1, 2)]
+    for name in names:
+        Path(name).touch()
+    with pytest.raises(SystemExit):
+        cli.main(["matte", *names, "--clean", "clean.exr"])
+    assert "A pattern with * belongs in quotes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cleanplate mat", {"matte"}),
+        ("cleanplate matte --camera ", {"auto", "locked", "moving"}),
+    ],
+)
+def test_a_shell_completes_commands_and_choices(line: str, words: set[str], tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    asked = {
+        cli.COMPLETING: "1",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(found),
+        "_ARGCOMPLETE_IFS": "\n",
+    }
+    command = [sys.executable, "-m", "matte_server.cli.main"]
+    subprocess.run(command, check=True, env={**os.environ, **asked})
+    assert {word.strip() for word in found.read_text().split("\n")} == words
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh", "powershell"])
+def test_a_script_for_every_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == console.OK
+    assert "cleanplate" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of this kind are POSIX")

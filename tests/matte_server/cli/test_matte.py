@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from matte_link.options import MatteOptions, option_specs
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.cli.conclusion import conclude
+from matte_server.cli.matte import mattes
+from matte_server.cli.watch import watch
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
+from matte_server.shots.arguments import SHOT_ARGUMENTS, ShotOrder
+from matte_server.shots.shot import Shot
+from tests.matte_server.shots.conftest import ShotFiles, disc, plate_of, save, wall
 
 
 @pytest.mark.parametrize(
@@ -74,15 +83,25 @@ def test_a_clean_plate_of_another_place_ends_with_a_code_of_its_own(
 
 
 @pytest.mark.parametrize(
-    "words", [("--model", "difference"), ("--gamma", "2"), ("--bit-depth", "float"), ("--layer-clean",)]
+    "words",
+    [
+        ("--model", "difference"),
+        ("--gamma", "2"),
+        # At its default, which the file may not be at.
+        ("--gamma", "1"),
+        ("--camera", "auto"),
+        ("--no-layer-clean",),
+        ("--layer-clean",),
+        ("--frames", "1"),
+    ],
 )
 def test_a_job_file_and_an_option_beside_it_are_refused(
     tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rather than made without it."""
     assert cli.main(["matte", "--job", str(tmp_path / "job.yaml"), *words]) == console.BAD_INPUT
-    name = words[0].removeprefix("--").replace("-", "_")
-    assert f"With --job, the file says what {name} is; leave it out here." in capsys.readouterr().err
+    name = words[0].removeprefix("--no-").removeprefix("--")
+    assert f"--{name} is not taken from the command line" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_first_frame(
@@ -94,6 +113,123 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_first_frame(
         assert cli.main(words) == console.BAD_INPUT
         assert "cannot be written; nothing was started" in capsys.readouterr().err
     assert not Path(shot.matte).parent.exists()
+
+
+def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
+    make_shot: Callable[..., ShotFiles],
+    server: LocalServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["matte", "--job-schema"]) == console.OK
+    words = json.loads(capsys.readouterr().out)["$defs"]["shot"]["properties"]
+    assert set(words) == {each.name for each in (*SHOT_ARGUMENTS, *option_specs())}
+    assert (words["gamma"]["minimum"], words["camera"]["enum"]) == (0.1, ["auto", "locked", "moving"])
+    assert cli.main(["matte", "--json-schema"]) == console.OK
+    schema = json.loads(capsys.readouterr().out)
+    shot, report = make_shot(2), tmp_path / "report.json"
+    assert cli.main(shot.command("--json", str(report), "--server", server.endpoint.address)) == console.OK
+    facts, known = json.loads(report.read_text()), schema["$defs"]["shot"]["properties"]
+    assert set(facts) == set(known) | set(schema["properties"])
+    frame, described = facts["frames"][0], known["frames"]["items"]["properties"]
+    assert set(frame) == set(described)
+    assert set(frame["diagnostics"]["alignment"]) >= set(
+        described["diagnostics"]["properties"]["alignment"]["properties"]
+    )
+    assert set(frame["diagnostics"]) >= set(described["diagnostics"]["properties"])
+
+
+def test_passes_are_files_and_come_back_without_matting(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(2)
+    save(tmp_path / "new.exr", np.full((120, 160, 3), 0.5))
+    passes = ("--passes", "alpha,foreground,clean,comp", "--background", str(tmp_path / "new.exr"), "--verbose")
+    words = shot.command(*passes, "--server", server.endpoint.address)
+    assert cli.main(words) == console.OK
+    logged = capsys.readouterr().err
+    assert "measuring alignment: 2 frames of the shot" in logged and "(read 0." in logged
+    out = Path(shot.matte).parent
+    whole = exr.read_image(out / "matte.1002.exr")
+    made = {
+        name: exr.read_image(out / f"matte.{name}.1002.exr") for name in ("alpha", "foreground", "clean", "comp")
+    }
+    alpha, colour = whole.pixels[..., 3:], whole.rgb
+    np.testing.assert_array_equal(made["alpha"].pixels[..., :1], alpha)
+    np.testing.assert_array_equal(made["foreground"].rgb, colour)
+    np.testing.assert_array_equal(made["clean"].rgb, exr.read_image(out / "matte.1002.exr", layer="clean").rgb)
+    # Half floats of values below 2.
+    np.testing.assert_allclose(made["comp"].rgb, alpha * colour + (1 - alpha) * 0.5, atol=1e-3)
+    (out / "matte.alpha.1002.exr").unlink()
+    assert cli.main(words) == console.OK
+    assert "2 already there" in capsys.readouterr().out and (out / "matte.alpha.1002.exr").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--passes", "alhpa"), "There is no pass 'alhpa'. Did you mean alpha?"),
+        (("--passes", "comp"), "A background and a comp go together"),
+        (("--passes", "clean", "-o", "m.####.png"), "The pass clean is a layer of an EXR, which .png has not."),
+        (("--passes", "alpha", "-o", "m.mov"), "m.mov is a video, and passes are pictures."),
+        (("-o", "m.*.exr"), "m.*.exr names no file: * is for inputs."),
+        (("--watch",), "--watch needs a folder of pictures"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_made(
+    make_shot: Callable[..., ShotFiles],
+    words: tuple[str, ...],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shot = make_shot(2)
+    assert cli.main(shot.command(*words)) == console.BAD_INPUT
+    assert sentence in " ".join(capsys.readouterr().err.split())
+    assert not Path(shot.matte).parent.exists()
+
+
+def test_a_picture_from_standard_input_becomes_an_exr_on_standard_output(
+    make_shot: Callable[..., ShotFiles], server: LocalServer
+) -> None:
+    shot = make_shot(1)
+    words = ("-", "--clean", shot.clean, "-o", "-", "--model", "difference", "--server", server.endpoint.address)
+    command = [sys.executable, "-m", "matte_server", "matte", *words]
+    plate = (shot.folder / "plate.1001.exr").read_bytes()
+    ended = subprocess.run(command, input=plate, capture_output=True, check=False)
+    assert ended.returncode == console.OK, ended.stderr
+    # The disc's soft edge is 3 px of 160 wide.
+    assert np.abs(exr.read_image(ended.stdout).pixels[..., 3:] - disc(0)).mean() < 0.01
+    assert b"1 done" in ended.stderr
+
+
+def test_a_watched_folder_is_matted_as_pictures_come(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot, folder, out = make_shot(3), tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(shot.folder / "plate.1001.exr", folder / "anna.exr")
+    order = ShotOrder(
+        plate=str(folder), clean=shot.clean, output=str(out), options=MatteOptions(model="difference")
+    )
+    made: list[list[str]] = []
+
+    def matte_shot(planned: Shot) -> int:
+        made.append([frame.name for frame in planned.frames])
+        code = conclude(mattes(planned, server.endpoint), len(planned.frames))
+        if len(made) == 1:
+            shutil.copy(shot.folder / "plate.1002.exr", folder / "ben.exr")
+            (folder / "broken.exr").write_bytes(b"this is no EXR")
+        else:
+            # As Ctrl+C does.
+            raise KeyboardInterrupt
+        return code
+
+    assert watch(order, matte_shot, look_s=0.05) == console.OK
+    assert made == [["anna.exr"], ["ben.exr", "broken.exr"]]
+    assert sorted(path.name for path in out.iterdir()) == ["anna.exr", "ben.exr"]
+    # Portraits are named by file, not by number.
+    logged = capsys.readouterr().err
+    assert "[1/1] anna.exr: " in logged and "broken.exr: failed (unreadable)" in logged
 
 
 def test_a_dry_run_lists_the_frames_and_makes_nothing(

@@ -45,6 +45,23 @@ def test_a_folder_by_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "mean" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("truth", "results"),
+    [("both/truth.####.png", "both/matte.####.png"), ("truths", "mattes"), ("truths", "both/matte.####.png")],
+)
+def test_truth_and_matte_of_a_frame_belong_together(tmp_path: Path, truth: str, results: str) -> None:
+    """By the frame number, where no name fits; one folder may hold both."""
+    for frame, value in ((1, 255), (2, 204)):
+        for name in ("both/truth", "truths/truth"):
+            write_alpha(tmp_path / f"{name}.{frame:04d}.png", 255)
+        write_alpha(tmp_path / "both" / f"matte.{frame:04d}.png", value)
+        write_alpha(tmp_path / "mattes" / f"m_{frame}.png", value)
+    rows = evaluate(tmp_path / truth, tmp_path / results, sequence=True)
+    assert [row["frame"] for row in rows] == ["truth.0001", "truth.0002"]
+    # 51 / 255 = 0.2.
+    assert [row["mad"] for row in rows] == [0.0, pytest.approx(0.2, abs=1e-6)]
+
+
 def test_an_exr_gives_its_foreground_unpremultiplied(tmp_path: Path) -> None:
     write_rgba(tmp_path / "truth.exr", 0.25, 0.5)
     write_rgba(tmp_path / "result.exr", 0.30, 0.5)

@@ -112,9 +112,9 @@ def test_camera_solve_and_offset_travel_to_the_task(tmp_path: Path) -> None:
     job = shot_job(order, "a shot")
     assert {"--camera=moving", "--clean-offset=10"} <= set(job.command)
     place = job.command.index("--solve")
-    assert job.command[place + 1] == PathWord(
-        name="PlateSolve", path=str(solve), help="Use this plate solve, a JSON that a run leaves beside OUT."
-    )
+    word = job.command[place + 1]
+    assert isinstance(word, PathWord) and (word.name, word.path) == ("PlateSolve", str(solve))
+    assert word.help.startswith("Use this plate solve (how the clean plate lies on each frame), a JSON that")
     assert str(solve) in job.inputs
     # What the task then plans is the same shot.
     words = [word.path if isinstance(word, PathWord) else word for word in job.command[1:]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def as_the_server_reads(path: Path, pictures: ShotInputs, folder: Path, role: st
     if role:
         # A file that has no colour may be a guide.
         files.exr(neutral, files.planes(np.full((4, 4, 3), 0.5)))
-    named = {name: path if name == role or not role else neutral for name in roles}
+    named: dict[str, Any] = {name: path if name == role or not role else neutral for name in roles}
     frame = ShotFrame(
         frame=1,
         output=folder / "o.exr",

@@ -13,6 +13,7 @@ from matte_link.options import MatteOptions
 from matte_server.errors import MatteError
 from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
 from matte_server.shots.plan import plan_shot, solve_file_of
+from matte_server.shots.role_files import RoleFiles
 from matte_server.shots.shot import ShotSources, neighbour_offsets
 from tests.matte_server.io.test_media import RATE, SIZE, picture
 
@@ -139,6 +140,33 @@ def test_all_frames_are_planned_unless_some_are_named(shot: Path) -> None:
     assert [frame.frame for frame in part.frames] == [2, 3]
     assert [frame.frame for frame in part.all_frames] == [1, 2, 3, 4, 5]
     assert part.frames[0].plate == shot / "p.0002.exr" and part.frames[0].output == shot / "out" / "m.0002.exr"
+
+
+@pytest.mark.parametrize(
+    ("names", "frames", "last"),
+    [
+        (("p.0001.exr", "p.0002.exr"), (1, 2), "p.0002.exr"),
+        (("p.9.exr", "p.10.exr"), (9, 10), "p.10.exr"),
+        (("p_v2.1001.exr", "p.1001.exr"), (1001,), "p.1001.exr"),
+    ],
+)
+def test_a_star_is_the_frame_number_of_an_input(
+    tmp_path: Path, names: tuple[str, ...], frames: tuple[int, ...], last: str
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    files = RoleFiles(str(tmp_path / "p.*.exr"))
+    assert files.frames == frames
+    assert files.file_of(frames[-1])[0].name == last
+
+
+def test_a_star_that_stands_for_nothing_or_for_two_widths_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MatteError, match="No file matches"):
+        RoleFiles(str(tmp_path / "p.*.exr"))
+    for name in ("p.001.exr", "p.0002.exr"):
+        (tmp_path / name).touch()
+    with pytest.raises(MatteError, match="several widths"):
+        RoleFiles(str(tmp_path / "p.*.exr"))
 
 
 def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:

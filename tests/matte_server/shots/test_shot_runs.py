@@ -21,7 +21,7 @@ from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
 from matte_server.cli import main as cli
-from matte_server.cli.matte import conclude
+from matte_server.cli.conclusion import conclude
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import run_shot

@@ -1,0 +1,62 @@
+"""The last lines of a shot's run: what was made, what failed, what to look at; and the exit code."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from ..shots.reports import ResultStatus, ShotReport, has_other_clean_plate, warnings_of, worst_warned
+from ..shots.shot import Shot
+from . import console
+
+
+def conclude(report: ShotReport, wanted: int) -> int:
+    """Prints how a shot's run ended; returns the exit code. ``wanted`` is the number of its frames."""
+    done = sum(frame.status == ResultStatus.DONE for frame in report.frames)
+    skipped = sum(frame.status == ResultStatus.SKIPPED for frame in report.frames)
+    console.out.print(
+        f"{done} done, {skipped} already there, {len(report.failed)} failed, "
+        f"{wanted - len(report.frames)} not tried."
+    )
+    if report.solve:
+        console.out.print(escape(report.solve))
+    for movie in report.movies:
+        outcomes = {"done": "written", "skipped": "already there"}
+        console.out.print(escape(f"{movie.path}: {outcomes.get(movie.status, movie.message)}"))
+    for frame in report.failed:
+        console.err.print(f"  {escape(frame.title)} ({frame.code}): {escape(frame.message)}")
+    _report_warnings(report)
+    if report.stopped:
+        console.complain(report.stopped, report.stopped_code)
+        return console.NO_SERVER
+    if len(report.frames) < wanted:
+        # A defect of ours, should it ever happen; it must not look like success.
+        console.complain(
+            f"{wanted - len(report.frames)} of {wanted} frames were neither made nor reported as failed; "
+            "run the same command again.",
+            "not_tried",
+        )
+        return console.FRAMES_FAILED
+    broken = report.failed or any(movie.status == ResultStatus.FAILED for movie in report.movies)
+    return console.FRAMES_FAILED if broken else console.OK
+
+
+def _report_warnings(report: ShotReport) -> None:
+    worst = worst_warned(report)
+    if worst is None:
+        return
+    count = sum(bool(warnings_of(frame.diagnostics)) for frame in report.frames)
+    noun = "frame has" if count == 1 else "frames have"
+    sentences = " ".join(warnings_of(worst.diagnostics))
+    console.out.print(escape(f"{count} {noun} warnings; the worst is {worst.title}: {sentences}"))
+
+
+def check_clean_plate(report: ShotReport, shot: Shot) -> int:
+    """Complains where the clean plate does not belong to the plate; returns the exit code."""
+    if shot.options.align == "none" or not has_other_clean_plate(report):
+        return console.OK
+    console.complain(
+        f"{shot.frames[0].clean_plate} does not seem to show the same place as {shot.frames[0].plate}: hardly "
+        "anything of it is found again, and alpha is nearly everywhere. Name the clean plate of this shot.",
+        "other_clean_plate",
+    )
+    return console.OTHER_CLEAN_PLATE
