@@ -123,7 +123,7 @@ def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
 ) -> None:
     assert cli.main(["matte", "--job-schema"]) == console.OK
     words = json.loads(capsys.readouterr().out)["$defs"]["shot"]["properties"]
-    assert set(words) == {each.name for each in (*SHOT_ARGUMENTS, *option_specs())}
+    assert set(words) == {each.name for each in SHOT_ARGUMENTS} | {spec.name for spec in option_specs()}
     assert (words["gamma"]["minimum"], words["camera"]["enum"]) == (0.1, ["auto", "locked", "moving"])
     assert cli.main(["matte", "--json-schema"]) == console.OK
     schema = json.loads(capsys.readouterr().out)
