@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from math import isnan
 from pathlib import Path
-from typing import Any
 
 from matte_link.options import MatteOptions
 from rich.markup import escape
@@ -36,14 +35,10 @@ exit codes: 0 written, 1 written, but with places without evidence, 2 the input 
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``build-plate`` to the command line."""
-    parser = subparsers.add_parser(
-        "build-plate",
-        help="build a clean plate from the shot itself",
-        description="Builds a clean plate from frames in which the subject is elsewhere.",
-        epilog=EPILOG,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``build-plate``."""
+    parser.description = "Builds a clean plate from frames in which the subject is elsewhere."
+    parser.epilog = EPILOG
     parser.add_argument("plate", metavar="PLATE", help="the shot: a pattern such as plate.####.exr, or a video")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXR to write")
     parser.add_argument("--frames", default="", metavar="RANGE", help="frames that may vote (default: all)")

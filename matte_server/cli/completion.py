@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from . import console
 
@@ -16,14 +15,10 @@ Put one line into your shell's start file:
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``completion`` to the command line."""
-    parser = subparsers.add_parser(
-        "completion",
-        help="print what makes a shell complete the words of this command",
-        description="Prints a script by which a shell completes commands, flags and choices.",
-        epilog=EPILOG,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``completion``."""
+    parser.description = "Prints a script by which a shell completes commands, flags and choices."
+    parser.epilog = EPILOG
     parser.add_argument("shell", choices=SHELLS, help="the shell")
     parser.set_defaults(run=run)
 

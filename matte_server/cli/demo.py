@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from matte_link.options import MatteOptions
 
@@ -20,13 +19,10 @@ from .conclusion import conclude
 from .matte import mattes
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``demo`` to the command line."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="matte a packaged shot and look at the result",
-        description="Starts a server, mattes the packaged shot through it, and writes mattes, comps and a contact "
-        "sheet.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``demo``."""
+    parser.description = (
+        "Starts a server, mattes the packaged shot through it, and writes mattes, comps and a contact sheet."
     )
     parser.add_argument(
         "-o",

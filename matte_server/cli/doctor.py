@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from .examination import examine
 from .server_flags import add_endpoint, endpoint_from
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``doctor`` to the command line."""
-    parser = subparsers.add_parser("doctor", help="look for what would fail on this machine, and what to do")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``doctor``."""
     add_endpoint(parser)
     parser.set_defaults(run=run)
 

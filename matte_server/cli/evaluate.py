@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matte_link.files import write_atomically
 from rich import box
@@ -34,14 +33,10 @@ exit codes: 0 evaluated, 2 the input cannot work
 _UNBOUNDED = console.out.options.update(max_width=10_000)
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``evaluate`` to the command line."""
-    parser = subparsers.add_parser(
-        "evaluate",
-        help="measure results against their truth",
-        description="SAD, MAD, MSE, Grad, Conn, foreground MSE and dtSSD of results against their truth.",
-        epilog=EPILOG,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``evaluate``."""
+    parser.description = "SAD, MAD, MSE, Grad, Conn, foreground MSE and dtSSD of results against their truth."
+    parser.epilog = EPILOG
     parser.add_argument(
         "truth",
         type=Path,

@@ -34,14 +34,12 @@ exit codes: 0 written, 2 the input cannot work
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``farm`` to the command line."""
-    parser = subparsers.add_parser(
-        "farm",
-        help="make jobs for a render farm",
-        description="Makes job bundles for render farms; start, stop and task are what the bundles' workers call.",
-        epilog=EPILOG,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``farm``."""
+    parser.description = (
+        "Makes job bundles for render farms; start, stop and task are what the bundles' workers call."
     )
+    parser.epilog = EPILOG
     commands = parser.add_subparsers(metavar="WHAT", required=True)
     for name, words, run in (
         ("openjd", "an Open Job Description bundle (openjd, AWS Deadline Cloud)", run_openjd),

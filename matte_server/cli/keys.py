@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ..server.keys import add_client, give_to, make_server
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``keys`` to the command line."""
-    parser = subparsers.add_parser("keys", help="make keys for a server that other machines reach")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``keys``."""
     kinds = parser.add_subparsers(metavar="KIND", required=True)
     server = kinds.add_parser("server", help="make a server's keys")
     client = kinds.add_parser("client", help="make a client's keys and let it in")

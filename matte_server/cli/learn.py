@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from matte_link.options import option_specs
 from rich.markup import escape
@@ -40,14 +40,10 @@ exit codes: 0 learned, 1 nothing was gained and nothing was written, 2 the input
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``learn`` to the command line."""
-    parser = subparsers.add_parser(
-        "learn",
-        help="train the network on one shot, from a few mended mattes",
-        description="Learns a shot, and writes weights that --weights takes.",
-        epilog=EPILOG,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``learn``."""
+    parser.description = "Learns a shot, and writes weights that --weights takes."
+    parser.epilog = EPILOG
     add_shot_flags(parser, [each for each in SHOT_ARGUMENTS if each.name in _ARGUMENTS], are_needed=True)
     parser.add_argument(
         "--key",

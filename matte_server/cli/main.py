@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 from matte_link.errors import LinkError
 
@@ -32,26 +33,50 @@ another place, 130 interrupted
 
 COMPLETING = "_ARGCOMPLETE"
 """Set where a shell asks how a line could go on: see :mod:`.completion`."""
-COMMANDS = (
-    "demo",
-    "matte",
-    "build-plate",
-    "learn",
-    "serve",
-    "status",
-    "doctor",
-    "keys",
-    "farm",
-    "evaluate",
-    "models",
-    "completion",
-)
-"""In the order of the help; each is a module of this package, with _ for -."""
+COMMANDS = {
+    "demo": "matte a packaged shot and look at the result",
+    "matte": "make mattes of a frame or a shot",
+    "build-plate": "build a clean plate from the shot itself",
+    "learn": "train the network on one shot, from a few mended mattes",
+    "serve": "run a matting server",
+    "status": "show what a matting server is doing",
+    "doctor": "look for what would fail on this machine, and what to do",
+    "keys": "make keys for a server that other machines reach",
+    "farm": "make jobs for a render farm",
+    "evaluate": "measure results against their truth",
+    "models": "list the matting models, choose or fetch their weights",
+    "completion": "print what makes a shell complete the words of this command",
+}
+"""What each command does, in the order of the help; each is a module of this package, with _ for -."""
 
 
-def parser(wanted: str = "") -> argparse.ArgumentParser:
-    """The whole command line. With ``wanted``, one of :data:`COMMANDS`, that command alone: importing what the
-    others need would take longer than many a command."""
+class _Command(CommandParser):
+    """The parser of the command that ``module`` has. Its arguments are added when the command is called: to import
+    what all commands need takes longer than many a command. Parsers below it have no module."""
+
+    def __init__(self, *arguments: Any, module: str = "", **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._module = module
+
+    def load(self) -> None:
+        """Adds the command's own arguments, once."""
+        module, self._module = self._module, ""
+        if module:
+            import_module(f".{module}", __package__).add_arguments(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, with the command's own arguments."""
+        self.load()
+        return super().parse_known_args(args, namespace)
+
+    def format_help(self) -> str:
+        """As argparse does, with the command's own arguments."""
+        self.load()
+        return super().format_help()
+
+
+def parser(loaded: str = "") -> argparse.ArgumentParser:
+    """The whole command line. ``loaded`` is a command whose arguments are added at once."""
     top = CommandParser(
         prog="cleanplate",
         description=DESCRIPTION,
@@ -59,13 +84,15 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=_version())
     top.set_defaults(run=lambda arguments: _print_help(top))
-    subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
-    for name in [wanted] if wanted in COMMANDS else COMMANDS:
-        import_module(f".{name.replace('-', '_')}", __package__).add_parser(subparsers)
-    subparsers.add_parser("version", help="print the version").set_defaults(run=_print_version)
-    asked = subparsers.add_parser("help", help="print this, or a command's help")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Command)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, module=name.replace("-", "_"))
+        if name == loaded:
+            command.load()
+    commands.add_parser("version", help="print the version").set_defaults(run=_print_version)
+    asked = commands.add_parser("help", help="print this, or a command's help")
     asked.add_argument("topic", nargs="?", default="", metavar="COMMAND", choices=("", *COMMANDS), help="a command")
-    asked.set_defaults(run=lambda arguments: _print_help(subparsers.choices.get(arguments.topic, top)))
+    asked.set_defaults(run=lambda arguments: _print_help(commands.choices.get(arguments.topic, top)))
     return top
 
 
@@ -96,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     if COMPLETING in os.environ:
         _complete()
-    parsed = parser(words[0] if words else "").parse_args(words)
+    parsed = parser().parse_args(words)
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()

@@ -80,14 +80,10 @@ exit codes: 0 every frame is done, 1 some frames failed, 2 the input cannot work
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``matte`` to the command line; its options are :class:`MatteOptions`'s."""
-    parser = subparsers.add_parser(
-        "matte",
-        help="make mattes of a frame or a shot",
-        description="Makes an EXR of alpha and foreground for each frame of PLATE.",
-        epilog=EPILOG,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``matte``."""
+    parser.description = "Makes an EXR of alpha and foreground for each frame of PLATE."
+    parser.epilog = EPILOG
     add_shot_flags(parser, only_given=True)
     _add_run_flags(parser)
     review_cli.add_argument(parser)

@@ -23,14 +23,10 @@ CLEANPLATE_MODELS names, then in your own models folder.
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``models`` to the command line."""
-    parser = subparsers.add_parser(
-        "models",
-        help="list the matting models, choose or fetch their weights",
-        description="Without a word after it: lists the models.",
-        epilog=EPILOG,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``models``."""
+    parser.description = "Without a word after it: lists the models."
+    parser.epilog = EPILOG
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.set_defaults(run=run_list)
     actions = parser.add_subparsers(metavar="ACTION")

@@ -20,12 +20,10 @@ from .number_range import AMOUNT, COUNT_OR_NONE
 _GIB = 1 << 30
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``serve`` to the command line."""
-    parser = subparsers.add_parser(
-        "serve",
-        help="run a matting server",
-        description="Runs a matting server until it is interrupted. Without keys it only listens on this machine.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``serve``."""
+    parser.description = (
+        "Runs a matting server until it is interrupted. Without keys it only listens on this machine."
     )
     _add_address(parser.add_argument_group("address and clients"))
     _add_processes(parser.add_argument_group("matting processes"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
 
 from matte_link.client import MatteClient
 
@@ -12,9 +11,8 @@ from .server_flags import add_endpoint, endpoint_from
 from .status_view import describe_state, watch
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds ``status`` to the command line."""
-    parser = subparsers.add_parser("status", help="show what a matting server is doing")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``status``."""
     add_endpoint(parser)
     parser.add_argument("--watch", action="store_true", help="go on, once a second, until interrupted")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")

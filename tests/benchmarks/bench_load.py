@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.bench_load [--clients 1,8,64,256] [--frames 256] [--tries 100]
 
-Load: throughput against one client, fairness (when the slowest client was done over when the fastest was) and
-errors. Latency: how long an interactive frame waits before its worker begins, while a 500-frame batch runs,
+Load: throughput against one client, fairness (when the slowest client was done over when the fastest was), errors,
+and the CPU time that a frame costs the server's process and its worker: it depends less on what else the machine is
+doing. Latency: how long an interactive frame waits before its worker begins, while a 500-frame batch runs,
 against the time of one batch frame. Loopback only.
 """
 
@@ -69,8 +70,16 @@ def _customer(
     ended.at = time.monotonic()
 
 
-def load(endpoint: Endpoint, count: int, frames: int) -> float:
+def cpu_seconds(pid: int) -> tuple[float, float]:
+    """The CPU time of a server's process, and of its workers together."""
+    server = psutil.Process(pid)
+    own, *others = (sum(each.cpu_times()[:2]) for each in (server, *server.children(recursive=True)))
+    return own, sum(others)
+
+
+def load(server: LocalServer, count: int, frames: int) -> float:
     """``frames`` frames shared by ``count`` clients; frames a second."""
+    endpoint = server.endpoint
     each = max(1, frames // count)
     ends = [Ended() for _ in range(count)]
     go, ready = threading.Event(), threading.Semaphore(0)
@@ -79,15 +88,21 @@ def load(endpoint: Endpoint, count: int, frames: int) -> float:
         thread.start()
     for _ in threads:
         ready.acquire()
+    spent = cpu_seconds(server.pid)
     began = time.monotonic()
     go.set()
     for thread in threads:
         thread.join()
     times = [end.at - began for end in ends]
     rate = each * count / max(times)
+    own, workers = (
+        1000 * (after - before) / (each * count)
+        for before, after in zip(spent, cpu_seconds(server.pid), strict=True)
+    )
     print(
         f"load: {count:3d} clients x {each} frames: {rate:.1f} frames/s, slowest over fastest "
-        f"{max(times) / min(times):.2f}, {sum(end.errors for end in ends)} errors"
+        f"{max(times) / min(times):.2f}, {sum(end.errors for end in ends)} errors, "
+        f"CPU of a frame: server {own:.1f} ms, worker {workers:.1f} ms"
     )
     return rate
 
@@ -176,7 +191,7 @@ def main() -> int:
     print(f"{psutil.cpu_count()} cores, load average {psutil.getloadavg()[0]:.1f} before the run")
     with LocalServer(["--device", "cpu"]) as server:
         counts = [int(count) for count in arguments.clients.split(",")]
-        rates = [load(server.endpoint, count, max(arguments.frames, count)) for count in counts]
+        rates = [load(server, count, max(arguments.frames, count)) for count in counts]
         ratios = ", ".join(f"{count}: {rate / rates[0]:.2f}" for count, rate in zip(counts, rates, strict=True))
         print(f"throughput against {counts[0]} client{'s' * (counts[0] > 1)}: {ratios}", flush=True)
         kept = latency(server.endpoint, arguments.tries, arguments.batch)

@@ -31,3 +31,9 @@ def small_shot() -> tuple[list[bytes], bytes]:
         disc = (x - 12 - 8 * number) ** 2 + (y - height / 2) ** 2 < 81
         plates.append(encoded(np.where(disc[..., None], (2.0, 0.1, 0.05), wall)))
     return plates, encoded(wall)
+
+
+def large_plate() -> bytes:
+    """A plate of three quarters of a megabyte that belongs to no shot: nothing in it repeats. Its clean plate is
+    scaled to it."""
+    return encoded(np.random.default_rng(7).random((512, 512, 3)))

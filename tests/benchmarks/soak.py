@@ -1,14 +1,15 @@
 """Soak test: workers and the server itself are killed again and again, and nothing is lost, doubled or leaked.
 
     python -m tests.benchmarks.soak [--frames 2000] [--clients 8] [--kill-every 20] [--restarts 2]
-    python -m tests.benchmarks.soak --minutes 20
+    python -m tests.benchmarks.soak --minutes 20 --slow 3 --fill 2
     python -m tests.benchmarks.soak --frames 200 --kill-every 5 --calm 80 --settle 62      (a look)
 
 Small frames by several clients at once while the worker is killed (-9) every so many seconds, the server is
 killed and started again, and clients vanish without a word and are replaced. Every result is compared with the
-one computed in this process. With --minutes there are as many frames as that time takes. Afterwards a calm
-stretch on one server measures memory and descriptors. Exits with 1 where a promise is broken. Loopback only;
-about five minutes on a quiet machine.
+one computed in this process. With --minutes there are as many frames as that time takes. With --slow every third
+client, say, is on a link of 2 MB/s; with --fill the disk that spool and results lie on is filled so many times, and
+emptied again (Linux, where a disk can be mounted). Afterwards a calm stretch on one server measures memory and
+descriptors. Exits with 1 where a promise is broken. Loopback only; about five minutes on a quiet machine.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import torch
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
+from matte_link.files import write_atomically
 from matte_link.messages import Inline, Matte, MatteReply
 from matte_link.options import MatteOptions
 
@@ -41,10 +44,15 @@ from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.worker.solver import matte_image
 
-from .shots import PLATES, small_shot
+from ..matte_server.server.slow_link import SlowLink
+from .full_disk import DiskFiller, on_a_small_disk, small_disk
+from .shots import PLATES, large_plate, small_shot
 
 OPTIONS = MatteOptions(model="difference")
-AGAIN = ("worker_died", "worker_hung")
+AGAIN = ("worker_died", "worker_hung", "disk_full", "spool_too_small", "result_not_written")
+LINK_BYTES_S = 2_000_000
+_LARGE_EVERY = 20
+"""One frame in so many has a plate that takes a slow link a while."""
 RSS_SLACK = 1.03
 """The issue's own limit: resident memory flat within 3%."""
 
@@ -109,13 +117,26 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(exr.read_image(data).pixels.tobytes()).hexdigest()
 
 
+def plate_of(frame: int) -> int:
+    """Which of the shot's plates a frame has; the last one is the large one."""
+    return PLATES if frame % _LARGE_EVERY == _LARGE_EVERY - 1 else frame % PLATES
+
+
 class Customer(threading.Thread):
-    """A client that works through the ledger, vanishes now and then, and comes back as somebody new."""
+    """A client that works through the ledger, vanishes now and then, and comes back as somebody new. Each result is
+    written to ``folder`` and read from there."""
 
     def __init__(
-        self, endpoint: Endpoint, ledger: Ledger, shot: tuple[list[bytes], bytes], wanted: list[str], seed: int
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        shot: tuple[list[bytes], bytes],
+        wanted: list[str],
+        seed: int,
+        folder: Path,
     ):
         super().__init__(daemon=True)
+        self._folder = folder
         self._endpoint, self._ledger, self._shot, self._wanted = endpoint, ledger, shot, wanted
         self._random = random.Random(seed)
         self._under_way: dict[str, int] = {}
@@ -157,7 +178,7 @@ class Customer(threading.Thread):
         return Matte(
             id=name,
             frame=frame,
-            plate=Inline(plates[frame % PLATES]),
+            plate=Inline(plates[plate_of(frame)]),
             clean_plate=Inline(clean),
             options=OPTIONS,
             priority="batch",
@@ -165,13 +186,23 @@ class Customer(threading.Thread):
 
     def _end(self, frame: int, answer: object) -> None:
         if isinstance(answer, MatteReply):
-            right = answer.frame == frame and fingerprint(bytes(answer.data)) == self._wanted[frame % PLATES]
-            self._ledger.book(frame, right)
+            self._keep(frame, answer)
         else:
             code = getattr(answer, "code", "")
             self._ledger.give_back(frame, code)
             if code not in AGAIN:
                 raise SystemExit(f"frame {frame} failed with {answer}")
+
+    def _keep(self, frame: int, reply: MatteReply) -> None:
+        path = self._folder / f"matte.{frame:06d}.exr"
+        try:
+            write_atomically(str(path), reply.data)
+        except OSError:
+            self._ledger.give_back(frame, "result_not_written")
+            return
+        right = reply.frame == frame and fingerprint(path.read_bytes()) == self._wanted[plate_of(frame)]
+        path.unlink()
+        self._ledger.book(frame, right)
 
 
 def free_port() -> int:
@@ -207,7 +238,20 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
     address = f"tcp://127.0.0.1:{free_port()}"
     server = start(address)
     ledger = Ledger(arguments.frames, 60 * arguments.minutes)
-    customers = [Customer(Endpoint(address), ledger, shot, wanted, seed) for seed in range(arguments.clients)]
+    links = contextlib.ExitStack()
+    slow = links.enter_context(SlowLink(address, LINK_BYTES_S)).address
+    folder, filler = small_disk(), DiskFiller(small_disk(), arguments.fill)
+    customers = [
+        Customer(
+            Endpoint(slow if arguments.slow and seed % arguments.slow == 0 else address),
+            ledger,
+            shot,
+            wanted,
+            seed,
+            folder,
+        )
+        for seed in range(arguments.clients)
+    ]
     began = killed = time.monotonic()
     kills = restarts = 0
     for customer in customers:
@@ -215,6 +259,7 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
     try:
         while any(customer.is_alive() for customer in customers):
             time.sleep(0.25)
+            filler.follow(ledger.part)
             if restarts < arguments.restarts and ledger.part > (restarts + 1) / (arguments.restarts + 1):
                 os.kill(server.pid, signal.SIGKILL)
                 server.stop()
@@ -227,15 +272,20 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
                 killed = time.monotonic()
     finally:
         server.stop()
+        links.close()
+        filler.empty()
     seconds = time.monotonic() - began
     twice = sum(count > 1 for count in ledger.arrived.values())
     print(
         f"siege: {len(ledger.arrived)} of {ledger.taken} frames arrived in {seconds:.0f} s by "
         f"{arguments.clients} clients; {twice} twice, {ledger.wrong} wrong; "
-        f"{kills} workers and {restarts} servers killed, {ledger.drops} clients vanished; "
+        f"{kills} workers and {restarts} servers killed, {ledger.drops} clients vanished, "
+        f"the disk was full {filler.filled} times; "
         f"asked again: {dict(ledger.retried)}"
     )
-    return len(ledger.arrived) == ledger.taken and not twice and not ledger.wrong
+    return (
+        len(ledger.arrived) == ledger.taken and not twice and not ledger.wrong and filler.filled >= arguments.fill
+    )
 
 
 def calm(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted: list[str]) -> bool:
@@ -245,7 +295,7 @@ def calm(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted:
         for part in (1, 3):
             ledger = Ledger(part * arguments.calm // 4)
             customers = [
-                Customer(server.endpoint, ledger, shot, wanted, 100 * part + seed)
+                Customer(server.endpoint, ledger, shot, wanted, 100 * part + seed, small_disk())
                 for seed in range(arguments.clients)
             ]
             for customer in customers:
@@ -277,9 +327,15 @@ def main() -> int:
     parser.add_argument("--restarts", type=int, default=2)
     parser.add_argument("--calm", type=int, default=800, help="frames of the calm part")
     parser.add_argument("--settle", type=float, default=65.0)
+    parser.add_argument("--slow", type=int, default=0, metavar="N", help="every Nth client has a slow link")
+    parser.add_argument("--fill", type=int, default=0, metavar="N", help="how many times the disk is filled")
     arguments = parser.parse_args()
+    if arguments.fill and not on_a_small_disk():
+        print("No small disk can be mounted here, so that none can be filled.")
+        return 2
     print(f"{psutil.cpu_count()} cores, load average {psutil.getloadavg()[0]:.1f} before the run")
-    shot = small_shot()
+    plates, clean = small_shot()
+    shot = [*plates, large_plate()], clean
     wanted = truth(*shot)
     kept = siege(arguments, shot, wanted)
     if arguments.calm:

@@ -151,12 +151,31 @@ def test_output_that_nobody_reads_is_no_traceback(words: list[str]) -> None:
     assert ended.returncode == (console.PIPE_CLOSED if words == ["models"] else 0)
 
 
-@pytest.mark.parametrize("command", ["status", "keys"])
-def test_a_small_command_imports_no_library_of_the_large_ones(command: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["nonsense"], 2),
+        (["status", "--help"], 0),
+        (["keys", "client", "x"], 2),
+        (["status", "--server", "x"], 2),
+    ],
+)
+def test_a_small_command_imports_no_library_of_the_large_ones(words: list[str], code: int) -> None:
     """Less than half a second on an idle machine, of which NumPy, OpenCV and OpenImageIO would take most."""
     script = (
-        f"import sys; from matte_server.cli.main import parser; parser({command!r}); "
-        "print(*{'numpy', 'cv2', 'OpenImageIO', 'av', 'torch'} & set(sys.modules))"
+        "import atexit, sys; from matte_server.cli.main import main; "
+        "large = {'numpy', 'cv2', 'OpenImageIO', 'av', 'torch', 'PIL', 'matte_server.cli.matte'}; "
+        "atexit.register(lambda: print('large:', *large & set(sys.modules))); sys.exit(main(sys.argv[1:]))"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == []
+    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert (ended.stdout.splitlines()[-1], ended.returncode) == ("large:", code)
+
+
+def test_the_help_names_every_command_as_its_own_help_does() -> None:
+    """A command's module is imported when its words are parsed, so that a name without a module would pass."""
+    for name in cli.COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            cli.parser().parse_args([name, "--help"])
+        assert ended.value.code == 0

@@ -47,7 +47,12 @@ class SlowLink:
             while True:
                 client, _ = self._listener.accept()
                 self.connections += 1
-                server = socket.create_connection(self._server)
+                try:
+                    server = socket.create_connection(self._server)
+                except OSError:
+                    # The server is being started again.
+                    client.close()
+                    continue
                 self._open += [client, server]
                 for one, other in ((client, server), (server, client)):
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
