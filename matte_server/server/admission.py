@@ -69,18 +69,19 @@ class Admission:
             raise MatteError("busy", f"The server has {len(wanted)} frames waiting.", _LATER)
         if len(clients) > _open_to(is_batch, self._limits.clients):
             raise MatteError("busy", f"The server has {len(clients) - 1} clients.", _LATER)
-        reserved = self.spool.budget - _open_to(is_batch, self.spool.budget)
         needed = sum(len(blob) for blob in blobs_of(request)) + result_size(request)
-        self._check_spool(needed, reserved, len(wanted))
-
-    def _check_spool(self, needed: int, reserved: int, waiting: int) -> None:
-        """Room for a frame's pictures and its result. A frame that never fits fails instead of waiting for ever."""
-        if self.spool.fits(needed + reserved):
+        capacity = self.spool.capacity
+        # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,
+        # nothing is reserved.
+        reserved = capacity - _open_to(is_batch and bool(wanted), capacity)
+        named = [source.digest for source in sources_of(request).values() if isinstance(source, Digest)]
+        if self.store.give_way(needed + reserved, to_keep=named):
             return
-        if not waiting and needed > self.spool.capacity:
+        # A frame that never fits fails instead of waiting for ever.
+        if not wanted and needed > capacity:
             raise MatteError(
                 "spool_too_small",
-                f"The frame needs {_mib(needed)} on the server, which has room for {_mib(self.spool.capacity)}.",
+                f"The frame needs {_mib(needed)} on the server, which has room for {_mib(capacity)}.",
                 "Give the server a larger /dev/shm or TMPDIR, or raise --spool-gb.",
             )
         raise MatteError("busy", "The server has no room for another picture now.", _LATER)

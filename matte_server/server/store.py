@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -54,12 +55,21 @@ class PictureStore:
         self.used += len(data)
 
     def _make_room(self, size: int) -> None:
-        for digest in [digest for digest in self._kept if not self._holds[digest]]:
-            if self.used + size <= self.budget and self._spool.fits(size):
-                return
-            self._drop(digest)
-        if self.used + size > self.budget or not self._spool.fits(size):
+        if not self._drop_until(lambda: self.used + size <= self.budget and self._spool.fits(size)):
             raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
+
+    def give_way(self, size: int, to_keep: Collection[str] = ()) -> bool:
+        """Drops pictures that no job holds, except those ``to_keep`` by digest, until the spool has room for
+        ``size`` bytes; returns whether it has."""
+        return self._drop_until(lambda: self._spool.fits(size), to_keep)
+
+    def _drop_until(self, is_enough: Callable[[], bool], to_keep: Collection[str] = ()) -> bool:
+        """Drops pictures, the least recently used one first; returns whether it was enough."""
+        for digest in [digest for digest in self._kept if not self._holds[digest] and digest not in to_keep]:
+            if is_enough():
+                return True
+            self._drop(digest)
+        return is_enough()
 
     def _drop(self, digest: str) -> None:
         kept = self._kept.pop(digest)

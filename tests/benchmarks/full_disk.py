@@ -22,8 +22,8 @@ def small_disk() -> Path:
 
 
 def on_a_small_disk() -> bool:
-    """Whether this process has a small disk for its temporary files. If it has none yet, runs the same command again
-    in a mount namespace where it has one, and ends with it; returns False where nothing can be mounted."""
+    """Whether this process has a small disk for its temporary files. If it has none yet, runs the same command
+    again in a mount namespace where it has one, and ends with it; returns False where nothing can be mounted."""
     if os.environ.get(_INSIDE):
         return True
     unshare = shutil.which("unshare")

@@ -49,8 +49,12 @@ from .full_disk import DiskFiller, on_a_small_disk, small_disk
 from .shots import PLATES, large_plate, small_shot
 
 OPTIONS = MatteOptions(model="difference")
-AGAIN = ("worker_died", "worker_hung", "disk_full", "spool_too_small", "result_not_written")
+AGAIN = ("worker_died", "worker_hung")
+DISK_FULL = ("disk_full", "spool_too_small", "cannot_write", "result_not_written")
+"""How a full disk is reported: the server's for pictures and results, ours for the result's file."""
+_PAUSE_S = 1.0
 LINK_BYTES_S = 2_000_000
+_REPORT_S = 60.0
 _LARGE_EVERY = 20
 """One frame in so many has a plate that takes a slow link a while."""
 RSS_SLACK = 1.03
@@ -88,6 +92,12 @@ class Ledger:
         if self.seconds:
             return min(1.0, (time.monotonic() - self.begun) / self.seconds)
         return min(1.0, self.taken / self.frames)
+
+    def summary(self) -> str:
+        """One line on how far it is."""
+        with self.lock:
+            again = dict(self.retried)
+            return f"{self.taken} frames handed out, {len(self.arrived)} arrived, asked again: {again}"
 
     def give_back(self, frame: int, why: str) -> None:
         with self.lock:
@@ -190,7 +200,9 @@ class Customer(threading.Thread):
         else:
             code = getattr(answer, "code", "")
             self._ledger.give_back(frame, code)
-            if code not in AGAIN:
+            if code in DISK_FULL:
+                time.sleep(_PAUSE_S)
+            elif code not in AGAIN:
                 raise SystemExit(f"frame {frame} failed with {answer}")
 
     def _keep(self, frame: int, reply: MatteReply) -> None:
@@ -198,7 +210,8 @@ class Customer(threading.Thread):
         try:
             write_atomically(str(path), reply.data)
         except OSError:
-            self._ledger.give_back(frame, "result_not_written")
+            self._ledger.give_back(frame, DISK_FULL[-1])
+            time.sleep(_PAUSE_S)
             return
         right = reply.frame == frame and fingerprint(path.read_bytes()) == self._wanted[plate_of(frame)]
         path.unlink()
@@ -252,7 +265,7 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
         )
         for seed in range(arguments.clients)
     ]
-    began = killed = time.monotonic()
+    began = killed = reported = time.monotonic()
     kills = restarts = 0
     for customer in customers:
         customer.start()
@@ -260,6 +273,9 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
         while any(customer.is_alive() for customer in customers):
             time.sleep(0.25)
             filler.follow(ledger.part)
+            if time.monotonic() - reported > _REPORT_S:
+                reported = time.monotonic()
+                print(f"{reported - began:5.0f} s: {ledger.summary()}", flush=True)
             if restarts < arguments.restarts and ledger.part > (restarts + 1) / (arguments.restarts + 1):
                 os.kill(server.pid, signal.SIGKILL)
                 server.stop()

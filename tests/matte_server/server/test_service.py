@@ -27,6 +27,7 @@ from matte_server.worker.messages import (
     decode_job,
     encode_job,
 )
+from tests.small_disk import python_beside_a_small_disk
 
 from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
 
@@ -300,6 +301,43 @@ def test_batch_frames_leave_clients_and_room_for_artists(tmp_path: Path) -> None
     assert code_of(bench.send(b"blade1", large)) == "busy"
     assert isinstance(bench.send(ANNA, replace(large, priority="interactive"))[0], Accepted)
     bench.spool.close()
+
+
+def test_stored_pictures_that_nobody_uses_give_way_to_a_frame(tmp_path: Path) -> None:
+    """The store may hold as much as the spool: before, every frame was answered "busy" from then on, for ever."""
+    bench = ServiceBench(tmp_path, replace(LIMITS, frames_per_client=10, frames=10, spool=1000, store=1000))
+    pictures = [bytes([number]) * 300 for number in range(3)]
+    for picture in pictures:
+        bench.send(ANNA, Store(id="s", digest=digest_of(picture), data=picture))
+    # 200 bytes and a result of as many: the oldest two give way, but not the one that the frame itself names.
+    request = Matte(
+        id="a", frame=1, plate=Inline(data=bytes(200)), clean_plate=Digest(digest_of(pictures[0])), priority="batch"
+    )
+    assert isinstance(bench.send(BEN, request)[0], Accepted)
+    assert bench.service.state()["store"]["pictures"] == 2
+    bench.spool.close()
+
+
+_SMALL_DISK = """
+import sys
+from pathlib import Path
+from matte_link.messages import Inline, Matte
+from matte_server.server.admission import Admission
+from matte_server.server.limits import ServiceLimits
+from matte_server.server.spool import Spool
+limits = ServiceLimits()
+admission = Admission(Spool(limits.spool, Path(sys.argv[1])), limits)
+frame = Matte(id="a", frame=1, plate=Inline(data=bytes(100_000)), clean_plate=Inline(data=b""), priority="batch")
+admission.check_room(b"anna", frame, [])
+admission.job(frame)
+print("admitted")
+"""
+
+
+def test_a_batch_frame_is_admitted_on_a_disk_smaller_than_what_the_budget_reserves(tmp_path: Path) -> None:
+    """An eighth of the default budget is half a gigabyte: on a smaller disk every batch frame was "busy" for
+    ever."""
+    assert python_beside_a_small_disk(_SMALL_DISK, tmp_path / "disk", "1m") == "admitted\n"
 
 
 def test_a_frame_that_never_fits_fails_in_words_and_room_is_kept_for_results(tmp_path: Path) -> None:
