@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from matte_link.messages import (
@@ -10,9 +11,11 @@ from matte_link.messages import (
     Failure,
     Inline,
     Matte,
+    PartStored,
     Source,
     Store,
     Stored,
+    StorePart,
     digest_of,
     sources_of,
     with_sources,
@@ -26,6 +29,7 @@ from .limits import ServiceLimits
 from .reply_cache import blobs_of
 from .spool import Spool
 from .store import PictureStore, suffix_of
+from .uploads import PartialUploads
 
 RESERVED_PART = 8
 """One part in so many of frames, clients and spool is kept free of batch frames."""
@@ -38,22 +42,17 @@ def _open_to(is_batch: bool, limit: int) -> int:
     return max(1, limit - limit // RESERVED_PART) if is_batch else limit
 
 
-def result_size(request: Matte) -> int:
-    """Bytes of the spool to keep for a result: as many as the largest picture that was sent has. Most results are
-    smaller: alpha and foreground compress well outside the subject."""
-    return 0 if request.output else max((len(blob) for blob in blobs_of(request)), default=0)
-
-
 def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
 
 
 class Admission:
-    """Owns the spooled and the stored pictures of one server."""
+    """Owns the spooled and the stored pictures of one server. ``clock``: monotonic seconds."""
 
-    def __init__(self, spool: Spool, limits: ServiceLimits) -> None:
+    def __init__(self, spool: Spool, limits: ServiceLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self.spool = spool
         self.store = PictureStore(spool, limits.store)
+        self.uploads = PartialUploads(spool, self.store, clock)
         self.bytes_in = 0
         self._limits = limits
         self._last_number = 0
@@ -69,7 +68,7 @@ class Admission:
             raise MatteError("busy", f"The server has {len(wanted)} frames waiting.", _LATER)
         if len(clients) > _open_to(is_batch, self._limits.clients):
             raise MatteError("busy", f"The server has {len(clients) - 1} clients.", _LATER)
-        needed = sum(len(blob) for blob in blobs_of(request)) + result_size(request)
+        needed = sum(len(blob) for blob in blobs_of(request)) + self._result_size(request)
         capacity = self.spool.capacity
         # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,
         # nothing is reserved.
@@ -86,6 +85,18 @@ class Admission:
             )
         raise MatteError("busy", "The server has no room for another picture now.", _LATER)
 
+    def _result_size(self, request: Matte) -> int:
+        """Bytes of the spool to keep for a result: as many as the largest of the frame's pictures has. Most results
+        are smaller: alpha and foreground compress well outside the subject."""
+        if request.output:
+            return 0
+        return max((self._size(source) for source in sources_of(request).values()), default=0)
+
+    def _size(self, source: Source) -> int:
+        if isinstance(source, Inline):
+            return len(source.data)
+        return self.store.size_of(source.digest) if isinstance(source, Digest) else 0
+
     def job(self, request: Matte) -> FrameJob:
         """A job for the request, its pictures spooled or held in the store until :meth:`release`. Raises
         ``MatteError`` where the store does not hold a picture, with nothing left behind."""
@@ -100,7 +111,7 @@ class Admission:
             self.release(pictures)
             raise
         result = f"result-{self._last_number}.exr"
-        self.spool.reserve(result, result_size(request))
+        self.spool.reserve(result, self._result_size(request))
         # The blobs are in the spool now; the request must not keep the socket's memory alive.
         emptied = {role: Inline(data=b"", name=picture.name) for role, picture in pictures.items()}
         return FrameJob(
@@ -131,6 +142,11 @@ class Admission:
                 self.store.release(picture.digest)
             else:
                 self.spool.remove(Path(picture.path))
+
+    def keep_part(self, client: Client, part: StorePart) -> PartStored | Stored:
+        """Stores a part of a picture. Raises as :meth:`PartialUploads.take`."""
+        self.bytes_in += len(part.data)
+        return self.uploads.take(client, part)
 
     def keep(self, message: Store) -> Stored | Failure:
         """Stores a picture. A message without data only asks whether the store holds it."""

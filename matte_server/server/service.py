@@ -39,6 +39,7 @@ from matte_link.messages import (
     Status,
     StatusReply,
     Store,
+    StorePart,
 )
 from matte_link.wire import WIRE_VERSION, WireError
 
@@ -77,7 +78,7 @@ class Service:
         self._clock = clock
         # The version is read from a file once, while there certainly is a file descriptor left for it.
         self._statistics = ServerStatistics(version("cleanplate"), uuid.uuid4().hex, clock)
-        self._admission = Admission(spool, limits)
+        self._admission = Admission(spool, limits, clock)
         self._by_number: dict[int, QueuedFrame] = {}
         self._by_id: dict[tuple[Client, str], QueuedFrame] = {}
         self._dispatcher = Dispatcher(pool, self._by_number, lambda client: unsent(client) < limits.unsent)
@@ -111,6 +112,8 @@ class Service:
             yield client, self._matte(client, message)
         elif isinstance(message, Store):
             yield client, self._admission.keep(message)
+        elif isinstance(message, StorePart):
+            yield client, self._admission.keep_part(client, message)
         elif isinstance(message, Cancel):
             yield from self._cancel(client, message.target)
         elif isinstance(message, Ping):
@@ -308,8 +311,10 @@ class Service:
             yield frame.client, Progress(id=frame.id, stage="start", done=0, total=1)
 
     def tick(self) -> Iterator[Outgoing]:
-        """Called several times a second: drops expired replies, and starts frames that could not start before."""
+        """Called several times a second: drops expired replies and uploads, and starts frames that could not start
+        before."""
         self._replies.expire()
+        self._admission.uploads.expire()
         yield from self._start_frames()
 
     @property

@@ -41,7 +41,7 @@ class Spool:
         self._sizes: dict[Path, int] = {}
         self._undeleted: set[Path] = set()
         self._reserved: dict[str, int] = {}
-        """Bytes by the names of results that workers have not written yet."""
+        """Bytes that are still to come, by the names of their files."""
 
     def fits(self, size: int) -> bool:
         """Whether there is room for ``size`` more bytes, in the budget and on the disk, beside the results that are
@@ -50,8 +50,13 @@ class Spool:
         return self.used + wanted <= self.budget and wanted < shutil.disk_usage(self.folder).free
 
     def reserve(self, name: str, size: int) -> None:
-        """Keeps room for a worker's result until it is there or :meth:`remove_result` is called."""
+        """Keeps room for a file's bytes that are still to come, until :meth:`release` is called: a worker's result,
+        or the rest of a picture that arrives in parts."""
         self._reserved[name] = size
+
+    def release(self, name: str) -> None:
+        """Keeps no room any longer."""
+        self._reserved.pop(name, None)
 
     @property
     def capacity(self) -> int:
@@ -61,13 +66,21 @@ class Spool:
     def write(self, data: Blob, suffix: str = "") -> Path:
         """Writes ``data`` to a new file; the caller has checked :meth:`fits`. Raises ``OSError``."""
         path = self.folder / f"{uuid.uuid4().hex}{suffix}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
+        self.adopt(path)
+        return path
+
+    def extend(self, path: Path, data: Blob) -> None:
+        """Appends ``data`` to a file. Raises ``OSError``."""
+        self._write(os.open(path, os.O_WRONLY | os.O_APPEND), data)
+        self._sizes[path] += len(data)
+        self.used += len(data)
+
+    def _write(self, descriptor: int, data: Blob) -> None:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
-        self.adopt(path)
-        return path
 
     def adopt(self, path: Path) -> int:
         """Counts a file that a worker wrote against the budget; returns its size."""
@@ -88,7 +101,7 @@ class Spool:
 
     def remove_result(self, name: str) -> None:
         """Deletes a worker's result, and the half-written file of a worker that died."""
-        self._reserved.pop(name, None)
+        self.release(name)
         self.remove(self.folder / name)
         # Listing needs a file descriptor; without one, the half-written file is deleted with the folder.
         with contextlib.suppress(OSError):
@@ -98,7 +111,7 @@ class Spool:
     def take_result(self, name: str) -> Blob:
         """Deletes a worker's result and returns its bytes. Raises ``OSError`` where it is gone."""
         path = self.folder / name
-        self._reserved.pop(name, None)
+        self.release(name)
         self.adopt(path)
         return self.take(path)
 

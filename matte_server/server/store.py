@@ -29,6 +29,8 @@ class PictureStore:
         self._kept: OrderedDict[str, _StoredPicture] = OrderedDict()
         self._holds: Counter[str] = Counter()
         self.used = 0
+        self.promised = 0
+        """Bytes that pictures will have of which parts have arrived."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -42,20 +44,26 @@ class PictureStore:
             self._kept.move_to_end(digest)
             return
         if digest_of(data) != digest:
-            raise MatteError(
-                "wrong_digest",
-                "The picture does not have the digest that it was sent with.",
-                "Send it again; it was damaged.",
-            )
-        self._make_room(len(data))
-        path = self._spool.write(data, suffix_of(name))
-        self._kept[digest] = _StoredPicture(
-            picture=SpooledPicture(path=str(path), name=name, digest=digest), size=len(data)
-        )
-        self.used += len(data)
+            raise wrong_digest()
+        self.make_room(len(data))
+        self.adopt(digest, self._spool.write(data, suffix_of(name)), len(data), name)
 
-    def _make_room(self, size: int) -> None:
-        if not self._drop_until(lambda: self.used + size <= self.budget and self._spool.fits(size)):
+    def adopt(self, digest: str, path: Path, size: int, name: str) -> None:
+        """Stores a picture that lies in the spool already."""
+        self._kept[digest] = _StoredPicture(
+            picture=SpooledPicture(path=str(path), name=name, digest=digest), size=size
+        )
+        self.used += size
+
+    def size_of(self, digest: str) -> int:
+        """Bytes of a stored picture; 0 where the store does not have it."""
+        return self._kept[digest].size if digest in self._kept else 0
+
+    def make_room(self, size: int) -> None:
+        """Drops pictures that no job holds until there is room for another one. Raises
+        ``MatteError("busy", ...)``."""
+        wanted = self.promised + size
+        if not self._drop_until(lambda: self.used + wanted <= self.budget and self._spool.fits(size)):
             raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
 
     def give_way(self, size: int, to_keep: Collection[str] = ()) -> bool:
@@ -90,6 +98,15 @@ class PictureStore:
         self._holds[digest] -= 1
         if not self._holds[digest]:
             del self._holds[digest]
+
+
+def wrong_digest() -> MatteError:
+    """For a picture that is not what its digest names."""
+    return MatteError(
+        "wrong_digest",
+        "The picture does not have the digest that it was sent with.",
+        "Send it again; it was damaged.",
+    )
 
 
 def suffix_of(name: str) -> str:

@@ -117,10 +117,20 @@ class MatteClient:
             raise RemoteError(reason.code, reason.message, reason.hint)
         named = self.hold(picture)
         self._pictures.forget_unused(self._requests.digests)
+        if self._pictures.is_large(named.digest):
+            self._await(lambda: self._is_kept(named.digest), time.monotonic() + timeout_s, timeout_s)
+            return named
         if not self._pictures.is_stored(named.digest) and not self._has(named.digest, name, timeout_s):
             self._ask(Store(new_id(), digest=named.digest, data=data, name=name), timeout_s)
         self._pictures.mark_stored(named.digest)
         return named
+
+    def _is_kept(self, digest: str) -> bool:
+        """Whether the server has all parts of a large picture; sends them where it lacks some."""
+        failure = self._pictures.failure_of(digest)
+        if failure:
+            raise RemoteError(failure.code, failure.message, failure.hint)
+        return self._connection.is_up and not self._pictures.ask_for_missing([digest])
 
     def _has(self, digest: str, name: str, timeout_s: float) -> bool:
         try:

@@ -5,6 +5,7 @@ A request and its replies share one ``id``::
     request      replies
     Matte        Accepted, Progress (any number), then MatteReply or Failure
     Store        Stored or Failure
+    StorePart    PartStored, Stored or Failure
     Cancel       none; the cancelled Matte ends with Failure("cancelled")
     Ping         Pong
     Status       StatusReply
@@ -215,6 +216,26 @@ class Store:
 
 
 @dataclass(frozen=True)
+class StorePart:
+    """Keep the bytes from ``offset`` on of a picture that has ``size`` bytes in all; without ``data``, say how many
+    of its bytes the server has. See :mod:`matte_link.part_upload`."""
+
+    id: str
+    digest: str
+    size: int
+    offset: int = 0
+    data: Blob = b""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        check_digest(self.digest)
+        if not 0 <= self.offset <= self.offset + len(self.data) <= self.size:
+            raise ValueError("a part of a picture lies within its size.")
+        object.__setattr__(self, "name", printable_name(self.name))
+
+
+@dataclass(frozen=True)
 class Cancel:
     """Stop the Matte of this client whose id is ``target``; an unknown id is ignored."""
 
@@ -287,6 +308,15 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class PartStored:
+    """The first ``received`` bytes of the picture are kept under this digest; more are to come."""
+
+    id: str
+    digest: str
+    received: int
+
+
+@dataclass(frozen=True)
 class Pong:
     """The server's version, wire version and models; ``instance`` changes each time that the server starts."""
 
@@ -322,8 +352,8 @@ class Failure:
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
-Request = Union[Matte, Store, Cancel, Ping, Status]
-Reply = Union[Accepted, Progress, MatteReply, Stored, Pong, StatusReply, Failure]
+Request = Union[Matte, Store, StorePart, Cancel, Ping, Status]
+Reply = Union[Accepted, Progress, MatteReply, Stored, PartStored, Pong, StatusReply, Failure]
 Message = Union[Request, Reply]
 Answer = Union[MatteReply, Failure]
 """What ends a Matte request."""

@@ -9,6 +9,9 @@ digest, and before the request is sent the client finds out whether the server h
                                  <-  Failure("clean_plate_unknown")  it does not:
     Store(digest, data)          ->                                  send the picture, and the request right after
 
+A large picture is sent in parts instead, and the request once the server has all of them: see
+:mod:`matte_link.part_upload`.
+
 The server may have a picture from another client, and may lose it by a restart or for lack of space. It then
 answers the request with Failure("<role>_unknown"), and the picture is sent again.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Optional
 
 from .messages import (
     Blob,
@@ -32,6 +36,7 @@ from .messages import (
     sources_of,
     with_sources,
 )
+from .part_upload import LARGEST_WHOLE, PartUpload
 
 _KEPT = 4
 """How many of the latest pictures are kept while no request names them: the next frame is likely to."""
@@ -51,6 +56,10 @@ class _OfferedPicture:
     """The id of the last Store that carried its data."""
     was_refused: bool = False
     """Whether the server had no room for that upload."""
+    parts: Optional[PartUpload] = None
+    """How it is sent where it is large."""
+    failure: Optional[Failure] = None
+    """Why the server did not take a part of it."""
 
 
 class OfferedPictures:
@@ -71,10 +80,17 @@ class OfferedPictures:
         """Keeps a picture's bytes for a server that turns out to lack them, and returns its digest."""
         data = picture.data
         digest = self._digest_of_same(data) or digest_of(data)
-        offered = self._pictures[digest] = self._pictures.pop(digest, _OfferedPicture(data=data, name=picture.name))
+        offered = self._pictures.pop(digest, None) or self._offered(digest, picture)
+        self._pictures[digest] = offered
         # The latest bytes object replaces an equal older one: it is the one that is likely to come again.
-        offered.data = data
+        offered.data, offered.failure = data, None
+        if offered.parts:
+            offered.parts.replace(data)
         return Digest(digest)
+
+    def _offered(self, digest: str, picture: Inline) -> _OfferedPicture:
+        parts = PartUpload(digest, picture.data, picture.name, self._send) if _is_large(picture) else None
+        return _OfferedPicture(data=picture.data, name=picture.name, parts=parts)
 
     def _digest_of_same(self, data: Blob) -> str:
         """The digest of the very object that was hashed before, without hashing it again; empty if there is
@@ -92,12 +108,16 @@ class OfferedPictures:
         """The request with its inline clean plate held and named by digest; with neighbours, or if ``all_of_them``,
         all its pictures."""
         in_sequence = all_of_them or request.before is not None or request.after is not None
-        named = {
-            role: self.hold(source)
-            for role, source in sources_of(request).items()
-            if isinstance(source, Inline) and (in_sequence or role == "clean_plate")
-        }
-        return with_sources(request, named)
+        return self._named(request, lambda role, picture: in_sequence or role == "clean_plate")
+
+    def name_large(self, request: Matte) -> Matte:
+        """The request with every inline picture named that is too large to be sent in one piece."""
+        return self._named(request, lambda role, picture: _is_large(picture))
+
+    def _named(self, request: Matte, is_to_name: Callable[[str, Inline], bool]) -> Matte:
+        inline = {role: each for role, each in sources_of(request).items() if isinstance(each, Inline)}
+        named = {role: self.hold(picture) for role, picture in inline.items() if is_to_name(role, picture)}
+        return with_sources(request, named) if named else request
 
     def forget_unused(self, in_use: Collection[str]) -> None:
         """Drops old pictures whose digests are not ``in_use``, so that a long sequence does not fill the memory."""
@@ -109,6 +129,10 @@ class OfferedPictures:
         """Whether the server has the picture, or it is on its way there."""
         return self._pictures[digest].is_stored
 
+    def is_large(self, digest: str) -> bool:
+        """Whether the picture is sent in parts."""
+        return self._pictures[digest].parts is not None
+
     def mark_stored(self, digest: str) -> None:
         """Notes that the server has the picture."""
         self._pictures[digest].is_stored = True
@@ -118,6 +142,8 @@ class OfferedPictures:
         too."""
         for offered in self._pictures.values():
             offered.is_stored, offered.question_id, offered.was_refused = False, "", False
+            if offered.parts:
+                offered.parts.stop()
 
     def ask_for_missing(self, digests: Iterable[str]) -> bool:
         """Asks the server about each of these pictures that it may lack; returns whether there was one.
@@ -127,22 +153,43 @@ class OfferedPictures:
         missing = [digest for digest in digests if digest in self and not self.is_stored(digest)]
         for digest in missing:
             offered = self._pictures[digest]
-            if not offered.question_id:
+            if offered.parts:
+                if not offered.parts.is_under_way:
+                    offered.failure = None
+                    offered.parts.begin()
+            elif not offered.question_id:
                 offered.question_id = new_id()
                 self._send(Store(offered.question_id, digest=digest, data=b"", name=offered.name))
         return bool(missing)
 
+    def are_in_parts(self, digests: Iterable[str]) -> bool:
+        """Whether parts of one of these pictures are under way."""
+        offered = (self._pictures[digest] for digest in digests if digest in self)
+        return any(each.parts is not None and each.parts.is_under_way for each in offered)
+
+    def stop_upload(self, digest: str) -> None:
+        """Sends no further parts of a picture that nobody needs any more."""
+        offered = self._pictures.get(digest)
+        if offered and offered.parts:
+            offered.parts.stop()
+
     def upload(self, digest: str) -> None:
-        """Sends a picture's bytes."""
+        """Sends a picture's bytes; those of a large one in parts, once the server has said which it lacks."""
         offered = self._pictures[digest]
+        if offered.parts:
+            offered.is_stored = False
+            return
         offered.upload_id = new_id()
         offered.is_stored = True
         self._send(Store(offered.upload_id, digest=digest, data=offered.data, name=offered.name))
 
     def deliver(self, message: Message) -> str:
-        """Takes the server's answer to a Store: uploads the picture where the server lacks it, and returns its
-        digest, because requests that name it can go now. Any other message returns an empty text."""
+        """Takes the server's answer to a Store or a StorePart: uploads the picture where the server lacks it.
+        Returns its digest once requests that name it can go, or fail: see :meth:`failure_of`. Any other message
+        returns an empty text."""
         for digest, offered in self._pictures.items():
+            if offered.parts and offered.parts.takes(message):
+                return "" if offered.parts.is_under_way else self._end_upload(digest, message)
             if offered.question_id == message.id:
                 offered.question_id = ""
                 if isinstance(message, Stored):
@@ -154,6 +201,16 @@ class OfferedPictures:
                 offered.was_refused = isinstance(message, Failure) and message.code == "busy"
         return ""
 
+    def _end_upload(self, digest: str, message: Message) -> str:
+        offered = self._pictures[digest]
+        offered.is_stored = isinstance(message, Stored)
+        offered.failure = message if isinstance(message, Failure) else None
+        return digest
+
+    def failure_of(self, digest: str) -> Optional[Failure]:
+        """Why the server did not take a part of the picture when it was sent last; None where it took them all."""
+        return self._pictures[digest].failure
+
     def take_refusal(self, digest: str) -> bool:
         """Whether the server had no room for the picture; it then counts as missing again."""
         offered = self._pictures[digest]
@@ -161,6 +218,10 @@ class OfferedPictures:
             return False
         offered.is_stored, offered.was_refused = False, False
         return True
+
+
+def _is_large(picture: Inline) -> bool:
+    return memoryview(picture.data).nbytes > LARGEST_WHOLE
 
 
 def digests_named(request: Matte) -> list[str]:

@@ -10,8 +10,11 @@ The rules, because a host must neither wait for ever nor get a frame twice:
 * "busy" is not an answer: the request is sent again after 0.25, 0.5, 1, 2, then every 4 seconds. These delays grow
   for each request by itself, and never start over. Large pictures are then named by digest, so that a frame that is
   refused many times is not uploaded many times.
+* A large picture is named by digest from the start and sent in parts. What the server answers to a part holds for
+  every request that names the picture.
 * A picture that is larger than any server takes is not sent: the request is answered "too_large" here.
-* A cancelled request is still outstanding, but "busy" and a lost picture end it.
+* A cancelled request is still outstanding, but "busy" and a lost picture end it. One that waits for parts of its
+  pictures ends here, and no further parts of pictures that only it needs are sent.
 """
 
 from __future__ import annotations
@@ -62,6 +65,8 @@ class _Outstanding:
     uploads: dict[str, int] = field(default_factory=dict)
     """How often each picture was sent again for this request, by digest."""
     is_cancelled: bool = False
+    is_sent: bool = False
+    """Whether the server may know of it."""
 
 
 class OutstandingRequests:
@@ -99,15 +104,29 @@ class OutstandingRequests:
         if refused:
             self._answers.append(replace(refused, id=request.id))
             return
+        request = self._pictures.name_large(request)
         self._requests[request.id] = _Outstanding(request=request, on_progress=on_progress)
         self._pictures.forget_unused(self.digests)
         self._send_request(self._requests[request.id])
 
     def cancel(self, request_id: str) -> None:
         """Asks the server to stop a request, now and after each time that it is sent again."""
-        if request_id in self._requests:
-            self._requests[request_id].is_cancelled = True
+        item = self._requests.get(request_id)
+        if item:
+            item.is_cancelled = True
+            if not item.is_sent and self._pictures.are_in_parts(digests_named(item.request)):
+                self._end_unsent(item)
+                return
         self._send(Cancel(id=new_id(), target=request_id))
+
+    def _end_unsent(self, item: _Outstanding) -> None:
+        self._answer(item, Failure(id=item.request.id, code="cancelled", message="The matte was cancelled."))
+        for digest in set(digests_named(item.request)) - self.digests:
+            self._pictures.stop_upload(digest)
+
+    def _answer(self, item: _Outstanding, answer: Answer) -> None:
+        del self._requests[item.request.id]
+        self._answers.append(answer)
 
     def forget(self, request_id: str) -> None:
         """Stops to wait for an answer; one that still arrives is dropped."""
@@ -135,7 +154,7 @@ class OutstandingRequests:
         """Takes a message from the server: the progress or the answer of a request, or the answer to a Store."""
         digest = self._pictures.deliver(message)
         if digest:
-            self._send_those_naming(digest)
+            self._end_upload(digest)
         item = self._requests.get(message.id)
         if item is None:
             return
@@ -143,12 +162,22 @@ class OutstandingRequests:
             if item.on_progress:
                 item.on_progress(message)
         elif isinstance(message, (MatteReply, Failure)) and not self._tries_again(item, message):
-            del self._requests[message.id]
-            self._answers.append(message)
+            self._answer(item, message)
+
+    def _end_upload(self, digest: str) -> None:
+        failure = self._pictures.failure_of(digest)
+        if failure is None:
+            self._send_those_naming(digest)
+            return
+        for item in [item for item in self._requests.values() if digest in digests_named(item.request)]:
+            answer = replace(failure, id=item.request.id)
+            if not self._tries_again(item, answer):
+                self._answer(item, answer)
 
     def _send_request(self, item: _Outstanding) -> None:
         if not self._pictures.ask_for_missing(digests_named(item.request)):
             self._send(item.request)
+            item.is_sent = True
         if item.is_cancelled:
             self._send(Cancel(id=new_id(), target=item.request.id))
 

@@ -34,6 +34,7 @@ from .messages import (
     Message,
     Neighbour,
     OnDisk,
+    PartStored,
     Ping,
     Pong,
     Progress,
@@ -42,6 +43,7 @@ from .messages import (
     StatusReply,
     Store,
     Stored,
+    StorePart,
     check_id,
 )
 from .options import MatteOptions
@@ -54,6 +56,7 @@ MAGIC = _FAMILY + str(WIRE_VERSION).encode()
 _TYPES: dict[str, type[Any]] = {
     "matte": Matte,
     "store": Store,
+    "store_part": StorePart,
     "cancel": Cancel,
     "ping": Ping,
     "status": Status,
@@ -61,6 +64,7 @@ _TYPES: dict[str, type[Any]] = {
     "progress": Progress,
     "matte_reply": MatteReply,
     "stored": Stored,
+    "part_stored": PartStored,
     "pong": Pong,
     "status_reply": StatusReply,
     "failure": Failure,

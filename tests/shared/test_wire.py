@@ -20,6 +20,7 @@ from matte_link.messages import (
     Message,
     Neighbour,
     OnDisk,
+    PartStored,
     Ping,
     Pong,
     Progress,
@@ -28,6 +29,7 @@ from matte_link.messages import (
     StatusReply,
     Store,
     Stored,
+    StorePart,
     sources_of,
     with_sources,
 )
@@ -147,6 +149,16 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
         [b"matte"],
     ),
     (Stored(id="a1", digest=DIGEST), {"type": "stored", "id": "a1", "digest": DIGEST}, []),
+    (
+        StorePart(id="a1", digest=DIGEST, size=9, offset=4, data=b"part", name="p.exr"),
+        {"type": "store_part", "id": "a1", "digest": DIGEST, "size": 9, "offset": 4, "data": 0, "name": "p.exr"},
+        [b"part"],
+    ),
+    (
+        PartStored(id="a1", digest=DIGEST, received=8),
+        {"type": "part_stored", "id": "a1", "digest": DIGEST, "received": 8},
+        [],
+    ),
     (
         Pong(
             id="a1",

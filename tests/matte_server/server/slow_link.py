@@ -13,7 +13,7 @@ _STEP = 16_384
 
 class SlowLink:
     """``with SlowLink(address, 500_000) as link:`` passes bytes on between ``link.address`` and the server; counts
-    the connections."""
+    the connections, and the bytes that it took in for the server."""
 
     def __init__(self, address: str, bytes_per_s: float) -> None:
         place = urlsplit(address)
@@ -24,6 +24,7 @@ class SlowLink:
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
+        self.uploaded = 0
         self._open: list[socket.socket] = []
 
     def __enter__(self) -> SlowLink:
@@ -56,11 +57,14 @@ class SlowLink:
                 self._open += [client, server]
                 for one, other in ((client, server), (server, client)):
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+                    is_up = one is client
+                    threading.Thread(target=self._pass_on, args=(one, other, is_up), daemon=True).start()
 
-    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+    def _pass_on(self, one: socket.socket, other: socket.socket, is_up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := one.recv(_STEP):
+                if is_up:
+                    self.uploaded += len(data)
                 other.sendall(data)
                 time.sleep(len(data) / self._rate)
         for each in (one, other):

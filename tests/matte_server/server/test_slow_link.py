@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from matte_link import offered_pictures, part_upload
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import RemoteError
-from matte_link.messages import Inline, Matte
+from matte_link.messages import Inline, Matte, MatteReply
 from matte_link.options import MatteOptions
 
 from matte_server.core.image import Image
@@ -23,19 +24,49 @@ from .slow_link import SlowLink
 Make = Callable[..., Matte]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="bytes that move are counted by Linux")
-def test_a_picture_may_take_longer_than_the_clients_patience(server: LocalServer, request_for: Make) -> None:
-    """6 s up and 7 s down with 3 s of patience. With ZeroMQ's heartbeat the reply was cut after 6 s for ever."""
+OPTIONS = MatteOptions(model="difference", align="none", bit_depth="float", compression="none")
+
+
+@pytest.fixture(scope="module")
+def noise() -> Inline:
+    """A picture of 3 MB that cannot be compressed."""
     pixels = np.random.default_rng(0).random((512, 512, 3), np.float32)
     window = Window(0, 0, 512, 512)
-    noise = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
-    large = Inline(data=exr.encode_exr(noise, {}, exr.ExrFormat(bit_depth="float", compression="none")))
-    options = MatteOptions(model="difference", align="none", bit_depth="float", compression="none")
+    image = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
+    return Inline(data=exr.encode_exr(image, {}, exr.ExrFormat(bit_depth="float", compression="none")))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bytes that move are counted by Linux")
+def test_a_picture_may_take_longer_than_the_clients_patience(
+    server: LocalServer, request_for: Make, noise: Inline
+) -> None:
+    """6 s up and 7 s down with 3 s of patience. With ZeroMQ's heartbeat the reply was cut after 6 s for ever."""
     with SlowLink(server.endpoint.address, 550_000) as link:
         with MatteClient(Endpoint(link.address), patience_s=3.0) as client:
-            reply = client.matte(request_for(plate=large, clean_plate=large, options=options))
+            reply = client.matte(request_for(plate=noise, clean_plate=noise, options=OPTIONS))
         assert link.connections == 1
-    assert len(large.data) > 3_000_000 and len(reply.data) > 4_000_000
+    assert len(noise.data) > 3_000_000 and len(reply.data) > 4_000_000
+
+
+def test_an_upload_that_is_cut_goes_on_where_it_was(
+    server: LocalServer, request_for: Make, noise: Inline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a picture in parts of 128 KiB a cut costs the four that are on their way. In one piece it cost everything
+    that had been sent before."""
+    monkeypatch.setattr(part_upload, "PART", 1 << 17)
+    monkeypatch.setattr(offered_pictures, "LARGEST_WHOLE", 1 << 18)
+    # Another picture than the one that the server has by now.
+    plate = Inline(data=bytes(noise.data) + b"more")
+    size, cuts, done = len(plate.data), 2, 0
+    with SlowLink(server.endpoint.address, 3_000_000) as link:
+        with MatteClient(Endpoint(link.address)) as client:
+            client.submit(request_for(plate=plate, options=OPTIONS))
+            while (answer := client.receive(0.02)) is None:
+                if done < cuts and link.uploaded > (done + 1) * size // (cuts + 1):
+                    link.cut()
+                    done += 1
+        assert isinstance(answer, MatteReply) and done == cuts and link.connections == 1 + cuts
+        assert size < link.uploaded < size + (cuts * 4 + 1) * (1 << 17)
 
 
 class TooMuch(bytes):

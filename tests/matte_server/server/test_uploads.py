@@ -1,0 +1,132 @@
+"""Pictures in parts on the server's side: what is kept, for whom, how long, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matte_link.messages import (
+    Accepted,
+    Digest,
+    Inline,
+    Matte,
+    Message,
+    PartStored,
+    Store,
+    Stored,
+    StorePart,
+    digest_of,
+)
+
+from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of
+
+DATA = bytes(range(256))
+DIGEST = digest_of(DATA)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ServiceBench]:
+    made = ServiceBench(tmp_path, LIMITS)
+    yield made
+    made.spool.close()
+
+
+def part(offset: int, end: int, data: bytes = DATA) -> StorePart:
+    return StorePart(id="p", digest=DIGEST, size=len(data), offset=offset, data=data[offset:end], name="plate.exr")
+
+
+def received(answers: list[Message]) -> int:
+    [answer] = answers
+    assert isinstance(answer, PartStored) and answer.digest == DIGEST
+    return answer.received
+
+
+def test_a_picture_in_parts_is_the_same_picture(bench: ServiceBench) -> None:
+    assert received(bench.send(ANNA, part(0, 0))) == 0
+    assert [received(bench.send(ANNA, part(at, at + 100))) for at in (0, 100)] == [100, 200]
+    assert bench.send(ANNA, part(200, 256)) == [Stored(id="p", digest=DIGEST)]
+    request = Matte(id="a", frame=1, plate=Digest(DIGEST), clean_plate=Inline(data=b"clean"))
+    assert isinstance(bench.send(ANNA, request)[0], Accepted)
+    picture = bench.pool.jobs[0].pictures["plate"]
+    assert Path(picture.path).read_bytes() == DATA and picture.name == "plate.exr"
+    assert bench.service.state()["store"] == {"pictures": 1, "bytes": 256, "budget": 400}
+
+
+def test_what_has_arrived_outlasts_the_connection_and_is_the_clients_own(bench: ServiceBench) -> None:
+    """Another client that names the same picture must not be able to spoil what this one has sent."""
+    bench.send(ANNA, part(0, 100))
+    list(bench.service.client_lost(ANNA))
+    assert received(bench.send(BEN, part(0, 0))) == 0
+    assert received(bench.send(ANNA, part(0, 0))) == 100
+
+
+@pytest.mark.parametrize("offset", [0, 50, 150])
+def test_a_part_that_does_not_follow_is_answered_with_what_there_is(bench: ServiceBench, offset: int) -> None:
+    bench.send(ANNA, part(0, 100))
+    assert received(bench.send(ANNA, part(offset, offset + 10))) == 100
+
+
+def test_a_picture_that_another_client_has_sent_meanwhile_is_complete(tmp_path: Path) -> None:
+    bench = ServiceBench(tmp_path, replace(LIMITS, store=600))
+    bench.send(ANNA, part(0, 100))
+    bench.send(BEN, Store(id="s", digest=DIGEST, data=DATA))
+    assert bench.send(ANNA, part(100, 200)) == [Stored(id="p", digest=DIGEST)]
+    assert bench.files() == 1
+    bench.spool.close()
+
+
+def test_parts_of_another_picture_are_thrown_away(bench: ServiceBench) -> None:
+    wrong = bytes(256)
+    bench.send(ANNA, part(0, 100, wrong))
+    assert code_of(bench.send(ANNA, part(100, 256, wrong))) == "wrong_digest"
+    assert bench.files() == 0 and received(bench.send(ANNA, part(0, 0))) == 0
+
+
+def test_parts_that_disagree_on_the_size_are_thrown_away(bench: ServiceBench) -> None:
+    bench.send(ANNA, part(0, 100))
+    assert code_of(bench.send(ANNA, replace(part(100, 200), size=300))) == "bad_request"
+    assert bench.files() == 0
+
+
+def test_room_is_kept_for_the_rest_and_given_back_after_ten_minutes(bench: ServiceBench) -> None:
+    """The store has 400 bytes: a second picture of 256 does not fit beside the one that is still arriving."""
+    bench.send(ANNA, part(0, 10))
+    other = bytes(256)
+    asked = Store(id="s", digest=digest_of(other), data=other)
+    assert code_of(bench.send(BEN, asked)) == "busy"
+    bench.now = 599.0
+    list(bench.service.tick())
+    assert code_of(bench.send(BEN, asked)) == "busy"
+    bench.now = 611.0
+    list(bench.service.tick())
+    assert bench.send(BEN, asked) == [Stored(id="s", digest=asked.digest)]
+    assert received(bench.send(ANNA, part(0, 0))) == 0
+
+
+def test_a_picture_beyond_the_limit_is_refused_before_its_bytes_come(bench: ServiceBench) -> None:
+    huge = StorePart(id="p", digest=DIGEST, size=(1 << 30) + 1, data=b"x")
+    assert code_of(bench.send(ANNA, huge)) == "too_large"
+
+
+def test_a_client_has_sixteen_pictures_on_their_way_at_most(tmp_path: Path) -> None:
+    bench = ServiceBench(tmp_path, replace(LIMITS, spool=100_000, store=100_000))
+    for number in range(16):
+        first = StorePart(id="p", digest=digest_of(b"%d" % number), size=1000, data=b"x")
+        assert isinstance(bench.send(ANNA, first)[0], PartStored)
+    one_more = StorePart(id="p", digest=DIGEST, size=1000, data=b"x")
+    assert code_of(bench.send(ANNA, one_more)) == "busy"
+    assert isinstance(bench.send(BEN, one_more)[0], PartStored)
+    bench.spool.close()
+
+
+def test_room_for_a_result_counts_the_pictures_that_are_named(tmp_path: Path) -> None:
+    """A large plate is always named: before, no room was kept for what comes of it."""
+    bench = ServiceBench(tmp_path, replace(LIMITS, spool=1000, store=400))
+    bench.send(ANNA, Store(id="s", digest=DIGEST, data=DATA))
+    request = Matte(id="a", frame=1, plate=Digest(DIGEST), clean_plate=Inline(data=b"clean"))
+    assert isinstance(bench.send(ANNA, request)[0], Accepted)
+    # 261 bytes are there and 256 are to come.
+    assert bench.spool.fits(483) and not bench.spool.fits(484)
+    bench.spool.close()
