@@ -74,6 +74,8 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for below in dict.fromkeys(action.choices.values()):
+                # A command's arguments are added when they are needed.
+                below.format_help()
                 yield from parsers(below)
 
 
