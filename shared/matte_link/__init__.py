@@ -31,6 +31,7 @@ errors, sequence                                  one base of all errors; frame 
 option_spec, options, plain_text                  the table of controls, ``MatteOptions``; what a text may contain
 messages, result_key                              what is sent; what a result depends on
 wire, endpoint                                    messages as bytes; the server's address and keys
+part_upload                                       a large picture in parts
 offered_pictures                                  which pictures the server has, by digest
 outstanding                                       which requests have no answer, and when each is sent again
 connection, client                                the socket; the waiting
