@@ -198,7 +198,8 @@ def test_each_library_has_its_own_door() -> None:
     doors = {f"io/image_{part}.py" for part in ("check", "facts", "reader", "writer")}
     assert users("OpenImageIO") <= {"io/exr.py", "io/exr_reader.py", "io/colour.py", "io/file_colour.py", *doors}
     assert users("OpenEXR") <= {"io/exr_planes.py", "io/luma_chroma.py"}
-    assert users("av") <= {f"io/{name}.py" for name in ("media", "video_decoder", "deinterlace", "video_writer")}
+    videos = ("deinterlace", "display_matrix", "media", "video_decoder", "video_writer")
+    assert users("av") <= {f"io/{name}.py" for name in videos}
     assert users("zmq") <= {f"server/{name}.py" for name in ("connections", "keys", "serve", "transport")}
 
 

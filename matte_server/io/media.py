@@ -23,9 +23,10 @@ from ..core.image import Image
 from ..core.window import Window
 from ..errors import MatteError
 from .deinterlace import deinterlaced
+from .display_matrix import orientation_of
 from .exr_header import RawAttribute
 from .file_colour import h273_space
-from .orientation import orientation_of_matrix, oriented
+from .orientation import oriented
 from .timecode import Timecode
 from .video_decoder import VideoDecoder, damaged
 from .video_planes import rgb_of
@@ -165,7 +166,7 @@ class VideoReader:
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:
     container, stream, first = decoder.container, decoder.stream, decoder.frame(0)
-    orientation = _orientation(first)
+    orientation = orientation_of(first)
     is_turned = orientation >= _FIRST_TURNED
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
@@ -200,13 +201,6 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
         if all(abs(at - number / rate) <= tick for number, at in enumerate(times)):
             return rate, True
     return (usual or [stated])[0], False
-
-
-def _orientation(frame: Any) -> int:
-    for entry in frame.side_data:
-        if entry.type.name == "DISPLAYMATRIX":
-            return orientation_of_matrix(struct.unpack("<9i", bytes(entry)))
-    return 1
 
 
 def _tag(metadata: Any, name: str) -> str:

@@ -20,7 +20,12 @@ Plane = npt.NDArray[np.uint16]
 
 # Matrix coefficients -> Kr, Kb.
 MATRICES = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
-_FULL_RANGE = 2
+_PLANAR_BITS = (10, 12, 16)
+"""Bits per sample above 8 for which FFmpeg has a planar format to each packed one."""
+_UNTAGGED, _FULL_RANGE = 0, 2
+_SAMPLINGS = {(1, 1): "444p", (2, 1): "422p", (2, 2): "420p", (1, 2): "440p"}
+"""How many times wider and higher luma is than chroma -> FFmpeg's word."""
+_STEPS = {"": (1, 1), **{word: steps for steps, word in _SAMPLINGS.items()}}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def layout_of(name: str) -> Layout | None:
     kind, sampling = match.group(1), match.group(2) or ""
     if kind.startswith("yuv") != bool(sampling):
         return None
-    wide, high = {"": (1, 1), "444p": (1, 1), "422p": (2, 1), "420p": (2, 2), "440p": (1, 2)}.get(sampling, (0, 0))
+    wide, high = _STEPS.get(sampling, (0, 0))
     if not wide:
         return None
     rgb, alpha = kind.startswith("gb"), kind in ("yuva", "gbrap")
@@ -57,9 +62,7 @@ def rgb_of(frame: Any) -> Float32:
     """R', G', B' (and alpha) of a frame: height x width x 3 or 4, float32, nominally 0 to 1, unclamped."""
     layout = layout_of(frame.format.name)
     if layout is None:
-        planar = "gbrap16le" if any(component.is_alpha for component in frame.format.components) else "gbrp16le"
-        if not frame.format.is_rgb:
-            planar = "yuv444p16le"
+        planar = _planar_format(frame.format)
         frame = frame.reformat(format=planar)
         layout = layout_of(planar)
         assert layout is not None
@@ -68,7 +71,7 @@ def rgb_of(frame: Any) -> Float32:
         top = float((1 << layout.bits) - 1)
         order = (2, 0, 1, 3)[: len(planes)]
         return np.stack([planes[index].astype(np.float32) / top for index in order], -1)
-    full = int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj")
+    full = _is_full_range(frame, layout)
     luma = _from_code(planes[0], layout.bits, full, False)
     if layout.grey:
         return np.repeat(luma[..., None], 3, -1)
@@ -81,6 +84,26 @@ def rgb_of(frame: Any) -> Float32:
         alpha = planes[3].astype(np.float32) / float((1 << layout.bits) - 1)
         colour = np.concatenate([colour, alpha[..., None]], -1)
     return colour
+
+
+def _planar_format(form: Any) -> str:
+    """The name of a planar format for a packed one, with the same alpha, sampling and bits, so that FFmpeg's scaler
+    only moves the samples; with 16 bits where there is none."""
+    bits, alpha = max(component.bits for component in form.components), any(c.is_alpha for c in form.components)
+    kind = "yuva" if alpha else "yuv"
+    if form.is_rgb or form.has_palette or len(form.components) < 3:
+        kind, sampling = "gbrap" if alpha else "gbrp", ""
+    else:
+        sampling = _SAMPLINGS.get((64 // form.chroma_width(64), 64 // form.chroma_height(64)), "444p")
+    if bits <= 8:
+        return f"{kind}{sampling}"
+    return f"{kind}{sampling}{bits if bits in _PLANAR_BITS else 16}le"
+
+
+def _is_full_range(frame: Any, layout: Layout) -> bool:
+    """Whether black is 0 and not 16 of 255. Grey pictures without a tag are, for FFmpeg writes them so."""
+    tag = int(frame.color_range)
+    return tag == _FULL_RANGE or frame.format.name.startswith("yuvj") or (layout.grey and tag == _UNTAGGED)
 
 
 def _plane(frame: Any, index: int, bits: int) -> Plane:

@@ -11,13 +11,15 @@ import numpy as np
 import OpenEXR
 from PIL import Image as PillowImage
 
+from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files as files
-from tests.matte_server.picture_files import HEIGHT, PRIMARIES, REC_709, WIDTH, FileCase
+from tests.matte_server.colour_formulas import PRIMARIES, REC_709
+from tests.matte_server.picture_files import HEIGHT, WIDTH, FileCase
 from tests.matte_server.pictures import Array
 from tests.matte_server.video_files import VideoTags, lossless_mp4, set_display_matrix, video
 
 LIGHT = files.scene()
-CODE = files.srgb_encoded(LIGHT)
+CODE = formulas.srgb_encoded(LIGHT)
 # Half a step of 8 and 16 bits, through the steepest part of each curve that the scene has (slope below 2.5,
 # Cineon's below 10), and what float32 leaves.
 STEP_8, STEP_16, FLOAT, HALF = 0.006, 4e-5, 2e-5, 5e-4
@@ -34,7 +36,8 @@ def of(write: Callable[..., object], *values: Any, **named: Any) -> Callable[[Pa
     return written
 
 
-def cases() -> list[FileCase]:
+def kinds() -> dict[str, list[FileCase]]:
+    """The table, by kind of file."""
     makers = (
         oriented,
         pngs,
@@ -47,12 +50,12 @@ def cases() -> list[FileCase]:
         exr_windows,
         videos,
     )
-    return [case for maker in makers for case in maker()]
+    return {maker.__name__: list(maker()) for maker in makers}
 
 
 def decoded_8(code: Array) -> Array:
     """Light of the codes as 8 bits hold them: then only float rounding is left."""
-    return files.srgb_decoded(files.whole(code) / 255)
+    return formulas.srgb_decoded(files.whole(code) / 255)
 
 
 def oriented() -> Iterator[FileCase]:
@@ -89,22 +92,23 @@ def pngs() -> Iterator[FileCase]:
     for gamma in (1.8, 2.2, 2.6):
         yield png(f"gamma-{gamma}", LIGHT ** (1 / gamma), LIGHT, gama(1 / gamma), tolerance=3e-4)  # gAMA: 5 digits
     yield png("srgb-beats-gamma", CODE, LIGHT, gama(1.0), srgb)
-    adobe = files.in_gamut(LIGHT, PRIMARIES["Adobe RGB"])
+    adobe = formulas.in_gamut(LIGHT, PRIMARIES["Adobe RGB"])
     chrm = files.chromaticity_chunk(PRIMARIES["Adobe RGB"])
     yield png("gamma-and-primaries", adobe ** (1 / 2.2), LIGHT, gama(1 / 2.2), chrm, tolerance=3e-4)
     yield png("linear-and-primaries", adobe, LIGHT, gama(1.0), chrm, tolerance=1e-4)
-    p3, wide = files.in_gamut(LIGHT, PRIMARIES["P3"]), files.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
+    p3, wide = formulas.in_gamut(LIGHT, PRIMARIES["P3"]), formulas.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
     yield png("cicp-srgb", CODE, LIGHT, cicp(1, 13, 0, 1))
-    yield png("cicp-p3", files.srgb_encoded(p3), LIGHT, cicp(12, 13, 0, 1))
-    yield png("cicp-pq", files.pq_encoded(wide), LIGHT, cicp(9, 16, 0, 1), tolerance=2e-4)
-    yield png("cicp-pq-709", files.pq_encoded(LIGHT), LIGHT, cicp(1, 16, 0, 1), tolerance=2e-4)
+    yield png("cicp-p3", formulas.srgb_encoded(p3), LIGHT, cicp(12, 13, 0, 1))
+    yield png("cicp-pq", formulas.pq_encoded(wide), LIGHT, cicp(9, 16, 0, 1), tolerance=2e-4)
+    yield png("cicp-hlg", formulas.hlg_encoded(wide), LIGHT, cicp(9, 18, 0, 1), tolerance=2e-4)
+    yield png("cicp-pq-709", formulas.pq_encoded(LIGHT), LIGHT, cicp(1, 16, 0, 1), tolerance=2e-4)
     yield png("cicp-2020", wide ** (1 / 2.4), LIGHT, cicp(9, 14, 0, 1))
     yield png("cicp-709", LIGHT ** (1 / 2.4), LIGHT, cicp(1, 1, 0, 1))
     yield png("cicp-linear-2020", wide, LIGHT, cicp(9, 8, 0, 1))
     yield png("cicp-beats-icc", CODE, LIGHT, cicp(1, 13, 0, 1), files.icc_chunk(p3_profile()))
     yield png("cicp-log", CODE, LIGHT, cicp(1, 9, 0, 1), warning="cICP")
     yield png("cicp-narrow", CODE, LIGHT, cicp(1, 13, 0, 0), warning="cICP")
-    yield png("icc-p3", files.srgb_encoded(p3), LIGHT, files.icc_chunk(p3_profile()), tolerance=2e-4)
+    yield png("icc-p3", formulas.srgb_encoded(p3), LIGHT, files.icc_chunk(p3_profile()), tolerance=2e-4)
     yield png("icc-damaged", CODE, LIGHT, files.icc_chunk(b"no profile"), warning="ICC")
     grey = CODE[..., 1:2]
     for bits in (8, 16):
@@ -133,7 +137,7 @@ def p3_profile() -> bytes:
 def icc_files() -> Iterator[FileCase]:
     """Each profile in a JPEG, a TIFF and a PNG of Pillow's, in 8 bits."""
     curves = {
-        "srgb": (files.SRGB_CURVE, files.srgb_encoded),
+        "srgb": (files.SRGB_CURVE, formulas.srgb_encoded),
         "gamma": (files.gamma_curve(2.2), lambda light: light ** (1 / (round(2.2 * 256) / 256))),
         "parametric-gamma": (files.parametric(1.8), lambda light: light ** (1 / 1.8)),
         "table": (files.table_curve(np.linspace(0, 1, 4096) ** 2.0), lambda light: light**0.5),
@@ -144,7 +148,7 @@ def icc_files() -> Iterator[FileCase]:
     for gamut, curve in chosen:
         numbers = PRIMARIES[gamut]
         data, encode = curves[curve]
-        code = encode(np.clip(files.in_gamut(LIGHT, numbers), 0, 1))
+        code = encode(np.clip(formulas.in_gamut(LIGHT, numbers), 0, 1))
         for suffix in (".png", ".jpg", ".tif"):
             options = {"quality": 100, "subsampling": 0} if suffix == ".jpg" else {}
             yield FileCase(
@@ -158,7 +162,7 @@ def icc_files() -> Iterator[FileCase]:
             )
     grey = CODE[..., 1]
     for name, data, light in (
-        ("srgb", files.SRGB_CURVE, files.srgb_decoded(grey)),
+        ("srgb", files.SRGB_CURVE, formulas.srgb_decoded(grey)),
         ("gamma", files.gamma_curve(1.5), grey**1.5),
     ):
         yield FileCase(
@@ -232,8 +236,8 @@ def tiffs() -> Iterator[FileCase]:
     small = np.ascontiguousarray(whole_16[::2, ::2])
     yield tiff("reduced-page-first", whole_16, LIGHT, STEP_16, pages=(small,))
     profile = files.icc_profile(PRIMARIES["P3"], files.SRGB_CURVE)
-    p3 = files.in_gamut(LIGHT, PRIMARIES["P3"])
-    yield tiff("icc-16-bit", files.whole(files.srgb_encoded(p3), 16), LIGHT, 2e-4, {34675: (7, profile)})
+    p3 = formulas.in_gamut(LIGHT, PRIMARIES["P3"])
+    yield tiff("icc-16-bit", files.whole(formulas.srgb_encoded(p3), 16), LIGHT, 2e-4, {34675: (7, profile)})
     linear = files.icc_profile(PRIMARIES["P3"], b"curv\0\0\0\0" + bytes(4))
     yield tiff("icc-float", (p3 * 2).astype(np.float32), LIGHT * 2, 2e-4, {34675: (7, linear)})
     alpha = np.linspace(0.2, 1, WIDTH)[None, :, None].repeat(HEIGHT, 0)
@@ -255,7 +259,7 @@ def tiffs() -> Iterator[FileCase]:
 
 
 def dpx_files() -> Iterator[FileCase]:
-    log, display = files.cineon_encoded(LIGHT), LIGHT ** (1 / 2.4)
+    log, display = formulas.cineon_encoded(LIGHT), LIGHT ** (1 / 2.4)
     for transfer, name in ((0, "user"), (1, "printing-density"), (3, "logarithmic"), (255, "undefined")):
         yield FileCase(
             name=f"{name}.dpx",
@@ -306,7 +310,7 @@ def dpx_files() -> Iterator[FileCase]:
 
 def exr_colours() -> Iterator[FileCase]:
     for name, numbers in {**PRIMARIES, "Rec.709": REC_709}.items():
-        picture = files.in_gamut(LIGHT, numbers)
+        picture = formulas.in_gamut(LIGHT, numbers)
         tag = {"chromaticities": ("chromaticities", struct.pack("<8f", *numbers))}
         yield FileCase(
             name=f"chromaticities-{name}.exr",
@@ -316,7 +320,7 @@ def exr_colours() -> Iterator[FileCase]:
             tolerance=2e-4,  # OpenColorIO's matrices of ACES are rounded
             attributes=tag,
         )
-    xyz = LIGHT @ files.to_xyz(REC_709).T
+    xyz = LIGHT @ formulas.to_xyz(REC_709).T
     white_e = {"chromaticities": ("chromaticities", struct.pack("<8f", 1, 0, 0, 1, 0, 0, 1 / 3, 1 / 3))}
     yield FileCase(
         name="xyz.exr",
@@ -336,17 +340,17 @@ def exr_colours() -> Iterator[FileCase]:
     )
     interop = {
         "lin_rec709_scene": LIGHT,
-        "lin_ap1_scene": files.in_gamut(LIGHT, PRIMARIES["AP1"]),
-        "lin_ap0_scene": files.in_gamut(LIGHT, PRIMARIES["AP0"]),
-        "lin_p3d65_scene": files.in_gamut(LIGHT, PRIMARIES["P3"]),
-        "lin_rec2020_scene": files.in_gamut(LIGHT, PRIMARIES["Rec.2020"]),
-        "lin_adobergb_scene": files.in_gamut(LIGHT, PRIMARIES["Adobe RGB"]),
+        "lin_ap1_scene": formulas.in_gamut(LIGHT, PRIMARIES["AP1"]),
+        "lin_ap0_scene": formulas.in_gamut(LIGHT, PRIMARIES["AP0"]),
+        "lin_p3d65_scene": formulas.in_gamut(LIGHT, PRIMARIES["P3"]),
+        "lin_rec2020_scene": formulas.in_gamut(LIGHT, PRIMARIES["Rec.2020"]),
+        "lin_adobergb_scene": formulas.in_gamut(LIGHT, PRIMARIES["Adobe RGB"]),
         "lin_ciexyzd65_scene": xyz,
         "srgb_rec709_scene": CODE,
-        "srgb_p3d65_scene": files.srgb_encoded(files.in_gamut(LIGHT, PRIMARIES["P3"])),
+        "srgb_p3d65_scene": formulas.srgb_encoded(formulas.in_gamut(LIGHT, PRIMARIES["P3"])),
         "g22_rec709_scene": LIGHT ** (1 / 2.2),
         "g18_rec709_scene": LIGHT ** (1 / 1.8),
-        "pq_rec2020_display": files.pq_encoded(files.in_gamut(LIGHT, PRIMARIES["Rec.2020"])),
+        "pq_rec2020_display": formulas.pq_encoded(formulas.in_gamut(LIGHT, PRIMARIES["Rec.2020"])),
     }
     for name, picture in interop.items():
         yield FileCase(
@@ -387,6 +391,11 @@ def exr_layouts() -> Iterator[FileCase]:
         "beside-cryptomatte": {**rgb, **files.planes(wrong, ("r", "g", "b"), "CryptoObject00.")},
         "two-sample-types": {"R": rgb["R"], "G": LIGHT[..., 1].astype(np.float16), "B": rgb["B"]},
     }
+    named = {
+        "lower-case": ("r", "g", "b"),
+        "words": ("red", "green", "blue"),
+        "rgba-layer": ("rgba.R", "rgba.G", "rgba.B"),
+    }
     for name, channels in singles.items():
         yield FileCase(
             name=f"{name}.exr",
@@ -394,6 +403,7 @@ def exr_layouts() -> Iterator[FileCase]:
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=HALF,
+            channels=named.get(name, ("R", "G", "B")),
         )
     for name, channels in {
         "grey-y": {"Y": rgb["G"]},
@@ -406,6 +416,7 @@ def exr_layouts() -> Iterator[FileCase]:
             light=np.repeat(LIGHT[..., 1:2], 3, -1),
             stored=LIGHT[..., 1],
             tolerance=FLOAT,
+            channels=("V", "V", "V") if name == "grey-v" else ("Y", "Y", "Y"),
         )
     counted = {name: np.rint(plane * 1000).astype(np.uint32) for name, plane in rgb.items()}
     yield FileCase(
@@ -439,13 +450,14 @@ def exr_layouts() -> Iterator[FileCase]:
         "lower-case-first": (("diffuse", files.planes(wrong, ("r", "g", "b"))), ("rgba", rgb)),
         "beauty-first": (("beauty", rgb), ("albedo", other)),
     }
-    for name, named in parts.items():
+    for name, made in parts.items():
         yield FileCase(
             name=f"parts-{name}.exr",
-            write=of(files.exr_parts, *named),
+            write=of(files.exr_parts, *made),
             light=LIGHT,
             stored=LIGHT[..., 0],
             tolerance=FLOAT,
+            part=next(part for part, channels in made if channels is rgb),
         )
 
 
@@ -490,8 +502,8 @@ def exr_windows() -> Iterator[FileCase]:
 
 def videos() -> Iterator[FileCase]:
     display = LIGHT ** (1 / 2.4)
-    wide = files.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
-    p3 = files.in_gamut(LIGHT, PRIMARIES["P3"])
+    wide = formulas.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
+    p3 = formulas.in_gamut(LIGHT, PRIMARIES["P3"])
     spaces = {
         "709": (display, VideoTags()),
         "709-full": (display, VideoTags(is_full=True)),
@@ -503,8 +515,9 @@ def videos() -> Iterator[FileCase]:
         "linear": (LIGHT, VideoTags(transfer=8)),
         "srgb": (CODE, VideoTags(transfer=13)),
         "2020-sdr": (wide ** (1 / 2.4), VideoTags(primaries=9, transfer=14, matrix=9)),
-        "2020-pq": (files.pq_encoded(wide), VideoTags(primaries=9, transfer=16, matrix=9)),
-        "p3-srgb": (files.srgb_encoded(p3), VideoTags(primaries=12, transfer=13)),
+        "2020-pq": (formulas.pq_encoded(wide), VideoTags(primaries=9, transfer=16, matrix=9)),
+        "2020-hlg": (formulas.hlg_encoded(wide), VideoTags(primaries=9, transfer=18, matrix=9)),
+        "p3-srgb": (formulas.srgb_encoded(p3), VideoTags(primaries=12, transfer=13)),
     }
     for name, (code, tags) in spaces.items():
         yield FileCase(
@@ -539,6 +552,7 @@ def videos() -> Iterator[FileCase]:
             light=LIGHT,
             stored=display[..., 0],
             tolerance=0.025,  # 8 bits: half a step of Y' and two of Cb and Cr
+            only_by_rule="MediaInfo does not say that a picture is mirrored" if orientation in (2, 4, 5, 7) else "",
         )
     alpha = np.linspace(0, 1, WIDTH)[None, :].repeat(HEIGHT, 0)
     yield FileCase(

@@ -21,27 +21,18 @@ from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from matte_server.core.image import Float32
+from tests.matte_server.colour_formulas import to_xyz
 from tests.matte_server.pictures import Array
 
 HEIGHT, WIDTH = 12, 20
-REC_709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)
-PRIMARIES = {
-    "AP0": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767),
-    "AP1": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767),
-    "P3": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329),
-    "Rec.2020": (0.708, 0.292, 0.17, 0.797, 0.131, 0.046, 0.3127, 0.329),
-    "AWG3": (0.684, 0.313, 0.221, 0.848, 0.0861, -0.102, 0.3127, 0.329),
-    "AWG4": (0.7347, 0.2653, 0.1424, 0.8576, 0.0991, -0.0308, 0.3127, 0.329),
-    "Adobe RGB": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.329),
-    "ProPhoto": (0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001, 0.3457, 0.3585),
-}
 
 
 @dataclass(frozen=True, eq=False)
 class FileCase:
     """A file and what is right to read from it. ``light``: R, G, B as linear Rec.709. ``stored``: the values that a
     guide has, height x width. ``tolerance``: the largest difference, from the file's steps. ``refusal``: the code
-    with which it is refused. ``warning``: what a warning names."""
+    with which it is refused. ``warning``: what a warning names. ``part`` and ``channels``: where an EXR has its
+    picture. ``only_by_rule``: why no reader of others can be asked."""
 
     name: str
     write: Callable[[Path], None]
@@ -50,6 +41,9 @@ class FileCase:
     tolerance: float = 0.0
     refusal: str = ""
     warning: str = ""
+    part: str = ""
+    channels: tuple[str, str, str] = ("R", "G", "B")
+    only_by_rule: str = ""
     windows: tuple[tuple[int, int, int, int], tuple[int, int, int, int]] | None = None
     attributes: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
 
@@ -64,43 +58,6 @@ def scene() -> Array:
     picture = np.stack([red, green, blue], -1)
     picture[1, 2] = (0.9, 0.8, 0.7)
     return picture
-
-
-def srgb_encoded(light: Array) -> Array:
-    light = np.clip(light, 0.0, 1.0)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def srgb_decoded(code: Array) -> Array:
-    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
-
-
-def cineon_encoded(light: Array) -> Array:
-    offset = 10 ** ((95 - 685) * 0.002 / 0.6)
-    return (685 + np.log10(light * (1 - offset) + offset) * 0.6 / 0.002) / 1023
-
-
-def pq_encoded(light: Array) -> Array:
-    """SMPTE ST 2084; 1.0 is 100 cd/m2."""
-    power = (np.maximum(light, 0.0) / 100.0) ** (2610 / 16384)
-    return ((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32)
-
-
-def to_xyz(primaries: Sequence[float]) -> Array:
-    """SMPTE RP 177: linear RGB with these primaries to XYZ."""
-    xy = np.array(primaries).reshape(4, 2)
-    columns = np.array([[x, y, 1 - x - y] for x, y in xy[:3]]).T
-    x, y = xy[3]
-    return np.asarray(columns * np.linalg.solve(columns, [x / y, 1.0, (1 - x - y) / y]))
-
-
-def in_gamut(light: Array, primaries: Sequence[float]) -> Array:
-    """Linear Rec.709 as linear RGB with other primaries; a white other than D65 is adapted (Bradford)."""
-    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    whites = [to_xyz(numbers).sum(1) for numbers in (REC_709, primaries)]
-    scale = (bradford @ whites[1]) / (bradford @ whites[0])
-    adapted = np.linalg.inv(bradford) @ np.diag(scale) @ bradford
-    return np.asarray(light @ (np.linalg.inv(to_xyz(primaries)) @ adapted @ to_xyz(REC_709)).T)
 
 
 # -- stills
@@ -310,12 +267,15 @@ def table_curve(values: Array) -> bytes:
     return b"curv\0\0\0\0" + struct.pack(f">I{len(values)}H", len(values), *whole(values, 16))
 
 
-def littlecms_srgb(code: Array, profile: bytes) -> Array:
-    """8-bit sRGB code values that LittleCMS makes of 8-bit code values in a profile."""
-    picture = PillowImage.fromarray(whole(code))
+def littlecms_srgb(picture: PillowImage.Image, profile: bytes) -> Array:
+    """sRGB code values, 0 to 1 in 8 bits, that LittleCMS makes of a picture in a profile."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     found = ImageCms.profileToProfile(
-        picture, source, ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
+        picture,
+        source,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
     )
     return np.asarray(found, np.float64) / 255
 

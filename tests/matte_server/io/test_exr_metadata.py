@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
+from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files as files
 
 PLANES = files.planes(np.full((4, 5, 3), 0.5))
@@ -42,7 +43,7 @@ VALUES: dict[str, bytes] = {
     "floatvector": struct.pack("<3f", 1, 2, 3),
     "timecode": struct.pack("<II", 0x10203004, 0x12345678),
     "keycode": struct.pack("<7i", 1, 2, 345678, 12, 3, 4, 64),
-    "chromaticities": struct.pack("<8f", *files.PRIMARIES["P3"]),
+    "chromaticities": struct.pack("<8f", *formulas.PRIMARIES["P3"]),
     "com.vendor.type": bytes(range(200)),
 }
 NAMES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import numpy as np
 import OpenEXR
 import pytest
+from PIL import Image as PillowImage
 
 from matte_server.core.image import Image
 from matte_server.core.window import Window
@@ -18,7 +20,10 @@ from matte_server.errors import MatteError
 from matte_server.io import exr, video_writer
 from matte_server.io.media import VideoReader, is_video
 from matte_server.io.timecode import Timecode
+from matte_server.io.video_planes import rgb_of
 from matte_server.io.video_writer import MovieSettings, VideoWriter
+from tests.matte_server import colour_formulas as formulas
+from tests.matte_server import picture_files as files
 from tests.matte_server.picture_files import exr_header
 from tests.matte_server.video_files import VideoTags, long_gop, number_of, numbered, video
 
@@ -137,6 +142,92 @@ def test_a_frame_that_the_decoder_marks_corrupt_fails(tmp_path: Path, codec: str
         assert number_of(reader.read(6).pixels) == 5
         with pytest.raises(MatteError, match=r"Frame 7 of .* cannot be decoded"):
             reader.read(7)
+
+
+def of_stills(path: Path, codec: str, still: bytes, size: tuple[int, int]) -> None:
+    """A video whose every picture is this file."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=24)
+        stream.width, stream.height = size
+        stream.pix_fmt = "rgb24" if codec == "png" else "yuvj420p"
+        for number in range(2):
+            packet = av.Packet(still)
+            packet.stream, packet.is_keyframe = stream, True
+            packet.pts = packet.dts = number
+            packet.duration, packet.time_base = 1, Fraction(1, 24)
+            container.mux(packet)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_of_a_camera_that_writes_exif_into_each(tmp_path: Path, orientation: int) -> None:
+    """PyAV cannot list such a frame's side data."""
+    picture = np.full((32, 48, 3), 60, np.uint8)
+    picture[:8, :8] = 250
+    exif = PillowImage.Exif()
+    exif[274] = orientation
+    stored, still = files.stored_as(picture, orientation), io.BytesIO()
+    PillowImage.fromarray(stored).save(still, "JPEG", exif=exif, quality=95)
+    of_stills(tmp_path / "a.mov", "mjpeg", still.getvalue(), (stored.shape[1], stored.shape[0]))
+    with VideoReader(tmp_path / "a.mov") as reader:
+        assert (reader.facts.orientation, reader.facts.width, reader.facts.height) == (orientation, 48, 32)
+        # JPEG's rounding and halved chroma.
+        assert np.abs(reader.read(2).pixels[2:6, 2:6] - 250 / 255).max() < 0.03
+
+
+def test_a_video_of_pngs_with_icc_profiles(tmp_path: Path) -> None:
+    """Listing the side data of one of its frames ends the process, sooner or later."""
+    still = tmp_path / "a.png"
+    profile = files.icc_profile(formulas.PRIMARIES["P3"], files.SRGB_CURVE)
+    files.png(still, np.full((12, 20, 3), 0.5), 8, [files.icc_chunk(profile)])
+    of_stills(tmp_path / "a.mov", "png", still.read_bytes(), (20, 12))
+    for _ in range(40):
+        with VideoReader(tmp_path / "a.mov") as reader:
+            assert np.allclose(reader.read(2).pixels, 128 / 255, atol=1e-6)  # float32
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
+@pytest.mark.parametrize(
+    ("packed", "planar"),
+    [
+        ("nv12", "yuv420p"),
+        ("nv16", "yuv422p"),
+        ("yuyv422", "yuv422p"),
+        ("uyvy422", "yuv422p"),
+        ("p010le", "yuv420p10le"),
+        ("p210le", "yuv422p10le"),
+        ("yuv422p10be", "yuv422p10le"),
+        ("ayuv64le", "yuva444p16le"),
+    ],
+)
+def test_packed_pictures_are_read_as_planar_ones(packed: str, planar: str, full: bool) -> None:
+    """The same samples in another order are the same picture, alpha and range included."""
+    random = np.random.default_rng(5)
+    made = av.VideoFrame(16, 8, planar)
+    for plane in made.planes:
+        bits = 8 if plane.line_size < 2 * plane.width else max(part.bits for part in made.format.components)
+        kind = np.uint8 if bits == 8 else np.uint16
+        plane.update(random.integers(0, 1 << bits, plane.buffer_size // np.dtype(kind).itemsize, kind).tobytes())
+    made.colorspace, made.color_range = 1, 2 if full else 1
+    assert np.array_equal(rgb_of(made.reformat(format=packed)), rgb_of(made))
+
+
+@pytest.mark.parametrize("name", ["rgb24", "bgra", "0rgb", "abgr", "gray", "ya8", "gray10le", "gray16be", "pal8"])
+def test_black_grey_and_white_of_rgb_and_grey_pictures(name: str) -> None:
+    """255 of 255 is 1, whatever FFmpeg's scaler makes of it; grey without a tag has the full range."""
+    ramp = np.repeat(np.linspace(0, 255, 16).round().astype(np.uint8)[None, :, None], 8, 0)
+    frame = av.VideoFrame.from_ndarray(np.repeat(ramp, 3, -1), "rgb24")
+    if name == "pal8":
+        palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, 1)
+        palette[:, 0] = 255
+        paletted: Any = (np.ascontiguousarray(ramp[..., 0]), palette)
+        frame = av.VideoFrame.from_ndarray(paletted, "pal8")
+    elif name != "rgb24":
+        frame = frame.reformat(format=name)
+    found = rgb_of(frame)
+    assert found.shape[2] == (4 if name in ("bgra", "abgr", "ya8") else 3)
+    # From 8 to 10 and 16 bits the scaler rounds.
+    assert np.abs(found[..., :3] - ramp / 255).max() < (2e-3 if "10" in name or "16" in name else 1e-6)
+    assert found.shape[2] == 3 or np.all(found[..., 3] == 1)
 
 
 def test_the_larger_of_two_tracks_is_read(tmp_path: Path) -> None:

@@ -21,12 +21,15 @@ from matte_server.shots.shot import ShotFrame
 from matte_server.worker.messages import FrameJob, SpooledPicture
 from matte_server.worker.named_files import NamedFiles
 from matte_server.worker.reader import FrameReader
+from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files as files
-from tests.matte_server.file_table import cases
+from tests.matte_server.file_table import kinds
+from tests.matte_server.independent_readers import read_independently
 from tests.matte_server.picture_files import FileCase
 from tests.matte_server.pictures import Array
 
-TABLE = cases()
+KINDS = kinds()
+TABLE = [case for cases in KINDS.values() for case in cases]
 OPTIONS = MatteOptions()
 
 
@@ -113,6 +116,23 @@ def test_a_file_is_what_it_says_in_every_role(case: FileCase, tmp_path: Path, pi
             )
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_readers_of_others_find_the_same(kind: str, tmp_path: Path) -> None:
+    """What the table says is right is what Pillow, tifffile, FFmpeg, MediaInfo, LittleCMS and OpenEXR find."""
+    wrong = []
+    for case in KINDS[kind]:
+        if case.light is None or case.only_by_rule:
+            continue
+        path = tmp_path / case.name
+        case.write(path)
+        found = read_independently(path, case)
+        assert found.light.shape == case.light.shape, case.name
+        difference = float(np.abs(found.light - case.light).max())
+        if difference > case.tolerance + found.precision:
+            wrong.append(f"{case.name} by {found.readers}: {difference:.4f}")
+    assert not wrong
+
+
 def assert_windows_and_attributes(image: Image, case: FileCase) -> None:
     if case.windows:
         found = [(w.x, w.y, w.width, w.height) for w in (image.data_window, image.display_window)]
@@ -124,7 +144,7 @@ def assert_windows_and_attributes(image: Image, case: FileCase) -> None:
 def test_a_stated_colourspace_replaces_the_tags(tmp_path: Path) -> None:
     path = tmp_path / "p3.png"
     files.png(
-        path, np.full((4, 4, 3), 0.5), chunks=[files.icc_chunk(files.icc_profile(files.PRIMARIES["P3"], b"x"))]
+        path, np.full((4, 4, 3), 0.5), chunks=[files.icc_chunk(files.icc_profile(formulas.PRIMARIES["P3"], b"x"))]
     )
     stated = replace(OPTIONS, colourspace="acescg", clean_colourspace="linear")
     with ShotInputs(stated) as pictures:
