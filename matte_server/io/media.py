@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -54,6 +54,7 @@ _USUAL_RATES = (
     *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),
 )
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
+_NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 _FIRST_TURNED = 5
 """From this orientation on rows and columns are exchanged."""
 _RATE_ROUNDING = Fraction(1, 4000)
@@ -153,15 +154,19 @@ class VideoReader:
             )
         try:
             with self._lock:
-                return _picture(self._frame(number - 1), self.facts, number, self._deinterlaces)
+                return self._picture(number)
         except av.FFmpegError as error:
             raise damaged(self.path, error) from None
 
-    def _frame(self, index: int) -> Any:
-        if not (self._deinterlaces and self.facts.is_interlaced):
-            return self._decoder.frame(index)
-        around = range(max(index - 1, 0), min(index + 2, self.facts.frames))
-        return deinterlaced([self._decoder.frame(number) for number in around], index - around[0])
+    def _picture(self, number: int) -> Image:
+        frame, index = self._decoder.frame(number - 1), number - 1
+        is_interlaced = bool(frame.interlaced_frame)
+        if is_interlaced and self._deinterlaces:
+            around = range(max(index - 1, 0), min(index + 2, self.facts.frames))
+            frame = deinterlaced([self._decoder.frame(near) for near in around], index - around[0])
+        mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
+        warnings = mends.get((is_interlaced, self._deinterlaces), ())
+        return replace(_image(frame, self.facts, number), warnings=warnings)
 
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:
@@ -209,7 +214,7 @@ def _tag(metadata: Any, name: str) -> str:
     return next((str(value) for key, value in metadata.items() if key.lower() == name), "")
 
 
-def _picture(frame: Any, facts: VideoFacts, number: int, deinterlaces: bool) -> Image:
+def _image(frame: Any, facts: VideoFacts, number: int) -> Image:
     pixels = oriented(rgb_of(frame), facts.orientation)
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     return Image(
@@ -221,7 +226,6 @@ def _picture(frame: Any, facts: VideoFacts, number: int, deinterlaces: bool) -> 
         colourspace=facts.colourspace,
         premultiplied=False,
         metadata=_attributes(facts, number),
-        warnings=() if deinterlaces or not facts.is_interlaced else (_INTERLACED,),
     )
 
 
