@@ -7,7 +7,6 @@ attributes of EXRs are kept exactly.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +19,10 @@ from ..errors import MatteError
 from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
-from .image_file import DEFAULT_LIMITS, Attribute, ReadLimits, check_size, temporary_picture, unreadable
+from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
 from .orientation import ORIENTATIONS, upright
+from .still_attributes import attributes_of
 
-# OpenImageIO's attributes that describe how a file is stored, not what it shows.
-_STORAGE = frozenset(
-    ("BitsPerSample", "Orientation", "PixelAspectRatio", "compression", "planarconfig", "textureformat", "CICP")
-)
-_STORAGE_FAMILIES = ("oiio:", "openexr:", "jpeg:", "png:", "dpx:", "tiff:", "ICCProfile")
 _REDUCED_PAGE = 1
 _REFUSED = {
     b"ftypheic": "HEIC",
@@ -166,7 +161,7 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
         pixel_aspect=_pixel_aspect(spec),
         colourspace=colour.space,
         premultiplied="A" in channels and is_float and is_associated,
-        metadata=_attributes(spec),
+        metadata=attributes_of(spec, file_format),
         profile=colour.profile,
         warnings=colour.warnings,
     )
@@ -192,14 +187,3 @@ def _orientation(spec: oiio.ImageSpec) -> int:
 def _pixel_aspect(spec: oiio.ImageSpec) -> float:
     aspect = float(spec.get_float_attribute("PixelAspectRatio", 1.0))
     return aspect if 0.0 < aspect < float("inf") else 1.0
-
-
-def _attributes(spec: oiio.ImageSpec) -> dict[str, object]:
-    kept: dict[str, object] = {}
-    for entry in spec.extra_attribs:
-        # Texts that are not UTF-8, such as Latin-1 from some cameras, cannot pass through Python and are left out.
-        with contextlib.suppress(UnicodeError):
-            if entry.name not in _STORAGE and not entry.name.startswith(_STORAGE_FAMILIES):
-                f"{entry.name} {entry.value}".encode()
-                kept[entry.name] = Attribute(type=str(entry.type), value=entry.value)
-    return kept

@@ -7,6 +7,7 @@ do not notice a full disk in every format, and on a full disk the JPEG library e
 from __future__ import annotations
 
 import errno
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,12 @@ from . import exr_header, exr_planes
 from .half import to_half
 from .image_check import is_whole
 from .image_file import OWN_PREFIX, STAMP, Attribute, ExrFormat, temporary_picture
+
+_SHORT_NUMBERS = ("int8", "uint8", "int16", "uint16")
+_DROPPED_TYPES = re.compile(
+    r"u?int64|(u?int8|u?int16|uint|u?int64|half|double|rational)\[\d+\]|int\[([4-9]|\d\d+)\]"
+)
+"""OpenImageIO's types that EXR has no equal of; their numbers become a text."""
 
 
 def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
@@ -125,11 +132,31 @@ def _described(image: Image) -> dict[str, exr_header.RawAttribute]:
     """The attributes of ``image`` as EXR stores them. Those that came from an EXR are bytes already."""
     raw = {name: value for name, value in image.metadata.items() if isinstance(value, exr_header.RawAttribute)}
     others = {name: value for name, value in image.metadata.items() if isinstance(value, Attribute)}
-    for name in [name for name, value in others.items() if name.startswith(OWN_PREFIX) and value.type == "string"]:
-        raw[name] = exr_header.RawAttribute(type="string", data=str(others.pop(name).value).encode())
+    for name, value in list(others.items()):
+        if stored := _as_raw(name, value):
+            raw[name] = stored
+            del others[name]
     if "A" in image.channels and not image.premultiplied:
         raw[exr_header.UNPREMULTIPLIED] = exr_header.RawAttribute(type="int", data=struct.pack("<i", 1))
     return {**(_as_exr(others) if others else {}), **raw}
+
+
+def _as_raw(name: str, attribute: Attribute) -> exr_header.RawAttribute | None:
+    """An attribute that OpenImageIO's EXR writer would rename or drop without a word; None for all others."""
+    kind, value = attribute.type, attribute.value
+    if name.startswith(OWN_PREFIX) and kind == "string":
+        return exr_header.RawAttribute(type="string", data=str(value).encode())
+    if kind in _SHORT_NUMBERS and isinstance(value, int):
+        return exr_header.RawAttribute(type="int", data=struct.pack("<i", value))
+    if kind in ("double", "half") and isinstance(value, float):
+        return exr_header.RawAttribute(type="double", data=struct.pack("<d", value))
+    if _DROPPED_TYPES.fullmatch(kind):
+        return exr_header.RawAttribute(type="string", data=_listed(value).encode())
+    return None
+
+
+def _listed(value: object) -> str:
+    return " ".join(map(str, np.ravel(np.asarray(value)).tolist()))
 
 
 def _as_exr(attributes: Mapping[str, Attribute]) -> dict[str, exr_header.RawAttribute]:

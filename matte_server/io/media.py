@@ -27,7 +27,7 @@ from .display_matrix import orientation_of
 from .exr_header import RawAttribute
 from .file_colour import h273_space
 from .orientation import oriented
-from .timecode import Timecode
+from .timecode import Timecode, usual_rates
 from .video_decoder import VideoDecoder, damaged
 from .video_planes import rgb_of
 
@@ -48,17 +48,10 @@ VIDEO_SUFFIXES = (
     ".wmv",
 )
 _DEFAULT_RATE = Fraction(24)
-# Rates that are written rounded: by containers that count milliseconds, or as 29.97.
-_USUAL_RATES = (
-    *(Fraction(count * 1000, 1001) for count in (24, 30, 48, 60, 120)),
-    *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),
-)
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 _FIRST_TURNED = 5
 """From this orientation on rows and columns are exchanged."""
-_RATE_ROUNDING = Fraction(1, 4000)
-"""Part of a rate; 24 and 23.976 differ by four times as much."""
 
 
 def is_video(path: Path | str) -> bool:
@@ -201,7 +194,7 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
 def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fraction, bool]:
     """The frame rate, and whether all times are its multiples but for the container's rounding to ``tick``."""
     stated = Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
-    usual = [rate for rate in _USUAL_RATES if abs(rate / stated - 1) < _RATE_ROUNDING]
+    usual = usual_rates(stated)
     for rate in (*usual, stated):
         if all(abs(at - number / rate) <= tick for number, at in enumerate(times)):
             return rate, True

@@ -1,4 +1,4 @@
-"""SMPTE timecodes: parsed, advanced by frames, written as text and in the packed form of EXR."""
+"""Frame rates, and SMPTE timecodes: parsed, advanced by frames, written as text and in the packed form of EXR."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ from fractions import Fraction
 
 _MOST_FRAMES = 30
 """Numbers of frames in a second of SMPTE 12-1."""
+# Rates that are written rounded: by containers that count milliseconds, or as 29.97.
+_USUAL_RATES = (
+    *(Fraction(count * 1000, 1001) for count in (24, 30, 48, 60, 120)),
+    *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),
+)
+_RATE_ROUNDING = Fraction(1, 4000)
+"""Part of a rate; 24 and 23.976 differ by four times as much."""
+
+
+def usual_rates(stated: Fraction) -> list[Fraction]:
+    """The usual frame rates that a rounded one may stand for, at most one or none."""
+    return [rate for rate in _USUAL_RATES if abs(rate / stated - 1) < _RATE_ROUNDING]
+
+
+def nearest_rate(stated: Fraction) -> Fraction:
+    """The usual frame rate that a rounded one stands for, else a simple fraction near it."""
+    return next(iter(usual_rates(stated)), stated.limit_denominator(1001))
 
 
 @dataclass(frozen=True)
