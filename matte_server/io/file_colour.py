@@ -7,6 +7,8 @@ next tag, or the rule for files without tags, decides.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import struct
 import zlib
 from collections.abc import Mapping
@@ -44,6 +46,7 @@ from .primaries import (
     linear_space,
     spans_colours,
 )
+from .tiff_tags import chromaticities_of, has_transfer_function, interoperability_of
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST_CHUNK = 1 << 24
@@ -65,6 +68,13 @@ _GAMMAS = {4: 2.2, 5: 2.8, 17: 2.6}
 _LINEAR, _SRGB, _PQ, _HLG = 8, 13, 16, 18
 
 
+_SAYS_NOTHING = ("", "unknown", "raw", "data")
+"""Values of a colour tag that name no colourspace."""
+_IMPOSSIBLE = "The tag {} names no possible primaries and was ignored."
+_EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
+_LONGEST_LINE = 1 << 12
+
+
 @dataclass(frozen=True)
 class FileColour:
     """The colourspace of a file, a sentence for each tag that could not be honoured, and its ICC profile if the
@@ -83,13 +93,12 @@ def exr_colour(part: ExrPart, label: str) -> FileColour:
         tag = part.text(name)
         if tag and is_known(resolve(tag)):
             return FileColour(space=resolve(tag))
-        if name == "colorInteropID":
-            if tag not in ("", "unknown"):
-                warnings.append(f"The tag colorInteropID {tag[:80]!r} is not supported and was ignored.")
-            if numbers := part.chromaticities:
-                if space := linear_space(numbers):
-                    return FileColour(space=space, warnings=tuple(warnings))
-                warnings.append("The tag chromaticities names no possible primaries and was ignored.")
+        if tag not in _SAYS_NOTHING:
+            warnings.append(f"The tag {name} {tag[:80]!r} is not supported and was ignored.")
+        if name == "colorInteropID" and "chromaticities" in part.attributes:
+            if space := linear_space(part.chromaticities):
+                return FileColour(space=space, warnings=tuple(warnings))
+            warnings.append(_IMPOSSIBLE.format("chromaticities"))
     is_aces = any(part.numbers("acesImageContainerFlag", "int", "<i"))
     return FileColour(space="ACES2065-1" if is_aces else SCENE_LINEAR, warnings=tuple(warnings))
 
@@ -100,14 +109,15 @@ def still_colour(path: Path, spec: oiio.ImageSpec, file_format: str, is_float: b
         return _png_colour(path)
     if file_format in ("dpx", "cineon"):
         return _dpx_colour(str(spec.getattribute("dpx:Transfer") or ""), is_float)
+    if file_format == "hdr":
+        return _hdr_colour(path)
     untagged = default_space(file_format, is_float)
     stored = spec.getattribute("ICCProfile")
     if stored is not None:
         return _icc_colour(np.asarray(stored, np.uint8).tobytes(), untagged)
-    if spec.getattribute("Exif:InteroperabilityIndex") == "R03":
-        # The option file of DCF 2.0: Adobe RGB.
+    if _is_adobe_rgb(path, spec):
         return FileColour(space=ADOBE_RGB_GAMMA)
-    return FileColour(space=untagged)
+    return _tiff_colour(path, untagged) if file_format == "tiff" else FileColour(space=untagged)
 
 
 def h273_space(primaries: int, transfer: int) -> str:
@@ -123,7 +133,7 @@ def h273_space(primaries: int, transfer: int) -> str:
     if transfer == _LINEAR:
         return linear_space(numbers)
     if transfer == _SRGB:
-        return SRGB if numbers == REC_709 else NumericSpace(curve=SRGB_CURVE, chromaticities=numbers).name
+        return _srgb_curve(numbers)
     if transfer == _PQ:
         return NumericSpace(curve=PQ_CURVE, chromaticities=numbers).name
     gamma = _GAMMAS.get(transfer)
@@ -139,6 +149,50 @@ def _icc_colour(data: bytes, untagged: str) -> FileColour:
     name = profile.description or "without a name"
     rounded = f"The ICC profile {name} has tables and was applied in 8 bits."
     return FileColour(space=EMBEDDED_PROFILE + name, profile=data, warnings=() if profile.is_exact else (rounded,))
+
+
+def _is_adobe_rgb(path: Path, spec: oiio.ImageSpec) -> bool:
+    """Whether EXIF says so: by the index of DCF 2.0's option files, or by ColorSpace 2, as some cameras do."""
+    stated = spec.get_int_attribute("Exif:ColorSpace", 0)
+    return stated == _EXIF_ADOBE_RGB or (stated == _EXIF_UNCALIBRATED and interoperability_of(path) == "R03")
+
+
+def _tiff_colour(path: Path, untagged: str) -> FileColour:
+    """By PrimaryChromaticities and WhitePoint, with the curve of a file without tags."""
+    curve = f"The tag TransferFunction is not supported; the picture was read with the curve of {untagged}."
+    warnings = (curve,) if has_transfer_function(path) else ()
+    numbers = chromaticities_of(path)
+    if not numbers:
+        return FileColour(space=untagged, warnings=warnings)
+    if not (linear := linear_space(numbers)):
+        return FileColour(space=untagged, warnings=(*warnings, _IMPOSSIBLE.format("PrimaryChromaticities")))
+    return FileColour(space=linear if untagged == SCENE_LINEAR else _srgb_curve(numbers), warnings=warnings)
+
+
+def _hdr_colour(path: Path) -> FileColour:
+    """A Radiance picture: scene-linear, with the primaries and white that its header may state."""
+    space, warnings = SCENE_LINEAR, []
+    with path.open("rb") as file:
+        lines = itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b""))
+        header = [line.decode("latin-1").partition("=") for line in lines]
+    for name, _, value in header:
+        if name == "PRIMARIES":
+            with contextlib.suppress(ValueError):
+                space = linear_space([float(number) for number in value.split()])
+            if not space:
+                space = SCENE_LINEAR
+                warnings.append(_IMPOSSIBLE.format(name))
+        elif name in ("EXPOSURE", "COLORCORR"):
+            warnings.append(f"The tag {name}={value.strip()} was ignored; the values were read as they are stored.")
+    return FileColour(space=space, warnings=tuple(warnings))
+
+
+def _srgb_curve(numbers: Chromaticities) -> str:
+    return (
+        SRGB
+        if linear_space(numbers) == SCENE_LINEAR
+        else NumericSpace(curve=SRGB_CURVE, chromaticities=numbers).name
+    )
 
 
 def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
@@ -166,20 +220,21 @@ def _png_colour(path: Path) -> FileColour:
     if b"iCCP" in chunks:
         found = _icc_colour(_inflated_profile(chunks[b"iCCP"]), SRGB)
         return FileColour(space=found.space, profile=found.profile, warnings=(*warnings, *found.warnings))
-    if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+    if b"sRGB" in chunks:
         return FileColour(space=SRGB, warnings=tuple(warnings))
     return FileColour(space=_png_gamma(chunks), warnings=tuple(warnings))
 
 
 def _png_gamma(chunks: Mapping[bytes, bytes]) -> str:
-    (exponent,) = struct.unpack(">I", chunks[b"gAMA"])
+    """By gAMA and cHRM; without gAMA the curve is sRGB's."""
+    exponent = int.from_bytes(chunks.get(b"gAMA", b""), "big")
     numbers = REC_709
     if len(stored := chunks.get(b"cHRM", b"")) == 32:
         white_first = tuple(number / 100000.0 for number in struct.unpack(">8I", stored))
         given = (*white_first[2:], *white_first[:2])
         numbers = given if spans_colours(given) and linear_space(given) != SCENE_LINEAR else REC_709
     if exponent == 0:
-        return SRGB
+        return _srgb_curve(numbers)
     gamma = 100000.0 / exponent
     if abs(gamma - 1.0) < 1e-3:
         return linear_space(numbers)

@@ -20,7 +20,7 @@ from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
 from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
-from .orientation import ORIENTATIONS, upright
+from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .still_attributes import attributes_of
 
 _REDUCED_PAGE = 1
@@ -92,6 +92,12 @@ def _refuse_unsupported(path: Path, head: bytes, label: str) -> None:
         )
 
 
+def _refuse_columns(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
+    if file_format == "dpx" and _orientation(spec) >= FIRST_TURNED:
+        # OpenImageIO reads their columns as if they were lines.
+        raise MatteError("unreadable", f"{label} is stored in columns.", "Write it again, in lines.")
+
+
 def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
     hints = oiio.ImageSpec()
     # Without this, OpenImageIO multiplies the colour of PNG and TIFF by their alpha.
@@ -102,6 +108,7 @@ def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
     try:
         subimage = _full_page(reader)
         spec = reader.spec(subimage)
+        _refuse_columns(spec, reader.format_name(), label)
         data, display = _windows(spec)
         check_size(data, display, spec.nchannels, label, limits)
         indices, channels = _colour_channels(spec, label)

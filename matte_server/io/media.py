@@ -26,7 +26,7 @@ from .deinterlace import deinterlaced
 from .display_matrix import orientation_of
 from .exr_header import RawAttribute
 from .file_colour import h273_space
-from .orientation import oriented
+from .orientation import FIRST_TURNED, oriented
 from .timecode import Timecode, usual_rates
 from .video_decoder import VideoDecoder, damaged
 from .video_planes import rgb_of
@@ -50,8 +50,6 @@ VIDEO_SUFFIXES = (
 _DEFAULT_RATE = Fraction(24)
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
-_FIRST_TURNED = 5
-"""From this orientation on rows and columns are exchanged."""
 
 
 def is_video(path: Path | str) -> bool:
@@ -165,7 +163,7 @@ class VideoReader:
 def _facts(decoder: VideoDecoder) -> VideoFacts:
     container, stream, first = decoder.container, decoder.stream, decoder.frame(0)
     orientation = orientation_of(first)
-    is_turned = orientation >= _FIRST_TURNED
+    is_turned = orientation >= FIRST_TURNED
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
     stored = tuple((at - decoder.pts[0]) * decoder.time_base for at in decoder.pts)

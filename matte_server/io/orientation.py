@@ -11,6 +11,8 @@ from ..core.image import Float32, Image
 from ..core.window import Window
 
 ORIENTATIONS = range(1, 9)
+FIRST_TURNED = 5
+"""From this orientation on rows and columns are exchanged."""
 # Orientation -> whether rows and columns are exchanged, then mirrored left to right, then top to bottom.
 _STEPS = {
     1: (False, False, False),

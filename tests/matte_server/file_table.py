@@ -95,6 +95,7 @@ def pngs() -> Iterator[FileCase]:
     adobe = formulas.in_gamut(LIGHT, PRIMARIES["Adobe RGB"])
     chrm = files.chromaticity_chunk(PRIMARIES["Adobe RGB"])
     yield png("gamma-and-primaries", adobe ** (1 / 2.2), LIGHT, gama(1 / 2.2), chrm, tolerance=3e-4)
+    yield png("primaries-alone", formulas.srgb_encoded(adobe), LIGHT, chrm, tolerance=1e-4)
     yield png("linear-and-primaries", adobe, LIGHT, gama(1.0), chrm, tolerance=1e-4)
     p3, wide = formulas.in_gamut(LIGHT, PRIMARIES["P3"]), formulas.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
     yield png("cicp-srgb", CODE, LIGHT, cicp(1, 13, 0, 1))
@@ -205,6 +206,44 @@ def other_stills() -> Iterator[FileCase]:
         stored=CODE[..., 0],
         tolerance=0.03,
     )
+    for origin in (0, 16, 32, 48):
+        yield FileCase(
+            name=f"origin-{origin}.tga",
+            write=of(files.tga, CODE, origin),
+            light=LIGHT,
+            stored=CODE[..., 0],
+            tolerance=STEP_8,
+        )
+    adobe = formulas.in_gamut(LIGHT, PRIMARIES["Adobe RGB"]) ** (256 / 563)
+    for name, tags in {
+        "dcf-option": {0xA001: 0xFFFF, 0xA005: {1: "R03"}},
+        "exif-adobe": {0xA001: 2},
+    }.items():
+        yield FileCase(
+            name=f"{name}.jpg",
+            write=of(files.adobe_rgb_jpeg, adobe, tags),
+            light=LIGHT,
+            stored=adobe[..., 0],
+            tolerance=0.04,
+        )
+    p3 = formulas.in_gamut(LIGHT, PRIMARIES["P3"])
+    primaries = "PRIMARIES=" + " ".join(map(str, PRIMARIES["P3"])) + "\n"
+    for name, picture, header, warning in (
+        ("plain", LIGHT, "", ""),
+        ("upwards", LIGHT, "", ""),
+        ("primaries", p3, primaries, ""),
+        ("exposure", LIGHT, "EXPOSURE=2.0\n", "EXPOSURE=2.0"),
+        ("impossible", LIGHT, "PRIMARIES=0 0 0 0 0 0 0 0\n", "PRIMARIES"),
+    ):
+        yield FileCase(
+            name=f"{name}.hdr",
+            write=of(files.hdr, picture, header, upwards=name == "upwards"),
+            light=LIGHT,
+            stored=picture[..., 0],
+            tolerance=STEP_8,  # 8 bits below each pixel's largest channel
+            warning=warning,
+            only_by_rule="OpenCV reads them from the top only" if name == "upwards" else "",
+        )
     for name, data in {
         "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
         "phone.avif": b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(64),
@@ -240,6 +279,11 @@ def tiffs() -> Iterator[FileCase]:
     yield tiff("icc-16-bit", files.whole(formulas.srgb_encoded(p3), 16), LIGHT, 2e-4, {34675: (7, profile)})
     linear = files.icc_profile(PRIMARIES["P3"], b"curv\0\0\0\0" + bytes(4))
     yield tiff("icc-float", (p3 * 2).astype(np.float32), LIGHT * 2, 2e-4, {34675: (7, linear)})
+    colours = {318: (5, files.rationals(PRIMARIES["P3"][6:])), 319: (5, files.rationals(PRIMARIES["P3"][:6]))}
+    yield tiff("primaries", files.whole(formulas.srgb_encoded(p3), 16), LIGHT, STEP_16, colours)
+    yield tiff("primaries-float", p3.astype(np.float32), LIGHT, FLOAT, colours)
+    curve = np.zeros(3 * 65536, np.uint16).tobytes()
+    yield tiff("own-curve", whole_16, LIGHT, STEP_16, {301: (3, curve)}, warning="TransferFunction")
     alpha = np.linspace(0.2, 1, WIDTH)[None, :, None].repeat(HEIGHT, 0)
     for name, colour, kind in (("unassociated", CODE, 2), ("associated", CODE * alpha, 1)):
         values = files.whole(np.dstack([colour, alpha]), 16)
@@ -299,6 +343,12 @@ def dpx_files() -> Iterator[FileCase]:
         tolerance=STEP_10_LOG,
         warning="Z depth",
     )
+    for orientation in (4, 7):
+        yield FileCase(
+            name=f"columns-{orientation}.dpx",
+            write=of(files.dpx, log.swapaxes(0, 1), orientation=orientation),
+            refusal="unreadable",
+        )
     yield FileCase(
         name="mirrored.dpx",
         write=lambda path: files.dpx(path, log[:, ::-1], orientation=1),
@@ -371,6 +421,18 @@ def exr_colours() -> Iterator[FileCase]:
         tolerance=FLOAT,
         warning="vendor:log9",
     )
+
+    for name, odd in {
+        "oiio:ColorSpace": ("string", b"Camera Foo"),
+        "chromaticities": ("string", b"P3"),
+    }.items():
+        yield FileCase(
+            name=f"odd-{name.replace(':', '-')}.exr",
+            write=of(files.exr, channels=files.planes(LIGHT), attributes={name: odd}),
+            light=LIGHT,
+            tolerance=FLOAT,
+            warning=name,
+        )
 
 
 def exr_layouts() -> Iterator[FileCase]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import OpenEXR
 import tifffile
@@ -81,6 +82,8 @@ def read_independently(path: Path, case: FileCase) -> IndependentReading:
         return _video(path)
     if suffix == ".dpx":
         return _dpx(path)
+    if suffix == ".hdr":
+        return _hdr(path)
     if suffix == ".png" and PillowImage.open(path).mode != "L" and _ffmpeg(path).dtype == np.uint16:
         return _png(path)
     if suffix == ".tif" and tifffile.TiffFile(path).pages[0].dtype != np.uint8:
@@ -110,6 +113,10 @@ def _pillow(path: Path) -> IndependentReading:
     if profile and (through := _littlecms(picture.convert(mode), profile)) is not None:
         light = formulas.srgb_decoded(through)
         return IndependentReading(readers="Pillow, LittleCMS", light=light, precision=ROUNDED_TWICE)
+    exif = opened.getexif()
+    if exif.get_ifd(0x8769).get(0xA001) == 2 or exif.get_ifd(0xA005).get(1) == "R03":
+        light = _light(pixels ** (563 / 256), "lin", "adobergb")
+        return IndependentReading(readers="Pillow", light=light)
     return IndependentReading(readers="Pillow", light=formulas.srgb_decoded(pixels))
 
 
@@ -137,9 +144,9 @@ def _png(path: Path) -> IndependentReading:
         if (through := _littlecms(picture, profile)) is not None:
             light = formulas.srgb_decoded(through)
             return IndependentReading(readers="FFmpeg, LittleCMS", light=light, precision=ROUNDED_TWICE)
-    if "gamma" in info and "srgb" not in info:
+    if "srgb" not in info:
         white_first = info.get("chromaticity", (*REC_709[6:], *REC_709[:6]))
-        light = code[..., :3] ** (1 / info["gamma"])
+        light = code[..., :3] ** (1 / info["gamma"]) if "gamma" in info else formulas.srgb_decoded(code[..., :3])
         primaries_given = (*white_first[2:], *white_first[:2])
         return IndependentReading(readers="FFmpeg, Pillow", light=_light(light, "lin", primaries_given))
     return IndependentReading(readers="FFmpeg, Pillow", light=formulas.srgb_decoded(code[..., :3]))
@@ -150,11 +157,14 @@ def _tiff(path: Path) -> IndependentReading:
     with tifffile.TiffFile(path) as file:
         page: Any = next(page for page in file.pages if not int(getattr(page, "subfiletype", 0)) & 1)
         values, extra = page.asarray(), page.extrasamples
-        profile = page.tags[34675].value if 34675 in page.tags else None
+        profile, given = (page.tags[number].value if number in page.tags else None for number in (34675, 319))
+        white = page.tags[318].value if given else ()
+    primaries = tuple(up / down for up, down in np.reshape([*given, *white], (-1, 2))) if given else REC_709
     if values.dtype.kind == "f":
         # The one profile of the table that a float has: linear P3.
-        gamut = "p3d65" if profile else "rec709"
-        return IndependentReading(readers="tifffile", light=_light(values, "lin", gamut))
+        return IndependentReading(
+            readers="tifffile", light=_light(values, "lin", "p3d65" if profile else primaries)
+        )
     code = values / 65535
     if extra and int(extra[0]) == 1:
         code[..., :3] /= code[..., 3:]
@@ -162,7 +172,16 @@ def _tiff(path: Path) -> IndependentReading:
         through = files.littlecms_srgb(PillowImage.fromarray(files.whole(code)), profile)
         light = formulas.srgb_decoded(through)
         return IndependentReading(readers="tifffile, LittleCMS", light=light, precision=ROUNDED_TWICE)
-    return IndependentReading(readers="tifffile", light=formulas.srgb_decoded(code[..., :3]))
+    return IndependentReading(readers="tifffile", light=_light(code, "srgb", primaries))
+
+
+def _hdr(path: Path) -> IndependentReading:
+    """OpenCV; the primaries by this function."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
+    header = dict(line.split("=") for line in path.read_bytes().split(b"\n\n")[0].decode().splitlines()[1:])
+    numbers = tuple(float(number) for number in header.get("PRIMARIES", "0").split())
+    primaries = numbers if any(numbers) else REC_709
+    return IndependentReading(readers="OpenCV", light=_light(np.asarray(pixels)[..., ::-1], "lin", primaries))
 
 
 def _dpx(path: Path) -> IndependentReading:
@@ -217,7 +236,8 @@ def _exr(path: Path, case: FileCase) -> IndependentReading:
     readers = "OpenEXR" if reader == "OpenEXR" else "FFmpeg, OpenEXR"
     if len(words) == 3:
         return IndependentReading(readers=readers, light=_light(pixels, words[0], words[1]))
-    given = tuple(float(number) for number in header.get("chromaticities", REC_709))
+    stated = header.get("chromaticities", REC_709)
+    given = REC_709 if isinstance(stated, str) else tuple(float(number) for number in stated)
     is_xyz = given[:6] == (1, 0, 0, 1, 0, 0)
     if len(set(given[::2])) == 1:
         given = REC_709  # no primaries at all

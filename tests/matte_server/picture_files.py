@@ -123,6 +123,33 @@ def oriented_file(path: Path, code: Array, orientation: int) -> None:
     PillowImage.fromarray(stored_as(whole(code), orientation)).save(path, exif=exif, **options)
 
 
+def adobe_rgb_jpeg(path: Path, code: Array, exif_tags: Mapping[int, Any]) -> None:
+    """A camera's JPEG in Adobe RGB without a profile; ``exif_tags`` say so."""
+    exif = PillowImage.Exif()
+    exif.get_ifd(0x8769).update(exif_tags)
+    PillowImage.fromarray(whole(code)).save(path, exif=exif, quality=100, subsampling=0)
+
+
+def hdr(path: Path, light: Array, header: str = "", upwards: bool = False) -> None:
+    """A Radiance picture without run lengths, byte by byte."""
+    exponent = np.ceil(np.log2(light.max(-1)))[..., None]
+    pixels = np.dstack([np.floor(light / 2.0**exponent * 256), exponent + 128])
+    rows = pixels[::-1] if upwards else pixels
+    size = f"{'+' if upwards else '-'}Y {light.shape[0]} +X {light.shape[1]}\n"
+    text = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n{header}\n{size}"
+    path.write_bytes(text.encode() + np.clip(rows, 0, 255).astype(np.uint8).tobytes())
+
+
+def tga(path: Path, code: Array, descriptor: int) -> None:
+    """An uncompressed TGA; ``descriptor``: 32 from the top, 16 from the right."""
+    rows = whole(code)[..., ::-1]
+    rows = rows if descriptor & 32 else rows[::-1]
+    rows = rows[:, ::-1] if descriptor & 16 else rows
+    height, width, _ = rows.shape
+    head = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 24, descriptor)
+    path.write_bytes(head + rows.tobytes())
+
+
 def tiff(path: Path, values: Any, tags: Mapping[int, tuple[int, Any]] = {}, pages: Sequence[Any] = ()) -> None:
     """An uncompressed TIFF byte by byte; ``tags``: number -> field type and value, beside the needed ones.
     ``pages`` are more pictures, each a reduced copy (NewSubfileType 1), stored before it."""
@@ -160,7 +187,7 @@ def _directory(body: bytearray, values: Any, strip: int, extra: Mapping[int, tup
     entries = b""
     for number, (field_type, value) in sorted(fields.items()):
         data = value if isinstance(value, bytes) else _packed(field_type, value)
-        size = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1, 12: 8}[field_type]
+        size = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 12: 8}[field_type]
         stored = data.ljust(4, b"\0")
         if len(data) > 4:
             stored = struct.pack("<I", len(body))
@@ -169,6 +196,11 @@ def _directory(body: bytearray, values: Any, strip: int, extra: Mapping[int, tup
     at = len(body)
     body += struct.pack("<H", len(fields)) + entries + struct.pack("<I", 0)
     return at
+
+
+def rationals(values: Sequence[float]) -> bytes:
+    """Values as a TIFF's RATIONALs."""
+    return b"".join(struct.pack("<II", round(value * 1000000), 1000000) for value in values)
 
 
 def _packed(field_type: int, value: Any) -> bytes:
