@@ -213,11 +213,15 @@ class LearningBar(_OnScreen):
         self._error = -1.0
 
     def __call__(self, progress: LearningProgress) -> None:
+        if progress.error is None or progress.first_error is None:
+            self._bar.update(self._task, description="measuring", completed=0, total=progress.steps)
+            return
         error = f"error {1e3 * progress.error:.2f} ({1e3 * progress.first_error:.2f} at the start)"
-        left = f"{duration(progress.left_s)} left"
+        left = "" if progress.left_s is None else f"{duration(progress.left_s)} left"
         self._bar.update(self._task, description=error, completed=progress.step, total=progress.steps, left=left)
         if not err.is_terminal and progress.error != self._error:
-            err.print(f"[{progress.step}/{progress.steps}] {error}, {left}", markup=False)
+            parts = ", ".join(part for part in (error, left) if part)
+            err.print(f"[{progress.step}/{progress.steps}] {parts}", markup=False)
         self._error = progress.error
 
 

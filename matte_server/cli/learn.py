@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,19 +11,21 @@ from matte_link.options import option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
-from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS, SUFFIX, LearningSettings
+from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS, SUFFIX, LearningSettings, steps_for
 from ..shots.arguments import SHOT_ARGUMENTS
-from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new
-from ..shots.shot import Camera, Shot, ShotSources
+from ..shots.shot import Shot
 from . import console
 from .number_range import ANY_WHOLE
-from .shot_flags import add_options, add_shot_flags, options_from
+from .shot_flags import add_options, add_shot_flags, options_from, order_from
 
 if TYPE_CHECKING:
-    from ..shots.learn import LearnReport
+    from ..learning.run import LearningResult
 
-_ARGUMENTS = ("plate", "clean", "clean_offset", "output", "frames", "camera", "solve", "overwrite")
+_ARGUMENTS = (
+    "plate", "clean", "clean_offset", "clean_end", "clean_frame", "output", "frames", "camera", "solve",
+    "deinterlace", "overwrite",
+)  # fmt: skip
 EPILOG = """\
 examples:
   cleanplate learn plate.####.exr --clean clean.exr --key mended.####.exr -o take7.learned
@@ -64,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=ANY_WHOLE, default=1, metavar="N", help="another seed gives another run")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
-    add_options(parser, [spec for spec in option_specs() if spec.affects == "alignment" or spec.name == "weights"])
+    used = [spec for spec in option_specs() if spec.affects == "alignment" or spec.name in ("model", "weights")]
+    add_options(parser, used)
     parser.set_defaults(run=run)
 
 
@@ -81,12 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
         shot=shot,
         keys=keys,
         output=Path(arguments.output),
-        settings=LearningSettings(steps=_steps(arguments.steps, bool(keys)), seed=arguments.seed),
+        settings=_settings(arguments, bool(keys)),
         device=choose_device(arguments.device),
     )
     with console.LearningBar() as progress:
-        report = learn_shot(order, lambda: None, progress)
-    return _conclude(report, order.output)
+        result = learn_shot(order, lambda: None, progress)
+    return _conclude(result, order.output)
 
 
 def _check_output(output: Path, may_overwrite: bool) -> None:
@@ -97,35 +101,30 @@ def _check_output(output: Path, may_overwrite: bool) -> None:
 
 def _shot(arguments: argparse.Namespace) -> Shot:
     """The shot, planned as one file made of all its frames."""
-    sources = ShotSources(
-        plate=arguments.plate,
-        clean_plate=arguments.clean,
-        # The plan is that of the shot's mattes, whose plate solve is used where it is.
-        output=str(Path(arguments.output).with_suffix(".exr")),
-        clean_offset=arguments.clean_offset,
-    )
-    camera = Camera(kind=arguments.camera, solve=arguments.solve)
-    return plan_shot(sources, arguments.frames, options_from(arguments), camera=camera, one_output=True)
+    order = order_from(arguments, options_from(arguments))
+    # The plan is that of the shot's mattes, whose plate solve is used where it is.
+    return replace(order, output=str(Path(arguments.output).with_suffix(".exr"))).plan(one_output=True)
 
 
-def _steps(wanted: int | None, has_keys: bool) -> int:
-    if wanted is None:
-        return STEPS if has_keys else STEPS_WITHOUT_KEYS
-    if wanted < 1:
-        raise MatteError("bad_option", f"--steps must be 1 or more, not {wanted}.")
-    return wanted
+def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings:
+    steps = steps_for(has_keys) if arguments.steps is None else arguments.steps
+    if steps < 1:
+        raise MatteError("bad_option", f"--steps must be 1 or more, not {steps}.")
+    if arguments.seed < 0:
+        raise MatteError("bad_option", f"--seed must be 0 or more, not {arguments.seed}.")
+    return LearningSettings(steps=steps, seed=arguments.seed)
 
 
-def _conclude(report: LearnReport, output: Path) -> int:
-    before, after = 1e3 * report.first_error, 1e3 * report.error
+def _conclude(result: LearningResult, output: Path) -> int:
+    before, after = 1e3 * (result.first_error or 0.0), 1e3 * (result.error or 0.0)
     measured = f"error of alpha on what was left out, x 1000: {before:.2f} before, {after:.2f} after"
-    if not report.was_written:
+    if not result.has_gained:
         console.err.print(
-            f"{report.steps} steps gained nothing ({measured}). Nothing is written: keep the weights you have."
+            f"{result.steps} steps gained nothing ({measured}). Nothing is written: keep the weights you have."
         )
         return console.FRAMES_FAILED
     console.out.print(
-        escape(f"{output}: learned from {len(report.frames)} frames in {report.steps} steps ({measured}).")
+        escape(f"{output}: learned from {len(result.frames)} frames in {result.steps} steps ({measured}).")
     )
     console.out.print(escape(f"Use it with: cleanplate matte ... --weights {output}"))
     return console.OK

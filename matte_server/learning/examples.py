@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from blake3 import blake3
 from torch import Tensor
 
 from ..models.networks.cleanplate import octaves_for
@@ -22,12 +23,14 @@ _TILES = 8
 """A frame is divided into this many tiles along its longer side. Some are left out, to measure on."""
 _LEFT_OUT_PART = 6
 """One tile in so many of those that hold an edge of the matte is left out."""
-_EDGE = (0.02, 0.98)
+_EDGE, _WRONG = (0.02, 0.98), 0.05
+_MULTIPLE = 4
+"""Sides are multiples of this, because V2's network wants it."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearningExample:
-    """One frame on the CPU, half floats, 1 x C x H x W, sides multiples of 2 ** ``octaves``.
+    """One frame on the CPU, half floats, 1 x C x H x W, sides multiples of 4 and of 2 ** ``octaves``.
 
     ``plate``, ``clean_plate`` (aligned and exposure-matched) and ``foreground`` (unpremultiplied): 3 channels,
     scene-linear Rec.709. ``alpha``, ``coverage``: 1 channel, 0..1. ``trust``: 1 where ``alpha`` is to be learnt.
@@ -53,13 +56,21 @@ class LearningExample:
 
 
 def example_of(
-    number: int, frame: FrameTensors, foreground: Tensor, alpha: Tensor, trust: Tensor, is_truth: bool, seed: int
+    number: int,
+    frame: FrameTensors,
+    foreground: Tensor,
+    alpha: Tensor,
+    own: Tensor,
+    trust: Tensor,
+    is_truth: bool,
+    seed: int,
 ) -> LearningExample:
-    """An example from a frame's tensors, its ``foreground`` (1 x 3 x H x W), ``alpha`` and ``trust`` (1 x 1 x H x
-    W, 0..1), reduced to at most :data:`LONGEST_SIDE`. ``seed`` chooses what is left out of a true matte."""
+    """An example from a frame's tensors, its ``foreground`` (1 x 3 x H x W), ``alpha``, the model's ``own`` alpha
+    and ``trust`` (1 x 1 x H x W, 0..1), reduced to at most :data:`LONGEST_SIDE`. ``seed`` chooses what is left out
+    of a true matte."""
     pictures = {
         "plate": frame.plate, "clean": frame.clean_plate, "foreground": foreground,
-        "alpha": alpha, "coverage": frame.coverage, "trust": trust,
+        "alpha": alpha, "own": own, "coverage": frame.coverage, "trust": trust,
     }  # fmt: skip
     factor = 1
     while max(frame.size) > LONGEST_SIDE * factor:
@@ -67,12 +78,14 @@ def example_of(
     # Padded before it is averaged: the last rows and columns must not be lost.
     small = pooled(_padded(pictures, factor), factor)
     octaves = octaves_for(*(int(side) for side in small["alpha"].shape[-2:]))
-    small = _padded(small, 1 << octaves)
+    small = _padded(small, max(_MULTIPLE, 1 << octaves))
     believed = (small["trust"] > 0.999).to(torch.float32)
     if not is_truth:
         # The model's own edges are what it is to learn better.
         believed = believed * ((small["alpha"] < _EDGE[0]) | (small["alpha"] > _EDGE[1]))
-    left_out = believed * _left_out_tiles(small["alpha"], number, seed) if is_truth else torch.zeros_like(believed)
+    left_out = torch.zeros_like(believed)
+    if is_truth:
+        left_out = believed * _left_out_tiles(_worth_measuring(small) * believed, number, seed)
     return LearningExample(
         frame=number,
         plate=_half(small["plate"]),
@@ -97,25 +110,33 @@ def _half(picture: Tensor) -> Tensor:
     return picture.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().cpu().contiguous()
 
 
-def _left_out_tiles(alpha: Tensor, number: int, seed: int) -> Tensor:
-    """1 in the tiles that are left out, 1 x 1 x H x W: one in :data:`_LEFT_OUT_PART` of those with an edge."""
-    height, width = alpha.shape[-2:]
+def _worth_measuring(pictures: dict[str, Tensor]) -> Tensor:
+    """1 where alpha is partial, or where the model is wrong."""
+    alpha = pictures["alpha"]
+    partial = (alpha > _EDGE[0]) & (alpha < _EDGE[1])
+    return (partial | ((alpha - pictures["own"]).abs() > _WRONG)).float()
+
+
+def _left_out_tiles(worth: Tensor, number: int, seed: int) -> Tensor:
+    """1 in the tiles that are left out, 1 x 1 x H x W: one in :data:`_LEFT_OUT_PART` of those where ``worth`` is 1
+    anywhere, and one at least where there are two."""
+    height, width = worth.shape[-2:]
     side = -(-max(height, width) // _TILES)
-    partial = ((alpha > _EDGE[0]) & (alpha < _EDGE[1])).float()
-    edges = F.max_pool2d(partial, side, ceil_mode=True)[0, 0]
-    candidates = torch.nonzero(edges).tolist()
-    rng = np.random.default_rng([seed, number])
-    chosen = torch.zeros_like(edges)
-    for row, column in rng.permutation(np.array(candidates, int).reshape(-1, 2))[
-        : len(candidates) // _LEFT_OUT_PART
-    ]:
+    tiles = F.max_pool2d(worth, side, ceil_mode=True)[0, 0]
+    candidates = np.array(torch.nonzero(tiles).tolist(), int).reshape(-1, 2)
+    count = max(len(candidates) // _LEFT_OUT_PART, int(len(candidates) > 1))
+    chosen = torch.zeros_like(tiles)
+    for row, column in np.random.default_rng([seed, number % (1 << 32)]).permutation(candidates)[:count]:
         chosen[row, column] = 1.0
     grown = chosen[None, None].repeat_interleave(side, 2).repeat_interleave(side, 3)
     return grown[..., :height, :width]
 
 
-def check_examples(examples: Sequence[LearningExample]) -> None:
-    """Raises ``ValueError`` unless all examples have one size."""
-    sizes = {example.size for example in examples}
-    if len(sizes) != 1:
-        raise ValueError(f"the examples have different sizes: {sorted(sizes)}")
+def digest_of(examples: Sequence[LearningExample]) -> str:
+    """Names all that the examples hold."""
+    digest = blake3()
+    for example in examples:
+        for name, value in sorted(vars(example).items()):
+            what = value.numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode()
+            digest.update(f"{name} {len(what)} ".encode() + what)
+    return digest.hexdigest()

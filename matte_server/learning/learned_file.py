@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matte_link.files import write_atomically
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..models.architectures import without_batch_counters
@@ -46,44 +45,51 @@ class LearnedFacts:
     device: str = "cpu"
 
 
-def write_learned(path: Path, weights: Mapping[str, Tensor], facts: LearnedFacts) -> None:
-    """Writes ``weights`` in half precision (statistics in single) with ``facts``. Raises ``OSError``."""
+def learned_bytes(weights: Mapping[str, Tensor], facts: LearnedFacts) -> bytes:
+    """A file of ``weights`` in half precision (statistics in single) with ``facts``."""
     small = {
         name: (value.half() if value.ndim >= 2 else value.float()).contiguous()
         for name, value in without_batch_counters(weights).items()
     }
     text = json.dumps({"format": FORMAT, **asdict(facts)}, sort_keys=True)
-    write_atomically(str(path), save(small, metadata={_FACTS: text}))
+    return save(small, metadata={_FACTS: text})
 
 
 def learned_facts(path: Path) -> dict[str, Any] | None:
     """What a file of learned weights says about itself; None where it is none, or unreadable."""
-    facts = _metadata(path).get(_FACTS)
-    if facts is None:
-        return None
-    found = json.loads(facts)
-    return found if found.get("format") == FORMAT else None
-
-
-def save_checkpoint(path: Path, state: LearningState, inputs: str) -> None:
-    """Writes a run's state; ``inputs`` names what it learns from. Raises ``OSError``."""
-    run = json.dumps({"inputs": inputs, "step": state.step, "errors": list(state.errors)})
-    write_atomically(str(path), save(state.tensors, metadata={_RUN: run}))
-
-
-def load_checkpoint(path: Path, inputs: str) -> LearningState | None:
-    """The state of an earlier run on the same inputs; None where there is none."""
-    run = json.loads(_metadata(path).get(_RUN, "{}"))
-    if run.get("inputs") != inputs:
-        return None
-    return LearningState(tensors=load_file(path), step=int(run["step"]), errors=tuple(run["errors"]))
-
-
-def _metadata(path: Path) -> dict[str, str]:
     if not path.is_file():
-        return {}
+        return None
     try:
         with safe_open(path, "pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError):
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+    except (SafetensorError, OSError, ValueError):
+        return None
+    return facts if facts.get("format") == FORMAT else None
+
+
+def checkpoint_bytes(state: LearningState, inputs: str) -> bytes:
+    """A file of a run's state; ``inputs`` names what it learns from."""
+    run = {"inputs": inputs, "step": state.step, "errors": list(state.errors)}
+    return save(state.tensors, metadata={_RUN: json.dumps(run)})
+
+
+def checkpoint_state(data: bytes, inputs: str) -> LearningState | None:
+    """The state of an earlier run on the same inputs; None where ``data`` is no such file, or not
+    whole."""
+    run = _run_of(data)
+    if run.get("inputs") != inputs:
+        return None
+    try:
+        return LearningState(tensors=load(data), step=int(run["step"]), errors=tuple(run["errors"]))
+    except SafetensorError:
+        return None
+
+
+def _run_of(data: bytes) -> dict[str, Any]:
+    """The numbers in a checkpoint's header: safetensors are 8 bytes of its length, the header as JSON, tensors."""
+    length = int.from_bytes(data[:8], "little")
+    try:
+        found = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_RUN])
+    except (ValueError, KeyError, TypeError):
         return {}
+    return found if isinstance(found, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -11,12 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..models.cleanplate import CleanplateModel
-from ..models.networks.cleanplate import CleanplateNet
+from ..frame.refinement import predict
 from ..models.protocols import FrameTensors, ModelSettings
 from .composites import Batch, Composer, subject_over, tensors
-from .examples import LearningExample, check_examples
-from .losses import training_losses
+from .examples import LearningExample
+from .networks import LearnableNetwork
 from .settings import LearningProgress, LearningSettings
 
 MEASURE_EVERY = 50
@@ -25,6 +23,8 @@ _WARM_UP = 20
 _PATIENCE = 4
 _LEAST_GAIN = 0.005
 """A run ends when so many measurements one after the other gained less than this part of the error."""
+_WORTH = 0.02
+"""Weights are handed over where they took at least this part of the error away: less may be chance."""
 _BETAS, _DECAY, _NORM = (0.9, 0.99), 1e-4, 1.0
 _PROBES = 3
 """Composites to measure on where no frame has a true matte."""
@@ -44,20 +44,18 @@ class LearningState:
 
 
 class ShotLearner:
-    """Learns from examples. Batch statistics stay those of the weights that it starts from: a shot's few frames
-    would make worse ones."""
+    """Learns from examples, one piece of work after the other. Batch statistics stay those of the weights that it
+    starts from: a shot's few frames would make worse ones."""
 
     def __init__(
         self,
-        net: CleanplateNet,
+        network: LearnableNetwork,
         examples: Sequence[LearningExample],
         settings: LearningSettings,
         device: torch.device,
     ) -> None:
-        check_examples(examples)
-        self._settings, self._device = settings, device
-        self._octaves = examples[0].octaves
-        self._net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self._settings, self._device, self._network = settings, device, network
+        self._net = network.module.train()
         for module in self._net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
@@ -65,57 +63,66 @@ class ShotLearner:
         self._optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_DECAY)
         self._composer = Composer(examples=examples, seed=settings.seed)
         self._probes = _probes(examples, settings.seed, device)
+        self._measurement: Measurement | None = None
         self._best = self._weights()
+        self._seconds, self._first_step = 0.0, 0
         self.step = 0
         self.errors: list[float] = []
 
     @property
-    def first_error(self) -> float:
-        """The error on what was left out before the first step."""
-        return self.errors[0]
+    def first_error(self) -> float | None:
+        """The error on what was left out before the first step; None until it is measured."""
+        return self.errors[0] if self.errors else None
 
     @property
-    def best_error(self) -> float:
-        """The least error measured so far."""
-        return min(self.errors)
+    def best_error(self) -> float | None:
+        """The least error measured so far; None until the first is measured."""
+        return min(self.errors, default=None)
 
     @property
     def has_gained(self) -> bool:
         """Whether the best weights are better on what was left out than those at the start."""
-        return self.best_error < self.first_error * (1 - _LEAST_GAIN)
+        return bool(self.errors) and min(self.errors) < self.errors[0] * (1 - _WORTH)
 
     @property
     def is_finished(self) -> bool:
-        """Whether all steps are done, or the last ones gained nothing."""
-        if self.step >= self._settings.steps:
-            return True
+        """Whether all steps are done and measured, or the last ones gained nothing."""
+        if self._is_measurement_due:
+            return False
         recent, before = self.errors[-_PATIENCE:], self.errors[:-_PATIENCE]
-        return len(before) > 1 and min(recent) > min(before) * (1 - _LEAST_GAIN)
+        gains_no_more = len(before) > 1 and min(recent) > min(before) * (1 - _LEAST_GAIN)
+        return self.step >= self._settings.steps or gains_no_more
+
+    @property
+    def _is_measurement_due(self) -> bool:
+        """Measured before the first step, after each ``MEASURE_EVERY`` and after the last."""
+        is_last = self.step == self._settings.steps and self.step % MEASURE_EVERY != 0
+        return len(self.errors) < 1 + self.step // MEASURE_EVERY + is_last
 
     def best_weights(self) -> dict[str, Tensor]:
         """The weights with the least error so far, float32 on the CPU."""
         return {name: value.float().cpu() for name, value in self._best.items()}
 
-    def run(self, check: Check, on_progress: Callable[[LearningProgress], None]) -> None:
-        """Learns until :attr:`is_finished`. What ``check`` raises passes through; the best weights stay ready."""
-        started, first = time.monotonic(), self.step
-        if not self.errors:
-            self._measure(check)
-        while not self.is_finished:
-            check()
+    def advance(self, check: Check) -> LearningProgress:
+        """One piece of work: a step, or the measurement of one picture. What ``check`` raises passes through; the
+        learner is then as it was before the call."""
+        check()
+        started = time.monotonic()
+        if self._is_measurement_due:
+            self._measure_one(check)
+        else:
             self._take_step()
-            if self.step % MEASURE_EVERY == 0 or self.step == self._settings.steps:
-                self._measure(check)
-            each = (time.monotonic() - started) / (self.step - first)
-            on_progress(self._progress(each * (self._settings.steps - self.step)))
+        self._seconds += time.monotonic() - started
+        return self._progress()
 
-    def _progress(self, left_s: float) -> LearningProgress:
+    def _progress(self) -> LearningProgress:
+        done = self.step - self._first_step
         return LearningProgress(
             step=self.step,
             steps=self._settings.steps,
-            error=self.errors[-1],
+            error=self.errors[-1] if self.errors else None,
             first_error=self.first_error,
-            left_s=left_s,
+            left_s=self._seconds / done * (self._settings.steps - self.step) if done else None,
         )
 
     def _take_step(self) -> None:
@@ -124,9 +131,9 @@ class ShotLearner:
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
         with torch.enable_grad():
-            losses = training_losses(self._net, batch, self._octaves, generator)
+            loss = self._network.loss(batch, generator)
             self._optimiser.zero_grad(set_to_none=True)
-            losses.total.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._net.parameters(), _NORM)
         if torch.isfinite(norm):
             self._optimiser.step()
@@ -136,12 +143,16 @@ class ShotLearner:
         warm = min(1.0, (self.step + 1) / _WARM_UP)
         return self._settings.rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self._settings.steps))
 
-    def _measure(self, check: Check) -> None:
-        """The error of the whole model on what was left out; keeps the weights where it is the least so far."""
-        error = measured_error(self._net, self._probes, self._device, check)
-        self.errors.append(error)
-        if error <= min(self.errors):
-            self._best = self._weights()
+    def _measure_one(self, check: Check) -> None:
+        """Measures the next picture; after the last one keeps the weights where the error is the least so far."""
+        if self._measurement is None:
+            self._measurement = Measurement(self._network, self._probes)
+        self._measurement.advance(check)
+        if self._measurement.is_finished:
+            self.errors.append(self._measurement.error)
+            self._measurement = None
+            if self.errors[-1] <= min(self.errors):
+                self._best = self._weights()
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self._net.state_dict().items()}
@@ -170,7 +181,7 @@ class ShotLearner:
             moments.setdefault(int(index), {})[part] = value
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.step, self.errors = state.step, list(state.errors)
+        self.step, self.errors, self._first_step = state.step, list(state.errors), state.step
 
 
 def _of(tensors_by_name: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -198,14 +209,28 @@ def _composed_probe(examples: Sequence[LearningExample], seed: int, number: int,
     return {**probe, "left_out": near * probe["trust"]}
 
 
-@torch.inference_mode()
-def measured_error(net: CleanplateNet, probes: Sequence[Batch], device: torch.device, check: Check) -> float:
-    """The mean absolute error of alpha, 0..1, over the pixels in which ``left_out`` is 1."""
-    model = CleanplateModel(copy.deepcopy(net), device)
-    total, pixels = 0.0, 0.0
-    for probe in probes:
+class Measurement:
+    """The mean absolute error of alpha, 0..1, over the pixels in which ``left_out`` is 1, picture by picture."""
+
+    def __init__(self, network: LearnableNetwork, probes: Sequence[Batch]) -> None:
+        self._network, self._model, self._probes = network, network.frozen(), probes
+        self._total, self._pixels, self._done = 0.0, 0.0, 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self._done == len(self._probes)
+
+    @property
+    def error(self) -> float:
+        return self._total / max(self._pixels, 1.0)
+
+    @torch.inference_mode()
+    def advance(self, check: Check) -> None:
+        """Measures the next picture as a matte of the shot is made: the model's alpha, refined."""
+        probe = self._probes[self._done]
         frame = FrameTensors(plate=probe["plate"], clean_plate=probe["clean"], coverage=probe["coverage"])
-        alpha = model.predict(frame, ModelSettings(), check).alpha
-        total += float(((alpha - probe["alpha"]).abs() * probe["left_out"]).double().sum())
-        pixels += float(probe["left_out"].double().sum())
-    return total / max(pixels, 1.0)
+        frame = self._network.with_guides(frame, probe["alpha"])
+        alpha = predict(self._model, frame, ModelSettings(), check).alpha
+        self._total += float(((alpha - probe["alpha"]).abs() * probe["left_out"]).double().sum())
+        self._pixels += float(probe["left_out"].double().sum())
+        self._done += 1

@@ -11,6 +11,15 @@ STEPS, STEPS_WITHOUT_KEYS = 300, 100
 learnt by heart, and their faults with them (measured on the demo shot, ``tests.benchmarks.bench_learn``)."""
 
 
+FRAMES = 8
+"""How many frames, spread over the shot, are learnt from where none has a key matte."""
+
+
+def steps_for(has_keys: bool) -> int:
+    """The most steps where nobody says otherwise."""
+    return STEPS if has_keys else STEPS_WITHOUT_KEYS
+
+
 @dataclass(frozen=True)
 class LearningSettings:
     """How a shot is learnt. The rate falls along a cosine and reaches 0 at the last of ``steps``."""
@@ -23,10 +32,10 @@ class LearningSettings:
 @dataclass(frozen=True)
 class LearningProgress:
     """``error``: the mean error of alpha (0..1) on what was left out, last measured; ``first_error`` before the
-    first step. ``left_s``: seconds until the last step."""
+    first step. ``left_s``: seconds until the last step. None until they are known."""
 
     step: int
     steps: int
-    error: float
-    first_error: float
-    left_s: float
+    error: float | None
+    first_error: float | None
+    left_s: float | None

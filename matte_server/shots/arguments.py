@@ -259,8 +259,9 @@ class ShotOrder:
     passes: str = _DEFAULTS["passes"]
     options: MatteOptions = field(default_factory=MatteOptions)
 
-    def plan(self) -> Shot:
-        """The plan; raises ``MatteError`` as :func:`plan.plan_shot` does, and bad_solve."""
+    def plan(self, one_output: bool = False) -> Shot:
+        """The plan; ``one_output``: all frames together make one file. Raises ``MatteError`` as
+        :func:`plan.plan_shot` does, and bad_solve."""
         if self.solve:
             check_solve(Path(self.solve))
         same = {name: getattr(self, name) for name in _SAME_IN_SOURCES}
@@ -268,7 +269,7 @@ class ShotOrder:
         sources = ShotSources(clean_plate=self.clean, clean_frame=only, **same)
         camera = Camera(kind=self.camera, solve=self.solve)
         options = with_layers(self.options, self.passes)
-        return plan_shot(sources, self.frames, options, self.overwrite, camera)
+        return plan_shot(sources, self.frames, options, self.overwrite, camera, one_output)
 
 
 _SAME_IN_SOURCES = tuple(

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from blake3 import blake3
-from matte_link.result_key import weights_digest
+from matte_link.files import write_atomically
 from matte_link.sequence import format_frames
 
-from ..core.align import Alignment
-from ..core.image import Guides, Image, PlatePair
+from ..core.image import Image, PlatePair
 from ..errors import MatteError
-from ..frame.refinement import solved_foreground
-from ..frame.warper import FrameWarper
 from ..io import exr
-from ..learning.examples import LearningExample, example_of
-from ..learning.learned_file import LearnedFacts, load_checkpoint, save_checkpoint, write_learned
-from ..learning.learner import MEASURE_EVERY, Check, ShotLearner
-from ..learning.settings import LearningProgress, LearningSettings
-from ..models.cleanplate import SPEC, CleanplateModel, load_network
-from ..models.identity import default_weights
-from ..models.protocols import ModelSettings
+from ..learning.frames import LearningFrame
+from ..learning.learner import MEASURE_EVERY, Check
+from ..learning.run import LearningResult, LearningRun
+from ..learning.settings import FRAMES, LearningProgress, LearningSettings
 from .inputs import ShotInputs
 from .plate_solve import PlateSolve
 from .role_files import frame_pattern
 from .shot import Shot, ShotFrame, evenly_spaced
-from .solve_file import alignment_facts
-
-FRAMES = 8
-"""How many frames are learnt from where no frame has a key matte, spread over the shot."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +47,6 @@ class LearnOrder:
     def checkpoint(self) -> Path:
         """Where the run's state is kept until it has ended."""
         return self.output.with_name(f".{self.output.name}.run")
-
-    @property
-    def base_digest(self) -> str:
-        """The digest of the weights to start from."""
-        named = self.shot.options.weights
-        return weights_digest(Path(named)) if named else default_weights()[SPEC.name]
-
-
-@dataclass(frozen=True)
-class LearnReport:
-    """How a run ended. Errors are mean errors of alpha, 0..1, on what was left out of the learning."""
-
-    frames: tuple[int, ...]
-    steps: int
-    first_error: float
-    error: float
-    was_written: bool
 
 
 def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) -> dict[int, KeyMatte]:
@@ -121,124 +92,70 @@ def _numbered(text: str, numbers: set[int]) -> dict[int, Path]:
     return found
 
 
-def learn_shot(order: LearnOrder, check: Check, on_progress: Callable[[LearningProgress], None]) -> LearnReport:
+def learn_shot(order: LearnOrder, check: Check, on_progress: Callable[[LearningProgress], None]) -> LearningResult:
     """Learns and writes ``order.output``, unless nothing was gained. What ``check`` raises ends the run: what was
     gained until then is written, the run can go on later, and the error is raised again. Raises ``MatteError`` with
-    the codes of reading and aligning, no_frames and size_mismatch, and ``OSError``."""
-    device = torch.device(order.device)
-    examples, inputs = _examples(order, device, check)
-    learner = ShotLearner(load_network(order.shot.options.weights), examples, order.settings, device)
-    earlier = load_checkpoint(order.checkpoint, inputs)
-    if earlier is not None:
-        learner.resume(earlier)
-
-    def after_step(progress: LearningProgress) -> None:
-        if progress.step % MEASURE_EVERY == 0:
-            save_checkpoint(order.checkpoint, learner.state(), inputs)
-        on_progress(progress)
-
+    the codes of reading and aligning and those of ``LearningRun``, and ``OSError``."""
+    run = _begun(order, check)
     try:
-        learner.run(check, after_step)
+        while not run.is_finished:
+            progress = run.advance(check)
+            if progress.step and progress.step % MEASURE_EVERY == 0:
+                _save(order, run)
+            on_progress(progress)
     except BaseException:
-        _finish(order, learner, examples, inputs)
+        _save(order, run)
+        _write(order, run.result())
         raise
-    report = _finish(order, learner, examples, inputs)
+    result = run.result()
+    _write(order, result)
     order.checkpoint.unlink(missing_ok=True)
-    return report
+    return result
 
 
-def _finish(
-    order: LearnOrder, learner: ShotLearner, examples: Sequence[LearningExample], inputs: str
-) -> LearnReport:
-    """Writes the best weights so far, if they are better than those at the start."""
-    frames = tuple(example.frame for example in examples)
-    if not learner.errors:
-        return LearnReport(frames=frames, steps=0, first_error=0.0, error=0.0, was_written=False)
-    if learner.has_gained:
-        facts = LearnedFacts(
-            model=SPEC.name,
-            base=order.base_digest,
-            licence=SPEC.licence,
-            version=version("cleanplate"),
-            frames=frames,
-            true_frames=tuple(example.frame for example in examples if example.is_truth),
-            inputs=inputs,
-            steps=learner.step,
-            seed=order.settings.seed,
-            first_error=learner.first_error,
-            error=learner.best_error,
-            options=order.shot.options.to_dict(),
-            device=order.device,
-        )
-        write_learned(order.output, learner.best_weights(), facts)
-    return LearnReport(
-        frames=frames,
-        steps=learner.step,
-        first_error=learner.first_error,
-        error=learner.best_error,
-        was_written=learner.has_gained,
+def _begun(order: LearnOrder, check: Check) -> LearningRun:
+    """The run with all its frames, where an earlier one stopped."""
+    options = order.shot.options
+    run = LearningRun(
+        model=options.model,
+        weights=options.weights,
+        settings=order.settings,
+        device=torch.device(order.device),
+        options=options.to_dict(),
+    )
+    every = {frame.frame: frame for frame in order.shot.frames}
+    chosen = [every[number] for number in order.keys] or list(evenly_spaced(order.shot.frames, FRAMES))
+    with ShotInputs(options) as pictures:
+        solve = PlateSolve(order.shot, pictures, version("cleanplate"))
+        for frame in chosen:
+            check()
+            run.add(_read_frame(order, frame, pictures, solve), check)
+    run.begin(order.checkpoint.read_bytes() if order.checkpoint.is_file() else b"")
+    return run
+
+
+def _read_frame(order: LearnOrder, frame: ShotFrame, pictures: ShotInputs, solve: PlateSolve) -> LearningFrame:
+    """A frame's pictures, aligned as a run of the shot aligns them, and its key matte."""
+    plate, read_clean = pictures.pair(frame)
+    key = order.keys.get(frame.frame)
+    return LearningFrame(
+        number=frame.frame,
+        pair=PlatePair(plate=plate, clean_plate=read_clean()),
+        alignment=solve.alignment_of_neighbour(frame),
+        key=_matte(pictures, key.matte) if key else None,
+        mask=_matte(pictures, key.mask) if key and key.mask else None,
     )
 
 
-def _examples(order: LearnOrder, device: torch.device, check: Check) -> tuple[list[LearningExample], str]:
-    """The examples, and the digest of all that they and the run depend on."""
-    shot = order.shot
-    every = {frame.frame: frame for frame in shot.frames}
-    chosen = [every[number] for number in order.keys] or list(evenly_spaced(shot.frames, FRAMES))
-    model = CleanplateModel.load(shot.options.weights, device)
-    # The weights count by their content, wherever they lie.
-    options = replace(shot.options, weights="").to_dict()
-    examples = []
-    with ShotInputs(shot.options) as pictures:
-        run = [order.base_digest, asdict(order.settings), options, pictures.colour_source]
-        digest = blake3(json.dumps(run, sort_keys=True).encode())
-        reader = _FrameReader(
-            order=order, pictures=pictures, solve=PlateSolve(shot, pictures, version("cleanplate"))
-        )
-        for frame in chosen:
-            check()
-            alignment = reader.solve.alignment_of_neighbour(frame)
-            examples.append(reader.example(frame, alignment, model, device))
-            digest.update(reader.key(frame, alignment).encode())
-    if len({example.size for example in examples}) > 1:
-        raise MatteError(
-            "size_mismatch", "The frames have different sizes, and one network learns from frames of one size.",
-            "Learn from those of one size with --frames.",
-        )  # fmt: skip
-    return examples, digest.hexdigest()
+def _matte(pictures: ShotInputs, path: Path) -> Image:
+    """A matte's values, read as every guide's are."""
+    return exr.matte_channel(pictures.read_data(path, 0))
 
 
-@dataclass(frozen=True, eq=False)
-class _FrameReader:
-    """Reads a shot's frames as examples."""
+def _save(order: LearnOrder, run: LearningRun) -> None:
+    write_atomically(str(order.checkpoint), run.checkpoint())
 
-    order: LearnOrder
-    pictures: ShotInputs
-    solve: PlateSolve
 
-    def example(
-        self, frame: ShotFrame, alignment: Alignment, model: CleanplateModel, device: torch.device
-    ) -> LearningExample:
-        """One frame with its key matte, or with the model's own matte where it has none."""
-        key = self.order.keys.get(frame.frame)
-        plate, read_clean = self.pictures.pair(frame)
-        pair = PlatePair(plate=plate, clean_plate=read_clean())
-        guides = Guides(core=self._matte(key.matte), holdout=self._matte(key.mask)) if key else Guides()
-        tensors = FrameWarper(device).tensors(pair, guides, alignment)
-        found = model.predict(replace(tensors, core=None, holdout=None), ModelSettings(), lambda: None)
-        alpha = found.alpha if tensors.core is None else tensors.core
-        trust = torch.ones_like(alpha) if tensors.holdout is None else tensors.holdout
-        foreground = solved_foreground(tensors, found, alpha)
-        return example_of(frame.frame, tensors, foreground, alpha, trust, key is not None, self.order.settings.seed)
-
-    def key(self, frame: ShotFrame, alignment: Alignment) -> str:
-        """Names all that a frame's example depends on."""
-        key = self.order.keys.get(frame.frame)
-        files = [path for path in (key.matte, key.mask) if path] if key else []
-        digests = [self.pictures.digest(frame, role) for role in ("plate", "clean_plate")]
-        mattes = [blake3(path.read_bytes()).hexdigest() for path in files]
-        return json.dumps([frame.frame, digests, mattes, alignment_facts(alignment)], sort_keys=True)
-
-    def _matte(self, path: Path | None) -> Image | None:
-        """A matte's values, read as every guide's are."""
-        return exr.matte_channel(self.pictures.read_data(path, 0)) if path is not None else None
+def _write(order: LearnOrder, result: LearningResult) -> None:
+    if result.has_gained:
+        write_atomically(str(order.output), result.data)

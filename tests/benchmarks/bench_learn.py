@@ -26,9 +26,10 @@ from matte_server.demo.packaged import demo_shot
 from matte_server.evaluation import scores
 from matte_server.frame.pipeline import MattePipeline
 from matte_server.io.exr import matte_channel, read_image
+from matte_server.learning.run import LearningResult
 from matte_server.learning.settings import STEPS, STEPS_WITHOUT_KEYS, LearningProgress, LearningSettings
 from matte_server.shots.inputs import ShotInputs
-from matte_server.shots.learn import KeyMatte, LearnOrder, LearnReport, learn_shot
+from matte_server.shots.learn import KeyMatte, LearnOrder, learn_shot
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.plate_solve import PlateSolve
 from matte_server.shots.shot import Shot, ShotSources
@@ -76,14 +77,14 @@ def table(before: Figures, after: Figures, keys: Sequence[int]) -> float:
     return ratios[0]
 
 
-def learned(shot: Shot, keys: dict[int, KeyMatte], steps: int, output: Path, device: str) -> LearnReport:
+def learned(shot: Shot, keys: dict[int, KeyMatte], steps: int, output: Path, device: str) -> LearningResult:
     """Learns the shot into ``output``, with a line at each measurement."""
     settings = LearningSettings(steps=steps)
     order = LearnOrder(shot=shot, keys=keys, output=output, settings=settings, device=device)
 
     def tell(progress: LearningProgress) -> None:
-        if progress.step % 50 == 0:
-            print(f"step {progress.step}: left out {1e3 * progress.error:.2f}, {progress.left_s:.0f} s left")
+        if progress.step % 50 == 0 and progress.error is not None:
+            print(f"step {progress.step}: left out {1e3 * progress.error:.2f}, {progress.left_s or 0:.0f} s left")
 
     return learn_shot(order, lambda: None, tell)
 
@@ -111,9 +112,9 @@ def main() -> int:
         steps = arguments.steps or (STEPS if keys else STEPS_WITHOUT_KEYS)
         report = learned(shot, keys, steps, output, device)
         print(f"{report.steps} steps in {time.monotonic() - started:.0f} s on {device}", end=", ")
-        print(f"left out {1e3 * report.first_error:.2f} -> {1e3 * report.error:.2f}")
+        print(f"left out {1e3 * (report.first_error or 0):.2f} -> {1e3 * (report.error or 0):.2f}")
         before = figures(shot, truth, "", device)
-        after = figures(shot, truth, str(output), device) if report.was_written else before
+        after = figures(shot, truth, str(output), device) if report.has_gained else before
         return int(table(before, after, numbers) > 1.0)
 
 

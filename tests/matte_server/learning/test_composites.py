@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
 from matte_server.learning.composites import Composer, subject_over, tensors
-from matte_server.learning.examples import LONGEST_SIDE, LearningExample, check_examples, example_of
+from matte_server.learning.examples import LONGEST_SIDE, LearningExample, example_of
 from matte_server.models.protocols import FrameTensors
 from tests.matte_server.pictures import composed
 
@@ -29,7 +28,16 @@ def made(
     pictures = FrameTensors(
         plate=tensor(truth.plate), clean_plate=tensor(truth.clean), coverage=torch.ones_like(alpha)
     )
-    return example_of(frame, pictures, tensor(truth.foreground), alpha, torch.full_like(alpha, trust), is_truth, 1)
+    return example_of(
+        number=frame,
+        frame=pictures,
+        foreground=tensor(truth.foreground),
+        alpha=alpha,
+        own=alpha,
+        trust=torch.full_like(alpha, trust),
+        is_truth=is_truth,
+        seed=1,
+    )
 
 
 def test_what_is_left_out_is_never_learnt() -> None:
@@ -57,16 +65,14 @@ def test_a_large_frame_is_averaged_down_and_keeps_its_last_pixels() -> None:
     alpha[..., -2:] = 1.0
     colour = torch.full((1, 3, 10, LONGEST_SIDE + 2), 0.25)
     frame = FrameTensors(plate=colour, clean_plate=colour, coverage=torch.ones_like(alpha))
-    example = example_of(7, frame, colour, alpha, torch.ones_like(alpha), True, 1)
+    example = example_of(
+        number=7, frame=frame, foreground=colour, alpha=alpha, own=alpha, trust=torch.ones_like(alpha),
+        is_truth=True, seed=1,
+    )  # fmt: skip
     # 2050 pixels are halved to 1025, then padded to a multiple of 4: two octaves above 512.
     assert example.octaves == 2 and example.size == (8, 1028)
     assert example.alpha[0, 0, 0, 1023:].tolist() == [0.0, 1.0, 1.0, 1.0, 1.0]
     assert (example.plate == 0.25).all()
-
-
-def test_examples_of_different_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="different sizes"):
-        check_examples([made(), made(size=(64, 96))])
 
 
 def test_a_second_subject_obeys_the_compositing_equation() -> None:

@@ -10,12 +10,13 @@ import torch
 from matte_server.learning.examples import LearningExample
 from matte_server.learning.learned_file import (
     LearnedFacts,
+    checkpoint_bytes,
+    checkpoint_state,
+    learned_bytes,
     learned_facts,
-    load_checkpoint,
-    save_checkpoint,
-    write_learned,
 )
-from matte_server.learning.learner import ShotLearner
+from matte_server.learning.learner import MEASURE_EVERY, ShotLearner
+from matte_server.learning.networks import LearnableCleanplate
 from matte_server.learning.settings import LearningProgress, LearningSettings
 from matte_server.models.cleanplate import load_network, read_network
 from tests.matte_server.learning.test_composites import CPU, made
@@ -27,7 +28,8 @@ class Cancelled(Exception):
 
 def learner(examples: list[LearningExample], steps: int = 8, rate: float = 3e-4) -> ShotLearner:
     torch.manual_seed(0)
-    return ShotLearner(load_network(""), examples, LearningSettings(steps=steps, rate=rate), CPU)
+    network = LearnableCleanplate(load_network(""), CPU)
+    return ShotLearner(network, examples, LearningSettings(steps=steps, rate=rate), CPU)
 
 
 def run(learning: ShotLearner, stop_at: int = -1) -> list[LearningProgress]:
@@ -37,7 +39,8 @@ def run(learning: ShotLearner, stop_at: int = -1) -> list[LearningProgress]:
         if learning.step == stop_at:
             raise Cancelled
 
-    learning.run(check, seen.append)
+    while not learning.is_finished:
+        seen.append(learning.advance(check))
     return seen
 
 
@@ -49,7 +52,9 @@ def half_there(example: LearningExample) -> LearningExample:
 def test_it_learns_what_a_person_painted_and_measures_on_what_it_did_not_see() -> None:
     learning = learner([half_there(made())], steps=30, rate=1e-3)
     seen = run(learning)
-    assert [progress.step for progress in seen] == list(range(1, 31))
+    # Measured before the first step and after the last: each is a piece of work of its own.
+    assert [progress.step for progress in seen] == [0, *range(1, 31), 30]
+    assert learning.first_error is not None and learning.best_error is not None
     # Half of the error goes in 30 steps; a tenth is demanded.
     assert learning.best_error < 0.9 * learning.first_error
     assert learning.has_gained and learning.is_finished
@@ -64,17 +69,18 @@ def test_nothing_gained_is_said_and_the_weights_stay() -> None:
     assert all(torch.equal(value, before[name]) for name, value in learning.best_weights().items() if value.ndim)
 
 
-def test_it_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+def test_it_goes_on_from_a_checkpoint_as_if_it_had_never_stopped() -> None:
     examples = [made(), made(frame=2, is_truth=False)]
     whole = learner(examples, steps=4)
     run(whole)
     stopped = learner(examples, steps=4)
     with pytest.raises(Cancelled):
         run(stopped, stop_at=2)
-    save_checkpoint(tmp_path / "run", stopped.state(), "these pictures")
-    assert load_checkpoint(tmp_path / "run", "other pictures") is None
-    assert load_checkpoint(tmp_path / "nothing", "these pictures") is None
-    state = load_checkpoint(tmp_path / "run", "these pictures")
+    data = checkpoint_bytes(stopped.state(), "these pictures")
+    assert checkpoint_state(data, "other pictures") is None
+    for damaged in (b"", b"1", data[:1000], data[:-1]):
+        assert checkpoint_state(damaged, "these pictures") is None
+    state = checkpoint_state(data, "these pictures")
     assert state is not None and state.step == 2
     again = learner(examples, steps=4)
     again.resume(state)
@@ -96,7 +102,8 @@ def test_batch_statistics_stay_as_they_were() -> None:
 
 
 def test_a_run_that_gains_nothing_more_ends_early() -> None:
-    learning = learner([made()], steps=100)
+    learning = learner([made()], steps=1000)
+    learning.step = 5 * MEASURE_EVERY
     learning.errors = [0.1, 0.05, 0.05, 0.0499, 0.05, 0.05]
     assert learning.is_finished
     learning.errors = [0.1, 0.05, 0.05, 0.0499, 0.05, 0.049]
@@ -109,7 +116,7 @@ def test_learned_weights_say_what_they_were_made_from(tmp_path: Path) -> None:
         inputs="cd", steps=4, seed=1, first_error=0.02, error=0.01,
     )  # fmt: skip
     path = tmp_path / "shot.learned"
-    write_learned(path, load_network("").state_dict(), facts)
+    path.write_bytes(learned_bytes(load_network("").state_dict(), facts))
     found = learned_facts(path)
     assert found is not None
     assert (found["frames"], found["true_frames"], found["error"]) == ([1, 9], [9], 0.01)

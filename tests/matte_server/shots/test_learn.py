@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteError
 from matte_server.learning.settings import LearningSettings
-from matte_server.shots.learn import LearnOrder, _examples, key_mattes
+from matte_server.shots.learn import LearnOrder, _begun, key_mattes
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.shot import ShotSources
 
@@ -39,7 +38,7 @@ def inputs_of(shot: ShotFiles, options: MatteOptions) -> str:
         settings=LearningSettings(steps=1),
         device="cpu",
     )
-    return _examples(order, torch.device("cpu"), lambda: None)[1]
+    return _begun(order, lambda: None).inputs
 
 
 def test_a_run_does_not_go_on_from_pictures_in_another_colourspace(make_shot: Callable[..., ShotFiles]) -> None:

@@ -1,0 +1,68 @@
+"""The networks that can learn a shot, each behind the same few methods."""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import MatteError
+from ..models.cleanplate import SPEC as CLEANPLATE_SPEC
+from ..models.cleanplate import CleanplateModel, load_network
+from ..models.networks.cleanplate import CleanplateNet, octaves_for
+from ..models.protocols import FrameTensors, MattingModel, ModelSpec
+from .composites import Batch
+from .losses import training_losses
+
+LEARNABLE = (CLEANPLATE_SPEC.name,)
+"""Names of the models that can learn a shot."""
+
+
+class LearnableNetwork(Protocol):
+    """A network in training, on its device."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def module(self) -> nn.Module:
+        """What learns; its tensors have the names of the model's weights files."""
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The loss of a batch, a number with a gradient. ``generator`` chooses crops."""
+
+    def frozen(self) -> MattingModel:
+        """The network as it is now, as a model for inference; it does not change when the network learns on."""
+
+    def with_guides(self, frame: FrameTensors, alpha: Tensor) -> FrameTensors:
+        """The frame with the guides that the model cannot do without, made from a matte of it."""
+
+
+class LearnableCleanplate:
+    """Cleanplate's own network with the losses that it was trained with."""
+
+    spec = CLEANPLATE_SPEC
+
+    def __init__(self, network: CleanplateNet, device: torch.device) -> None:
+        self.module: CleanplateNet = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        octaves = octaves_for(*(int(side) for side in batch["alpha"].shape[-2:]))
+        return training_losses(self.module, batch, octaves, generator).total
+
+    def frozen(self) -> MattingModel:
+        return CleanplateModel(copy.deepcopy(self.module), self._device)
+
+    def with_guides(self, frame: FrameTensors, alpha: Tensor) -> FrameTensors:
+        return frame
+
+
+def load_learnable(model: str, weights: str, device: torch.device) -> LearnableNetwork:
+    """The network of ``model`` with the weights of a file, or those that the model uses by itself where ``weights``
+    is empty. Raises ``MatteError``: bad_option where the model cannot learn, missing_weights, bad_weights."""
+    if model == CLEANPLATE_SPEC.name:
+        return LearnableCleanplate(load_network(weights), device)
+    raise MatteError("bad_option", f"The model {model} cannot learn a shot.", f"These can: {', '.join(LEARNABLE)}.")
