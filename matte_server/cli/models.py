@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from matte_link.sequence import format_frames
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
+from ..errors import MatteError
 from ..models.network_table import FETCHABLE, SEGMENTATION, V1
 from . import console
+
+if TYPE_CHECKING:
+    from ..models.learned import LearnedFacts
 
 EPILOG = """\
 examples:
   cleanplate models                              what is there, what is missing and where to get it
   cleanplate models use netG_epoch_12.pth        from now on V1 runs with these weights
   cleanplate models fetch v2_resnet50            download them (it says from where, and their licence)
+  cleanplate models show take7.learned           what weights are for, and which shot they learned
 
 Weights are looked for where --weights says, then among those chosen with 'use', then in the folder that
 CLEANPLATE_MODELS names, then in your own models folder.
@@ -35,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     use = actions.add_parser("use", help="choose weights: they are checked, and remembered")
     use.add_argument("file", type=Path, metavar="FILE", help="a checkpoint, TorchScript or safetensors file")
     use.set_defaults(run=run_use)
+    show = actions.add_parser("show", help="say what a weights file is for, and which shot it learned")
+    show.add_argument("file", type=Path, metavar="FILE", help="a weights file")
+    show.set_defaults(run=run_show)
     fetch = actions.add_parser("fetch", help="download weights")
     fetch.add_argument("name", metavar="NAME", help=", ".join(FETCHABLE))
     fetch.add_argument("--from", dest="address", default="", metavar="URL", help="a mirror of your own")
@@ -103,6 +112,36 @@ def run_use(arguments: argparse.Namespace) -> int:
     else:
         print(f"{arguments.file} ({architecture.label}) runs with --model {architecture.model} from now on.")
     return console.OK
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Prints what a weights file is."""
+    from ..models.learned import learned_facts
+    from ..models.weights import read_weights, recognise_file
+
+    path = arguments.file.expanduser()
+    facts, architecture = learned_facts(path), recognise_file(path) if path.is_file() else None
+    if architecture is None:
+        # Says what is wrong with it.
+        names = ", ".join(list(read_weights(path))[:3])
+        raise MatteError("bad_weights", f"{path} fits no network that Cleanplate runs; it holds {names}.")
+    print(f"{path}: weights of {architecture.label}, for --model {architecture.model}")
+    if facts is not None:
+        print("\n".join(_learned(facts)))
+    return console.OK
+
+
+def _learned(facts: LearnedFacts) -> list[str]:
+    mended = f"mended mattes of {format_frames(facts.true_frames)}" if facts.true_frames else "no mended matte"
+    return [
+        f"learned from: frames {format_frames(facts.frames)}, {mended}, {facts.steps} steps, seed {facts.seed}",
+        f"error of alpha on what was left out, x 1000: {1e3 * facts.first_error:.2f} before, "
+        f"{1e3 * facts.error:.2f} after",
+        f"base weights: {facts.base}",
+        f"inputs: {facts.inputs}",
+        f"made by: Cleanplate {facts.version} on {facts.device}",
+        f"licence: {facts.licence}",
+    ]
 
 
 def run_fetch(arguments: argparse.Namespace) -> int:

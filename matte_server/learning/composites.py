@@ -39,7 +39,7 @@ class Composer:
         """The batch of a step: every other picture is a frame as it is, where there are true mattes."""
         rng = np.random.default_rng([self.seed, step])
         made = [self._picture(rng, index, device) for index in range(self.count)]
-        batch = {name: torch.cat([picture[name] for picture in made]) for name in made[0]}
+        batch = {name: torch.cat([picture[name] for picture in made]) for name in made[0] if name != "left_out"}
         none = torch.zeros_like(batch["alpha"])
         return {**batch, "core": none, "holdout": none}
 

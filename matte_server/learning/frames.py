@@ -21,6 +21,8 @@ from .networks import LearnableNetwork
 
 _FULL = 0.999
 """Where a mask is above this, the key matte is right."""
+_BLACK, _SUBJECT = 0.02, 0.01
+"""A key matte whose highest value is below the first is empty; the second is the mean of a matte with a subject."""
 _OPPOSITE = 0.5
 """A key matte is refused where it differs from the model's by more than this in the mean, and its inverse by less
 than half as much."""
@@ -60,8 +62,11 @@ class ExampleMaker:
         found = predict(self._model, guided, ModelSettings(), check)
         own = found.alpha.clamp(0.0, 1.0)
         trust = torch.ones_like(own) if mask is None else mask
-        if key is not None:
-            _check_key(frame.number, key, trust, own)
+        # A mask may well cover just what the model has wrong: only whole mattes are compared with the model's.
+        if mask is not None:
+            _check_mask(frame.number, mask)
+        elif key is not None:
+            _check_key(frame.number, key, own)
         alpha = own if key is None else key
         return example_of(
             number=frame.number,
@@ -118,22 +123,30 @@ def _check_size(frame: LearningFrame, name: str, image: Image) -> None:
     )
 
 
-def _check_key(number: int, key: Tensor, trust: Tensor, own: Tensor) -> None:
-    """Raises ``MatteError("bad_key", ...)`` where nothing can be learnt from a key matte."""
-    right = (trust > _FULL).to(own.dtype)
-    pixels = float(right.sum())
-    if not pixels:
+def _check_mask(number: int, mask: Tensor) -> None:
+    if not bool((mask > _FULL).any()):
         raise MatteError(
             "bad_key",
             f"The mask of frame {number} is white nowhere, so that nothing can be learnt from its key matte.",
             "Paint it white where the matte is right, or leave it out.",
         )
-    apart, inverted = (float(((own - matte).abs() * right).sum()) / pixels for matte in (key, 1 - key))
-    # A small mask may well cover just what the model has wrong.
-    if pixels > 0.5 * right.numel() and apart > _OPPOSITE and inverted < 0.5 * apart:
+
+
+def _check_key(number: int, key: Tensor, own: Tensor) -> None:
+    """Raises ``MatteError("bad_key", ...)`` where a key matte of a whole frame can only be a mistake."""
+    apart, inverted = (float((own - matte).abs().mean()) for matte in (key, 1 - key))
+    if apart > _OPPOSITE and inverted < 0.5 * apart:
         raise MatteError(
             "bad_key",
             f"The key matte of frame {number} is the opposite of the model's matte in {100 * apart:.0f}% of the "
             "frame.",
             "Invert it if black is the subject there, or name the frame that it belongs to.",
+        )
+    found = float(own.mean())
+    if float(key.max()) < _BLACK and found > _SUBJECT:
+        raise MatteError(
+            "bad_key",
+            f"The key matte of frame {number} is black everywhere, while the model finds a subject in "
+            f"{100 * found:.0f}% of the frame.",
+            "Look whether it is the right file; if nobody is there, say so with a white --key-mask.",
         )

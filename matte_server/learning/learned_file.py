@@ -5,44 +5,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from ..models.architectures import without_batch_counters
+from ..models.learned import LearnedFacts
 from .learner import LearningState
 
-FORMAT = "cleanplate learned shot"
-_FACTS, _RUN = "cleanplate", "run"
-
-
-@dataclass(frozen=True)
-class LearnedFacts:
-    """What learned weights were made from, as the file says it. Errors are mean errors of alpha, 0..1, on what was
-    left out of the learning."""
-
-    model: str
-    base: str
-    """Digest of the weights at the start."""
-    licence: str
-    version: str
-    """Cleanplate's own."""
-    frames: tuple[int, ...]
-    true_frames: tuple[int, ...]
-    """Those of ``frames`` that had a true matte."""
-    inputs: str
-    """Digest of pictures, mattes, alignments and settings: the same inputs on the same kind of device give the same
-    weights."""
-    steps: int
-    seed: int
-    first_error: float
-    error: float
-    options: Mapping[str, Any] = field(default_factory=dict)
-    device: str = "cpu"
+_RUN = "run"
 
 
 def learned_bytes(weights: Mapping[str, Tensor], facts: LearnedFacts) -> bytes:
@@ -51,20 +24,7 @@ def learned_bytes(weights: Mapping[str, Tensor], facts: LearnedFacts) -> bytes:
         name: (value.half() if value.ndim >= 2 else value.float()).contiguous()
         for name, value in without_batch_counters(weights).items()
     }
-    text = json.dumps({"format": FORMAT, **asdict(facts)}, sort_keys=True)
-    return save(small, metadata={_FACTS: text})
-
-
-def learned_facts(path: Path) -> dict[str, Any] | None:
-    """What a file of learned weights says about itself; None where it is none, or unreadable."""
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
-    except (SafetensorError, OSError, ValueError):
-        return None
-    return facts if facts.get("format") == FORMAT else None
+    return save(small, metadata=facts.metadata())
 
 
 def checkpoint_bytes(state: LearningState, inputs: str) -> bytes:

@@ -55,10 +55,8 @@ class ShotLearner:
         device: torch.device,
     ) -> None:
         self._settings, self._device, self._network = settings, device, network
-        self._net = network.module.train()
-        for module in self._net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        # Nothing else in the networks distinguishes training but dropout, which would not be the same twice.
+        self._net = network.module.eval()
         parameters = [parameter.requires_grad_(True) for parameter in self._net.parameters()]
         self._optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_DECAY)
         self._composer = Composer(examples=examples, seed=settings.seed)

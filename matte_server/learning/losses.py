@@ -68,6 +68,15 @@ def pooled(batch: dict[str, Tensor], factor: int) -> dict[str, Tensor]:
     return small
 
 
+def halvings(batch: dict[str, Tensor], octaves: int) -> list[dict[str, Tensor]]:
+    """The batch at every resolution, the coarse stage's first: halving again and again gives what averaging at once
+    does, and reads the full resolution only once."""
+    levels = [batch]
+    for _ in range(octaves):
+        levels.insert(0, pooled(levels[0], 2))
+    return levels
+
+
 def double(alpha: Tensor) -> Tensor:
     """Alpha at twice the resolution, bilinear."""
     return F.interpolate(alpha, scale_factor=2.0, mode="bilinear")
@@ -157,24 +166,24 @@ def training_losses(
     """All losses of one batch. The coarse stage works ``octaves`` halvings below the batch's resolution; with 0 it
     is trained alone. Where the batch has ``trust`` (N x 1 x H x W, 0..1), every error is weighted with it."""
     batch = batch if "trust" in batch else {**batch, "trust": torch.ones_like(batch["alpha"])}
-    small = pooled(batch, 1 << octaves)
+    levels = halvings(batch, octaves)
     evidence, of_coarse = _evidence(net, batch, octaves)
-    coarse = net.coarse_stage(_coarse_input(small, of_coarse))
-    parts = _coarse_losses(coarse, batch, small, octaves)
+    coarse = net.coarse_stage(_coarse_input(levels[0], of_coarse))
+    parts = _coarse_losses(coarse, batch, levels[0], octaves)
     if octaves:
-        parts |= _octave_losses(net, batch, coarse, evidence, octaves, generator)
+        parts |= _octave_losses(net, levels, coarse, evidence, generator)
     total = sum((_SHARES[name] * value for name, value in parts.items()), torch.zeros_like(parts["coarse"]))
     return Losses(total=total, parts={name: value.detach() for name, value in (parts | {"total": total}).items()})
 
 
 def whole_alpha(net: CleanplateNet, batch: dict[str, Tensor], octaves: int) -> Tensor:
     """Alpha of whole pictures, N x 1 x H x W, 0..1: one pass of the coarse stage, then every octave everywhere."""
-    small = pooled(batch, 1 << octaves)
+    levels = halvings(batch, octaves)
     evidence, of_coarse = _evidence(net, batch, octaves)
-    coarse = net.coarse_stage(_coarse_input(small, of_coarse))
+    coarse = net.coarse_stage(_coarse_input(levels[0], of_coarse))
     alpha, context, state = coarse.alpha, coarse.context, coarse.state
     for octave in range(1, octaves + 1):
-        level = _level(batch, evidence, octaves, octave, alpha, context, state)
+        level = _level(levels, evidence, octave, alpha, context, state)
         refined = refine_whole(net, level)
         alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
         context, state = double(context), None if state is None else double(state)
@@ -187,18 +196,17 @@ def _coarse_input(small: dict[str, Tensor], evidence: Tensor | None) -> CoarseIn
 
 
 def _level(
-    batch: dict[str, Tensor],
+    levels: list[dict[str, Tensor]],
     evidence: list[Tensor] | None,
-    octaves: int,
     octave: int,
     alpha: Tensor,
     context: Tensor,
     state: Tensor | None,
 ) -> Level:
-    at_level = pooled(batch, 1 << (octaves - octave))
+    # The cells of an octave are the pixels of the one below.
     return Level(
-        batch=at_level,
-        cells=pooled(at_level, 2),
+        batch=levels[octave],
+        cells=levels[octave - 1],
         evidence=None if evidence is None else evidence[octave],
         alpha=alpha.clamp(0, 1),
         context=context,
@@ -237,18 +245,17 @@ def _coarse_losses(
 
 def _octave_losses(
     net: CleanplateNet,
-    batch: dict[str, Tensor],
+    levels: list[dict[str, Tensor]],
     coarse: Coarse,
     evidence: list[Tensor] | None,
-    octaves: int,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """Every octave below the last on whole pictures, the last one on crops."""
     sums: dict[str, list[Tensor]] = {"middle": [], "fine": [], "colour": [], "errors": []}
     alpha, context, state = coarse.alpha, coarse.context, coarse.state
-    for octave in range(1, octaves + 1):
-        level = _level(batch, evidence, octaves, octave, alpha, context, state)
-        last = octave == octaves
+    for octave in range(1, len(levels)):
+        level = _level(levels, evidence, octave, alpha, context, state)
+        last = octave == len(levels) - 1
         crop = None if evidence is None else evidence[octave - 1]
         refined, level = refine_crops(net, level, crop, generator) if last else (refine_whole(net, level), level)
         alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
@@ -257,7 +264,8 @@ def _octave_losses(
             colour = level.context[:, :3] + state[:, COLOUR]
             sums["colour"].append(colour_loss(colour_error(colour, level.cells), level.cells))
             sums["errors"].append(errors_loss(state, alpha, colour, level.batch, level.cells))
-        context, state = double(context), None if state is None else double(state)
+        if not last:
+            context, state = double(context), None if state is None else double(state)
     return {f"octave {name}": torch.stack(values).sum() for name, values in sums.items() if values}
 
 

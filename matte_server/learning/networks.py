@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import MatteError
+from ..models import v1, v2
 from ..models.cleanplate import SPEC as CLEANPLATE_SPEC
 from ..models.cleanplate import CleanplateModel, load_network
+from ..models.network_table import CLEANPLATE, V1, V2
 from ..models.networks.cleanplate import CleanplateNet, octaves_for
 from ..models.protocols import FrameTensors, MattingModel, ModelSpec
 from .composites import Batch
 from .losses import training_losses
-
-LEARNABLE = (CLEANPLATE_SPEC.name,)
-"""Names of the models that can learn a shot."""
+from .published import LearnableV1, LearnableV2
 
 
 class LearnableNetwork(Protocol):
@@ -60,9 +61,18 @@ class LearnableCleanplate:
         return frame
 
 
+_LOADERS: Mapping[str, Callable[[str, torch.device], LearnableNetwork]] = {
+    CLEANPLATE: lambda weights, device: LearnableCleanplate(load_network(weights), device),
+    V2: lambda weights, device: LearnableV2(v2.load_network(weights), device),
+    V1: lambda weights, device: LearnableV1(v1.load_network(weights), device),
+}
+
+
 def load_learnable(model: str, weights: str, device: torch.device) -> LearnableNetwork:
     """The network of ``model`` with the weights of a file, or those that the model uses by itself where ``weights``
     is empty. Raises ``MatteError``: bad_option where the model cannot learn, missing_weights, bad_weights."""
-    if model == CLEANPLATE_SPEC.name:
-        return LearnableCleanplate(load_network(weights), device)
-    raise MatteError("bad_option", f"The model {model} cannot learn a shot.", f"These can: {', '.join(LEARNABLE)}.")
+    if model not in _LOADERS:
+        raise MatteError(
+            "bad_option", f"The model {model} cannot learn a shot.", f"These can: {', '.join(_LOADERS)}."
+        )
+    return _LOADERS[model](weights, device)

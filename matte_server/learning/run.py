@@ -18,10 +18,11 @@ from matte_link.result_key import weights_digest
 
 from ..errors import MatteError
 from ..models.identity import default_weights
+from ..models.learned import LearnedFacts
 from ..models.network_table import CLEANPLATE
 from .examples import LearningExample, digest_of
 from .frames import ExampleMaker, LearningFrame
-from .learned_file import LearnedFacts, checkpoint_bytes, checkpoint_state, learned_bytes
+from .learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
 from .learner import Check, ShotLearner
 from .networks import load_learnable
 from .settings import LearningProgress, LearningSettings

@@ -30,6 +30,7 @@ from .cleanplate_blocks import (
     upsampled_into,
 )
 from .cleanplate_evidence import frame_evidence, padded, pyramid
+from .learned import check_learned_for
 from .network_table import CLEANPLATE
 from .networks.cleanplate import CleanplateNet, Coarse, CoarseInput, layout_of, octaves_for
 from .networks.cleanplate_features import decode
@@ -181,6 +182,7 @@ def read_network(path: Path) -> CleanplateNet:
     Raises ``MatteError`` with the codes missing_weights and bad_weights."""
     if not path.is_file():
         raise MatteError("missing_weights", f"There are no weights at {path}.", "Leave the field empty.")
+    check_learned_for(path, SPEC.name)
     try:
         state = load_file(path)
         net = CleanplateNet(layout_of(state))

@@ -56,10 +56,7 @@ class V1Model:
     def load(cls, weights: str, device: torch.device) -> V1Model:
         """From a file, or the one found where ``weights`` is empty. Raises ``MatteError`` with the codes
         missing_weights and bad_weights."""
-        path = find_weights(SPEC.name, weights)
-        _, network = network_of(read_weights(path), SPEC.name, path.name)
-        assert isinstance(network, Bgm1)
-        return cls(network, device)
+        return cls(load_network(weights), device)
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
@@ -76,9 +73,9 @@ class V1Model:
                 foreground=CoarseGrid.of(frame.plate),
                 confidence=CoarseGrid.of(0.25 + 0.75 * frame.coverage),
             )
-        mask = prepare_mask(_array(_cut(people, square)))
+        mask = prepare_mask(_array(cut(people, square)))
         soft = torch.from_numpy(mask)[None, None].to(self._device)
-        raw, colour = self._run(2 * _cut(plate, square) - 1, 2 * _cut(clean, square) - 1, soft, settings)
+        raw, colour = self._run(2 * cut(plate, square) - 1, 2 * cut(clean, square) - 1, soft, settings)
         check()
         alpha = torch.from_numpy(one_subject(_array(0.5 + 0.5 * raw)))[None, None].to(self._device)
         return _prediction(frame, square, alpha.clamp(0.0, 1.0), raw, 0.5 + 0.5 * colour)
@@ -101,6 +98,15 @@ class V1Model:
         return raw.float(), colour.float()
 
 
+def load_network(weights: str) -> Bgm1:
+    """The network with the weights of a file, or of the one found where ``weights`` is empty; on the CPU, in
+    evaluation mode. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
+    path = find_weights(SPEC.name, weights)
+    _, network = network_of(read_weights(path), SPEC.name, path.name)
+    assert isinstance(network, Bgm1)
+    return network
+
+
 def _prediction(frame: FrameTensors, square: Square, alpha: Tensor, raw: Tensor, colour: Tensor) -> Prediction:
     whole = _put(alpha, square, frame.size)
     solid = _put(raw, square, frame.size, -1.0) > _ALL_SUBJECT
@@ -114,7 +120,7 @@ def _array(picture: Tensor) -> Float32:
     return np.asarray(picture[0, 0].cpu().numpy(), np.float32)
 
 
-def _cut(picture: Tensor, square: Square) -> Tensor:
+def cut(picture: Tensor, square: Square) -> Tensor:
     """The square at the network's size; the frame's edge is repeated where the square reaches beyond it."""
     height, width = picture.shape[-2:]
     steps = torch.arange(square.side, device=picture.device)

@@ -54,10 +54,7 @@ class V2Model:
     def load(cls, weights: str, device: torch.device) -> V2Model:
         """From a file, or the one found where ``weights`` is empty; the backbone is told from its tensors. Raises
         ``MatteError`` with the codes missing_weights and bad_weights."""
-        path = find_weights(SPEC.name, weights)
-        _, network = network_of(read_weights(path), SPEC.name, path.name)
-        assert isinstance(network, Bgm2)
-        return cls(network, device)
+        return cls(load_network(weights), device)
 
     @torch.inference_mode()
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
@@ -76,6 +73,15 @@ class V2Model:
             foreground=CoarseGrid.of(decode_srgb(out.fgr[..., :height, :width])),
             confidence=CoarseGrid.of((1.0 - error) * (0.25 + 0.75 * frame.coverage)),
         )
+
+
+def load_network(weights: str) -> Bgm2:
+    """The network with the weights of a file, or of the one found where ``weights`` is empty; on the CPU, in
+    evaluation mode. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
+    path = find_weights(SPEC.name, weights)
+    _, network = network_of(read_weights(path), SPEC.name, path.name)
+    assert isinstance(network, Bgm2)
+    return network
 
 
 def _padded(picture: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from torch import Tensor
 from ..errors import MatteError
 from . import torchscript
 from .architectures import network_of, recognise, size_in_bytes
+from .learned import check_learned_for
 from .network_table import ARCHITECTURES, Architecture
 
 FOLDER_VARIABLE = "CLEANPLATE_MODELS"
@@ -68,7 +69,9 @@ def find_weights(model: str, given: str) -> Path:
     :func:`folders`; where it is empty, the file that the user chose, else the preferred one in :func:`folders`.
     Raises ``MatteError("missing_weights", ...)``."""
     if given:
-        return _named(given)
+        path = _named(given)
+        check_learned_for(path, model)
+        return path
     chosen = remembered().get(model)
     if chosen is not None:
         if not chosen.is_file():
@@ -187,11 +190,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> Any:
-    if path.suffix == ".safetensors":
+    if _is_safetensors(path):
         return load_file(path)
     if _is_torchscript(path):
         return torchscript.read_tensors(path)
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Such a file begins with the length of its header, eight bytes, and the header is JSON. Learned weights have
+    an ending of their own."""
+    with path.open("rb") as file:
+        return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -226,7 +236,7 @@ def recognise_file(path: Path) -> Architecture | None:
 
 
 def _names(path: Path) -> set[str]:
-    if path.suffix == ".safetensors":
+    if _is_safetensors(path):
         with safe_open(path, "pt") as file:
             return {_bare(name) for name in list(file.keys())}
     if _is_torchscript(path):

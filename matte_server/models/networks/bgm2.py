@@ -87,6 +87,23 @@ class Bgm2Output(NamedTuple):
     ref_sm: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Bgm2Coarse:
+    """What V2 knows before its refiner, at the coarse size: the plate ``src``, ``alpha`` and the ``error`` expected
+    of it (0..1), the foreground's ``residual`` over the plate, and ``hidden`` channels."""
+
+    src: Tensor
+    alpha: Tensor
+    residual: Tensor
+    error: Tensor
+    hidden: Tensor
+
+    @property
+    def seen(self) -> Tensor:
+        """What the refiner reads, 1 x 36 x h x w."""
+        return torch.cat([self.hidden, self.alpha, self.residual], 1)
+
+
 class Bgm2(nn.Module):
     """V2 with one of its backbones; ``kernel_size`` (3 or 1) is the refiner's."""
 
@@ -103,18 +120,27 @@ class Bgm2(nn.Module):
         height, width = src.shape[-2:]
         if height % PATCH or width % PATCH or src.shape != bgr.shape:
             raise ValueError(f"Plate and clean plate must have one size, in multiples of {PATCH}.")
-        small = (int(height * backbone_scale), int(width * backbone_scale))
+        coarse = self.coarse_stage(src, bgr, backbone_scale)
+        quarter = (height // PATCH, width // PATCH)
+        chosen = refinement.patches(nnf.interpolate(coarse.error, quarter, mode="bilinear")[0, 0])
+        pha, fgr = self.refiner(src, bgr, coarse.seen, chosen)
+        fgr_sm = (coarse.residual + coarse.src).clamp_(0.0, 1.0)
+        return Bgm2Output(pha, fgr, coarse.alpha, fgr_sm, coarse.error, chosen[None, None].to(src.dtype))
+
+    def coarse_stage(self, src: Tensor, bgr: Tensor, backbone_scale: float) -> Bgm2Coarse:
+        """Everything before the refiner; arguments as :meth:`forward` takes them."""
+        small = (int(src.shape[-2] * backbone_scale), int(src.shape[-1] * backbone_scale))
         src_sm, bgr_sm = (shrunk(picture, small) for picture in (src, bgr))
         pair = torch.cat([src_sm, bgr_sm], 1).contiguous(memory_format=torch.channels_last)
         deepest, *shortcuts = self.backbone(pair)
         coarse = self.decoder(self.aspp(deepest), *shortcuts, pair).float()
-        pha_sm, residual_sm = coarse[:, :1].clamp(0.0, 1.0), coarse[:, 1:4]
-        err_sm, hidden = coarse[:, 4:5].clamp(0.0, 1.0), coarse[:, 5:].relu()
-        quarter = (height // PATCH, width // PATCH)
-        chosen = refinement.patches(nnf.interpolate(err_sm, quarter, mode="bilinear")[0, 0])
-        pha, fgr = self.refiner(src, bgr, torch.cat([hidden, pha_sm, residual_sm], 1), chosen)
-        fgr_sm = (residual_sm + src_sm).clamp_(0.0, 1.0)
-        return Bgm2Output(pha, fgr, pha_sm, fgr_sm, err_sm, chosen[None, None].to(src.dtype))
+        return Bgm2Coarse(
+            src=src_sm,
+            alpha=coarse[:, :1].clamp(0.0, 1.0),
+            residual=coarse[:, 1:4],
+            error=coarse[:, 4:5].clamp(0.0, 1.0),
+            hidden=coarse[:, 5:].relu(),
+        )
 
     def folded(self) -> Bgm2:
         """Itself, for inference only: each batch normalisation becomes part of the convolution before it, and the
@@ -156,7 +182,7 @@ class Refiner(nn.Module):
         for tiles in tiles_of(chosen, self.reach):
             pictures = frame.pictures(tiles, self.reach)
             half, full = frame.half_tiles(tiles, self.reach, pictures), frame.full_tiles(self.reach, pictures)
-            frame.put(canvas, tiles, self._refine(half, full))
+            frame.put(canvas, tiles, self.refine(half, full))
         return canvas
 
     def in_bands(self, src: Tensor, bgr: Tensor, coarse: Tensor, chosen: Tensor) -> Tensor:
@@ -164,10 +190,10 @@ class Refiner(nn.Module):
         bands = Bands(src, bgr, coarse, self.reach)
         canvas = bands.upsampled()
         for rows in bands.rows():
-            bands.put(canvas, rows, chosen, self._refine(bands.half(rows), bands.full(rows)))
+            bands.put(canvas, rows, chosen, self.refine(bands.half(rows), bands.full(rows)))
         return canvas
 
-    def _refine(self, half: Tensor, full: Tensor) -> Tensor:
+    def refine(self, half: Tensor, full: Tensor) -> Tensor:
         """N x 4 x 4S x 4T from N x 42 x 2S + 2 reach x 2T + 2 reach and N x 6 x 4S + 2 reach x 4T + 2 reach."""
         seen = nnf.relu(self.bn1(self.conv1(half)), inplace=True)
         seen = nnf.relu(self.bn2(self.conv2(seen)), inplace=True)

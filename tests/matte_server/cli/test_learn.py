@@ -10,7 +10,7 @@ import pytest
 
 from matte_server.cli.main import main
 from matte_server.io import exr
-from matte_server.learning.learned_file import learned_facts
+from matte_server.models.learned import learned_facts
 from matte_server.server.local_server import LocalServer
 from tests.matte_server.shots.conftest import ShotFiles, disc, save
 
@@ -38,7 +38,7 @@ def test_two_mended_mattes_become_weights_that_the_command_line_takes(
     printed = capfd.readouterr()
     assert "shot.learned: learned from 2 frames in 60 steps" in printed.out and "s left" in printed.err
     facts = learned_facts(shot.folder / "shot.learned")
-    assert facts is not None and facts["true_frames"] == [1001, 1003] and facts["error"] < facts["first_error"]
+    assert facts is not None and facts.true_frames == (1001, 1003) and facts.error < facts.first_error
     assert not list(shot.folder.glob(".*.run"))
     alphas = {}
     with LocalServer(["--device", "cpu", "--root", str(shot.folder)]) as server:

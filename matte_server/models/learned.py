@@ -1,0 +1,67 @@
+"""What a file of weights that learned a shot says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ..errors import MatteError
+
+_FORMAT, _FACTS = "cleanplate learned shot", "cleanplate"
+
+
+@dataclass(frozen=True)
+class LearnedFacts:
+    """What learned weights were made from. Errors are mean errors of alpha, 0..1, on what was left out of the
+    learning."""
+
+    model: str
+    base: str
+    """Digest of the weights at the start."""
+    licence: str
+    version: str
+    """Cleanplate's own."""
+    frames: tuple[int, ...]
+    true_frames: tuple[int, ...]
+    """Those of ``frames`` that had a true matte."""
+    inputs: str
+    """Digest of pictures, mattes, alignments and settings: the same inputs on the same kind of device give the same
+    weights."""
+    steps: int
+    seed: int
+    first_error: float
+    error: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def metadata(self) -> dict[str, str]:
+        """The same as metadata of a safetensors file."""
+        return {_FACTS: json.dumps({"format": _FORMAT, **asdict(self)}, sort_keys=True)}
+
+
+def learned_facts(path: Path) -> LearnedFacts | None:
+    """What the file says of itself; None where it holds no learned weights, or cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        if facts.pop("format", "") != _FORMAT:
+            return None
+        return LearnedFacts(**{**facts, **{name: tuple(facts[name]) for name in ("frames", "true_frames")}})
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def check_learned_for(path: Path, model: str) -> None:
+    """Raises ``MatteError("bad_weights", ...)`` where the file holds weights that another model learned."""
+    facts = learned_facts(path)
+    if facts is not None and facts.model != model:
+        raise MatteError(
+            "bad_weights",
+            f"{path.name} was learned for the model {facts.model}, not for {model}.",
+            f"Run it with --model {facts.model}.",
+        )

@@ -1,0 +1,186 @@
+"""A run as the command line and the server's job drive it: frames in, pieces of work, a file out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from matte_server.core.align import Alignment
+from matte_server.core.image import Float32, PlatePair
+from matte_server.errors import MatteError
+from matte_server.learning.frames import LearningFrame
+from matte_server.learning.run import LearningRun
+from matte_server.learning.settings import LearningSettings
+from matte_server.models.learned import learned_facts
+from matte_server.models.registry import load_model
+from tests.matte_server.pictures import composed, image
+from tests.matte_server.weights_files import v1_file, v1_state, v2_file, v2_state
+
+__all__ = ["v1_file", "v1_state", "v2_file", "v2_state"]
+CPU = torch.device("cpu")
+SIZE = (96, 128)
+
+
+class Interrupted(Exception):
+    """Raised by a check."""
+
+
+def go_on() -> None:
+    """A check of a run that nobody cancels."""
+
+
+def frame(number: int = 1, key: Float32 | None = None, mask: Float32 | None = None) -> LearningFrame:
+    truth = composed(*SIZE, peak=1.0, seed=max(1, number))
+    return LearningFrame(
+        number=number,
+        pair=PlatePair(plate=image(truth.plate), clean_plate=image(truth.clean)),
+        alignment=Alignment(transform=np.eye(3)),
+        key=None if key is None else image(key[..., None]),
+        mask=None if mask is None else image(mask[..., None]),
+    )
+
+
+def painted(number: int = 1) -> Float32:
+    """A matte that no network would give: whoever paints it wants it."""
+    return np.asarray(0.5 * composed(*SIZE, peak=1.0, seed=number).alpha, np.float32)
+
+
+def begun(*frames: LearningFrame, steps: int = 2, checkpoint: bytes = b"", rate: float = 3e-4) -> LearningRun:
+    run = LearningRun(model="auto", weights="", settings=LearningSettings(steps=steps, rate=rate), device=CPU)
+    for each in frames:
+        run.add(each, go_on)
+    run.begin(checkpoint)
+    return run
+
+
+def finished(run: LearningRun) -> LearningRun:
+    while not run.is_finished:
+        run.advance(go_on)
+    return run
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_bytes() -> None:
+    frames = [frame(1, painted(1)), frame(2, painted(2))]
+    whole = finished(begun(*frames, steps=3, rate=3e-3))
+    first = begun(*frames, steps=3, rate=3e-3)
+    pieces = 0
+
+    def check() -> None:
+        if pieces == 4:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        while True:
+            first.advance(check)
+            pieces += 1
+    # Between two pieces of work, and in the middle of one, the run is whole.
+    second = begun(*frames, steps=3, rate=3e-3, checkpoint=first.checkpoint())
+    assert second.inputs == whole.inputs
+    result, wanted = finished(second).result(), whole.result()
+    assert wanted.has_gained and result.data == wanted.data
+    assert finished(first).result().data == wanted.data
+
+
+def test_a_checkpoint_of_other_frames_or_settings_is_not_gone_on_from() -> None:
+    data = begun(frame(1, painted())).checkpoint()
+    run = LearningRun(model="auto", weights="", settings=LearningSettings(steps=2), device=CPU)
+    run.add(frame(1, painted()), go_on)
+    assert run.begin(data)
+    others = [begun(frame(2, painted())), begun(frame(1, 0.9 * painted())), begun(frame(1, painted()), steps=3)]
+    assert len({run.inputs, *(other.inputs for other in others)}) == 4
+    again = LearningRun(model="auto", weights="", settings=LearningSettings(steps=3), device=CPU)
+    again.add(frame(1, painted()), go_on)
+    assert not again.begin(data)
+
+
+NAN = painted()
+NAN[5, 7] = np.nan
+ALL, NOTHING = np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "sentence"),
+    [
+        (frame(7, NAN), "not_finite", "key matte of frame 7 has 1 values"),
+        (frame(7, painted(), NAN), "not_finite", "mask of the key matte of frame 7 has 1 values"),
+        (frame(7, painted(), NOTHING), "bad_key", "mask of frame 7 is white nowhere"),
+        (frame(7, painted(), 0.99 * ALL), "bad_key", "mask of frame 7 is white nowhere"),
+        (frame(7, 1 - 2 * painted(7)), "bad_key", "the opposite of the model's matte"),
+        (frame(7, ALL), "bad_key", "the opposite of the model's matte"),
+        (frame(7, NOTHING), "bad_key", "is black everywhere, while the model finds a subject in 2"),
+        (frame(7, painted()[::2, ::2]), "bad_key", "has 64 x 48 pixels, the plate 128 x 96"),
+        (frame(7, painted()[:-1]), "bad_key", "has 128 x 95 pixels, the plate 128 x 96"),
+        (frame(7, painted(), ALL[:, 1:]), "bad_key", "mask of the key matte of frame 7 has 127 x 96"),
+    ],
+)
+def test_a_key_that_teaches_nothing_is_refused_in_words(given: LearningFrame, code: str, sentence: str) -> None:
+    with pytest.raises(MatteError, match=sentence) as caught:
+        begun(given)
+    assert caught.value.code == code
+
+
+def test_frames_of_two_sizes_are_refused() -> None:
+    truth = composed(64, 96, peak=1.0)
+    small = PlatePair(plate=image(truth.plate), clean_plate=image(truth.clean))
+    with pytest.raises(MatteError, match="Frame 2 has another size than frame 1"):
+        begun(frame(1, painted()), replace(frame(2), pair=small))
+
+
+def test_no_frame_at_all_is_refused() -> None:
+    with pytest.raises(MatteError, match="No frame was given"):
+        begun()
+
+
+def test_without_keys_frames_without_a_subject_are_refused() -> None:
+    clean = image(composed(*SIZE, peak=1.0).clean)
+    empty = replace(frame(1), pair=PlatePair(plate=clean, clean_plate=clean))
+    with pytest.raises(MatteError, match="finds no subject"):
+        begun(empty)
+
+
+@pytest.mark.parametrize("key", [ALL, NOTHING], ids=["all", "nothing"])
+def test_what_is_handed_over_is_better_on_what_was_left_out_whatever_the_key(key: Float32) -> None:
+    # A negative number: sequences have them, and numpy's seeds do not.
+    result = finished(begun(frame(-3, key, mask=ALL), rate=1e-3)).result()
+    assert result.first_error is not None and result.error is not None
+    assert bool(result.data) == result.has_gained == (result.error < 0.98 * result.first_error)
+
+
+def test_a_matte_that_the_model_makes_anyway_gains_nothing() -> None:
+    alone = begun(frame(1))
+    own = alone._examples[0].alpha[0, 0].float().numpy()
+    result = finished(begun(frame(1, own), rate=1e-6)).result()
+    assert not result.has_gained and result.data == b"" and result.facts is None
+
+
+@pytest.mark.parametrize("model", ["v2", "v1"])
+def test_the_published_networks_learn_by_the_same_code(
+    model: str, v2_file: Path, v1_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # V1 works at 512 x 512, which takes seconds; the network takes any size.
+    monkeypatch.setattr("matte_server.models.v1.SIDE", 64)
+    settings = LearningSettings(steps=3, rate=1e-3)
+    file = v2_file if model == "v2" else v1_file
+    run = LearningRun(model=model, weights=str(file), settings=settings, device=CPU)
+    run.add(frame(1, painted()), go_on)
+    run.begin()
+    result = finished(run).result()
+    assert result.error is not None and result.first_error is not None and result.error < result.first_error
+    learned = tmp_path / "shot.learned"
+    learned.write_bytes(result.data)
+    facts = learned_facts(learned)
+    assert facts is not None and facts == result.facts and facts.model == model
+    assert facts.licence == load_model(model, str(learned), CPU).spec.licence
+    with pytest.raises(MatteError, match=f"was learned for the model {model}, not for cleanplate"):
+        load_model("cleanplate", str(learned), CPU)
+    with pytest.raises(MatteError, match=f"was learned for the model {model}"):
+        load_model("v1" if model == "v2" else "v2", str(learned), CPU)
+
+
+def test_a_model_that_has_no_weights_cannot_learn() -> None:
+    with pytest.raises(MatteError, match="The model difference cannot learn a shot"):
+        LearningRun(model="difference", weights="", settings=LearningSettings(), device=CPU)
