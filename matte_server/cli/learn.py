@@ -16,7 +16,7 @@ from ..shots.arguments import SHOT_ARGUMENTS
 from ..shots.plan_checks import check_new
 from ..shots.shot import Shot
 from . import console
-from .number_range import ANY_WHOLE
+from .number_range import COUNT_OR_NONE
 from .shot_flags import add_options, add_shot_flags, options_from, order_from
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"the most training steps, 1 or more (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
     )
-    parser.add_argument("--seed", type=ANY_WHOLE, default=1, metavar="N", help="another seed gives another run")
+    parser.add_argument("--seed", type=COUNT_OR_NONE, default=1, metavar="N", help="another seed gives another run")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     used = [spec for spec in option_specs() if spec.affects == "alignment" or spec.name in ("model", "weights")]
     add_options(parser, used)
@@ -110,8 +110,6 @@ def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings
     steps = steps_for(has_keys) if arguments.steps is None else arguments.steps
     if steps < 1:
         raise MatteError("bad_option", f"--steps must be 1 or more, not {steps}.")
-    if arguments.seed < 0:
-        raise MatteError("bad_option", f"--seed must be 0 or more, not {arguments.seed}.")
     return LearningSettings(steps=steps, seed=arguments.seed)
 
 
