@@ -19,6 +19,7 @@ from .plain_exr import PlainImage
 Wait = Callable[[], bool]
 Case = Callable[["ContractBench"], Iterator[Wait]]
 SIZE = (96, 72)
+LAYER_OPTIONS = ("layer_clean", "layer_confidence", "layer_difference", "layer_shadow")
 
 
 def listed_in(cases: list[Case]) -> Callable[[Case], Case]:
@@ -196,7 +197,8 @@ class ContractBench:
         assert node is not None
         host.connect(node, 0, src)
         host.connect(node, 1, clean)
-        plain = {"model": "difference", "server": self.server.address, "compression": "none", "align": "none"}
+        plain = {"model": "difference", "compression": "none", "align": "none", "around": 0}
+        plain = {**plain, "server": self.server.address, **dict.fromkeys(LAYER_OPTIONS, False)}
         for name, value in {**plain, **knobs}.items():
             host.set_value(node, name, value)
         self.save()

@@ -75,8 +75,8 @@ def _event(work: _Call) -> _Call:
 
 @_button
 def process_frame(node: host.Node) -> object:
-    """Makes the matte of the current frame, even if it has one."""
-    return _run().process(node, (host.current_frame(),), force=True)
+    """Makes the matte of the current frame, even if it has one, and then those of the frames around it."""
+    return _run().process_frame(node)
 
 
 @_button
@@ -88,10 +88,8 @@ def process_range(node: host.Node) -> object:
 
 @_button
 def cancel(node: host.Node) -> None:
-    """Stops the node's run."""
-    found = _run().running(node)
-    if found:
-        found.cancel()
+    """Stops what the node is doing."""
+    _run().stop(node)
 
 
 @_button
@@ -153,16 +151,13 @@ def on_destroy() -> None:
     """A node is deleted: its run is cancelled."""
     node = host.this_node()
     if _run().is_ours(node):
-        found = _run().running(node)
-        if found:
-            found.cancel()
+        _run().stop(node)
 
 
 @_event
 def on_close() -> None:
     """The script is closed: all runs are cancelled."""
-    for found in _run().all_running():
-        found.cancel()
+    _run().stop_all()
 
 
 @_event
@@ -210,14 +205,23 @@ def _update(node: host.Node) -> None:
         run.note(node)
 
 
+@_event
 def on_label() -> Optional[str]:
-    """The label of a Cleanplate node in the graph: its name and status. None leaves other nodes to Nuke."""
+    """The label of a Cleanplate node in the graph: its name, the artist's own label and its status. None leaves
+    other nodes to Nuke."""
     node = host.this_node()
     if vendor.trouble() or not _run().is_ours(node):
         return None
     name = str(host.value(node, "name"))
-    own = host.evaluated(node, "label")
-    return "\n".join(line for line in (name, own, f"({_short(_run().state(node))})") if line)
+    return "\n".join(line for line in (name, _own_label(node), f"({_short(_run().state(node))})") if line)
+
+
+def _own_label(node: host.Node) -> str:
+    """What the artist wrote into the label; as it stands where its TCL has an error."""
+    try:
+        return host.evaluated(node, "label")
+    except RuntimeError:
+        return str(host.value(node, "label"))
 
 
 def _short(text: str, most: int = 48) -> str:
@@ -227,26 +231,43 @@ def _short(text: str, most: int = 48) -> str:
 def before_frame() -> None:
     """Stops a render before a frame that would use a stale result, if the artist switched that on. Only checks and
     raises, because Nuke must not be made to render here."""
-    if vendor.trouble():
+    if vendor.trouble() or _is_inner_write():
         return
-    run, write = _run(), host.this_node()
-    group = host.parent(write)
-    if group is not None and run.is_ours(group):
-        return
-    for node in run.ours():
-        if run.setting(node, "guard") and host.depends_on(write, node):
-            found = run.check_frame(node)
-            if not found.usable:
-                reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
-                raise RuntimeError(f"{reason} Process the node, or switch off 'Refuse stale renders'.")
+    for node, found in _run().guarded_states(host.this_node()):
+        if not found.usable:
+            reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
+            raise RuntimeError(f"{reason} Process the node, or switch off 'Refuse stale renders'.")
+
+
+@_event
+def before_render() -> None:
+    """A Write begins to render."""
+    if not vendor.trouble():
+        _run().render_begins(host.this_node())
+
+
+@_event
+def after_render() -> None:
+    """A Write has rendered its last frame."""
+    if not vendor.trouble():
+        _run().render_ended(host.this_node())
+
+
+def _is_inner_write() -> bool:
+    """Whether the Write that renders is one of those that render a node's plates."""
+    group = host.parent(host.this_node())
+    return group is not None and _run().is_ours(group)
 
 
 # -- start
 
 
 def create() -> Optional[host.Node]:
-    """The menu's command."""
-    return host.paste(nk_text.node_text())
+    """The menu's command: a new node behind the selected one, with its panel open."""
+    node = host.paste(nk_text.node_text())
+    if node is not None and host.has_window():
+        host.open_panel(node)
+    return node
 
 
 def register() -> None:
@@ -257,7 +278,9 @@ def register() -> None:
     host.when_updated(on_update)
     host.when_loaded(on_load)
     host.when_closing(on_close)
+    host.before_each_render(before_render)
     host.before_each_frame(before_frame)
+    host.after_each_render(after_render)
 
 
 def register_menu() -> None:

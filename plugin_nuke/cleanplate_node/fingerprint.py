@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
@@ -52,7 +52,11 @@ _OF_WRITES = frozenset(["version", "colorspace", "ocioColorspace", "file_type", 
 # Knobs of a Read that do not change the picture of a frame that it has: Reload counts ``version`` up, and the range
 # grows as a shot does. What a frame outside the range shows is in the frame's own key.
 _OF_READS = frozenset(
-    ["version", "first", "last", "origfirst", "origlast", "origset", "before", "after", "on_error", "reload"]
+    [
+        *("version", "first", "last", "origfirst", "origlast", "origset", "before", "after", "on_error", "reload"),
+        # Plates are rendered in full size, which proxy files have no part in.
+        *("proxy", "proxy_format"),
+    ]
 )
 _LEFT_OUT = {"Write": _COSMETIC | _OF_WRITES, "Read": _COSMETIC | _OF_READS}
 # The only knobs of a Cleanplate node that change its picture: what it shows is in its inner Read.
@@ -149,18 +153,20 @@ def settings_key(
 
 @dataclass(frozen=True)
 class FrameKey:
-    """What one frame is made from, as three digests.
+    """What one frame is made from, as digests.
 
     ``hashes``: Nuke's own hashes at the frame. ``files``: times and sizes of its files and its neighbours'.
-    ``around``: Nuke's hashes at the frames before and after; empty without temporal smoothing.
-    Both begin with the digest of :func:`bookkeeping` and a colon, where that is not empty: hashes are compared only
-    where it is the same. They are empty as well if Nuke gave none or was not asked, since a check of a node must
-    not move the timeline.
+    ``around``: Nuke's hashes at the frames before and after; empty without temporal smoothing. ``options``: the
+    values of the options that are animated; empty where none is.
+    The two of hashes begin with the digest of :func:`bookkeeping` and a colon, where that is not empty: hashes are
+    compared only where it is the same. They are empty as well if Nuke gave none or was not asked, since a check of
+    a node must not move the timeline.
     """
 
     hashes: str
     files: str
     around: str = ""
+    options: str = ""
 
     def differs(self, other: FrameKey, compare_hashes: bool = True) -> bool:
         """Whether the sources changed between the two. An empty hash is never a change.
@@ -168,7 +174,8 @@ class FrameKey:
         Nuke's hashes are different in proxy mode, so ``compare_hashes`` must be off there.
         """
         pairs = ((self.hashes, other.hashes), (self.around, other.around)) if compare_hashes else ()
-        return any(_hashes_differ(one, another) for one, another in pairs) or self.files != other.files
+        known = (self.files, self.options) != (other.files, other.options)
+        return known or any(_hashes_differ(one, another) for one, another in pairs)
 
 
 def _hashes_differ(one: str, other: str) -> bool:
@@ -181,15 +188,21 @@ def _marked(kept: str, found: str) -> str:
 
 
 def frame_key(
-    hashes: Iterable[Sequence[int]], files: Sequence[str], frame: int, view: str, kept: str = ""
+    hashes: Iterable[Sequence[int]],
+    files: Sequence[str],
+    frame: int,
+    view: str,
+    kept: str = "",
+    options: str = "",
 ) -> FrameKey:
-    """The key of one frame, from the ``hashes`` of each node that feeds an input, from file name patterns, and from
-    the :func:`bookkeeping` of the nodes upstream."""
+    """The key of one frame, from the ``hashes`` of each node that feeds an input, from file name patterns, from the
+    :func:`bookkeeping` of the nodes upstream (``kept``), and from the digest of the animated ``options``."""
     numbers = [list(each) for each in hashes]
     known = all(numbers)
     return FrameKey(
         hashes=_marked(kept, digest(numbers)) if known else "",
         files=digest([_stamp(file, frame, view) for file in files]),
+        options=options,
     )
 
 
@@ -198,9 +211,7 @@ def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> Fram
     known = all(one is None or one.hashes for one in around)
     hashes, files = ([getattr(one, name, None) for one in around] for name in ("hashes", "files"))
     kept = own.hashes.rpartition(":")[0]
-    return FrameKey(
-        hashes=own.hashes, files=digest([own.files, *files]), around=_marked(kept, digest(hashes)) if known else ""
-    )
+    return replace(own, files=digest([own.files, *files]), around=_marked(kept, digest(hashes)) if known else "")
 
 
 def frame_file(pattern: str, frame: int, view: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Optional
 
 from matte_link.errors import LinkError
-from matte_link.options import MatteOptions
+from matte_link.sequence import format_frames
 
-from . import graph, host, makers, manifest, preflight, range_plan, status_basis
-from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, setting, state, summaries, tell
+from . import graph, host, makers, manifest, preflight, range_plan, result_read, status_basis
+from .node_options import options_of
+from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, ours, setting, state, summaries, tell
 from .range_run import running
+from .sources import NodeSources, SourceKeys, sources_of
 
 
 @dataclass(frozen=True)
@@ -23,79 +27,142 @@ class ResultState:
     text: str
 
 
+class ShownResult:
+    """The result that a node shows. The graph upstream is walked once, when this is made; any number of frames can
+    be compared after that. Raises ``LinkError``, and ``KeyError`` where the node has lost an inner node."""
+
+    def __init__(self, node: host.Node, sources: Optional[NodeSources] = None) -> None:
+        self._node = node
+        self._folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+        self._options = options_of(node)
+        self._sources = sources or sources_of(node)
+        self._makers: Optional[makers.MakerComparison] = None
+
+    def settings(self) -> ResultState:
+        """Whether settings and graph are those of the result."""
+        if not self._folder:
+            return ResultState(usable=False, text=summaries.get(node_id(self._node), NOT_PROCESSED))
+        if range_plan.key_of(self._folder) != self._sources.settings_key(self._options):
+            return ResultState(usable=False, text=STALE_SETTINGS)
+        return ResultState(usable=True, text=summaries.get(node_id(self._node), UP_TO_DATE))
+
+    def animation(self) -> ResultState:
+        """Whether the animated options have the values of the result on all of its frames."""
+        records = manifest.read_all(self._folder) if self._options.animated else []
+        others = [one.frame for one in records if not one.code and one.options != self._options.digest(one.frame)]
+        if not others:
+            return ResultState(usable=True, text="")
+        return ResultState(usable=False, text=f"stale: an animated setting changed at {format_frames(others)}")
+
+    def at(self, frame: int, with_hashes: bool) -> ResultState:
+        """One frame in all views, without who made it. Nuke's hashes are known for the current frame only."""
+        views = host.views()
+        hashed = (frame,) if with_hashes else ()
+        keys = SourceKeys(self._sources, self._options, hashed).keys((frame,), views)
+        for view in views:
+            record = manifest.read(self._folder, frame, view)
+            if record is None:
+                return ResultState(usable=False, text=f"frame {frame} is not processed")
+            if record.code:
+                return ResultState(usable=False, text=f"frame {frame} failed: {record.message}")
+            if record.key.differs(keys[frame, view], compare_hashes=not host.uses_proxy()):
+                return ResultState(usable=False, text=f"stale: the sources of frame {frame} changed")
+            if record.warnings:
+                return ResultState(usable=True, text=f"frame {frame}: {' '.join(record.warnings)}")
+        return ResultState(usable=True, text=UP_TO_DATE)
+
+    def makers(self) -> makers.MakerComparison:
+        """How the makers of the results compare with the server's; looked at once."""
+        if self._makers is None:
+            try:
+                address = range_plan.endpoint_of(str(setting(self._node, "server"))).address
+            except range_plan.Refused:
+                address = ""  # no server has this address, so the results are compared with each other
+            frames = (host.current_frame(),)
+            self._makers = preflight.compare_makers_of(
+                self._node, self._folder, self._options.shared, address, frames
+            )
+        return self._makers
+
+    def state(self, frames: bool, with_hashes: bool = True) -> ResultState:
+        """Everything together; with ``frames`` the current frame too."""
+        found = self.settings()
+        if found.usable:
+            found = self.at(host.current_frame(), with_hashes) if frames else (_bad(self.animation()) or found)
+        if not found.usable:
+            return found
+        compared = self.makers()
+        return ResultState(usable=not compared.stale, text=compared.text) if compared.text else found
+
+
+def _bad(found: ResultState) -> Optional[ResultState]:
+    return None if found.usable else found
+
+
 def look_again(node: host.Node) -> bool:
     """Checks the node if its settings, its graph or what it shows changed since its status was set; returns whether
-    they did. So the sentence of a failure stays until the artist does something about it."""
-    if not status_basis.changed(node):
+    they did. So the sentence of a failure stays until the artist does something about it.
+
+    Where there are results of the present settings already, such as after an undo, the node shows them.
+    """
+    try:
+        sources: Optional[NodeSources] = sources_of(node)
+    except LinkError:
+        sources = None
+    if not status_basis.changed(node, sources):
         return False
-    check(node, deep=False)
+    if sources is not None:
+        result_read.follow_settings(node, sources)
+    check(node, deep=False, sources=sources)
     return True
 
 
-def check(node: host.Node, deep: bool = True) -> ResultState:
+def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = None) -> ResultState:
     """Compares what the node shows with what it would make now, and puts the words on the node.
 
-    ``deep`` also asks Nuke for the hashes of the current frame, which is not allowed in all of its events.
+    ``deep`` also compares the current frame and asks Nuke for its hashes, which is not allowed in all of its
+    events.
+    ``sources`` are the node's own, where they were looked at already.
     """
     if running(node):
         return ResultState(usable=False, text=state(node))
     try:
-        found = _checked(node, deep)
+        sources = sources or sources_of(node)
+        found = ShownResult(node, sources).state(frames=deep)
     except (LinkError, KeyError) as error:
         found = ResultState(usable=False, text=str(error))
     tell(node, found.text)
-    status_basis.note(node)
+    status_basis.note(node, sources)
     return found
 
 
-def check_frame(node: host.Node) -> ResultState:
-    """The same for the frame that Nuke renders now, from settings, graph and files alone: Nuke must not validate
-    nodes while it renders. Says nothing on the node."""
-    if running(node):
-        return ResultState(usable=False, text=state(node))
-    try:
-        return _checked(node, deep=True, with_hashes=False)
-    except (LinkError, KeyError) as error:
-        return ResultState(usable=False, text=str(error))
+# -- guarded renders
+
+_guarded: dict[str, list[tuple[host.Node, ShownResult]]] = {}
+"""The guarded nodes upstream of each Write that renders now, by the Write's name. A render cannot change the graph, so
+it is walked once for each render, not for each frame."""
 
 
-def _checked(node: host.Node, deep: bool, with_hashes: bool = True) -> ResultState:
-    folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
-    if not folder:
-        return ResultState(usable=False, text=summaries.get(node_id(node), NOT_PROCESSED))
-    options = preflight.options_of(node)
-    if folder.rpartition("/")[2] != preflight.settings_key_of(node, options):
-        return ResultState(usable=False, text=STALE_SETTINGS)
-    found = ResultState(usable=True, text=summaries.get(node_id(node), UP_TO_DATE))
-    if deep:
-        found = _check_frame(node, folder, options, with_hashes)
-    if not found.usable:
-        return found
-    compared = _compare_makers(node, folder, options)
-    return ResultState(usable=not compared.stale, text=compared.text) if compared.text else found
+def render_begins(write: host.Node) -> None:
+    """A Write begins to render: whatever was seen in an earlier render is forgotten."""
+    _guarded.pop(host.full_name(write), None)
 
 
-def _check_frame(node: host.Node, folder: str, options: MatteOptions, with_hashes: bool) -> ResultState:
-    """The current frame in all views, without who made it."""
-    frame, views, footage = host.current_frame(), host.views(), preflight.footage_of(node, options)
-    hashed = (frame,) if with_hashes else ()
-    keys = preflight.SourceKeys(node, preflight.roles_of(node), hashed).keys((frame,), views, footage)
-    for view in views:
-        record = manifest.read(folder, frame, view)
-        if record is None:
-            return ResultState(usable=False, text=f"frame {frame} is not processed")
-        if record.code:
-            return ResultState(usable=False, text=f"frame {frame} failed: {record.message}")
-        if record.key.differs(keys[frame, view], compare_hashes=not host.uses_proxy()):
-            return ResultState(usable=False, text=f"stale: the sources of frame {frame} changed")
-        if record.warnings:
-            return ResultState(usable=True, text=f"frame {frame}: {' '.join(record.warnings)}")
-    return ResultState(usable=True, text=UP_TO_DATE)
+render_ended = render_begins
 
 
-def _compare_makers(node: host.Node, folder: str, options: MatteOptions) -> makers.MakerComparison:
-    try:
-        address = range_plan.endpoint_of(str(setting(node, "server"))).address
-    except range_plan.Refused:
-        address = ""  # no server has this address, so the results are compared with each other
-    return preflight.compare_makers_of(node, folder, options, address, (host.current_frame(),))
+def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
+    """The guarded nodes upstream of a Write, each with the state of the frame that is rendered now. Compares
+    settings, graph and files alone: Nuke must not validate nodes while it renders. Says nothing on the nodes."""
+    name = host.full_name(write)
+    if name not in _guarded:
+        chosen = [node for node in ours() if setting(node, "guard") and host.depends_on(write, node)]
+        busy = [(node, ResultState(usable=False, text=state(node))) for node in chosen if running(node)]
+        yield from busy
+        try:
+            _guarded[name] = [(node, ShownResult(node)) for node in chosen]
+        except (LinkError, KeyError) as error:
+            yield from ((node, ResultState(usable=False, text=str(error))) for node in chosen[:1])
+            return
+    for node, shown in _guarded[name]:
+        yield node, shown.state(frames=True, with_hashes=False)

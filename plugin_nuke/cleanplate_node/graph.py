@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
 
 from matte_link.option_spec import Value
 
-INPUTS = ("src", "clean", "holdout", "core")
+INPUTS = ("src", "clean", "holdout", "core", "key")
 """The group's inputs by number."""
-WRITES = {"src": "Write_src", "clean": "Write_clean", "core": "Write_core", "holdout": "Write_holdout"}
-"""For each input the Write that renders its plates."""
+WRITES = {role: f"Write_{role}" for role in INPUTS}
+"""For each input the Write that renders its pictures."""
+LAYERS = {
+    "clean": ("clean.red", "clean.green", "clean.blue", "clean.alpha"),
+    "shadow": ("shadow.red", "shadow.green", "shadow.blue"),
+    "cleanplate": ("cleanplate.confidence", "cleanplate.difference"),
+    # As the results' files have the two.
+    "confidence": ("confidence.V",),
+    "difference": ("difference.V",),
+}
+"""The layers that the node's inner nodes name, each with its channels."""
 READ = "Read_result"
 """The Read that shows the results. It looks for a file on every frame, so that a frame outside the result
 is missing, and therefore an error, and never a picture without alpha."""
@@ -60,8 +69,13 @@ def _write(source: str, channels: str) -> NodeSpec:
             "metadata": "all metadata",
             "create_directories": True,
             "use_limit": False,
-            # A house's own defaults of a Write must not crop the plates or run something.
+            # A house's own defaults of a Write must not crop the plates, move them in time, or run something.
             "autocrop": False,
+            "interleave": "channels, layers and views",
+            "premultiplied": False,
+            "reading": False,
+            "frame_mode": "expression",
+            "frame": "",
             "beforeRender": "",
             "beforeFrameRender": "",
             "afterRender": "",
@@ -88,6 +102,10 @@ def _read() -> NodeSpec:
             "on_error": "error",
             "raw": True,
             "auto_alpha": False,
+            "premultiplied": False,
+            "frame_mode": "expression",
+            "frame": "",
+            "proxy": "",
             "localizationPolicy": "off",
             "postage_stamp": False,
         },
@@ -127,24 +145,49 @@ def _live_guides() -> tuple[NodeSpec, ...]:
     )
 
 
+_RGBA = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
+# For each option that adds a layer to the result: the channels of its file, and what the stream calls them.
+_COPIED = {
+    "layer_clean": (LAYERS["clean"], LAYERS["clean"]),
+    "layer_shadow": (LAYERS["shadow"], LAYERS["shadow"]),
+    "layer_confidence": (LAYERS["confidence"], ("cleanplate.confidence",)),
+    "layer_difference": (LAYERS["difference"], ("cleanplate.difference",)),
+}
+
+
+def _copy(
+    name: str, inputs: tuple[str, str], source: tuple[str, ...], target: tuple[str, ...], **more: Any
+) -> NodeSpec:
+    """A Copy of channels of the second input into the first."""
+    slots = {f"from{slot}": channel for slot, channel in enumerate(source)}
+    slots.update({f"to{slot}": channel for slot, channel in enumerate(target)})
+    return NodeSpec(kind="Copy", name=name, inputs=inputs, knobs={**slots, **more})
+
+
+def _one_stream() -> tuple[NodeSpec, ...]:
+    """All outputs in one stream: the plate with its own layers, the chosen rgba, and the layers of the result."""
+    nodes = [_copy("Rgba", ("src", "Choose_output"), _RGBA, _RGBA)]
+    for option, (source, target) in _COPIED.items():
+        name = f"Copy_{option}"
+        nodes.append(_copy(name, (nodes[-1].name, READ), source, target, disable=Expression(f"!parent.{option}")))
+    return tuple(nodes)
+
+
 def nodes_of_group() -> tuple[NodeSpec, ...]:
     """The nodes inside the group, each after its inputs."""
     inputs = tuple(NodeSpec(kind="Input", name=name, knobs={"number": n}) for n, name in enumerate(INPUTS))
+    stream = _one_stream()
     return (
         *inputs,
         _write("src", "rgb"),
         _write("clean", "rgb"),
         _write("core", "alpha"),
         _write("holdout", "alpha"),
+        _write("key", "alpha"),
         _read(),
         *_live_guides(),
         NodeSpec(kind="Premult", name="Premultiplied", inputs=("Holdout_alpha",)),
-        NodeSpec(
-            kind="Copy",
-            name="Source_alpha",
-            inputs=("src", "Holdout_alpha"),
-            knobs={"from0": "rgba.alpha", "to0": "rgba.alpha"},
-        ),
+        _copy("Source_alpha", ("src", "Holdout_alpha"), _RGBA[3:], _RGBA[3:]),
         NodeSpec(
             kind="Expression",
             name="Alpha",
@@ -157,12 +200,9 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
             inputs=("Premultiplied", "Holdout_alpha", "Source_alpha", "Alpha"),
             knobs={"which": Expression("parent.output")},
         ),
+        *stream,
         NodeSpec(
-            kind="Remove",
-            name="Only_rgba",
-            inputs=("Choose_output",),
-            knobs={"operation": "keep", "channels": "rgba"},
+            kind="FrameRange", name=RANGE, inputs=(stream[-1].name,), knobs={"first_frame": 1, "last_frame": 100}
         ),
-        NodeSpec(kind="FrameRange", name=RANGE, inputs=("Only_rgba",), knobs={"first_frame": 1, "last_frame": 100}),
         NodeSpec(kind="Output", name=OUTPUT, inputs=(RANGE,)),
     )

@@ -26,9 +26,10 @@ _RECORDS = "records"
 class Record:
     """What a frame was made from and how it ended.
 
-    ``hashes``, ``files`` and ``around`` are those of its :class:`~cleanplate_node.fingerprint.FrameKey`. ``code``
-    and ``message`` say why it failed, and are empty if it has a result. ``warnings`` are what the server doubts
-    about the result. ``maker`` is None in records of versions, and of servers, that did not say it.
+    ``hashes``, ``files``, ``around`` and ``options`` are those of its
+    :class:`~cleanplate_node.fingerprint.FrameKey`. ``code`` and ``message`` say why it failed, and are empty if it
+    has a result. ``warnings`` are what the server doubts about the result. ``maker`` is None in records of
+    versions, and of servers, that did not say it.
     """
 
     frame: int
@@ -39,12 +40,13 @@ class Record:
     message: str = ""
     warnings: tuple[str, ...] = ()
     around: str = ""
+    options: str = ""
     maker: Optional[Maker] = None
 
     @property
     def key(self) -> FrameKey:
         """The frame's sources."""
-        return FrameKey(hashes=self.hashes, files=self.files, around=self.around)
+        return FrameKey(hashes=self.hashes, files=self.files, around=self.around, options=self.options)
 
 
 def result_pattern(folder: str) -> str:

@@ -6,7 +6,7 @@ No nuke here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Optional
 
 Sides = tuple[Optional[int], Optional[int]]
@@ -25,10 +25,10 @@ def beside(frame: int, footage: Footage) -> Sides:
     return before if first <= before <= last else None, after if first <= after <= last else None
 
 
-def only_beside(wanted: Iterable[int], footage: Footage) -> tuple[int, ...]:
+def only_beside(wanted: Iterable[int], sides_of: Callable[[int], Sides]) -> tuple[int, ...]:
     """The neighbours of the ``wanted`` frames that are not wanted themselves."""
     chosen = set(wanted)
-    around = {one for frame in chosen for one in beside(frame, footage) if one is not None}
+    around = {one for frame in chosen for one in sides_of(frame) if one is not None}
     return tuple(sorted(around - chosen))
 
 

@@ -11,7 +11,7 @@ from typing import Optional, Union
 
 from matte_link.option_spec import Value
 
-from .graph import INPUTS, Expression, NodeSpec, nodes_of_group
+from .graph import INPUTS, LAYERS, Expression, NodeSpec, nodes_of_group
 from .panel import NODE_NAME, KnobSpec, knobs
 
 KNOB_IDS: Mapping[str, int] = {
@@ -88,9 +88,15 @@ def _kind_words(spec: KnobSpec) -> list[str]:
     return [f"T {spec.target}"] if spec.kind == "link" else []
 
 
-def node_lines(spec: NodeSpec, position: int) -> list[str]:
-    """One inner node. Its inputs are pushed onto the stack before it, input 0 last."""
-    lines = [f"push $N_{name}" for name in reversed(spec.inputs)]
+def layer_lines() -> list[str]:
+    """Makes the layers known that the inner nodes name; nothing happens to one that is known already."""
+    return [f"add_layer {{{layer} {' '.join(channels)}}}" for layer, channels in LAYERS.items()]
+
+
+def node_lines(spec: NodeSpec, position: int, is_alone: bool = False) -> list[str]:
+    """One inner node. Its inputs are pushed onto the stack before it, input 0 last; nothing in their place where it
+    ``is_alone``."""
+    lines = ["push 0" if is_alone else f"push $N_{name}" for name in reversed(spec.inputs)]
     lines.append(f" {spec.kind} {{")
     if len(spec.inputs) != 1:
         lines.append(f"  inputs {len(spec.inputs)}")
@@ -103,11 +109,25 @@ def node_lines(spec: NodeSpec, position: int) -> list[str]:
 def node_text(name: str = NODE_NAME + "1", nodes: Optional[Sequence[NodeSpec]] = None) -> str:
     """The whole node, as text to paste into Nuke."""
     nodes = nodes_of_group() if nodes is None else nodes
-    lines = ["set cut_paste_input [stack 0]", "version 14.0 v1", "push 0", "push 0", "push 0"]
-    lines += ["push $cut_paste_input", "Group {", f" inputs {len(INPUTS)}", f" name {name}"]
+    lines = ["set cut_paste_input [stack 0]", "version 14.0 v1", *layer_lines()]
+    lines += [
+        *["push 0"] * (len(INPUTS) - 1),
+        "push $cut_paste_input",
+        "Group {",
+        f" inputs {len(INPUTS)}",
+        f" name {name}",
+    ]
     lines += [f" help {quoted(HELP)}", " tile_color 0x2f6f5fff", " selected true"]
     lines += [" " + line for knob in knobs() for line in knob_lines(knob)]
     lines.append("}")
     for position, node in enumerate(nodes):
         lines += node_lines(node, position)
     return "\n".join([*lines, "end_group", ""])
+
+
+def inner_text(nodes: Sequence[NodeSpec]) -> str:
+    """Inner nodes that are not connected, as text to paste into the node's group."""
+    lines = ["version 14.0 v1", *layer_lines()]
+    for position, node in enumerate(nodes):
+        lines += node_lines(node, position, is_alone=True)
+    return "\n".join([*lines, ""])

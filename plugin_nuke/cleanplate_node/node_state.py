@@ -38,8 +38,8 @@ def node_id(node: host.Node) -> str:
 
 def setting(node: host.Node, name: str) -> Value:
     """The value of one of the node's own knobs. A node that was saved by an older version lacks the knobs that are
-    newer; each of them then has its default."""
-    found: Value = host.value(node, name) if host.has_knob(node, name) else panel.default_of(name)
+    newer, and behaves as it did without them."""
+    found: Value = host.value(node, name) if host.has_knob(node, name) else panel.value_without(name)
     return found
 
 
@@ -52,5 +52,5 @@ def tell(node: host.Node, text: str) -> None:
     """Sets the status that a node shows on its panel and its label."""
     if host.exists(node):
         _labels[str(host.value(node, "node_id"))] = text
-        with host.without_undo():
+        with host.unnoticed():
             host.set_value(node, "status", text)

@@ -17,7 +17,7 @@ from matte_link.options import MatteOptions, shown_in
 
 from .graph import READ
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the panel, saved with every node."""
 NODE_NAME = "Cleanplate_Matte"
 TITLE = "Cleanplate Matte"
@@ -25,8 +25,9 @@ HOST = "nuke"
 """This host's name in the table of options."""
 RANGE_MODES = ("input", "project", "custom")
 _NOT_READ_BY_NUKE = ("htj2k256", "htj2k32")
-# Where this node begins with another value than the command line: it promises a float alpha.
-_DEFAULTS = {"bit_depth": "float"}
+# Where a new node begins with another value than the command line: it promises a float alpha, and all outputs in
+# one stream.
+_DEFAULTS = {"bit_depth": "float", "layer_clean": True, "layer_confidence": True, "layer_difference": True}
 OPEN, FOLDED = 1, 2
 """How a group of knobs is shown at first: nuke.TABBEGINGROUP and nuke.TABBEGINCLOSEDGROUP."""
 _DAILY = ("Result", "Matte", "Edge")
@@ -38,6 +39,8 @@ OUTPUTS = ("premultiplied", "unpremultiplied", "source+alpha", "alpha")
 class KnobSpec:
     """One knob of the panel.
 
+    ``absent`` is what a node of an older version, which lacks the knob, has in its place, if that is not the
+    default.
     ``script`` is the Python of a button; ``target`` is the knob that a link shows, as in ``Read_result.on_error``.
     ``group`` is for tabs only: :data:`OPEN` or :data:`FOLDED` begins a group, -1 ends it.
     """
@@ -47,6 +50,7 @@ class KnobSpec:
     label: str = ""
     help: str = ""
     default: Value = ""
+    absent: Optional[Value] = None
     choices: tuple[str, ...] = ()
     minimum: Optional[float] = None
     maximum: Optional[float] = None
@@ -72,6 +76,7 @@ def knobs() -> tuple[KnobSpec, ...]:
         *_range_knobs(),
         *_group("result", "Result", [_output_knob(), _missing_knob(), *_switches()]),
         *_option_groups(),
+        *_group("learn", "Learn", _learn_knobs()),
         *_group("server", "Server", _server_knobs()),
         KnobSpec(
             name="node_id",
@@ -91,9 +96,10 @@ def option_names() -> tuple[str, ...]:
     return tuple(spec.name for spec in shown_in(HOST))
 
 
-def default_of(name: str) -> Value:
-    """The default of a knob. Raises ``KeyError`` for one that the panel does not have."""
-    return {spec.name: spec.default for spec in knobs()}[name]
+def value_without(name: str) -> Value:
+    """What a node that lacks the knob has in its place. Raises ``KeyError`` for one that the panel does not have."""
+    spec = {one.name: one for one in knobs()}[name]
+    return spec.default if spec.absent is None else spec.absent
 
 
 def label_of(name: str) -> str:
@@ -102,8 +108,9 @@ def label_of(name: str) -> str:
 
 
 def options_from(values: Mapping[str, Value]) -> MatteOptions:
-    """The options that a panel's values stand for. Raises ``ValueError`` with one sentence."""
-    return MatteOptions.from_dict({name: values[name] for name in option_names()})
+    """The options that a panel's values stand for; one that is not among them has the default of the table. Raises
+    ``ValueError`` with one sentence."""
+    return MatteOptions.from_dict({name: values[name] for name in option_names() if name in values})
 
 
 # -- kinds of knobs
@@ -143,7 +150,12 @@ def _group(name: str, label: str, members: Iterable[KnobSpec]) -> list[KnobSpec]
 
 def _process_buttons() -> list[KnobSpec]:
     return [
-        _button("process_frame", "Process frame", "Make the matte of the current frame.", new_line=True),
+        _button(
+            "process_frame",
+            "Process frame",
+            "Make the matte of the current frame, then those of the frames around it.",
+            new_line=True,
+        ),
         _button("process_range", "Process range", "Make the mattes of the frame range that lack one."),
         _button("cancel", "Cancel", "Stop; finished frames stay."),
         _button("retry", "Retry failed", "Try the frames again that failed last time."),
@@ -169,6 +181,15 @@ def _range_knobs() -> list[KnobSpec]:
             default=100,
             new_line=False,
         ),
+        KnobSpec(
+            name="around",
+            kind="int",
+            label="Frames around",
+            help="How many frames before and after the current one 'Process frame' goes on with, one at a time, "
+            "while you work. Any button or change ends it. 0: none.",
+            default=5,
+            absent=0,
+        ),
     ]
 
 
@@ -177,8 +198,10 @@ def _output_knob() -> KnobSpec:
         name="output",
         kind="enumeration",
         label="Output",
-        help="premultiplied: foreground times alpha. unpremultiplied: foreground and alpha as they are. "
-        "source+alpha: the src input with the matte as alpha. alpha: the matte in all channels.",
+        help="What rgba holds. premultiplied: foreground times alpha. unpremultiplied: foreground and alpha as they "
+        "are. source+alpha: the src input with the matte as alpha. alpha: the matte in all channels. Beside rgba "
+        "come the plate's own layers, and those of the result that are switched on under Output: clean, shadow, "
+        "cleanplate.confidence and cleanplate.difference.",
         default=OUTPUTS[0],
         choices=OUTPUTS,
     )
@@ -211,6 +234,32 @@ def _switches() -> list[KnobSpec]:
             "auto_update",
             "Auto update (experimental)",
             "Process the current frame by itself a moment after a setting or an input changed.",
+        ),
+    ]
+
+
+def _learn_knobs() -> list[KnobSpec]:
+    return [
+        _button(
+            "add_key",
+            "Add key frame",
+            "Keep the alpha of the key input at the current frame as a matte to learn from. Mend it with Roto or "
+            "RotoPaint behind this node, and connect that to the key input.",
+            new_line=True,
+        ),
+        _button("remove_key", "Remove key frame", "Forget the matte of the current frame."),
+        _button(
+            "learn",
+            "Learn",
+            "Have the server learn this shot from the key frames, or without any from the shot itself. What it has "
+            "learned becomes the node's 'Weights'; empty that to go back. Cancel keeps the best so far.",
+        ),
+        KnobSpec(
+            name="key_frames",
+            kind="text",
+            label="Key frames",
+            help="The frames with a mended matte, and those whose plate has changed since.",
+            default="none",
         ),
     ]
 
@@ -259,6 +308,7 @@ def option_knob(spec: OptionSpec) -> KnobSpec:
         label=spec.label + unit,
         help=spec.help,
         default=_DEFAULTS.get(spec.name, spec.default),
+        absent=spec.default,
         choices=tuple(choice for choice in spec.choices if choice not in _NOT_READ_BY_NUKE),
         minimum=spec.minimum,
         maximum=spec.maximum,

@@ -6,8 +6,9 @@ import contextlib
 from dataclasses import replace
 
 from matte_link.errors import CancelledError, LinkError
+from matte_link.option_spec import Value
 
-from . import graph, host, range_plan
+from . import graph, host, range_plan, view_jobs
 from .range_plan import RangePlan, Refused
 
 
@@ -18,10 +19,10 @@ def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
     """
     unrendered: dict[tuple[int, str], str] = {}
     try:
-        with host.without_undo(), host.full_resolution(), contextlib.ExitStack() as stack:
+        with host.unnoticed(), host.full_resolution(), contextlib.ExitStack() as stack:
             writes = {
                 role: stack.enter_context(
-                    host.writing(host.inner(node, graph.WRITES[role]), plan.plate_pattern(role))
+                    host.writing(host.inner(node, graph.WRITES[role]), plan.plate_pattern(role), _pins(role))
                 )
                 for role in plan.roles
             }
@@ -39,8 +40,15 @@ def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
         trouble = Refused(
             "broken", f"The node has lost its inner node {error.args[0]}.", "Make a new node from the Keyer menu."
         )
-    range_plan.remove_plates(plan)
+    view_jobs.remove_plates(plan)
     raise trouble
+
+
+def _pins(role: str) -> dict[str, Value]:
+    """What the Write of a role must be set to. It is set again before each render, since a studio's own onCreate may
+    have changed it."""
+    (spec,) = [one for one in graph.nodes_of_group() if one.name == graph.WRITES[role]]
+    return {name: value for name, value in spec.knobs.items() if not isinstance(value, graph.Expression)}
 
 
 def _render_view(plan: RangePlan, view: str, writes: dict[str, host.Node]) -> None:

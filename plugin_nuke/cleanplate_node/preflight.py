@@ -2,132 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Optional
+from pathlib import Path
 
 from matte_link.client import MatteClient
-from matte_link.errors import CancelledError
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
-from . import fingerprint, graph, host, makers, manifest, neighbours, panel, range_plan
-from .colour import ConfigUnreadable, HostColour, SentColour, sent_colour
-from .neighbours import Footage
+from . import generations, host, makers, manifest, panel, range_plan
+from .node_options import NodeOptions, check_constant, options_of
 from .node_state import node_id, setting
 from .range_plan import RangePlan, Refused
+from .sources import SourceKeys, feed_of, sources_of
 
 PING_S = 2.0
-_QUIET_FRAMES = 10
-"""As many frames are looked at without a progress bar."""
-
-
-def options_of(node: host.Node) -> MatteOptions:
-    """The options on the node's panel. Raises ``Refused``."""
-    try:
-        options = panel.options_from({name: setting(node, name) for name in panel.option_names()})
-    except ValueError as error:
-        raise Refused("bad_option", f"{error}", "Correct the setting.") from None
-    return options if options.ocio_config else replace(options, ocio_config=colour_of().config)
-
-
-def roles_of(node: host.Node) -> tuple[str, ...]:
-    """The inputs whose pictures go to the server."""
-    guides = [role for role in ("core", "holdout") if host.input_of(node, graph.INPUTS.index(role)) is not None]
-    return ("src", "clean", *(guides if setting(node, "send_guides") else ()))
-
-
-def feeds_of(node: host.Node, roles: Sequence[str]) -> list[Optional[host.Node]]:
-    return [host.input_of(node, graph.INPUTS.index(role)) for role in roles]
-
-
-def footage_of(node: host.Node, options: MatteOptions) -> Footage:
-    """First and last frame of the plate's source; None without temporal smoothing, which alone needs them."""
-    feed = feeds_of(node, ("src",))[0]
-    return host.frame_range(feed) if options.temporal and feed is not None else None
-
-
-def colour_of() -> SentColour:
-    """The colourspace of the plates and the configuration that has it. Raises ``Refused``."""
-    try:
-        return sent_colour(
-            HostColour(
-                management=host.root_text("colorManagement"),
-                space=host.root_text("workingSpaceLUT"),
-                config=host.root_text("OCIO_config"),
-                custom_path=host.root_evaluated("customOCIOConfigPath"),
-                environment=os.environ.get("OCIO", ""),
-            )
-        )
-    except ConfigUnreadable as error:
-        raise Refused("bad_ocio_config", str(error), "Correct the project's colour settings.") from None
-
-
-def check_constant(node: host.Node, frames: Iterable[int]) -> None:
-    """Raises ``Refused`` where an option changes between ``frames``, or from them to the current frame: all frames
-    of a press are made with the same options."""
-    looked_at = (host.current_frame(), *frames)
-    for name in (*panel.option_names(), "send_guides"):
-        if host.has_knob(node, name) and host.varies(node, name, looked_at):
-            raise Refused(
-                "animated",
-                f"{panel.label_of(name)} changes over these frames, and all frames of a press get one value.",
-                "Remove its keys or expression, or go to each stretch that has one value and process that.",
-            )
-
-
-def settings_key_of(node: host.Node, options: MatteOptions) -> str:
-    roles = roles_of(node)
-    facts, starts = host.upstream(feeds_of(node, roles))
-    more = {"roles": list(roles), "space": colour_of().space}
-    return fingerprint.settings_key(facts, starts, options, more)
-
-
-class SourceKeys:
-    """The keys of the pictures that feed a node, frame by frame.
-
-    Asks Nuke for the hashes of ``frames``, which moves the timeline to each of them and, at the end, back. Raises
-    ``CancelledError`` if the artist stops that.
-    """
-
-    def __init__(self, node: host.Node, roles: Sequence[str], frames: Sequence[int]) -> None:
-        feeds = {role: feed for role, feed in zip(roles, feeds_of(node, roles)) if feed is not None}
-        facts, _ = host.upstream(feeds.values())
-        self._files = sorted({one.file for one in facts if one.file})
-        self._kept = fingerprint.bookkeeping(facts)
-        self._hashes: dict[int, dict[str, tuple[int, ...]]] = {}
-        bar = host.ProgressBar("Cleanplate: looking at the inputs") if len(frames) > _QUIET_FRAMES else None
-        for done, frame in enumerate(host.at_frames(frames)):
-            self._hashes[frame] = {role: host.hashes(feed) for role, feed in feeds.items()}
-            if bar is not None:
-                bar.show(100 * done // len(frames), f"frame {frame}")
-                if bar.cancelled():
-                    raise CancelledError("Cancelled before anything was rendered.")
-
-    def keys(
-        self, frames: Sequence[int], views: Sequence[str], footage: Footage
-    ) -> dict[tuple[int, str], fingerprint.FrameKey]:
-        """The key of each frame in each view. A neighbour whose hashes are not known counts with its files only."""
-        return {
-            (frame, view): self._key(frame, view, footage) for frame, view in range_plan.all_pairs(frames, views)
-        }
-
-    def _key(self, frame: int, view: str, footage: Footage) -> fingerprint.FrameKey:
-        own = self._alone(frame, view)
-        if footage is None:
-            return own
-        around = neighbours.beside(frame, footage)
-        return fingerprint.with_neighbours(own, [None if one is None else self._alone(one, view) for one in around])
-
-    def _alone(self, frame: int, view: str) -> fingerprint.FrameKey:
-        hashes = self._hashes.get(frame, {"src": ()})
-        return fingerprint.frame_key(hashes.values(), self._files, frame, view, self._kept)
-
-    def clean_is_still(self, frames: Sequence[int]) -> bool:
-        """Whether Nuke's hashes say that the clean plate is the same on all these frames."""
-        seen = {self._hashes[frame].get("clean", ()) for frame in frames}
-        return len(frames) > 1 and len(seen) == 1 and () not in seen
 
 
 def frames_of(node: host.Node) -> tuple[int, ...]:
@@ -138,7 +27,7 @@ def frames_of(node: host.Node) -> tuple[int, ...]:
     elif mode == "custom":
         first, last = int(setting(node, "first")), int(setting(node, "last"))
     else:
-        feed = host.input_of(node, graph.INPUTS.index("src"))
+        feed = feed_of(node, "src")
         if feed is None:
             raise Refused("no_plate", "Nothing is connected to src.", "Connect the plate to the src input.")
         first, last = host.frame_range(feed)
@@ -148,45 +37,64 @@ def frames_of(node: host.Node) -> tuple[int, ...]:
 
 
 def preflight(
-    node: host.Node, frames: Sequence[int], force: bool, priority: str, server: str = "", ping: bool = True
+    node: host.Node,
+    frames: Sequence[int],
+    force: bool,
+    priority: str,
+    server: str = "",
+    quietly: bool = False,
 ) -> RangePlan:
-    """Returns the plan after all checks that are possible before a picture is rendered. Raises ``LinkError``."""
+    """Returns the plan after all checks that are possible before a picture is rendered. Raises ``LinkError``.
+
+    ``quietly`` neither asks the server nor moves the timeline, so Nuke's hashes of the frames are unknown.
+    """
     _check_host(node)
     check_constant(node, frames)
     options, endpoint = options_of(node), range_plan.endpoint_of(server or str(setting(node, "server")))
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
-    if ping:
+    if not quietly:
         _ask_server(endpoint)
-    now = makers.maker_now(options, endpoint.address)
-    roles, views = roles_of(node), host.views()
-    folder = range_plan.result_folder(cache, node_id(node), settings_key_of(node, options))
-    with host.full_resolution():
-        footage = footage_of(node, options)
-        sources = SourceKeys(node, roles, (*frames, *neighbours.only_beside(frames, footage)))
-        width, height = host.size(feeds_of(node, ("src",))[0] or node)
-    keys = {
+    with host.unnoticed(), host.full_resolution():
+        sources = sources_of(node)
+        first_folder = range_plan.result_folder(cache, node_id(node), sources.settings_key(options))
+        plan = RangePlan(
+            node_id=node_id(node),
+            folder=generations.newest(first_folder),
+            frames=(),
+            views=host.views(),
+            options=options.shared,
+            own_options={frame: options.at(frame) for frame in frames} if options.animated else {},
+            endpoint=endpoint,
+            keys={},
+            roles=sources.roles,
+            hints=_hints(sources.space),
+            priority=priority,
+            footage=sources.footage(options),
+            shown=host.current_frame() if host.has_window() else None,
+        )
+        hashed = () if quietly else options.with_neighbours(frames, plan.footage)
+        plan = _with_frames(plan, frames, options, force, SourceKeys(sources, options, hashed))
+        width, height = host.size(sources.feeds[0] or node)
+    range_plan.check_room(plan.folder, width * height, plan.plates())
+    return plan
+
+
+def _with_frames(
+    plan: RangePlan, frames: Sequence[int], options: NodeOptions, force: bool, keys: SourceKeys
+) -> RangePlan:
+    """The plan with those of the frames that are to be made."""
+    now = makers.maker_now(plan.options, plan.endpoint.address)
+    wanted = {
         at: key
-        for at, key in sources.keys(frames, views, footage).items()
-        if force or not manifest.has_result(folder, *at, key, now)
+        for at, key in keys.keys(frames, plan.views).items()
+        if force or not manifest.has_result(plan.folder, *at, key, now)
     }
-    wanted = tuple(sorted({frame for frame, _ in keys}))
-    still = sources.clean_is_still((*wanted, *neighbours.only_beside(wanted, footage)))
-    plan = RangePlan(
-        node_id=node_id(node),
-        folder=folder,
-        frames=wanted,
-        views=views,
-        options=options,
-        endpoint=endpoint,
-        keys=keys,
-        roles=roles,
-        still_clean=still,
-        hints=_hints(node),
-        priority=priority,
-        footage=footage,
-        shown=host.current_frame() if host.has_window() else None,
-    )
-    range_plan.check_room(folder, width * height, plan.plates())
+    chosen = tuple(sorted({frame for frame, _ in wanted}))
+    still = keys.clean_is_still(options.with_neighbours(chosen, plan.footage))
+    plan = replace(plan, frames=chosen, keys=wanted, still_clean=still)
+    written_over = any(Path(manifest.result_file(plan.folder, *at)).exists() for at in wanted)
+    if written_over and host.holds_files_open():
+        return replace(plan, folder=generations.following(plan.folder), replaced=plan.folder)
     return plan
 
 
@@ -224,7 +132,7 @@ def _check_host(node: host.Node) -> None:
             "not_saved", "The script has no name yet.", "Save it: the results are kept in a folder beside it."
         )
     for role, what in (("src", "plate"), ("clean", "clean plate")):
-        if host.input_of(node, graph.INPUTS.index(role)) is None:
+        if feed_of(node, role) is None:
             raise Refused(
                 f"no_{what.replace(' ', '_')}",
                 f"Nothing is connected to {role}.",
@@ -232,9 +140,9 @@ def _check_host(node: host.Node) -> None:
             )
 
 
-def _hints(node: host.Node) -> dict[str, str]:
+def _hints(space: str) -> dict[str, str]:
     return {
-        "colourspace": colour_of().space,
+        "colourspace": space,
         "colour_management": host.root_text("colorManagement"),
         "working_space": host.root_text("workingSpaceLUT"),
         "host": f"Nuke {host.version()}",

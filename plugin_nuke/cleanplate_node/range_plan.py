@@ -1,28 +1,22 @@
-"""What one press of a button does, as data: frames, files and tasks, and the jobs that send them. No nuke here."""
+"""What one press of a button does, as data: frames, files and folders. No nuke here."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 from matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 from matte_link.errors import LinkError
-from matte_link.job import MatteJob
-from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.options import MatteOptions
-from matte_link.result_key import MAKER, Maker
-from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file
-from .job_progress import JobProgress, warnings_of
-from .neighbours import Footage, PlateUses, Sides
+from .neighbours import Footage, Sides
 
 ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"
@@ -43,10 +37,11 @@ class Refused(LinkError):
 class RangePlan:
     """Everything that one press of a button does, decided before anything is rendered.
 
-    ``frames`` are the frames to make, and ``keys`` says for each frame and view what it is made from.
+    ``frames`` are the frames to make, and ``keys`` says for each frame and view what it is made from. ``options``
+    holds on every frame but those that ``own_options`` has others for, where an option is animated.
     ``still_clean`` says that the clean plate is the same picture on every frame. If ``footage`` is given, each
-    frame is sent with the frames before and after it. ``unrendered`` holds, by frame and view, the neighbours that
-    Nuke could not render, with its error message.
+    frame that is smoothed in time is sent with the frames before and after it. ``unrendered`` holds, by frame and
+    view, the neighbours that Nuke could not render, with its error message.
     """
 
     node_id: str
@@ -61,9 +56,12 @@ class RangePlan:
     hints: Mapping[str, str] = field(default_factory=dict)
     priority: str = "interactive"
     footage: Footage = None
+    own_options: Mapping[int, MatteOptions] = field(default_factory=dict)
     shown: Optional[int] = None
     """The frame that the artist looks at: the frames nearest to it are sent first."""
     unrendered: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    replaced: str = ""
+    """The folder of the results that this run replaces, where they must not be written over; else empty."""
     token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     """Part of the name of the plates' folder, since several tasks of a farm may share one folder of results."""
 
@@ -106,11 +104,18 @@ class RangePlan:
 
     def only_beside(self, view: str) -> tuple[int, ...]:
         """The frames that are rendered only because a wanted frame has them as a neighbour."""
-        return neighbours.only_beside(self.wanted(view), self.footage)
+        return neighbours.only_beside(self.wanted(view), self._around)
+
+    def options_at(self, frame: int) -> MatteOptions:
+        """The options that a frame is made with."""
+        return self.own_options.get(frame, self.options)
+
+    def _around(self, frame: int) -> Sides:
+        return neighbours.beside(frame, self.footage if self.options_at(frame).temporal else None)
 
     def beside(self, frame: int, view: str) -> Sides:
         """The frames before and after that are sent with ``frame``."""
-        before, after = neighbours.beside(frame, self.footage)
+        before, after = self._around(frame)
         missing = self.unrendered
         return None if (before, view) in missing else before, None if (after, view) in missing else after
 
@@ -120,8 +125,7 @@ class RangePlan:
 
     def warnings_for(self, frame: int, view: str) -> list[str]:
         """The warnings for ``frame`` about neighbours that could not be rendered."""
-        around = neighbours.beside(frame, self.footage)
-        missing = [one for one in around if one is not None and (one, view) in self.unrendered]
+        missing = [one for one in self._around(frame) if one is not None and (one, view) in self.unrendered]
         return [neighbours.unrendered_warning(one, self.unrendered[one, view]) for one in missing]
 
     def plates(self) -> int:
@@ -142,6 +146,11 @@ def shown_folder(file: str) -> str:
     """The folder of the results that the Read shows; empty if it shows none."""
     folder, _, name = file.replace("\\", "/").rpartition("/")
     return folder if name == manifest.RESULT else ""
+
+
+def key_of(folder: str) -> str:
+    """The settings key of a folder of results; each folder of one key but the first has a number behind it."""
+    return folder.rpartition("/")[2].partition("-")[0]
 
 
 def absolute(path: str, script: str) -> str:
@@ -198,185 +207,6 @@ def check_room(folder: str, pixels: int, pictures: int) -> None:
             f"{folder} has {free / 1e6:.0f} MB free, and {pictures} plates need {needed / 1e6:.0f} MB.",
             "Free some space, choose another 'Results folder', or process fewer frames at a time.",
         )
-
-
-class CleanPlateHistory:
-    """The last two digests of the clean plate of each node and view.
-
-    Nuke renders the clean plate again for every press of a button, so only its bytes tell whether it changed. If
-    the last two digests are equal, the next one is expected to be the same. The job then sends the frame at once,
-    computes the digest while the server works, and sends the frame again if the expectation was wrong. Where Nuke
-    writes something new into every file, such as the time, nothing is ever expected.
-    """
-
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, str], tuple[str, ...]] = {}
-
-    def expected(self, node_id: str, view: str) -> str:
-        """The digest that the next clean plate will probably have; empty if nothing is known."""
-        last = self._last.get((node_id, view), ())
-        return last[-1] if len(last) == 2 and last[0] == last[1] else ""
-
-    def add(self, node_id: str, view: str, digest: str) -> None:
-        """Adds the digest of a clean plate that was just sent."""
-        if digest:
-            self._last[node_id, view] = (*self._last.get((node_id, view), ()), digest)[-2:]
-
-
-def tasks(plan: RangePlan, view: str, expected: str = "") -> list[FrameTask]:
-    """The tasks for the frames of a view; ``expected`` is the digest that the first clean plate probably has."""
-
-    def guide(role: str, frame: int) -> Optional[LocalFile]:
-        return LocalFile(plan.plate_file(role, frame, view)) if role in plan.roles else None
-
-    def neighbour(frame: Optional[int]) -> Optional[TaskNeighbour]:
-        if frame is None:
-            return None
-        clean = None if plan.still_clean else guide("clean", frame)
-        return TaskNeighbour(
-            plate=LocalFile(plan.plate_file("src", frame, view)),
-            clean_plate=clean,
-            core=guide("core", frame),
-            holdout=guide("holdout", frame),
-        )
-
-    return [
-        FrameTask(
-            frame=frame,
-            plate=LocalFile(plan.plate_file("src", frame, view)),
-            clean_plate=LocalFile(plan.plate_file("clean", frame, view)),
-            output=manifest.result_file(plan.folder, frame, view),
-            core=guide("core", frame),
-            holdout=guide("holdout", frame),
-            hints=plan.hints,
-            clean_digest="" if number else expected,
-            before=neighbour(plan.beside(frame, view)[0]),
-            after=neighbour(plan.beside(frame, view)[1]),
-        )
-        for number, frame in enumerate(plan.in_order(view))
-    ]
-
-
-def remove_plates(plan: RangePlan) -> None:
-    """Deletes all plates of a plan, those that Nuke left unfinished included."""
-    folder = Path(plan.plates_folder())
-    for role in plan.roles:
-        for view in plan.views:
-            for path in folder.glob(f"{role}.{view}.*.exr*"):
-                with contextlib.suppress(OSError):
-                    path.unlink()
-    for empty in (folder, folder.parent):
-        with contextlib.suppress(OSError):
-            empty.rmdir()
-
-
-@dataclass(frozen=True)
-class FrameEnded:
-    """A frame of one view that has its result or has failed, as ``event`` says."""
-
-    view: str
-    event: Union[FrameDone, FrameFailed]
-
-
-class ViewJobs:
-    """The jobs of a plan, one for each view, run one after the other. :meth:`poll` also writes the frames' records.
-
-    A shot's plates are larger than its mattes, so :meth:`delete_used_plates` deletes each plate as soon as all
-    frames that need it have ended.
-    """
-
-    def __init__(
-        self, plan: RangePlan, patience_s: float, clean_plate_history: Optional[CleanPlateHistory] = None
-    ) -> None:
-        self.plan = plan
-        self.progress = JobProgress(plan.total)
-        self._patience_s = patience_s
-        self._clean_plate_history = clean_plate_history or CleanPlateHistory()
-        self._used: list[Path] = []
-        self._plate_uses = PlateUses(())
-        self._views = iter(plan.views)
-        self._view = ""
-        self._job: Optional[MatteJob] = None
-        self._cancelled = False
-        self.finished = not self._next()
-
-    def _next(self) -> bool:
-        """Starts the job of the next view; returns False if there is none left."""
-        for view in self._views:
-            if self.plan.wanted(view):
-                self._view = view
-                self._plate_uses = PlateUses(self.plan.task_frames(frame, view) for frame in self.plan.wanted(view))
-                self._job = MatteJob(
-                    tasks(self.plan, view, self._clean_plate_history.expected(self.plan.node_id, view)),
-                    self.plan.options,
-                    self.plan.endpoint,
-                    self.plan.priority,
-                    shot=f"{self.plan.node_id}-{view}"[:80],
-                    patience_s=self._patience_s,
-                )
-                self._job.start()
-                return True
-        return False
-
-    def cancel(self) -> None:
-        """Stops within a moment; finished frames stay."""
-        self._cancelled = True
-        if self._job:
-            self._job.cancel()
-
-    def poll(self, wait_s: float = 0.0) -> list[FrameEnded]:
-        """The frames that ended since the last call; waits ``wait_s`` seconds for the first one. Sets ``finished``
-        when all jobs have ended."""
-        ended: list[FrameEnded] = []
-        for found in self._job.poll(wait_s) if self._job else ():
-            event = self._with_warnings(found)
-            self.progress.add(event, self._view)
-            if isinstance(event, (FrameDone, FrameFailed)):
-                self._record(event)
-                ended.append(FrameEnded(view=self._view, event=event))
-            elif isinstance(event, JobFinished):
-                stop = self._cancelled or event.cancelled or bool(event.code)
-                self.finished = stop or not self._next()
-        return ended
-
-    def delete_used_plates(self) -> None:
-        """Deletes plates that no unfinished frame needs. :meth:`poll` does not, so that no result waits for it."""
-        used, self._used = self._used, []
-        for path in used:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        if self.finished:
-            remove_plates(self.plan)
-
-    def _with_warnings(self, event: JobEvent) -> JobEvent:
-        """Adds to a result's warnings which neighbours Nuke could not render."""
-        warnings = self.plan.warnings_for(event.frame, self._view) if isinstance(event, FrameDone) else []
-        if not isinstance(event, FrameDone) or not warnings:
-            return event
-        return replace(
-            event, diagnostics={**event.diagnostics, "warnings": [*warnings_of(event.diagnostics), *warnings]}
-        )
-
-    def _record(self, event: JobEvent) -> None:
-        assert isinstance(event, (FrameDone, FrameFailed))
-        key = self.plan.keys[event.frame, self._view]
-        record = manifest.Record(
-            frame=event.frame, view=self._view, hashes=key.hashes, files=key.files, around=key.around
-        )
-        if isinstance(event, FrameDone):
-            self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)
-            maker = Maker.from_dict(event.diagnostics.get(MAKER))
-            record = replace(record, warnings=warnings_of(event.diagnostics), maker=maker)
-        else:
-            text = f"{event.message} {event.hint}".strip()
-            record = replace(record, code=event.code, message=text)
-        with contextlib.suppress(OSError):
-            # If the record cannot be written either, the frame counts as missing and is made again next time.
-            manifest.write(self.plan.folder, record)
-        unused = self._plate_uses.ended(self.plan.task_frames(event.frame, self._view))
-        for role in self.plan.roles:
-            if not (role == "clean" and self.plan.still_clean):
-                self._used += [Path(self.plan.plate_file(role, frame, self._view)) for frame in unused]
 
 
 def spans(first: int, last: int, frames: Iterable[int]) -> tuple[int, int]:

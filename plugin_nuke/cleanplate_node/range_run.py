@@ -6,19 +6,23 @@ does both.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 from matte_link.errors import LinkError
 
-from . import host, preflight, status_basis
+from . import generations, host, preflight, range_plan, status_basis
 from .job_progress import JobProgress
+from .node_options import options_of
 from .node_state import STALE_SETTINGS, summaries, tell
-from .range_plan import CleanPlateHistory, RangePlan, ViewJobs
+from .range_plan import RangePlan
 from .result_read import show_results
+from .sources import sources_of
+from .view_jobs import CleanPlateHistory, ViewJobs
 
 PATIENCE_S = 30.0
 """Seconds that the server may be silent in the middle of a range before the range ends with an error."""
@@ -38,6 +42,14 @@ def all_running() -> list[RangeRun]:
     return list(_running.values())
 
 
+def give_way(node: host.Node) -> None:
+    """Has a run in the background end by itself, so that another one can begin at once."""
+    found = running(node)
+    if found and found.is_background:
+        del _running[found.plan.node_id]
+        found.cancel()
+
+
 @dataclass(frozen=True)
 class RunOutcome:
     """How a run ended. ``text`` is for the artist or a farm's log; ``code`` is empty if nothing went wrong."""
@@ -54,12 +66,19 @@ class RunOutcome:
 
 
 class RangeRun:
-    """A plan that is being carried out for a node. ``outcome`` is None until it has ended."""
+    """A plan that is being carried out for a node. ``outcome`` is None until it has ended; then ``on_end`` is called
+    with it, on the main thread.
 
-    def __init__(self, node: host.Node, plan: RangePlan, quiet: bool = False) -> None:
+    A ``quiet`` run shows no message. One in the background shows no progress bar either, and ends where another run
+    of its node begins.
+    """
+
+    def __init__(self, node: host.Node, plan: RangePlan, quiet: bool = False, is_background: bool = False) -> None:
         self.node = node
         self.plan = plan
         self.outcome: Optional[RunOutcome] = None
+        self.is_background = is_background
+        self.on_end: Callable[[RunOutcome], None] = lambda outcome: None
         self._quiet = quiet
         self._cancel = threading.Event()
         self._last_cancel_check = 0.0
@@ -73,15 +92,17 @@ class RangeRun:
         """Starts the thread and returns. Without a window it returns only when the run has ended."""
         _running[self.plan.node_id] = self
         if host.has_window():
-            tell(self.node, f"waiting for the server, {self.plan.total} to do")
+            if not self.is_background:
+                tell(self.node, f"waiting for the server, {self.plan.total} to do")
             threading.Thread(target=self._work, name="cleanplate-node", daemon=True).start()
         else:
             self._work()
 
     def _work(self) -> None:
         jobs = ViewJobs(self.plan, PATIENCE_S, _clean_plate_history)
-        bar = host.ProgressBar("Cleanplate")
+        bar = None if self.is_background else host.ProgressBar("Cleanplate")
         try:
+            self._carry_over(left_out=self.plan.keys)
             while not jobs.finished:
                 try:
                     self._step(jobs, bar)
@@ -90,44 +111,64 @@ class RangeRun:
         finally:
             # Whatever happens, the node must not stay busy for ever.
             try:
-                bar.close()
+                if bar is not None:
+                    bar.close()
                 jobs.delete_used_plates()
+                self._carry_over()
             finally:
                 host.on_main(self._end, jobs.progress)
 
-    def _step(self, jobs: ViewJobs, bar: host.ProgressBar) -> None:
+    def _carry_over(self, left_out: Collection[tuple[int, str]] = ()) -> None:
+        """Where the run writes beside the results that it replaces, all others are taken along: those that it does
+        not make before its start, and what it did not come to at its end."""
+        if self.plan.replaced:
+            with contextlib.suppress(OSError):
+                generations.carry_over(self.plan.replaced, self.plan.folder, left_out)
+
+    def _step(self, jobs: ViewJobs, bar: Optional[host.ProgressBar]) -> None:
         ended = jobs.poll(_POLL_S)
         if ended:
             host.on_main(self._show, jobs.progress.bar_text, [one.event.frame for one in ended])
         jobs.delete_used_plates()
         if time.monotonic() - self._last_cancel_check >= _CANCEL_POLL_S:
             self._last_cancel_check = time.monotonic()
-            bar.show(jobs.progress.percent, jobs.progress.bar_text)
-            if self._cancel.is_set() or bar.cancelled():
+            if bar is not None:
+                bar.show(jobs.progress.percent, jobs.progress.bar_text)
+            if self._cancel.is_set() or (bar is not None and bar.cancelled()):
                 jobs.cancel()
 
     def _show(self, text: str, ended: Sequence[int]) -> None:
         """On the main thread: has the Read show the results so far. It is reloaded for the frame that the artist
         looks at; for all others once, at the end."""
         self._not_reloaded.update(ended)
-        if host.exists(self.node):
+        if self._is_current():
             is_seen = host.current_frame() in self._not_reloaded
             show_results(self.node, self.plan.folder, self.plan.frames, reload=is_seen)
             if is_seen:
                 self._not_reloaded.clear()
-            tell(self.node, text)
+            if not self.is_background:
+                tell(self.node, text)
+
+    def _is_current(self) -> bool:
+        """Whether the node is there and no other run has taken this one's place."""
+        return host.exists(self.node) and _running.get(self.plan.node_id) is self
 
     def _end(self, progress: JobProgress) -> None:
-        _running.pop(self.plan.node_id, None)
-        if host.exists(self.node):
+        is_current = self._is_current()
+        if _running.get(self.plan.node_id) is self:
+            del _running[self.plan.node_id]
+        if is_current:
             if self._not_reloaded:
                 show_results(self.node, self.plan.folder, self.plan.frames)
             progress.makers = self._compare_makers()
         code = progress.code or ("cancelled" if progress.cancelled else "")
         self.outcome = RunOutcome(done=progress.done, total=progress.total, code=code, text=progress.summary)
+        if is_current:
+            self._say_at_the_end(progress)
+            self.on_end(self.outcome)
+
+    def _say_at_the_end(self, progress: JobProgress) -> None:
         summaries[self.plan.node_id] = progress.summary
-        if not host.exists(self.node):
-            return
         tell(self.node, progress.summary)
         self._look_again()
         if progress.trouble and not self._quiet:
@@ -135,15 +176,15 @@ class RangeRun:
 
     def _look_again(self) -> None:
         """The artist may have changed a setting while the run was under way: the result is then stale already."""
+        sources = None
         try:
-            is_current = self.plan.folder.rpartition("/")[2] == preflight.settings_key_of(
-                self.node, preflight.options_of(self.node)
-            )
+            sources = sources_of(self.node)
+            key = sources.settings_key(options_of(self.node))
         except LinkError:
-            is_current = False
-        if not is_current:
+            key = ""
+        if key != range_plan.key_of(self.plan.folder):
             tell(self.node, STALE_SETTINGS)
-        status_basis.note(self.node)
+        status_basis.note(self.node, sources)
 
     def _compare_makers(self) -> str:
         plan = self.plan

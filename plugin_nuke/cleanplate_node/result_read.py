@@ -1,15 +1,19 @@
-"""Sets what the Read inside a node shows: a folder of results, or nothing."""
+"""Sets what the Read inside a node shows: a folder of results, or nothing.
+
+None of this is an undo step: results arrive while the artist works, and undo is for what the artist did.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import graph, host, manifest, range_plan
-from .preflight import feeds_of
+from . import generations, graph, host, manifest, range_plan
+from .node_options import options_of
+from .sources import NodeSources, feed_of
 
 
 def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bool = True) -> None:
-    """Points the node's Read at a folder of results. The artist can undo this in one step.
+    """Points the node's Read at a folder of results.
 
     ``reload`` has the Read look at its files again, which throws away whatever Nuke keeps downstream of it.
     """
@@ -17,16 +21,28 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
     file = manifest.result_pattern(folder)
     holder, names = _range_knobs(node)
     known = [int(host.value(holder, name)) for name in names[:2]]
-    if str(host.value(read, "file")) != file:
-        known = list(host.frame_range(feeds_of(node, ("src",))[0] or node))
+    if range_plan.key_of(range_plan.shown_folder(str(host.value(read, "file")))) != range_plan.key_of(folder):
+        known = list(host.frame_range(feed_of(node, "src") or node))
     first, last = range_plan.spans(known[0], known[1], frames)
-    changes = [(read, "file", file), *((holder, name, end) for name, end in zip(names, (first, last) * 2))]
-    if any(host.value(inner, name) != value for inner, name, value in changes):
-        with host.one_undo("Cleanplate result"):
-            for inner, name, value in changes:
-                host.set_value(inner, name, value)
+    with host.without_undo():
+        host.set_value(read, "file", file)
+        for name, end in zip(names, (first, last) * 2):
+            host.set_value(holder, name, end)
     if reload:
         host.press(read, "reload")
+
+
+def follow_settings(node: host.Node, sources: NodeSources) -> None:
+    """Where there are results of the node's present settings and it shows others, such as after an undo, it shows
+    those of its settings. Raises ``LinkError``."""
+    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    key = sources.settings_key(options_of(node))
+    if not shown or range_plan.key_of(shown) == key:
+        return
+    folder = generations.newest(f"{shown.rpartition('/')[0]}/{key}")
+    frames = [record.frame for record in manifest.read_all(folder) if not record.code]
+    if frames:
+        show_results(node, folder, frames)
 
 
 def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:
@@ -39,6 +55,6 @@ def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:
 def show_nothing(node: host.Node) -> None:
     """Sets the Read back to what it was before the first result."""
     read = host.inner(node, graph.READ)
-    with host.one_undo("Cleanplate clear"):
+    with host.without_undo():
         host.set_value(read, "file", graph.NOT_PROCESSED)
     host.press(read, "reload")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from . import graph, host, manifest, other_scripts, range_plan
-from .freshness import check, check_frame, look_again
+from . import around, graph, host, manifest, other_scripts, range_plan
+from .freshness import check, guarded_states, look_again, render_begins, render_ended
 from .migration import migrate
 from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, setting, state, summaries, tell
 from .plates import render_plates
@@ -23,21 +23,26 @@ from .status_basis import note
 __all__ = [
     "all_running",
     "check",
-    "check_frame",
     "clear",
     "frames_of",
+    "guarded_states",
     "is_ours",
     "look_again",
     "node_id",
     "note",
     "ours",
     "process",
+    "process_frame",
+    "render_begins",
+    "render_ended",
     "retry",
     "running",
     "server_words",
     "setting",
     "sharing",
     "state",
+    "stop",
+    "stop_all",
     "tell",
 ]
 """What the entry points in :mod:`callbacks` use. They import this module, and only when they need it."""
@@ -50,12 +55,14 @@ def process(
     priority: str = "interactive",
     server: str = "",
     quiet: bool = False,
+    then_around: bool = False,
 ) -> Optional[RangeRun]:
     """Makes the mattes of ``frames``. Frames whose result is up to date are left out, unless ``force`` is set.
 
     Returns the run, or None if there was nothing to do. Its outcome is set when it has ended. Raises ``LinkError``
     for whatever goes wrong before the first frame is sent.
     """
+    around.stop(node)
     if running(node):
         raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
     plan = preflight(node, frames, force, priority, server)
@@ -68,13 +75,36 @@ def process(
         return None
     tell(node, f"rendering the plates of {len(plan.frames)} frames")
     run = RangeRun(node, render_plates(node, plan), quiet)
+    if then_around:
+        around.follow(node, run, frames[0])
     run.start()
     return run
 
 
+def process_frame(node: host.Node) -> Optional[RangeRun]:
+    """Makes the matte of the current frame, even if it has one; with a window those of the frames around it follow.
+    Raises ``LinkError``."""
+    return process(node, (host.current_frame(),), force=True, then_around=True)
+
+
+def stop(node: host.Node) -> None:
+    """Stops whatever a node is doing."""
+    around.stop(node)
+    found = running(node)
+    if found:
+        found.cancel()
+
+
+def stop_all() -> None:
+    """Stops whatever any node is doing."""
+    around.stop_all()
+    for found in all_running():
+        found.cancel()
+
+
 def retry(node: host.Node) -> Optional[RangeRun]:
     """Processes the frames again that failed last time. Raises ``LinkError``."""
-    plan = preflight(node, (), False, "interactive", ping=False)
+    plan = preflight(node, (), False, "interactive", quietly=True)
     failed = manifest.failed_frames(plan.folder)
     if not failed:
         raise Refused("nothing_failed", "No frame of this node failed.", "Press 'Process range' for missing ones.")
@@ -92,6 +122,7 @@ class Cleared:
 def clear(node: host.Node) -> Cleared:
     """Deletes a node's results, but none that another node of this script, or another script beside it, shows.
     Raises ``LinkError``."""
+    around.stop(node)
     if running(node):
         raise Refused("running", "This node is processing.", "Press Cancel first.")
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from matte_link.errors import LinkError
 
-from . import graph, host, preflight
+from . import graph, host
+from .node_options import options_of
 from .node_state import node_id
+from .sources import NodeSources, sources_of
 
 _noted: dict[str, str] = {}
 """By the node's id."""
 
 
-def note(node: host.Node) -> None:
-    """The node's status is about its present settings."""
-    _noted[node_id(node)] = _basis(node)
+def note(node: host.Node, sources: Optional[NodeSources] = None) -> None:
+    """The node's status is about its present settings. ``sources`` are the node's own, where they were looked at."""
+    _noted[node_id(node)] = _basis(node, sources)
 
 
-def changed(node: host.Node) -> bool:
+def changed(node: host.Node, sources: Optional[NodeSources]) -> bool:
     """Whether settings, graph or shown result are others than when the status was set."""
-    return _noted.get(node_id(node)) != _basis(node)
+    return _noted.get(node_id(node)) != _basis(node, sources)
 
 
-def _basis(node: host.Node) -> str:
+def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
     try:
-        key = preflight.settings_key_of(node, preflight.options_of(node))
-        return f"{key} {host.value(host.inner(node, graph.READ), 'file')}"
+        options = options_of(node)
+        key = (sources or sources_of(node)).settings_key(options)
+        curves = [host.script_text(node, name) for name in options.animated]
+        return " ".join([key, str(host.value(host.inner(node, graph.READ), "file")), *curves])
     except (LinkError, KeyError) as error:
         return str(error)

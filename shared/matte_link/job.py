@@ -214,7 +214,8 @@ class MatteJob:
         client.cancel(request.id)
 
     def _request(self, client: MatteClient, task: FrameTask, clean_plate: Source) -> Matte:
-        sides = {"before": task.before, "after": task.after} if self.options.temporal else {}
+        options = task.options or self.options
+        sides = {"before": task.before, "after": task.after} if options.temporal else {}
         neighbours = {
             side: self._neighbour(client, task, neighbour)
             for side, neighbour in sides.items()
@@ -232,7 +233,7 @@ class MatteJob:
             clean_plate=clean_plate,
             core=read(task.core) if task.core else None,
             holdout=read(task.holdout) if task.holdout else None,
-            options=self.options,
+            options=options,
             priority=self._priority,
             shot=self._shot,
             view=task.view,

@@ -27,10 +27,7 @@ _ITS_INPUT_IS_THE_LAYER = {
     "nuke": "the node's input is the layer",
     "blender": "the Image node chooses the layer",
 }
-_ONE_LAYER = {
-    "nuke": "the node puts out rgba only",
-    "blender": "the node's sockets are matte and confidence only",
-}
+_ONE_LAYER = {"blender": "the node's sockets are matte and confidence only"}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from .messages import Source
+from .options import MatteOptions
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class FrameTask:
 
     ``before`` and ``after`` are the frames on both sides, None at either end of a shot. They are sent only if the
     ``temporal`` option is above 0.
+
+    ``options`` replaces the job's own for this frame, where an option is animated.
     """
 
     frame: int
@@ -55,3 +58,4 @@ class FrameTask:
     clean_digest: str = ""
     before: Optional[TaskNeighbour] = None
     after: Optional[TaskNeighbour] = None
+    options: Optional[MatteOptions] = None

@@ -19,7 +19,7 @@ for folder in (FAKE, PLUGIN):
         sys.path.insert(0, str(folder))
 
 import nuke  # noqa: E402 - the fake, which the line above made importable
-from cleanplate_node.bench import Server  # noqa: E402
+from cleanplate_node.bench import ContractBench, Server  # noqa: E402
 from nuke._state import State  # noqa: E402
 
 
@@ -49,6 +49,14 @@ def server() -> Iterator[Server]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
+    """A test bench in a Nuke with a window."""
+    if not server.running:
+        server.start()
+    return ContractBench(tmp_path, server)
 
 
 @pytest.fixture

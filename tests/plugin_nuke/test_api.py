@@ -20,9 +20,13 @@ PLUGIN = Path(__file__).resolve().parents[2] / "plugin_nuke"
 # Name -> its page in the Nuke Python API reference (15.0), under pythondevguide/_autosummary/, and why it is safe.
 DOCUMENTED = {
     "Array_Knob": "nuke.Array_Knob: isAnimated, hasExpression, getValueAt",
+    "Boolean_Knob": "nuke.Boolean_Knob",
     "CancelledError": "nuke.CancelledError: raised by execute functions when the user cancels",
+    "Enumeration_Knob": "nuke.Enumeration_Knob: values()",
     "EvalString_Knob": "nuke.EvalString_Knob: evaluate() runs the TCL",
+    "File_Knob": "nuke.File_Knob: getEvaluatedValue() runs the TCL and leaves the frame number in",
     "GUI": "nuke, module attributes: true in an interactive session",
+    "Int_Knob": "nuke.Int_Knob",
     "Group": "nuke.Group: node(), nodes()",
     "NO_UNDO": "nuke, constants: knob flag",
     "DO_NOT_WRITE": "nuke, constants: knob flag",
@@ -32,12 +36,12 @@ DOCUMENTED = {
     "Script_Knob": "nuke.Script_Knob: execute()",
     "TO_SCRIPT": "nuke.Node.writeKnobs: flags",
     "WRITE_NON_DEFAULT_ONLY": "nuke.Node.writeKnobs: flags",
-    "Undo.begin": "nuke.Undo: begin()",
     "Undo.disable": "nuke.Undo: disable()",
     "Undo.enable": "nuke.Undo: enable()",
-    "Undo.end": "nuke.Undo: end()",
+    "addAfterRender": "nuke.addAfterRender",
     "addAutolabel": "nuke.addAutolabel: text drawn on a node, None leaves it to others",
     "addBeforeFrameRender": "nuke.addBeforeFrameRender",
+    "addBeforeRender": "nuke.addBeforeRender: when a Write begins to render",
     "addKnobChanged": "nuke.addKnobChanged: also inputChange, showPanel",
     "addOnCreate": "nuke.addOnCreate",
     "addOnDestroy": "nuke.addOnDestroy",
@@ -53,7 +57,6 @@ DOCUMENTED = {
     "env": "nuke.env: 'nc', 'indie'",
     "executeInMainThread": "nuke.executeInMainThread: queues and returns at once",
     "executeMultiple": "nuke.executeMultiple: nodes, ranges, views",
-    "filename": "nuke.filename: without nuke.REPLACE the frame number stays in",
     "frame": "nuke.frame",
     "menu": "nuke.menu: 'Nodes' is the toolbar",
     "message": "nuke.message",
@@ -136,7 +139,7 @@ def test_the_stubs_know_every_name() -> None:
 
 def test_the_fake_has_no_more_than_is_documented() -> None:
     extra = {"reset", "execute", "executeInMainThreadWithResult", "STARTLINE", "DISABLED", "INVISIBLE"}
-    extra |= {"thisGroup", "Root", "Knob", "Undo", "addBeforeRender"}
+    extra |= {"thisGroup", "Root", "Knob", "Undo", "knobDefault", "filename"}
     functions = {name for name in nuke.__all__ if not name.endswith("_Knob")} - {"annotations", "Any"}
     listed = {name.partition(".")[0] for name in DOCUMENTED}
     assert functions - listed - extra == set()

@@ -13,19 +13,20 @@ from pathlib import Path
 import nuke
 import pytest
 import zmq
-from cleanplate_node import callbacks, host, manifest, plain_exr, preflight, range_plan, range_run
-from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node import (
+    callbacks,
+    host,
+    manifest,
+    plain_exr,
+    preflight,
+    range_plan,
+    range_run,
+)
+from cleanplate_node.bench import ContractBench
 from nuke import _host
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import press, until
-
-
-@pytest.fixture
-def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
-    if not server.running:
-        server.start()
-    return ContractBench(tmp_path, server)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from cleanplate_node import (
     range_plan,
     range_run,
     run,
+    view_jobs,
 )
 from cleanplate_node.bench import ContractBench, Server
 from cleanplate_node.contract_in_time import grainy_shot
@@ -44,7 +45,8 @@ def bench(terminal: State, server: Server, tmp_path: Path) -> ContractBench:
 
 def plan_of(frames: tuple[int, ...], **changes: Any) -> range_plan.RangePlan:
     keys = {(frame, "main"): FrameKey("h", "f") for frame in frames}
-    basic = range_plan.RangePlan("id", "/c", frames, ("main",), MatteOptions(), Endpoint(), keys, token="t")
+    options = MatteOptions(temporal=0.5 if changes.get("footage") else 0.0)
+    basic = range_plan.RangePlan("id", "/c", frames, ("main",), options, Endpoint(), keys, token="t")
     return dataclasses.replace(basic, **changes)
 
 
@@ -75,7 +77,7 @@ def test_a_task_names_the_plates_of_the_frames_beside_it() -> None:
     plan = plan_of((4, 5, 7), footage=(4, 8), roles=("src", "clean", "core", "holdout"))
     assert plan.only_beside("main") == (6, 8)
     assert plan.plates() == 20
-    first, second, third = range_plan.tasks(plan, "main")
+    first, second, third = view_jobs.tasks(plan, "main")
 
     def beside(frame: int) -> TaskNeighbour:
         return TaskNeighbour(
@@ -94,14 +96,14 @@ def test_a_task_names_the_plates_of_the_frames_beside_it() -> None:
 def test_a_still_clean_plate_is_not_named_again() -> None:
     plan = plan_of((4, 5), footage=(1, 9), still_clean=True)
     assert plan.plates() == 5
-    tasks = range_plan.tasks(plan, "main")
+    tasks = view_jobs.tasks(plan, "main")
     assert [task.before for task in tasks] == [TaskNeighbour(plate("src", 3)), TaskNeighbour(plate("src", 4))]
     assert all(task.clean_plate == plate("clean", 4) for task in tasks)
 
 
 def test_frame_0_is_a_frame_like_any_other() -> None:
     plan = plan_of((1,), footage=(0, 9), still_clean=True, unrendered={(0, "main"): "gone."})
-    (task,) = range_plan.tasks(plan, "main")
+    (task,) = view_jobs.tasks(plan, "main")
     assert task.before is None and task.after == TaskNeighbour(plate("src", 2))
     (words,) = plan.warnings_for(1, "main")
     assert words == "Temporal smoothing went without frame 0, which Nuke could not render: gone."
@@ -110,7 +112,7 @@ def test_frame_0_is_a_frame_like_any_other() -> None:
 def test_without_it_tasks_are_as_they_were() -> None:
     plan = plan_of((4, 5))
     assert plan.only_beside("main") == () and plan.plates() == 4
-    assert [(task.before, task.after) for task in range_plan.tasks(plan, "main")] == [(None, None)] * 2
+    assert [(task.before, task.after) for task in view_jobs.tasks(plan, "main")] == [(None, None)] * 2
 
 
 def test_plates_are_in_use_until_the_last_that_needs_them() -> None:
@@ -125,7 +127,7 @@ def test_plates_are_in_use_until_the_last_that_needs_them() -> None:
 def test_plates_lie_there_no_longer_than_they_are_needed(bench: ContractBench) -> None:
     node = bench.node(grainy_shot(bench, range(1, 7)), 1, 6, temporal=1.0)
     plan = plates.render_plates(node, preflight.preflight(node, range(1, 6), True, "batch"))
-    jobs = range_plan.ViewJobs(plan, range_run.PATIENCE_S)
+    jobs = view_jobs.ViewJobs(plan, range_run.PATIENCE_S)
     left, sizes = set(plan.frames), []
     while not jobs.finished:
         left -= {ended.event.frame for ended in jobs.poll(0.1) if isinstance(ended.event, FrameDone)}
@@ -198,9 +200,9 @@ def test_a_neighbour_that_cannot_be_rendered_is_said_per_view(bench: ContractBen
     node = bench.node_on(src, bench.read(shot / "clean.exr", 1, 1), temporal=1.0)
     plan = plates.render_plates(node, preflight.preflight(node, (2,), True, "batch"))
     assert list(plan.unrendered) == [(3, "right")]
-    left, right = (range_plan.tasks(plan, view)[0] for view in plan.views)
+    left, right = (view_jobs.tasks(plan, view)[0] for view in plan.views)
     assert left.after is not None and right.after is None and right.before is not None
-    range_plan.remove_plates(plan)
+    view_jobs.remove_plates(plan)
 
 
 # -- staleness

@@ -15,10 +15,9 @@ from cleanplate_node import (
     host,
     manifest,
     other_scripts,
-    plain_exr,
     preflight,
-    range_plan,
     selftest,
+    view_jobs,
 )
 from cleanplate_node.bench import ContractBench, Server
 from matte_link.errors import LinkError
@@ -26,14 +25,6 @@ from nuke import _host
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import press, until
-
-
-@pytest.fixture
-def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
-    if not server.running:
-        server.start()
-    return ContractBench(tmp_path, server)
-
 
 # -- the command line
 
@@ -159,47 +150,6 @@ def test_a_dragged_slider_costs_nothing(
     assert 0 < count[0] <= 3 * 303
 
 
-def test_the_guard_looks_at_the_frame_that_is_rendered(bench: ContractBench, window: State) -> None:
-    shot = bench.shot((1, 2))
-    node = bench.node(shot, 1, 2, guard=True)
-    press(window, bench, node)
-    host.go_to(7)
-    bench.output(node, 1)
-    plain_exr.write(shot / "plate.0002.exr", bench.plate(9, bench.clean()))
-    host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
-    host.go_to(1)
-    bench.output(node, 1)
-    with pytest.raises(RuntimeError, match="sources of frame 2 changed"):
-        bench.output(node, 2)
-
-
-def in_a_group(inside: nuke.Node, depth: int, file: str) -> nuke.Node:
-    """A Write that stands ``depth`` Groups deep behind a node, as pipelines' Writes do."""
-    group = nuke.createNode("Group")
-    assert isinstance(group, nuke.Group)
-    with group:
-        entry = nuke.createNode("Input")
-        group.setInput(0, inside)
-        if depth > 1:
-            return in_a_group(entry, depth - 1, file)
-        write = nuke.createNode("Write")
-        write.setInput(0, entry)
-        for name, value in {"file_type": "exr", "raw": True, "file": file, "create_directories": True}.items():
-            write[name].setValue(value)
-    return write
-
-
-@pytest.mark.parametrize("depth", [1, 3])
-def test_the_guard_sees_out_of_groups(depth: int, bench: ContractBench, window: State, tmp_path: Path) -> None:
-    node = bench.node(bench.shot((1,)), 1, 1, guard=True)
-    press(window, bench, node)
-    write = in_a_group(node, depth, f"{tmp_path}/o.%04d.exr")
-    host.render([write], ((1, 1, 1),), "main")
-    host.set_value(node, "erode", 2.0)
-    with pytest.raises(RuntimeError, match="stale"):
-        host.render([write], ((1, 1, 1),), "main")
-
-
 def test_a_change_during_a_run_is_seen_at_its_end(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot(range(1, 5)), 1, 4)
     host.press(node, "process_range")
@@ -274,23 +224,7 @@ def test_a_copy_in_another_group_gets_an_id_of_its_own(bench: ContractBench, win
     assert len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 1
 
 
-# -- animation, reloads, the timeline, labels
-
-
-def test_a_keyed_option_is_refused_where_its_value_changes(bench: ContractBench, window: State) -> None:
-    node = bench.node(bench.shot(range(1, 5)), 1, 4)
-    node["erode"].setValueAt(0.0, 1)
-    node["erode"].setValueAt(2.0, 3)
-    assert press(window, bench, node).startswith("Erode (px) changes over these frames")
-    assert not window.rendered
-    node["erode"].setValueAt(0.0, 3)
-    assert press(window, bench, node) == "up to date, 4 done"
-
-
-def test_an_expression_is_refused_only_where_it_varies(bench: ContractBench, window: State) -> None:
-    node = bench.node(bench.shot((1, 2)), 1, 2)
-    node["softness"].setExpression("parent.first_frame")
-    assert press(window, bench, node) == "up to date, 2 done"
+# -- reloads, the timeline, labels
 
 
 def test_reloads_are_few(bench: ContractBench, window: State) -> None:
@@ -354,13 +288,13 @@ def test_the_frame_that_is_looked_at_comes_first(bench: ContractBench, window: S
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
     host.go_to(4)
     plan = preflight.preflight(node, tuple(range(1, 6)), False, "interactive")
-    assert [task.frame for task in range_plan.tasks(plan, "main")] == [4, 3, 5, 2, 1]
+    assert [task.frame for task in view_jobs.tasks(plan, "main")] == [4, 3, 5, 2, 1]
     press(window, bench, node)
     times = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
     assert min(times, key=lambda name: times[name]) == "matte.main.0004.exr"
     host.set_value(node, "temporal", 1.0)
     plan = preflight.preflight(node, tuple(range(1, 6)), False, "interactive")
-    assert [task.frame for task in range_plan.tasks(plan, "main")] == [1, 2, 3, 4, 5]
+    assert [task.frame for task in view_jobs.tasks(plan, "main")] == [1, 2, 3, 4, 5]
 
 
 def test_a_script_in_a_folder_with_spaces(window: State, server: Server, tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ from typing import Any
 
 import nuke
 import pytest
-from cleanplate_node import bake, callbacks, freshness, host, makers, manifest, preflight, range_plan, run
+from cleanplate_node import (
+    bake,
+    callbacks,
+    freshness,
+    host,
+    makers,
+    manifest,
+    preflight,
+    range_plan,
+    run,
+)
 from cleanplate_node.bench import ContractBench, Server
 from cleanplate_node.job_progress import JobProgress
 from cleanplate_node.manifest import Record

@@ -39,7 +39,7 @@ def entries(text: str) -> Iterator[Entry]:
             pushed.append(words[1])
         elif words[0] == "end_group":
             yield Entry("end_group")
-        elif len(words) == 2 and words[1].startswith("{"):
+        elif len(words) == 2 and words[1].startswith("{") and words[0] != "add_layer":
             entry = Entry(words[0], pushed=pushed)
             pushed = []
             for line in _tcl.commands(_tcl.value(words[1])):
@@ -71,8 +71,8 @@ def test_one_group_closed_with_one_output(nodes: list[Entry]) -> None:
 
 def test_inputs_are_numbered_as_the_facts_say(nodes: list[Entry], group: Entry) -> None:
     numbers = {entry.knobs["name"]: int(entry.knobs.get("number", "0")) for entry in nodes if entry.kind == "Input"}
-    assert numbers == {"src": 0, "clean": 1, "holdout": 2, "core": 3}
-    assert group.knobs["inputs"] == "4" and len(group.pushed) == 4
+    assert numbers == {"src": 0, "clean": 1, "holdout": 2, "core": 3, "key": 4}
+    assert group.knobs["inputs"] == "5" and len(group.pushed) == 5
     assert group.pushed[-1] == "$cut_paste_input", "input 0 is pushed last"
 
 
@@ -120,7 +120,7 @@ def test_defaults_are_the_options_defaults(window: State) -> None:
     node = callbacks.create()
     assert node is not None
     assert panel.options_from({name: node[name].value() for name in panel.option_names()}) == MatteOptions(
-        bit_depth="float"
+        bit_depth="float", layer_clean=True, layer_confidence=True, layer_difference=True
     )
     for option in option_specs():
         assert (option.name in node.knobs()) == ("nuke" not in option.hidden_in), option.name
@@ -178,7 +178,7 @@ def test_expressions_and_links_resolve(window: State) -> None:
             if knob.hasExpression():
                 knob.value()
                 found += 1
-    assert found == 4, "core twice, holdout, and the output's choice"
+    assert found == 8, "core twice, holdout, the output's choice, and four layers"
     link, read = node["missing"], node.node("Read_result")
     assert isinstance(link, nuke.Link_Knob) and read is not None and link.getLinkedKnob() is read["on_error"]
     node["output"].setValue("alpha")

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import callbacks, freshness, graph, host, migration, panel, preflight, run
+from cleanplate_node import (
+    callbacks,
+    freshness,
+    graph,
+    host,
+    migration,
+    node_options,
+    panel,
+    run,
+)
 from cleanplate_node.bench import ContractBench, Server
 from matte_link.options import shown_in
 from nuke._state import State
@@ -62,7 +71,7 @@ def test_an_old_node_works_and_is_brought_up_to_date(
     assert not set(lacking) & set(node.knobs()), "the text still has them"
     host.set_value(node, "erode", 1.0)
     assert not freshness.check(node).usable
-    assert preflight.options_of(node).erode == 1.0
+    assert node_options.options_of(node).shared.erode == 1.0
     host.press(node, "process_frame")
     assert bench.status(node).startswith("up to date, 1 done"), bench.status(node)
     assert {spec.name for spec in panel.knobs() if spec.kind != "tab"} <= set(node.knobs())
@@ -82,10 +91,10 @@ def test_a_missing_option_is_its_default(name: str, terminal: State, tmp_path: P
     (tmp_path / "old.nk").write_text(without(GOLDEN[0].read_text(), name))
     node = nuke.nodePaste(str(tmp_path / "old.nk"))
     assert node is not None and name not in node.knobs()
-    defaults = {option: panel.default_of(option) for option in panel.option_names()}
+    defaults = {option: panel.value_without(option) for option in panel.option_names()}
     if name != "bit_depth":
         defaults["bit_depth"] = "half"  # what panel 1 began with, and the node has
-    assert preflight.options_of(node) == panel.options_from(defaults)
+    assert node_options.options_of(node).shared == panel.options_from(defaults)
 
 
 @pytest.mark.parametrize("button", ["process_frame", "process_range", "cancel", "retry", "check_server"])

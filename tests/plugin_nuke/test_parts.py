@@ -11,7 +11,16 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from cleanplate_node import fingerprint, graph, manifest, nk_text, panel, plain_exr, range_plan
+from cleanplate_node import (
+    fingerprint,
+    graph,
+    manifest,
+    nk_text,
+    panel,
+    plain_exr,
+    range_plan,
+    view_jobs,
+)
 from cleanplate_node.colour import ConfigUnreadable, HostColour, SentColour, sent_colour
 from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.job_progress import JobProgress
@@ -60,7 +69,7 @@ def test_a_write_that_counts_its_renders_does_not() -> None:
 
 
 def test_a_clean_plate_is_expected_once_it_was_the_same_twice() -> None:
-    known = range_plan.CleanPlateHistory()
+    known = view_jobs.CleanPlateHistory()
     expected = []
     for digest in ("a", "a", "a", "b", "b", "", "c", "d"):
         expected.append(known.expected("node", "main"))
@@ -200,7 +209,7 @@ def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> N
                 file = Path(plan.plate_file(role, frame, "main"))
                 file.parent.mkdir(exist_ok=True)
                 file.write_bytes(b"plate")
-    range_plan.remove_plates(plans[0])
+    view_jobs.remove_plates(plans[0])
     (left,) = tmp_path.iterdir()
     assert left == Path(plans[1].plates_folder())
     assert sorted(path.name for path in left.iterdir()) == [
@@ -208,7 +217,7 @@ def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> N
         "src.main.0001.exr",
         "src.main.0002.exr",
     ]
-    sent = [task.clean_plate for task in range_plan.tasks(plans[1], "main")]
+    sent = [task.clean_plate for task in view_jobs.tasks(plans[1], "main")]
     assert sent == [LocalFile(str(left / "clean.main.0001.exr"))] * 2
 
 

@@ -17,7 +17,7 @@ FACTS: dict[str, dict[str, Any]] = json.loads(
 # Not in the scan, which was made of nodes as they are created and leaves out what every node has.
 OF_EVERY_NODE = {"disable", "postage_stamp"}
 # Knobs that a Write has once its file_type is exr (Foundry's reference guide, Write, exr).
-OF_EXR = {"datatype", "compression", "metadata", "autocrop"}
+OF_EXR = {"datatype", "compression", "metadata", "autocrop", "interleave"}
 UNSCANNED = {"Read": {"origset"}, "Write": OF_EXR}
 SCANNED = [node for node in graph.nodes_of_group() if node.kind in FACTS]
 

@@ -14,6 +14,11 @@ def has_window() -> bool:
     return bool(nuke.GUI)
 
 
+def holds_files_open() -> bool:
+    """Whether a file that Nuke shows cannot be replaced: Windows refuses that while a program holds it open."""
+    return sys.platform == "win32" and has_window()
+
+
 def version() -> str:
     """For example ``15.1v2``."""
     return str(nuke.NUKE_VERSION_STRING)

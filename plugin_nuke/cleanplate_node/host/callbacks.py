@@ -44,6 +44,16 @@ def when_labelled(call: Callable[[], Optional[str]]) -> None:
     nuke.addAutolabel(call, nodeClass="Group")
 
 
+def before_each_render(call: Callable[[], object]) -> None:
+    """Calls ``call`` when a Write begins to render."""
+    nuke.addBeforeRender(call, nodeClass="Write")
+
+
+def after_each_render(call: Callable[[], object]) -> None:
+    """Calls ``call`` when a Write has rendered its last frame."""
+    nuke.addAfterRender(call, nodeClass="Write")
+
+
 def before_each_frame(call: Callable[[], object]) -> None:
     """Calls ``call`` before each frame that a Write renders, wherever the timeline is: the current frame is the one
     that is rendered. An exception in it stops the render."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -72,12 +73,28 @@ def evaluated(node: Node, name: str) -> str:
     return str(text or "").replace("\\", "/")
 
 
-def varies(node: Node, name: str, frames: Iterable[int]) -> bool:
-    """Whether a knob has keys or an expression that give it different values at these frames."""
+def is_animated(node: Node, name: str) -> bool:
+    """Whether a knob has keys or an expression, so that its value may depend on the frame."""
     knob = node[name]
-    if not isinstance(knob, nuke.Array_Knob) or not (knob.isAnimated() or knob.hasExpression()):
-        return False
-    return len({float(knob.getValueAt(frame)) for frame in frames}) > 1
+    return isinstance(knob, nuke.Array_Knob) and bool(knob.isAnimated() or knob.hasExpression())
+
+
+def value_at(node: Node, name: str, frame: int) -> Any:
+    """A number, bool or chosen word of an enumeration at a frame, wherever the timeline is."""
+    knob = node[name]
+    if not isinstance(knob, nuke.Array_Knob):
+        return knob.value()
+    number = float(knob.getValueAt(frame))
+    if isinstance(knob, nuke.Enumeration_Knob):
+        return str(knob.values()[int(number)])
+    if isinstance(knob, nuke.Boolean_Knob):
+        return bool(number)
+    return int(number) if isinstance(knob, nuke.Int_Knob) else number
+
+
+def script_text(node: Node, name: str) -> str:
+    """A knob as a .nk file has it: its curve or expression, where it has one."""
+    return str(node[name].toScript())
 
 
 def press(node: Node, name: str) -> None:
@@ -119,6 +136,26 @@ def parent(node: Node) -> Optional[Node]:
     return node.parent()
 
 
+def scope_variables(node: Node) -> tuple[str, ...]:
+    """The Graph Scope Variables that hold where a node stands, as text: those of the project and of each Group
+    around the node, from the inside out. Empty before Nuke 16, and where none is set."""
+    found, holder = [], node.parent()
+    while holder is not None:
+        knob = holder.knob("gsv")
+        found.append(variables_text(knob.value()) if knob is not None else "")
+        holder = holder.parent()
+    return tuple(text for text in found if text)
+
+
+def variables_text(value: object) -> str:
+    """The value of a ``gsv`` knob as text in one order; empty where it has no variable. Nuke gives the variables as
+    a dictionary for each set of them."""
+    sets = value if isinstance(value, dict) else {}
+    return (
+        json.dumps({name: one for name, one in sets.items() if one}, sort_keys=True) if any(sets.values()) else ""
+    )
+
+
 def frame_range(node: Node) -> tuple[int, int]:
     """First and last frame of a node."""
     found = node.frameRange()
@@ -138,38 +175,34 @@ def hashes(node: Node) -> tuple[int, ...]:
 
 def upstream(starts: Iterable[Optional[Node]]) -> tuple[list[NodeFacts], tuple[int, ...]]:
     """All nodes that the ``starts`` depend on, each after its inputs, and the starts' indices (-1 for None)."""
-    facts: list[NodeFacts] = []
-    places: dict[str, int] = {}
-    return facts, tuple(_visit(start, facts, places) for start in starts)
+    chosen = list(starts)
+    nodes = _visited(chosen)
+    places = {name: index for index, name in enumerate(nodes)}
+    facts = [_facts(node, index, places) for index, node in enumerate(nodes.values())]
+    return facts, tuple(-1 if one is None else places[str(one.fullName())] for one in chosen)
 
 
 def depends_on(node: Node, other: Node) -> bool:
     """Whether ``other`` is upstream of ``node``."""
-    places: dict[str, int] = {}
-    _visit(node, [], places)
-    return str(other.fullName()) in places
+    return str(other.fullName()) in _visited([node])
 
 
-def _visit(node: Optional[Node], facts: list[NodeFacts], places: dict[str, int]) -> int:
-    """Depth first without recursion: comps are thousands of nodes deep."""
-    stack = [node]
+def _visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
+    """The nodes that the starts depend on by full name, each after its inputs. Depth first without recursion: comps
+    are thousands of nodes deep."""
+    found: dict[str, Node] = {}
+    stack = [one for one in reversed(starts) if one is not None]
     opened: set[str] = set()
     while stack:
-        top = stack[-1]
-        if top is None or str(top.fullName()) in places:
-            stack.pop()
-            continue
-        name = str(top.fullName())
-        needed = [one for one in _needs(top) if str(one.fullName()) not in places]
+        name = str(stack[-1].fullName())
+        needed = [] if name in found else [one for one in _needs(stack[-1]) if str(one.fullName()) not in found]
         if needed and name not in opened:
             # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
             opened.add(name)
             stack.extend(needed)
-            continue
-        stack.pop()
-        places[str(top.fullName())] = len(facts)
-        facts.append(_facts(top, places))
-    return -1 if node is None else places[str(node.fullName())]
+        else:
+            found.setdefault(name, stack.pop())
+    return found
 
 
 def _inputs(node: Node) -> list[Optional[Node]]:
@@ -192,9 +225,18 @@ def _needs(node: Node) -> list[Node]:
     return [one for one in (*_inputs(node), *inside) if one is not None and one is not node]
 
 
-def _facts(node: Node, places: dict[str, int]) -> NodeFacts:
-    inputs = tuple(-1 if one is None else places.get(str(one.fullName()), -1) for one in _inputs(node))
-    knobs = str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT))
-    reads = node.Class().startswith("Read") and node.knob("file") is not None
-    file = str(nuke.filename(node) or "") if reads else ""
-    return NodeFacts(kind=str(node.Class()), knobs=knobs, inputs=inputs, file=file)
+def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
+    """``places`` are the indices of all nodes; those after ``index`` are a circle's and count as not connected."""
+    known = [-1 if one is None else places.get(str(one.fullName()), -1) for one in _inputs(node)]
+    return NodeFacts(
+        kind=str(node.Class()),
+        knobs=str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT)),
+        inputs=tuple(one if one < index else -1 for one in known),
+        file=_source_file(node),
+    )
+
+
+def _source_file(node: Node) -> str:
+    """The file pattern of a Read, in proxy mode too that of its full size; empty for other nodes."""
+    knob = node.knob("file") if node.Class().startswith("Read") else None
+    return str(knob.getEvaluatedValue() or "") if isinstance(knob, nuke.File_Knob) else ""

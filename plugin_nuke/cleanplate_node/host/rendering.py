@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import nuke
 
-from .node import Node
+from .node import Node, set_value
 
 Ranges = Sequence[tuple[int, int, int]]
 _BUSY = "already executing"
@@ -22,22 +22,28 @@ class HostBusy(Exception):
 
 
 def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
-    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or Nuke's RuntimeError."""
+    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or RuntimeError with Nuke's words or
+    those of a studio's own callback, which may raise anything."""
     try:
         nuke.executeMultiple(tuple(writes), tuple(ranges), [view])
     except nuke.CancelledError as error:
         raise RenderCancelled from error
-    except RuntimeError as error:
+    except Exception as error:  # see above
         if str(error).lower().startswith("cancelled"):
             raise RenderCancelled from error
         if _BUSY in str(error):
             raise HostBusy from error
-        raise
+        if isinstance(error, RuntimeError):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 
 @contextlib.contextmanager
-def writing(write: Node, file: str) -> Iterator[Node]:
-    """Enables a Write and sets its file name inside the ``with`` block; afterwards it is disabled without one."""
+def writing(write: Node, file: str, pins: Mapping[str, object]) -> Iterator[Node]:
+    """Enables a Write and sets its file name inside the ``with`` block; afterwards it is disabled without one. The
+    knobs of ``pins`` are set too, and stay."""
+    for name, value in pins.items():
+        set_value(write, name, value)
     write["file"].setValue(file)
     write["disable"].setValue(False)
     try:

@@ -197,7 +197,7 @@ def at_frames(frames: Sequence[int]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def without_undo() -> Iterator[None]:
-    """Changes inside the ``with`` block make no undo step."""
+    """Changes inside the ``with`` block make no undo step, so that undo takes back what the artist did."""
     nuke.Undo.disable()
     try:
         yield
@@ -206,13 +206,21 @@ def without_undo() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_undo(name: str) -> Iterator[None]:
-    """All changes inside the ``with`` block make one undo step."""
-    nuke.Undo.begin(name)
+def unnoticed() -> Iterator[None]:
+    """Changes inside the ``with`` block make no undo step, and a script that was saved still counts as saved: for
+    what is not kept in the script, and for what is put back."""
+    before = bool(nuke.root().modified())
     try:
-        yield
+        with without_undo():
+            yield
     finally:
-        nuke.Undo.end()
+        if not before:
+            nuke.root().setModified(False)
+
+
+def is_modified() -> bool:
+    """Whether the script has changes that were not saved."""
+    return bool(nuke.root().modified())
 
 
 @contextlib.contextmanager

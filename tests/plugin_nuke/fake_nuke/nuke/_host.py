@@ -200,7 +200,7 @@ def delete(node: Node) -> None:
         other._inputs = [None if one is node else one for one in other._inputs]
     for one in (node, *(node._nodes if isinstance(node, Group) else ())):
         one._gone = True
-    state.edits += 1
+    state.edited()
 
 
 def nodePaste(s: str) -> Node | None:
@@ -232,6 +232,7 @@ def scriptSaveAs(filename: str, overwrite: int = -1) -> None:
         raise RuntimeError(f"{filename} exists")
     state.root._knobs["name"]._value = filename
     Path(filename).write_text(written(state.root.nodes()), encoding="utf-8")
+    state.modified = False
 
 
 def scriptClear() -> None:
@@ -244,6 +245,17 @@ def scriptClear() -> None:
     state.undo.clear()
     state.redo.clear()
     state.read_cache.clear()
+    state.held_open.clear()
+    state.layers.clear()
+    state.modified = False
+
+
+def knobDefault(classknob: str, value: str | None = None) -> str | None:
+    """What a studio's start files set; each new node and each node of a script begins with it."""
+    if value is None:
+        return state.knob_defaults.get(classknob)
+    state.knob_defaults[classknob] = value
+    return None
 
 
 def filename(node: Node, i: int = 0) -> str | None:
@@ -378,6 +390,11 @@ def addAutolabel(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str 
 
 def addBeforeRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:
     _register("beforeRender", call, args, kwargs, nodeClass)
+
+
+def addAfterRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:
+    """Called after the last frame, and not where the render failed or was cancelled."""
+    _register("afterRender", call, args, kwargs, nodeClass)
 
 
 def addBeforeFrameRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:

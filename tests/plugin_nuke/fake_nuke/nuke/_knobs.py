@@ -83,7 +83,7 @@ class Knob:
     def setExpression(self, expression: str, index: int = -1) -> bool:
         self._here()
         self._expression = expression
-        state.edits += 1
+        state.edited()
         return True
 
     def value(self) -> Any:
@@ -108,7 +108,14 @@ class Knob:
         """A key; between keys the value of the one before holds, before the first that of the first."""
         self._here()
         self._keys[int(time)] = self._converted(value)
-        state.edits += 1
+        state.edited()
+        return True
+
+    def clearAnimated(self, channel: int = 0) -> bool:
+        self._here()
+        self._value = self._keyed()
+        self._keys.clear()
+        state.edited()
         return True
 
     def getValueAt(self, time: float, channel: int = 0) -> Any:
@@ -123,8 +130,11 @@ class Knob:
         return self._keys[max(earlier) if earlier else min(self._keys)]
 
     def setValue(self, value: Any) -> Any:
+        """An animated knob gets a key at the current frame, as in Nuke."""
         self._here()
         new = self._converted(value)
+        if self._keys:
+            return self.setValueAt(new, state.frame)
         before, self._value, self._expression = self._value, new, ""
         if new != before:
             state.changed(self, before, new)
@@ -142,28 +152,42 @@ class Knob:
     def restore(self, value: Any) -> None:
         """Undo's way to set a value: the same, without being undone itself."""
         self._value = value
-        state.edits += 1
+        state.edited()
         self._after_change()
 
     def not_default(self) -> bool:
-        return bool(self._expression) or self._value != self._default
+        return bool(self._expression or self._keys) or self._value != self._default
+
+    def toScript(self, quote: bool = True) -> str:
+        self._here()
+        return self.script_value()
 
     def script_value(self) -> str:
         """The value as a .nk file has it."""
         if self._expression:
             bare = re.fullmatch(r"[A-Za-z0-9_.]+", self._expression)
             return "{{" + (self._expression if bare else _tcl.quoted(self._expression)) + "}}"
+        if self._keys:
+            keys = " ".join(f"x{frame} {self._key_number(frame):g}" for frame in sorted(self._keys))
+            return "{{curve K " + keys + "}}"
         return self._script_text()
+
+    def _key_number(self, frame: int) -> float:
+        return float(self.getValueAt(frame))
 
     def _script_text(self) -> str:
         return _tcl.quoted(str(self._value))
 
     def read_script(self, word: str) -> None:
         """Takes a value from a .nk file's word."""
-        if word.startswith("{{"):
+        if word.startswith("{{curve "):
+            words = _tcl.value(_tcl.value(word)).split()[2:]
+            keys = zip(words[::2], words[1::2], strict=True)
+            self._keys = {int(frame[1:]): self._converted(float(number)) for frame, number in keys}
+        elif word.startswith("{{"):
             self._expression = _tcl.value(_tcl.raw_words(_tcl.value(_tcl.value(word)))[0])
-            return
-        self._value = self._parsed(_tcl.value(word))
+        else:
+            self._value = self._parsed(_tcl.value(word))
 
     def _parsed(self, text: str) -> Any:
         return self._converted(text)
@@ -272,6 +296,9 @@ class Enumeration_Knob(Array_Knob):
     def getValue(self) -> float:
         return float(self._values.index(self.value()))
 
+    def _key_number(self, frame: int) -> float:
+        return float(self._values.index(self._keys[frame]))
+
     def _converted(self, value: Any) -> str:
         if isinstance(value, (int, float)):
             return self._values[int(value)]
@@ -307,9 +334,30 @@ class EvalString_Knob(String_Knob):
 
 
 class File_Knob(EvalString_Knob):
+    def getEvaluatedValue(self) -> str:
+        """With its TCL evaluated, the frame number left in as ``%04d``; the same in proxy mode."""
+        return re.sub(r"#+", lambda match: f"%0{len(match.group(0))}d", self.getValue())
+
     def _after_change(self) -> None:
         if self._node is not None:
             self._node._forget_pictures()
+            self._node._let_go()
+
+
+class Gsv_Knob(Knob):
+    """Graph Scope Variables (Nuke 16): sets of variables by name."""
+
+    def __init__(self, name: str = "gsv") -> None:
+        super().__init__(name, "", {"__default__": {}})
+
+    def setGsvValue(self, path: str, value: str) -> None:
+        self._here()
+        holder, _, name = path.rpartition(".")
+        self._value = {**self._value, holder: {**self._value.get(holder, {}), name: value}}
+        state.edited()
+
+    def _script_text(self) -> str:
+        return _tcl.quoted(repr(self._value))
 
 
 class Text_Knob(Knob):

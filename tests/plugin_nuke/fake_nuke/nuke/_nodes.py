@@ -59,6 +59,9 @@ def _file_knobs() -> list[k.Knob]:
         k.Boolean_Knob("raw"),
         k.Int_Knob("first", "", 1),
         k.Int_Knob("last", "", 1),
+        k.Boolean_Knob("premultiplied"),
+        k.Enumeration_Knob("frame_mode", "", ["expression", "start at", "offset"]),
+        k.EvalString_Knob("frame"),
     ]
 
 
@@ -73,7 +76,6 @@ def _read_knobs() -> list[k.Knob]:
         k.Enumeration_Knob("after", "", _EDGES),
         k.Enumeration_Knob("on_error", "", _ON_ERROR),
         k.Boolean_Knob("auto_alpha"),
-        k.Boolean_Knob("premultiplied"),
         k.Enumeration_Knob("localizationPolicy", "", ["fromAutoLocalizePath", "on", "onDemand", "off"]),
         k.Boolean_Knob("postage_stamp", "", True),
         # Saved with the script, and raised by every reload (NDK, DDImage/Read.h).
@@ -97,6 +99,8 @@ def _write_knobs() -> list[k.Knob]:
         k.Boolean_Knob("create_directories"),
         k.Boolean_Knob("use_limit"),
         k.Boolean_Knob("autocrop"),
+        k.Boolean_Knob("reading"),
+        k.Enumeration_Knob("interleave", "", ["channels, layers and views", "channels and layers", "channels"]),
         *(k.String_Knob(f"{when}{what}Render") for when in ("before", "after") for what in ("", "Frame")),
         k.Int_Knob("version", "", 0),
     ]
@@ -113,6 +117,21 @@ def _merge_knobs() -> list[k.Knob]:
     ]
 
 
+class Channel_Knob(k.String_Knob):
+    """Takes a channel that the script knows, or none."""
+
+    def _converted(self, value: Any) -> str:
+        known = {"none", *(f"rgba.{one}" for one in ("red", "green", "blue", "alpha"))}
+        known |= {channel for channels in state.layers.values() for channel in channels}
+        if value not in known:
+            raise _tcl.TclError(f"{self._name}: there is no channel {value}")
+        return str(value)
+
+
+def _knobs_channel(name: str) -> k.Knob:
+    return Channel_Knob(name, "", "none")
+
+
 def _group_knobs() -> list[k.Knob]:
     return [k.String_Knob("help"), k.Int_Knob("tile_color", "", 0)]
 
@@ -121,6 +140,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Read": _read_knobs,
     "Write": _write_knobs,
     "Group": _group_knobs,
+    "VariableGroup": lambda: [*_group_knobs(), k.Gsv_Knob()],
     "Input": lambda: [k.Int_Knob("number")],
     "Output": list,
     "Dot": list,
@@ -133,10 +153,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     ],
     "Merge2": _merge_knobs,
     "Premult": list,
-    "Copy": lambda: [
-        k.Enumeration_Knob("from0", "", ["rgba.alpha", "rgba.red"]),
-        k.Enumeration_Knob("to0", "", ["rgba.alpha", "rgba.red"]),
-    ],
+    "Copy": lambda: [_knobs_channel(f"{side}{slot}") for slot in range(4) for side in ("from", "to")],
     "Expression": lambda: [k.String_Knob(f"expr{index}") for index in range(4)],
     "Switch": lambda: [k.Int_Knob("which")],
     "FrameRange": lambda: [k.Int_Knob("first_frame", "", 1), k.Int_Knob("last_frame", "", 1)],
@@ -165,10 +182,19 @@ class Node:
         self._panel = False
         for knob in [*_common(), *(_KNOBS[kind]() if kind in _KNOBS else ())]:
             self._own(knob)
+        self._take_house_defaults()
         if kind == "Read":
             reload = self._knobs["reload"]
             assert isinstance(reload, k.Script_Knob)
             reload.action = self._reload
+
+    def _take_house_defaults(self) -> None:
+        """What a studio set with nuke.knobDefault, for knobs of a file type too, as in ``Write.exr.interleave``."""
+        for path, text in state.knob_defaults.items():
+            kind, _, name = path.partition(".")
+            knob = self._knobs.get(name.rpartition(".")[2]) if kind == self._kind else None
+            if knob is not None:
+                knob._default = knob._value = knob._parsed(text)
 
     def _own(self, knob: k.Knob) -> None:
         knob._node = self
@@ -239,7 +265,7 @@ class Node:
         self._inputs[index] = node
         while self._inputs and self._inputs[-1] is None:
             self._inputs.pop()
-        state.edits += 1
+        state.edited()
         state.fire_quietly("knobChanged", self, k.String_Knob("inputChange"))
         return True
 
@@ -257,7 +283,7 @@ class Node:
         self._here()
         for words in _tcl.commands(text):
             self.take(words)
-        state.edits += 1
+        state.edited()
 
     def take(self, words: Sequence[str]) -> None:
         """One line of a node in a .nk file: a user knob's definition, or a knob's value."""
@@ -351,16 +377,23 @@ class Node:
 
     def _reload(self) -> None:
         self._knobs["version"]._value += 1
-        state.edits += 1
+        state.edited()
         self._forget_pictures()
 
     def _forget_pictures(self) -> None:
         for key in [key for key in state.read_cache if key[0] == id(self)]:
             del state.read_cache[key]
 
-    def _file(self, frame: int, view: str) -> str:
-        knob = self._knobs["file"]
+    def _let_go(self) -> None:
+        """A Read holds the files open that it has shown until it is given another name."""
+        state.held_open.pop(id(self), None)
+
+    def _file(self, frame: int, view: str, which: str = "file") -> str:
+        knob = self._knobs[which]
         assert isinstance(knob, k.File_Knob)
+        shift = self._knobs["frame"].value()
+        if shift and self._knobs["frame_mode"].value() == "offset":
+            frame += int(shift)
         text = knob.getValue().replace("%V", view).replace("%v", view[:1])
         text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
         return re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
@@ -437,8 +470,17 @@ class Root(Group):
             ),
             k.File_Knob("customOCIOConfigPath"),
             k.Boolean_Knob("proxy"),
+            *((k.Gsv_Knob(),) if state.major >= 16 else ()),
         ):
             self._own(knob)
+
+    def modified(self) -> bool:
+        self._here()
+        return state.modified
+
+    def setModified(self, modified: bool) -> None:
+        self._here()
+        state.modified = bool(modified)
 
     def fullName(self) -> str:
         return "root"
@@ -458,7 +500,7 @@ class Root(Group):
     def setProxy(self, on: bool) -> None:
         self._here()
         state.proxy = bool(on)
-        state.edits += 1
+        state.edited()
 
 
 # -- what each class does
@@ -472,14 +514,18 @@ def _read(node: Node, frame: int, view: str, proxy: bool) -> Picture:
             if mode == "black":
                 return black(FORMAT)
             frame = first if edge == "before" else last
-    path = node._file(frame, view)
+    has_proxy = proxy and bool(node._knobs["proxy"].value())
+    path = node._file(frame, view, "proxy" if has_proxy else "file")
     key = (id(node), path)
     if key not in state.read_cache:
         state.read_cache[key] = _load(node, path)
+        state.held_open.setdefault(id(node), set()).add(path)
     picture: Picture = state.read_cache[key]
+    if node._knobs["auto_alpha"].value() and not picture.pixels[..., 3].any():
+        picture = picture.opaque()
     if not node._knobs["raw"].value() and node._knobs["colorspace"].value() == "sRGB":
         picture = picture.encoded(2.2)
-    return picture.half_size() if proxy else picture
+    return picture.half_size() if proxy and not has_proxy else picture
 
 
 def _load(node: Node, path: str) -> Picture:
@@ -547,9 +593,18 @@ def _premult(node: Node, frame: int, view: str, proxy: bool) -> Picture:
 
 def _copy(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     b, a = node._fed(0, frame, view, proxy), node._fed(1, frame, view, proxy)
-    pixels = b.pixels.copy()
-    pixels[..., 3] = a.on(b.data)[..., 3]
-    return b.with_pixels(pixels)
+    result = b
+    for slot in range(4):
+        source, target = node._knobs[f"from{slot}"].value(), node._knobs[f"to{slot}"].value()
+        if "none" not in (source, target):
+            result = result.with_channel(target, a.channel_on(source, b.data))
+    return result
+
+
+def _remove(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    if (node._knobs["operation"].value(), node._knobs["channels"].value()) != ("keep", "rgba"):
+        raise NotImplementedError("the fake's Remove keeps rgba only")
+    return node._fed(0, frame, view, proxy).without_layers()
 
 
 def _expression(node: Node, frame: int, view: str, proxy: bool) -> Picture:
@@ -572,11 +627,12 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Write": _passes,
     "Dot": _passes,
     "Output": _passes,
-    "Remove": _passes,
+    "Remove": _remove,
     "FrameRange": _passes,
     "Grade": _grade,
     "Input": _input,
     "Group": _group,
+    "VariableGroup": _group,
     "Keymix": _keymix,
     "Merge2": _merge,
     "Premult": _premult,
@@ -613,7 +669,9 @@ def execute_multiple(nodes: Sequence[Node], ranges: Sequence[tuple[int, int, int
         for write in writes:
             # As Nuke counts: a Write's hash is another one after every render.
             write._knobs["version"]._value += 1
-            state.edits += 1
+            state.edited()
+        for write in writes:
+            state.fire("afterRender", write)
     finally:
         state.frame = before
         state.busy.remove("execute")
@@ -634,6 +692,13 @@ def _execute_frame(writes: Sequence[Node], frame: int, views: Sequence[str]) -> 
             state.rendered.append((write.name(), frame, view))
 
 
+def _run_hook(write: Node, name: str) -> None:
+    """The Python of a Write's own knob, which a studio's default may have filled."""
+    script = write[name].value()
+    if script:
+        exec(compile(script, name, "exec"), {})
+
+
 def _write_frame(write: Node, frame: int, view: str) -> None:
     path = Path(write._file(frame, view))
     if not write._file(frame, view):
@@ -642,7 +707,12 @@ def _write_frame(write: Node, frame: int, view: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     elif not path.parent.is_dir():
         raise RuntimeError(f"{path}: No such file or directory")
+    if write["reading"].value():
+        raise RuntimeError(f"{path}: No such file or directory")
+    _run_hook(write, "beforeFrameRender")
     picture = write._fed(0, frame, view, state.proxy)
+    if write["autocrop"].value():
+        picture = picture.cropped()
     if not write["raw"].value():
         picture = picture.encoded(1 / 2.2)
     write_exr(
@@ -657,9 +727,9 @@ def _write_frame(write: Node, frame: int, view: str) -> None:
 
 def make(kind: str, group: Group) -> Node:
     """A new node in a group, without a name yet."""
-    node: Node = Group(group) if kind == "Group" else Node(kind, group)
+    node: Node = Group(group, kind) if kind in ("Group", "VariableGroup") else Node(kind, group)
     group._nodes.append(node)
-    state.edits += 1
+    state.edited()
     return node
 
 

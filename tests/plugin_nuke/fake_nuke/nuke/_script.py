@@ -29,7 +29,10 @@ class _Reader:
         stack = self._stacks[-1]
         if words[0] == "version":
             return
-        if words[0] == "set" and len(words) == 3 and words[2] == "[stack 0]":
+        if words[0] == "add_layer" and len(words) == 2:
+            layer, *channels = _tcl.value(words[1]).split()
+            state.layers.setdefault(layer, tuple(channels))
+        elif words[0] == "set" and len(words) == 3 and words[2] == "[stack 0]":
             self._variables[words[1]] = stack[-1] if stack else None
         elif words[0] == "push" and len(words) == 2:
             stack.append(self._pushed(words[1]))
@@ -50,8 +53,10 @@ class _Reader:
     def _close(self) -> None:
         if len(self._open) < 2:
             raise _tcl.TclError("end_group without a group")
-        self._open.pop()
+        group = self._open.pop()
         self._stacks.pop()
+        # Inner nodes come first.
+        state.fire_quietly("onCreate", group)
 
     def _node(self, kind: str, body: str) -> None:
         if kind == "Root":
@@ -78,7 +83,8 @@ class _Reader:
         if isinstance(node, Group):
             self._open.append(node)
             self._stacks.append([])
-        state.fire_quietly("onCreate", node)
+        else:
+            state.fire_quietly("onCreate", node)
 
     def _root(self, body: str) -> None:
         for words in _tcl.commands(body):
@@ -105,7 +111,8 @@ def written(nodes: list[Node], root: bool = True) -> str:
         managed = [f" {name} {state.root[name].script_value()}" for name in ("colorManagement", "workingSpaceLUT")]
         views = " views {" + " ".join(_tcl.quoted(view) for view in state.views) + "}"
         lines += ["Root {", " inputs 0", *knobs, *managed, views, "}"]
-    return "\n".join([*lines, *_nodes(nodes, "")]) + "\n"
+    layers = [f"add_layer {{{layer} {' '.join(channels)}}}" for layer, channels in state.layers.items()]
+    return "\n".join([*lines, *layers, *_nodes(nodes, "")]) + "\n"
 
 
 def _nodes(nodes: list[Node], indent: str) -> list[str]:
@@ -176,4 +183,5 @@ def load(path: str) -> None:
     scriptClear()
     read_into(state.root, text)
     state.root._knobs["name"]._value = path
+    state.modified = False
     state.fire_quietly("onScriptLoad", state.root)

@@ -65,6 +65,12 @@ class State:
         self.raw_args: list[str] = []
         self.script_argv: list[str] = []
         self.updated_at = -1
+        self.modified = False
+        self.major = 15
+        self.knob_defaults: dict[str, str] = {}
+        self.layers: dict[str, tuple[str, ...]] = {}
+        self.windows = False
+        self.held_open: dict[int, set[str]] = {}
 
     def start(self, words: list[str]) -> None:
         """Nuke's command line. A last word that is a number or a frame range is Nuke's own and is not in the
@@ -108,9 +114,20 @@ class State:
         except Exception:  # noqa: BLE001 - any exception of a callback, as the host prints any
             self.callback_errors.append(traceback.format_exc())
 
-    def changed(self, knob: Knob, before: object, after: object) -> None:
-        """A knob has a new value: caches are doubtful, undo remembers."""
+    def edited(self) -> None:
+        """Something in the script is another: caches are doubtful, and there is something to save."""
         self.edits += 1
+        self.modified = True
+
+    def replace_file(self, path: str) -> None:
+        """What Windows says to a program that replaces a file which Nuke holds open."""
+        held = {file for files in self.held_open.values() for file in files}
+        if self.windows and path.replace("\\", "/") in held:
+            raise PermissionError(13, "The process cannot access the file", path)
+
+    def changed(self, knob: Knob, before: object, after: object) -> None:
+        """A knob has a new value: undo remembers. A knob that is not written to the file counts as a change too."""
+        self.edited()
         if self.undo_off or self.undoing or knob.getFlag(0x4):
             return
         change = Change(knob, before, after)

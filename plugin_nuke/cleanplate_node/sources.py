@@ -1,0 +1,126 @@
+"""What feeds a node: the nodes upstream of its inputs, looked at once, and the keys that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from matte_link.errors import CancelledError
+
+from . import fingerprint, graph, host, range_plan
+from .neighbours import Footage
+from .node_options import NodeOptions
+from .node_state import setting
+from .project_colour import project_colour
+
+_QUIET_FRAMES = 10
+"""As many frames are looked at without a progress bar."""
+
+
+@dataclass(frozen=True)
+class NodeSources:
+    """The nodes upstream of a node's inputs.
+
+    ``feeds`` has, for each of the ``roles``, the node connected to that input. ``facts`` are all nodes upstream and
+    ``starts`` the indices of the feeds. ``space`` is the colourspace of the pictures. ``variables`` is the text of
+    the Graph Scope Variables around the node.
+    """
+
+    node: host.Node
+    roles: tuple[str, ...]
+    feeds: tuple[Optional[host.Node], ...]
+    facts: tuple[host.NodeFacts, ...]
+    starts: tuple[int, ...]
+    space: str
+    variables: tuple[str, ...]
+
+    def settings_key(self, options: NodeOptions) -> str:
+        """The name of the folder of the results with these options and sources."""
+        more: dict[str, object] = {"roles": list(self.roles), "space": self.space}
+        if options.animated:
+            more["animated"] = list(options.animated)
+        if self.variables:
+            more["variables"] = list(self.variables)
+        return fingerprint.settings_key(self.facts, self.starts, options.shared, more)
+
+    def footage(self, options: NodeOptions) -> Footage:
+        """First and last frame of the plate's source; None without temporal smoothing, which alone needs them."""
+        plate = self.feeds[0]
+        return host.frame_range(plate) if options.smooths() and plate is not None else None
+
+
+def roles_of(node: host.Node) -> tuple[str, ...]:
+    """The inputs whose pictures go to the server."""
+    guides = [role for role in ("core", "holdout") if feed_of(node, role) is not None]
+    return ("src", "clean", *(guides if setting(node, "send_guides") else ()))
+
+
+def feed_of(node: host.Node, role: str) -> Optional[host.Node]:
+    """The node connected to an input."""
+    return host.input_of(node, graph.INPUTS.index(role))
+
+
+def sources_of(node: host.Node) -> NodeSources:
+    """Walks the graph upstream of the node's inputs. Raises ``Refused`` where the project's colour is unknown."""
+    roles = roles_of(node)
+    feeds = tuple(feed_of(node, role) for role in roles)
+    facts, starts = host.upstream(feeds)
+    return NodeSources(
+        node=node,
+        roles=roles,
+        feeds=feeds,
+        facts=tuple(facts),
+        starts=starts,
+        space=project_colour().space,
+        variables=host.scope_variables(node),
+    )
+
+
+class SourceKeys:
+    """The keys of the pictures that feed a node, frame by frame.
+
+    Asks Nuke for the hashes of ``frames``, which moves the timeline to each of them and, at the end, back. Raises
+    ``CancelledError`` if the artist stops that.
+    """
+
+    def __init__(self, sources: NodeSources, options: NodeOptions, frames: Sequence[int]) -> None:
+        self._options = options
+        self._footage = sources.footage(options)
+        self._files = sorted({one.file for one in sources.facts if one.file})
+        self._kept = fingerprint.bookkeeping(sources.facts)
+        feeds = {role: feed for role, feed in zip(sources.roles, sources.feeds) if feed is not None}
+        self._hashes = _hashes(feeds, frames)
+
+    def keys(self, frames: Sequence[int], views: Sequence[str]) -> dict[tuple[int, str], fingerprint.FrameKey]:
+        """The key of each frame in each view. A neighbour whose hashes are not known counts with its files only."""
+        return {(frame, view): self._key(frame, view) for frame, view in range_plan.all_pairs(frames, views)}
+
+    def _key(self, frame: int, view: str) -> fingerprint.FrameKey:
+        own = self._alone(frame, view, self._options.digest(frame))
+        if self._footage is None or not self._options.at(frame).temporal:
+            return own
+        around = self._options.sides(frame, self._footage)
+        return fingerprint.with_neighbours(own, [None if one is None else self._alone(one, view) for one in around])
+
+    def _alone(self, frame: int, view: str, options: str = "") -> fingerprint.FrameKey:
+        hashes = self._hashes.get(frame, {"src": ()})
+        return fingerprint.frame_key(hashes.values(), self._files, frame, view, kept=self._kept, options=options)
+
+    def clean_is_still(self, frames: Sequence[int]) -> bool:
+        """Whether Nuke's hashes say that the clean plate is the same on all these frames."""
+        seen = {self._hashes.get(frame, {}).get("clean", ()) for frame in frames}
+        return len(frames) > 1 and len(seen) == 1 and () not in seen
+
+
+def _hashes(feeds: dict[str, host.Node], frames: Sequence[int]) -> dict[int, dict[str, tuple[int, ...]]]:
+    """Nuke's hashes of each node that feeds an input, by frame and role."""
+    found = {}
+    bar = host.ProgressBar("Cleanplate: looking at the inputs") if len(frames) > _QUIET_FRAMES else None
+    for done, frame in enumerate(host.at_frames(frames)):
+        found[frame] = {role: host.hashes(feed) for role, feed in feeds.items()}
+        if bar is not None:
+            bar.show(100 * done // len(frames), f"frame {frame}")
+            if bar.cancelled():
+                raise CancelledError("Cancelled before anything was rendered.")
+    return found

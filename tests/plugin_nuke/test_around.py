@@ -1,0 +1,160 @@
+"""Process frame: the current frame first, then those around it, while the artist goes on working."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import around, host, range_run
+from cleanplate_node.bench import ContractBench
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import press, until
+
+
+@pytest.fixture(autouse=True)
+def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(around, "_REST_S", 0.01)
+
+
+def made(bench: ContractBench, node: nuke.Node) -> list[int]:
+    """The frames on disk in the order in which they were made."""
+    paths = sorted(bench.results(node), key=lambda path: path.stat().st_mtime_ns)
+    return [int(path.name[-8:-4]) for path in paths]
+
+
+def is_at_rest(node: nuke.Node) -> bool:
+    return around.going_on(node) is None and range_run.running(node) is None
+
+
+def test_the_frame_comes_first_and_then_those_around_it(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 10)), 1, 9, around=2)
+    host.go_to(5)
+    moves: list[int] = []
+    plain = nuke.frame
+    host.press(node, "process_frame")
+    assert window.rendered == [("Write_src", 5, "main"), ("Write_clean", 5, "main")], "no other plate before it"
+    until(window, lambda: "matte.%V" in bench.shown(node))
+    assert made(bench, node) == [5]
+    nuke.frame = lambda number=None: moves.append(number) if number is not None else plain()
+    try:
+        until(window, lambda: is_at_rest(node))
+    finally:
+        nuke.frame = plain
+    assert made(bench, node) == [5, 4, 6, 3, 7]
+    assert bench.status(node) == "up to date, 5 done" and moves == [], "the timeline is the artist's"
+    assert len(window.tasks) == 1, "one progress bar, for the frame that was asked for"
+    bench.expect_tidy(node)
+    for frame in (3, 7):
+        bench.expect_matte(bench.output(node, frame), frame)
+
+
+def test_the_ends_of_the_range_and_frames_that_are_done(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 5)), 1, 4, around=3)
+    host.go_to(2)
+    press(window, bench, node, "process_frame")
+    until(window, lambda: is_at_rest(node))
+    assert sorted(made(bench, node)) == [1, 2, 3, 4]
+    rendered = len(window.rendered)
+    host.press(node, "process_frame")
+    until(window, lambda: is_at_rest(node))
+    assert len(window.rendered) == rendered + 2, "what is up to date is not made again"
+
+
+def test_it_follows_the_artist_along_the_timeline(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(range(1, 10)), 1, 9, around=4)
+    host.go_to(5)
+    host.press(node, "process_frame")
+    until(window, lambda: len(bench.results(node)) >= 1 if "matte.%V" in bench.shown(node) else False)
+    host.go_to(9)
+    until(window, lambda: is_at_rest(node))
+    order = made(bench, node)
+    assert order.index(9) < order.index(3) and len(order) == 9
+
+
+def started(bench: ContractBench, window: State, **knobs: object) -> nuke.Node:
+    """A node that is on its way through the frames around 6."""
+    node = bench.node(bench.shot(range(1, 12)), 1, 11, around=5, **knobs)
+    host.go_to(6)
+    host.press(node, "process_frame")
+    until(window, lambda: "around it" in bench.status(node))
+    return node
+
+
+def test_cancel_ends_it(bench: ContractBench, window: State) -> None:
+    node = started(bench, window)
+    host.press(node, "cancel")
+    pressed = time.monotonic()
+    assert is_at_rest(node), "at once"
+    until(window, lambda: time.monotonic() > pressed + 0.5)
+    count = len(made(bench, node))
+    assert count < 11
+    until(window, lambda: time.monotonic() > pressed + 1.0)
+    assert len(made(bench, node)) == count, "and for good"
+
+
+@pytest.mark.parametrize("button", ["process_frame", "process_range"])
+def test_another_press_takes_over_at_once(button: str, bench: ContractBench, window: State) -> None:
+    node = started(bench, window)
+    host.set_value(node, "around", 0)
+    status = press(window, bench, node, button)
+    assert "processing already" not in " ".join(window.messages) and status.startswith("up to date")
+    assert is_at_rest(node)
+    bench.expect_tidy(node)
+
+
+def test_a_setting_or_the_graph_that_changes_ends_it(bench: ContractBench, window: State) -> None:
+    node = started(bench, window)
+    host.set_value(node, "erode", 2.0)
+    until(window, lambda: is_at_rest(node) and "stale" in bench.status(node))
+    assert len(made(bench, node)) < 11
+    bench.expect_tidy(node)
+
+
+def test_a_frame_that_fails_ends_it_without_a_dialog(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1, 2, 4, 5))
+    node = bench.node(shot, 1, 5, around=3)
+    host.go_to(2)
+    press(window, bench, node, "process_frame")
+    until(window, lambda: is_at_rest(node))
+    assert "Frame 3: Nuke could not render the plates" in bench.status(node)
+    assert bench.status(node).startswith("up to date, 2 done; around it 1 of 3. ")
+    assert not window.messages
+    bench.expect_tidy(node)
+
+
+def test_it_waits_while_nuke_renders(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(around, "_BUSY_S", 0.05)
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3, around=1)
+    host.go_to(2)
+    host.press(node, "process_frame")
+    until(window, bench.idle(node))
+    window.busy.append("execute")
+    moment = time.monotonic() + 0.3
+    until(window, lambda: time.monotonic() > moment)
+    assert made(bench, node) == [2]
+    window.busy.remove("execute")
+    until(window, lambda: is_at_rest(node))
+    assert sorted(made(bench, node)) == [1, 2, 3]
+
+
+def test_the_node_or_the_script_goes_away(bench: ContractBench, window: State) -> None:
+    node = started(bench, window)
+    nuke.delete(node)
+    moment = time.monotonic() + 0.5
+    until(window, lambda: time.monotonic() > moment)
+    assert not around._going_on and not range_run.all_running()
+    nuke.scriptClear()
+    node = started(bench, window)
+    nuke.scriptClear()
+    until(window, lambda: not range_run.all_running())
+    assert not around._going_on
+
+
+def test_without_a_window_there_are_none(terminal: State, bench: ContractBench, tmp_path: Path) -> None:
+    terminal.gui = False
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3, around=3)
+    host.press(node, "process_frame")
+    assert made(bench, node) == [1] and bench.status(node) == "up to date, 1 done"
