@@ -33,12 +33,13 @@ class FramesAround:
 
     def __init__(self, node: host.Node, frames: tuple[int, ...], key: str, first: RunOutcome) -> None:
         self._node = node
+        self._id = node_id(node)
         self._left = set(frames)
         self._key = key
         self._total = len(frames)
         self._done = 0
         self._made = first.done
-        self._ended = not frames
+        self._ended = False
 
     def cancel(self) -> None:
         """No further frame is begun; the one under way gives way to whatever comes."""
@@ -46,45 +47,49 @@ class FramesAround:
 
     def go_on(self) -> None:
         """On the main thread: makes the next frame that has no result."""
-        while self._left and not self._ended and host.exists(self._node):
+        while not self._ended:
+            if not self._left or not host.exists(self._node):
+                self._end("")
+                return
             now = host.current_frame()
             frame = min(self._left, key=lambda one: (abs(one - now), one))
             self._left.remove(frame)
             try:
                 if self._began(frame):
                     return
+                self._done += 1
             except LinkError as error:
-                if error.code == "busy":
-                    self._left.add(frame)
-                    self._later(_BUSY_S)
+                if error.code != "busy":
+                    self._end(f"Frame {frame}: {error}")
                     return
-                self._end(f"Frame {frame}: {error}")
+                self._left.add(frame)
+                self._later(_BUSY_S)
                 return
-            self._done += 1
-        self._end("")
 
     def _began(self, frame: int) -> bool:
         """Renders a frame's plates and sends them; False where it has its result. Raises ``LinkError``."""
         started = time.monotonic()
         plan = preflight.preflight(self._node, (frame,), False, "batch", quietly=True)
         if range_plan.key_of(plan.folder) != self._key:
-            self._ended = True
+            self._forget()
             return False
         if not plan.keys:
             return False
         run = RangeRun(self._node, render_plates(self._node, plan), quiet=True, is_background=True)
         pause = max(_REST_S, time.monotonic() - started)
-        run.on_end = lambda outcome: self._after(outcome, pause)
+        run.on_end = lambda outcome: self._after(run, outcome, pause)
         tell(self._node, f"{self._so_far()}, now frame {frame}")
         run.start()
         return True
 
-    def _after(self, outcome: RunOutcome, pause_s: float) -> None:
+    def _after(self, run: RangeRun, outcome: RunOutcome, pause_s: float) -> None:
         if self._ended:
             return
         self._done += 1
         self._made += outcome.done
-        if outcome.succeeded:
+        if run.is_stale:
+            self._forget()
+        elif outcome.succeeded:
             tell(self._node, self._so_far())
             self._later(pause_s)
         else:
@@ -99,12 +104,16 @@ class FramesAround:
         return f"up to date, {self._made} done; around it {self._done} of {self._total}"
 
     def _end(self, trouble: str) -> None:
-        self._ended = True
-        if _going_on.get(str(node_id(self._node)) if host.exists(self._node) else "") is self:
-            del _going_on[node_id(self._node)]
+        self._forget()
+        if host.exists(self._node):
             text = f"{self._so_far()}. {trouble}" if trouble else f"up to date, {self._made} done"
-            summaries[node_id(self._node)] = text
+            summaries[self._id] = text
             tell(self._node, text)
+
+    def _forget(self) -> None:
+        self._ended = True
+        if _going_on.get(self._id) is self:
+            del _going_on[self._id]
 
 
 def follow(node: host.Node, made: RangeRun, frame: int) -> None:

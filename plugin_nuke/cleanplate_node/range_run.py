@@ -78,6 +78,8 @@ class RangeRun:
         self.plan = plan
         self.outcome: Optional[RunOutcome] = None
         self.is_background = is_background
+        self.is_stale = False
+        """Whether a setting or the graph was changed while the run was under way."""
         self.on_end: Callable[[RunOutcome], None] = lambda outcome: None
         self._quiet = quiet
         self._cancel = threading.Event()
@@ -182,7 +184,8 @@ class RangeRun:
             key = sources.settings_key(options_of(self.node))
         except LinkError:
             key = ""
-        if key != range_plan.key_of(self.plan.folder):
+        self.is_stale = key != range_plan.key_of(self.plan.folder)
+        if self.is_stale:
             tell(self.node, STALE_SETTINGS)
         status_basis.note(self.node, sources)
 
