@@ -14,7 +14,7 @@ from .bench import Case
 
 def cases(window: bool) -> list[Case]:
     """The cases for a host with or without a window."""
-    window_only = [*contract_failing.WINDOW_ONLY, *contract_results.WINDOW_ONLY]
+    window_only = [*contract_failing.WINDOW_ONLY, *contract_results.WINDOW_ONLY, *contract_staleness.WINDOW_ONLY]
     return [
         *contract_results.CASES,
         *contract_staleness.CASES,

@@ -40,7 +40,7 @@ def one_frame(bench: ContractBench) -> Iterator[Wait]:
 
 @_case
 def outputs(bench: ContractBench) -> Iterator[Wait]:
-    """The four outputs are what their names say, in rgba only."""
+    """The four outputs are what their names say."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
     yield bench.idle(node)

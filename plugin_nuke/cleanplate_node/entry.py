@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from . import callbacks, host
 
-BUTTONS = (
-    *("process_frame", "process_range", "cancel", "retry", "check_server", "clear_cache"),
-    *("add_key", "remove_key", "learn"),
-)
+BUTTONS = ("process_frame", "process_range", "cancel", "retry", "check_server", "clear_cache")
 """The buttons that saved nodes may have."""
 
 

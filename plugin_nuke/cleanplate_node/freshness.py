@@ -139,8 +139,8 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
 # -- guarded renders
 
 _guarded: dict[str, list[tuple[host.Node, ShownResult]]] = {}
-"""The guarded nodes upstream of each Write that renders now, by the Write's name. A render cannot change the graph, so
-it is walked once for each render, not for each frame."""
+"""The guarded nodes upstream of each Write that renders now, by the Write's name. A render cannot change the graph,
+so it is walked once for each render, not for each frame."""
 
 
 def render_begins(write: host.Node) -> None:

@@ -128,7 +128,7 @@ def _live_guides() -> tuple[NodeSpec, ...]:
             kind="Keymix",
             name="Core_foreground",
             inputs=(READ, "src", "core"),
-            knobs={"channels": "rgb", "bbox": "B", "disable": no_core},
+            knobs={"channels": "rgb", "bbox": "B", "invertMask": False, "disable": no_core},
         ),
         NodeSpec(
             kind="Merge2",

@@ -12,8 +12,9 @@ _NO_LONGER = ("Only_rgba",)
 
 
 def migrate(node: host.Node) -> tuple[str, ...]:
-    """Adds what the node lacks and returns the names of the new knobs, which stand at the end of the panel. What the
-    artist had set stays, and a new knob has the value that changes nothing. A node of today is left alone.
+    """Adds what the node lacks and returns the names of the new knobs, which stand at the end of the panel.
+
+    What the artist had set stays, and a new knob has the value that changes nothing. A node of today is left alone.
     """
     lacking = [spec for spec in panel.knobs() if spec.kind != "tab" and not host.has_knob(node, spec.name)]
     is_old = "schema" in [spec.name for spec in lacking] or int(host.value(node, "schema")) < panel.SCHEMA

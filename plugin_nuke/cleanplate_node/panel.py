@@ -76,7 +76,6 @@ def knobs() -> tuple[KnobSpec, ...]:
         *_range_knobs(),
         *_group("result", "Result", [_output_knob(), _missing_knob(), *_switches()]),
         *_option_groups(),
-        *_group("learn", "Learn", _learn_knobs()),
         *_group("server", "Server", _server_knobs()),
         KnobSpec(
             name="node_id",
@@ -97,7 +96,7 @@ def option_names() -> tuple[str, ...]:
 
 
 def value_without(name: str) -> Value:
-    """What a node that lacks the knob has in its place. Raises ``KeyError`` for one that the panel does not have."""
+    """What a node that lacks the knob has in its place. Raises ``KeyError`` for a knob that the panel lacks too."""
     spec = {one.name: one for one in knobs()}[name]
     return spec.default if spec.absent is None else spec.absent
 
@@ -198,10 +197,10 @@ def _output_knob() -> KnobSpec:
         name="output",
         kind="enumeration",
         label="Output",
-        help="What rgba holds. premultiplied: foreground times alpha. unpremultiplied: foreground and alpha as they "
-        "are. source+alpha: the src input with the matte as alpha. alpha: the matte in all channels. Beside rgba "
-        "come the plate's own layers, and those of the result that are switched on under Output: clean, shadow, "
-        "cleanplate.confidence and cleanplate.difference.",
+        help="What rgba holds. premultiplied: foreground times alpha. unpremultiplied: foreground and alpha as "
+        "they are. source+alpha: the src input with the matte as alpha. alpha: the matte in all channels. The "
+        "plate's own layers and those of the result that are switched on under Output come along: clean, shadow, "
+        "cleanplate.confidence, cleanplate.difference.",
         default=OUTPUTS[0],
         choices=OUTPUTS,
     )
@@ -234,32 +233,6 @@ def _switches() -> list[KnobSpec]:
             "auto_update",
             "Auto update (experimental)",
             "Process the current frame by itself a moment after a setting or an input changed.",
-        ),
-    ]
-
-
-def _learn_knobs() -> list[KnobSpec]:
-    return [
-        _button(
-            "add_key",
-            "Add key frame",
-            "Keep the alpha of the key input at the current frame as a matte to learn from. Mend it with Roto or "
-            "RotoPaint behind this node, and connect that to the key input.",
-            new_line=True,
-        ),
-        _button("remove_key", "Remove key frame", "Forget the matte of the current frame."),
-        _button(
-            "learn",
-            "Learn",
-            "Have the server learn this shot from the key frames, or without any from the shot itself. What it has "
-            "learned becomes the node's 'Weights'; empty that to go back. Cancel keeps the best so far.",
-        ),
-        KnobSpec(
-            name="key_frames",
-            kind="text",
-            label="Key frames",
-            help="The frames with a mended matte, and those whose plate has changed since.",
-            default="none",
         ),
     ]
 

@@ -45,8 +45,8 @@ def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
 
 
 def _pins(role: str) -> dict[str, Value]:
-    """What the Write of a role must be set to. It is set again before each render, since a studio's own onCreate may
-    have changed it."""
+    """What the Write of a role must be set to. It is set again before each render, since a studio's own onCreate
+    may have changed it."""
     (spec,) = [one for one in graph.nodes_of_group() if one.name == graph.WRITES[role]]
     return {name: value for name, value in spec.knobs.items() if not isinstance(value, graph.Expression)}
 

@@ -66,8 +66,8 @@ class RunOutcome:
 
 
 class RangeRun:
-    """A plan that is being carried out for a node. ``outcome`` is None until it has ended; then ``on_end`` is called
-    with it, on the main thread.
+    """A plan that is being carried out for a node. ``outcome`` is None until it has ended; then ``on_end`` is
+    called with it, on the main thread.
 
     A ``quiet`` run shows no message. One in the background shows no progress bar either, and ends where another run
     of its node begins.

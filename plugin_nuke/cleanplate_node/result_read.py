@@ -29,7 +29,7 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
         for name, end in zip(names, (first, last) * 2):
             host.set_value(holder, name, end)
     if reload:
-        host.press(read, "reload")
+        _reload(read)
 
 
 def follow_settings(node: host.Node, sources: NodeSources) -> None:
@@ -57,4 +57,10 @@ def show_nothing(node: host.Node) -> None:
     read = host.inner(node, graph.READ)
     with host.without_undo():
         host.set_value(read, "file", graph.NOT_PROCESSED)
-    host.press(read, "reload")
+    _reload(read)
+
+
+def _reload(read: host.Node) -> None:
+    """Nuke counts reloads in a knob of the Read, which is nothing that must be saved."""
+    with host.unnoticed():
+        host.press(read, "reload")

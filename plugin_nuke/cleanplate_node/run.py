@@ -130,12 +130,16 @@ def clear(node: host.Node) -> Cleared:
     users = other_scripts.users_of(node_id(node), manifest.folders_of(folder), host.script_path(), cache)
     for copy, key in _shown_by_copies(node):
         users[key] = (*users.get(key, ()), copy)
+    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    show_nothing(node)  # first, since Windows deletes no file that Nuke holds open
     try:
         count = manifest.clear(folder, users)
     except OSError as error:
+        left = [record.frame for record in manifest.read_all(shown)] if shown else []
+        if left:
+            show_results(node, shown, left)
         raise Refused("cannot_delete", f"{error.filename} cannot be deleted: {error.strerror}.") from None
     summaries.pop(node_id(node), None)
-    show_nothing(node)
     tell(node, NOT_PROCESSED)
     return Cleared(count=count, kept_for=tuple(sorted({name for names in users.values() for name in names})))
 

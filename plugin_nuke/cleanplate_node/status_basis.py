@@ -16,7 +16,7 @@ _noted: dict[str, str] = {}
 
 
 def note(node: host.Node, sources: Optional[NodeSources] = None) -> None:
-    """The node's status is about its present settings. ``sources`` are the node's own, where they were looked at."""
+    """The node's status is about its present settings. ``sources`` are its own, where they were looked at."""
     _noted[node_id(node)] = _basis(node, sources)
 
 

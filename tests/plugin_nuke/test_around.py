@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -29,23 +30,22 @@ def is_at_rest(node: nuke.Node) -> bool:
     return around.going_on(node) is None and range_run.running(node) is None
 
 
-def test_the_frame_comes_first_and_then_those_around_it(bench: ContractBench, window: State) -> None:
+def test_the_frame_comes_first_and_then_those_around_it(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node = bench.node(bench.shot(range(1, 10)), 1, 9, around=2)
     host.go_to(5)
-    moves: list[int] = []
-    plain = nuke.frame
     host.press(node, "process_frame")
     assert window.rendered == [("Write_src", 5, "main"), ("Write_clean", 5, "main")], "no other plate before it"
     until(window, lambda: "matte.%V" in bench.shown(node))
     assert made(bench, node) == [5]
-    nuke.frame = lambda number=None: moves.append(number) if number is not None else plain()
-    try:
-        until(window, lambda: is_at_rest(node))
-    finally:
-        nuke.frame = plain
+    moves: list[int] = []
+    monkeypatch.setattr(nuke, "frame", lambda number=None: 5 if number is None else moves.append(number))
+    until(window, lambda: is_at_rest(node))
     assert made(bench, node) == [5, 4, 6, 3, 7]
     assert bench.status(node) == "up to date, 5 done" and moves == [], "the timeline is the artist's"
     assert len(window.tasks) == 1, "one progress bar, for the frame that was asked for"
+    monkeypatch.undo()
     bench.expect_tidy(node)
     for frame in (3, 7):
         bench.expect_matte(bench.output(node, frame), frame)
@@ -139,6 +139,10 @@ def test_it_waits_while_nuke_renders(bench: ContractBench, window: State, monkey
     assert sorted(made(bench, node)) == [1, 2, 3]
 
 
+def wait_for_threads(window: State) -> None:
+    until(window, lambda: not [one for one in threading.enumerate() if one.name == "cleanplate-node"])
+
+
 def test_the_node_or_the_script_goes_away(bench: ContractBench, window: State) -> None:
     node = started(bench, window)
     nuke.delete(node)
@@ -148,8 +152,8 @@ def test_the_node_or_the_script_goes_away(bench: ContractBench, window: State) -
     nuke.scriptClear()
     node = started(bench, window)
     nuke.scriptClear()
-    until(window, lambda: not range_run.all_running())
-    assert not around._going_on
+    wait_for_threads(window)
+    assert not around._going_on and not range_run.all_running()
 
 
 def test_without_a_window_there_are_none(terminal: State, bench: ContractBench, tmp_path: Path) -> None:

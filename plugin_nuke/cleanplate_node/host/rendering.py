@@ -22,8 +22,8 @@ class HostBusy(Exception):
 
 
 def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
-    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or RuntimeError with Nuke's words or
-    those of a studio's own callback, which may raise anything."""
+    """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or RuntimeError with Nuke's words
+    or those of a studio's own callback, which may raise anything."""
     try:
         nuke.executeMultiple(tuple(writes), tuple(ranges), [view])
     except nuke.CancelledError as error:
