@@ -16,7 +16,7 @@ from cleanplate_node import bench as bench_module
 from cleanplate_node import callbacks, freshness, generations, host, manifest, plain_exr, preflight, vendor
 from cleanplate_node.bench import ContractBench, Server
 from matte_link import files
-from nuke import _host, _knobs
+from nuke import _host, _knobs, _nodes
 from nuke._state import State
 
 from tests.plugin_nuke.conftest import start_nuke
@@ -183,6 +183,7 @@ def test_the_menu_opens_the_panel_and_connects(window: State) -> None:
     node = callbacks.create()
     assert node is not None and node._panel and node.input(0) is grade
     group = nuke.createNode("Group")
+    assert isinstance(group, nuke.Group)
     with group:
         inside = callbacks.create()
     assert inside is not None and inside.parent() is group
@@ -227,6 +228,13 @@ def bench_16(window: State, server: Server, tmp_path: Path) -> ContractBench:
     return ContractBench(tmp_path, server)
 
 
+def variable_group(holder: nuke.Group, name: str) -> nuke.Group:
+    made = _nodes.make("VariableGroup", holder)
+    made["name"].setValue(name)
+    assert isinstance(made, nuke.Group)
+    return made
+
+
 def variable(node: nuke.Node, path: str, value: str) -> None:
     knob = node["gsv"]
     assert isinstance(knob, _knobs.Gsv_Knob)
@@ -236,11 +244,8 @@ def variable(node: nuke.Node, path: str, value: str) -> None:
 @pytest.mark.parametrize("where", ["project", "group", "outer group"])
 def test_a_scope_variable_that_changes_makes_it_stale(where: str, bench_16: ContractBench, window: State) -> None:
     bench, shot = bench_16, bench_16.shot((1,))
-    outer = nuke._nodes.make("VariableGroup", nuke.root())
-    outer["name"].setValue("Outer")
-    with outer:
-        inner = nuke._nodes.make("VariableGroup", outer)
-        inner["name"].setValue("Inner")
+    outer = variable_group(nuke.root(), "Outer")
+    inner = variable_group(outer, "Inner")
     with inner:
         node = bench.node(shot, 1, 1)
     scope = {"project": nuke.root(), "group": inner, "outer group": outer}[where]
@@ -315,7 +320,7 @@ def on_windows(window: State, monkeypatch: pytest.MonkeyPatch) -> State:
         window.replace_file(str(path))
         plain_unlink(path, missing_ok)
 
-    monkeypatch.setattr(files.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     monkeypatch.setattr(Path, "unlink", unlink)
     monkeypatch.setattr("cleanplate_node.host.holds_files_open", lambda: True)
     return window
