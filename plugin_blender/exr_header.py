@@ -30,9 +30,22 @@ def read_result(path: str) -> tuple[str, dict[str, Any]]:
     return _attribute(header, STAMP), diagnostics if isinstance(diagnostics, dict) else {}
 
 
+def restamped(data: bytes, stamp: str) -> bytes:
+    """A result's bytes with another stamp of the same length."""
+    place = _place(data[:_MOST_HEADER], STAMP)
+    if place.stop - place.start != len(stamp):
+        raise ValueError("the result has no stamp of this length")
+    return data[: place.start] + stamp.encode("latin-1") + data[place.stop :]
+
+
 def _attribute(header: bytes, wanted: str) -> str:
+    return header[_place(header, wanted)].decode("latin-1")
+
+
+def _place(header: bytes, wanted: str) -> slice:
+    """Where an attribute's value lies; an empty slice where there is none."""
     if header[:4] != _MAGIC:
-        return ""
+        return slice(0, 0)
     at = 8
     try:
         while header[at]:
@@ -42,11 +55,11 @@ def _attribute(header: bytes, wanted: str) -> str:
             (size,) = struct.unpack_from("<i", header, at)
             at += 4
             if name == wanted:
-                return header[at : at + size].decode("latin-1")
+                return slice(at, at + size)
             at += size
     except (IndexError, ValueError, struct.error):
-        return ""
-    return ""
+        return slice(0, 0)
+    return slice(0, 0)
 
 
 def empty_picture(channels: tuple[str, ...]) -> bytes:

@@ -10,8 +10,10 @@ from typing import Any
 import bpy
 
 from . import runtime
+from .other_add_ons import only_picture_handlers
+from .places import Feed, upstream_nodes
 from .plan import NodeError
-from .upstream import upstream_nodes
+from .upstream import input_feed
 from .versions import (
     OUTPUT_NODES,
     add_file_output,
@@ -31,17 +33,19 @@ def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, fold
     Pixels are in the working space of the compositor, float, of the picture's own size and without
     the scene's view transform. Raises ``NodeError``.
     """
-    copy = copied_scene(scene)
+    feeds = [_need_feed(node, name, scene) for name in inputs]
+    names = tuple(f"input{index}" for index in range(len(inputs)))
+    copy = _CopiedScene(scene)
     runtime.rendering_input = True
     try:
-        names = tuple(f"input{index}" for index in range(len(inputs)))
-        _only_upstream(tree_of(copy), node.name, inputs, names, str(folder))
-        _render(copy, frame, folder)
+        copy.leave_only(feeds, names, str(folder))
+        with only_picture_handlers():
+            _render(copy.scene, frame, folder)
     except RuntimeError as error:
         raise NodeError(f"Frame {frame}: what feeds the node could not be rendered: {error}") from None
     finally:
         runtime.rendering_input = False
-        delete_scene(copy)
+        copy.delete()
     (folder / f"{_MAIN}{frame:04d}.exr").unlink(missing_ok=True)
     files = [folder / f"{name}_{frame:04d}.exr" for name in names]
     for name, file in zip(inputs, files, strict=True):
@@ -50,20 +54,73 @@ def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, fold
     return [str(file) for file in files]
 
 
-def _only_upstream(tree: Any, name: str, inputs: Sequence[str], names: tuple[str, ...], folder: str) -> None:
-    """Leaves in the tree what the inputs need, and writes that to files."""
-    sources = [_source(tree.nodes[name].inputs[each]) for each in inputs]
-    needed = {each.name for source in sources for each in upstream_nodes(source.node)}
-    for node in list(tree.nodes):
-        if node.name not in needed or node.bl_idname in OUTPUT_NODES:
-            tree.nodes.remove(node)
-    for source, target in zip(sources, add_file_output(tree, folder, names), strict=True):
-        tree.links.new(source, target)
-    need_output(tree, sources[0])
+def _need_feed(node: Any, name: str, scene: Any) -> Feed:
+    feed = input_feed(node, name, scene)
+    if feed is None:
+        raise NodeError(f"Nothing is connected to {name}.")
+    return feed
 
 
-def _source(socket: Any) -> Any:
-    return socket.links[0].from_socket
+class _CopiedScene:
+    """A copy of a scene with a compositor of its own, in which the groups around our node are copies too."""
+
+    def __init__(self, scene: Any) -> None:
+        self.scene = copied_scene(scene)
+        self._trees: dict[tuple[str, ...], Any] = {(): tree_of(self.scene)}
+        """Each copied tree, by the names of the group nodes that lead to it."""
+        self._needed: dict[tuple[str, ...], set[str]] = {}
+
+    def leave_only(self, feeds: Sequence[Feed], names: tuple[str, ...], folder: str) -> None:
+        """Leaves in the trees what the feeds need, and writes each feed to a file of its name in the folder."""
+        sources = [self._source(feed) for feed in feeds]
+        for way, tree in self._trees.items():
+            for node in list(tree.nodes):
+                if node.name not in self._needed[way] or node.bl_idname in OUTPUT_NODES:
+                    tree.nodes.remove(node)
+        top = self._trees[()]
+        lifted = [self._lift(source, way, name) for (source, way), name in zip(sources, names, strict=True)]
+        for socket, target in zip(lifted, add_file_output(top, folder, names), strict=True):
+            top.links.new(socket, target)
+        need_output(top, lifted[0])
+
+    def _source(self, feed: Feed) -> tuple[Any, tuple[str, ...]]:
+        """The feed's socket in the copy, and the names that lead to its tree; notes the nodes that it needs."""
+        way: tuple[str, ...] = ()
+        for group in feed.ways[0]:
+            self._need(way, group)
+            way = (*way, group.name)
+            if way not in self._trees:
+                inner = self._trees[way[:-1]].nodes[group.name]
+                inner.node_tree = self._trees[way] = inner.node_tree.copy()
+        self._need(way, feed.node)
+        index = list(feed.node.outputs).index(feed.socket)
+        return self._trees[way].nodes[feed.node.name].outputs[index], way
+
+    def _need(self, way: tuple[str, ...], node: Any) -> None:
+        self._needed.setdefault(way, set()).update(each.name for each in upstream_nodes(node))
+
+    def _lift(self, socket: Any, way: tuple[str, ...], name: str) -> Any:
+        """The socket as an output of the outermost group."""
+        while way:
+            tree = self._trees[way]
+            output = next((node for node in tree.nodes if node.bl_idname == "NodeGroupOutput"), None)
+            output = output or tree.nodes.new("NodeGroupOutput")
+            made = tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketColor")
+            tree.links.new(socket, _of(output.inputs, made.identifier))
+            group = self._trees[way[:-1]].nodes[way[-1]]
+            socket, way = _of(group.outputs, made.identifier), way[:-1]
+        return socket
+
+    def delete(self) -> None:
+        """Deletes the scene and its trees."""
+        delete_scene(self.scene)
+        for way, tree in self._trees.items():
+            if way:
+                bpy.data.node_groups.remove(tree)
+
+
+def _of(sockets: Any, identifier: str) -> Any:
+    return next(socket for socket in sockets if socket.identifier == identifier)
 
 
 def _render(scene: Any, frame: int, folder: Path) -> None:
@@ -72,6 +129,10 @@ def _render(scene: Any, frame: int, folder: Path) -> None:
     scene.frame_start = scene.frame_end = frame
     render.filepath = str(folder / _MAIN)
     set_file_format(render.image_settings, "NONE", "16")
+    # Files of equal pictures are equal: no dates or times in their headers.
+    for item in render.bl_rna.properties:
+        if item.identifier.startswith("use_stamp"):
+            setattr(render, item.identifier, False)
     render.use_file_extension = True
     render.use_overwrite = True
     render.use_placeholder = False

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import runtime
+from . import file_states, runtime
 from .matte_link.result_key import digest
 from .node_facts import block_facts
 from .rna_facts import Findings, reference
@@ -27,7 +27,9 @@ class _Block:
 
 
 def forget(block: Any = None) -> None:
-    """A data-block was edited, or without an argument: any of them may have been."""
+    """A data-block was edited, or without an argument: any of them may have been, and any file."""
+    if block is None:
+        file_states.forget()
     if block is None or block.is_embedded_data:
         _known.clear()
     else:

@@ -7,14 +7,12 @@ solve: where the core says subject, the plate itself is the foreground, for that
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .colour import set_result_space
-from .versions import tree_of
 
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
@@ -39,37 +37,6 @@ def is_matte(node: Any) -> bool:
     if node is None or node.bl_idname != "CompositorNodeGroup" or node.node_tree is None:
         return False
     return bool(node.node_tree.get(_MARK))
-
-
-def matte_nodes(tree: Any) -> list[Any]:
-    """Our nodes in a tree."""
-    return [node for node in tree.nodes if is_matte(node)] if tree else []
-
-
-def nested_nodes(tree: Any) -> Iterator[Any]:
-    """Our nodes inside of groups of a compositor, where they cannot be solved; each once."""
-    seen: set[int] = set()
-    waiting = [node.node_tree for node in tree.nodes if _is_other_group(node)] if tree else []
-    while waiting:
-        group = waiting.pop()
-        if group.session_uid not in seen:
-            seen.add(group.session_uid)
-            yield from matte_nodes(group)
-            waiting += [node.node_tree for node in group.nodes if _is_other_group(node)]
-
-
-def _is_other_group(node: Any) -> bool:
-    return bool(node.bl_idname == "CompositorNodeGroup" and node.node_tree and not node.mute and not is_matte(node))
-
-
-def all_nodes() -> Iterator[tuple[Any, Any]]:
-    """Every scene with each of our nodes in its compositor. A shared tree counts once, the window's scene first."""
-    seen = set()
-    for scene in sorted(bpy.data.scenes, key=lambda each: each != bpy.context.scene):
-        tree = tree_of(scene)
-        if tree and tree.session_uid not in seen:
-            seen.add(tree.session_uid)
-            yield from ((scene, node) for node in matte_nodes(tree))
 
 
 def add_node(tree: Any) -> Any:
@@ -113,19 +80,6 @@ def connect_pictures(node: Any, pictures: list[Any]) -> None:
 def new_id() -> str:
     """A name for a node's folder."""
     return f"matte-{uuid.uuid4().hex[:8]}"
-
-
-def make_unique() -> None:
-    """Gives each copied node its own group and id: two nodes must not show one another's results."""
-    groups, ids = set(), set()
-    for _, node in all_nodes():
-        if node.node_tree.session_uid in groups:
-            node.node_tree = node.node_tree.copy()
-            image_node(node).image = None
-        if node.matte.node_id in ids or not node.matte.node_id:
-            node.matte.node_id = new_id()
-        groups.add(node.node_tree.session_uid)
-        ids.add(node.matte.node_id)
 
 
 def image_node(node: Any) -> Any:

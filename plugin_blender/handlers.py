@@ -12,21 +12,23 @@ from typing import Any, TypeVar, cast
 
 import bpy
 
-from . import fingerprint, graph, planning, runtime
+from . import copies, fingerprint, graph, planning, runtime
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
+from .places import is_rendered, nodes_of
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
-from .versions import OUTPUT_NODES, tree_of
 
 _Handler = TypeVar("_Handler", bound=Callable[..., None])
 persistent = cast(Callable[[_Handler], _Handler], bpy.app.handlers.persistent)
 REFUSED = 7
 """Exit code of a background render that needs results that are not there."""
 _WAIT_S = 30.0
+_COMPARED = (bpy.types.NodeTree, bpy.types.Scene, bpy.types.Image)
+"""What the add-on itself edits; every edit of these is noticed by their settings."""
 
 
 @persistent
@@ -56,8 +58,11 @@ def on_edit(scene: Any, depsgraph: Any) -> None:
     """Something was edited."""
     if runtime.rendering_input:
         return
-    for update in depsgraph.updates:
-        fingerprint.forget(update.id.original)
+    edited = [update.id.original for update in depsgraph.updates]
+    for block in edited:
+        fingerprint.forget(block)
+    if not all(isinstance(block, _COMPARED) for block in edited):
+        runtime.forget_comparisons()
     runtime.mark_changed()
 
 
@@ -106,29 +111,10 @@ def on_render_frame(scene: Any, *_: Any) -> None:
 
 
 def _rendered_nodes(scene: Any) -> list[Any]:
-    return [node for node in graph.matte_nodes(tree_of(scene)) if _is_rendered(node)]
-
-
-def _is_rendered(node: Any) -> bool:
-    """Whether the node contributes to a file or to the render; a Viewer alone does not."""
-    seen, waiting = set(), [] if node.mute else [node]
-    while waiting:
-        each = waiting.pop()
-        if each.bl_idname in OUTPUT_NODES and each.bl_idname != "CompositorNodeViewer":
-            return True
-        if each.name not in seen:
-            seen.add(each.name)
-            waiting += [link.to_node for socket in each.outputs for link in socket.links if not link.is_muted]
-    return False
-
-
-IN_A_GROUP = "the node is inside a group, where it cannot be solved. Move it to the top level of the compositor."
+    return [node for node in nodes_of(scene) if is_rendered(scene, node)]
 
 
 def _serve_background(scene: Any) -> None:
-    for node in graph.nested_nodes(tree_of(scene)):
-        if _is_rendered(node):
-            _refuse(node, IN_A_GROUP)
     for node in _rendered_nodes(scene):
         try:
             _make_fresh(scene, node)
@@ -198,7 +184,7 @@ def _end(sentence: str) -> None:
 def _prepare(scene: Any) -> None:
     """Before such a render, on the main thread: has each node play the results of its present settings."""
     fingerprint.forget()
-    graph.make_unique()
+    copies.make_unique()
     wanted = {*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current}
     plans = []
     for node in _rendered_nodes(scene):

@@ -37,12 +37,16 @@ def _node_facts(node: Any, walk: RnaWalk) -> list[object]:
             walk.facts.pictures.append(image_source(node.image, node))
     elif getattr(node, "clip", None) is not None:
         walk.facts.pictures.append(clip_source(node.clip))
-    inputs = [_input_facts(node, socket, walk) for socket in node.inputs]
     outputs = [_value(socket, walk) for socket in node.outputs]
-    return [node.name, node.bl_idname, bool(node.mute), walk.struct(node), inputs, outputs]
+    return [node.name, node.bl_idname, bool(node.mute), walk.struct(node), input_facts(node, walk), outputs]
 
 
-def _input_facts(node: Any, socket: Any, walk: RnaWalk) -> object:
+def input_facts(node: Any, walk: RnaWalk) -> list[object]:
+    """The links of a node's inputs, or their values."""
+    return [_input_facts(socket, walk) for socket in node.inputs]
+
+
+def _input_facts(socket: Any, walk: RnaWalk) -> object:
     links = [
         [link.from_node.name, link.from_socket.identifier, bool(link.is_muted)]
         for link in socket.links

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from . import runtime
+from . import runtime, server_process
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
@@ -16,6 +16,7 @@ from .plan import NodeError, SolvePlan
 
 CONNECT_S = 5.0
 PATIENCE_S = 30.0
+_LOOK_S = 0.5
 
 
 @dataclass
@@ -63,6 +64,7 @@ class RenderSolve:
             return
         if plan.problem:
             raise NodeError(plan.problem)
+        plan.look_again(frame)
         plan.set_aside([frame])
         if plan.needs_rendering:
             raise NodeError("What feeds the node can only be rendered before.", "Use Solve Range first.")
@@ -82,7 +84,7 @@ class RenderSolve:
 
     def _solve(self, plan: SolvePlan, frame: int, endpoint: Endpoint) -> None:
         job = MatteJob(
-            [plan.task(frame)],
+            [plan.task(frame, content=plan.content(frame))],
             plan.options,
             endpoint,
             shot=plan.node_id,
@@ -91,7 +93,11 @@ class RenderSolve:
             connect_s=CONNECT_S,
         )
         job.start()
-        job.join()
+        while not job.join(_LOOK_S):
+            if server_process.has_died():
+                job.cancel()
+                self._away = NodeError("The server that this Blender started has stopped.", "Start it again.")
+                raise self._away
         for event in reversed(job.poll()):
             if isinstance(event, JobFinished) and event.message:
                 # Later frames fail at once instead of waiting for the server again.

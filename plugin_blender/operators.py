@@ -1,21 +1,21 @@
 """What the artist can press. Everything works without a window too, and then waits."""
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
 
-from . import graph, planning, runtime, server_process
+from . import copies, graph, planning, runtime
+from .blend_files import other_players
 from .matte_link.errors import LinkError
+from .places import matte_nodes, scene_of
 from .plan import NodeError
-from .preferences import endpoint, server_command
-from .solve import Solve, ask_server
+from .results_folder import need_place
+from .solve import Solve
 from .versions import make_tree, tree_of
 
 _TIMER_S = 0.03
-_START_S = 600.0
 Result = set[Literal["RUNNING_MODAL", "CANCELLED", "FINISHED", "PASS_THROUGH", "INTERFACE"]]
 if TYPE_CHECKING:
     _Operator = bpy.types.Operator
@@ -29,12 +29,12 @@ def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
     if node_id:
         return planning.find(node_id)
     tree = seen_tree(context)
-    nodes = graph.matte_nodes(tree)
+    nodes = matte_nodes(tree)
     active = tree.nodes.active if tree else None
     node = active if graph.is_matte(active) else nodes[0] if len(nodes) == 1 else None
     if node is None:
         raise NodeError("Select a Cleanplate Matte node first.")
-    return scene_of(context, tree), node
+    return scene_of(tree), node
 
 
 def seen_tree(context: Any) -> Any:
@@ -42,18 +42,6 @@ def seen_tree(context: Any) -> Any:
     space = context.space_data
     tree = getattr(space, "edit_tree", None) if space and space.type == "NODE_EDITOR" else None
     return tree if tree and tree.bl_idname == "CompositorNodeTree" else tree_of(context.scene)
-
-
-def scene_of(context: Any, tree: Any) -> Any:
-    """The scene whose compositor the tree is, the window's own first; raises ``NodeError`` for that of a group."""
-    scenes = [context.scene, *bpy.data.scenes]
-    found = next((scene for scene in scenes if tree_of(scene) == tree), None)
-    if found is None:
-        raise NodeError(
-            f"{tree.name} is a group, and a Cleanplate Matte cannot be solved inside a group.",
-            "Work at the top level of a scene's compositor (Tab leaves the group).",
-        )
-    return found
 
 
 class _OnNode(_Operator):
@@ -70,7 +58,7 @@ class _OnNode(_Operator):
     def execute(self, context: Any) -> Result:
         """Called by Blender."""
         try:
-            graph.make_unique()
+            copies.make_unique()
             return self.act(context, *_chosen(context, self.node_id))
         except LinkError as error:
             self.report({"ERROR"}, str(error))
@@ -88,7 +76,9 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
         """Places the node and makes it the active one."""
         tree = seen_tree(context) or make_tree(context.scene)
         try:
-            scene = scene_of(context, tree)
+            scene = scene_of(tree)
+            if tree.library:
+                raise NodeError(f"{tree.name} is linked from {tree.library.name}.", "Make it local first.")
         except NodeError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -115,25 +105,29 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
 
 
 class _Solver(_OnNode):
-    """Solves at once without a window, step by step with one. Each says which ``frames`` it solves, and whether it
-    solves fresh ones ``again``."""
+    """Solves at once without a window, step by step with one. Each says which ``frames`` it solves, whether it
+    solves fresh ones ``again``, and whether it only compares."""
+
+    again = False
+    only_compare = False
 
     if TYPE_CHECKING:
-        again: bool
 
         def frames(self, scene: Any, node: Any) -> Sequence[int]: ...
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
-        solve = Solve(scene, node, self.frames(scene, node), self.again)
+        solve = self._begin(scene, node)
         solve.run()
         return self._conclude(solve)
+
+    def _begin(self, scene: Any, node: Any) -> Solve:
+        return Solve(scene, node, self.frames(scene, node), self.again, self.only_compare)
 
     def invoke(self, context: Any, event: Any) -> Result:
         """Starts the solve; :meth:`modal` goes on with it."""
         try:
-            graph.make_unique()
-            scene, node = _chosen(context, self.node_id)
-            self._solve = Solve(scene, node, self.frames(scene, node), self.again)
+            copies.make_unique()
+            self._solve = self._begin(*_chosen(context, self.node_id))
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -198,15 +192,32 @@ class CLEANPLATE_OT_solve_range(_Solver, bpy.types.Operator):
 
     bl_idname = "cleanplate.solve_range"
     bl_label = "Solve Range"
-    again = False
 
     @staticmethod
     def frames(scene: Any, node: Any) -> tuple[int, ...]:
         """The node's frames; raises ``NodeError``."""
-        try:
-            return planning.wanted_frames(scene, node.matte)
-        except ValueError as error:
-            raise NodeError(str(error)) from None
+        return _range_of(scene, node)
+
+
+def _range_of(scene: Any, node: Any) -> tuple[int, ...]:
+    try:
+        return planning.wanted_frames(scene, node.matte)
+    except ValueError as error:
+        raise NodeError(str(error)) from None
+
+
+class CLEANPLATE_OT_compare(_Solver, bpy.types.Operator):
+    """Compare the pictures that feed the node with those that its results were made from. Results of other pictures
+    become stale"""
+
+    bl_idname = "cleanplate.compare"
+    bl_label = "Compare Inputs"
+    only_compare = True
+
+    @staticmethod
+    def frames(scene: Any, node: Any) -> tuple[int, ...]:
+        """The node's frames; raises ``NodeError``."""
+        return _range_of(scene, node)
 
 
 class CLEANPLATE_OT_cancel(bpy.types.Operator):
@@ -275,14 +286,36 @@ class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
         if runtime.running is not None:
             raise NodeError("A solve is running.", "Cancel it first.")
         plan = planning.refresh(scene, node)
-        planning.need_place(node.matte)
+        need_place(node.matte)
+        players = other_players(Path(plan.folder), bpy.data.filepath)
         try:
-            deleted = plan.clear(keep_fresh=self.only_old)
+            deleted = plan.clear(keep_fresh=self.only_old, keep_keys=players)
         except OSError as error:
             raise NodeError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
+        node.matte.former = ""
         graph.show_nothing(node)
         planning.refresh(scene, node)
-        self.report({"INFO"}, f"{deleted} results deleted.")
+        kept = f" Kept what {', '.join(sorted(set(players.values())))} plays." if players else ""
+        self.report({"INFO"}, f"{deleted} results deleted.{kept}")
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_copy_results(_OnNode, bpy.types.Operator):
+    """Copy the results from where this node was copied, or its file was saved elsewhere"""
+
+    bl_idname = "cleanplate.copy_results"
+    bl_label = "Copy Former Results"
+
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
+        plan = planning.refresh(scene, node)
+        need_place(node.matte)
+        try:
+            taken = copies.copy_along(node.matte.former, plan)
+        except OSError as error:
+            raise NodeError(f"{error.filename} cannot be copied: {error.strerror}.") from None
+        runtime.state(plan.node_id).left_behind = 0
+        planning.show_new(node, planning.refresh(scene, node))
+        self.report({"INFO"}, f"{taken} results copied.")
         return {"FINISHED"}
 
 
@@ -301,99 +334,14 @@ class CLEANPLATE_OT_show_in_folder(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CLEANPLATE_OT_test_server(bpy.types.Operator):
-    """Ask the matting server whether it is there"""
-
-    bl_idname = "cleanplate.test_server"
-    bl_label = "Test Server"
-
-    def execute(self, context: Any) -> Result:
-        """Reports the server's version and models."""
-        try:
-            self.report({"INFO"}, ask_server())
-        except LinkError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-
-class CLEANPLATE_OT_start_server(bpy.types.Operator):
-    """Start a matting server on this machine; it stops with Blender. One that already runs is used as it is"""
-
-    bl_idname = "cleanplate.start_server"
-    bl_label = "Start Server"
-
-    def execute(self, context: Any) -> Result:
-        """Starts it and waits until it is ready."""
-        try:
-            if not self._begin():
-                server_process.wait(_START_S)
-                self.report({"INFO"}, ask_server())
-        except LinkError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def invoke(self, context: Any, event: Any) -> Result:
-        """Starts it and tells when it is ready."""
-        try:
-            if self._begin():
-                return {"FINISHED"}
-        except LinkError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: Any, event: Any) -> Result:
-        """Looks now and then whether it is ready."""
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        try:
-            if not server_process.poll():
-                return {"PASS_THROUGH"}
-            self.report({"INFO"}, ask_server())
-        except LinkError as error:
-            self.report({"ERROR"}, str(error))
-        context.window_manager.event_timer_remove(self._timer)
-        return {"FINISHED"}
-
-    def _begin(self) -> bool:
-        """Starts the process; whether a server already runs instead."""
-        with contextlib.suppress(LinkError):
-            self.report({"INFO"}, ask_server(0.5))
-            return True
-        server_process.start(server_command(), endpoint())
-        return False
-
-
-class CLEANPLATE_OT_stop_server(bpy.types.Operator):
-    """Stop the matting server that this Blender has started"""
-
-    bl_idname = "cleanplate.stop_server"
-    bl_label = "Stop Server"
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        """Only where we have started one."""
-        return server_process.is_running()
-
-    def execute(self, context: Any) -> Result:
-        """Ends the process."""
-        server_process.stop()
-        return {"FINISHED"}
-
-
 CLASSES = (
     CLEANPLATE_OT_add,
     CLEANPLATE_OT_solve_frame,
     CLEANPLATE_OT_solve_range,
+    CLEANPLATE_OT_compare,
     CLEANPLATE_OT_cancel,
     CLEANPLATE_OT_warn,
     CLEANPLATE_OT_clear_cache,
+    CLEANPLATE_OT_copy_results,
     CLEANPLATE_OT_show_in_folder,
-    CLEANPLATE_OT_test_server,
-    CLEANPLATE_OT_start_server,
-    CLEANPLATE_OT_stop_server,
 )

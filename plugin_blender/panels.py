@@ -52,6 +52,11 @@ class CLEANPLATE_PT_matte(_Panel, bpy.types.Panel):
         column.use_property_split = True
         column.prop(node.matte, "frames", placeholder=f"{context.scene.frame_start}-{context.scene.frame_end}")
         column.prop(node.matte, "folder")
+        if state.left_behind:
+            row = layout.row()
+            row.operator("cleanplate.copy_results", icon="DUPLICATE").node_id = node.matte.node_id
+        row = layout.row(align=True)
+        row.operator("cleanplate.compare", icon="VIEWZOOM").node_id = node.matte.node_id
         row = layout.row(align=True)
         for name, icon in (("cleanplate.show_in_folder", "FILE_FOLDER"), ("cleanplate.clear_cache", "TRASH")):
             row.operator(name, icon=icon).node_id = node.matte.node_id
@@ -143,12 +148,12 @@ class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
 
 def _server_state() -> str:
     """The address in use, and what is known of the server there."""
+    if server_process.describe():
+        return server_process.describe()
     try:
         address = endpoint().address
     except LinkError as error:
         return str(error)
-    if server_process.is_running():
-        return f"{address}: started by this Blender" if server_process.is_ready() else f"{address}: starting"
     pong = runtime.servers.get(address)
     return f"{address}: Cleanplate {pong.version}" if pong else f"{address}: not asked yet"
 

@@ -1,30 +1,31 @@
-"""One node's results: where they lie, what they were made from, and which are fresh. No Blender in here.
+"""One node's results: where they lie, what they were made from, and which are fresh. Does not import bpy.
 
 A node's folder holds one folder per *key*, which names the settings and nodes that do not change from frame to
 frame. The node only ever reads the folder of its present key: an old result can never be shown as a new one.
-Inside, each result carries the stamp of its own inputs.
+Inside, each result carries the stamp of its own inputs, and the digest of the pictures that were sent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .exr_header import empty_picture, read_result
+from .exr_header import empty_picture, restamped
+from .file_states import forget
 from .matte_link.errors import LinkError
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
-from .matte_link.result_key import MAKER, OTHER, UNKNOWN, Maker, compare_makers, digest
+from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
+from .result_files import NAME, file_digest, is_result, joined_stamp, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
 CHANNELS = ("R", "G", "B", "A", "confidence.V")
-NAME = "matte.{:04d}.exr"
 OUTDATED = "outdated"
 
 
@@ -37,22 +38,12 @@ class Spaces:
 
 
 NOTHING = FileSource(file="", colourspace="")
-_known: dict[str, tuple[tuple[int, int], ResultFacts]] = {}
 
 
 class NodeError(LinkError):
     """The node cannot be solved as it is; one sentence for the artist."""
 
     code = "node"
-
-
-@dataclass(frozen=True)
-class ResultFacts:
-    """What a result says of itself: the stamp that names what it was made from, and who made it (None: it does not
-    say)."""
-
-    stamp: str = ""
-    maker: Maker | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +70,8 @@ class SolvePlan:
     clean_plate: Source = NOTHING
     problem: str = ""
     server: Pong | None = None
+    compared: Mapping[int, str] = field(default_factory=dict)
+    """The stamps of the frames whose pictures were compared since the last edit: nothing is unknown of them."""
 
     @property
     def maker(self) -> Maker | None:
@@ -129,11 +122,14 @@ class SolvePlan:
     def is_fresh(self, frame: int) -> bool:
         """Whether the result is there, was made from what the node has now, and by no other model or version than
         would make it now."""
-        return not self.uncomparable and self._is_present(frame)
+        return self._is_present(frame) and not self._is_in_doubt(frame)
 
     def is_uncertain(self, frame: int) -> bool:
         """Whether the result is there and nothing that can be compared has changed, but something cannot be."""
-        return bool(self.uncomparable) and self._is_present(frame)
+        return self._is_present(frame) and self._is_in_doubt(frame)
+
+    def _is_in_doubt(self, frame: int) -> bool:
+        return bool(self.uncomparable) and self.compared.get(frame) != self.stamp(frame)
 
     def _is_present(self, frame: int) -> bool:
         return self._is_of_present_inputs(frame) and self._makers([frame])[frame] != OTHER
@@ -152,6 +148,18 @@ class SolvePlan:
         """How who made some results compares with who would make them now, or with each other."""
         found = [known_facts(self.result(frame)).maker for frame in frames]
         return dict(zip(frames, compare_makers(found, self.maker), strict=True))
+
+    def has_result(self, frame: int) -> bool:
+        """Whether there is any result of the frame that a comparison may find to be right."""
+        name = NAME.format(frame)
+        return any(self.is_stamped(path) for path in (self.result(frame), self.results / OUTDATED / name))
+
+    def look_again(self, frame: int) -> None:
+        """The frame's pictures are to be looked at on disk, whatever is known of them."""
+        for number in self.inputs(frame):
+            for source in (self.plate, self.clean_plate):
+                for file in source.files_of(number):
+                    forget(file)
 
     def stands(self, frame: int) -> bool:
         """Whether there is a result of the present settings whose inputs are only not here to be compared."""
@@ -201,8 +209,7 @@ class SolvePlan:
         makers = self._makers([frame for frame in sorted(self.frames) if self._is_of_present_inputs(frame)])
         old = {frame for frame in self.frames if frame not in makers and frame in elsewhere}
         old |= {frame for frame, maker in makers.items() if maker == OTHER}
-        if self.uncomparable:
-            makers = {frame: OTHER if maker == OTHER else UNKNOWN for frame, maker in makers.items()}
+        makers |= {frame: UNKNOWN for frame, maker in makers.items() if maker != OTHER and self._is_in_doubt(frame)}
         return Counts(
             fresh=tuple(frame for frame, maker in makers.items() if maker not in (OTHER, UNKNOWN)),
             stale=tuple(sorted(old)),
@@ -211,14 +218,12 @@ class SolvePlan:
         )
 
     def _frames_elsewhere(self) -> set[int]:
+        """The frames of which there is any result. Frame 0's name belongs to the empty picture too."""
         found: set[int] = set()
-        for _, _, files in os.walk(self.folder):
-            found |= {int(name[6:-4]) for name in files if is_result(name) and name[6:-4].isdigit()}
-        # Frame 0's name belongs to the empty picture too, which carries no stamp.
-        return {frame for frame in found if frame or self._has_frame_zero()}
-
-    def _has_frame_zero(self) -> bool:
-        return any(self.is_stamped(path) for path in Path(self.folder).rglob(NAME.format(0)))
+        for folder, _, files in os.walk(self.folder):
+            numbers = {name: int(name[6:-4]) for name in files if is_result(name) and name[6:-4].isdigit()}
+            found |= {number for name, number in numbers.items() if number or self.is_stamped(Path(folder, name))}
+        return found
 
     @staticmethod
     def is_stamped(path: Path) -> bool:
@@ -233,6 +238,7 @@ class SolvePlan:
         first = self.result(0)
         if not first.exists():
             write_atomically(str(first), empty_picture(CHANNELS))
+            forget(str(first))
         return first
 
     def set_aside(self, frames: Iterable[int]) -> tuple[int, ...]:
@@ -241,54 +247,97 @@ class SolvePlan:
         for frame in frames:
             stamp = known_stamp(self.result(frame))
             if stamp and stamp != self.stamp(frame) and not self.missing_input(frame):
-                target = self.results / OUTDATED / NAME.format(frame)
-                target.parent.mkdir(exist_ok=True)
-                self.result(frame).replace(target)
+                self.move_aside(frame)
                 moved.append(frame)
-        if 0 in moved:
-            self.prepare()
         return tuple(moved)
 
-    def task(self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None) -> FrameTask:
-        """The frame's task; ``rendered`` has, for each of its inputs' frames, the files of those sources that are
-        nodes: ``plate`` and ``clean_plate``."""
+    def move_aside(self, frame: int) -> None:
+        """Moves a result out of the node's sight. Raises ``OSError``."""
+        target = self.results / OUTDATED / NAME.format(frame)
+        target.parent.mkdir(exist_ok=True)
+        self.result(frame).replace(target)
+        forget(str(self.result(frame)))
+        if frame == 0:
+            self.prepare()
 
-        def pictures(other: int) -> dict[str, LocalFile]:
-            files = (rendered or {}).get(other, {})
-            plate = files.get("plate") or _file(self.plate, other)
-            clean_plate = files.get("clean_plate") or _file(self.clean_plate, other)
-            return {"plate": LocalFile(plate), "clean_plate": LocalFile(clean_plate)}
+    def pictures(self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None) -> dict[str, str]:
+        """The files of a frame's own pictures, as ``plate`` and ``clean_plate``; ``rendered`` has, by frame, those
+        of sources that are nodes."""
+        files = (rendered or {}).get(frame, {})
+        return {
+            "plate": files.get("plate") or _file(self.plate, frame),
+            "clean_plate": files.get("clean_plate") or _file(self.clean_plate, frame),
+        }
 
-        around = {side: TaskNeighbour(**pictures(other)) for side, other in self.around(frame).items()}
-        own = pictures(frame)
+    def content(self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None) -> str:
+        """The digest of everything that is sent for a frame: of all pictures' bytes, and the options. Raises
+        ``OSError``."""
+        numbers = {"own": frame, **self.around(frame)}
+        sent = {
+            side: {role: file_digest(file) for role, file in self.pictures(other, rendered).items()}
+            for side, other in numbers.items()
+        }
+        return digest([SCHEMA, self.options.to_dict(), sent])
+
+    def task(
+        self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None, content: str = ""
+    ) -> FrameTask:
+        """The frame's task; ``rendered`` as in :meth:`pictures`, for each of its inputs' frames."""
+
+        def files(other: int) -> dict[str, LocalFile]:
+            return {role: LocalFile(file) for role, file in self.pictures(other, rendered).items()}
+
+        around = {side: TaskNeighbour(**files(other)) for side, other in self.around(frame).items()}
+        own = files(frame)
         return FrameTask(
             frame=frame,
             plate=own["plate"],
             clean_plate=own["clean_plate"],
             output=str(self.result(frame)),
-            hints={"stamp": self.stamp(frame)},
+            hints={"stamp": joined_stamp(self.stamp(frame), content)},
             before=around.get("before"),
             after=around.get("after"),
         )
 
-    def clear(self, keep_fresh: bool = False) -> int:
-        """Deletes the node's results, or only those of other settings and inputs; how many."""
+    def take_equal(self, frame: int, content: str) -> bool:
+        """Whether a result of the very same pictures, options and maker is there, under whatever key and stamp; it
+        becomes the frame's present one. Raises ``OSError``."""
+        own = self.result(frame)
+        others = (Path(self.folder).glob(f"{place}/{NAME.format(frame)}") for place in ("*", f"*/{OUTDATED}"))
+        for path in (own, *(path for found in others for path in found)):
+            facts = known_facts(path)
+            if facts.content != content or compare_makers([facts.maker], self.maker)[0] == OTHER:
+                continue
+            if path != own or facts.stamp != self.stamp(frame):
+                stamp = joined_stamp(self.stamp(frame), content)
+                write_atomically(str(own), restamped(path.read_bytes(), stamp))
+                forget(str(own))
+            return True
+        return False
+
+    def withdraw(self, frame: int, content: str) -> None:
+        """Moves the frame's result out of sight where it was made from other pictures. Raises ``OSError``."""
+        if known_facts(self.result(frame)).content not in ("", content):
+            self.move_aside(frame)
+
+    def clear(self, keep_fresh: bool = False, keep_keys: Collection[str] = ()) -> int:
+        """Deletes the node's results, or only those of other settings and inputs; how many. The folders of
+        ``keep_keys`` are left as they are."""
         keep = {str(self.result(frame)) for frame in self.counts().fresh} if keep_fresh else set()
         deleted = 0
         for folder, _, files in os.walk(self.folder, topdown=False):
+            if set(Path(folder).relative_to(self.folder).parts[:1]) & set(keep_keys):
+                continue
             for name in files:
                 path = Path(folder, name)
                 if (is_result(name) or name.endswith(".tmp")) and str(path) not in keep:
                     deleted += bool(known_stamp(path))
                     path.unlink()
+                    forget(str(path))
             with contextlib.suppress(OSError):
                 # Fails, as it should, where something else lies in there.
                 Path(folder).rmdir()
         return deleted
-
-    def size(self) -> int:
-        """Bytes of all results."""
-        return sum(Path(folder, name).stat().st_size for folder, _, names in os.walk(self.folder) for name in names)
 
 
 def settled(options: MatteOptions, plate: Source, clean_plate: Source, spaces: Spaces) -> MatteOptions:
@@ -315,27 +364,3 @@ def _file(source: Source, frame: int) -> str:
     if not isinstance(source, FileSource):
         raise ValueError("nodes have to be rendered first")
     return source.path(frame)
-
-
-def is_result(name: str) -> bool:
-    """Whether a file name is a result's."""
-    return name.startswith("matte.") and name.endswith(".exr")
-
-
-def known_stamp(path: Path) -> str:
-    """A result's stamp; empty where there is no result."""
-    return known_facts(path).stamp
-
-
-def known_facts(path: Path) -> ResultFacts:
-    """What a result says of itself. The file is only opened where it has changed."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return ResultFacts()
-    mark = (facts.st_mtime_ns, facts.st_size)
-    known = _known.get(str(path))
-    if known is None or known[0] != mark:
-        stamp, diagnostics = read_result(str(path))
-        known = _known[str(path)] = (mark, ResultFacts(stamp=stamp, maker=Maker.from_dict(diagnostics.get(MAKER))))
-    return known[1]

@@ -12,13 +12,16 @@ from typing import Any
 
 import bpy
 
-from . import graph, runtime
+from . import copies, graph, runtime, server_process
 from .colour import spaces_now
+from .file_states import state_of
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
+from .places import all_nodes
 from .plan import NodeError, SolvePlan, settled
 from .preferences import endpoint
 from .properties import options_of
+from .results_folder import lacking_place, node_folder
 from .sources import Source
 from .upstream import source_of
 from .watch import has_changed
@@ -31,18 +34,18 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
     try:
         frames = wanted_frames(scene, settings)
         options = options_of(settings)
-        plate, clean = (_source(scene, node, name) for name in ("Plate", "Clean Plate"))
+        plate, clean = (_need_source(node, name, scene) for name in ("Plate", "Clean Plate"))
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
-    problem = "" if _has_place(settings) else _no_place(settings)
     return replace(
         basic,
         frames=frames,
         options=settled(options, plate, clean, spaces_now()),
         plate=plate,
         clean_plate=clean,
-        problem=problem,
+        problem=lacking_place(settings),
         server=_server_asked(),
+        compared=runtime.state(settings.node_id).compared,
     )
 
 
@@ -58,33 +61,11 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _source(scene: Any, node: Any, name: str) -> Source:
-    source = source_of(node.inputs[name], scene)
+def _need_source(node: Any, name: str, scene: Any) -> Source:
+    source = source_of(node, name, scene)
     if source is None:
         raise NodeError(f"Nothing is connected to {name}.")
     return source
-
-
-def need_place(settings: Any) -> None:
-    """Raises ``NodeError`` where the results have no folder of their own."""
-    if not _has_place(settings):
-        raise NodeError(_no_place(settings))
-
-
-def _no_place(settings: Any) -> str:
-    if str(settings.folder).strip().startswith("//"):
-        return "Save the file first: results are kept beside it."
-    return "Results needs an absolute folder, or one that begins with // for the folder of the file."
-
-
-def _has_place(settings: Any) -> bool:
-    folder = str(settings.folder).strip()
-    return bool(bpy.data.filepath) if folder.startswith("//") else Path(folder).is_absolute()
-
-
-def node_folder(settings: Any) -> Path:
-    """The node's own folder, absolute."""
-    return Path(bpy.path.abspath(settings.folder)).absolute() / (settings.node_id or "unnamed")
 
 
 def wanted_frames(scene: Any, settings: Any) -> tuple[int, ...]:
@@ -96,7 +77,7 @@ def wanted_frames(scene: Any, settings: Any) -> tuple[int, ...]:
 
 def find(node_id: str) -> tuple[Any, Any]:
     """The node with this id and its scene; raises ``NodeError``."""
-    for scene, node in graph.all_nodes():
+    for scene, node in all_nodes():
         if node.matte.node_id == node_id:
             return scene, node
     raise NodeError("The node is no longer there.")
@@ -114,14 +95,34 @@ def refresh(scene: Any, node: Any) -> SolvePlan:
 
 
 def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
+    if copies.remember_former(node, plan):
+        state.looked_back.clear()
     with folder_errors_in(plan, state):
         moved = () if plan.problem else plan.set_aside(plan.frames)
         if plan.problem:
             graph.show_nothing(node)
-        elif moved or not shows(node, plan):
+        elif take_along(node, plan, state) or moved or not shows(node, plan):
             _leave(node, plan)
             graph.show(node, plan.prepare())
     _label(node, state)
+
+
+def take_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
+    """Takes results along from where the node was copied, or its file was saved elsewhere; whether there were any.
+    Where they have to be copied, a window offers it in the panel instead."""
+    if not node.matte.former or plan.key in state.looked_back:
+        return False
+    state.looked_back.add(plan.key)
+    state.left_behind = 0
+    try:
+        taken = copies.take_along(node.matte.former, plan)
+    except OSError:
+        if not bpy.app.background:
+            state.left_behind = copies.left_behind(node.matte.former, plan)
+            return False
+        taken = copies.copy_along(node.matte.former, plan)
+    state.counts = plan.counts()
+    return bool(taken)
 
 
 @contextlib.contextmanager
@@ -136,7 +137,7 @@ def folder_errors_in(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None
 def shows(node: Any, plan: SolvePlan) -> bool:
     """Whether the node plays the results of the plan."""
     first = plan.result(0)
-    return graph.shown_file(node) == str(first) and first.exists()
+    return graph.shown_file(node) == str(first) and state_of(str(first)).is_file
 
 
 def _leave(node: Any, plan: SolvePlan) -> None:
@@ -185,10 +186,10 @@ def describe(state: runtime.NodeState) -> str:
 
 def refresh_all() -> None:
     """Every node of the file."""
-    graph.make_unique()
-    for scene, node in graph.all_nodes():
+    copies.make_unique()
+    for scene, node in all_nodes():
         refresh(scene, node)
-    known = {node.matte.node_id for _, node in graph.all_nodes()}
+    known = {node.matte.node_id for _, node in all_nodes()}
     for node_id in set(runtime.states) - known:
         del runtime.states[node_id]
 
@@ -198,13 +199,18 @@ _LOOK_S = 3.0
 _TICK_S = 0.1
 _refreshed_at = 0.0
 _looked_at = 0.0
+_server_was_dead = False
 
 
 def tick() -> float | None:
     """Runs ten times a second in the window: makes plans again after an edit, and looks at files now and then."""
-    global _refreshed_at, _looked_at
+    global _refreshed_at, _looked_at, _server_was_dead
     runtime.work_off()
     now = time.monotonic()
+    if server_process.has_died() != _server_was_dead:
+        # The panel says why.
+        _server_was_dead = not _server_was_dead
+        redraw()
     if runtime.rendering_input or runtime.rendering:
         return _TICK_S
     if runtime.changed_at > _refreshed_at and now - runtime.changed_at > _QUIET_S:
@@ -226,7 +232,7 @@ def _try_refresh() -> None:
 
 def look_at_files() -> None:
     """Has plans made again where a file that they depend on has changed."""
-    for scene, node in graph.all_nodes():
+    for scene, node in all_nodes():
         plan = runtime.state(node.matte.node_id).plan
         if plan is not None and has_changed(plan, scene.frame_current):
             runtime.mark_changed()

@@ -64,8 +64,9 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
         row = layout.row()
         row.operator("cleanplate.start_server", icon="PLAY")
         row.operator("cleanplate.stop_server", icon="SNAP_FACE")
-        if server_process.describe():
-            layout.label(text=server_process.describe())
+        state = server_process.describe()
+        if state:
+            layout.label(text=state)
 
 
 _UNSET = SimpleNamespace(address="", keys="", command="cleanplate", package=PACKAGE)
@@ -90,12 +91,22 @@ def server_command() -> str:
 
 
 def endpoint() -> Endpoint:
-    """The server to use; raises ``NodeError`` where the address or the keys are none."""
+    """The server to use: the one that the command line names, else the one that this Blender started, else that of
+    the preferences. Raises ``NodeError`` where it cannot be used."""
+    own = None if runtime.server_address else server_process.endpoint()
+    if own:
+        return own
+    if server_process.is_running() and not runtime.server_address:
+        raise NodeError("The server is starting.", "Try again when the panel says that it has started.")
+    return named_endpoint()
+
+
+def named_endpoint() -> Endpoint:
+    """The server that the command line or the preferences name; raises ``NodeError`` where it cannot be used."""
     chosen = preferences()
     address = runtime.server_address or chosen.address.strip()
-    keys = bpy.path.abspath(chosen.keys) if chosen.keys else ""
     try:
-        found = Endpoint.resolve(address, keys)
+        found = Endpoint.resolve(address, _keys(chosen))
     except ValueError as error:
         raise NodeError(str(error)) from None
     if not (found.is_loopback or runtime.server_address or bpy.app.online_access):
@@ -104,3 +115,10 @@ def endpoint() -> Endpoint:
             "Allow Online Access in the system preferences, or start Blender with --online-mode.",
         )
     return found
+
+
+def _keys(chosen: Any) -> str:
+    """The key file for the server: that of the preferences belongs to their own address."""
+    if runtime.server_keys or runtime.server_address not in ("", chosen.address.strip()):
+        return runtime.server_keys
+    return bpy.path.abspath(chosen.keys) if chosen.keys else ""

@@ -90,6 +90,11 @@ class MatteProperties(bpy.types.PropertyGroup):
         options={"PATH_SUPPORTS_BLEND_RELATIVE"},
         update=_changed,
     )
+    __annotations__["former"] = bpy.props.StringProperty(
+        name="Former Results",
+        description="Where this node's results were before it was copied, or its file was saved elsewhere",
+        options={"HIDDEN"},
+    )
 
 
 def options_of(settings: Any) -> MatteOptions:

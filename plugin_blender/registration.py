@@ -6,15 +6,33 @@ from typing import Any
 
 import bpy
 
-from . import handlers, operators, panels, properties, runtime, server_process, setup_operators, solve_headless
+from . import (
+    file_states,
+    handlers,
+    operators,
+    panels,
+    properties,
+    runtime,
+    server_operators,
+    server_process,
+    setup_operators,
+    solve_headless,
+)
 from .preferences import CleanplatePreferences
 
 _commands: list[Any] = []
-_CLASSES = (CleanplatePreferences, *operators.CLASSES, *setup_operators.CLASSES, *panels.CLASSES)
+_CLASSES = (
+    CleanplatePreferences,
+    *operators.CLASSES,
+    *server_operators.CLASSES,
+    *setup_operators.CLASSES,
+    *panels.CLASSES,
+)
 
 
 def register() -> None:
     """Switches the add-on on."""
+    file_states.is_kept = not bpy.app.background
     properties.register()
     for each in _CLASSES:
         bpy.utils.register_class(each)

@@ -25,6 +25,12 @@ class NodeState:
     """What the node's solve is doing, for the panel; empty where none runs."""
     done: int = 0
     total: int = 0
+    compared: dict[int, str] = field(default_factory=dict)
+    """The stamps of frames whose pictures were compared since the last edit that only a comparison would notice."""
+    looked_back: set[str] = field(default_factory=set)
+    """The keys for which results of the node's former folder were looked for."""
+    left_behind: int = 0
+    """How many results of the former folder can be copied."""
 
 
 states: dict[str, NodeState] = {}
@@ -41,6 +47,8 @@ setup: Any = None
 """The :class:`server_setup.ServerSetup` under way, or None."""
 server_address = ""
 """The server that the command line names; it goes before the one of the preferences."""
+server_keys = ""
+"""The key file that the command line names for it."""
 servers: dict[str, Pong] = {}
 """Each server's last answer in this session, by its address."""
 _queued: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()
@@ -85,6 +93,12 @@ def work_off() -> None:
             traceback.print_exc()
         finally:
             done.set()
+
+
+def forget_comparisons() -> None:
+    """Something was edited that cannot be compared by its settings."""
+    for each in states.values():
+        each.compared = {}
 
 
 def reset() -> None:

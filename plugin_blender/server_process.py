@@ -1,4 +1,8 @@
-"""The matting server that this Blender started: a process that ends with Blender. Does not import bpy."""
+"""The matting server that this Blender started: a process that ends with Blender. Does not import bpy.
+
+It is private, as the command line's own is: it listens on a free port of this machine and admits only who has the
+keys that it prints for us. On loopback any user of the machine could connect otherwise.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .matte_link.endpoint import Endpoint
-from .matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady, parse_ready_line
+from .matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, ServerReady, parse_ready_line
 from .plan import NodeError
 
+_PRIVATE = ("--private", "--bind", "tcp://127.0.0.1:*")
 _STOP_S = 10.0
 
 
@@ -23,42 +28,47 @@ class _Server:
 
     process: subprocess.Popen[str]
     command: str
-    endpoint: Endpoint
     folder: tempfile.TemporaryDirectory[str]
 
     def output(self, stream: str) -> str:
         """What the process has written to ``out`` or ``log`` so far."""
         return Path(self.folder.name, stream).read_text(encoding="utf-8", errors="replace").strip()
 
+    @property
+    def answer(self) -> ReadyLine | None:
+        """Whether it is ready, or why it did not start; None where it has not said so yet."""
+        return parse_ready_line(self.output("out").partition("\n")[0])
+
+    @property
+    def last_words(self) -> str:
+        """Why it ended, as far as it said so."""
+        log = self.output("log").splitlines()
+        return log[-1] if log else "It printed nothing."
+
 
 _server: _Server | None = None
 
 
-def start(command: str, endpoint: Endpoint) -> None:
-    """Starts ``cleanplate serve``; :func:`poll` returns its address when it is ready. Raises ``NodeError``."""
+def start(command: str) -> None:
+    """Starts ``cleanplate serve``; :func:`poll` returns its endpoint when it is ready. Raises ``NodeError``."""
     global _server
     if is_running():
         raise NodeError("This Blender already runs a server.")
-    stop()
-    if not endpoint.is_loopback or endpoint.encrypted:
-        raise NodeError(
-            f"{endpoint.address} is not on this machine, or needs keys.",
-            "Start that server where it belongs, with 'cleanplate serve'.",
-        )
     found = shutil.which(str(Path(command).expanduser()))
     if not found:
         raise NodeError(f"There is no command {command!r}.", "Name the 'cleanplate' command in the preferences.")
+    stop()
     folder = tempfile.TemporaryDirectory(prefix="cleanplate-")
     with Path(folder.name, "out").open("w") as out, Path(folder.name, "log").open("w") as log:
         process = subprocess.Popen(
-            [found, "serve", "--bind", endpoint.address],
+            [found, "serve", *_PRIVATE],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=log,
             text=True,
             env={**os.environ, STOP_WITH_STDIN: "1"},
         )
-    _server = _Server(process=process, command=command, endpoint=endpoint, folder=folder)
+    _server = _Server(process=process, command=command, folder=folder)
 
 
 def is_running() -> bool:
@@ -66,55 +76,56 @@ def is_running() -> bool:
     return _server is not None and _server.process.poll() is None
 
 
-def restart_if_it_died() -> bool:
-    """Starts our server again where its process has ended by itself; whether it did."""
-    if _server is None or is_running():
-        return False
-    command, endpoint = _server.command, _server.endpoint
-    start(command, endpoint)
-    return True
+def has_died() -> bool:
+    """Whether we have started a server, and its process has ended by itself."""
+    return _server is not None and not is_running()
 
 
-def is_ready() -> bool:
-    """Whether our server has said that it takes frames."""
-    answer = parse_ready_line(_server.output("out").partition("\n")[0]) if _server else None
-    return isinstance(answer, ServerReady)
+def start_again() -> None:
+    """Starts our server again, which has died. Raises ``NodeError``."""
+    if _server is not None:
+        start(_server.command)
 
 
-def poll() -> str:
-    """The address once our server is ready, empty while it starts; raises ``NodeError`` where it has ended."""
+def endpoint() -> Endpoint | None:
+    """Where our server listens, with the keys for it; None where it does not run, or is not ready yet."""
+    answer = _server.answer if _server and is_running() else None
+    return Endpoint.with_keys(answer.address, answer.client_keys) if isinstance(answer, ServerReady) else None
+
+
+def poll() -> Endpoint | None:
+    """The endpoint once our server is ready, None while it starts; raises ``NodeError`` where it has ended."""
     if _server is None:
         raise NodeError("This Blender runs no server.")
-    ended = not is_running()
-    answer = parse_ready_line(_server.output("out").partition("\n")[0])
-    if isinstance(answer, ServerReady) and not ended:
-        return answer.address
-    if ended and isinstance(answer, ServerNotStarted):
+    if is_running():
+        return endpoint()
+    answer = _server.answer
+    if isinstance(answer, ServerNotStarted):
         raise NodeError(f"The server did not start: {answer.message}", answer.hint)
-    if ended:
-        log = _server.output("log").splitlines()
-        raise NodeError(f"The server did not start: {log[-1] if log else 'it printed nothing.'}")
-    return ""
+    happened = "has stopped" if isinstance(answer, ServerReady) else "did not start"
+    raise NodeError(f"The server that this Blender started {happened}: {_server.last_words}", "Start it again.")
 
 
-def wait(timeout_s: float) -> str:
-    """The address as soon as the server is ready; raises ``NodeError``."""
+def wait(timeout_s: float) -> Endpoint:
+    """The endpoint as soon as the server is ready; raises ``NodeError``."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        address = poll()
-        if address:
-            return address
+        found = poll()
+        if found:
+            return found
         time.sleep(0.05)
     raise NodeError(f"The server was not ready after {timeout_s:g} s.", "Run 'cleanplate doctor'.")
 
 
 def describe() -> str:
-    """One line for the preferences; empty where we run none."""
-    return (
-        f"Server {_server.endpoint.address} runs (process {_server.process.pid})"
-        if _server and is_running()
-        else ""
-    )
+    """One line for panels; empty where we run none. Says why, where our server has ended by itself."""
+    if _server is None:
+        return ""
+    try:
+        found = poll()
+    except NodeError as error:
+        return str(error)
+    return f"{found.address}: started by this Blender" if found else "The server is starting"
 
 
 def stop() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import bpy
 
-from . import fingerprint, planning, runtime, server_process
+from . import file_states, fingerprint, planning, runtime, server_process
+from .contents import FrameContents
 from .matte_link.client import MatteClient
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
@@ -30,11 +31,16 @@ _FAREWELL_S = 0.3
 class Solve:
     """Solves some frames of one node: call :meth:`step` until it returns False, then :meth:`close`.
 
+    A frame whose pictures, options and maker are those of a result that is there already is not sent: it is
+    ``unchanged``. With ``only_compare`` nothing is sent: results of other pictures become stale.
+
     ``failures`` holds a sentence per frame that has no result; ``stopped`` is why the rest was not tried.
     Raises ``NodeError`` where nothing can be solved.
     """
 
-    def __init__(self, scene: Any, node: Any, frames: Sequence[int], again: bool = False) -> None:
+    def __init__(
+        self, scene: Any, node: Any, frames: Sequence[int], again: bool = False, only_compare: bool = False
+    ) -> None:
         if runtime.running is not None:
             raise NodeError("A solve is already running.", "Wait for it, or cancel it.")
         self.node_id = node.matte.node_id
@@ -45,22 +51,32 @@ class Solve:
         self.plan = planning.refresh(scene, node)
         if self.plan.problem:
             raise NodeError(self.plan.problem)
-        self.frames = tuple(frame for frame in frames if again or not self.plan.is_fresh(frame))
+        self._again, self._only_compare = again, only_compare
+        self.frames = tuple(frame for frame in frames if self._is_wanted(frame))
         self.done: list[int] = []
+        self.unchanged: list[int] = []
         self.failures: dict[int, str] = self._without_inputs()
         self.stopped = ""
         self.cancelled = False
         self.diagnostics: dict[int, Any] = {}
         self._cancelled_at = 0.0
-        self._restarted = False
+        self._restarts = 0
+        self._is_restarting = False
+        self._under_way: set[int] = set()
         possible = [frame for frame in self.frames if frame not in self.failures]
         self._waiting = deque(possible)
         self._inputs = RenderedInputs(self.plan, possible)
-        self._job = self._start_job() if self.frames else None
+        self._contents = FrameContents(self.plan, self._inputs.files)
+        self._job = self._start_job() if self.frames and not only_compare else None
         self._state = runtime.state(self.node_id)
         self._state.error, self._state.done, self._state.total = "", 0, len(self.frames)
         self._state.activity = "Connecting"
         runtime.running = self
+
+    def _is_wanted(self, frame: int) -> bool:
+        if self._only_compare:
+            return self.plan.has_result(frame)
+        return self._again or not self.plan.is_fresh(frame)
 
     def _without_inputs(self) -> dict[int, str]:
         """Why some frames cannot be solved, as one sentence each. Raises ``NodeError`` where it is all of them."""
@@ -86,18 +102,44 @@ class Solve:
 
     def step(self) -> bool:
         """Does what can be done without waiting; returns whether the solve goes on."""
-        if self._job is None:
+        if not self.frames:
             return False
-        finished = self._take_events(self._job)
-        if not self._restarted and server_process.restart_if_it_died():
-            self._restarted = True
-            self._state.activity = "The server has stopped and is started again"
+        finished = self._take_events()
         if self.cancelled:
             # A server that does not answer is not waited for.
             return not finished and time.monotonic() - self._cancelled_at < _FAREWELL_S
-        if not finished and not self.stopped and not self._must_wait:
-            self._prepare_next(self._job)
+        if not finished and not self.stopped and not self._must_wait and self._has_server():
+            self._prepare_next()
         return not finished
+
+    def _has_server(self) -> bool:
+        """Whether frames can be sent. Our own server is started again where it has died; what was under way there
+        is sent again."""
+        if self._only_compare or not (self._is_restarting or server_process.has_died()):
+            return True
+        try:
+            if not self._is_restarting:
+                self._restart()
+            self._is_restarting = server_process.poll() is None
+        except NodeError as error:
+            self._stop(str(error))
+            return False
+        if not self._is_restarting:
+            self._job = self._start_job()
+        return not self._is_restarting
+
+    def _restart(self) -> None:
+        """Raises ``NodeError`` where the server dies for the second time, or does not start."""
+        if self._restarts:
+            server_process.poll()
+        self._restarts += 1
+        self._is_restarting = True
+        self._state.activity = "The server has stopped and is started again"
+        self._end_job(0.0)
+        self._job = None
+        self._waiting.extendleft(sorted(self._under_way, reverse=True))
+        self._under_way.clear()
+        server_process.start_again()
 
     @property
     def _must_wait(self) -> bool:
@@ -110,6 +152,8 @@ class Solve:
             self.cancelled, self._cancelled_at = True, time.monotonic()
         if self._job:
             self._job.cancel()
+        else:
+            self._waiting.clear()
 
     def run(self) -> None:
         """Solves all frames and waits, without a window. ``KeyboardInterrupt`` cancels and is raised again."""
@@ -125,10 +169,9 @@ class Solve:
     def close(self) -> None:
         """Ends the worker and updates the panel."""
         runtime.running = None
-        if self._job:
-            self._job.cancel()
-            self._job.join(_FAREWELL_S if self.cancelled else 5.0)
-            self._take_events(self._job)
+        self._take_events()
+        self._end_job(_FAREWELL_S if self.cancelled else 5.0)
+        self._contents.close()
         self._inputs.close()
         self._state.activity = ""
         self._state.error = self.sentence
@@ -149,9 +192,13 @@ class Solve:
     @property
     def summary(self) -> str:
         """How many frames were solved, in one line."""
-        skipped = "" if self.frames else "Every frame is fresh. "
+        if not self.frames:
+            return "No frame has a result." if self._only_compare else "Every frame is solved."
+        same = f", {len(self.unchanged)} unchanged" if self.unchanged or self._only_compare else ""
         cancelled = ", cancelled" if self.cancelled else ""
-        return f"{skipped}{len(self.done)} of {len(self.frames)} frames solved{cancelled}."
+        if self._only_compare:
+            return f"{len(self.frames)} results compared{same}{cancelled}."
+        return f"{len(self.done)} of {len(self.frames)} frames solved{same}{cancelled}."
 
     @property
     def warnings(self) -> list[str]:
@@ -160,24 +207,26 @@ class Solve:
 
     # -- frames to the worker
 
-    def _prepare_next(self, job: MatteJob) -> None:
+    def _prepare_next(self) -> None:
         if not self._waiting:
-            job.close()
-        elif job.waiting == 0:
+            if self._job:
+                self._job.close()
+        elif self._job is None or self._job.waiting == 0:
             # One frame lies ready while others are under way: the server never waits, and the disk stays empty.
             frame = self._waiting[0]
             try:
                 scene, node = planning.find(self.node_id)
                 if planning.plan_of(scene, node).key == self.plan.key:
-                    self._prepare(job, scene, node, frame)
+                    self._prepare(scene, node, frame)
                 else:
-                    self._stop(job, "The node was changed while it was solved; solve again for the new settings.")
-            except LinkError as error:
+                    self._stop("The node was changed while it was solved; solve again for the new settings.")
+            except (LinkError, OSError) as error:
                 self._waiting.popleft()
                 self._fail(frame, str(error))
 
-    def _prepare(self, job: MatteJob, scene: Any, node: Any, frame: int) -> None:
+    def _prepare(self, scene: Any, node: Any, frame: int) -> None:
         """One thing at a time: the window lives between two of them, also where a frame needs its neighbours."""
+        self.plan.look_again(frame)
         obstacle = self.plan.obstacle(frame)
         if obstacle:
             raise NodeError(obstacle)
@@ -185,28 +234,50 @@ class Solve:
         if lacking:
             self._state.activity = f"Rendering the inputs of frame {lacking[0]}"
             self._inputs.render(scene, node, lacking[0])
-        else:
-            job.add(self.plan.task(frame, self._inputs.files))
+            return
+        content = self._contents.of(frame)
+        if content is not None:
             self._waiting.popleft()
+            self._use(frame, content)
 
-    def _stop(self, job: MatteJob, sentence: str) -> None:
+    def _use(self, frame: int, content: str) -> None:
+        """The frame's pictures are there: sends them where no result of the same ones is there."""
+        if not self._again and self.plan.take_equal(frame, content):
+            self.unchanged.append(frame)
+            self._state.compared[frame] = self.plan.stamp(frame)
+        else:
+            self.plan.withdraw(frame, content)
+            if self._job:
+                self._under_way.add(frame)
+                self._job.add(self.plan.task(frame, self._inputs.files, content))
+                return
+        self._end_frame(frame)
+        self._show()
+
+    def _stop(self, sentence: str) -> None:
         self.stopped = self.stopped or sentence
         self._waiting.clear()
-        job.cancel()
+        if self._job:
+            self._job.cancel()
+
+    def _end_job(self, wait_s: float) -> None:
+        if self._job:
+            self._job.cancel()
+            self._job.join(wait_s)
+            self._take_events()
 
     # -- events of the worker
 
-    def _take_events(self, job: MatteJob) -> bool:
-        """Whether the worker has ended."""
+    def _take_events(self) -> bool:
+        """Takes what the worker has to report; whether everything is done."""
+        if self._job is None:
+            return not (self._is_restarting or self._waiting)
         finished, before = False, len(self.done)
-        for event in job.poll():
+        for event in self._job.poll():
             if isinstance(event, FrameProgress):
                 self._state.activity = f"Frame {event.frame}: {event.stage}"
             elif isinstance(event, FrameDone):
-                self._inputs.forget(event.frame)
-                self.done.append(event.frame)
-                self.diagnostics[event.frame] = event.diagnostics
-                self._state.done = len(self.done)
+                self._finish(event)
             elif isinstance(event, FrameFailed):
                 self._fail(event.frame, f"{event.message} {event.hint}".rstrip())
             elif isinstance(event, JobFinished):
@@ -216,10 +287,22 @@ class Solve:
             self._show()
         return finished
 
+    def _finish(self, event: FrameDone) -> None:
+        file_states.forget(event.output)
+        self.done.append(event.frame)
+        self.diagnostics[event.frame] = event.diagnostics
+        self._state.compared[event.frame] = self.plan.stamp(event.frame)
+        self._end_frame(event.frame)
+
     def _fail(self, frame: int, sentence: str) -> None:
-        self._inputs.forget(frame)
         self.failures[frame] = sentence
         self._state.error = self.sentence
+        self._end_frame(frame)
+
+    def _end_frame(self, frame: int) -> None:
+        self._under_way.discard(frame)
+        self._inputs.forget(frame)
+        self._state.done = len(self.done) + len(self.unchanged)
 
     def _show(self) -> None:
         # The panel counts again.

@@ -1,6 +1,7 @@
 """Solves the Cleanplate Matte nodes of a .blend without a window, for farms.
 
-    blender -b FILE --python solve_headless.py -- --frames 1001-1100 [--server ADDR] [--node NAME] [--again]
+    blender -b FILE --python solve_headless.py -- --frames 1001-1100 [--server ADDR] [--keys FILE]
+          [--node NAME] [--again]
 
 Uses the installed add-on, else the one this script lies in. The .blend is not changed: a file that was saved with
 the add-on already plays the folder that the results go to, so that afterwards machines without it can render.
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     package = _package()
     runtime: Any = import_module(f"{package}.runtime")
-    runtime.server_address = options.server
+    runtime.server_address, runtime.server_keys = options.server, options.keys
     errors = import_module(f"{package}.matte_link.errors")
     try:
         return max(_solve(package, scene, node, options) for scene, node in _nodes(package, options.node))
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="solve_headless.py", description="Solves Cleanplate Matte nodes.")
     parser.add_argument("--frames", default="", metavar="RANGE", help="1001-1100x2 (default: the node's own)")
     parser.add_argument("--server", default="", metavar="ADDR", help="the matting server")
+    parser.add_argument("--keys", default="", metavar="FILE", help="the key file of an encrypted server")
     parser.add_argument("--node", default="", metavar="NAME", help="only the node of this name")
     parser.add_argument("--again", action="store_true", help="solve frames that are fresh, too")
     return parser
@@ -60,7 +62,7 @@ def _package() -> str:
 
 
 def _nodes(package: str, name: str) -> list[tuple[Any, Any]]:
-    everything = import_module(f"{package}.graph").all_nodes()
+    everything = import_module(f"{package}.places").all_nodes()
     found = [(scene, node) for scene, node in everything if not name or node.name == name]
     if not found:
         called = f" called {name!r}" if name else ""

@@ -6,10 +6,11 @@ Frozen and plain, so that a render thread may use it while the file is being edi
 from __future__ import annotations
 
 import re
-import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from .file_states import state_of
 
 _NUMBER = re.compile(r"(\d+)(\D*)\Z")
 Identity = list[object]
@@ -106,6 +107,10 @@ class FileSource:
         """Changes where the frame's file does."""
         return file_identity(self.path(frame))
 
+    def files_of(self, frame: int) -> list[str]:
+        """The files that the frame is read from."""
+        return [self.path(frame)] if self.file else []
+
     def missing(self, frame: int) -> str:
         """The frame's file where it is not there; else empty."""
         path = self.path(frame)
@@ -142,6 +147,10 @@ class GraphSource:
         """Changes where a file that is read for this frame does."""
         return [source.identity(frame) for source in (*self.pictures, *self.files)]
 
+    def files_of(self, frame: int) -> list[str]:
+        """The files that are read for the frame."""
+        return [file for source in (*self.pictures, *self.files) for file in source.files_of(frame)]
+
     def missing(self, frame: int) -> str:
         """The first picture that the nodes play and that is not there; else empty."""
         return next((path for path in (source.missing(frame) for source in self.pictures) if path), "")
@@ -163,11 +172,8 @@ Source = FileSource | GraphSource
 def file_identity(path: str) -> Identity:
     """A file's size and time, in milliseconds because network folders keep no finer ones; not its place, so
     that a project may move. Empty where there is no such file."""
-    try:
-        facts = Path(path).stat()
-    except OSError:
-        return []
-    return [facts.st_size, facts.st_mtime_ns // 1_000_000] if stat.S_ISREG(facts.st_mode) else []
+    state = state_of(path)
+    return [state.size, state.modified_ns // 1_000_000] if state.is_file else []
 
 
 def first_number(file: str) -> int:

@@ -12,7 +12,8 @@ from . import fingerprint
 from .animation import acting_curves
 from .colour import word_of, working_space
 from .matte_link.result_key import digest
-from .node_facts import clip_source, image_source, nodes_facts
+from .node_facts import clip_source, image_source, input_facts, nodes_facts
+from .places import Feed, feed_of, levels_of, ways_to
 from .rna_facts import Findings, RnaWalk
 from .sources import FileSource, GraphSource, Source
 
@@ -20,22 +21,17 @@ from .sources import FileSource, GraphSource, Source
 _ALPHA_MODES = {".exr": "PREMUL", ".png": "STRAIGHT", ".jpg": "STRAIGHT", ".jpeg": "STRAIGHT"}
 
 
-def source_of(socket: Any, scene: Any) -> Source | None:
-    """What feeds the socket when the scene is rendered; None where nothing does."""
-    link = feeding(socket)
-    if link is None:
+def source_of(node: Any, name: str, scene: Any) -> Source | None:
+    """What feeds the node's input when the scene is rendered; None where nothing does. Raises ``NodeError``."""
+    feed = input_feed(node, name, scene)
+    if feed is None:
         return None
-    return _bare_file(link.from_node, link.from_socket) or _graph(link.from_node, link.from_socket, scene)
+    return _bare_file(feed.node, feed.socket) or _graph(feed, scene)
 
 
-def feeding(socket: Any) -> Any:
-    """The link that feeds the socket, through reroutes."""
-    while socket.is_linked and not socket.links[0].is_muted:
-        link = socket.links[0]
-        if link.from_node.bl_idname != "NodeReroute":
-            return link
-        socket = link.from_node.inputs[0]
-    return None
+def input_feed(node: Any, name: str, scene: Any) -> Feed | None:
+    """The socket that feeds the node's input; None where nothing does. Raises ``NodeError``."""
+    return feed_of(node.inputs[name], ways_to(scene, node.id_data))
 
 
 def _bare_file(node: Any, output: Any) -> FileSource | None:
@@ -74,19 +70,14 @@ def _read_alike(source: FileSource) -> FileSource | None:
 # -- nodes
 
 
-def _graph(node: Any, output: Any, scene: Any) -> GraphSource:
+def _graph(feed: Feed, scene: Any) -> GraphSource:
     facts = Findings()
-    tree = node.id_data
-    walk = RnaWalk(tree, facts)
-    nodes = upstream_nodes(node)
-    values = [
-        [node.name, output.identifier],
-        nodes_facts(nodes, walk),
-        list(_animation(tree, {each.name for each in nodes}, walk)),
-        # Nodes see the size and the device of the render that they are part of.
-        RnaWalk(scene, facts).struct(scene.render),
-        [working_space(), _ocio_config()],
-    ]
+    values: list[object] = [[feed.node.name, feed.socket.identifier]]
+    for nodes, group in levels_of(feed):
+        values += _tree_values(nodes, group, facts)
+    # Nodes see the size and the device of the render that they are part of.
+    values.append(RnaWalk(scene, facts).struct(scene.render))
+    values.append([working_space(), _ocio_config()])
     facts.pictures = list(dict.fromkeys(facts.pictures))
     values += fingerprint.add_blocks(facts)
     return GraphSource(
@@ -97,16 +88,16 @@ def _graph(node: Any, output: Any, scene: Any) -> GraphSource:
     )
 
 
-def upstream_nodes(node: Any) -> list[Any]:
-    """The node and everything that feeds it, in a fixed order."""
-    found: dict[str, Any] = {}
-    waiting = [node]
-    while waiting:
-        each = waiting.pop()
-        if each.name not in found:
-            found[each.name] = each
-            waiting += [link.from_node for socket in each.inputs for link in socket.links]
-    return [found[name] for name in sorted(found)]
+def _tree_values(nodes: list[Any], group: Any, facts: Findings) -> list[object]:
+    """The settings of some nodes of one tree. Of the ``group`` in which our own node lies, the inputs alone: its
+    tree would name our node and the results that it plays."""
+    tree = nodes[0].id_data
+    walk = RnaWalk(tree, facts)
+    return [
+        nodes_facts([node for node in nodes if node != group], walk),
+        input_facts(group, walk) if group else None,
+        list(_animation(tree, {node.name for node in nodes}, walk)),
+    ]
 
 
 def _animation(tree: Any, names: set[str], walk: RnaWalk) -> Iterator[object]:

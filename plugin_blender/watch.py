@@ -1,14 +1,14 @@
-"""Notices files that change while nobody edits anything, at a cost that does not grow with the shot. No Blender in
-here."""
+"""Notices files that change while nobody edits anything, at a cost that does not grow with the shot. Does not
+import bpy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from . import file_states
 from .plan import SolvePlan
 from .sources import FileSource
 
-_seen: dict[str, int] = {}
 _turns: dict[str, int] = {}
 
 
@@ -22,7 +22,10 @@ def has_changed(plan: SolvePlan, frame: int) -> bool:
     turn = _turns[plan.node_id] = _turns.get(plan.node_id, -1) + 1
     looked_at = {shown, others[turn % len(others)]}
     # Each is looked at, also behind one that has changed.
-    return bool([path for path in looked_at if _is_new(path)])
+    changed = [path for path in looked_at if file_states.has_changed(path)]
+    if changed:
+        file_states.forget()
+    return bool(changed)
 
 
 def _places(plan: SolvePlan, frame: int) -> list[str]:
@@ -38,13 +41,3 @@ def _files(plan: SolvePlan) -> list[FileSource]:
     for source in (plan.plate, plan.clean_plate):
         found += [source] if isinstance(source, FileSource) else [*source.pictures, *source.files]
     return [each for each in found if each.file]
-
-
-def _is_new(path: str) -> bool:
-    try:
-        now = Path(path).stat().st_mtime_ns
-    except OSError:
-        now = 0
-    before = _seen.get(path)
-    _seen[path] = now
-    return before is not None and before != now

@@ -18,7 +18,6 @@ def case(folder: str, wheel: str) -> dict[str, Any]:
     place = Path(folder)
     adding(place)
     results_folder()
-    in_a_group()
     offline()
     return {"command": setting_up(wheel)}
 
@@ -59,23 +58,6 @@ def results_folder() -> None:
         assert "needs an absolute folder" in planning.refresh(scene, node).problem
         assert "needs an absolute folder" in stage.error_of(bpy.ops.cleanplate.clear_cache)
     tree.nodes.remove(node)
-
-
-def in_a_group() -> None:
-    """A node inside a group cannot be solved: it is found by a render, and refused."""
-    from plugin_blender import graph, handlers
-    from plugin_blender.versions import tree_of
-
-    tree = tree_of(bpy.context.scene)
-    group = bpy.data.node_groups.new("Inner", "CompositorNodeTree")
-    graph.add_node(group)
-    outer = tree.nodes.new("CompositorNodeGroup")
-    outer.node_tree = group
-    assert len(list(graph.nested_nodes(tree))) == 1
-    outer.mute = True
-    assert not list(graph.nested_nodes(tree))
-    assert "inside a group" in handlers.IN_A_GROUP
-    tree.nodes.remove(outer)
 
 
 def offline() -> None:

@@ -17,7 +17,6 @@ import stage
 def case(folder: str, command: str) -> None:
     stage.add_on()
     from plugin_blender import preferences, runtime, server_process
-    from plugin_blender.solve import Solve
 
     scene, _, node = stage.shot_node(Path(folder))
     address = os.environ["CLEANPLATE_SERVER"]
@@ -35,20 +34,58 @@ def case(folder: str, command: str) -> None:
     assert bpy.ops.cleanplate.test_server() == {"FINISHED"}
     # A second press uses the one that runs.
     assert bpy.ops.cleanplate.start_server() == {"FINISHED"}
+    private(node)
+    killed(scene, node)
+    # One that is named on the command line goes first.
+    runtime.server_address = address
+    assert preferences.endpoint().address == address
+    runtime.server_address = ""
+    bpy.ops.cleanplate.stop_server()
+    assert not server_process.is_running() and not server_process.describe()
+
+
+def private(node: object) -> None:
+    """Our own server admits nobody without its keys."""
+    from plugin_blender.matte_link.client import MatteClient
+    from plugin_blender.matte_link.endpoint import Endpoint
+    from plugin_blender.matte_link.errors import LinkError
+
+    from plugin_blender import preferences
+
+    own = preferences.endpoint()
+    assert own.encrypted and own.is_loopback and own.address != os.environ["CLEANPLATE_SERVER"]
+    try:
+        with MatteClient(Endpoint(own.address)) as client:
+            client.ping(1.0)
+    except LinkError:
+        return
+    raise AssertionError("a stranger is served")
+
+
+def killed(scene: object, node: object) -> None:
+    """It dies in the middle of a solve: noticed at once, started again, and nothing is lost."""
+    from plugin_blender import preferences, server_process
+    from plugin_blender.solve import Solve
 
     solve = Solve(scene, node, range(1, 5))
     while not solve.done:
         assert solve.step()
         time.sleep(0.01)
+    before = preferences.endpoint()
+    os.kill(server_process._server.process.pid, signal.SIGKILL)
+    started = time.monotonic()
+    while not (solve._is_restarting or server_process.endpoint()):
+        assert solve.step()
+        assert time.monotonic() - started < 2.0, "a dead server is not noticed within 2 seconds"
+        time.sleep(0.01)
+    solve.run()
+    assert not solve.sentence and sorted(solve.done) == [1, 2, 3, 4], (solve.done, solve.sentence)
+    assert preferences.endpoint() != before, "the old server's address and keys are used"
+    # While nothing is solved: the panel says it.
     os.kill(server_process._server.process.pid, signal.SIGKILL)
     server_process._server.process.wait()
-    kept = len(solve.done)
-    server_process.start(command, preferences.endpoint())
-    solve.run()
-    assert not solve.sentence and sorted(solve.done) == [1, 2, 3, 4], (kept, solve.done, solve.sentence)
-    bpy.ops.cleanplate.stop_server()
-    assert not server_process.is_running()
-    return
+    assert "has stopped" in server_process.describe() and "Start it again." in server_process.describe()
+    assert bpy.ops.cleanplate.start_server() == {"FINISHED"}
 
 
 stage.run(case)

@@ -161,7 +161,7 @@ def what_is_missing(place: Path, scene: Any, tree: Any, node: Any) -> None:
 
 
 def two_nodes(scene: Any, tree: Any, node: Any) -> None:
-    from plugin_blender import graph, planning
+    from plugin_blender import copies, planning
 
     for each in tree.nodes:
         each.select = each == node
@@ -172,12 +172,14 @@ def two_nodes(scene: Any, tree: Any, node: Any) -> None:
     second.matte.node_id = node.matte.node_id
     for name in ("Plate", "Clean Plate"):
         tree.links.new(node.inputs[name].links[0].from_socket, second.inputs[name])
-    second.matte.model = "difference"
-    graph.make_unique()
+    second.matte.model, second.matte.bit_depth = "difference", "float"
+    copies.make_unique()
     planning.refresh_all()
     assert second.node_tree != node.node_tree and second.matte.node_id != node.matte.node_id
-    assert counts(scene, node) == (4, 0, 0) and counts(scene, second) == (0, 0, 4)
-    second.matte.frames = "2"
+    # The copy has the same inputs, so it takes the results along.
+    assert counts(scene, node) == counts(scene, second) == (4, 0, 0)
+    second.matte.frames, second.matte.softness = "2", 0.5
+    assert counts(scene, second) == (0, 1, 0)
     bpy.ops.cleanplate.solve_range(node_id=second.matte.node_id)
     assert counts(scene, node) == (4, 0, 0) and counts(scene, second) == (1, 0, 0)
     assert Path(shown(second)).parents[1] != Path(shown(node)).parents[1]

@@ -1,0 +1,88 @@
+"""Copies of nodes and of files: each has results of its own, and takes along those that it was copied with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from . import graph
+from .file_states import forget
+from .places import all_nodes
+from .plan import SolvePlan
+from .result_files import NAME, known_stamp
+from .results_folder import node_folder
+
+
+def make_unique() -> None:
+    """Gives each copied node its own group and id: two nodes must not show one another's results."""
+    groups: set[int] = set()
+    folders: dict[str, str] = {}
+    for _, node in all_nodes():
+        settings, is_linked = node.matte, node.id_data.library is not None
+        if node.node_tree.session_uid in groups and not is_linked:
+            node.node_tree = node.node_tree.copy()
+        if (settings.node_id in folders or not settings.node_id) and not is_linked:
+            settings.former = folders.get(settings.node_id, "")
+            settings.node_id = graph.new_id()
+        groups.add(node.node_tree.session_uid)
+        folders.setdefault(settings.node_id, _played_folder(node) or settings.former or str(node_folder(settings)))
+
+
+def _played_folder(node: Any) -> str:
+    """The node's folder as its player names it; empty where it plays nothing."""
+    shown = graph.shown_file(node)
+    return str(Path(shown).parents[1]) if shown else ""
+
+
+def remember_former(node: Any, plan: SolvePlan) -> bool:
+    """Notes where the results were before the node was copied, or its file saved elsewhere; whether that is new."""
+    played = _played_folder(node)
+    if not played or played in (plan.folder, node.matte.former):
+        return False
+    node.matte.former = played
+    return True
+
+
+def take_along(former: str, plan: SolvePlan) -> int:
+    """Links the results of the node's former folder that are still right into its own; how many. A link costs no
+    disk space, and deleting one leaves the other. Raises ``OSError`` where the disk has no links between them."""
+    return _place(former, plan, os.link)
+
+
+def copy_along(former: str, plan: SolvePlan) -> int:
+    """The same with copies, for another disk. Raises ``OSError``."""
+    return _place(former, plan, shutil.copy2)
+
+
+def _place(former: str, plan: SolvePlan, put: Callable[[Path, Path], object]) -> int:
+    taken = 0
+    for source, target in list(_results_to_take(former, plan)):
+        temporary = target.with_suffix(".tmp")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        put(source, temporary)
+        temporary.replace(target)
+        forget(str(target))
+        taken += 1
+    return taken
+
+
+def left_behind(former: str, plan: SolvePlan) -> int:
+    """How many results of the former folder could be taken along."""
+    return len(list(_results_to_take(former, plan)))
+
+
+def _results_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]]:
+    """Results that were made from the plan's own inputs, and where they would lie."""
+    if not former or former == plan.folder or plan.problem:
+        return
+    for source in sorted(Path(former, plan.key).glob("matte.*.exr")):
+        number = source.name[6:-4]
+        if not number.isdigit() or source.name != NAME.format(int(number)):
+            continue
+        target = plan.result(int(number))
+        if not plan.is_stamped(target) and known_stamp(source) == plan.stamp(int(number)):
+            yield source, target

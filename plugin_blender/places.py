@@ -1,0 +1,191 @@
+"""Where our nodes lie: at the top of a scene's compositor, or inside groups, which a scene may nest.
+
+A group's tree is one data-block, however many group nodes use it, and a node in it plays one sequence of results.
+So a node whose inputs come from outside its group can be solved where exactly one group node uses that group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from .graph import is_matte
+from .plan import NodeError
+from .versions import OUTPUT_NODES, tree_of
+
+_GROUP = "CompositorNodeGroup"
+_INPUTS = "NodeGroupInput"
+_OUTPUTS = "NodeGroupOutput"
+_VIEWER = "CompositorNodeViewer"
+Way = tuple[Any, ...]
+"""The group nodes that lead from a scene's compositor to a tree, the outermost first; empty for the compositor."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """An output socket that feeds something, and the ways from the scene's compositor to its tree."""
+
+    socket: Any
+    ways: tuple[Way, ...]
+
+    @property
+    def node(self) -> Any:
+        """The node that the socket belongs to."""
+        return self.socket.node
+
+
+def matte_nodes(tree: Any) -> list[Any]:
+    """Our nodes in one tree."""
+    return [node for node in tree.nodes if is_matte(node)] if tree else []
+
+
+def nodes_of(scene: Any) -> Iterator[Any]:
+    """Our nodes in the scene's compositor and in its groups, each once."""
+    for tree in _trees(tree_of(scene)):
+        yield from matte_nodes(tree)
+
+
+def all_nodes() -> Iterator[tuple[Any, Any]]:
+    """Every scene with each of our nodes in its compositor. A tree that scenes share counts once, for the window's
+    scene first; nodes of a linked file come before those that may be renamed."""
+    seen: set[int] = set()
+    scenes = sorted(bpy.data.scenes, key=lambda each: (each.library is None, each != bpy.context.scene))
+    for scene in scenes:
+        for tree in _trees(tree_of(scene)):
+            if tree.session_uid not in seen:
+                seen.add(tree.session_uid)
+                yield from ((scene, node) for node in matte_nodes(tree))
+
+
+def _trees(top: Any) -> Iterator[Any]:
+    """A compositor's tree and those of the groups in it, each once."""
+    seen: set[int] = set()
+    waiting = [top] if top else []
+    while waiting:
+        tree = waiting.pop()
+        if tree.session_uid not in seen:
+            seen.add(tree.session_uid)
+            yield tree
+            waiting += [node.node_tree for node in _groups(tree)]
+
+
+def _groups(tree: Any) -> list[Any]:
+    return [node for node in tree.nodes if node.bl_idname == _GROUP and node.node_tree and not is_matte(node)]
+
+
+def ways_to(scene: Any, tree: Any) -> tuple[Way, ...]:
+    """Every way from the scene's compositor to the tree; none where the scene does not use it."""
+    top = tree_of(scene)
+    return tuple(_ways(top, tree)) if top else ()
+
+
+def _ways(top: Any, tree: Any) -> Iterator[Way]:
+    if top == tree:
+        yield ()
+    for node in _groups(top):
+        for rest in _ways(node.node_tree, tree):
+            yield (node, *rest)
+
+
+def scene_of(tree: Any) -> Any:
+    """The scene whose compositor has the tree in it, the window's first; raises ``NodeError`` where none has."""
+    context: Any = bpy.context
+    scenes = [context.scene, *bpy.data.scenes]
+    found = next((scene for scene in scenes if any(each == tree for each in _trees(tree_of(scene)))), None)
+    if found is None:
+        raise NodeError(
+            f"The node group {tree.name} is not used in the compositor of a scene.", "Add it to a compositor first."
+        )
+    return found
+
+
+def feed_of(socket: Any, ways: tuple[Way, ...]) -> Feed | None:
+    """What feeds a node's input: through reroutes, and out of the group where its inputs are meant; None where
+    nothing does. Raises ``NodeError`` where several group nodes feed the group."""
+    while socket is not None and socket.is_linked and not socket.links[0].is_muted:
+        link = socket.links[0]
+        if link.from_node.bl_idname == "NodeReroute":
+            socket = link.from_node.inputs[0]
+        elif link.from_node.bl_idname == _INPUTS and any(ways):
+            group = outer_node(ways)
+            socket = _input(group, link.from_socket.identifier)
+            ways = around(ways)
+        else:
+            return Feed(socket=link.from_socket, ways=ways)
+    return None
+
+
+def _input(node: Any, identifier: str) -> Any:
+    return next((socket for socket in node.inputs if socket.identifier == identifier), None)
+
+
+def outer_node(ways: tuple[Way, ...]) -> Any:
+    """The one group node around a tree; raises ``NodeError`` where there are several."""
+    found = {way[-1].as_pointer() if way else 0: way[-1] if way else None for way in ways}
+    if len(found) > 1:
+        (name,) = {way[-1].node_tree.name for way in ways if way}
+        raise NodeError(
+            f"The node group {name} is used {len(ways)} times, and a matte in it can belong to one of them only.",
+            "Make each of them single-user (the number beside the group's name).",
+        )
+    return next(iter(found.values()))
+
+
+def around(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """The ways to the tree around, each once."""
+    return tuple({tuple(node.as_pointer() for node in way[:-1]): way[:-1] for way in ways}.values())
+
+
+def levels_of(feed: Feed) -> Iterator[tuple[list[Any], Any]]:
+    """What feeds a socket, tree by tree from its own outwards: the nodes of one tree that matter, in a fixed order,
+    and the one of them that is the group of the tree before (None for the first). Trees outside are left out where
+    the nodes inside read nothing of them."""
+    nodes, ways = upstream_nodes(feed.node), feed.ways
+    yield nodes, None
+    while any(ways) and any(node.bl_idname == _INPUTS for node in nodes):
+        group = outer_node(ways)
+        nodes, ways = upstream_nodes(group), around(ways)
+        yield nodes, group
+
+
+def upstream_nodes(node: Any) -> list[Any]:
+    """The node and everything in its tree that feeds it, in a fixed order."""
+    found: dict[str, Any] = {}
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if each.name not in found:
+            found[each.name] = each
+            waiting += [link.from_node for socket in each.inputs for link in socket.links]
+    return [found[name] for name in sorted(found)]
+
+
+def is_rendered(scene: Any, node: Any) -> bool:
+    """Whether the node contributes to a file or to the scene's render; a Viewer alone does not."""
+    return any(_contributes(node, way) for way in ways_to(scene, node.id_data))
+
+
+def _contributes(node: Any, way: Way) -> bool:
+    ends = _ends(node)
+    if not way:
+        return bool(ends)
+    if way[-1].mute:
+        return False
+    return bool(ends - {_OUTPUTS}) or (_OUTPUTS in ends and _contributes(way[-1], way[:-1]))
+
+
+def _ends(node: Any) -> set[str]:
+    """The kinds of outputs, without Viewers, that the node leads to in its tree."""
+    found: set[str] = set()
+    seen, waiting = set(), [] if node.mute else [node]
+    while waiting:
+        each = waiting.pop()
+        if each.bl_idname in OUTPUT_NODES and each.bl_idname != _VIEWER:
+            found.add(each.bl_idname)
+        if each.name not in seen:
+            seen.add(each.name)
+            waiting += [link.to_node for socket in each.outputs for link in socket.links if not link.is_muted]
+    return found

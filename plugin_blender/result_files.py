@@ -1,0 +1,75 @@
+"""Files of results, and what their headers say they were made from. Does not import bpy."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from .exr_header import read_result
+from .file_states import FileState, state_of
+from .matte_link.result_key import MAKER, Maker
+
+NAME = "matte.{:04d}.exr"
+_BLOCK = 1 << 20
+_known: dict[str, tuple[FileState, ResultFacts]] = {}
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What a result says of itself: the ``stamp`` names its inputs by what Blender knows of them, ``content`` by
+    the pictures that were sent, and ``maker`` is who computed it (None: it does not say)."""
+
+    stamp: str = ""
+    content: str = ""
+    maker: Maker | None = None
+
+
+def is_result(name: str) -> bool:
+    """Whether a file name is a result's."""
+    return name.startswith("matte.") and name.endswith(".exr")
+
+
+def joined_stamp(stamp: str, content: str) -> str:
+    """Both as one text, as a result's header holds them."""
+    return f"{stamp}-{content}" if content else stamp
+
+
+def known_stamp(path: Path) -> str:
+    """A result's stamp; empty where there is no result."""
+    return known_facts(path).stamp
+
+
+def known_facts(path: Path) -> ResultFacts:
+    """What a result says of itself. The file is only opened where it has changed."""
+    state = state_of(str(path))
+    if not state.is_file:
+        return ResultFacts()
+    known = _known.get(str(path))
+    if known is None or known[0] != state:
+        known = _known[str(path)] = (state, _facts(path))
+    return known[1]
+
+
+def _facts(path: Path) -> ResultFacts:
+    text, diagnostics = read_result(str(path))
+    stamp, _, content = text.partition("-")
+    return ResultFacts(stamp=stamp, content=content, maker=Maker.from_dict(diagnostics.get(MAKER)))
+
+
+def file_digest(path: str) -> str:
+    """The digest of a file's bytes: BLAKE2b, 16 bytes long, in hex. A file that has not changed, such as the clean
+    plate of many frames, is read once. Raises ``OSError``."""
+    facts = Path(path).stat()
+    # A file that is written over can have its old size and time, and has another time of change.
+    return _digest_in_state(path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest_in_state(path: str, inode: int, size: int, modified_ns: int, changed_ns: int) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    with Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()

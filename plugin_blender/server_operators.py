@@ -1,0 +1,108 @@
+"""Asks, starts and stops the matting server."""
+
+import contextlib
+from typing import Any
+
+import bpy
+
+from . import server_process
+from .matte_link.errors import LinkError
+from .operators import Result
+from .plan import NodeError
+from .preferences import named_endpoint, server_command
+from .solve import ask_server
+
+_START_S = 600.0
+
+
+class CLEANPLATE_OT_test_server(bpy.types.Operator):
+    """Ask the matting server whether it is there"""
+
+    bl_idname = "cleanplate.test_server"
+    bl_label = "Test Server"
+
+    def execute(self, context: Any) -> Result:
+        """Reports the server's version and models."""
+        try:
+            self.report({"INFO"}, ask_server())
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_start_server(bpy.types.Operator):
+    """Start a matting server on this machine; it stops with Blender. One that already runs is used as it is"""
+
+    bl_idname = "cleanplate.start_server"
+    bl_label = "Start Server"
+
+    def execute(self, context: Any) -> Result:
+        """Starts it and waits until it is ready."""
+        try:
+            if not self._begin():
+                server_process.wait(_START_S)
+                self.report({"INFO"}, ask_server())
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        """Starts it and tells when it is ready."""
+        try:
+            if self._begin():
+                return {"FINISHED"}
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> Result:
+        """Looks now and then whether it is ready."""
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        try:
+            if not server_process.poll():
+                return {"PASS_THROUGH"}
+            self.report({"INFO"}, ask_server())
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+        context.window_manager.event_timer_remove(self._timer)
+        return {"FINISHED"}
+
+    def _begin(self) -> bool:
+        """Starts the process; whether a server already runs instead."""
+        with contextlib.suppress(LinkError):
+            self.report({"INFO"}, ask_server(0.5))
+            return True
+        named = named_endpoint()
+        if not named.is_loopback or named.encrypted:
+            raise NodeError(
+                f"{named.address} is not on this machine, or needs keys.",
+                "Start that server where it belongs, with 'cleanplate serve', or empty the address.",
+            )
+        server_process.start(server_command())
+        return False
+
+
+class CLEANPLATE_OT_stop_server(bpy.types.Operator):
+    """Stop the matting server that this Blender has started"""
+
+    bl_idname = "cleanplate.stop_server"
+    bl_label = "Stop Server"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only where we have started one."""
+        return server_process.is_running()
+
+    def execute(self, context: Any) -> Result:
+        """Ends the process."""
+        server_process.stop()
+        return {"FINISHED"}
+
+
+CLASSES = (CLEANPLATE_OT_test_server, CLEANPLATE_OT_start_server, CLEANPLATE_OT_stop_server)

@@ -1,0 +1,223 @@
+"""Results that stay right: in other versions of a file, in copies, with the same pictures; and what that costs."""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def case(folder: str) -> dict[str, Any]:
+    stage.add_on()
+    place = Path(folder)
+    versions(place)
+    saved_elsewhere(place)
+    copied_scene(place)
+    linked(place)
+    contents(place)
+    return {"stats": idle(place)}
+
+
+def node_now() -> tuple[Any, Any]:
+    from plugin_blender import places
+
+    ((scene, node),) = places.all_nodes()
+    return scene, node
+
+
+def fresh(scene: Any, node: Any) -> tuple[int, ...]:
+    from plugin_blender import planning
+
+    return planning.refresh(scene, node).counts().fresh
+
+
+def reopened(path: Path) -> tuple[Any, Any]:
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    return node_now()
+
+
+def versions(place: Path) -> None:
+    """Two versions beside each other: Clear Cache of one leaves what the other plays, packed or not."""
+    scene, _, node = stage.shot_node(place)
+    bpy.ops.cleanplate.solve_range()
+    for compress in (False, True):
+        first = place / "shot.blend"
+        bpy.ops.wm.save_as_mainfile(filepath=str(first), compress=compress)
+        bpy.ops.wm.save_as_mainfile(filepath=str(place / "shot_v002.blend"), compress=False)
+        scene, node = node_now()
+        assert fresh(scene, node) == (1, 2, 3, 4)
+        node.matte.softness = 2.0
+        bpy.ops.cleanplate.solve_range()
+        bpy.ops.cleanplate.clear_cache(only_old=True)
+        bpy.ops.cleanplate.clear_cache()
+        assert fresh(scene, node) == ()
+        scene, node = reopened(first)
+        assert fresh(scene, node) == (1, 2, 3, 4), f"another version deleted them, compressed {compress}"
+    (place / "shot_v002.blend").unlink()
+    damaged = place / "damaged.blend"
+    damaged.write_bytes(b"\x28\xb5\x2f\xfd no frame of Zstandard")
+    message = stage.error_of(bpy.ops.cleanplate.clear_cache)
+    assert "damaged.blend cannot be read" in message and fresh(scene, node) == (1, 2, 3, 4), message
+    damaged.unlink()
+
+
+def saved_elsewhere(place: Path) -> None:
+    """Save As into another folder takes the results along, and what is cleared there stays here."""
+    from plugin_blender import copies, planning
+
+    for folder in ("elsewhere", "away"):
+        (place / folder).mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "elsewhere" / "shot.blend"))
+    scene, node = node_now()
+    plan = planning.refresh(scene, node)
+    assert plan.counts().fresh == (1, 2, 3, 4) and str(plan.folder).startswith(str(place / "elsewhere"))
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.cleanplate.clear_cache()
+    assert fresh(scene, node) == ()
+    scene, node = reopened(place / "shot.blend")
+    assert fresh(scene, node) == (1, 2, 3, 4)
+
+    # A disk without links: a window offers to copy them, and background processes do.
+    def no_links(*_: Any) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    link, os.link = os.link, no_links
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "away" / "shot.blend"))
+    os.link = link
+    scene, node = node_now()
+    plan = planning.refresh(scene, node)
+    assert plan.counts().fresh == (1, 2, 3, 4) and not copies.left_behind(node.matte.former, plan)
+    for frame in range(1, 5):
+        plan.result(frame).unlink()
+    assert fresh(scene, node) == () and bpy.ops.cleanplate.copy_results() == {"FINISHED"}
+    assert fresh(scene, node) == (1, 2, 3, 4)
+
+
+def copied_scene(place: Path) -> None:
+    from plugin_blender import places, planning
+
+    reopened(place / "shot.blend")
+    bpy.ops.scene.new(type="FULL_COPY")
+    if stage.FIVE and len(list(places.all_nodes())) == 1:
+        # Blender 5 shares the tree; this is the button beside it.
+        bpy.context.scene.compositing_node_group = bpy.context.scene.compositing_node_group.copy()
+    planning.refresh_all()
+    found = list(places.all_nodes())
+    assert len({node.matte.node_id for _, node in found}) == len(found) == 2
+    assert [fresh(scene, node) for scene, node in found] == [(1, 2, 3, 4)] * 2
+
+
+def linked(place: Path) -> None:
+    """A linked scene's results lie beside the file that it is linked from."""
+    from plugin_blender import planning
+
+    bpy.ops.wm.read_homefile(use_empty=True)
+    (place / "library").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "library" / "user.blend"))
+    with bpy.data.libraries.load(str(place / "shot.blend"), link=True) as (_, wanted):
+        wanted.scenes = ["Scene"]
+    planning.refresh_all()
+    scene, node = node_now()
+    assert scene.library and fresh(scene, node) == (1, 2, 3, 4), planning.plan_of(scene, node).folder
+    assert not (place / "library" / "cleanplate").exists()
+    if stage.FIVE:
+        bpy.context.scene.compositing_node_group = scene.compositing_node_group
+        message = stage.error_of(bpy.ops.cleanplate.add)
+        assert "is linked from" in message, message
+
+
+def contents(place: Path) -> None:
+    """The pictures that were sent decide, where settings and times of files say nothing or too much."""
+    from plugin_blender import planning, runtime
+    from plugin_blender.solve import Solve
+
+    scene, node = reopened(place / "shot.blend")
+    plate = place / "plate.0003.exr"
+    facts = plate.stat()
+    # A copy of a project that lost the times of its files.
+    os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10**10))
+    assert fresh(scene, node) == (1, 2, 4)
+    assert bpy.ops.cleanplate.compare() == {"FINISHED"}
+    assert fresh(scene, node) == (1, 2, 3, 4)
+    # Another picture of the same size and time.
+    data = plate.read_bytes()
+    facts = plate.stat()
+    plate.write_bytes((place / "plate.0004.exr").read_bytes().ljust(len(data), b"\0")[: len(data)])
+    os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert fresh(scene, node) == (1, 2, 3, 4), "the test's own premise"
+    bpy.ops.cleanplate.compare()
+    assert fresh(scene, node) == (1, 2, 4)
+    plate.write_bytes(data)
+    os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+    # What cannot be compared by its settings: solved, because the pictures are known, until something is edited.
+    tree = node.id_data
+    mask_node = tree.nodes.new("CompositorNodeMask")
+    mask_node.mask = bpy.data.masks.new("roto")
+    mix = tree.nodes.new("CompositorNodeSetAlpha")
+    tree.links.new(node.inputs["Plate"].links[0].from_socket, mix.inputs[0])
+    tree.links.new(mask_node.outputs[0], mix.inputs[1])
+    tree.links.new(mix.outputs[0], node.inputs["Plate"])
+    solve = Solve(scene, node, [1, 2])
+    solve.run()
+    assert sorted(solve.done) == [1, 2] and not solve.sentence, solve.sentence
+    assert fresh(scene, node) == (1, 2)
+    runtime.forget_comparisons()
+    counts = planning.refresh(scene, node).counts()
+    assert counts.unknown == (1, 2) and not counts.fresh
+    solve = Solve(scene, node, [1, 2])
+    solve.run()
+    assert sorted(solve.unchanged) == [1, 2] and not solve.done and "2 unchanged" in solve.summary
+    assert fresh(scene, node) == (1, 2)
+
+
+def idle(place: Path) -> dict[str, list[int]]:
+    """How often the disk is asked for a file while a window rests, and after an edit, at 1,000 frames."""
+    from plugin_blender import file_states, planning, runtime
+
+    for folder in ("many", "many/cleanplate"):
+        (place / folder).mkdir()
+    for frame in range(1, 1001):
+        os.link(place / "plate.0001.exr", place / "many" / f"plate.{frame:04d}.exr")
+    shutil.copy(place / "clean.exr", place / "many")
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene, _, node = stage.shot_node(place / "many", 1000)
+    file_states.is_kept = True
+    planning.refresh(scene, node)
+    real, asked = os.stat, []
+
+    def counted(path: Any, *rest: Any, **more: Any) -> Any:
+        asked.append(path)
+        return real(path, *rest, **more)
+
+    found = {"rest": [], "edit": []}
+    os.stat = counted
+    for _ in range(6):
+        asked.clear()
+        planning.look_at_files()
+        found["rest"].append(len(asked))
+    for _ in range(3):
+        asked.clear()
+        runtime.mark_changed()
+        planning.refresh_all()
+        found["edit"].append(len(asked))
+    os.stat = real
+    # What is seen is noticed all the same.
+    scene.frame_set(7)
+    seven = place / "many" / "plate.0007.exr"
+    seven.unlink()
+    seven.write_bytes(b"another")
+    before = runtime.changed_at
+    planning.look_at_files()
+    assert runtime.changed_at > before, "the frame that is shown has changed, and nobody noticed"
+    return found
+
+
+stage.run(case)

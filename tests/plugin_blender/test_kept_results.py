@@ -1,0 +1,17 @@
+"""Results that stay right, in real Blender: versions of a file, copies, equal pictures; and the cost of looking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Blender
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_results_are_kept_and_the_disk_is_left_alone(blender: Blender, shot: Path) -> None:
+    stats = blender.case("kept_results", shot).facts["stats"]
+    # A node of 1,000 frames, at rest and after an edit; the issue's own limit.
+    assert max(stats["rest"]) <= 2 and max(stats["edit"]) <= 2
