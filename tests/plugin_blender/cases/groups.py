@@ -79,7 +79,7 @@ def group_of(scene: Any, tree: Any, node: Any) -> tuple[Any, Any]:
     first, last = inputs_and_output(group, ("Plate", "Clean Plate"))
     inner = group.nodes.new("CompositorNodeGroup")
     inner.node_tree, inner.name, inner.label = node.node_tree, node.name, node.label
-    for key in node.matte.keys():
+    for key in sorted(node.matte.keys()):
         inner.matte[key] = node.matte[key]
     outer = tree.nodes.new("CompositorNodeGroup")
     outer.node_tree = group
