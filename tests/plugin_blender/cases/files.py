@@ -40,10 +40,10 @@ def without(place: Path) -> dict[str, Any]:
 def again(place: Path) -> dict[str, Any]:
     """With the add-on again: settings and results are where they were."""
     stage.add_on()
-    from plugin_blender import graph, runtime
+    from plugin_blender import places, runtime
 
     bpy.ops.wm.open_mainfile(filepath=str(place / "again.blend"))
-    ((_, node),) = graph.all_nodes()
+    ((_, node),) = places.all_nodes()
     state = runtime.states[node.matte.node_id]
     assert (node.matte.despeckle, node.matte.frames, node.matte.bit_depth) == (7, "1-3", "float")
     return {"fresh": state.counts.fresh, "missing": state.counts.missing, "problem": state.plan.problem}
@@ -52,22 +52,22 @@ def again(place: Path) -> dict[str, Any]:
 def render(place: Path) -> dict[str, Any]:
     """A background render with the add-on: frame 4 is solved when its turn comes."""
     stage.add_on()
-    from plugin_blender import graph, runtime
+    from plugin_blender import places, runtime
 
     bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
     bpy.context.scene.render.filepath = str(place / "out" / "main_")
     bpy.ops.render.render(animation=True)
-    ((_, node),) = graph.all_nodes()
+    ((_, node),) = places.all_nodes()
     return {"fresh": runtime.states[node.matte.node_id].plan.is_fresh(4)}
 
 
 def refuse(place: Path) -> dict[str, Any]:
     """Inputs that have to be rendered cannot be solved inside a render: it ends, and says what is missing."""
     stage.add_on()
-    from plugin_blender import graph
+    from plugin_blender import places
 
     bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
-    ((scene, node),) = graph.all_nodes()
+    ((scene, node),) = places.all_nodes()
     tree = node.id_data
     blur = tree.nodes.new("CompositorNodeExposure")
     tree.links.new(node.inputs["Plate"].links[0].from_socket, blur.inputs[0])
@@ -109,10 +109,10 @@ def broken(place: Path, module: Any, name: str) -> dict[str, Any]:
 def moved(place: Path) -> dict[str, Any]:
     """The file alone, in another folder: it says what it lacks."""
     stage.add_on()
-    from plugin_blender import graph, planning
+    from plugin_blender import places, planning
 
     bpy.ops.wm.open_mainfile(filepath=str(place / "away" / "shot.blend"))
-    ((scene, node),) = graph.all_nodes()
+    ((scene, node),) = places.all_nodes()
     plan = planning.refresh(scene, node)
     return {
         "missing": plan.counts().missing,

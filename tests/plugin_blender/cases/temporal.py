@@ -257,12 +257,14 @@ def cut_and_cancelled(place: Path, scene: Any, node: Any) -> None:
 
 def on_demand(place: Path, scene: Any, tree: Any, node: Any) -> str:
     """Frames that a render comes upon: in the background, and as the window's render thread does it."""
-    from plugin_blender import handlers, planning, runtime
+    from plugin_blender import graph, handlers, planning, runtime
 
     for name in ("Plate", "Clean Plate"):
         exposure = node.inputs[name].links[0].from_node
         tree.links.new(exposure.inputs[0].links[0].from_socket, node.inputs[name])
     node.matte.erode = 0.0
+    # Nothing is there to be taken along.
+    graph.show_nothing(node)
     node.matte.folder = str(place / "demanded")
     stage.main_output(tree, node.outputs["Image"])
     stage.render_settings(scene, place / "out", (64, 48))
