@@ -29,7 +29,7 @@ LEAK = 0.02
 _LEAST_ERROR = 2e-3
 """The smallest expected error that counts: half a step of 8 bits."""
 _SHARES = {
-    "coarse": 1.0, "colour": 0.4, "doubt": 0.5, "errors": 0.01,
+    "coarse": 1.0, "colour": 0.4, "doubt": 0.5, "errors": 0.01, "held": 1.0,
     "octave middle": 0.5, "octave fine": 1.0, "octave colour": 0.2, "octave errors": 0.01,
 }  # fmt: skip
 """The weight of each term in the total."""
@@ -161,15 +161,24 @@ def crop_places(
 
 
 def training_losses(
-    net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator
+    net: CleanplateNet,
+    batch: dict[str, Tensor],
+    octaves: int,
+    generator: torch.Generator,
+    earlier: CleanplateNet | None = None,
 ) -> Losses:
     """All losses of one batch. The coarse stage works ``octaves`` halvings below the batch's resolution; with 0 it
-    is trained alone. Where the batch has ``trust`` (N x 1 x H x W, 0..1), every error is weighted with it."""
+    is trained alone. Where the batch has ``trust`` (N x 1 x H x W, 0..1), every error is weighted with it.
+    ``earlier``: the network that training began with; errors of the coarse alpha above its own count twice."""
     batch = batch if "trust" in batch else {**batch, "trust": torch.ones_like(batch["alpha"])}
     levels = halvings(batch, octaves)
     evidence, of_coarse = _evidence(net, batch, octaves)
     coarse = net.coarse_stage(_coarse_input(levels[0], of_coarse))
     parts = _coarse_losses(coarse, batch, levels[0], octaves)
+    if earlier is not None:
+        with torch.no_grad():
+            before = earlier.coarse_stage(_coarse_input(levels[0], of_coarse)).alpha
+        parts["held"] = held_loss(coarse.alpha, before, levels[0]["alpha"], levels[0]["trust"])
     if octaves:
         parts |= _octave_losses(net, levels, coarse, evidence, generator)
     total = sum((_SHARES[name] * value for name, value in parts.items()), torch.zeros_like(parts["coarse"]))
@@ -304,6 +313,13 @@ def errors_loss(
 def _surprise(error: Tensor, logit: Tensor) -> Tensor:
     expected = torch.sigmoid(logit).clamp(min=_LEAST_ERROR)
     return error / expected + expected.log()
+
+
+def held_loss(alpha: Tensor, before: Tensor, truth: Tensor, trust: Tensor) -> Tensor:
+    """By how much the error of ``alpha`` exceeds that of ``before``, which an earlier network found; N x 1 x H x W.
+    Keeps what the earlier network knew while new material is learnt, without pulling towards its mistakes."""
+    error, allowed = (leaky_clamp(alpha) - truth).abs(), (before.clamp(0, 1) - truth).abs()
+    return (F.relu(error - allowed) * trust).mean()
 
 
 def doubt_loss(coarse: Coarse, batch: dict[str, Tensor], octaves: int) -> Tensor:

@@ -90,6 +90,7 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("--call-minutes", type=float, default=defaults.call_minutes, help="of this call")
     parser.add_argument("--checkpoint-minutes", type=float, default=defaults.checkpoint_minutes)
     parser.add_argument("--frozen-statistics", action="store_true", help="keep batch statistics: for fine-tuning")
+    parser.add_argument("--hold", action="store_true", help="count errors above those of --init twice")
     parser.add_argument("--only", default="", help="train only parameters whose names begin with this")
     parser.add_argument(
         "--validation", type=int, default=0, help="held-out composites that choose the best weights"
@@ -122,7 +123,7 @@ def _train(options: argparse.Namespace) -> int:
         makers=options.makers, threads=options.threads, seed=options.seed, faults=faults,
         layout=LAYOUTS[options.layout], call_minutes=options.call_minutes, validation=options.validation,
         checkpoint_minutes=options.checkpoint_minutes, frozen_statistics=options.frozen_statistics,
-        only=options.only, home=options.home,
+        only=options.only, hold=options.hold, home=options.home,
     )  # fmt: skip
     train(setup, lambda line: print(line, flush=True))
     return 0

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 import numpy as np
 import torch
@@ -78,6 +79,8 @@ class TrainSetup:
     """Train only the parameters whose names begin with this."""
     validation: int = 0
     """Held-out composites to choose the best averaged weights by; an even number, 0 to keep the last."""
+    hold: bool = False
+    """Errors above those of the weights in ``init`` count twice: for fine-tuning on new kinds."""
     home: Path | None = None
     """A folder that gets the best averaged weights in parts at every checkpoint."""
 
@@ -189,6 +192,7 @@ class Trainer:
             fused=device.type == "cuda",
         )
         self.average = Average(self.net)
+        self.earlier = self._earlier()
         self.step = 0
         self.seconds = 0.0
         self.best = math.inf
@@ -198,6 +202,15 @@ class Trainer:
         elif setup.init is not None:
             self.net.load_state_dict(grown_from(setup.init, setup.layout).state_dict())
             self.average = Average(self.net)
+
+    def _earlier(self) -> CleanplateNet | None:
+        """The network as ``init`` holds it, to compare with; None unless the setup says ``hold``."""
+        if not self.setup.hold:
+            return None
+        if self.setup.init is None:
+            raise ValueError("--hold compares with the weights of --init, which is missing")
+        net = grown_from(self.setup.init, self.setup.layout).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cast(CleanplateNet, net.eval().requires_grad_(False))
 
     @property
     def _best_weights(self) -> Path:
@@ -283,7 +296,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = training_losses(self.net, batch, octaves, generator)
+            losses = training_losses(self.net, batch, octaves, generator, self.earlier)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io.exr import write_image
-from matte_server.learning.losses import training_losses
+from matte_server.learning.losses import held_loss, training_losses
 from matte_server.models.cleanplate import read_network
 from matte_server.models.networks.cleanplate import DETAILED, LIGHT, CleanplateNet, NetworkLayout
 from matte_server.training.__main__ import main
@@ -28,6 +28,7 @@ from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever
 from matte_server.training.scenes.props import build_prop
 from matte_server.training.scenes.recipes import Kind
+from matte_server.training.train import Trainer, TrainSetup
 
 SIZE = (96, 128)
 CPU = torch.device("cpu")
@@ -113,6 +114,35 @@ def test_every_weight_learns(octaves: int, layout: NetworkLayout) -> None:
     assert bool(torch.isfinite(losses.total))
     still = {name.split(".")[0] for name, weight in net.named_parameters() if weight.grad is None}
     assert still == (set() if octaves else {"refiner"})
+
+
+def test_only_errors_above_the_earlier_network_are_held() -> None:
+    truth, trust = torch.tensor([[[[0.0, 0.5, 1.0, 1.0]]]]), torch.tensor([[[[1.0, 1.0, 1.0, 0.0]]]])
+    before = torch.tensor([[[[0.2, 0.5, 0.6, 1.0]]]])
+    assert float(held_loss(truth, before, truth, trust)) == 0.0
+    assert float(held_loss(before, before, truth, trust)) == 0.0
+    worse = torch.tensor([[[[0.1, 0.2, 0.5, 0.0]]]])  # better, 0.3 worse, 0.1 worse, not trusted
+    assert float(held_loss(worse, before, truth, trust)) == pytest.approx(0.4 / 4)
+
+
+def test_a_run_that_holds_compares_with_its_start(tmp_path: Path) -> None:
+    """The earlier network stays as it began, also when the run goes on from its checkpoint."""
+    start = tmp_path / "start.safetensors"
+    net = CleanplateNet()
+    save_file({name: value for name, value in net.state_dict().items() if "num_batches" not in name}, start)
+    setup = TrainSetup(bank=tmp_path, renders=None, out=tmp_path, init=start, hold=True)
+    began = Trainer(setup, CPU)
+    with torch.no_grad():
+        began.net.coarse.head.weight.add_(1.0)
+    began.save(None)
+    trainer = Trainer(setup, CPU)
+    assert trainer.earlier is not None
+    name = "coarse.head.weight"
+    earlier = trainer.earlier.state_dict()[name]
+    assert torch.equal(earlier, load_file(start)[name])
+    assert not torch.equal(earlier, trainer.net.state_dict()[name])
+    with pytest.raises(ValueError, match="--init"):
+        Trainer(TrainSetup(bank=tmp_path, renders=None, out=tmp_path / "new", hold=True), CPU)
 
 
 def test_training_goes_on_where_it_stopped(bank_folder: Path, tmp_path: Path) -> None:
