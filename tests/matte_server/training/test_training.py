@@ -151,7 +151,7 @@ def test_training_goes_on_where_it_stopped(bank_folder: Path, tmp_path: Path) ->
     net = CleanplateNet()
     save_file({name: value for name, value in net.state_dict().items() if "num_batches" not in name}, start)
     run = tmp_path / "run"
-    common = ["train", str(run), "--bank", str(bank_folder), "--batch", "2", "--slots", "4"]
+    common = ["train", str(run), "--bank", str(bank_folder), "--batch", "2", "--slots", "4", "--size", "128x160"]
     assert main([*common, "--steps", "2", "--init", str(start)]) == 0
     first = load_file(run / "average.safetensors")
     assert main([*common, "--steps", "4"]) == 0
