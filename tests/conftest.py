@@ -14,6 +14,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def learning_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the servers that tests start keep what they learn: not in the folder of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("learning")
+    os.environ["CLEANPLATE_LEARNING"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def steering_data() -> Path:
     """The development data that lives beside the checkout; tests that need it are skipped without it."""

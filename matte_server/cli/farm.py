@@ -16,7 +16,8 @@ from matte_link.options import MatteOptions
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
 from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
-from ..shots.arguments import SHOT_ARGUMENTS
+from ..farm.learning import FarmLearning, learning_job
+from ..shots.arguments import LEARN_ARGUMENTS, SHOT_ARGUMENTS
 from . import console
 from .conclusion import conclude
 from .number_range import COUNT, COUNT_OR_NONE
@@ -56,6 +57,7 @@ def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
     shot = kinds.add_parser("shot", help="mattes of an EXR shot")
     add_shot_flags(shot, [argument for argument in SHOT_ARGUMENTS if argument.on_farm], are_needed=True)
     add_options(shot)
+    _add_learning(shot)
     nuke = kinds.add_parser("nuke", help="the bake of a Cleanplate node in a .nk")
     nuke.add_argument("script", metavar="SCRIPT", help="the Nuke script")
     nuke.add_argument("--node", required=True, metavar="NAME", help="the Cleanplate node")
@@ -70,6 +72,14 @@ def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
     for kind in (shot, nuke, blender):
         _add_plan(kind)
         kind.set_defaults(run=run)
+
+
+def _add_learning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("learning options")
+    group.add_argument(
+        "--learn", default="", metavar="FILE", help="first learn the shot into FILE (.learned), then matte with it"
+    )
+    add_shot_flags(group, LEARN_ARGUMENTS)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +116,13 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
 
 def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, _with_config(options_from(arguments)))
-    return shot_job(order, arguments.name or Path(arguments.plate).name.split(".")[0])
+    name = arguments.name or Path(arguments.plate).name.split(".")[0]
+    if arguments.learn:
+        learning = FarmLearning(learned=arguments.learn, keys=arguments.key, mask=arguments.key_mask)
+        return learning_job(order, name, learning, _plan(arguments))
+    if arguments.key or arguments.key_mask:
+        raise MatteError("bad_option", "--key and --key-mask are for --learn FILE.", "Add --learn NAME.learned.")
+    return shot_job(order, name)
 
 
 def _with_config(options: MatteOptions) -> MatteOptions:

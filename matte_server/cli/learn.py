@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matte_link.options import option_specs
+from matte_link.files import write_atomically
+from matte_link.options import MatteOptions, option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
 from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS, SUFFIX, LearningSettings, steps_for
-from ..shots.arguments import SHOT_ARGUMENTS
+from ..shots.arguments import LEARN_ARGUMENTS, LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS
 from ..shots.plan_checks import check_new
 from ..shots.shot import Shot
 from . import console
@@ -22,10 +23,6 @@ from .shot_flags import add_options, add_shot_flags, options_from, order_from
 if TYPE_CHECKING:
     from ..learning.run import LearningResult
 
-_ARGUMENTS = (
-    "plate", "clean", "clean_offset", "clean_end", "clean_frame", "output", "frames", "camera", "solve",
-    "deinterlace", "overwrite",
-)  # fmt: skip
 EPILOG = """\
 examples:
   cleanplate learn plate.####.exr --clean clean.exr --key mended.####.exr -o take7.learned
@@ -47,17 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``learn``."""
     parser.description = "Learns a shot, and writes weights that --weights takes."
     parser.epilog = EPILOG
-    add_shot_flags(parser, [each for each in SHOT_ARGUMENTS if each.name in _ARGUMENTS], are_needed=True)
-    parser.add_argument(
-        "--key",
-        nargs="+",
-        default=[],
-        metavar="MATTE",
-        help="mended mattes: a pattern such as mended.####.exr, or FRAME=FILE; EXR, PNG, TIFF",
-    )
-    parser.add_argument(
-        "--key-mask", default="", metavar="FILE", help="where the mended mattes are right (default: everywhere)"
-    )
+    add_shot_flags(parser, [each for each in SHOT_ARGUMENTS if each.name in LEARN_SHOT_ARGUMENTS], are_needed=True)
+    add_shot_flags(parser, LEARN_ARGUMENTS)
     parser.add_argument(
         "--steps",
         type=int,
@@ -66,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the most training steps, 1 or more (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
     )
     parser.add_argument("--seed", type=COUNT_OR_NONE, default=1, metavar="N", help="another seed gives another run")
+    parser.add_argument(
+        "--or-keep",
+        action="store_true",
+        help="where nothing is gained, write the weights that it began with, so that a farm's next step has a file",
+    )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     used = [spec for spec in option_specs() if spec.affects == "alignment" or spec.name in ("model", "weights")]
     add_options(parser, used)
@@ -90,7 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with console.LearningBar() as progress:
         result = learn_shot(order, lambda: None, progress)
+    if arguments.or_keep and not result.has_gained:
+        return _keep(shot.options, order.output)
     return _conclude(result, order.output)
+
+
+def _keep(options: MatteOptions, output: Path) -> int:
+    from ..models.identity import as_safetensors
+
+    write_atomically(str(output), as_safetensors(options.model, options.weights))
+    console.out.print(escape(f"{output}: nothing was gained, so these are the weights that it began with."))
+    return console.OK
 
 
 def _check_output(output: Path, may_overwrite: bool) -> None:

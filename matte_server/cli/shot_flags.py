@@ -12,27 +12,26 @@ from matte_link.option_spec import OptionSpec
 from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
-from ..shots.arguments import NUMBER, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
+from ..shots.arguments import NUMBER, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
 from .number_range import ANY_WHOLE
 from .parser import default_in_words
 
 
 def add_shot_flags(
-    parser: argparse.ArgumentParser,
+    parser: Any,
     arguments: Iterable[ShotArgument] = SHOT_ARGUMENTS,
     are_needed: bool = False,
     only_given: bool = False,
 ) -> None:
-    """Adds a flag for each argument of a shot. ``are_needed``: the parser itself demands what every shot needs;
-    otherwise the command checks that later, because a job file may hold it. ``only_given``: an argument that was
-    not written is left out of the parsed result, so that :func:`given_names` can tell."""
+    """Adds a flag for each argument of a shot to a parser, or to a group of one. ``are_needed``: the parser itself
+    demands what every shot needs; otherwise the command checks that later, because a job file may hold it.
+    ``only_given``: an argument that was not written is left out of the parsed result, so that :func:`given_names` can
+    tell."""
     for argument in arguments:
         _add_shot_flag(parser, argument, are_needed and argument.is_needed, only_given)
 
 
-def _add_shot_flag(
-    parser: argparse.ArgumentParser, argument: ShotArgument, is_needed: bool, only_given: bool = False
-) -> None:
+def _add_shot_flag(parser: Any, argument: ShotArgument, is_needed: bool, only_given: bool = False) -> None:
     keywords: dict[str, Any] = {"help": argument.help, "default": argument.default}
     if only_given:
         keywords["default"] = argparse.SUPPRESS
@@ -49,6 +48,8 @@ def _add_shot_flag(
         keywords["metavar"] = argument.metavar
     if argument.kind == NUMBER:
         keywords["type"] = ANY_WHOLE
+    if argument.kind == TEXTS:
+        keywords |= {"nargs": "+", "default": []}
     if argument.flags:
         parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **keywords)
     else:

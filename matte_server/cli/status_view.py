@@ -28,6 +28,7 @@ def describe_state(state: Mapping[str, Any], address: str) -> str:
         f"memory   {_memory(state)}",
     ]
     lines += [_worker(number, worker) for number, worker in enumerate(state["workers"])]
+    lines += [_learning(job) for job in state.get("learning", ())]
     lines += [_error(error) for error in state["errors"][-5:]]
     return "\n".join(printable(line, _LONGEST_LINE) for line in lines)
 
@@ -48,6 +49,17 @@ def _worker(number: int, worker: Mapping[str, Any]) -> str:
         f"worker {number} {worker['device']} pid {worker['pid']}: {doing}, {worker['frames']} frames, "
         f"{worker['memory'] / _GIB:.2f} GB, replaced {worker['deaths']} times"
     )
+
+
+def _learning(job: Mapping[str, Any]) -> str:
+    what = f"learning {job['shot'] or 'a shot'} from {job['frames']} {'frame' if job['frames'] == 1 else 'frames'}"
+    if job["worker"] < 0:
+        return f"{what}: waits"
+    done = f"step {job['step']} of {job['steps']}" if job["steps"] else "reads its frames"
+    before, now = 1e3 * job["first_error"], 1e3 * job["error"]
+    measured = "" if now < 0 else f", error x 1000: {before:.2f} -> {now:.2f}"
+    left = "" if job["left_s"] < 0 else f", {job['left_s']:.0f} s left"
+    return f"{what} on worker {job['worker']}: {done}{measured}{left}, {job['clients']} clients wait"
 
 
 def _error(error: Mapping[str, Any]) -> str:

@@ -36,6 +36,8 @@ class PathWord:
     name: str
     path: str
     help: str
+    before: str = ""
+    """What stands before the path in the same word, such as ``1001=``."""
 
 
 Word = str | PathWord
@@ -44,7 +46,8 @@ Word = str | PathWord
 @dataclass(frozen=True)
 class FarmJob:
     """``command`` makes the frames of one chunk. ``inputs`` are all files that it reads, ``folders`` those that it
-    writes to. ``host`` is the program of a host application where the command needs one."""
+    writes to. ``host`` is the program of a host application where the command needs one. ``learn``: a command that
+    ends before the first chunk begins, and writes what all chunks need; empty: none."""
 
     name: str
     frames: tuple[int, ...]
@@ -52,6 +55,12 @@ class FarmJob:
     inputs: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     host: str = ""
+    learn: tuple[Word, ...] = ()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of all its commands."""
+        return (*self.learn, *self.command)
 
 
 @dataclass(frozen=True)
@@ -85,11 +94,7 @@ def shot_job(order: ShotOrder, name: str) -> FarmJob:
     options = dict(shot.options.to_dict())
     files = [name for name in FILE_OPTIONS if _is_file(options.get(name, ""))]
     for name in files:
-        path = absolute(str(options.pop(name)))
-        words += [
-            f"--{name.replace('_', '-')}",
-            PathWord(name=FILE_OPTIONS[name], path=path, help=_FILE_HELP[name]),
-        ]
+        words += [f"--{name.replace('_', '-')}", file_word(name, str(options.pop(name)))]
     if options:
         words += ["--options", json.dumps(options, sort_keys=True)]
     named = {path for name in files for path in _files_of(name, getattr(shot.options, name))}
@@ -102,6 +107,11 @@ def shot_job(order: ShotOrder, name: str) -> FarmJob:
     )
 
 
+def file_word(option: str, path: str) -> PathWord:
+    """The file that an option names, as a path that the farm may map."""
+    return PathWord(name=FILE_OPTIONS[option], path=absolute(path), help=_FILE_HELP[option])
+
+
 def _is_file(path: object) -> bool:
     return bool(path) and Path(str(path)).is_file()
 
@@ -111,20 +121,20 @@ def _files_of(option: str, path: str) -> list[Path]:
     return [Path(path), *(luts_of(path) if option == "ocio_config" else ())]
 
 
-def task_words(argument: ShotArgument, value: str | int | bool) -> list[Word]:
+def task_words(argument: ShotArgument, value: object) -> list[Word]:
     """The words of a task's command for one argument of its shot; none where the argument has its default value."""
     if value == argument.default:
         return []
     if argument.kind == SWITCH:
         return [argument.task_flag]
     if argument.kind == PATH:
-        path = PathWord(name=argument.parameter, path=absolute(str(value)), help=_description(argument))
+        path = PathWord(name=argument.parameter, path=absolute(str(value)), help=description(argument))
         return [argument.task_flag, path]
     # One word: a number may begin with a dash.
     return [f"{argument.task_flag}={value}"]
 
 
-def _description(argument: ShotArgument) -> str:
+def description(argument: ShotArgument) -> str:
     """The argument's help as a sentence."""
     return f"{argument.help[:1].upper()}{argument.help[1:]}."
 

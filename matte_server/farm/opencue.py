@@ -8,29 +8,38 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
 
-from .farm_job import CLEANPLATE, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
+from .farm_job import CLEANPLATE, FRAMES, HOST, FarmJob, FarmPlan, PathWord, Word, plain_range, write_job
 
 OUTLINE, SUBMIT = "outline.json", "submit.py"
 _CHUNK = "#FRAMESPEC#"
 
 
 def outline(job: FarmJob, plan: FarmPlan) -> Mapping[str, Any]:
-    """The job as ``outline.load_json`` reads it: one layer, whose command takes the frames of a chunk."""
+    """The job as ``outline.load_json`` reads it: a layer whose command takes the frames of a chunk. A shot that is
+    learnt first has a layer of a single frame before it."""
+    matte = _layer("matte", job, plan, job.command)
+    matte |= {"chunk": plan.chunk, "range": plain_range(job.frames)}
+    layers = [matte]
+    if job.learn:
+        layers.insert(0, {**_layer("learn", job, plan, job.learn), "chunk": 1, "range": str(job.frames[0])})
+        matte["require"] = ["learn:all"]
+    return {"name": job.name, "range": plain_range(job.frames), "layers": layers}
+
+
+def _layer(name: str, job: FarmJob, plan: FarmPlan, words: Sequence[Word]) -> dict[str, Any]:
     filled = {FRAMES: _CHUNK, CLEANPLATE: plan.cleanplate, HOST: job.host}
-    words = [word.path if isinstance(word, PathWord) else filled.get(word, word) for word in job.command]
+    texts = [word.before + word.path if isinstance(word, PathWord) else filled.get(word, word) for word in words]
     layer: dict[str, Any] = {
         "module": "outline.modules.shell.Shell",
-        "name": "matte",
-        "command": shlex.join(words),
-        "chunk": plan.chunk,
-        "range": plain_range(job.frames),
+        "name": name,
+        "command": shlex.join(texts),
         "service": "cleanplate",
         "env": _environment(plan),
     }
@@ -38,7 +47,7 @@ def outline(job: FarmJob, plan: FarmPlan) -> Mapping[str, Any]:
         layer["gpus"] = 1
     if plan.memory_gb:
         layer["memory"] = f"{plan.memory_gb}g"
-    return {"name": job.name, "range": plain_range(job.frames), "layers": [layer]}
+    return layer
 
 
 def _environment(plan: FarmPlan) -> dict[str, str]:

@@ -8,16 +8,29 @@ the last one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import MatteError
-from .farm_job import CLEANPLATE, FILE_OPTIONS, FRAMES, HOST, FarmJob, FarmPlan, PathWord, plain_range, write_job
+from .farm_job import (
+    CLEANPLATE,
+    FILE_OPTIONS,
+    FRAMES,
+    HOST,
+    FarmJob,
+    FarmPlan,
+    PathWord,
+    Word,
+    plain_range,
+    write_job,
+)
 
 Document = dict[str, Any]
+_LEARN = "Learn"
+"""The step that learns the shot, before the one that mattes it."""
 _STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
 _START_S, _STOP_S = 720, 60
 _NOTICE_S = 15
@@ -71,35 +84,38 @@ def template(job: FarmJob, plan: FarmPlan) -> Document:
                 }
             ]
         },
-        "script": {"actions": {"onRun": _action([_template_text(word) for word in job.command])}},
+        "script": _script(job.command),
     }
+    steps = [step]
+    if job.learn:
+        steps.insert(0, {"name": _LEARN, "script": _script(job.learn)})
+        step["dependencies"] = [{"dependsOn": _LEARN}]
     amounts = [{"name": "amount.worker.gpu", "min": 1}] if plan.gpu else []
     if plan.memory_gb:
         # The specification counts memory in MiB.
         amounts.append({"name": "amount.worker.memory", "min": plan.memory_gb * 1024})
-    if amounts:
-        step["hostRequirements"] = {"amounts": amounts}
+    for each in steps if amounts else ():
+        each["hostRequirements"] = {"amounts": amounts}
     return {
         "specificationVersion": "jobtemplate-2023-09",
         "extensions": ["TASK_CHUNKING"],
         "name": "{{Param.JobName}}",
         "description": "Mattes by Cleanplate.",
         "parameterDefinitions": list(_parameters(job, plan)),
-        "steps": [step],
+        "steps": steps,
     }
 
 
 def _parameters(job: FarmJob, plan: FarmPlan) -> Iterator[Document]:
     yield _text("JobName", job.name, "The job's name on the farm.")
-    for word in job.command:
-        if isinstance(word, PathWord):
-            yield {
-                "name": word.name,
-                "type": "PATH",
-                "objectType": "FILE",
-                "dataFlow": "NONE",
-                "description": word.help,
-            }
+    for word in _paths(job.words):
+        yield {
+            "name": word.name,
+            "type": "PATH",
+            "objectType": "FILE",
+            "dataFlow": "NONE",
+            "description": word.help,
+        }
     yield _text("Frames", plain_range(job.frames), "The frames, such as 1001-1100,1200.")
     yield {
         "name": "ChunkSize",
@@ -120,9 +136,18 @@ def _parameters(job: FarmJob, plan: FarmPlan) -> Iterator[Document]:
         yield _text("Host", job.host, "The host application's command on a worker.")
 
 
+def _paths(words: Iterable[Word]) -> list[PathWord]:
+    """The paths among the words, each once."""
+    return list({word.name: word for word in words if isinstance(word, PathWord)}.values())
+
+
+def _script(words: Iterable[Word]) -> Document:
+    return {"actions": {"onRun": _action([_template_text(word) for word in words])}}
+
+
 def _values(job: FarmJob, plan: FarmPlan) -> Document:
     """Every parameter's value. Paths have no default: the specification wants those relative to the template."""
-    paths = {word.name: word.path for word in job.command if isinstance(word, PathWord)}
+    paths = {word.name: word.path for word in _paths(job.words)}
     others = {each["name"]: each["default"] for each in _parameters(job, plan) if "default" in each}
     return {**paths, **others}
 
@@ -170,7 +195,7 @@ _PLACEHOLDERS = {FRAMES: "{{Task.Param.Frame}}", CLEANPLATE: "{{Param.Cleanplate
 def _template_text(word: str | PathWord) -> str:
     """A word of the command as the template has it."""
     if isinstance(word, PathWord):
-        return f"{{{{Param.{word.name}}}}}"
+        return f"{word.before}{{{{Param.{word.name}}}}}"
     if word in _PLACEHOLDERS:
         return _PLACEHOLDERS[word]
     if "{{" in word:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from matte_link.messages import Matte, sources_of
+from matte_link.messages import Matte
+from matte_link.roles import sources_of
 
 from ..core.align import Alignment
 from ..core.image import Guides, PlatePair

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-from matte_link.messages import NEIGHBOURS, PICTURES, Matte, Neighbour, sources_of
+from matte_link.messages import NEIGHBOURS, PICTURES, Matte, Neighbour
 from matte_link.result_key import FrameSources, result_key
+from matte_link.roles import sources_of
 
 from ..core.result import MatteResult
 from ..errors import MatteError

@@ -155,7 +155,7 @@ class MattePipeline:
         self, pair: PlatePair, guides: Guides, options: MatteOptions, given: Alignment | None, stage: _StageReporter
     ) -> tuple[Alignment, FrameTensors, Prediction]:
         _check_pictures(pair, guides)
-        alignment = _alignment(pair, options, given, stage)
+        alignment = find_alignment(pair, options, given, stage)
         stage("warp")
         frame = self._warper.tensors(pair, guides, alignment)
         stage("model")
@@ -210,8 +210,11 @@ class MattePipeline:
         return ModelSettings(precision="float16" if self.device.type == "cuda" else "float32")
 
 
-def _alignment(pair: PlatePair, options: MatteOptions, given: Alignment | None, stage: _StageReporter) -> Alignment:
-    """The alignment of the shot's plate solve, or one estimated from this frame."""
+def find_alignment(
+    pair: PlatePair, options: MatteOptions, given: Alignment | None, stage: Callable[[str], None]
+) -> Alignment:
+    """The alignment of the shot's plate solve, or one estimated from this frame. ``stage`` is called with the name
+    of each stage as it begins."""
     stage("align")
     if given is not None:
         covered = coverage(given.transform, pair.plate.data_window, pair.clean_plate.data_window)

@@ -17,9 +17,8 @@ from matte_link.messages import (
     Stored,
     StorePart,
     digest_of,
-    sources_of,
-    with_sources,
 )
+from matte_link.roles import sources_of, with_sources
 
 from ..errors import MatteError
 from ..worker.messages import FrameJob, SpooledPicture, role_in_words
@@ -56,6 +55,11 @@ class Admission:
         self.bytes_in = 0
         self._limits = limits
         self._last_number = 0
+
+    def next_number(self) -> int:
+        """A number for a new job of the workers, unlike any other."""
+        self._last_number += 1
+        return self._last_number
 
     def check_room(self, client: Client, request: Matte, frames: Collection[QueuedFrame]) -> None:
         """Raises ``MatteError("busy", ...)`` where a request exceeds a limit. ``frames``: those on the server.
@@ -100,7 +104,7 @@ class Admission:
     def job(self, request: Matte) -> FrameJob:
         """A job for the request, its pictures spooled or held in the store until :meth:`release`. Raises
         ``MatteError`` where the store does not hold a picture, with nothing left behind."""
-        self._last_number += 1
+        number = self.next_number()
         pictures: dict[str, SpooledPicture] = {}
         try:
             for role, source in sources_of(request).items():
@@ -110,12 +114,12 @@ class Admission:
         except MatteError:
             self.release(pictures)
             raise
-        result = f"result-{self._last_number}.exr"
+        result = f"result-{number}.exr"
         self.spool.reserve(result, self._result_size(request))
         # The blobs are in the spool now; the request must not keep the socket's memory alive.
         emptied = {role: Inline(data=b"", name=picture.name) for role, picture in pictures.items()}
         return FrameJob(
-            number=self._last_number,
+            number=number,
             request=with_sources(request, emptied),
             pictures=pictures,
             result=result,

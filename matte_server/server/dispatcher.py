@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from ..worker.messages import FrameJob
+from ..worker.messages import FrameJob, LearningJob
 from .fair_queue import Client, FairQueue
 from .frame_state import FrameEvent, FrameState, next_state
 from .worker_pool import WorkerState
@@ -26,6 +26,8 @@ class Pool(Protocol):
     def submit(self, worker: int, job: FrameJob) -> None: ...
 
     def read_ahead(self, worker: int, job: FrameJob) -> None: ...
+
+    def learn(self, worker: int, job: LearningJob) -> None: ...
 
     def cancel(self, number: int) -> None: ...
 

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from matte_link.messages import Blob, Inline, Matte, MatteReply, sources_of
+from matte_link.messages import Blob, Inline, Matte, MatteReply
+from matte_link.roles import sources_of
 
 from .fair_queue import Client
 

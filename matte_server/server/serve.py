@@ -21,6 +21,7 @@ from ..worker.machine import cores
 from ..worker.messages import StartupFailed, WorkerReady
 from .connections import Connections
 from .keys import ServerKeys, load_server_keys, private_keys
+from .learning_shelf import LearningShelf, usable_folder
 from .limits import ServiceLimits
 from .metrics import MetricsPage
 from .service import Service
@@ -94,7 +95,8 @@ def _serve(config: ServerConfig) -> int:
         pool = WorkerPool(_plan(config, spool, roots, readable), events.put)
         stack.callback(pool.close)
         unsent = UnsentBytes()
-        service = Service(pool, spool, config.limits, unsent)
+        shelf = LearningShelf(usable_folder(spool.folder))
+        service = Service(pool, spool, config.limits, unsent, shelf=shelf)
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:
             stack.callback(page.close)

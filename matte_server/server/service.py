@@ -30,6 +30,7 @@ from matte_link.messages import (
     Blob,
     Cancel,
     Failure,
+    Learn,
     Matte,
     MatteReply,
     Message,
@@ -49,6 +50,8 @@ from .admission import Admission
 from .dispatcher import Dispatcher, Pool, QueuedFrame, RetryReason
 from .fair_queue import Client
 from .frame_state import FrameEvent, FrameState
+from .learning_jobs import LearningJobs
+from .learning_shelf import LearningShelf
 from .limits import ServiceLimits
 from .reply_cache import CachedReply, ReplyCache, fingerprint_of
 from .spool import Spool
@@ -63,7 +66,7 @@ _COMPUTED_ALONE = "Memory was short: the frame was computed a second time, with 
 
 class Service:
     """The state of one server, used by one thread. ``unsent`` returns how many bytes of replies a client has not
-    fetched yet; ``clock`` returns monotonic seconds."""
+    fetched yet; ``clock`` returns monotonic seconds. ``shelf`` keeps what was learnt (default: in the spool)."""
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Service:
         limits: ServiceLimits | None = None,
         unsent: Callable[[Client], int] = lambda client: 0,
         clock: Callable[[], float] = time.monotonic,
+        shelf: LearningShelf | None = None,
     ) -> None:
         limits = limits or ServiceLimits()
         self._pool = pool
@@ -79,6 +83,8 @@ class Service:
         # The version is read from a file once, while there certainly is a file descriptor left for it.
         self._statistics = ServerStatistics(version("cleanplate"), uuid.uuid4().hex, clock)
         self._admission = Admission(spool, limits, clock)
+        shelf = shelf or LearningShelf(spool.folder / "learning")
+        self.learning = LearningJobs(pool, self._admission, shelf, self._statistics)
         self._by_number: dict[int, QueuedFrame] = {}
         self._by_id: dict[tuple[Client, str], QueuedFrame] = {}
         self._dispatcher = Dispatcher(pool, self._by_number, lambda client: unsent(client) < limits.unsent)
@@ -110,6 +116,8 @@ class Service:
     def _handle(self, client: Client, message: Message) -> Iterator[Outgoing]:
         if isinstance(message, Matte):
             yield client, self._matte(client, message)
+        elif isinstance(message, Learn):
+            yield from self.learning.receive(client, message)
         elif isinstance(message, Store):
             yield client, self._admission.keep(message)
         elif isinstance(message, StorePart):
@@ -159,6 +167,7 @@ class Service:
         return Accepted(id=request.id, position=position)
 
     def _cancel(self, client: Client, request_id: str) -> Iterator[Outgoing]:
+        yield from self.learning.cancel(client, request_id)
         frame = self._by_id.get((client, request_id))
         if frame:
             self._abandon(frame)
@@ -178,6 +187,7 @@ class Service:
 
     def client_lost(self, client: Client) -> Iterator[Outgoing]:
         """Drops the frames of a client that cannot be reached."""
+        self.learning.client_lost(client)
         lost = [
             frame for frame in self._by_number.values() if frame.client == client and not frame.state.is_abandoned
         ]
@@ -191,6 +201,7 @@ class Service:
 
     def worker_event(self, event: WorkerMessage | WorkerExited) -> Iterator[Outgoing]:
         """Handles a worker's message or its end; yields what to send."""
+        yield from self.learning.worker_event(event)
         if isinstance(event, WorkerExited):
             yield from self._worker_exited(event)
         elif frame := self._running(getattr(event, "number", 0)):
@@ -307,6 +318,8 @@ class Service:
     # -- time and state
 
     def _start_frames(self) -> Iterator[Outgoing]:
+        # First, because a worker that always has a frame would never begin to learn. It takes frames all the same.
+        yield from self.learning.start()
         for frame in self._dispatcher.start_frames():
             yield frame.client, Progress(id=frame.id, stage="start", done=0, total=1)
 
@@ -322,7 +335,7 @@ class Service:
         """For how many seconds no client has sent anything, no frame was on the server and no worker was
         starting."""
         starting = any(not state.ready and state.failed_starts < MAX_FAILED_STARTS for state in self._pool.states)
-        if self._by_number or starting:
+        if self._by_number or len(self.learning) or starting:
             self._busy_at = self._clock()
         return self._clock() - self._busy_at
 
@@ -330,7 +343,8 @@ class Service:
         """The figures of ``StatusReply``; JSON values only."""
         queue = self._dispatcher.queue
         waiting = {"interactive": queue.interactive, "batch": queue.batch}
-        return self._statistics.figures(self._by_number.values(), waiting, self._admission, self._pool.states)
+        figures = self._statistics.figures(self._by_number.values(), waiting, self._admission, self._pool.states)
+        return {**figures, "learning": self.learning.figures()}
 
     def _forget(self, frame: QueuedFrame) -> None:
         self._admission.release(frame.job.pictures)

@@ -13,17 +13,17 @@ RESULT_LOST = ErrorReport(
 )
 
 
-def exit_report(exited: WorkerExited) -> ErrorReport:
-    """The report for a frame whose worker died or was ended because it hung."""
+def exit_report(exited: WorkerExited, did: str = "computed this frame") -> ErrorReport:
+    """The report for a frame whose worker died or was ended because it hung. ``did``: what the worker was doing."""
     if exited.code == "worker_hung":
         return ErrorReport(
             code="worker_hung",
-            message=f"The process that computed this frame hung and was replaced. {exited.reason}",
+            message=f"The process that {did} hung and was replaced. {exited.reason}",
             hint="Try the frame again; where it hangs again, use a smaller picture or another model.",
         )
     return ErrorReport(
         code="worker_died",
-        message=f"The process that computed this frame died and was replaced. {exited.reason}",
+        message=f"The process that {did} died and was replaced. {exited.reason}",
         hint="Try the frame again; where it dies again, the picture or the machine's memory is the cause.",
     )
 

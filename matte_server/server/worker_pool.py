@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import queue
 import signal
 import threading
 import time
@@ -25,10 +24,13 @@ from ..worker.loop import run_worker
 from ..worker.machine import workers_on
 from ..worker.messages import (
     CANCEL,
+    LEARN,
     READ_AHEAD,
     FrameComputed,
     FrameFinished,
     FrameJob,
+    LearningEnded,
+    LearningJob,
     SolveFailed,
     StageStarted,
     StartupFailed,
@@ -36,8 +38,10 @@ from ..worker.messages import (
     WorkerReady,
     decode_message,
     encode_job,
+    encode_learning,
 )
 from ..worker.settings import WorkerSettings
+from .command_sender import CommandSender
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .structured_log import log_event
 
@@ -56,6 +60,8 @@ class WorkerExited:
     reason: str
     writing: tuple[int, ...] = ()
     ahead: int = 0
+    learning: int = 0
+    """The learning job that it had; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class WorkerState:
     """Frames that it has computed but not yet written."""
     ahead: int = 0
     """The frame that it reads ahead; 0: none."""
+    learning: int = 0
+    """The learning job that it works on between frames; 0: none."""
     stage: str = ""
     since: float = 0.0
     frames: int = 0
@@ -157,12 +165,15 @@ class WorkerPool:
         elif isinstance(what, FrameFinished | SolveFailed) and what.number in state.writing:
             state.writing.remove(what.number)
             state.frames += 1
+        elif isinstance(what, LearningEnded | SolveFailed) and what.number == state.learning:
+            state.learning = 0
         elif isinstance(what, WorkerExited):
             # Only the loop knows for sure which frames are lost: it may have submitted one to a process already
             # dead.
-            what = replace(what, number=state.job, writing=tuple(sorted(state.writing)), ahead=state.ahead)
+            writing = tuple(sorted(state.writing))
+            what = replace(what, number=state.job, writing=writing, ahead=state.ahead, learning=state.learning)
             state.writing.clear()
-            state.ahead = 0
+            state.ahead = state.learning = 0
             state.failed_starts, state.last_exit_reason = state.failed_starts + (not state.ready), what.reason
             state.job, state.stage, state.ready = 0, "", False
             state.deaths += 1
@@ -180,9 +191,14 @@ class WorkerPool:
             self._add(f"cuda:{index % first.devices}" if spread else self.plan.device)
 
     def idle(self) -> int | None:
-        """A worker without a frame, or None."""
-        free = (index for index, state in enumerate(self.states) if state.ready and not state.job)
-        return next(free, None)
+        """A worker without a frame, best one that does not learn; or None."""
+        free = [index for index, state in enumerate(self.states) if state.ready and not state.job]
+        return min(free, key=lambda index: bool(self.states[index].learning), default=None)
+
+    def learn(self, worker: int, job: LearningJob) -> None:
+        """Has a worker learn a shot; it still takes frames."""
+        self.states[worker].learning = job.number
+        self._supervisors[worker].send(LEARN + encode_learning(job))
 
     def submit(self, worker: int, job: FrameJob) -> None:
         """Has an idle worker compute a frame."""
@@ -205,7 +221,7 @@ class WorkerPool:
     def cancel(self, number: int) -> None:
         """Tells the worker that has frame ``number``, or reads it ahead, to stop at its next check."""
         for worker, state in enumerate(self.states):
-            if number in (state.job, state.ahead):
+            if number in (state.job, state.ahead, state.learning):
                 self._supervisors[worker].send(CANCEL + b"%d" % number)
             if state.ahead == number:
                 state.ahead = 0
@@ -233,9 +249,10 @@ class _Supervisor(threading.Thread):
         self._commands: deque[tuple[bytes, int]] = deque()
         self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
         self._is_woken = threading.Event()
-        self._sender: _CommandSender | None = None
+        self._sender: CommandSender | None = None
         self._number = 0
         self._writing: set[int] = set()
+        self._is_learning = False
         self._active_at = 0.0
         self._starting: StartupWatchdog | None = None
         """None once it is ready."""
@@ -272,9 +289,9 @@ class _Supervisor(threading.Thread):
 
     def _run_process(self) -> WorkerExited:
         pipe, process = self._spawn()
-        self._sender = _CommandSender(pipe)
+        self._sender = CommandSender(pipe)
         self._sender.start()
-        self._number, self._active_at = 0, time.monotonic()
+        self._number, self._active_at, self._is_learning = 0, time.monotonic(), False
         self._writing.clear()
         self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting)
         # Commands for the previous process are obsolete.
@@ -327,11 +344,14 @@ class _Supervisor(threading.Thread):
                 # Only a frame to compute starts the time that it may take: a hung worker is not given more of it by
                 # each frame that is to be read ahead or was cancelled.
                 self._number, self._active_at = number, time.monotonic()
+            self._is_learning = self._is_learning or command.startswith(LEARN)
             assert self._sender is not None
             self._sender.send(command)
 
     def _handle_message(self, message: WorkerMessage) -> WorkerExited | None:
         self._active_at = time.monotonic()
+        if isinstance(message, LearningEnded) or self._is_failed_learning(message):
+            self._is_learning = False
         if isinstance(message, FrameComputed):
             self._writing.add(message.number)
         elif isinstance(message, FrameFinished | SolveFailed):
@@ -345,38 +365,17 @@ class _Supervisor(threading.Thread):
             return WorkerExited(number=0, code=message.code, reason=message.message)
         return None
 
+    def _is_failed_learning(self, message: WorkerMessage) -> bool:
+        return isinstance(message, SolveFailed) and message.number not in (self._number, *self._writing)
+
     def _overdue(self) -> WorkerExited | None:
         silent_s = time.monotonic() - self._active_at
         if self._starting and (failure := self._starting.failure()):
             return WorkerExited(number=0, code="worker_hung", reason=failure)
-        if (self._number or self._writing) and silent_s > self._plan.hang_s:
+        if (self._number or self._writing or self._is_learning) and silent_s > self._plan.hang_s:
             reason = f"It gave no sign of life for {self._plan.hang_s:g} s."
             return WorkerExited(number=self._number, code="worker_hung", reason=reason)
         return None
-
-
-class _CommandSender(threading.Thread):
-    """Writes commands into a worker's pipe. A worker that hangs does not read it, and a full pipe blocks whoever
-    writes: this thread, not the one that watches the worker."""
-
-    def __init__(self, pipe: Connection) -> None:
-        super().__init__(name="worker-commands", daemon=True)
-        self._pipe = pipe
-        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-
-    def send(self, command: bytes) -> None:
-        self._waiting.put(command)
-
-    def run(self) -> None:
-        # OSError: the worker has ended, as its supervisor sees by itself.
-        with contextlib.suppress(OSError, ValueError):
-            while (command := self._waiting.get()) is not None:
-                self._pipe.send_bytes(command)
-
-    def end(self) -> None:
-        """Called once the worker has ended, which frees this thread from a full pipe."""
-        self._waiting.put(None)
-        self.join(5.0)
 
 
 def _exit_reason(exitcode: int | None) -> str:

@@ -19,6 +19,8 @@ from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
 from .solve_file import check_solve
 
 PATH, TEXT, NUMBER, SWITCH = "path", "text", "number", "switch"
+TEXTS = "texts"
+"""One or more words."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ShotArgument:
     help: str
     flags: tuple[str, ...]
     metavar: str = ""
-    default: str | int | bool = ""
+    default: str | int | bool | tuple[str, ...] = ""
     choices: tuple[str, ...] = ()
     is_needed: bool = False
     on_farm: bool = False
@@ -224,6 +226,31 @@ SHOT_ARGUMENTS = (
     ),
 )
 
+
+LEARN_ARGUMENTS = (
+    ShotArgument(
+        name="key",
+        kind=TEXTS,
+        help="mended mattes to learn from: a pattern such as mended.####.exr, or FRAME=FILE; EXR, PNG, TIFF",
+        flags=("--key",),
+        metavar="MATTE",
+        default=(),
+    ),
+    ShotArgument(
+        name="key_mask",
+        kind=PATH,
+        help="where the mended mattes are right (default: everywhere)",
+        flags=("--key-mask",),
+        metavar="FILE",
+        parameter="KeyMask",
+    ),
+)
+"""The key mattes of a shot that is learnt: flags of ``cleanplate learn`` and of ``farm ... shot``."""
+LEARN_SHOT_ARGUMENTS = (
+    "plate", "clean", "clean_offset", "clean_end", "clean_frame", "output", "frames", "camera", "solve",
+    "deinterlace", "overwrite",
+)  # fmt: skip
+"""Those of :data:`SHOT_ARGUMENTS` that learning a shot depends on."""
 
 _DEFAULTS: dict[str, Any] = {argument.name: argument.default for argument in SHOT_ARGUMENTS}
 

@@ -23,7 +23,7 @@ from queue import SimpleQueue
 
 from matte_link.client import MatteClient
 from matte_link.errors import LinkError
-from matte_link.messages import Accepted, Answer, Failure, MatteReply, Pong, Progress
+from matte_link.messages import Accepted, Answer, Failure, LearnReply, MatteReply, Pong, Progress
 
 from ..errors import MatteError
 from ..io import exr
@@ -324,7 +324,7 @@ def _with_warnings(diagnostics: Mapping[str, object], warnings: Sequence[str]) -
     return {**diagnostics, "warnings": [*warnings_of(diagnostics), *warnings]}
 
 
-def _seconds_spent(sent: _SentFrame, answer: MatteReply) -> float:
+def _seconds_spent(sent: _SentFrame, answer: MatteReply | LearnReply) -> float:
     """The server's own figure, which leaves out the time that a frame waited for others; else the time since the
     frame was sent."""
     stages = answer.diagnostics.get("seconds")

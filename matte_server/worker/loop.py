@@ -21,19 +21,23 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import MatteCancelled, report_of
+from .learning_turn import LearningTurn
 from .machine import writers_beside
 from .messages import (
     CANCEL,
+    LEARN,
     READ_AHEAD,
     FrameComputed,
     FrameFinished,
     FrameJob,
     Heartbeat,
+    LearningJob,
     SolveFailed,
     StageStarted,
     StartupFailed,
     WorkerMessage,
     decode_job,
+    decode_learning,
     encode_message,
 )
 from .settings import WorkerSettings
@@ -71,9 +75,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     try:
         channel.send(solver.ready())
         while True:
-            command = pipe.recv_bytes()
-            if not loop.handle_control(command):
-                loop.solve(decode_job(command))
+            loop.handle(pipe.recv_bytes())
     except _PIPE_CLOSED:
         log.debug("The server closed the pipe.")
 
@@ -95,6 +97,10 @@ class WorkerChannel:
     def send(self, message: WorkerMessage) -> None:
         with self._lock:
             self._pipe.send_bytes(encode_message(message))
+
+    def receive(self, wait_s: float) -> bytes | None:
+        """The next command; None where none arrives in that time."""
+        return self._pipe.recv_bytes() if self._pipe.poll(wait_s) else None
 
     def cancel_check(self, number: int, handle_control: Callable[[bytes], bool]) -> Callable[[], None]:
         """The function that the pipeline calls between stages and tiles. It sends heartbeats, passes commands on to
@@ -128,13 +134,25 @@ class WorkerLoop:
         self._reader = ThreadPoolExecutor(1, "reader")
         self._ahead: tuple[int, Future[FrameInputs]] | None = None
         self._needs_recovery = threading.Event()
+        self._learning = 0
+        """The learning job that runs; 0: none."""
+        self._learning_cancelled = False
+
+    def handle(self, command: bytes) -> None:
+        """Carries out any command."""
+        if command.startswith(LEARN):
+            self.learn(decode_learning(command[len(LEARN) :]))
+        elif not self.handle_control(command):
+            self.solve(decode_job(command))
 
     def handle_control(self, command: bytes) -> bool:
         """Carries out a command to read a frame ahead or to cancel one; returns False for a frame to compute."""
         if command.startswith(READ_AHEAD):
             self._read_ahead(decode_job(command[len(READ_AHEAD) :]))
         elif command.startswith(CANCEL):
-            if reading := self._take_ahead(int(command[len(CANCEL) :])):
+            number = int(command[len(CANCEL) :])
+            self._learning_cancelled = self._learning_cancelled or number == self._learning
+            if reading := self._take_ahead(number):
                 reading.cancel()
         else:
             return False
@@ -179,6 +197,21 @@ class WorkerLoop:
             self._channel.send(FrameComputed(number=job.number))
             self._writing.append(self._writer.submit(self._write, job, write))
 
+    def is_cancelled(self, number: int) -> bool:
+        """Whether the learning job that runs, ``number``, was cancelled."""
+        return self._learning_cancelled
+
+    def learn(self, job: LearningJob) -> None:
+        """Learns a shot; frames that arrive meanwhile are computed between two steps."""
+        self._learning, self._learning_cancelled = job.number, False
+        turn = LearningTurn(job.number, self._channel, self)
+        ended = self._or_report(job, lambda: self._solver.learn(job, turn, turn.alive, self._channel.send))
+        self._learning = 0
+        self._wait_for_writers(0)
+        self._solver.release()
+        if ended is not None:
+            self._channel.send(ended)
+
     def _wait_for_writers(self, remaining: int) -> None:
         """Waits until at most ``remaining`` frames are being written; raises where the pipe was closed
         meanwhile."""
@@ -206,7 +239,7 @@ class WorkerLoop:
         if finished:
             self._channel.send(finished)
 
-    def _or_report(self, job: FrameJob, work: Callable[[], Result]) -> Result | None:
+    def _or_report(self, job: FrameJob | LearningJob, work: Callable[[], Result]) -> Result | None:
         """The result of ``work``; None where it failed, after its failure has been sent."""
         try:
             return work()
@@ -215,7 +248,7 @@ class WorkerLoop:
         except Exception as error:
             report = report_of(error)
             if report.code == "internal":
-                log.exception("Frame %s of request %s failed.", job.request.frame, job.request.id)
+                log.exception("Request %s failed.", job.request.id)
             if report.code == "out_of_memory":
                 self._needs_recovery.set()
             failed = SolveFailed(number=job.number, code=report.code, message=report.message, hint=report.hint)

@@ -52,6 +52,20 @@ def _data_bytes() -> int:
     return 0
 
 
+def memory_left(device: str) -> int | None:
+    """How many more bytes this process may take on the device; None where nothing limits it."""
+    if device.startswith("cuda"):
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + cached)
+    if sys.platform != "linux":
+        return None
+    # Imported here: Windows has no such module.
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return None if limit == resource.RLIM_INFINITY else limit - _data_bytes()
+
+
 def release_free_memory(device: str) -> None:
     """Returns memory that this process holds but does not use to the device and to the system."""
     gc.collect()

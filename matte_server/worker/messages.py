@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, cast, get_args
 
-from matte_link.messages import NEIGHBOURS, Inline, Matte, with_sources
+from matte_link.messages import NEIGHBOURS, Inline, Job, Learn, Matte, OnDisk
+from matte_link.roles import WEIGHTS, sources_of, with_sources
 from matte_link.wire import MAGIC, WireLimits, decode, encode
 
 READ_AHEAD = b"ahead "
 """Precedes a job whose pictures the worker may decode while it computes another frame."""
-_FROM_THE_SERVER = WireLimits(header=1 << 30)
+_FROM_THE_SERVER = WireLimits(header=1 << 30, parts=1 << 10)
 """The server has accepted the request; written again, its header may be a little longer."""
 CANCEL = b"cancel "
 """Precedes the number of the job to cancel."""
+LEARN = b"learn "
+"""Precedes a :class:`LearningJob`. Frames that arrive while it runs are computed between two of its steps."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,18 @@ class FrameJob:
     pictures: Mapping[str, SpooledPicture]
     result: str
     """Name of the file in the spool folder that the worker writes the result to."""
+
+
+@dataclass(frozen=True)
+class LearningJob:
+    """A shot to learn. ``pictures`` as in :class:`FrameJob`; ``weights`` and ``checkpoint`` are the files that the
+    worker writes: what was learnt, and what another worker needs to go on."""
+
+    number: int
+    request: Learn
+    pictures: Mapping[str, SpooledPicture]
+    weights: str
+    checkpoint: str
 
 
 @dataclass(frozen=True)
@@ -89,8 +104,46 @@ class FrameFinished:
 
 
 @dataclass(frozen=True)
+class FramePrepared:
+    """``done`` of ``total`` frames to learn from are read and aligned."""
+
+    number: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StepTaken:
+    """``step`` of ``steps`` training steps are done; figures as in ``LearnProgress``. ``is_resumed``: this is the
+    first report of a run that goes on from a checkpoint."""
+
+    number: int
+    step: int
+    steps: int
+    error: float
+    first_error: float
+    left_s: float
+    is_resumed: bool = False
+
+
+@dataclass(frozen=True)
+class LearningEnded:
+    """The shot is learnt, or was cancelled; if something was gained, the weights are written. Fields as in
+    ``LearnReply``."""
+
+    number: int
+    steps: int
+    first_error: float
+    error: float
+    has_gained: bool
+    is_complete: bool
+    model: str
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SolveFailed:
-    """The frame failed and has no result; the worker continues with the next one."""
+    """The frame or the learning failed and has no result; the worker continues with what comes next."""
 
     number: int
     code: str
@@ -107,11 +160,19 @@ class StartupFailed:
     hint: str = ""
 
 
-WorkerMessage = WorkerReady | StageStarted | Heartbeat | FrameComputed | FrameFinished | SolveFailed | StartupFailed
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (WorkerReady, StageStarted, Heartbeat, FrameComputed, FrameFinished, SolveFailed, StartupFailed)
-}
+WorkerMessage = (
+    WorkerReady
+    | StageStarted
+    | Heartbeat
+    | FrameComputed
+    | FrameFinished
+    | FramePrepared
+    | StepTaken
+    | LearningEnded
+    | SolveFailed
+    | StartupFailed
+)
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(WorkerMessage)}
 
 
 def encode_message(message: WorkerMessage) -> bytes:
@@ -138,22 +199,57 @@ def decode_message(data: bytes) -> WorkerMessage:
 
 def encode_job(job: FrameJob) -> bytes:
     """A job as bytes. Spooled pictures travel as their paths, so the message stays small."""
-    named = {role: Inline(data=b"", name=picture.name) for role, picture in job.pictures.items()}
-    header = bytes(encode(with_sources(job.request, named))[1]).decode("utf-8", "surrogatepass")
-    pictures = {role: asdict(picture) for role, picture in job.pictures.items()}
-    return json.dumps({"number": job.number, "header": header, "pictures": pictures, "result": job.result}).encode()
+    return _encoded(job, result=job.result)
 
 
 def decode_job(data: bytes) -> FrameJob:
-    """The inverse of :func:`encode_job`."""
+    """The inverse of :func:`encode_job`. Weights that came along are named as a file by the request's options."""
     values = json.loads(data)
+    request, pictures = _request_of(values)
+    return FrameJob(
+        number=values["number"], request=cast(Matte, request), pictures=pictures, result=values["result"]
+    )
+
+
+def encode_learning(job: LearningJob) -> bytes:
+    """A learning job as bytes, as :func:`encode_job` does it."""
+    return _encoded(job, weights=job.weights, checkpoint=job.checkpoint)
+
+
+def decode_learning(data: bytes) -> LearningJob:
+    """The inverse of :func:`encode_learning`, with weights as in :func:`decode_job`."""
+    values = json.loads(data)
+    request, pictures = _request_of(values)
+    return LearningJob(
+        number=values["number"],
+        request=cast(Learn, request),
+        pictures=pictures,
+        weights=values["weights"],
+        checkpoint=values["checkpoint"],
+    )
+
+
+def _encoded(job: FrameJob | LearningJob, **files: str) -> bytes:
+    named = {role: Inline(data=b"", name=picture.name) for role, picture in job.pictures.items()}
+    header = bytes(encode(with_sources(job.request, named))[1]).decode("utf-8", "surrogatepass")
+    pictures = {role: asdict(picture) for role, picture in job.pictures.items()}
+    return json.dumps({"number": job.number, "header": header, "pictures": pictures, **files}).encode()
+
+
+def _request_of(values: Mapping[str, Any]) -> tuple[Job, dict[str, SpooledPicture]]:
     pictures = {role: SpooledPicture(**picture) for role, picture in values["pictures"].items()}
     parts = [MAGIC, values["header"].encode("utf-8", "surrogatepass"), *(b"" for _ in pictures)]
-    request = cast(Matte, decode(parts, _FROM_THE_SERVER))
-    return FrameJob(number=values["number"], request=request, pictures=pictures, result=values["result"])
+    request = cast(Job, decode(parts, _FROM_THE_SERVER))
+    weights = sources_of(request).get(WEIGHTS)
+    if weights is not None:
+        path = weights.path if isinstance(weights, OnDisk) else pictures[WEIGHTS].path
+        request = replace(request, options=replace(request.options, weights=path))
+    return request, pictures
 
 
 def role_in_words(role: str) -> str:
-    """A role for people: "clean plate", "plate of the frame before"."""
+    """A role for people: "clean plate", "plate of the frame before", "key of frame 1001"."""
     side, _, own = role.partition("_")
+    if side.removeprefix("-").isdecimal():
+        return f"{own} of frame {side}".replace("_", " ")
     return f"{own} of the frame {side}".replace("_", " ") if side in NEIGHBOURS else role.replace("_", " ")

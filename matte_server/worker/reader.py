@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from matte_link.messages import Matte, OnDisk, sources_of
+from matte_link.messages import Matte, OnDisk
+from matte_link.roles import WEIGHTS, sources_of
+from matte_link.weights_files import is_safetensors
 
 from ..core.image import KNOWN, SCENE_LINEAR, Guides, Image, PlatePair, joined
 from ..errors import MatteError
@@ -154,14 +156,19 @@ class FrameReader:
         with self._files.opened(source.path) as path:
             yield _PictureFile(path=path, name=source.path)
 
-    def check_paths(self, request: Matte) -> None:
-        """Checks every path in a request before any of the files is read. Raises ``MatteError``."""
+    def check_paths(self, job: FrameJob) -> None:
+        """Checks every path in a request before any of the files is read, and that weights that came along are
+        safetensors. Raises ``MatteError``."""
+        request = job.request
         for source in sources_of(request).values():
             if isinstance(source, OnDisk):
                 self._files.check(source.path)
         weights, config = request.options.weights, request.options.ocio_config
         # A bare name of a weights file is only looked for in the models folders.
         named = [weights] if weights and not is_bare(weights) else []
+        if sent := job.pictures.get(WEIGHTS):
+            named = []
+            _check_weights(sent)
         if config and not config.startswith(_BUILT_IN_CONFIGS):
             named.append(config)
         for path in named:
@@ -206,6 +213,15 @@ class JobSource:
     def content_name(self, role: str) -> str:
         """Names the content of a role's picture. Raises ``MatteError``."""
         return self._reader.content_name(self._job, role)
+
+
+def _check_weights(sent: SpooledPicture) -> None:
+    if not is_safetensors(Path(sent.path)):
+        raise MatteError(
+            "bad_weights",
+            f"{sent.name or 'The weights'} that came with the request are no safetensors file.",
+            "Name other weights by their path on the server.",
+        )
 
 
 def _judged(image: Image, is_stated: bool) -> Image:

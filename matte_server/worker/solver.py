@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,7 @@ import torch
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
 from matte_link.result_key import MAKER
+from matte_link.roles import WEIGHTS
 
 from ..core.image import Image, joined
 from ..core.result import MatteResult
@@ -26,10 +28,11 @@ from ..io import exr
 from ..io.colour import from_scene_linear
 from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
+from .learning import Report, ShotLearning
 from .machine import workers_on
 from .makers import Makers
 from .memory import MemorySavingLoader, limit_memory, release_free_memory
-from .messages import FrameFinished, FrameJob, WorkerReady
+from .messages import FrameFinished, FrameJob, LearningEnded, LearningJob, WorkerReady
 from .named_files import NamedFiles
 from .reader import FrameReader, JobSource
 from .settings import WorkerSettings
@@ -112,6 +115,17 @@ class FrameSolver:
             device=self.device, devices=devices, models=available_models(), weights=default_weights()
         )
 
+    def learn(
+        self, job: LearningJob, turn: Callable[[], None], alive: Callable[[], None], report: Report
+    ) -> LearningEnded:
+        """Learns a shot; see :class:`ShotLearning`."""
+        with _naming_weights(job):
+            return ShotLearning(job, self.device, self._reader, turn, alive, report).run()
+
+    def release(self) -> None:
+        """Returns unused memory to the device and to the system."""
+        release_free_memory(self.device)
+
     def recover(self) -> None:
         """Frees all caches after a frame that ran out of memory."""
         self._take_warnings()
@@ -123,7 +137,7 @@ class FrameSolver:
 
     def read(self, job: FrameJob) -> FrameInputs:
         """The frame's pictures, decoded. May run while another frame is solved; raises as :meth:`solve` does."""
-        self._reader.check_paths(job.request)
+        self._reader.check_paths(job)
         source = JobSource(job, self._reader)
         return self._neighbours.read(source) if job.request.options.temporal else source.read()
 
@@ -137,7 +151,8 @@ class FrameSolver:
         stages.begin("read", 0)
         inputs = get_inputs()
         check()
-        result = self._run_pipeline(job, inputs, stages, check)
+        with _naming_weights(job):
+            result = self._run_pipeline(job, inputs, stages, check)
         seconds = stages.seconds(inputs.seconds)
         diagnostics = self._diagnostics(job, result, inputs)
         stages.begin("write", len(STAGES) + 1)
@@ -190,6 +205,19 @@ class FrameSolver:
         return self._pipeline.solve(
             inputs.pair, inputs.guides, request.options, check=check, progress=progress, given=given
         )
+
+
+@contextlib.contextmanager
+def _naming_weights(job: FrameJob | LearningJob) -> Iterator[None]:
+    """Errors name weights that came along as the client does, not as the spool does."""
+    try:
+        yield
+    except MatteError as error:
+        sent = job.pictures.get(WEIGHTS)
+        if sent is None:
+            raise
+        message = error.message.replace(sent.path, sent.name).replace(Path(sent.path).name, sent.name)
+        raise MatteError(error.code, message, error.hint) from error
 
 
 def _file_warnings(inputs: FrameInputs) -> list[str]:

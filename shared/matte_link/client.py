@@ -33,6 +33,9 @@ from .messages import (
     Digest,
     Failure,
     Inline,
+    Job,
+    Learn,
+    LearnReply,
     Matte,
     MatteReply,
     Message,
@@ -45,6 +48,8 @@ from .messages import (
 )
 from .offered_pictures import OfferedPictures
 from .outstanding import OutstandingRequests, ProgressCallback
+from .roles import WEIGHTS, with_sources
+from .weights_files import WeightsFiles, without_path
 from .wire import too_large
 
 _POLL_S = 0.1
@@ -74,6 +79,7 @@ class MatteClient:
         self._connection = Connection(self.endpoint)
         self._pictures = OfferedPictures(self._connection.send)
         self._requests = OutstandingRequests(self._pictures, self._connection.send)
+        self._weights = WeightsFiles()
         self._question = _Question()
         self._heard_at = time.monotonic()
         self._is_pinged = False
@@ -90,9 +96,10 @@ class MatteClient:
         self.close()
 
     def close(self) -> None:
-        """Cancels what is outstanding and closes the socket at once. May be called twice."""
+        """Cancels outstanding mattes and closes the socket at once; learning goes on. May be called twice."""
         for request_id in self._requests.ids:
-            self.cancel(request_id)
+            if not self._requests.is_learning(request_id):
+                self.cancel(request_id)
             self._requests.forget(request_id)
         self._connection.close()
 
@@ -214,7 +221,7 @@ class MatteClient:
             while True:
                 answer = self.receive(_POLL_S)
                 if answer is not None and answer.id == request.id:
-                    return _reply(answer)
+                    return cast(MatteReply, _reply(answer))
                 if cancelled():
                     self.cancel(request.id)
                     raise CancelledError("The matte was cancelled.")
@@ -224,17 +231,47 @@ class MatteClient:
         finally:
             self._requests.forget(request.id)
 
+    def learn(
+        self,
+        request: Learn,
+        on_progress: Optional[ProgressCallback] = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> LearnReply:
+        """Has a shot learnt and waits for it. ``on_progress`` gets Accepted, Progress while the frames are read,
+        then a LearnProgress for each step. Where ``cancelled``, called ten times a second, returns True, the server
+        stops after its current step and answers with the best so far.
+
+        Whoever stops to wait, by an error or by closing the client, does not stop the learning. Raises
+        ``CancelledError`` (nothing was gained yet), and as :meth:`matte` does.
+        """
+        is_cancelled = False
+        self.submit(request, on_progress)
+        try:
+            while True:
+                answer = self.receive(_POLL_S)
+                if answer is not None and answer.id == request.id:
+                    return cast(LearnReply, _reply(answer))
+                if not is_cancelled and cancelled():
+                    is_cancelled = True
+                    self.cancel(request.id)
+        finally:
+            self._requests.forget(request.id)
+
     def submit(
-        self, request: Matte, on_progress: Optional[ProgressCallback] = None, name_clean_plate: bool = True
+        self, request: Job, on_progress: Optional[ProgressCallback] = None, name_clean_plate: bool = True
     ) -> None:
         """Requests a frame without waiting for it; :meth:`receive` returns its answer.
 
-        An inline clean plate is named by its digest, so that it is sent once; so are all pictures of a request with
-        neighbours. Hashing takes 30 ms for a picture in HD; with ``name_clean_plate`` False nothing is hashed, and
-        the pictures go along with the request. Raises ``ValueError`` if a request with this id is outstanding.
+        A safetensors file that ``options.weights`` names on this machine goes along, once, and is named by its
+        digest; so is an inline clean plate, and so are all pictures of a Learn and of a request with neighbours.
+        Hashing takes 30 ms for a picture in HD; with ``name_clean_plate`` False no picture is hashed, and the
+        pictures go along with the request. Raises ``ValueError`` if a request with this id is outstanding.
         """
         if request.id in self._requests.ids:
             raise ValueError(f"request {request.id} is still outstanding.")
+        weights = self._weights.of(request.options)
+        if weights and not request.weights:
+            request = with_sources(without_path(request), {WEIGHTS: self._pictures.hold(weights)})
         if name_clean_plate:
             request = self._pictures.name_pictures(request)
         if not self._requests.ids:
@@ -296,7 +333,7 @@ class MatteClient:
         self._requests.deliver(message)
 
 
-def _reply(answer: Answer) -> MatteReply:
+def _reply(answer: Answer) -> Union[MatteReply, LearnReply]:
     if isinstance(answer, Failure):
         if answer.code == "cancelled":
             raise CancelledError(answer.message, answer.hint)

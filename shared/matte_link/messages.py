@@ -4,16 +4,17 @@ A request and its replies share one ``id``::
 
     request      replies
     Matte        Accepted, Progress (any number), then MatteReply or Failure
+    Learn        Accepted, Progress and LearnProgress (any number), then LearnReply or Failure
     Store        Stored or Failure
     StorePart    PartStored, Stored or Failure
-    Cancel       none; the cancelled Matte ends with Failure("cancelled")
+    Cancel       none; the cancelled Matte ends with Failure("cancelled"), a Learn with what it had gained
     Ping         Pong
     Status       StatusReply
 
 A picture is a whole file's bytes (:class:`Inline`: EXR, or any format that the server reads), a path on a disk that
 client and server share (:class:`OnDisk`), or the digest of bytes that were stored before (:class:`Digest`). A Matte
 that names a digest which the server lacks ends with Failure("<role>_unknown"), such as "clean_plate_unknown"; see
-:mod:`matte_link.offered_pictures` for what the client does then.
+:mod:`matte_link.offered_pictures` for what the client does then. Weights travel in the same three ways.
 
 Messages are built by keyword; only ``id`` may stand alone in first place. Python 3.9 cannot enforce that, so a test
 does.
@@ -21,29 +22,29 @@ does.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Optional, Union, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
 
 from .options import MatteOptions
+from .picture_sources import Blob as Blob
+from .picture_sources import Digest as Digest
+from .picture_sources import Inline as Inline
+from .picture_sources import OnDisk as OnDisk
+from .picture_sources import Source as Source
+from .picture_sources import check_digest as check_digest
+from .picture_sources import digest_of as digest_of
 from .plain_text import MappingLimits, check_mapping, check_text, printable, printable_name
 
-Blob = Union[bytes, memoryview]
-"""A picture's bytes; a memoryview is what the socket received, not copied."""
-
+LATER = {"later": True}
+"""Marks a field that wire version 1 did not have at first: it is written only if it is not None, so that an older
+side can read the message otherwise."""
 PRIORITIES = ("interactive", "batch")
 _HOST_LIMITS = MappingLimits()
 """What a host may send along as JSON."""
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-
-
-def digest_of(data: Blob) -> str:
-    """The digest that names a picture: BLAKE2b of its bytes, 32 bytes long, in hex."""
-    return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
 def new_id() -> str:
@@ -57,51 +58,10 @@ def check_id(value: str) -> None:
         raise ValueError("a request id is 1 to 80 letters, digits, '.', '_', ':' or '-'.")
 
 
-def check_digest(value: str) -> None:
-    """Raises ``ValueError`` unless ``value`` looks like a digest of :func:`digest_of`."""
-    if not isinstance(value, str) or not _DIGEST.match(value):
-        raise ValueError("a digest is 64 lower-case hexadecimal digits.")
-
-
-@dataclass(frozen=True)
-class Inline:
-    """A picture that is sent along: the bytes of a whole file, EXR or any other format that the server reads."""
-
-    data: Blob
-    name: str = ""
-    """The file's name without its folder. The server reads the format from its ending, and names it in errors.
-    Characters that a terminal would act on are replaced."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", printable_name(self.name))
-
-
-@dataclass(frozen=True)
-class OnDisk:
-    """A picture that the server opens itself; the path must lie inside one of its allowed roots."""
-
-    path: str
-    frame: int = 0
-    """The frame number inside a movie file; 0 for a still."""
-
-    def __post_init__(self) -> None:
-        check_text(self.path, "a path")
-
-
-@dataclass(frozen=True)
-class Digest:
-    """A picture that was stored on the server before, named by the digest of its bytes."""
-
-    digest: str
-
-    def __post_init__(self) -> None:
-        check_digest(self.digest)
-
-
-Source = Union[Inline, OnDisk, Digest]
-
 PICTURES = ("plate", "clean_plate", "core", "holdout")
 """The roles of a frame's pictures."""
+NEIGHBOURS = {"before": -1, "after": 1}
+"""The names of a request's neighbours, and how their frame numbers differ from its own."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +110,8 @@ class Matte:
     before: Optional[Neighbour] = None
     after: Optional[Neighbour] = None
     """The frames on both sides, None at either end of a shot. Used only if ``options.temporal`` is above 0."""
+    weights: Optional[Source] = field(default=None, metadata=LATER)
+    """The model's weights, a safetensors file; None: those that ``options.weights`` names on the server."""
 
     def __post_init__(self) -> None:
         check_id(self.id)
@@ -161,39 +123,62 @@ class Matte:
             check_mapping(getattr(self, name), name, _HOST_LIMITS)
 
 
-NEIGHBOURS = {"before": -1, "after": 1}
-"""The names of a request's neighbours, and how their frame numbers differ from its own."""
+MOST_LEARN_FRAMES = 32
+MOST_LEARN_STEPS = 5000
 
 
-def sources_of(request: Matte) -> dict[str, Source]:
-    """Every picture of a request by its role: one of :data:`PICTURES`, or a neighbour's, such as
-    ``before_plate``."""
-    return {
-        prefix + name: source
-        for prefix, holder in _holders(request)
-        for name in PICTURES
-        if (source := getattr(holder, name)) is not None
-    }
+@dataclass(frozen=True)
+class LearnFrame:
+    """One frame to learn from. Without ``key`` it is learnt with the matte that the model itself makes of it."""
+
+    frame: int
+    plate: Source
+    clean_plate: Source
+    key: Optional[Source] = None
+    """A matte that a person vouches for, read as a core matte is."""
+    mask: Optional[Source] = None
+    """Where ``key`` is right: 1; None: everywhere."""
+    alignment: Mapping[str, Any] = field(default_factory=dict)
+    """As in :class:`Matte`."""
+
+    def __post_init__(self) -> None:
+        check_mapping(self.alignment, "an alignment", _HOST_LIMITS)
+        if self.mask is not None and self.key is None:
+            raise ValueError(f"frame {self.frame} has a mask, but no key matte for it.")
 
 
-def with_sources(request: Matte, sources: Mapping[str, Source]) -> Matte:
-    """The request with the pictures of these roles replaced; the inverse of :func:`sources_of`."""
-    changed: dict[str, Any] = {}
-    for prefix, holder in _holders(request):
-        own = {name: sources[prefix + name] for name in PICTURES if prefix + name in sources}
-        if prefix and own:
-            changed[prefix[:-1]] = replace(holder, **cast(Any, own))
-        else:
-            changed.update(own)
-    return replace(request, **changed)
+@dataclass(frozen=True)
+class Learn:
+    """Learn a shot's own weights from some of its frames. Learning goes on when its client leaves; the same request
+    sent again, by whichever client, joins it, or gets its result. Raises ``ValueError`` beyond the limits."""
 
+    id: str
+    frames: tuple[LearnFrame, ...]
+    options: MatteOptions = field(default_factory=MatteOptions)
+    """The model, and how pictures are read and aligned; what affects later stages does not matter."""
+    weights: Optional[Source] = None
+    """The weights to begin with, as in :class:`Matte`."""
+    steps: int = 0
+    """The most training steps; 0: as many as are usual."""
+    seed: int = 1
+    shot: str = ""
+    """Any text, for the log and the status."""
+    view: str = ""
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    """As in :class:`Matte`."""
 
-def _holders(request: Matte) -> Iterator[tuple[str, Union[Matte, Neighbour]]]:
-    yield "", request
-    for side in NEIGHBOURS:
-        neighbour = getattr(request, side)
-        if neighbour is not None:
-            yield f"{side}_", neighbour
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        numbers = [frame.frame for frame in self.frames]
+        if not 1 <= len(numbers) <= MOST_LEARN_FRAMES or len(set(numbers)) < len(numbers):
+            raise ValueError(f"learning takes 1 to {MOST_LEARN_FRAMES} frames, each of them once.")
+        if not 0 <= self.steps <= MOST_LEARN_STEPS:
+            raise ValueError(f"learning takes at most {MOST_LEARN_STEPS} steps, not {self.steps}.")
+        if not 0 <= self.seed < 1 << 31:
+            raise ValueError(f"a seed is 0 or more and below 2 ** 31, not {self.seed}.")
+        for name in ("shot", "view"):
+            check_text(getattr(self, name), name)
+        check_mapping(self.hints, "hints", _HOST_LIMITS)
 
 
 @dataclass(frozen=True)
@@ -237,7 +222,8 @@ class StorePart:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Stop the Matte of this client whose id is ``target``; an unknown id is ignored."""
+    """Stop this client's Matte or Learn whose id is ``target``; an unknown id is ignored. Learning that other
+    clients wait for as well goes on."""
 
     id: str
     target: str
@@ -300,6 +286,39 @@ class MatteReply:
 
 
 @dataclass(frozen=True)
+class LearnProgress(Progress):
+    """``done`` of ``total`` training steps are done; ``stage`` is "step". ``error``: the mean error of alpha, 0..1,
+    on what is left out of the learning; ``first_error``: that before the first step; ``left_s``: seconds until the
+    last step. -1: not known yet."""
+
+    error: float = -1.0
+    first_error: float = -1.0
+    left_s: float = -1.0
+    message: str = ""
+    """One sentence for the artist, where something happened that did not end the learning; else empty."""
+
+
+@dataclass(frozen=True)
+class LearnReply:
+    """What was learnt: a safetensors file in ``data``, and its digest; both empty unless it ``has_gained``. Errors
+    are those of :class:`LearnProgress`."""
+
+    id: str
+    steps: int
+    first_error: float
+    error: float
+    has_gained: bool
+    is_complete: bool = True
+    """Whether it ended by itself; False where it was cancelled."""
+    data: Blob = b""
+    digest: str = ""
+    model: str = ""
+    """The model whose weights these are."""
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values: the frames, device, seconds."""
+
+
+@dataclass(frozen=True)
 class Stored:
     """The picture is kept under this digest."""
 
@@ -352,8 +371,11 @@ class Failure:
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
-Request = Union[Matte, Store, StorePart, Cancel, Ping, Status]
-Reply = Union[Accepted, Progress, MatteReply, Stored, PartStored, Pong, StatusReply, Failure]
+Request = Union[Matte, Learn, Store, StorePart, Cancel, Ping, Status]
+Reply = Union[
+    Accepted, Progress, MatteReply, LearnProgress, LearnReply, Stored, PartStored, Pong, StatusReply, Failure
+]
 Message = Union[Request, Reply]
-Answer = Union[MatteReply, Failure]
-"""What ends a Matte request."""
+Job = Union[Matte, Learn]
+"""A request that is computed: it is outstanding until its :data:`Answer`."""
+Answer = Union[MatteReply, LearnReply, Failure]

@@ -27,16 +27,16 @@ from .messages import (
     Digest,
     Failure,
     Inline,
+    Job,
     Matte,
     Message,
     Store,
     Stored,
     digest_of,
     new_id,
-    sources_of,
-    with_sources,
 )
 from .part_upload import LARGEST_WHOLE, PartUpload
+from .roles import AnyJob, sources_of, with_sources
 
 _KEPT = 4
 """How many of the latest pictures are kept while no request names them: the next frame is likely to."""
@@ -104,17 +104,17 @@ class OfferedPictures:
         kept = (self._pictures[digest] for digest in digests if digest in self._pictures)
         return [Inline(data=offered.data, name=offered.name) for offered in kept]
 
-    def name_pictures(self, request: Matte, all_of_them: bool = False) -> Matte:
-        """The request with its inline clean plate held and named by digest; with neighbours, or if ``all_of_them``,
-        all its pictures."""
-        in_sequence = all_of_them or request.before is not None or request.after is not None
+    def name_pictures(self, request: AnyJob, all_of_them: bool = False) -> AnyJob:
+        """The request with its inline clean plate held and named by digest; a Learn, a Matte with neighbours, or if
+        ``all_of_them``, all its pictures."""
+        in_sequence = all_of_them or not isinstance(request, Matte) or bool(request.before or request.after)
         return self._named(request, lambda role, picture: in_sequence or role == "clean_plate")
 
-    def name_large(self, request: Matte) -> Matte:
+    def name_large(self, request: AnyJob) -> AnyJob:
         """The request with every inline picture named that is too large to be sent in one piece."""
         return self._named(request, lambda role, picture: _is_large(picture))
 
-    def _named(self, request: Matte, is_to_name: Callable[[str, Inline], bool]) -> Matte:
+    def _named(self, request: AnyJob, is_to_name: Callable[[str, Inline], bool]) -> AnyJob:
         inline = {role: each for role, each in sources_of(request).items() if isinstance(each, Inline)}
         named = {role: self.hold(picture) for role, picture in inline.items() if is_to_name(role, picture)}
         return with_sources(request, named) if named else request
@@ -224,6 +224,6 @@ def _is_large(picture: Inline) -> bool:
     return memoryview(picture.data).nbytes > LARGEST_WHOLE
 
 
-def digests_named(request: Matte) -> list[str]:
+def digests_named(request: Job) -> list[str]:
     """The digests that a request names."""
     return [source.digest for source in sources_of(request).values() if isinstance(source, Digest)]

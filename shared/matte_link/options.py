@@ -49,7 +49,9 @@ class MatteOptions:
         "",
         "Weights",
         "Matte",
-        "Weights file for v1 and v2, as a path on the server. Empty: the one found in the models folder.",
+        "Weights file: those that 'cleanplate learn' made of this shot, or those of v1 and v2. A .learned or "
+        ".safetensors file of this machine is sent along; any other is named by its path on the server. Empty: the "
+        "model's own.",
         affects="model",
     )
     precision: str = _option(

@@ -2,8 +2,8 @@
 
 The rules, because a host must neither wait for ever nor get a frame twice:
 
-* A request is outstanding until its MatteReply or Failure arrives. Each time the connection comes up, every
-  outstanding request is sent (again). The server knows requests by id, so nothing is computed twice.
+* A request is outstanding until its MatteReply, LearnReply or Failure arrives. Each time the connection comes up,
+  every outstanding request is sent (again). The server knows requests by id, so nothing is computed twice.
 * An answer to a request that is not outstanding, such as a second answer, is dropped.
 * A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
   server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
@@ -32,14 +32,16 @@ from .messages import (
     Digest,
     Failure,
     Inline,
-    Matte,
+    Job,
+    Learn,
+    LearnReply,
     MatteReply,
     Message,
     Progress,
     new_id,
-    sources_of,
 )
 from .offered_pictures import OfferedPictures, digests_named
+from .roles import sources_of
 from .wire import too_large
 
 ProgressCallback = Callable[[Union[Accepted, Progress]], None]
@@ -56,7 +58,7 @@ _UNKNOWN = "_unknown"
 class _Outstanding:
     """One request and what was done for it so far."""
 
-    request: Matte
+    request: Job
     on_progress: Optional[ProgressCallback]
     retry_at: float = 0.0
     """The clock's time at which it is sent again after a "busy"; 0 where it is not delayed."""
@@ -98,7 +100,11 @@ class OutstandingRequests:
         """The digests of all pictures that the requests name."""
         return {digest for item in self._requests.values() for digest in digests_named(item.request)}
 
-    def add(self, request: Matte, on_progress: Optional[ProgressCallback] = None) -> None:
+    def is_learning(self, request_id: str) -> bool:
+        """Whether that request is a Learn."""
+        return isinstance(self._requests[request_id].request, Learn)
+
+    def add(self, request: Job, on_progress: Optional[ProgressCallback] = None) -> None:
         """Takes on a request and sends it; one that no server would take is answered here."""
         refused = too_large([*sources_of(request).values(), *self._pictures.held(digests_named(request))])
         if refused:
@@ -161,7 +167,7 @@ class OutstandingRequests:
         if isinstance(message, (Accepted, Progress)):
             if item.on_progress:
                 item.on_progress(message)
-        elif isinstance(message, (MatteReply, Failure)) and not self._tries_again(item, message):
+        elif isinstance(message, (MatteReply, LearnReply, Failure)) and not self._tries_again(item, message):
             self._answer(item, message)
 
     def _end_upload(self, digest: str) -> None:
@@ -196,7 +202,7 @@ class OutstandingRequests:
         digest = self._lost_picture(item.request, answer.code)
         return bool(digest) and self._brings_again(item, digest)
 
-    def _lost_picture(self, request: Matte, code: str) -> str:
+    def _lost_picture(self, request: Job, code: str) -> str:
         """The digest of the picture that the server says it lacks and that can be sent again; else empty."""
         if not code.endswith(_UNKNOWN):
             return ""

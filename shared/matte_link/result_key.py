@@ -3,7 +3,8 @@
 A result depends on
 
 * the pictures of its frame, and how its clean plate is aligned,
-* the options that affect it, as the table of :mod:`matte_link.options` says of each,
+* the options that affect it, as the table of :mod:`matte_link.options` says of each; a weights file counts by its
+  content,
 * the pictures of its neighbours, if it is smoothed over time,
 * its maker: the server's version, the model and the weights.
 
@@ -14,6 +15,7 @@ compared is "unknown", never "up to date".
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -124,10 +126,20 @@ def result_key(
     what the frame is after that stage of :data:`~matte_link.option_spec.AFFECTS`: options that affect later stages
     do not count.
     """
-    facts: list[Any] = [own.facts(), options.seen_by(stage), maker.to_dict() if maker else None]
+    facts: list[Any] = [own.facts(), _option_facts(options, stage), maker.to_dict() if maker else None]
     if "temporal" in options.seen_by(stage):
         facts.append({side: sources.facts() for side, sources in (around or {}).items()})
     return digest(facts)
+
+
+def _option_facts(options: MatteOptions, stage: str) -> dict[str, Any]:
+    """The options that count, with a weights file of this machine by its content: where it lies does not matter."""
+    facts: dict[str, Any] = dict(options.seen_by(stage))
+    if "weights" in facts:
+        # OSError: it lies on the server, so its name is all that is known. ValueError: no path can be such a text.
+        with contextlib.suppress(OSError, ValueError):
+            facts["weights"] = weights_digest(Path(options.weights))
+    return facts
 
 
 def digest(facts: Any) -> str:

@@ -23,12 +23,17 @@ from typing import Any, Callable, NoReturn, Optional, Union, cast
 
 from .errors import ProtocolError
 from .messages import (
+    MOST_LEARN_FRAMES,
     Accepted,
     Blob,
     Cancel,
     Digest,
     Failure,
     Inline,
+    Learn,
+    LearnFrame,
+    LearnProgress,
+    LearnReply,
     Matte,
     MatteReply,
     Message,
@@ -55,6 +60,7 @@ MAGIC = _FAMILY + str(WIRE_VERSION).encode()
 
 _TYPES: dict[str, type[Any]] = {
     "matte": Matte,
+    "learn": Learn,
     "store": Store,
     "store_part": StorePart,
     "cancel": Cancel,
@@ -63,6 +69,8 @@ _TYPES: dict[str, type[Any]] = {
     "accepted": Accepted,
     "progress": Progress,
     "matte_reply": MatteReply,
+    "learn_progress": LearnProgress,
+    "learn_reply": LearnReply,
     "stored": Stored,
     "part_stored": PartStored,
     "pong": Pong,
@@ -77,7 +85,7 @@ class WireLimits:
     """The largest message that :func:`decode` accepts."""
 
     parts: int = 16
-    """Parts of a message: a Matte with both neighbours and all guides has 14."""
+    """Parts of a message: a Matte with both neighbours, all guides and weights has 15."""
     header: int = 1 << 20
     """Bytes of the header."""
     blob: int = 1 << 30
@@ -231,7 +239,8 @@ def _written(value: Any, blobs: list[Blob]) -> dict[str, Any]:
     written = {}
     for item in fields(value):
         write, _ = _CODECS[cast(str, item.type)]
-        written[item.name] = write(getattr(value, item.name), blobs)
+        if getattr(value, item.name) is not None or "later" not in item.metadata:
+            written[item.name] = write(getattr(value, item.name), blobs)
     return written
 
 
@@ -266,6 +275,18 @@ def _text(value: Any, blobs: _Blobs) -> str:
 def _integer(value: Any, blobs: _Blobs) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 2**53:
         raise ValueError(f"{value!r:.40} is not a whole number.")
+    return value
+
+
+def _number(value: Any, blobs: _Blobs) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > 2**53:
+        raise ValueError(f"{value!r:.40} is not a number.")
+    return float(value)
+
+
+def _truth(value: Any, blobs: _Blobs) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r:.40} is neither true nor false.")
     return value
 
 
@@ -336,10 +357,22 @@ def _read_neighbour(value: Any, blobs: _Blobs) -> Union[Neighbour, None]:
     return None if value is None else cast(Neighbour, _built(Neighbour, dict(_mapping(value, blobs)), blobs))
 
 
+def _write_learn_frames(value: tuple[LearnFrame, ...], blobs: list[Blob]) -> list[dict[str, Any]]:
+    return [_written(frame, blobs) for frame in value]
+
+
+def _read_learn_frames(value: Any, blobs: _Blobs) -> tuple[LearnFrame, ...]:
+    if not isinstance(value, list) or len(value) > MOST_LEARN_FRAMES:
+        raise ValueError(f"learning takes a list of 1 to {MOST_LEARN_FRAMES} frames.")
+    return tuple(_built(LearnFrame, dict(_mapping(frame, blobs)), blobs) for frame in value)
+
+
 _Codec = tuple[Callable[[Any, list[Blob]], Any], Callable[[Any, _Blobs], Any]]
 _CODECS: dict[str, _Codec] = {
     "str": (_plain, _text),
     "int": (_plain, _integer),
+    "float": (_plain, _number),
+    "bool": (_plain, _truth),
     "Mapping[str, Any]": (lambda value, blobs: dict(value), _mapping),
     "tuple[str, ...]": (lambda value, blobs: list(value), _texts),
     "Blob": (_write_blob, _read_blob),
@@ -347,4 +380,5 @@ _CODECS: dict[str, _Codec] = {
     "Source": (_write_source, _read_source),
     "Optional[Source]": (_write_source, _read_optional_source),
     "Optional[Neighbour]": (_write_neighbour, _read_neighbour),
+    "tuple[LearnFrame, ...]": (_write_learn_frames, _read_learn_frames),
 }

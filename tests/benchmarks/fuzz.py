@@ -30,7 +30,6 @@ from matte_link.messages import (
     Failure,
     Inline,
     Matte,
-    MatteReply,
     Message,
     Neighbour,
     OnDisk,
@@ -215,7 +214,7 @@ def pictures(client: MatteClient, count: int, rng: random.Random) -> bool:
         if answer is None:
             print(f"pictures: NO ANSWER to {client.outstanding}")
             return False
-        heard["matte" if isinstance(answer, MatteReply) else answer.code] += 1
+        heard[answer.code if isinstance(answer, Failure) else "matte"] += 1
     print(f"pictures: {count} in {time.monotonic() - began:.0f} s; {dict(heard.most_common())}")
     return heard["internal"] == 0
 

@@ -28,8 +28,8 @@ from matte_link.messages import (
     StatusReply,
     Store,
     Stored,
-    sources_of,
 )
+from matte_link.roles import sources_of
 from matte_link.wire import decode, encode
 
 Behaviour = Callable[["ScriptedServer", Message], list[Message] | None]

@@ -22,9 +22,9 @@ from matte_link.messages import (
     Progress,
     Store,
     digest_of,
-    sources_of,
 )
 from matte_link.options import MatteOptions
+from matte_link.roles import sources_of
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from .conftest import MakeServer

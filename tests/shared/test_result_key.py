@@ -48,6 +48,21 @@ def test_no_option_can_be_forgotten(spec: OptionSpec) -> None:
         assert is_same == (number < own), stage
 
 
+def test_weights_count_by_their_content_and_not_by_their_place(tmp_path: Path) -> None:
+    here, there = tmp_path / "a.learned", tmp_path / "moved" / "b.learned"
+    there.parent.mkdir()
+    for path in (here, there):
+        path.write_bytes(b"weights")
+
+    def key(weights: object) -> str:
+        return result_key(OWN, MatteOptions(weights=str(weights)))
+
+    assert key(here) == key(there) != key("on-the-server.pth")
+    learnt = key(here)
+    here.write_bytes(b"learnt anew")
+    assert key(here) != learnt == key(there)
+
+
 def test_a_key_names_everything_that_a_result_depends_on() -> None:
     smoothed = MatteOptions(temporal=0.5)
     moved = replace(OWN, alignment={"kind": "none"})

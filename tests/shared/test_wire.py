@@ -15,6 +15,10 @@ from matte_link.messages import (
     Digest,
     Failure,
     Inline,
+    Learn,
+    LearnFrame,
+    LearnProgress,
+    LearnReply,
     Matte,
     MatteReply,
     Message,
@@ -30,13 +34,34 @@ from matte_link.messages import (
     Store,
     Stored,
     StorePart,
-    sources_of,
-    with_sources,
 )
 from matte_link.options import MatteOptions, option_specs
+from matte_link.roles import sources_of, with_sources
 from matte_link.wire import MAGIC, WireError, WireLimits, decode, encode
 
 DIGEST = "0a" * 32
+
+BARE_MATTE = {
+    "type": "matte",
+    "id": "a1",
+    "frame": 1,
+    "plate": {"digest": DIGEST},
+    "clean_plate": {"digest": DIGEST},
+    "options": {},
+    "core": None,
+    "holdout": None,
+    "priority": "interactive",
+    "shot": "",
+    "output": "",
+    "plate_layer": "",
+    "clean_layer": "",
+    "view": "",
+    "hints": {},
+    "alignment": {},
+    "before": None,
+    "after": None,
+}
+"""A Matte as versions before weights could travel wrote it, and read it."""
 
 CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
     (Ping("a1"), {"type": "ping", "id": "a1"}, []),
@@ -148,6 +173,101 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
         },
         [b"matte"],
     ),
+    (
+        Learn(
+            id="a1",
+            frames=(
+                LearnFrame(
+                    frame=-3, plate=Digest(DIGEST), clean_plate=OnDisk("/c.exr"), key=Inline(b"key", "k.png")
+                ),
+                LearnFrame(
+                    frame=8, plate=Inline(b"plate"), clean_plate=OnDisk("/c.exr"), alignment={"kind": "none"}
+                ),
+            ),
+            options=MatteOptions(align="none"),
+            weights=Digest(DIGEST),
+            steps=20,
+            shot="sh010",
+        ),
+        {
+            "type": "learn",
+            "id": "a1",
+            "frames": [
+                {
+                    "frame": -3,
+                    "plate": {"digest": DIGEST},
+                    "clean_plate": {"path": "/c.exr", "frame": 0},
+                    "key": {"inline": 0, "name": "k.png"},
+                    "mask": None,
+                    "alignment": {},
+                },
+                {
+                    "frame": 8,
+                    "plate": {"inline": 1, "name": ""},
+                    "clean_plate": {"path": "/c.exr", "frame": 0},
+                    "key": None,
+                    "mask": None,
+                    "alignment": {"kind": "none"},
+                },
+            ],
+            "options": {"align": "none"},
+            "weights": {"digest": DIGEST},
+            "steps": 20,
+            "seed": 1,
+            "shot": "sh010",
+            "view": "",
+            "hints": {},
+        },
+        [b"key", b"plate"],
+    ),
+    (
+        Matte(id="a1", frame=1, plate=Digest(DIGEST), clean_plate=Digest(DIGEST), weights=Digest(DIGEST)),
+        {**BARE_MATTE, "weights": {"digest": DIGEST}},
+        [],
+    ),
+    (
+        LearnProgress(
+            id="a1", stage="step", done=3, total=20, error=0.25, first_error=0.5, left_s=7.5, message="On."
+        ),
+        {
+            "type": "learn_progress",
+            "id": "a1",
+            "stage": "step",
+            "done": 3,
+            "total": 20,
+            "error": 0.25,
+            "first_error": 0.5,
+            "left_s": 7.5,
+            "message": "On.",
+        },
+        [],
+    ),
+    (
+        LearnReply(
+            id="a1",
+            steps=20,
+            first_error=0.5,
+            error=0.25,
+            has_gained=True,
+            data=b"weights",
+            digest=DIGEST,
+            model="m",
+        ),
+        {
+            "type": "learn_reply",
+            "id": "a1",
+            "steps": 20,
+            "first_error": 0.5,
+            "error": 0.25,
+            "has_gained": True,
+            "is_complete": True,
+            "data": 0,
+            "digest": DIGEST,
+            "model": "m",
+            "diagnostics": {},
+        },
+        [b"weights"],
+    ),
     (Stored(id="a1", digest=DIGEST), {"type": "stored", "id": "a1", "digest": DIGEST}, []),
     (
         StorePart(id="a1", digest=DIGEST, size=9, offset=4, data=b"part", name="p.exr"),
@@ -227,9 +347,18 @@ def test_blobs_pass_through_uncopied() -> None:
     assert message.data is data
 
 
+def learn_header(frames: Any = ({"frame": 1},), **changes: Any) -> bytes:
+    """A Learn whose frames all have the same two pictures, and what else each of ``frames`` says."""
+    same = {"plate": {"digest": DIGEST}, "clean_plate": {"digest": DIGEST}}
+    listed = [{**same, **frame} for frame in frames] if isinstance(frames, (list, tuple)) else frames
+    return json.dumps({"type": "learn", "id": "a1", "frames": listed, **changes}).encode()
+
+
 def matte_header(**changes: Any) -> bytes:
     return json.dumps({**CASES[4][1], **changes}).encode()
 
+
+LEARN_REPLY = b'{"type":"learn_reply","id":"a","steps":1,"first_error":%s,"error":0,"has_gained":%s}'
 
 BAD: list[tuple[list[bytes], str]] = [
     ([], "2 to 16 parts"),
@@ -268,6 +397,21 @@ BAD: list[tuple[list[bytes], str]] = [
     ([MAGIC, matte_header(after={"plate": {"inline": 1, "name": ""}}), b""], "there is no part 1"),
     ([MAGIC, matte_header(after={"plate": {"digest": DIGEST}, "before": None}), b""], "unknown field 'before'"),
     ([MAGIC, matte_header(after={"plate": {"digest": DIGEST}, "alignment": 1}), b""], "is not a JSON object"),
+    ([MAGIC, learn_header(frames=[])], "learning takes 1 to 32 frames"),
+    ([MAGIC, learn_header(frames="all")], "a list of 1 to 32 frames"),
+    ([MAGIC, learn_header(frames=[{"frame": number} for number in range(33)])], "a list of 1 to 32 frames"),
+    ([MAGIC, learn_header(frames=[{"frame": 1}, {"frame": 1}])], "each of them once"),
+    ([MAGIC, learn_header(frames=[{"frame": 1, "mask": {"digest": DIGEST}}])], "has a mask, but no key"),
+    ([MAGIC, learn_header(frames=[{"frame": 1, "key": {"inline": 0, "name": ""}}])], "there is no part 0"),
+    ([MAGIC, learn_header(frames=[{"frame": 1, "holdout": None}])], "unknown field 'holdout'"),
+    ([MAGIC, learn_header(steps=5001)], "at most 5000 steps"),
+    ([MAGIC, learn_header(steps=-1)], "at most 5000 steps"),
+    ([MAGIC, learn_header(seed=1 << 31)], "a seed is"),
+    ([MAGIC, learn_header(weights="packaged")], "is not a JSON object"),
+    ([MAGIC, LEARN_REPLY % (b'"0"', b"true")], "is not a number"),
+    ([MAGIC, LEARN_REPLY % (b"true", b"true")], "is not a number"),
+    ([MAGIC, LEARN_REPLY % (b"1e300", b"true")], "is not a number"),
+    ([MAGIC, LEARN_REPLY % (b"0", b"1")], "neither true nor false"),
 ]
 
 
@@ -350,6 +494,10 @@ def options(draw: st.DrawFn) -> MatteOptions:
 
 numbers = st.integers(-(2**53), 2**53)
 maybe = st.none() | sources
+floats = st.floats(-(2**53), 2**53)
+learn_frames = st.builds(
+    LearnFrame, frame=numbers, plate=sources, clean_plate=sources, key=sources, mask=maybe, alignment=mappings
+)
 neighbours = st.builds(Neighbour, plate=sources, clean_plate=maybe, core=maybe, holdout=maybe, alignment=mappings)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(
@@ -371,7 +519,31 @@ messages: st.SearchStrategy[Message] = st.one_of(
         alignment=mappings,
         before=st.none() | neighbours,
         after=st.none() | neighbours,
+        weights=maybe,
     ),
+    st.builds(
+        Learn,
+        id=names,
+        frames=st.lists(learn_frames, min_size=1, max_size=3, unique_by=lambda frame: frame.frame).map(tuple),
+        options=options(),
+        weights=maybe,
+        steps=st.integers(0, 5000),
+        seed=st.integers(0, 2**31 - 1),
+        shot=plain_texts,
+        view=plain_texts,
+        hints=mappings,
+    ),
+    st.builds(
+        LearnReply,
+        id=names,
+        steps=numbers,
+        first_error=floats,
+        error=floats,
+        has_gained=st.booleans(),
+        data=st.binary(max_size=50),
+        digest=texts,
+    ),
+    st.builds(LearnProgress, id=names, stage=texts, done=numbers, total=numbers, error=floats, left_s=floats),
     st.builds(Store, id=names, digest=digests, data=st.binary(max_size=50), name=texts),
     st.builds(MatteReply, id=names, frame=numbers, data=st.binary(max_size=50), output=texts, diagnostics=mappings),
     st.builds(Progress, id=names, stage=texts, done=numbers, total=numbers),
@@ -398,7 +570,7 @@ def test_round_trip(message: Message) -> None:
 def test_the_largest_request_is_within_the_limits() -> None:
     pictures: dict[str, Any] = {name: Inline(name.encode()) for name in PICTURES}
     every = Neighbour(**pictures)
-    request = Matte(id="a", frame=1, **pictures, before=every, after=every)
+    request = Matte(id="a", frame=1, **pictures, before=every, after=every, weights=Inline(b"weights"))
     assert decode(encode(request)) == request
 
 
@@ -414,6 +586,21 @@ def test_pictures_by_role_go_in_where_they_came_out() -> None:
     changed = with_sources(request, named)
     assert sources_of(changed) == named
     assert with_sources(changed, roles) == request
+
+
+def test_what_is_learnt_from_has_roles_by_frame() -> None:
+    request = next(message for message, _, _ in CASES if isinstance(message, Learn))
+    roles = sources_of(request)
+    assert list(roles) == ["weights", *("-3_plate", "-3_clean_plate", "-3_key"), *("8_plate", "8_clean_plate")]
+    named = {role: Inline(role.encode()) for role in roles}
+    changed = with_sources(request, named)
+    assert sources_of(changed) == named
+    assert with_sources(changed, roles) == request
+
+
+def test_a_matte_without_weights_is_written_as_older_versions_read_it() -> None:
+    message = Matte(id="a1", frame=1, plate=Digest(DIGEST), clean_plate=Digest(DIGEST))
+    assert json.loads(bytes(encode(message)[1])) == BARE_MATTE
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))

@@ -14,7 +14,7 @@ import psutil
 import torch
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
-from matte_link.messages import Inline, Matte, MatteReply, Neighbour, OnDisk, Source
+from matte_link.messages import Failure, Inline, Matte, MatteReply, Neighbour, OnDisk, Source
 from matte_link.options import MatteOptions
 
 from matte_server.server.local_server import LocalServer
@@ -103,8 +103,9 @@ def _run(endpoint: Endpoint, folder: Path, frames: int, setting: Setting, client
             answer = client.receive(1.0)
             if answer is None:
                 continue
-            if not isinstance(answer, MatteReply):
+            if isinstance(answer, Failure):
                 raise RuntimeError(f"{answer.code}: {answer.message}")
+            assert isinstance(answer, MatteReply)
             if setting.wire:
                 (folder / f"out.{client_number}.{answer.frame:04}.exr").write_bytes(answer.data)
             latencies.append(time.perf_counter() - sent.pop(answer.id))

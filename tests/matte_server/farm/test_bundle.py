@@ -182,3 +182,60 @@ def test_a_shared_server_reaches_the_chunks(bundle: Callable[..., Path]) -> None
     assert layer["env"] == {"CLEANPLATE_SERVER": "tcp://10.0.0.1:5560", "CLEANPLATE_KEYS": "/farm/keys.json"}
     values = yaml.safe_load((bundle("openjd", "shared", *shared) / "openjd_parameters.yaml").read_text())
     assert (values["MattingServer"], values["Keys"]) == ("tcp://10.0.0.1:5560", "/farm/keys.json")
+
+
+def learning_bundle(bundle: Callable[..., Path], shot: FarmShot, farm: str) -> Path:
+    """A job that learns from two key mattes first."""
+    keys = [f"{FIRST}={shot.clean}", f"{FIRST + 2}={shot.clean}"]
+    learned = str(shot.folder / "take.learned")
+    return bundle(farm, "learns", "--model", "cleanplate", "--align", "none", "--erode", "2",
+                  "--learn", learned, "--key", *keys, "--key-mask", shot.clean)  # fmt: skip
+
+
+def test_a_shot_that_is_learnt_first_is_matted_with_what_was_learnt(
+    bundle: Callable[..., Path], shot: FarmShot
+) -> None:
+    folder = learning_bundle(bundle, shot, "openjd")
+    learn, matte = yaml.safe_load((folder / "template.yaml").read_text())["steps"]
+    assert matte["dependencies"] == [{"dependsOn": learn["name"]}] and "parameterSpace" not in learn
+    words = learn["script"]["actions"]["onRun"]["args"]
+    assert words == [
+        "learn", "{{Param.Plate}}", "--clean", "{{Param.CleanPlate}}",
+        "--key", f"{FIRST}={{{{Param.Key{FIRST}}}}}", f"{FIRST + 2}={{{{Param.Key{FIRST + 2}}}}}",
+        "--key-mask", "{{Param.KeyMask}}", "--model=cleanplate", "--align=none",
+        "-o", "{{Param.Learned}}", "--overwrite", "--or-keep", "--device", "cpu",
+    ]  # fmt: skip
+    task = matte["script"]["actions"]["onRun"]["args"]
+    assert task[-2:] == ["--weights", "{{Param.Learned}}"]
+    # Its session's server starts before there are weights; they reach it by content.
+    assert "--read" not in matte["stepEnvironments"][0]["script"]["actions"]["onEnter"]["args"]
+    values = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
+    assert values["Learned"] == str(shot.folder / "take.learned") and values[f"Key{FIRST}"] == shot.clean
+    assets = yaml.safe_load((folder / "asset_references.yaml").read_text())["assetReferences"]
+    assert str(shot.folder / "take.learned") not in assets["inputs"]["filenames"]
+    assert assets["outputs"]["directories"] == sorted([str(shot.folder), str(shot.folder / "learns")])
+
+
+def test_an_opencue_job_learns_in_a_layer_of_its_own(bundle: Callable[..., Path], shot: FarmShot) -> None:
+    folder = learning_bundle(bundle, shot, "opencue")
+    learn, matte = json.loads((folder / opencue.OUTLINE).read_text())["layers"]
+    assert learn["range"] == str(FIRST) and matte["require"] == ["learn:all"]
+    assert f"{FIRST}={shot.clean}" in shlex.split(learn["command"])
+    assert shlex.split(matte["command"])[-2:] == ["--weights", str(shot.folder / "take.learned")]
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--learn", "take.pth"), "must end in .learned"),
+        (("--key", "1001=a.exr"), "are for --learn FILE"),
+        (("--learn", "take.learned", "--key", "9999=a.exr"), "The shot has no frame 9999"),
+        (("--learn", "take.learned", "--key", f"{FIRST}=missing.exr"), "missing.exr does not exist"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused_before_anything_is_written(
+    shot: FarmShot, tmp_path: Path, more: tuple[str, ...], sentence: str
+) -> None:
+    said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("no"),
+               "--bundle", str(tmp_path / "job"), *more, ok=False)  # fmt: skip
+    assert sentence in said and not (tmp_path / "job").exists()

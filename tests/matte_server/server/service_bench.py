@@ -20,6 +20,7 @@ from matte_server.server.worker_pool import WorkerState
 from matte_server.worker.messages import (
     FrameFinished,
     FrameJob,
+    LearningJob,
 )
 
 ANNA, BEN = b"anna", b"ben"
@@ -34,6 +35,7 @@ class HandPool:
         self.weights: Mapping[str, str] = {"difference": ""}
         self.jobs: list[FrameJob] = []
         self.cancelled: list[int] = []
+        self.learnt: list[LearningJob] = []
         self.ahead: list[tuple[int, FrameJob]] = []
 
     def idle(self) -> int | None:
@@ -50,6 +52,10 @@ class HandPool:
     def read_ahead(self, worker: int, job: FrameJob) -> None:
         self.states[worker].ahead = job.number
         self.ahead.append((worker, job))
+
+    def learn(self, worker: int, job: LearningJob) -> None:
+        self.states[worker].learning = job.number
+        self.learnt.append(job)
 
     def cancel(self, number: int) -> None:
         self.cancelled.append(number)

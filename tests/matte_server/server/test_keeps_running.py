@@ -17,7 +17,7 @@ import psutil
 import pytest
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
-from matte_link.messages import Cancel, Failure, Inline, Matte, MatteReply, new_id
+from matte_link.messages import Answer, Cancel, Failure, Inline, Matte, MatteReply, new_id
 from matte_link.wire import encode
 
 from matte_server.server.local_server import LocalServer
@@ -44,7 +44,7 @@ def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) 
         began = time.monotonic()
         client.submit(request_for(hints={"note": ["x" * 60_000], "more": list(range(15_000))}, priority="batch"))
         with dealer(server) as artist:
-            answers: list[MatteReply | Failure] = []
+            answers: list[Answer] = []
             while len(answers) < 1 and time.monotonic() - began < 30:
                 request = request_for()
                 artist.send_multipart([bytes(part) for part in encode(request)])

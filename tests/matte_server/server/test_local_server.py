@@ -17,7 +17,7 @@ import pytest
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE
 from matte_link.messages import (
-    Failure,
+    Answer,
     Inline,
     Matte,
     MatteReply,
@@ -140,7 +140,7 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing(request_for: Ma
         ]
         for request in wanted:
             client.submit(request)
-        arrived: list[MatteReply | Failure] = []
+        arrived: list[Answer] = []
         while len(arrived) < 2:
             arrived += [answer] if (answer := client.receive(1.0)) else []
         os.kill(first.pid, signal.SIGKILL)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from matte_link.messages import Inline, Matte, OnDisk
+from matte_link.messages import Inline, Learn, LearnFrame, Matte, OnDisk, Source
 from matte_link.options import MatteOptions
 
 from matte_server.worker.messages import (
     FrameComputed,
     FrameFinished,
     FrameJob,
+    FramePrepared,
     Heartbeat,
+    LearningEnded,
+    LearningJob,
     SolveFailed,
     SpooledPicture,
     StageStarted,
     StartupFailed,
+    StepTaken,
     WorkerMessage,
     WorkerReady,
     decode_job,
+    decode_learning,
     decode_message,
     encode_job,
+    encode_learning,
     encode_message,
 )
 
@@ -35,6 +42,11 @@ MESSAGES = [
     FrameFinished(number=3, output="/shots/m.exr", diagnostics={}),
     SolveFailed(number=3, code="not_finite", message="There are NaNs.", hint="Repair them."),
     StartupFailed(code="no_device", message="There is none."),
+    FramePrepared(number=3, done=1, total=8),
+    StepTaken(number=3, step=1, steps=8, error=0.25, first_error=0.5, left_s=-1.0, is_resumed=True),
+    LearningEnded(
+        number=3, steps=8, first_error=0.5, error=0.25, has_gained=True, is_complete=False, model="cleanplate"
+    ),
 ]
 
 
@@ -65,6 +77,28 @@ def test_anything_else_is_refused(data: bytes) -> None:
 def test_numbers_of_numpy_become_numbers_of_json() -> None:
     message = FrameFinished(number=1, diagnostics={"area": np.float32(0.5), "count": np.int64(3)})
     assert json.loads(encode_message(message))[1]["diagnostics"] == {"area": 0.5, "count": 3}
+
+
+def test_a_learning_job_survives_and_names_its_weights_as_a_file() -> None:
+    frames = tuple(
+        LearnFrame(frame=number, plate=Inline(data=b"", name="p.exr"), clean_plate=OnDisk("/c.exr"))
+        for number in range(32)
+    )
+    request = Learn(id="a", frames=frames, weights=Inline(data=b"", name="first.learned"))
+    held = {f"{number}_plate": SpooledPicture(path=f"/spool/{number}", name="p.exr") for number in range(32)}
+    held["weights"] = SpooledPicture(path="/spool/w.exr", name="first.learned")
+    job = LearningJob(number=5, request=request, pictures=held, weights="/kept/k.learned", checkpoint="/kept/k.run")
+    decoded = decode_learning(encode_learning(job))
+    assert decoded.request.options.weights == "/spool/w.exr"
+    assert replace(decoded, request=replace(decoded.request, options=request.options)) == job
+
+
+@pytest.mark.parametrize("source", [Inline(data=b"", name="w.learned"), OnDisk("/spool/w.exr")])
+def test_weights_that_came_along_are_the_options_file(source: Source) -> None:
+    request = Matte(id="a", frame=7, plate=OnDisk("/p.exr"), clean_plate=OnDisk("/c.exr"), weights=source)
+    held = {"weights": SpooledPicture(path="/spool/w.exr", name="w.learned")} if isinstance(source, Inline) else {}
+    job = FrameJob(number=5, request=request, pictures=held, result="r.exr")
+    assert decode_job(encode_job(job)).request.options.weights == "/spool/w.exr"
 
 
 def test_a_job_survives_with_its_pictures_named() -> None:

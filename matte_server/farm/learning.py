@@ -1,0 +1,120 @@
+"""The first step of a farm's job that learns its shot: ``cleanplate learn``, before any chunk is matted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from matte_link.options import MatteOptions, option_specs
+
+from ..errors import MatteError
+from ..learning.settings import SUFFIX
+from ..shots.arguments import LEARN_ARGUMENTS, LEARN_SHOT_ARGUMENTS, PATH, SHOT_ARGUMENTS, SWITCH, ShotOrder
+from ..shots.shot import Shot
+from .farm_job import (
+    CLEANPLATE,
+    FILE_OPTIONS,
+    FarmJob,
+    FarmPlan,
+    PathWord,
+    Word,
+    absolute,
+    description,
+    file_word,
+    shot_job,
+)
+
+_LEARNED = "The weights that the first step learns and the other ones use."
+
+
+@dataclass(frozen=True)
+class FarmLearning:
+    """What is learnt first, into the file ``learned``: ``keys`` and ``mask`` as ``cleanplate learn`` takes them."""
+
+    learned: str
+    keys: Sequence[str] = ()
+    mask: str = ""
+
+    def __post_init__(self) -> None:
+        if Path(self.learned).suffix.lower() != SUFFIX:
+            raise MatteError("bad_output", f"{self.learned} must end in {SUFFIX}.", f"Write --learn NAME{SUFFIX}.")
+
+
+def learning_job(order: ShotOrder, name: str, learning: FarmLearning, plan: FarmPlan) -> FarmJob:
+    """The mattes of a shot by weights that are learnt from it first. Raises as :func:`shot_job` does, and as
+    ``key_mattes``."""
+    job = shot_job(replace(order, options=replace(order.options, weights="")), name)
+    learned = PathWord(name="Learned", path=absolute(learning.learned), help=_LEARNED)
+    keys = list(_key_words(order.plan(), learning))
+    words: list[Word] = [CLEANPLATE, "learn", *_shot_words(order)]
+    words += ["--key", *keys] if keys else []
+    if learning.mask:
+        mask = next(each for each in LEARN_ARGUMENTS if each.name == "key_mask")
+        words += [
+            mask.flags[0],
+            PathWord(name=mask.parameter, path=absolute(learning.mask), help=description(mask)),
+        ]
+    words += [*_option_words(order.options), "-o", learned, "--overwrite", "--or-keep", "--device", plan.device]
+    return replace(
+        job,
+        learn=tuple(words),
+        command=(*job.command, "--weights", learned),
+        inputs=tuple(sorted({*job.inputs, *_inputs(words)})),
+        folders=tuple(sorted({*job.folders, str(Path(learned.path).parent)})),
+    )
+
+
+def _inputs(words: Sequence[Word]) -> set[str]:
+    paths = (word.path for word in words if isinstance(word, PathWord) and word.name != "Learned")
+    return {path for path in paths if Path(path).is_file()}
+
+
+def _shot_words(order: ShotOrder) -> Iterator[Word]:
+    """The shot's arguments as ``cleanplate learn`` takes them; --frames are all of the job's."""
+    for argument in SHOT_ARGUMENTS:
+        value = getattr(order, argument.name)
+        if argument.name not in LEARN_SHOT_ARGUMENTS or argument.name in ("output", "overwrite"):
+            continue
+        if value == argument.default:
+            continue
+        word = str(value)
+        if argument.kind == SWITCH:
+            yield argument.flags[0]
+        elif argument.kind == PATH:
+            yield from argument.flags[:1]
+            yield PathWord(name=argument.parameter, path=absolute(word), help=description(argument))
+        else:
+            yield f"{argument.flags[0]}={word}"
+
+
+def _key_words(shot: Shot, learning: FarmLearning) -> Iterator[Word]:
+    """Each key matte as a path of its own, which the farm may map."""
+    if not learning.keys:
+        return
+    # Late: torch takes seconds.
+    from ..shots.learn import key_mattes
+
+    for number, key in key_mattes(learning.keys, learning.mask, shot.frames).items():
+        yield PathWord(
+            name=f"Key{number}".replace("-", "Minus"),
+            path=absolute(str(key.matte)),
+            help=f"The mended matte of frame {number}.",
+            before=f"{number}=",
+        )
+
+
+def _option_words(options: MatteOptions) -> Iterator[Word]:
+    """The options that learning depends on, as flags."""
+    given = options.to_dict()
+    for spec in option_specs():
+        if spec.name not in given or (spec.affects != "alignment" and spec.name not in ("model", "weights")):
+            continue
+        flag, value = f"--{spec.name.replace('_', '-')}", given[spec.name]
+        if spec.name in FILE_OPTIONS and Path(str(value)).is_file():
+            yield flag
+            yield file_word(spec.name, str(value))
+        elif spec.type is bool:
+            yield flag if value else f"--no-{flag[2:]}"
+        else:
+            yield f"{flag}={value}"

@@ -1,0 +1,392 @@
+"""Decides about learning: who waits for which job, which worker learns, what a job's end means. Owns no socket.
+
+The rules:
+
+* A job is known by what it learns from, not by its client. The same request again, by whichever client, joins the
+  job that runs, goes on from its checkpoint, or gets its result.
+* A job goes on when its clients leave. It stops when the last client that waits for it cancels it, and answers with
+  the best so far.
+* One job runs on a device at a time. Frames are computed between its steps: see ``worker/learning_turn.py``.
+* A job whose worker died goes on from its checkpoint on the next worker. If it then gets no further than before, it
+  fails.
+* Its pictures stay in the store while it runs. All jobs together may take half of the store.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from matte_link.messages import (
+    Accepted,
+    Digest,
+    Failure,
+    Inline,
+    Learn,
+    LearnProgress,
+    Message,
+    OnDisk,
+    Progress,
+    digest_of,
+)
+from matte_link.roles import sources_of, with_sources
+
+from ..errors import ErrorReport, MatteError, report_of
+from ..worker.messages import (
+    FramePrepared,
+    LearningEnded,
+    LearningJob,
+    SolveFailed,
+    SpooledPicture,
+    StepTaken,
+    WorkerMessage,
+    role_in_words,
+)
+from .admission import Admission
+from .fair_queue import Client
+from .learning_shelf import LearningShelf
+from .status_figures import ServerStatistics
+from .structured_log import log_event
+from .worker_failures import exit_report, no_worker_report
+from .worker_pool import WorkerExited, WorkerState
+
+_MOST_JOBS = 16
+_STORE_SHARE = 2
+"""One part in so many of the store is open to what jobs learn from."""
+_CANCELLED = ErrorReport(code="cancelled", message="The learning was cancelled before anything was gained.")
+_OTHERS_WANT_IT = ErrorReport(
+    code="cancelled", message="The learning goes on, because another client waits for it."
+)
+Outgoing = tuple[Client, Message]
+
+
+class LearningPool(Protocol):
+    """The part of the worker pool that learning uses."""
+
+    states: list[WorkerState]
+
+    def learn(self, worker: int, job: LearningJob) -> None: ...
+
+    def cancel(self, number: int) -> None: ...
+
+
+@dataclass(eq=False)
+class _Learning:
+    """One job, who waits for it (client and request id), and how far it has come."""
+
+    key: str
+    job: LearningJob
+    waiting: dict[tuple[Client, str], bool] = field(default_factory=dict)
+    """Whether each of them still wants it: one that cancelled waits for what was gained until then."""
+    is_running: bool = False
+    died_at: int = -1
+    """The step at which its worker died last; -1: none did."""
+    last: StepTaken | None = None
+
+    @property
+    def step(self) -> int:
+        return self.last.step if self.last else 0
+
+    @property
+    def is_cancelled(self) -> bool:
+        return bool(self.waiting) and not any(self.waiting.values())
+
+
+class LearningJobs:
+    """The learning jobs of one server."""
+
+    def __init__(
+        self, pool: LearningPool, admission: Admission, shelf: LearningShelf, statistics: ServerStatistics
+    ) -> None:
+        self._pool = pool
+        self._admission = admission
+        self._shelf = shelf
+        self._statistics = statistics
+        self._jobs: dict[str, _Learning] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    # -- messages of clients
+
+    def receive(self, client: Client, request: Learn) -> Iterator[Outgoing]:
+        """Takes a request on, or answers it. Raises ``MatteError``: busy, too_large, <role>_unknown, no_worker."""
+        request = self._with_stored_pictures(request)
+        key = key_of(request, self._statistics.version)
+        learning = self._jobs.get(key)
+        if learning is None and (reply := self._kept_reply(key, request)):
+            yield client, reply
+            return
+        if learning is None:
+            learning = self._add(key, request)
+        learning.waiting[client, request.id] = True
+        ahead = sum(not other.is_running for other in self._jobs.values()) - (not learning.is_running)
+        yield client, Accepted(id=request.id, position=ahead)
+        if learning.last:
+            yield client, _progress(request.id, learning.last)
+
+    def _with_stored_pictures(self, request: Learn) -> Learn:
+        """The request with what it carries itself put into the store, and named by digest."""
+        stored = {}
+        for role, source in sources_of(request).items():
+            if isinstance(source, Inline):
+                digest = digest_of(source.data)
+                self._admission.store.add(digest, source.data, source.name)
+                self._admission.bytes_in += len(source.data)
+                stored[role] = Digest(digest)
+        return with_sources(request, stored)
+
+    def _kept_reply(self, key: str, request: Learn) -> Message | None:
+        """The result of an earlier job, unless it was learnt from files that may have changed since."""
+        if any(isinstance(source, OnDisk) for source in sources_of(request).values()) or request.options.weights:
+            return None
+        return self._shelf.reply(key, request.id)
+
+    def _add(self, key: str, request: Learn) -> _Learning:
+        if report := no_worker_report(self._pool.states):
+            raise MatteError(report.code, report.message, report.hint)
+        if len(self._jobs) >= _MOST_JOBS:
+            raise MatteError("busy", f"The server has {len(self._jobs)} shots to learn.", "Try again later.")
+        self._shelf.open()
+        self._shelf.make_room(self._jobs)
+        job = LearningJob(
+            number=self._admission.next_number(),
+            request=request,
+            pictures=self._held(request),
+            weights=str(self._shelf.weights(key)),
+            checkpoint=str(self._shelf.checkpoint(key)),
+        )
+        learning = self._jobs[key] = _Learning(key=key, job=job)
+        log_event("learning", shot=request.shot or None, frames=len(request.frames), key=key[:8])
+        return learning
+
+    def _held(self, request: Learn) -> dict[str, SpooledPicture]:
+        """The request's stored pictures by role, held until they are released. Raises ``MatteError``."""
+        store, held = self._admission.store, {}
+        try:
+            for role, source in sources_of(request).items():
+                if isinstance(source, Digest):
+                    picture = store.hold(source.digest)
+                    if picture is None:
+                        what = role_in_words(role)
+                        raise MatteError(
+                            f"{role}_unknown", f"The server does not hold the {what}.", "Store it first."
+                        )
+                    held[role] = picture
+            self._check_share(held)
+        except MatteError:
+            self._admission.release(held)
+            raise
+        return held
+
+    def _check_share(self, held: Mapping[str, SpooledPicture]) -> None:
+        store = self._admission.store
+        own = {picture.digest for picture in held.values()}
+        others = {picture.digest for each in self._jobs.values() for picture in each.job.pictures.values()}
+        size, room = sum(map(store.size_of, own)), store.budget // _STORE_SHARE
+        if sum(map(store.size_of, own | others)) <= room:
+            return
+        if size > room:
+            raise MatteError(
+                "too_large",
+                f"The frames take {size / 1e9:.2f} GB, and the server keeps {room / 1e9:.2f} GB for learning.",
+                "Learn from fewer or smaller frames, or give the server a larger store.",
+            )
+        raise MatteError("busy", "Other shots that are being learnt take all the room.", "Try again later.")
+
+    def cancel(self, client: Client, request_id: str) -> Iterator[Outgoing]:
+        """Ends a client's wait; the job stops once nobody waits for it any more. A client that waited alone gets
+        what was gained until then, as soon as the worker has stopped."""
+        learning = self._waited_for(client, request_id)
+        if learning is None:
+            return
+        learning.waiting[client, request_id] = False
+        if not learning.is_cancelled:
+            del learning.waiting[client, request_id]
+            yield client, _failure(request_id, _OTHERS_WANT_IT)
+        elif learning.is_running:
+            self._pool.cancel(learning.job.number)
+        else:
+            yield from self._fail(learning, _CANCELLED)
+
+    def _waited_for(self, client: Client, request_id: str) -> _Learning | None:
+        found = (each for each in self._jobs.values() if (client, request_id) in each.waiting)
+        return next(found, None)
+
+    def client_lost(self, client: Client) -> None:
+        """A client that cannot be reached does not wait any longer. What it wanted to be learnt goes on."""
+        for learning in self._jobs.values():
+            waiting = learning.waiting.items()
+            learning.waiting = {waiter: wants for waiter, wants in waiting if waiter[0] != client}
+
+    # -- workers
+
+    def start(self) -> Iterator[Outgoing]:
+        """Gives waiting jobs to workers that compute nothing now, one to a device."""
+        for learning in [each for each in self._jobs.values() if not each.is_running]:
+            worker = self._free_worker()
+            if worker is None:
+                return
+            learning.is_running = True
+            self._pool.learn(worker, learning.job)
+            yield from self._tell(learning, lambda name: Progress(id=name, stage="start", done=0, total=1))
+
+    def _free_worker(self) -> int | None:
+        taken = {state.device for state in self._pool.states if state.learning}
+        free = (
+            index
+            for index, state in enumerate(self._pool.states)
+            if state.ready and not state.job and state.device not in taken
+        )
+        return next(free, None)
+
+    def worker_event(self, event: WorkerMessage | WorkerExited) -> Iterator[Outgoing]:
+        """Handles what a worker reports of its learning job, or its end; other events are ignored."""
+        number = event.learning if isinstance(event, WorkerExited) else getattr(event, "number", 0)
+        learning = next((each for each in self._jobs.values() if number and each.job.number == number), None)
+        if learning is not None:
+            yield from self._handle(learning, event)
+        if isinstance(event, WorkerExited) and (report := no_worker_report(self._pool.states)):
+            for waiting in list(self._jobs.values()):
+                yield from self._fail(waiting, report)
+
+    def _handle(self, learning: _Learning, event: WorkerMessage | WorkerExited) -> Iterator[Outgoing]:
+        if isinstance(event, FramePrepared):
+            yield from self._tell(
+                learning, lambda name: Progress(id=name, stage="frames", done=event.done, total=event.total)
+            )
+        elif isinstance(event, StepTaken):
+            message = _resumed(learning, event) if event.is_resumed else ""
+            learning.last = event
+            yield from self._tell(learning, lambda name: _progress(name, event, message))
+        elif isinstance(event, LearningEnded):
+            yield from self._end(learning, event)
+        elif isinstance(event, SolveFailed) and event.code == "cancelled":
+            yield from self._stopped(
+                learning, {waiter: _failure(waiter[1], _CANCELLED) for waiter in learning.waiting}
+            )
+        elif isinstance(event, SolveFailed):
+            report = ErrorReport(code=event.code, message=event.message, hint=event.hint)
+            yield from self._fail(learning, report)
+        elif isinstance(event, WorkerExited):
+            yield from self._worker_exited(learning, event)
+
+    def _worker_exited(self, learning: _Learning, exited: WorkerExited) -> Iterator[Outgoing]:
+        learning.is_running = False
+        has_moved = learning.died_at < learning.step or learning.died_at < 0
+        if learning.is_cancelled or not has_moved:
+            yield from self._fail(learning, exit_report(exited, "learned"))
+            return
+        learning.died_at = learning.step
+        log_event("retry", logging.WARNING, key=learning.key[:8], step=learning.step, reason=exited.reason)
+        message = f"The process that learned died and is replaced. {exited.reason} Learning goes on."
+        last = learning.last or StepTaken(number=0, step=0, steps=0, error=-1.0, first_error=-1.0, left_s=-1.0)
+        yield from self._tell(learning, lambda name: _progress(name, last, message))
+
+    def _end(self, learning: _Learning, ended: LearningEnded) -> Iterator[Outgoing]:
+        try:
+            if ended.is_complete:
+                self._shelf.keep(learning.key, ended)
+            replies = {waiter: self._shelf.reply_of(learning.key, waiter[1], ended) for waiter in learning.waiting}
+        except OSError as error:
+            yield from self._fail(learning, report_of(error))
+            return
+        log_event("learnt", key=learning.key[:8], steps=ended.steps, gained=ended.has_gained, error=ended.error)
+        if ended.is_complete:
+            self._forget(learning)
+            yield from ((waiter[0], reply) for waiter, reply in replies.items())
+        else:
+            yield from self._stopped(learning, replies)
+
+    def _stopped(self, learning: _Learning, replies: Mapping[tuple[Client, str], Message]) -> Iterator[Outgoing]:
+        """The job was cancelled: answers those that cancelled it. If another client has joined, it goes on."""
+        for waiter, reply in replies.items():
+            if not learning.waiting[waiter]:
+                del learning.waiting[waiter]
+                yield waiter[0], reply
+        learning.is_running = False
+        if not learning.waiting:
+            self._forget(learning)
+
+    def _fail(self, learning: _Learning, report: ErrorReport) -> Iterator[Outgoing]:
+        self._forget(learning)
+        if report.code != "cancelled":
+            self._statistics.failed += 1
+            self._statistics.add_error({"code": report.code, "message": report.message})
+        log_event("learning failed", logging.WARNING, key=learning.key[:8], code=report.code, words=report.message)
+        yield from ((client, _failure(request_id, report)) for client, request_id in learning.waiting)
+
+    def _forget(self, learning: _Learning) -> None:
+        self._admission.release(learning.job.pictures)
+        del self._jobs[learning.key]
+
+    def _tell(self, learning: _Learning, message: Any) -> Iterator[Outgoing]:
+        for client, request_id in learning.waiting:
+            yield client, message(request_id)
+
+    # -- state
+
+    def figures(self) -> Sequence[Mapping[str, Any]]:
+        """What the status says of each job; JSON values."""
+        return [self._figures(learning) for learning in self._jobs.values()]
+
+    def _figures(self, learning: _Learning) -> Mapping[str, Any]:
+        last = learning.last
+        worker = [number for number, state in enumerate(self._pool.states) if state.learning == learning.job.number]
+        return {
+            "shot": learning.job.request.shot,
+            "frames": len(learning.job.request.frames),
+            "step": learning.step,
+            "steps": last.steps if last else 0,
+            "error": last.error if last else -1.0,
+            "first_error": last.first_error if last else -1.0,
+            "left_s": round(last.left_s, 1) if last else -1.0,
+            "worker": worker[0] if worker else -1,
+            "clients": len(learning.waiting),
+        }
+
+
+def key_of(request: Learn, version: str) -> str:
+    """Names what a job depends on: pictures by content (or by path), options, steps and seed, and the server's
+    ``version``, because another one may learn differently."""
+    facts = {
+        "version": version,
+        "sources": {role: _facts_of(source) for role, source in sources_of(request).items()},
+        "alignments": {str(frame.frame): dict(frame.alignment) for frame in request.frames},
+        "options": {**request.options.seen_by("model"), "weights": request.options.weights},
+        "run": [request.steps, request.seed, request.view, str(request.hints.get("colourspace", ""))],
+    }
+    return digest_of(json.dumps(facts, sort_keys=True, ensure_ascii=True).encode())[:32]
+
+
+def _facts_of(source: object) -> list[object]:
+    if isinstance(source, OnDisk):
+        return ["path", source.path, source.frame]
+    assert isinstance(source, Digest)
+    return ["digest", source.digest]
+
+
+def _resumed(learning: _Learning, event: StepTaken) -> str:
+    if learning.died_at >= 0:
+        return f"A new process goes on from step {event.step}."
+    return f"Learning goes on from step {event.step}, where it was interrupted."
+
+
+def _progress(request_id: str, taken: StepTaken, message: str = "") -> LearnProgress:
+    return LearnProgress(
+        id=request_id,
+        stage="step",
+        done=taken.step,
+        total=taken.steps,
+        error=taken.error,
+        first_error=taken.first_error,
+        left_s=taken.left_s,
+        message=message,
+    )
+
+
+def _failure(request_id: str, report: ErrorReport) -> Failure:
+    return Failure(id=request_id, code=report.code, message=report.message, hint=report.hint)

@@ -1,0 +1,111 @@
+"""What learning jobs leave behind, by the key of the job: weights that were learnt, and checkpoints to go on from.
+
+It is a folder of this user's, and outlives the server: a job whose server was killed goes on with the next one. The
+oldest files make room for new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from matte_link.files import write_atomically
+from matte_link.messages import Blob, LearnReply, digest_of
+
+from ..worker.messages import LearningEnded
+
+FOLDER_VARIABLE = "CLEANPLATE_LEARNING"
+_BUDGET = 2 << 30
+_CHECKPOINT, _WEIGHTS, _FACTS = ".checkpoint", ".learned", ".json"
+
+
+def default_folder() -> Path:
+    """The folder that the environment names, else the operating system's usual one for what a user's programs may
+    make again."""
+    if named := os.environ.get(FOLDER_VARIABLE, ""):
+        return Path(named).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "cleanplate" / "learning"
+
+
+def usable_folder(spool: Path) -> Path:
+    """:func:`default_folder`, or a folder in the spool where this user cannot write there."""
+    folder = default_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        return folder
+    except OSError:
+        return spool / "learning"
+
+
+class LearningShelf:
+    """The files in ``folder``, which is made when it is needed; at most ``budget`` bytes of them."""
+
+    def __init__(self, folder: Path, budget: int = _BUDGET) -> None:
+        self._folder = folder
+        self._budget = budget
+
+    def open(self) -> None:
+        """Makes the folder, readable by its user only. Raises ``OSError``."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+
+    def checkpoint(self, key: str) -> Path:
+        """Where a job's worker keeps what is needed to go on."""
+        return self._folder / f"{key}{_CHECKPOINT}"
+
+    def weights(self, key: str) -> Path:
+        """Where a job's worker writes what was learnt."""
+        return self._folder / f"{key}{_WEIGHTS}"
+
+    def keep(self, key: str, ended: LearningEnded) -> None:
+        """Keeps how a complete job ended; its checkpoint is not needed any more. Raises ``OSError``."""
+        facts = {name: value for name, value in asdict(ended).items() if name != "number"}
+        write_atomically(str(self._folder / f"{key}{_FACTS}"), json.dumps(facts).encode())
+        self.checkpoint(key).unlink(missing_ok=True)
+
+    def reply(self, key: str, request_id: str) -> LearnReply | None:
+        """The answer that an earlier job with this key gave; None where there was none, or it is no longer here."""
+        try:
+            facts = json.loads((self._folder / f"{key}{_FACTS}").read_bytes())
+            ended = LearningEnded(number=0, **facts)
+            return self.reply_of(key, request_id, ended)
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def reply_of(self, key: str, request_id: str, ended: LearningEnded) -> LearnReply:
+        """The answer for a job that ended so. Raises ``OSError`` where its weights are gone."""
+        data: Blob = b""
+        if ended.has_gained:
+            path = self.weights(key)
+            data = path.read_bytes()
+            # Read is used: what is asked for again is not the first to make room.
+            with contextlib.suppress(OSError):
+                os.utime(path)
+        values: dict[str, Any] = {name: value for name, value in asdict(ended).items() if name != "number"}
+        return LearnReply(id=request_id, data=data, digest=digest_of(data) if data else "", **values)
+
+    def make_room(self, in_use: Collection[str]) -> None:
+        """Deletes the oldest files beyond the budget, other than those of the keys ``in_use``."""
+        with contextlib.suppress(OSError):
+            files = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)
+            used = sum(path.stat().st_size for path in files)
+            for path in files:
+                if used <= self._budget:
+                    return
+                if path.name.partition(".")[0] not in in_use:
+                    used -= path.stat().st_size
+                    path.unlink(missing_ok=True)

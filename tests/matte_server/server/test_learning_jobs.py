@@ -1,0 +1,328 @@
+"""The service's decisions about learning, on workers that the test moves by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Learn,
+    LearnFrame,
+    LearnProgress,
+    LearnReply,
+    Message,
+    OnDisk,
+    Progress,
+    Store,
+    digest_of,
+)
+from matte_link.options import MatteOptions
+
+from matte_server.server.fair_queue import Client
+from matte_server.server.learning_jobs import key_of
+from matte_server.server.worker_pool import WorkerExited, WorkerState
+from matte_server.worker.messages import FramePrepared, LearningEnded, LearningJob, SolveFailed, StepTaken
+
+from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
+
+WEIGHTS = b"learnt weights"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ServiceBench]:
+    made = ServiceBench(tmp_path, LIMITS)
+    yield made
+    made.spool.close()
+
+
+def learn(name: str, plate: bytes = b"plate", **changes: object) -> Learn:
+    frame = LearnFrame(
+        frame=1, plate=Inline(plate, "p.exr"), clean_plate=Inline(b"clean", "c.exr"), key=Inline(b"key", "k.png")
+    )
+    return replace(Learn(id=name, frames=(frame,), steps=20), **changes)  # type: ignore[arg-type]
+
+
+def step(job: LearningJob, number: int, is_resumed: bool = False) -> StepTaken:
+    return StepTaken(
+        number=job.number, step=number, steps=20, error=0.25, first_error=0.5, left_s=9.0, is_resumed=is_resumed
+    )
+
+
+def end(bench: ServiceBench, job: LearningJob, **changes: object) -> list[tuple[Client, Message]]:
+    """The worker has learnt."""
+    Path(job.weights).write_bytes(WEIGHTS)
+    ended = LearningEnded(
+        number=job.number,
+        steps=20,
+        first_error=0.5,
+        error=0.25,
+        has_gained=True,
+        is_complete=True,
+        model="cleanplate",
+    )
+    bench.pool.states[0].learning = 0
+    return list(bench.service.worker_event(replace(ended, **changes)))  # type: ignore[arg-type]
+
+
+def die(bench: ServiceBench, job: LearningJob) -> list[tuple[Client, Message]]:
+    bench.pool.states[0].learning = 0
+    exited = WorkerExited(number=0, code="worker_died", reason="It was killed.", learning=job.number)
+    return list(bench.service.worker_event(exited))
+
+
+def test_a_shot_is_learnt_and_its_client_hears_of_it(bench: ServiceBench) -> None:
+    started = bench.send(ANNA, learn("a", shot="sh010"))
+    assert started == [Accepted(id="a"), Progress(id="a", stage="start", done=0, total=1)]
+    [job] = bench.pool.learnt
+    assert Path(job.pictures["1_key"].path).read_bytes() == b"key"
+    assert list(bench.service.worker_event(FramePrepared(number=job.number, done=1, total=1))) == [
+        (ANNA, Progress(id="a", stage="frames", done=1, total=1))
+    ]
+    [(to, progress)] = bench.service.worker_event(step(job, 3))
+    assert (to, progress) == (
+        ANNA, LearnProgress(id="a", stage="step", done=3, total=20, error=0.25, first_error=0.5, left_s=9.0)
+    )  # fmt: skip
+    assert bench.service.state()["learning"] == [
+        {
+            "shot": "sh010", "frames": 1, "step": 3, "steps": 20, "error": 0.25, "first_error": 0.5, "left_s": 9.0,
+            "worker": 0, "clients": 1,
+        }
+    ]  # fmt: skip
+    bench.now = 5.0
+    assert bench.service.idle_s == 0.0
+    [(to, reply)] = end(bench, job)
+    assert to == ANNA and isinstance(reply, LearnReply)
+    assert (reply.data, reply.digest, reply.has_gained, reply.model) == (
+        WEIGHTS,
+        digest_of(WEIGHTS),
+        True,
+        "cleanplate",
+    )
+    assert bench.service.state()["learning"] == []
+    # Nothing holds the pictures any longer: others may take their room.
+    for number in range(4):
+        assert code_of_or_type(bench.send(BEN, store(b"x" * 90 + b"%d" % number))) == "Stored"
+
+
+def store(data: bytes) -> Store:
+    return Store(id="s", digest=digest_of(data), data=data)
+
+
+def code_of_or_type(answers: list[Message]) -> str:
+    return code_of(answers) if isinstance(answers[0], Failure) else type(answers[0]).__name__
+
+
+def test_the_same_request_of_another_client_joins_the_job(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    list(bench.service.worker_event(step(job, 7)))
+    joined = bench.send(BEN, learn("b"))
+    assert isinstance(joined[0], Accepted) and isinstance(joined[1], LearnProgress) and joined[1].done == 7
+    # Sent again after a broken connection it is not waited for twice.
+    bench.send(BEN, learn("b"))
+    assert len(bench.pool.learnt) == 1
+    answers = end(bench, job)
+    assert [(to, message.id) for to, message in answers] == [(ANNA, "a"), (BEN, "b")]
+
+
+def test_a_job_whose_clients_left_goes_on_and_its_result_is_kept(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    list(bench.service.client_lost(ANNA))
+    assert bench.pool.cancelled == []
+    assert end(bench, job) == []
+    [reply] = bench.send(BEN, learn("b"))
+    assert isinstance(reply, LearnReply) and reply.data == WEIGHTS and len(bench.pool.learnt) == 1
+
+
+def test_a_result_is_not_kept_for_files_that_may_have_changed(bench: ServiceBench) -> None:
+    on_disk = LearnFrame(frame=1, plate=OnDisk("/shot/p.exr"), clean_plate=OnDisk("/shot/c.exr"))
+    bench.send(ANNA, learn("a", frames=(on_disk,)))
+    end(bench, bench.pool.learnt[0])
+    bench.send(ANNA, learn("b", frames=(on_disk,)))
+    assert len(bench.pool.learnt) == 2
+
+
+def test_what_gained_nothing_has_no_weights(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [(_, reply)] = end(bench, bench.pool.learnt[0], has_gained=False)
+    assert isinstance(reply, LearnReply) and not reply.has_gained and reply.data == b"" and reply.digest == ""
+
+
+def test_a_cancelled_job_answers_with_the_best_so_far(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    assert bench.send(ANNA, Cancel(id="c", target="a")) == []
+    assert bench.pool.cancelled == [job.number]
+    [(_, reply)] = end(bench, job, is_complete=False)
+    assert isinstance(reply, LearnReply) and reply.data == WEIGHTS and not reply.is_complete
+    # It is no complete result, so the same request goes on learning.
+    bench.send(ANNA, learn("b"))
+    assert len(bench.pool.learnt) == 2
+
+
+def test_a_job_that_is_cancelled_before_it_gained_fails(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    bench.send(ANNA, Cancel(id="c", target="a"))
+    bench.pool.states[0].learning = 0
+    failed = SolveFailed(number=job.number, code="cancelled", message="The matte was cancelled.")
+    [(_, failure)] = bench.service.worker_event(failed)
+    assert isinstance(failure, Failure) and failure.code == "cancelled" and "before anything" in failure.message
+    assert bench.service.state()["frames"]["failed"] == 0
+
+
+def test_a_job_that_waits_is_cancelled_at_once(bench: ServiceBench) -> None:
+    bench.pool.states[0].ready = False
+    bench.send(ANNA, learn("a"))
+    assert code_of(bench.send(ANNA, Cancel(id="c", target="a"))) == "cancelled"
+    assert bench.service.state()["learning"] == []
+
+
+def test_a_job_that_another_client_wants_is_not_stopped(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    bench.send(BEN, learn("b"))
+    assert code_of(bench.send(ANNA, Cancel(id="c", target="a"))) == "cancelled"
+    assert bench.pool.cancelled == []
+    assert [to for to, _ in end(bench, bench.pool.learnt[0])] == [BEN]
+
+
+def test_who_joins_a_job_that_is_being_stopped_gets_it_whole(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    bench.send(ANNA, Cancel(id="c", target="a"))
+    bench.send(BEN, learn("b"))
+    answers = end(bench, job, is_complete=False)
+    assert [(to, type(message)) for to, message in answers] == [(ANNA, LearnReply), (BEN, Progress)]
+    assert len(bench.pool.learnt) == 2
+    [(to, reply)] = end(bench, bench.pool.learnt[1])
+    assert to == BEN and isinstance(reply, LearnReply) and reply.is_complete
+
+
+def test_a_cancel_of_another_client_changes_nothing(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    assert bench.send(BEN, Cancel(id="c", target="a")) == [] and bench.pool.cancelled == []
+
+
+def test_a_job_whose_worker_died_goes_on_and_says_so(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    list(bench.service.worker_event(step(job, 7)))
+    told = [message for _, message in die(bench, job)]
+    assert isinstance(told[0], LearnProgress) and "died and is replaced. It was killed." in told[0].message
+    assert [again.number for again in bench.pool.learnt] == [job.number, job.number]
+    [(_, resumed)] = bench.service.worker_event(step(job, 5, is_resumed=True))
+    assert isinstance(resumed, LearnProgress) and resumed.message == "A new process goes on from step 5."
+    # It comes no further than before: it fails, so that it cannot kill one worker after another.
+    [(_, failure)] = die(bench, job)
+    assert isinstance(failure, Failure) and failure.code == "worker_died" and "that learned died" in failure.message
+    assert bench.service.state()["errors"][-1]["code"] == "worker_died"
+
+
+def test_a_job_that_gets_further_each_time_is_never_given_up(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    for number in (3, 8, 15):
+        list(bench.service.worker_event(step(job, number)))
+        assert not [message for _, message in die(bench, job) if isinstance(message, Failure)]
+    assert len(bench.pool.learnt) == 4
+
+
+def test_a_job_of_an_earlier_server_says_where_it_goes_on(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [(_, progress)] = bench.service.worker_event(step(bench.pool.learnt[0], 12, is_resumed=True))
+    assert isinstance(progress, LearnProgress) and "from step 12, where it was interrupted" in progress.message
+
+
+def test_one_job_runs_on_a_device_at_a_time(bench: ServiceBench) -> None:
+    bench.pool.states = [
+        WorkerState(device="cuda:0", ready=True),
+        WorkerState(device="cuda:0", ready=True),
+        WorkerState(device="cuda:1", ready=True),
+    ]
+    for number in range(3):
+        bench.send(ANNA, learn(f"a{number}", plate=b"plate %d" % number))
+    assert [state.learning != 0 for state in bench.pool.states] == [True, False, True]
+    assert len(bench.pool.learnt) == 2
+    end(bench, bench.pool.learnt[0])
+    assert len(bench.pool.learnt) == 3
+
+
+def test_a_worker_that_learns_still_takes_frames_but_others_are_asked_first(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    bench.send(BEN, matte("b"))
+    assert [job.request.id for job in bench.pool.jobs] == ["b"]
+
+
+def test_learning_begins_although_frames_never_end(bench: ServiceBench) -> None:
+    bench.send(BEN, matte("b1"))
+    bench.send(BEN, matte("b2"))
+    bench.send(ANNA, learn("a"))
+    assert bench.pool.learnt == []
+    bench.finish()
+    assert len(bench.pool.learnt) == 1 and len(bench.pool.jobs) == 2
+
+
+def test_pictures_that_are_not_there_are_named(bench: ServiceBench) -> None:
+    lacking = LearnFrame(frame=-4, plate=Digest("0a" * 32), clean_plate=Inline(b"clean"))
+    [failure] = bench.send(ANNA, learn("a", frames=(lacking,)))
+    assert isinstance(failure, Failure) and failure.code == "-4_plate_unknown"
+    assert failure.message == "The server does not hold the plate of frame -4."
+
+
+def test_more_than_a_server_keeps_for_learning_is_refused_in_words(bench: ServiceBench) -> None:
+    # Half of the store of 400 bytes.
+    [failure] = bench.send(ANNA, learn("a", plate=b"x" * 250))
+    assert isinstance(failure, Failure) and failure.code == "too_large" and "for learning" in failure.message
+    bench.send(ANNA, learn("b", plate=b"y" * 150))
+    assert code_of(bench.send(ANNA, learn("c", plate=b"z" * 150))) == "busy"
+    assert len(bench.pool.learnt) == 1
+
+
+def test_a_server_whose_workers_do_not_start_says_so(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    bench.pool.states = [WorkerState(device="cpu", failed_starts=3, last_exit_reason="No device.")]
+    [_, (_, failure)] = die(bench, bench.pool.learnt[0])
+    assert isinstance(failure, Failure) and failure.code == "no_worker"
+    assert code_of(bench.send(ANNA, learn("b"))) == "no_worker"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": 30},
+        {"seed": 2},
+        {"options": MatteOptions(align="none")},
+        {"options": MatteOptions(weights="v2.pth")},
+        {"weights": Digest("0b" * 32)},
+        {"hints": {"colourspace": "acescg"}},
+        {"view": "left"},
+        {"frames": (LearnFrame(frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0a" * 32)),)},
+        {"frames": (LearnFrame(frame=2, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32)),)},
+        {
+            "frames": (
+                LearnFrame(
+                    frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32), alignment={"kind": "none"}
+                ),
+            )
+        },
+    ],
+)
+def test_a_job_is_another_one_where_its_result_would_be(changes: dict[str, object]) -> None:
+    frame = LearnFrame(frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32))
+    own = Learn(id="a", frames=(frame,))
+    assert key_of(replace(own, **changes), "1") != key_of(own, "1")  # type: ignore[arg-type]
+
+
+def test_a_job_is_the_same_whoever_wants_it_and_with_which_edges() -> None:
+    frame = LearnFrame(frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32))
+    own = Learn(id="a", frames=(frame,))
+    other = replace(own, id="b", shot="sh020", hints={"host": "nuke"}, options=MatteOptions(erode=2.0))
+    assert key_of(own, "1") == key_of(other, "1") != key_of(own, "2")
