@@ -25,8 +25,8 @@ def add_shot_flags(
 ) -> None:
     """Adds a flag for each argument of a shot to a parser, or to a group of one. ``are_needed``: the parser itself
     demands what every shot needs; otherwise the command checks that later, because a job file may hold it.
-    ``only_given``: an argument that was not written is left out of the parsed result, so that :func:`given_names` can
-    tell."""
+    ``only_given``: an argument that was not written is left out of the parsed result, so that :func:`given_names`
+    can tell."""
     for argument in arguments:
         _add_shot_flag(parser, argument, are_needed and argument.is_needed, only_given)
 
