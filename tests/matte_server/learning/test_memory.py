@@ -14,8 +14,8 @@ GB = 1e9
     [((270, 480), 1, 0.37 * GB), ((540, 960), 3, 0.756 * GB), ((1080, 1920), 1, 1.556 * GB)],
 )
 def test_it_is_a_little_more_than_was_measured(size: tuple[int, int], frames: int, measured: float) -> None:
-    # The peak of the process's data, sampled every 10 ms over the first steps and a measurement. Up to 65 % more: the
-    # fixed part weighs on small frames, where it refuses nothing.
+    # The peak of the process's data, sampled every 10 ms over the first steps and a measurement. Up to 65 % more:
+    # the fixed part weighs on small frames, where it refuses nothing.
     assert measured * 1.1 < memory_needed(*size, frames, "cpu") < measured * 1.65
 
 
