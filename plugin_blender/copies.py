@@ -59,7 +59,7 @@ def copy_along(former: str, plan: SolvePlan) -> int:
 
 def _place(former: str, plan: SolvePlan, put: Callable[[Path, Path], object]) -> int:
     taken = 0
-    for source, target in list(_results_to_take(former, plan)):
+    for source, target in [*_results_to_take(former, plan), *_learning_to_take(former, plan)]:
         temporary = target.with_suffix(".tmp")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
@@ -85,4 +85,14 @@ def _results_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]
             continue
         target = plan.result(int(number))
         if not plan.is_stamped(target) and known_stamp(source) == plan.stamp(int(number)):
+            yield source, target
+
+
+def _learning_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]]:
+    """Key frames and learned weights that the node's own folder lacks."""
+    if former == plan.folder:
+        return
+    for source in (*Path(former).glob("keys/key.*.exr"), *Path(former).glob("*.learned")):
+        target = Path(plan.folder) / source.relative_to(former)
+        if not target.exists():
             yield source, target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,16 @@ def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, fold
     Pixels are in the working space of the compositor, float, of the picture's own size and without
     the scene's view transform. Raises ``NodeError``.
     """
-    feeds = [_need_feed(node, name, scene) for name in inputs]
-    names = tuple(f"input{index}" for index in range(len(inputs)))
+    return render_feeds(scene, {name: _need_feed(node, name, scene) for name in inputs}, frame, folder)
+
+
+def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path) -> list[str]:
+    """The same for any sockets of the scene's compositor; their names are for messages."""
+    names = tuple(f"input{index}" for index in range(len(feeds)))
     copy = _CopiedScene(scene)
     runtime.rendering_input = True
     try:
-        copy.leave_only(feeds, names, str(folder))
+        copy.leave_only(list(feeds.values()), names, str(folder))
         with only_picture_handlers():
             _render(copy.scene, frame, folder)
     except RuntimeError as error:
@@ -48,7 +52,7 @@ def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, fold
         copy.delete()
     (folder / f"{_MAIN}{frame:04d}.exr").unlink(missing_ok=True)
     files = [folder / f"{name}_{frame:04d}.exr" for name in names]
-    for name, file in zip(inputs, files, strict=True):
+    for name, file in zip(feeds, files, strict=True):
         if not file.exists():
             raise NodeError(f"Frame {frame}: what feeds {name} makes no picture.", "Look at it with a Viewer node.")
     return [str(file) for file in files]

@@ -22,6 +22,7 @@ _INPUTS = (
     ("Clean Plate", "NodeSocketColor"),
     ("Holdout", "NodeSocketFloat"),
     ("Core", "NodeSocketFloat"),
+    ("Key Matte", "NodeSocketFloat"),
 )
 _OUTPUTS = (
     ("Image", "NodeSocketColor"),

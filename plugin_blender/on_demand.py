@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from . import runtime, server_process
+from . import file_states, runtime, server_process
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
@@ -106,6 +106,7 @@ class RenderSolve:
             if isinstance(event, FrameFailed):
                 raise NodeError(event.message, event.hint)
             if isinstance(event, FrameDone):
+                file_states.forget(event.output)
                 for warning in event.diagnostics.get("warnings", ()):
                     print(f"Cleanplate: {plan.node_id}: frame {frame}: {warning}", file=sys.stderr, flush=True)
         self.solved.add(plan.node_id)

@@ -24,7 +24,7 @@ else:
     _Operator = object
 
 
-def _chosen(context: Any, node_id: str) -> tuple[Any, Any]:
+def chosen(context: Any, node_id: str) -> tuple[Any, Any]:
     """The scene and node meant: the one named, else the active one, else the only one of the scene."""
     if node_id:
         return planning.find(node_id)
@@ -44,7 +44,7 @@ def seen_tree(context: Any) -> Any:
     return tree if tree and tree.bl_idname == "CompositorNodeTree" else tree_of(context.scene)
 
 
-class _OnNode(_Operator):
+class OnNode(_Operator):
     """Operators on one node; errors are one sentence. Each has an ``act``."""
 
     if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _OnNode(_Operator):
         """Called by Blender."""
         try:
             copies.make_unique()
-            return self.act(context, *_chosen(context, self.node_id))
+            return self.act(context, *chosen(context, self.node_id))
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -104,7 +104,7 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
         return result
 
 
-class _Solver(_OnNode):
+class _Solver(OnNode):
     """Solves at once without a window, step by step with one. Each says which ``frames`` it solves, whether it
     solves fresh ones ``again``, and whether it only compares."""
 
@@ -127,7 +127,7 @@ class _Solver(_OnNode):
         """Starts the solve; :meth:`modal` goes on with it."""
         try:
             copies.make_unique()
-            self._solve = self._begin(*_chosen(context, self.node_id))
+            self._solve = self._begin(*chosen(context, self.node_id))
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -207,8 +207,7 @@ def _range_of(scene: Any, node: Any) -> tuple[int, ...]:
 
 
 class CLEANPLATE_OT_compare(_Solver, bpy.types.Operator):
-    """Compare the pictures that feed the node with those that its results were made from. Results of other pictures
-    become stale"""
+    """Compare the pictures that feed the node with those that its results were made from"""
 
     bl_idname = "cleanplate.compare"
     bl_label = "Compare Inputs"
@@ -264,7 +263,7 @@ class CLEANPLATE_OT_warn(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
+class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):
     """Delete this node's results from disk"""
 
     bl_idname = "cleanplate.clear_cache"
@@ -300,7 +299,7 @@ class CLEANPLATE_OT_clear_cache(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CLEANPLATE_OT_copy_results(_OnNode, bpy.types.Operator):
+class CLEANPLATE_OT_copy_results(OnNode, bpy.types.Operator):
     """Copy the results from where this node was copied, or its file was saved elsewhere"""
 
     bl_idname = "cleanplate.copy_results"
@@ -319,7 +318,7 @@ class CLEANPLATE_OT_copy_results(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CLEANPLATE_OT_show_in_folder(_OnNode, bpy.types.Operator):
+class CLEANPLATE_OT_show_in_folder(OnNode, bpy.types.Operator):
     """Open the folder of this node's results"""
 
     bl_idname = "cleanplate.show_in_folder"

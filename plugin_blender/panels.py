@@ -13,18 +13,19 @@ from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .plan import SolvePlan
 from .preferences import endpoint, preferences, server_command
+from .translation import tr
 
 _SHOWN_CHARACTERS = 34
 
 
-def _active(context: Any) -> Any:
+def active_node(context: Any) -> Any:
     space = context.space_data
     tree = getattr(space, "edit_tree", None)
     node = tree.nodes.active if tree else None
     return node if graph.is_matte(node) else None
 
 
-class _Panel:
+class MattePanel:
     bl_space_type: Any = "NODE_EDITOR"
     bl_region_type: Any = "UI"
     bl_category = "Cleanplate"
@@ -32,10 +33,10 @@ class _Panel:
     @classmethod
     def poll(cls, context: Any) -> bool:
         """Only for our nodes."""
-        return _active(context) is not None
+        return active_node(context) is not None
 
 
-class CLEANPLATE_PT_matte(_Panel, bpy.types.Panel):
+class CLEANPLATE_PT_matte(MattePanel, bpy.types.Panel):
     """Solving and its state."""
 
     bl_idname = "CLEANPLATE_PT_matte"
@@ -43,7 +44,7 @@ class CLEANPLATE_PT_matte(_Panel, bpy.types.Panel):
 
     def draw(self, context: Any) -> None:
         """Called by Blender."""
-        node = _active(context)
+        node = active_node(context)
         layout: Any = self.layout
         state = runtime.state(node.matte.node_id)
         _draw_solve(layout, node)
@@ -66,12 +67,13 @@ def _draw_solve(layout: Any, node: Any) -> None:
     running = runtime.running
     if running and running.node_id == node.matte.node_id:
         state = runtime.state(node.matte.node_id)
-        layout.progress(factor=state.done / max(state.total, 1), text=f"{state.done} of {state.total}")
+        text = tr("{done} of {total}").format(done=state.done, total=state.total)
+        layout.progress(factor=state.done / max(state.total, 1), text=text)
         layout.label(text=state.activity, icon="SORTTIME")
         layout.operator("cleanplate.cancel", icon="CANCEL")
         return
     if runtime.render:
-        layout.label(text=runtime.state(node.matte.node_id).activity or "Rendering", icon="SORTTIME")
+        layout.label(text=runtime.state(node.matte.node_id).activity or tr("Rendering"), icon="SORTTIME")
     row = layout.row(align=True)
     row.scale_y = 1.4
     for name, icon in (("cleanplate.solve_frame", "RENDER_STILL"), ("cleanplate.solve_range", "RENDER_ANIMATION")):
@@ -82,26 +84,27 @@ def _draw_state(layout: Any, state: runtime.NodeState) -> None:
     box = layout.box().column(align=True)
     plan, counts = state.plan, state.counts
     if plan is not None and plan.problem:
-        _wrapped(box, plan.problem, "ERROR")
+        wrapped(box, plan.problem, "ERROR")
     else:
-        for name, frames, icon in (
-            ("solved", counts.fresh, "CHECKMARK"),
-            ("stale", counts.stale, "FILE_REFRESH"),
-            ("missing", counts.missing, "DOT"),
-            *((("unknown", counts.unknown, "QUESTION"),) if counts.unknown else ()),
+        for words, frames, icon in (
+            (tr("{count} solved"), counts.fresh, "CHECKMARK"),
+            (tr("{count} stale"), counts.stale, "FILE_REFRESH"),
+            (tr("{count} missing"), counts.missing, "DOT"),
+            *(((tr("{count} unknown"), counts.unknown, "QUESTION"),) if counts.unknown else ()),
         ):
-            text = f"{len(frames)} {name}"
+            text = words.format(count=len(frames))
             box.label(text=f"{text}: {_short(frames)}" if frames else text, icon=icon)
         if counts.unknown and plan is not None:
-            _wrapped(box, _why_unknown(plan), "QUESTION")
+            wrapped(box, _why_unknown(plan), "QUESTION")
     if state.error:
-        _wrapped(box, state.error, "ERROR")
+        wrapped(box, state.error, "ERROR")
 
 
 def _why_unknown(plan: SolvePlan) -> str:
     if plan.uncomparable:
-        return f"Unknown: {', '.join(plan.uncomparable)} cannot be compared. Solve again after a change."
-    return "Unknown: the server was not asked yet which model it runs."
+        what = ", ".join(plan.uncomparable)
+        return tr("Unknown: {what} cannot be compared. Solve again after a change.").format(what=what)
+    return tr("Unknown: the server was not asked yet which model it runs.")
 
 
 def _short(frames: tuple[int, ...]) -> str:
@@ -109,7 +112,7 @@ def _short(frames: tuple[int, ...]) -> str:
     return text if len(text) < _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
 
-def _wrapped(layout: Any, text: str, icon: str) -> None:
+def wrapped(layout: Any, text: str, icon: str) -> None:
     """Blender's labels do not wrap."""
     line = ""
     for word in text.split():
@@ -120,7 +123,7 @@ def _wrapped(layout: Any, text: str, icon: str) -> None:
     layout.label(text=line, icon=icon)
 
 
-class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
+class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
     """The server's address."""
 
     bl_idname = "CLEANPLATE_PT_server"
@@ -133,9 +136,9 @@ class CLEANPLATE_PT_server(_Panel, bpy.types.Panel):
         layout: Any = self.layout
         if isinstance(chosen, bpy.types.AddonPreferences):
             layout.prop(chosen, "address", text="")
-        _wrapped(layout.column(align=True), _server_state(), "NETWORK_DRIVE")
+        wrapped(layout.column(align=True), _server_state(), "NETWORK_DRIVE")
         if runtime.setup is not None:
-            _wrapped(layout.column(align=True), f"{runtime.setup.step}: {runtime.setup.last_line}", "SORTTIME")
+            wrapped(layout.column(align=True), f"{runtime.setup.step}: {runtime.setup.last_line}", "SORTTIME")
             layout.operator("cleanplate.cancel_setup", icon="CANCEL")
             return
         row = layout.row(align=True)
@@ -155,7 +158,9 @@ def _server_state() -> str:
     except LinkError as error:
         return str(error)
     pong = runtime.servers.get(address)
-    return f"{address}: Cleanplate {pong.version}" if pong else f"{address}: not asked yet"
+    if pong:
+        return tr("{address}: Cleanplate {version}").format(address=address, version=pong.version)
+    return tr("{address}: not asked yet").format(address=address)
 
 
 def _group_panel(group: str) -> type:
@@ -164,12 +169,12 @@ def _group_panel(group: str) -> type:
     def draw(self: Any, context: Any) -> None:
         self.layout.use_property_split = True
         for spec in specs:
-            self.layout.prop(_active(context).matte, spec.name)
+            self.layout.prop(active_node(context).matte, spec.name)
 
     name = f"CLEANPLATE_PT_options_{group.lower().replace(' ', '_')}"
     return type(
         name,
-        (_Panel, bpy.types.Panel),
+        (MattePanel, bpy.types.Panel),
         {
             "__doc__": f"The options of the group {group}.",
             "bl_idname": name,

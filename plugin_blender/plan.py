@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from .exr_header import empty_picture, restamped
@@ -19,7 +20,7 @@ from .matte_link.errors import LinkError
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
-from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
+from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest, weights_digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from .result_files import NAME, file_digest, is_result, joined_stamp, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
@@ -78,10 +79,23 @@ class SolvePlan:
         """Who would make the results now; None where no server was asked."""
         return None if self.server is None else Maker.of(self.options, self.server)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Names everything that does not change from frame to frame."""
-        return digest([SCHEMA, self.options.to_dict(), self.plate.name, self.clean_plate.name])[:12]
+        return digest([SCHEMA, self._option_facts, self.plate.name, self.clean_plate.name])[:12]
+
+    @cached_property
+    def _option_facts(self) -> dict[str, object]:
+        """The options, with a weights file by its content: where it lies does not matter."""
+        facts: dict[str, object] = dict(self.options.to_dict())
+        # OSError: it lies on the server, so its name is all that is known.
+        with contextlib.suppress(OSError, ValueError):
+            facts["weights"] = weights_digest(Path(self.options.weights))
+        return facts
+
+    def pictures_stamp(self, frame: int) -> str:
+        """Names the frame's plate and clean plate, whatever the settings."""
+        return digest([self.plate.name, self.clean_plate.name, *self._identities(frame)])
 
     @property
     def results(self) -> Path:
@@ -149,11 +163,6 @@ class SolvePlan:
         found = [known_facts(self.result(frame)).maker for frame in frames]
         return dict(zip(frames, compare_makers(found, self.maker), strict=True))
 
-    def has_result(self, frame: int) -> bool:
-        """Whether there is any result of the frame that a comparison may find to be right."""
-        name = NAME.format(frame)
-        return any(self.is_stamped(path) for path in (self.result(frame), self.results / OUTDATED / name))
-
     def look_again(self, frame: int) -> None:
         """The frame's pictures are to be looked at on disk, whatever is known of them."""
         for number in self.inputs(frame):
@@ -205,7 +214,7 @@ class SolvePlan:
 
     def counts(self) -> Counts:
         """The state of all wanted frames."""
-        elsewhere = self._frames_elsewhere()
+        elsewhere = self.frames_with_results()
         makers = self._makers([frame for frame in sorted(self.frames) if self._is_of_present_inputs(frame)])
         old = {frame for frame in self.frames if frame not in makers and frame in elsewhere}
         old |= {frame for frame, maker in makers.items() if maker == OTHER}
@@ -217,8 +226,9 @@ class SolvePlan:
             unknown=tuple(frame for frame, maker in makers.items() if maker == UNKNOWN),
         )
 
-    def _frames_elsewhere(self) -> set[int]:
-        """The frames of which there is any result. Frame 0's name belongs to the empty picture too."""
+    def frames_with_results(self) -> set[int]:
+        """The frames of which there is a result of whatever settings. Frame 0's name belongs to the empty picture
+        too."""
         found: set[int] = set()
         for folder, _, files in os.walk(self.folder):
             numbers = {name: int(name[6:-4]) for name in files if is_result(name) and name[6:-4].isdigit()}
@@ -277,7 +287,7 @@ class SolvePlan:
             side: {role: file_digest(file) for role, file in self.pictures(other, rendered).items()}
             for side, other in numbers.items()
         }
-        return digest([SCHEMA, self.options.to_dict(), sent])
+        return digest([SCHEMA, self._option_facts, sent])
 
     def task(
         self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None, content: str = ""

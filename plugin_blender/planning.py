@@ -14,7 +14,7 @@ import bpy
 
 from . import copies, graph, runtime, server_process
 from .colour import spaces_now
-from .file_states import state_of
+from .file_states import forget, state_of
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .places import all_nodes
@@ -150,6 +150,7 @@ def _leave(node: Any, plan: SolvePlan) -> None:
         rest = list(left.iterdir())
         if rest == [Path(shown)] and not plan.is_stamped(rest[0]):
             rest[0].unlink()
+            forget(shown)
             left.rmdir()
 
 

@@ -9,6 +9,8 @@ import bpy
 from . import runtime
 from .matte_link.option_spec import OptionSpec
 from .matte_link.options import MatteOptions, shown_in
+from .results_folder import node_folder
+from .rna_facts import absolute_path
 
 DEFAULT_FOLDER = "//cleanplate"
 _SMALL_WORDS = ("a", "and", "for", "from", "in", "of", "on", "the", "to", "with")
@@ -71,6 +73,16 @@ def is_readable(choice: str) -> bool:
     return not choice.startswith("htj2k")
 
 
+class MatteKeyFrame(bpy.types.PropertyGroup):
+    """One mended matte: its frame, its file in the node's folder, and what plate and clean plate were then."""
+
+    __annotations__ = {
+        "frame": bpy.props.IntProperty(name="Frame"),
+        "file": bpy.props.StringProperty(name="File"),
+        "pictures": bpy.props.StringProperty(name="Pictures"),
+    }
+
+
 class MatteProperties(bpy.types.PropertyGroup):
     """What one Cleanplate Matte node is set to."""
 
@@ -90,6 +102,20 @@ class MatteProperties(bpy.types.PropertyGroup):
         options={"PATH_SUPPORTS_BLEND_RELATIVE"},
         update=_changed,
     )
+    __annotations__["use_learned"] = bpy.props.BoolProperty(
+        name="Use Learned Weights",
+        description="Matte with the weights that Learn made of this shot",
+        default=False,
+        options=set(),
+        update=_changed,
+    )
+    __annotations__["learned"] = bpy.props.StringProperty(
+        name="Learned Weights", description="Their file, in the node's own folder", options={"HIDDEN"}
+    )
+    __annotations__["learned_from"] = bpy.props.StringProperty(
+        name="Learned From", description="The key frames that they were learned from", options={"HIDDEN"}
+    )
+    __annotations__["key_frames"] = bpy.props.CollectionProperty(type=MatteKeyFrame, name="Key Frames")
     __annotations__["former"] = bpy.props.StringProperty(
         name="Former Results",
         description="Where this node's results were before it was copied, or its file was saved elsewhere",
@@ -104,7 +130,18 @@ def options_of(settings: Any) -> MatteOptions:
         value = getattr(settings, spec.name)
         # Blender keeps numbers as float32: 0.1 comes back as 0.10000000149.
         values[spec.name] = round(value, 6) if spec.type is float else value
+    values["weights"] = _weights(settings)
     return MatteOptions(**values)
+
+
+def _weights(settings: Any) -> str:
+    if not settings.use_learned:
+        named: str = settings.weights
+        return absolute_path(named, settings.id_data) if named.startswith("//") else named
+    learned = node_folder(settings) / settings.learned
+    if not settings.learned or not learned.is_file():
+        raise ValueError(f"The learned weights {learned} are not there; Learn again, or switch them off.")
+    return str(learned)
 
 
 def _group_nodes() -> Any:
@@ -114,11 +151,13 @@ def _group_nodes() -> Any:
 
 def register() -> None:
     """Puts the settings on group nodes."""
-    bpy.utils.register_class(MatteProperties)
+    for each in (MatteKeyFrame, MatteProperties):
+        bpy.utils.register_class(each)
     _group_nodes().matte = bpy.props.PointerProperty(type=MatteProperties)
 
 
 def unregister() -> None:
     """Takes them away; what files have saved stays in them."""
     del _group_nodes().matte
-    bpy.utils.unregister_class(MatteProperties)
+    for each in (MatteProperties, MatteKeyFrame):
+        bpy.utils.unregister_class(each)

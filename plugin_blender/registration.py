@@ -9,6 +9,8 @@ import bpy
 from . import (
     file_states,
     handlers,
+    learn_operators,
+    learn_panel,
     operators,
     panels,
     properties,
@@ -17,6 +19,7 @@ from . import (
     server_process,
     setup_operators,
     solve_headless,
+    translation,
 )
 from .preferences import CleanplatePreferences
 
@@ -26,7 +29,9 @@ _CLASSES = (
     *operators.CLASSES,
     *server_operators.CLASSES,
     *setup_operators.CLASSES,
+    *learn_operators.CLASSES,
     *panels.CLASSES,
+    *learn_panel.CLASSES,
 )
 
 
@@ -34,6 +39,7 @@ def register() -> None:
     """Switches the add-on on."""
     file_states.is_kept = not bpy.app.background
     properties.register()
+    translation.register()
     for each in _CLASSES:
         bpy.utils.register_class(each)
     getattr(bpy.types, panels.ADD_MENU).append(panels.draw_add_menu)
@@ -47,6 +53,8 @@ def unregister() -> None:
     if runtime.running is not None:
         runtime.running.cancel()
         runtime.running.close()
+    if runtime.learning is not None:
+        runtime.learning.close()
     while _commands:
         bpy.utils.unregister_cli_command(_commands.pop())
     if runtime.setup is not None:
@@ -55,5 +63,6 @@ def unregister() -> None:
     getattr(bpy.types, panels.ADD_MENU).remove(panels.draw_add_menu)
     for each in reversed(_CLASSES):
         bpy.utils.unregister_class(each)
+    translation.unregister()
     properties.unregister()
     server_process.stop()

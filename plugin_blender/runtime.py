@@ -36,6 +36,8 @@ class NodeState:
 states: dict[str, NodeState] = {}
 running: Any = None
 """The solve under way (:class:`solve.Solve`), or None: one at a time."""
+learning: Any = None
+"""The Learn under way (:class:`learning.Learning`), or None."""
 rendering_input = False
 """Whether the current render is ours, of the inputs of a node."""
 rendering = False
@@ -43,6 +45,8 @@ rendering = False
 render: Any = None
 """The :class:`on_demand.RenderSolve` of a render in the window, or None."""
 changed_at = 0.0
+edits = 0
+"""Counts edits that only a comparison of pictures would notice."""
 setup: Any = None
 """The :class:`server_setup.ServerSetup` under way, or None."""
 server_address = ""
@@ -97,6 +101,8 @@ def work_off() -> None:
 
 def forget_comparisons() -> None:
     """Something was edited that cannot be compared by its settings."""
+    global edits
+    edits += 1
     for each in states.values():
         each.compared = {}
 

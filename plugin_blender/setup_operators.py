@@ -11,6 +11,7 @@ from .operators import Result
 from .plan import NodeError
 from .preferences import preferences, setup_folder
 from .server_setup import ServerSetup, remove
+from .translation import tr
 
 _TIMER_S = 0.3
 
@@ -40,9 +41,9 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         layout: Any = self.layout
         column = layout.column(align=True)
         for line in (
-            "Makes a Python environment and installs Cleanplate's server in it:",
+            tr("Makes a Python environment and installs Cleanplate's server in it:"),
             str(setup_folder()),
-            "About 1 GB is downloaded." if self.cpu_only else "About 3 GB are downloaded (CPU only: 1 GB).",
+            tr("About 1 GB is downloaded.") if self.cpu_only else tr("About 3 GB are downloaded (CPU only: 1 GB)."),
         ):
             column.label(text=line)
         layout.prop(self, "cpu_only")

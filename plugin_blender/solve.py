@@ -52,7 +52,7 @@ class Solve:
         if self.plan.problem:
             raise NodeError(self.plan.problem)
         self._again, self._only_compare = again, only_compare
-        self.frames = tuple(frame for frame in frames if self._is_wanted(frame))
+        self.frames = self._wanted(frames)
         self.done: list[int] = []
         self.unchanged: list[int] = []
         self.failures: dict[int, str] = self._without_inputs()
@@ -60,8 +60,8 @@ class Solve:
         self.cancelled = False
         self.diagnostics: dict[int, Any] = {}
         self._cancelled_at = 0.0
-        self._restarts = 0
-        self._is_restarting = False
+        self._restarts, self._is_restarting = 0, False
+        self._edits = runtime.edits
         self._under_way: set[int] = set()
         possible = [frame for frame in self.frames if frame not in self.failures]
         self._waiting = deque(possible)
@@ -73,10 +73,11 @@ class Solve:
         self._state.activity = "Connecting"
         runtime.running = self
 
-    def _is_wanted(self, frame: int) -> bool:
+    def _wanted(self, frames: Sequence[int]) -> tuple[int, ...]:
         if self._only_compare:
-            return self.plan.has_result(frame)
-        return self._again or not self.plan.is_fresh(frame)
+            existing = self.plan.frames_with_results()
+            return tuple(frame for frame in frames if frame in existing)
+        return tuple(frame for frame in frames if self._again or not self.plan.is_fresh(frame))
 
     def _without_inputs(self) -> dict[int, str]:
         """Why some frames cannot be solved, as one sentence each. Raises ``NodeError`` where it is all of them."""
@@ -122,6 +123,7 @@ class Solve:
                 self._restart()
             self._is_restarting = server_process.poll() is None
         except NodeError as error:
+            self._is_restarting = False
             self._stop(str(error))
             return False
         if not self._is_restarting:
@@ -237,14 +239,14 @@ class Solve:
             return
         content = self._contents.of(frame)
         if content is not None:
-            self._waiting.popleft()
             self._use(frame, content)
+            self._waiting.popleft()
 
     def _use(self, frame: int, content: str) -> None:
         """The frame's pictures are there: sends them where no result of the same ones is there."""
         if not self._again and self.plan.take_equal(frame, content):
             self.unchanged.append(frame)
-            self._state.compared[frame] = self.plan.stamp(frame)
+            self._note_comparison(frame)
         else:
             self.plan.withdraw(frame, content)
             if self._job:
@@ -291,8 +293,13 @@ class Solve:
         file_states.forget(event.output)
         self.done.append(event.frame)
         self.diagnostics[event.frame] = event.diagnostics
-        self._state.compared[event.frame] = self.plan.stamp(event.frame)
+        self._note_comparison(event.frame)
         self._end_frame(event.frame)
+
+    def _note_comparison(self, frame: int) -> None:
+        """Nothing is unknown of this frame, unless something was edited that only a comparison would notice."""
+        if self._edits == runtime.edits:
+            self._state.compared[frame] = self.plan.stamp(frame)
 
     def _fail(self, frame: int, sentence: str) -> None:
         self.failures[frame] = sentence

@@ -40,6 +40,7 @@ def case(folder: str, zip_file: str) -> dict[str, Any]:
     stage.shot_node(Path(folder), frames=1)
     bpy.ops.cleanplate.solve_range()
     results = sorted(Path(folder).glob("cleanplate/*/*/matte.0001.exr"))
+    command_line(Path(folder))
     return {
         "zmq": zmq.__version__,
         "zmq_file": zmq.__file__,
@@ -47,6 +48,22 @@ def case(folder: str, zip_file: str) -> dict[str, Any]:
         "command": addon.preferences.command,
         "names": sorted(each for each in sys.modules if each.startswith("matte_link")),
     }
+
+
+def command_line(place: Path) -> None:
+    """What ``blender --command cleanplate`` calls: bpy is no command, so the window's test runs the whole line."""
+    from bl_ext.user_default.cleanplate import registration, solve_headless
+
+    assert len(registration._commands) == 1
+    bpy.ops.wm.save_mainfile()
+    file = bpy.data.filepath
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert solve_headless.command([file, "--frames", "1", "--again"]) == 0
+    assert bpy.data.filepath == file
+    assert solve_headless.command([]) == solve_headless.command(["--frames", "1"]) == 2
+    assert solve_headless.command([str(place / "nowhere.blend")]) == 2
+    # The command line's server goes before every other: nobody is there.
+    assert solve_headless.command([file, "--again", "--server", "tcp://127.0.0.1:9"]) == 3
 
 
 stage.run(case)

@@ -1,0 +1,108 @@
+"""Add Key Frame and Learn."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import key_frames, planning, runtime
+from .learning import Learning
+from .matte_link.errors import LinkError
+from .operators import OnNode, Result, chosen
+
+_TIMER_S = 0.1
+
+
+class CLEANPLATE_OT_add_key_frame(OnNode, bpy.types.Operator):
+    """Keep the matte of this frame, as Core, Holdout or Key Matte mend it, for Learn"""
+
+    bl_idname = "cleanplate.add_key_frame"
+    bl_label = "Add Key Frame"
+
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
+        key_frames.add(scene, node, scene.frame_current)
+        self.report({"INFO"}, f"Frame {scene.frame_current} is a key frame.")
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_remove_key_frame(OnNode, bpy.types.Operator):
+    """Take this frame off the list of key frames"""
+
+    bl_idname = "cleanplate.remove_key_frame"
+    bl_label = "Remove Key Frame"
+    bl_options: Any = frozenset({"INTERNAL", "UNDO"})
+
+    if TYPE_CHECKING:
+        frame: int
+    else:
+        frame: bpy.props.IntProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
+        key_frames.remove(node, self.frame)
+        return {"FINISHED"}
+
+
+class CLEANPLATE_OT_learn(OnNode, bpy.types.Operator):
+    """Learn this shot from its key frames, or from the shot itself where there are none"""
+
+    bl_idname = "cleanplate.learn"
+    bl_label = "Learn"
+
+    def act(self, context: Any, scene: Any, node: Any) -> Result:
+        learning = Learning(scene, node)
+        while learning.step():
+            time.sleep(_TIMER_S)
+        return self._conclude(learning)
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        """Begins; :meth:`modal` goes on with it."""
+        try:
+            self._learning = Learning(*chosen(context, self.node_id))
+        except LinkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> Result:
+        """One step a tick. ESC is left to solves, which go on beside it; Cancel Learn stops this."""
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        more = self._learning.step()
+        planning.redraw()
+        if more:
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        return self._conclude(self._learning)
+
+    def _conclude(self, learning: Learning) -> Result:
+        learning.close()
+        runtime.state(learning.node_id).error = learning.sentence if learning.failed else ""
+        self.report({"ERROR"} if learning.failed else {"INFO"}, learning.sentence)
+        return {"CANCELLED"} if learning.failed else {"FINISHED"}
+
+
+class CLEANPLATE_OT_cancel_learn(bpy.types.Operator):
+    """Stop learning after the current step; what was gained is kept"""
+
+    bl_idname = "cleanplate.cancel_learn"
+    bl_label = "Cancel Learn"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only while a Learn runs."""
+        return runtime.learning is not None
+
+    def execute(self, context: Any) -> Result:
+        """Asks it to stop; its own operator ends it."""
+        runtime.learning.cancel()
+        return {"FINISHED"}
+
+
+CLASSES = (
+    CLEANPLATE_OT_add_key_frame,
+    CLEANPLATE_OT_remove_key_frame,
+    CLEANPLATE_OT_learn,
+    CLEANPLATE_OT_cancel_learn,
+)

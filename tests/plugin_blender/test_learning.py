@@ -1,0 +1,27 @@
+"""Key frames and Learn, in real Blender, with a real server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server.models.weights import find_weights
+
+from .conftest import Blender, make_shot, read
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_key_frames_and_learned_weights(blender: Blender, tmp_path: Path) -> None:
+    shot = make_shot(tmp_path / "shot", (48, 64), range(1, 5))
+    facts = blender.case("learning", shot, find_weights("cleanplate", "")).facts
+    alpha = read(Path(facts["result"]))[..., 3]
+    np.testing.assert_array_equal(read(Path(facts["plain"]))[..., 0], alpha)
+    # Holdout was the red of another frame, cut to 0..1 as every value of a mask is.
+    holdout = np.clip(read(shot / "plate.0002.exr")[..., 0], 0.0, 1.0)
+    np.testing.assert_array_equal(read(Path(facts["mended"]))[..., 0], alpha * (1 - holdout))
+    np.testing.assert_array_equal(read(Path(facts["given"]))[..., 0], read(shot / "plate.0002.exr")[..., 1])
+    # The weights that stand for learned ones are the packaged ones.
+    np.testing.assert_array_equal(read(Path(facts["learned"])), read(Path(facts["result"])))
