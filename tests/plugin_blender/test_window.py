@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,21 +20,26 @@ from .windowed import command
 _SIZE = (540, 960)
 
 
-@pytest.mark.timeout(900)
-def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Path) -> None:
-    shot = make_shot(tmp_path / "shot", _SIZE, range(1, 13))
-    places = f"{REPOSITORY}:{CASES}"
-    environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": places, "HOME": str(tmp_path)}
-    nobody = f"tcp://127.0.0.1:{free_port()}"
+def in_window(server: LocalServer, case: str, home: Path, *arguments: object) -> Outcome:
+    """Runs a case in the window; it must end well."""
+    environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": f"{REPOSITORY}:{CASES}"}
+    environment |= {"HOME": str(home), "CLEANPLATE_PICTURES": os.environ.get("CLEANPLATE_PICTURES", "")}
     try:
-        arguments = command(CASES / "window.py", shot, nobody, environment=environment)
+        words = command(CASES / f"{case}.py", *arguments, environment=environment)
     except Unavailable as reason:
         pytest.skip(str(reason))
     done = subprocess.run(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout[-6000:]
-    facts = Outcome(code=done.returncode, output=done.stdout).facts
+    return Outcome(code=done.returncode, output=done.stdout)
+
+
+@pytest.mark.timeout(900)
+def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Path) -> None:
+    shot = make_shot(tmp_path / "shot", _SIZE, range(1, 13))
+    nobody = f"tcp://127.0.0.1:{free_port()}"
+    facts = in_window(server, "window", tmp_path, shot, nobody).facts
     print(facts)
 
     for stopped in (facts["escape"], facts["cancel"], facts["rendered"]["stopped"], facts["connecting"]):
@@ -61,3 +67,17 @@ def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Pa
             assert not read(shot / name / f"main_{frame:04d}.exr").any()
         assert read(shot / "solved" / f"main_{frame:04d}.exr").any()
     assert not facts["rendered"]["error"]
+
+
+@pytest.mark.timeout(900)
+def test_render_layers_groups_and_rest_in_the_window(server: LocalServer, tmp_path: Path) -> None:
+    shot = make_shot(tmp_path / "shot", (32, 48), range(1, 4))
+    facts = in_window(server, "window_graph", tmp_path, shot).facts
+    print(facts)
+    for name in ("files", "grouped", "layers"):
+        assert facts[name]["solved"] == [1, 2, 3], (name, facts[name])
+        assert not facts[name]["error"] and not facts[name]["problem"]
+    # Every three seconds two files are looked at; one plan at most is made, for a folder that the solve has changed.
+    assert facts["rest"]["stats"] <= 8 and facts["rest"]["plans"] <= 1
+    assert facts["rest"]["solved"] == [1, 2, 3]
+    assert facts["edited"]["stale"] == [1, 2, 3]

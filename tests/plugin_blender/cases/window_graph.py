@@ -1,0 +1,136 @@
+"""In a window: Render Layers are solved and stay solved, Ctrl-G keeps the node working; at rest nothing happens."""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+
+
+def case(folder: str) -> Generator[None, None, dict[str, Any]]:
+    place = Path(folder)
+    yield from stage.pause(1.0)
+    scene, tree, node = stage.shot_node(place, 3)
+    stage.render_settings(scene, place / "out", (48, 32))
+    bpy.context.preferences.view.render_display_type = "NONE"
+    editor = stage.open_editor()
+    yield from stage.pause(1.0)
+    stage.sidebar_of(editor).active_panel_category = "Cleanplate"
+    yield from stage.pause(0.5)
+    facts: dict[str, Any] = {}
+    facts["files"] = yield from solved(scene, node, editor)
+    facts["grouped"] = yield from grouped(scene, tree, node, editor)
+    node = active_of(scene)
+    facts["layers"] = yield from render_layers(scene, tree, node, editor)
+    facts["rest"] = yield from at_rest(node)
+    facts["edited"] = yield from edited(scene, node)
+    stage.picture("window_graph")
+    return facts
+
+
+def active_of(scene: Any) -> Any:
+    from plugin_blender import places
+
+    ((_, node),) = places.all_nodes()
+    return node
+
+
+def state(node: Any) -> dict[str, Any]:
+    from plugin_blender import runtime
+
+    found = runtime.state(node.matte.node_id)
+    counts = found.counts
+    return {
+        "solved": list(counts.fresh),
+        "stale": list(counts.stale),
+        "unknown": list(counts.unknown),
+        "problem": found.plan.problem if found.plan else "",
+        "error": found.error,
+        "label": node.label,
+    }
+
+
+def solved(scene: Any, node: Any, editor: Any) -> Iterator[None]:
+    from plugin_blender import runtime
+
+    with bpy.context.temp_override(**editor):
+        bpy.ops.cleanplate.solve_range("INVOKE_DEFAULT", node_id=node.matte.node_id)
+    yield from stage.until(lambda: runtime.running is None, "the solve did not end")
+    yield from stage.pause(2.0)
+    return state(node)
+
+
+def grouped(scene: Any, tree: Any, node: Any, editor: Any) -> Iterator[None]:
+    """What Ctrl-G does, with the node alone selected."""
+    from plugin_blender import planning
+
+    stage.main_output(tree, node.outputs["Image"])
+    for each in tree.nodes:
+        each.select = each == node
+    tree.nodes.active = node
+    with bpy.context.temp_override(**editor):
+        bpy.ops.node.group_make()
+    yield from stage.pause(2.0)
+    inner = active_of(scene)
+    assert inner.id_data != tree, "the node is not in a group"
+    found = state(inner)
+    with bpy.context.temp_override(**editor):
+        bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=inner.matte.node_id)
+    yield from stage.pause(0.2)
+    from plugin_blender import runtime
+
+    yield from stage.until(lambda: runtime.running is None, "the solve in the group did not end")
+    yield from stage.pause(1.0)
+    assert planning.plan_of(scene, inner).is_fresh(scene.frame_current)
+    with bpy.context.temp_override(**editor):
+        bpy.ops.node.tree_path_parent()
+    return found
+
+
+def render_layers(scene: Any, tree: Any, node: Any, editor: Any) -> Iterator[None]:
+    """The plate comes out of the 3D scene, which is seen in another area meanwhile."""
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    layers = tree.nodes.new("CompositorNodeRLayers")
+    (outer,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup"]
+    tree.links.new(layers.outputs["Image"], outer.inputs[0])
+    yield from stage.pause(1.0)
+    return (yield from solved(scene, node, editor))
+
+
+def at_rest(node: Any) -> Iterator[None]:
+    """Ten seconds in which nobody does anything: how often the disk is asked, and plans are made."""
+    from plugin_blender import planning
+
+    yield from stage.pause(4.0)
+    real, asked, plans, plan_of = os.stat, [], [], planning.plan_of
+
+    def counted(path: Any, *rest: Any, **more: Any) -> Any:
+        asked.append(str(path))
+        return real(path, *rest, **more)
+
+    def planned(*words: Any) -> Any:
+        plans.append(words)
+        return plan_of(*words)
+
+    os.stat, planning.plan_of = counted, planned
+    yield from stage.pause(10.0)
+    os.stat, planning.plan_of = real, plan_of
+    return {"stats": len(asked), "plans": len(plans), **state(node)}
+
+
+def edited(scene: Any, node: Any) -> Iterator[None]:
+    """An edit of the 3D scene is noticed by itself."""
+    bpy.data.objects["Cube"].location.x = 1.0
+    yield from stage.pause(3.0)
+    return state(node)
+
+
+stage.run_in_window(case)
