@@ -77,7 +77,7 @@ def test_render_layers_groups_and_rest_in_the_window(server: LocalServer, tmp_pa
     for name in ("files", "grouped", "layers"):
         assert facts[name]["solved"] == [1, 2, 3], (name, facts[name])
         assert not facts[name]["error"] and not facts[name]["problem"]
-    # Every three seconds two files are looked at; one plan at most is made, for a folder that the solve has changed.
+    # Every three seconds two files are looked at; one plan at most is made, for what the solve has changed.
     assert facts["rest"]["stats"] <= 8 and facts["rest"]["plans"] <= 1
     assert facts["rest"]["solved"] == [1, 2, 3]
     assert facts["edited"]["stale"] == [1, 2, 3]
