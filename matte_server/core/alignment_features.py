@@ -87,7 +87,7 @@ def _features(grey: Grey, scale: float) -> SiftFeatures:
 
 
 def well_inside(seen: Grey) -> Grey:
-    """255 where the 25 x 25 pixels around are seen too, else 0."""
+    """255 where all of the 25 x 25 pixels around are seen, else 0."""
     return np.asarray(cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0), np.uint8)
 
 

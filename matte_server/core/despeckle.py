@@ -19,8 +19,8 @@ def despeckle(alpha: Float32, area: int) -> Float32:
 
 
 def _small(mask: Mask, area: int, *, at_edge: bool) -> Mask:
-    """The connected parts of ``mask`` below ``area`` pixels; with or without those cut by the frame's edge, of
-    which nobody knows how they go on."""
+    """The connected parts of ``mask`` below ``area`` pixels. Parts that touch the frame's edge may continue outside
+    it, so they count only with ``at_edge``."""
     _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     small = facts[:, cv2.CC_STAT_AREA] < area
     small[0] = False

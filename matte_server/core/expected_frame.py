@@ -1,8 +1,9 @@
-"""What a frame shows where its clean plate lies as expected, and how far the frame differs from that, at a glance.
+"""What a frame should show if its clean plate lies as expected, and a quick measurement of how far it differs.
 
-A locked camera's one placement is compared with every frame by this. It works on copies of at most 960 pixels and
-tracks 400 points (Lucas-Kanade, as :mod:`.tracking` does), in a tenth of the time of a full alignment. It sees a
-drift of 0.25 px at HD and a change in exposure of 1 %, but finds no placement by itself.
+Every frame of a locked camera is compared with the camera's one alignment in this way. It works on copies of at
+most 960 pixels and tracks 400 points (Lucas-Kanade, as :mod:`.tracking` does), in a tenth of the time of a full
+alignment. It sees a drift of 0.25 px at HD and a change in exposure of 1 %, but it cannot find an alignment by
+itself.
 """
 
 from __future__ import annotations
@@ -136,8 +137,8 @@ class ExpectedFrame:
         )
 
     def _drift(self, here: Points, offsets: Points) -> float:
-        """The largest median offset in a quarter of the frame that has points enough; that of all points where none
-        has."""
+        """The largest of the median offsets of those quarters of the frame that have enough points; the median
+        offset of all points where no quarter has."""
         right, low = here[:, 0] > self._size[0] / 2, here[:, 1] > self._size[1] / 2
         quarters = [(right == across) & (low == down) for across in (False, True) for down in (False, True)]
         chosen = [quarter for quarter in quarters if quarter.sum() >= _QUARTER_POINTS]

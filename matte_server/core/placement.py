@@ -1,5 +1,5 @@
-"""Where and how the clean plate is placed: its exposure measured where the alignment put it, and an alignment
-as plain JSON facts and back."""
+"""Completes an alignment with gain and offset, measured where it puts the clean plate; writes alignments as JSON
+values and reads them back."""
 
 from __future__ import annotations
 

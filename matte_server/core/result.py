@@ -1,4 +1,4 @@
-"""What a solved frame is made of."""
+"""The result of one frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .image import Image
 
 @dataclass(frozen=True, eq=False)
 class MatteResult:
-    """One frame's matte; every image bears exactly the plate's windows, pixel aspect and metadata.
+    """One frame's matte; every image has exactly the plate's windows, pixel aspect and metadata.
 
     ``alpha``: one channel, 0..1, coverage in scene-linear light. ``foreground``: R, G, B, unpremultiplied,
     unclamped, in the plate's colourspace. ``diagnostics`` are JSON-able figures and warnings (see

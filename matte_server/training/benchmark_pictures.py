@@ -60,7 +60,7 @@ class HeldOutSubject:
 
 
 Move = Callable[[Float32, int], Float32]
-"""A layer as it is in a frame, on the same canvas."""
+"""Moves a layer to where it is in a frame; its canvas stays."""
 
 
 def subjects(folder: Path) -> list[HeldOutSubject]:
@@ -176,7 +176,7 @@ def _seen(make: Callable[..., Composite], layer: Float32, seed: int) -> tuple[in
 
 
 def _clipped(make: Callable[[], Composite]) -> Composite:
-    """The plate's sensor is full early, the clean plate's is not."""
+    """Clips the highlights of the plate, and not those of the clean plate."""
     sample = make()
     level = float(sample.plate.amax(0).flatten()[::7].quantile(_FULL))
     return replace(sample, plate=clipped(sample.plate, level))
@@ -228,7 +228,7 @@ def bent(pixels: Float32, frame: int) -> Float32:
 
 
 def swayed(pixels: Float32, frame: int) -> Float32:
-    """Strands swing, and the further from the solid middle the more; the middle stays."""
+    """Strands swing, the more the further they are from the solid middle, which stays."""
     height, width = pixels.shape[:2]
     x, y = _grid(pixels)
     alpha = pixels[..., 3:-2].mean(2) if pixels.shape[2] == 8 else pixels[..., 3]

@@ -68,12 +68,13 @@ def compressed(picture: Tensor, coarseness: float) -> Tensor:
 
 
 def clipped(picture: Tensor, white: float) -> Tensor:
-    """A picture whose sensor is full at ``white``, brought back to the light that it had below."""
+    """A picture whose sensor clips at ``white``; below that its light is as it was."""
     return picture.clamp(max=white)
 
 
 def toned(picture: Tensor, contrast: float) -> Tensor:
-    """Another tone curve: contrast about mid grey, as a picture profile leaves after it was taken for sRGB."""
+    """Another tone curve: contrast about mid grey, as is left where a camera's picture profile was decoded as
+    sRGB."""
     return 0.18 * (picture.clamp(min=0) / 0.18) ** contrast
 
 

@@ -34,7 +34,7 @@ READ, SHOT = 0.004, 0.0006
 
 
 def held() -> list[ModelOutput]:
-    """The frames as far as the model's word."""
+    """The model's output for each of the grainy frames."""
     shot, pipeline = demo_shot(), MattePipeline(torch.device("cpu"))
     plate, clean = read_image(Path(shot.plate.replace("####", "1003"))), read_image(Path(shot.clean_plate))
     options, callbacks = MatteOptions(), {"check": lambda: None, "progress": lambda *stage: None}

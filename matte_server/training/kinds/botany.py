@@ -11,8 +11,8 @@ from .sheet import Numbers, Place, Sheet, circle, pose
 
 
 def feather(sheet: Sheet, variant: str) -> None:
-    """Variants: "vane": one or several stiff feathers; "down": fluff; "fan": many spread; "plume" is the
-    benchmark's."""
+    """Variants: "vane": one or several stiff feathers; "down": fluff; "fan": many spread; only the benchmark uses
+    "plume"."""
     rng = sheet.rng
     paint = colour(rng) if rng.random() < 0.6 else np.full(3, rng.uniform(0.4, 0.8), np.float32)
     if variant == "down":
@@ -69,8 +69,8 @@ def _fluff(sheet: Sheet, centre: Numbers, reach: float, paint: Float32) -> None:
 
 
 def dandelion(sheet: Sheet, variant: str) -> None:
-    """Variants: "clock": a full seed head; "blown": half of it gone; "drifting": loose seeds; "thistle" is the
-    benchmark's."""
+    """Variants: "clock": a full seed head; "blown": half of it gone; "drifting": loose seeds; only the benchmark
+    uses "thistle"."""
     rng = sheet.rng
     paint = np.asarray(np.array([0.75, 0.72, 0.66]) * rng.uniform(0.5, 1.2), np.float32)
     heads = int(rng.integers(1, 4))
@@ -115,7 +115,7 @@ def _parachute(sheet: Sheet, start: Numbers, end: Numbers, size: float, paint: F
 
 
 def grass(sheet: Sheet, variant: str) -> None:
-    """Variants: "blades", "meadow" (blades with ears), "wheat"; "reed" is the benchmark's."""
+    """Variants: "blades", "meadow" (blades with ears), "wheat"; only the benchmark uses "reed"."""
     rng = sheet.rng
     green = np.asarray(colour(rng) * 0.5 + np.array([0.1, 0.2, 0.03]) * rng.uniform(0.3, 1.5), np.float32)
     if variant == "wheat":
@@ -157,7 +157,7 @@ def _ear(sheet: Sheet, curve: Float32, paint: Float32, variant: str) -> None:
 
 
 def twigs(sheet: Sheet, variant: str) -> None:
-    """Variants: "bare": a branch in winter; "leafy"; "blossom"; "fir" is the benchmark's."""
+    """Variants: "bare": a branch in winter; "leafy"; "blossom"; only the benchmark uses "fir"."""
     rng = sheet.rng
     bark = np.asarray(np.array([0.14, 0.09, 0.06]) * rng.uniform(0.3, 2.0), np.float32)
     green = np.asarray(colour(rng) * np.array([0.6, 1.3, 0.4]), np.float32)

@@ -1,4 +1,4 @@
-"""Thin things that light passes: plastic bags, veils, smoke. Each makes a see-through subject of ``size``
+"""Thin things that light passes through: plastic bags, veils, smoke. Each makes a see-through subject of ``size``
 pixels."""
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from .see_through import SeeThrough, closed, opaque, over
 
 
 def _filled(size: int, outline: Float32) -> Float32:
-    """A polygon's cover, height x width, by four times supersampling."""
+    """A polygon's coverage, height x width, supersampled four times."""
     matte = np.zeros((size * 4, size * 4), np.uint8)
     cv2.fillPoly(matte, [np.asarray(np.clip(outline, -1, 2) * size * 4, np.int32).reshape(-1, 1, 2)], 255)
     return np.asarray(cv2.resize(matte, (size, size), interpolation=cv2.INTER_AREA) / 255, np.float32)
 
 
 def bag(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Crumpled foil: "empty", "filled" (something stands in it); "wrap" (stretched film) is the benchmark's."""
+    """Crumpled foil: "empty", "filled" (something stands in it); only the benchmark uses "wrap" (stretched
+    film)."""
     outline = rounded(rng, [0.5, 0.55], rng.uniform(0.28, 0.42, 2).tolist(), 0.35, lobes=9)
     neck = np.clip(1 - 8 * np.maximum(0.3 - outline[:, 1:], 0), 0.25, 1)
     outline = np.concatenate([0.5 + (outline[:, :1] - 0.5) * neck, outline[:, 1:]], 1)
@@ -61,7 +62,8 @@ def _content(rng: Random, size: int, share: float) -> Float32:
 
 
 def veil(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Sheer cloth: "hanging", "layered", "tulle" (its mesh shows); "bridal" (over somebody) is the benchmark's."""
+    """Sheer cloth: "hanging", "layered", "tulle" (its mesh shows); only the benchmark uses "bridal" (over
+    somebody)."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     cloth = None
     paint = np.full(3, rng.uniform(0.5, 0.85), np.float32) if rng.random() < 0.5 else colour(rng)
@@ -97,7 +99,7 @@ def veil(rng: Random, size: int, variant: str) -> SeeThrough:
 
 
 def smoke(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Variants: "plume", "haze", "steam"; "ink" (coloured) is the benchmark's."""
+    """Variants: "plume", "haze", "steam"; only the benchmark uses "ink" (coloured)."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     flow = fractal_noise(rng, size, size, rng.uniform(2, 4), 4, 2) * size * rng.uniform(0.03, 0.1)
     clumps = fractal_noise(rng, size, size, rng.uniform(3, 7), 6)[..., 0]

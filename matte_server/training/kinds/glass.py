@@ -83,7 +83,7 @@ def shell(
 
 
 def _liquid(rng: Random, size: int, heights: Numbers, radii: Numbers, wall: float) -> SeeThrough:
-    """What stands in the glass: coloured, and a lens that turns what is behind it over."""
+    """The liquid in the glass: coloured, and a lens that shows what is behind it upside down."""
     x, y = _pixels(size)
     level = rng.uniform(0.35, 0.75)
     radius = _radius(y, heights, radii) * (1 - wall)
@@ -112,7 +112,7 @@ def _label(rng: Random, size: int, heights: Numbers, radii: Numbers, top: float,
 
 
 def glass(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Variants: "tumbler", "bottle", "wine", "mug"; "jar" and "vase" are the benchmark's. Upright, in the
+    """Variants: "tumbler", "bottle", "wine", "mug"; only the benchmark uses "jar" and "vase". Upright, in the
     middle."""
     double = 2 * size
     heights, radii = (np.asarray(part) for part in _PROFILES[variant])
@@ -140,7 +140,7 @@ def glass(rng: Random, size: int, variant: str) -> SeeThrough:
 
 
 def _twice_as_large(sheet: Sheet) -> SeeThrough:
-    """What is drawn on the sheet, at the doubled size that glass is made at."""
+    """The sheet's picture at twice its size, at which glass is made."""
     return opaque(np.asarray(np.repeat(np.repeat(sheet.finish(), 2, 0), 2, 1), np.float32))
 
 
@@ -174,7 +174,7 @@ def _handle(rng: Random, size: int, radius: float) -> SeeThrough:
 
 
 def bulb(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Variants: "clear" with its filament, "frosted", "globe"; "candle" is the benchmark's."""
+    """Variants: "clear" with its filament, "frosted", "globe"; only the benchmark uses "candle"."""
     double = 2 * size
     wide = {"globe": 0.34, "candle": 0.15}.get(variant, rng.uniform(0.22, 0.3))
     t = np.linspace(0, np.pi * 0.82, 24)
@@ -207,7 +207,7 @@ def _filament(rng: Random, size: int) -> SeeThrough:
 
 
 def jelly(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Variants: "medusa" with tentacles, "bubbles"; "drop" (one large clear blob) is the benchmark's."""
+    """Variants: "medusa" with tentacles, "bubbles"; only the benchmark uses "drop" (one large clear blob)."""
     x, y = _pixels(size)
     if variant != "medusa":
         count = int(rng.integers(4, 22)) if variant == "bubbles" else 1

@@ -63,7 +63,8 @@ def _layer(
 
 
 def fur(sheet: Sheet, variant: str) -> None:
-    """Variants: "plush": short and dense; "long": an animal's coat; "wool": curled; "tufts" is the benchmark's."""
+    """Variants: "plush": short and dense; "long": an animal's coat; "wool": curled; only the benchmark uses
+    "tufts"."""
     rng = sheet.rng
     base = colour(rng) if rng.random() < 0.5 else np.full(3, rng.uniform(0.3, 0.8), np.float32)
     other = colour(rng)

@@ -11,7 +11,7 @@ from .sheet import Place, Sheet, arc, bar, circle, material, pose
 
 
 def comb(sheet: Sheet, variant: str) -> None:
-    """Teeth on a spine: "straight", "tapered", "brush", "fork"; "double" and "arched" are the benchmark's."""
+    """Teeth on a spine: "straight", "tapered", "brush", "fork"; only the benchmark uses "double" and "arched"."""
     rng, place, paint = sheet.rng, pose(sheet.rng), material(sheet.rng)
     count = int(rng.integers(4, 7)) if variant == "fork" else int(rng.integers(14, 56))
     share = rng.uniform(0.35, 0.65)

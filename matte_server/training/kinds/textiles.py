@@ -11,7 +11,7 @@ from .sheet import Numbers, Place, Sheet, circle, material, pose
 
 
 def lace(sheet: Sheet, variant: str) -> None:
-    """Variants: "rosettes", "eyelets", "crochet"; "doily" (round) is the benchmark's."""
+    """Variants: "rosettes", "eyelets", "crochet"; only the benchmark uses "doily" (round)."""
     rng, place = sheet.rng, pose(sheet.rng, tilt=0.5, reach=1.0)
     paint = np.full(3, rng.uniform(0.4, 0.85), np.float32) if rng.random() < 0.6 else colour(rng)
     thread = rng.uniform(0.002, 0.006)
@@ -65,8 +65,8 @@ def _motif(
 
 
 def wrapped(sheet: Sheet, variant: str) -> None:
-    """A solid in a net that stands off it: "fruit" (round), "bundle"; "catch" (several in one net) is the
-    benchmark's."""
+    """A solid in a net that stands off it: "fruit" (round), "bundle"; only the benchmark uses "catch" (several in
+    one net)."""
     rng = sheet.rng
     count = {"fruit": 1, "bundle": int(rng.integers(2, 4))}.get(variant, int(rng.integers(4, 8)))
     middles = []

@@ -9,7 +9,7 @@ from .sheet import Place, Sheet, arc, circle, material, pose
 
 
 def spring(sheet: Sheet, variant: str) -> None:
-    """Variants: "helix", "slack" (its axis bends), "cord" (a telephone's); "cone" is the benchmark's."""
+    """Variants: "helix", "slack" (its axis bends), "cord" (a telephone's); only the benchmark uses "cone"."""
     rng, place, paint = sheet.rng, pose(sheet.rng), material(sheet.rng)
     turns = int(rng.integers(14, 40)) if variant == "cord" else int(rng.integers(6, 26))
     radius = rng.uniform(0.05, 0.09) if variant == "cord" else rng.uniform(0.08, 0.24)
@@ -33,7 +33,7 @@ def spring(sheet: Sheet, variant: str) -> None:
 
 
 def wire(sheet: Sheet, variant: str) -> None:
-    """Variants: "tangle", "wheel", "cage", "beads"; "fan" and "hanger" are the benchmark's."""
+    """Variants: "tangle", "wheel", "cage", "beads"; only the benchmark uses "fan" and "hanger"."""
     draw = {"tangle": _tangle, "wheel": _wheel, "cage": _cage, "beads": _beads, "fan": _fan, "hanger": _hanger}
     draw[variant](sheet, pose(sheet.rng, tilt=0.5), material(sheet.rng))
     sheet.texture(0.08, 5)
@@ -130,8 +130,8 @@ def _hanger(sheet: Sheet, place: Place, paint: Float32) -> None:
 
 
 def chair(sheet: Sheet, variant: str) -> None:
-    """Hard thin furniture: "spindles", "stool", "ladder", "tripod", "rack"; "stand" and "cot" are the
-    benchmark's."""
+    """Hard thin furniture: "spindles", "stool", "ladder", "tripod", "rack"; only the benchmark uses "stand" and
+    "cot"."""
     rng, place, paint = sheet.rng, pose(sheet.rng, tilt=0.15), material(sheet.rng)
     width = rng.uniform(0.006, 0.03)
 
