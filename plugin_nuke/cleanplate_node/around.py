@@ -13,10 +13,11 @@ from typing import Optional
 
 from matte_link.errors import LinkError
 
-from . import host, preflight, range_plan, range_run
+from . import host, node_runs, preflight, range_plan
+from .node_runs import RunOutcome
 from .node_state import node_id, setting, summaries, tell
 from .plates import render_plates
-from .range_run import RangeRun, RunOutcome
+from .range_run import RangeRun
 
 _REST_S = 0.1
 """The shortest rest between two frames."""
@@ -58,8 +59,8 @@ class FramesAround:
                 if self._began(frame):
                     return
                 self._done += 1
-            except LinkError as error:
-                if error.code != "busy":
+            except (LinkError, RuntimeError) as error:
+                if getattr(error, "code", "") != "busy":
                     self._end(f"Frame {frame}: {error}")
                     return
                 self._left.add(frame)
@@ -142,7 +143,7 @@ def stop(node: host.Node) -> None:
     chain = _going_on.pop(node_id(node), None)
     if chain is not None:
         chain.cancel()
-    range_run.give_way(node)
+    node_runs.give_way(node)
 
 
 def stop_all() -> None:

@@ -13,7 +13,7 @@ from typing import Optional, cast
 
 from matte_link.ready_line import STOP_WITH_STDIN, ServerReady, parse_ready_line
 
-from . import freshness, graph, host, nk_text, plain_exr, range_run
+from . import freshness, graph, host, nk_text, node_runs, plain_exr
 from .plain_exr import PlainImage
 
 Wait = Callable[[], bool]
@@ -214,7 +214,7 @@ class ContractBench:
 
     def idle(self, node: host.Node) -> Wait:
         """A wait until the node's run has ended."""
-        return lambda: range_run.running(node) is None
+        return lambda: node_runs.running(node) is None
 
     def status(self, node: host.Node) -> str:
         """The status on the panel."""

@@ -39,19 +39,22 @@ def _button(work: _Call) -> _Call:
         try:
             return work(node)
         except LinkError as error:
-            host.set_value(node, "status", str(error))
-            _remember(node, str(error))
-            if error.code != "cancelled":
-                host.say(f"{host.full_name(node)}: {error}")
-            return None
+            _show_trouble(node, str(error), with_message=error.code != "cancelled")
+        except RuntimeError as error:
+            # Nuke's own: TCL that cannot be evaluated, an expression with an error, a missing file.
+            _show_trouble(node, f"Nuke says: {error}", with_message=True)
+        return None
 
     return cast(_Call, pressed)
 
 
-def _remember(node: host.Node, text: str) -> None:
+def _show_trouble(node: host.Node, text: str, with_message: bool) -> None:
+    host.set_value(node, "status", text)
     if not vendor.trouble():
         _run().tell(node, text)
         _run().note(node)
+    if with_message:
+        host.say(f"{host.full_name(node)}: {text}")
 
 
 def _event(work: _Call) -> _Call:
@@ -120,6 +123,24 @@ def clear_cache(node: host.Node) -> None:
         host.say(f"{cleared.count} results are deleted. {kept}")
 
 
+@_button
+def add_key(node: host.Node) -> None:
+    """Keeps the mended matte of the current frame, to learn from."""
+    _run().learning.add_key(node)
+
+
+@_button
+def remove_key(node: host.Node) -> None:
+    """Forgets the mended matte of the current frame."""
+    _run().learning.remove_key(node)
+
+
+@_button
+def learn(node: host.Node) -> object:
+    """Has the server learn the shot."""
+    return _run().learning.learn(node)
+
+
 # -- node events
 
 
@@ -130,13 +151,15 @@ def on_create() -> None:
     run = _run()
     if not run.is_ours(node):
         return
-    host.keep_out_of_files(node, "status")
+    for name in ("status", "key_frames"):
+        if host.has_knob(node, name):
+            host.keep_out_of_files(node, name)
     own_id = str(host.value(node, "node_id"))
     same_id = [one for one in run.ours() if str(host.value(one, "node_id")) == own_id and one is not node]
     if not own_id or any(host.full_name(one) != host.full_name(node) for one in same_id):
         with host.without_undo():
             host.set_value(node, "node_id", "")
-        run.node_id(node)
+        run.take_over_state(own_id, run.node_id(node))
 
 
 @_event
@@ -200,7 +223,7 @@ def _update(node: host.Node) -> None:
     run = _run()
     try:
         run.process(node, (host.current_frame(),), force=True, quiet=True)
-    except LinkError as error:
+    except (LinkError, RuntimeError) as error:
         run.tell(node, str(error))
         run.note(node)
 

@@ -7,7 +7,14 @@ import math
 import time
 from collections.abc import Iterator
 
-from . import graph, host, nk_text, plain_exr, range_run
+from . import (
+    graph,
+    host,
+    nk_text,
+    node_runs,
+    plain_exr,
+    range_run,
+)
 from .bench import Case, ContractBench, Wait, cancelling_at, expect, listed_in
 from .plain_exr import PlainImage
 
@@ -72,7 +79,7 @@ def the_node_is_deleted_meanwhile(bench: ContractBench) -> Iterator[Wait]:
     host.press(node, "process_range")
     yield lambda: "matte.%V" in bench.shown(node)
     host.remove(node)
-    yield lambda: not range_run.all_running()
+    yield lambda: not node_runs.all_running()
 
 
 @_case

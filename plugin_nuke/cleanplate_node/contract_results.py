@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import bake, callbacks, freshness, host, manifest, plain_exr, range_run
+from . import (
+    bake,
+    callbacks,
+    freshness,
+    host,
+    manifest,
+    node_runs,
+    plain_exr,
+)
 from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in, rendered
 from .plain_exr import PlainImage
 
@@ -98,9 +106,9 @@ def results_arrive_one_by_one(bench: ContractBench) -> Iterator[Wait]:
     node = bench.node(bench.shot(range(1, 6)), 1, 5)
     host.go_to(3)
     host.press(node, "process_range")
-    expect(range_run.running(node) is not None, "the button did not come back at once")
+    expect(node_runs.running(node) is not None, "the button did not come back at once")
     yield lambda: "matte.%V" in bench.shown(node)
-    under_way = range_run.running(node) is not None
+    under_way = node_runs.running(node) is not None
     expect(host.current_frame() == 3, "the timeline was moved")
     yield bench.idle(node)
     expect(under_way, "the first result came only with the last")
@@ -220,7 +228,7 @@ def auto_update(bench: ContractBench) -> Iterator[Wait]:
     """With auto update a changed setting has the frame processed again, a moment later and not inside the event."""
     node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
     host.set_value(node, "erode", 1.0)
-    expect(range_run.running(node) is None, "it started inside the event")
+    expect(node_runs.running(node) is None, "it started inside the event")
     yield lambda: "matte.%V" in bench.shown(node)
     yield bench.idle(node)
     expect(freshness.check(node).usable, f"the status is {bench.status(node)!r}")
@@ -231,9 +239,9 @@ def a_busy_node_says_so(bench: ContractBench) -> Iterator[Wait]:
     """A second press while the node is processing is refused and changes nothing."""
     node = bench.node(bench.shot((1, 2)), 1, 2)
     host.press(node, "process_range")
-    before = range_run.running(node)
+    before = node_runs.running(node)
     expect(callbacks.process_range(node) is None, "a second run was started")
-    expect(range_run.running(node) is before, "the first run was replaced")
+    expect(node_runs.running(node) is before, "the first run was replaced")
     yield bench.idle(node)
     expect(len(manifest.read_all(str(Path(bench.shown(node)).parent))) == 2, "records are missing")
 

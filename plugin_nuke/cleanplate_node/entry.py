@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from . import callbacks, host
 
-BUTTONS = ("process_frame", "process_range", "cancel", "retry", "check_server", "clear_cache")
+BUTTONS = (
+    *("process_frame", "process_range", "cancel", "retry", "check_server", "clear_cache"),
+    *("add_key", "remove_key", "learn"),
+)
 """The buttons that saved nodes may have."""
 
 

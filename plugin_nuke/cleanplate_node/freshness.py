@@ -9,11 +9,15 @@ from typing import Optional
 from matte_link.errors import LinkError
 from matte_link.sequence import format_frames
 
-from . import graph, host, makers, manifest, preflight, range_plan, result_read, status_basis
+from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
 from .node_options import options_of
+from .node_runs import running
 from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, ours, setting, state, summaries, tell
-from .range_run import running
 from .sources import NodeSources, SourceKeys, sources_of
+
+_UNCLEAR = (LinkError, KeyError, RuntimeError)
+"""What keeps a check from an answer: a setting that is refused, a node that was taken apart, and Nuke's own errors,
+such as an expression or TCL that cannot be evaluated."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def look_again(node: host.Node) -> bool:
     """
     try:
         sources: Optional[NodeSources] = sources_of(node)
-    except LinkError:
+    except _UNCLEAR:
         sources = None
     if not status_basis.changed(node, sources):
         return False
@@ -128,8 +132,9 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
         return ResultState(usable=False, text=state(node))
     try:
         sources = sources or sources_of(node)
+        learning.list_keys(node, sources, options_of(node))
         found = ShownResult(node, sources).state(frames=deep)
-    except (LinkError, KeyError) as error:
+    except _UNCLEAR as error:
         found = ResultState(usable=False, text=str(error))
     tell(node, found.text)
     status_basis.note(node, sources)
@@ -161,7 +166,7 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
         yield from busy
         try:
             _guarded[name] = [(node, ShownResult(node)) for node in chosen]
-        except (LinkError, KeyError) as error:
+        except _UNCLEAR as error:
             yield from ((node, ResultState(usable=False, text=str(error))) for node in chosen[:1])
             return
     for node, shown in _guarded[name]:

@@ -48,6 +48,12 @@ def state(node: host.Node) -> str:
     return _labels.get(str(host.value(node, "node_id")), NOT_PROCESSED)
 
 
+def take_over_state(of: str, node_id: str) -> None:
+    """A copy shows what its original shows, until it is looked at."""
+    if of in _labels:
+        _labels[node_id] = _labels[of]
+
+
 def tell(node: host.Node, text: str) -> None:
     """Sets the status that a node shows on its panel and its label."""
     if host.exists(node):

@@ -76,6 +76,7 @@ def knobs() -> tuple[KnobSpec, ...]:
         *_range_knobs(),
         *_group("result", "Result", [_output_knob(), _missing_knob(), *_switches()]),
         *_option_groups(),
+        *_group("learn", "Learn", _learn_knobs()),
         *_group("server", "Server", _server_knobs()),
         KnobSpec(
             name="node_id",
@@ -233,6 +234,32 @@ def _switches() -> list[KnobSpec]:
             "auto_update",
             "Auto update (experimental)",
             "Process the current frame by itself a moment after a setting or an input changed.",
+        ),
+    ]
+
+
+def _learn_knobs() -> list[KnobSpec]:
+    return [
+        _button(
+            "add_key",
+            "Add key frame",
+            "Keep the alpha of the key input at the current frame as a matte to learn from. The first press makes a "
+            "RotoPaint that begins with this node's own matte, and connects it.",
+            new_line=True,
+        ),
+        _button("remove_key", "Remove key frame", "Forget the matte of the current frame."),
+        _button(
+            "learn",
+            "Learn",
+            "Have the server learn this shot from the key frames, or without any from the shot itself. What it has "
+            "learned becomes the node's 'Weights'; empty that to go back. Cancel keeps the best so far.",
+        ),
+        KnobSpec(
+            name="key_frames",
+            kind="text",
+            label="Key frames",
+            help="The frames with a mended matte, and those whose plate has changed since.",
+            default="none",
         ),
     ]
 

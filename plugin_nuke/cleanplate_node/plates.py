@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from matte_link.errors import CancelledError, LinkError
@@ -19,29 +20,49 @@ def render_plates(node: host.Node, plan: RangePlan) -> RangePlan:
     """
     unrendered: dict[tuple[int, str], str] = {}
     try:
-        with host.unnoticed(), host.full_resolution(), contextlib.ExitStack() as stack:
+        with _rendering(), contextlib.ExitStack() as stack:
             writes = {
                 role: stack.enter_context(
-                    host.writing(host.inner(node, graph.WRITES[role]), plan.plate_pattern(role), _pins(role))
+                    _writing(host.inner(node, graph.WRITES[role]), role, plan.plate_pattern(role))
                 )
                 for role in plan.roles
             }
             for view in plan.views:
                 _render_view(plan, view, writes)
                 unrendered.update(_render_beside(plan, view, writes))
-        return replace(plan, unrendered=unrendered)
+    except LinkError:
+        view_jobs.remove_plates(plan)
+        raise
+    return replace(plan, unrendered=unrendered)
+
+
+def render_one(write: host.Node, role: str, pattern: str, frame: int, views: Sequence[str]) -> None:
+    """Renders one frame of an input in all views, in full resolution. Raises ``LinkError``."""
+    with _rendering(), _writing(write, role, pattern):
+        for view in views:
+            host.render([write], ((frame, frame, 1),), view)
+
+
+@contextlib.contextmanager
+def _rendering() -> Iterator[None]:
+    """Full resolution inside the ``with`` block, and what goes wrong there in the artist's words."""
+    try:
+        with host.unnoticed(), host.full_resolution():
+            yield
     except host.RenderCancelled:
-        trouble: LinkError = CancelledError("Cancelled while the plates were rendered; nothing was sent.")
+        raise CancelledError("Cancelled while the plates were rendered; nothing was sent.") from None
     except host.HostBusy:
-        trouble = Refused("busy", "Nuke is rendering something else.", "Try again when it is done.")
+        raise Refused("busy", "Nuke is rendering something else.", "Try again when it is done.") from None
     except RuntimeError as error:
-        trouble = Refused("render", f"Nuke could not render the plates: {error}", "Look at the inputs.")
+        raise Refused("render", f"Nuke could not render the plates: {error}", "Look at the inputs.") from None
     except KeyError as error:
-        trouble = Refused(
+        raise Refused(
             "broken", f"The node has lost its inner node {error.args[0]}.", "Make a new node from the Keyer menu."
-        )
-    view_jobs.remove_plates(plan)
-    raise trouble
+        ) from None
+
+
+def _writing(write: host.Node, role: str, pattern: str) -> contextlib.AbstractContextManager[host.Node]:
+    return host.writing(write, pattern, _pins(role))
 
 
 def _pins(role: str) -> dict[str, Value]:

@@ -48,7 +48,7 @@ def preflight(
 
     ``quietly`` neither asks the server nor moves the timeline, so Nuke's hashes of the frames are unknown.
     """
-    _check_host(node)
+    check_host(node)
     check_constant(node, frames)
     options, endpoint = options_of(node), range_plan.endpoint_of(server or str(setting(node, "server")))
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
@@ -74,9 +74,18 @@ def preflight(
         )
         hashed = () if quietly else options.with_neighbours(frames, plan.footage)
         plan = _with_frames(plan, frames, options, force, SourceKeys(sources, options, hashed))
-        width, height = host.size(sources.feeds[0] or node)
-    range_plan.check_room(plan.folder, width * height, plan.plates())
+        pixels = _pixels(sources.feeds[0] or node)
+    range_plan.check_room(plan.folder, pixels, plan.plates())
     return plan
+
+
+def _pixels(node: host.Node) -> int:
+    """The size of a plate; 0 where Nuke does not say, because there is no picture at the current frame."""
+    try:
+        width, height = host.size(node)
+    except RuntimeError:
+        return 0
+    return width * height
 
 
 def _with_frames(
@@ -112,7 +121,8 @@ def compare_makers_of(
     return makers.compare(records, makers.maker_now(options, address))
 
 
-def _check_host(node: host.Node) -> None:
+def check_host(node: host.Node) -> None:
+    """Raises ``Refused`` where the node cannot work at all: in this Nuke, or without a script or inputs."""
     schema = int(setting(node, "schema"))
     if schema > panel.SCHEMA:
         raise Refused(

@@ -7,10 +7,8 @@ does both.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Optional
 
 from matte_link.errors import LinkError
@@ -18,6 +16,7 @@ from matte_link.errors import LinkError
 from . import generations, host, preflight, range_plan, status_basis
 from .job_progress import JobProgress
 from .node_options import options_of
+from .node_runs import NodeRun, RunOutcome
 from .node_state import STALE_SETTINGS, summaries, tell
 from .range_plan import RangePlan
 from .result_read import show_results
@@ -28,77 +27,28 @@ PATIENCE_S = 30.0
 """Seconds that the server may be silent in the middle of a range before the range ends with an error."""
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.1
-_running: dict[str, RangeRun] = {}
 _clean_plate_history = CleanPlateHistory()
 
 
-def running(node: host.Node) -> Optional[RangeRun]:
-    """The run of a node that has not ended, or None."""
-    return _running.get(str(host.value(node, "node_id")))
+class RangeRun(NodeRun):
+    """A plan that is being carried out for a node.
 
-
-def all_running() -> list[RangeRun]:
-    """The runs of all nodes that have not ended."""
-    return list(_running.values())
-
-
-def give_way(node: host.Node) -> None:
-    """Has a run in the background end by itself, so that another one can begin at once."""
-    found = running(node)
-    if found and found.is_background:
-        del _running[found.plan.node_id]
-        found.cancel()
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """How a run ended. ``text`` is for the artist or a farm's log; ``code`` is empty if nothing went wrong."""
-
-    done: int
-    total: int
-    code: str
-    text: str
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every frame has its result."""
-        return not self.code and self.done == self.total
-
-
-class RangeRun:
-    """A plan that is being carried out for a node. ``outcome`` is None until it has ended; then ``on_end`` is
-    called with it, on the main thread.
-
-    A ``quiet`` run shows no message. One in the background shows no progress bar either, and ends where another run
-    of its node begins.
+    A ``quiet`` run shows no message. One in the background shows no progress bar either.
     """
 
     def __init__(self, node: host.Node, plan: RangePlan, quiet: bool = False, is_background: bool = False) -> None:
-        self.node = node
+        super().__init__(node, plan.node_id, is_background)
         self.plan = plan
-        self.outcome: Optional[RunOutcome] = None
-        self.is_background = is_background
         self.is_stale = False
         """Whether a setting or the graph was changed while the run was under way."""
-        self.on_end: Callable[[RunOutcome], None] = lambda outcome: None
         self._quiet = quiet
-        self._cancel = threading.Event()
         self._last_cancel_check = 0.0
         self._not_reloaded: set[int] = set()
 
-    def cancel(self) -> None:
-        """Stops within a moment; finished frames stay."""
-        self._cancel.set()
-
     def start(self) -> None:
-        """Starts the thread and returns. Without a window it returns only when the run has ended."""
-        _running[self.plan.node_id] = self
-        if host.has_window():
-            if not self.is_background:
-                tell(self.node, f"waiting for the server, {self.plan.total} to do")
-            threading.Thread(target=self._work, name="cleanplate-node", daemon=True).start()
-        else:
-            self._work()
+        if host.has_window() and not self.is_background:
+            tell(self.node, f"waiting for the server, {self.plan.total} to do")
+        super().start()
 
     def _work(self) -> None:
         jobs = ViewJobs(self.plan, PATIENCE_S, _clean_plate_history)
@@ -151,14 +101,9 @@ class RangeRun:
             if not self.is_background:
                 tell(self.node, text)
 
-    def _is_current(self) -> bool:
-        """Whether the node is there and no other run has taken this one's place."""
-        return host.exists(self.node) and _running.get(self.plan.node_id) is self
-
     def _end(self, progress: JobProgress) -> None:
         is_current = self._is_current()
-        if _running.get(self.plan.node_id) is self:
-            del _running[self.plan.node_id]
+        self._ended()
         if is_current:
             if self._not_reloaded:
                 show_results(self.node, self.plan.folder, self.plan.frames)
@@ -182,7 +127,7 @@ class RangeRun:
         try:
             sources = sources_of(self.node)
             key = sources.settings_key(options_of(self.node))
-        except LinkError:
+        except (LinkError, RuntimeError):
             key = ""
         self.is_stale = key != range_plan.key_of(self.plan.folder)
         if self.is_stale:

@@ -9,14 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from . import around, graph, host, manifest, other_scripts, range_plan
+from . import around, graph, host, learning, manifest, other_scripts, range_plan
 from .freshness import check, guarded_states, look_again, render_begins, render_ended
 from .migration import migrate
-from .node_state import NOT_PROCESSED, UP_TO_DATE, is_ours, node_id, ours, setting, state, summaries, tell
+from .node_runs import all_running, running
+from .node_state import (
+    NOT_PROCESSED,
+    UP_TO_DATE,
+    is_ours,
+    node_id,
+    ours,
+    setting,
+    state,
+    summaries,
+    take_over_state,
+    tell,
+)
 from .plates import render_plates
 from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
-from .range_run import RangeRun, all_running, running
+from .range_run import RangeRun
 from .result_read import show_nothing, show_results
 from .status_basis import note
 
@@ -27,6 +39,7 @@ __all__ = [
     "frames_of",
     "guarded_states",
     "is_ours",
+    "learning",
     "look_again",
     "node_id",
     "note",
@@ -43,6 +56,7 @@ __all__ = [
     "state",
     "stop",
     "stop_all",
+    "take_over_state",
     "tell",
 ]
 """What the entry points in :mod:`callbacks` use. They import this module, and only when they need it."""
@@ -96,10 +110,10 @@ def stop(node: host.Node) -> None:
 
 
 def stop_all() -> None:
-    """Stops whatever any node is doing."""
+    """The script is closed: nothing of its nodes goes on here. What a server learns, it goes on learning."""
     around.stop_all()
     for found in all_running():
-        found.cancel()
+        found.leave()
 
 
 def retry(node: host.Node) -> Optional[RangeRun]:
@@ -128,7 +142,7 @@ def clear(node: host.Node) -> Cleared:
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     folder = f"{cache}/{node_id(node)}"
     users = other_scripts.users_of(node_id(node), manifest.folders_of(folder), host.script_path(), cache)
-    for copy, key in _shown_by_copies(node):
+    for copy, key in _shown_by_others(node):
         users[key] = (*users.get(key, ()), copy)
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     show_nothing(node)  # first, since Windows deletes no file that Nuke holds open
@@ -144,18 +158,20 @@ def clear(node: host.Node) -> Cleared:
     return Cleared(count=count, kept_for=tuple(sorted({name for names in users.values() for name in names})))
 
 
-def _shown_by_copies(node: host.Node) -> list[tuple[str, str]]:
-    """The other nodes that show results in this node's folder, because they were copied from it, each with the key
-    of what it shows."""
+def _shown_by_others(node: host.Node) -> list[tuple[str, str]]:
+    """The other nodes that show results in this node's folder, each with the key of what it shows: copies of the
+    node, and Reads such as the one that key frames are mended from."""
     found = []
-    for one in ours():
-        shown = range_plan.shown_folder(str(host.value(host.inner(one, graph.READ), "file")))
-        folder, _, key = shown.rpartition("/")
-        if node_id(one) != node_id(node) and folder.endswith(f"/{node_id(node)}"):
-            found.append((host.full_name(one), key))
+    own = host.inner(node, graph.READ)
+    for read in host.reads():
+        folder, _, key = range_plan.shown_folder(str(host.value(read, "file"))).rpartition("/")
+        if host.full_name(read) != host.full_name(own) and folder.endswith(f"/{node_id(node)}"):
+            holder = host.parent(read)
+            is_copy = holder is not None and is_ours(holder)
+            found.append((host.full_name(holder if is_copy and holder is not None else read), key))
     return found
 
 
 def sharing(node: host.Node) -> list[str]:
     """The names of the nodes of this script that show results of this one."""
-    return [name for name, _ in _shown_by_copies(node)]
+    return [name for name, _ in _shown_by_others(node)]

@@ -31,5 +31,5 @@ def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
         key = (sources or sources_of(node)).settings_key(options)
         curves = [host.script_text(node, name) for name in options.animated]
         return " ".join([key, str(host.value(host.inner(node, graph.READ), "file")), *curves])
-    except (LinkError, KeyError) as error:
+    except (LinkError, KeyError, RuntimeError) as error:
         return str(error)

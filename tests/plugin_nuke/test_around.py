@@ -8,7 +8,11 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import around, host, range_run
+from cleanplate_node import (
+    around,
+    host,
+    node_runs,
+)
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -27,7 +31,7 @@ def made(bench: ContractBench, node: nuke.Node) -> list[int]:
 
 
 def is_at_rest(node: nuke.Node) -> bool:
-    return around.going_on(node) is None and range_run.running(node) is None
+    return around.going_on(node) is None and node_runs.running(node) is None
 
 
 def test_the_frame_comes_first_and_then_those_around_it(
@@ -148,12 +152,12 @@ def test_the_node_or_the_script_goes_away(bench: ContractBench, window: State) -
     nuke.delete(node)
     moment = time.monotonic() + 0.5
     until(window, lambda: time.monotonic() > moment)
-    assert not around._going_on and not range_run.all_running()
+    assert not around._going_on and not node_runs.all_running()
     nuke.scriptClear()
     node = started(bench, window)
     nuke.scriptClear()
     wait_for_threads(window)
-    assert not around._going_on and not range_run.all_running()
+    assert not around._going_on and not node_runs.all_running()
 
 
 def test_without_a_window_there_are_none(terminal: State, bench: ContractBench, tmp_path: Path) -> None:

@@ -84,6 +84,11 @@ def groups() -> list[Node]:
     return list(nuke.allNodes("Group", nuke.root(), True))
 
 
+def reads() -> list[Node]:
+    """All Reads of the script, at any depth."""
+    return list(nuke.allNodes("Read", nuke.root(), True))
+
+
 def paste(text: str) -> Optional[Node]:
     """Pastes the text of a script; the new node is connected to the selected one. Nuke pastes from files only."""
     with tempfile.TemporaryDirectory(prefix="cleanplate-") as folder:

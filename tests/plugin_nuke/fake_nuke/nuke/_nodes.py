@@ -161,6 +161,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
         k.Enumeration_Knob("channels", "", ["all", "rgba", "rgb", "alpha"]),
     ],
+    "RotoPaint": list,
     "Viewer": list,
 }
 _INPUTS = {"Read": 0, "Input": 0, "Merge2": 2, "Copy": 2, "Keymix": 3, "Switch": 100, "Viewer": 10}
@@ -259,7 +260,7 @@ class Node:
 
     def setInput(self, index: int, node: Node | None) -> bool:
         self._here()
-        if not 0 <= index < self.maxInputs():
+        if not 0 <= index < self.maxInputs() or (node is not None and node._is_fed_by(self)):
             return False
         self._inputs += [None] * (index + 1 - len(self._inputs))
         self._inputs[index] = node
@@ -268,6 +269,18 @@ class Node:
         state.edited()
         state.fire_quietly("knobChanged", self, k.String_Knob("inputChange"))
         return True
+
+    def _is_fed_by(self, other: Node) -> bool:
+        """Nuke refuses a connection that would make a circle."""
+        stack, seen = [self], set()
+        while stack:
+            node = stack.pop()
+            if node is other:
+                return True
+            if id(node) not in seen:
+                seen.add(id(node))
+                stack += [one for one in node._inputs if one is not None]
+        return False
 
     def showControlPanel(self, forceFloat: bool = False) -> None:
         self._here()
@@ -626,6 +639,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Read": _read,
     "Write": _passes,
     "Dot": _passes,
+    "RotoPaint": _passes,
     "Output": _passes,
     "Remove": _remove,
     "FrameRange": _passes,

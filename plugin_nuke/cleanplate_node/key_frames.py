@@ -1,0 +1,106 @@
+"""The mattes that an artist mended for a node to learn from, as files in ``NODE/keys``. No nuke here.
+
+They are the artist's work: nothing but *Remove key frame* deletes one, and Clear cache does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Optional
+
+from matte_link.files import write_atomically
+from matte_link.sequence import format_frames
+
+from .fingerprint import FrameKey, frame_file
+
+_MATTE = "key.%V.%04d.exr"
+
+
+@dataclass(frozen=True)
+class KeyFrameRecord:
+    """One mended matte. ``graph`` is the key of the nodes upstream when it was added, and ``files`` the digest of
+    times and sizes of the plate's files."""
+
+    frame: int
+    view: str
+    graph: str
+    files: str
+
+    def is_stale(self, graph: str, key: FrameKey) -> bool:
+        """Whether the plate has changed since."""
+        return (self.graph, self.files) != (graph, key.files)
+
+
+def folder_of(cache: str, node_id: str) -> str:
+    """Where a node's key frames lie."""
+    return f"{cache.rstrip('/')}/{node_id}/keys"
+
+
+def weights_folder(cache: str, node_id: str) -> str:
+    """Where a node keeps what was learned from them."""
+    return f"{cache.rstrip('/')}/{node_id}/learned"
+
+
+def matte_pattern(folder: str) -> str:
+    """The file name pattern of the mattes."""
+    return f"{folder}/{_MATTE}"
+
+
+def matte_file(folder: str, frame: int, view: str) -> str:
+    """The file of one matte."""
+    return frame_file(matte_pattern(folder), frame, view)
+
+
+def _record_file(folder: str, frame: int, view: str) -> Path:
+    return Path(folder) / f"{view}.{frame:04d}.json"
+
+
+def add(folder: str, record: KeyFrameRecord) -> None:
+    """Records a matte that lies in the folder already. Raises ``OSError``."""
+    text = json.dumps(asdict(record), indent=1)
+    write_atomically(str(_record_file(folder, record.frame, record.view)), text.encode())
+
+
+def remove(folder: str, frame: int, views: Sequence[str]) -> bool:
+    """Deletes the mattes of one frame; returns whether there was one. Raises ``OSError``."""
+    found = False
+    for view in views:
+        for path in (_record_file(folder, frame, view), Path(matte_file(folder, frame, view))):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                found = True
+    return found
+
+
+def read_all(folder: str, view: str) -> list[KeyFrameRecord]:
+    """The key frames of a view, by frame. One whose matte is gone does not count."""
+    found = [_parsed(path) for path in Path(folder).glob(f"{view}.*.json")]
+    there = [
+        one for one in found if one and one.view == view and Path(matte_file(folder, one.frame, view)).is_file()
+    ]
+    return sorted(there, key=lambda one: one.frame)
+
+
+def _parsed(path: Path) -> Optional[KeyFrameRecord]:
+    try:
+        return KeyFrameRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def next_weights(folder: str) -> str:
+    """A file name for the next weights that are learned. Each has its own, so that results of others stay good."""
+    numbers = [int(path.stem) for path in Path(folder).glob("*.learned") if path.stem.isdigit()]
+    return f"{folder}/{max(numbers, default=0) + 1:03d}.learned"
+
+
+def listed(frames: Sequence[int], stale: Sequence[int]) -> str:
+    """The list of key frames for the panel."""
+    if not frames:
+        return "none"
+    text = format_frames(frames)
+    return f"{text} (the plate of {format_frames(stale)} has changed since)" if stale else text

@@ -1,0 +1,180 @@
+"""Learning a shot: key frames are added to a node and taken away, and the server learns from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
+
+from matte_link.learn_job import LearnJob, LearnTask
+from matte_link.options import MatteOptions
+from matte_link.tasks import LocalFile
+
+from . import around, graph, host, key_frames, range_plan
+from .key_frames import KeyFrameRecord
+from .learn_run import LearnRun
+from .migration import migrate
+from .node_options import NodeOptions, options_of
+from .node_runs import running
+from .node_state import node_id, tell
+from .plates import render_one, render_plates
+from .preflight import check_host, frames_of, preflight
+from .range_plan import RangePlan, Refused
+from .sources import NodeSources, SourceKeys, feed_of, sources_of
+
+FRAMES_WITHOUT_KEYS = 8
+"""As many frames, spread over the range, are learned from where no matte was mended."""
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """Where a node keeps its key frames and what it learned."""
+
+    keys: str
+    weights: str
+
+
+def _folders(node: host.Node) -> _Folders:
+    cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+    return _Folders(
+        keys=key_frames.folder_of(cache, node_id(node)), weights=key_frames.weights_folder(cache, node_id(node))
+    )
+
+
+def _check(node: host.Node) -> None:
+    around.stop(node)
+    if running(node):
+        raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
+    check_host(node)
+    migrate(node)
+
+
+def _graph_key(sources: NodeSources, options: NodeOptions) -> str:
+    """The key of what is upstream, whatever the options are."""
+    return sources.settings_key(replace(options, shared=MatteOptions(), animated=()))
+
+
+# -- key frames
+
+
+def add_key(node: host.Node) -> None:
+    """Keeps the alpha of the key input at the current frame. Where nothing is connected to it yet, a Read of the
+    node's own matte and a RotoPaint are made and connected, for the artist to mend it. Raises ``LinkError``."""
+    _check(node)
+    frame = host.current_frame()
+    if feed_of(node, "key") is None:
+        _make_mending_nodes(node)
+        tell(node, f"mend the matte of frame {frame} in the RotoPaint, then press 'Add key frame' again")
+        return
+    folder = _folders(node).keys
+    write = host.inner(node, graph.WRITES["key"])
+    render_one(write, "key", key_frames.matte_pattern(folder), frame, host.views())
+    with host.unnoticed(), host.full_resolution():
+        sources, options = sources_of(node), options_of(node)
+        keys = SourceKeys(sources, options, ()).keys((frame,), host.views())
+    for view in host.views():
+        key_frames.add(
+            folder,
+            KeyFrameRecord(
+                frame=frame, view=view, graph=_graph_key(sources, options), files=keys[frame, view].files
+            ),
+        )
+    list_keys(node, sources, options)
+    tell(node, f"frame {frame} is a key frame; press 'Learn' when all are added")
+
+
+def _make_mending_nodes(node: host.Node) -> None:
+    """The node itself cannot feed its own input, so a Read shows its results to the RotoPaint."""
+    read = host.inner(node, graph.READ)
+    file = str(host.value(read, "file"))
+    if not range_plan.shown_folder(file):
+        raise Refused(
+            "no_result",
+            "Nothing is connected to key, and the node has no matte to begin with.",
+            "Press 'Process frame' first, or connect a matte to the key input.",
+        )
+    holder = host.parent(node)
+    assert holder is not None
+    first, last = host.frame_range(node)
+    with host.inside(holder):
+        matte = host.create("Read", file=file, raw=True, first=first, last=last, on_error="error")
+        paint = host.create("RotoPaint")
+    host.connect(paint, 0, matte)
+    host.connect(node, graph.INPUTS.index("key"), paint)
+    if host.has_window():
+        host.open_panel(paint)
+
+
+def remove_key(node: host.Node) -> None:
+    """Deletes the mended matte of the current frame. Raises ``LinkError``."""
+    _check(node)
+    frame, folder = host.current_frame(), _folders(node).keys
+    try:
+        removed = key_frames.remove(folder, frame, host.views())
+    except OSError as error:
+        raise Refused("cannot_delete", f"{error.filename} cannot be deleted: {error.strerror}.") from None
+    if not removed:
+        raise Refused("no_key", f"Frame {frame} is no key frame.", "Go to one of those in the list.")
+    list_keys(node, sources_of(node), options_of(node))
+    tell(node, f"frame {frame} is no key frame any longer")
+
+
+def list_keys(node: host.Node, sources: NodeSources, options: NodeOptions) -> None:
+    """Shows the key frames on the panel, and which of them have another plate now. Raises ``LinkError``."""
+    if not host.has_knob(node, "key_frames") or not host.script_path():
+        return
+    view = host.views()[0]
+    records = key_frames.read_all(_folders(node).keys, view)
+    frames = [record.frame for record in records]
+    keys = SourceKeys(sources, options, ()).keys(frames, (view,))
+    now = _graph_key(sources, options)
+    stale = [record.frame for record in records if record.is_stale(now, keys[record.frame, view])]
+    with host.unnoticed():
+        host.set_value(node, "key_frames", key_frames.listed(frames, stale))
+
+
+# -- learning
+
+
+def learn(node: host.Node) -> Optional[LearnRun]:
+    """Has the server learn the shot, from the key frames or, without any, from frames spread over the range.
+    Returns the run. Raises ``LinkError``."""
+    _check(node)
+    folders, view = _folders(node), host.views()[0]
+    keys = [record.frame for record in key_frames.read_all(folders.keys, view)]
+    frames = keys or _spread(frames_of(node))
+    plan = preflight(node, frames, force=True, priority="batch")
+    plan = replace(plan, views=(view,), roles=("src", "clean"), footage=None, options=_begin_with(plan, folders))
+    plan = replace(plan, keys={at: key for at, key in plan.keys.items() if at[1] == view})
+    tell(node, f"rendering the plates of {len(plan.frames)} frames")
+    plan = render_plates(node, plan)
+    run = LearnRun(node, plan, _job(plan, view, folders, has_keys=bool(keys)))
+    run.start()
+    return run
+
+
+def _spread(frames: tuple[int, ...]) -> tuple[int, ...]:
+    step = max(1.0, len(frames) / FRAMES_WITHOUT_KEYS)
+    places = {min(int((index + 0.5) * step), len(frames) - 1) for index in range(FRAMES_WITHOUT_KEYS)}
+    return tuple(frames[place] for place in sorted(places))
+
+
+def _begin_with(plan: RangePlan, folders: _Folders) -> MatteOptions:
+    """What was learned before is not learned upon: it begins with the same weights each time."""
+    is_own = Path(plan.options.weights).parent == Path(folders.weights)
+    return replace(plan.options, weights="") if plan.options.weights and is_own else plan.options
+
+
+def _job(plan: RangePlan, view: str, folders: _Folders, has_keys: bool) -> LearnJob:
+    tasks = [
+        LearnTask(
+            frame=frame,
+            plate=LocalFile(plan.plate_file("src", frame, view)),
+            clean_plate=LocalFile(plan.plate_file("clean", frame, view)),
+            key=LocalFile(key_frames.matte_file(folders.keys, frame, view)) if has_keys else None,
+            hints=plan.hints,
+        )
+        for frame in plan.frames
+    ]
+    output = key_frames.next_weights(folders.weights)
+    return LearnJob(tasks, plan.options, output, shot=plan.node_id, endpoint=plan.endpoint)
