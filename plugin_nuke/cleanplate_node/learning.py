@@ -22,6 +22,8 @@ from .preflight import check_host, frames_of, preflight
 from .range_plan import RangePlan, Refused
 from .sources import NodeSources, SourceKeys, feed_of, sources_of
 
+STEPS = 0
+"""As many as are usual."""
 FRAMES_WITHOUT_KEYS = 8
 """As many frames, spread over the range, are learned from where no matte was mended."""
 
@@ -177,4 +179,4 @@ def _job(plan: RangePlan, view: str, folders: _Folders, has_keys: bool) -> Learn
         for frame in plan.frames
     ]
     output = key_frames.next_weights(folders.weights)
-    return LearnJob(tasks, plan.options, output, shot=plan.node_id, endpoint=plan.endpoint)
+    return LearnJob(tasks, plan.options, output, steps=STEPS, shot=plan.node_id, endpoint=plan.endpoint)

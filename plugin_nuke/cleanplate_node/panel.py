@@ -243,8 +243,8 @@ def _learn_knobs() -> list[KnobSpec]:
         _button(
             "add_key",
             "Add key frame",
-            "Keep the alpha of the key input at the current frame as a matte to learn from. The first press makes a "
-            "RotoPaint that begins with this node's own matte, and connects it.",
+            "Keep the alpha of the key input at the current frame as a matte to learn from. The first press makes "
+            "a RotoPaint that begins with this node's own matte, and connects it.",
             new_line=True,
         ),
         _button("remove_key", "Remove key frame", "Forget the matte of the current frame."),
