@@ -238,13 +238,13 @@ class ContractBench:
         """One result's picture."""
         return plain_exr.read(Path(self.shown(node)).parent / f"matte.{view}.{frame:04d}.exr")
 
-    def output(self, node: host.Node, frame: int, view: str = "main") -> PlainImage:
+    def output(self, node: host.Node, frame: int, view: str = "main", channels: str = "rgba") -> PlainImage:
         """The node's output, rendered by Nuke."""
         path = self.folder / f"output.{time.monotonic_ns()}.%04d.exr"
         write = host.create(
             "Write",
             file_type="exr",
-            channels="rgba",
+            channels=channels,
             raw=True,
             datatype="32 bit float",
             compression="none",

@@ -72,6 +72,55 @@ def outputs(bench: ContractBench) -> Iterator[Wait]:
 
 
 @_case
+def layers_come_along(bench: ContractBench) -> Iterator[Wait]:
+    """Beside rgba the node puts out the clean plate, confidence and difference, under those names."""
+    on = dict.fromkeys(("layer_clean", "layer_confidence", "layer_difference"), True)
+    node = bench.node(bench.shot((1,)), 1, 1, **on)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    x, y, radius = (round(value) for value in bench.truth[1])
+    picture = bench.output(node, 1, channels="all")
+    names = {name.lower() for name in picture.channels}
+    wanted = {"cleanplate.confidence", "cleanplate.difference"}
+    expect(wanted <= names, f"the channels are {sorted(names)}")
+    green = next((name for name in picture.channels if name.lower() in ("clean.green", "clean.g")), "")
+    expect(bool(green), f"no clean plate among the channels {sorted(names)}")
+    wall = bench.clean().at(x, y, "G")
+    expect(abs(picture.at(x, y, green) - wall) < 1e-3, "the clean plate is not the wall behind the subject")
+    beside = picture.at(x + 2 * radius, y, "cleanplate.difference")
+    expect(picture.at(x, y, "cleanplate.difference") > 10 * beside, "the difference does not show the subject")
+
+
+@_case
+def keyed_options(bench: ContractBench) -> Iterator[Wait]:
+    """An option with keys has its own value on each frame, wherever the timeline is."""
+    shot = bench.shot((1, 2))
+    node, plain = bench.node(shot, 1, 2), bench.node(shot, 1, 2, erode=4.0)
+    for frame, value in ((1, 0.0), (2, 4.0)):
+        host.set_key(node, "erode", frame, value)
+    for one in (node, plain):
+        host.press(one, "process_range")
+        yield bench.idle(one)
+    expect(bench.status(node) == "up to date, 2 done", f"the status is {bench.status(node)!r}")
+    same = [list(bench.result(node, at).rows) == list(bench.result(plain, at).rows) for at in (1, 2)]
+    expect(same == [False, True], f"equal to an erode of 4 at frames 1 and 2: {same}")
+
+
+@_in_window
+def the_frames_around_follow(bench: ContractBench) -> Iterator[Wait]:
+    """Process frame shows its own frame first and goes on with those around it; Cancel ends that."""
+    node = bench.node(bench.shot(range(1, 8)), 1, 7, around=2)
+    host.go_to(4)
+    host.press(node, "process_frame")
+    yield lambda: "matte.%V" in bench.shown(node)
+    expect(len(bench.results(node)) == 1, "another frame was there before it was shown")
+    yield lambda: len(bench.results(node)) == 5 and around.going_on(node) is None
+    expect(host.current_frame() == 4, "the timeline was moved")
+    expect(bench.status(node) == "up to date, 5 done", f"the status is {bench.status(node)!r}")
+    bench.expect_tidy(node)
+
+
+@_case
 def a_range(bench: ContractBench) -> Iterator[Wait]:
     """The range is made, each frame from its own plate; a second press has nothing to do."""
     node = bench.node(bench.shot(range(1, 4)), 1, 3)

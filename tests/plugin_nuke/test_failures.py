@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nuke
@@ -309,3 +309,58 @@ def test_room_is_measured_on_the_real_disk(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "folder").is_dir()
     with pytest.raises(range_plan.Refused, match=r"3 plates need \d+ MB"):
         range_plan.check_room(str(tmp_path), 10**15, 3)
+
+
+def break_the_folder(node: nuke.Node, shot: Path) -> None:
+    node["cache_dir"].setValue("[getenv SHOT/cache")
+
+
+def break_an_expression(node: nuke.Node, shot: Path) -> None:
+    node["erode"].setExpression("Nobody.size")
+
+
+def break_a_file_upstream(node: nuke.Node, shot: Path) -> None:
+    host.find_read(shot / "plate.%04d.exr")["file"].setValue("[nonsense]/plate.%04d.exr")
+
+
+def break_the_configuration(node: nuke.Node, shot: Path) -> None:
+    for name, value in {
+        "colorManagement": "OCIO",
+        "OCIO_config": "custom",
+        "customOCIOConfigPath": "[open x",
+    }.items():
+        nuke.root()[name].setValue(value)
+
+
+BREAKS = (break_the_folder, break_an_expression, break_a_file_upstream, break_the_configuration)
+
+
+@pytest.mark.parametrize(
+    "button", ["process_frame", "process_range", "retry", "clear_cache", "check_server", "cancel"]
+)
+@pytest.mark.parametrize("act", BREAKS, ids=lambda act: act.__name__)
+def test_what_nuke_cannot_evaluate_is_a_sentence(
+    act: Callable[[nuke.Node, Path], None], button: str, bench: ContractBench, window: State
+) -> None:
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    press(window, bench, node)
+    rendered = len(window.rendered)
+    act(node, shot)
+    window.answers.append(True)
+    host.press(node, button)
+    until(window, bench.idle(node))
+    assert len(window.rendered) == rendered and "Traceback" not in " ".join(window.messages)
+    if button in ("process_frame", "process_range"):
+        assert bench.status(node).startswith("Nuke says: ") and len(window.messages) == 1
+    node.showControlPanel()
+    _host.autolabel(node)
+    bench.expect_tidy(node)
+
+
+def test_the_timeline_may_stand_where_there_is_no_plate(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2, 4)), 1, 4, range_mode="custom", last=2)
+    host.go_to(3)
+    assert press(window, bench, node) == "up to date, 2 done"
+    host.set_value(node, "last", 4)
+    assert "plate.0003.exr" in press(window, bench, node)

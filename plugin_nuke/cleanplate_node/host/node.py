@@ -54,6 +54,15 @@ def value(node: Node, name: str) -> Any:
     return node[name].value()
 
 
+def set_key(node: Node, name: str, frame: int, new: float) -> None:
+    """Gives a number or switch a key at a frame."""
+    knob = node[name]
+    if not isinstance(knob, nuke.Array_Knob):
+        raise TypeError(f"{name} cannot have keys.")
+    knob.setAnimated()
+    knob.setValueAt(new, frame)
+
+
 def read_knobs(node: Node, text: str) -> None:
     """Adds knobs and sets values, from the lines of a .nk file."""
     node.readKnobs(text)
