@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import (
+    around,
     bake,
     callbacks,
     freshness,

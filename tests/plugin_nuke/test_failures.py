@@ -359,7 +359,8 @@ def test_what_nuke_cannot_evaluate_is_a_sentence(
 
 
 def test_the_timeline_may_stand_where_there_is_no_plate(bench: ContractBench, window: State) -> None:
-    node = bench.node(bench.shot((1, 2, 4)), 1, 4, range_mode="custom", last=2)
+    node = bench.node(bench.shot((1, 2, 4)), 1, 4, range_mode="custom")
+    host.set_value(node, "last", 2)
     host.go_to(3)
     assert press(window, bench, node) == "up to date, 2 done"
     host.set_value(node, "last", 4)
