@@ -28,7 +28,7 @@ for folder in ("plugin_nuke", "tests/plugin_nuke/fake_nuke", "shared", "."):
 import matte_link.job  # noqa: E402 - found by the lines above
 import matte_link.offered_pictures  # noqa: E402
 import numpy as np  # noqa: E402
-from cleanplate_node import callbacks, host, preflight, range_run, run  # noqa: E402
+from cleanplate_node import callbacks, host, node_runs, preflight, run  # noqa: E402
 from cleanplate_node.bench import Server  # noqa: E402
 from matte_link.client import MatteClient  # noqa: E402
 from matte_link.local_files import LocalFiles  # noqa: E402
@@ -124,7 +124,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         started = time.perf_counter()
         host.press(node, "process_frame")
         back = time.perf_counter()
-        while range_run.running(node) is not None:
+        while node_runs.running(node) is not None:
             if state.process_events() and not shown:
                 shown.append(time.perf_counter())
                 cpu["shown"] = time.process_time()

@@ -9,7 +9,7 @@ import pytest
 from cleanplate_node import freshness, graph, host, key_frames, learn_run, learning, manifest, node_runs, plain_exr
 from cleanplate_node.bench import SIZE, ContractBench
 from cleanplate_node.plain_exr import PlainImage
-from matte_link.learn_events import LearnDone, LearnFailed, LearnPreparing, LearnStep
+from matte_link.learn_events import LearnDone, LearnEvent, LearnFailed, LearnPreparing, LearnStep
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import press, until
@@ -154,7 +154,7 @@ def test_without_key_frames_it_learns_from_frames_spread_over_the_shot() -> None
         ),
     ],
 )
-def test_the_words_while_it_learns(event: learn_run.LearnEvent, text: str) -> None:
+def test_the_words_while_it_learns(event: LearnEvent, text: str) -> None:
     assert learn_run.progress_text(event) == text
 
 
