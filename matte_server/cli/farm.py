@@ -17,11 +17,11 @@ from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
 from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
 from ..farm.learning import FarmLearning, learning_job
-from ..shots.arguments import LEARN_ARGUMENTS, SHOT_ARGUMENTS
+from ..shots.arguments import SHOT_ARGUMENTS
 from . import console
 from .conclusion import conclude
 from .number_range import COUNT, COUNT_OR_NONE
-from .shot_flags import add_options, add_shot_flags, add_task_flags, options_from, order_from
+from .shot_flags import add_learning_flags, add_options, add_shot_flags, add_task_flags, options_from, order_from
 
 EPILOG = """\
 examples:
@@ -79,7 +79,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--learn", default="", metavar="FILE", help="first learn the shot into FILE (.learned), then matte with it"
     )
-    add_shot_flags(group, LEARN_ARGUMENTS)
+    add_learning_flags(group)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +118,13 @@ def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, _with_config(options_from(arguments)))
     name = arguments.name or Path(arguments.plate).name.split(".")[0]
     if arguments.learn:
-        learning = FarmLearning(learned=arguments.learn, keys=arguments.key, mask=arguments.key_mask)
+        learning = FarmLearning(
+            learned=arguments.learn,
+            keys=arguments.key,
+            mask=arguments.key_mask,
+            steps=arguments.steps,
+            seed=arguments.seed,
+        )
         return learning_job(order, name, learning, _plan(arguments))
     if arguments.key or arguments.key_mask:
         raise MatteError("bad_option", "--key and --key-mask are for --learn FILE.", "Add --learn NAME.learned.")

@@ -12,13 +12,12 @@ from matte_link.options import MatteOptions, option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
-from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS, SUFFIX, LearningSettings, steps_for
-from ..shots.arguments import LEARN_ARGUMENTS, LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS
+from ..learning.settings import SUFFIX, LearningSettings, steps_for
+from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS
 from ..shots.plan_checks import check_new
 from ..shots.shot import Shot
 from . import console
-from .number_range import COUNT_OR_NONE
-from .shot_flags import add_options, add_shot_flags, options_from, order_from
+from .shot_flags import add_learning_flags, add_options, add_shot_flags, options_from, order_from
 
 if TYPE_CHECKING:
     from ..learning.run import LearningResult
@@ -45,15 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Learns a shot, and writes weights that --weights takes."
     parser.epilog = EPILOG
     add_shot_flags(parser, [each for each in SHOT_ARGUMENTS if each.name in LEARN_SHOT_ARGUMENTS], are_needed=True)
-    add_shot_flags(parser, LEARN_ARGUMENTS)
-    parser.add_argument(
-        "--steps",
-        type=int,
-        default=None,
-        metavar="N",
-        help=f"the most training steps, 1 or more (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
-    )
-    parser.add_argument("--seed", type=COUNT_OR_NONE, default=1, metavar="N", help="another seed gives another run")
+    add_learning_flags(parser)
     parser.add_argument(
         "--or-keep",
         action="store_true",

@@ -12,8 +12,9 @@ from matte_link.option_spec import OptionSpec
 from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
-from ..shots.arguments import NUMBER, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
-from .number_range import ANY_WHOLE
+from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS
+from ..shots.arguments import LEARN_ARGUMENTS, NUMBER, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
+from .number_range import ANY_WHOLE, COUNT_OR_NONE
 from .parser import default_in_words
 
 
@@ -64,6 +65,19 @@ def add_task_flags(parser: argparse.ArgumentParser) -> None:
         if argument.on_farm:
             is_needed = argument.is_needed or argument.name == "frames"
             _add_shot_flag(parser, replace(argument, flags=(argument.task_flag,)), is_needed)
+
+
+def add_learning_flags(parser: Any) -> None:
+    """Adds what a shot is learnt from and how, to a parser or to a group of one."""
+    add_shot_flags(parser, LEARN_ARGUMENTS)
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=None,
+        metavar="N",
+        help=f"the most training steps, 1 or more (default: {STEPS} with --key, {STEPS_WITHOUT_KEYS} without)",
+    )
+    parser.add_argument("--seed", type=COUNT_OR_NONE, default=1, metavar="N", help="another seed gives another run")
 
 
 def order_from(arguments: argparse.Namespace, options: MatteOptions) -> ShotOrder:

@@ -35,10 +35,14 @@ class FarmLearning:
     learned: str
     keys: Sequence[str] = ()
     mask: str = ""
+    steps: int | None = None
+    seed: int = 1
 
     def __post_init__(self) -> None:
         if Path(self.learned).suffix.lower() != SUFFIX:
             raise MatteError("bad_output", f"{self.learned} must end in {SUFFIX}.", f"Write --learn NAME{SUFFIX}.")
+        if self.steps is not None and self.steps < 1:
+            raise MatteError("bad_option", f"--steps must be 1 or more, not {self.steps}.")
 
 
 def learning_job(order: ShotOrder, name: str, learning: FarmLearning, plan: FarmPlan) -> FarmJob:
@@ -55,6 +59,8 @@ def learning_job(order: ShotOrder, name: str, learning: FarmLearning, plan: Farm
             mask.flags[0],
             PathWord(name=mask.parameter, path=absolute(learning.mask), help=description(mask)),
         ]
+    words += [f"--steps={learning.steps}"] if learning.steps is not None else []
+    words += [f"--seed={learning.seed}"] if learning.seed != 1 else []
     words += [*_option_words(order.options), "-o", learned, "--overwrite", "--or-keep", "--device", plan.device]
     return replace(
         job,

@@ -33,6 +33,14 @@ def small_shot() -> tuple[list[bytes], bytes]:
     return plates, encoded(wall)
 
 
+def small_matte() -> bytes:
+    """The true matte of the first plate of :func:`small_shot`."""
+    height, width = SIZE
+    y, x = np.mgrid[0:height, 0:width]
+    disc = (x - 12) ** 2 + (y - height / 2) ** 2 < 81
+    return encoded(np.repeat(disc[..., None].astype(np.float64), 3, -1))
+
+
 def large_plate() -> bytes:
     """A plate of three quarters of a megabyte that belongs to no shot: nothing in it repeats. Its clean plate is
     scaled to it."""

@@ -17,10 +17,13 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from matte_link.result_key import weights_digest
 
 from matte_server.farm import resident
 from matte_server.farm.farm_job import FarmJob, FarmPlan
 from matte_server.farm.openjd import template
+from matte_server.io import exr
+from tests.benchmarks.shots import small_matte
 
 from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
 
@@ -263,3 +266,16 @@ def test_deadline_takes_the_bundle_unchanged(
     # Plates repeat after some frames, and equal files are one.
     inputs = {path.read_bytes() for path in shot.folder.glob("*.exr")}
     assert {path.read_bytes() for path in data} == inputs
+
+
+def test_a_shot_is_learnt_first_and_every_chunk_uses_what_was_learnt(
+    openjd: str, bundle: Make, shot: FarmShot, tmp_path: Path
+) -> None:
+    key, learned = tmp_path / "key.exr", tmp_path / "take.learned"
+    key.write_bytes(small_matte())
+    more = ("--model", "cleanplate", "--learn", str(learned), "--key", f"{FIRST}={key}", "--steps", "2")
+    folder = bundle("openjd", "learnt", "--chunk", "3", *more)
+    assert "passes validation" in run(openjd, "check", str(folder / "template.yaml"))
+    assert "Chunks run: 4" in _run_job(openjd, folder)  # one learns, three matte
+    made = [exr.read_diagnostics(path) for path in sorted((shot.folder / "learnt").glob("*.exr"))]
+    assert [facts["maker"]["weights"] for facts in made if facts] == [weights_digest(learned)] * FRAMES
