@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_learn_latency [--size 960x540] [--frames 20]
 
-Frames without and with a learning job are taken in turn, so that what else the machine does counts for both. Printed
-are the medians and the worst of both, and how long a training step takes: the difference must be no more than one.
+Frames without and with a learning job are taken in turn, so that what else the machine does counts for both. Prints
+the medians and the worst of both, and how long a training step takes: the difference must be no more than one.
 Loopback only.
 """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from matte_link.result_key import weights_digest
+from matte_link.result_key import MAKER, Maker, weights_digest
 
 from matte_server.farm import resident
 from matte_server.farm.farm_job import FarmJob, FarmPlan
@@ -277,5 +277,6 @@ def test_a_shot_is_learnt_first_and_every_chunk_uses_what_was_learnt(
     folder = bundle("openjd", "learnt", "--chunk", "3", *more)
     assert "passes validation" in run(openjd, "check", str(folder / "template.yaml"))
     assert "Chunks run: 4" in _run_job(openjd, folder)  # one learns, three matte
-    made = [exr.read_diagnostics(path) for path in sorted((shot.folder / "learnt").glob("*.exr"))]
-    assert [facts["maker"]["weights"] for facts in made if facts] == [weights_digest(learned)] * FRAMES
+    made = [exr.read_diagnostics(path) or {} for path in sorted((shot.folder / "learnt").glob("*.exr"))]
+    makers = [Maker.from_dict(facts.get(MAKER)) for facts in made]
+    assert [maker.weights for maker in makers if maker] == [weights_digest(learned)] * FRAMES
