@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import extraction, planning
+from .file_states import forget, state_of
 from .matte_link.result_key import digest
 from .places import Feed, ways_to
 from .plan import NodeError, SolvePlan
@@ -31,7 +32,9 @@ def add(scene: Any, node: Any, frame: int) -> None:
         (file,) = extraction.render_feeds(scene, {"the mended matte": feed}, frame, folder)
         # Named after its content: another version of the file, or an undo, may have another matte of this frame.
         name = f"{_FOLDER}/key.{frame:04d}.{file_digest(file)[:12]}.exr"
-        Path(file).replace(Path(plan.folder, name))
+        target = Path(plan.folder, name)
+        Path(file).replace(target)
+        forget(str(target))
     except OSError as error:
         raise NodeError(f"The key frame cannot be written: {error}.") from None
     remove(node, frame)
@@ -69,7 +72,7 @@ def files_of(node: Any, plan: SolvePlan) -> dict[int, str]:
 def unusable(node: Any, plan: SolvePlan) -> Iterator[tuple[int, str]]:
     """The key frames that cannot be learnt from, and why."""
     for key in sorted(node.matte.key_frames, key=_frame):
-        if not Path(plan.folder, key.file).exists():
+        if not state_of(str(Path(plan.folder, key.file))).is_file:
             yield key.frame, f"{Path(plan.folder, key.file)} is not there"
         elif key.pictures != plan.pictures_stamp(key.frame):
             yield key.frame, "its plate or clean plate has changed since"

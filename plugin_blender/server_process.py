@@ -29,6 +29,7 @@ class _Server:
     process: subprocess.Popen[str]
     command: str
     folder: tempfile.TemporaryDirectory[str]
+    answer_read: ReadyLine | None = None
 
     def output(self, stream: str) -> str:
         """What the process has written to ``out`` or ``log`` so far."""
@@ -36,8 +37,11 @@ class _Server:
 
     @property
     def answer(self) -> ReadyLine | None:
-        """Whether it is ready, or why it did not start; None where it has not said so yet."""
-        return parse_ready_line(self.output("out").partition("\n")[0])
+        """Whether it is ready, or why it did not start; None where it has not said so yet. Panels ask this often:
+        the file is read until the line is there."""
+        if self.answer_read is None:
+            self.answer_read = parse_ready_line(self.output("out").partition("\n")[0])
+        return self.answer_read
 
     @property
     def last_words(self) -> str:

@@ -2,6 +2,7 @@
 
     python tests/plugin_blender/windowed.py               makes it in .venvs/window: 3 minutes, root, mmdebstrap
     python tests/plugin_blender/windowed.py pictures DIR  takes the guide's pictures, with a server of its own
+    python tests/plugin_blender/windowed.py clicks DIR    takes a picture of each click from two Image nodes to a matte
 
 With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there, too.
 """
@@ -68,19 +69,19 @@ def command(script: Path, *arguments: object, environment: Mapping[str, str]) ->
     return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, f"exec chroot {ROOT} {shlex.join(inside)}"])]
 
 
-def take_pictures(folder: Path) -> None:
-    """Takes the guide's pictures of the packaged demo shot; raises ``Unavailable``."""
+def take_pictures(case: str, folder: Path) -> None:
+    """Takes the pictures of a case with the packaged demo shot; raises ``Unavailable``."""
     demo = REPOSITORY / "matte_server" / "demo" / "shot"
     cases = Path(__file__).resolve().parent / "cases"
     folder.mkdir(parents=True, exist_ok=True)
     with LocalServer(["--device", "cpu"]) as server, tempfile.TemporaryDirectory() as place:
         environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": f"{REPOSITORY}:{cases}"}
         environment |= {"CLEANPLATE_PICTURES": str(folder.absolute()), "HOME": place}
-        subprocess.run(command(cases / "pictures.py", demo, place, environment=environment), check=True)
+        subprocess.run(command(cases / f"{case}.py", demo, place, environment=environment), check=True)
 
 
 if __name__ == "__main__":
     try:
-        take_pictures(Path(sys.argv[2])) if sys.argv[1:2] == ["pictures"] else make()
+        take_pictures(sys.argv[1], Path(sys.argv[2])) if len(sys.argv) == 3 else make()
     except Unavailable as reason:
         sys.exit(str(reason))

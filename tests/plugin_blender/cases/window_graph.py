@@ -81,6 +81,12 @@ def grouped(scene: Any, tree: Any, node: Any, editor: Any) -> Iterator[None]:
     inner = active_of(scene)
     assert inner.id_data != tree, "the node is not in a group"
     found = state(inner)
+    # Add puts a node where the artist looks: the editor shows the group now.
+    with bpy.context.temp_override(**editor):
+        assert bpy.ops.cleanplate.add() == {"FINISHED"}
+    added = inner.id_data.nodes.active
+    assert added != inner and added.id_data == editor["area"].spaces.active.edit_tree
+    inner.id_data.nodes.remove(added)
     with bpy.context.temp_override(**editor):
         bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=inner.matte.node_id)
     yield from stage.pause(0.2)
