@@ -2,7 +2,7 @@
 
     python tests/plugin_blender/windowed.py               makes it in .venvs/window: 3 minutes, root, mmdebstrap
     python tests/plugin_blender/windowed.py pictures DIR  takes the guide's pictures, with a server of its own
-    python tests/plugin_blender/windowed.py clicks DIR    takes a picture of each click from two Image nodes to a matte
+    python tests/plugin_blender/windowed.py clicks DIR    takes a picture of each click to the first matte
 
 With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there, too.
 """
