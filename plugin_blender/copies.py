@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import bpy
+
 from . import graph
 from .file_states import forget
 from .places import all_nodes
@@ -17,10 +19,14 @@ from .results_folder import node_folder
 
 
 def make_unique() -> None:
-    """Gives each copied node its own group and id: two nodes must not show one another's results."""
+    """Gives each copied node its own group and id: two nodes must not show one another's results. Nodes of a linked
+    file keep theirs, and the node of a scene that was copied keeps its own, whichever the window shows."""
     groups: set[int] = set()
     folders: dict[str, str] = {}
-    for _, node in all_nodes():
+    scenes = list(bpy.data.scenes)
+    for _, node in sorted(
+        all_nodes(), key=lambda found: (found[1].id_data.library is None, scenes.index(found[0]))
+    ):
         settings, is_linked = node.matte, node.id_data.library is not None
         if node.node_tree.session_uid in groups and not is_linked:
             node.node_tree = node.node_tree.copy()

@@ -70,6 +70,7 @@ def on_edit(scene: Any, depsgraph: Any) -> None:
 def on_undo(*_: Any) -> None:
     """Undo and redo may have changed anything."""
     fingerprint.forget()
+    runtime.forget_comparisons()
     runtime.mark_changed()
 
 

@@ -50,10 +50,9 @@ def nodes_of(scene: Any) -> Iterator[Any]:
 
 def all_nodes() -> Iterator[tuple[Any, Any]]:
     """Every scene with each of our nodes in its compositor. A tree that scenes share counts once, for the window's
-    scene first; nodes of a linked file come before those that may be renamed."""
+    scene first."""
     seen: set[int] = set()
-    scenes = sorted(bpy.data.scenes, key=lambda each: (each.library is None, each != bpy.context.scene))
-    for scene in scenes:
+    for scene in sorted(bpy.data.scenes, key=lambda each: each != bpy.context.scene):
         for tree in _trees(tree_of(scene)):
             if tree.session_uid not in seen:
                 seen.add(tree.session_uid)

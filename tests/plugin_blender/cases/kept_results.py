@@ -103,13 +103,15 @@ def saved_elsewhere(place: Path) -> None:
 def copied_scene(place: Path) -> None:
     from plugin_blender import places, planning
 
-    reopened(place / "shot.blend")
+    _, original = reopened(place / "shot.blend")
+    name = original.matte.node_id
     bpy.ops.scene.new(type="FULL_COPY")
     if stage.FIVE and len(list(places.all_nodes())) == 1:
         # Blender 5 shares the tree; this is the button beside it.
         bpy.context.scene.compositing_node_group = bpy.context.scene.compositing_node_group.copy()
     planning.refresh_all()
     found = list(places.all_nodes())
+    assert [node.matte.node_id == name for scene, node in found if scene.name == "Scene"] == [True]
     assert len({node.matte.node_id for _, node in found}) == len(found) == 2
     assert [fresh(scene, node) for scene, node in found] == [(1, 2, 3, 4)] * 2
 
