@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..procedural import Float32, colour
@@ -168,9 +170,30 @@ def _web(sheet: Sheet, paint: Float32) -> None:
             sheet.line(np.asarray([first, middle, second], np.float32), width * 0.8, paint)
 
 
+@dataclass(frozen=True, eq=False)
+class _Wall:
+    """A basket's wall: ``at`` maps its width and height, 0..1, to the picture; ``share`` is the part of a row that
+    its band covers."""
+
+    sheet: Sheet
+    place: Place
+    paint: Float32
+    flare: float
+    rows: int
+    columns: int
+    share: float
+
+    def at(self, u: float, v: float) -> list[float]:
+        return [0.5 + (u - 0.5) * (1 - self.flare * v) * 0.95, 0.3 + 0.6 * v + 0.04 * np.sin(np.pi * u)]
+
+    def line(self, *ends: tuple[float, float]) -> Float32:
+        """The curve through these places of the wall, in the picture."""
+        return self.place(np.array([self.at(u, v) for u, v in ends], np.float32))
+
+
 def basket(sheet: Sheet, variant: str) -> None:
-    """Variants: "woven": bands over and under upright stakes; "crate": slats; "cane" (the benchmark's): an open
-    lattice."""
+    """Variants: "woven" (bands over and under upright stakes) and "crate" (slats); only the benchmark uses "cane"
+    (an open lattice)."""
     rng, place = sheet.rng, pose(sheet.rng, tilt=0.25, reach=0.85)
     paint = np.asarray(np.array([0.45, 0.28, 0.13]) * rng.uniform(0.3, 1.5), np.float32)
     if rng.random() < 0.3:
@@ -178,33 +201,49 @@ def basket(sheet: Sheet, variant: str) -> None:
     flare = rng.uniform(0.0, 0.15)
     rows, columns = int(rng.integers(7, 18)), int(rng.integers(9, 26))
     share = rng.uniform(0.3, 0.6) if variant == "cane" else rng.uniform(0.6, 0.93)
-
-    def at(u: float, v: float) -> list[float]:
-        return [0.5 + (u - 0.5) * (1 - flare * v) * 0.95, 0.3 + 0.6 * v + 0.04 * np.sin(np.pi * u)]
-
-    if variant != "crate":
-        for column in range(columns + 1):
-            u = column / columns
-            sheet.line(place(np.array([at(u, 0), at(u, 1)], np.float32)), 0.3 / columns, paint * 0.4)
-    for row in range(rows):
-        v0, v1 = row / rows, (row + share) / rows
-        if variant == "crate" and row % 2:
-            continue
-        for column in range(columns):
-            over = (row + column) % 2 == 0 or variant == "crate"
-            u0, u1 = column / columns, (column + 1) / columns
-            patch = np.array([at(u0, v0), at(u1, v0), at(u1, v1), at(u0, v1)], np.float32)
-            sheet.fill(place(patch), paint * (1.0 if over else 0.55) * rng.uniform(0.85, 1.15))
-            if over and variant != "crate":
-                lit = np.array([at(u0, v0 * 0.7 + v1 * 0.3), at(u1, v0 * 0.7 + v1 * 0.3)], np.float32)
-                sheet.line(place(lit), 0.2 * share / rows, paint * 1.4)
+    wall = _Wall(sheet=sheet, place=place, paint=paint, flare=flare, rows=rows, columns=columns, share=share)
     if variant == "crate":
-        for u in (0.02, 0.5, 0.98):
-            sheet.line(place(np.array([at(u, 0), at(u, 1)], np.float32)), 0.03, paint * 0.7)
+        _slats(wall)
     else:
-        for v in (0.0, 1.0):
-            rim = np.array([at(u, v) for u in np.linspace(0, 1, 20)], np.float32)
-            sheet.tube(place(rim), rng.uniform(0.015, 0.04), paint, 0.1)
-        handle = arc((0.5, 0.3), (0.45, rng.uniform(0.2, 0.32)), np.pi, 2 * np.pi, 40)
-        sheet.tube(place(handle), rng.uniform(0.012, 0.035), paint, 0.1)
+        _weft(wall)
     sheet.texture(0.3, 12)
+
+
+def _slats(wall: _Wall) -> None:
+    """Every other row, and three uprights."""
+    for row in range(0, wall.rows, 2):
+        for column in range(wall.columns):
+            _band(wall, row, column, 1.0)
+    for u in (0.02, 0.5, 0.98):
+        wall.sheet.line(wall.line((u, 0), (u, 1)), 0.03, wall.paint * 0.7)
+
+
+def _weft(wall: _Wall) -> None:
+    """Stakes, bands that pass over and under them, a rim and a handle."""
+    for column in range(wall.columns + 1):
+        u = column / wall.columns
+        wall.sheet.line(wall.line((u, 0), (u, 1)), 0.3 / wall.columns, wall.paint * 0.4)
+    for row in range(wall.rows):
+        v0, v1 = row / wall.rows, (row + wall.share) / wall.rows
+        lit = v0 * 0.7 + v1 * 0.3
+        for column in range(wall.columns):
+            is_over = (row + column) % 2 == 0
+            _band(wall, row, column, 1.0 if is_over else 0.55)
+            if is_over:
+                light = wall.line((column / wall.columns, lit), ((column + 1) / wall.columns, lit))
+                wall.sheet.line(light, 0.2 * wall.share / wall.rows, wall.paint * 1.4)
+    rng = wall.sheet.rng
+    for v in (0.0, 1.0):
+        rim = wall.line(*((u, v) for u in np.linspace(0, 1, 20)))
+        wall.sheet.tube(rim, rng.uniform(0.015, 0.04), wall.paint, 0.1)
+    handle = arc((0.5, 0.3), (0.45, rng.uniform(0.2, 0.32)), np.pi, 2 * np.pi, 40)
+    wall.sheet.tube(wall.place(handle), rng.uniform(0.012, 0.035), wall.paint, 0.1)
+
+
+def _band(wall: _Wall, row: int, column: int, light: float) -> None:
+    """One cell of a row."""
+    u0, u1 = column / wall.columns, (column + 1) / wall.columns
+    v0, v1 = row / wall.rows, (row + wall.share) / wall.rows
+    wall.sheet.fill(
+        wall.line((u0, v0), (u1, v0), (u1, v1), (u0, v1)), wall.paint * light * wall.sheet.rng.uniform(0.85, 1.15)
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..procedural import Float32, hair_curves
@@ -129,49 +132,93 @@ def _hanger(sheet: Sheet, place: Place, paint: Float32) -> None:
         sheet.tube(place(np.array([[x, 0.6], [x, 0.7]], np.float32)), 0.006, paint)
 
 
+@dataclass(frozen=True, eq=False)
+class _Bars:
+    """Draws bars of one material. Their thickness is ``width`` times a factor."""
+
+    sheet: Sheet
+    place: Place
+    paint: Float32
+    width: float
+
+    def __call__(self, *ends: tuple[float, float, float, float], thick: float = 1.0) -> None:
+        for x0, y0, x1, y1 in ends:
+            line = self.place(np.array([[x0, y0], [x1, y1]], np.float32))
+            self.sheet.tube(line, self.width * thick, self.paint, self.sheet.rng.uniform(0, 0.4))
+
+
 def chair(sheet: Sheet, variant: str) -> None:
     """Hard thin furniture: "spindles", "stool", "ladder", "tripod", "rack"; only the benchmark uses "stand" and
     "cot"."""
     rng, place, paint = sheet.rng, pose(sheet.rng, tilt=0.15), material(sheet.rng)
-    width = rng.uniform(0.006, 0.03)
-
-    def bars(*ends: tuple[float, float, float, float], thick: float = width) -> None:
-        for x0, y0, x1, y1 in ends:
-            sheet.tube(place(np.array([[x0, y0], [x1, y1]], np.float32)), thick, paint, rng.uniform(0, 0.4))
-
-    if variant in ("spindles", "cot"):
-        count, tall = int(rng.integers(5, 14)), 0.08 if variant == "spindles" else 0.3
-        low = 0.55 if variant == "spindles" else 0.85
-        for k in range(count):
-            x = 0.25 + 0.5 * k / (count - 1)
-            bars((x, tall + 0.02, x + 0.02 * (k - count / 2) / count, low), thick=width * 0.6)
-        bars((0.22, tall, 0.78, tall), (0.25, low, 0.75, low), thick=width * 1.6)
-    if variant in ("spindles", "stool"):
-        seat = np.array([[0.2, 0.55], [0.72, 0.55], [0.82, 0.63], [0.26, 0.63]], np.float32)
-        bars((0.25, 0.55, 0.2, 0.97), (0.72, 0.55, 0.76, 0.93), (0.3, 0.62, 0.27, 1.0), (0.78, 0.62, 0.84, 0.98))
-        bars((0.22, 0.8, 0.76, 0.78), (0.28, 0.86, 0.81, 0.85), thick=width * 0.7)
-        sheet.fill(place(seat), paint)
-        sheet.line(place(seat[[3, 2]]), width, paint * 0.5)
-    elif variant == "ladder":
-        bars((0.3, 0.02, 0.2, 1.0), (0.6, 0.02, 0.7, 1.0))
-        for y in np.linspace(0.1, 0.92, int(rng.integers(5, 12))):
-            bars((0.3 - 0.1 * y, y, 0.6 + 0.1 * y, y), thick=width * 0.8)
-    elif variant in ("tripod", "stand"):
-        bars((0.5, 0.1, 0.5, 0.75), (0.5, 0.5, 0.2, 1.0), (0.5, 0.5, 0.82, 1.0), (0.5, 0.5, 0.55, 0.97))
-        bars((0.35, 0.75, 0.5, 0.62), (0.66, 0.75, 0.5, 0.62), thick=width * 0.5)
-        if variant == "stand":
-            for y in np.linspace(0.05, 0.32, 9):
-                bars((0.2, y, 0.8, y), thick=width * 0.4)
-            bars((0.2, 0.05, 0.2, 0.32), (0.8, 0.05, 0.8, 0.32))
-    elif variant == "rack":
-        bars((0.1, 0.15, 0.1, 1.0), (0.9, 0.15, 0.9, 1.0), (0.1, 0.15, 0.9, 0.15), (0.1, 0.8, 0.9, 0.8))
-        for x in rng.uniform(0.15, 0.85, int(rng.integers(3, 12))):
-            bars((x, 0.15, x, 0.22), (x, 0.22, x - 0.09, 0.3), (x, 0.22, x + 0.09, 0.3), thick=width * 0.4)
-            bars((x - 0.09, 0.3, x + 0.09, 0.3), thick=width * 0.4)
-    elif variant == "cot":
-        bars((0.22, 0.2, 0.22, 1.0), (0.78, 0.2, 0.78, 1.0), thick=width * 1.8)
+    bars = _Bars(sheet=sheet, place=place, paint=paint, width=rng.uniform(0.006, 0.03))
+    parts: dict[str, tuple[Callable[[_Bars], None], ...]] = {
+        "spindles": (_chair_back, _seat),
+        "stool": (_seat,),
+        "ladder": (_ladder,),
+        "tripod": (_tripod,),
+        "stand": (_tripod, _desk),
+        "rack": (_rack,),
+        "cot": (_cot,),
+    }
+    for part in parts[variant]:
+        part(bars)
     _cable(sheet, paint, place)
     sheet.texture(0.15, 6)
+
+
+def _spindles(bars: _Bars, tall: float, low: float) -> None:
+    """Upright bars between two level ones, at ``tall`` and ``low``."""
+    count = int(bars.sheet.rng.integers(5, 14))
+    for k in range(count):
+        x = 0.25 + 0.5 * k / (count - 1)
+        bars((x, tall + 0.02, x + 0.02 * (k - count / 2) / count, low), thick=0.6)
+    bars((0.22, tall, 0.78, tall), (0.25, low, 0.75, low), thick=1.6)
+
+
+def _chair_back(bars: _Bars) -> None:
+    _spindles(bars, 0.08, 0.55)
+
+
+def _cot(bars: _Bars) -> None:
+    _spindles(bars, 0.3, 0.85)
+    bars((0.22, 0.2, 0.22, 1.0), (0.78, 0.2, 0.78, 1.0), thick=1.8)
+
+
+def _seat(bars: _Bars) -> None:
+    """A seat on four legs with two rails."""
+    seat = np.array([[0.2, 0.55], [0.72, 0.55], [0.82, 0.63], [0.26, 0.63]], np.float32)
+    bars((0.25, 0.55, 0.2, 0.97), (0.72, 0.55, 0.76, 0.93), (0.3, 0.62, 0.27, 1.0), (0.78, 0.62, 0.84, 0.98))
+    bars((0.22, 0.8, 0.76, 0.78), (0.28, 0.86, 0.81, 0.85), thick=0.7)
+    bars.sheet.fill(bars.place(seat), bars.paint)
+    bars.sheet.line(bars.place(seat[[3, 2]]), bars.width, bars.paint * 0.5)
+
+
+def _ladder(bars: _Bars) -> None:
+    bars((0.3, 0.02, 0.2, 1.0), (0.6, 0.02, 0.7, 1.0))
+    for y in np.linspace(0.1, 0.92, int(bars.sheet.rng.integers(5, 12))):
+        bars((0.3 - 0.1 * y, y, 0.6 + 0.1 * y, y), thick=0.8)
+
+
+def _tripod(bars: _Bars) -> None:
+    bars((0.5, 0.1, 0.5, 0.75), (0.5, 0.5, 0.2, 1.0), (0.5, 0.5, 0.82, 1.0), (0.5, 0.5, 0.55, 0.97))
+    bars((0.35, 0.75, 0.5, 0.62), (0.66, 0.75, 0.5, 0.62), thick=0.5)
+
+
+def _desk(bars: _Bars) -> None:
+    """The desk of a music stand: wires in a frame."""
+    for y in np.linspace(0.05, 0.32, 9):
+        bars((0.2, y, 0.8, y), thick=0.4)
+    bars((0.2, 0.05, 0.2, 0.32), (0.8, 0.05, 0.8, 0.32))
+
+
+def _rack(bars: _Bars) -> None:
+    """A clothes rack with hangers."""
+    bars((0.1, 0.15, 0.1, 1.0), (0.9, 0.15, 0.9, 1.0), (0.1, 0.15, 0.9, 0.15), (0.1, 0.8, 0.9, 0.8))
+    rng = bars.sheet.rng
+    for x in rng.uniform(0.15, 0.85, int(rng.integers(3, 12))):
+        bars((x, 0.15, x, 0.22), (x, 0.22, x - 0.09, 0.3), (x, 0.22, x + 0.09, 0.3), thick=0.4)
+        bars((x - 0.09, 0.3, x + 0.09, 0.3), thick=0.4)
 
 
 def _cable(sheet: Sheet, paint: Float32, place: Place) -> None:
