@@ -12,7 +12,7 @@ from matte_link.options import MatteOptions, option_specs
 from rich.markup import escape
 
 from ..errors import MatteError
-from ..learning.settings import SUFFIX, LearningSettings, steps_for
+from ..learning.settings import SUFFIX, LearningSettings, checkpoint_of, steps_for
 from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS
 from ..shots.plan_checks import check_new
 from ..shots.shot import Shot
@@ -27,6 +27,7 @@ examples:
   cleanplate learn plate.####.exr --clean clean.exr --key mended.####.exr -o take7.learned
   cleanplate learn plate.####.exr --clean clean.exr --key 1001=a.png 1040=b.exr -o take7.learned
   cleanplate learn plate.####.exr --clean clean.exr -o take7.learned
+  cleanplate learn portraits/ --clean empty.png --key mended/ -o booth.learned
   cleanplate matte plate.####.exr --clean clean.exr --weights take7.learned -o matte.####.exr
 
 Make the shot's mattes first, mend one or two of them by hand (paint, roto), and name them with --key. Without --key
@@ -88,7 +89,8 @@ def _keep(options: MatteOptions, output: Path) -> int:
 
 
 def _check_output(output: Path, may_overwrite: bool) -> None:
-    check_new(output, may_overwrite)
+    # What an interrupted run has left is its own: the same command goes on with it.
+    check_new(output, may_overwrite or checkpoint_of(output).is_file())
     if output.suffix.lower() != SUFFIX:
         raise MatteError("bad_output", f"{output} must end in {SUFFIX}.", f"Write -o {output.stem}{SUFFIX}.")
 
@@ -96,8 +98,9 @@ def _check_output(output: Path, may_overwrite: bool) -> None:
 def _shot(arguments: argparse.Namespace) -> Shot:
     """The shot, planned as one file made of all its frames."""
     order = order_from(arguments, options_from(arguments))
-    # The plan is that of the shot's mattes, whose plate solve is used where it is.
-    return replace(order, output=str(Path(arguments.output).with_suffix(".exr"))).plan(one_output=True)
+    # The plan is that of the shot's mattes, whose plate solve is used where it is; those of portraits are a folder.
+    suffix = ".mattes" if Path(order.plate).is_dir() else ".exr"
+    return replace(order, output=str(Path(arguments.output).with_suffix(suffix))).plan(one_output=True)
 
 
 def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings:

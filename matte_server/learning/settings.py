@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 SUFFIX = ".learned"
 """Ending of the file of learned weights."""
-STEPS, STEPS_WITHOUT_KEYS = 300, 100
+STEPS, STEPS_WITHOUT_KEYS = 200, 100
 """The most steps where a person vouches for some frames, and where nobody does: then the shot's own mattes are soon
 learnt by heart, and their faults with them (measured on the demo shot, ``tests.benchmarks.bench_learn``)."""
 
 
+_MEASURE_EVERY = 50
 FRAMES = 8
 """How many frames, spread over the shot, are learnt from where none has a key matte."""
+
+
+def checkpoint_of(output: Path) -> Path:
+    """Where a run that writes ``output`` keeps its state until it has ended."""
+    return output.with_name(f".{output.name}.run")
 
 
 def steps_for(has_keys: bool) -> int:
@@ -22,11 +29,17 @@ def steps_for(has_keys: bool) -> int:
 
 @dataclass(frozen=True)
 class LearningSettings:
-    """How a shot is learnt. The rate falls along a cosine and reaches 0 at the last of ``steps``."""
+    """How a shot is learnt. The rate falls along a cosine and reaches 0 at the last of ``steps``; None: as fits
+    mattes that a person vouches for, or the model's own."""
 
     steps: int = STEPS
-    rate: float = 3e-4
+    rate: float | None = None
     seed: int = 1
+
+    @property
+    def measure_every(self) -> int:
+        """Steps between two measurements of what was left out."""
+        return max(1, min(_MEASURE_EVERY, self.steps // 4))
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,8 @@ LEARN_ARGUMENTS = (
     ShotArgument(
         name="key",
         kind=TEXTS,
-        help="mended mattes to learn from: a pattern such as mended.####.exr, or FRAME=FILE; EXR, PNG, TIFF",
+        help="mended mattes to learn from: a pattern such as mended.####.exr, FRAME=FILE, or for a folder of "
+        "portraits a folder of files named like them; EXR, PNG, TIFF",
         flags=("--key",),
         metavar="MATTE",
         default=(),
@@ -239,7 +240,7 @@ LEARN_ARGUMENTS = (
     ShotArgument(
         name="key_mask",
         kind=PATH,
-        help="where the mended mattes are right (default: everywhere)",
+        help="white where the mended mattes are right: a file, a pattern or a folder (default: everywhere)",
         flags=("--key-mask",),
         metavar="FILE",
         parameter="KeyMask",

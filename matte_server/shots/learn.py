@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from ..core.image import Image, PlatePair
 from ..errors import MatteError
 from ..io import exr
 from ..learning.frames import LearningFrame
-from ..learning.learner import MEASURE_EVERY, Check
+from ..learning.learner import Check
 from ..learning.run import LearningResult, LearningRun
-from ..learning.settings import FRAMES, LearningProgress, LearningSettings
+from ..learning.settings import FRAMES, LearningProgress, LearningSettings, checkpoint_of
 from .inputs import ShotInputs
 from .plate_solve import PlateSolve
+from .portraits import pictures_in
 from .role_files import frame_pattern
 from .shot import Shot, ShotFrame, evenly_spaced
 
@@ -46,22 +47,27 @@ class LearnOrder:
     @property
     def checkpoint(self) -> Path:
         """Where the run's state is kept until it has ended."""
-        return self.output.with_name(f".{self.output.name}.run")
+        return checkpoint_of(self.output)
 
 
 def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) -> dict[int, KeyMatte]:
     """The key mattes by frame number: from patterns such as ``mended.####.exr`` (every existing file of a frame of
-    the shot), or from ``FRAME=FILE``. ``masks`` is a pattern or one file; empty: the mattes are right everywhere.
-    Raises ``MatteError`` with bad_key, bad_range and missing_frame."""
-    numbers = {frame.frame for frame in frames}
+    the shot), from ``FRAME=FILE``, or from a folder that holds a picture of the same name as the frame's plate.
+    ``masks`` is a pattern, one file or such a folder; empty: the mattes are right everywhere. Raises ``MatteError``
+    with bad_key, bad_range and missing_frame."""
     files: dict[int, Path] = {}
     for text in named:
-        files |= _numbered(text, numbers)
-    mask = frame_pattern(masks) if masks else None
-    found = {
-        number: KeyMatte(matte=path, mask=mask.path(number) if mask else None)
-        for number, path in sorted(files.items())
-    }
+        files |= _numbered(text, frames)
+    found = {number: KeyMatte(matte=path) for number, path in sorted(files.items())}
+    if masks:
+        mask_of = _masks(masks, frames)
+        if not found:
+            raise MatteError(
+                "bad_key",
+                f"{masks} says where key mattes are right, and no key matte is named.",
+                "Name it with --key.",
+            )
+        found = {number: replace(key, mask=mask_of(number)) for number, key in found.items()}
     for key in found.values():
         for path in (key.matte, key.mask):
             if path is not None and not path.is_file():
@@ -71,11 +77,30 @@ def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) ->
     return found
 
 
-def _numbered(text: str, numbers: set[int]) -> dict[int, Path]:
+def _masks(text: str, frames: Sequence[ShotFrame]) -> Callable[[int], Path]:
+    """The mask of a frame's key matte, by frame number."""
+    if not Path(text).is_dir():
+        return frame_pattern(text).path
+    named = _named_after(Path(text), frames)
+    # A missing one is then missed under the name that it should have.
+    plates = {frame.frame: frame.plate for frame in frames}
+    return lambda number: named.get(number, Path(text) / plates[number].name)
+
+
+def _named_after(folder: Path, frames: Sequence[ShotFrame]) -> dict[int, Path]:
+    """By frame number, the picture of ``folder`` that is called as the frame's plate is."""
+    by_stem = {path.stem: path for path in pictures_in(folder)}
+    return {frame.frame: by_stem[frame.plate.stem] for frame in frames if frame.plate.stem in by_stem}
+
+
+def _numbered(text: str, frames: Sequence[ShotFrame]) -> dict[int, Path]:
     """The files that one ``--key`` names, by frame number."""
+    numbers = {frame.frame for frame in frames}
     number, is_pair, name = text.partition("=")
     if is_pair and number.removeprefix("-").isdecimal():
         found = {int(number): Path(name)}
+    elif Path(text).is_dir():
+        found = _named_after(Path(text), frames)
     else:
         pattern = frame_pattern(text)
         if not pattern.is_sequence:
@@ -85,8 +110,8 @@ def _numbered(text: str, numbers: set[int]) -> dict[int, Path]:
                 "Write 1001=FILE, or a pattern such as mended.####.exr.",
             )
         found = {frame: pattern.path(frame) for frame in pattern.frames_on_disk() if frame in numbers}
-        if not found:
-            raise MatteError("bad_key", f"No file of {text} belongs to a frame of the shot.", "Correct the name.")
+    if not found:
+        raise MatteError("bad_key", f"No file of {text} belongs to a frame of the shot.", "Correct the name.")
     if beyond := sorted(set(found) - numbers):
         raise MatteError("bad_key", f"The shot has no frame {format_frames(beyond)}.", "Correct the number.")
     return found
@@ -100,7 +125,7 @@ def learn_shot(order: LearnOrder, check: Check, on_progress: Callable[[LearningP
     try:
         while not run.is_finished:
             progress = run.advance(check)
-            if progress.step and progress.step % MEASURE_EVERY == 0:
+            if progress.step and progress.step % order.settings.measure_every == 0:
                 _save(order, run)
             on_progress(progress)
     except BaseException:

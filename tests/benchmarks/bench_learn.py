@@ -1,19 +1,24 @@
-"""What learning a shot gains: error of alpha on the frames that nobody mended, before and after.
+"""What learning a shot gains: errors of alpha on the frames that nobody mended, before and after.
 
-    python -m tests.benchmarks.bench_learn [--plate P --clean C --truth T] [--keys 1001,1006] [--steps N]
+    python -m tests.benchmarks.bench_learn [FOLDER] [--keys ends|none|1001,1006] [--steps N] [--save FILE]
 
-Without arguments, the packaged demo shot. ``--truth`` is a pattern of true alphas; those of ``--keys`` (or none)
-are learnt from, as if an artist had painted them, and every other frame is measured: MAD x 1000 over the frame, and
-over the band around the edge. Exits with 1 where the mean error grew.
+``FOLDER`` holds a folder for each sequence, as ``learn_sequences`` makes them: ``plate.####.exr``, ``clean.exr``
+and ``truth.####.exr``. Without it, the packaged demo shot. The true alphas of ``--keys`` (default: the first and
+the last frame's) are learnt from, as if an artist had painted them, and every other frame is measured: MAD x 1000
+over the frame and over the band around the edge, and dtSSD x 1000. ``--save``: a line of JSON for each sequence;
+those in it already are not run again, so that an interrupted benchmark goes on. Exits with 1 where any sequence
+became worse.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +26,12 @@ import torch
 from matte_link.options import MatteOptions
 from matte_link.sequence import FramePattern, parse_frames
 
-from matte_server.core.image import Guides, PlatePair
+from matte_server.core.image import Float32, Guides, PlatePair
 from matte_server.demo.packaged import demo_shot
 from matte_server.evaluation import scores
 from matte_server.frame.pipeline import MattePipeline
 from matte_server.io.exr import matte_channel, read_image
-from matte_server.learning.run import LearningResult
-from matte_server.learning.settings import STEPS, STEPS_WITHOUT_KEYS, LearningProgress, LearningSettings
+from matte_server.learning.settings import LearningProgress, LearningSettings, steps_for
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.learn import KeyMatte, LearnOrder, learn_shot
 from matte_server.shots.plan import plan_shot
@@ -35,15 +39,31 @@ from matte_server.shots.plate_solve import PlateSolve
 from matte_server.shots.shot import Shot, ShotSources
 from matte_server.worker.solver import choose_device
 
-Figures = dict[int, tuple[float, float]]
-"""By frame: MAD x 1000 over the frame, and in the band."""
+NAMES = ("frame MAD", "band MAD", "dtSSD")
 
 
-def figures(shot: Shot, truth: FramePattern, weights: str, device: str) -> Figures:
-    """The model's own alpha against the truth, frame by frame, aligned by the shot's plate solve."""
+@dataclass(frozen=True)
+class SequenceFigures:
+    """One sequence: ``before`` and ``after`` hold the means of :data:`NAMES` over the frames that were not learnt
+    from."""
+
+    name: str
+    keys: tuple[int, ...]
+    steps: int
+    seconds: float
+    before: tuple[float, float, float]
+    after: tuple[float, float, float]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        return tuple(late / early for early, late in zip(self.before, self.after, strict=True))
+
+
+def mattes(shot: Shot, weights: str, device: str) -> dict[int, Float32]:
+    """The model's own alpha of every frame, aligned by the shot's plate solve."""
     pipeline = MattePipeline(torch.device(device))
     options = MatteOptions(model="cleanplate", weights=weights)
-    found: Figures = {}
+    found: dict[int, Float32] = {}
     with ShotInputs(options) as pictures:
         solve = PlateSolve(shot, pictures, "bench")
         for frame in shot.frames:
@@ -53,69 +73,112 @@ def figures(shot: Shot, truth: FramePattern, weights: str, device: str) -> Figur
                 pair, Guides(), options, check=lambda: None, progress=lambda *stage: None,
                 given=solve.alignment_of_neighbour(frame),
             )  # fmt: skip
-            alpha = output.features.alpha[0, 0].cpu().numpy()
-            wanted = np.ascontiguousarray(matte_channel(read_image(truth.path(frame.frame))).pixels[..., 0])
-            band = scores.unknown_band(wanted)
-            error = np.abs(alpha - wanted)
-            found[frame.frame] = (1e3 * float(error.mean()), 1e3 * float(error[band].mean()))
+            found[frame.frame] = output.features.alpha[0, 0].cpu().numpy()
     return found
 
 
-def table(before: Figures, after: Figures, keys: Sequence[int]) -> float:
-    """Prints the frames that were not learnt from; returns the ratio of their mean errors."""
-    others = [number for number in before if number not in keys]
-    print(f"{'frame':>8}{'MAD before':>12}{'after':>8}{'band before':>13}{'after':>8}")
-    for number in others:
-        print(f"{number:>8}{before[number][0]:>12.2f}{after[number][0]:>8.2f}", end="")
-        print(f"{before[number][1]:>13.1f}{after[number][1]:>8.1f}")
-    means = [
-        [float(np.mean([run[number][part] for number in others])) for run in (before, after)] for part in (0, 1)
-    ]
-    ratios = [late / early for early, late in means]
-    print(f"mean frame MAD {means[0][0]:.2f} -> {means[0][1]:.2f}: {ratios[0]:.2f}x;", end=" ")
-    print(f"band {means[1][0]:.1f} -> {means[1][1]:.1f}: {ratios[1]:.2f}x")
-    return ratios[0]
+def figures(found: dict[int, Float32], truths: dict[int, Float32]) -> tuple[float, float, float]:
+    """Means of :data:`NAMES` over the frames of ``truths``."""
+    frames, bands, changes = [], [], []
+    before = -1
+    for number, truth in truths.items():
+        error, band = np.abs(found[number] - truth), scores.unknown_band(truth)
+        frames.append(error.mean())
+        bands.append(error[band].mean())
+        if before >= 0:
+            wrong = (found[number] - found[before]) - (truth - truths[before])
+            changes.append(np.sqrt(np.square(wrong[band]).mean()))
+        before = number
+    return tuple(1e3 * float(np.mean(each)) for each in (frames, bands, changes))  # type: ignore[return-value]
 
 
-def learned(shot: Shot, keys: dict[int, KeyMatte], steps: int, output: Path, device: str) -> LearningResult:
-    """Learns the shot into ``output``, with a line at each measurement."""
-    settings = LearningSettings(steps=steps)
-    order = LearnOrder(shot=shot, keys=keys, output=output, settings=settings, device=device)
+def measured(name: str, folder: Path, wanted: str, steps: int, device: str) -> SequenceFigures:
+    """Learns one sequence and measures it."""
+    plate, clean, truth = (str(folder / each) for each in ("plate.####.exr", "clean.exr", "truth.####.exr"))
+    sources = ShotSources(plate=plate, clean_plate=clean, output="bench.exr")
+    shot = plan_shot(sources, "", MatteOptions(model="cleanplate"), one_output=True)
+    numbers = tuple(frame.frame for frame in shot.frames)
+    keys = _keys(wanted, numbers)
+    pattern = FramePattern(truth)
+    truths = {
+        number: np.ascontiguousarray(matte_channel(read_image(pattern.path(number))).pixels[..., 0])
+        for number in numbers
+        if number not in keys
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        output, started = Path(scratch) / "shot.learned", time.monotonic()
+        order = LearnOrder(
+            shot=shot,
+            keys={number: KeyMatte(matte=pattern.path(number)) for number in keys},
+            output=output,
+            settings=LearningSettings(steps=steps or steps_for(bool(keys))),
+            device=device,
+        )
+        result = learn_shot(order, lambda: None, _print_measurement)
+        seconds = time.monotonic() - started
+        before = figures(mattes(shot, "", device), truths)
+        after = figures(mattes(shot, str(output), device), truths) if result.has_gained else before
+    return SequenceFigures(
+        name=name, keys=keys, steps=result.steps, seconds=round(seconds), before=before, after=after
+    )
 
-    def tell(progress: LearningProgress) -> None:
-        if progress.step % 50 == 0 and progress.error is not None:
-            print(f"step {progress.step}: left out {1e3 * progress.error:.2f}, {progress.left_s or 0:.0f} s left")
 
-    return learn_shot(order, lambda: None, tell)
+def _print_measurement(progress: LearningProgress) -> None:
+    if progress.step % 50 == 0 and progress.error is not None:
+        print(f"step {progress.step}: left out {1e3 * progress.error:.2f}", flush=True)
+
+
+def _keys(wanted: str, numbers: Sequence[int]) -> tuple[int, ...]:
+    if wanted == "none":
+        return ()
+    return (numbers[0], numbers[-1]) if wanted == "ends" else tuple(parse_frames(wanted))
+
+
+def table(found: Sequence[SequenceFigures]) -> list[str]:
+    """A line for each sequence and the means, for a page of documentation."""
+    heads = [f"{name}: before, after, ratio" for name in NAMES]
+    lines = ["| sequence | " + " | ".join(heads) + " | worse |", "| --- |" + " --- |" * (len(NAMES) + 1)]
+    for each in found:
+        cells = [
+            f"{early:.1f}, {late:.1f}, {ratio:.2f}x"
+            for early, late, ratio in zip(each.before, each.after, each.ratios, strict=True)
+        ]
+        lines.append(f"| {each.name} | " + " | ".join(cells) + f" | {'yes' if each.ratios[0] > 1 else 'no'} |")
+    means = [f"{float(np.mean(ratios)):.2f}x" for ratios in zip(*(each.ratios for each in found), strict=True)]
+    return [*lines, "| mean ratio | " + " | ".join(means) + " | |"]
+
+
+def _saved(path: Path | None) -> dict[str, SequenceFigures]:
+    if path is None or not path.is_file():
+        return {}
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return {row["name"]: SequenceFigures(**{**row, "keys": tuple(row["keys"])}) for row in rows}
 
 
 def main() -> int:
-    demo = demo_shot()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--plate", default=demo.plate)
-    parser.add_argument("--clean", default=demo.clean_plate)
-    parser.add_argument("--truth", default=demo.truth)
-    parser.add_argument("--keys", default="1001,1006", help="frames, or none")
+    parser.add_argument("folder", type=Path, nargs="?", help="folder of sequences (default: the demo shot)")
+    parser.add_argument("--keys", default="ends", help="ends, none, or frames")
     parser.add_argument("--steps", type=int, default=0, help="0: as the command chooses")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch chooses")
+    parser.add_argument("--save", type=Path)
+    parser.add_argument("--only", nargs="+", default=[], help="names of sequences")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    device, truth = choose_device("auto"), FramePattern(arguments.truth)
-    numbers = () if arguments.keys == "none" else parse_frames(arguments.keys)
-    sources = ShotSources(plate=arguments.plate, clean_plate=arguments.clean, output="bench.exr")
-    shot = plan_shot(sources, "", MatteOptions(model="cleanplate"), one_output=True)
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "shot.learned"
-        started = time.monotonic()
-        keys = {number: KeyMatte(matte=truth.path(number)) for number in numbers}
-        steps = arguments.steps or (STEPS if keys else STEPS_WITHOUT_KEYS)
-        report = learned(shot, keys, steps, output, device)
-        print(f"{report.steps} steps in {time.monotonic() - started:.0f} s on {device}", end=", ")
-        print(f"left out {1e3 * (report.first_error or 0):.2f} -> {1e3 * (report.error or 0):.2f}")
-        before = figures(shot, truth, "", device)
-        after = figures(shot, truth, str(output), device) if report.has_gained else before
-        return int(table(before, after, numbers) > 1.0)
+    device, found = choose_device("auto"), _saved(arguments.save)
+    folders = {"demo": Path(demo_shot().clean_plate).parent}
+    if arguments.folder:
+        folders = {path.name: path for path in sorted(arguments.folder.iterdir()) if path.is_dir()}
+    for name in arguments.only or folders:
+        if name not in found:
+            found[name] = measured(name, folders[name], arguments.keys, arguments.steps, device)
+            if arguments.save:
+                with arguments.save.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(found[name])) + "\n")
+        print(f"{name}: {found[name].steps} steps in {found[name].seconds:.0f} s on {device}", flush=True)
+    print("\n".join(table(list(found.values()))))
+    return int(any(each.ratios[0] > 1.0 for each in found.values()))
 
 
 if __name__ == "__main__":

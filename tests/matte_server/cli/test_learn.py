@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +87,45 @@ def test_what_cannot_work_is_one_sentence_before_anything_is_read(
     told = capfd.readouterr().err
     assert sentence in told and told.count("error") == 1
     assert (shot.folder / "there.learned").read_bytes() == b"an earlier one"
+
+
+def test_killed_while_learning_it_goes_on_to_the_same_bytes(make_shot: Shots) -> None:
+    shot = make_shot(count=2)
+    key = painted(shot, 1001, 0.5)
+    words = ["--key", f"1001={key}", "--steps", "8"]
+    command = learn(shot, *words)
+    checkpoint = shot.folder / ".shot.learned.run"
+    with subprocess.Popen(
+        [sys.executable, "-m", "matte_server.cli.main", *command], stderr=subprocess.DEVNULL
+    ) as process:
+        while not checkpoint.is_file():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode != 0 and not (shot.folder / "shot.learned").exists()
+    assert main(command) == 0
+    whole = shot.folder / "whole.learned"
+    assert main([*learn(shot, *words), "-o", str(whole)]) == 0
+    assert (shot.folder / "shot.learned").read_bytes() == whole.read_bytes()
+    assert not checkpoint.exists()
+
+
+def test_portraits_are_learned_as_a_shot_and_models_show_says_from_what(
+    make_shot: Shots, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(count=2)
+    booth, mended = shot.folder / "booth", shot.folder / "mended"
+    for folder in (booth, mended):
+        folder.mkdir()
+    for name, frame in (("anna", 1001), ("bert", 1002)):
+        (shot.folder / f"plate.{frame}.exr").rename(booth / f"{name}.exr")
+    painted(shot, 1002, 0.5).rename(mended / "bert.exr")
+    output = str(shot.folder / "booth.learned")
+    command = ["learn", str(booth), "--clean", shot.clean, "--key", str(mended), "-o", output, "--device", "cpu"]
+    assert main([*command, "--steps", "12"]) == 0
+    assert main(["models", "show", output]) == 0
+    shown = capfd.readouterr().out
+    assert "for --model cleanplate" in shown and "learned from: frames 2, mended mattes of 2, 12 steps" in shown
+    # None of the shot's frames, and a folder without a matte for any of them.
+    assert main([*command[:5], str(booth.parent / "nothing"), *command[6:], "--overwrite"]) == 2
+    assert "does not say which frame" in capfd.readouterr().err

@@ -9,7 +9,7 @@ import torch
 
 from matte_server.learning.examples import LearningExample
 from matte_server.learning.learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
-from matte_server.learning.learner import MEASURE_EVERY, ShotLearner
+from matte_server.learning.learner import ShotLearner
 from matte_server.learning.networks import LearnableCleanplate
 from matte_server.learning.settings import LearningProgress, LearningSettings
 from matte_server.models.cleanplate import load_network, read_network
@@ -47,8 +47,9 @@ def half_there(example: LearningExample) -> LearningExample:
 def test_it_learns_what_a_person_painted_and_measures_on_what_it_did_not_see() -> None:
     learning = learner([half_there(made())], steps=30, rate=1e-3)
     seen = run(learning)
-    # Measured before the first step and after the last: each is a piece of work of its own.
-    assert [progress.step for progress in seen] == [0, *range(1, 31), 30]
+    # Each measurement is a piece of work of its own: before the first step, after every 7, and after the last.
+    steps = [progress.step for progress in seen]
+    assert steps == sorted([0, *range(1, 31), 7, 14, 21, 28, 30])
     assert learning.first_error is not None and learning.best_error is not None
     # Half of the error goes in 30 steps; a tenth is demanded.
     assert learning.best_error < 0.9 * learning.first_error
@@ -98,7 +99,7 @@ def test_batch_statistics_stay_as_they_were() -> None:
 
 def test_a_run_that_gains_nothing_more_ends_early() -> None:
     learning = learner([made()], steps=1000)
-    learning.step = 5 * MEASURE_EVERY
+    learning.step = 5 * LearningSettings(steps=1000).measure_every
     learning.errors = [0.1, 0.05, 0.05, 0.0499, 0.05, 0.05]
     assert learning.is_finished
     learning.errors = [0.1, 0.05, 0.05, 0.0499, 0.05, 0.049]
