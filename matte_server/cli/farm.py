@@ -96,7 +96,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cleanplate", default=defaults.cleanplate, metavar="COMMAND", help="how a worker calls cleanplate"
     )
-    group.add_argument("--gpu", action="store_true", help="only workers with a GPU")
+    group.add_argument("--gpu", action="store_true", help="only workers with a GPU; a session takes one")
     group.add_argument(
         "--min-memory-gb", type=COUNT_OR_NONE, default=0, metavar="GB", help="only workers with this memory"
     )
@@ -180,7 +180,9 @@ def _add_start(commands: Any) -> None:
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="written for 'farm stop'")
     parser.add_argument("--server", default="", metavar="ADDR", help="one that all workers share; starts none")
     parser.add_argument("--keys", default="", metavar="FILE", help="the key file for that server")
-    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument(
+        "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N, cuda:free or mps"
+    )
     parser.add_argument("--read", action="append", default=[], metavar="FILE", help="file that tasks may name")
     parser.set_defaults(run=run_start)
 

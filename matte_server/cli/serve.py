@@ -98,7 +98,9 @@ def _add_processes(group: Any) -> None:
 
 
 def _add_device(group: Any) -> None:
-    group.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
+    group.add_argument(
+        "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N, cuda:free or mps"
+    )
     group.add_argument(
         "--workers",
         type=COUNT_OR_NONE,

@@ -20,6 +20,7 @@ from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOr
 from ..shots.plan import frame_numbers
 from ..shots.plate_solve import solve_inputs
 from ..shots.shot import shot_inputs
+from ..worker.gpu_claim import FREE
 
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
@@ -77,6 +78,12 @@ class FarmPlan:
     gpu: bool = False
     memory_gb: int = 0
     """Memory that a worker must have, in GB; 0: any."""
+
+    @property
+    def session_device(self) -> str:
+        """Where a session's own server computes. A session that asks the farm for one GPU takes one: several
+        sessions on a machine must not each load every GPU with their models."""
+        return FREE if self.gpu and self.device == "auto" else self.device
 
     def __post_init__(self) -> None:
         if self.chunk < 1:

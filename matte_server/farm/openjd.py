@@ -130,7 +130,7 @@ def _parameters(job: FarmJob, plan: FarmPlan) -> Iterator[Document]:
         "Address of one matting server for all workers; empty starts one on each worker.",
     )
     yield _text("Keys", plan.keys, "The client's key file for that server, as the worker sees it.")
-    yield _text("Device", plan.device, "Where each worker's own server computes: auto, cpu, cuda or mps.")
+    yield _text("Device", plan.session_device, "Where each worker's own server computes: auto, cpu, cuda or mps.")
     yield _text("Cleanplate", plan.cleanplate, "The cleanplate command on a worker.")
     if job.host:
         yield _text("Host", job.host, "The host application's command on a worker.")

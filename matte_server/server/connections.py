@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,8 +147,13 @@ class Connections:
 
 def shut(descriptor: int) -> None:
     """Ends a connection; for ZeroMQ it is as if the peer had. Does nothing where the descriptor is not a socket."""
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        connection = socket.socket(fileno=descriptor)
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        finally:
+            # ZeroMQ closes it. It is not duplicated: Windows duplicates files alone.
+            connection.detach()
 
 
 def _own_memory() -> int:

@@ -6,7 +6,7 @@ not fit. With a moving camera a frame that was measured well stands by itself; i
 was not. So two machines with two halves of a shot come to the same solve without talking to each other.
 
 The file beside the output saves measuring again: an estimate in it is used if its key says that plate, clean plate,
-options and version are the same.
+options and version are the same. While those of the sampled frames are, the same frames decide about the camera.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from .inputs import ShotInputs
 from .shot import Shot, ShotFrame, evenly_spaced
-from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, update_solve_file
+from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, read_samples, update_solve_file
 from .solve_summary import describe
 
 OnSample = Callable[[int, int, int], None]
@@ -211,7 +211,7 @@ class PlateSolve:
 
     def _solve_camera(self) -> CameraSolve:
         """Measures frames spread over the shot, each by itself, and compares them."""
-        sampled = evenly_spaced(self._numbers, SAMPLES)
+        sampled = self._sampled()
 
         def measured_at(place: int) -> FrameEstimate | None:
             self._on_sample(sampled[place], place, len(sampled))
@@ -231,6 +231,19 @@ class PlateSolve:
             sampled=tuple(measured),
             measured=sum(is_measured(alignment) for alignment in alignments),
         )
+
+    def _sampled(self) -> tuple[int, ...]:
+        """The frames that decide about the camera: those of an earlier run, where they are unchanged and enough to
+        tell. So a frame that comes late, into a hole or at the end, does not change the results of the others."""
+        earlier = read_samples(self._shot.solve_file)
+        if len(earlier) <= min(SAMPLES, len(self._numbers)) // 2:
+            return evenly_spaced(self._numbers, SAMPLES)
+        return earlier if all(map(self._is_unchanged, earlier)) else evenly_spaced(self._numbers, SAMPLES)
+
+    def _is_unchanged(self, number: int) -> bool:
+        """Whether an earlier run's estimate of a frame still holds."""
+        estimate = self._earlier.get(number)
+        return estimate is not None and number in self._frames and estimate.key == self._key(self._frames[number])
 
     # -- one frame
 

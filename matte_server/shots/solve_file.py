@@ -146,15 +146,28 @@ def read_estimates(path: Path | None) -> dict[int, FrameEstimate]:
     return estimates
 
 
-def _read_entries(path: Path | None) -> dict[str, Any]:
-    """The frames' entries of earlier runs; none where there is no such file, or it is not a plate solve."""
+def read_samples(path: Path | None) -> tuple[int, ...]:
+    """The frames by which an earlier run judged the camera; none where no file says."""
+    sampled = _read_facts(path).get("sampled")
+    if not isinstance(sampled, list) or not all(type(number) is int for number in sampled):
+        return ()
+    return tuple(sampled)
+
+
+def _read_facts(path: Path | None) -> dict[str, Any]:
+    """The file as it is; empty where there is none, or it is not a plate solve."""
     if path is None or not path.is_file():
         return {}
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    entries = facts.get("frames") if isinstance(facts, dict) and facts.get("format") == FORMAT else None
+    return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else {}
+
+
+def _read_entries(path: Path | None) -> dict[str, Any]:
+    """The frames' entries of earlier runs; none where there is no such file, or it is not a plate solve."""
+    entries = _read_facts(path).get("frames")
     if not isinstance(entries, dict):
         return {}
     return {number: entry for number, entry in entries.items() if isinstance(entry, dict) and _is_number(number)}

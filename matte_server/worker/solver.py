@@ -28,6 +28,7 @@ from ..io import exr
 from ..io.colour import from_scene_linear
 from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
+from .gpu_claim import FREE, claim_gpu
 from .learning import Report, ShotLearning
 from .machine import workers_on
 from .makers import Makers
@@ -230,6 +231,8 @@ def choose_device(wanted: str) -> str:
     """The device's full name. Raises ``MatteError("no_device", ...)`` where the machine does not have it."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == FREE and torch.cuda.device_count():
+        wanted = f"cuda:{claim_gpu(torch.cuda.device_count(), _free_bytes)}"
     kind, _, index = wanted.partition(":")
     there = {
         "cpu": 1,
@@ -241,6 +244,11 @@ def choose_device(wanted: str) -> str:
             "no_device", f"This machine has no device {wanted!r}.", "Use --device auto, or see 'cleanplate doctor'."
         )
     return f"cuda:{index or 0}" if kind == "cuda" else kind
+
+
+def _free_bytes(number: int) -> int:
+    """Free memory of a GPU."""
+    return torch.cuda.mem_get_info(number)[0]
 
 
 def matte_image(result: MatteResult, space: str, options: MatteOptions) -> tuple[Image, Mapping[str, Image]]:

@@ -162,6 +162,14 @@ def test_only_workers_with_a_gpu(hosts: Path) -> None:
     }
     assert "hostRequirements" not in openjd.template(job, FarmPlan())["steps"][0]
     assert opencue.outline(job, FarmPlan(gpu=True))["layers"][0]["gpus"] == 1
+    # A session that asks for one GPU takes one; what is named stays.
+    assert [FarmPlan(gpu=True).session_device, FarmPlan().session_device] == ["cuda:free", "auto"]
+    assert FarmPlan(gpu=True, device="cuda:3").session_device == "cuda:3"
+    defaults = {
+        each["name"]: each.get("default")
+        for each in openjd.template(job, FarmPlan(gpu=True))["parameterDefinitions"]
+    }
+    assert defaults["Device"] == "cuda:free"
     plan = FarmPlan(memory_gb=12)
     assert openjd.template(job, plan)["steps"][0]["hostRequirements"] == {
         "amounts": [{"name": "amount.worker.memory", "min": 12288}]

@@ -99,17 +99,22 @@ def test_a_frame_that_fails_fails_its_chunk_with_a_sentence(
 def test_paths_are_mapped_to_the_workers(
     openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str], tmp_path: Path
 ) -> None:
+    """From an artist's Windows with a drive of its own, and from another mount point of the same system."""
     folder = bundle("openjd", "mapped", "--chunk", "50")
     (tmp_path / "worker").symlink_to(shot.folder)
+    sources = {"WINDOWS": "V:\\shows\\artist", "POSIX": "/artist"}
     rules = {
         "version": "pathmapping-1.0",
         "path_mapping_rules": [
-            {"source_path_format": "POSIX", "source_path": "/artist", "destination_path": str(tmp_path / "worker")}
+            {"source_path_format": system, "source_path": source, "destination_path": str(tmp_path / "worker")}
+            for system, source in sources.items()
         ],
     }
     parameters = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
-    for name in ("Plate", "CleanPlate", "Output"):
-        parameters[name] = parameters[name].replace(str(shot.folder), "/artist")
+    parameters["Output"] = parameters["Output"].replace(str(shot.folder), sources["POSIX"])
+    for name in ("Plate", "CleanPlate"):
+        mapped = parameters[name].replace(str(shot.folder), sources["WINDOWS"])
+        parameters[name] = mapped.replace("/", "\\")
     (folder / "openjd_parameters.yaml").write_text(yaml.safe_dump(parameters))
     _run_job(openjd, folder, "--path-mapping-rules", json.dumps(rules))
     assert shot.results("mapped") == truth

@@ -178,6 +178,32 @@ def test_a_part_is_solved_like_the_whole(make_shot: MakeShot, cleanplate: Callab
     assert Path(shot.matte.replace("####", "1003")).read_bytes() == whole
 
 
+@pytest.mark.parametrize("is_moving", [False, True])
+def test_a_hole_that_is_filled_later_has_not_changed_its_neighbours(
+    make_shot: MakeShot, cleanplate: Callable[..., int], is_moving: bool
+) -> None:
+    """A render is late: its neighbours are made without it, stay as they are, and come out the same again."""
+
+    def camera(number: int) -> np.ndarray:
+        return np.array([[1, 0, 1.5 * number * is_moving], [0, 1, -0.5 * number * is_moving], [0, 0, 1.0]])
+
+    shot = make_shot(5, camera=camera)
+    late = Path(shot.plate.replace("####", "1003"))
+    data = late.read_bytes()
+    late.unlink()
+    assert cleanplate(*shot.command("--frames", "1001-1002,1004-1005")) == 0
+    outputs = [Path(shot.matte.replace("####", str(frame))) for frame in shot.frames]
+    early = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in outputs if path.exists()}
+    assert len(early) == 4
+    late.write_bytes(data)
+    assert cleanplate(*shot.command()) == 0
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in early} == early
+    for path in outputs:
+        path.unlink()
+    assert cleanplate(*shot.command()) == 0
+    assert {path: path.read_bytes() for path in early} == {path: before for path, (before, _) in early.items()}
+
+
 def test_leftovers_of_a_killed_run_are_removed_and_other_files_kept(
     make_shot: MakeShot, cleanplate: Callable[..., int]
 ) -> None:

@@ -169,21 +169,3 @@ def test_a_frame_beyond_the_budget_is_refused_after_its_turn_alone(request_for: 
         # Nothing was killed, and what fits is served.
         assert client.matte(request_for()).data
         assert client.status().state["workers"][0]["pid"] == worker
-
-
-def test_the_worker_is_imported_where_there_is_no_resource_module() -> None:
-    """As on Windows: the module is hidden from ours, and from no library."""
-    script = """
-import builtins
-real = builtins.__import__
-
-def hide(name, where=None, *more, **keywords):
-    is_ours = str((where or {}).get("__name__")).startswith("matte_")
-    if is_ours and name in ("resource", "fcntl", "grp", "pwd", "termios"):
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    return real(name, where, *more, **keywords)
-
-builtins.__import__ = hide
-import matte_server.cli.main, matte_server.server.serve, matte_server.worker.loop, matte_server.worker.solver
-"""
-    subprocess.run([sys.executable, "-c", script], check=True)
