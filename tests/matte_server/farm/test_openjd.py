@@ -99,25 +99,47 @@ def test_a_frame_that_fails_fails_its_chunk_with_a_sentence(
 def test_paths_are_mapped_to_the_workers(
     openjd: str, bundle: Make, shot: FarmShot, truth: dict[str, str], tmp_path: Path
 ) -> None:
-    """From an artist's Windows with a drive of its own, and from another mount point of the same system."""
     folder = bundle("openjd", "mapped", "--chunk", "50")
     (tmp_path / "worker").symlink_to(shot.folder)
-    sources = {"WINDOWS": "V:\\shows\\artist", "POSIX": "/artist"}
     rules = {
         "version": "pathmapping-1.0",
         "path_mapping_rules": [
-            {"source_path_format": system, "source_path": source, "destination_path": str(tmp_path / "worker")}
-            for system, source in sources.items()
+            {"source_path_format": "POSIX", "source_path": "/artist", "destination_path": str(tmp_path / "worker")}
         ],
     }
     parameters = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
-    parameters["Output"] = parameters["Output"].replace(str(shot.folder), sources["POSIX"])
-    for name in ("Plate", "CleanPlate"):
-        mapped = parameters[name].replace(str(shot.folder), sources["WINDOWS"])
-        parameters[name] = mapped.replace("/", "\\")
+    for name in ("Plate", "CleanPlate", "Output"):
+        parameters[name] = parameters[name].replace(str(shot.folder), "/artist")
     (folder / "openjd_parameters.yaml").write_text(yaml.safe_dump(parameters))
     _run_job(openjd, folder, "--path-mapping-rules", json.dumps(rules))
     assert shot.results("mapped") == truth
+
+
+_MAP = """
+import json, sys
+from pathlib import PurePosixPath, PureWindowsPath
+from openjd.sessions import PathFormat, PathMappingRule
+rule = PathMappingRule(
+    source_path_format=PathFormat.WINDOWS,
+    source_path=PureWindowsPath(sys.argv[1]),
+    destination_path=PurePosixPath(sys.argv[2]),
+)
+print(json.dumps([rule.apply(path=path) for path in json.loads(sys.argv[3])]))
+"""
+
+
+def test_paths_of_an_artists_windows_are_mapped_by_a_session(openjd: str, bundle: Make, shot: FarmShot) -> None:
+    """Patterns too. ``openjd run`` cannot show it: it takes a Windows path for a relative one of this system."""
+    folder = bundle("openjd", "from_windows")
+    document = yaml.safe_load((folder / "template.yaml").read_text())
+    paths = [each["name"] for each in document["parameterDefinitions"] if each["type"] == "PATH"]
+    values = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
+    here = [values[name] for name in paths]
+    assert len(here) >= 3 and any("####" in path for path in here)
+    artists = [path.replace(str(shot.folder), "V:\\shows\\sh010").replace("/", "\\") for path in here]
+    python = Path(openjd).with_name("python")
+    mapped = json.loads(run(str(python), "-c", _MAP, "V:\\shows\\sh010", str(shot.folder), json.dumps(artists)))
+    assert mapped == [[True, path] for path in here]
 
 
 @pytest.mark.parametrize(("host", "script"), [("nuke", "shot.nk"), ("blender", "shot.blend")])

@@ -1,8 +1,8 @@
 """What runs on every system, on one that lacks what only POSIX has.
 
 No Windows is at hand: the modules, functions and signals that it lacks are hidden from ours, /proc and /dev/shm
-too, and ``sys.platform`` is win32. That finds what is imported or called without a look. It does not find what Windows
-does otherwise, such as refusing to delete an open file (see ``test_spool.py``).
+too, and ``sys.platform`` is win32. That finds what is imported or called without a look. It does not find what
+Windows does otherwise, such as refusing to delete an open file (see ``test_spool.py``).
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ import matte_link, matte_server
 
 for package in (matte_link, matte_server):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.startswith("matte_server.training") and not module.name.endswith("opencue_submit"):
+        is_script = module.name.endswith(("__main__", "opencue_submit"))
+        if not is_script and not module.name.startswith("matte_server.training"):
             importlib.import_module(module.name)
 """
 
