@@ -259,6 +259,7 @@ class Service:
     def _retry(self, frame: QueuedFrame, reason: RetryReason) -> None:
         self._dispatcher.isolate(frame, reason)
         self._admission.spool.remove_result(frame.job.result)
+        self._admission.spool.remove_half_written(frame.job.result)
         log_event(
             "retry", logging.WARNING, client=_printable(frame.client), id=frame.id, reason=reason.name.lower()
         )
@@ -271,6 +272,8 @@ class Service:
     def _end(self, frame: QueuedFrame, event: FrameFinished | SolveFailed | WorkerExited) -> Iterator[Outgoing]:
         """The frame is over: answers its client, where it still wants it, and forgets it."""
         answer = None if frame.state.is_abandoned else self._answer(frame, event)
+        if not isinstance(event, FrameFinished):
+            self._admission.spool.remove_half_written(frame.job.result)
         frame.advance(FrameEvent.END)
         self._forget(frame)
         if answer:

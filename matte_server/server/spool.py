@@ -100,9 +100,13 @@ class Spool:
                 self._undeleted.discard(each)
 
     def remove_result(self, name: str) -> None:
-        """Deletes a worker's result, and the half-written file of a worker that died."""
+        """Deletes a worker's result."""
         self.release(name)
         self.remove(self.folder / name)
+
+    def remove_half_written(self, name: str) -> None:
+        """Deletes what a worker that died or failed had written of a result. Not for every frame: it lists the
+        folder, which holds the pictures of all frames that wait."""
         # Listing needs a file descriptor; without one, the half-written file is deleted with the folder.
         with contextlib.suppress(OSError):
             for path in self.folder.glob(f".{Path(name).stem}.*"):

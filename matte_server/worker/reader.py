@@ -172,8 +172,9 @@ class FrameReader:
         if config and not config.startswith(_BUILT_IN_CONFIGS):
             named.append(config)
         for path in named:
+            # Only to see that it is a regular file: the libraries open it by its name.
             with self._files.opened(path):
-                """It is a regular file; the libraries open it by its name."""
+                pass
         if request.output:
             self._check_output(request)
 
