@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,20 @@ def test_it_goes_on_from_a_checkpoint_as_if_it_had_never_stopped() -> None:
     assert again.errors == whole.errors
     found, wanted = again.state().tensors, whole.state().tensors
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_steps_that_make_it_worse_are_undone_and_smaller_ones_follow() -> None:
+    # No network survives a rate of 3: the first measurement after the start is far worse.
+    learning = learner([made()], steps=8, rate=3.0)
+    start = learning.state().tensors
+    while len(learning.errors) < 2:
+        learning.advance(lambda: None)
+    assert learning.errors[1] > learning.errors[0]
+    assert all(torch.equal(value, start[name]) for name, value in learning.state().tensors.items())
+    assert learning._rate() == pytest.approx(0.3 * 3.0 * (3 / 20) * 0.5 * (1 + math.cos(math.pi * 2 / 8)))
+    run(learning)
+    assert not learning.has_gained
+    assert all(torch.equal(value, start[f"best.{name}"]) for name, value in learning.best_weights().items())
 
 
 def test_batch_statistics_stay_as_they_were() -> None:
