@@ -158,9 +158,9 @@ class FrameKey:
     ``hashes``: Nuke's own hashes at the frame. ``files``: times and sizes of its files and its neighbours'.
     ``around``: Nuke's hashes at the frames before and after; empty without temporal smoothing. ``options``: the
     values of the options that are animated; empty where none is.
-    The two of hashes begin with the digest of :func:`bookkeeping` and a colon, where that is not empty: hashes are
-    compared only where it is the same. They are empty as well if Nuke gave none or was not asked, since a check of
-    a node must not move the timeline.
+    The two of hashes begin with what they depend on beside the picture, and a colon: hashes are compared only where
+    that is the same. They are empty if Nuke gave none or was not asked, since a check of a node must not move the
+    timeline.
     """
 
     hashes: str
@@ -195,8 +195,12 @@ def frame_key(
     kept: str = "",
     options: str = "",
 ) -> FrameKey:
-    """The key of one frame, from the ``hashes`` of each node that feeds an input, from file name patterns, from the
-    :func:`bookkeeping` of the nodes upstream (``kept``), and from the digest of the animated ``options``."""
+    """The key of one frame.
+
+    It is made of the ``hashes`` of each node that feeds an input, of file name patterns, of what hashes depend on
+    beside the picture (``kept``, with the :func:`bookkeeping` of the nodes upstream), and of the digest of the
+    animated ``options``.
+    """
     numbers = [list(each) for each in hashes]
     known = all(numbers)
     return FrameKey(

@@ -88,7 +88,8 @@ class SourceKeys:
         self._options = options
         self._footage = sources.footage(options)
         self._files = sorted({one.file for one in sources.facts if one.file})
-        self._kept = fingerprint.bookkeeping(sources.facts)
+        # Another version of Nuke gives other hashes of the same picture.
+        self._kept = f"{fingerprint.bookkeeping(sources.facts)}@{host.version()}"
         feeds = {role: feed for role, feed in zip(sources.roles, sources.feeds) if feed is not None}
         self._hashes = _hashes(feeds, frames)
 

@@ -258,3 +258,128 @@ def test_broken_scripts_are_refused(text: str, window: State, tmp_path: Path) ->
     (tmp_path / "broken.nk").write_text(text)
     with pytest.raises(RuntimeError):
         nuke.nodePaste(str(tmp_path / "broken.nk"))
+
+
+def test_the_modified_flag_is_as_easily_set_as_in_nuke(window: State, tmp_path: Path) -> None:
+    root = nuke.root()
+    nuke.scriptSaveAs(str(tmp_path / "a.nk"))
+    assert not root.modified()
+    node = nuke.createNode("Grade")
+    assert root.modified()
+    for change in (
+        lambda: node["white"].setValue(2.0),
+        lambda: node.setInput(0, nuke.createNode("Grade")),
+        lambda: node["white"].setExpression("2"),
+        lambda: root.setProxy(True),
+    ):
+        nuke.scriptSaveAs(str(tmp_path / "a.nk"), 1)
+        change()
+        assert root.modified()
+    nuke.scriptSaveAs(str(tmp_path / "a.nk"), 1)
+    node["label"].setFlag(nuke.NO_UNDO | nuke.DO_NOT_WRITE)
+    node["label"].setValue("x")
+    assert root.modified(), "a knob that is not written counts too"
+    nuke.scriptOpen(str(tmp_path / "a.nk"))
+    assert not nuke.root().modified()
+
+
+def test_no_circles(window: State) -> None:
+    first, second, third = (nuke.createNode("Grade") for _ in range(3))
+    assert second.setInput(0, first) and third.setInput(0, second)
+    assert not first.setInput(0, third) and not first.setInput(0, first)
+    assert first.input(0) is None
+
+
+def test_defaults_of_a_house_are_every_nodes_and_are_not_saved(window: State, tmp_path: Path) -> None:
+    nuke.knobDefault("Write.exr.interleave", "channels")
+    nuke.knobDefault("Write.use_limit", "true")
+    write = nuke.createNode("Write")
+    assert write["interleave"].value() == "channels" and write["use_limit"].value()
+    assert "use_limit" not in write.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT)
+    write["use_limit"].setValue(False)
+    nuke.scriptSaveAs(str(tmp_path / "a.nk"))
+    window.knob_defaults.clear()
+    nuke.scriptOpen(str(tmp_path / "a.nk"))
+    again = nuke.toNode("Write1")
+    assert again is not None and not again["use_limit"].value()
+    assert again["interleave"].value() != "channels", "a default of another machine"
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "at"),
+    [
+        ("white", {1: 0.5, 3: 2.0}, {0: 0.5, 1: 0.5, 2: 0.5, 3: 2.0, 9: 2.0}),
+        ("disable", {1: False, 5: True}, {4: 0, 5: 1}),
+    ],
+)
+def test_keys_hold_and_are_saved(
+    name: str, keys: dict[int, object], at: dict[int, float], window: State, tmp_path: Path
+) -> None:
+    node = nuke.createNode("Grade")
+    for frame, value in keys.items():
+        node[name].setValueAt(value, frame)
+    nuke.frame(7)
+    for script in (False, True):
+        if script:
+            nuke.scriptSaveAs(str(tmp_path / "a.nk"))
+            nuke.scriptOpen(str(tmp_path / "a.nk"))
+        again = nuke.toNode("Grade1")
+        assert again is not None and again[name].isAnimated()
+        assert {frame: float(again[name].getValueAt(frame)) for frame in at} == at
+        assert nuke.frame() == 7, "looking moves nothing"
+    assert again is not None and again["white"].toScript() in ("1", "{{curve K x1 0.5 x3 2}}")
+
+
+def test_channels_must_be_known(window: State, tmp_path: Path) -> None:
+    text = "Copy {\n from0 mist.red\n to0 rgba.alpha\n}\n"
+    (tmp_path / "a.nk").write_text(text)
+    with pytest.raises(RuntimeError, match="there is no channel"):
+        nuke.nodePaste(str(tmp_path / "a.nk"))
+    (tmp_path / "a.nk").write_text("add_layer {mist mist.red}\n" + text)
+    node = nuke.nodePaste(str(tmp_path / "a.nk"))
+    assert node is not None and node["from0"].value() == "mist.red"
+
+
+def test_windows_replaces_nothing_that_is_shown(
+    chain: tuple[nuke.Node, nuke.Node], window: State, tmp_path: Path
+) -> None:
+    read, write = chain
+    nuke.execute(write, 1, 1)
+    window.replace_file(f"{tmp_path}/in.0001.exr")
+    window.windows = True
+    with pytest.raises(PermissionError):
+        window.replace_file(f"{tmp_path}/in.0001.exr")
+    reload = read["reload"]
+    assert isinstance(reload, nuke.Script_Knob)
+    reload.execute()
+    with pytest.raises(PermissionError):
+        window.replace_file(f"{tmp_path}/in.0001.exr")
+    window.replace_file(f"{tmp_path}/in.0002.exr")
+    read["file"].setValue("other.exr")
+    window.replace_file(f"{tmp_path}/in.0001.exr")
+
+
+def test_after_render_is_not_called_where_it_failed(chain: tuple[nuke.Node, nuke.Node], window: State) -> None:
+    _, write = chain
+    events: list[str] = []
+    nuke.addBeforeRender(lambda: events.append("before"))
+    nuke.addAfterRender(lambda: events.append("after"))
+    nuke.execute(write, 1, 2)
+    window.cancel_at = 2
+    with pytest.raises(RuntimeError):
+        nuke.execute(write, 1, 3)
+    assert events == ["before", "after", "before"]
+
+
+def test_proxy_mode_names_the_proxy_and_the_file_knob_does_not(
+    chain: tuple[nuke.Node, nuke.Node], window: State
+) -> None:
+    read, _ = chain
+    read["proxy"].setValue("/proxies/in.####.exr")
+    file = read["file"]
+    assert isinstance(file, nuke.File_Knob)
+    full = file.getEvaluatedValue()
+    nuke.root().setProxy(True)
+    assert nuke.filename(read) == "/proxies/in.####.exr" and file.getEvaluatedValue() == full
+    file.setValue("/plates/in.####.exr")
+    assert file.getEvaluatedValue() == "/plates/in.%04d.exr"

@@ -15,6 +15,7 @@ from cleanplate_node import (
     host,
     manifest,
     other_scripts,
+    plain_exr,
     preflight,
     selftest,
     view_jobs,
@@ -192,6 +193,22 @@ def test_bookkeeping_of_a_node_upstream_changes_nothing(bench: ContractBench, wi
         assert freshness.check(second).usable, name
     host.set_value(first, "output", "alpha")
     assert "stale" in freshness.check(second).text
+
+
+def test_another_version_of_nuke_remakes_nothing(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hashes are others; knobs, connections and files decide."""
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2)
+    press(window, bench, node)
+    monkeypatch.setattr(nuke, "NUKE_VERSION_STRING", "17.0v3")
+    host.open_script(bench.save().as_posix())
+    again = host.find("Cleanplate_Matte1")
+    assert again is not None and freshness.check(again).usable
+    assert press(window, bench, again) == "up to date"
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(5, bench.clean()))
+    assert freshness.check(again).text == "stale: the sources of frame 1 changed"
 
 
 def test_a_frame_outside_the_result_is_an_error(bench: ContractBench, window: State) -> None:

@@ -370,7 +370,9 @@ class Node:
         return [int(self._hash(state.frame, view)[:15], 16) for view in state.views]
 
     def _hash(self, frame: int, view: str) -> str:
-        own: list[object] = [self._kind, state.proxy]
+        import nuke
+
+        own: list[object] = [self._kind, state.proxy, nuke.NUKE_VERSION_STRING]
         for name, knob in sorted(self._knobs.items()):
             if name in ("name", "xpos", "ypos", "selected", "label", "hide_input", "file"):
                 continue
