@@ -6,7 +6,6 @@ instead: where the decoder's output shows that, pictures are numbered as they co
 
 from __future__ import annotations
 
-import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import av
 
 from ..errors import MatteError
+from .video_container import is_cut
 
 # Decoded to find out whether times are in order: more than any codec reorders (H.264 and H.265: 16).
 _REORDERED = 20
@@ -223,19 +223,11 @@ def _check_complete(container: Any, stream: Any, path: Path, found: _PacketTimes
         begin = (stream.start_time or 0) * Fraction(stream.time_base)
         is_short = stream.duration * Fraction(stream.time_base) - (found.video_end - begin) > 1 / (2 * rate)
         expected = stream.frames if is_short else expected
-    if container.format.name == "avi" and _is_cut_riff(path):
-        expected = max(stream.frames, found.count + 1)
+    if is_cut(path, container.format.name):
+        expected = max(stream.frames, found.count + max(round(missing * rate), 1))
     if expected > found.count:
         raise MatteError(
             "unreadable",
-            f"{path} is truncated: it has {found.count} of {expected} pictures.",
+            f"{path} is truncated: it ends after {found.count} pictures.",
             "Copy or export it again.",
         )
-
-
-def _is_cut_riff(path: Path) -> bool:
-    """Whether an AVI is shorter than its first chunk, of which the number of its pictures says nothing."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    (size,) = struct.unpack_from("<I", head, 4)
-    return bool(size + len(head) > path.stat().st_size)

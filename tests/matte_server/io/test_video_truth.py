@@ -67,20 +67,29 @@ def test_pictures_with_b_frames_are_numbered_as_shown(tmp_path: Path, name: str)
     assert numbers(path, [14, 1, 7, 3, 13, 2]) == [13, 0, 6, 2, 12, 1]
 
 
-def test_xvid_in_avi_and_mpeg_2_in_mxf(tmp_path: Path) -> None:
-    for name, codec, pixels, more in (
-        ("x.avi", "mpeg4", "yuv420p", {"bf": "2", "q:v": "2"}),
-        ("m.mxf", "mpeg2video", "yuv422p", {"bf": "2", "g": "12", "q:v": "2"}),
-    ):
-        path = tmp_path / name
-        with av.open(str(path), "w") as container:
-            stream: Any = container.add_stream(codec, rate=25, options=more)
-            stream.width, stream.height, stream.pix_fmt = 192, 128, pixels
-            for picture in numbered(COUNT):
-                whole = np.rint(picture * 255).astype(np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, "rgb24")))
-            container.mux(stream.encode(None))
-        assert numbers(path, range(1, COUNT + 1)) == list(range(COUNT)), name
+SUBSAMPLED = {
+    "x.avi": ("mpeg4", "yuv420p", {"bf": "2", "q:v": "2"}),
+    "m.mxf": ("mpeg2video", "yuv422p", {"bf": "2", "g": "12", "q:v": "2"}),
+    "v.webm": ("libvpx", "yuv420p", {"deadline": "realtime", "cpu-used": "8", "b": "3M"}),
+}
+
+
+def subsampled(path: Path, count: int) -> None:
+    """Pictures that say their number, in the codec of the name."""
+    codec, pixel_format, options = SUBSAMPLED[path.name]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, pixel_format
+        for picture in numbered(count):
+            whole = np.rint(picture * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, "rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("name", SUBSAMPLED)
+def test_xvid_in_avi_mpeg_2_in_mxf_and_vp8(tmp_path: Path, name: str) -> None:
+    subsampled(tmp_path / name, COUNT)
+    assert numbers(tmp_path / name, range(1, COUNT + 1)) == list(range(COUNT))
 
 
 @pytest.mark.parametrize("shift", [Fraction(-1, 10), Fraction(2)], ids=["negative", "late"])
@@ -108,6 +117,27 @@ def test_a_video_that_ends_early_is_refused(tmp_path: Path, name: str, part: flo
         VideoReader(path)
     assert refused.value.code == "unreadable"
     assert "truncated" in str(refused.value) + refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov", *SUBSAMPLED])
+def test_no_cut_is_taken_for_the_end(tmp_path: Path, name: str) -> None:
+    """Cut anywhere, a file is refused, unless all its pictures are there, as in an MXF without its index: with
+    B-frames a later picture would stand in for one that is missing."""
+    whole, path = tmp_path / name, tmp_path / f"cut-{name}"
+    if name in SUBSAMPLED:
+        subsampled(whole, 6)
+    else:
+        long_gop(tmp_path / "b.mp4", 6)
+        remuxed(tmp_path / "b.mp4", whole, **({} if name == "a.mkv" else {"movflags": "faststart"}))
+    with VideoReader(whole) as reader:
+        assert reader.facts.frames == 6
+    data = whole.read_bytes()
+    for length in (*range(len(data) // 4, len(data), len(data) // 9), len(data) - 1):
+        path.write_bytes(data[:length])
+        try:
+            assert numbers(path, range(1, 7)) == list(range(6)) and name == "m.mxf"
+        except MatteError as refused:
+            assert refused.code in ("unreadable", "no_video")
 
 
 def test_a_clip_that_an_edit_list_cuts_is_whole(tmp_path: Path) -> None:

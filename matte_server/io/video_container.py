@@ -1,0 +1,82 @@
+"""Whether a video's file is shorter than its container says: what its decoder does not notice."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+_SEGMENT = 0x18538067
+"""Matroska's element that holds all others but the EBML header (RFC 9559)."""
+_MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
+"""Begins the key of an MXF's partition pack."""
+
+
+def is_cut(path: Path, container_format: str) -> bool:
+    """Whether an AVI, Matroska, WebM, MP4, QuickTime or MXF file ends inside an element of its outermost level.
+    False for other formats (by FFmpeg's name), and where no size is stated because the file was being written."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if container_format == "avi":
+            return _end_of_riff(file) > size
+        if container_format == "mxf":
+            return _begin_of_footer(file) >= size
+        if "matroska" in container_format:
+            return _end_of_segment(file) > size
+        return "mp4" in container_format and _end_of_boxes(file, size) > size
+
+
+def _end_of_riff(file: BinaryIO) -> int:
+    """Of the first chunk, of which the number of an AVI's pictures says nothing."""
+    head = file.read(8)
+    return int(struct.unpack_from("<I", head, 4)[0]) + len(head) if len(head) == 8 else 0
+
+
+def _begin_of_footer(file: BinaryIO) -> int:
+    """As the header of an MXF states it (SMPTE ST 377-1, 7.1); 0 if it does not."""
+    pack = file.read(64)
+    if not pack.startswith(_MXF_PARTITION) or len(pack) < 64:
+        return 0
+    value = 17 + (pack[16] & 0x7F if pack[16] & 0x80 else 0)  # behind the key and its length
+    return int(struct.unpack_from(">Q", pack, value + 24)[0])
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    _variable_number(file, keeps_marker=True)
+    header = _variable_number(file, keeps_marker=False)
+    file.seek(header, 1)
+    if _variable_number(file, keeps_marker=True) != _SEGMENT:
+        return 0
+    size = _variable_number(file, keeps_marker=False)
+    return file.tell() + size
+
+
+def _variable_number(file: BinaryIO, keeps_marker: bool) -> int:
+    """An identifier or size of EBML (RFC 8794, 4): the leading zero bits of its first byte count its further bytes.
+    0 for the size that means unknown, and at the file's end."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0
+    further = 8 - first[0].bit_length()
+    number = int.from_bytes(first + file.read(further), "big")
+    if keeps_marker:
+        return number
+    number -= 1 << (7 * (further + 1))
+    return 0 if number == (1 << (7 * (further + 1))) - 1 else number
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """Of the last box that begins in the file (ISO 14496-12, 4.2); a size of 0 reaches to the file's end."""
+    at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            return size + 1
+        (length,) = struct.unpack_from(">I", head)
+        if length == 1 and len(head) == 16:
+            (length,) = struct.unpack_from(">Q", head, 8)
+        if length < 8:
+            return size
+        at += length
+    return at
