@@ -24,17 +24,18 @@ from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .still_attributes import attributes_of
 
 _REDUCED_PAGE = 1
+# Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
-    b"ftypheic": "HEIC",
-    b"ftypheix": "HEIC",
-    b"ftypheim": "HEIC",
-    b"ftyphevc": "HEIC",
-    b"ftypmif1": "HEIF",
-    b"ftypmsf1": "HEIF",
-    b"ftypavif": "AVIF",
-    b"ftypavis": "AVIF",
-    b"ftypcrx ": "camera raw",
+    b"crx ": "a camera raw file",
+    b"avif": "an AVIF file",
+    b"avis": "an AVIF file",
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "a HEIC file"),
+    b"mif1": "a HEIF file",
+    b"msf1": "a HEIF file",
 }
+_OF_VIDEOS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5")
+_HEAD = 64
+_NO_FORMAT = "could not find a format reader"
 _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 _NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
@@ -69,7 +70,7 @@ def read_image(
 
 def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
     with path.open("rb") as file:
-        head = file.read(12)
+        head = file.read(_HEAD)
     if head.startswith(MAGIC_BYTES):
         return read_exr(path, label, layer, view, limits, by_planes)
     _refuse_unsupported(path, head, label)
@@ -83,11 +84,16 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
 
 
 def _refuse_unsupported(path: Path, head: bytes, label: str) -> None:
-    kind = _REFUSED.get(head[4:12], "camera raw" if Path(label).suffix.lower() in _CAMERA_RAW else "")
+    kind = "a camera raw file" if Path(label).suffix.lower() in _CAMERA_RAW else ""
+    if head[4:8] == b"ftyp":
+        brands = head[8 : min(_HEAD, int.from_bytes(head[:4], "big"))]
+        kind = next((name for brand, name in _REFUSED.items() if brand in brands), kind)
+        if not kind and any(brand in brands for brand in _OF_VIDEOS):
+            raise MatteError("unreadable", f"{label} is a video.", "Give it the suffix of one, such as .mp4.")
     if kind:
         raise MatteError(
             "unreadable",
-            f"{label} is a {kind} file, which Cleanplate does not read.",
+            f"{label} is {kind}, which Cleanplate does not read.",
             "Convert it to TIFF, PNG, JPEG or EXR first.",
         )
 
@@ -104,7 +110,14 @@ def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
     hints.attribute("oiio:UnassociatedAlpha", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
-        raise unreadable(path, label, oiio.geterror())
+        reason = oiio.geterror()
+        if _NO_FORMAT in reason:
+            raise MatteError(
+                "unreadable",
+                f"{label} is not a picture of a format that Cleanplate reads.",
+                "Convert it to EXR, DPX, TIFF, PNG or JPEG; or it may be damaged at its beginning.",
+            )
+        raise unreadable(path, label, reason)
     try:
         subimage = _full_page(reader)
         spec = reader.spec(subimage)

@@ -247,13 +247,32 @@ def other_stills() -> Iterator[FileCase]:
     for name, data in {
         "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
         "phone.avif": b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(64),
+        "burst.heic": b"\0\0\0\x1cftypmsf1\0\0\0\0msf1hevciso8" + bytes(64),
+        "android.heic": b"\0\0\0\x18ftypmif1\0\0\0\0heicmif1" + bytes(64),
+        "movie.png": b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(64),
+        "paint.pcx": b"\x0a\x05\x01\x08" + bytes(124),
+        "page.pdf": b"%PDF-1.7\n" + bytes(64),
         "camera.cr3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(64),
         "empty.png": b"",
         "text.png": b"hello",
         "text.exr": b"hello, this is no picture at all",
     }.items():
-        yield FileCase(name=name, write=of(Path.write_bytes, data), refusal="unreadable")
+        yield FileCase(
+            name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
+        )
     yield FileCase(name="truncated.png", write=truncated_png, refusal="unreadable")
+
+
+REFUSED = {
+    "phone.heic": "is a HEIC file",
+    "burst.heic": "is a HEIC file",
+    "android.heic": "is a HEIC file",
+    "phone.avif": "is an AVIF file",
+    "camera.cr3": "is a camera raw file",
+    "movie.png": "is a video",
+    "paint.pcx": "is not a picture of a format that Cleanplate reads",
+    "page.pdf": "is not a picture of a format that Cleanplate reads",
+}
 
 
 def truncated_png(path: Path) -> None:

@@ -31,8 +31,8 @@ HEIGHT, WIDTH = 12, 20
 class FileCase:
     """A file and what is right to read from it. ``light``: R, G, B as linear Rec.709. ``stored``: the values that a
     guide has, height x width. ``tolerance``: the largest difference, from the file's steps. ``refusal``: the code
-    with which it is refused. ``warning``: what a warning names. ``part`` and ``channels``: where an EXR has its
-    picture. ``only_by_rule``: why no reader of others can be asked."""
+    with which it is refused. ``warning``: what a warning or a refusal says. ``part`` and ``channels``: where an EXR
+    has its picture. ``only_by_rule``: why no reader of others can be asked."""
 
     name: str
     write: Callable[[Path], None]
