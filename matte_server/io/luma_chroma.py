@@ -7,7 +7,6 @@ primaries (Rec.709 if it names none). See "Technical Introduction to OpenEXR", l
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ import OpenEXR
 from ..core.image import Float32
 from ..core.window import Window
 from .exr_part import ExrPart
+from .primaries import REC_709, spans_colours, to_xyz
 
-_REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 # Half width of the Lanczos filter that interpolates subsampled chroma, in samples.
 _TAPS = 6
 # A weight of green in Y below this makes green undefined; Rec.709's is 0.72, and no camera's is below 0.2.
@@ -50,13 +49,11 @@ def _decoded(part: ExrPart, channels: Mapping[str, Any]) -> Float32:
 def luma_weights(chromaticities: Sequence[float]) -> Float32:
     """The weights of R, G and B in Y: the Y row of the RGB to XYZ matrix of these primaries; those of Rec.709 if
     there are none, or if they span no colours."""
-    xy = np.asarray(chromaticities or _REC709, np.float64).reshape(4, 2)
-    xyz = np.column_stack([xy, 1.0 - xy.sum(1)]).T
-    with contextlib.suppress(np.linalg.LinAlgError):
-        weights = xy[:3, 1] * np.linalg.solve(xyz[:, :3], xyz[:, 3] / xy[3, 1])
-        if np.all(np.isfinite(weights)) and weights[1] > _LEAST_GREEN:
+    if chromaticities and spans_colours(chromaticities):
+        weights = to_xyz(chromaticities)[1]
+        if weights[1] > _LEAST_GREEN:
             return np.asarray(weights, np.float32)
-    return luma_weights(_REC709)
+    return np.asarray(to_xyz(REC_709)[1], np.float32)
 
 
 def _upsampled(channel: Any, data: Window) -> Float32:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,7 +27,7 @@ from .exr_header import RawAttribute
 from .file_colour import h273_space
 from .orientation import FIRST_TURNED, oriented
 from .timecode import Timecode, usual_rates
-from .video_decoder import VideoDecoder, damaged
+from .video_decoder import VideoDecoder, damaged, stated_rate
 from .video_planes import rgb_of
 
 VIDEO_SUFFIXES = (
@@ -47,7 +46,6 @@ VIDEO_SUFFIXES = (
     ".3gp",
     ".wmv",
 )
-_DEFAULT_RATE = Fraction(24)
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
@@ -86,12 +84,6 @@ class VideoFacts:
     def frames(self) -> int:
         """The number of pictures."""
         return len(self.times)
-
-    @property
-    def variable_rate(self) -> bool:
-        """Whether the durations of the pictures differ by more than the container's rounding of times."""
-        steps = [after - before for before, after in pairwise(self.times)]
-        return bool(steps) and max(steps) - min(steps) > Fraction(1, 4) / self.rate
 
     def timecode_of(self, number: int) -> str:
         """The timecode of picture ``number``, counted from 1; empty if the video has no timecode."""
@@ -191,7 +183,7 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
 
 def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fraction, bool]:
     """The frame rate, and whether all times are its multiples but for the container's rounding to ``tick``."""
-    stated = Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
+    stated = stated_rate(stream)
     usual = usual_rates(stated)
     for rate in (*usual, stated):
         if all(abs(at - number / rate) <= tick for number, at in enumerate(times)):

@@ -127,9 +127,9 @@ def from_linear(space: NumericSpace, light: Float32) -> Float32:
 def to_rec709(chromaticities: Chromaticities) -> Matrix:
     """The 3 x 3 matrix from linear RGB with these primaries to linear Rec.709."""
     if chromaticities[:6] == _XYZ[:6]:
-        return np.asarray(np.linalg.inv(_to_xyz(REC_709)))
+        return np.asarray(np.linalg.inv(to_xyz(REC_709)))
     white, d65 = (_xyz(values[6], values[7]) for values in (chromaticities, REC_709))
-    return np.asarray(np.linalg.inv(_to_xyz(REC_709)) @ adaptation(white, d65) @ _to_xyz(chromaticities))
+    return np.asarray(np.linalg.inv(to_xyz(REC_709)) @ adaptation(white, d65) @ to_xyz(chromaticities))
 
 
 def adaptation(source: Matrix, target: Matrix) -> Matrix:
@@ -140,7 +140,7 @@ def adaptation(source: Matrix, target: Matrix) -> Matrix:
 
 def xyz_to_rec709() -> Matrix:
     """The 3 x 3 matrix from XYZ under D65 to linear Rec.709."""
-    return np.asarray(np.linalg.inv(_to_xyz(REC_709)))
+    return np.asarray(np.linalg.inv(to_xyz(REC_709)))
 
 
 def white_of_rec709() -> Matrix:
@@ -158,7 +158,8 @@ def _columns(chromaticities: Sequence[float]) -> Matrix:
     return np.column_stack([xy, 1.0 - xy.sum(1)]).T
 
 
-def _to_xyz(chromaticities: Chromaticities) -> Matrix:
+def to_xyz(chromaticities: Sequence[float]) -> Matrix:
+    """The 3 x 3 matrix from linear RGB with these primaries and white to XYZ (SMPTE RP 177)."""
     columns = _columns(chromaticities)
     return np.asarray(columns[:, :3] * np.linalg.solve(columns[:, :3], _xyz(*chromaticities[6:])))
 

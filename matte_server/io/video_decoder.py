@@ -135,7 +135,7 @@ class VideoDecoder:
         self._restart()
         count = sum(1 for _ in self._decoded)
         self._restart()
-        rate = Fraction(self.stream.average_rate or self.stream.guessed_rate or _DEFAULT_RATE)
+        rate = stated_rate(self.stream)
         return tuple(round(number / rate / self.time_base) for number in range(count))
 
 
@@ -145,6 +145,11 @@ def opened(path: Path) -> Any:
         return av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise damaged(path, error) from None
+
+
+def stated_rate(stream: Any) -> Fraction:
+    """Frames a second as the container states them, rounded or not."""
+    return Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
 
 
 def damaged(path: Path, error: Exception) -> MatteError:
@@ -213,7 +218,7 @@ def _check_complete(container: Any, stream: Any, path: Path, found: _PacketTimes
     """Raises ``MatteError`` if a file has no pictures, or ends before its container says."""
     if not found.count:
         raise MatteError("no_video", f"{path} has no pictures.", "It may be truncated; export it again.")
-    rate = Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
+    rate = stated_rate(stream)
     start = Fraction(container.start_time or 0, av.time_base)
     # Containers count their duration from zero or from their start.
     missing = Fraction(container.duration or 0, av.time_base) - max(found.end - start, found.end)

@@ -128,7 +128,7 @@ def test_no_cut_is_taken_for_the_end(tmp_path: Path, name: str) -> None:
         subsampled(whole, 6)
     else:
         long_gop(tmp_path / "b.mp4", 6)
-        remuxed(tmp_path / "b.mp4", whole, **({} if name == "a.mkv" else {"movflags": "faststart"}))
+        remuxed(tmp_path / "b.mp4", whole, movflags="faststart")
     with VideoReader(whole) as reader:
         assert reader.facts.frames == 6
     data = whole.read_bytes()
