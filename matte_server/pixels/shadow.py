@@ -7,6 +7,8 @@ alpha + background * shadow * (1 - alpha)`` keeps the contact shadow.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
@@ -22,12 +24,23 @@ _FEWEST = 0.6
 """A cell with a smaller part of background takes its ratio from around it."""
 # Light that is added before dividing, and how many standard deviations of a cell's ratio are let pass as grain.
 _DARK, _DEVIATIONS = 0.004, 3.0
-_LEAST, _MOST = 0.0, 8.0
+_MOST = 2.0
+"""Light that a subject throws back seldom doubles what is there; more is subject that alpha missed."""
+_POOL = 7
+"""Cells across the area over which it is judged whether a change is one of light."""
+# The part of a change that its neighbours must explain to be believed whole; the part of the detail that may differ
+# until the change is believed less, and not at all.
+_EXPLAINED, _MAY_DIFFER, _DIFFERS = 0.5, 0.35, 0.65
+# What a shadow leaves of the light at least, as some always comes from elsewhere: believed whole, and not at all.
+_DEEP, _DEEPEST = 0.15, 0.05
+# How much worse light that is multiplied may explain the detail than light that is added.
+_MAY_BE_ADDED, _ADDED = 0.8, 1.3
 
 
 def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -> Tensor:
-    """The ratio of each channel, 1 x 3 x H x W, scene-linear; 1 where nothing changed. ``plate`` and ``clean``
-    (aligned, exposure-matched): 1 x 3 x H x W; the others 1 x 1 x H x W."""
+    """The ratio of each channel, 1 x 3 x H x W, scene-linear; 1 where nothing changed, and where a change does not
+    look like one of light. ``plate`` and ``clean`` (aligned, exposure-matched): 1 x 3 x H x W; the others 1 x 1 x
+    H x W."""
     height, width = int(plate.shape[-2]), int(plate.shape[-1])
     # Even, as the upsampling wants it.
     side = max(4, 2 * round(max(height, width) / (2 * _CELLS)))
@@ -36,18 +49,66 @@ def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -> Ten
     seen, behind_all = plate.clamp(min=0.0) * empty, clean.clamp(min=0.0) * empty
     lit, expected, part = (cell_means(nnf.pad(each, pad), side) for each in (seen, behind_all, empty))
     share = part.clamp(min=1e-6)
-    behind = expected / share
-    ratio = (lit / share + _DARK) / (behind + _DARK)
-    grain = grain_at(grain_of(plate, clean, coverage), behind) / (behind + _DARK)
-    # Pixels of a cell, half of which count as independent: pictures are filtered and compressed.
-    noise = _DEVIATIONS * grain / (share * side * side / 2.0).sqrt()
+    lit, behind = lit / share, expected / share
+    ratio = (lit + _DARK) / (behind + _DARK)
+    # Of a cell's pixels half count as independent: pictures are filtered and compressed.
+    sigma = grain_at(grain_of(plate, clean, coverage), behind) / (share * side * side / 2.0).sqrt()
+    noise = _DEVIATIONS * sigma / (behind + _DARK)
     # The median of nine cells: a book that was moved, or a hair that alpha missed, is no shadow.
     away = _median_around(ratio - 1.0, part > _FEWEST)
     changed = away * away.square() / (away.square() + noise.square() / 4.0)
     known = (part > _FEWEST).to(plate.dtype)
+    changed = changed.clamp(-1.0, _MOST - 1.0) * _confidence(lit, behind, changed, known, sigma)
     whole = spread_colour(1.0 + changed, known)
-    cells = torch.where(known > 0, whole, _around(whole)).clamp(_LEAST, _MOST)
+    cells = torch.where(known > 0, whole, _around(whole)).clamp(0.0, _MOST)
     return CoarseGrid(values=cells, side=side, size=(height, width)).whole()
+
+
+def _confidence(lit: Tensor, behind: Tensor, changed: Tensor, known: Tensor, sigma: Tensor) -> Tensor:
+    """How far a change is believed to be one of light, 0..1, 1 x 1 in cells. Light changes smoothly, so that the
+    cells around say what a cell should show, and it keeps the detail of what it falls on. A subject that alpha
+    missed, or a clean plate that lies a little aside, does neither."""
+    pooled = partial(_mean_over, known=known, size=_POOL)
+    ring = _ring_mean(changed, known)
+    alone, left = (lit - behind).abs(), (lit - (1.0 + ring) * behind).abs()
+    explained = 1.0 - pooled(left) / pooled(alone).clamp(min=1e-6)
+    own, before = _detail(lit, known), _detail(behind, known)
+    grain = pooled(sigma)
+    # What grain alone would differ by is allowed.
+    unlike, veiled = (
+        (pooled((own - each).abs()) - 1.5 * grain).clamp(min=0.0) for each in ((1.0 + ring) * before, before)
+    )
+    differs = unlike / (pooled(own.abs() + before.abs()) + grain).clamp(min=1e-6)
+    # Glare adds light and leaves the detail as it is; a shadow weakens that with the light.
+    added = unlike / (veiled + grain).clamp(min=1e-6)
+    return (
+        (explained / _EXPLAINED).clamp(0.0, 1.0)
+        * ((_DIFFERS - differs) / (_DIFFERS - _MAY_DIFFER)).clamp(0.0, 1.0)
+        * (((1.0 + ring).mean(1, keepdim=True) - _DEEPEST) / (_DEEP - _DEEPEST)).clamp(0.0, 1.0)
+        * ((_ADDED - added) / (_ADDED - _MAY_BE_ADDED)).clamp(0.0, 1.0)
+    )
+
+
+def _mean_over(cells: Tensor, known: Tensor, size: int) -> Tensor:
+    """The mean of the known cells, all channels together, of a square ``size`` cells across: 1 x 1."""
+    around = partial(nnf.avg_pool2d, kernel_size=size, stride=1, padding=size // 2)
+    return around(cells.mean(1, keepdim=True) * known) / around(known).clamp(min=1e-6)
+
+
+def _ring_mean(cells: Tensor, known: Tensor) -> Tensor:
+    """The mean of the known cells at a distance of two from each cell; 0 where none is known."""
+
+    def total(each: Tensor) -> Tensor:
+        outer, inner = (nnf.avg_pool2d(each, size, 1, size // 2) * size**2 for size in (5, 3))
+        return outer - inner
+
+    return total(cells * known) / total(known.expand_as(cells)).clamp(min=1.0)
+
+
+def _detail(cells: Tensor, known: Tensor) -> Tensor:
+    """What differs in each cell from the known ones around it."""
+    around = partial(nnf.avg_pool2d, kernel_size=3, stride=1, padding=1)
+    return (cells - around(cells * known) / around(known).clamp(min=1e-6)) * known
 
 
 def _around(cells: Tensor) -> Tensor:
