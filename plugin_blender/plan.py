@@ -88,9 +88,10 @@ class SolvePlan:
     def _option_facts(self) -> dict[str, object]:
         """The options, with a weights file by its content: where it lies does not matter."""
         facts: dict[str, object] = dict(self.options.to_dict())
-        # OSError: it lies on the server, so its name is all that is known.
-        with contextlib.suppress(OSError, ValueError):
-            facts["weights"] = weights_digest(Path(self.options.weights))
+        if self.options.weights:
+            # OSError: it lies on the server, so its name is all that is known.
+            with contextlib.suppress(OSError, ValueError):
+                facts["weights"] = weights_digest(Path(self.options.weights))
         return facts
 
     def pictures_stamp(self, frame: int) -> str:

@@ -89,6 +89,19 @@ def solving(editor: dict[str, Any], node: Any) -> Iterator[None]:
     yield from stage.pause(1.0)
     assert runtime.state(node.matte.node_id).counts.fresh == (_FIRST,), runtime.state(node.matte.node_id)
     stage.picture(f"{len(PRESSED) + 1}_first_matte")
+    yield from in_german()
+
+
+def in_german() -> Iterator[None]:
+    """The same window in another language; nothing is pressed for it."""
+    from plugin_blender.translation import tr
+
+    view = bpy.context.preferences.view
+    view.language = "de_DE"
+    view.use_translate_interface = view.use_translate_tooltips = True
+    yield from stage.pause(2.0)
+    stage.picture("german")
+    assert tr("Solve Frame") == "Bild lösen", tr("Solve Frame")
 
 
 stage.run_in_window(case)

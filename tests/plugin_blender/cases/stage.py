@@ -36,6 +36,7 @@ def run(case: Callable[..., dict[str, Any] | None]) -> None:
 def run_in_window(case: Callable[..., Generator[None, None, dict[str, Any]]]) -> None:
     """The same for a case that goes on step by step, while Blender's window lives between the steps."""
     add_on()
+    bpy.context.preferences.view.show_splash = False
     steps = case(*sys.argv[sys.argv.index("--") + 1 :])
 
     def step() -> float:
