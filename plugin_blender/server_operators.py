@@ -96,8 +96,8 @@ class CLEANPLATE_OT_stop_server(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Only where we have started one."""
-        return server_process.is_running()
+        """Only where we have started one, which may have died since."""
+        return bool(server_process.describe())
 
     def execute(self, context: Any) -> Result:
         """Ends the process."""

@@ -106,8 +106,10 @@ def poll() -> Endpoint | None:
     answer = _server.answer
     if isinstance(answer, ServerNotStarted):
         raise NodeError(f"The server did not start: {answer.message}", answer.hint)
-    happened = "has stopped" if isinstance(answer, ServerReady) else "did not start"
-    raise NodeError(f"The server that this Blender started {happened}: {_server.last_words}", "Start it again.")
+    if isinstance(answer, ServerReady):
+        words = f"The server that this Blender started has stopped: {_server.last_words}"
+        raise NodeError(words, "Start it again.")
+    raise NodeError(f"The server did not start: {_server.last_words}", "Look at Command in the preferences.")
 
 
 def wait(timeout_s: float) -> Endpoint:

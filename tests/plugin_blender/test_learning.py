@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matte_server.models.weights import find_weights
-
 from .conftest import Blender, make_shot, read
+from .environments import REPOSITORY
 
 pytestmark = pytest.mark.timeout(900)
+PACKAGED = REPOSITORY / "matte_server" / "models" / "data" / "cleanplate.safetensors"
 
 
 def test_key_frames_and_learned_weights(blender: Blender, tmp_path: Path) -> None:
     shot = make_shot(tmp_path / "shot", (48, 64), range(1, 5))
-    facts = blender.case("learning", shot, find_weights("cleanplate", "")).facts
+    facts = blender.case("learning", shot, PACKAGED).facts
     alpha = read(Path(facts["result"]))[..., 3]
     np.testing.assert_array_equal(read(Path(facts["plain"]))[..., 0], alpha)
     # Holdout was the red of another frame, cut to 0..1 as every value of a mask is.
