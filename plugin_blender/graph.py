@@ -17,12 +17,14 @@ from .colour import set_result_space
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
 _RESULTS = "Results"
+KEY_INPUT = "Key Matte"
+"""A mended matte, which Add Key Frame takes; nothing else reads it."""
 _INPUTS = (
     ("Plate", "NodeSocketColor"),
     ("Clean Plate", "NodeSocketColor"),
     ("Holdout", "NodeSocketFloat"),
     ("Core", "NodeSocketFloat"),
-    ("Key Matte", "NodeSocketFloat"),
+    (KEY_INPUT, "NodeSocketFloat"),
 )
 _OUTPUTS = (
     ("Image", "NodeSocketColor"),
@@ -141,6 +143,7 @@ def _new_group() -> Any:
         socket = group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
         if kind == "NodeSocketFloat":
             socket.default_value, socket.min_value, socket.max_value = 0.0, 0.0, 1.0
+            socket.hide_value = name == KEY_INPUT
         else:
             socket.default_value = (0.0, 0.0, 0.0, 1.0)
             socket.hide_value = True

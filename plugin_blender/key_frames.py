@@ -12,13 +12,13 @@ from typing import Any
 
 from . import extraction, planning
 from .file_states import forget, state_of
+from .graph import KEY_INPUT
 from .matte_link.result_key import digest
 from .places import Feed, ways_to
 from .plan import NodeError, SolvePlan
 from .result_files import file_digest
 from .upstream import input_feed
 
-KEY_INPUT = "Key Matte"
 _FOLDER = "keys"
 
 

@@ -18,6 +18,7 @@ class CLEANPLATE_PT_learn(MattePanel, bpy.types.Panel):
     bl_idname = "CLEANPLATE_PT_learn"
     bl_parent_id = "CLEANPLATE_PT_matte"
     bl_label = "Learn"
+    bl_order = 1
     bl_options: Any = frozenset({"DEFAULT_CLOSED"})
 
     def draw(self, context: Any) -> None:

@@ -13,6 +13,7 @@ from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .plan import SolvePlan
 from .preferences import endpoint, preferences, server_command
+from .properties import title_case
 from .translation import tr
 
 _SHOWN_CHARACTERS = 34
@@ -129,6 +130,7 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
     bl_idname = "CLEANPLATE_PT_server"
     bl_parent_id = "CLEANPLATE_PT_matte"
     bl_label = "Server"
+    bl_order = 2
 
     def draw(self, context: Any) -> None:
         """Called by Blender."""
@@ -178,7 +180,7 @@ def _group_panel(group: str) -> type:
         {
             "__doc__": f"The options of the group {group}.",
             "bl_idname": name,
-            "bl_label": group,
+            "bl_label": title_case(group),
             "bl_parent_id": "CLEANPLATE_PT_matte",
             "bl_options": set() if group == "Matte" else {"DEFAULT_CLOSED"},
             "draw": draw,

@@ -31,7 +31,7 @@ def unregister() -> None:
 
 def german_table() -> dict[tuple[str, str], str]:
     """All German words by context and text."""
-    words = {**german.WORDS, **german.GROUPS}
+    words = {**german.WORDS, **{title_case(group): word for group, word in german.GROUPS.items()}}
     for spec in shown_in("blender"):
         label, text = german.OPTIONS[spec.name]
         words[title_case(spec.label)], words[spec.help.rstrip(".")] = label, text
