@@ -37,7 +37,7 @@ _CLASSES = (
 
 def register() -> None:
     """Switches the add-on on."""
-    file_states.is_kept = not bpy.app.background
+    file_states.is_kept = runtime.in_window = not bpy.app.background
     properties.register()
     translation.register()
     for each in _CLASSES:

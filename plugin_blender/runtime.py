@@ -44,6 +44,9 @@ rendering = False
 """Whether the artist's own render runs. Images that it reads must not be exchanged meanwhile."""
 render: Any = None
 """The :class:`on_demand.RenderSolve` of a render in the window, or None."""
+in_window = False
+"""Whether Blender reports every edit before anything else happens, as it does between the events of a window. A
+script in the background can edit and render in one go."""
 changed_at = 0.0
 edits = 0
 """Counts edits that only a comparison of pictures would notice."""

@@ -297,8 +297,8 @@ class Solve:
         self._end_frame(event.frame)
 
     def _note_comparison(self, frame: int) -> None:
-        """Nothing is unknown of this frame, unless something was edited that only a comparison would notice."""
-        if self._edits == runtime.edits:
+        """Nothing is unknown of this frame, until something is edited that only a comparison would notice."""
+        if runtime.in_window and self._edits == runtime.edits:
             self._state.compared[frame] = self.plan.stamp(frame)
 
     def _fail(self, frame: int, sentence: str) -> None:

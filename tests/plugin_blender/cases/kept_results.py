@@ -159,7 +159,8 @@ def contents(place: Path) -> None:
     plate.write_bytes(data)
     os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
-    # What cannot be compared by its settings: solved, because the pictures are known, until something is edited.
+    # What cannot be compared by its settings is solved in a window, because the pictures are known, until something is
+    # edited. In the background it is unknown.
     tree = node.id_data
     mask_node = tree.nodes.new("CompositorNodeMask")
     mask_node.mask = bpy.data.masks.new("roto")
@@ -170,14 +171,16 @@ def contents(place: Path) -> None:
     solve = Solve(scene, node, [1, 2])
     solve.run()
     assert sorted(solve.done) == [1, 2] and not solve.sentence, solve.sentence
-    assert fresh(scene, node) == (1, 2)
-    runtime.forget_comparisons()
     counts = planning.refresh(scene, node).counts()
     assert counts.unknown == (1, 2) and not counts.fresh
+    runtime.in_window = True
     solve = Solve(scene, node, [1, 2])
     solve.run()
     assert sorted(solve.unchanged) == [1, 2] and not solve.done and "2 unchanged" in solve.summary
     assert fresh(scene, node) == (1, 2)
+    mask_node.mask.layers.new(name="layer")
+    bpy.context.view_layer.update()
+    assert planning.refresh(scene, node).counts().unknown == (1, 2), "an edit of the mask is not noticed"
 
 
 def idle(place: Path) -> dict[str, list[int]]:
