@@ -159,8 +159,8 @@ def contents(place: Path) -> None:
     plate.write_bytes(data)
     os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
-    # What cannot be compared by its settings is solved in a window, because the pictures are known, until something is
-    # edited. In the background it is unknown.
+    # What cannot be compared by its settings is solved in a window, for its pictures are known, until an
+    # edit. In the background it is unknown.
     tree = node.id_data
     mask_node = tree.nodes.new("CompositorNodeMask")
     mask_node.mask = bpy.data.masks.new("roto")
