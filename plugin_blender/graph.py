@@ -153,11 +153,20 @@ def _new_group() -> Any:
     return group
 
 
+_SUMS = (
+    ("Core from 0 to 1", "ADD"),
+    ("Core alpha", "MAXIMUM"),
+    ("Not held out", "SUBTRACT"),
+    ("Held out", "MULTIPLY"),
+)
+
+
 def _build(group: Any) -> None:
     group.nodes.clear()
     nodes = (
         ("Inputs", "NodeGroupInput", (-700, -200)),
         (_RESULTS, "CompositorNodeImage", (-700, 200)),
+        ("Core from 0 to 1", "ShaderNodeMath", (-700, -450)),
         ("Core colour", "CompositorNodeSetAlpha", (-450, -100)),
         ("Opaque", "CompositorNodeSetAlpha", (-450, 200)),
         ("Core over", "CompositorNodeAlphaOver", (-200, 100)),
@@ -172,9 +181,12 @@ def _build(group: Any) -> None:
         node = group.nodes.new(kind)
         node.name = node.label = name
         node.location = place
-    for name, operation in (("Core alpha", "MAXIMUM"), ("Not held out", "SUBTRACT"), ("Held out", "MULTIPLY")):
+    for name, operation in _SUMS:
         group.nodes[name].operation = operation
+        # Guides come from pictures, too: beyond 0 and 1 they would make alpha negative.
+        group.nodes[name].use_clamp = True
     group.nodes["Not held out"].inputs[0].default_value = 1.0
+    group.nodes["Core from 0 to 1"].inputs[1].default_value = 0.0
     for name in ("Opaque", "Foreground alpha"):
         _set_alpha_mode(group.nodes[name], replaces=True)
     for name in ("Core colour", "Premultiply"):
@@ -203,11 +215,13 @@ def _connect(group: Any) -> None:
     # The plate's own alpha must not thin the subject: opaque first, then the core.
     link(inputs["Plate"], "Opaque", "Image")
     link(nodes["Opaque"].outputs[0], "Core colour", "Image")
-    link(inputs["Core"], "Core colour", "Alpha")
+    link(inputs["Core"], "Core from 0 to 1", 0)
+    core = nodes["Core from 0 to 1"].outputs[0]
+    link(core, "Core colour", "Alpha")
     link(results[0], "Core over", background)
     link(nodes["Core colour"].outputs[0], "Core over", foreground)
     link(results["Alpha"], "Core alpha", 0)
-    link(inputs["Core"], "Core alpha", 1)
+    link(core, "Core alpha", 1)
     link(inputs["Holdout"], "Not held out", 1)
     link(nodes["Core alpha"].outputs[0], "Held out", 0)
     link(nodes["Not held out"].outputs[0], "Held out", 1)
