@@ -86,9 +86,10 @@ def new_id() -> str:
 
 
 def image_node(node: Any) -> Any:
-    """The Image node inside that plays the results; made again where somebody has deleted it."""
+    """The Image node inside that plays the results. The group is built again where a node is missing: somebody has
+    deleted it, or an older version of the add-on made the group."""
     group = node.node_tree
-    if _RESULTS not in group.nodes:
+    if any(name not in group.nodes for name, *_ in _NODES):
         _build(group)
     return group.nodes[_RESULTS]
 
@@ -153,6 +154,21 @@ def _new_group() -> Any:
     return group
 
 
+_NODES = (
+    ("Inputs", "NodeGroupInput", (-700, -200)),
+    (_RESULTS, "CompositorNodeImage", (-700, 200)),
+    ("Core from 0 to 1", "ShaderNodeMath", (-700, -450)),
+    ("Core colour", "CompositorNodeSetAlpha", (-450, -100)),
+    ("Opaque", "CompositorNodeSetAlpha", (-450, 200)),
+    ("Core over", "CompositorNodeAlphaOver", (-200, 100)),
+    ("Core alpha", "ShaderNodeMath", (-450, -350)),
+    ("Not held out", "ShaderNodeMath", (-450, -550)),
+    ("Held out", "ShaderNodeMath", (-200, -350)),
+    ("Foreground alpha", "CompositorNodeSetAlpha", (0, 100)),
+    ("Premultiply", "CompositorNodeSetAlpha", (250, 200)),
+    ("Outputs", "NodeGroupOutput", (500, 0)),
+)
+"""The nodes of the group: name, kind and place."""
 _SUMS = (
     ("Core from 0 to 1", "ADD"),
     ("Core alpha", "MAXIMUM"),
@@ -163,21 +179,7 @@ _SUMS = (
 
 def _build(group: Any) -> None:
     group.nodes.clear()
-    nodes = (
-        ("Inputs", "NodeGroupInput", (-700, -200)),
-        (_RESULTS, "CompositorNodeImage", (-700, 200)),
-        ("Core from 0 to 1", "ShaderNodeMath", (-700, -450)),
-        ("Core colour", "CompositorNodeSetAlpha", (-450, -100)),
-        ("Opaque", "CompositorNodeSetAlpha", (-450, 200)),
-        ("Core over", "CompositorNodeAlphaOver", (-200, 100)),
-        ("Core alpha", "ShaderNodeMath", (-450, -350)),
-        ("Not held out", "ShaderNodeMath", (-450, -550)),
-        ("Held out", "ShaderNodeMath", (-200, -350)),
-        ("Foreground alpha", "CompositorNodeSetAlpha", (0, 100)),
-        ("Premultiply", "CompositorNodeSetAlpha", (250, 200)),
-        ("Outputs", "NodeGroupOutput", (500, 0)),
-    )
-    for name, kind, place in nodes:
+    for name, kind, place in _NODES:
         node = group.nodes.new(kind)
         node.name = node.label = name
         node.location = place

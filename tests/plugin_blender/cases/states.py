@@ -225,6 +225,11 @@ def cancelling(scene: Any, node: Any) -> None:
 def clearing(scene: Any, node: Any) -> None:
     from plugin_blender import planning
 
+    # A node inside that somebody has deleted is made again, and its results are seen as before.
+    assert counts(scene, node) == (4, 0, 0)
+    seen = shown(node)
+    node.node_tree.nodes.remove(node.node_tree.nodes["Core from 0 to 1"])
+    assert counts(scene, node) == (4, 0, 0) and shown(node) == seen
     plan = planning.refresh(scene, node)
     (Path(plan.folder) / "notes.txt").write_text("the artist's own")
     bpy.ops.cleanplate.clear_cache(only_old=True)
