@@ -49,7 +49,8 @@ def _button(work: _Call) -> _Call:
 
 
 def _show_trouble(node: host.Node, text: str, with_message: bool) -> None:
-    host.set_value(node, "status", text)
+    with host.unnoticed():
+        host.set_value(node, "status", text)
     if not vendor.trouble():
         _run().tell(node, text)
         _run().note(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
@@ -74,13 +75,13 @@ def add_key(node: host.Node) -> None:
     with host.unnoticed(), host.full_resolution():
         sources, options = sources_of(node), options_of(node)
         keys = SourceKeys(sources, options, ()).keys((frame,), host.views())
-    for view in host.views():
-        key_frames.add(
-            folder,
-            KeyFrameRecord(
-                frame=frame, view=view, graph=_graph_key(sources, options), files=keys[frame, view].files
-            ),
-        )
+    graph_key = _graph_key(sources, options)
+    try:
+        for view in host.views():
+            files = keys[frame, view].files
+            key_frames.add(folder, KeyFrameRecord(frame=frame, view=view, graph=graph_key, files=files))
+    except OSError as error:
+        raise Refused("cannot_write", f"{error.filename} cannot be written: {error.strerror}.") from None
     list_keys(node, sources, options)
     tell(node, f"frame {frame} is a key frame; press 'Learn' when all are added")
 
@@ -98,9 +99,10 @@ def _make_mending_nodes(node: host.Node) -> None:
     holder = host.parent(node)
     assert holder is not None
     first, last = host.frame_range(node)
+    x, y = (int(host.value(node, name)) for name in ("xpos", "ypos"))
     with host.inside(holder):
-        matte = host.create("Read", file=file, raw=True, first=first, last=last, on_error="error")
-        paint = host.create("RotoPaint")
+        matte = host.create("Read", file=file, raw=True, first=first, last=last, xpos=x + 200, ypos=y - 150)
+        paint = host.create("RotoPaint", xpos=x + 200, ypos=y)
     host.connect(paint, 0, matte)
     host.connect(node, graph.INPUTS.index("key"), paint)
     if host.has_window():
@@ -128,11 +130,16 @@ def list_keys(node: host.Node, sources: NodeSources, options: NodeOptions) -> No
     view = host.views()[0]
     records = key_frames.read_all(_folders(node).keys, view)
     frames = [record.frame for record in records]
-    keys = SourceKeys(sources, options, ()).keys(frames, (view,))
-    now = _graph_key(sources, options)
-    stale = [record.frame for record in records if record.is_stale(now, keys[record.frame, view])]
+    stale = _changed_since(records, sources, options) if records else []
     with host.unnoticed():
         host.set_value(node, "key_frames", key_frames.listed(frames, stale))
+
+
+def _changed_since(records: Sequence[KeyFrameRecord], sources: NodeSources, options: NodeOptions) -> list[int]:
+    """The key frames that have another plate now."""
+    now, frames = _graph_key(sources, options), [record.frame for record in records]
+    keys = SourceKeys(sources, options, ()).keys(frames, (records[0].view,))
+    return [record.frame for record in records if record.is_stale(now, keys[record.frame, record.view])]
 
 
 # -- learning

@@ -99,6 +99,18 @@ def test_cancel_ends_it(bench: ContractBench, window: State) -> None:
     assert len(made(bench, node)) == count, "and for good"
 
 
+def test_cancel_between_two_frames_ends_it_too(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(around, "_REST_S", 0.4)
+    node = started(bench, window)
+    until(window, lambda: node_runs.running(node) is None)
+    host.press(node, "cancel")
+    count, pressed = len(made(bench, node)), time.monotonic()
+    until(window, lambda: time.monotonic() > pressed + 0.8)
+    assert len(made(bench, node)) == count
+
+
 @pytest.mark.parametrize("button", ["process_frame", "process_range"])
 def test_another_press_takes_over_at_once(button: str, bench: ContractBench, window: State) -> None:
     node = started(bench, window)

@@ -241,14 +241,21 @@ def variable(node: nuke.Node, path: str, value: str) -> None:
     knob.setGsvValue(path, value)
 
 
-@pytest.mark.parametrize("where", ["project", "group", "outer group"])
+@pytest.mark.parametrize("where", ["project", "group", "outer group", "group upstream"])
 def test_a_scope_variable_that_changes_makes_it_stale(where: str, bench_16: ContractBench, window: State) -> None:
     bench, shot = bench_16, bench_16.shot((1,))
     outer = variable_group(nuke.root(), "Outer")
     inner = variable_group(outer, "Inner")
     with inner:
         node = bench.node(shot, 1, 1)
-    scope = {"project": nuke.root(), "group": inner, "outer group": outer}[where]
+        upstream = variable_group(inner, "Upstream")
+        with upstream:
+            entry = host.create("Input")
+            host.connect(host.create("Output"), 0, entry)
+        host.connect(upstream, 0, host.input_of(node, 0))
+        host.connect(node, 0, upstream)
+    scopes = {"project": nuke.root(), "group": inner, "outer group": outer, "group upstream": upstream}
+    scope = scopes[where]
     empty = preflight.preflight(node, (1,), True, "interactive").folder
     variable(scope, "__default__.shot", "sh010")
     press(window, bench, node)

@@ -17,7 +17,7 @@ class NodeFacts:
     """One node upstream.
 
     ``knobs`` is Nuke's text of its changed knobs. ``inputs`` are indices into the list of nodes that it is part of,
-    -1 for an input that is not connected. ``file`` is the file name of a Read.
+    -1 for an input that is not connected. ``file`` is the file name of a node that reads one.
     """
 
     kind: str
@@ -239,13 +239,20 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
     known = [-1 if one is None else places.get(str(one.fullName()), -1) for one in _inputs(node)]
     return NodeFacts(
         kind=str(node.Class()),
-        knobs=str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT)),
+        knobs=str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT)) + _variables(node),
         inputs=tuple(one if one < index else -1 for one in known),
         file=_source_file(node),
     )
 
 
 def _source_file(node: Node) -> str:
-    """The file pattern of a Read, in proxy mode too that of its full size; empty for other nodes."""
-    knob = node.knob("file") if node.Class().startswith("Read") else None
+    """The file pattern of a node that reads one, in proxy mode too that of its full size; empty for other nodes."""
+    knob = node.knob("file") if "Write" not in node.Class() else None
     return str(knob.getEvaluatedValue() or "") if isinstance(knob, nuke.File_Knob) else ""
+
+
+def _variables(node: Node) -> str:
+    """The Graph Scope Variables that a Group upstream sets, as a knob's name and value."""
+    knob = node.knob("gsv")
+    text = variables_text(knob.value()) if knob is not None else ""
+    return f" gsv {{{text}}}" if text else ""

@@ -318,7 +318,7 @@ class Node:
         self._here()
         words = []
         for name, knob in self._knobs.items():
-            if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
+            if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob, k.Gsv_Knob)):
                 continue
             if knob.getFlag(k.DO_NOT_WRITE) or (flags & 0x10 and not knob.not_default()):
                 continue
