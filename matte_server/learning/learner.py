@@ -15,6 +15,7 @@ from ..models.protocols import FrameTensors, ModelSettings
 from .composites import Batch, Composer, subject_over, tensors
 from .examples import LearningExample
 from .networks import LearnableNetwork
+from .optimiser import WeightOptimiser
 from .settings import LearningProgress, LearningSettings
 
 _WARM_UP = 20
@@ -29,7 +30,7 @@ _LEAST_GAIN = 0.005
 """A run ends when so many measurements one after the other gained less than this part of the error."""
 _WORTH = 0.02
 """Weights are handed over where they took at least this part of the error away: less may be chance."""
-_BETAS, _DECAY, _NORM = (0.9, 0.99), 1e-4, 1.0
+_NORM = 1.0
 _PROBES = 3
 """Composites to measure on where no frame has a true matte."""
 
@@ -64,7 +65,7 @@ class ShotLearner:
         parameters = [parameter.requires_grad_(True) for parameter in self._net.parameters()]
         has_truth = any(example.is_truth for example in examples)
         self._highest_rate = settings.rate if settings.rate is not None else _RATES[has_truth]
-        self._optimiser = torch.optim.AdamW(parameters, lr=self._highest_rate, betas=_BETAS, weight_decay=_DECAY)
+        self._optimiser = WeightOptimiser(parameters)
         self._composer = Composer(examples=examples, seed=settings.seed)
         self._probes = _probes(examples, settings.seed, device)
         self._measurement: Measurement | None = None
@@ -133,15 +134,13 @@ class ShotLearner:
     def _take_step(self) -> None:
         batch = self._composer.batch(self.step, self._device)
         generator = torch.Generator(self._device).manual_seed(self._settings.seed * 1_000_003 + self.step)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate()
         with torch.enable_grad():
             loss = self._network.loss(batch, generator)
-            self._optimiser.zero_grad(set_to_none=True)
+            self._optimiser.clear_gradients()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._net.parameters(), _NORM)
         if torch.isfinite(norm):
-            self._optimiser.step()
+            self._optimiser.step(self._rate())
         self.step += 1
 
     def _rate(self) -> float:
@@ -173,7 +172,7 @@ class ShotLearner:
     def _go_back(self) -> None:
         """From weights that became worse than those at the start to the best ones; the rate then falls too."""
         self._net.load_state_dict(self._best)
-        self._optimiser.state.clear()
+        self._optimiser.restart()
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self._net.state_dict().items()}
@@ -184,8 +183,7 @@ class ShotLearner:
         """What :meth:`resume` needs."""
         found: dict[str, Tensor] = {f"net.{name}": value for name, value in self._weights().items()}
         found |= {f"best.{name}": value for name, value in self._best.items()}
-        for index, state in self._optimiser.state_dict()["state"].items():
-            found |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        found |= {f"optimiser.{name}": value for name, value in self._optimiser.state().items()}
         return LearningState(
             tensors={name: value.detach().cpu().contiguous() for name, value in found.items()},
             step=self.step,
@@ -196,12 +194,7 @@ class ShotLearner:
         """Goes on from ``state``, which a learner with the same examples and settings made."""
         self._net.load_state_dict(_of(state.tensors, "net."))
         self._best = {name: value.to(self._device) for name, value in _of(state.tensors, "best.").items()}
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _of(state.tensors, "optimiser.").items():
-            index, _, part = name.partition(".")
-            moments.setdefault(int(index), {})[part] = value
-        groups = self._optimiser.state_dict()["param_groups"]
-        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self._optimiser.load(_of(state.tensors, "optimiser."))
         self.step, self.errors, self._first_step = state.step, list(state.errors), state.step
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +29,6 @@ Report = Callable[[FramePrepared | StepTaken], None]
 _SAVE_S, _FIRST_SAVE_S = 20.0, 1.0
 """A worker that dies loses the steps of so many seconds at most, and never more than half of all."""
 _REPORT_S = 0.25
-_MOMENT_S = 0.02
 _GB = 1e9
 
 
@@ -126,7 +123,6 @@ class ShotLearning:
         """The run with all its frames. The pictures are read one frame after the other, and not kept."""
         request = self._job.request
         # Before the network is loaded, which takes as long as a step.
-        self._import_compiler()
         self._turn()
         run = LearningRun(
             model=request.options.model,
@@ -156,14 +152,6 @@ class ShotLearning:
             )
             self._report(FramePrepared(number=self._job.number, done=done + 1, total=len(request.frames)))
         return run
-
-    def _import_compiler(self) -> None:
-        """torch imports its compiler when it makes an optimiser. Frames go on in the seconds that this takes."""
-        importing = threading.Thread(target=importlib.import_module, args=("torch._dynamo",), daemon=True)
-        importing.start()
-        while importing.is_alive():
-            self._turn()
-            importing.join(_MOMENT_S)
 
     def _check_memory(self, pair: PlatePair) -> None:
         """Refuses what would not fit, before it takes any of the memory."""
