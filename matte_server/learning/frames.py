@@ -23,6 +23,8 @@ _FULL = 0.999
 """Where a mask is above this, the key matte is right."""
 _BLACK, _SUBJECT = 0.02, 0.01
 """A key matte whose highest value is below the first is empty; the second is the mean of a matte with a subject."""
+_OVERLAP = 0.1
+"""The least part of the smaller of two mattes that the other covers, where both are of one subject."""
 _OPPOSITE = 0.5
 """A key matte is refused where it differs from the model's by more than this in the mean, and its inverse by less
 than half as much."""
@@ -135,18 +137,18 @@ def _check_mask(number: int, mask: Tensor) -> None:
 def _check_key(number: int, key: Tensor, own: Tensor) -> None:
     """Raises ``MatteError("bad_key", ...)`` where a key matte of a whole frame can only be a mistake."""
     apart, inverted = (float((own - matte).abs().mean()) for matte in (key, 1 - key))
+    found, painted = float(own.mean()), float(key.mean())
+    smaller, common = min(found, painted), float(torch.minimum(key, own).mean())
+    what = ""
     if apart > _OPPOSITE and inverted < 0.5 * apart:
+        what = f"is the opposite of the model's matte in {100 * apart:.0f}% of the frame"
+    elif float(key.max()) < _BLACK and found > _SUBJECT:
+        what = f"is black everywhere, while the model finds a subject in {100 * found:.0f}% of the frame"
+    elif smaller > _SUBJECT and common < _OVERLAP * smaller:
+        what = "lies elsewhere than the subject that the model finds there"
+    if what:
         raise MatteError(
             "bad_key",
-            f"The key matte of frame {number} is the opposite of the model's matte in {100 * apart:.0f}% of the "
-            "frame.",
-            "Invert it if black is the subject there, or name the frame that it belongs to.",
-        )
-    found = float(own.mean())
-    if float(key.max()) < _BLACK and found > _SUBJECT:
-        raise MatteError(
-            "bad_key",
-            f"The key matte of frame {number} is black everywhere, while the model finds a subject in "
-            f"{100 * found:.0f}% of the frame.",
-            "Look whether it is the right file; if nobody is there, say so with a white --key-mask.",
+            f"The key matte of frame {number} {what}.",
+            "Look whether it is the right file and not inverted; if it is right, say so with a white --key-mask.",
         )

@@ -20,6 +20,7 @@ from ..errors import MatteError
 from ..models.identity import default_weights
 from ..models.learned import LearnedFacts
 from ..models.network_table import CLEANPLATE
+from ..models.weights import find_weights
 from .examples import LearningExample, digest_of
 from .frames import ExampleMaker, LearningFrame
 from .learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
@@ -60,11 +61,17 @@ class LearningRun:
     def __post_init__(self) -> None:
         self.model = CLEANPLATE if self.model == AUTO_MODEL else self.model
         self._network = load_learnable(self.model, self.weights, self.device)
-        self._base = weights_digest(Path(self.weights)) if self.weights else default_weights()[self.model]
+        self._base = self._base_digest()
         self._maker = ExampleMaker(self._network, self.device, self.settings.seed)
         self._examples: list[LearningExample] = []
         self._learner: ShotLearner | None = None
         self._inputs = ""
+
+    def _base_digest(self) -> str:
+        if not self.weights:
+            return default_weights()[self.model]
+        path = Path(self.weights)
+        return weights_digest(path if path.is_file() else find_weights(self.model, self.weights))
 
     @property
     def inputs(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matte_link.result_key import weights_digest
 
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32, PlatePair
@@ -19,10 +20,10 @@ from matte_server.learning.run import LearningRun
 from matte_server.learning.settings import LearningSettings
 from matte_server.models.learned import learned_facts
 from matte_server.models.registry import load_model
-from tests.matte_server.pictures import composed, image
-from tests.matte_server.weights_files import v1_file, v1_state, v2_file, v2_state
+from tests.matte_server.pictures import composed, image, soft_disc
+from tests.matte_server.weights_files import models_folder, v1_file, v1_state, v2_file, v2_state
 
-__all__ = ["v1_file", "v1_state", "v2_file", "v2_state"]
+__all__ = ["models_folder", "v1_file", "v1_state", "v2_file", "v2_state"]
 CPU = torch.device("cpu")
 SIZE = (96, 128)
 
@@ -101,6 +102,8 @@ def test_a_checkpoint_of_other_frames_or_settings_is_not_gone_on_from() -> None:
 
 NAN = painted()
 NAN[5, 7] = np.nan
+ELSEWHERE = soft_disc(*SIZE, (16.0, 16.0), 14.0, 4.0)
+"""The matte of a frame in which the subject stands in a corner."""
 ALL, NOTHING = np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)
 
 
@@ -114,6 +117,7 @@ ALL, NOTHING = np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)
         (frame(7, 1 - 2 * painted(7)), "bad_key", "the opposite of the model's matte"),
         (frame(7, ALL), "bad_key", "the opposite of the model's matte"),
         (frame(7, NOTHING), "bad_key", "is black everywhere, while the model finds a subject in 2"),
+        (frame(7, ELSEWHERE), "bad_key", "frame 7 lies elsewhere than the subject"),
         (frame(7, painted()[::2, ::2]), "bad_key", "has 64 x 48 pixels, the plate 128 x 96"),
         (frame(7, painted()[:-1]), "bad_key", "has 128 x 95 pixels, the plate 128 x 96"),
         (frame(7, painted(), ALL[:, 1:]), "bad_key", "mask of the key matte of frame 7 has 127 x 96"),
@@ -186,6 +190,14 @@ def test_every_part_of_v1_that_runs_learns(v1_file: Path, monkeypatch: pytest.Mo
     idle = {name.partition(".")[0] for name, value in network.module.named_parameters() if value.grad is None}
     # Its neighbours' encoder never changes its output: facts of the paper's own code.
     assert idle == {"model_enc_multi"}
+
+
+def test_weights_may_be_named_by_their_file_name_in_the_models_folder(models_folder: Path, v2_file: Path) -> None:
+    models_folder.mkdir()
+    (models_folder / v2_file.name).hardlink_to(v2_file)
+    for given in (v2_file.name, str(v2_file), ""):
+        run = LearningRun(model="v2", weights=given, settings=LearningSettings(), device=CPU)
+        assert run._base == weights_digest(v2_file)
 
 
 def test_a_model_that_has_no_weights_cannot_learn() -> None:
