@@ -29,6 +29,7 @@ from .composite import Faults
 from .grow import grown_from
 from .ledger import write_record
 from .parts import save_parts
+from .progress_log import ProgressLog
 from .ring import INBOX, Ring, SynthesisSetup, make_forever
 from .validation import SEED as VALIDATION_SEED
 from .validation import Validation
@@ -333,34 +334,6 @@ def _gather(ring: Ring, inbox: Ring) -> None:
         ring.absorb(inbox, 64)
 
 
-class ProgressLog:
-    """Means of the losses since the last row, written to ``log.jsonl`` every 100 steps or once a minute."""
-
-    def __init__(self, file: Path, on_progress: Callable[[str], None]) -> None:
-        self._file, self._on_progress = file, on_progress
-        self._sums: dict[str, Tensor] = {}
-        self._figures: dict[str, float] = {}
-        self._since, self._last = 0, time.monotonic()
-
-    def note(self, figures: dict[str, float]) -> None:
-        """Put figures that are no means into the next row."""
-        self._figures |= figures
-
-    def add(self, parts: dict[str, Tensor], trainer: Trainer, made: int) -> None:
-        """Count one step's losses; writes a row where one is due."""
-        self._since += 1
-        for name, value in parts.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        if trainer.step % 100 and time.monotonic() - self._last <= 60:
-            return
-        row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), "made": made}
-        row |= {name: round(float(value) / self._since, 5) for name, value in self._sums.items()} | self._figures
-        with self._file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        self._on_progress(json.dumps(row))
-        self._sums, self._figures, self._since, self._last = {}, {}, 0, time.monotonic()
-
-
 @contextmanager
 def _stop_requests() -> Iterator[Event]:
     """An event that SIGTERM sets while the context is open."""
@@ -391,7 +364,7 @@ def _loop(
             parts = trainer.train_step(*_next_batch(ring, rng, setup.batch), generator)
             now = time.monotonic()
             trainer.seconds, last = trainer.seconds + now - last, now
-            log.add(parts, trainer, int(ring.counters[0]))
+            log.add(parts, trainer.step, trainer.seconds, int(ring.counters[0]))
             if now - last_save > setup.checkpoint_minutes * 60:
                 log.note(trainer.save(validation))
                 last_save = now

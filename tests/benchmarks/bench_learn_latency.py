@@ -40,7 +40,7 @@ _FIRST_STEPS = 6
 
 
 @dataclass
-class Steps:
+class StepTimes:
     """When each step was reported."""
 
     times: list[tuple[int, float]] = field(default_factory=list)
@@ -67,9 +67,9 @@ def pictures(width: int, height: int) -> tuple[bytes, bytes, bytes]:
 
 
 @contextmanager
-def learning(server: LocalServer, job: Learn) -> Iterator[Steps]:
+def learning(server: LocalServer, job: Learn) -> Iterator[StepTimes]:
     """A job that learns while the block runs; the first steps are there when it begins."""
-    heard = Steps()
+    heard = StepTimes()
     with MatteClient(server.endpoint, patience_s=300.0) as learner:
         learner.submit(job, heard)
         while len(heard.times) < _FIRST_STEPS:
