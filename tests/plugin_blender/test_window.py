@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from matte_server.server.local_server import LocalServer
+from plugin_blender import package
 
 from .conftest import CASES, Outcome, make_shot, read
-from .environments import REPOSITORY, Unavailable
+from .environments import REPOSITORY, VERSIONS, Unavailable, ensure
 from .test_blender import expected, free_port
-from .windowed import command
+from .windowed import command, inside
 
 # Large enough for a frame to take longer than a click.
 _SIZE = (540, 960)
@@ -81,3 +83,45 @@ def test_render_layers_groups_and_rest_in_the_window(server: LocalServer, tmp_pa
     assert facts["rest"]["stats"] <= 8 and facts["rest"]["plans"] <= 1
     assert facts["rest"]["solved"] == [1, 2, 3]
     assert facts["edited"]["stale"] == [1, 2, 3]
+
+
+@pytest.mark.timeout(900)
+def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path) -> None:
+    """``blender --command``, a real process: from an installed zip to results, and to exit codes."""
+    shot = make_shot(tmp_path / "shot", (61, 83), range(1, 5))
+    environment = {"CLEANPLATE_SERVER": server.endpoint.address, "HOME": str(tmp_path), "PYTHONPATH": ""}
+
+    def blender(*words: object) -> subprocess.CompletedProcess[str]:
+        call = inside(["blender", *map(str, words)], environment)
+        return subprocess.run(
+            call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False
+        )
+
+    try:
+        install(tmp_path)
+        made = blender("--background", "--python-exit-code", 1, "--python", CASES / "enable.py")
+        version = VERSIONS[-1]
+        python = [str(ensure(version)), str(CASES / "files.py"), "make", str(shot)]
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    assert made.returncode == 0, made.stdout[-3000:]
+    known = {**os.environ, **environment, "HOME": os.environ.get("HOME", ""), "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(python, check=True, capture_output=True, env=known)
+
+    file = shot / "shot.blend"
+    done = blender("--command", "cleanplate", file, "--frames", "3-4")
+    assert done.returncode == 0 and "1 of 1 frames solved." in done.stdout, done.stdout[-3000:]
+    assert len(list(shot.glob("cleanplate/*/*/matte.0004.exr"))) == 1
+    assert blender("--command", "cleanplate", shot / "nowhere.blend").returncode == 2
+    nobody = f"tcp://127.0.0.1:{free_port()}"
+    assert blender("--command", "cleanplate", file, "--again", "--server", nobody).returncode == 3
+
+
+def install(home: Path) -> None:
+    """The zip, without wheels: there is none for Debian's Python, which has pyzmq itself."""
+    folder = home / ".config/blender/5.2/extensions/user_default/cleanplate"
+    with zipfile.ZipFile(package.build("linux-x64", home)) as archive:
+        archive.extractall(folder)
+    manifest = folder / "blender_manifest.toml"
+    text, _, rest = manifest.read_text(encoding="utf-8").partition("wheels = [")
+    manifest.write_text(text + rest.partition("]\n")[2], encoding="utf-8")

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -53,20 +53,25 @@ def make() -> None:
 
 def command(script: Path, *arguments: object, environment: Mapping[str, str]) -> list[str]:
     """Runs a script in that Blender's window, which sees this machine's files; raises ``Unavailable``."""
+    blender = ["blender", "--factory-startup", "--python-use-system-env", "--gpu-backend", "opengl"]
+    blender += ["--enable-event-simulate", "--window-geometry", "0", "0", "1600", "900"]
+    blender += ["--python", str(script), "--", *map(str, arguments)]
+    return inside(["xvfb-run", "-a", "-s", "-screen 0 1600x900x24", *blender], environment)
+
+
+def inside(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """Runs a command beside that Blender; raises ``Unavailable``."""
     if not (ROOT / "usr/bin/blender").exists():
         raise Unavailable(f"there is no Blender with a window: python {Path(__file__).relative_to(REPOSITORY)}")
     if os.geteuid() != 0:
         raise Unavailable("Blender with a window needs root here")
-    blender = ["blender", "--factory-startup", "--python-use-system-env", "--gpu-backend", "opengl"]
-    blender += ["--enable-event-simulate", "--window-geometry", "0", "0", "1600", "900"]
-    blender += ["--python", str(script), "--", *map(str, arguments)]
     named = [f"{name}={value}" for name, value in {"LIBGL_ALWAYS_SOFTWARE": "1", **environment}.items()]
-    inside = ["env", *named, "xvfb-run", "-a", "-s", "-screen 0 1600x900x24", *blender]
     # Mounts of this one process: they end with it.
     mounts = []
     for place in map(shlex.quote, [*_SEEN, str(REPOSITORY)]):
         mounts.append(f"mkdir -p {ROOT}{place} && mount --rbind {place} {ROOT}{place}")
-    return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, f"exec chroot {ROOT} {shlex.join(inside)}"])]
+    run = f"exec chroot {ROOT} {shlex.join(['env', *named, *words])}"
+    return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, run])]
 
 
 def take_pictures(case: str, folder: Path) -> None:

@@ -7,14 +7,6 @@ from __future__ import annotations
 
 import addon_utils
 import bpy
-import stage
 
-
-def case() -> dict[str, str]:
-    module = addon_utils.enable("bl_ext.user_default.cleanplate", default_set=True)
-    assert module is not None
-    bpy.ops.wm.save_userpref()
-    return {"file": module.__file__}
-
-
-stage.run(case)
+assert addon_utils.enable("bl_ext.user_default.cleanplate", default_set=True) is not None
+bpy.ops.wm.save_userpref()
