@@ -60,7 +60,7 @@ def _texts(path: Path) -> Iterator[str]:
 def _of_class(node: ast.ClassDef) -> Iterator[str]:
     """An operator's docstring is its tooltip; labels are those of operators and panels."""
     labels = [
-        each.value.value
+        str(each.value.value)
         for each in node.body
         if isinstance(each, ast.Assign)
         and getattr(each.targets[0], "id", "") == "bl_label"
@@ -76,8 +76,8 @@ def _of_call(node: ast.Call) -> Iterator[str]:
     constants = [each.value for each in node.args[:1] if isinstance(each, ast.Constant)]
     if called == "tr":
         assert constants, f"tr() at line {node.lineno} takes one text"
-        yield constants[0]
+        yield str(constants[0])
     if called in (*_SEEN_CALLS, *_PROPERTIES):
         for word in node.keywords:
             if word.arg in _SHOWN and isinstance(word.value, ast.Constant) and word.value.value:
-                yield word.value.value
+                yield str(word.value.value)
