@@ -59,7 +59,7 @@ def _learning(job: Mapping[str, Any]) -> str:
     before, now = 1e3 * job["first_error"], 1e3 * job["error"]
     measured = "" if now < 0 else f", error x 1000: {before:.2f} -> {now:.2f}"
     left = "" if job["left_s"] < 0 else f", {job['left_s']:.0f} s left"
-    return f"{what} on worker {job['worker']}: {done}{measured}{left}, {job['clients']} clients wait"
+    return f"{what} on worker {job['worker']}: {done}{measured}{left}, clients that wait: {job['clients']}"
 
 
 def _error(error: Mapping[str, Any]) -> str:

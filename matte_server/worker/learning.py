@@ -162,9 +162,10 @@ class ShotLearning:
             release_free_memory(self._device)
             left = memory_left(self._device)
         if left is not None and left < needed:
+            frames = "one frame" if count == 1 else f"{count} frames"
             raise MatteError(
                 "learn_too_large",
-                f"Learning from {count} frames of {window.width} x {window.height} takes about "
+                f"Learning from {frames} of {window.width} x {window.height} takes about "
                 f"{needed / _GB:.1f} GB, and the matting process has {left / _GB:.1f} GB left.",
                 "Learn from fewer or smaller frames, or on a machine with more memory.",
             )

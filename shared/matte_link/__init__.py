@@ -12,9 +12,12 @@ request  asks the server to                              replies
 =======  ==============================================  =======================================================
 Matte    compute one frame                               Accepted, Progress (any number), then MatteReply or
                                                          Failure
+Learn    learn a shot's own weights from some frames     Accepted, Progress, LearnProgress (one a step), then
+                                                         LearnReply or Failure
 Store    keep a picture under its digest; without data:  Stored or Failure
          say whether it has the picture
-Cancel   stop a Matte by its id                          none: the Matte itself ends with Failure("cancelled")
+Cancel   stop a Matte or a Learn by its id               none: the Matte itself ends with Failure("cancelled"), a
+                                                         Learn with the best so far
 Ping     say its version and models                      Pong
 Status   say what it is doing                            StatusReply
 =======  ==============================================  =======================================================
@@ -29,13 +32,15 @@ The modules; each imports only those in its own row or above:
 ================================================  =================================================================
 errors, sequence                                  one base of all errors; frame ranges and file patterns
 option_spec, options, plain_text                  the table of controls, ``MatteOptions``; what a text may contain
-messages, result_key                              what is sent; what a result depends on
+picture_sources, messages, roles, result_key      what is sent; its files by role; what a result depends on
+weights_files                                     weights files of this machine, which requests take along
 wire, endpoint                                    messages as bytes; the server's address and keys
 part_upload                                       a large picture in parts
 offered_pictures                                  which pictures the server has, by digest
 outstanding                                       which requests have no answer, and when each is sent again
 connection, client                                the socket; the waiting
 files, tasks, local_files, job_events, job        a job: its tasks, the files it reads and writes, its events
+learn_events, learn_job                           a job that has a shot learnt
 ready_line                                        what a server prints when it is ready, for whoever started it
 ================================================  =================================================================
 

@@ -25,6 +25,7 @@ from matte_link.messages import (
 )
 from matte_link.options import MatteOptions
 
+from matte_server.cli.status_view import describe_state
 from matte_server.server.fair_queue import Client
 from matte_server.server.learning_jobs import key_of
 from matte_server.server.worker_pool import WorkerExited, WorkerState
@@ -117,6 +118,18 @@ def store(data: bytes) -> Store:
 
 def code_of_or_type(answers: list[Message]) -> str:
     return code_of(answers) if isinstance(answers[0], Failure) else type(answers[0]).__name__
+
+
+def test_the_status_page_shows_how_far_learning_has_come(bench: ServiceBench) -> None:
+    bench.pool.states[0].ready = False
+    bench.send(ANNA, learn("a", shot="sh010"))
+    assert "learning sh010 from 1 frame: waits" in describe_state(bench.service.state(), "here")
+    bench.pool.states[0].ready = True
+    list(bench.service.tick())
+    assert "on worker 0: reads its frames, clients that wait: 1" in describe_state(bench.service.state(), "here")
+    list(bench.service.worker_event(step(bench.pool.learnt[0], 3)))
+    page = describe_state(bench.service.state(), "here")
+    assert "step 3 of 20, error x 1000: 500.00 -> 250.00, 9 s left" in page
 
 
 def test_the_same_request_of_another_client_joins_the_job(bench: ServiceBench) -> None:
