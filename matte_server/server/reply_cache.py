@@ -23,7 +23,8 @@ class CachedReply:
 
 
 class ReplyCache:
-    """The most recent replies: at most ``max_bytes`` of them, and none older than ``max_age_s`` by ``clock``."""
+    """The most recent replies: at most ``max_bytes`` of them or the last one alone, however large, and none older
+    than ``max_age_s`` by ``clock``. So a large reply that is cut is sent again and not computed again."""
 
     def __init__(self, max_bytes: int, max_age_s: float, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
@@ -47,7 +48,7 @@ class ReplyCache:
         while self._entries:
             oldest = next(iter(self._entries.values()))
             is_expired = self._clock() - oldest.at > self._max_age_s
-            if not is_expired and self._bytes <= self._max_bytes:
+            if not is_expired and (self._bytes <= self._max_bytes or len(self._entries) == 1):
                 return
             self._entries.popitem(last=False)
             self._bytes -= len(oldest.reply.data)

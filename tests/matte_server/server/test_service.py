@@ -99,6 +99,15 @@ def test_other_neighbours_are_other_content(bench: ServiceBench, other: Matte) -
     assert isinstance(answer, Failure) and answer.code == "id_reused"
 
 
+def test_the_last_reply_is_kept_however_large_it_is(bench: ServiceBench) -> None:
+    """50 bytes are kept of others. Before, a link that was cut in a large reply had the frame computed again."""
+    for name in ("a", "b"):
+        bench.send(ANNA, matte(name))
+        bench.finish(bytes(60))
+        assert isinstance(bench.send(ANNA, matte(name))[0], MatteReply)
+    assert isinstance(bench.send(ANNA, matte("a"))[0], Accepted)
+
+
 def test_an_old_answer_is_forgotten_and_computed_again(bench: ServiceBench) -> None:
     bench.send(ANNA, matte("a"))
     bench.finish()
