@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import cv2
@@ -16,6 +16,7 @@ Grey = npt.NDArray[np.uint8]
 SiftFeatures = tuple[Points, Float32]
 """Places in pixels, n x 2, and what is there, n x 128."""
 _FEATURES = 2000
+_STRIP = 32
 
 
 class AlignmentFeatures:
@@ -60,8 +61,13 @@ class AlignmentFeatures:
 def light_of(planes: Sequence[Float32]) -> Float32:
     """Brightness, scene-linear, 0 or more: h x w."""
     red, green, blue = planes
-    light = cv2.addWeighted(red, 0.2126, green, 0.7152, 0.0)
-    return np.maximum(np.asarray(cv2.scaleAdd(blue, 0.0722, light), np.float32), 0.0)
+    light = np.empty(red.shape, np.float32)
+    for rows in _strips(light):
+        part = light[rows]
+        cv2.addWeighted(red[rows], 0.2126, green[rows], 0.7152, 0.0, dst=part)
+        cv2.scaleAdd(blue[rows], 0.0722, part, dst=part)
+        np.maximum(part, 0.0, out=part)
+    return light
 
 
 def middle_of(light: Float32) -> float:
@@ -73,7 +79,19 @@ def middle_of(light: Float32) -> float:
 def grey_of(light: Float32, middle: float) -> Grey:
     """What features are found in: brightness with ``middle`` at mid grey, so that exposure and highlights do
     not matter. Values far above 1 end near white instead of swamping the rest."""
-    return np.asarray(np.sqrt(light / (light + max(middle, 1e-6))) * 255.0, np.uint8)
+    grey = np.empty(light.shape, np.uint8)
+    for rows in _strips(light):
+        part = light[rows]
+        tone = part + max(middle, 1e-6)
+        np.sqrt(np.divide(part, tone, out=tone), out=tone)
+        grey[rows] = np.multiply(tone, 255.0, out=tone)
+    return grey
+
+
+def _strips(picture: Float32) -> Iterator[slice]:
+    """Rows of a picture, few enough at a time that what is computed of them stays in the processor's cache."""
+    for top in range(0, len(picture), _STRIP):
+        yield slice(top, top + _STRIP)
 
 
 def _features(grey: Grey, scale: float) -> SiftFeatures:

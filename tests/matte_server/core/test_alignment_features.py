@@ -1,0 +1,20 @@
+"""Brightness and tone of a picture, computed a few rows at a time, are those of the whole picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matte_server.core.alignment_features import grey_of, light_of
+
+
+@pytest.mark.parametrize("size", [(97, 33), (1, 5), (33, 1), (64, 64)])
+def test_strips_change_no_bit_of_the_tone(size: tuple[int, int]) -> None:
+    random = np.random.default_rng(4)
+    red, green, blue = (random.normal(0.3, 0.3, size).astype(np.float32) for _ in range(3))
+    light = light_of((red, green, blue))
+    # A few last bits: OpenCV multiplies and adds in another order.
+    expected = np.maximum(0.2126 * red + 0.7152 * green + 0.0722 * blue, 0)
+    assert light.shape == size and np.allclose(light, expected, rtol=0, atol=1e-6)
+    whole = np.sqrt(light / (light + np.float32(0.31))) * np.float32(255)
+    assert np.array_equal(grey_of(light, 0.31), whole.astype(np.uint8))
