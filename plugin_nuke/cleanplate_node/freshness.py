@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
@@ -9,7 +11,8 @@ from typing import Optional
 from matte_link.errors import LinkError
 from matte_link.sequence import format_frames
 
-from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
+from . import graph, host, learning, manifest, preflight, range_plan, result_read, status_basis
+from .makers import MakerComparison
 from .node_options import options_of
 from .node_runs import running
 from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, ours, setting, state, summaries, tell
@@ -40,13 +43,16 @@ class ShownResult:
         self._folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
         self._options = options_of(node)
         self._sources = sources or sources_of(node)
-        self._makers: Optional[makers.MakerComparison] = None
+
+    @functools.cached_property
+    def _settings_key(self) -> str:
+        return self._sources.settings_key(self._options)
 
     def settings(self) -> ResultState:
         """Whether settings and graph are those of the result."""
         if not self._folder:
             return ResultState(usable=False, text=summaries.get(node_id(self._node), NOT_PROCESSED))
-        if range_plan.key_of(self._folder) != self._sources.settings_key(self._options):
+        if range_plan.key_of(self._folder) != self._settings_key:
             return ResultState(usable=False, text=STALE_SETTINGS)
         return ResultState(usable=True, text=summaries.get(node_id(self._node), UP_TO_DATE))
 
@@ -75,32 +81,31 @@ class ShownResult:
                 return ResultState(usable=True, text=f"frame {frame}: {' '.join(record.warnings)}")
         return ResultState(usable=True, text=UP_TO_DATE)
 
-    def makers(self) -> makers.MakerComparison:
+    @functools.cached_property
+    def makers(self) -> MakerComparison:
         """How the makers of the results compare with the server's; looked at once."""
-        if self._makers is None:
-            try:
-                address = range_plan.endpoint_of(str(setting(self._node, "server"))).address
-            except range_plan.Refused:
-                address = ""  # no server has this address, so the results are compared with each other
-            frames = (host.current_frame(),)
-            self._makers = preflight.compare_makers_of(
-                self._node, self._folder, self._options.shared, address, frames
-            )
-        return self._makers
+        try:
+            address = range_plan.endpoint_of(str(setting(self._node, "server"))).address
+        except range_plan.Refused:
+            address = ""  # no server has this address, so the results are compared with each other
+        frames = (host.current_frame(),)
+        return preflight.compare_makers_of(self._node, self._folder, self._options.shared, address, frames)
 
-    def state(self, frames: bool, with_hashes: bool = True) -> ResultState:
-        """Everything together; with ``frames`` the current frame too."""
+    def whole(self) -> ResultState:
+        """Everything but the sources of single frames."""
         found = self.settings()
-        if found.usable:
-            found = self.at(host.current_frame(), with_hashes) if frames else (_bad(self.animation()) or found)
-        if not found.usable:
+        changed = self.animation() if found.usable else found
+        return self._with_makers(found if changed.usable else changed)
+
+    def current_frame(self, with_hashes: bool) -> ResultState:
+        """Everything of the current frame."""
+        found = self.settings()
+        return self._with_makers(self.at(host.current_frame(), with_hashes) if found.usable else found)
+
+    def _with_makers(self, found: ResultState) -> ResultState:
+        if not found.usable or not self.makers.text:
             return found
-        compared = self.makers()
-        return ResultState(usable=not compared.stale, text=compared.text) if compared.text else found
-
-
-def _bad(found: ResultState) -> Optional[ResultState]:
-    return None if found.usable else found
+        return ResultState(usable=not self.makers.stale, text=self.makers.text)
 
 
 def look_again(node: host.Node) -> bool:
@@ -116,7 +121,8 @@ def look_again(node: host.Node) -> bool:
     if not status_basis.changed(node, sources):
         return False
     if sources is not None:
-        result_read.follow_settings(node, sources)
+        with contextlib.suppress(*_UNCLEAR):  # the check below says it
+            result_read.follow_settings(node, sources)
     check(node, deep=False, sources=sources)
     return True
 
@@ -133,7 +139,8 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
     try:
         sources = sources or sources_of(node)
         learning.list_keys(node, sources, options_of(node))
-        found = ShownResult(node, sources).state(frames=deep)
+        shown = ShownResult(node, sources)
+        found = shown.current_frame(with_hashes=True) if deep else shown.whole()
     except _UNCLEAR as error:
         found = ResultState(usable=False, text=str(error))
     tell(node, found.text)
@@ -170,4 +177,4 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
             yield from ((node, ResultState(usable=False, text=str(error))) for node in chosen[:1])
             return
     for node, shown in _guarded[name]:
-        yield node, shown.state(frames=True, with_hashes=False)
+        yield node, shown.current_frame(with_hashes=False)

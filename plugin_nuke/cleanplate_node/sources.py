@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
@@ -43,6 +44,12 @@ class NodeSources:
         if self.variables:
             more["variables"] = list(self.variables)
         return fingerprint.settings_key(self.facts, self.starts, options.shared, more)
+
+    @functools.cached_property
+    def hashed_with(self) -> str:
+        """What Nuke's hashes of these sources depend on beside the picture. Another version of Nuke gives other
+        hashes of the same picture."""
+        return f"{fingerprint.bookkeeping(self.facts)}@{host.version()}"
 
     def footage(self, options: NodeOptions) -> Footage:
         """First and last frame of the plate's source; None without temporal smoothing, which alone needs them."""
@@ -88,8 +95,7 @@ class SourceKeys:
         self._options = options
         self._footage = sources.footage(options)
         self._files = sorted({one.file for one in sources.facts if one.file})
-        # Another version of Nuke gives other hashes of the same picture.
-        self._kept = f"{fingerprint.bookkeeping(sources.facts)}@{host.version()}"
+        self._kept = sources.hashed_with
         feeds = {role: feed for role, feed in zip(sources.roles, sources.feeds) if feed is not None}
         self._hashes = _hashes(feeds, frames)
 

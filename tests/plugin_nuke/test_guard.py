@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import host, plain_exr
+from cleanplate_node import fingerprint, host, plain_exr
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -96,9 +96,13 @@ def test_a_guarded_render_walks_the_graph_once(
     node, grades = behind_grades(bench, range(1, 6), 100)
     press(window, bench, node)
     found = written_knobs(monkeypatch)
+    read: list[str] = []
+    plain = fingerprint.words
+    monkeypatch.setattr(fingerprint, "words", lambda text: [read.append(text), plain(text)][1])
     render(node, tmp_path, 1, 5)
-    # 100 Grades, two Reads, and no more for the other four frames.
-    assert len(found) == 102
+    # 100 Grades, two Reads, and no more for the other four frames; nor are they read or hashed again, which takes
+    # each node's knobs once for the settings and twice for what hashes depend on.
+    assert len(found) == 102 and len(read) == 3 * 102
     found.clear()
     host.set_value(grades[50], "white", 2.0)
     with pytest.raises(RuntimeError, match="stale"):

@@ -120,6 +120,17 @@ def test_a_sentence_stays_until_something_changes(bench: ContractBench, window: 
     until(window, lambda: bench.status(node) == "not processed")
 
 
+def test_a_setting_that_is_refused_is_said_without_a_press(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    host.set_value(node, "black_point", 0.8)
+    host.set_value(node, "white_point", 0.5)
+    until(window, lambda: "black_point must lie below white_point" in bench.status(node))
+    host.set_value(node, "white_point", 1.0)
+    host.set_value(node, "black_point", 0.0)
+    until(window, lambda: bench.status(node).startswith("up to date"))
+
+
 def test_a_dragged_slider_costs_nothing(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,11 +223,6 @@ def unnoticed() -> Iterator[None]:
             nuke.root().setModified(False)
 
 
-def is_modified() -> bool:
-    """Whether the script has changes that were not saved."""
-    return bool(nuke.root().modified())
-
-
 @contextlib.contextmanager
 def full_resolution() -> Iterator[None]:
     """Switches proxy mode off inside the ``with`` block, since a matte has the full size of its plate."""
