@@ -65,7 +65,7 @@ def v1(v1_network: Bgm1) -> V1Model:
 def run_v1_at(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the squares lie does not depend on how large they are for the network, and at 512 x 512 it takes
     seconds."""
-    assert bgm1.SIDE == v1_module.SIDE == 512
+    assert bgm1.SIDE == vars(v1_module)["SIDE"] == 512
     monkeypatch.setattr(v1_module, "SIDE", side)
 
 
