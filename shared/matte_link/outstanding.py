@@ -106,7 +106,9 @@ class OutstandingRequests:
 
     def add(self, request: Job, on_progress: Optional[ProgressCallback] = None) -> None:
         """Takes on a request and sends it; one that no server would take is answered here."""
-        refused = too_large([*sources_of(request).values(), *self._pictures.held(digests_named(request))])
+        # What is named by its digest travels by itself.
+        alone = ([picture] for picture in self._pictures.held(digests_named(request)))
+        refused = next(filter(None, map(too_large, (sources_of(request).values(), *alone))), None)
         if refused:
             self._answers.append(replace(refused, id=request.id))
             return

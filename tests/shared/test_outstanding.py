@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 from matte_link import outstanding
 from matte_link.messages import (
@@ -10,6 +13,8 @@ from matte_link.messages import (
     Digest,
     Failure,
     Inline,
+    Learn,
+    LearnFrame,
     Matte,
     MatteReply,
     Message,
@@ -20,6 +25,7 @@ from matte_link.messages import (
 )
 from matte_link.offered_pictures import OfferedPictures
 from matte_link.outstanding import OutstandingRequests
+from matte_link.wire import WireLimits, too_large
 
 from .scripted_server import request
 
@@ -272,3 +278,22 @@ def test_a_frame_that_is_refused_again_and_again_is_uploaded_once(
     assert uploads == 1
     assert plates and not any(isinstance(message.plate, Inline) for message in plates)
     assert isinstance(made.plate, Inline)
+
+
+def test_many_pictures_that_are_named_need_not_fit_into_one_message(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the frames of a shot that is learnt: each of them travels by itself."""
+    small = WireLimits(header=10, blob=100, total=250)
+    monkeypatch.setattr(outstanding, "too_large", partial(too_large, limits=small))
+    frames = tuple(
+        LearnFrame(frame=number, plate=Inline(b"%d" % number * 90), clean_plate=Inline(b"clean"))
+        for number in range(1, 5)
+    )
+    wire.requests.add(wire.pictures.name_pictures(Learn(id="l", frames=frames)))
+    assert wire.requests.next_answer() is None and wire.requests.ids == ("l",)
+    larger = replace(frames[0], plate=Inline(b"x" * 101, "large.exr"))
+    wire.requests.add(wire.pictures.name_pictures(Learn(id="m", frames=(larger,))))
+    answer = wire.requests.next_answer()
+    assert isinstance(answer, Failure) and (answer.id, answer.code) == ("m", "too_large")
+    assert answer.message.startswith("large.exr")
