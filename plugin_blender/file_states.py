@@ -2,12 +2,16 @@
 
 A node of a thousand frames has thousands of files, and asking the disk for each of them after every edit would stop
 the window. So in a window a file is asked for once; :mod:`watch` looks again at the few that can be seen, and a
-solve, a render and an opened file begin anew.
+solve, a render and an opened file begin anew. Where many are asked for together, folders are listed instead.
 """
 
 from __future__ import annotations
 
+import os
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +28,53 @@ class FileState:
 is_kept = False
 """Whether states are kept until they are forgotten, as in a window. Otherwise every question goes to the disk."""
 _seen: dict[str, FileState] = {}
+_listed: dict[str, dict[str, os.DirEntry[str]]] | None = None
+"""Inside of :func:`together` the folders that were listed, and what is in them by name."""
+_changed: set[str] = set()
+"""The files that have changed since they were listed."""
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Inside, each folder is listed once, however many of its files are asked for."""
+    global _listed
+    outer, _listed = _listed, _listed if _listed is not None else {}
+    if outer is None:
+        _changed.clear()
+    try:
+        yield
+    finally:
+        _listed = outer
 
 
 def state_of(path: str) -> FileState:
     """The state of a file, as far as it is known."""
-    return _seen[path] if is_kept and path in _seen else _look(path)
+    if is_kept and path in _seen:
+        return _seen[path]
+    listed = _listed
+    return _look(path) if listed is None else _look_in_list(path, listed)
+
+
+def _look_in_list(path: str, listed: dict[str, dict[str, os.DirEntry[str]]]) -> FileState:
+    if path in _changed:
+        return _look(path)
+    folder, name = os.path.split(path)
+    if folder not in listed:
+        listed[folder] = _entries(folder)
+    entry = listed[folder].get(os.path.normcase(name))
+    if entry is None and sys.platform == "darwin":
+        # Its disks find a name in other case and composition, too.
+        return _look(path)
+    found = _seen[path] = FileState() if entry is None else _state(entry)
+    return found
+
+
+def _entries(folder: str) -> dict[str, os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return {os.path.normcase(entry.name): entry for entry in entries}
+    except OSError:
+        return {}
 
 
 def has_changed(path: str) -> bool:
@@ -41,16 +87,21 @@ def forget(path: str = "") -> None:
     """The file is to be looked at again; without a path, every file."""
     if path:
         _seen.pop(path, None)
-    else:
-        _seen.clear()
+        _changed.add(path)
+        return
+    _seen.clear()
+    if _listed is not None:
+        _listed.clear()
 
 
 def _look(path: str) -> FileState:
-    try:
-        facts = Path(path).stat()
-    except OSError:
-        found = FileState()
-    else:
-        found = FileState(size=facts.st_size, modified_ns=facts.st_mtime_ns, is_file=stat.S_ISREG(facts.st_mode))
-    _seen[path] = found
+    found = _seen[path] = _state(Path(path))
     return found
+
+
+def _state(file: Path | os.DirEntry[str]) -> FileState:
+    try:
+        facts = file.stat()
+    except OSError:
+        return FileState()
+    return FileState(size=facts.st_size, modified_ns=facts.st_mtime_ns, is_file=stat.S_ISREG(facts.st_mode))

@@ -12,9 +12,8 @@ from typing import Any
 
 import bpy
 
-from . import copies, graph, runtime, server_process
+from . import copies, file_states, graph, runtime, server_process
 from .colour import spaces_now
-from .file_states import forget, state_of
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .places import all_nodes
@@ -85,12 +84,13 @@ def find(node_id: str) -> tuple[Any, Any]:
 
 def refresh(scene: Any, node: Any) -> SolvePlan:
     """Makes the plan again and has the node play its results. Nothing else changes what a node plays."""
-    plan = plan_of(scene, node)
-    state = runtime.state(plan.node_id)
-    state.plan = plan
-    state.counts = plan.counts()
-    if not runtime.rendering:
-        _keep_up(node, plan, state)
+    with file_states.together():
+        plan = plan_of(scene, node)
+        state = runtime.state(plan.node_id)
+        state.plan = plan
+        state.counts = plan.counts()
+        if not runtime.rendering:
+            _keep_up(node, plan, state)
     return plan
 
 
@@ -137,7 +137,7 @@ def folder_errors_in(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None
 def shows(node: Any, plan: SolvePlan) -> bool:
     """Whether the node plays the results of the plan."""
     first = plan.result(0)
-    return graph.shown_file(node) == str(first) and state_of(str(first)).is_file
+    return graph.shown_file(node) == str(first) and file_states.state_of(str(first)).is_file
 
 
 def _leave(node: Any, plan: SolvePlan) -> None:
@@ -150,7 +150,7 @@ def _leave(node: Any, plan: SolvePlan) -> None:
         rest = list(left.iterdir())
         if rest == [Path(shown)] and not plan.is_stamped(rest[0]):
             rest[0].unlink()
-            forget(shown)
+            file_states.forget(shown)
             left.rmdir()
 
 

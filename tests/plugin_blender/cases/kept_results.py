@@ -194,7 +194,6 @@ def idle(place: Path) -> dict[str, list[int]]:
     shutil.copy(place / "clean.exr", place / "many")
     bpy.ops.wm.read_homefile(use_empty=True)
     scene, _, node = stage.shot_node(place / "many", 1000)
-    file_states.is_kept = True
     planning.refresh(scene, node)
     real, asked = os.stat, []
 
@@ -202,8 +201,12 @@ def idle(place: Path) -> dict[str, list[int]]:
         asked.append(path)
         return real(path, *rest, **more)
 
-    found = {"rest": [], "edit": []}
+    found = {"rest": [], "edit": [], "background": []}
     os.stat = counted
+    planning.refresh_all()
+    found["background"].append(len(asked))
+    file_states.is_kept = True
+    planning.refresh_all()
     for _ in range(6):
         asked.clear()
         planning.look_at_files()
