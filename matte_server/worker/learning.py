@@ -182,6 +182,9 @@ class _Checkpoints:
 
     @property
     def is_due(self) -> bool:
+        if self._writing is not None and not self._writing.done():
+            # The disk is slower than learning: waiting for it would delay the frames that wait for this step.
+            return False
         now = time.monotonic()
         return now - self._saved_at > min(_SAVE_S, max(_FIRST_SAVE_S, (now - self._started) / 2))
 
@@ -194,10 +197,7 @@ class _Checkpoints:
 
     def save(self, data: bytes) -> None:
         self._saved_at = time.monotonic()
-        if self._writing is not None:
-            # Learning goes on where the disk is full: only going on after a crash is lost.
-            with contextlib.suppress(OSError):
-                self._writing.result()
+        # Its errors are not asked for: where the disk is full, learning goes on, but not after a crash.
         self._writing = self._writer.submit(write_atomically, str(self._path), data)
 
     def close(self) -> None:

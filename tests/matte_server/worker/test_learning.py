@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,33 @@ def test_a_run_is_saved_more_often_at_its_beginning(tmp_path: Path, monkeypatch:
         now = 100.0 + tenth / 10
         if kept.is_due:
             kept.save(b"%d" % tenth)
+            assert kept._writing is not None
+            kept._writing.result()
             saved.append(tenth / 10)
     kept.close()
     # After half of the time so far, but not sooner than 1 s nor later than 20 s. It is asked every 0.1 s.
     assert saved[:3] == pytest.approx([1.1, 2.2, 4.5], abs=0.11)
     assert np.diff(saved)[-3:] == pytest.approx([20.1, 20.1, 20.1], abs=0.11)
     assert kept.load() == b"%d" % round(10 * saved[-1])
+
+
+def test_a_disk_that_is_slower_than_learning_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, written = threading.Event(), []
+
+    def slow(path: str, data: bytes) -> None:
+        go.wait(10)
+        written.append(data)
+
+    monkeypatch.setattr(learning, "write_atomically", slow)
+    monkeypatch.setattr(learning, "_SAVE_S", -1.0)
+    kept = learning._Checkpoints(tmp_path / "c.checkpoint")
+    assert kept.is_due
+    kept.save(b"first")
+    assert not kept.is_due
+    # The last one, at the end of a run, is written whatever the disk does.
+    kept.save(b"last")
+    go.set()
+    kept.close()
+    assert written == [b"first", b"last"] and kept.is_due

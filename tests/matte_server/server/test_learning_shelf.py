@@ -1,0 +1,75 @@
+"""What learning jobs leave behind: who may read it, what makes room, and what is not believed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from matte_link.messages import digest_of
+
+from matte_server.server.learning_shelf import FOLDER_VARIABLE, LearningShelf, usable_folder
+from matte_server.worker.messages import LearningEnded
+
+ENDED = LearningEnded(
+    number=3, steps=20, first_error=0.5, error=0.25, has_gained=True, is_complete=True, model="cleanplate"
+)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> LearningShelf:
+    made = LearningShelf(tmp_path / "kept", budget=100)
+    made.open()
+    return made
+
+
+def put(path: Path, size: int, age: int = 0) -> Path:
+    path.write_bytes(b"x" * size)
+    os.utime(path, (10_000 - age, 10_000 - age))
+    return path
+
+
+def test_a_result_is_found_again_and_its_checkpoint_is_gone(shelf: LearningShelf) -> None:
+    put(shelf.checkpoint("k"), 5)
+    put(shelf.weights("k"), 7)
+    shelf.keep("k", ENDED)
+    reply = shelf.reply("k", "a")
+    assert reply is not None and (reply.id, reply.steps, reply.model) == ("a", 20, "cleanplate")
+    assert reply.digest == digest_of(b"x" * 7) and not shelf.checkpoint("k").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"steps": 1}', b'{"folder": "/"}'])
+def test_a_damaged_result_is_none(shelf: LearningShelf, damage: bytes) -> None:
+    put(shelf.weights("k"), 7)
+    shelf.keep("k", ENDED)
+    shelf.weights("k").with_suffix(".json").write_bytes(damage)
+    assert shelf.reply("k", "a") is None
+
+
+def test_a_result_whose_weights_are_gone_is_none(shelf: LearningShelf) -> None:
+    shelf.keep("k", ENDED)
+    assert shelf.reply("k", "a") is None
+
+
+def test_the_oldest_files_make_room_but_those_of_jobs_that_run(shelf: LearningShelf) -> None:
+    runs = put(shelf.checkpoint("runs"), 40, age=9)
+    oldest, old, new = (put(shelf.weights(name), 40, age) for name, age in (("a", 5), ("b", 3), ("c", 1)))
+    shelf.make_room({"runs"})
+    assert [path.exists() for path in (runs, oldest, old, new)] == [True, False, False, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "getuid"), reason="file modes")
+def test_nobody_else_may_read_what_was_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cache" / "learning"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    assert usable_folder(tmp_path / "spool") == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_server_that_cannot_write_there_keeps_it_in_its_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "file" / "learning"))
+    assert usable_folder(tmp_path / "spool") == tmp_path / "spool" / "learning"
