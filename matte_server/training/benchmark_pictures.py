@@ -84,7 +84,7 @@ def pictures(
     of each kind and two frames of each shot."""
     people = subjects(folder)
     views = [load_panorama(path) for path in panoramas(panorama_folder, held_out=True)]
-    make = partial(_composed, views=views, size=size)
+    make = partial(composed, views=views, size=size)
     seen: set[str] = set()
     for picture in _stills(people, make):
         if not (quick and picture.kind in seen):
@@ -147,13 +147,14 @@ def _tensor(pixels: Float32) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)))
 
 
-def _composed(
+def composed(
     layers: Sequence[Float32],
     number: int,
     views: Sequence[Float32],
     size: tuple[int, int],
     faults: Faults = Faults(),  # noqa: B008  (frozen)
 ) -> Composite:
+    """The layers before a set; everything else follows from ``number``."""
     rng = np.random.default_rng([3, number])
     scene = panorama_view(rng, views[number % len(views)], size[0] * 5 // 4, size[1] * 5 // 4)
     dice = Dice(rng=rng, noise=torch.Generator().manual_seed(number))
@@ -162,10 +163,10 @@ def _composed(
 
 def _of_kind(make: Callable[..., Composite], kind: str, number: int, seed: int) -> Composite:
     layer = trim(held_out_subject(kind, number))
-    return _seen(make, layer, seed)[1]
+    return well_framed(make, layer, seed)[1]
 
 
-def _seen(make: Callable[..., Composite], layer: Float32, seed: int) -> tuple[int, Composite]:
+def well_framed(make: Callable[..., Composite], layer: Float32, seed: int) -> tuple[int, Composite]:
     """A seed that puts a good part of the subject into the frame, and its composite."""
     for attempt in range(8):
         number = seed + 100_000 * attempt
@@ -184,7 +185,7 @@ def _clipped(make: Callable[[], Composite]) -> Composite:
 
 def _shot_seed(make: Callable[..., Composite], subject: Callable[[], Float32], move: Move, shot: int) -> int:
     """The seed of all frames of a shot, found with its first frame."""
-    return _seen(make, move(subject(), 0), 1000 + shot)[0]
+    return well_framed(make, move(subject(), 0), 1000 + shot)[0]
 
 
 def _frame_of_shot(

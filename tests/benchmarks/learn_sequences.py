@@ -72,11 +72,16 @@ CASTS = {
 def frames_of(cast: Cast, folder: Path, views: list[Float32]) -> list[Composite]:
     """The sequence's frames: one set, one light, and noise of each frame's own."""
     layer = cast.subject(folder)
-    make = partial(made._composed, views=views, size=made.SIZE)
-    number = _darkest(make, cast, layer) if cast.is_dark else made._seen(make, cast.move(layer, 0), cast.number)[0]
+    make = partial(made.composed, views=views, size=made.SIZE)
+    choose = _darkest if cast.is_dark else _framed
+    number = choose(make, cast, layer)
     frames = [make([cast.move(layer, frame)], number) for frame in range(FRAMES)]
     light = _DARK / float(frames[0].clean.mean()) if cast.is_dark else 1.0
     return [_recorded(frame, light, index) for index, frame in enumerate(frames)]
+
+
+def _framed(make: Callable[..., Composite], cast: Cast, layer: Float32) -> int:
+    return made.well_framed(make, cast.move(layer, 0), cast.number)[0]
 
 
 def _darkest(make: Callable[..., Composite], cast: Cast, layer: Float32) -> int:
