@@ -54,14 +54,13 @@ def _devices() -> Iterator[Finding]:
     # Imported here: only this command and the workers pay for torch.
     import torch
 
+    from ..pixels.device_facts import found_devices
+
     yield Finding(what="cpu", found=f"{psutil.cpu_count()} cores, {torch.get_num_threads()} threads in torch")
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            facts = torch.cuda.get_device_properties(index)
-            yield Finding(what=f"cuda:{index}", found=f"{facts.name}, {facts.total_memory / _GIB:.0f} GB")
-    elif torch.backends.mps.is_available():
-        yield Finding(what="mps", found="Apple GPU")
-    else:
+    devices = list(found_devices())
+    for device in devices:
+        yield Finding(what=device.name, found=device.label, remedy=device.note)
+    if not devices:
         yield Finding(
             what="gpu",
             found="none that torch can use",

@@ -29,6 +29,7 @@ from ..core.result import MatteResult
 from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..models.registry import load_model
+from ..pixels.device_facts import automatic_precision
 from ..pixels.difference import difference
 from ..pixels.edges import apply_guides, erode, levels, soften
 from ..pixels.recomposition import Recomposition, recomposition
@@ -205,9 +206,8 @@ class MattePipeline:
         return self._models[key]
 
     def _settings(self, options: MatteOptions) -> ModelSettings:
-        if options.precision != "auto":
-            return ModelSettings(precision=options.precision)
-        return ModelSettings(precision="float16" if self.device.type == "cuda" else "float32")
+        is_chosen = options.precision != "auto"
+        return ModelSettings(precision=options.precision if is_chosen else automatic_precision(self.device))
 
 
 def find_alignment(

@@ -13,6 +13,7 @@ from ..core.image import KNOWN, Float32, Guides, Image, PlatePair
 from ..core.motion_fit import Matrix
 from ..core.window import Window
 from ..models.protocols import FrameTensors
+from ..pixels.device_facts import coordinate_type
 from ..pixels.warp import warp
 
 # A resampled pixel beside an unknown one is partly made of it, and counts as unknown.
@@ -94,8 +95,7 @@ class FrameWarper:
         source to target."""
         matrix = source.from_plane() @ np.linalg.inv(transform) @ target.to_plane()
         matrix = matrix / matrix[2, 2]
-        dtype = torch.float32 if self._device.type == "mps" else torch.float64
-        return torch.tensor(matrix, dtype=dtype, device=self._device)
+        return torch.tensor(matrix.tolist(), dtype=coordinate_type(self._device), device=self._device)
 
     def _upload(self, pixels: Float32) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self._device)[None]

@@ -7,6 +7,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from .box import box_max
+from .device_facts import coordinate_type
 from .strips import strips
 
 
@@ -61,8 +62,7 @@ def _eased(place: Tensor) -> Tensor:
 
 
 def _sources(matrix: Tensor, part: slice, width: int) -> tuple[Tensor, Tensor]:
-    # MPS has no float64; float32 keeps a thousandth of a pixel at 8K.
-    dtype = torch.float32 if matrix.device.type == "mps" else torch.float64
+    dtype = coordinate_type(matrix.device)
     columns = torch.arange(width, device=matrix.device, dtype=dtype)[None, :]
     rows = torch.arange(part.start, part.stop, device=matrix.device, dtype=dtype)[:, None]
     m = matrix.to(dtype)

@@ -28,6 +28,7 @@ from ..io import exr
 from ..io.colour import from_scene_linear
 from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
+from ..pixels.device_facts import device_counts
 from .gpu_claim import FREE, claim_gpu
 from .learning import Report, ShotLearning
 from .machine import workers_on
@@ -234,16 +235,12 @@ def choose_device(wanted: str) -> str:
     if wanted == FREE and torch.cuda.device_count():
         wanted = f"cuda:{claim_gpu(torch.cuda.device_count(), _free_bytes)}"
     kind, _, index = wanted.partition(":")
-    there = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
+    there = device_counts()
     if kind not in there or (index and not index.isdigit()) or int(index or 0) >= there[kind]:
         raise MatteError(
             "no_device", f"This machine has no device {wanted!r}.", "Use --device auto, or see 'cleanplate doctor'."
         )
-    return f"cuda:{index or 0}" if kind == "cuda" else kind
+    return f"{kind}:{index or 0}" if kind in ("cuda", "xpu") else kind
 
 
 def _free_bytes(number: int) -> int:
