@@ -12,6 +12,7 @@ from cleanplate_node import (
     around,
     host,
     node_runs,
+    plain_exr,
 )
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
@@ -177,3 +178,22 @@ def test_without_a_window_there_are_none(terminal: State, bench: ContractBench, 
     node = bench.node(bench.shot((1, 2, 3)), 1, 3, around=3)
     host.press(node, "process_frame")
     assert made(bench, node) == [1] and bench.status(node) == "up to date, 1 done"
+
+
+def test_each_view_of_the_frames_around(bench: ContractBench, window: State) -> None:
+    wall = bench.clean()
+    host.add_view("right")
+    for frame in (1, 2, 3):
+        for view, shift in (("main", 0), ("right", 10)):
+            file = bench.folder / "eyes" / f"plate.{view}.{frame:04d}.exr"
+            plain_exr.write(file, bench.plate(frame + shift, wall))
+    plain_exr.write(bench.folder / "eyes" / "clean.exr", wall)
+    src = bench.read(bench.folder / "eyes" / "plate.%V.%04d.exr", 1, 3)
+    node = bench.node_on(src, bench.read(bench.folder / "eyes" / "clean.exr", 1, 1), around=1)
+    node["erode"].setValueAt(0.0, 1)
+    node["erode"].setValueAt(1.0, 3)
+    host.go_to(2)
+    press(window, bench, node, "process_frame")
+    until(window, lambda: is_at_rest(node))
+    assert len(bench.results(node)) == 6
+    assert press(window, bench, node) == "up to date", "keys and views are those of a range"

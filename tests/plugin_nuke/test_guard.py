@@ -98,7 +98,12 @@ def test_a_guarded_render_walks_the_graph_once(
     found = written_knobs(monkeypatch)
     read: list[str] = []
     plain = fingerprint.words
-    monkeypatch.setattr(fingerprint, "words", lambda text: [read.append(text), plain(text)][1])
+
+    def counted(text: str) -> list[str]:
+        read.append(text)
+        return plain(text)
+
+    monkeypatch.setattr(fingerprint, "words", counted)
     render(node, tmp_path, 1, 5)
     # 100 Grades, two Reads, and no more for the other four frames; nor are they read or hashed again, which takes
     # each node's knobs once for the settings and twice for what hashes depend on.

@@ -8,8 +8,9 @@ import nuke
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from cleanplate_node import host, manifest, range_plan
-from cleanplate_node.bench import LAYER_OPTIONS, ContractBench
+from cleanplate_node import host, manifest, plain_exr, range_plan
+from cleanplate_node.bench import LAYER_OPTIONS, SIZE, ContractBench
+from cleanplate_node.plain_exr import PlainImage
 from nuke._picture import read_exr
 from nuke._state import State
 
@@ -106,3 +107,21 @@ def test_an_old_result_without_layers_still_shows(bench: ContractBench, window: 
     assert press(window, bench, node) == "up to date, 1 done"
     assert stream(bench, node)["clean.red"].any()
     assert len(manifest.folders_of(str(Path(range_plan.shown_folder(bench.shown(node))).parent))) == 2
+
+
+def test_overscan_and_pixel_aspect_stay(bench: ContractBench, window: State) -> None:
+    wall = bench.clean()
+    for name, picture in (("plate.0001", bench.plate(1, wall)), ("clean", wall)):
+        over = PlainImage(picture.channels, picture.rows, (-8, -6, *SIZE), (0, 0, 80, 60), 2.0)
+        plain_exr.write(bench.folder / "over" / f"{name}.exr", over)
+    node = bench.node(bench.folder / "over", 1, 1, layer_clean=True, layer_confidence=True, layer_difference=True)
+    press(window, bench, node)
+    output = bench.output(node, 1, channels="all")
+    assert output.data == (-8, -6, *SIZE) and output.aspect == 2.0 and set(output.channels) >= ALL
+
+
+def test_a_disabled_node_passes_the_plate(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, layer_clean=True)
+    press(window, bench, node)
+    host.set_value(node, "disable", True)
+    assert set(stream(bench, node)) == {"red", "alpha"}

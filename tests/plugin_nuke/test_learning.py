@@ -6,7 +6,18 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, graph, host, key_frames, learn_run, learning, manifest, node_runs, plain_exr
+from cleanplate_node import (
+    freshness,
+    graph,
+    host,
+    key_frames,
+    learn_run,
+    learning,
+    manifest,
+    node_runs,
+    plain_exr,
+    preflight,
+)
 from cleanplate_node.bench import SIZE, ContractBench
 from cleanplate_node.plain_exr import PlainImage
 from matte_link.learn_events import LearnDone, LearnEvent, LearnFailed, LearnPreparing, LearnStep
@@ -133,6 +144,25 @@ def test_cancel_and_what_else_ends_it(bench: ContractBench, window: State, monke
 def press_quietly(node: nuke.Node, window: State) -> str:
     host.press(node, "process_frame")
     return window.messages[-1]
+
+
+def test_what_cannot_learn_is_said(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    assert press(window, bench, node, "learn").startswith("The model difference cannot learn a shot.")
+    assert len(window.messages) == 1 and host.value(node, "weights") == ""
+    host.set_value(node, "server", "tcp://127.0.0.1:9")
+    assert "No matting server answers" in press(window, bench, node, "learn")
+    bench.expect_tidy(node)
+
+
+def test_it_begins_with_the_same_weights_each_time(bench: ContractBench, window: State) -> None:
+    """What was learned before is not learned upon; weights of another place are."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    folders = learning._folders(node)
+    for weights, begin in ((f"{folders.weights}/001.learned", ""), ("/models/v2.pth", "/models/v2.pth"), ("", "")):
+        host.set_value(node, "weights", weights)
+        plan = preflight.preflight(node, (1,), True, "batch")
+        assert learning._begin_with(plan, folders).weights == begin
 
 
 def test_without_key_frames_it_learns_from_frames_spread_over_the_shot() -> None:
