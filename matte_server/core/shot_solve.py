@@ -33,6 +33,9 @@ _NEAR = 4
 # times the median residual of a good fit).
 _SAME = 5e-4
 _AGREEING = 0.75
+_MEASURED = 0.5
+"""The part of the samples that must be measured to tell whether a camera is locked. The others say nothing, and each
+frame is compared with the lock."""
 # What a frame's own measurement needs to stand, whatever its neighbours suggest. A search that went wrong ends with
 # a dozen points that agree by chance; one that went right, on a picture of 320 pixels, with fifty.
 _LEAST_INLIERS, _MOST_RESIDUAL_PX, _LEAST_AGREEING = 0.5, 1.0, 24
@@ -83,7 +86,7 @@ def locked_alignment(estimates: Sequence[Alignment], clean: Window, known_locked
     good = [estimate for estimate in estimates if is_measured(estimate)]
     if known_locked:
         return _middle(good or estimates, clean) if estimates else None
-    if len(good) < 2 or len(good) < _AGREEING * len(estimates):
+    if len(good) < 2 or len(good) < _MEASURED * len(estimates):
         return None
     places = np.stack([corners(estimate.transform, clean) for estimate in good])
     middle = np.median(places, axis=0)

@@ -186,6 +186,17 @@ COLUMNS = (
         place="contradicted",
     ),
     Column(
+        name="holes",
+        unit="part of the frame",
+        digits=4,
+        values=lambda frame: (frame.holes,),
+        rule=OutlierRule(
+            sentence="Holes in the subject take {:.2%} of the frame; around it {:.2%}.", least=4e-4, local=True
+        ),
+        from_zero=True,
+        place="holes",
+    ),
+    Column(
         name="re-composition",
         unit="foreground over the clean plate against the plate, part of its range",
         digits=5,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from ..core.flow import Grey
 from ..core.image import Float32
 from ..core.window import Window
 
+Labels = npt.NDArray[Any]
 REACH = 2
 """Frames on either side that a frame is compared with."""
 WIDTH = 480
@@ -31,6 +33,8 @@ WIDTH = 480
 _SOLID, _EMPTY, _THICK = 0.5, 0.25, 5
 # An area stands alone where less than this part of it lies within so many small pixels of what is around.
 _LEAST_SHARED, _BESIDE = 0.2, 9
+# How far something travels between two frames, as a part of the width, and how much its size may differ.
+_TRAVEL, _LIKE = 0.15, 2.0
 # Motion is believed where the pictures agree within so many of 255 codes.
 _SAME_CODES = 9.0
 
@@ -83,15 +87,15 @@ def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> AlphaComparison | 
     if len(others) < 2:
         return None
     brought = [_brought(own, other) for other in others]
-    # Of three or more, one may be bad itself.
-    spare = 1 if len(others) > 2 else 0
+    # Of four, one may be bad itself; of three, two good ones that differ by motion could not be told from it.
+    spare = 1 if len(others) > 3 else 0
     alphas = np.sort(np.stack([alpha for alpha, _ in brought]), axis=0)
     low, high = alphas[spare], alphas[-1 - spare]
     is_unchanged = np.stack([alike for _, alike in brought]).sum(axis=0) >= len(others) - spare
     outside = np.where(is_unchanged, np.maximum(own.alpha - high, 0.0) + np.maximum(low - own.alpha, 0.0), 0.0)
     appeared = thick_areas(
         (own.alpha > _SOLID) & (high < _EMPTY) & (is_unchanged | _standing_alone(own.alpha, high)), _THICK
-    )
+    ) & ~_travelling(own.alpha, [other.alpha for other in others[:2]])
     vanished = thick_areas((own.alpha < _SOLID) & (low > 1.0 - _EMPTY) & is_unchanged, _THICK)
     found = {"flicker": thick_areas(outside > _EMPTY, _THICK), "appeared": appeared, "vanished": vanished}
     places = {name: box for name, mask in found.items() if (box := largest_place(mask, own.scale)) is not None}
@@ -126,6 +130,37 @@ def _standing_alone(own: Float32, around: Float32) -> npt.NDArray[np.bool_]:
     is_alone = shared < _LEAST_SHARED * sizes
     is_alone[0] = False
     return np.asarray(is_alone[labels])
+
+
+def _travelling(own: Float32, nearest: Sequence[Float32]) -> npt.NDArray[np.bool_]:
+    """The connected areas of ``own`` that one of the nearest frames has too, elsewhere: an area of like size, not
+    far away, where ``own`` has nothing. So a ball in play is no fault, nor a person who enters at the frame's
+    border."""
+    count, labels, facts, middles = cv2.connectedComponentsWithStats(
+        (own > _SOLID).astype(np.uint8), connectivity=8
+    )
+    found = np.zeros(count, np.bool_)
+    reach = _TRAVEL * own.shape[1]
+    for other in nearest:
+        is_new = _standing_alone(other, own)
+        _, _, sizes, places = cv2.connectedComponentsWithStats(is_new.astype(np.uint8), connectivity=8)
+        for label in range(1, count):
+            apart = np.linalg.norm(places[1:] - middles[label], axis=1)
+            part = sizes[1:, cv2.CC_STAT_AREA] / facts[label, cv2.CC_STAT_AREA]
+            found[label] |= bool(np.any((apart < reach) & (part > 1 / _LIKE) & (part < _LIKE)))
+        found |= _entering(labels, facts, other)
+    found[0] = False
+    return np.asarray(found[labels])
+
+
+def _entering(labels: Labels, facts: Labels, other: Float32) -> npt.NDArray[np.bool_]:
+    """Which connected areas touch the frame's border where another frame has something beside them."""
+    border = np.zeros(labels.shape, np.uint8)
+    border[[0, -1]], border[:, [0, -1]] = 1, 1
+    side = 2 * round(_TRAVEL * labels.shape[1] / 2) + 1
+    beside = cv2.dilate(((other > _SOLID) & (border > 0)).astype(np.uint8), np.ones((side, side), np.uint8))
+    touching = np.unique(labels[(border > 0) & (beside > 0)])
+    return np.isin(np.arange(len(facts)), touching)
 
 
 def thick_areas(mask: npt.NDArray[np.bool_], least: int) -> npt.NDArray[np.bool_]:

@@ -32,7 +32,8 @@ class FrameFigures:
     ``residual_px``: the median residual of the alignment. ``gain``: the clean plate's, for R, G, B.
     ``alpha_area``: mean alpha, 0..1. ``flicker``, ``appeared``, ``vanished``: see :class:`.AlphaComparison`.
     ``softness_px``: how many pixels the edge takes. ``contradicted``: the part of the frame where the matte
-    contradicts the pictures. ``recomposition``: how far the foreground over the clean plate is from the plate, as
+    contradicts the pictures. ``holes``: the part that lies in gaps of the subject which do not show the clean
+    plate. ``recomposition``: how far the foreground over the clean plate is from the plate, as
     a fraction of the plate's range. ``places``: where the worst of a figure is, by the figure's name.
     ``reasons``: why a person should look at the frame, the most severe first; empty for a good frame."""
 
@@ -45,6 +46,7 @@ class FrameFigures:
     vanished: float | None = None
     softness_px: float | None = None
     contradicted: float | None = None
+    holes: float | None = None
     recomposition: float | None = None
     places: Mapping[str, Window] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()

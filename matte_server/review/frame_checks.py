@@ -14,6 +14,8 @@ _LEAST_EDGE_PX = 200
 # Parts of the brightness by which plate and clean plate differ where they clearly show two things, or one.
 _OTHER, _SAME = 0.45, 0.06
 _DARK = 0.02
+_NOT_CLEAN = 0.15
+"""The part of the brightness beyond which a gap does not show the clean plate."""
 _THICK = 9
 
 
@@ -33,9 +35,23 @@ def edge_softness(alpha: Float32) -> float | None:
 def contradictions(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
     """Where the matte contradicts the pictures, height x width: empty although the plate shows something other than
     the aligned clean plate, or solid although it shows the same. Pictures are height x width x 3, scene-linear."""
-    apart = cv2.blur(np.ascontiguousarray(np.abs(plate - clean).mean(-1)), (5, 5))
-    lit = cv2.blur(np.ascontiguousarray(np.abs(plate).mean(-1) + np.abs(clean).mean(-1)), (5, 5)) / 2 + _DARK
-    part = apart / lit
-    flat = alpha[..., 0]
+    part, flat = _difference(plate, clean), alpha[..., 0]
     wrong = ((flat < 0.1) & (part > _OTHER)) | ((flat > 0.9) & (part < _SAME))
     return thick_areas(wrong, _THICK)
+
+
+def holes(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
+    """Gaps that the subject encloses and in which the plate does not show the clean plate, height x width. A gap
+    between arm and body shows it."""
+    empty = (alpha[..., 0] < 0.5).astype(np.uint8)
+    _, labels = cv2.connectedComponents(empty, connectivity=4)
+    outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    enclosed = (empty > 0) & ~np.isin(labels, outside)
+    return thick_areas(enclosed & (_difference(plate, clean) > _NOT_CLEAN), _THICK)
+
+
+def _difference(plate: Float32, clean: Float32) -> Float32:
+    """By which part of their brightness the pictures differ, height x width."""
+    apart = cv2.blur(np.ascontiguousarray(np.abs(plate - clean).mean(-1)), (5, 5))
+    lit = cv2.blur(np.ascontiguousarray(np.abs(plate).mean(-1) + np.abs(clean).mean(-1)), (5, 5)) / 2 + _DARK
+    return np.asarray(apart / lit, np.float32)

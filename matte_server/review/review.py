@@ -26,7 +26,7 @@ from .compare import REACH, SmallFrame, compare, largest_place, small_frame
 from .contact_sheet import contact_sheet, matte_cells
 from .figures import FrameFigures, figures_of
 from .frame import FrameView, crop, read_view, shrunk, small_pictures
-from .frame_checks import contradictions, edge_softness
+from .frame_checks import contradictions, edge_softness, holes
 from .movie import write_preview
 from .page import Page, PageFrame, page_html
 
@@ -130,12 +130,14 @@ class _ShotReader:
             return figures_of(frame, {}, report.message if report and report.message else "it was not attempted.")
         found = figures_of(frame, (report.diagnostics if report else {}) or view.diagnostics)
         wrong = contradictions(view.plate, view.clean, view.alpha)
-        place = largest_place(wrong)
+        gaps = holes(view.plate, view.clean, view.alpha)
+        places = {"contradicted": largest_place(wrong), "holes": largest_place(gaps)}
         return replace(
             found,
             softness_px=edge_softness(view.alpha),
             contradicted=float(wrong.mean()),
-            places={"contradicted": place} if place is not None else {},
+            holes=float(gaps.mean()),
+            places={name: place for name, place in places.items() if place is not None},
         )
 
     def _compare(self, newest: int, is_last: bool) -> None:

@@ -97,9 +97,9 @@ def test_a_locked_camera_scatters_by_a_pixel_at_hd() -> None:
     assert locked_alignment([estimate(0.0), estimate(0.0), estimate(0.97)], HD) is None
     # Three quarters of those measured must agree ...
     assert locked_alignment([estimate(0.0)] * 3 + [estimate(50.0)], HD) is not None
-    # ... and three quarters of all must have been measured.
-    assert locked_alignment([estimate(0.0)] * 3 + [NOT_MEASURED], HD) is not None
-    assert locked_alignment([estimate(0.0)] * 5 + [NOT_MEASURED] * 2, HD) is None
+    # ... and half of all must have been measured.
+    assert locked_alignment([estimate(0.0)] * 5 + [NOT_MEASURED] * 2, HD) is not None
+    assert locked_alignment([estimate(0.0)] * 3 + [NOT_MEASURED] * 4, HD) is None
     assert locked_alignment([estimate(0.0)], HD) is None
 
 

@@ -26,6 +26,7 @@ def shot(count: int = 40) -> list[FrameFigures]:
             vanished=0.0,
             softness_px=8.0 + 0.02 * k,
             contradicted=1e-4,
+            holes=0.0,
             recomposition=2e-4 + 2e-5 * float(chance.normal()),
         )
         for k in range(count)
@@ -57,6 +58,7 @@ def test_a_drifting_shot_has_no_odd_frame() -> None:
         ({"vanished": 4e-4}, "0.04% of the frame are solid in those around it, but not here"),
         ({"softness_px": 12.0}, "edge is 12.0 px wide; the frames around it suggest 8.4 px"),
         ({"softness_px": 5.0}, "edge is 5.0 px wide; the frames around it suggest 8.4 px"),
+        ({"holes": 0.002}, "Holes in the subject take 0.20% of the frame"),
         ({"contradicted": 0.004}, "contradicts plate and clean plate in 0.40% of the frame"),
         ({"recomposition": 5e-3}, "error is 5.0e-03; the shot's median is 2.0e-04"),
     ],

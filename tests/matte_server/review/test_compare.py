@@ -108,3 +108,24 @@ def test_fewer_than_two_frames_of_the_same_size_compare_nothing() -> None:
     plate, alpha = np.zeros((40, 60, 3), np.float32), np.zeros((40, 60, 1), np.float32)
     one, other = small_frame(plate, alpha), small_frame(plate[:30], alpha[:30])
     assert compare(one, []) is None and compare(one, [one, other]) is None and compare(one, [one, one]) is not None
+
+
+def with_spot(number: int, place: tuple[int, int]) -> SmallFrame:
+    """A frame of the walking subject, with something solid at ``place`` in plate and matte."""
+    own = frame(number)
+    alpha, grey, colour = own.alpha.copy(), own.grey.copy(), own.colour.copy()
+    for picture, value in ((alpha, 1.0), (grey, 250.0), (colour, (250.0, 250.0, 250.0))):
+        cv2.circle(picture, place, 8, value, -1)
+    return SmallFrame(alpha=alpha, grey=grey, colour=colour, scale=own.scale)
+
+
+def test_a_ball_in_play_and_somebody_who_enters_are_no_fault() -> None:
+    """Neither leaves anything in the same place in two frames; a ball that is in one frame alone is a fault."""
+    in_play = [with_spot(number, (200 + 24 * (number - 2), 30)) for number in range(5)]
+    entering = [frame(0), frame(1), with_spot(2, (315, 30)), with_spot(3, (295, 34)), with_spot(4, (270, 40))]
+    for shot in (in_play, entering):
+        found = compare(shot[2], [shot[1], shot[3], shot[0], shot[4]])
+        assert found is not None and found.appeared == 0.0
+    alone = [frame(0), frame(1), in_play[2], frame(3), frame(4)]
+    found = compare(alone[2], [alone[1], alone[3], alone[0], alone[4]])
+    assert found is not None and found.appeared > 2e-3

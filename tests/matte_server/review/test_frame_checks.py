@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from matte_server.core.image import Float32
-from matte_server.review.frame_checks import contradictions, edge_softness
+from matte_server.review.frame_checks import contradictions, edge_softness, holes
 
 SIZE = (200, 300)
 
@@ -51,3 +51,20 @@ def test_a_matte_contradicts_what_the_pictures_show() -> None:
     empty[60:100, 60:100] = 0.0
     wrong = contradictions(plate, clean, empty)
     assert wrong[65:95, 65:95].all() and wrong.sum() <= 40 * 40
+
+
+def test_a_hole_shows_the_subject_and_a_gap_the_clean_plate() -> None:
+    clean = np.full((*SIZE, 3), 0.5, np.float32)
+    alpha = np.zeros((*SIZE, 1), np.float32)
+    alpha[20:180, 50:250] = 1.0
+    # So little unlike the wall that it does not contradict the matte.
+    plate = clean - 0.12 * alpha
+    for top, is_gap in ((40, False), (100, True)):
+        alpha[top : top + 30, 100:130] = 0.0
+        if is_gap:
+            plate[top : top + 30, 100:130] = 0.5
+    found = holes(plate, clean, alpha)
+    assert found[45:65, 105:125].all() and not found[90:].any()
+    # What is open to the frame's border is no hole.
+    alpha[:50, 100:130] = 0.0
+    assert not holes(plate, clean, alpha).any()
