@@ -34,8 +34,8 @@ _NEAR = 4
 _SAME = 5e-4
 _AGREEING = 0.75
 _MEASURED = 0.5
-"""The part of the samples that must be measured to tell whether a camera is locked. The others say nothing, and each
-frame is compared with the lock."""
+"""The part of the samples that must be measured to tell whether a camera is locked. The others say nothing, and
+each frame is compared with the lock."""
 # What a frame's own measurement needs to stand, whatever its neighbours suggest. A search that went wrong ends with
 # a dozen points that agree by chance; one that went right, on a picture of 320 pixels, with fifty.
 _LEAST_INLIERS, _MOST_RESIDUAL_PX, _LEAST_AGREEING = 0.5, 1.0, 24
