@@ -20,7 +20,7 @@ from tests.matte_server.pictures import composed, image, moved
 MOVE = np.array([[1.01, 0.0, 3.3], [0.0, 1.01, -2.2], [0.0, 0.0, 1.0]])
 
 
-class NoFloat64(TorchDispatchMode):
+class NoFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
     """Fails at the first operation that makes a float64 tensor, as MPS does."""
 
     def __torch_dispatch__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -33,7 +33,8 @@ class NoFloat64(TorchDispatchMode):
 @pytest.fixture
 def cpu_without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(device_facts, "_WITH_FLOAT64", ())
-    with NoFloat64():
+    guard: Any = NoFloat64
+    with guard():
         yield
 
 
