@@ -148,6 +148,7 @@ def test_it_waits_while_nuke_renders(bench: ContractBench, window: State, monkey
     host.go_to(2)
     host.press(node, "process_frame")
     window.busy.append("execute")
+    until(window, bench.idle(node))
     moment = time.monotonic() + 0.3
     until(window, lambda: time.monotonic() > moment)
     assert made(bench, node) == [2]
@@ -157,20 +158,24 @@ def test_it_waits_while_nuke_renders(bench: ContractBench, window: State, monkey
 
 
 def wait_for_threads(window: State) -> None:
-    until(window, lambda: not [one for one in threading.enumerate() if one.name == "cleanplate-node"])
+    """Until every run's thread is gone and its last call on the main thread was made."""
+
+    def is_over() -> bool:
+        return not node_runs.all_running() and "cleanplate-node" not in [one.name for one in threading.enumerate()]
+
+    until(window, is_over)
 
 
 def test_the_node_or_the_script_goes_away(bench: ContractBench, window: State) -> None:
     node = started(bench, window)
     nuke.delete(node)
-    moment = time.monotonic() + 0.5
-    until(window, lambda: time.monotonic() > moment)
-    assert not around._going_on and not node_runs.all_running()
+    wait_for_threads(window)
+    assert not around._going_on
     nuke.scriptClear()
     node = started(bench, window)
     nuke.scriptClear()
     wait_for_threads(window)
-    assert not around._going_on and not node_runs.all_running()
+    assert not around._going_on
 
 
 def test_without_a_window_there_are_none(terminal: State, bench: ContractBench, tmp_path: Path) -> None:
