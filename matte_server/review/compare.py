@@ -33,8 +33,9 @@ WIDTH = 480
 _SOLID, _EMPTY, _THICK = 0.5, 0.25, 5
 # An area stands alone where less than this part of it lies within so many small pixels of what is around.
 _LEAST_SHARED, _BESIDE = 0.2, 9
-# How far something travels between two frames, as a part of the width, and how much its size may differ.
-_TRAVEL, _LIKE = 0.15, 2.0
+# How far something travels between two frames, as a part of the width, and how much its size may differ;
+# what moves by less stays where it is.
+_TRAVEL, _LIKE, _STAYS_PX = 0.15, 2.0, 3.0
 # Motion is believed where the pictures agree within so many of 255 codes.
 _SAME_CODES = 9.0
 
@@ -133,21 +134,27 @@ def _standing_alone(own: Float32, around: Float32) -> npt.NDArray[np.bool_]:
 
 
 def _travelling(own: Float32, nearest: Sequence[Float32]) -> npt.NDArray[np.bool_]:
-    """The connected areas of ``own`` that one of the nearest frames has too, elsewhere: an area of like size, not
-    far away, where ``own`` has nothing. So a ball in play is no fault, nor a person who enters at the frame's
-    border."""
+    """The connected areas of ``own`` that one of the nearest frames has too, a little elsewhere: an area of like
+    size that is not also here. So a ball in play is no fault, nor a person who enters at the frame's border. What
+    stays in one place is not travelling."""
     count, labels, facts, middles = cv2.connectedComponentsWithStats(
         (own > _SOLID).astype(np.uint8), connectivity=8
     )
     found = np.zeros(count, np.bool_)
-    reach = _TRAVEL * own.shape[1]
     for other in nearest:
-        is_new = _standing_alone(other, own)
-        _, _, sizes, places = cv2.connectedComponentsWithStats(is_new.astype(np.uint8), connectivity=8)
+        others, there, sizes, places = cv2.connectedComponentsWithStats(
+            (other > _SOLID).astype(np.uint8), connectivity=8
+        )
+        # How much of each area there is covered by each area here.
+        shared = np.zeros((others, count))
+        np.add.at(shared, (there.ravel(), labels.ravel()), 1.0)
+        area_there = sizes[:, cv2.CC_STAT_AREA].astype(np.float64)
         for label in range(1, count):
-            apart = np.linalg.norm(places[1:] - middles[label], axis=1)
-            part = sizes[1:, cv2.CC_STAT_AREA] / facts[label, cv2.CC_STAT_AREA]
-            found[label] |= bool(np.any((apart < reach) & (part > 1 / _LIKE) & (part < _LIKE)))
+            apart = np.linalg.norm(places - middles[label], axis=1)
+            ratio = area_there / facts[label, cv2.CC_STAT_AREA]
+            elsewhere = shared[:, 1:].sum(axis=1) - shared[:, label] < area_there / 2
+            moved = (apart > _STAYS_PX) & (apart < _TRAVEL * own.shape[1]) & elsewhere
+            found[label] |= bool(np.any((moved & (ratio > 1 / _LIKE) & (ratio < _LIKE))[1:]))
         found |= _entering(labels, facts, other)
     found[0] = False
     return np.asarray(found[labels])

@@ -123,7 +123,9 @@ def test_a_ball_in_play_and_somebody_who_enters_are_no_fault() -> None:
     """Neither leaves anything in the same place in two frames; a ball that is in one frame alone is a fault."""
     in_play = [with_spot(number, (200 + 24 * (number - 2), 30)) for number in range(5)]
     entering = [frame(0), frame(1), with_spot(2, (315, 30)), with_spot(3, (295, 34)), with_spot(4, (270, 40))]
-    for shot in (in_play, entering):
+    # Slowly enough to overlap with itself.
+    rolling = [with_spot(number, (200 + 12 * (number - 2), 30)) for number in range(5)]
+    for shot in (in_play, rolling, entering):
         found = compare(shot[2], [shot[1], shot[3], shot[0], shot[4]])
         assert found is not None and found.appeared == 0.0
     alone = [frame(0), frame(1), in_play[2], frame(3), frame(4)]
