@@ -191,7 +191,7 @@ COLUMNS = (
         digits=4,
         values=lambda frame: (frame.holes,),
         rule=OutlierRule(
-            sentence="Holes in the subject take {:.2%} of the frame; around it {:.2%}.", least=4e-4, local=True
+            sentence="Holes in the subject take {:.2%} of the frame; around it {:.2%}.", least=1e-3, local=True
         ),
         from_zero=True,
         place="holes",

@@ -47,7 +47,9 @@ def holes(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool
     _, labels = cv2.connectedComponents(empty, connectivity=4)
     outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     enclosed = (empty > 0) & ~np.isin(labels, outside)
-    return thick_areas(enclosed & (_difference(plate, clean) > _NOT_CLEAN), _THICK)
+    # Thin hair lets some of the subject be seen, and alpha says how much.
+    differs = _difference(plate, clean) > _NOT_CLEAN + 2.0 * alpha[..., 0]
+    return thick_areas(enclosed & differs, _THICK)
 
 
 def _difference(plate: Float32, clean: Float32) -> Float32:
