@@ -132,6 +132,29 @@ def test_a_result_of_another_version_or_other_weights_is_not_up_to_date(
     assert [(frame.status, frame.code) for frame in again.frames] == [(status, code)] * 2
 
 
+class ClientOfAStartingServer(MatteClient):
+    """A client whose server has no matting process yet when it is first asked: it knows no models and weights."""
+
+    asked = 0
+
+    def ping(self, timeout_s: float = 2.0) -> Pong:
+        self.asked += 1
+        found = super().ping(timeout_s)
+        return replace(found, models=(), weights={}) if self.asked < 3 else found
+
+
+def test_results_made_while_the_server_started_are_up_to_date_afterwards(
+    make_shot: MakeShot, server: LocalServer
+) -> None:
+    shot = make_shot(1)
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="cleanplate"))
+    with ClientOfAStartingServer(server.endpoint) as client:
+        assert not run_shot(planned, client, lambda event: None).failed
+    with MatteClient(server.endpoint) as client:
+        again = run_shot(planned, client, lambda event: None)
+    assert [frame.status for frame in again.frames] == [ResultStatus.SKIPPED]
+
+
 def test_a_plate_solve_is_not_used_for_another_layer(
     make_shot: MakeShot, cleanplate: Callable[..., int], tmp_path: Path
 ) -> None:
