@@ -90,7 +90,8 @@ def test_what_is_logged_arrives_and_the_last_words_too() -> None:
         process.terminate()
         _, log = process.communicate(timeout=20)
     events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith(b"{")]
-    assert events[0] == "ready" and events[-1] == "stopped"
+    # On a busy machine the log says first that the worker is still starting.
+    assert next(event for event in events if event != "starting") == "ready" and events[-1] == "stopped"
 
 
 def test_a_byte_that_is_no_text_does_not_end_the_reading_of_the_log() -> None:
