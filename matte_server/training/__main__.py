@@ -145,11 +145,15 @@ def _add_package(commands: _Commands) -> None:
     parser = commands.add_parser("package", help="averaged weights to the file that ships")
     parser.add_argument("source", type=Path, help="average.safetensors of a run")
     parser.add_argument("target", type=Path)
+    parser.add_argument("--start", type=Path, help="the weights that the run began with, to stay nearer to them")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="how far from --start to the averaged weights, 0..1"
+    )
     parser.set_defaults(run=_package)
 
 
 def _package(options: argparse.Namespace) -> int:
-    print(json.dumps({"bytes": package(options.source, options.target)}))
+    print(json.dumps({"bytes": package(options.source, options.target, options.start, options.share)}))
     return 0
 
 

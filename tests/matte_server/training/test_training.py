@@ -167,6 +167,20 @@ def test_training_goes_on_where_it_stopped(bank_folder: Path, tmp_path: Path) ->
     assert torch.allclose(shipped.float(), load_file(run / "average.safetensors")[name], rtol=2**-10, atol=1e-6)
 
 
+def test_packaged_weights_may_stay_nearer_to_their_start(tmp_path: Path) -> None:
+    for name, value in (("start", 1.0), ("end", 2.0)):
+        save_file({"a": torch.full((2, 2), value), "b": torch.full((3,), value)}, tmp_path / name)
+    start = ["--start", str(tmp_path / "start"), "--share"]
+    assert main(["package", str(tmp_path / "end"), str(tmp_path / "between"), *start, "0.25"]) == 0
+    between = load_file(tmp_path / "between")
+    assert torch.equal(between["a"], torch.full((2, 2), 1.25).half())
+    assert torch.equal(between["b"], torch.full((3,), 1.25))
+    assert main(["package", str(tmp_path / "end"), str(tmp_path / "beyond"), *start, "1.5"]) == 2
+    save_file({"a": torch.ones(1)}, tmp_path / "start")
+    assert main(["package", str(tmp_path / "end"), str(tmp_path / "other"), *start, "0.5"]) == 2
+    assert not (tmp_path / "beyond").exists() and not (tmp_path / "other").exists()
+
+
 def test_an_inbox_is_filled_and_emptied(bank_folder: Path) -> None:
     """Two makers as they run beside a GPU: what they compose reaches the ring, each picture in a slot of its own
     orientation, and their slots are free again."""
