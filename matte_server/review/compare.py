@@ -146,8 +146,8 @@ def _travelling(own: Float32, nearest: Sequence[Float32]) -> npt.NDArray[np.bool
             (other > _SOLID).astype(np.uint8), connectivity=8
         )
         # How much of each area there is covered by each area here.
-        shared = np.zeros((others, count))
-        np.add.at(shared, (there.ravel(), labels.ravel()), 1.0)
+        pairs = there.ravel().astype(np.int64) * count + labels.ravel()
+        shared = np.bincount(pairs, minlength=others * count).reshape(others, count)
         area_there = sizes[:, cv2.CC_STAT_AREA].astype(np.float64)
         for label in range(1, count):
             apart = np.linalg.norm(places - middles[label], axis=1)
