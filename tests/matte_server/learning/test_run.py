@@ -90,12 +90,12 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_bytes() -> N
 
 def test_a_checkpoint_of_other_frames_or_settings_is_not_gone_on_from() -> None:
     data = begun(frame(1, painted())).checkpoint()
-    run = LearningRun(model="auto", weights="", settings=LearningSettings(steps=2), device=CPU)
+    run = LearningRun(model="auto", weights="", settings=LearningSettings(steps=2, rate=3e-4), device=CPU)
     run.add(frame(1, painted()), go_on)
     assert run.begin(data)
     others = [begun(frame(2, painted())), begun(frame(1, 0.9 * painted())), begun(frame(1, painted()), steps=3)]
     assert len({run.inputs, *(other.inputs for other in others)}) == 4
-    again = LearningRun(model="auto", weights="", settings=LearningSettings(steps=3), device=CPU)
+    again = LearningRun(model="auto", weights="", settings=LearningSettings(steps=3, rate=3e-4), device=CPU)
     again.add(frame(1, painted()), go_on)
     assert not again.begin(data)
 
