@@ -142,8 +142,9 @@ def task_words(argument: ShotArgument, value: object) -> list[Word]:
 
 
 def description(argument: ShotArgument) -> str:
-    """The argument's help as a sentence."""
-    return f"{argument.help[:1].upper()}{argument.help[1:]}."
+    """The argument's help as a sentence; argparse would fill in its default, so that is done here."""
+    text = argument.help % {"default": argument.default}
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def nuke_job(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> FarmJob:

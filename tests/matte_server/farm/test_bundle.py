@@ -102,7 +102,7 @@ def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmSh
     [
         (("--frames", "1-3"), "do not exist; nothing was started"),
         (("--frames", "9-1"), "runs backwards"),
-        (("--chunk", "0"), "cannot be cut"),
+        (("--chunk", "0"), "'0' is not a whole number, 1 or more"),
         (("--erode", "1000"), "erode must lie"),
         (("--colourspace", "{{x}}"), "cannot stand in a job template"),
     ],
