@@ -182,7 +182,7 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
             flag = "PLATE" if given[0] == "plate" else "--" + given[0].replace("_", "-")
             raise MatteError(
                 "bad_option",
-                f"With --job, the file says what each shot is: {flag} is not taken from the command line.",
+                f"With --job, the file says what {given[0]} is: {flag} is not taken from the command line.",
                 f"Write {given[0]!r} into the job file, in 'defaults' for every shot.",
             )
         switches: dict[str, Any] = {name: True for name in _FOR_EVERY_SHOT if name in given_names(arguments)}
