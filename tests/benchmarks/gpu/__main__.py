@@ -25,6 +25,7 @@ from matte_server.server.local_server import LocalServer
 
 from . import parity, scene
 from .files import Setting, measure
+from .learning import learning_cost
 from .stages import by_stage, device_share
 
 Row = dict[str, str | float]
@@ -117,7 +118,9 @@ def shots(table: Table, device: torch.device, sizes: dict[str, tuple[int, int]],
     """EXR to EXR in every setting, both sizes in turn, so that a short lease has some of both."""
     for label, (height, width) in sizes.items():
         scene.write_shot(root / label, height, width, frames)
+    began = time.perf_counter()
     with LocalServer(["--root", str(root), "--device", str(device)]) as server:
+        table.add("server ready", seconds=round(time.perf_counter() - began, 2))
         for label in sizes:
             with table.part(f"{label} first"):
                 found = measure(server, root / label, 1, Setting(interactive=True))
@@ -147,6 +150,11 @@ def profile(table: Table, device: torch.device, sizes: dict[str, tuple[int, int]
             table.add(f"{label} device", **device_share(device, root / label, frames))
 
 
+def learning(table: Table, device: torch.device, size: tuple[int, int], steps: int) -> None:
+    with table.part("learning"):
+        table.add("learning, two key frames", **learning_cost(device, *size, steps))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -162,6 +170,7 @@ def main() -> int:
     held = compare(table, options.device, every=97 if options.tiny else 1)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         profile(table, options.device, sizes, frames, Path(folder))
+        learning(table, options.device, sizes["HD"], 2 if options.tiny else 200)
         shots(table, options.device, sizes, frames, Path(folder))
     return 0 if held else 1
 

@@ -30,10 +30,15 @@ def strands(height: int, width: int, centre: tuple[float, float], radius: float)
     return np.asarray(matte / 255, np.float32)
 
 
+def alpha_of(height: int, width: int, frame: int) -> Float32:
+    """The true alpha of a frame, height x width."""
+    return strands(height, width, (width * (0.4 + 0.01 * frame), height * 0.5), height * 0.28)
+
+
 def pair(height: int, width: int, frame: int, seed: int = 1) -> tuple[Image, Image]:
     """Plate and clean plate of one frame, scene-linear, grain in both."""
     clean = room(height, width, seed)
-    alpha = strands(height, width, (width * (0.4 + 0.01 * frame), height * 0.5), height * 0.28)[..., None]
+    alpha = alpha_of(height, width, frame)[..., None]
     rng = np.random.default_rng(frame)
     plate = alpha * _COLOUR + (1 - alpha) * clean + rng.normal(0, _GRAIN, clean.shape).astype(np.float32)
     other = np.random.default_rng(999).normal(0, _GRAIN, clean.shape).astype(np.float32)
