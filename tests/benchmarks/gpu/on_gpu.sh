@@ -13,9 +13,14 @@ shift 2
 cd "$(dirname "$0")/../../.."
 python=${PYTHON:-python3}
 export PYTHONPATH=.:shared PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
+site=$(mktemp -d)
+trap 'rm -rf "$site"' EXIT
+# Nothing is installed there, and the server asks for the version of the distribution.
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+mkdir "$site/cleanplate-$version.dist-info"
+printf 'Metadata-Version: 2.1\nName: cleanplate\nVersion: %s\n' "$version" >"$site/cleanplate-$version.dist-info/METADATA"
+PYTHONPATH=$PYTHONPATH:$site
 if [ -d "$wheels" ]; then
-  site=$(mktemp -d)
   "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" "$wheels"/*.whl
-  PYTHONPATH=$PYTHONPATH:$site
 fi
 "$python" -m tests.benchmarks.gpu "$out" "$@"
