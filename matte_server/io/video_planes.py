@@ -63,7 +63,8 @@ def rgb_of(frame: Any) -> Float32:
     layout = layout_of(frame.format.name)
     if layout is None:
         planar = _planar_format(frame.format)
-        frame = frame.reformat(format=planar)
+        # With several threads FFmpeg 8's scaler now and then takes a row of a small picture from elsewhere.
+        frame = frame.reformat(format=planar, threads=1)
         layout = layout_of(planar)
         assert layout is not None
     planes = [_plane(frame, index, layout.bits) for index in range(len(frame.planes))]

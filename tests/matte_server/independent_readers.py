@@ -266,6 +266,7 @@ def _video(path: Path) -> IndependentReading:
             dst_colorspace=_MATRICES[facts["matrix_coefficients"]],
             src_color_range="JPEG" if facts["color_range"] == "Full" else "MPEG",
             dst_color_range="JPEG",
+            threads=1,
         )
         planes = [
             np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes
