@@ -4,6 +4,7 @@ The rules:
 
 * A job is known by what it learns from, not by its client. The same request again, by whichever client, joins the
   job that runs, goes on from its checkpoint, or gets its result.
+* What is kept is not sent to a client that does not fetch it, and no more than some hundreds wait for a job.
 * A job goes on when its clients leave. It stops when the last client that waits for it cancels it, and answers with
   the best so far.
 * One job runs on a device at a time. Frames are computed between its steps: see ``worker/learning_turn.py``.
@@ -16,8 +17,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from matte_link.messages import (
@@ -54,6 +55,8 @@ from .worker_failures import exit_report, no_worker_report
 from .worker_pool import WorkerExited, WorkerState
 
 _MOST_JOBS = 16
+_MOST_WAITING = 256
+"""Requests that wait for one job: each of them hears of every step."""
 _STORE_SHARE = 2
 """One part in so many of the store is open to what jobs learn from."""
 _CANCELLED = ErrorReport(code="cancelled", message="The learning was cancelled before anything was gained.")
@@ -96,15 +99,21 @@ class _Learning:
 
 
 class LearningJobs:
-    """The learning jobs of one server."""
+    """The learning jobs of one server. ``fetches``: whether a client fetches its results."""
 
     def __init__(
-        self, pool: LearningPool, admission: Admission, shelf: LearningShelf, statistics: ServerStatistics
+        self,
+        pool: LearningPool,
+        admission: Admission,
+        shelf: LearningShelf,
+        statistics: ServerStatistics,
+        fetches: Callable[[Client], bool],
     ) -> None:
         self._pool = pool
         self._admission = admission
         self._shelf = shelf
         self._statistics = statistics
+        self._fetches = fetches
         self._jobs: dict[str, _Learning] = {}
 
     def __len__(self) -> int:
@@ -117,11 +126,16 @@ class LearningJobs:
         request = self._with_stored_pictures(request)
         key = key_of(request, self._statistics.version)
         learning = self._jobs.get(key)
+        if learning is None and not self._fetches(client):
+            # A kept result is as large as weights are, and a request for it may be small.
+            raise MatteError("busy", "The client has not fetched its earlier results.", "Try again later.")
         if learning is None and (reply := self._kept_reply(key, request)):
             yield client, reply
             return
         if learning is None:
             learning = self._add(key, request)
+        if len(learning.waiting) >= _MOST_WAITING and (client, request.id) not in learning.waiting:
+            raise MatteError("busy", f"{len(learning.waiting)} requests wait for this shot.", "Try again later.")
         learning.waiting[client, request.id] = True
         ahead = sum(not other.is_running for other in self._jobs.values()) - (not learning.is_running)
         yield client, Accepted(id=request.id, position=ahead)
@@ -290,10 +304,12 @@ class LearningJobs:
         try:
             if ended.is_complete:
                 self._shelf.keep(learning.key, ended)
-            replies = {waiter: self._shelf.reply_of(learning.key, waiter[1], ended) for waiter in learning.waiting}
+            reply = self._shelf.reply_of(learning.key, learning.job.request.id, ended)
         except OSError as error:
             yield from self._fail(learning, report_of(error))
             return
+        # Each has the same bytes: weights are read once, however many wait for them.
+        replies = {waiter: replace(reply, id=waiter[1]) for waiter in learning.waiting}
         log_event("learnt", key=learning.key[:8], steps=ended.steps, gained=ended.has_gained, error=ended.error)
         if ended.is_complete:
             self._forget(learning)

@@ -84,10 +84,14 @@ class Service:
         self._statistics = ServerStatistics(version("cleanplate"), uuid.uuid4().hex, clock)
         self._admission = Admission(spool, limits, clock)
         shelf = shelf or LearningShelf(spool.folder / "learning")
-        self.learning = LearningJobs(pool, self._admission, shelf, self._statistics)
+
+        def fetches(client: Client) -> bool:
+            return unsent(client) < limits.unsent
+
+        self.learning = LearningJobs(pool, self._admission, shelf, self._statistics, fetches)
         self._by_number: dict[int, QueuedFrame] = {}
         self._by_id: dict[tuple[Client, str], QueuedFrame] = {}
-        self._dispatcher = Dispatcher(pool, self._by_number, lambda client: unsent(client) < limits.unsent)
+        self._dispatcher = Dispatcher(pool, self._by_number, fetches)
         self._replies = ReplyCache(limits.replies, limits.reply_s, clock)
         self._busy_at = clock()
 

@@ -340,11 +340,13 @@ class _Supervisor(threading.Thread):
     def _send_commands(self) -> None:
         while self._commands:
             command, number = self._commands.popleft()
-            if number:
-                # Only a frame to compute starts the time that it may take: a hung worker is not given more of it by
-                # each frame that is to be read ahead or was cancelled.
-                self._number, self._active_at = number, time.monotonic()
-            self._is_learning = self._is_learning or command.startswith(LEARN)
+            learns = command.startswith(LEARN)
+            if number or learns:
+                # Only a frame to compute or a shot to learn starts the time that it may take: a hung worker is not
+                # given more of it by each frame that is to be read ahead or was cancelled.
+                self._active_at = time.monotonic()
+            self._number = number or self._number
+            self._is_learning = self._is_learning or learns
             assert self._sender is not None
             self._sender.send(command)
 

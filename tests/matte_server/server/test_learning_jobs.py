@@ -163,6 +163,27 @@ def test_a_result_is_not_kept_for_files_that_may_have_changed(bench: ServiceBenc
     assert len(bench.pool.learnt) == 2
 
 
+def test_a_kept_result_is_not_sent_to_a_client_that_does_not_fetch_it(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    end(bench, bench.pool.learnt[0])
+    bench.unsent[ANNA] = LIMITS.unsent
+    assert code_of(bench.send(ANNA, learn("b"))) == "busy"
+    assert isinstance(bench.send(BEN, learn("c"))[0], LearnReply)
+    bench.unsent[ANNA] = LIMITS.unsent - 1
+    assert isinstance(bench.send(ANNA, learn("b"))[0], LearnReply)
+
+
+def test_no_more_than_some_hundreds_wait_for_a_job_and_all_get_the_same_bytes(bench: ServiceBench) -> None:
+    for number in range(256):
+        assert isinstance(bench.send(ANNA, learn(f"a{number}"))[0], Accepted)
+    assert code_of(bench.send(ANNA, learn("more"))) == "busy"
+    # Whoever waits already may send its request again.
+    assert isinstance(bench.send(ANNA, learn("a7"))[0], Accepted)
+    answers = [message for _, message in end(bench, bench.pool.learnt[0])]
+    assert [answer.id for answer in answers] == [f"a{number}" for number in range(256)]
+    assert len({id(answer.data) for answer in answers if isinstance(answer, LearnReply)}) == 1
+
+
 def test_what_gained_nothing_has_no_weights(bench: ServiceBench) -> None:
     bench.send(ANNA, learn("a"))
     [(_, reply)] = end(bench, bench.pool.learnt[0], has_gained=False)

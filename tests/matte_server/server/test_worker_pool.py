@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
+from matte_link.messages import Digest, Learn, LearnFrame
 
 from matte_server.server import worker_pool
+from matte_server.server.command_sender import CommandSender
 from matte_server.server.worker_pool import PoolPlan, WorkerPool
-from matte_server.worker.messages import CANCEL, FrameJob
+from matte_server.worker.messages import CANCEL, FrameJob, LearningJob
 
 from .service_bench import matte
 
@@ -39,3 +43,21 @@ def test_a_frame_that_another_worker_gets_is_no_longer_read_ahead(pool: WorkerPo
     pool.submit(0, _job(3))
     assert (first.job, first.ahead) == (3, 0)
     assert not any(command == CANCEL + b"3" for command, _ in pool._supervisors[0]._commands)
+
+
+def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_learns(pool: WorkerPool) -> None:
+    frame = LearnFrame(frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32))
+    job = LearningJob(number=1, request=Learn(id="a", frames=(frame,)), pictures={}, weights="w", checkpoint="c")
+    worker, long_ago = pool._supervisors[0], time.monotonic() - 2 * pool.plan.hang_s
+    ours, _theirs = Pipe()
+    worker._sender, worker._active_at = CommandSender(ours), long_ago
+    pool.learn(0, job)
+    worker._send_commands()
+    assert worker._overdue() is None
+    worker._active_at = long_ago
+    failed = worker._overdue()
+    assert failed is not None and failed.code == "worker_hung"
+    # Cancelling gives no more time to one that hangs.
+    pool.cancel(1)
+    worker._send_commands()
+    assert worker._overdue() is not None
