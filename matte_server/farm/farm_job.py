@@ -7,7 +7,7 @@ the programs, whose place on the worker only the farm knows; every other word is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,18 +130,22 @@ def _files_of(option: str, path: str) -> list[Path]:
 
 def task_words(argument: ShotArgument, value: object) -> list[Word]:
     """The words of a task's command for one argument of its shot; none where the argument has its default value."""
+    return argument_words(argument, value, [argument.task_flag])
+
+
+def argument_words(argument: ShotArgument, value: object, flags: Sequence[str]) -> list[Word]:
+    """As :func:`task_words` with another flag, or for a path none."""
     if value == argument.default:
         return []
     if argument.kind == SWITCH:
-        return [argument.task_flag]
+        return [*flags]
     if argument.kind == PATH:
-        path = PathWord(name=argument.parameter, path=absolute(str(value)), help=description(argument))
-        return [argument.task_flag, path]
+        return [*flags, PathWord(name=argument.parameter, path=absolute(str(value)), help=_description(argument))]
     # One word: a number may begin with a dash.
-    return [f"{argument.task_flag}={value}"]
+    return [f"{flags[0]}={value}"]
 
 
-def description(argument: ShotArgument) -> str:
+def _description(argument: ShotArgument) -> str:
     """The argument's help as a sentence; argparse would fill in its default, so that is done here."""
     text = argument.help % {"default": argument.default}
     return f"{text[:1].upper()}{text[1:]}."

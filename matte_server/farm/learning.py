@@ -10,7 +10,7 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from ..learning.settings import SUFFIX
-from ..shots.arguments import LEARN_ARGUMENTS, LEARN_SHOT_ARGUMENTS, PATH, SHOT_ARGUMENTS, SWITCH, ShotOrder
+from ..shots.arguments import LEARN_ARGUMENTS, LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS, ShotOrder
 from ..shots.shot import Shot
 from .farm_job import (
     CLEANPLATE,
@@ -20,7 +20,7 @@ from .farm_job import (
     PathWord,
     Word,
     absolute,
-    description,
+    argument_words,
     file_word,
     shot_job,
 )
@@ -55,10 +55,7 @@ def learning_job(order: ShotOrder, name: str, learning: FarmLearning, plan: Farm
     words += ["--key", *keys] if keys else []
     if learning.mask:
         mask = next(each for each in LEARN_ARGUMENTS if each.name == "key_mask")
-        words += [
-            mask.flags[0],
-            PathWord(name=mask.parameter, path=absolute(learning.mask), help=description(mask)),
-        ]
+        words += argument_words(mask, learning.mask, mask.flags[:1])
     words += [f"--steps={learning.steps}"] if learning.steps is not None else []
     words += [f"--seed={learning.seed}"] if learning.seed != 1 else []
     words += [*_option_words(order.options), "-o", learned, "--overwrite", "--or-keep", "--device", plan.device]
@@ -79,19 +76,8 @@ def _inputs(words: Sequence[Word]) -> set[str]:
 def _shot_words(order: ShotOrder) -> Iterator[Word]:
     """The shot's arguments as ``cleanplate learn`` takes them; --frames are all of the job's."""
     for argument in SHOT_ARGUMENTS:
-        value = getattr(order, argument.name)
-        if argument.name not in LEARN_SHOT_ARGUMENTS or argument.name in ("output", "overwrite"):
-            continue
-        if value == argument.default:
-            continue
-        word = str(value)
-        if argument.kind == SWITCH:
-            yield argument.flags[0]
-        elif argument.kind == PATH:
-            yield from argument.flags[:1]
-            yield PathWord(name=argument.parameter, path=absolute(word), help=description(argument))
-        else:
-            yield f"{argument.flags[0]}={word}"
+        if argument.name in LEARN_SHOT_ARGUMENTS and argument.name not in ("output", "overwrite"):
+            yield from argument_words(argument, getattr(order, argument.name), argument.flags[:1])
 
 
 def _key_words(shot: Shot, learning: FarmLearning) -> Iterator[Word]:
