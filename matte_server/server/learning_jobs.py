@@ -15,7 +15,6 @@ The rules:
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,6 @@ from typing import Any, Protocol
 from matte_link.messages import (
     Accepted,
     Digest,
-    Failure,
     Inline,
     Learn,
     LearnProgress,
@@ -48,10 +46,10 @@ from ..worker.messages import (
 )
 from .admission import Admission
 from .fair_queue import Client
-from .learning_shelf import LearningShelf
+from .learning_shelf import LearningShelf, key_of
 from .status_figures import ServerStatistics
 from .structured_log import log_event
-from .worker_failures import exit_report, no_worker_report
+from .worker_failures import exit_report, failure, no_worker_report
 from .worker_pool import WorkerExited, WorkerState
 
 _MOST_JOBS = 16
@@ -220,7 +218,7 @@ class LearningJobs:
         learning.waiting[client, request_id] = False
         if not learning.is_cancelled:
             del learning.waiting[client, request_id]
-            yield client, _failure(request_id, _OTHERS_WANT_IT)
+            yield client, failure(request_id, _OTHERS_WANT_IT)
         elif learning.is_running:
             self._pool.cancel(learning.job.number)
         else:
@@ -280,7 +278,7 @@ class LearningJobs:
             yield from self._end(learning, event)
         elif isinstance(event, SolveFailed) and event.code == "cancelled":
             yield from self._stopped(
-                learning, {waiter: _failure(waiter[1], _CANCELLED) for waiter in learning.waiting}
+                learning, {waiter: failure(waiter[1], _CANCELLED) for waiter in learning.waiting}
             )
         elif isinstance(event, SolveFailed):
             report = ErrorReport(code=event.code, message=event.message, hint=event.hint)
@@ -333,7 +331,7 @@ class LearningJobs:
             self._statistics.failed += 1
             self._statistics.add_error({"code": report.code, "message": report.message})
         log_event("learning failed", logging.WARNING, key=learning.key[:8], code=report.code, words=report.message)
-        yield from ((client, _failure(request_id, report)) for client, request_id in learning.waiting)
+        yield from ((client, failure(request_id, report)) for client, request_id in learning.waiting)
 
     def _forget(self, learning: _Learning) -> None:
         self._admission.release(learning.job.pictures)
@@ -365,26 +363,6 @@ class LearningJobs:
         }
 
 
-def key_of(request: Learn, version: str) -> str:
-    """Names what a job depends on: pictures by content (or by path), options, steps and seed, and the server's
-    ``version``, because another one may learn differently."""
-    facts = {
-        "version": version,
-        "sources": {role: _facts_of(source) for role, source in sources_of(request).items()},
-        "alignments": {str(frame.frame): dict(frame.alignment) for frame in request.frames},
-        "options": {**request.options.seen_by("model"), "weights": request.options.weights},
-        "run": [request.steps, request.seed, request.view, str(request.hints.get("colourspace", ""))],
-    }
-    return digest_of(json.dumps(facts, sort_keys=True, ensure_ascii=True).encode())[:32]
-
-
-def _facts_of(source: object) -> list[object]:
-    if isinstance(source, OnDisk):
-        return ["path", source.path, source.frame]
-    assert isinstance(source, Digest)
-    return ["digest", source.digest]
-
-
 def _resumed(learning: _Learning, event: StepTaken) -> str:
     if learning.died_at >= 0:
         return f"A new process goes on from step {event.step}."
@@ -402,7 +380,3 @@ def _progress(request_id: str, taken: StepTaken, message: str = "") -> LearnProg
         left_s=taken.left_s,
         message=message,
     )
-
-
-def _failure(request_id: str, report: ErrorReport) -> Failure:
-    return Failure(id=request_id, code=report.code, message=report.message, hint=report.hint)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from matte_link.files import write_atomically
-from matte_link.messages import Blob, LearnReply, digest_of
+from matte_link.messages import Blob, Digest, Learn, LearnReply, OnDisk, digest_of
+from matte_link.roles import sources_of
 
 from ..worker.messages import LearningEnded
 
@@ -109,3 +110,23 @@ class LearningShelf:
                 if path.name.partition(".")[0] not in in_use:
                     used -= path.stat().st_size
                     path.unlink(missing_ok=True)
+
+
+def key_of(request: Learn, version: str) -> str:
+    """Names what a job depends on: pictures by content (or by path), options, steps and seed, and the server's
+    ``version``, because another one may learn differently."""
+    facts = {
+        "version": version,
+        "sources": {role: _facts_of(source) for role, source in sources_of(request).items()},
+        "alignments": {str(frame.frame): dict(frame.alignment) for frame in request.frames},
+        "options": {**request.options.seen_by("model"), "weights": request.options.weights},
+        "run": [request.steps, request.seed, request.view, str(request.hints.get("colourspace", ""))],
+    }
+    return digest_of(json.dumps(facts, sort_keys=True, ensure_ascii=True).encode())[:32]
+
+
+def _facts_of(source: object) -> list[object]:
+    if isinstance(source, OnDisk):
+        return ["path", source.path, source.frame]
+    assert isinstance(source, Digest)
+    return ["digest", source.digest]

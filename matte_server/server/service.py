@@ -57,7 +57,7 @@ from .reply_cache import CachedReply, ReplyCache, fingerprint_of
 from .spool import Spool
 from .status_figures import ServerStatistics
 from .structured_log import log_event
-from .worker_failures import MAX_FAILED_STARTS, RESULT_LOST, exit_report, no_worker_report
+from .worker_failures import MAX_FAILED_STARTS, RESULT_LOST, exit_report, failure, no_worker_report
 from .worker_pool import WorkerExited
 
 Outgoing = tuple[Client, Message]
@@ -115,7 +115,7 @@ class Service:
         self._statistics.refused += 1
         if report.code != "busy":
             self._log_failure(client, request_id, report, trace=error if report.code == "internal" else None)
-        return _failure(request_id, report)
+        return failure(request_id, report)
 
     def _handle(self, client: Client, message: Message) -> Iterator[Outgoing]:
         if isinstance(message, Matte):
@@ -176,7 +176,7 @@ class Service:
         if frame:
             self._abandon(frame)
             self._statistics.cancelled += 1
-            yield client, _failure(request_id, ErrorReport(code="cancelled", message="The matte was cancelled."))
+            yield client, failure(request_id, ErrorReport(code="cancelled", message="The matte was cancelled."))
 
     def _abandon(self, frame: QueuedFrame) -> None:
         """Nobody wants the frame any more: forgets it, or where a worker has it, tells that worker to stop."""
@@ -298,7 +298,7 @@ class Service:
     def _fail(self, frame: QueuedFrame, report: ErrorReport) -> Failure:
         self._statistics.failed += 1
         self._log_failure(frame.client, frame.id, report, frame.job.request.frame)
-        return _failure(frame.id, report)
+        return failure(frame.id, report)
 
     def _reply(self, frame: QueuedFrame, finished: FrameFinished) -> MatteReply:
         data: Blob = b"" if finished.output else self._admission.spool.take_result(frame.job.result)
@@ -371,10 +371,6 @@ class Service:
         facts = {"id": request_id, "frame": frame, "code": report.code, "message": report.message}
         self._statistics.add_error(facts)
         log_event("failed", logging.WARNING, trace, client=_printable(client), **facts)
-
-
-def _failure(request_id: str, report: ErrorReport) -> Failure:
-    return Failure(id=request_id, code=report.code, message=report.message, hint=report.hint)
 
 
 def _printable(client: Client) -> str:

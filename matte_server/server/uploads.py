@@ -71,7 +71,6 @@ class PartialUploads:
             raise MatteError("busy", "The client is sending too many pictures at once.", "Send it again shortly.")
         self._store.make_room(part.size)
         path = self._spool.write(b"", suffix_of(part.name))
-        self._spool.reserve(path.name, part.size)
         upload = _Upload(path=path, size=part.size, touched_at=self._clock())
         self._uploads[client, part.digest] = upload
         self._store.promised += upload.size

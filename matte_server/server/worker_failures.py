@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matte_link.messages import Failure
+
 from ..errors import ErrorReport
 from .worker_pool import WorkerExited, WorkerState
 
@@ -37,3 +39,8 @@ def no_worker_report(workers: Sequence[WorkerState]) -> ErrorReport | None:
         message=f"The server's matting process does not start. {workers[0].last_exit_reason}",
         hint="Read the server's log, or run 'cleanplate doctor' there.",
     )
+
+
+def failure(request_id: str, report: ErrorReport) -> Failure:
+    """The report as a client gets it."""
+    return Failure(id=request_id, code=report.code, message=report.message, hint=report.hint)
