@@ -27,7 +27,7 @@ from matte_link.options import MatteOptions
 
 from matte_server.cli.status_view import describe_state
 from matte_server.server.fair_queue import Client
-from matte_server.server.learning_jobs import key_of
+from matte_server.server.learning_shelf import key_of
 from matte_server.server.worker_pool import WorkerExited, WorkerState
 from matte_server.worker.messages import FramePrepared, LearningEnded, LearningJob, SolveFailed, StepTaken
 
@@ -110,6 +110,7 @@ def test_a_shot_is_learnt_and_its_client_hears_of_it(bench: ServiceBench) -> Non
     # Nothing holds the pictures any longer: others may take their room.
     for number in range(4):
         assert code_of_or_type(bench.send(BEN, store(b"x" * 90 + b"%d" % number))) == "Stored"
+    assert code_of_or_type(bench.send(BEN, store(b"x" * 400))) == "Stored"
 
 
 def store(data: bytes) -> Store:
@@ -161,6 +162,31 @@ def test_a_result_is_not_kept_for_files_that_may_have_changed(bench: ServiceBenc
     end(bench, bench.pool.learnt[0])
     bench.send(ANNA, learn("b", frames=(on_disk,)))
     assert len(bench.pool.learnt) == 2
+
+
+def test_a_new_job_makes_room_on_the_shelf(bench: ServiceBench) -> None:
+    old = bench.spool.folder / "learning" / "old.learned"
+    old.parent.mkdir()
+    with old.open("wb") as file:
+        file.truncate((2 << 30) + 1)
+    bench.send(ANNA, learn("a"))
+    assert not old.exists()
+
+
+def test_a_result_is_not_kept_for_weights_that_the_server_names(bench: ServiceBench) -> None:
+    options = MatteOptions(model="cleanplate", weights="mine.safetensors")
+    bench.send(ANNA, learn("a", options=options))
+    end(bench, bench.pool.learnt[0])
+    bench.send(ANNA, learn("b", options=options))
+    assert len(bench.pool.learnt) == 2
+
+
+def test_sixteen_shots_are_on_a_server_at_most(bench: ServiceBench) -> None:
+    for number in range(16):
+        assert isinstance(bench.send(ANNA, learn(f"a{number}", seed=number))[0], Accepted)
+    assert code_of(bench.send(BEN, learn("b", seed=16))) == "busy"
+    # Whoever wants one of the sixteen joins it.
+    assert isinstance(bench.send(BEN, learn("b", seed=3))[0], Accepted)
 
 
 def test_a_kept_result_is_not_sent_to_a_client_that_does_not_fetch_it(bench: ServiceBench) -> None:

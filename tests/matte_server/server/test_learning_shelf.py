@@ -59,11 +59,22 @@ def test_the_oldest_files_make_room_but_those_of_jobs_that_run(shelf: LearningSh
     assert [path.exists() for path in (runs, oldest, old, new)] == [True, False, False, True]
 
 
+def test_what_is_asked_for_again_is_not_the_first_to_make_room(shelf: LearningShelf) -> None:
+    asked, other = put(shelf.weights("a"), 60, age=5), put(shelf.weights("b"), 60, age=3)
+    assert shelf.reply_of("a", "id", ENDED).data == b"x" * 60
+    shelf.make_room(())
+    assert asked.exists() and not other.exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "getuid"), reason="file modes")
 def test_nobody_else_may_read_what_was_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cache" / "learning"
     monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
     assert usable_folder(tmp_path / "spool") == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    # Also where it is made again while the server runs.
+    folder.rmdir()
+    LearningShelf(folder).open()
     assert folder.stat().st_mode & 0o777 == 0o700
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,32 @@ def test_room_is_kept_for_the_rest_and_given_back_after_ten_minutes(bench: Servi
     list(bench.service.tick())
     assert bench.send(BEN, asked) == [Stored(id="s", digest=asked.digest)]
     assert received(bench.send(ANNA, part(0, 0))) == 0
+
+
+def test_no_frame_gets_the_room_of_what_is_still_to_come(bench: ServiceBench) -> None:
+    bench.send(ANNA, part(0, 10))
+    assert bench.spool.fits(744) and not bench.spool.fits(745)
+    bench.send(ANNA, part(10, 256))
+    assert bench.spool.fits(744) and not bench.spool.fits(745)
+
+
+def test_parts_that_do_not_fit_on_a_full_disk_are_thrown_away(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench.send(ANNA, part(0, 100))
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.spool, "extend", full)
+        assert code_of(bench.send(ANNA, part(100, 200)))
+    assert bench.files() == 0 and received(bench.send(ANNA, part(0, 100))) == 100
+
+
+@pytest.mark.parametrize(("offset", "size"), [(-1, 256), (200, 256), (257, 256), (0, -1)])
+def test_a_part_lies_within_its_picture(offset: int, size: int) -> None:
+    with pytest.raises(ValueError, match="within its size"):
+        StorePart(id="p", digest=DIGEST, size=size, offset=offset, data=bytes(100))
 
 
 def test_a_picture_beyond_the_limit_is_refused_before_its_bytes_come(bench: ServiceBench) -> None:

@@ -12,7 +12,7 @@ from matte_link.messages import Digest, Learn, LearnFrame
 from matte_server.server import worker_pool
 from matte_server.server.command_sender import CommandSender
 from matte_server.server.worker_pool import PoolPlan, WorkerPool
-from matte_server.worker.messages import CANCEL, FrameJob, LearningJob
+from matte_server.worker.messages import CANCEL, FrameJob, LearningJob, SolveFailed
 
 from .service_bench import matte
 
@@ -57,7 +57,29 @@ def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_
     worker._active_at = long_ago
     failed = worker._overdue()
     assert failed is not None and failed.code == "worker_hung"
+    # A frame that fails meanwhile does not end the learning.
+    worker._number = 2
+    worker._handle_message(SolveFailed(number=2, code="too_large", message=""))
+    worker._active_at = long_ago
+    assert worker._overdue() is not None
+    # It has ended, so the worker may be silent for as long as it likes.
+    worker._handle_message(SolveFailed(number=1, code="cancelled", message=""))
+    worker._active_at = long_ago
+    assert worker._overdue() is None
+    pool.learn(0, job)
+    worker._send_commands()
+    worker._active_at = long_ago
     # Cancelling gives no more time to one that hangs.
     pool.cancel(1)
+    assert worker._commands[-1] == (CANCEL + b"1", 0)
     worker._send_commands()
     assert worker._overdue() is not None
+
+
+def test_a_worker_that_learns_is_the_last_to_get_a_frame(pool: WorkerPool) -> None:
+    for state in pool.states:
+        state.ready = True
+    pool.states[0].learning = 1
+    assert pool.idle() == 1
+    pool.states[1].job = 2
+    assert pool.idle() == 0
