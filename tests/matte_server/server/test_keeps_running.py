@@ -110,10 +110,16 @@ def test_a_byte_that_is_no_text_does_not_end_the_reading_of_the_log() -> None:
 
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT"])
 def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
-    with _serving(stderr=subprocess.DEVNULL) as (process, endpoint):
+    number = getattr(signal, name)
+
+    def by_default() -> None:
+        """A job in the background hands on that it ignores the signal, and the server would keep to that."""
+        signal.signal(number, signal.SIG_DFL)
+
+    with _serving(stderr=subprocess.DEVNULL, preexec_fn=by_default) as (process, endpoint):
         with MatteClient(endpoint) as client:
             worker = client.status(10).state["workers"][0]["pid"]
-        process.send_signal(getattr(signal, name))
+        process.send_signal(number)
         assert process.wait(20) == 0
         assert not psutil.pid_exists(worker)
         assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
