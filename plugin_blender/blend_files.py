@@ -23,8 +23,8 @@ _LONGEST = 256
 def other_players(folder: Path, own_file: str) -> dict[str, str]:
     """For each folder of results in the node's ``folder`` that another file plays, the name of such a file.
 
-    Looked at are the files beside ``own_file``, beside the results and one folder below. Raises ``NodeError`` where
-    one of them cannot be read: it might play them.
+    Looked at are the files beside ``own_file`` ("" before it is saved), beside the results and one folder below.
+    Raises ``NodeError`` where one of them cannot be read: it might play them.
     """
     found: dict[str, str] = {}
     for file in _files_around(folder, Path(own_file)):
@@ -39,7 +39,9 @@ def other_players(folder: Path, own_file: str) -> dict[str, str]:
 
 
 def _files_around(folder: Path, own_file: Path) -> list[Path]:
-    places = [own_file.parent.glob("*.blend"), *(folder.parents[1].glob(name) for name in ("*.blend", "*/*.blend"))]
+    places = [folder.parents[1].glob(name) for name in ("*.blend", "*/*.blend")]
+    if own_file.name:
+        places.append(own_file.parent.glob("*.blend"))
     files = {file.resolve(): file for place in places for file in place if file.is_file()}
     files.pop(own_file.resolve(), None)
     return list(files.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +55,23 @@ def remember_former(node: Any, plan: SolvePlan) -> bool:
 def take_along(former: str, plan: SolvePlan) -> int:
     """Links the results of the node's former folder that are still right into its own; how many. A link costs no
     disk space, and deleting one leaves the other. Raises ``OSError`` where the disk has no links between them."""
-    return _place(former, plan, os.link)
+    return _place([*_results_to_take(former, plan), *_learning_to_take(former, plan)], os.link)
 
 
 def copy_along(former: str, plan: SolvePlan) -> int:
     """The same with copies, for another disk. Raises ``OSError``."""
-    return _place(former, plan, shutil.copy2)
+    return _place([*_results_to_take(former, plan), *_learning_to_take(former, plan)], shutil.copy2)
 
 
-def _place(former: str, plan: SolvePlan, put: Callable[[Path, Path], object]) -> int:
+def learning_along(former: str, plan: SolvePlan) -> int:
+    """Copies key frames and learned weights alone: without the weights there may be no plan to take results for.
+    Raises ``OSError``."""
+    return _place(list(_learning_to_take(former, plan)), shutil.copy2)
+
+
+def _place(pairs: Sequence[tuple[Path, Path]], put: Callable[[Path, Path], object]) -> int:
     taken = 0
-    for source, target in [*_results_to_take(former, plan), *_learning_to_take(former, plan)]:
+    for source, target in pairs:
         temporary = target.with_suffix(".tmp")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
@@ -96,7 +102,7 @@ def _results_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]
 
 def _learning_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]]:
     """Key frames and learned weights that the node's own folder lacks."""
-    if former == plan.folder:
+    if not former or former == plan.folder:
         return
     for source in (*Path(former).glob("keys/key.*.exr"), *Path(former).glob("*.learned")):
         target = Path(plan.folder) / source.relative_to(former)

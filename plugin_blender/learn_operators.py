@@ -50,8 +50,11 @@ class CLEANPLATE_OT_learn(OnNode, bpy.types.Operator):
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
         learning = Learning(scene, node)
-        while learning.step():
-            time.sleep(_TIMER_S)
+        try:
+            while learning.step():
+                time.sleep(_TIMER_S)
+        finally:
+            learning.close()
         return self._conclude(learning)
 
     def invoke(self, context: Any, event: Any) -> Result:
@@ -69,15 +72,22 @@ class CLEANPLATE_OT_learn(OnNode, bpy.types.Operator):
         """One step a tick. ESC is left to solves, which go on beside it; Cancel Learn stops this."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        more = self._learning.step()
+        try:
+            more = self._learning.step()
+        except Exception:
+            self._end(context)
+            raise
         planning.redraw()
         if more:
             return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
+        self._end(context)
         return self._conclude(self._learning)
 
+    def _end(self, context: Any) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        self._learning.close()
+
     def _conclude(self, learning: Learning) -> Result:
-        learning.close()
         runtime.state(learning.node_id).error = learning.sentence if learning.failed else ""
         self.report({"ERROR"} if learning.failed else {"INFO"}, learning.sentence)
         return {"CANCELLED"} if learning.failed else {"FINISHED"}

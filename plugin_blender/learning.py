@@ -57,7 +57,7 @@ class Learning:
     def step(self) -> bool:
         """Does what can be done without waiting; returns whether it goes on."""
         if self._job is not None:
-            return not self._take_events(self._job)
+            return not self._has_ended(self._job)
         if self.cancelled:
             self.sentence = "Learn was cancelled."
             return False
@@ -95,6 +95,17 @@ class Learning:
             clean_plate=LocalFile(pictures["clean_plate"]),
             key=LocalFile(key) if key else None,
         )
+
+    def _has_ended(self, job: LearnJob) -> bool:
+        """Whether the job has ended, or what came back cannot be kept."""
+        try:
+            return self._take_events(job)
+        except NodeError as error:
+            self.sentence = str(error)
+        except OSError as error:
+            self.sentence = f"The learned weights cannot be kept in {self.plan.folder}: {error.strerror}."
+        self.failed = True
+        return True
 
     def _take_events(self, job: LearnJob) -> bool:
         """Whether the job has ended."""

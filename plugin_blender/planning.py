@@ -87,11 +87,26 @@ def refresh(scene: Any, node: Any) -> SolvePlan:
     with file_states.together():
         plan = plan_of(scene, node)
         state = runtime.state(plan.node_id)
+        if plan.problem and _learning_came_along(node, plan, state):
+            plan = plan_of(scene, node)
         state.plan = plan
         state.counts = plan.counts()
         if not runtime.rendering:
             _keep_up(node, plan, state)
     return plan
+
+
+def _learning_came_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
+    """Whether the learned weights that the node lacks were found where it was copied from. Looks once."""
+    learned = node.matte.learned
+    if not node.matte.use_learned or not learned or learned in state.looked_back:
+        return False
+    if copies.remember_former(node, plan):
+        state.looked_back.clear()
+    state.looked_back.add(learned)
+    with folder_errors_in(plan, state):
+        return copies.learning_along(node.matte.former, plan) > 0
+    return False
 
 
 def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:

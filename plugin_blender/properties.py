@@ -140,7 +140,7 @@ def _weights(settings: Any) -> str:
         return absolute_path(named, settings.id_data) if named.startswith("//") else named
     learned = node_folder(settings) / settings.learned
     if not settings.learned or not learned.is_file():
-        raise ValueError(f"The learned weights {learned} are not there; Learn again, or switch them off.")
+        raise ValueError(f"The learned weights {learned} are not there. Switch them off, then learn again.")
     return str(learned)
 
 

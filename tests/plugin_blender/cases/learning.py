@@ -26,6 +26,8 @@ def case(folder: str, weights: str) -> dict[str, Any]:
     keys = key_frames(place, scene, node)
     learn(scene, node)
     learned = gained(scene, node, weights)
+    copied(scene, node)
+    lost(scene, node)
     stale(place, scene, node)
     gone(scene, node)
     spreading()
@@ -128,6 +130,71 @@ def gained(scene: Any, node: Any, weights: str) -> dict[str, Any]:
     return {"learned": learned}
 
 
+def copied(scene: Any, node: Any) -> None:
+    """A copy takes along the weights that it names, and is solved with them."""
+    from plugin_blender import copies, planning
+
+    node.matte.use_learned = True
+    planning.refresh(scene, node)
+    tree = node.id_data
+    for other in tree.nodes:
+        other.select = other == node
+    copy = tree.nodes.new("CompositorNodeGroup")
+    copy.node_tree = node.node_tree
+    for name in ("node_id", "model", "learned", "learned_from", "use_learned"):
+        setattr(copy.matte, name, getattr(node.matte, name))
+    for name in ("Plate", "Clean Plate"):
+        tree.links.new(node.inputs[name].links[0].from_socket, copy.inputs[name])
+    copies.make_unique()
+    assert copy.matte.node_id != node.matte.node_id
+    plan = planning.refresh(scene, copy)
+    assert not plan.problem, plan.problem
+    assert (
+        Path(plan.options.weights) == Path(plan.folder, node.matte.learned) and Path(plan.options.weights).is_file()
+    )
+    tree.nodes.remove(copy)
+    node.matte.use_learned = False
+
+
+def lost(scene: Any, node: Any) -> None:
+    """What came back cannot be kept: said in words, and Learn can begin again."""
+    from plugin_blender.matte_link.learn_events import LearnDone
+
+    from plugin_blender import learning, runtime
+
+    started = learning.Learning(scene, node)
+    gone = Path(started.plan.folder, "nowhere", "learning.learned")
+    done = LearnDone(
+        output=str(gone),
+        digest="0123456789abcdef",
+        steps=2,
+        first_error=0.02,
+        error=0.01,
+        has_gained=True,
+        is_complete=True,
+        model="cleanplate",
+        diagnostics={},
+    )
+
+    class EndedJob:
+        """A job that has just ended."""
+
+        def poll(self) -> list[LearnDone]:
+            return [done]
+
+        def leave(self) -> None:
+            pass
+
+        def join(self, timeout: float) -> None:
+            pass
+
+    started._job = EndedJob()
+    assert not started.step() and started.failed
+    assert started.sentence.startswith("The learned weights cannot be kept in"), started.sentence
+    started.close()
+    assert runtime.learning is None
+
+
 def stale(place: Path, scene: Any, node: Any) -> None:
     """A key frame whose plate has changed is not learned from."""
     from plugin_blender import key_frames, planning
@@ -148,7 +215,7 @@ def gone(scene: Any, node: Any) -> None:
 
     node.matte.learned, node.matte.use_learned = "ffffffffffff.learned", True
     problem = planning.refresh(scene, node).problem
-    assert "are not there; Learn again" in problem, problem
+    assert "are not there. Switch them off" in problem, problem
     node.matte.use_learned = False
 
 
