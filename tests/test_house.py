@@ -86,6 +86,22 @@ def modules_in_pictures(text: str) -> set[str]:
     return {f"{name}.py" for name in re.findall(rf"\b(?:(?:{rooms}|matte_link)/\w+)\b(?!/|\.)", pictures)}
 
 
+def functions_named(text: str) -> set[str]:
+    """Functions between backticks, as ``module.function()`` or ``module.Class.method()``."""
+    return set(re.findall(r"`(\w+(?:\.\w+)+)\(\)`", text))
+
+
+def functions_of(stems: set[str]) -> set[str]:
+    """The functions and methods of the product's modules of these names, as :func:`functions_named` has them."""
+    found = set()
+    for path in (path for path in sources(*PRODUCTION) if path.stem in stems):
+        for top in ast.parse(path.read_text(encoding="utf-8")).body:
+            inside = top.body if isinstance(top, ast.ClassDef) else [top]
+            owner = f"{path.stem}.{top.name}" if isinstance(top, ast.ClassDef) else path.stem
+            found |= {f"{owner}.{node.name}" for node in inside if isinstance(node, ast.FunctionDef)}
+    return found
+
+
 def threads_started(path: Path) -> set[str]:
     """The names that a source file gives to its threads, without their numbers."""
     found: set[str] = set()
@@ -112,6 +128,12 @@ def test_every_file_on_the_map_exists() -> None:
         for path in (REPOSITORY / top).rglob("*.*")
     }
     assert {name for name in named if not any(path.endswith(f"/{name}") for path in there)} == set()
+
+
+def test_every_function_on_the_map_exists() -> None:
+    named = functions_named(MAP.read_text(encoding="utf-8"))
+    assert len(named) > 25, "the reader itself: it sees functions"
+    assert named - functions_of({name.partition(".")[0] for name in named}) == set()
 
 
 def test_every_named_thread_is_on_the_map() -> None:
