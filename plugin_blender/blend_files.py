@@ -17,7 +17,7 @@ from .plan import NodeError
 _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 _BLOCK = 1 << 22
 _LONGEST = 256
-"""Longer than the part of a path that is looked for: blocks overlap by so many bytes."""
+"""Longer than the part of a path that is looked for: blocks overlap by this many bytes."""
 
 
 def other_players(folder: Path, own_file: str) -> dict[str, str]:

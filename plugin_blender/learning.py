@@ -19,7 +19,7 @@ from .rendered import RenderedInputs
 STEPS = 0
 """How many steps are learned; 0: as many as the server finds right."""
 WITHOUT_KEYS = 8
-"""So many frames, spread over the shot, are learnt from where no key frame was added."""
+"""How many frames, spread over the shot, are learnt from where no key frame was added."""
 _WITHOUT_WEIGHTS = "difference"
 _FAREWELL_S = 5.0
 
@@ -167,7 +167,7 @@ def _figures(before: float, now: float) -> str:
 
 
 def spread(frames: Sequence[int], count: int) -> tuple[int, ...]:
-    """So many frames, or all where there are fewer, at equal distances from the first to the last."""
+    """This many frames, or all where there are fewer, at equal distances from the first to the last."""
     if len(frames) <= count:
         return tuple(frames)
     return tuple(frames[round(index * (len(frames) - 1) / (count - 1))] for index in range(count))

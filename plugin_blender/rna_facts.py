@@ -21,7 +21,7 @@ from .sources import FileSource
 
 _DEEPEST = 80
 _MANY = 32
-"""From so many items on, a collection of plain values is read at once."""
+"""From this many items on, a collection of plain values is read at once."""
 _MOST = 20_000
 """More items than this that have to be read one by one would stop the window for seconds."""
 _DIGEST_SIZE = 16

@@ -35,7 +35,7 @@ _ASKED_POINTS = 1000
 _GLANCE_SIDE = 320
 # At least this part of the points tracked from the unmoved position must agree that nothing moved.
 _SURE = 0.8
-# Display windows whose sides differ by less are no proxies: overscan, or a crop.
+# Display windows whose sides differ by less than this are overscan or a crop, not proxies.
 _LEAST_RESIZE = 0.2
 
 

@@ -22,11 +22,11 @@ from .image import Float32
 Bools = npt.NDArray[np.bool_]
 
 LEAST_FRAMES = 3
-"""At least so many frames must agree."""
+"""At least this many frames must agree."""
 LEAST_SUPPORT = 0.2
 """At least this part of the frames that see the pixel must agree."""
 LEAST_LEAD = 2.0
-"""So many times more frames must agree than on any other colour."""
+"""This many times as many frames must agree as on any other colour."""
 # Two samples of one colour differ by less than this many standard deviations of their difference (0.02% of a
 # normal distribution lie beyond) and by what bilinear resampling of a sharp picture leaves.
 _SIGMAS, _RESAMPLING = 3.7, 0.012

@@ -16,7 +16,7 @@ _LEAST_PART = 0.15
 _AGREED = 0.12
 _FEWEST = 200
 _MOSTLY_CLIPPED = 0.5
-# Pixels that are enough: with grain of 1 % in both plates the gain is known to 1e-4 from so many.
+# Pixels that are enough: with grain of 1 % in both plates this many give the gain to 1e-4.
 _MOST = 40_000
 _SPREAD_STEP = 4
 
@@ -80,20 +80,20 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
         scale = expected + floor
         residual = (y - expected - offset) / scale
         size = np.abs(residual)
-        # How widely they spread need not be known better than to a percent.
+        # Their spread is needed to a percent, no better.
         near = size[::_SPREAD_STEP]
         near = near[near < 0.3]
         spread = 1.4826 * float(np.median(near)) if near.size else 0.02
         bound = 4.0 * max(spread, 0.003)
         weight = np.where(size < bound, (1 - (residual / bound) ** 2) ** 2, 0.0) / scale**2
         gain, offset = _line(x, y, weight, gain, offset)
-    # However widely the residuals spread: two pictures of different things agree on any line loosely.
+    # Not beyond _AGREED, however wide the spread: pictures of different things agree loosely with any line.
     agreeing = float(np.mean(np.abs((y - gain * x - offset) / (gain * x + floor)) < min(bound, _AGREED)))
     return gain, offset, agreeing
 
 
 def most_frequent_ratio(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
-    """The ``y / x`` that most pairs agree on, whatever the others say; both above 0, at most e^2 apart."""
+    """The ``y / x`` that most pairs agree on; outliers have no influence. Both above 0, at most e^2 apart."""
     ratios = np.log(y / x)
     counts, edges = np.histogram(ratios, bins=_BINS, range=(-_LOG_RANGE, _LOG_RANGE))
     smooth = np.convolve(counts, np.hanning(11), mode="same")
@@ -115,7 +115,7 @@ def _line(
     mean_x, mean_y = (weight * x).sum() / total, (weight * y).sum() / total
     from_mean = x - mean_x
     variance = (weight * from_mean**2).sum() / total
-    # A prior worth a tenth of the mean squared: a flat wall says nothing of offset, a full range decides it.
+    # A prior of a tenth of the mean squared: a flat wall says nothing about the offset, a full range decides it.
     prior = 0.1 * mean_x**2
     covariance = (weight * from_mean * (y - mean_y)).sum() / total
     through_zero = mean_y / mean_x

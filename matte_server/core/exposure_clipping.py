@@ -1,8 +1,8 @@
 """Where a picture was clipped: the level in each channel above which its camera or its file has recorded no
 difference.
 
-A clipped pixel says nothing of the light that was there. A gain measured from it is wrong, and multiplied by a gain
-a clipped clean plate differs from a plate that shows the same lamp."""
+A clipped pixel does not show the light that was there. A gain measured from it is wrong, and multiplied by a gain a
+clipped clean plate differs from a plate that shows the same lamp."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SATURATED = 0.985
 """A pixel counts as clipped from this share of the level: two codes of 8 bits, what compression smears."""
 _BELOW, _EXACT = 0.955, 0.9999
 _SAMPLE = 300_000
-# So many pixels of the sample are brighter than the level, or as bright. One hot pixel is no level.
+# At least this many pixels of the sample are as bright as the level or brighter: one hot pixel is no level.
 _FEWEST = 12
-# A level holds so many times as many pixels as the light just below it.
+# A level holds at least this many times as many pixels as the light just below it.
 _PILE = 3.0
 
 Levels = tuple[float, float, float]

@@ -16,12 +16,12 @@ SIDE = 960
 """The longer side, in pixels, that motion is measured at."""
 _LEAST = 16
 """The method's coarsest level needs pictures of some pixels; smaller ones stand still."""
-# There and back again should end where it began: within half a pixel, and a twentieth of the way, which is what the
-# method scatters by on textured pictures. Beyond three times that it is another place.
+# Motion followed there and back should end where it began: within half a pixel and a twentieth of the way, the
+# method's scatter on textured pictures. Three times as far away is another place.
 _BACK_PX, _BACK_PART, _BEYOND = 0.5, 0.05, 3.0
-# Where a subject moves against its set, the pixels of its edge are of both, and no one motion brings them along.
-# Within half of this many pixels (the method's patches are 8, and it smooths beyond), motions that differ by less
-# than the one are the same, by more than the other are two.
+# Pixels on the edge of a moving subject mix subject and set, and no single motion fits them. Motions are compared
+# within _AROUND pixels (the method's patches are 8 wide, and it smooths further): those that differ by less than
+# _ALIKE_PX count as one motion, by more than _APART_PX as two.
 _AROUND, _ALIKE_PX, _APART_PX = 17, 1.0, 3.0
 
 
@@ -42,8 +42,8 @@ def working_size(height: int, width: int) -> tuple[int, int]:
 
 def motion_between(one: Grey, other: Grey) -> Motion:
     """The motion from ``one`` to ``other``, h x w both, by dense inverse search with variational refinement
-    (Kroeger et al., ECCV 2016, as OpenCV has it). What is hidden in ``other`` has no way back, and no trust; nor
-    has the edge of what moves by more than a few pixels before something that does not."""
+    (Kroeger et al., ECCV 2016, in OpenCV). A pixel that is hidden in ``other`` has no way back and gets no trust;
+    nor has the edge of a thing that moves by more than a few pixels in front of one that does not."""
     if min(one.shape) < _LEAST:
         return Motion(flow=np.zeros((*one.shape, 2), np.float32), trust=np.ones(one.shape, np.float32))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

@@ -14,7 +14,7 @@ Float32 = npt.NDArray[np.float32]
 
 SCENE_LINEAR = "scene-linear Rec.709"
 KNOWN = "known"
-"""A clean plate's channel that says where it is known, 1 or 0; without it, everywhere."""
+"""A clean plate's channel: 1 where the clean plate is known, else 0. Without it, all of it is known."""
 
 
 @dataclass(frozen=True, eq=False)

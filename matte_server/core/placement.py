@@ -94,7 +94,7 @@ def from_facts(facts: Mapping[str, object]) -> Alignment:
     gain, offset = _numbers(facts.get("gain"), "gain", (3,)), _numbers(facts.get("offset"), "offset", (3,))
     warnings = facts.get("warnings", [])
     if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
-        raise ValueError("an alignment's warnings are a list of sentences.")
+        raise ValueError("an alignment's warnings must be a list of sentences.")
     return Alignment(
         transform=transform,
         kind=str(facts.get("kind", "given"))[:40],
@@ -118,14 +118,14 @@ def _or_nan(value: object) -> float:
     if value is None:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"an alignment's figures are numbers, not {value!r:.40}.")
+        raise ValueError(f"an alignment's figures must be numbers, not {value!r:.40}.")
     return float(value)
 
 
 def _points(value: object) -> int:
     count = _or_nan(value)
     if not 0 <= count < 2**31:
-        raise ValueError("an alignment's points are counted.")
+        raise ValueError("an alignment's number of points must be 0 or more.")
     return int(count)
 
 

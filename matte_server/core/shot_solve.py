@@ -26,9 +26,9 @@ Corners = npt.NDArray[np.float64]
 REPAIRED = "The clean plate's alignment was taken"
 """The warning of a repaired alignment begins with this."""
 REACH = 2
-"""A frame's solve depends on so many frames before it and after it."""
+"""A frame's solve depends on at most this many frames before it, and as many after it."""
 _NEAR = 4
-"""A neighbour lies at most so many frame numbers away."""
+"""A neighbour lies at most this many frame numbers away."""
 # A part of the picture's longer side: the scatter of repeated measurements of one transform (1 px at HD, some three
 # times the median residual of a good fit).
 _SAME = 5e-4
@@ -36,8 +36,8 @@ _AGREEING = 0.75
 _MEASURED = 0.5
 """The part of the samples that must be measured to tell whether a camera is locked. The others say nothing, and
 each frame is compared with the lock."""
-# What a frame's own measurement needs to stand, whatever its neighbours suggest. A search that went wrong ends with
-# a dozen points that agree by chance; one that went right, on a picture of 320 pixels, with fifty.
+# A frame's own measurement that reaches these is believed, whatever its neighbours suggest. A failed search ends
+# with a dozen points that agree by chance, a good one on a picture of 320 pixels with fifty.
 _LEAST_INLIERS, _MOST_RESIDUAL_PX, _LEAST_AGREEING = 0.5, 1.0, 24
 _SAME_GAIN = 0.01
 
@@ -99,7 +99,7 @@ def locked_alignment(estimates: Sequence[Alignment], clean: Window, known_locked
 
 
 def is_same_place(one: Alignment, other: Alignment, clean: Window) -> bool:
-    """Whether two alignments put the clean plate's corners to the same places, as far as measurements scatter."""
+    """Whether two alignments put the clean plate's corners to the same places, within measuring error."""
     away = np.linalg.norm(corners(one.transform, clean) - corners(other.transform, clean), axis=1).max()
     return bool(away <= _SAME * max(clean.width, clean.height))
 

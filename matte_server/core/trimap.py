@@ -15,11 +15,11 @@ _QUIET = 1.6
 # Parts of the frame's longer side: how deep clean plate may show through hair, how far outside the region the
 # edge may lie, and how far loose hair may reach.
 _DEPTH, _NEAR, _LOOSE = 1 / 48, 1 / 160, 1 / 20
-# Around a pixel, as part of the longer side; and the most that a restless neighbourhood counts, in noise levels.
+# Unrest is measured this far around a pixel (part of the longer side), and capped at this many noise levels.
 _AROUND, _RESTLESS = 1 / 64, 4.0
 # Thin parts (fingers, straps) keep this much of their half width as certain.
 _THIN = 0.6
-# What a drawn trimap means by white, and as far from black.
+# A drawn trimap counts as white from this value up, and as black up to 1 minus it.
 _WHITE = 0.95
 
 

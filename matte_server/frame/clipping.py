@@ -29,7 +29,7 @@ def seen_by_model(frame: FrameTensors, clipping: Clipping) -> FrameTensors:
 
 
 def clipping_warnings(frame: FrameTensors, clipping: Clipping) -> list[str]:
-    """A warning where so much of the frame is clipped that little is left to judge by."""
+    """A warning where most of the frame is clipped, so that little is left to judge by."""
     share = _white_share(frame, clipping) if clipping.any else 0.0
     if share < _TOO_MUCH:
         return []

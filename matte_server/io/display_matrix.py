@@ -1,8 +1,8 @@
 """Reads from a video's frame how it must be turned to be upright.
 
 PyAV cannot list everything that comes with a frame: it raises ValueError where there is a type that it does not
-know (EXIF, stereo views), and ends the process where an entry has a name (an ICC profile). So all but the matrix is
-removed first, by FFmpeg's filter sidedata.
+know (EXIF, stereo views), and crashes the process where an entry has a name (an ICC profile). So all but the matrix
+is removed first, by FFmpeg's filter sidedata.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import av.filter
 from .orientation import orientation_of_matrix
 
 _TYPES, _DISPLAY_MATRIX = range(64), 6
-"""FFmpeg's numbers of what may come with a frame, of which it uses 32 today (AVFrameSideDataType)."""
+"""FFmpeg's numbers for what may come with a frame (AVFrameSideDataType); it uses 32 of them today."""
 
 
 def orientation_of(frame: Any) -> int:

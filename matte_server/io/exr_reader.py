@@ -59,7 +59,7 @@ def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChan
     try:
         return _decoded(path, label, parts, chosen, by_planes)
     except MatteError as refused:
-        # The libraries refuse whole files for an attribute that says nothing of the pixels: of another type than
+        # The libraries refuse whole files for an attribute that says nothing about the pixels: of another type than
         # usual, or a frame rate of 0/0.
         plain = without_attributes(path.read_bytes()) if len(parts) == 1 else None
         if plain is None:

@@ -52,7 +52,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST_CHUNK = 1 << 24
 _DPX_VIDEO = ("Unspecified video", "SMPTE 274M", "ITU-R 709-4", "ITU-R 601-5", "NTSC", "PAL")
 _DPX_LOG = ("Printing density", "Logarithmic", "User defined", "Undefined", "")
-# H.273: primaries, of which those of SD video are so near Rec.709's that everybody shows them as such.
+# H.273: primaries. Those of SD video are so near Rec.709's that players show them as Rec.709.
 _H273_PRIMARIES: dict[int, Chromaticities] = {
     **dict.fromkeys((1, 2, 5, 6, 7), REC_709),
     4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, 0.31, 0.316),
@@ -70,7 +70,7 @@ _LINEAR, _SRGB, _PQ, _HLG = 8, 13, 16, 18
 
 _SAYS_NOTHING = ("", "unknown", "raw", "data")
 """Values of a colour tag that name no colourspace."""
-_IMPOSSIBLE = "The tag {} names no possible primaries and was ignored."
+_IMPOSSIBLE = "The tag {} names impossible primaries and was ignored."
 _EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
 _LONGEST_LINE = 1 << 12
 
@@ -202,7 +202,7 @@ def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
         return FileColour(space=VIDEO_709)
     if transfer in _DPX_LOG:
         return FileColour(space=CINEON)
-    warning = f"The transfer characteristic {transfer!r} is not one of colour; the picture was read as {CINEON}."
+    warning = f"The transfer characteristic {transfer!r} is no colour curve; the picture was read as {CINEON}."
     return FileColour(space=CINEON, warnings=(warning,))
 
 

@@ -101,7 +101,7 @@ def _refuse_unsupported(path: Path, head: bytes, label: str) -> None:
 def _refuse_columns(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
     if file_format == "dpx" and _orientation(spec) >= FIRST_TURNED:
         # OpenImageIO reads their columns as if they were lines.
-        raise MatteError("unreadable", f"{label} is stored in columns.", "Write it again, in lines.")
+        raise MatteError("unreadable", f"{label} stores its pixels in columns.", "Export it again in rows.")
 
 
 def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
@@ -115,7 +115,7 @@ def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
             raise MatteError(
                 "unreadable",
                 f"{label} is not a picture of a format that Cleanplate reads.",
-                "Convert it to EXR, DPX, TIFF, PNG or JPEG; or it may be damaged at its beginning.",
+                "Convert it to EXR, DPX, TIFF, PNG or JPEG; if it is one of these, it is damaged: copy it again.",
             )
         raise unreadable(path, label, reason)
     try:

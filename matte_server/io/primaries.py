@@ -89,7 +89,7 @@ def numeric_space(name: str) -> NumericSpace | None:
 def linear_space(chromaticities: Sequence[float]) -> str:
     """The name of the linear colourspace with these primaries and white; empty if they span no colours."""
     for name, known in LINEAR_SPACES.items():
-        # A white says nothing of tristimulus values.
+        # A white means nothing for tristimulus values.
         count = 6 if name == CIE_XYZ else 8
         if len(chromaticities) == 8 and np.allclose(chromaticities[:count], known[:count], atol=_ROUNDING):
             return name

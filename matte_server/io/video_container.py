@@ -27,13 +27,13 @@ def is_cut(path: Path, container_format: str) -> bool:
 
 
 def _end_of_riff(file: BinaryIO) -> int:
-    """Of the first chunk, of which the number of an AVI's pictures says nothing."""
+    """Where the first RIFF chunk says that it ends: an AVI's own count of pictures is the same in a cut file."""
     head = file.read(8)
     return int(struct.unpack_from("<I", head, 4)[0]) + len(head) if len(head) == 8 else 0
 
 
 def _begin_of_footer(file: BinaryIO) -> int:
-    """As the header of an MXF states it (SMPTE ST 377-1, 7.1); 0 if it does not."""
+    """Where the footer of an MXF begins, as its header states (SMPTE ST 377-1, 7.1); 0 if it does not."""
     pack = file.read(64)
     if not pack.startswith(_MXF_PARTITION) or len(pack) < 64:
         return 0
@@ -66,7 +66,8 @@ def _variable_number(file: BinaryIO, keeps_marker: bool) -> int:
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    """Of the last box that begins in the file (ISO 14496-12, 4.2); a size of 0 reaches to the file's end."""
+    """Where the last box that begins in the file ends (ISO 14496-12, 4.2); a box of size 0 reaches to the file's
+    end."""
     at = 0
     while at < size:
         file.seek(at)

@@ -102,7 +102,8 @@ def _planar_format(form: Any) -> str:
 
 
 def _is_full_range(frame: Any, layout: Layout) -> bool:
-    """Whether black is 0 and not 16 of 255. Grey pictures without a tag are, for FFmpeg writes them so."""
+    """Whether black is 0 and not 16 of 255: full range. Grey pictures without a tag have it, as FFmpeg writes
+    them."""
     tag = int(frame.color_range)
     return tag == _FULL_RANGE or frame.format.name.startswith("yuvj") or (layout.grey and tag == _UNTAGGED)
 

@@ -22,7 +22,7 @@ _LARGEST_HALF = 65000.0
 _TILES = 8
 """A frame is divided into this many tiles along its longer side. Some are left out, to measure on."""
 _LEFT_OUT_PART = 6
-"""One tile in so many of those that hold an edge of the matte is left out."""
+"""One in this many of the tiles that hold an edge of the matte is left out."""
 _EDGE, _WRONG = (0.02, 0.98), 0.05
 _MULTIPLE = 4
 """Sides are multiples of this, because V2's network wants it."""

@@ -27,7 +27,7 @@ _AFTER_SETBACK = 0.3
 model's matte was nearly right there, and large steps unlearn more than they teach."""
 _PATIENCE = 4
 _LEAST_GAIN = 0.005
-"""A run ends when so many measurements one after the other gained less than this part of the error."""
+"""A run ends when this many measurements in a row gained less than this part of the error."""
 _WORTH = 0.02
 """Weights are handed over where they took at least this part of the error away: less may be chance."""
 _NORM = 1.0
@@ -100,7 +100,7 @@ class ShotLearner:
 
     @property
     def _is_measurement_due(self) -> bool:
-        """Measured before the first step, every so many steps, and after the last."""
+        """Measured before the first step, at intervals, and after the last."""
         every = self._settings.measure_every
         is_last = self.step == self._settings.steps and self.step % every != 0
         return len(self.errors) < 1 + self.step // every + is_last

@@ -13,7 +13,7 @@ from .network_table import ARCHITECTURES, SEGMENTATION, V1, V2, Architecture
 from .networks.bgm2 import Bgm2
 
 BATCH_COUNTER = "num_batches_tracked"
-"""How the names of tensors end that count a normalisation's batches in training; no weights file needs them."""
+"""Suffix of the tensors that count a normalisation's training batches; no weights file needs them."""
 _LEAST_OVERLAP = 0.05
 _NAMED = 3
 

@@ -49,7 +49,7 @@ _PRIOR, _PRIOR_LIMIT = 5.0, 8.0
 # A reading with a standard deviation of 0.1 weighs as much as its surroundings.
 _EVEN_VARIANCE = 0.01
 _CERTAIN = 100.0
-# Of a reading where the clean plate does not reach: that of a coin.
+# Variance of a reading where the clean plate does not reach: that of a coin toss.
 _UNCOVERED_VARIANCE = 0.25
 _MARGIN = 8
 
@@ -105,7 +105,7 @@ class _SubjectColours:
 
 @dataclass(frozen=True, eq=False)
 class _Readings:
-    """What the N unknown pixels say by themselves. ``where``: H x W, which they are. ``alpha`` and its
+    """Each of the N unknown pixels read alone. ``where``: H x W, which they are. ``alpha`` and its
     ``variance``: N. ``foreground``: N x 3."""
 
     where: Tensor

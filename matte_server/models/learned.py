@@ -1,4 +1,4 @@
-"""What a file of weights that learned a shot says of itself."""
+"""The metadata of a file of learned weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LearnedFacts:
 
 
 def learned_facts(path: Path) -> LearnedFacts | None:
-    """What the file says of itself; None where it holds no learned weights, or cannot be read."""
+    """The metadata in the file; None where it holds no learned weights, or cannot be read."""
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))

@@ -39,9 +39,9 @@ class FrameTensors:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says of one frame, same device and size as the input, float32.
+    """A model's output for one frame, same device and size as the input, float32.
 
-    ``alpha``: 1 x 1 x H x W, 0..1. ``foreground``: 3 channels scene-linear, or None where the model has no opinion
+    ``alpha``: 1 x 1 x H x W, 0..1. ``foreground``: 3 channels scene-linear, or None where the model estimates none
     (the solve then works from the plate alone). ``confidence``: 1 channel, 0..1, 1 is sure. Grids are as coarse as
     the model knows their values.
 
@@ -58,7 +58,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the registry says about a model: for ``cleanplate models`` and for choosing one."""
+    """A model's entry in the registry: what ``cleanplate models`` lists, and what a model is chosen by."""
 
     name: str
     label: str

@@ -38,7 +38,7 @@ _MOST_LISTING = 64 << 20
 _MOST_DIMENSIONS = 8
 _MOST_DEPTH = 64
 _MOST_SHARING = 4
-"""Tensors may share a storage, and each is copied: together they take at most so many times the archive's bytes."""
+"""Tensors may share a storage, and each is copied: all together at most this many times the archive's size."""
 
 
 class ForbiddenArchive(ValueError):
@@ -61,7 +61,7 @@ class _Module:
 
 @dataclass(frozen=True)
 class _Storage:
-    """Where a tensor's numbers lie: ``data/KEY``, so many of this type."""
+    """Where a tensor's numbers lie: ``count`` of ``dtype`` in ``data/KEY``."""
 
     key: str
     dtype: torch.dtype
@@ -111,7 +111,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     with zipfile.ZipFile(path) as archive:
         records = _records(archive)
         if sum(record.bytes for record in records.values()) > _MOST_SHARING * path.stat().st_size:
-            raise ForbiddenArchive("its tensors take many times the bytes that it has.")
+            raise ForbiddenArchive("its tensors would take many times its own size.")
         storages: dict[str, Tensor] = {}
         return {name: _tensor(archive, record, storages) for name, record in records.items()}
 
@@ -130,13 +130,13 @@ def _folder(archive: zipfile.ZipFile) -> str:
     """The folder inside the archive that everything lies in, with its slash."""
     names = [name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl"]
     if len(names) != 1:
-        raise ForbiddenArchive("it has no listing of its own.")
+        raise ForbiddenArchive("it has no data.pkl, or several.")
     return names[0].removesuffix("data.pkl")
 
 
 def _named_tensors(module: _Module, prefix: str, depth: int) -> Iterator[tuple[str, _TensorRecord]]:
     if depth > _MOST_DEPTH:
-        raise ForbiddenArchive("its modules lie too deep in each other.")
+        raise ForbiddenArchive("its modules are nested too deeply.")
     for name, value in module.attributes.items():
         if isinstance(value, _TensorRecord):
             yield prefix + name, value

@@ -178,11 +178,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except torchscript.ForbiddenArchive as error:
         raise MatteError(
             "bad_weights",
-            f"{path.name} is a TorchScript archive that cannot be read for its tensors alone: {error}",
+            f"{path.name} is a TorchScript archive whose tensors cannot be read without running its code: {error}",
             "Nothing in it was executed. Get a checkpoint (.pth with a state dict) instead.",
         ) from None
     except Exception as error:
-        # A damaged file makes its reader raise whatever there is.
+        # A damaged file makes its reader raise any error.
         raise _unreadable(path) from error
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in _plain(state).items()
@@ -198,8 +198,8 @@ def _read(path: Path) -> Any:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Such a file begins with the length of its header, eight bytes, and the header is JSON. Learned weights have
-    an ending of their own."""
+    """Whether the file is safetensors, whatever its suffix (learned weights have another one): eight bytes with
+    the length of the header, then the header as JSON."""
     with path.open("rb") as file:
         return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
 

@@ -31,12 +31,12 @@ WIDTH = 480
 # Alpha above and below which a pixel is there, or is not, and how thick an area is at least, in small pixels:
 # thinner ones are hair, and edges that the motion did not bring along exactly.
 _SOLID, _EMPTY, _THICK = 0.5, 0.25, 5
-# An area stands alone where less than this part of it lies within so many small pixels of what is around.
+# An area stands alone where less than this part of it lies within this many small pixels of its surroundings.
 _LEAST_SHARED, _BESIDE = 0.2, 9
 # How far something travels between two frames, as a part of the width, and how much its size may differ;
 # what moves by less stays where it is.
 _TRAVEL, _LIKE, _STAYS_PX = 0.15, 2.0, 3.0
-# Motion is believed where the pictures agree within so many of 255 codes.
+# Motion is believed where the pictures agree within this many of 255 codes.
 _SAME_CODES = 9.0
 
 

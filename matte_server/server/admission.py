@@ -31,7 +31,7 @@ from .store import PictureStore, suffix_of
 from .uploads import PartialUploads
 
 RESERVED_PART = 8
-"""One part in so many of frames, clients and spool is kept free of batch frames."""
+"""One part in this many of frames, clients and spool is kept free of batch frames."""
 _EMPTY = digest_of(b"")
 _LATER = "Send it again shortly."
 

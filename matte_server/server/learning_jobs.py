@@ -56,7 +56,7 @@ _MOST_JOBS = 16
 _MOST_WAITING = 256
 """Requests that wait for one job: each of them hears of every step."""
 _STORE_SHARE = 2
-"""One part in so many of the store is open to what jobs learn from."""
+"""One part in this many of the store is open to what jobs learn from."""
 _CANCELLED = ErrorReport(code="cancelled", message="The learning was cancelled before anything was gained.")
 _OTHERS_WANT_IT = ErrorReport(
     code="cancelled", message="The learning goes on, because another client waits for it."

@@ -50,7 +50,7 @@ OnSample = Callable[[int, int, int], None]
 SAMPLES = 7
 """How many frames of the shot decide whether the camera is locked."""
 _LEAST_UNSAVED, _UNSAVED_PART = 16, 4
-"""The file is saved when that many frames are new in it, and at least one in so many of all."""
+"""The file is saved when it lacks at least this many frames, and at least one in this many of those used."""
 _SAMPLERS = 2
 """Threads that measure the samples; each holds a plate and a clean plate."""
 

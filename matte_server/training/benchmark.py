@@ -21,7 +21,7 @@ from .composite import Composite
 from .procedural import Float32
 
 KIND_FIGURES = ("mad", "mad_unknown", "grad", "fg_mse", "dtssd")
-"""What is said of each kind: frame and band MAD, Grad, foreground MSE, dtSSD."""
+"""The figures that are listed for each kind: frame and band MAD, Grad, foreground MSE, dtSSD."""
 
 Figures = dict[str, float]
 

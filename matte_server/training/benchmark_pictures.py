@@ -29,13 +29,13 @@ from .procedural import Float32
 from .random_fields import Dice
 
 SIZE = (432, 576)
-"""Height and width of the pictures where nobody says otherwise."""
+"""Default height and width of the pictures, in pixels."""
 RENDERED, EACH, CAMERA, EMPTY = 14, 2, 3, 6
-"""Stills of renders, of each kind, of each fault of the cameras; empty frames."""
+"""How many stills of renders, of each kind, of each camera fault; how many empty frames."""
 FRAMES = 4
 """Frames of a shot."""
 _LIVE_NOISE = 0.02
-"""Noise of each frame of a shot, of the square root of its light: no two frames have the same."""
+"""Standard deviation of the noise added to the square root of the light, anew in each frame of a shot."""
 _FULL = 0.7
 """The quantile of a plate's light at which the sensor is full in the kind "clipped"."""
 

@@ -113,10 +113,10 @@ def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
     gain = (mean.mean() / (level + 1e-3)).clamp(0.1, 10) ** dice.between(0, 0.9)
     tint = (mean / mean.mean().clamp(min=1e-4)) ** dice.between(0, 0.7)
     rgb = rgb * (gain * float(np.exp(dice.rng.normal(0, 0.5)))) * tint
-    # Of a see-through subject that would be nothing at all.
+    # A see-through subject in the colours behind it would be invisible.
     if len(layer) == 4 and dice.maybe(0.4):
         where = patch(dice, (layer.shape[1], layer.shape[2]), dice.between(0.05, 0.5)) * dice.between(0.5, 1)
-        # From a little beside it: the very pixels would be a see-through subject, which nobody could tell.
+        # From a little to the side: with the very pixels behind it, the subject could not be told from glass.
         beside = torch.full((2, *scene.shape[-2:]), 0.03 * max(scene.shape[-2:]), device=scene.device)
         same = blur(displaced(scene, beside), 0.0 if dice.maybe(0.4) else dice.between(1, 12)) * float(
             np.exp(dice.rng.normal(0, 0.12))
@@ -333,7 +333,7 @@ def _over(layer: Tensor, behind: Tensor, clean: Tensor, linear_light: bool) -> t
     rgb, alpha = layer[:3], alpha_of(layer)
     own = rgb
     if len(layer) == SEE_THROUGH:
-        # What its colour adds to an over: the tint that it gives to the set's mean light.
+        # The colour that an over needs for it: its own light, and the tint that it gives to the set's mean light.
         own = (rgb + (alpha - layer[3:6]) * behind.mean((1, 2), keepdim=True)).clamp(min=0)
     foreground = torch.where(alpha > 1e-3, own / alpha.clamp(min=1e-3), clean)
     if len(layer) == SEE_THROUGH:

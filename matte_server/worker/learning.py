@@ -27,7 +27,7 @@ from .reader import FrameReader
 
 Report = Callable[[FramePrepared | StepTaken], None]
 _SAVE_S, _FIRST_SAVE_S = 20.0, 1.0
-"""A worker that dies loses the steps of so many seconds at most, and never more than half of all."""
+"""A worker that dies loses at most the steps of this many seconds, and never more than half of all."""
 _REPORT_S = 0.25
 _GB = 1e9
 

@@ -41,7 +41,7 @@ from .settings import WorkerSettings
 
 Check = Callable[[], None]
 _CACHE_SHARE = 8
-"""One part in so many of a worker's memory is for cached model outputs."""
+"""One part in this many of a worker's memory is for cached model outputs."""
 
 
 class _StageTimes:

@@ -15,9 +15,9 @@ from .traffic import bytes_moved
 from .wire import decode, encode
 
 _IDLE_S, _PROBE_S, _PROBES = 10, 5, 4
-"""TCP asks a peer for a sign of life after so many idle seconds, then every so many, so many times."""
+"""TCP keepalive: idle seconds before the first probe, seconds between probes, and how many probes."""
 _MOVING = 4096
-"""So many bytes more are a sign of life; ZeroMQ's own heartbeat moves less in minutes."""
+"""This many more bytes are a sign of life; ZeroMQ's own heartbeat moves less in minutes."""
 _RECONNECT_MS = 100
 _LINGER_MS = 100
 REFUSED_KEY = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)

@@ -24,7 +24,7 @@ COLOUR, ALPHA_ERROR, COLOUR_ERROR, RESULTS = slice(0, 3), slice(3, 4), slice(4, 
 """Channels of the state that are results: the correction of the coarse stage's encoded foreground; the logits of
 the expected absolute errors of alpha and of the encoded foreground."""
 STATE = RESULTS + 4
-"""Channels that ``DetailRefiner`` hands from octave to octave; those after ``RESULTS`` are of its own making."""
+"""Channels that ``DetailRefiner`` hands from octave to octave; those after ``RESULTS`` are internal to it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ def _add_nodes(thing: bpy.types.Object, name: str, values: dict[str, object]) ->
 
 
 def grow(groom: NodeGroom, radii: Points) -> Strands:
-    """Strands of ``groom`` on an ellipsoid about the origin; what Blender needed for it is removed again."""
+    """Strands of ``groom`` on an ellipsoid about the origin; the objects that Blender needed for it are removed."""
     bpy.ops.mesh.primitive_uv_sphere_add(segments=48, ring_count=24, radius=1.0)
     surface = bpy.context.object
     surface.scale = radii.tolist()

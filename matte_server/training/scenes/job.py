@@ -1,4 +1,4 @@
-"""What the command tells the worker: which pictures, from what data, to where."""
+"""The job that the command gives the worker: which pictures to render, from what data, to where."""
 
 from __future__ import annotations
 
