@@ -54,6 +54,11 @@ def _control(knob: panel.KnobSpec, x: float, y: float) -> Iterable[str]:
         yield _text(x + 6, y, f"{knob.default:g}" if isinstance(knob.default, float) else str(knob.default))
 
 
+def _tab_title(knob: panel.KnobSpec) -> str:
+    """The name of a tab, or of a group with the arrow that folds it."""
+    return f"{'▸' if knob.group == panel.FOLDED else '▾'} {knob.label}" if knob.group else knob.label
+
+
 def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], float]:
     parts: list[str] = []
     y, x = top, 20.0
@@ -66,14 +71,7 @@ def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], floa
         is_folded = knob.group == panel.FOLDED
         if knob.kind == "tab":
             y += _ROW
-            parts.append(
-                _text(
-                    20,
-                    y,
-                    f"{'▸' if knob.group == panel.FOLDED else '▾'} {knob.label}" if knob.group else knob.label,
-                    fill="#ffffff",
-                )
-            )
+            parts.append(_text(20, y, _tab_title(knob), fill="#ffffff"))
         elif knob.kind == "button":
             width = 14 + 7.6 * len(knob.label)
             if knob.new_line or x + width > _WIDTH:

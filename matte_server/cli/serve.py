@@ -38,6 +38,14 @@ def _add_address(group: Any) -> None:
         metavar="ADDR",
         help="address (port * takes a free one)",
     )
+    _add_clients(group)
+    group.add_argument(
+        "--metrics", default="", metavar="HOST:PORT", help="serve figures for Prometheus there, at /metrics"
+    )
+    group.add_argument("--log", choices=("text", "json"), default="text", help="form of the log")
+
+
+def _add_clients(group: Any) -> None:
     group.add_argument(
         "--keys",
         type=Path,
@@ -66,10 +74,6 @@ def _add_address(group: Any) -> None:
         action="store_true",
         help="admit only whoever started it: keys for this run are made and printed with the ready line",
     )
-    group.add_argument(
-        "--metrics", default="", metavar="HOST:PORT", help="serve figures for Prometheus there, at /metrics"
-    )
-    group.add_argument("--log", choices=("text", "json"), default="text", help="form of the log")
 
 
 def _add_processes(group: Any) -> None:

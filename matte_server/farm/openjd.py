@@ -71,21 +71,7 @@ def write_bundle(folder: Path, files: Mapping[str, Document]) -> None:
 
 def template(job: FarmJob, plan: FarmPlan) -> Document:
     """The job template."""
-    step: Document = {
-        "name": "Matte",
-        "stepEnvironments": [_environment(job)],
-        "parameterSpace": {
-            "taskParameterDefinitions": [
-                {
-                    "name": "Frame",
-                    "type": "CHUNK[INT]",
-                    "range": "{{Param.Frames}}",
-                    "chunks": {"defaultTaskCount": "{{Param.ChunkSize}}", "rangeConstraint": "CONTIGUOUS"},
-                }
-            ]
-        },
-        "script": _script(job.command),
-    }
+    step = _matte_step(job)
     steps = [step]
     if job.learn:
         steps.insert(0, {"name": _LEARN, "script": _script(job.learn)})
@@ -103,6 +89,21 @@ def template(job: FarmJob, plan: FarmPlan) -> Document:
         "description": "Mattes by Cleanplate.",
         "parameterDefinitions": list(_parameters(job, plan)),
         "steps": steps,
+    }
+
+
+def _matte_step(job: FarmJob) -> Document:
+    frames = {
+        "name": "Frame",
+        "type": "CHUNK[INT]",
+        "range": "{{Param.Frames}}",
+        "chunks": {"defaultTaskCount": "{{Param.ChunkSize}}", "rangeConstraint": "CONTIGUOUS"},
+    }
+    return {
+        "name": "Matte",
+        "stepEnvironments": [_environment(job)],
+        "parameterSpace": {"taskParameterDefinitions": [frames]},
+        "script": _script(job.command),
     }
 
 

@@ -72,17 +72,8 @@ def example_of(
         "plate": frame.plate, "clean": frame.clean_plate, "foreground": foreground,
         "alpha": alpha, "own": own, "coverage": frame.coverage, "trust": trust,
     }  # fmt: skip
-    factor = 1
-    while max(frame.size) > LONGEST_SIDE * factor:
-        factor *= 2
-    # Padded before it is averaged: the last rows and columns must not be lost.
-    small = pooled(_padded(pictures, factor), factor)
-    octaves = octaves_for(*(int(side) for side in small["alpha"].shape[-2:]))
-    small = _padded(small, max(_MULTIPLE, 1 << octaves))
-    believed = (small["trust"] > 0.999).to(torch.float32)
-    if not is_truth:
-        # The model's own edges are what it is to learn better.
-        believed = believed * ((small["alpha"] < _EDGE[0]) | (small["alpha"] > _EDGE[1]))
+    small, octaves = _reduced(pictures)
+    believed = _believed(small, is_truth)
     left_out = torch.zeros_like(believed)
     if is_truth:
         left_out = believed * _left_out_tiles(_worth_measuring(small) * believed, number, seed)
@@ -98,6 +89,26 @@ def example_of(
         is_truth=is_truth,
         octaves=octaves,
     )
+
+
+def _reduced(pictures: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
+    """The pictures at no more than :data:`LONGEST_SIDE`, padded for the networks; and for how many octaves."""
+    factor = 1
+    while max(pictures["alpha"].shape[-2:]) > LONGEST_SIDE * factor:
+        factor *= 2
+    # Padded before it is averaged: the last rows and columns must not be lost.
+    small = pooled(_padded(pictures, factor), factor)
+    octaves = octaves_for(*(int(side) for side in small["alpha"].shape[-2:]))
+    return _padded(small, max(_MULTIPLE, 1 << octaves)), octaves
+
+
+def _believed(small: dict[str, Tensor], is_truth: bool) -> Tensor:
+    """1 where alpha may be learnt or measured, else 0."""
+    believed = (small["trust"] > 0.999).to(torch.float32)
+    if is_truth:
+        return believed
+    # The model's own edges are what it is to learn better.
+    return believed * ((small["alpha"] < _EDGE[0]) | (small["alpha"] > _EDGE[1]))
 
 
 def _padded(pictures: dict[str, Tensor], multiple: int) -> dict[str, Tensor]:

@@ -82,12 +82,7 @@ def _serve(config: ServerConfig) -> int:
     roots = tuple(_root(root) for root in config.roots)
     readable = tuple(file.resolve() for file in config.readable)
     with contextlib.ExitStack() as stack:
-        context = stack.enter_context(_context())
-        if keys:
-            stack.enter_context(_authenticator(context, keys))
-        router = stack.enter_context(contextlib.closing(open_router(context)))
-        if keys:
-            _encrypt(router, keys)
+        router = _open_router(stack, keys)
         connections = stack.enter_context(contextlib.closing(Connections(router, keys.admits if keys else None)))
         address = _bind(router, config.bind)
         spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
@@ -115,6 +110,16 @@ def _serve(config: ServerConfig) -> int:
         raise start.failure
     log_event("stopped", address=address)
     return 0
+
+
+def _open_router(stack: contextlib.ExitStack, keys: ServerKeys | None) -> zmq.Socket[bytes]:
+    context = stack.enter_context(_context())
+    if keys:
+        stack.enter_context(_authenticator(context, keys))
+    router = stack.enter_context(contextlib.closing(open_router(context)))
+    if keys:
+        _encrypt(router, keys)
+    return router
 
 
 def _encrypt(router: zmq.Socket[bytes], keys: ServerKeys) -> None:

@@ -306,10 +306,7 @@ def compose(
     if not subjects and dice.maybe(0.5):
         shadow_of = patch(dice, size, 0.2)
     behind = cast(dice, scene, shadow_of, colour) if dice.maybe(0.75) else scene
-    clean = displaced(scene, misalignment(dice, size, faults.misalignment))
-    clean = drift(dice, clean)
-    if dice.maybe(0.3):
-        clean = blur(clean, dice.between(0.3, 1.2))
+    clean = _clean_plate(dice, scene, faults)
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
     plate, foreground = _over(layer, behind, clean, faults.linear_light)
@@ -327,6 +324,13 @@ def compose(
         core=core,
         holdout=holdout,
     )
+
+
+def _clean_plate(dice: Dice, scene: Tensor, faults: Faults) -> Tensor:
+    """The set as the clean plate shows it after alignment and exposure matching, now and then out of focus."""
+    height, width = scene.shape[-2:]
+    clean = drift(dice, displaced(scene, misalignment(dice, (height, width), faults.misalignment)))
+    return blur(clean, dice.between(0.3, 1.2)) if dice.maybe(0.3) else clean
 
 
 def _over(layer: Tensor, behind: Tensor, clean: Tensor, linear_light: bool) -> tuple[Tensor, Tensor]:

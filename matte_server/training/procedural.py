@@ -233,6 +233,12 @@ def person(canvas: Canvas) -> None:
     for side in (-1, 1):
         _arm(canvas, neck + [side * shoulder * 0.9, 0.75 * head], side, head, skin)
     canvas.polygon(limb(centre, neck + [0, 0.3 * head], 0.4 * head, 0.4 * head), texture=None)
+    _face(canvas, centre, head, skin)
+
+
+def _face(canvas: Canvas, centre: npt.NDArray[np.float64], head: float, skin: npt.NDArray[np.floating]) -> None:
+    """A mottled face with eyes, mostly with hair."""
+    rng = canvas.rng
     face = rounded(rng, centre, [head * 0.8, head], 0.08)
     matte = np.zeros((canvas.size, canvas.size), np.uint8)
     cv2.fillPoly(matte, [canvas._fixed(face)], 255, cv2.LINE_AA, _SHIFT)

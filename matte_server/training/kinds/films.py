@@ -61,37 +61,40 @@ def _content(rng: Random, size: int, share: float) -> Float32:
     return whole
 
 
+def _sheer_layer(rng: Random, size: int, paint: Float32, is_meshed: bool) -> SeeThrough:
+    """One hanging cloth in folds."""
+    y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    top = rng.uniform(0.15, 0.35)
+    corners = np.array([[0.5 - top, 0.05], [0.5 + top, 0.05], [0.5 + rng.uniform(0.2, 0.48), 0.97],
+                        [0.5 - rng.uniform(0.2, 0.48), 0.97]])  # fmt: skip
+    hem = corners + rng.normal(0, 0.03, (4, 2))
+    sides = [hem[k] + (hem[(k + 1) % 4] - hem[k]) * t for k in range(4) for t in np.linspace(0, 1, 16)[:-1, None]]
+    ragged = np.concatenate(np.array(sides)[:, None]) + rng.normal(0, 0.004, (60, 2))
+    inside = _filled(size, np.asarray(ragged, np.float32))
+    phase = x * rng.uniform(20, 80) / (0.6 + 0.5 * y) + 4 * smooth_noise(rng, size, size, 3)[..., 0]
+    fold = 0.5 + 0.5 * np.sin(phase + 2 * np.sin(phase * 0.37))
+    depth = rng.uniform(0.12, 0.7) * (0.6 + 1.6 * fold**3)
+    weave = np.ones_like(depth)
+    if is_meshed:
+        period = size / rng.uniform(90, 200)
+        lines = [np.abs(np.sin(np.pi * size / period * (x * c + y * s))) for c, s in ((0.7, 0.7), (0.7, -0.7))]
+        weave = 0.35 + 2.2 * np.clip(1 - np.minimum(*lines) * 2.5, 0, 1)
+    sheer = (1 - np.exp(-depth * weave)) * inside
+    edge = inside - cv2.erode(inside, np.ones((4, 4)))
+    sheer = np.clip(sheer + 0.5 * edge, 0, 1)
+    lit = 0.35 + 0.8 * (0.5 + 0.5 * np.cos(phase)) * rng.uniform(0.5, 1)
+    light = (sheer * lit)[..., None] * paint
+    stopped = np.repeat(sheer[..., None], 3, 2)
+    return closed(np.asarray(light, np.float32), stopped, np.zeros((size, size, 2), np.float32))
+
+
 def veil(rng: Random, size: int, variant: str) -> SeeThrough:
     """Sheer cloth: "hanging", "layered", "tulle" (its mesh shows); only the benchmark uses "bridal" (over
     somebody)."""
-    y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     cloth = None
     paint = np.full(3, rng.uniform(0.5, 0.85), np.float32) if rng.random() < 0.5 else colour(rng)
     for _ in range(int(rng.integers(2, 4)) if variant in ("layered", "bridal") else 1):
-        top = rng.uniform(0.15, 0.35)
-        corners = np.array([[0.5 - top, 0.05], [0.5 + top, 0.05], [0.5 + rng.uniform(0.2, 0.48), 0.97],
-                            [0.5 - rng.uniform(0.2, 0.48), 0.97]])  # fmt: skip
-        hem = corners + rng.normal(0, 0.03, (4, 2))
-        sides = [
-            hem[k] + (hem[(k + 1) % 4] - hem[k]) * t for k in range(4) for t in np.linspace(0, 1, 16)[:-1, None]
-        ]
-        ragged = np.concatenate(np.array(sides)[:, None]) + rng.normal(0, 0.004, (60, 2))
-        inside = _filled(size, np.asarray(ragged, np.float32))
-        phase = x * rng.uniform(20, 80) / (0.6 + 0.5 * y) + 4 * smooth_noise(rng, size, size, 3)[..., 0]
-        fold = 0.5 + 0.5 * np.sin(phase + 2 * np.sin(phase * 0.37))
-        depth = rng.uniform(0.12, 0.7) * (0.6 + 1.6 * fold**3)
-        weave = np.ones_like(depth)
-        if variant == "tulle":
-            period = size / rng.uniform(90, 200)
-            lines = [np.abs(np.sin(np.pi * size / period * (x * c + y * s))) for c, s in ((0.7, 0.7), (0.7, -0.7))]
-            weave = 0.35 + 2.2 * np.clip(1 - np.minimum(*lines) * 2.5, 0, 1)
-        sheer = (1 - np.exp(-depth * weave)) * inside
-        edge = inside - cv2.erode(inside, np.ones((4, 4)))
-        sheer = np.clip(sheer + 0.5 * edge, 0, 1)
-        lit = 0.35 + 0.8 * (0.5 + 0.5 * np.cos(phase)) * rng.uniform(0.5, 1)
-        light = (sheer * lit)[..., None] * paint
-        stopped = np.repeat(sheer[..., None], 3, 2)
-        one = closed(np.asarray(light, np.float32), stopped, np.zeros((size, size, 2), np.float32))
+        one = _sheer_layer(rng, size, paint, is_meshed=variant == "tulle")
         cloth = one if cloth is None else over(one, cloth)
     assert cloth is not None
     within = variant == "bridal" or rng.random() < 0.3

@@ -17,6 +17,18 @@ _DATA = _REPOSITORY.parent / "shared" / "data"
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, check the folders, run the worker; returns its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for needed in (options.blender_python, options.makehuman / "3dobjs" / "base.obj", options.hdri):
+        if not needed.exists():
+            parser.error(f"{needed} does not exist")
+    if options.sequences and options.split != "heldout":
+        parser.error("sequences are held out: add --split heldout")
+    options.out.mkdir(parents=True, exist_ok=True)
+    return _run(_job(options), options.blender_python)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m matte_server.training.scenes", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for ID.exr and ID.json")
     parser.add_argument("--count", type=int, required=True, help="how many stills; those that exist are kept")
@@ -33,14 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--blender-python", type=Path, required=True, help="a Python that has the bpy wheel")
     parser.add_argument("--makehuman", type=Path, default=_DATA / "makehuman", help="MakeHuman's data folder")
     parser.add_argument("--hdri", type=Path, default=_DATA / "hdri", help="folder of equirectangular .hdr files")
-    options = parser.parse_args(arguments)
-    for needed in (options.blender_python, options.makehuman / "3dobjs" / "base.obj", options.hdri):
-        if not needed.exists():
-            parser.error(f"{needed} does not exist")
-    if options.sequences and options.split != "heldout":
-        parser.error("sequences are held out: add --split heldout")
-    options.out.mkdir(parents=True, exist_ok=True)
-    job = Job(
+    return parser
+
+
+def _job(options: argparse.Namespace) -> Job:
+    return Job(
         out=options.out.resolve(),
         makehuman=options.makehuman.resolve(),
         hdri=options.hdri.resolve(),
@@ -54,7 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
         size=options.size,
         samples=options.samples,
     )
-    return _run(job, options.blender_python)
 
 
 def _run(job: Job, python: Path) -> int:

@@ -97,25 +97,35 @@ def set_up_camera(view: View, shot: CameraShot) -> bpy.types.Object:
     camera.matrix_world = Matrix.Translation(Vector(shot.place)) @ axes
     scene.collection.objects.link(camera)
     scene.camera = camera
-    pixel = shot.sensor / shot.width / view.lens  # of the subject's distance, per pixel
     if view.defocus > 0:
-        data.dof.use_dof = True
-        # Focus a third nearer than the subject; the aperture then gives the wanted circle of confusion.
-        data.dof.focus_distance = shot.distance * 0.67
-        circle = view.defocus * shot.sensor / shot.width
-        focal = view.lens
-        spread = focal * focal * (shot.distance - data.dof.focus_distance) * 1000
-        spread /= shot.distance * 1000 * (data.dof.focus_distance * 1000 - focal)
-        data.dof.aperture_fstop = max(0.05, spread / circle)
+        _defocus(data.dof, view, shot)
     if view.motion > 0:
-        scene.render.motion_blur_shutter = 1.0
-        reach = view.motion * pixel * shot.distance
-        angle = math.radians(view.motion_angle)
-        step = reach * (math.cos(angle) * shot.axes[0] + math.sin(angle) * shot.axes[1])
-        start = camera.location.copy()
-        camera.location = start - Vector(step) / 2
-        camera.keyframe_insert("location", frame=0)
-        camera.location = start + Vector(step) / 2
-        camera.keyframe_insert("location", frame=2)
-        scene.frame_set(1)
+        _move(camera, view, shot)
     return camera
+
+
+def _defocus(field: bpy.types.CameraDOFSettings, view: View, shot: CameraShot) -> None:
+    field.use_dof = True
+    # Focus a third nearer than the subject; the aperture then gives the wanted circle of confusion.
+    field.focus_distance = shot.distance * 0.67
+    circle = view.defocus * shot.sensor / shot.width
+    focal = view.lens
+    spread = focal * focal * (shot.distance - field.focus_distance) * 1000
+    spread /= shot.distance * 1000 * (field.focus_distance * 1000 - focal)
+    field.aperture_fstop = max(0.05, spread / circle)
+
+
+def _move(camera: bpy.types.Object, view: View, shot: CameraShot) -> None:
+    """Moves the camera during the exposure, which blurs the picture by ``view.motion`` pixels."""
+    scene = bpy.context.scene
+    scene.render.motion_blur_shutter = 1.0
+    pixel = shot.sensor / shot.width / view.lens  # of the subject's distance, per pixel
+    reach = view.motion * pixel * shot.distance
+    angle = math.radians(view.motion_angle)
+    step = reach * (math.cos(angle) * shot.axes[0] + math.sin(angle) * shot.axes[1])
+    start = camera.location.copy()
+    camera.location = start - Vector(step) / 2
+    camera.keyframe_insert("location", frame=0)
+    camera.location = start + Vector(step) / 2
+    camera.keyframe_insert("location", frame=2)
+    scene.frame_set(1)

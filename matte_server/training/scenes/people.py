@@ -28,22 +28,7 @@ def build_person(
     garments = tuple(library.garment(c.garment) for c in recipe.clothes)
     person = Person.make(library, rest, _turns(library, recipe), garments)
     cloth_meshes = [person.garment_mesh(g) for g in garments]
-    parts = [
-        Part(
-            name="skin",
-            mesh=person.skin_mesh(),
-            material=Material(look="skin", colours=(recipe.skin, recipe.hair_colour), roughness=0.45),
-            subdivide=1,
-        )
-    ]
-    parts += _eyes(person, recipe)
-    parts.append(
-        Part(
-            name="teeth",
-            mesh=person.helper_mesh("helper-upper-teeth", "helper-lower-teeth"),
-            material=Material(look="plastic", colours=((0.7, 0.66, 0.58),) * 2, roughness=0.25),
-        )
-    )
+    parts = _body(person, recipe)
     for cloth, mesh in zip(recipe.clothes, cloth_meshes, strict=True):
         parts.append(Part(name=cloth.garment, mesh=mesh, material=_stuff(cloth), subdivide=1))
     if recipe.glasses != "none":
@@ -58,6 +43,22 @@ def build_person(
     waist = float((pelvis + person.bone("pelvis")[:, 3])[2]) - 0.03
     chin = float(_head_points(person)[:, 2].min())
     return Subject(parts=tuple(parts), tufts=tuple(tufts), head=head, waist=waist, chest=0.45 * waist + 0.55 * chin)
+
+
+def _body(person: Person, recipe: PersonRecipe) -> list[Part]:
+    """Skin, eyes and teeth."""
+    skin = Part(
+        name="skin",
+        mesh=person.skin_mesh(),
+        material=Material(look="skin", colours=(recipe.skin, recipe.hair_colour), roughness=0.45),
+        subdivide=1,
+    )
+    teeth = Part(
+        name="teeth",
+        mesh=person.helper_mesh("helper-upper-teeth", "helper-lower-teeth"),
+        material=Material(look="plastic", colours=((0.7, 0.66, 0.58),) * 2, roughness=0.25),
+    )
+    return [skin, *_eyes(person, recipe), teeth]
 
 
 def _turns(library: Library, recipe: PersonRecipe) -> dict[str, Rotation]:

@@ -249,12 +249,11 @@ def _clothes(rng: np.random.Generator, split: Split, male: bool, makehuman: Path
     return tuple(out)
 
 
-def _person(rng: np.random.Generator, split: Split, index: int, makehuman: Path) -> PersonRecipe:
-    male = bool(rng.random() < 0.45)
+def _build(rng: np.random.Generator, male: bool) -> Build:
     ages = [rng.uniform(0.22, 0.4), rng.uniform(0.42, 0.65), rng.uniform(0.65, 1.0)]
     age = float(rng.choice(ages, p=[0.15, 0.6, 0.25]))
     races = rng.dirichlet((0.6, 0.6, 0.6))
-    build = Build(
+    return Build(
         male=float(rng.uniform(0.8, 1.0) if male else rng.uniform(0, 0.15)),
         age=age,
         muscle=float(rng.beta(2, 2)),
@@ -262,13 +261,22 @@ def _person(rng: np.random.Generator, split: Split, index: int, makehuman: Path)
         races=(float(races[0]), float(races[1]), float(races[2])),
         ideal=float(rng.uniform(-0.4, 0.7)),
     )
-    styles = [s for s in styles_of(split) if not (male and s.gather == "bun" and rng.random() < 0.7)]
-    # The benchmark walks through its few styles; training draws.
-    hair = styles[index % len(styles)] if split == "heldout" else styles[rng.integers(len(styles))]
+
+
+def _pose(rng: np.random.Generator, split: Split, makehuman: Path) -> str:
     poses = sorted(p.stem for p in (makehuman / "poses").glob("*.bvh"))
     poses = [p for p in poses if (p in _HELDOUT_POSES) == (split == "heldout")]
     calm = [p for p in poses if p.startswith("standing")]
-    pose = str(rng.choice(calm if calm and rng.random() < 0.6 else poses))
+    return str(rng.choice(calm if calm and rng.random() < 0.6 else poses))
+
+
+def _person(rng: np.random.Generator, split: Split, index: int, makehuman: Path) -> PersonRecipe:
+    male = bool(rng.random() < 0.45)
+    build = _build(rng, male)
+    styles = [s for s in styles_of(split) if not (male and s.gather == "bun" and rng.random() < 0.7)]
+    # The benchmark walks through its few styles; training draws.
+    hair = styles[index % len(styles)] if split == "heldout" else styles[rng.integers(len(styles))]
+    pose = _pose(rng, split, makehuman)
     return PersonRecipe(
         build=build,
         details=_details(rng, split, makehuman),
@@ -277,7 +285,7 @@ def _person(rng: np.random.Generator, split: Split, index: int, makehuman: Path)
         clothes=_clothes(rng, split, male, makehuman),
         hair=hair if rng.random() > 0.03 else None,
         hair_colour=_pick(rng, _DYES) if rng.random() < 0.06 else _pick(rng, _HAIRS),
-        beard=float(rng.choice([0.0, 0.004, 0.015, 0.05])) if male and age > 0.45 else 0.0,
+        beard=float(rng.choice([0.0, 0.004, 0.015, 0.05])) if male and build.age > 0.45 else 0.0,
         brow=float(rng.uniform(0.6, 1.3)),
         glasses=("wire", "frame", "none", "none", "none")[rng.integers(5)],
         pose=pose,
