@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,43 @@ def test_each_session_takes_a_gpu_of_its_own_and_a_killed_one_gives_it_back(
     killed.kill()
     killed.wait()
     assert claim_gpu(3, lambda number: 0, tmp_path) == 2
+
+
+_OTHER_USERS = """
+import codecs, os, signal, sys
+from pathlib import Path
+from matte_server.worker.gpu_claim import claim_gpu
+
+# FileLock reads text, and only root may read the codec's file.
+codecs.lookup("ascii")
+for user in (61001, 61002, 61001):
+    if not os.fork():
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+        print(claim_gpu(2, lambda number: 10 - number, Path(sys.argv[1])), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.wait()
+"""
+"""Each takes a GPU of two and is killed."""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root becomes other users")
+def test_what_another_users_killed_session_left_does_not_keep_its_gpu(tmp_path: Path) -> None:
+    """As in /tmp: a file lies there that belongs to a user whose server is gone."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    tmp_path.chmod(0o1777)
+    done = subprocess.run([sys.executable, "-c", _OTHER_USERS, str(tmp_path)], capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "0", "0"], done.stderr
+
+
+def test_a_lock_file_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "plate.exr"
+    precious.write_bytes(b"a plate")
+    (tmp_path / "cleanplate-gpu-0.lock").symlink_to(precious)
+    assert claim_gpu(2, lambda number: 0, tmp_path) == 1
+    assert precious.read_bytes() == b"a plate"
 
 
 def test_a_worker_asks_torch_for_the_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
