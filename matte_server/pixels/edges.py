@@ -11,12 +11,16 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+_SMALLEST_RANGE = 1e-7
+_SMALLEST_RADIUS = 0.01
+
 
 def levels(alpha: Tensor, black: float, white: float, gamma: float) -> Tensor:
-    """``((alpha - black) / (white - black)) ^ (1 / gamma)``, clamped to 0..1."""
+    """``((alpha - black) / (white - black)) ^ (1 / gamma)``, clamped to 0..1; a step where the points are closer than
+    a float distinguishes."""
     if (black, white, gamma) == (0.0, 1.0, 1.0):
         return alpha
-    return ((alpha - black) / (white - black)).clamp(0.0, 1.0) ** (1.0 / gamma)
+    return ((alpha - black) / max(white - black, _SMALLEST_RANGE)).clamp(0.0, 1.0) ** (1.0 / gamma)
 
 
 def erode(alpha: Tensor, radius: float) -> Tensor:
@@ -49,8 +53,9 @@ def _erode_disc(alpha: Tensor, radius: int) -> Tensor:
 
 
 def soften(alpha: Tensor, radius: float) -> Tensor:
-    """A Gaussian blur with a standard deviation of ``radius`` pixels."""
-    if radius == 0.0:
+    """A Gaussian blur with a standard deviation of ``radius`` pixels; nothing below ``_SMALLEST_RADIUS``, where every
+    weight but the middle one is 0."""
+    if radius < _SMALLEST_RADIUS:
         return alpha
     reach = max(1, math.ceil(3.0 * radius))
     steps = torch.arange(-reach, reach + 1, device=alpha.device, dtype=alpha.dtype)

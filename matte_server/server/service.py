@@ -110,6 +110,10 @@ class Service:
         """Answers a message that could not be decoded."""
         yield client, self._refusal(client, error.request_id, error)
 
+    def unsendable(self, client: Client, message: Message, error: Exception) -> Failure:
+        """What to send in place of an answer that cannot be encoded, which is a defect of ours."""
+        return self._refusal(client, message.id, error)
+
     def _refusal(self, client: Client, request_id: str, error: Exception) -> Failure:
         report = report_of(error)
         self._statistics.refused += 1

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import zmq
 from matte_link.connection import keep_alive
+from matte_link.messages import Blob
 from matte_link.wire import DEFAULT_LIMITS, WireError, WireLimits, decode, encode
 
 from .connections import Connections
@@ -208,10 +209,17 @@ class Transport:
         for client in lost:
             self._send_all(self._service.client_lost(client))
 
+    def _encoded(self, client: Client, message: Any) -> list[Blob]:
+        """The message's parts; of one that cannot be written down, those of a Failure in its place."""
+        try:
+            return encode(message)
+        except Exception as error:  # noqa: BLE001 - no answer may end the loop, whatever is wrong with it
+            return encode(self._service.unsendable(client, message, error))
+
     def _send(self, client: Client, message: Any) -> bool:
         if self._connections is not None and not self._connections.may_send(client):
             return False
-        parts = encode(message)
+        parts = self._encoded(client, message)
         size = sum(len(part) for part in parts[2:])
         try:
             tracker = self._router.send_multipart([client, *parts], zmq.NOBLOCK, copy=False, track=bool(size))

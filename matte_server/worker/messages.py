@@ -7,16 +7,20 @@ worker that sends anything else is killed and replaced.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast, get_args
+from typing import Any, NoReturn, cast, get_args
 
 from matte_link.messages import NEIGHBOURS, Inline, Job, Learn, Matte, OnDisk
+from matte_link.plain_text import MappingLimits, check_mapping
 from matte_link.roles import WEIGHTS, sources_of, with_sources
 from matte_link.wire import MAGIC, WireLimits, decode, encode
 
 READ_AHEAD = b"ahead "
 """Precedes a job whose pictures the worker may decode while it computes another frame."""
+_FROM_A_WORKER = MappingLimits(text=1 << 20)
+"""What a worker's message may contain, so that the server can pass it on."""
 _FROM_THE_SERVER = WireLimits(header=1 << 30, parts=1 << 10)
 """The server has accepted the request; written again, its header may be a little longer."""
 CANCEL = b"cancel "
@@ -177,24 +181,37 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(WorkerM
 
 def encode_message(message: WorkerMessage) -> bytes:
     """A worker's message as bytes."""
-    return json.dumps([type(message).__name__, asdict(message)], default=_plain).encode()
+    return json.dumps([type(message).__name__, json_values(asdict(message))], allow_nan=False).encode()
 
 
-def _plain(value: object) -> object:
-    """Scalars of numpy and torch, which diagnostics contain, as Python numbers."""
+def json_values(value: object) -> object:
+    """``value`` as JSON has it: scalars of NumPy and torch, which diagnostics contain, as Python's numbers, and None
+    in place of numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): json_values(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(each) for each in value]
     item = getattr(value, "item", None)
-    return item() if callable(item) else str(value)
+    plain = item() if callable(item) else value
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return None
+    return plain if plain is None or isinstance(plain, bool | int | float | str) else str(plain)
 
 
 def decode_message(data: bytes) -> WorkerMessage:
     """The inverse of :func:`encode_message`; raises ``ValueError`` on anything else."""
     try:
-        name, values = json.loads(data)
+        name, values = json.loads(data, parse_constant=_no_constant)
+        check_mapping(values, "a worker's message", _FROM_A_WORKER)
         if name == WorkerReady.__name__:
             values["models"] = tuple(values["models"])
         return cast(WorkerMessage, _KINDS[name](**values))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"a worker sent an unknown message: {error}") from None
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number.")
 
 
 def encode_job(job: FrameJob) -> bytes:

@@ -34,7 +34,7 @@ from .learning import Report, ShotLearning
 from .machine import workers_on
 from .makers import Makers
 from .memory import MemorySavingLoader, limit_memory, release_free_memory
-from .messages import FrameFinished, FrameJob, LearningEnded, LearningJob, WorkerReady
+from .messages import FrameFinished, FrameJob, LearningEnded, LearningJob, WorkerReady, json_values
 from .named_files import NamedFiles
 from .reader import FrameReader, JobSource
 from .settings import WorkerSettings
@@ -275,7 +275,7 @@ def stamped(image: Image, request: Matte, diagnostics: Mapping[str, object]) -> 
     """The image with the frame's diagnostics, and with the client's result key (hint "stamp") where it sent one.
 
     Where the plate is itself a result of ours, its own diagnostics and stamp are replaced or removed."""
-    facts = json.dumps(diagnostics, sort_keys=True, default=float)
+    facts = json.dumps(json_values(diagnostics), sort_keys=True)
     marks: dict[str, object] = {exr.DIAGNOSTICS: exr.Attribute(type="string", value=facts)}
     if stamp := request.hints.get("stamp"):
         marks[exr.STAMP] = exr.Attribute(type="string", value=str(stamp)[:200])

@@ -62,7 +62,10 @@ class OptionSpec:
 
     def _converted(self, value: Any) -> Value:
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise ValueError(f"{self.name} is a number of more than 300 digits.") from None
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
             raise ValueError(f"{self.name} must be {_TYPE_NAMES[self.type]}, not {value!r}.")
         return cast(Value, value)

@@ -142,7 +142,7 @@ def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Messag
     request_id = _id_of(header)
     try:
         return _message(header, _Blobs(parts[2:]))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise WireError(f"The message is malformed: {_sentence(error)}", "", request_id) from None
 
 

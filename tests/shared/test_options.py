@@ -30,6 +30,7 @@ def test_only_what_differs_travels() -> None:
     [
         ({"precision": "magic"}, "precision must be one of auto, float32, bfloat16, float16, not 'magic'.$"),
         ({"erode": 101.0}, "erode must lie in -100 to 100, not 101.0.$"),
+        ({"erode": 10**400}, "erode is a number of more than 300 digits.$"),
         ({"erode": True}, "erode must be a number, not True.$"),
         ({"layer": 1}, "layer must be text, not 1.$"),
         ({"erode": float("nan")}, "erode must lie in"),

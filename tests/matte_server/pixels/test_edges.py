@@ -36,6 +36,13 @@ def test_levels_follow_the_formula_and_stay_within_bounds(alpha: Tensor) -> None
     assert float(found.min()) == 0.0 and float(found.max()) == 1.0
 
 
+def test_numbers_too_small_for_a_float_are_no_nan(alpha: Tensor) -> None:
+    """In single precision they are 0, and 0 / 0 is no alpha."""
+    assert torch.equal(soften(alpha, 5e-324), alpha)
+    assert torch.equal(levels(alpha, 0.0, 5e-324, 1.0), (alpha > 0).float())
+    assert torch.equal(erode(alpha, 5e-324), alpha)
+
+
 @pytest.mark.parametrize("radius", [1, 3, 7])
 def test_whole_radii_are_the_erosion_of_another_library(alpha: Tensor, radius: int) -> None:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]

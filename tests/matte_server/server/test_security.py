@@ -238,6 +238,16 @@ def test_what_is_accepted_reaches_the_worker_and_comes_back(client: MatteClient,
     assert client.status().state["workers"][0]["deaths"] == before
 
 
+def test_numbers_of_any_size_are_answered(client: MatteClient, server: LocalServer, request_for: Make) -> None:
+    """A radius that single precision takes for 0 once made alpha, and the figures on it, no numbers."""
+    options = MatteOptions(model="difference", softness=5e-324, white_point=5e-324)
+    found = exr.read_image(bytes(client.matte(request_for(options=options), timeout_s=60).data))
+    assert np.isfinite(found.pixels).all()
+    with dealer(server) as peer:
+        answer = _answer(peer, [MAGIC, _matte_with(b'"options":{"erode":1' + b"0" * 400 + b"}")])
+    assert isinstance(answer, Failure) and answer.id == "x" and "more than 300 digits" in answer.message
+
+
 def test_no_name_breaks_the_status_or_reaches_a_terminal_as_it_is(client: MatteClient, request_for: Make) -> None:
     name = "\x1b[2J\udce9" + "long" * 100_000 + ".exr"
     with pytest.raises(RemoteError) as caught:

@@ -67,6 +67,10 @@ def test_a_message_survives_encoding(message: WorkerMessage) -> None:
         b'["FrameFinished", {}]',
         b'{"a": 1}',
         b"\xff",
+        b'["FrameFinished", {"number": 1, "diagnostics": {"area": NaN}}]',
+        b'["FrameFinished", {"number": 1, "diagnostics": {"area": -Infinity}}]',
+        b'["FrameFinished", {"number": 1, "diagnostics": {"deep": ' + b"[" * 30 + b"]" * 30 + b"}}]",
+        b'["FrameFinished", {"number": 1, "diagnostics": {"deep": ' + b"[" * 9000 + b"]" * 9000 + b"}}]",
     ],
 )
 def test_anything_else_is_refused(data: bytes) -> None:
@@ -77,6 +81,15 @@ def test_anything_else_is_refused(data: bytes) -> None:
 def test_numbers_of_numpy_become_numbers_of_json() -> None:
     message = FrameFinished(number=1, diagnostics={"area": np.float32(0.5), "count": np.int64(3)})
     assert json.loads(encode_message(message))[1]["diagnostics"] == {"area": 0.5, "count": 3}
+
+
+def test_a_number_that_is_not_finite_is_none() -> None:
+    """JSON has none, and a server that cannot write its answer down cannot give it."""
+    figures = {"area": np.float32("nan"), "seconds": {"write": float("inf")}, "warnings": ["one", float("-inf")]}
+    received = decode_message(encode_message(FrameFinished(number=1, diagnostics=figures)))
+    assert received == FrameFinished(
+        number=1, diagnostics={"area": None, "seconds": {"write": None}, "warnings": ["one", None]}
+    )
 
 
 def test_a_learning_job_survives_and_names_its_weights_as_a_file() -> None:

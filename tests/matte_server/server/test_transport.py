@@ -1,0 +1,44 @@
+"""The ROUTER loop by itself: whatever it is given to send, it goes on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import zmq
+from matte_link.messages import Failure, Message, Ping, Status, StatusReply
+from matte_link.wire import decode, encode
+
+from matte_server.server.service import Service
+from matte_server.server.spool import Spool
+from matte_server.server.transport import EventQueue, Stop, Transport, UnsentBytes, open_router
+from tests.matte_server.server.service_bench import HandPool
+
+
+def _ask(peer: zmq.Socket[bytes], message: Message) -> Message:
+    peer.send_multipart([bytes(part) for part in encode(message)])
+    assert peer.poll(10_000)
+    return decode(peer.recv_multipart())
+
+
+def test_an_answer_that_cannot_be_written_down_is_a_failure_and_the_loop_goes_on(tmp_path: Path) -> None:
+    """A figure that is no number, such as a worker once reported; NaN is no JSON."""
+    pool, events, spool = HandPool(), EventQueue(), Spool(1 << 20, tmp_path)
+    pool.weights = {"difference": float("nan")}  # type: ignore[dict-item]
+    with zmq.Context() as context, open_router(context) as router, context.socket(zmq.DEALER) as peer:
+        router.bind("tcp://127.0.0.1:*")
+        peer.linger = 0
+        peer.connect(router.getsockopt_string(zmq.LAST_ENDPOINT))
+        service = Service(pool, spool)
+        loop = Transport(router, service, pool, events, UnsentBytes(), lambda event: None)  # type: ignore[arg-type]
+        running = threading.Thread(target=loop.run)
+        running.start()
+        try:
+            answer = _ask(peer, Ping("p"))
+            assert isinstance(answer, Failure) and (answer.id, answer.code) == ("p", "internal")
+            assert isinstance(_ask(peer, Status("s")), StatusReply)
+        finally:
+            events.put(Stop())
+            running.join()
+    events.close()
+    spool.close()
