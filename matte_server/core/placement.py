@@ -4,6 +4,7 @@ values and reads them back."""
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -108,6 +109,7 @@ def from_facts(facts: Mapping[str, object]) -> Alignment:
 
 
 _SMALLEST_DETERMINANT = 1e-9
+_LARGEST_NUMBER = 1e15
 
 
 def _number(value: float) -> float | None:
@@ -119,6 +121,8 @@ def _or_nan(value: object) -> float:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"an alignment's figures must be numbers, not {value!r:.40}.")
+    if abs(value) > sys.float_info.max:
+        raise ValueError("an alignment's figures must be finite numbers.")
     return float(value)
 
 
@@ -132,9 +136,10 @@ def _points(value: object) -> int:
 def _numbers(value: object, name: str, shape: tuple[int, ...]) -> Matrix:
     try:
         found = np.array(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.zeros(0)
-    if found.shape != shape or not np.all(np.isfinite(found)):
+    # What is finite here must be so in the single precision that pixels have.
+    if found.shape != shape or not np.all(np.abs(found) < _LARGEST_NUMBER):
         size = " x ".join(str(side) for side in shape)
         raise ValueError(f"an alignment's {name} is {size} finite numbers.")
     return found

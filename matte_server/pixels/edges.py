@@ -16,8 +16,8 @@ _SMALLEST_RADIUS = 0.01
 
 
 def levels(alpha: Tensor, black: float, white: float, gamma: float) -> Tensor:
-    """``((alpha - black) / (white - black)) ^ (1 / gamma)``, clamped to 0..1; a step where the points are closer than
-    a float distinguishes."""
+    """``((alpha - black) / (white - black)) ^ (1 / gamma)``, clamped to 0..1; a step where the points lie closer
+    together than single precision tells apart."""
     if (black, white, gamma) == (0.0, 1.0, 1.0):
         return alpha
     return ((alpha - black) / max(white - black, _SMALLEST_RANGE)).clamp(0.0, 1.0) ** (1.0 / gamma)
@@ -53,8 +53,8 @@ def _erode_disc(alpha: Tensor, radius: int) -> Tensor:
 
 
 def soften(alpha: Tensor, radius: float) -> Tensor:
-    """A Gaussian blur with a standard deviation of ``radius`` pixels; nothing below ``_SMALLEST_RADIUS``, where every
-    weight but the middle one is 0."""
+    """A Gaussian blur with a standard deviation of ``radius`` pixels. Below ``_SMALLEST_RADIUS`` every weight but the
+    middle one is 0, so nothing changes."""
     if radius < _SMALLEST_RADIUS:
         return alpha
     reach = max(1, math.ceil(3.0 * radius))

@@ -185,8 +185,8 @@ def encode_message(message: WorkerMessage) -> bytes:
 
 
 def json_values(value: object) -> object:
-    """``value`` as JSON has it: scalars of NumPy and torch, which diagnostics contain, as Python's numbers, and None
-    in place of numbers that are not finite."""
+    """``value`` as JSON has it: scalars of NumPy and torch, which diagnostics contain, become Python's numbers, and
+    numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(key): json_values(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

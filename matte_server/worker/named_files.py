@@ -8,6 +8,7 @@ Linux the file is opened once, what was opened is checked, and only that is read
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -66,10 +67,13 @@ class NamedFiles:
     @contextlib.contextmanager
     def output(self, path: str) -> Iterator[Path]:
         """A path to which the file can be written while the block runs: in the folder that was checked, whatever
-        becomes of the folder's name. Creates the folder. Raises ``MatteError("path_refused", ...)``, and
-        ``OSError``."""
+        becomes of the folder's name. Creates the folder. Raises ``MatteError`` with the codes path_refused,
+        cannot_write."""
         target = self.check_output(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None
         if not _DESCRIPTORS.is_dir():
             yield target
             return
@@ -116,7 +120,10 @@ def _open(resolved: Path, path: str) -> int:
         return os.open(resolved, _OPEN_FLAGS)
     except FileNotFoundError:
         raise MatteError("missing_file", f"{path} does not exist.") from None
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            # Not the file's fault: the client sends its request again.
+            raise
         raise MatteError("unreadable", f"{path} cannot be read: {error.strerror}.") from None
 
 

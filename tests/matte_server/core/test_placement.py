@@ -91,6 +91,9 @@ GOOD = {"transform": np.eye(3).tolist(), "gain": [1, 1, 1], "offset": [0, 0, 0]}
         {"points": float("inf")},
         {"warnings": "none"},
         {"inliers": True},
+        {"inliers": 10**400},
+        {"gain": [1e308, 1e308, 1e308]},
+        {"transform": [[10**400, 0, 0], [0, 1, 0], [0, 0, 1]]},
     ],
 )
 def test_what_is_no_alignment_is_refused(wrong: dict[str, object]) -> None:

@@ -77,6 +77,17 @@ def test_what_is_no_regular_file_is_refused_at_once(root: Path) -> None:
     assert code_of(files, root / "p.exr" / "x.exr") in ("missing_file", "unreadable")
 
 
+def test_links_in_a_circle_and_folders_that_are_files_are_one_sentence(root: Path) -> None:
+    (root / "circle").symlink_to(root / "circle")
+    files = NamedFiles((root,))
+    assert code_of(files, root / "circle") == code_of(files, root / "circle" / "p.exr") == "unreadable"
+    for parent in ("circle", "p.exr"):
+        with pytest.raises(MatteError) as caught, files.output(str(root / parent / "m.exr")):
+            pass
+        assert caught.value.code == "cannot_write"
+    assert (root / "p.exr").read_bytes() == b"picture"
+
+
 def test_a_file_larger_than_any_picture_is_refused(root: Path) -> None:
     with (root / "sparse.exr").open("wb") as file:
         file.truncate(200 << 30)
