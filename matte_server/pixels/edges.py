@@ -53,8 +53,8 @@ def _erode_disc(alpha: Tensor, radius: int) -> Tensor:
 
 
 def soften(alpha: Tensor, radius: float) -> Tensor:
-    """A Gaussian blur with a standard deviation of ``radius`` pixels. Below ``_SMALLEST_RADIUS`` every weight but the
-    middle one is 0, so nothing changes."""
+    """A Gaussian blur with a standard deviation of ``radius`` pixels. Nothing changes below ``_SMALLEST_RADIUS``,
+    where every weight but the middle one is 0."""
     if radius < _SMALLEST_RADIUS:
         return alpha
     reach = max(1, math.ceil(3.0 * radius))

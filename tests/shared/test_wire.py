@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -601,6 +602,36 @@ def test_what_is_learnt_from_has_roles_by_frame() -> None:
 def test_a_matte_without_weights_is_written_as_older_versions_read_it() -> None:
     message = Matte(id="a1", frame=1, plate=Digest(DIGEST), clean_plate=Digest(DIGEST))
     assert json.loads(bytes(encode(message)[1])) == BARE_MATTE
+
+
+HUGE = 10**400
+ODD = (HUGE, -HUGE, 2**63, 1e308, -0.5, 5e-324, True, None, "", "\ud800", "\x1b[2J", "9" * 5000, [], {}, [[[]]], [{}] * 40)
+"""Values for any place of a header; JSON has no others but numbers that are not finite, which are refused."""
+
+
+def _with_odd_values(value: Any) -> Iterator[Any]:
+    """A header with one of its values replaced, for each value at any depth and each of the odd ones."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        inner = value[key]
+        replaced = [*ODD, *(_with_odd_values(inner) if isinstance(inner, (dict, list)) else ())]
+        for odd in replaced:
+            copy = value.copy()
+            copy[key] = odd
+            yield copy
+
+
+@pytest.mark.parametrize(("message", "header", "blobs"), CASES, ids=IDS)
+def test_an_odd_value_in_any_place_is_refused_by_its_id_or_can_be_passed_on(
+    message: Message, header: dict[str, Any], blobs: list[bytes]
+) -> None:
+    for odd in _with_odd_values(header):
+        try:
+            found = decode([MAGIC, json.dumps(odd).encode(), *blobs])
+        except WireError as error:
+            # Whoever waits for an answer waits for this id.
+            assert error.request_id == (odd["id"] if odd["id"] == header["id"] else ""), odd
+        else:
+            assert decode(encode(found)) == found
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))
