@@ -605,8 +605,8 @@ def test_a_matte_without_weights_is_written_as_older_versions_read_it() -> None:
 
 
 HUGE = 10**400
-NUMBERS = (HUGE, -HUGE, 2**63, 1e308, -0.5, 5e-324, True, None)
-ODD = (*NUMBERS, "", "\ud800", "\x1b[2J", "9" * 5000, [], {}, [[[]]], [{}] * 40)
+NUMBERS: tuple[Any, ...] = (HUGE, -HUGE, 2**63, 1e308, -0.5, 5e-324, True, None)
+ODD: tuple[Any, ...] = (*NUMBERS, "", "\ud800", "\x1b[2J", "9" * 5000, [], {}, [[[]]], [{}] * 40)
 """Values for any place of a header; JSON has no others but numbers that are not finite, which are refused."""
 
 
