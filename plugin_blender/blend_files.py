@@ -1,6 +1,7 @@
-"""Which other .blend files play a node's results: versions of a file share them. Does not import bpy.
+"""Which other .blend files use a node's results: versions of a file share them. Does not import bpy.
 
-A saved file names the results that its node plays, so their path is looked for in its bytes.
+A saved file names the results that its node plays, and the folder of those that it may still take along, so both
+paths are looked for in its bytes.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ from .plan import NodeError
 
 _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 _BLOCK = 1 << 22
-_LONGEST = 256
-"""Longer than the part of a path that is looked for: blocks overlap by this many bytes."""
+_LONGEST = 1200
+"""Longer than a path in a file: blocks overlap by this many bytes."""
 
 
-def other_players(folder: Path, own_file: str) -> dict[str, str]:
-    """For each folder of results in the node's ``folder`` that another file plays, the name of such a file.
+def other_users(folder: Path, own_file: str, lie_beside: bool) -> dict[str, str]:
+    """For each folder of results in the node's ``folder`` that another file plays or may take along, the name of
+    such a file.
 
-    Looked at are the files beside ``own_file`` ("" before it is saved), beside the results and one folder below.
-    Raises ``NodeError`` where one of them cannot be read: it might play them.
+    ``lie_beside``: results lie beside the file that plays them, so a file in another folder that names them has
+    not taken them along yet. Looked at are the files beside ``own_file`` ("" before it is saved), beside the
+    results and one folder below. Raises ``NodeError`` where one of them cannot be read: it might use the results.
     """
     found: dict[str, str] = {}
     for file in _files_around(folder, Path(own_file)):
         try:
-            keys = _played(file, folder.name)
+            keys = _used(
+                file, folder, takes_along=lie_beside and file.parent.resolve() != Path(own_file).parent.resolve()
+            )
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes of the decompressor
             raise NodeError(
                 f"{file} cannot be read ({error}), and it may use these results.", "Nothing was deleted."
@@ -47,15 +52,27 @@ def _files_around(folder: Path, own_file: Path) -> list[Path]:
     return list(files.values())
 
 
-def _played(file: Path, node_id: str) -> set[str]:
-    """The folders of the node's results that a file plays."""
-    path = re.compile(re.escape(node_id.encode()) + rb"[/\\]([0-9a-f]{12})[/\\]")
+def _used(file: Path, folder: Path, takes_along: bool) -> set[str]:
+    """The folders of the node's results that a file plays or may take along: the latter are all of them."""
+    # A path ends with a zero byte in a file. One without a key is that of the results to be taken along.
+    named = re.compile(rb"[/\\]" + re.escape(folder.name.encode()) + rb"(?:[/\\]([0-9a-f]{12})[/\\]|\0)")
     found: set[str] = set()
     before = b""
     for block in _blocks(file):
-        found |= {key.decode() for key in path.findall(before + block)}
+        data = before + block
+        for match in named.finditer(data):
+            if match[1] is None or (takes_along and _place(data, match.start(), file) == folder.parent.resolve()):
+                return {each.name for each in folder.glob("*")}
+            found.add(match[1].decode())
         before = block[-_LONGEST:]
     return found
+
+
+def _place(data: bytes, end: int, file: Path) -> Path:
+    """The path that ends at a position of a file's bytes, absolute."""
+    text = data[data.rfind(b"\0", 0, end) + 1 : end].decode(errors="replace")
+    _, is_relative, rest = text.partition("//")
+    return (file.parent / rest if is_relative else Path(text)).resolve()
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import bpy
 from mathutils import Color
 
-from .plan import Spaces
+from .spaces import Spaces
 
 # The names that configurations use for one space: Blender 4.5 and 5.x, ACES 1.x and 2.x, common aliases.
 _NAMES = {

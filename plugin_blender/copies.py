@@ -14,7 +14,7 @@ from . import graph
 from .file_states import forget
 from .places import all_nodes
 from .plan import SolvePlan
-from .result_files import NAME, known_stamp
+from .result_files import frame_of, known_stamp
 from .results_folder import node_folder
 
 
@@ -92,11 +92,11 @@ def _results_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]
     if not former or former == plan.folder or plan.problem:
         return
     for source in sorted(Path(former, plan.key).glob("matte.*.exr")):
-        number = source.name[6:-4]
-        if not number.isdigit() or source.name != NAME.format(int(number)):
+        frame = frame_of(source.name)
+        if frame is None:
             continue
-        target = plan.result(int(number))
-        if not plan.is_stamped(target) and known_stamp(source) == plan.stamp(int(number)):
+        target = plan.result(frame)
+        if not plan.is_stamped(target) and known_stamp(source) == plan.stamp(frame):
             yield source, target
 
 

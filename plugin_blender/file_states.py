@@ -59,14 +59,23 @@ def _look_in_list(path: str, listed: dict[str, dict[str, os.DirEntry[str]]]) -> 
     if path in _changed:
         return _look(path)
     folder, name = os.path.split(path)
-    if folder not in listed:
-        listed[folder] = _entries(folder)
-    entry = listed[folder].get(os.path.normcase(name))
+    entry = _in_list(folder, listed).get(os.path.normcase(name))
     if entry is None and sys.platform == "darwin":
         # Its disks find a name in other case and composition, too.
         return _look(path)
     found = _seen[path] = FileState() if entry is None else _state(entry)
     return found
+
+
+def names_in(folder: str) -> list[str]:
+    """The names of what is in a folder; empty where there is no such folder."""
+    return list(_entries(folder) if _listed is None else _in_list(folder, _listed))
+
+
+def _in_list(folder: str, listed: dict[str, dict[str, os.DirEntry[str]]]) -> dict[str, os.DirEntry[str]]:
+    if folder not in listed:
+        listed[folder] = _entries(folder)
+    return listed[folder]
 
 
 def _entries(folder: str) -> dict[str, os.DirEntry[str]]:

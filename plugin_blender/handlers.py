@@ -139,7 +139,7 @@ def _make_fresh(scene: Any, node: Any) -> None:
         raise NodeError(plan.problem)
     if not planning.shows(node, plan):
         raise NodeError("it was changed while it was being rendered.", "Render it again.")
-    plan.set_aside([frame])
+    plan.set_aside(frame)
     if plan.needs_rendering:
         raise NodeError(
             f"frames {_unsolved(plan, scene)} are not solved, and what feeds the node can only be rendered before.",
@@ -196,7 +196,6 @@ def _prepare(scene: Any) -> None:
         if plan.problem:
             continue
         with planning.folder_errors_in(plan, state):
-            plan.set_aside(wanted)
             if not all(plan.is_fresh(frame) for frame in wanted):
                 # Blender keeps what an image has read: only a new image shows files that appear during the render.
                 graph.show(node, plan.prepare())

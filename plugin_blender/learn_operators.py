@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import key_frames, planning, runtime
+from . import key_frames, mended_mattes, planning, runtime
 from .learning import Learning
 from .matte_link.errors import LinkError
 from .operators import OnNode, Result, chosen
@@ -20,7 +20,8 @@ class CLEANPLATE_OT_add_key_frame(OnNode, bpy.types.Operator):
     bl_label = "Add Key Frame"
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
-        key_frames.add(scene, node, scene.frame_current)
+        mended_mattes.add(scene, node, scene.frame_current)
+        runtime.mark_changed()
         self.report({"INFO"}, f"Frame {scene.frame_current} is a key frame.")
         return {"FINISHED"}
 
@@ -39,6 +40,7 @@ class CLEANPLATE_OT_remove_key_frame(OnNode, bpy.types.Operator):
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
         key_frames.remove(node, self.frame)
+        runtime.mark_changed()
         return {"FINISHED"}
 
 
@@ -82,6 +84,11 @@ class CLEANPLATE_OT_learn(OnNode, bpy.types.Operator):
             return {"PASS_THROUGH"}
         self._end(context)
         return self._conclude(self._learning)
+
+    def cancel(self, context: Any) -> None:
+        """Called by Blender where it ends the operator itself: another file is opened, or the window is closed. The
+        server goes on, and Learn joins it again."""
+        self._end(context)
 
     def _end(self, context: Any) -> None:
         context.window_manager.event_timer_remove(self._timer)

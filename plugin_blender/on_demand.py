@@ -65,7 +65,7 @@ class RenderSolve:
         if plan.problem:
             raise NodeError(plan.problem)
         plan.look_again(frame)
-        plan.set_aside([frame])
+        plan.set_aside(frame)
         if plan.needs_rendering:
             raise NodeError("What feeds the node can only be rendered before.", "Use Solve Range first.")
         plan.check([frame])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import bpy
 
 from . import copies, graph, planning, runtime
-from .blend_files import other_players
+from .blend_files import other_users
 from .matte_link.errors import LinkError
-from .places import matte_nodes, scene_of
+from .places import all_nodes, matte_nodes, scene_of
 from .plan import NodeError
-from .results_folder import need_place
+from .results_folder import lies_beside, need_place
 from .solve import Solve
 from .versions import make_tree, tree_of
 
@@ -25,7 +25,9 @@ else:
 
 
 def chosen(context: Any, node_id: str) -> tuple[Any, Any]:
-    """The scene and node meant: the one named, else the active one, else the only one of the scene."""
+    """The scene and node meant: the one named, else the active one, else the only one of the scene. Copied nodes
+    get an id of their own first. Raises ``NodeError``."""
+    copies.make_unique()
     if node_id:
         return planning.find(node_id)
     tree = seen_tree(context)
@@ -58,7 +60,6 @@ class OnNode(_Operator):
     def execute(self, context: Any) -> Result:
         """Called by Blender."""
         try:
-            copies.make_unique()
             return self.act(context, *chosen(context, self.node_id))
         except LinkError as error:
             self.report({"ERROR"}, str(error))
@@ -126,7 +127,6 @@ class _Solver(OnNode):
     def invoke(self, context: Any, event: Any) -> Result:
         """Starts the solve; :meth:`modal` goes on with it."""
         try:
-            copies.make_unique()
             self._solve = self._begin(*chosen(context, self.node_id))
         except LinkError as error:
             self.report({"ERROR"}, str(error))
@@ -157,6 +157,11 @@ class _Solver(OnNode):
             return {"RUNNING_MODAL"}
         self._end(context)
         return self._conclude(self._solve)
+
+    def cancel(self, context: Any) -> None:
+        """Called by Blender where it ends the operator itself: another file is opened, or the window is closed."""
+        self._solve.cancel()
+        self._end(context)
 
     def _end(self, context: Any) -> None:
         context.window_manager.event_timer_remove(self._timer)
@@ -286,17 +291,25 @@ class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):
             raise NodeError("A solve is running.", "Cancel it first.")
         plan = planning.refresh(scene, node)
         need_place(node.matte)
-        players = other_players(Path(plan.folder), bpy.data.filepath)
+        _check_left_behind(plan.folder)
+        users = other_users(Path(plan.folder), bpy.data.filepath, lies_beside(node.matte))
         try:
-            deleted = plan.clear(keep_fresh=self.only_old, keep_keys=players)
+            deleted = plan.clear(keep_fresh=self.only_old, keep_keys=users)
         except OSError as error:
             raise NodeError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
         node.matte.former = ""
         graph.show_nothing(node)
         planning.refresh(scene, node)
-        kept = f" Kept what {', '.join(sorted(set(players.values())))} plays." if players else ""
+        kept = f" Kept what {', '.join(sorted(set(users.values())))} uses." if users else ""
         self.report({"INFO"}, f"{deleted} results deleted.{kept}")
         return {"FINISHED"}
+
+
+def _check_left_behind(folder: str) -> None:
+    """Raises ``NodeError`` where a copied node of this file has results in the folder that it could not link."""
+    for _, other in all_nodes():
+        if other.matte.former == folder and runtime.state(other.matte.node_id).left_behind:
+            raise NodeError(f"{other.name} has results there too.", "Press Copy Former Results on it first.")
 
 
 class CLEANPLATE_OT_copy_results(OnNode, bpy.types.Operator):

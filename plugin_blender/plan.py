@@ -9,33 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from .exr_header import empty_picture, restamped
-from .file_states import forget
+from .file_states import forget, names_in
 from .matte_link.errors import LinkError
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest, weights_digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
-from .result_files import NAME, file_digest, is_result, joined_stamp, known_facts, known_stamp
+from .result_files import NAME, file_digest, frames_of, is_result, joined_stamp, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
 CHANNELS = ("R", "G", "B", "A", "confidence.V")
 OUTDATED = "outdated"
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """The server's words for the colour spaces of what Blender renders, and of the results that it reads."""
-
-    rendered: str
-    results: str
 
 
 NOTHING = FileSource(file="", colourspace="")
@@ -56,6 +48,15 @@ class Counts:
     stale: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
     unknown: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The state of the wanted frames. ``outdated``: frames, wanted or not, whose results lie in the folder that the
+    node plays and were made from other inputs."""
+
+    counts: Counts
+    outdated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,10 @@ class SolvePlan:
         return self._is_present(frame) and self._is_in_doubt(frame)
 
     def _is_in_doubt(self, frame: int) -> bool:
-        return bool(self.uncomparable) and self.compared.get(frame) != self.stamp(frame)
+        return self._doubts(frame, self.stamp(frame))
+
+    def _doubts(self, frame: int, stamp: str) -> bool:
+        return bool(self.uncomparable) and self.compared.get(frame) != stamp
 
     def _is_present(self, frame: int) -> bool:
         return self._is_of_present_inputs(frame) and self._makers([frame])[frame] != OTHER
@@ -167,9 +171,12 @@ class SolvePlan:
     def look_again(self, frame: int) -> None:
         """The frame's pictures are to be looked at on disk, whatever is known of them."""
         for number in self.inputs(frame):
-            for source in (self.plate, self.clean_plate):
-                for file in source.files_of(number):
-                    forget(file)
+            for file in self.files_of(number):
+                forget(file)
+
+    def files_of(self, frame: int) -> list[str]:
+        """The files on disk that the frame's own pictures are read from."""
+        return [*self.plate.files_of(frame), *self.clean_plate.files_of(frame)]
 
     def stands(self, frame: int) -> bool:
         """Whether there is a result of the present settings whose inputs are only not here to be compared."""
@@ -215,11 +222,25 @@ class SolvePlan:
 
     def counts(self) -> Counts:
         """The state of all wanted frames."""
-        elsewhere = self.frames_with_results()
-        makers = self._makers([frame for frame in sorted(self.frames) if self._is_of_present_inputs(frame)])
-        old = {frame for frame in self.frames if frame not in makers and frame in elsewhere}
+        return self.survey().counts
+
+    def survey(self) -> Survey:
+        """The state of all wanted frames, and what must not be played any more. Each result is compared once."""
+        found = {} if self.problem else self._stamps_of_results()
+        stamps = {frame: self.stamp(frame) for frame in found}
+        present = [frame for frame in sorted(self.frames) if frame in found and found[frame] == stamps[frame]]
+        makers = self._makers(present)
+        makers |= {
+            frame: UNKNOWN for frame in present if makers[frame] != OTHER and self._doubts(frame, stamps[frame])
+        }
+        counts = self._counted(makers, self.frames_with_results())
+        other = (frame for frame in found if found[frame] != stamps[frame])
+        return Survey(counts=counts, outdated=tuple(frame for frame in other if not self.missing_input(frame)))
+
+    def _counted(self, makers: Mapping[int, str], existing: Collection[int]) -> Counts:
+        """``makers`` has the frames whose results were made from the present inputs, in order."""
+        old = {frame for frame in self.frames if frame not in makers and frame in existing}
         old |= {frame for frame, maker in makers.items() if maker == OTHER}
-        makers |= {frame: UNKNOWN for frame, maker in makers.items() if maker != OTHER and self._is_in_doubt(frame)}
         return Counts(
             fresh=tuple(frame for frame, maker in makers.items() if maker not in (OTHER, UNKNOWN)),
             stale=tuple(sorted(old)),
@@ -227,13 +248,20 @@ class SolvePlan:
             unknown=tuple(frame for frame, maker in makers.items() if maker == UNKNOWN),
         )
 
+    def _stamps_of_results(self) -> dict[int, str]:
+        """The stamps of all results of the present settings, by frame, in order."""
+        frames = sorted(frames_of(names_in(str(self.results))))
+        stamps = {frame: known_stamp(self.result(frame)) for frame in frames}
+        return {frame: stamp for frame, stamp in stamps.items() if stamp}
+
     def frames_with_results(self) -> set[int]:
-        """The frames of which there is a result of whatever settings. Frame 0's name belongs to the empty picture
-        too."""
+        """The frames of which there is a result of whatever settings."""
         found: set[int] = set()
-        for folder, _, files in os.walk(self.folder):
-            numbers = {name: int(name[6:-4]) for name in files if is_result(name) and name[6:-4].isdigit()}
-            found |= {number for name, number in numbers.items() if number or self.is_stamped(Path(folder, name))}
+        for key in names_in(self.folder):
+            for place in (Path(self.folder, key), Path(self.folder, key, OUTDATED)):
+                frames = frames_of(names_in(str(place)))
+                # Frame 0's name belongs to the empty picture too.
+                found |= {frame for frame in frames if frame or self.is_stamped(place / NAME.format(0))}
         return found
 
     @staticmethod
@@ -252,15 +280,11 @@ class SolvePlan:
             forget(str(first))
         return first
 
-    def set_aside(self, frames: Iterable[int]) -> tuple[int, ...]:
-        """Moves results that were made from other inputs out of the node's sight; which those were."""
-        moved = []
-        for frame in frames:
-            stamp = known_stamp(self.result(frame))
-            if stamp and stamp != self.stamp(frame) and not self.missing_input(frame):
-                self.move_aside(frame)
-                moved.append(frame)
-        return tuple(moved)
+    def set_aside(self, frame: int) -> None:
+        """Moves the frame's result out of sight where it was made from other inputs. Raises ``OSError``."""
+        stamp = known_stamp(self.result(frame))
+        if stamp and stamp != self.stamp(frame) and not self.missing_input(frame):
+            self.move_aside(frame)
 
     def move_aside(self, frame: int) -> None:
         """Moves a result out of the node's sight. Raises ``OSError``."""
@@ -349,26 +373,6 @@ class SolvePlan:
                 # Fails, as it should, where something else lies in there.
                 Path(folder).rmdir()
         return deleted
-
-
-def settled(options: MatteOptions, plate: Source, clean_plate: Source, spaces: Spaces) -> MatteOptions:
-    """The panel's options with those that Blender's side of the wire fixes.
-
-    The Image node names the colourspace of an image, which is passed to the server; results are what the compositor
-    works in; and the edge's colour is multiplied in the node.
-    """
-    return replace(
-        options,
-        colourspace=_space(plate, spaces),
-        clean_colourspace=_space(clean_plate, spaces),
-        output_colourspace=spaces.results,
-        premultiplied=False,
-        layer_confidence=True,
-    )
-
-
-def _space(source: Source, spaces: Spaces) -> str:
-    return source.colourspace if isinstance(source, FileSource) else spaces.rendered
 
 
 def _file(source: Source, frame: int) -> str:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import copies, file_states, graph, runtime, server_process
+from . import copies, file_states, graph, key_frames, runtime, server_process
 from .colour import spaces_now
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
-from .places import all_nodes
-from .plan import NodeError, SolvePlan, settled
+from .places import Way, all_nodes, ways_to
+from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .properties import options_of
 from .results_folder import lacking_place, node_folder
 from .sources import Source
+from .spaces import settled
 from .upstream import source_of
 from .watch import has_changed
 
@@ -33,7 +34,8 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
     try:
         frames = wanted_frames(scene, settings)
         options = options_of(settings)
-        plate, clean = (_need_source(node, name, scene) for name in ("Plate", "Clean Plate"))
+        ways = ways_to(scene, node.id_data)
+        plate, clean = (_need_source(node, name, scene, ways) for name in ("Plate", "Clean Plate"))
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
     return replace(
@@ -60,8 +62,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _need_source(node: Any, name: str, scene: Any) -> Source:
-    source = source_of(node, name, scene)
+def _need_source(node: Any, name: str, scene: Any, ways: tuple[Way, ...]) -> Source:
+    source = source_of(node, name, scene, ways)
     if source is None:
         raise NodeError(f"Nothing is connected to {name}.")
     return source
@@ -90,9 +92,12 @@ def refresh(scene: Any, node: Any) -> SolvePlan:
         if plan.problem and _learning_came_along(node, plan, state):
             plan = plan_of(scene, node)
         state.plan = plan
-        state.counts = plan.counts()
+        survey = plan.survey()
+        state.counts = survey.counts
+        state.stale_keys = frozenset(frame for frame, _ in key_frames.unusable(node, plan) if not plan.problem)
+        state.keys_have_changed = key_frames.have_changed(node)
         if not runtime.rendering:
-            _keep_up(node, plan, state)
+            _keep_up(node, plan, state, survey.outdated)
     return plan
 
 
@@ -109,14 +114,16 @@ def _learning_came_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -
     return False
 
 
-def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
+def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Sequence[int]) -> None:
+    """Has the node play the plan's results, without those that are ``outdated``."""
     if copies.remember_former(node, plan):
         state.looked_back.clear()
     with folder_errors_in(plan, state):
-        moved = () if plan.problem else plan.set_aside(plan.frames)
+        for frame in outdated:
+            plan.move_aside(frame)
         if plan.problem:
             graph.show_nothing(node)
-        elif take_along(node, plan, state) or moved or not shows(node, plan):
+        elif take_along(node, plan, state) or outdated or not shows(node, plan):
             _leave(node, plan)
             graph.show(node, plan.prepare())
     _label(node, state)
@@ -215,12 +222,14 @@ _LOOK_S = 3.0
 _TICK_S = 0.1
 _refreshed_at = 0.0
 _looked_at = 0.0
+_frames_looked_at: list[int] = []
 _server_was_dead = False
 
 
 def tick() -> float | None:
-    """Runs ten times a second in the window: makes plans again after an edit, and looks at files now and then."""
-    global _refreshed_at, _looked_at, _server_was_dead
+    """Runs ten times a second in the window: makes plans again after an edit, and looks at files now and then, and
+    where another frame is shown."""
+    global _refreshed_at, _looked_at, _frames_looked_at, _server_was_dead
     runtime.work_off()
     now = time.monotonic()
     if server_process.has_died() != _server_was_dead:
@@ -233,10 +242,15 @@ def tick() -> float | None:
         _refreshed_at = now
         _try_refresh()
         redraw()
-    elif now - _looked_at > _LOOK_S:
+    elif now - _looked_at > _LOOK_S or _shown_frames() != _frames_looked_at:
         _looked_at = now
-        look_at_files()
+        before, _frames_looked_at = _frames_looked_at, _shown_frames()
+        look_at_files(is_new_frame=before != _frames_looked_at)
     return _TICK_S
+
+
+def _shown_frames() -> list[int]:
+    return [scene.frame_current for scene in bpy.data.scenes]
 
 
 def _try_refresh() -> None:
@@ -246,11 +260,12 @@ def _try_refresh() -> None:
         traceback.print_exc()
 
 
-def look_at_files() -> None:
-    """Has plans made again where a file that they depend on has changed."""
+def look_at_files(is_new_frame: bool = False) -> None:
+    """Has plans made again where a file that they depend on has changed; ``is_new_frame``: another frame is shown
+    than in the last look."""
     for scene, node in all_nodes():
         plan = runtime.state(node.matte.node_id).plan
-        if plan is not None and has_changed(plan, scene.frame_current):
+        if plan is not None and has_changed(plan, scene.frame_current, is_new_frame):
             runtime.mark_changed()
 
 

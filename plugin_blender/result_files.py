@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,18 @@ class ResultFacts:
 def is_result(name: str) -> bool:
     """Whether a file name is a result's."""
     return name.startswith("matte.") and name.endswith(".exr")
+
+
+def frame_of(name: str) -> int | None:
+    """The frame whose result has this file name; None where it is no result's."""
+    number = name[6:-4]
+    found = int(number) if number.isdecimal() else None
+    return found if found is not None and name == NAME.format(found) else None
+
+
+def frames_of(names: Iterable[str]) -> set[int]:
+    """The frames whose results are among some file names."""
+    return {frame for frame in map(frame_of, names) if frame is not None}
 
 
 def joined_stamp(stamp: str, content: str) -> str:

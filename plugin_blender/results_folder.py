@@ -19,13 +19,17 @@ def node_folder(settings: Any) -> Path:
 def lacking_place(settings: Any) -> str:
     """Why the results have no folder, as a sentence; empty where they have one. A path without a place would mean
     the folder that Blender was started in."""
-    folder = str(settings.folder).strip()
-    if folder.startswith("//"):
+    if lies_beside(settings):
         is_saved = bpy.data.filepath or settings.id_data.library
         return "" if is_saved else "Save the file first: results are kept beside it."
-    if Path(folder).is_absolute():
+    if Path(str(settings.folder).strip()).is_absolute():
         return ""
     return "Results needs an absolute folder, or one that begins with // for the folder of the file."
+
+
+def lies_beside(settings: Any) -> bool:
+    """Whether the results lie beside the file, wherever that is saved."""
+    return str(settings.folder).strip().startswith("//")
 
 
 def need_place(settings: Any) -> None:

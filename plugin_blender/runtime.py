@@ -29,6 +29,10 @@ class NodeState:
     """The stamps of frames whose pictures were compared since the last edit that only a comparison would notice."""
     looked_back: set[str] = field(default_factory=set)
     """The keys for which results of the node's former folder were looked for."""
+    stale_keys: frozenset[int] = frozenset()
+    """The key frames that cannot be learnt from as they are."""
+    keys_have_changed: bool = False
+    """Whether the learned weights come from other key frames than those of now."""
     left_behind: int = 0
     """How many results of the former folder can be copied."""
 

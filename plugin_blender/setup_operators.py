@@ -72,6 +72,12 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         planning.redraw()
         return self._conclude()
 
+    def cancel(self, context: Any) -> None:
+        """Called by Blender where it ends the operator itself: another file is opened, or the window is closed."""
+        context.window_manager.event_timer_remove(self._timer)
+        runtime.setup.cancel()
+        runtime.setup = None
+
     def _goes_on(self) -> bool:
         self._error = ""
         try:

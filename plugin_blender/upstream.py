@@ -13,7 +13,7 @@ from .animation import acting_curves
 from .colour import word_of, working_space
 from .matte_link.result_key import digest
 from .node_facts import clip_source, image_source, input_facts, nodes_facts
-from .places import Feed, feed_of, levels_of, ways_to
+from .places import Feed, Way, feed_of, levels_of, ways_to
 from .rna_facts import Findings, RnaWalk
 from .sources import FileSource, GraphSource, Source
 
@@ -21,9 +21,10 @@ from .sources import FileSource, GraphSource, Source
 _ALPHA_MODES = {".exr": "PREMUL", ".png": "STRAIGHT", ".jpg": "STRAIGHT", ".jpeg": "STRAIGHT"}
 
 
-def source_of(node: Any, name: str, scene: Any) -> Source | None:
-    """What feeds the node's input when the scene is rendered; None where nothing does. Raises ``NodeError``."""
-    feed = input_feed(node, name, scene)
+def source_of(node: Any, name: str, scene: Any, ways: tuple[Way, ...]) -> Source | None:
+    """What feeds the node's input when the scene is rendered; None where nothing does. ``ways`` lead from the
+    scene's compositor to the node's tree. Raises ``NodeError``."""
+    feed = feed_of(node.inputs[name], ways)
     if feed is None:
         return None
     return _bare_file(feed.node, feed.socket) or _graph(feed, scene)

@@ -7,20 +7,21 @@ from pathlib import Path
 
 from . import file_states
 from .plan import SolvePlan
-from .sources import FileSource
 
 _turns: dict[str, int] = {}
 
 
-def has_changed(plan: SolvePlan, frame: int) -> bool:
+def has_changed(plan: SolvePlan, frame: int, is_new_frame: bool = False) -> bool:
     """Whether the frame's plate has changed since the last look, or the other place that is looked at in turn.
 
     Two files or folders are looked at, however many frames the plan has: the frame that is shown, and one of the
-    folders, whose time changes where a file in them is made, renamed or deleted.
+    folders, whose time changes where a file in them is made, renamed or deleted. Where another frame is shown than
+    before, all files that its result is made from are looked at.
     """
-    shown, *others = _places(plan, frame)
+    files, folders = _files(plan, frame), _folders(plan, frame)
+    shown, *others = dict.fromkeys([*files, *folders])
     turn = _turns[plan.node_id] = _turns.get(plan.node_id, -1) + 1
-    looked_at = {shown, others[turn % len(others)]}
+    looked_at = {shown, others[turn % len(others)], *(files if is_new_frame else ())}
     # Each is looked at, also behind one that has changed.
     changed = [path for path in looked_at if file_states.has_changed(path)]
     if changed:
@@ -28,16 +29,11 @@ def has_changed(plan: SolvePlan, frame: int) -> bool:
     return bool(changed)
 
 
-def _places(plan: SolvePlan, frame: int) -> list[str]:
-    """The file of the frame that is shown first, then the folders."""
-    files = [each.path(frame) for each in _files(plan)]
-    folders = [str(Path(file).parent) for file in files]
-    places = [*files, *folders, str(plan.results), plan.folder]
-    return list(dict.fromkeys(places))
+def _files(plan: SolvePlan, frame: int) -> list[str]:
+    """The files that the frame's result is made from, the frame's own first."""
+    return [path for number in (frame, *plan.around(frame).values()) for path in plan.files_of(number)]
 
 
-def _files(plan: SolvePlan) -> list[FileSource]:
-    found: list[FileSource] = []
-    for source in (plan.plate, plan.clean_plate):
-        found += [source] if isinstance(source, FileSource) else [*source.pictures, *source.files]
-    return [each for each in found if each.file]
+def _folders(plan: SolvePlan, frame: int) -> list[str]:
+    folders = [str(Path(file).parent) for file in plan.files_of(frame)]
+    return [*folders, str(plan.results), plan.folder]

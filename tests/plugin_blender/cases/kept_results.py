@@ -61,11 +61,39 @@ def versions(place: Path) -> None:
         scene, node = reopened(first)
         assert fresh(scene, node) == (1, 2, 3, 4), f"another version deleted them, compressed {compress}"
     (place / "shot_v002.blend").unlink()
+    named_as_former(place)
+    scene, node = reopened(first)
     damaged = place / "damaged.blend"
     damaged.write_bytes(b"\x28\xb5\x2f\xfd no frame of Zstandard")
     message = stage.error_of(bpy.ops.cleanplate.clear_cache)
     assert "damaged.blend cannot be read" in message and fresh(scene, node) == (1, 2, 3, 4), message
     damaged.unlink()
+
+
+def no_links(*_: Any) -> None:
+    """What a disk without links answers."""
+    raise OSError(18, "Invalid cross-device link")
+
+
+def named_as_former(place: Path) -> None:
+    """Clear Cache leaves what another file may still take along, though it plays other results by now."""
+    (place / "later").mkdir()
+    other = place / "later" / "shot.blend"
+    for compress in (False, True):
+        link, os.link = os.link, no_links
+        scene, node = reopened(place / "shot.blend")
+        node.matte.softness = 3.0
+        bpy.ops.wm.save_as_mainfile(filepath=str(other), compress=compress)
+        os.link = link
+        scene, node = reopened(place / "shot.blend")
+        assert fresh(scene, node) == (1, 2, 3, 4)
+        bpy.ops.cleanplate.clear_cache()
+        assert fresh(scene, node) == (1, 2, 3, 4), f"what another file names was deleted, compressed {compress}"
+        scene, node = reopened(other)
+        node.matte.softness = 0.0
+        assert fresh(scene, node) == (1, 2, 3, 4), "the other file cannot take them along"
+        other.unlink()
+        shutil.rmtree(place / "later" / "cleanplate")
 
 
 def saved_elsewhere(place: Path) -> None:
@@ -85,9 +113,6 @@ def saved_elsewhere(place: Path) -> None:
     assert fresh(scene, node) == (1, 2, 3, 4)
 
     # A disk without links: a window offers to copy them, and background processes do.
-    def no_links(*_: Any) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
     link, os.link = os.link, no_links
     bpy.ops.wm.save_as_mainfile(filepath=str(place / "away" / "shot.blend"))
     os.link = link
@@ -194,7 +219,12 @@ def idle(place: Path) -> dict[str, list[int]]:
     shutil.copy(place / "clean.exr", place / "many")
     bpy.ops.wm.read_homefile(use_empty=True)
     scene, _, node = stage.shot_node(place / "many", 1000)
-    planning.refresh(scene, node)
+    # Plates of the same size and time have results of the same stamp.
+    bpy.ops.cleanplate.solve_frame()
+    plan = planning.refresh(scene, node)
+    for frame in range(2, 1001):
+        os.link(plan.result(1), plan.result(frame))
+    assert len(planning.refresh(scene, node).counts().fresh) == 1000
     real, asked = os.stat, []
 
     def counted(path: Any, *rest: Any, **more: Any) -> Any:

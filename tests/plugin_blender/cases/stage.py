@@ -50,7 +50,7 @@ def run_in_window(case: Callable[..., Generator[None, None, dict[str, Any]]]) ->
             os._exit(1)
         return 0.02
 
-    bpy.app.timers.register(step, first_interval=0.5)
+    bpy.app.timers.register(step, first_interval=0.5, persistent=True)
 
 
 class Late(Exception):

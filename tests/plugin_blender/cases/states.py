@@ -20,6 +20,7 @@ def case(folder: str) -> None:
     place = Path(folder)
     scene, tree, node = stage.shot_node(place)
     settings_and_inputs(place, scene, node)
+    beyond_the_range(place, scene, tree, node)
     priority_of_a_background_process(scene, node)
     who_made_it(scene, node)
     what_is_missing(place, scene, tree, node)
@@ -68,6 +69,40 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
     assert not Path(shown(node)).with_name("matte.0003.exr").exists()
     bpy.ops.cleanplate.solve_range()
     assert counts(scene, node) == (4, 0, 0)
+
+
+def beyond_the_range(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    """A result of a frame that is not wanted any more is put out of sight, too, where its plate has changed."""
+    stage.render_settings(scene, place / "out", (83, 61))
+    stage.main_output(tree, node.outputs["Image"])
+    node.matte.frames = "1-2"
+    assert counts(scene, node) == (2, 0, 0)
+    assert alpha_of(scene, 3) > 0.0, "a result of the present inputs is played beyond the range as well"
+    plate = place / "plate.0003.exr"
+    os.utime(plate, (plate.stat().st_atime, plate.stat().st_mtime + 5))
+    assert counts(scene, node) == (2, 0, 0)
+    assert alpha_of(scene, 3) == 0.0, "an old matte for a new picture"
+    assert alpha_of(scene, 4) > 0.0
+    node.matte.frames = ""
+    assert counts(scene, node) == (3, 1, 0)
+    bpy.ops.cleanplate.solve_range()
+    assert counts(scene, node) == (4, 0, 0)
+
+
+def alpha_of(scene: Any, frame: int) -> float:
+    """The highest alpha that the comp shows, as a machine without the add-on renders it."""
+    from plugin_blender import runtime
+
+    scene.frame_set(frame)
+    runtime.rendering_input = True
+    bpy.ops.render.render()
+    runtime.rendering_input = False
+    file = str(Path(bpy.app.tempdir) / "shown.exr")
+    bpy.data.images["Render Result"].save_render(file)
+    image = bpy.data.images.load(file)
+    found = max(image.pixels[:][3::4])
+    bpy.data.images.remove(image)
+    return found
 
 
 def priority_of_a_background_process(scene: Any, node: Any) -> None:

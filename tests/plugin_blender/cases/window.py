@@ -41,6 +41,7 @@ def case(folder: str, nobody: str) -> Generator[None, None, dict[str, Any]]:
     facts["animation"] = yield from animation(place, scene, node, editor)
     facts["away"] = yield from server_away(place, nobody, scene, node, editor)
     facts["rendered"] = yield from rendered_inputs(place, scene, node, editor)
+    yield from opening_a_file(scene, node, editor)
     return facts
 
 
@@ -227,6 +228,46 @@ def rendered_inputs(place: Path, scene: Any, node: Any, editor: dict[str, Any]) 
     scene.render.filepath = str(place / "solved" / "main_")
     yield from render(editor, animation=True)
     return {"message": message, "stopped": facts, "error": runtime.state(node.matte.node_id).error}
+
+
+# -- another file
+
+
+def opening_a_file(scene: Any, node: Any, editor: dict[str, Any]) -> Iterator[None]:
+    """A solve and a Learn end where another file is opened, and can begin again."""
+    from plugin_blender import runtime
+
+    scene.frame_start, scene.frame_end = 1, 12
+    bpy.ops.wm.save_mainfile()
+    file = bpy.data.filepath
+    solve = solve_range(node, editor)
+    yield from stage.until(lambda: solve.done, "no frame was solved")
+    yield from reopened(file)
+    assert runtime.running is None and solve.cancelled, "the solve of the former file goes on"
+    editor, node = seen_again()
+    with bpy.context.temp_override(**editor):
+        bpy.ops.cleanplate.learn("INVOKE_DEFAULT", node_id=node.matte.node_id)
+    assert runtime.learning is not None
+    yield from reopened(file)
+    assert runtime.learning is None, "the Learn of the former file goes on"
+    editor, node = seen_again()
+    solve = solve_range(node, editor)
+    yield from stage.until(lambda: solve.done or solve.sentence, "the solve cannot begin again")
+    assert not solve.sentence, solve.sentence
+    yield from press_escape(editor)
+    yield from stage.until(lambda: runtime.running is None, "its end")
+
+
+def reopened(file: str) -> Iterator[None]:
+    bpy.ops.wm.open_mainfile(filepath=file)
+    yield from stage.pause(1.0)
+
+
+def seen_again() -> tuple[dict[str, Any], Any]:
+    from plugin_blender import places
+
+    ((_, node),) = places.all_nodes()
+    return stage.open_editor(), node
 
 
 stage.run_in_window(case)
