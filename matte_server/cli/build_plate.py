@@ -7,6 +7,7 @@ from math import isnan
 from pathlib import Path
 
 from matte_link.options import MatteOptions
+from matte_link.sequence import counted
 from rich.markup import escape
 
 from ..core.window import Window
@@ -101,8 +102,8 @@ def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
     grain = "" if isnan(built.noise) else f" (grain {100 * built.noise:.2f}%)"
     console.out.print(
         escape(
-            f"{output}: the clean plate as frame {reference.frame} sees it, from {len(built.used)} "
-            f"{'frame' if len(built.used) == 1 else 'frames'}{grain}."
+            f"{output}: the clean plate as frame {reference.frame} sees it, from "
+            f"{counted(len(built.used), 'frame')}{grain}."
         )
     )
     if built.left_out:

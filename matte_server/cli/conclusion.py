@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matte_link.sequence import counted
 from rich.markup import escape
 
 from ..shots.reports import ResultStatus, ShotReport, has_other_clean_plate, warnings_of, worst_warned
@@ -31,8 +32,8 @@ def conclude(report: ShotReport, wanted: int) -> int:
     if len(report.frames) < wanted:
         # A defect of ours, should it ever happen; it must not look like success.
         console.complain(
-            f"{wanted - len(report.frames)} of {wanted} frames were neither made nor reported as failed; "
-            "run the same command again.",
+            f"{wanted - len(report.frames)} of {counted(wanted, 'frame')} were neither made nor reported as "
+            "failed; run the same command again.",
             "not_tried",
         )
         return console.FRAMES_FAILED

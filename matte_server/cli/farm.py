@@ -12,6 +12,7 @@ from typing import Any
 
 from matte_link.endpoint import ADDRESS_VARIABLE, KEYS_VARIABLE
 from matte_link.options import MatteOptions
+from matte_link.sequence import counted
 
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
@@ -168,7 +169,9 @@ def run_opencue(arguments: argparse.Namespace) -> int:
 
 
 def _print_written(folder: Path, job: FarmJob, command: str) -> None:
-    console.out.print(f"{folder}: {job.name}, {len(job.frames)} frames. Submit it with: {command}", markup=False)
+    console.out.print(
+        f"{folder}: {job.name}, {counted(len(job.frames), 'frame')}. Submit it with: {command}", markup=False
+    )
 
 
 def _add_start(commands: Any) -> None:

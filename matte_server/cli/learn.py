@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from matte_link.files import write_atomically
 from matte_link.options import MatteOptions, option_specs
+from matte_link.sequence import counted
 from rich.markup import escape
 
 from ..errors import MatteError
@@ -113,13 +114,12 @@ def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings
 def _conclude(result: LearningResult, output: Path) -> int:
     before, after = 1e3 * (result.first_error or 0.0), 1e3 * (result.error or 0.0)
     measured = f"error of alpha on what was left out, x 1000: {before:.2f} before, {after:.2f} after"
+    steps = counted(result.steps, "step")
     if not result.has_gained:
-        console.err.print(
-            f"{result.steps} steps gained nothing ({measured}). Nothing is written: keep the weights you have."
-        )
+        console.err.print(f"{steps} gained nothing ({measured}). Nothing is written: keep the weights you have.")
         return console.FRAMES_FAILED
     console.out.print(
-        escape(f"{output}: learned from {len(result.frames)} frames in {result.steps} steps ({measured}).")
+        escape(f"{output}: learned from {counted(len(result.frames), 'frame')} in {steps} ({measured}).")
     )
     console.out.print(escape(f"Use it with: cleanplate matte ... --weights {output}"))
     return console.OK

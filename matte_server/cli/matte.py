@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 from matte_link.files import write_atomically
 from matte_link.options import MatteOptions
-from matte_link.sequence import format_frames
+from matte_link.sequence import counted, format_frames
 from rich.markup import escape
 
 from ..errors import MatteError
@@ -34,7 +35,7 @@ from . import review as review_cli
 from .conclusion import check_clean_plate, conclude
 from .number_range import AMOUNT
 from .shot_flags import add_options, add_shot_flags, given_names, options_from, order_from
-from .standard_streams import standard_streams
+from .standard_streams import OUTPUT, StreamNames, standard_streams
 from .watch import check_watched, watch
 
 PATIENCE_S = 30.0
@@ -127,11 +128,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.job_schema or arguments.json_schema:
         print(json.dumps(job_schema() if arguments.job_schema else report_schema(), indent=2))
         return console.OK
-    with standard_streams(arguments):
+    with standard_streams(arguments) as names:
         orders = _orders(arguments)
         if arguments.json:
             check_report_path(Path(arguments.json))
-        return _watch(orders, arguments) if arguments.watch else _make(orders, arguments)
+        return _watch(orders, arguments) if arguments.watch else _make(orders, arguments, names)
 
 
 def _watch(orders: Sequence[ShotOrder], arguments: argparse.Namespace) -> int:
@@ -139,24 +140,54 @@ def _watch(orders: Sequence[ShotOrder], arguments: argparse.Namespace) -> int:
     if len(orders) != 1 or arguments.json or arguments.review or arguments.dry_run:
         raise MatteError("bad_option", "--watch is for one folder, without --json, --review and --dry-run.")
     check_watched(orders[0])
-    named = _named_files([orders[0].options])
-    with server_for(arguments.server, arguments.keys, named, on_progress=console.tell) as endpoint:
-
-        def matte_shot(shot: Shot) -> int:
-            report = _one_shot(shot, endpoint, arguments)
-            return conclude(report, len(shot.frames))
-
-        return watch(orders[0], matte_shot)
+    with ExitStack() as stack:
+        server = _WatchServer(stack, orders[0].options, arguments)
+        server.endpoint()
+        return watch(orders[0], server.matte_shot)
 
 
-def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace) -> int:
-    """The shots, one after the other; all are planned before the first is begun."""
+class _WatchServer:
+    """The server of a watched folder. One of the command's own that has died is started again."""
+
+    def __init__(self, stack: ExitStack, options: MatteOptions, arguments: argparse.Namespace) -> None:
+        self._stack = stack
+        self._options = options
+        self._arguments = arguments
+        self._endpoint: Endpoint | None = None
+
+    def endpoint(self) -> Endpoint:
+        """Where the server listens; raises ``MatteError``, where it has not the model among others."""
+        if self._endpoint is None:
+            address, keys, named = self._arguments.server, self._arguments.keys, _named_files([self._options])
+            found = self._stack.enter_context(server_for(address, keys, named, on_progress=console.tell))
+            _check_models([self._options], found, self._arguments.patience)
+            self._endpoint = found
+        return self._endpoint
+
+    def matte_shot(self, shot: Shot) -> ShotReport:
+        """Makes some pictures, and prints how that ended."""
+        try:
+            report = _one_shot(shot, self.endpoint(), self._arguments)
+        except LinkError as error:
+            report = ShotReport(frames=(), stopped=str(error), stopped_code=error.code)
+        conclude(report, len(shot.frames))
+        check_clean_plate(report, shot)
+        if report.stopped:
+            self._endpoint = None
+            self._stack.close()
+        return report
+
+
+def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: StreamNames) -> int:
+    """The shots, one after the other; all are planned before the first is begun. ``names``: those of streams."""
     shots = [order.plan() for order in orders]
+    # Beside a result that has no place of its own, no plate solve is kept.
+    shots = [replace(shot, solve_file=None) if names.shown(shot.title) == OUTPUT else shot for shot in shots]
     if arguments.dry_run:
-        return _describe(shots)
+        return _describe(shots, names)
     frames, named = sum(len(shot.frames) for shot in shots), _named_files([shot.options for shot in shots])
     with server_for(arguments.server, arguments.keys, named, frames, on_progress=console.tell) as endpoint:
-        _check_models(shots, endpoint, arguments.patience)
+        _check_models([shot.options for shot in shots], endpoint, arguments.patience)
         reports = []
         for number, shot in enumerate(shots, 1):
             if len(shots) > 1:
@@ -165,7 +196,8 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace) -> int:
             if reports[-1].stopped:
                 break
         if arguments.json:
-            write_reports(arguments.json, reports, endpoint, shots)
+            text = reports_json(reports, endpoint, shots)
+            write_report(Path(arguments.json), names.shown(text))
     codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
     codes += [check_clean_plate(report, shot) for report, shot in zip(reports, shots, strict=False)]
     if arguments.review:
@@ -200,26 +232,25 @@ def check_report_path(path: Path) -> None:
         raise MatteError("cannot_write", f"{path} cannot be written; nothing was started.", "Name another --json.")
 
 
-def _describe(shots: Sequence[Shot]) -> int:
+def _describe(shots: Sequence[Shot], names: StreamNames) -> int:
     """``--dry-run``: the shots as they are planned."""
     for shot in shots:
         first = shot.frames[0]
         numbers = format_frames(frame.frame for frame in shot.frames)
-        console.out.print(
-            escape(
-                f"{shot.title}: {len(shot.frames)} frames ({numbers}), model {shot.options.model}; the first is "
-                f"{first.plate} with {first.clean_plate} to {first.output}"
-            )
+        sentence = (
+            f"{shot.title}: {counted(len(shot.frames), 'frame')} ({numbers}), model {shot.options.model}; the "
+            f"first is {first.plate} with {first.clean_plate} to {first.output}"
         )
+        console.out.print(escape(names.shown(sentence)))
     return console.OK
 
 
-def _check_models(shots: Sequence[Shot], endpoint: Endpoint, patience_s: float) -> None:
+def _check_models(options: Sequence[MatteOptions], endpoint: Endpoint, patience_s: float) -> None:
     """Refuses all shots before the first is begun, where the server cannot run the model of one of them."""
     with MatteClient(endpoint, patience_s) as client:
         server = ready_server(client)
-    for shot in shots:
-        check_model(shot.options, server)
+    for each in options:
+        check_model(each, server)
 
 
 def _one_shot(shot: Shot, endpoint: Endpoint, arguments: argparse.Namespace) -> ShotReport:
@@ -242,14 +273,17 @@ def mattes(
         return run_shot(shot, client, progress)
 
 
-def write_reports(path: str, reports: Sequence[ShotReport], endpoint: Endpoint, shots: Sequence[Shot]) -> None:
-    """``--json``: the report of one shot, or ``{"shots": [...]}`` of several; raises
-    ``MatteError("cannot_write", ...)``."""
+def reports_json(reports: Sequence[ShotReport], endpoint: Endpoint, shots: Sequence[Shot]) -> str:
+    """``--json``: the report of one shot, or ``{"shots": [...]}`` of several."""
     pairs = zip(reports, shots, strict=False)
     each = [report_json(report, endpoint.address, shot.options) for report, shot in pairs]
-    text = each[0] if len(shots) == 1 else json.dumps(REPORT_HEAD)[:-1] + ', "shots": [' + ", ".join(each) + "]}"
+    return each[0] if len(shots) == 1 else json.dumps(REPORT_HEAD)[:-1] + ', "shots": [' + ", ".join(each) + "]}"
+
+
+def write_report(path: Path, text: str) -> None:
+    """Writes a report; raises ``MatteError("cannot_write", ...)``."""
     try:
-        write_atomically(path, (text + "\n").encode())
+        write_atomically(str(path), (text + "\n").encode())
     except OSError as error:
         raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None
 

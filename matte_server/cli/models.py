@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matte_link.sequence import format_frames
+from matte_link.sequence import counted, format_frames
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from ..errors import MatteError
@@ -134,7 +134,8 @@ def run_show(arguments: argparse.Namespace) -> int:
 def _learned(facts: LearnedFacts) -> list[str]:
     mended = f"mended mattes of {format_frames(facts.true_frames)}" if facts.true_frames else "no mended matte"
     return [
-        f"learned from: frames {format_frames(facts.frames)}, {mended}, {facts.steps} steps, seed {facts.seed}",
+        f"learned from: frames {format_frames(facts.frames)}, {mended}, "
+        f"{counted(facts.steps, 'step')}, seed {facts.seed}",
         f"error of alpha on what was left out, x 1000: {1e3 * facts.first_error:.2f} before, "
         f"{1e3 * facts.error:.2f} after",
         f"base weights: {facts.base}",

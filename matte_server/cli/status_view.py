@@ -9,6 +9,7 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.errors import LinkError
 from matte_link.plain_text import printable
+from matte_link.sequence import counted
 from rich.live import Live
 from rich.text import Text
 
@@ -46,13 +47,13 @@ def _worker(number: int, worker: Mapping[str, Any]) -> str:
     if not worker["ready"]:
         doing = "starting"
     return (
-        f"worker {number} {worker['device']} pid {worker['pid']}: {doing}, {worker['frames']} frames, "
-        f"{worker['memory'] / _GIB:.2f} GB, replaced {worker['deaths']} times"
+        f"worker {number} {worker['device']} pid {worker['pid']}: {doing}, {counted(worker['frames'], 'frame')}, "
+        f"{worker['memory'] / _GIB:.2f} GB, replaced {counted(worker['deaths'], 'time')}"
     )
 
 
 def _learning(job: Mapping[str, Any]) -> str:
-    what = f"learning {job['shot'] or 'a shot'} from {job['frames']} {'frame' if job['frames'] == 1 else 'frames'}"
+    what = f"learning {job['shot'] or 'a shot'} from {counted(job['frames'], 'frame')}"
     if job["worker"] < 0:
         return f"{what}: waits"
     done = f"step {job['step']} of {job['steps']}" if job["steps"] else "reads its frames"

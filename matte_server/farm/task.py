@@ -16,7 +16,7 @@ from pathlib import Path
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import Progress
-from matte_link.sequence import format_frames
+from matte_link.sequence import counted, format_frames
 
 from ..server.local_server import endpoint_of, server_for
 from ..shots.arguments import ShotOrder
@@ -59,9 +59,10 @@ def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
     elif report.failed or missing:
         count, total = len(report.failed) + len(missing), len(shot.frames) + len(missing)
         first = report.failed[0].message if report.failed else f"the plate of frame {missing[0]} does not exist."
-        print_failure(f"{count} of {total} frames failed; {first}")
+        print_failure(f"{count} of {counted(total, 'frame')} failed; {first}")
     elif len(report.frames) < len(shot.frames):
-        _print(f"openjd_fail: {len(shot.frames) - len(report.frames)} of {len(shot.frames)} frames were not tried.")
+        left = len(shot.frames) - len(report.frames)
+        _print(f"openjd_fail: {left} of {counted(len(shot.frames), 'frame')} were not tried.")
     return report
 
 

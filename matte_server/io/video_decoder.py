@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from matte_link.sequence import counted
 
 from ..errors import MatteError
 from .video_container import is_cut
@@ -233,6 +234,6 @@ def _check_complete(container: Any, stream: Any, path: Path, found: _PacketTimes
     if expected > found.count:
         raise MatteError(
             "unreadable",
-            f"{path} is truncated: it ends after {found.count} pictures.",
+            f"{path} is truncated: it ends after {counted(found.count, 'picture')}.",
             "Copy or export it again.",
         )

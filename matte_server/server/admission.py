@@ -19,6 +19,7 @@ from matte_link.messages import (
     digest_of,
 )
 from matte_link.roles import sources_of, with_sources
+from matte_link.sequence import counted
 
 from ..errors import MatteError
 from ..worker.messages import FrameJob, SpooledPicture, role_in_words
@@ -69,9 +70,9 @@ class Admission:
         own = sum(frame.client == client for frame in wanted)
         clients = {frame.client for frame in wanted} | {client}
         if own >= self._limits.frames_per_client or len(wanted) >= _open_to(is_batch, self._limits.frames):
-            raise MatteError("busy", f"The server has {len(wanted)} frames waiting.", _LATER)
+            raise MatteError("busy", f"The server has {counted(len(wanted), 'frame')} waiting.", _LATER)
         if len(clients) > _open_to(is_batch, self._limits.clients):
-            raise MatteError("busy", f"The server has {len(clients) - 1} clients.", _LATER)
+            raise MatteError("busy", f"The server has {counted(len(clients) - 1, 'client')}.", _LATER)
         needed = sum(len(blob) for blob in blobs_of(request)) + self._result_size(request)
         capacity = self.spool.capacity
         # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,

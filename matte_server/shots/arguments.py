@@ -6,6 +6,7 @@ The options of a shot's mattes are another table, :class:`matte_link.options.Mat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from matte_link.options import MatteOptions
 from ..errors import MatteError
 from .passes import PASSES, with_layers
 from .plan import plan_shot
+from .plan_checks import check_combinations
+from .portraits import plan_arrived
 from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
 from .solve_file import check_solve
 
@@ -292,12 +295,24 @@ class ShotOrder:
         :func:`plan.plan_shot` does, and bad_solve."""
         if self.solve:
             check_solve(Path(self.solve))
-        same = {name: getattr(self, name) for name in _SAME_IN_SOURCES}
-        only = _whole_number(self.clean_frame) if self.clean_frame else None
-        sources = ShotSources(clean_plate=self.clean, clean_frame=only, **same)
         camera = Camera(kind=self.camera, solve=self.solve)
         options = with_layers(self.options, self.passes)
-        return plan_shot(sources, self.frames, options, self.overwrite, camera, one_output)
+        return plan_shot(self.sources, self.frames, options, self.overwrite, camera, one_output)
+
+    def plan_arrived(self, plates: Sequence[Path]) -> tuple[Shot, dict[Path, MatteError]]:
+        """The plan for some pictures of a folder that is watched: see :func:`portraits.plan_arrived`. Raises
+        ``MatteError``, too, where arguments do not go together or do not apply (bad_option, bad_range)."""
+        check_combinations(self.sources)
+        if self.frames:
+            raise MatteError("bad_range", f"{self.plate} is a folder of single pictures; --frames does not apply.")
+        return plan_arrived(self.sources, plates, with_layers(self.options, self.passes), self.overwrite)
+
+    @property
+    def sources(self) -> ShotSources:
+        """The pictures of the shot. Raises ``MatteError("bad_range", ...)``."""
+        same = {name: getattr(self, name) for name in _SAME_IN_SOURCES}
+        only = _whole_number(self.clean_frame) if self.clean_frame else None
+        return ShotSources(clean_plate=self.clean, clean_frame=only, **same)
 
 
 _SAME_IN_SOURCES = tuple(

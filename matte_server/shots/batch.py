@@ -34,7 +34,7 @@ from .plan_checks import check_model
 from .plate_solve import PlateSolve
 from .reports import MEASURING, FrameReport, ResultStatus, ShotReport, warnings_of
 from .requests import PreparedFrame, ShotRequests
-from .shot import Shot, ShotFrame
+from .shot import Shot, ShotFrame, frame_outputs
 
 # The most frames that are read and wait to be sent; that are at the server; that wait to be written.
 FRAMES_AHEAD, FRAMES_AT_SERVER, FRAMES_BEHIND = 3, 8, 3
@@ -205,9 +205,8 @@ class _ShotRun:
             return _failed(frame, "missing_file", f"{what} cannot be read: {why}.")
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
-        for path in (frame.output, frame.comp, *frame.passes.values()):
-            if path is not None:
-                self._leftovers.remove(path)
+        for path in frame_outputs(frame):
+            self._leftovers.remove(path)
         prepared = self._requests.prepare(frame)
         if not frame.output.exists() or self._shot.overwrite:
             return prepared
@@ -302,8 +301,10 @@ def _is_finished(path: Path, stamp: str, other: str) -> bool:
     disk or a crash of the machine leaves it: it is then made again. Raises ``MatteError("exists", ...)`` where it
     was made from something else, which ``other`` names."""
     is_empty = path.stat().st_size == 0
-    if not is_empty and exr.read_stamp(path) != stamp:
-        raise MatteError("exists", f"{path} exists and was made from {other}; use --overwrite to replace it.")
+    found = exr.read_stamp(path)
+    if not is_empty and found != stamp:
+        why = f"was made from {other}" if found else "is no result of Cleanplate, or is damaged"
+        raise MatteError("exists", f"{path} exists and {why}; use --overwrite to replace it.")
     return not is_empty and exr.is_whole(path)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from matte_link.sequence import counted
 
 from ..core.align import Alignment, align
 from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, average_clean_plate, vote_clean_plate
@@ -100,7 +101,7 @@ def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: S
     if len(used) < min(LEAST_FRAMES, len(frames)):
         raise MatteError(
             "too_few_frames",
-            f"Only {len(used)} of {len(frames)} frames could be aligned with frame {reference.frame}.",
+            f"Only {len(used)} of {counted(len(frames), 'frame')} could be aligned with frame {reference.frame}.",
             f"At least {LEAST_FRAMES} are needed: choose others with --frames, or another --reference.",
         )
 

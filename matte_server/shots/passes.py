@@ -28,6 +28,8 @@ _LEAST_ALPHA = 1e-6
 def pass_names(text: str) -> tuple[str, ...]:
     """The passes of a list such as "alpha,foreground", each once; raises ``MatteError("bad_option", ...)``."""
     names = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if text and not names:
+        raise MatteError("bad_option", f"{text!r} names no pass.", f"There are {', '.join(PASSES)}.")
     unknown = next((name for name in names if name not in PASSES), None)
     if unknown is not None:
         near = difflib.get_close_matches(unknown, PASSES, 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from matte_link.options import MatteOptions
-from matte_link.sequence import format_frames, parse_frames
+from matte_link.sequence import counted, format_frames, parse_frames
 
 from ..errors import MatteError
 from ..io.media import is_video
@@ -96,8 +96,8 @@ def _too_short(role: str, files: RoleFiles, missing: Sequence[int]) -> MatteErro
     flag = {"plate": "--frames", "clean_plate": "--clean-end or --clean-frame"}.get(role, f"--{role}-end")
     return MatteError(
         "missing_frame",
-        f"{path} has {len(files.frames)} pictures, and frame {missing[0]} of the shot needs picture {picture}; "
-        "nothing was started.",
+        f"{path} has {counted(len(files.frames), 'picture')}, and frame {missing[0]} of the shot needs picture "
+        f"{picture}; nothing was started.",
         f"Say with {flag} what to do.",
     )
 

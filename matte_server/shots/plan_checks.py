@@ -3,6 +3,7 @@ has the model."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ..errors import MatteError
 from ..io.media import is_video
 from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles
-from .shot import Movies, ShotFrame, ShotSources, frame_inputs
+from .shot import Movies, ShotFrame, ShotSources, frame_inputs, frame_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
@@ -26,7 +27,9 @@ def check_combinations(sources: ShotSources) -> None:
     wants_comp = bool(sources.comp) or COMP in pass_names(sources.passes)
     if bool(sources.background) != wants_comp:
         raise MatteError(
-            "bad_option", "A background and a comp go together: one names the picture, the other the file to write."
+            "bad_option",
+            "A background and a comp go together: one names the picture, the other the file to write.",
+            "Add --background FILE." if wants_comp else "Add --comp FILE, or comp to --passes.",
         )
     starred = next((name for name in (sources.output, sources.comp) if "*" in Path(name).name), None)
     if starred is not None:
@@ -124,9 +127,7 @@ def check_outputs(
     if sources.comp and (comp := movies.comp or frames[0].comp):
         _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
-    per_frame = [
-        path.resolve() for frame in frames for path in (frame.output, frame.comp, *frame.passes.values()) if path
-    ]
+    per_frame = [path.resolve() for frame in frames for path in frame_outputs(frame)]
     outputs = per_frame + [path.resolve() for path in (movies.matte, movies.comp) if path]
     clash = next((path for path in outputs if path in inputs), None)
     if clash is not None:
@@ -137,8 +138,10 @@ def check_outputs(
         )
     if not one_output:
         _check_one_file_each(sources, frames)
-        if len({str(path).casefold() for path in outputs}) < len(outputs):
-            raise MatteError("bad_output", "The matte and the comp have the same name.", "Choose two names.")
+        names = Counter(str(path).casefold() for path in outputs)
+        twice = next((path for path in outputs if names[str(path).casefold()] > 1), None)
+        if twice is not None:
+            raise MatteError("bad_output", f"Two outputs have the same name, {twice}.", "Choose two names.")
 
 
 def _check_one_file_each(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matte_link.options import MatteOptions
@@ -9,7 +10,7 @@ from matte_link.options import MatteOptions
 from ..errors import MatteError
 from .passes import COMP, pass_names
 from .plan_checks import COMP_SUFFIXES, check_inputs, check_outputs
-from .shot import Movies, Shot, ShotFrame, ShotSources
+from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, frame_outputs
 
 PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".cin")
 
@@ -19,14 +20,59 @@ def plan_portraits(sources: ShotSources, frames: str, options: MatteOptions, ove
     with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input."""
     if frames:
         raise MatteError("bad_range", f"{sources.plate} is a folder of single pictures; --frames does not apply.")
-    plates = pictures_in(Path(sources.plate))
+    _check_folders(sources)
+    plates = portraits_in(sources)
     if not plates:
         raise MatteError("no_frames", f"There is no picture in {sources.plate}.", "Name a folder of pictures.")
-    _check_folders(sources)
     planned = _planned(sources, plates)
     check_inputs(planned)
     check_outputs(sources, planned, Movies())
     return Shot(frames=planned, options=options, overwrite=overwrite, title=sources.output)
+
+
+def plan_arrived(
+    sources: ShotSources, plates: Sequence[Path], options: MatteOptions, overwrite: bool
+) -> tuple[Shot, dict[Path, MatteError]]:
+    """The plan for those ``plates`` of a watched folder that have all their pictures, and why each of the others
+    has none. Raises ``MatteError("bad_output", ...)`` where no picture could ever be planned."""
+    _check_folders(sources)
+    planner = _Planner(sources)
+    frames: list[ShotFrame] = []
+    makers: dict[Path, ShotFrame] = {}
+    waiting: dict[Path, MatteError] = {}
+    for number, plate in enumerate(plates, 1):
+        try:
+            frame = planner.frame(number, plate)
+            _check_arrived(frame, makers)
+            check_outputs(sources, [frame], Movies())
+        except MatteError as error:
+            waiting[plate] = error
+            continue
+        frames.append(frame)
+        makers |= dict.fromkeys(frame_outputs(frame), frame)
+    return Shot(frames=tuple(frames), options=options, overwrite=overwrite, title=sources.output), waiting
+
+
+def _check_arrived(frame: ShotFrame, makers: Mapping[Path, ShotFrame]) -> None:
+    """``makers``: which frame each output belongs to, of the frames planned so far."""
+    missing = next((path for path in frame_inputs(frame) if not path.is_file()), None)
+    if missing is not None:
+        raise MatteError("missing_frame", f"{missing} is not there yet.")
+    taken = next((path for path in frame_outputs(frame) if path in makers), None)
+    if taken is not None:
+        raise MatteError(
+            "bad_output",
+            f"{taken} would be a result of {makers[taken].plate} and of {frame.plate}.",
+            "Rename one of them.",
+        )
+
+
+def portraits_in(sources: ShotSources) -> list[Path]:
+    """The pictures of the folder ``sources.plate`` that are portraits: none that has another role in the shot, such
+    as a clean plate that lies among them. Raises ``OSError``."""
+    roles = (sources.clean_plate, sources.core, sources.holdout, sources.trimap, sources.background)
+    others = {Path(name).resolve() for name in roles if name}
+    return [path for path in pictures_in(Path(sources.plate)) if path.resolve() not in others]
 
 
 def _check_folders(sources: ShotSources) -> None:
@@ -37,37 +83,51 @@ def _check_folders(sources: ShotSources) -> None:
                 f"{folder} is a file, but a folder of portraits is written to a folder.",
                 "Name a folder for the results.",
             )
+        if folder.resolve() == Path(sources.plate).resolve():
+            raise MatteError(
+                "bad_output",
+                f"{folder} is the folder of the portraits: the next run would take the results for portraits.",
+                "Name another folder for the results, such as one inside it.",
+            )
 
 
-def _planned(sources: ShotSources, plates: list[Path]) -> tuple[ShotFrame, ...]:
-    output, comp = Path(sources.output), Path(sources.comp) if sources.comp else None
-    roles = {
-        role: _MatchingPictures(name)
-        for role in ("clean_plate", "core", "holdout", "trimap")
-        if (name := getattr(sources, role))
-    }
+def _planned(sources: ShotSources, plates: Sequence[Path]) -> tuple[ShotFrame, ...]:
+    planner = _Planner(sources)
+    return tuple(planner.frame(number, plate) for number, plate in enumerate(plates, 1))
 
-    names = pass_names(sources.passes)
 
-    def comp_of(plate: Path) -> Path | None:
-        if comp is not None:
-            return comp / f"{plate.stem}.png"
-        return output / f"{plate.stem}.{COMP}.png" if COMP in names else None
+class _Planner:
+    """Finds the files of one portrait after the other."""
 
-    def planned(number: int, plate: Path) -> ShotFrame:
+    def __init__(self, sources: ShotSources) -> None:
+        self._output = Path(sources.output)
+        self._comp = Path(sources.comp) if sources.comp else None
+        self._background = Path(sources.background) if sources.background else None
+        self._passes = pass_names(sources.passes)
+        self._roles = {
+            role: _MatchingPictures(name)
+            for role in ("clean_plate", "core", "holdout", "trimap")
+            if (name := getattr(sources, role))
+        }
+
+    def frame(self, number: int, plate: Path) -> ShotFrame:
+        """The plan of one portrait; raises ``MatteError("missing_frame", ...)``."""
         return ShotFrame(
             frame=number,
             name=plate.name,
             plate=plate,
-            output=output / f"{plate.stem}.exr",
-            background=Path(sources.background) if sources.background else None,
-            comp=comp_of(plate),
-            passes={name: output / f"{plate.stem}.{name}.exr" for name in names if name != COMP},
+            output=self._output / f"{plate.stem}.exr",
+            background=self._background,
+            comp=self._comp_of(plate),
+            passes={name: self._output / f"{plate.stem}.{name}.exr" for name in self._passes if name != COMP},
             video_frames={},
-            **{role: pictures.of(plate) for role, pictures in roles.items()},
+            **{role: pictures.of(plate) for role, pictures in self._roles.items()},
         )
 
-    return tuple(planned(number, plate) for number, plate in enumerate(plates, 1))
+    def _comp_of(self, plate: Path) -> Path | None:
+        if self._comp is not None:
+            return self._comp / f"{plate.stem}.png"
+        return self._output / f"{plate.stem}.{COMP}.png" if COMP in self._passes else None
 
 
 class _MatchingPictures:
@@ -85,12 +145,17 @@ class _MatchingPictures:
         if found is None:
             raise MatteError(
                 "missing_frame",
-                f"{self._path} has no picture named {plate.stem} for {plate}; nothing was started.",
+                f"{self._path} has no picture named {plate.stem} for {plate}.",
                 "Add it, or name one picture for all.",
             )
         return found
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, in order of name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    """The pictures of a folder, in order of name, without hidden files: macOS keeps facts of a.jpg in ._a.jpg, and
+    files that are being copied are often hidden. Raises ``OSError``."""
+    return sorted(path for path in folder.iterdir() if _is_picture(path.name) and path.is_file())
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES

@@ -150,6 +150,11 @@ def frame_inputs(frame: ShotFrame) -> list[Path]:
     return [path for path in named if path is not None]
 
 
+def frame_outputs(frame: ShotFrame) -> list[Path]:
+    """Every file that is made of a frame: its matte, comp and passes."""
+    return [path for path in (frame.output, frame.comp, *frame.passes.values()) if path is not None]
+
+
 def neighbour_offsets(shot: Shot) -> dict[str, int]:
     """How far the frame numbers of the frames "before" and "after" a frame are from its own: 2 where only every
     other frame exists. The smallest step between any two frames of the whole shot decides, so that the answer does

@@ -12,6 +12,7 @@ import torch
 from matte_link.files import write_atomically
 from matte_link.messages import Learn, LearnFrame, Matte
 from matte_link.roles import LEARN_PICTURES
+from matte_link.sequence import counted
 
 from ..core.image import PlatePair
 from ..errors import MatteCancelled, MatteError
@@ -162,10 +163,9 @@ class ShotLearning:
             release_free_memory(self._device)
             left = memory_left(self._device)
         if left is not None and left < needed:
-            frames = "one frame" if count == 1 else f"{count} frames"
             raise MatteError(
                 "learn_too_large",
-                f"Learning from {frames} of {window.width} x {window.height} takes about "
+                f"Learning from {counted(count, 'frame')} of {window.width} x {window.height} takes about "
                 f"{needed / _GB:.1f} GB, and the matting process has {left / _GB:.1f} GB left.",
                 "Learn from fewer or smaller frames, or on a machine with more memory.",
             )

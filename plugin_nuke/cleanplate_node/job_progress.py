@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobEvent, JobFinished
+from matte_link.sequence import counted
 
 
 def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
@@ -77,7 +78,8 @@ class JobProgress:
     @property
     def summary(self) -> str:
         """One line for the status knob when the run has ended."""
-        head = f"{self.done} of {self.total} frames done" if self.total != self.done else f"{self.done} done"
+        of_all = f" of {counted(self.total, 'frame')}" if self.total != self.done else ""
+        head = f"{self.done}{of_all} done"
         if self.trouble:
             return f"{head}. {self.trouble}"
         if self.cancelled:

@@ -7,6 +7,7 @@ from typing import Optional
 
 from matte_link.learn_events import LearnDone, LearnEvent, LearnFailed, LearnPreparing, LearnStep
 from matte_link.learn_job import LearnJob
+from matte_link.sequence import counted
 
 from . import host, view_jobs
 from .node_runs import NodeRun, RunOutcome
@@ -115,6 +116,7 @@ def outcome_text(event: Optional[LearnEvent], frames: int) -> tuple[str, str]:
         return "The learning stopped.", "internal"
     figures = f"error {100 * event.first_error:.2f}% -> {100 * event.error:.2f}% on what was left out"
     if not event.has_gained:
-        return f"nothing was gained on what was left out after {event.steps} steps; the node keeps its weights", ""
+        steps = counted(event.steps, "step")
+        return f"nothing was gained on what was left out after {steps}; the node keeps its weights", ""
     until = "" if event.is_complete else ", cancelled"
-    return f"learned from {frames} frames{until}: {figures}. Press 'Process range' to use it.", ""
+    return f"learned from {counted(frames, 'frame')}{until}: {figures}. Press 'Process range' to use it.", ""

@@ -9,6 +9,7 @@ from typing import Optional
 
 from matte_link.learn_job import LearnJob, LearnTask
 from matte_link.options import MatteOptions
+from matte_link.sequence import counted
 from matte_link.tasks import LocalFile
 
 from . import around, graph, host, key_frames, range_plan
@@ -155,7 +156,7 @@ def learn(node: host.Node) -> Optional[LearnRun]:
     plan = preflight(node, frames, force=True, priority="batch")
     plan = replace(plan, views=(view,), roles=("src", "clean"), footage=None, options=_begin_with(plan, folders))
     plan = replace(plan, keys={at: key for at, key in plan.keys.items() if at[1] == view})
-    tell(node, f"rendering the plates of {len(plan.frames)} frames")
+    tell(node, f"rendering the plates of {counted(len(plan.frames), 'frame')}")
     plan = render_plates(node, plan)
     run = LearnRun(node, plan, _job(plan, view, folders, has_keys=bool(keys)))
     run.start()

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from matte_link.sequence import counted
+
 from . import around, graph, host, learning, manifest, other_scripts, range_plan
 from .freshness import check, guarded_states, look_again, render_begins, render_ended
 from .migration import migrate
@@ -87,7 +89,7 @@ def process(
         summaries[plan.node_id] = found.text or UP_TO_DATE
         check(node)
         return None
-    tell(node, f"rendering the plates of {len(plan.frames)} frames")
+    tell(node, f"rendering the plates of {counted(len(plan.frames), 'frame')}")
     run = RangeRun(node, render_plates(node, plan), quiet)
     if then_around:
         around.follow(node, run, frames[0])

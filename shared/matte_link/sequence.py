@@ -48,6 +48,11 @@ def format_frames(frames: Iterable[int]) -> str:
     return ",".join(parts)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 @dataclass(frozen=True)
 class FramePattern:
     """A path whose file name has at most one frame number: ``plate.####.exr``, ``plate.@@@@.exr``,

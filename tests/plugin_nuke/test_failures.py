@@ -152,7 +152,7 @@ def test_a_disk_that_fills_up_meanwhile(bench: ContractBench, window: State, sma
             pass
         until(window, bench.idle(node))
     assert "No space left on device" in bench.status(node)
-    assert bench.status(node).startswith("0 of 1 frames done. Frame 1: ")
+    assert bench.status(node).startswith("0 of 1 frame done. Frame 1: ")
     assert not list(small_disk.rglob("matte.*.exr")), "no half a result"
     bench.expect_tidy(node)
 

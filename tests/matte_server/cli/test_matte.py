@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from matte_link.options import MatteOptions, option_specs
+from matte_link.options import option_specs
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
-from matte_server.cli.conclusion import conclude
-from matte_server.cli.matte import mattes
-from matte_server.cli.watch import watch
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from matte_server.shots.arguments import SHOT_ARGUMENTS, ShotOrder
-from matte_server.shots.shot import Shot
-from tests.matte_server.shots.conftest import ShotFiles, disc, plate_of, save, wall
+from matte_server.shots.arguments import SHOT_ARGUMENTS
+from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
 
 
 @pytest.mark.parametrize(
@@ -169,7 +162,13 @@ def test_passes_are_files_and_come_back_without_matting(
     ("words", "sentence"),
     [
         (("--passes", "alhpa"), "There is no pass 'alhpa'. Did you mean alpha?"),
-        (("--passes", "comp"), "A background and a comp go together"),
+        (("--passes", "Alpha"), "There is no pass 'Alpha'. Did you mean alpha?"),
+        (("--passes", ","), "',' names no pass. There are alpha, foreground, comp"),
+        (
+            ("--passes", "comp"),
+            "the other the file to write. Add --background FILE.",
+        ),
+        (("--passes", "alpha", "--background", "b.exr"), "Add --comp FILE, or comp to --passes."),
         (("--passes", "clean", "-o", "m.####.png"), "The pass clean is a layer of an EXR, which .png has not."),
         (("--passes", "alpha", "-o", "m.mov"), "m.mov is a video, and passes are pictures."),
         (("-o", "m.*.exr"), "m.*.exr names no file: * is for inputs."),
@@ -188,48 +187,52 @@ def test_what_cannot_work_is_said_before_anything_is_made(
     assert not Path(shot.matte).parent.exists()
 
 
-def test_a_picture_from_standard_input_becomes_an_exr_on_standard_output(
-    make_shot: Callable[..., ShotFiles], server: LocalServer
+def test_one_broken_pass_is_made_again_and_one_of_others_is_kept(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shot = make_shot(1)
-    words = ("-", "--clean", shot.clean, "-o", "-", "--model", "difference", "--server", server.endpoint.address)
-    command = [sys.executable, "-m", "matte_server", "matte", *words]
-    plate = (shot.folder / "plate.1001.exr").read_bytes()
-    ended = subprocess.run(command, input=plate, capture_output=True, check=False)
-    assert ended.returncode == console.OK, ended.stderr
-    # The disc's soft edge is 3 px of 160 wide.
-    assert np.abs(exr.read_image(ended.stdout).pixels[..., 3:] - disc(0)).mean() < 0.01
-    assert b"1 done" in ended.stderr
+    shot = make_shot(3)
+    out = Path(shot.matte).parent
+    words = shot.command("--passes", "alpha,foreground", "--server", server.endpoint.address)
+    assert cli.main(words) == console.OK
+    half, empty, other = (out / f"matte.alpha.{frame}.exr" for frame in shot.frames)
+    whole, others = half.read_bytes(), (out / "matte.foreground.1001.exr").stat().st_mtime_ns
+    half.write_bytes(whole[:-500])
+    empty.write_bytes(b"")
+    other.write_bytes(b"a painter's notes")
+    capsys.readouterr()
+    assert cli.main(words) == console.FRAMES_FAILED
+    assert half.read_bytes() == whole and exr.read_image(empty).pixels.shape[:2] == (120, 160)
+    assert other.read_bytes() == b"a painter's notes"
+    printed = capsys.readouterr()
+    assert "0 done, 2 already there, 1 failed" in printed.out
+    assert f"{other} exists and is no result of Cleanplate, or is damaged" in " ".join(printed.err.split())
+    # Passes that were whole are not touched.
+    assert (out / "matte.foreground.1001.exr").stat().st_mtime_ns == others
 
 
-def test_a_watched_folder_is_matted_as_pictures_come(
-    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_goes_on_after_one_broken_plate_and_makes_only_that_frame(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shot, folder, out = make_shot(3), tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    shutil.copy(shot.folder / "plate.1001.exr", folder / "anna.exr")
-    order = ShotOrder(
-        plate=str(folder), clean=shot.clean, output=str(out), options=MatteOptions(model="difference")
-    )
-    made: list[list[str]] = []
+    shot = make_shot(4)
+    words = shot.command("--server", server.endpoint.address)
+    plate = shot.folder / "plate.1003.exr"
+    whole = plate.read_bytes()
+    plate.write_bytes(whole[:9000])
+    assert cli.main(words) == console.FRAMES_FAILED
+    assert "3 done, 0 already there, 1 failed, 0 not tried." in capsys.readouterr().out
+    first = Path(shot.matte.replace("####", "1001"))
+    made_at = first.stat().st_mtime_ns
+    plate.write_bytes(whole)
+    assert cli.main(words) == console.OK
+    assert "1 done, 3 already there, 0 failed, 0 not tried." in capsys.readouterr().out
+    assert first.stat().st_mtime_ns == made_at
 
-    def matte_shot(planned: Shot) -> int:
-        made.append([frame.name for frame in planned.frames])
-        code = conclude(mattes(planned, server.endpoint), len(planned.frames))
-        if len(made) == 1:
-            shutil.copy(shot.folder / "plate.1002.exr", folder / "ben.exr")
-            (folder / "broken.exr").write_bytes(b"this is no EXR")
-        else:
-            # As Ctrl+C does.
-            raise KeyboardInterrupt
-        return code
 
-    assert watch(order, matte_shot, look_s=0.05) == console.OK
-    assert made == [["anna.exr"], ["ben.exr", "broken.exr"]]
-    assert sorted(path.name for path in out.iterdir()) == ["anna.exr", "ben.exr"]
-    # Portraits are named by file, not by number.
-    logged = capsys.readouterr().err
-    assert "[1/1] anna.exr: " in logged and "broken.exr: failed (unreadable)" in logged
+def test_one_frame_is_counted_in_the_singular(
+    make_shot: Callable[..., ShotFiles], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(make_shot(2).command("--dry-run", "--frames", "1001")) == console.OK
+    assert ": 1 frame (1001), model" in capsys.readouterr().out
 
 
 def test_a_dry_run_lists_the_frames_and_makes_nothing(

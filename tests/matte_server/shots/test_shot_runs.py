@@ -289,7 +289,7 @@ def test_a_damaged_file_of_somebody_else_is_not_replaced(
     notes.write_text("notes under an unlucky name")
     assert cleanplate(*shot.command()) == 1
     assert notes.read_text() == "notes under an unlucky name"
-    assert "exists and was made from other inputs" in capsys.readouterr().err
+    assert "exists and is no result of Cleanplate, or is damaged" in capsys.readouterr().err
 
 
 _OCIO = """ocio_profile_version: 2

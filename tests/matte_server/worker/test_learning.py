@@ -52,7 +52,7 @@ def pair(width: int, height: int) -> PlatePair:
 
 def test_what_would_not_fit_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "memory_left", lambda device: 2 << 30)
-    with pytest.raises(MatteError, match=r"from one frame of 1920 x 1080 .* 2.3 GB, .* 2.1 GB left") as caught:
+    with pytest.raises(MatteError, match=r"from 1 frame of 1920 x 1080 .* 2.3 GB, .* 2.1 GB left") as caught:
         shot_learning(tmp_path)._check_memory(pair(1920, 1080))
     assert caught.value.code == "learn_too_large" and "fewer or smaller frames" in caught.value.hint
     shot_learning(tmp_path)._check_memory(pair(960, 540))

@@ -1,0 +1,116 @@
+"""``-`` for standard input and output: what comes out is the result alone, and what cannot work is said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server.cli import console
+from matte_server.cli import main as cli
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
+from tests.matte_server.shots.conftest import FAST, ShotFiles, disc
+
+
+def through_pipes(words: list[str], sent: bytes, server: LocalServer) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "matte_server", "matte", *words, *FAST, "--server", server.endpoint.address]
+    return subprocess.run(command, input=sent, capture_output=True, check=False)
+
+
+def test_a_picture_from_standard_input_becomes_an_exr_on_standard_output(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path
+) -> None:
+    shot, report = make_shot(1), tmp_path / "report.json"
+    plate = (shot.folder / "plate.1001.exr").read_bytes()
+    ended = through_pipes(["-", "--clean", shot.clean, "-o", "-", "--json", str(report)], plate, server)
+    assert ended.returncode == console.OK, ended.stderr
+    # The disc's soft edge is 3 px of 160 wide.
+    assert np.abs(exr.read_image(ended.stdout).pixels[..., 3:] - disc(0)).mean() < 0.01
+    assert b"1 done" in ended.stderr
+    # Neither file that stood for a stream is named, as neither is there any more.
+    frame = json.loads(report.read_text())["frames"][0]
+    assert (frame["files"]["plate"], frame["output"]) == ("standard input", "standard output")
+
+
+def test_a_report_on_standard_output_is_json_and_nothing_else(
+    make_shot: Callable[..., ShotFiles], server: LocalServer
+) -> None:
+    shot = make_shot(2)
+    ended = through_pipes([shot.plate, "--clean", shot.clean, "-o", shot.matte, "--json", "-"], b"", server)
+    assert ended.returncode == console.OK, ended.stderr
+    facts = json.loads(ended.stdout)
+    assert [frame["status"] for frame in facts["frames"]] == ["done", "done"]
+    # The plate solve of a result that has a place is kept beside it.
+    assert Path(facts["solve_file"]).is_file() and b"2 done" in ended.stderr
+
+
+def test_a_broken_picture_leaves_standard_output_empty(
+    make_shot: Callable[..., ShotFiles], server: LocalServer
+) -> None:
+    shot = make_shot(1)
+    half = (shot.folder / "plate.1001.exr").read_bytes()[:9000]
+    ended = through_pipes(["-", "--clean", shot.clean, "-o", "-"], half, server)
+    assert (ended.returncode, ended.stdout) == (console.FRAMES_FAILED, b"")
+
+
+@pytest.mark.parametrize(
+    ("sent", "words", "sentence"),
+    [
+        (b"", (), "Standard input holds nothing. Send an EXR"),
+        (b"hello", (), "Standard input holds no picture that is known here."),
+        (b"YUV4MPEG2 W16 H16 F25:1", (), "Standard input holds a video, which must be named as a file."),
+        (b"\0\0\0\x20ftypqt  ", (), "Standard input holds a video, which must be named as a file."),
+        (2 * b"\x76\x2f\x31\x01\2\0\0\0, then pixels", (), "Standard input holds several pictures"),
+        (2 * b"\x89PNG\r\n\x1a\n, then pixels", (), "Standard input holds several pictures"),
+        (b"hello", ("--clean", "-"), "Standard input is one picture: plate or clean, not both."),
+        (b"hello", ("--watch",), "--watch needs a folder of pictures, and standard input is none."),
+        (b"hello", ("-o", "-", "--json", "-"), "Standard output is the result or the report, not both."),
+        (
+            b"hello",
+            ("-o", "-", "--passes", "alpha"),
+            "--passes makes files beside OUT, and standard output is no file.",
+        ),
+        (b"hello", ("-o", "-", "--review"), "--review makes files beside OUT, and standard output is no file."),
+    ],
+)
+def test_what_cannot_work_with_streams_is_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    sent: bytes,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    (tmp_path / "sent").write_bytes(sent)
+    with (tmp_path / "sent").open(encoding="latin-1") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        given = ["matte", "-", "--clean", "c.exr", "-o", str(tmp_path / "m.exr"), *words]
+        assert cli.main(given) == console.BAD_INPUT
+    printed = capfd.readouterr()
+    assert sentence in " ".join(printed.err.split()) and not printed.out
+
+
+def test_streams_that_are_closed_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As ``<&-`` and ``>&-`` leave them."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert cli.main(["matte", "-", "--clean", "c.exr", "-o", str(tmp_path / "m.exr")]) == console.BAD_INPUT
+    assert "Nothing is sent to standard input." in capfd.readouterr().err
+    words = [sys.executable, "-m", "matte_server", "matte", "p.exr", "--clean", "c.exr", "-o", "-"]
+    ended = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True, check=False)
+    assert ended.returncode == console.BAD_INPUT and b"Standard output is closed." in ended.stderr
+
+
+def test_several_frames_for_one_standard_output_are_refused(
+    make_shot: Callable[..., ShotFiles], capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(3)
+    assert cli.main(["matte", shot.plate, "--clean", shot.clean, "-o", "-"]) == console.BAD_INPUT
+    assert "standard output is one file for 3 frames." in " ".join(capfd.readouterr().err.split())
