@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matte_link.files import write_atomically
+from matte_link.plain_text import printable
 from matte_link.sequence import format_frames
 
 from ..errors import MatteError
@@ -22,6 +23,8 @@ from ..shots.plate_solve import solve_inputs
 from ..shots.shot import shot_inputs
 from ..worker.gpu_claim import FREE
 
+_LONGEST_NAME = 128
+"""Characters of a job's name, by the Open Job Description."""
 FRAMES = "<frames>"
 CLEANPLATE = "<cleanplate>"
 HOST = "<host>"
@@ -48,7 +51,8 @@ Word = str | PathWord
 class FarmJob:
     """``command`` makes the frames of one chunk. ``inputs`` are all files that it reads, ``folders`` those that it
     writes to. ``host`` is the program of a host application where the command needs one. ``learn``: a command that
-    ends before the first chunk begins, and writes what all chunks need; empty: none."""
+    ends before the first chunk begins, and writes what all chunks need; empty: none. Raises
+    ``MatteError("bad_name", ...)`` for a name that not every farm takes."""
 
     name: str
     frames: tuple[int, ...]
@@ -57,6 +61,14 @@ class FarmJob:
     folders: tuple[str, ...] = ()
     host: str = ""
     learn: tuple[Word, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= _LONGEST_NAME or not self.name.isprintable() or "/" in self.name:
+            raise MatteError(
+                "bad_name",
+                f"{printable(self.name, 40)!r} cannot name a farm's job.",
+                f"Choose 1 to {_LONGEST_NAME} characters on one line, without '/', with --name.",
+            )
 
     @property
     def words(self) -> tuple[Word, ...]:

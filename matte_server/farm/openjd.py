@@ -35,7 +35,7 @@ _STATE = "{{Session.WorkingDirectory}}/cleanplate-server.json"
 _START_S, _STOP_S = 720, 60
 _NOTICE_S = 15
 _LONGEST_TEXT = 1024
-"""The specification's limit of a STRING parameter's value."""
+"""The specification's limit of a parameter's value."""
 
 
 def documents(job: FarmJob, plan: FarmPlan) -> Mapping[str, Document]:
@@ -149,6 +149,13 @@ def _script(words: Iterable[Word]) -> Document:
 def _values(job: FarmJob, plan: FarmPlan) -> Document:
     """Every parameter's value. Paths have no default: the specification wants those relative to the template."""
     paths = {word.name: word.path for word in _paths(job.words)}
+    for name, path in paths.items():
+        if len(path) > _LONGEST_TEXT:
+            raise MatteError(
+                "bad_option",
+                f"{name} is a path of {len(path)} characters; a job's parameter may have {_LONGEST_TEXT}.",
+                "Reach the folder by a shorter path, such as a link.",
+            )
     others = {each["name"]: each["default"] for each in _parameters(job, plan) if "default" in each}
     return {**paths, **others}
 

@@ -105,6 +105,10 @@ def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmSh
         (("--chunk", "0"), "'0' is not a whole number, 1 or more"),
         (("--erode", "1000"), "erode must lie"),
         (("--colourspace", "{{x}}"), "cannot stand in a job template"),
+        (("--name", "two\nlines"), "'two lines' cannot name a farm's job"),
+        (("--name", "n" * 129), "cannot name a farm's job"),
+        (("--name", "../../sessions"), "cannot name a farm's job"),
+        (("-o", "/" + "deep/" * 250 + "m.####.exr"), "Output is a path of 1261 characters"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(
