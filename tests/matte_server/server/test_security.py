@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import socket
 import struct
@@ -391,6 +392,13 @@ def test_a_server_survives_more_connections_than_descriptors(request_for: Make) 
             assert answer.data and client.status(20.0).state["workers"][0]["pid"] == worker
     finally:
         server.stop()
+
+
+def test_every_test_that_security_md_names_is_there() -> None:
+    repository = Path(__file__).resolve().parents[3]
+    named = set(re.findall(r"`(test_\w+)`", (repository / "SECURITY.md").read_text(encoding="utf-8")))
+    source = "".join(path.read_text(encoding="utf-8") for path in (repository / "tests").rglob("test_*.py"))
+    assert len(named) > 30 and named <= set(re.findall(r"def (test_\w+)\(", source))
 
 
 def test_a_reply_is_refused_as_a_request(server: LocalServer) -> None:
