@@ -39,8 +39,7 @@ def chosen_blocks(alpha: Tensor, doubt: Tensor, octave: int, evidence: Tensor | 
     grown = nnf.pad(alpha, (1, 1 + right, 1, 1 + down), mode="replicate")
     highest = nnf.max_pool2d(grown, BLOCK + 2, BLOCK)
     lowest = -nnf.max_pool2d(-grown, BLOCK + 2, BLOCK)
-    cells = BLOCK >> (octave - 1)
-    unsure = nnf.max_pool2d(doubt, cells, cells, ceil_mode=True)
+    unsure = _of_blocks(doubt, octave)[..., : highest.shape[2], : highest.shape[3]]
     chosen = ((highest > LOWEST) & (lowest < HIGHEST)) | (unsure > DOUBT)
     if evidence is not None:
         both = torch.cat([evidence[:, :1] < CLEAN, evidence[:, 1:] > OTHER], 1).to(alpha.dtype)
@@ -48,6 +47,16 @@ def chosen_blocks(alpha: Tensor, doubt: Tensor, octave: int, evidence: Tensor | 
         chosen |= (shares > SHARE).all(1, keepdim=True)
     rows, columns = torch.nonzero(chosen[0, 0], as_tuple=True)
     return rows, columns
+
+
+def _of_blocks(doubt: Tensor, octave: int) -> Tensor:
+    """The largest doubt of each of an octave's blocks. From the sixth octave on, which pictures of more than 16,384
+    pixels either way have, a block is smaller than a pixel of the coarse stage."""
+    pixels = BLOCK >> (octave - 1)
+    if pixels:
+        return nnf.max_pool2d(doubt, pixels, pixels, ceil_mode=True)
+    blocks = (1 << (octave - 1)) // BLOCK
+    return doubt.repeat_interleave(blocks, -2).repeat_interleave(blocks, -1)
 
 
 def averaged(picture: Tensor, side: int) -> Tensor:

@@ -86,3 +86,10 @@ def test_blocks_that_the_full_resolution_contradicts_are_refined(closed: float) 
     assert (1, 2) in chosen and (2, 3) in chosen
     assert (3, 5) not in chosen and (0, 0) not in chosen
     assert BLOCK == 16, "the places above are blocks of 32 pixels"
+
+
+def test_doubt_of_one_coarse_pixel_chooses_all_its_blocks_in_the_sixth_octave() -> None:
+    """A picture of more than 16,384 pixels either way has six octaves, and blocks smaller than a coarse pixel."""
+    alpha, doubt = torch.zeros(1, 1, 32, 64), torch.tensor([[[[0.0, 0.5]]]])
+    rows, columns = chosen_blocks(alpha, doubt, 6, None)
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 2), (0, 3), (1, 2), (1, 3)]
