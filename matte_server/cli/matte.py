@@ -195,13 +195,13 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
             reports.append(_one_shot(shot, endpoint, arguments))
             if reports[-1].stopped:
                 break
-        if arguments.json:
-            text = reports_json(reports, endpoint, shots)
-            write_report(Path(arguments.json), names.shown(text))
     codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
     codes += [check_clean_plate(report, shot) for report, shot in zip(reports, shots, strict=False)]
     if arguments.review:
         codes += [review_cli.review(shot, report) for report, shot in zip(reports, shots, strict=False)]
+    if arguments.json:
+        text = reports_json(reports, endpoint, shots)
+        write_report(Path(arguments.json), names.shown(text))
     return max(codes, default=console.OK)
 
 

@@ -21,7 +21,7 @@ from ..learning.settings import FRAMES, LearningProgress, LearningSettings, chec
 from .inputs import ShotInputs
 from .plate_solve import PlateSolve
 from .portraits import pictures_in
-from .role_files import frame_pattern
+from .role_files import check_files, frame_pattern
 from .shot import Shot, ShotFrame, evenly_spaced
 
 
@@ -68,12 +68,7 @@ def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) ->
                 "Name it with --key.",
             )
         found = {number: replace(key, mask=mask_of(number)) for number, key in found.items()}
-    for key in found.values():
-        for path in (key.matte, key.mask):
-            if path is not None and not path.is_file():
-                raise MatteError(
-                    "missing_frame", f"{path} does not exist; nothing was started.", "Correct the name."
-                )
+    check_files(path for key in found.values() for path in (key.matte, key.mask) if path is not None)
     return found
 
 

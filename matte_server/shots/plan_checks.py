@@ -13,7 +13,7 @@ from matte_link.options import BUILT_IN_MODELS, MatteOptions
 from ..errors import MatteError
 from ..io.media import is_video
 from .passes import COMP, LAYERS, pass_names
-from .role_files import RoleFiles
+from .role_files import RoleFiles, check_files
 from .shot import Movies, ShotFrame, ShotSources, frame_inputs, frame_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
@@ -92,14 +92,7 @@ def check_new(output: Path, may_overwrite: bool) -> None:
 
 def check_inputs(frames: Sequence[ShotFrame]) -> None:
     """Raises ``MatteError("missing_frame", ...)`` where a file that a frame is made from does not exist."""
-    missing = sorted({path for frame in frames for path in frame_inputs(frame) if not path.is_file()})
-    if missing:
-        exist = f"and {len(missing) - 1} more do not exist" if len(missing) > 1 else "does not exist"
-        raise MatteError(
-            "missing_frame",
-            f"{missing[0]} {exist}; nothing was started.",
-            "Correct the name, or leave the frame out with --frames.",
-        )
+    check_files(path for frame in frames for path in frame_inputs(frame))
 
 
 def check_clean_plate(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:

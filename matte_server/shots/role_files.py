@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -43,6 +44,29 @@ def without_star(name: str) -> str:
     return str(path.with_name(f"{before}%d{after}"))
 
 
+def check_files(paths: Iterable[Path]) -> None:
+    """Raises ``MatteError("missing_frame", ...)`` where a path is not that of a file."""
+    wrong = sorted({path for path in paths if not path.is_file()})
+    if not wrong:
+        return
+    problem = _problem(wrong[0])
+    if len(wrong) > 1 and not any(map(os.path.lexists, wrong)):
+        problem = f"and {len(wrong) - 1} more do not exist"
+    raise MatteError(
+        "missing_frame",
+        f"{wrong[0]} {problem}; nothing was started.",
+        "Correct the name, or leave the frame out with --frames.",
+    )
+
+
+def _problem(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder, and one picture is needed"
+    if path.exists():
+        return "is neither a file nor a folder"
+    return "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
+
+
 @lru_cache(maxsize=64)
 def _video_length(path: Path, modified_ns: int) -> int:
     with VideoReader(path) as video:
@@ -74,8 +98,7 @@ class RoleFiles:
         if not self.is_video:
             return self.pattern.frames_on_disk()
         path = Path(self.pattern.text)
-        if not path.is_file():
-            raise MatteError("missing_frame", f"{path} does not exist; nothing was started.", "Correct the name.")
+        check_files([path])
         return tuple(range(1, _video_length(path, path.stat().st_mtime_ns) + 1))
 
     def file_of(self, number: int) -> tuple[Path, int]:

@@ -190,10 +190,14 @@ def test_an_output_folder_that_cannot_be_written(bench: CommandBench, said: Call
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_full_disk(bench: CommandBench) -> None:
-    """The matte's folder is on a disk without room: told as such, and no half file stays."""
-    command = [sys.executable, "-c", _SMALL_DISK, *bench.words("--frames", "1")]
+    """A disk without room for the matte and for the report: both are named, the summary is printed all the same,
+    and no half file stays."""
+    report = bench.folder / "report.json"
+    command = [sys.executable, "-c", _SMALL_DISK, *bench.words("--frames", "1", "--json", str(report))]
     process = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert process.returncode == console.FRAMES_FAILED
+    assert process.returncode == console.BAD_INPUT
+    assert "0 done, 0 already there, 1 failed" in process.stdout
+    assert "report.json cannot be written" in process.stderr and not report.exists()
     assert "(cannot_write)" in process.stderr
     assert "File too large" in process.stderr
     # The plate solve is small enough to have found room; of the matte there is nothing, not even a part.
@@ -204,7 +208,7 @@ _SMALL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from matte_server.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
 sys.exit(main.main(sys.argv[1:]))
 """
 """A limit on the size of files stops a write in the middle, as a full disk does, on any machine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,11 @@ def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
     [
         ({}, "1-9", "missing_frame", "p.0006.exr and 3 more do not exist"),
         ({}, "6", "missing_frame", "p.0006.exr does not exist"),
+        ({"clean_plate": "folder"}, "", "missing_frame", "folder is a folder, and one picture is needed"),
+        ({"core": "link.exr"}, "", "missing_frame", "link.exr is a link to a file that does not exist"),
+        ({"holdout": "loop.exr"}, "", "missing_frame", "loop.exr is a link to a file that does not exist"),
+        ({"trimap": "pipe.exr"}, "", "missing_frame", "pipe.exr is neither a file nor a folder"),
+        ({"clean_plate": "pipe.mov"}, "", "missing_frame", "pipe.mov is neither a file nor a folder"),
         ({}, "one", "bad_range", "one"),
         ({"plate": "none.####.exr"}, "", "no_frames", "No file matches"),
         ({"output": "m.exr"}, "", "bad_output", "is one file for 5 frames"),
@@ -196,6 +202,11 @@ def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
 def test_a_plan_that_cannot_work_is_one_sentence(
     shot: Path, changes: dict[str, str], frames: str, code: str, words: str
 ) -> None:
+    (shot / "folder").mkdir()
+    for name, target in (("link.exr", "nothing.exr"), ("loop.exr", "loop.exr")):
+        (shot / name).symlink_to(shot / target)
+    for name in ("pipe.exr", "pipe.mov"):
+        os.mkfifo(shot / name)
     named: dict[str, Any] = {role: str(shot / name) for role, name in changes.items()}
     sources = replace(sources_of(shot), **named)
     with pytest.raises(MatteError) as raised:
