@@ -12,6 +12,8 @@ Put one line into your shell's start file:
   bash, zsh    eval "$(cleanplate completion bash)"      (.bashrc; with zsh for bash in .zshrc, after compinit)
   fish         cleanplate completion fish | source       (~/.config/fish/config.fish)
   powershell   cleanplate completion powershell | Out-String | Invoke-Expression    ($PROFILE)
+
+exit codes: 0 printed, 2 the shell is not known
 """
 
 

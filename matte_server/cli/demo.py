@@ -18,9 +18,18 @@ from . import console
 from .conclusion import conclude
 from .matte import mattes
 
+EPILOG = """\
+examples:
+  cleanplate demo
+  cleanplate demo -o look_at_this
+
+exit codes: 0 done, 1 some frames failed, 2 the input cannot work, 3 no server, 130 interrupted
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``demo``."""
+    parser.epilog = EPILOG
     parser.description = (
         "Starts a server, mattes the packaged shot through it, and writes mattes, comps and a contact sheet."
     )

@@ -7,9 +7,17 @@ import argparse
 from .examination import examine
 from .server_flags import add_endpoint, endpoint_from
 
+EPILOG = """\
+example:
+  cleanplate doctor
+
+exit codes: 0 nothing would fail, 1 something would, 2 the input cannot work
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``doctor``."""
+    parser.epilog = EPILOG
     add_endpoint(parser)
     parser.set_defaults(run=run)
 

@@ -19,7 +19,6 @@ EPILOG = """\
 examples:
   cleanplate evaluate truth/ results/
   cleanplate evaluate truth/ results/ --sequence --json figures.json
-
   cleanplate evaluate truth.####.exr matte.####.exr --sequence
 
 Pictures belong together by name, or by the frame number at its end. SAD, MAD and MSE are differences of alpha (sum,

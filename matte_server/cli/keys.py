@@ -7,9 +7,18 @@ from pathlib import Path
 
 from ..server.keys import add_client, give_to, make_server
 
+EPILOG = """\
+examples:
+  cleanplate keys server --folder keys              once, on the server's machine
+  cleanplate keys client anna --folder keys         for each client; give anna the file that it names
+
+exit codes: 0 written, 2 the input cannot work
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``keys``."""
+    parser.epilog = EPILOG
     kinds = parser.add_subparsers(metavar="KIND", required=True)
     server = kinds.add_parser("server", help="make a server's keys")
     client = kinds.add_parser("client", help="make a client's keys and let it in")

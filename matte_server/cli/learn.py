@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from ..errors import MatteError
 from ..learning.settings import SUFFIX, LearningSettings, checkpoint_of, steps_for
-from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS
+from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS, ShotArgument
 from ..shots.plan_checks import check_new
 from ..shots.shot import Shot
 from . import console
@@ -41,11 +41,18 @@ exit codes: 0 learned, 1 nothing was gained and nothing was written, 2 the input
 """
 
 
+_HELP = {
+    "output": f"the weights to write, such as take7{SUFFIX}",
+    "overwrite": "replace OUT",
+}
+"""What is said otherwise than of a shot's mattes."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``learn``."""
     parser.description = "Learns a shot, and writes weights that --weights takes."
     parser.epilog = EPILOG
-    add_shot_flags(parser, [each for each in SHOT_ARGUMENTS if each.name in LEARN_SHOT_ARGUMENTS], are_needed=True)
+    add_shot_flags(parser, [_as_learnt(each) for each in SHOT_ARGUMENTS if each.name in LEARN_SHOT_ARGUMENTS], True)
     add_learning_flags(parser)
     parser.add_argument(
         "--or-keep",
@@ -56,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     used = [spec for spec in option_specs() if spec.affects == "alignment" or spec.name in ("model", "weights")]
     add_options(parser, used)
     parser.set_defaults(run=run)
+
+
+def _as_learnt(argument: ShotArgument) -> ShotArgument:
+    """A shot's argument with the help that fits weights."""
+    return replace(argument, help=_HELP.get(argument.name, argument.help))
 
 
 def run(arguments: argparse.Namespace) -> int:

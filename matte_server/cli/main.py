@@ -91,7 +91,9 @@ def parser(loaded: str = "") -> argparse.ArgumentParser:
             command.load()
     commands.add_parser("version", help="print the version").set_defaults(run=_print_version)
     asked = commands.add_parser("help", help="print this, or a command's help")
-    asked.add_argument("topic", nargs="?", default="", metavar="COMMAND", choices=("", *COMMANDS), help="a command")
+    asked.add_argument(
+        "topic", nargs="?", default=None, metavar="COMMAND", choices=tuple(COMMANDS), help="a command"
+    )
     asked.set_defaults(run=lambda arguments: _print_help(commands.choices.get(arguments.topic, top)))
     return top
 

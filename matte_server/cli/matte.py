@@ -72,7 +72,7 @@ A frame's line says how the clean plate was aligned with the plate; how many of 
 this agree, and to how many pixels; which part of the plate the clean plate covers; and how close the foreground
 over the clean plate comes to the plate, as a part of its range.
 
-- is standard input as PLATE (or --clean), and standard output as OUT: one picture, and an EXR.
+- is standard input as PLATE (or --clean): one picture; and standard output as OUT: an EXR, or as REPORT.
 OUT is EXR (float, everything kept), PNG or TIFF (16 bit, sRGB), or .mov (ProRes 4444 with alpha; its float EXRs
 stay beside it in OUT.frames). The same command again goes on where it was interrupted.
 
@@ -101,7 +101,7 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--server",
         default="",
         metavar="ADDR",
-        help="the matting server (default: one that runs, else its own)",
+        help="the matting server, such as tcp://gpu7:5560 (default: one that runs here, else its own)",
     )
     parser.add_argument("--keys", default="", metavar="FILE", help="keys for an encrypted server")
     parser.add_argument(

@@ -26,6 +26,8 @@ examples:
 
 Weights are looked for where --weights says, then among those chosen with 'use', then in the folder that
 CLEANPLATE_MODELS names, then in your own models folder.
+
+exit codes: 0 done, 2 the input cannot work
 """
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from .number_range import NumberRange
 
+_DEFAULT = "(default: "
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
 
 
@@ -20,6 +21,9 @@ class CommandHelp(argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""
         notes = [f"{action.type.in_words}"] if isinstance(action.type, NumberRange) else []
+        if notes and _DEFAULT in text:
+            # One pair of brackets for both.
+            return text.replace(_DEFAULT, f"({notes[0]}, default: ", 1)
         if action.option_strings and not action.required and "default" not in text and _has_default(action):
             notes.append(f"default: {default_in_words(action.default)}")
         return f"{text} ({', '.join(notes)})" if notes else text
@@ -36,7 +40,7 @@ def default_in_words(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    return "none" if value in (None, "", []) else str(value).replace("%", "%%")
+    return "none" if value in (None, "", [], ()) else str(value).replace("%", "%%")
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -45,11 +49,17 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, "formatter_class": CommandHelp, **keywords})
+        self._words: list[str] = []
 
     def error(self, message: str) -> NoReturn:
         """Ends with 2, one sentence and where to find help."""
         found = _UNKNOWN.search(message)
-        near = difflib.get_close_matches(found[1].split("=")[0], sorted(self._known()), 1) if found else []
+        words = [found[1].split("=")[0]] if found else []
+        if message.startswith("the following arguments are required"):
+            # A needed flag that was misspelt is missing, too.
+            words = [word.split("=")[0] for word in self._words if word.startswith("--")]
+        known = sorted(self._known())
+        near = [name for word in words if word not in known for name in difflib.get_close_matches(word, known, 1)]
         suggestion = f" Did you mean {near[0]}?" if near else ""
         if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
@@ -57,6 +67,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuses what is unknown here, where the subcommand's own flags are known."""
+        self._words = list(args or ())
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -20,8 +20,19 @@ from .number_range import AMOUNT, COUNT_OR_NONE
 _GIB = 1 << 30
 
 
+EPILOG = """\
+examples:
+  cleanplate serve
+  cleanplate serve --root /shots --device cuda:1
+  cleanplate keys server --folder keys && cleanplate serve --bind tcp://0.0.0.0:5560 --keys keys
+
+exit codes: 0 stopped, 2 it cannot start
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``serve``."""
+    parser.epilog = EPILOG
     parser.description = (
         "Runs a matting server until it is interrupted. Without keys it only listens on this machine."
     )

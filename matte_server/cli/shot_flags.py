@@ -38,7 +38,7 @@ def _add_shot_flag(parser: Any, argument: ShotArgument, is_needed: bool, only_gi
         keywords["default"] = argparse.SUPPRESS
     if only_given and argument.is_needed:
         keywords["help"] += " (needed without --job)"
-    if argument.flags and not argument.is_needed and "default" not in argument.help:
+    if argument.flags and not is_needed and not argument.is_needed and "default" not in argument.help:
         keywords["help"] += f" (default: {default_in_words(argument.default)})"
     if argument.kind == SWITCH:
         parser.add_argument(*argument.flags, dest=argument.name, action="store_true", **keywords)
@@ -50,7 +50,7 @@ def _add_shot_flag(parser: Any, argument: ShotArgument, is_needed: bool, only_gi
     if argument.kind == NUMBER:
         keywords["type"] = ANY_WHOLE
     if argument.kind == TEXTS:
-        keywords |= {"nargs": "+", "default": []}
+        keywords |= {"nargs": "+"}
     if argument.flags:
         parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **keywords)
     else:

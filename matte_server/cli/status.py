@@ -10,9 +10,18 @@ from matte_link.client import MatteClient
 from .server_flags import add_endpoint, endpoint_from
 from .status_view import describe_state, watch
 
+EPILOG = """\
+examples:
+  cleanplate status
+  cleanplate status --watch --server tcp://gpu7:5560 --keys anna.json
+
+exit codes: 0 it answers, 2 the input cannot work, 3 no server
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``status``."""
+    parser.epilog = EPILOG
     add_endpoint(parser)
     parser.add_argument("--watch", action="store_true", help="go on, once a second, until interrupted")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")

@@ -54,6 +54,9 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         (("mattte", "p.exr"), "Did you mean matte?"),
         (("build-plate", "p.exr", "-o", "c.exr", "--refrence", "3"), "Did you mean --reference?"),
         (("models", "ftech", "v1"), "Did you mean fetch?"),
+        # Misspelt, a needed flag is missing, too.
+        (("build-plate", "p.exr", "--otput", "c.exr"), "Did you mean --output?"),
+        (("farm", "openjd", "shot", "p.exr", "--clean", "c.exr", "-o", "m.exr", "--bundel", "x"), "mean --bundle?"),
         # No abbreviations: what a later version adds must not change what this means.
         (("matte", "--overw"), "Did you mean --overwrite?"),
         (("matte", "p.exr", "--camera", "lockd"), "Did you mean locked?"),
@@ -100,6 +103,25 @@ def test_every_flag_of_every_command_says_its_range_and_default() -> None:
         for what in lacks(parser, action)
     ]
     assert not lacking
+
+
+@pytest.mark.parametrize("name", tuple(cli.COMMANDS))
+def test_every_command_says_its_exit_codes_and_shows_how_it_is_called(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args([name, "--help"])
+    shown = capsys.readouterr().out
+    assert "exit codes: 0 " in shown and f"\n  cleanplate {name}" in shown.replace("fish         ", "")
+    # One pair of brackets says range and default.
+    assert not re.search(r"\(default: [^()]*\) \(", " ".join(shown.split()))
+
+
+def test_help_of_learning_speaks_of_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["learn", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the weights to write, such as take7.learned" in shown and "matte.mov" not in shown
 
 
 def test_help_of_a_command_and_an_unquoted_star(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
