@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from . import key_frames, planning, runtime
 from .matte_link.learn_events import LearnDone, LearnFailed, LearnPreparing, LearnStep
 from .matte_link.learn_job import LearnJob, LearnTask
 from .matte_link.options import AUTO_MODEL
+from .matte_link.sequence import evenly_spaced
 from .matte_link.tasks import LocalFile
 from .plan import NodeError
 from .preferences import endpoint
@@ -45,7 +45,7 @@ class Learning:
         self.plan = replace(plan, options=options)
         self._keys = key_frames.files_of(node, plan)
         self._learnt_from = key_frames.named(node)
-        self.frames = tuple(self._keys) or spread(plan.frames, WITHOUT_KEYS)
+        self.frames = tuple(self._keys) or evenly_spaced(plan.frames, WITHOUT_KEYS)
         self.plan.check(self.frames)
         self._inputs = RenderedInputs(self.plan, self.frames)
         self._endpoint = endpoint()
@@ -164,10 +164,3 @@ def _described(event: LearnStep) -> str:
 
 def _figures(before: float, now: float) -> str:
     return f"error of alpha {100 * before:.2f} % before, {100 * now:.2f} % now"
-
-
-def spread(frames: Sequence[int], count: int) -> tuple[int, ...]:
-    """This many frames, or all where there are fewer, at equal distances from the first to the last."""
-    if len(frames) <= count:
-        return tuple(frames)
-    return tuple(frames[round(index * (len(frames) - 1) / (count - 1))] for index in range(count))

@@ -48,10 +48,6 @@ class Window:
             return Window(self.x, self.y, 0, 0)
         return Window(x, y, width, height)
 
-    def contains(self, other: Window) -> bool:
-        """Whether every pixel of ``other`` lies inside; an empty window always does."""
-        return self.intersect(other).area == other.area
-
     def to_plane(self) -> npt.NDArray[np.float64]:
         """The 3 x 3 matrix from array coordinates (x, y, 1), in which this window's first pixel is (0, 0), to the
         coordinates of the EXR plane."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matte_link.sequence import evenly_spaced
+
 from ..core.image import Image
 from ..io import exr
 from ..review.contact_sheet import Cell, contact_sheet, foreground_and_alpha, matte_cells
-from ..shots.shot import ShotFrame, evenly_spaced
+from ..shots.shot import ShotFrame
 
 _ROWS = 4
 

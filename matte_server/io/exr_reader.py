@@ -28,7 +28,7 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits, 
     part = parts[chosen.part]
     check_size(part.data_window, part.display_window, len(part.channels), label, limits)
     pixels = _pixels(path, label, parts, chosen, by_planes)
-    colour = exr_colour(part, label)
+    colour = exr_colour(part)
     channels = ("R", "G", "B", "A")[: pixels.shape[2]]
     return Image(
         pixels=pixels,

@@ -85,7 +85,7 @@ class FileColour:
     profile: bytes = b""
 
 
-def exr_colour(part: ExrPart, label: str) -> FileColour:
+def exr_colour(part: ExrPart) -> FileColour:
     """By ``colorInteropID``, then ``chromaticities``, then ``oiio:ColorSpace``, then the flag of an ACES container;
     scene-linear Rec.709 if there are none."""
     warnings = []

@@ -73,7 +73,7 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
         head = file.read(_HEAD)
     if head.startswith(MAGIC_BYTES):
         return read_exr(path, label, layer, view, limits, by_planes)
-    _refuse_unsupported(path, head, label)
+    _refuse_unsupported(head, label)
     if layer:
         raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
     try:
@@ -83,7 +83,7 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
         raise unreadable(path, label, "its header is damaged") from None
 
 
-def _refuse_unsupported(path: Path, head: bytes, label: str) -> None:
+def _refuse_unsupported(head: bytes, label: str) -> None:
     kind = "a camera raw file" if Path(label).suffix.lower() in _CAMERA_RAW else ""
     if head[4:8] == b"ftyp":
         brands = head[8 : min(_HEAD, int.from_bytes(head[:4], "big"))]

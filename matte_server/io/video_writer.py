@@ -35,16 +35,7 @@ PRORES_4444 = MovieFormat(
     pixel_format="yuva444p10le",
     options=(("profile", "4"), ("alpha_bits", "16"), ("vendor", "apl0")),
 )
-PRORES_422_HQ = MovieFormat(
-    encoder="prores_ks", pixel_format="yuv422p10le", options=(("profile", "3"), ("vendor", "apl0"))
-)
 H264 = MovieFormat(encoder="libx264", pixel_format="yuv420p", options=(("crf", "16"), ("preset", "fast")))
-H265_10 = MovieFormat(
-    encoder="libx265",
-    pixel_format="yuv420p10le",
-    options=(("crf", "14"), ("preset", "fast"), ("x265-params", "log-level=none")),
-)
-DNXHR_HQX = MovieFormat(encoder="dnxhd", pixel_format="yuv422p10le", options=(("profile", "dnxhr_hqx"),))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from .architectures import network_of
 from .network_table import SEGMENTATION
-from .weights import find_weights, read_weights
+from .weights import find_network
 
 _PERSON = 15
 _SHORT_SIDE = 520
@@ -26,8 +25,7 @@ class PersonSegmentation:
     @classmethod
     def load(cls, device: torch.device) -> PersonSegmentation:
         """From the weights found. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
-        path = find_weights(SEGMENTATION, "")
-        return cls(network_of(read_weights(path), SEGMENTATION, path.name)[1], device)
+        return cls(find_network(SEGMENTATION, ""), device)
 
     @torch.inference_mode()
     def people(self, picture: Tensor) -> Tensor:

@@ -17,13 +17,12 @@ from torch import Tensor
 from ..core.image import Float32
 from ..core.person import Square, one_subject, prepare_mask, subject_square
 from ..pixels.coarse_grid import CoarseGrid
-from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
 from .network_table import SEGMENTATION, V1
 from .networks.bgm1 import SIDE, Bgm1
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 from .segmentation import PersonSegmentation
-from .weights import find_weights, has_weights, read_weights
+from .weights import find_network, has_weights
 
 SPEC = ModelSpec(
     name=V1,
@@ -101,8 +100,7 @@ class V1Model:
 def load_network(weights: str) -> Bgm1:
     """The network with the weights of a file, or of the one found where ``weights`` is empty; on the CPU, in
     evaluation mode. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
-    path = find_weights(SPEC.name, weights)
-    _, network = network_of(read_weights(path), SPEC.name, path.name)
+    network = find_network(SPEC.name, weights)
     assert isinstance(network, Bgm1)
     return network
 

@@ -7,12 +7,11 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..pixels.coarse_grid import CoarseGrid
-from .architectures import network_of
 from .encoding import decode_srgb, encode_srgb
 from .network_table import V2
 from .networks.bgm2 import PATCH, Bgm2, Refinement
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
-from .weights import find_weights, read_weights
+from .weights import find_network
 
 SPEC = ModelSpec(
     name=V2,
@@ -78,8 +77,7 @@ class V2Model:
 def load_network(weights: str) -> Bgm2:
     """The network with the weights of a file, or of the one found where ``weights`` is empty; on the CPU, in
     evaluation mode. Raises ``MatteError`` with the codes missing_weights and bad_weights."""
-    path = find_weights(SPEC.name, weights)
-    _, network = network_of(read_weights(path), SPEC.name, path.name)
+    network = find_network(SPEC.name, weights)
     assert isinstance(network, Bgm2)
     return network
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matte_link.files import write_atomically
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import MatteError
 from . import torchscript
@@ -92,6 +93,13 @@ def find_weights(model: str, given: str) -> Path:
     return found.path
 
 
+def find_network(model: str, given: str) -> nn.Module:
+    """The network with the weights that :func:`find_weights` finds; on the CPU, in evaluation mode. Raises
+    ``MatteError`` with the codes missing_weights and bad_weights."""
+    path = find_weights(model, given)
+    return network_of(read_weights(path), model, path.name)[1]
+
+
 def has_weights(model: str) -> bool:
     """Whether :func:`find_weights` finds a file when the user names none."""
     chosen = remembered().get(model)
@@ -158,11 +166,8 @@ def remember(path: Path) -> Architecture:
     target = folders()[0] / REMEMBERED
     chosen = {model: str(place) for model, place in remembered().items()}
     chosen[architecture.model] = str(path.resolve())
-    partial = target.with_suffix(f".{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(chosen, indent=2, sort_keys=True), encoding="utf-8")
-        partial.replace(target)
+        write_atomically(str(target), json.dumps(chosen, indent=2, sort_keys=True).encode())
     except OSError as error:
         raise MatteError("cannot_write", f"{target} cannot be written: {error.strerror}.") from None
     return architecture

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from matte_link.files import write_atomically
+from matte_link.sequence import evenly_spaced
 
 from ..core.image import Float32, Image
 from ..errors import MatteError
@@ -20,7 +21,7 @@ from ..io.media import is_video
 from ..shots.inputs import ShotInputs
 from ..shots.outputs import frame_rate_of
 from ..shots.reports import FrameReport, ResultStatus, ShotReport
-from ..shots.shot import Shot, ShotFrame, evenly_spaced
+from ..shots.shot import Shot, ShotFrame
 from .columns import common_warnings, with_outliers
 from .compare import REACH, SmallFrame, compare, largest_place, small_frame
 from .contact_sheet import contact_sheet, matte_cells

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from matte_link.sequence import counted
+from matte_link.sequence import counted, evenly_spaced
 
 from ..core.align import Alignment, align
 from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, average_clean_plate, vote_clean_plate
@@ -22,7 +22,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr
 from .inputs import ShotInputs
-from .shot import ShotFrame, evenly_spaced
+from .shot import ShotFrame
 
 FRAMES = 24
 """How many frames vote, spread over the shot. More take time and add little once every place was visible."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from matte_link.files import write_atomically
-from matte_link.sequence import format_frames
+from matte_link.sequence import evenly_spaced, format_frames
 
 from ..core.image import Image, PlatePair
 from ..errors import MatteError
@@ -22,7 +22,7 @@ from .inputs import ShotInputs
 from .plate_solve import PlateSolve
 from .portraits import pictures_in
 from .role_files import check_files, frame_pattern
-from .shot import Shot, ShotFrame, evenly_spaced
+from .shot import Shot, ShotFrame
 
 
 @dataclass(frozen=True)

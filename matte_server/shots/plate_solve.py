@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from matte_link.result_key import FrameSources, Maker, result_key
+from matte_link.sequence import evenly_spaced
 
 from ..core.align import Alignment, align, align_near
 from ..core.alignment_features import AlignmentFeatures
@@ -41,7 +42,7 @@ from ..core.shot_solve import (
 from ..core.window import Window
 from ..errors import MatteError
 from .inputs import ShotInputs
-from .shot import Shot, ShotFrame, evenly_spaced
+from .shot import Shot, ShotFrame
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, read_samples, update_solve_file
 from .solve_summary import describe
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 from matte_link.messages import NEIGHBOURS
 from matte_link.options import MatteOptions
 
 CAMERAS = ("auto", "locked", "moving")
 ENDS = ("loop", "hold")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -130,13 +128,6 @@ class Shot:
     camera: Camera = field(default_factory=Camera)
     movies: Movies = field(default_factory=Movies)
     deinterlace: bool = False
-
-
-def evenly_spaced(items: Sequence[Item], count: int) -> tuple[Item, ...]:
-    """At most ``count`` items (2 or more), evenly spaced, the first and the last among them."""
-    if len(items) <= count:
-        return tuple(items)
-    return tuple(items[round(index * (len(items) - 1) / (count - 1))] for index in range(count))
 
 
 def frame_titles(shot: Shot) -> dict[int, str]:

@@ -29,7 +29,8 @@ class FrameLoop(Protocol):
 
     def solve(self, job: FrameJob) -> None: ...
 
-    def is_cancelled(self, number: int) -> bool: ...
+    @property
+    def is_learning_cancelled(self) -> bool: ...
 
 
 class LearningTurn:
@@ -55,7 +56,7 @@ class LearningTurn:
                 break
             wait_s = _NEXT_FRAME_S
         self.alive()
-        if self._loop.is_cancelled(self._number):
+        if self._loop.is_learning_cancelled:
             raise MatteCancelled
 
     def alive(self) -> None:

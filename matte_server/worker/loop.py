@@ -197,8 +197,9 @@ class WorkerLoop:
             self._channel.send(FrameComputed(number=job.number))
             self._writing.append(self._writer.submit(self._write, job, write))
 
-    def is_cancelled(self, number: int) -> bool:
-        """Whether the learning job that runs, ``number``, was cancelled."""
+    @property
+    def is_learning_cancelled(self) -> bool:
+        """Whether the learning job that runs was cancelled."""
         return self._learning_cancelled
 
     def learn(self, job: LearningJob) -> None:

@@ -18,7 +18,6 @@ from . import manifest, neighbours
 from .fingerprint import FrameKey, frame_file
 from .neighbours import Footage, Sides
 
-ROLES = ("src", "clean", "core", "holdout")
 _PLATES = ".plates-"
 _BYTES_A_PIXEL = 12
 # What Nuke replaces in the name of any file, in its folders too: frame numbers, views, and TCL.

@@ -14,7 +14,6 @@ A result is complete on disk under its final name before its ``FrameDone`` is re
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections import deque
@@ -31,6 +30,7 @@ from .job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, Job
 from .local_files import LocalFiles
 from .messages import Accepted, Answer, Digest, Failure, Inline, Matte, Neighbour, Progress, Source, new_id
 from .options import MatteOptions
+from .polling import take_events
 from .tasks import FrameTask, LocalFile, TaskNeighbour, TaskSource
 
 _RECEIVE_S = 0.1
@@ -98,13 +98,7 @@ class MatteJob:
     def poll(self, wait_s: float = 0.0) -> list[JobEvent]:
         """The events since the last call, in order. Returns at once, or waits up to ``wait_s`` for the first
         one."""
-        events = []
-        with contextlib.suppress(queue.Empty):
-            if wait_s:
-                events.append(self._events.get(timeout=wait_s))
-            while True:
-                events.append(self._events.get_nowait())
-        return events
+        return take_events(self._events, wait_s)
 
     def cancel(self) -> None:
         """Stops the job within a moment. Results that are already on disk stay."""

@@ -15,7 +15,6 @@ reported. Whoever puts their path into ``MatteOptions.weights`` mattes with them
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from .learn_events import LearnDone, LearnEvent, LearnFailed, LearnPreparing, Le
 from .local_files import LocalFiles
 from .messages import Accepted, Learn, LearnFrame, LearnProgress, LearnReply, Progress, Source, new_id
 from .options import MatteOptions
+from .polling import take_events
 from .tasks import TaskSource
 
 
@@ -87,13 +87,7 @@ class LearnJob:
     def poll(self, wait_s: float = 0.0) -> list[LearnEvent]:
         """The events since the last call, in order. Returns at once, or waits up to ``wait_s`` for the first
         one."""
-        events = []
-        with contextlib.suppress(queue.Empty):
-            if wait_s:
-                events.append(self._events.get(timeout=wait_s))
-            while True:
-                events.append(self._events.get_nowait())
-        return events
+        return take_events(self._events, wait_s)
 
     def cancel(self) -> None:
         """Stops the learning after its current step. What was gained until then is written."""

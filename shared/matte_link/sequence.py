@@ -1,12 +1,15 @@
-"""Frame ranges (``1001-1100x2,1200``) and file patterns (``####``, ``@@@@``, ``%04d``, ``$F4``, ``<f>``)."""
+"""Frame ranges (``1001-1100x2,1200``), samples of them, and file patterns (``####``, ``@@@@``, ``%04d``, ``$F4``,
+``<f>``)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+Item = TypeVar("Item")
 MAX_FRAMES = 1_000_000
 _PART = re.compile(r"\s*(-?\d{1,9})(?:-(-?\d{1,9})(?:x([1-9]\d{0,8}))?)?\s*\Z")
 # A single @ is part of many names, such as photo@2x.
@@ -51,6 +54,13 @@ def format_frames(frames: Iterable[int]) -> str:
 def counted(count: int, noun: str) -> str:
     """A number with its noun: "1 frame", "2 frames"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def evenly_spaced(items: Sequence[Item], count: int) -> tuple[Item, ...]:
+    """At most ``count`` items (2 or more), evenly spaced, the first and the last among them."""
+    if len(items) <= count:
+        return tuple(items)
+    return tuple(items[round(index * (len(items) - 1) / (count - 1))] for index in range(count))
 
 
 @dataclass(frozen=True)

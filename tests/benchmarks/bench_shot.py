@@ -50,6 +50,7 @@ from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ShotReport
 from matte_server.shots.shot import ShotSources
+from tests.matte_server.video_files import DNXHR_HQX, H265_10, PRORES_422_HQ
 
 SIZES = {"small": (270, 480), "hd": (1080, 1920), "2k": (1080, 2048), "4k": (2160, 4096)}
 _NOT_INFERENCE = ("read", "write", "align", "exposure")
@@ -359,10 +360,10 @@ def video() -> None:
     y, x = np.mgrid[0:540, 0:960].astype(np.float32)
     cases = [
         ("ProRes 4444", "a.mov", video_writer.PRORES_4444),
-        ("ProRes 422 HQ", "b.mov", video_writer.PRORES_422_HQ),
-        ("DNxHR HQX", "c.mov", video_writer.DNXHR_HQX),
+        ("ProRes 422 HQ", "b.mov", PRORES_422_HQ),
+        ("DNxHR HQX", "c.mov", DNXHR_HQX),
         ("H.264 8 bit", "d.mp4", video_writer.H264),
-        ("H.265 10 bit", "e.mp4", video_writer.H265_10),
+        ("H.265 10 bit", "e.mp4", H265_10),
     ]
     print("codec          frames  timecode     mean error  99.9%    alpha  write fps  read fps")
     for label, name, form in cases:

@@ -12,7 +12,20 @@ from typing import Any
 import av
 import numpy as np
 
+from matte_server.io.video_writer import MovieFormat
 from tests.matte_server.pictures import Array
+
+PRORES_422_HQ = MovieFormat(
+    encoder="prores_ks", pixel_format="yuv422p10le", options=(("profile", "3"), ("vendor", "apl0"))
+)
+H265_10 = MovieFormat(
+    encoder="libx265",
+    pixel_format="yuv420p10le",
+    options=(("crf", "14"), ("preset", "fast"), ("x265-params", "log-level=none")),
+)
+DNXHR_HQX = MovieFormat(encoder="dnxhd", pixel_format="yuv422p10le", options=(("profile", "dnxhr_hqx"),))
+"""Formats that Cleanplate reads and does not write."""
+
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 _UNIT = 65536

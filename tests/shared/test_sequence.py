@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matte_link.sequence import FramePattern, format_frames, parse_frames
+from matte_link.sequence import FramePattern, evenly_spaced, format_frames, parse_frames
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,18 @@ def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> Non
     assert FramePattern(str(tmp_path / "p.####.exr")).frames_on_disk() == (-3, 1, 500, 10000)
     assert FramePattern(str(tmp_path / "missing" / "p.####.exr")).frames_on_disk() == ()
     assert FramePattern(str(tmp_path / "p.0001.exr")).frames_on_disk() == ()
+
+
+@pytest.mark.parametrize(
+    ("frames", "count", "chosen"),
+    [
+        ((5,), 7, (5,)),
+        (tuple(range(1, 8)), 7, tuple(range(1, 8))),
+        (tuple(range(1, 9)), 7, (1, 2, 3, 5, 6, 7, 8)),
+        (tuple(range(101)), 5, (0, 25, 50, 75, 100)),
+        ((1, 2, 3, 4, 9), 3, (1, 3, 9)),
+    ],
+)
+def test_the_sampled_frames_are_spread_evenly(frames: tuple[int, ...], count: int, chosen: tuple[int, ...]) -> None:
+    """With the first and the last; Python rounds a half to the even number."""
+    assert evenly_spaced(frames, count) == chosen

@@ -25,7 +25,6 @@ from .bgm2_bands import Bands
 from .bgm2_tiles import Reach, TiledFrame, shrunk, tiles_of
 from .folding import fold
 
-BACKBONES = ("mobilenetv2", "resnet50", "resnet101")
 REFINE_MODES = ("sampling", "thresholding", "full")
 PATCH = 4
 """Pixels of a refined patch either way."""

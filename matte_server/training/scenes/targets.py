@@ -15,7 +15,6 @@ from .obj import Indices, Points, to_blender
 
 # Where each age lies on MakeHuman's 0..1 axis (targets/macrodetails/macro.json).
 _AGES = (("baby", 0.0), ("child", 0.1875), ("young", 0.5), ("old", 1.0))
-_LEVELS = ("min", "average", "max")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from matte_server.io import exr, media, video_writer
 from matte_server.io.media import VideoReader
 from matte_server.io.timecode import Timecode
 from matte_server.io.video_writer import MovieFormat, MovieSettings, VideoWriter
+from tests.matte_server.video_files import DNXHR_HQX, H265_10, PRORES_422_HQ
 
 # DNxHR has no smaller pictures than 256 x 120; the odd half macroblock is on purpose.
 SIZE = (130, 258)
@@ -27,11 +28,11 @@ RATE = Fraction(24000, 1001)
 # luma alone, and both long-GOP codecs drop what is hard to see: measured 0.0040 and 0.0022, likewise.
 CODECS = [
     ("prores_4444.mov", video_writer.PRORES_4444, 0.0007, 12),
-    ("prores_422.mov", video_writer.PRORES_422_HQ, 0.001, 10),
-    ("dnxhr.mov", video_writer.DNXHR_HQX, 0.0011, 10),
+    ("prores_422.mov", PRORES_422_HQ, 0.001, 10),
+    ("dnxhr.mov", DNXHR_HQX, 0.0011, 10),
     ("h264.mp4", video_writer.H264, 0.006, 8),
     ("h264.mkv", video_writer.H264, 0.006, 8),
-    ("h265.mp4", video_writer.H265_10, 0.0035, 10),
+    ("h265.mp4", H265_10, 0.0035, 10),
 ]
 
 

@@ -27,7 +27,7 @@ from matte_server.io.video_writer import MovieSettings, VideoWriter
 from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files as files
 from tests.matte_server.picture_files import exr_header
-from tests.matte_server.video_files import VideoTags, long_gop, number_of, numbered, video
+from tests.matte_server.video_files import PRORES_422_HQ, VideoTags, long_gop, number_of, numbered, video
 
 COUNT = 14
 
@@ -437,7 +437,7 @@ def test_sound_and_picture_share_one_origin(tmp_path: Path) -> None:
     window = Window(0, 0, 96, 64)
     pixels = np.full((64, 96, 3), 0.3, np.float32)
     image = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
-    with VideoWriter(tmp_path / "b.mov", settings, video_writer.PRORES_422_HQ) as movie:
+    with VideoWriter(tmp_path / "b.mov", settings, PRORES_422_HQ) as movie:
         for _ in range(24):
             movie.write(image)
     with av.open(str(tmp_path / "b.mov")) as made:

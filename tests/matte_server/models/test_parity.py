@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from matte_server.models.networks.bgm1 import CHANNELS, Bgm1
-from matte_server.models.networks.bgm2 import BACKBONES, Bgm2, Refinement
+from matte_server.models.networks.bgm2 import Bgm2, Refinement
 
 from .filled import filled, given
 
@@ -34,7 +34,7 @@ def shapes() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", [*(f"v2_{backbone}" for backbone in BACKBONES), "v1"])
+@pytest.mark.parametrize("name", ["v2_mobilenetv2", "v2_resnet50", "v2_resnet101", "v1"])
 def test_the_keys_and_shapes_are_the_checkpoints(name: str, shapes: dict[str, Any]) -> None:
     with torch.device("meta"):
         state = (Bgm1() if name == "v1" else Bgm2(name.removeprefix("v2_"))).state_dict()

@@ -38,6 +38,13 @@ def moved(picture: Pixels, matrix: Pixels) -> Pixels:
     return np.asarray(found, np.float32)
 
 
+def drifting(number: int) -> Pixels:
+    """The matrix of a camera that turns and moves a little each frame."""
+    angle = 0.004 * number
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin, 2.0 * number], [sin, cos, -1.0 * number], [0, 0, 1]])
+
+
 def disc(frame: int, size: tuple[int, int] = SIZE) -> Pixels:
     """Where the subject stands, 0..1 with a soft edge, height x width x 1."""
     y, x = np.mgrid[0 : size[0], 0 : size[1]]

@@ -24,10 +24,10 @@ from matte_server.shots import plate_solve, solve_file
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve
-from matte_server.shots.shot import Camera, Shot, ShotFrame, ShotSources, evenly_spaced
+from matte_server.shots.shot import Camera, Shot, ShotFrame, ShotSources
 from matte_server.shots.solve_file import FrameEstimate, check_solve, read_estimates, update_solve_file
 
-from .conftest import ShotFiles, moved, plate_of, save, wall
+from .conftest import ShotFiles, drifting, moved, plate_of, save, wall
 
 MakeShot = Callable[..., ShotFiles]
 WINDOW = Window(0, 0, 160, 120)
@@ -36,12 +36,6 @@ WINDOW = Window(0, 0, 160, 120)
 def solved(shot: ShotFiles, frames: str = "", camera: Camera | None = None) -> tuple[PlateSolve, Shot]:
     planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), frames, MatteOptions(), camera=camera)
     return PlateSolve(planned, ShotInputs(planned.options), "1"), planned
-
-
-def drift(number: int) -> np.ndarray:
-    angle = 0.004 * number
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin, 2.0 * number], [sin, cos, -1.0 * number], [0, 0, 1]])
 
 
 def test_a_locked_shot_is_found_measured_once_and_kept(make_shot: MakeShot) -> None:
@@ -57,11 +51,11 @@ def test_a_locked_shot_is_found_measured_once_and_kept(make_shot: MakeShot) -> N
 
 
 def test_a_moving_shot_is_solved_per_frame_and_alike_in_parts(make_shot: MakeShot) -> None:
-    shot = make_shot(5, camera=drift)
+    shot = make_shot(5, camera=drifting)
     solve, planned = solved(shot)
     whole = {frame.frame: solve.alignment(frame) for frame in planned.frames}
     for number, frame in enumerate(shot.frames):
-        off = corners(whole[frame].transform, WINDOW) - corners(drift(number), WINDOW)
+        off = corners(whole[frame].transform, WINDOW) - corners(drifting(number), WINDOW)
         # A disc hides a sixth of a picture of 160 x 120: a tenth of a pixel inside, less than half at the corners.
         assert np.linalg.norm(off, axis=1).max() < 0.5
     part, planned = solved(shot, "1003")
@@ -75,7 +69,7 @@ def test_a_moving_shot_is_solved_per_frame_and_alike_in_parts(make_shot: MakeSho
 
 def test_a_frame_alone_and_in_its_shot_lies_alike(make_shot: MakeShot) -> None:
     """A camera that is kicked, rests and is kicked back: no frame is moved for its neighbours' sake."""
-    kicks = [np.eye(3), np.eye(3), drift(6), np.eye(3), drift(-4), drift(-4)]
+    kicks = [np.eye(3), np.eye(3), drifting(6), np.eye(3), drifting(-4), drifting(-4)]
     shot = make_shot(6, camera=lambda number: kicks[number])
     for camera in (Camera("auto"), Camera("moving")):
         solve, planned = solved(shot, camera=camera)
@@ -141,15 +135,15 @@ def test_a_knock_stays_where_the_artist_says_that_the_camera_is_locked(make_shot
 
 def test_frames_beside_help_one_in_which_little_is_seen(make_shot: MakeShot) -> None:
     """Frame 1003 shows the set in one corner only: too little to search, enough to measure near its neighbours."""
-    shot = make_shot(5, camera=drift)
-    picture = plate_of(moved(wall(), drift(2)), 2)
+    shot = make_shot(5, camera=drifting)
+    picture = plate_of(moved(wall(), drifting(2)), 2)
     hidden = picture.copy()
     hidden[:, 55:] = 0.3
     hidden[70:] = 0.3
     replaced(shot, 1003, hidden)
     solve, planned = solved(shot)
     found = solve.alignment(planned.frames[2])
-    away = corners(found.transform, WINDOW) - corners(drift(2), WINDOW)
+    away = corners(found.transform, WINDOW) - corners(drifting(2), WINDOW)
     # In the corner that is seen; extrapolated to the others it may be a few pixels off.
     assert np.linalg.norm(away[0]) < 1.0
     # The same in a part of the shot.
@@ -160,7 +154,7 @@ def test_frames_beside_help_one_in_which_little_is_seen(make_shot: MakeShot) -> 
     replaced(shot, 1003, np.full((120, 160, 3), 0.3))
     solve, planned = solved(shot)
     found = solve.alignment(planned.frames[2])
-    assert np.linalg.norm(corners(found.transform, WINDOW) - corners(drift(2), WINDOW), axis=1).max() < 1.0
+    assert np.linalg.norm(corners(found.transform, WINDOW) - corners(drifting(2), WINDOW), axis=1).max() < 1.0
     assert found.points == 0 and np.isnan(found.inliers)
     assert "from frames 1002 and 1004, because nothing could be measured" in found.warnings[0]
     assert "Without a measurement: 1003." in solve.summary()
@@ -195,7 +189,7 @@ def test_a_given_locked_solve_claims_no_figures_for_frames_it_was_not_measured_o
 
 def test_runs_that_save_into_one_file_keep_each_others_frames(make_shot: MakeShot) -> None:
     """Two farm tasks at either end of a shot, both started before there was a file."""
-    shot = make_shot(9, camera=drift)
+    shot = make_shot(9, camera=drifting)
     tasks = [solved(shot, frames, Camera("moving")) for frames in ("1001", "1009")]
     found = {plan.frames[0].frame: solve.alignment(plan.frames[0]) for solve, plan in tasks}
     for solve, _ in tasks:
@@ -296,21 +290,6 @@ def test_a_damaged_solve_beside_the_output_is_measured_again(make_shot: MakeShot
     assert solve.alignment(planned.frames[0]).points > 0
     solve.save()
     check_solve(kept)
-
-
-@pytest.mark.parametrize(
-    ("frames", "count", "chosen"),
-    [
-        ((5,), 7, (5,)),
-        (tuple(range(1, 8)), 7, tuple(range(1, 8))),
-        (tuple(range(1, 9)), 7, (1, 2, 3, 5, 6, 7, 8)),
-        (tuple(range(101)), 5, (0, 25, 50, 75, 100)),
-        ((1, 2, 3, 4, 9), 3, (1, 3, 9)),
-    ],
-)
-def test_the_sampled_frames_are_spread_evenly(frames: tuple[int, ...], count: int, chosen: tuple[int, ...]) -> None:
-    """With the first and the last; Python rounds a half to the even number."""
-    assert evenly_spaced(frames, count) == chosen
 
 
 def test_what_is_not_finite_is_not_looked_at() -> None:

@@ -30,7 +30,7 @@ from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
 from matte_server.shots.shot import ShotSources
 from tests.small_disk import python_beside_a_small_disk
 
-from .conftest import FAST, ShotFiles, disc, moved, plate_of, save, wall
+from .conftest import FAST, ShotFiles, disc, drifting, moved, plate_of, save, wall
 
 MakeShot = Callable[..., ShotFiles]
 
@@ -186,13 +186,7 @@ def test_a_plate_solve_is_not_used_for_another_layer(
 
 def test_a_part_is_solved_like_the_whole(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
     """Two farm machines with a frame each write the bytes that one machine writes with all of them."""
-
-    def camera(number: int) -> np.ndarray:
-        angle = 0.004 * number
-        cos, sin = np.cos(angle), np.sin(angle)
-        return np.array([[cos, -sin, 2.0 * number], [sin, cos, -1.0 * number], [0, 0, 1]])
-
-    shot = make_shot(5, camera=camera)
+    shot = make_shot(5, camera=drifting)
     assert cleanplate(*shot.command()) == 0
     whole = Path(shot.matte.replace("####", "1003")).read_bytes()
     for part in Path(shot.matte).parent.iterdir():

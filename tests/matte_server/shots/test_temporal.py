@@ -15,16 +15,17 @@ from matte_link.options import MatteOptions
 from matte_server.cli import main as cli
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.io import exr, video_writer
+from matte_server.io import exr
 from matte_server.io.colour import from_scene_linear
 from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.outputs import SCREEN
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.shot import ShotSources, shot_inputs
+from tests.matte_server.video_files import PRORES_422_HQ
 from tests.matte_server.workers_ready import until_ready
 
-from .conftest import ShotFiles, plate_of, save, wall
+from .conftest import ShotFiles, drifting, plate_of, save, wall
 
 MakeShot = Callable[..., ShotFiles]
 SMOOTH = ("--temporal", "1")
@@ -43,13 +44,6 @@ def results(shot: ShotFiles) -> dict[str, bytes]:
 def emptied(shot: ShotFiles) -> None:
     for path in Path(shot.matte).parent.iterdir():
         path.unlink()
-
-
-def drifting(number: int) -> np.ndarray:
-    """A camera that turns and moves a little each frame."""
-    angle = 0.004 * number
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin, 2.0 * number], [sin, cos, -1.0 * number], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("moves", [False, True], ids=["locked", "moving"])
@@ -214,7 +208,7 @@ def test_a_videos_frames_are_neighbours_too(
 ) -> None:
     path = tmp_path / "take.mov"
     window = Window(0, 0, 160, 120)
-    with VideoWriter(path, MovieSettings(160, 120, Fraction(24)), video_writer.PRORES_422_HQ) as video:
+    with VideoWriter(path, MovieSettings(160, 120, Fraction(24)), PRORES_422_HQ) as video:
         for number in range(4):
             pixels = np.minimum(plate_of(wall(), number), 1.0)
             video.write(from_scene_linear(Image(pixels, ("R", "G", "B"), window, window), SCREEN))

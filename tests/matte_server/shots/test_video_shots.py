@@ -12,13 +12,14 @@ import pytest
 from matte_server.cli import main as cli
 from matte_server.core.image import Image
 from matte_server.core.window import Window
-from matte_server.io import exr, video_writer
+from matte_server.io import exr
 from matte_server.io.colour import from_scene_linear
 from matte_server.io.media import VideoReader
 from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.outputs import SCREEN
 from tests.matte_server.io.test_media import with_sound
+from tests.matte_server.video_files import PRORES_422_HQ
 
 from .conftest import SIZE, disc, plate_of, wall
 
@@ -37,7 +38,7 @@ def take(tmp_path: Path) -> Path:
     tone = with_sound(tmp_path / "tone.mov")
     path = tmp_path / "take.mov"
     settings = MovieSettings(SIZE[1], SIZE[0], RATE, "01:00:00:00", audio=tone)
-    with VideoWriter(path, settings, video_writer.PRORES_422_HQ) as video:
+    with VideoWriter(path, settings, PRORES_422_HQ) as video:
         for number in range(4):
             # What a screen can show: the disc's red of 2 would be cut in the codec.
             video.write(on_screen(np.minimum(plate_of(wall(), number), 1.0)))

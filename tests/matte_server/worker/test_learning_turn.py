@@ -9,6 +9,8 @@ from matte_server.errors import MatteCancelled
 from matte_server.worker.learning_turn import LearningTurn
 from matte_server.worker.messages import CANCEL, FrameJob, Heartbeat, WorkerMessage, encode_job
 
+LEARNING = 9
+"""The number of the learning job."""
 _PICTURE = Digest("0a" * 32)
 
 
@@ -43,8 +45,9 @@ class RecordingLoop:
     def solve(self, job: FrameJob) -> None:
         self.frames.append(job.number)
 
-    def is_cancelled(self, number: int) -> bool:
-        return self.cancelled == number
+    @property
+    def is_learning_cancelled(self) -> bool:
+        return self.cancelled == LEARNING
 
 
 def frame(number: int, priority: str = "interactive") -> bytes:
@@ -54,7 +57,7 @@ def frame(number: int, priority: str = "interactive") -> bytes:
 
 def test_every_interactive_frame_goes_before_the_next_step() -> None:
     channel, loop = ListedCommands(frame(1), frame(2), frame(3)), RecordingLoop()
-    LearningTurn(9, channel, loop)()
+    LearningTurn(LEARNING, channel, loop)()
     assert loop.frames == [1, 2, 3]
     # The first look costs learning nothing; after a frame the next one is waited for a moment.
     assert channel.waits[0] == 0.0 and all(0 < wait < 0.2 for wait in channel.waits[1:])
@@ -62,7 +65,7 @@ def test_every_interactive_frame_goes_before_the_next_step() -> None:
 
 def test_batch_frames_and_steps_take_turns() -> None:
     channel, loop = ListedCommands(frame(1, "batch"), frame(2, "batch")), RecordingLoop()
-    turn = LearningTurn(9, channel, loop)
+    turn = LearningTurn(LEARNING, channel, loop)
     turn()
     assert loop.frames == [1]
     turn()
@@ -71,7 +74,7 @@ def test_batch_frames_and_steps_take_turns() -> None:
 
 def test_an_artist_after_a_batch_frame_waits_for_one_step_at_most() -> None:
     channel, loop = ListedCommands(frame(1), frame(2, "batch"), frame(3)), RecordingLoop()
-    turn = LearningTurn(9, channel, loop)
+    turn = LearningTurn(LEARNING, channel, loop)
     turn()
     assert loop.frames == [1, 2]
     turn()
@@ -79,8 +82,8 @@ def test_an_artist_after_a_batch_frame_waits_for_one_step_at_most() -> None:
 
 
 def test_a_cancelled_job_stops_and_another_does_not() -> None:
-    channel, loop = ListedCommands(CANCEL + b"8", None, CANCEL + b"9"), RecordingLoop()
-    turn = LearningTurn(9, channel, loop)
+    channel, loop = ListedCommands(CANCEL + b"8", None, CANCEL + b"%d" % LEARNING), RecordingLoop()
+    turn = LearningTurn(LEARNING, channel, loop)
     turn()
     with pytest.raises(MatteCancelled):
         turn()
@@ -88,7 +91,7 @@ def test_a_cancelled_job_stops_and_another_does_not() -> None:
 
 def test_a_worker_that_learns_shows_that_it_lives() -> None:
     channel = ListedCommands()
-    turn = LearningTurn(9, channel, RecordingLoop())
+    turn = LearningTurn(LEARNING, channel, RecordingLoop())
     for _ in range(3):
         turn()
-    assert channel.sent == [Heartbeat(number=9)]
+    assert channel.sent == [Heartbeat(number=LEARNING)]

@@ -30,7 +30,6 @@ def case(folder: str, weights: str) -> dict[str, Any]:
     lost(scene, node)
     stale(place, scene, node)
     gone(scene, node)
-    spreading()
     return {**keys, **learned}
 
 
@@ -217,13 +216,6 @@ def gone(scene: Any, node: Any) -> None:
     problem = planning.refresh(scene, node).problem
     assert "are not there. Switch them off" in problem, problem
     node.matte.use_learned = False
-
-
-def spreading() -> None:
-    from plugin_blender.learning import spread
-
-    assert spread(range(1, 4), 8) == (1, 2, 3)
-    assert spread(range(1, 101), 8) == (1, 15, 29, 43, 58, 72, 86, 100)
 
 
 stage.run(case)
