@@ -23,10 +23,9 @@ from torch import Tensor
 from ..core.align import Alignment, align, coverage
 from ..core.despeckle import despeckle
 from ..core.exposure_clipping import clipping_of
-from ..core.image import Float32, Guides, Image, PlatePair
+from ..core.image import Guides, Image, PlatePair
 from ..core.placement import with_exposure
 from ..core.result import MatteResult
-from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..models.registry import load_model
 from ..pixels.device_facts import automatic_precision
@@ -38,6 +37,7 @@ from ..pixels.smoothing import temporal_features
 from .clipping import clipping_warnings, seen_by_model
 from .diagnostics import diagnose
 from .model_output import ModelOutput, smooth_alpha
+from .picture_checks import check_picture
 from .refinement import confidence, solved_foreground
 from .region import predict_region
 from .warper import FrameWarper
@@ -234,22 +234,7 @@ def _check_pictures(pair: PlatePair, guides: Guides) -> None:
     for name, image in pictures.items():
         if image is None:
             continue
-        if not image.data_window.area:
-            raise MatteError("empty", f"The {name} has no pixels in its data window.")
-        values = image.rgb if name.endswith("plate") else image.pixels[..., :1]
-        bad = int(values.size - np.count_nonzero(np.isfinite(values)))
-        if bad:
-            raise MatteError(
-                "not_finite",
-                f"The {name} has {bad} values that are NaN or infinite, the first at {_first_bad(image, values)}.",
-                "Repair it first, for example with a NaN-removing expression where it was rendered.",
-            )
-
-
-def _first_bad(image: Image, values: Float32) -> str:
-    """The place of the first value that is no number, in the EXR plane's pixels."""
-    row, column, _ = np.argwhere(~np.isfinite(values))[0]
-    return f"x {image.data_window.x + column}, y {image.data_window.y + row}"
+        check_picture(name, image, image.rgb if name.endswith("plate") else image.pixels[..., :1])
 
 
 def _despeckled(alpha: Tensor, area: int) -> Tensor:

@@ -8,7 +8,7 @@ from . import exr_planes
 from .exr_header import RawAttribute
 from .exr_part import frame_rate
 from .image_check import is_whole
-from .image_facts import layers_of, read_diagnostics, read_stamp
+from .image_facts import is_exr, layers_of, read_diagnostics, read_stamp
 from .image_file import (
     COVERAGE_LAYER,
     DEFAULT_LIMITS,
@@ -34,6 +34,7 @@ __all__ = [
     "ReadLimits",
     "encode_exr",
     "frame_rate",
+    "is_exr",
     "is_whole",
     "known_formats",
     "layers_of",

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import OpenImageIO as oiio
 
-from .exr_header import read_parts
+from .exr_header import MAGIC_BYTES, read_parts
 from .exr_part import ExrPart, part_of
 from .image_file import DIAGNOSTICS, STAMP
+
+
+def is_exr(path: Path) -> bool:
+    """Whether a file is an EXR, by its first bytes. Raises ``OSError``."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC_BYTES)) == MAGIC_BYTES
 
 
 def read_stamp(path: Path) -> str:

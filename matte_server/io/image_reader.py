@@ -35,7 +35,17 @@ _REFUSED = {
 }
 _OF_VIDEOS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5")
 _HEAD = 64
-_NO_FORMAT = "could not find a format reader"
+# What files begin with: PNG, JPEG, TIFF and BigTIFF, DPX, Cineon, BMP, GIF, WebP, PSD, Radiance HDR, JPEG 2000 (as
+# boxes and as a codestream), SGI and PNM. Targa has none.
+_BEGINNINGS = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"SDPX", b"XPDS", b"\x80\x2a\x5f\xd7", b"\xd7\x5f\x2a\x80"),
+    *(b"BM", b"GIF8", b"RIFF", b"8BPS", b"#?"),
+    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\x01\xda"),
+    *(b"P%c" % kind for kind in b"1234567Ff"),
+)
 _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 _NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
@@ -59,8 +69,9 @@ def read_image(
     missing_file, unreadable, deep, too_large, no_colour, no_layer, no_view.
     """
     if isinstance(source, Path):
-        if not source.exists():
-            raise MatteError("missing_file", f"{name or source} does not exist.")
+        if not source.is_file():
+            problem = "is not a file" if source.exists() else "does not exist"
+            raise MatteError("missing_file", f"{name or source} {problem}.")
         return _read_file(source, name or str(source), layer, view, limits, by_planes)
     label = name or "the picture"
     with temporary_picture(Path(name).suffix or ".exr") as path:
@@ -77,13 +88,16 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     if layer:
         raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
     try:
-        return _read_raster(path, label, limits)
+        return _read_raster(path, head, label, limits)
     except (UnicodeDecodeError, RuntimeError):
         # OpenImageIO's Python module raises these on texts that are not UTF-8 and on impossible attributes.
         raise unreadable(path, label, "its header is damaged") from None
 
 
 def _refuse_unsupported(head: bytes, label: str) -> None:
+    if not any(head):
+        problem = "begins with zeros, as a file that was never written" if head else "is empty"
+        raise MatteError("unreadable", f"{label} {problem}.", "Render or copy it again.")
     kind = "a camera raw file" if Path(label).suffix.lower() in _CAMERA_RAW else ""
     if head[4:8] == b"ftyp":
         brands = head[8 : min(_HEAD, int.from_bytes(head[:4], "big"))]
@@ -104,14 +118,14 @@ def _refuse_columns(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
         raise MatteError("unreadable", f"{label} stores its pixels in columns.", "Export it again in rows.")
 
 
-def _read_raster(path: Path, label: str, limits: ReadLimits) -> Image:
+def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Image:
     hints = oiio.ImageSpec()
     # Without this, OpenImageIO multiplies the colour of PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
         reason = oiio.geterror()
-        if _NO_FORMAT in reason:
+        if not head.startswith(_BEGINNINGS):
             raise MatteError(
                 "unreadable",
                 f"{label} is not a picture of a format that Cleanplate reads.",

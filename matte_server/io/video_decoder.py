@@ -27,6 +27,8 @@ _FRAMES_KEPT = 4
 _MISSING_S = Fraction(1, 5)
 _MISSING_FRAMES = 4
 _DEFAULT_RATE = 24
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""FFmpeg's own decoders of VP8 and VP9 leave alpha out; these do not."""
 
 
 class VideoDecoder:
@@ -89,8 +91,18 @@ class VideoDecoder:
         """Reopens the file at its start: not every format can seek there."""
         self.container.close()
         self._open()
-        self._decoded = self.container.decode(self.stream)
+        self._decoded = self._frames()
         self._next = 0
+
+    def _frames(self) -> Iterator[Any]:
+        """The pictures from the place in the file that was reached, in the order shown."""
+        name = _ALPHA_DECODERS.get(self.stream.codec_context.name)
+        if name is None or self.stream.metadata.get("alpha_mode") != "1":
+            found: Iterator[Any] = self.container.decode(self.stream)
+            return found
+        decoder: Any = av.CodecContext.create(name, "r")
+        decoder.thread_type = "AUTO"
+        return (frame for packet in self.container.demux(self.stream) for frame in decoder.decode(packet))
 
     def _sought(self, index: int) -> Any:
         """The frame after a seek to the key frame before it, or the next frame without one; None if it is
@@ -101,10 +113,10 @@ class VideoDecoder:
             return None
         try:
             self.container.seek(self.pts[index], stream=self.stream, backward=True)
+            self._decoded = self._frames()
+            return self._advance(index)
         except av.FFmpegError:
             return None
-        self._decoded = self.container.decode(self.stream)
-        return self._advance(index)
 
     def _from_start(self, index: int) -> Any:
         self._restart()
@@ -143,9 +155,15 @@ class VideoDecoder:
 def opened(path: Path) -> Any:
     """Opens a media file and returns PyAV's container. Raises ``MatteError("unreadable", ...)``."""
     try:
-        return av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise damaged(path, error) from None
+    if container.format.name.endswith("_pipe"):
+        container.close()
+        raise MatteError(
+            "unreadable", f"{path} is a still picture, not a video.", "Give it the suffix of one, such as .png."
+        )
+    return container
 
 
 def stated_rate(stream: Any) -> Fraction:

@@ -13,6 +13,7 @@ from ..core.exposure_clipping import clipping_of
 from ..core.image import Guides, Image, PlatePair
 from ..errors import MatteError
 from ..frame.clipping import seen_by_model
+from ..frame.picture_checks import check_picture
 from ..frame.refinement import predict, solved_foreground
 from ..frame.warper import FrameWarper
 from ..models.protocols import CancelCheck, FrameTensors, ModelSettings
@@ -97,15 +98,8 @@ def _check_frame(frame: LearningFrame) -> None:
     for name, image in named.items():
         if image is None:
             continue
-        if not image.data_window.area:
-            raise MatteError("empty", f"The {name} of frame {frame.number} has no pixels in its data window.")
         values = image.rgb if name.endswith("plate") else image.pixels[..., :1]
-        if bad := int(values.size - np.count_nonzero(np.isfinite(values))):
-            raise MatteError(
-                "not_finite",
-                f"The {name} of frame {frame.number} has {bad} values that are NaN or infinite.",
-                "Repair it first, for example with a NaN-removing expression where it was rendered.",
-            )
+        check_picture(f"{name} of frame {frame.number}", image, values)
         if not name.endswith("plate"):
             _check_size(frame, name, image)
 

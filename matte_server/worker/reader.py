@@ -69,8 +69,8 @@ class FrameReader:
         linear = _judged(to_scene_linear(plate, space, options.ocio_config), is_stated=bool(stated))
         core, holdout = (self._guide(job, role_of(request, side, name)) for name in ("core", "holdout"))
         # The result of an EXR plate is in the plate's colourspace; that of any other format is scene-linear.
-        is_exr = _suffix(job, plate_role) == ".exr" and not plate.profile
-        returned = space if is_exr else SCENE_LINEAR
+        with self._opened(job, plate_role) as file:
+            returned = space if exr.is_exr(file.path) else SCENE_LINEAR
         if options.output_colourspace != "auto":
             returned = resolve(options.output_colourspace)
         clean = self._clean_plate(job, role_of(request, side, "clean_plate"), plate.colourspace, stated)
@@ -238,7 +238,7 @@ def _stated_colourspace(request: Matte) -> str:
 
 
 def _suffix(job: FrameJob, role: str) -> str:
-    """The suffix of a picture's name, in lower case, which says how its result is stored."""
+    """The suffix of a picture's name, in lower case."""
     source = sources_of(job.request)[role]
     path = source.path if isinstance(source, OnDisk) else job.pictures[role].path
     return Path(path).suffix.lower()

@@ -254,8 +254,12 @@ def other_stills() -> Iterator[FileCase]:
         "page.pdf": b"%PDF-1.7\n" + bytes(64),
         "camera.cr3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(64),
         "empty.png": b"",
+        "empty.exr": b"",
+        "zeros.tif": bytes(4096),
         "text.png": b"hello",
         "text.exr": b"hello, this is no picture at all",
+        "text.dpx": b"hello, this is no picture at all",
+        "text.tga": b"hello, this is no picture at all",
     }.items():
         yield FileCase(
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
@@ -270,6 +274,12 @@ REFUSED = {
     "phone.avif": "is an AVIF file",
     "camera.cr3": "is a camera raw file",
     "movie.png": "is a video",
+    "empty.png": "is empty",
+    "empty.exr": "is empty",
+    "zeros.tif": "begins with zeros",
+    **dict.fromkeys(
+        ("text.png", "text.exr", "text.dpx", "text.tga"), "is not a picture of a format that Cleanplate reads"
+    ),
     "paint.pcx": "is not a picture of a format that Cleanplate reads",
     "page.pdf": "is not a picture of a format that Cleanplate reads",
 }

@@ -149,7 +149,7 @@ def test_nan_and_infinity(bench: CommandBench, said: Callable[[], str], value: f
         image = Image(plate, ("R", "G", "B"), window, window)
         exr.write_image(bench.plates[1], image, exr.ExrFormat("float"))
     assert bench.run() == console.FRAMES_FAILED
-    sentence = "The plate has 1 values that are NaN or infinite, the first at x 4, y 3."
+    sentence = "The plate has 1 NaN or infinite value, the first at x 4, y 3."
     others_are_finished(bench, said(), "not_finite", sentence)
 
 

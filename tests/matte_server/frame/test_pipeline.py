@@ -277,7 +277,7 @@ def test_nan_and_infinity_are_refused_by_the_pictures_name(
     pictures[which][3, 4, 0] = bad
     guides = Guides(core=image(pictures["core"]))
     with pytest.raises(
-        MatteError, match=f"The {which} has 1 values that are NaN or infinite, the first at x 4, y 3"
+        MatteError, match=f"The {which} has 1 NaN or infinite value, the first at x 4, y 3"
     ) as caught:
         solve(pipeline, image(pictures["plate"]), image(pictures["clean plate"]), guides=guides)
     assert caught.value.code == "not_finite"

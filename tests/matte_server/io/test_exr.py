@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -446,6 +447,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match="does not exist") as caught:
         exr.read_image(tmp_path / "none.exr")
     assert caught.value.code == "missing_file"
+    os.mkfifo(tmp_path / "pipe.exr")
+    for path in (tmp_path, tmp_path / "pipe.exr"):
+        with pytest.raises(MatteError, match="is not a file"):
+            exr.read_image(path)
 
 
 def test_nothing_is_left_behind_where_a_file_cannot_be_written(tmp_path: Path) -> None:

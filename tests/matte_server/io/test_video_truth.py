@@ -92,6 +92,33 @@ def test_xvid_in_avi_mpeg_2_in_mxf_and_vp8(tmp_path: Path, name: str) -> None:
     assert numbers(tmp_path / name, range(1, COUNT + 1)) == list(range(COUNT))
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.webm", "libvpx"), ("a.webm", "libvpx-vp9"), ("a.mkv", "libvpx-vp9")]
+)
+def test_alpha_of_vp8_and_vp9(tmp_path: Path, name: str, codec: str) -> None:
+    """Which lies beside the pictures, and which FFmpeg's own decoders leave out."""
+    path, alpha = tmp_path / name, np.linspace(0.0, 1.0, 192)[None].repeat(128, 0)
+    with av.open(str(path), "w") as container:
+        options = {"deadline": "realtime", "cpu-used": "8", "b": "3M", "auto-alt-ref": "0"}
+        stream: Any = container.add_stream(codec, rate=24, options=options)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuva420p"
+        for picture in numbered(4):
+            code = np.rint(255 * np.dstack([picture, alpha])).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(code, format="rgba")))
+        container.mux(stream.encode(None))
+    assert numbers(path, [1, 2, 4, 3, 1]) == [0, 1, 3, 2, 0]
+    with VideoReader(path) as reader:
+        assert reader.facts.has_alpha and reader.facts.frames == 4
+        # Both codecs miss a smooth ramp by 3 of 255 codes at most.
+        assert float(np.abs(reader.read(3).pixels[..., 3] - alpha).max()) < 4 / 255
+
+
+def test_a_still_that_is_called_a_video(tmp_path: Path) -> None:
+    files.png(tmp_path / "still.mp4", np.full((4, 4, 3), 0.5))
+    with pytest.raises(MatteError, match="is a still picture, not a video"):
+        VideoReader(tmp_path / "still.mp4")
+
+
 @pytest.mark.parametrize("shift", [Fraction(-1, 10), Fraction(2)], ids=["negative", "late"])
 def test_a_start_other_than_zero(tmp_path: Path, shift: Fraction) -> None:
     long_gop(tmp_path / "a.mp4")

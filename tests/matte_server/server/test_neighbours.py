@@ -128,7 +128,7 @@ def test_a_frame_without_neighbours_is_the_unsmoothed_one_with_a_warning(client:
 @pytest.mark.parametrize(
     ("plate", "warning"),
     [
-        (encoded(np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "values that are NaN or infinite"),
+        (encoded(np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "NaN or infinite values"),
         (b"not a picture", "cannot be read"),
         (encoded(plate_of(1), display=Window(0, 0, 64, 48)), "another display window"),
     ],

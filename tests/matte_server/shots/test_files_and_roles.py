@@ -11,7 +11,7 @@ import pytest
 from matte_link.messages import Inline, Matte
 from matte_link.options import MatteOptions
 
-from matte_server.core.image import Image
+from matte_server.core.image import SCENE_LINEAR, Image
 from matte_server.errors import MatteError
 from matte_server.frame.inputs import FrameInputs
 from matte_server.io import exr
@@ -153,3 +153,12 @@ def test_a_stated_colourspace_replaces_the_tags(tmp_path: Path) -> None:
     # Grey stays grey, for both whites are neutral; ACES's matrices are rounded.
     assert np.allclose(inputs.pair.plate.rgb, 0.5, atol=1e-3)
     assert np.allclose(inputs.pair.clean_plate.rgb, 0.5, atol=1e-4)
+
+
+def test_a_wrong_suffix_does_not_decide_the_colourspace_of_the_result(tmp_path: Path, pictures: ShotInputs) -> None:
+    """The result of an EXR is in the EXR's colourspace, that of any other picture scene-linear."""
+    files.png(tmp_path / "png.exr", np.full((4, 4, 3), 0.5))
+    acescg = {"colorInteropID": ("string", b"lin_ap1_scene")}
+    files.exr(tmp_path / "exr.png", files.planes(np.full((4, 4, 3), 0.5)), attributes=acescg)
+    for name, space in (("png.exr", SCENE_LINEAR), ("exr.png", "ACEScg")):
+        assert as_the_server_reads(tmp_path / name, pictures, tmp_path).result_colourspace == space
