@@ -18,6 +18,22 @@ def test_the_table_names_every_field_once_and_explains_it() -> None:
         assert (spec.minimum is None) == (spec.maximum is None)
 
 
+def test_the_defaults() -> None:
+    """Old scripts and job files leave out what was at its default: a default that changes changes their results."""
+    automatic = dict.fromkeys(
+        ("model", "precision", "align", "colourspace", "clean_colourspace", "output_colourspace"), "auto"
+    )
+    empty = dict.fromkeys(("weights", "layer", "clean_layer", "view", "region", "ocio_config"), "")
+    off = dict.fromkeys(
+        ("premultiplied", "layer_clean", "layer_confidence", "layer_difference", "layer_shadow"), False
+    )
+    assert {spec.name: spec.default for spec in option_specs()} == {
+        **automatic, **empty, **off, "match_exposure": True, "foreground": "solve", "black_point": 0.0,
+        "white_point": 1.0, "gamma": 1.0, "erode": 0.0, "softness": 0.0, "despeckle": 0, "temporal": 0.0,
+        "bit_depth": "half", "compression": "zip",
+    }  # fmt: skip
+
+
 def test_only_what_differs_travels() -> None:
     assert MatteOptions().to_dict() == {}
     options = MatteOptions(model="difference", erode=2)

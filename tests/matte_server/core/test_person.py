@@ -92,4 +92,5 @@ def test_the_largest_area_is_kept_whole() -> None:
     # Its corner touches a pixel more, which belongs to it.
     expected[10:15, 10:15], expected[15, 15] = 0.06, 0.5
     assert np.array_equal(found, expected)
+    assert np.array_equal(one_subject(expected), expected)
     assert not one_subject(np.full((4, 4), 0.04, np.float32)).any()

@@ -415,6 +415,7 @@ def test_timecodes_above_30_frames_count_pairs(
     )
     exr.write_image(tmp_path / "a.exr", image)
     found = OpenEXR.File(str(tmp_path / "a.exr")).header()["timeCode"]
+    assert f"{found.hours:02}:{found.minutes:02}:{found.seconds:02}" == text[:8]
     assert (found.frame, found.fieldPhase) == (frame, is_second)
     assert exr_header(tmp_path / "a.exr")["timeCode"] == ("timecode", words.data)
 
