@@ -12,9 +12,9 @@ from typing import Any
 from . import extraction, key_frames, planning
 from .file_states import forget
 from .graph import KEY_INPUT
+from .matte_link.file_digest import file_digest
 from .places import Feed, ways_to
 from .plan import NodeError, SolvePlan
-from .result_files import file_digest
 from .upstream import input_feed
 
 _FOLDER = "keys"
@@ -29,7 +29,7 @@ def add(scene: Any, node: Any, frame: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (file,) = extraction.render_feeds(scene, {"the mended matte": feed}, frame, folder)
         # Named after its content: another version of the file, or an undo, may have another matte of this frame.
-        name = f"{_FOLDER}/key.{frame:04d}.{file_digest(file)[:12]}.exr"
+        name = f"{_FOLDER}/key.{frame:04d}.{file_digest(Path(file))[:12]}.exr"
         target = Path(plan.folder, name)
         Path(file).replace(target)
         forget(str(target))

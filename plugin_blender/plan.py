@@ -17,12 +17,13 @@ from pathlib import Path
 from .exr_header import empty_picture, restamped
 from .file_states import forget, names_in
 from .matte_link.errors import LinkError
+from .matte_link.file_digest import file_digest
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
-from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest, weights_digest
+from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
-from .result_files import NAME, file_digest, frames_of, is_result, joined_stamp, known_facts, known_stamp
+from .result_files import NAME, frames_of, is_result, joined_stamp, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
@@ -92,7 +93,7 @@ class SolvePlan:
         if self.options.weights:
             # OSError: it lies on the server, so its name is all that is known.
             with contextlib.suppress(OSError, ValueError):
-                facts["weights"] = weights_digest(Path(self.options.weights))
+                facts["weights"] = file_digest(Path(self.options.weights))
         return facts
 
     def pictures_stamp(self, frame: int) -> str:
@@ -309,7 +310,7 @@ class SolvePlan:
         ``OSError``."""
         numbers = {"own": frame, **self.around(frame)}
         sent = {
-            side: {role: file_digest(file) for role, file in self.pictures(other, rendered).items()}
+            side: {role: file_digest(Path(file)) for role, file in self.pictures(other, rendered).items()}
             for side, other in numbers.items()
         }
         return digest([SCHEMA, self._option_facts, sent])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from .exr_header import read_result
@@ -13,7 +11,6 @@ from .file_states import FileState, state_of
 from .matte_link.result_key import MAKER, Maker
 
 NAME = "matte.{:04d}.exr"
-_BLOCK = 1 << 20
 _known: dict[str, tuple[FileState, ResultFacts]] = {}
 
 
@@ -69,20 +66,3 @@ def _facts(path: Path) -> ResultFacts:
     text, diagnostics = read_result(str(path))
     stamp, _, content = text.partition("-")
     return ResultFacts(stamp=stamp, content=content, maker=Maker.from_dict(diagnostics.get(MAKER)))
-
-
-def file_digest(path: str) -> str:
-    """The digest of a file's bytes: BLAKE2b, 16 bytes long, in hex. A file that has not changed, such as the clean
-    plate of many frames, is read once. Raises ``OSError``."""
-    facts = Path(path).stat()
-    # A file that is written over can have its old size and time, and has another time of change.
-    return _digest_in_state(path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-
-@lru_cache(maxsize=64)
-def _digest_in_state(path: str, inode: int, size: int, modified_ns: int, changed_ns: int) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()

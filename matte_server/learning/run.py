@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from blake3 import blake3
+from matte_link.file_digest import file_digest
 from matte_link.options import AUTO_MODEL
-from matte_link.result_key import weights_digest
 
 from ..errors import MatteError
 from ..models.identity import default_weights
@@ -71,7 +71,7 @@ class LearningRun:
         if not self.weights:
             return default_weights()[self.model]
         path = Path(self.weights)
-        return weights_digest(path if path.is_file() else find_weights(self.model, self.weights))
+        return file_digest(path if path.is_file() else find_weights(self.model, self.weights))
 
     @property
     def inputs(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
+from matte_link.file_digest import file_digest
 from matte_link.options import chosen_model
-from matte_link.result_key import weights_digest
 from matte_link.weights_files import is_safetensors
 from safetensors.torch import save
 
@@ -38,8 +38,8 @@ def as_safetensors(model: str, given: str) -> bytes:
 def _digest(spec: ModelSpec) -> str:
     if spec.packaged_file:
         with as_file(files(__package__) / spec.packaged_file) as path:
-            return weights_digest(path)
+            return file_digest(path)
     if spec.weights == "none":
         return ""
     used = [spec.name, *(helper for helper in spec.helpers if has_weights(helper))]
-    return "+".join(weights_digest(find_weights(each, "")) for each in used)
+    return "+".join(file_digest(find_weights(each, "")) for each in used)

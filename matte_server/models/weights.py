@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from matte_link.files import write_atomically
+from matte_link.weights_files import is_safetensors
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -203,10 +204,8 @@ def _read(path: Path) -> Any:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether the file is safetensors, whatever its suffix (learned weights have another one): eight bytes with
-    the length of the header, then the header as JSON."""
-    with path.open("rb") as file:
-        return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+    """By its suffix or, as learned weights have another one, by its beginning."""
+    return path.suffix == ".safetensors" or is_safetensors(path)
 
 
 def _is_torchscript(path: Path) -> bool:

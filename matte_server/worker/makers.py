@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 
 import torch
+from matte_link.file_digest import file_digest
 from matte_link.options import MatteOptions, chosen_model
-from matte_link.result_key import Maker, weights_digest
+from matte_link.result_key import Maker
 
 from ..errors import MatteError
 from ..frame.pipeline import ModelLoader
@@ -52,6 +53,6 @@ def _digest(model: str, weights: str) -> str | None:
     if not weights:
         return default_weights().get(model, "")
     try:
-        return weights_digest(find_weights(model, weights))
+        return file_digest(find_weights(model, weights))
     except (MatteError, OSError):
         return None

@@ -9,7 +9,7 @@ from typing import Optional
 
 from matte_link.learn_job import LearnJob, LearnTask
 from matte_link.options import MatteOptions
-from matte_link.sequence import counted
+from matte_link.sequence import counted, evenly_spaced
 from matte_link.tasks import LocalFile
 
 from . import around, graph, host, key_frames, range_plan
@@ -152,7 +152,7 @@ def learn(node: host.Node) -> Optional[LearnRun]:
     _check(node)
     folders, view = _folders(node), host.views()[0]
     keys = [record.frame for record in key_frames.read_all(folders.keys, view)]
-    frames = keys or _spread(frames_of(node))
+    frames = keys or evenly_spaced(frames_of(node), FRAMES_WITHOUT_KEYS)
     plan = preflight(node, frames, force=True, priority="batch")
     plan = replace(plan, views=(view,), roles=("src", "clean"), footage=None, options=_begin_with(plan, folders))
     plan = replace(plan, keys={at: key for at, key in plan.keys.items() if at[1] == view})
@@ -161,12 +161,6 @@ def learn(node: host.Node) -> Optional[LearnRun]:
     run = LearnRun(node, plan, _job(plan, view, folders, has_keys=bool(keys)))
     run.start()
     return run
-
-
-def _spread(frames: tuple[int, ...]) -> tuple[int, ...]:
-    step = max(1.0, len(frames) / FRAMES_WITHOUT_KEYS)
-    places = {min(int((index + 0.5) * step), len(frames) - 1) for index in range(FRAMES_WITHOUT_KEYS)}
-    return tuple(frames[place] for place in sorted(places))
 
 
 def _begin_with(plan: RangePlan, folders: _Folders) -> MatteOptions:

@@ -20,10 +20,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
+from .file_digest import file_digest
 from .messages import Pong
 from .options import MatteOptions, chosen_model
 
@@ -42,7 +42,7 @@ class Maker:
     model: str
     """The model's name, never "auto"."""
     weights: Optional[str] = ""
-    """The digest of the model's weights, as of :func:`weights_digest`; empty for a model without weights, None
+    """The digest of the model's weights, as of :func:`file_digest`; empty for a model without weights, None
     where the digest is not known."""
 
     def to_dict(self) -> dict[str, Optional[str]]:
@@ -75,27 +75,9 @@ def _weights_now(options: MatteOptions, model: str, server: Pong) -> Optional[st
     if not options.weights:
         return str(server.weights.get(model, ""))
     try:
-        return weights_digest(Path(options.weights))
+        return file_digest(Path(options.weights))
     except OSError:
         return None
-
-
-def weights_digest(path: Path) -> str:
-    """The digest of a weights file: BLAKE2b of its bytes, 16 bytes long, in hex. Raises ``OSError``.
-
-    A large file is read once, and again when it was changed: hosts ask this for every frame that they look at.
-    """
-    facts = path.stat()
-    return _digest_in_state(path, facts.st_ino, facts.st_mtime_ns, facts.st_size)
-
-
-@lru_cache(maxsize=16)
-def _digest_in_state(path: Path, inode: int, modified_ns: int, size: int) -> str:
-    with path.open("rb") as file:
-        found = hashlib.blake2b(digest_size=16)
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -138,7 +120,7 @@ def _option_facts(options: MatteOptions, stage: str) -> dict[str, Any]:
     if "weights" in facts:
         # OSError: it lies on the server, so its name is all that is known. ValueError: no path can be such a text.
         with contextlib.suppress(OSError, ValueError):
-            facts["weights"] = weights_digest(Path(options.weights))
+            facts["weights"] = file_digest(Path(options.weights))
     return facts
 
 

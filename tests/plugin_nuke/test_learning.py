@@ -165,12 +165,6 @@ def test_it_begins_with_the_same_weights_each_time(bench: ContractBench, window:
         assert learning._begin_with(plan, folders).weights == begin
 
 
-def test_without_key_frames_it_learns_from_frames_spread_over_the_shot() -> None:
-    assert learning._spread(tuple(range(1001, 1101))) == (1007, 1019, 1032, 1044, 1057, 1069, 1082, 1094)
-    assert learning._spread((5, 6, 7)) == (5, 6, 7)
-    assert learning._spread((9,)) == (9,)
-
-
 @pytest.mark.parametrize(
     ("event", "text"),
     [

@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matte_link.file_digest import file_digest
 from matte_link.messages import Pong
 from matte_link.option_spec import OptionSpec
 from matte_link.options import MatteOptions, option_specs
-from matte_link.result_key import (
-    OTHER,
-    SAME,
-    UNKNOWN,
-    FrameSources,
-    Maker,
-    compare_makers,
-    result_key,
-    weights_digest,
-)
+from matte_link.result_key import OTHER, SAME, UNKNOWN, FrameSources, Maker, compare_makers, result_key
 
 OWN = FrameSources({"plate": "p1", "clean_plate": "c1"}, {"kind": "translation"})
 AROUND = {"before": FrameSources({"plate": "p0", "clean_plate": "c1"})}
@@ -108,7 +100,7 @@ def test_the_maker_is_what_the_server_would_run_now(tmp_path: Path) -> None:
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"weights")
     named = Maker.of(MatteOptions(model="v2", weights=str(weights)), server)
-    assert named == Maker(version="2.0", model="v2", weights=weights_digest(weights))
+    assert named == Maker(version="2.0", model="v2", weights=file_digest(weights))
     # As `b2sum -l 128` prints it.
     assert named.weights == "873ac3c6df553eaa62331fd4ff9b521a"
     assert Maker.of(MatteOptions(model="v2", weights="only_there.pth"), server).weights is None
@@ -129,15 +121,15 @@ def test_a_weights_file_is_read_again_only_where_it_was_changed(
         return real(path, *words)
 
     monkeypatch.setattr(Path, "open", counted)
-    first = weights_digest(weights)
-    assert weights_digest(weights) == first and opened == [weights]
+    first = file_digest(weights)
+    assert file_digest(weights) == first and opened == [weights]
     # Of the same size and time, as a file is that a version control puts in its place.
     os.utime(other, ns=(weights.stat().st_atime_ns, weights.stat().st_mtime_ns))
     other.replace(weights)
-    assert weights_digest(weights) != first and opened == [weights, weights]
+    assert file_digest(weights) != first and opened == [weights, weights]
     weights.unlink()
     with pytest.raises(FileNotFoundError):
-        weights_digest(weights)
+        file_digest(weights)
 
 
 def test_makers_that_differ_in_anything_are_not_the_same() -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from matte_link.result_key import MAKER, Maker, weights_digest
+from matte_link.file_digest import file_digest
+from matte_link.result_key import MAKER, Maker
 
 from matte_server.farm import resident
 from matte_server.farm.farm_job import FarmJob, FarmPlan
@@ -306,4 +307,4 @@ def test_a_shot_is_learnt_first_and_every_chunk_uses_what_was_learnt(
     assert "Chunks run: 4" in _run_job(openjd, folder)  # one learns, three matte
     made = [exr.read_diagnostics(path) or {} for path in sorted((shot.folder / "learnt").glob("*.exr"))]
     makers = [Maker.from_dict(facts.get(MAKER)) for facts in made]
-    assert [maker.weights for maker in makers if maker] == [weights_digest(learned)] * FRAMES
+    assert [maker.weights for maker in makers if maker] == [file_digest(learned)] * FRAMES

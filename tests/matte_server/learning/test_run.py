@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from matte_link.result_key import weights_digest
+from matte_link.file_digest import file_digest
 
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32, PlatePair
@@ -197,7 +197,7 @@ def test_weights_may_be_named_by_their_file_name_in_the_models_folder(models_fol
     (models_folder / v2_file.name).hardlink_to(v2_file)
     for given in (v2_file.name, str(v2_file), ""):
         run = LearningRun(model="v2", weights=given, settings=LearningSettings(), device=CPU)
-        assert run._base == weights_digest(v2_file)
+        assert run._base == file_digest(v2_file)
 
 
 def test_a_model_that_has_no_weights_cannot_learn() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from matte_link.client import MatteClient
+from matte_link.file_digest import file_digest
 from matte_link.learn_events import LearnDone, LearnEvent, LearnStep
 from matte_link.learn_job import LearnJob, LearnTask
 from matte_link.messages import (
@@ -28,7 +29,7 @@ from matte_link.messages import (
     new_id,
 )
 from matte_link.options import MatteOptions
-from matte_link.result_key import Maker, weights_digest
+from matte_link.result_key import Maker
 from matte_link.tasks import LocalFile
 from matte_link.wire import encode
 
@@ -105,7 +106,7 @@ def test_a_shot_is_learnt_beside_its_frames_and_matted_with_what_was_learnt(
     with MatteClient(server.endpoint) as client:
         matted = client.matte(request_for(options=options))
         maker = Maker.of(options, client.ping(10))
-    assert matted.diagnostics["maker"] == maker.to_dict() and maker.weights == weights_digest(learned)
+    assert matted.diagnostics["maker"] == maker.to_dict() and maker.weights == file_digest(learned)
     after = alpha_of(matted.data, tmp_path)
     truth = pictures.disc.astype(np.float32)
     assert np.abs(after - truth).mean() < np.abs(before - truth).mean()

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from matte_link.client import MatteClient
+from matte_link.file_digest import file_digest
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
-from matte_link.result_key import MAKER, Maker, weights_digest
+from matte_link.result_key import MAKER, Maker
 
 from matte_server.io import exr
 from matte_server.models import cleanplate
@@ -46,7 +47,7 @@ def check(client: MatteClient, request_for: Make, options: MatteOptions, wanted:
 
 
 def test_auto_is_the_default_model_with_its_own_weights(client: MatteClient, request_for: Make) -> None:
-    packaged = Maker(version=version("cleanplate"), model="cleanplate", weights=weights_digest(PACKAGED))
+    packaged = Maker(version=version("cleanplate"), model="cleanplate", weights=file_digest(PACKAGED))
     check(client, request_for, MatteOptions(model="auto"), packaged)
     check(client, request_for, MatteOptions(model="cleanplate"), packaged)
 
@@ -59,17 +60,17 @@ def test_a_model_without_weights_has_an_empty_digest(client: MatteClient, reques
 def test_a_named_weights_file_is_known_by_its_content(
     client: MatteClient, request_for: Make, named_weights: Path
 ) -> None:
-    wanted = Maker(version=version("cleanplate"), model="v2", weights=weights_digest(named_weights))
+    wanted = Maker(version=version("cleanplate"), model="v2", weights=file_digest(named_weights))
     check(client, request_for, MatteOptions(model="v2", weights=str(named_weights)), wanted)
 
 
 def test_a_bare_name_is_looked_up_in_the_models_folder(models_folder: Path, v2_file: Path) -> None:
     models_folder.mkdir()
     (models_folder / "mine.pth").write_bytes(v2_file.read_bytes())
-    assert Makers().of(MatteOptions(model="v2", weights="mine.pth")).weights == weights_digest(v2_file)
+    assert Makers().of(MatteOptions(model="v2", weights="mine.pth")).weights == file_digest(v2_file)
     assert Makers().of(MatteOptions(model="v2", weights="gone.pth")).weights is None
     # Found by the model's own rule where none are named.
-    assert Makers().of(MatteOptions(model="v2")).weights == weights_digest(v2_file)
+    assert Makers().of(MatteOptions(model="v2")).weights == file_digest(v2_file)
 
 
 def test_a_file_that_is_replaced_does_not_change_who_a_loaded_model_is(models_folder: Path, v2_file: Path) -> None:
@@ -77,7 +78,7 @@ def test_a_file_that_is_replaced_does_not_change_who_a_loaded_model_is(models_fo
     models_folder.mkdir()
     path = models_folder / "mine.pth"
     path.write_bytes(v2_file.read_bytes())
-    before = weights_digest(path)
+    before = file_digest(path)
     makers, options = Makers(), MatteOptions(model="v2", weights="mine.pth")
 
     def load(name: str, weights: str, device: torch.device) -> MattingModel:
@@ -88,4 +89,4 @@ def test_a_file_that_is_replaced_does_not_change_who_a_loaded_model_is(models_fo
     path.write_bytes(path.read_bytes() + b"another")
     assert makers.of(options).weights == before
     loader("v2", "mine.pth", torch.device("cpu"))
-    assert makers.of(options).weights == weights_digest(path) != before
+    assert makers.of(options).weights == file_digest(path) != before
