@@ -1,4 +1,4 @@
-"""Pictures that lie in memory for libraries that take files only."""
+"""Pictures that lie in memory for libraries that take files only, and how large a picture may be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from matte_server.core.window import Window
+from matte_server.errors import MatteError
+from matte_server.io.image_file import ReadLimits, check_size
 
 _KILLED = """
 import os, signal
@@ -27,3 +31,21 @@ def test_a_killed_command_leaves_no_picture_behind(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _KILLED], env={**os.environ, "TMPDIR": str(tmp_path)})
     assert done.returncode == -signal.SIGKILL and not list(tmp_path.iterdir())
     assert not [path for path in set(memory.iterdir()) - before if "picture" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("data", "display", "channels"),
+    [
+        (Window(0, 0, 11, 1), Window(0, 0, 1, 1), 4),
+        (Window(0, 0, 1, 11), Window(0, 0, 1, 1), 4),
+        (Window(0, 0, 1, 1), Window(0, 0, 11, 1), 4),
+        (Window(0, 0, 9, 9), Window(0, 0, 9, 9), 4),
+        (Window(0, 0, 8, 10), Window(0, 0, 10, 10), 5),
+    ],
+)
+def test_a_picture_beyond_a_limit_is_refused(data: Window, display: Window, channels: int) -> None:
+    limits = ReadLimits(side=10, pixels=80, channels=4)
+    check_size(Window(0, 0, 8, 10), Window(0, 0, 10, 10), 4, "a.exr", limits)
+    with pytest.raises(MatteError, match=r"a\.exr is \d+ x \d+ with \d channels") as caught:
+        check_size(data, display, channels, "a.exr", limits)
+    assert caught.value.code == "too_large"

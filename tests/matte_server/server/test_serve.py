@@ -1,12 +1,15 @@
-"""The environment that a server prepares for its workers."""
+"""The environment that a server prepares for its workers, and when it gives them up."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from matte_link.ready_line import ServerReady
 
-from matte_server.server.serve import set_thread_environment
+from matte_server.server.serve import _MAX_FIRST_STARTS, _StartReport, set_thread_environment
+from matte_server.server.transport import EventQueue, Stop
+from matte_server.server.worker_pool import WorkerEvent, WorkerExited
 
 
 @pytest.mark.parametrize(("given", "expected"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
@@ -17,3 +20,18 @@ def test_waiting_threads_sleep_unless_the_user_decided_otherwise(
     set_thread_environment(3)
     assert os.environ["OMP_WAIT_POLICY"] == expected
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
+
+
+def test_a_worker_that_never_starts_ends_the_server() -> None:
+    """Not its first end: a GPU may be busy for a moment."""
+    events = EventQueue()
+    report = _StartReport(ServerReady(address="tcp://127.0.0.1:1", pid=1), events)
+    died = WorkerEvent(worker=0, event=WorkerExited(number=0, code="worker_died", reason="It crashed (SIGSEGV)."))
+    for _ in range(_MAX_FIRST_STARTS - 1):
+        report.observe(died)
+    assert report.failure is None and events.take_all() == []
+    report.observe(died)
+    assert report.failure is not None and report.failure.code == "worker_died"
+    assert str(report.failure).startswith("The matting process does not start. It crashed (SIGSEGV).")
+    assert [type(event) for event in events.take_all()] == [Stop]
+    events.close()

@@ -1,0 +1,38 @@
+"""Codes of video planes against those that ITU-T H.273 and BT.709 print."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matte_server.io.video_planes import to_code
+
+
+@pytest.mark.parametrize(
+    ("bits", "full", "chroma", "codes"),
+    [
+        (8, False, False, (16, 235)),
+        (8, False, True, (16, 240)),
+        (10, False, False, (64, 940)),
+        (10, False, True, (64, 960)),
+        (12, False, False, (256, 3760)),
+        (8, True, False, (0, 255)),
+        (10, True, False, (0, 1023)),
+    ],
+)
+def test_black_and_white_have_their_codes(bits: int, full: bool, chroma: bool, codes: tuple[int, int]) -> None:
+    ends = np.array([-0.5, 0.5] if chroma else [0.0, 1.0], np.float32)
+    assert tuple(to_code(ends, bits, full, chroma)) == codes
+
+
+@pytest.mark.parametrize(("bits", "full", "middle"), [(8, False, 128), (8, True, 128), (10, False, 512)])
+def test_no_colour_is_the_middle_of_the_codes(bits: int, full: bool, middle: int) -> None:
+    assert to_code(np.zeros(1, np.float32), bits, full, chroma=True)[0] == middle
+
+
+def test_codes_stay_in_what_the_interface_allows() -> None:
+    """BT.709: codes 0 and 255 (0 to 3 and 1020 to 1023) carry timing in limited range."""
+    beyond = np.array([-9.0, 9.0], np.float32)
+    assert tuple(to_code(beyond, 8, False, chroma=False)) == (1, 254)
+    assert tuple(to_code(beyond, 10, False, chroma=False)) == (4, 1019)
+    assert tuple(to_code(beyond, 8, True, chroma=False)) == (0, 255)
