@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
 from matte_link.sequence import format_frames
 
-from . import graph, host, learning, manifest, preflight, range_plan, result_read, status_basis
+from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
+from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
 from .node_runs import running
@@ -48,6 +50,10 @@ class ShownResult:
     def _settings_key(self) -> str:
         return self._sources.settings_key(self._options)
 
+    @functools.cached_property
+    def _records(self) -> list[manifest.Record]:
+        return preflight.records_in_range(self._node, self._folder, (host.current_frame(),))
+
     def settings(self) -> ResultState:
         """Whether settings and graph are those of the result."""
         if not self._folder:
@@ -56,30 +62,48 @@ class ShownResult:
             return ResultState(usable=False, text=STALE_SETTINGS)
         return ResultState(usable=True, text=summaries.get(node_id(self._node), UP_TO_DATE))
 
-    def animation(self) -> ResultState:
-        """Whether the animated options have the values of the result on all of its frames."""
-        records = manifest.read_all(self._folder) if self._options.animated else []
-        others = [one.frame for one in records if not one.code and one.options != self._options.digest(one.frame)]
-        if not others:
-            return ResultState(usable=True, text="")
-        return ResultState(usable=False, text=f"stale: an animated setting changed at {format_frames(others)}")
+    def frames(self) -> ResultState:
+        """Whether the frames of the node's range that have results are still made from their sources, by files,
+        options and driven knobs. Nuke's hashes are not asked for."""
+        made = [one for one in self._records if not one.code]
+        keys = SourceKeys(self._sources, self._options, ()).keys(sorted({one.frame for one in made}), host.views())
+        found = [(one, keys[one.frame, one.view]) for one in made if (one.frame, one.view) in keys]
+        keyed = [one.frame for one, key in found if one.options != key.options]
+        if keyed:
+            return ResultState(usable=False, text=f"stale: an animated setting changed at {format_frames(keyed)}")
+        changed = [one.frame for one, key in found if key.differs(one.key)]
+        if changed:
+            return ResultState(usable=False, text=f"stale: the sources of {_frames(changed)} changed")
+        gone = [at for at in keys if not Path(manifest.result_file(self._folder, *at)).is_file()]
+        if gone:
+            views = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
+            text = f"{_frames([frame for frame, _ in gone])} not processed"
+            return ResultState(usable=False, text=f"{text} in view {views}" if views else text)
+        return _unknown([one.frame for one, key in found if not key.is_known_to_equal(one.key)])
 
     def at(self, frame: int, with_hashes: bool) -> ResultState:
         """One frame in all views, without who made it. Nuke's hashes are known for the current frame only."""
         views = host.views()
         hashed = (frame,) if with_hashes else ()
         keys = SourceKeys(self._sources, self._options, hashed).keys((frame,), views)
-        for view in views:
-            record = manifest.read(self._folder, frame, view)
-            if record is None:
-                return ResultState(usable=False, text=f"frame {frame} is not processed")
-            if record.code:
-                return ResultState(usable=False, text=f"frame {frame} failed: {record.message}")
-            if record.key.differs(keys[frame, view], compare_hashes=not host.uses_proxy()):
-                return ResultState(usable=False, text=f"stale: the sources of frame {frame} changed")
-            if record.warnings:
-                return ResultState(usable=True, text=f"frame {frame}: {' '.join(record.warnings)}")
-        return ResultState(usable=True, text=UP_TO_DATE)
+        found = [self._compared(manifest.read(self._folder, *at), key) for at, key in keys.items()]
+        return next((one for one in found if one.text != UP_TO_DATE), found[0])
+
+    def _compared(self, record: Optional[manifest.Record], key: FrameKey) -> ResultState:
+        """A frame in one view; ``record`` is of its result, and ``key`` what it would be made from now."""
+        if record is None or (not record.code and not self._has_result(record)):
+            return ResultState(usable=False, text=f"frame {host.current_frame()} is not processed")
+        if record.code:
+            return ResultState(usable=False, text=f"frame {record.frame} failed: {record.message}")
+        compare_hashes = not host.uses_proxy()
+        if key.differs(record.key, compare_hashes):
+            return ResultState(usable=False, text=f"stale: the sources of frame {record.frame} changed")
+        if record.warnings:
+            return ResultState(usable=True, text=f"frame {record.frame}: {' '.join(record.warnings)}")
+        return _unknown([] if key.is_known_to_equal(record.key, compare_hashes) else [record.frame])
+
+    def _has_result(self, record: manifest.Record) -> bool:
+        return Path(manifest.result_file(self._folder, record.frame, record.view)).is_file()
 
     @functools.cached_property
     def makers(self) -> MakerComparison:
@@ -88,14 +112,13 @@ class ShownResult:
             address = range_plan.endpoint_of(str(setting(self._node, "server"))).address
         except range_plan.Refused:
             address = ""  # no server has this address, so the results are compared with each other
-        frames = (host.current_frame(),)
-        return preflight.compare_makers_of(self._node, self._folder, self._options.shared, address, frames)
+        return makers.compare(self._records, makers.maker_now(self._options.shared, address))
 
     def whole(self) -> ResultState:
-        """Everything but the sources of single frames."""
+        """All frames, as far as that is possible without Nuke's hashes."""
         found = self.settings()
-        changed = self.animation() if found.usable else found
-        return self._with_makers(found if changed.usable else changed)
+        frames = self.frames() if found.usable else found
+        return self._with_makers(found if frames.text == UP_TO_DATE else frames)
 
     def current_frame(self, with_hashes: bool) -> ResultState:
         """Everything of the current frame."""
@@ -106,6 +129,18 @@ class ShownResult:
         if not found.usable or not self.makers.text:
             return found
         return ResultState(usable=not self.makers.stale, text=self.makers.text)
+
+
+def _frames(frames: Sequence[int]) -> str:
+    return f"frame{'s' if len(set(frames)) > 1 else ''} {format_frames(frames)}"
+
+
+def _unknown(frames: Sequence[int]) -> ResultState:
+    """The state where all but the sources of some frames, if any, were compared."""
+    if not frames:
+        return ResultState(usable=True, text=UP_TO_DATE)
+    text = f"unknown: whether the sources of {_frames(frames)} changed. Press 'Process range' to compare."
+    return ResultState(usable=True, text=text)
 
 
 def look_again(node: host.Node) -> bool:

@@ -15,7 +15,8 @@ from typing import Optional
 from matte_link.files import write_atomically
 from matte_link.sequence import format_frames
 
-from .fingerprint import FrameKey, frame_file
+from .fingerprint import FrameKey
+from .source_files import frame_file
 
 _MATTE = "key.%V.%04d.exr"
 

@@ -16,7 +16,8 @@ from typing import Any, Optional
 from matte_link.files import write_atomically
 from matte_link.result_key import MAKER, OTHER, Maker, compare_makers
 
-from .fingerprint import FrameKey, frame_file
+from .fingerprint import FrameKey
+from .source_files import frame_file
 
 RESULT = "matte.%V.%04d.exr"
 _RECORDS = "records"
@@ -26,7 +27,7 @@ _RECORDS = "records"
 class Record:
     """What a frame was made from and how it ended.
 
-    ``hashes``, ``files``, ``around`` and ``options`` are those of its
+    ``hashes``, ``files``, ``around``, ``options`` and ``driven`` are those of its
     :class:`~cleanplate_node.fingerprint.FrameKey`. ``code`` and ``message`` say why it failed, and are empty if it
     has a result. ``warnings`` are what the server doubts about the result. ``maker`` is None in records of
     versions, and of servers, that did not say it.
@@ -41,12 +42,15 @@ class Record:
     warnings: tuple[str, ...] = ()
     around: str = ""
     options: str = ""
+    driven: str = ""
     maker: Optional[Maker] = None
 
     @property
     def key(self) -> FrameKey:
         """The frame's sources."""
-        return FrameKey(hashes=self.hashes, files=self.files, around=self.around, options=self.options)
+        return FrameKey(
+            hashes=self.hashes, files=self.files, around=self.around, options=self.options, driven=self.driven
+        )
 
 
 def result_pattern(folder: str) -> str:

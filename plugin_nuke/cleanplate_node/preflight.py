@@ -107,18 +107,22 @@ def _with_frames(
     return plan
 
 
+def records_in_range(node: host.Node, folder: str, frames: Iterable[int] = ()) -> list[manifest.Record]:
+    """The records of a folder of results that are in the node's frame range or among ``frames``."""
+    records = manifest.read_all(folder)
+    try:
+        wanted = {*frames_of(node), *frames}
+    except Refused:
+        return records  # without a range all results count
+    return [record for record in records if record.frame in wanted]
+
+
 def compare_makers_of(
     node: host.Node, folder: str, options: MatteOptions, address: str, frames: Iterable[int] = ()
 ) -> makers.MakerComparison:
     """Compares the makers of the results in the node's frame range, and of ``frames``, with what the server at
     ``address`` would compute now, as far as it was asked."""
-    records = manifest.read_all(folder)
-    try:
-        wanted = {*frames_of(node), *frames}
-        records = [record for record in records if record.frame in wanted]
-    except Refused:
-        pass  # without a range all results count
-    return makers.compare(records, makers.maker_now(options, address))
+    return makers.compare(records_in_range(node, folder, frames), makers.maker_now(options, address))
 
 
 def check_host(node: host.Node) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+from matte_link.result_key import digest
 
 from . import host
 from .colour import ConfigUnreadable, HostColour, SentColour, sent_colour
@@ -23,3 +26,11 @@ def project_colour() -> SentColour:
         )
     except ConfigUnreadable as error:
         raise Refused("bad_ocio_config", str(error), "Correct the project's colour settings.") from None
+
+
+def config_digest(config: str) -> str:
+    """The digest of a configuration's text, since a house may edit it where it lies; empty where it is no file."""
+    try:
+        return digest(Path(config).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return ""

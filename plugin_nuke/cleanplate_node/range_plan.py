@@ -15,8 +15,9 @@ from matte_link.errors import LinkError
 from matte_link.options import MatteOptions
 
 from . import manifest, neighbours
-from .fingerprint import FrameKey, frame_file
+from .fingerprint import FrameKey
 from .neighbours import Footage, Sides
+from .source_files import frame_file
 
 _PLATES = ".plates-"
 _BYTES_A_PIXEL = 12

@@ -8,13 +8,24 @@ from dataclasses import dataclass
 from typing import Optional
 
 from matte_link.errors import CancelledError
+from matte_link.result_key import digest
 
 from . import fingerprint, graph, host, range_plan
+from .colour import SentColour
+from .frame_reach import frames_reached
+from .knob_text import all_pairs
 from .neighbours import Footage
 from .node_options import NodeOptions
 from .node_state import setting
-from .project_colour import project_colour
+from .project_colour import config_digest, project_colour
+from .source_files import FileStamps
 
+_SAMPLED = (1, 101, 1001)
+"""At these frames, whatever the range is, the settings key looks at the knobs that expressions drive. So most
+changes of such a knob get a folder of results of their own, which undo can go back to; the others are seen in the
+keys of frames."""
+_CONVERSIONS = ["colorManagement", "int8Lut", "int16Lut", "logLut", "floatLut"]
+"""The project's settings that a Read converts its files by."""
 _QUIET_FRAMES = 10
 """As many frames are looked at without a progress bar."""
 
@@ -23,18 +34,18 @@ _QUIET_FRAMES = 10
 class NodeSources:
     """The nodes upstream of a node's inputs.
 
-    ``feeds`` has, for each of the ``roles``, the node connected to that input. ``facts`` are all nodes upstream and
-    ``starts`` the indices of the feeds. ``space`` is the colourspace of the pictures. ``variables`` is the text of
-    the Graph Scope Variables around the node.
+    ``feeds`` has, for each of the ``roles``, the node connected to that input, and ``upstream`` is what they depend
+    on. ``space`` is the colourspace of the pictures. ``variables`` is the text of the Graph Scope Variables around
+    the node. ``project`` are the project's settings that have a part in the pictures.
     """
 
     node: host.Node
     roles: tuple[str, ...]
     feeds: tuple[Optional[host.Node], ...]
-    facts: tuple[host.NodeFacts, ...]
-    starts: tuple[int, ...]
+    upstream: host.Upstream
     space: str
     variables: tuple[str, ...]
+    project: tuple[tuple[str, str], ...]
 
     def settings_key(self, options: NodeOptions) -> str:
         """The name of the folder of the results with these options and sources."""
@@ -43,13 +54,35 @@ class NodeSources:
             more["animated"] = list(options.animated)
         if self.variables:
             more["variables"] = list(self.variables)
-        return fingerprint.settings_key(self.facts, self.starts, options.shared, more)
+        if self.project:
+            more["project"] = list(self.project)
+        if self.upstream.driven:
+            more["driven"] = [self.driven_at(frame) for frame in _SAMPLED]
+        return fingerprint.settings_key(self.upstream.facts, self.upstream.starts, options.shared, more)
+
+    def driven_at(self, frame: int) -> str:
+        """The digest of the values that expressions give to knobs upstream at a frame; empty where there are
+        none."""
+        values = [knob.values_at(frame) for knob in self.upstream.driven]
+        return digest(values) if values else ""
 
     @functools.cached_property
     def hashed_with(self) -> str:
         """What Nuke's hashes of these sources depend on beside the picture. Another version of Nuke gives other
         hashes of the same picture."""
-        return f"{fingerprint.bookkeeping(self.facts)}@{host.version()}"
+        return f"{fingerprint.bookkeeping(self.upstream.facts)}@{host.version()}"
+
+    @functools.cached_property
+    def has_text_that_runs(self) -> bool:
+        """Whether a text upstream is TCL or Python, whose value at a frame is not known here."""
+        return any(one.has_text_that_runs for one in self.upstream.facts)
+
+    def stamps(self) -> FileStamps:
+        """Looks at the files upstream."""
+        facts = self.upstream.facts
+        reached = frames_reached(facts, self.upstream.starts)
+        pairs = [(file, maps) for one, maps in zip(facts, reached) for file in one.files]
+        return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs])
 
     def footage(self, options: NodeOptions) -> Footage:
         """First and last frame of the plate's source; None without temporal smoothing, which alone needs them."""
@@ -72,16 +105,28 @@ def sources_of(node: host.Node) -> NodeSources:
     """Walks the graph upstream of the node's inputs. Raises ``Refused`` where the project's colour is unknown."""
     roles = roles_of(node)
     feeds = tuple(feed_of(node, role) for role in roles)
-    facts, starts = host.upstream(feeds)
+    upstream = host.upstream(feeds)
+    colour = project_colour()
     return NodeSources(
         node=node,
         roles=roles,
         feeds=feeds,
-        facts=tuple(facts),
-        starts=starts,
-        space=project_colour().space,
+        upstream=upstream,
+        space=colour.space,
         variables=host.scope_variables(node),
+        project=_project(upstream.facts, colour),
     )
+
+
+def _project(facts: Sequence[host.NodeFacts], colour: SentColour) -> tuple[tuple[str, str], ...]:
+    """The project's format, where a node takes it, what Reads are converted by, where one is, and the text of
+    its colour configuration. Those at their defaults are left out."""
+    names = ["format"] if any(one.takes_project_format for one in facts) else []
+    if any(one.kind == "Read" and ("raw", "true") not in all_pairs(one.knobs) for one in facts):
+        names += _CONVERSIONS
+    found = [(name, host.changed_root_text(name)) for name in names]
+    found.append(("OCIO_config", config_digest(colour.config)))
+    return tuple((name, text) for name, text in found if text)
 
 
 class SourceKeys:
@@ -94,7 +139,9 @@ class SourceKeys:
     def __init__(self, sources: NodeSources, options: NodeOptions, frames: Sequence[int]) -> None:
         self._options = options
         self._footage = sources.footage(options)
-        self._files = sorted({one.file for one in sources.facts if one.file})
+        self._sources = sources
+        self._stamps = sources.stamps()
+        self._driven: dict[int, str] = {}
         self._kept = sources.hashed_with
         feeds = {role: feed for role, feed in zip(sources.roles, sources.feeds) if feed is not None}
         self._hashes = _hashes(feeds, frames)
@@ -111,8 +158,17 @@ class SourceKeys:
         return fingerprint.with_neighbours(own, [None if one is None else self._alone(one, view) for one in around])
 
     def _alone(self, frame: int, view: str, options: str = "") -> fingerprint.FrameKey:
-        hashes = self._hashes.get(frame, {"src": ()})
-        return fingerprint.frame_key(hashes.values(), self._files, frame, view, kept=self._kept, options=options)
+        hashes, stamps = self._hashes.get(frame, {"src": ()}), self._stamps.of(frame, view)
+        if frame not in self._driven:
+            self._driven[frame] = self._sources.driven_at(frame)
+        return fingerprint.frame_key(
+            hashes.values(),
+            stamps,
+            kept=self._kept,
+            options=options,
+            driven=self._driven[frame],
+            needs_hashes=self._sources.has_text_that_runs or not self._stamps.are_known(frame, view),
+        )
 
     def clean_is_still(self, frames: Sequence[int]) -> bool:
         """Whether Nuke's hashes say that the clean plate is the same on all these frames."""

@@ -9,8 +9,10 @@ from matte_link.errors import LinkError
 from . import graph, host
 from .node_options import options_of
 from .node_state import node_id
+from .preflight import frames_of
 from .sources import NodeSources, sources_of
 
+_SOME = 50
 _noted: dict[str, str] = {}
 """By the node's id."""
 
@@ -25,11 +27,23 @@ def changed(node: host.Node, sources: Optional[NodeSources]) -> bool:
     return _noted.get(node_id(node)) != _basis(node, sources)
 
 
+def _some_frames(node: host.Node) -> tuple[int, ...]:
+    """Frames spread over the node's range, at which the knobs upstream that expressions drive are looked at."""
+    try:
+        frames = frames_of(node)
+    except LinkError:
+        return ()
+    return frames[:: max(1, len(frames) // _SOME)]
+
+
 def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
     try:
-        options = options_of(node)
-        key = (sources or sources_of(node)).settings_key(options)
+        options, sources = options_of(node), sources or sources_of(node)
         curves = [host.script_text(node, name) for name in options.animated]
-        return " ".join([key, str(host.value(host.inner(node, graph.READ), "file")), *curves])
+        shown = str(host.value(host.inner(node, graph.READ), "file"))
+        driven = [sources.driven_at(frame) for frame in _some_frames(node)] if sources.upstream.driven else []
+        return " ".join(
+            [sources.settings_key(options), shown, sources.hashed_with, *host.views(), *curves, *driven]
+        )
     except (LinkError, KeyError, RuntimeError) as error:
         return str(error)

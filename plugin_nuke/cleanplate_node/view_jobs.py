@@ -186,6 +186,7 @@ class ViewJobs:
             files=key.files,
             around=key.around,
             options=key.options,
+            driven=key.driven,
         )
         if isinstance(event, FrameDone):
             self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)

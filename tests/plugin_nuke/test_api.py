@@ -19,15 +19,17 @@ PLUGIN = Path(__file__).resolve().parents[2] / "plugin_nuke"
 
 # Name -> its page in the Nuke Python API reference (15.0), under pythondevguide/_autosummary/, and why it is safe.
 DOCUMENTED = {
-    "Array_Knob": "nuke.Array_Knob: isAnimated, hasExpression, getValueAt",
+    "Array_Knob": "nuke.Array_Knob: isAnimated, hasExpression, getValueAt, arraySize, notDefault",
     "Boolean_Knob": "nuke.Boolean_Knob",
     "CancelledError": "nuke.CancelledError: raised by execute functions when the user cancels",
     "Enumeration_Knob": "nuke.Enumeration_Knob: values()",
     "EvalString_Knob": "nuke.EvalString_Knob: evaluate() runs the TCL",
     "File_Knob": "nuke.File_Knob: getEvaluatedValue() runs the TCL and leaves the frame number in",
+    "Format_Knob": "nuke.Format_Knob: notDefault()",
     "GUI": "nuke, module attributes: true in an interactive session",
     "Int_Knob": "nuke.Int_Knob",
     "Group": "nuke.Group: node(), nodes()",
+    "Knob": "nuke.Knob",
     "NO_UNDO": "nuke, constants: knob flag",
     "DO_NOT_WRITE": "nuke, constants: knob flag",
     "NUKE_VERSION_STRING": "nuke, constants",
@@ -35,6 +37,7 @@ DOCUMENTED = {
     "ProgressTask": "nuke.ProgressTask: setProgress, setMessage, isCancelled; from any thread",
     "Script_Knob": "nuke.Script_Knob: execute()",
     "TO_SCRIPT": "nuke.Node.writeKnobs: flags",
+    "WRITE_ALL": "nuke.Node.writeKnobs: flags; normally invisible knobs too",
     "WRITE_NON_DEFAULT_ONLY": "nuke.Node.writeKnobs: flags",
     "Undo.disable": "nuke.Undo: disable()",
     "Undo.enable": "nuke.Undo: enable()",
@@ -42,7 +45,7 @@ DOCUMENTED = {
     "addAutolabel": "nuke.addAutolabel: text drawn on a node, None leaves it to others",
     "addBeforeFrameRender": "nuke.addBeforeFrameRender",
     "addBeforeRender": "nuke.addBeforeRender: when a Write begins to render",
-    "addKnobChanged": "nuke.addKnobChanged: also inputChange, showPanel",
+    "addKnobChanged": "nuke.addKnobChanged: also inputChange, showPanel; from 17 on with a closed panel too",
     "addOnCreate": "nuke.addOnCreate",
     "addOnDestroy": "nuke.addOnDestroy",
     "addOnScriptClose": "nuke.addOnScriptClose",
@@ -139,7 +142,7 @@ def test_the_stubs_know_every_name() -> None:
 
 def test_the_fake_has_no_more_than_is_documented() -> None:
     extra = {"reset", "execute", "executeInMainThreadWithResult", "STARTLINE", "DISABLED", "INVISIBLE"}
-    extra |= {"thisGroup", "Root", "Knob", "Undo", "knobDefault", "filename"}
+    extra |= {"thisGroup", "Root", "Undo", "knobDefault", "filename"}
     functions = {name for name in nuke.__all__ if not name.endswith("_Knob")} - {"annotations", "Any"}
     listed = {name.partition(".")[0] for name in DOCUMENTED}
     assert functions - listed - extra == set()

@@ -285,6 +285,7 @@ def test_scripts_open_and_render_without_the_plugin(bench: ContractBench, window
     state = nuke.reset()
     state.gui = False
     assert not state.callbacks, "no plugin here"
+    nuke.scriptClear()
     nuke.scriptOpen(str(path))
     again = nuke.toNode("Cleanplate_Matte1")
     assert again is not None
@@ -298,7 +299,8 @@ def test_a_comp_more_than_a_thousand_nodes_deep(window: State) -> None:
         node = nuke.createNode("Dot" if index % 3 == 0 else "Grade")
         node.setInput(0, last)
         last = node
-    facts, starts = host.upstream([last, first, None])
+    found = host.upstream([last, first, None])
+    facts, starts = found.facts, found.starts
     assert len(facts) == 801, "Dots are looked through"
     assert starts == (800, 0, -1)
     assert facts[800].inputs == (799,) and facts[0].inputs == ()

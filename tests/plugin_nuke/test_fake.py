@@ -236,6 +236,7 @@ def test_flags_do_not_survive_a_file(window: State, tmp_path: Path) -> None:
     node["white"].setFlag(nuke.DO_NOT_WRITE)
     assert "white" not in node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT)
     nuke.scriptSaveAs(str(tmp_path / "a.nk"))
+    nuke.scriptClear()
     nuke.scriptOpen(str(tmp_path / "a.nk"))
     again = nuke.toNode("Grade1")
     assert again is not None and not again["white"].getFlag(nuke.DO_NOT_WRITE)
@@ -279,6 +280,7 @@ def test_the_modified_flag_is_as_easily_set_as_in_nuke(window: State, tmp_path: 
     node["label"].setFlag(nuke.NO_UNDO | nuke.DO_NOT_WRITE)
     node["label"].setValue("x")
     assert root.modified(), "a knob that is not written counts too"
+    nuke.scriptClear()
     nuke.scriptOpen(str(tmp_path / "a.nk"))
     assert not nuke.root().modified()
 
@@ -299,6 +301,7 @@ def test_defaults_of_a_house_are_every_nodes_and_are_not_saved(window: State, tm
     write["use_limit"].setValue(False)
     nuke.scriptSaveAs(str(tmp_path / "a.nk"))
     window.knob_defaults.clear()
+    nuke.scriptClear()
     nuke.scriptOpen(str(tmp_path / "a.nk"))
     again = nuke.toNode("Write1")
     assert again is not None and not again["use_limit"].value()
@@ -322,6 +325,7 @@ def test_keys_hold_and_are_saved(
     for script in (False, True):
         if script:
             nuke.scriptSaveAs(str(tmp_path / "a.nk"))
+            nuke.scriptClear()
             nuke.scriptOpen(str(tmp_path / "a.nk"))
         again = nuke.toNode("Grade1")
         assert again is not None and again[name].isAnimated()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import fingerprint, host, plain_exr
+from cleanplate_node import host, knob_text, plain_exr
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -97,17 +97,17 @@ def test_a_guarded_render_walks_the_graph_once(
     press(window, bench, node)
     found = written_knobs(monkeypatch)
     read: list[str] = []
-    plain = fingerprint.words
+    plain = knob_text.words
 
     def counted(text: str) -> list[str]:
         read.append(text)
         return plain(text)
 
-    monkeypatch.setattr(fingerprint, "words", counted)
+    monkeypatch.setattr(knob_text, "words", counted)
     render(node, tmp_path, 1, 5)
-    # 100 Grades, two Reads, and no more for the other four frames; nor are they read or hashed again, which takes
-    # each node's knobs once for the settings and twice for what hashes depend on.
-    assert len(found) == 102 and len(read) == 3 * 102
+    # 100 Grades, two Reads, and no more for the other four frames. Their texts are those of the press before, which
+    # were taken apart then.
+    assert len(found) == 102 and not read
     found.clear()
     host.set_value(grades[50], "white", 2.0)
     with pytest.raises(RuntimeError, match="stale"):

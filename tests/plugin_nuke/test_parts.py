@@ -14,6 +14,7 @@ import pytest
 from cleanplate_node import (
     fingerprint,
     graph,
+    knob_text,
     manifest,
     nk_text,
     panel,
@@ -23,9 +24,11 @@ from cleanplate_node import (
 )
 from cleanplate_node.colour import ConfigUnreadable, HostColour, SentColour, sent_colour
 from cleanplate_node.fingerprint import FrameKey
+from cleanplate_node.frame_reach import SAME_FRAME
 from cleanplate_node.job_progress import JobProgress
 from cleanplate_node.manifest import Record
 from cleanplate_node.plain_exr import PlainImage
+from cleanplate_node.source_files import FileStamps, SourceFile, frame_file
 from hypothesis import given
 from hypothesis import strategies as st
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
@@ -39,7 +42,7 @@ class Facts:
     kind: str
     knobs: str
     inputs: tuple[int, ...] = ()
-    file: str = ""
+    driven: tuple[str, ...] = ()
 
 
 def key(*facts: Facts, **more: object) -> str:
@@ -81,26 +84,30 @@ def test_a_clean_plate_is_expected_once_it_was_the_same_twice() -> None:
 @given(st.lists(st.text(st.characters(codec="ascii", min_codepoint=32, max_codepoint=126)), max_size=6))
 def test_words_of_what_we_quote_ourselves(texts: list[str]) -> None:
     quoted = [nk_text.quoted(text) for text in texts]
-    assert fingerprint.words(" ".join(quoted)) == quoted
+    assert knob_text.words(" ".join(quoted)) == quoted
 
 
 @given(st.text(max_size=80))
 def test_words_never_loop_or_lose_letters(text: str) -> None:
-    assert "".join("".join(fingerprint.words(text)).split()) == "".join(text.split())
+    assert "".join("".join(knob_text.words(text)).split()) == "".join(text.split())
 
 
 def test_frame_keys_see_hashes_and_files(tmp_path: Path) -> None:
     file = tmp_path / "plate.main.0007.exr"
     file.write_bytes(b"one")
-    pattern = f"{tmp_path}/plate.%V.%04d.exr"
-    first = fingerprint.frame_key([[1, 2], [3]], [pattern], 7, "main")
-    assert not first.differs(fingerprint.frame_key([[1, 2], [3]], [pattern], 7, "main"))
-    other = fingerprint.frame_key([[1, 2], [4]], [pattern], 7, "main")
+    plate = SourceFile(f"{tmp_path}/plate.%V.%04d.exr")
+
+    def key_now(*hashes: list[int]) -> FrameKey:
+        return fingerprint.frame_key(hashes, FileStamps([plate], [{SAME_FRAME}]).of(7, "main"))
+
+    first = key_now([1, 2], [3])
+    assert not first.differs(key_now([1, 2], [3]))
+    other = key_now([1, 2], [4])
     assert first.differs(other) and not first.differs(other, compare_hashes=False)
-    unknown = fingerprint.frame_key([[1, 2], []], [pattern], 7, "main")
+    unknown = key_now([1, 2], [])
     assert unknown.hashes == "" and not first.differs(unknown), "a host that does not say is not a change"
     file.write_bytes(b"another")
-    assert first.differs(fingerprint.frame_key([[1, 2], [3]], [pattern], 7, "main"))
+    assert first.differs(key_now([1, 2], [3]))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_frame_keys_see_hashes_and_files(tmp_path: Path) -> None:
     ],
 )
 def test_frame_files(pattern: str, frame: int, view: str, file: str) -> None:
-    assert fingerprint.frame_file(pattern, frame, view) == file
+    assert frame_file(pattern, frame, view) == file
 
 
 @given(st.lists(st.integers(-50, 50), max_size=30))

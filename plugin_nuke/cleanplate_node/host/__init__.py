@@ -31,8 +31,6 @@ from .callbacks import (
 )
 from .node import (
     Node,
-    NodeFacts,
-    depends_on,
     evaluated,
     exists,
     frame_range,
@@ -48,12 +46,10 @@ from .node import (
     parent,
     press,
     read_knobs,
-    scope_variables,
     script_text,
     set_key,
     set_value,
     size,
-    upstream,
     value,
     value_at,
 )
@@ -68,6 +64,7 @@ from .rendering import (
 from .script import (
     add_view,
     at_frames,
+    changed_root_text,
     connect,
     copy,
     create,
@@ -100,14 +97,24 @@ from .script import (
     views,
     without_undo,
 )
+from .upstream import (
+    DrivenKnob,
+    NodeFacts,
+    Upstream,
+    depends_on,
+    scope_variables,
+    upstream,
+)
 
 __all__ = [
+    "DrivenKnob",
     "HostBusy",
     "Node",
     "NodeFacts",
     "ProgressBar",
     "Ranges",
     "RenderCancelled",
+    "Upstream",
     "add_to_menu",
     "add_view",
     "after_each_render",
@@ -116,6 +123,7 @@ __all__ = [
     "before_each_frame",
     "before_each_render",
     "cancel_render",
+    "changed_root_text",
     "connect",
     "copy",
     "create",

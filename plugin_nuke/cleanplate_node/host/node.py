@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Optional
 
 import nuke
 
 Node = nuke.Node
-
-
-@dataclass(frozen=True)
-class NodeFacts:
-    """One node upstream.
-
-    ``knobs`` is Nuke's text of its changed knobs. ``inputs`` are indices into the list of nodes that it is part of,
-    -1 for an input that is not connected. ``file`` is the file name of a node that reads one.
-    """
-
-    kind: str
-    knobs: str
-    inputs: tuple[int, ...]
-    file: str = ""
 
 
 def exists(node: Node) -> bool:
@@ -145,26 +128,6 @@ def parent(node: Node) -> Optional[Node]:
     return node.parent()
 
 
-def scope_variables(node: Node) -> tuple[str, ...]:
-    """The Graph Scope Variables that hold where a node stands, as text: those of the project and of each Group
-    around the node, from the inside out. Empty before Nuke 16, and where none is set."""
-    found, holder = [], node.parent()
-    while holder is not None:
-        knob = holder.knob("gsv")
-        found.append(variables_text(knob.value()) if knob is not None else "")
-        holder = holder.parent()
-    return tuple(text for text in found if text)
-
-
-def variables_text(value: object) -> str:
-    """The value of a ``gsv`` knob as text in one order; empty where it has no variable. Nuke gives the variables as
-    a dictionary for each set of them."""
-    sets = value if isinstance(value, dict) else {}
-    return (
-        json.dumps({name: one for name, one in sets.items() if one}, sort_keys=True) if any(sets.values()) else ""
-    )
-
-
 def frame_range(node: Node) -> tuple[int, int]:
     """First and last frame of a node."""
     found = node.frameRange()
@@ -180,79 +143,3 @@ def hashes(node: Node) -> tuple[int, ...]:
     """Nuke's own hashes of a node at the current frame; empty if it gives none."""
     node.forceValidate()
     return tuple(int(number) for number in node.opHashes())
-
-
-def upstream(starts: Iterable[Optional[Node]]) -> tuple[list[NodeFacts], tuple[int, ...]]:
-    """All nodes that the ``starts`` depend on, each after its inputs, and the starts' indices (-1 for None)."""
-    chosen = list(starts)
-    nodes = _visited(chosen)
-    places = {name: index for index, name in enumerate(nodes)}
-    facts = [_facts(node, index, places) for index, node in enumerate(nodes.values())]
-    return facts, tuple(-1 if one is None else places[str(one.fullName())] for one in chosen)
-
-
-def depends_on(node: Node, other: Node) -> bool:
-    """Whether ``other`` is upstream of ``node``."""
-    return str(other.fullName()) in _visited([node])
-
-
-def _visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
-    """The nodes that the starts depend on by full name, each after its inputs. Depth first without recursion: comps
-    are thousands of nodes deep."""
-    found: dict[str, Node] = {}
-    stack = [one for one in reversed(starts) if one is not None]
-    opened: set[str] = set()
-    while stack:
-        name = str(stack[-1].fullName())
-        needed = [] if name in found else [one for one in _needs(stack[-1]) if str(one.fullName()) not in found]
-        if needed and name not in opened:
-            # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
-            opened.add(name)
-            stack.extend(needed)
-        else:
-            found.setdefault(name, stack.pop())
-    return found
-
-
-def _inputs(node: Node) -> list[Optional[Node]]:
-    if node.Class() == "Input":
-        return [_outside(node)]
-    return [input_of(node, index) for index in range(node.inputs())]
-
-
-def _outside(node: Node) -> Optional[Node]:
-    """What is connected to the Group's input that an Input node stands for; None at the script's own level."""
-    group, knob = node.parent(), node.knob("number")
-    if not isinstance(group, nuke.Group) or knob is None:
-        return None
-    return input_of(group, int(knob.value()))
-
-
-def _needs(node: Node) -> list[Node]:
-    """Inputs, and what a Group, LiveGroup or Precomp holds."""
-    inside = [one for one in node.nodes() if one.Class() != "Viewer"] if isinstance(node, nuke.Group) else []
-    return [one for one in (*_inputs(node), *inside) if one is not None and one is not node]
-
-
-def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
-    """``places`` are the indices of all nodes; those after ``index`` are a circle's and count as not connected."""
-    known = [-1 if one is None else places.get(str(one.fullName()), -1) for one in _inputs(node)]
-    return NodeFacts(
-        kind=str(node.Class()),
-        knobs=str(node.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT)) + _variables(node),
-        inputs=tuple(one if one < index else -1 for one in known),
-        file=_source_file(node),
-    )
-
-
-def _source_file(node: Node) -> str:
-    """The file pattern of a node that reads one, in proxy mode too that of its full size; empty for other nodes."""
-    knob = node.knob("file") if "Write" not in node.Class() else None
-    return str(knob.getEvaluatedValue() or "") if isinstance(knob, nuke.File_Knob) else ""
-
-
-def _variables(node: Node) -> str:
-    """The Graph Scope Variables that a Group upstream sets, as a knob's name and value."""
-    knob = node.knob("gsv")
-    text = variables_text(knob.value()) if knob is not None else ""
-    return f" gsv {{{text}}}" if text else ""

@@ -51,13 +51,23 @@ def root_evaluated(name: str) -> str:
     return str(knob.evaluate() or "") if isinstance(knob, nuke.EvalString_Knob) else ""
 
 
+def changed_root_text(name: str) -> str:
+    """A project setting as a .nk file has it; empty where it has its default or this version of Nuke lacks it."""
+    knob = nuke.root().knob(name)
+    if not isinstance(knob, (nuke.Array_Knob, nuke.Format_Knob)) or not knob.notDefault():
+        return ""
+    return str(knob.toScript())
+
+
 def set_root(name: str, new: object) -> None:
     """Changes a project setting."""
     nuke.root()[name].setValue(new)
 
 
 def open_script(path: str) -> None:
-    """Opens a script in place of the present one."""
+    """Opens a script in place of the present one. It is cleared first, since a window that has a script opens
+    another one in a second Nuke."""
+    nuke.scriptClear()
     nuke.scriptOpen(path)
 
 

@@ -68,6 +68,7 @@ from ._knobs import (
     Enumeration_Knob,
     EvalString_Knob,
     File_Knob,
+    Format_Knob,
     Int_Knob,
     Knob,
     Link_Knob,
@@ -82,6 +83,7 @@ from ._state import CancelledError
 
 TO_SCRIPT = 0x1
 WRITE_NON_DEFAULT_ONLY = 0x10
+WRITE_ALL = 0x20
 NUKE_VERSION_STRING = "15.1v1"
 GUI: bool
 rawArgs: list[str]
@@ -106,6 +108,7 @@ __all__ = [
     "NUKE_VERSION_STRING",
     "STARTLINE",
     "TO_SCRIPT",
+    "WRITE_ALL",
     "WRITE_NON_DEFAULT_ONLY",
     "Array_Knob",
     "Boolean_Knob",
@@ -114,6 +117,7 @@ __all__ = [
     "Enumeration_Knob",
     "EvalString_Knob",
     "File_Knob",
+    "Format_Knob",
     "Group",
     "Int_Knob",
     "Knob",

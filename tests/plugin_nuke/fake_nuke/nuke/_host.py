@@ -222,7 +222,12 @@ def nodeCopy(s: str) -> None:
 
 
 def scriptOpen(filename: str) -> None:
+    """In a window that has a script already it opens in another Nuke, and this one stays as it is (AYON and tk-nuke
+    clear the script first)."""
     state.on_main_only("scriptOpen")
+    if state.gui and (state.root.nodes() or state.root._knobs["name"]._value):
+        state.other_nukes.append(filename)
+        return
     load(filename)
 
 

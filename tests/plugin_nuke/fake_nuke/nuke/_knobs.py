@@ -216,11 +216,12 @@ class Knob:
     def _number(self) -> float:
         text = self._tcl(self._expression)
         text = re.sub(r"[A-Za-z_][\w]*\.[\w.]+", lambda match: str(self._index(match.group(0))), text)
-        match = re.fullmatch(r"(!?)(-?[\d.]+)", text.strip())
-        if not match:
+        text = re.sub(r"\bframe\b", str(state.frame), text).strip()
+        turned = text.startswith("!")
+        if not re.fullmatch(r"[-+*/(). \d]+(e-?\d+)?", text.lstrip("!")):
             raise _tcl.TclError(f"cannot evaluate {self._expression!r}")
-        number = float(match.group(2))
-        return float(not number) if match.group(1) else number
+        number = float(eval(text.lstrip("!")))
+        return float(not number) if turned else number
 
     def _index(self, path: str) -> float:
         owner, _, name = path.rpartition(".")
@@ -245,6 +246,14 @@ def _owner(node: Node | None, path: str) -> Node | None:
 
 
 class Array_Knob(Knob):
+    def arraySize(self) -> int:
+        self._here()
+        return 1
+
+    def notDefault(self) -> bool:
+        self._here()
+        return self.not_default()
+
     def _script_text(self) -> str:
         return f"{self._value:g}" if isinstance(self._value, float) else str(self._value)
 
@@ -342,6 +351,14 @@ class File_Knob(EvalString_Knob):
         if self._node is not None:
             self._node._forget_pictures()
             self._node._let_go()
+
+
+class Format_Knob(Knob):
+    """A format by its width, height, pixel aspect and name; the default is the project's."""
+
+    def notDefault(self) -> bool:
+        self._here()
+        return self.not_default()
 
 
 class Gsv_Knob(Knob):

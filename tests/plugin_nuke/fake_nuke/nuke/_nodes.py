@@ -17,6 +17,7 @@ from ._picture import Picture, black, read_exr, write_exr
 from ._state import CancelledError, state
 
 FORMAT = (0, 0, 128, 96)
+PROJECT_FORMAT = "128 96 0 0 128 96 1 project"
 _CONFIGS = ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom"]
 _COMPRESSIONS = ["none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)", "RLE"]
 _EDGES = ["hold", "loop", "bounce", "black"]
@@ -161,10 +162,34 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
         k.Enumeration_Knob("channels", "", ["all", "rgba", "rgb", "alpha"]),
     ],
-    "RotoPaint": list,
-    "Viewer": list,
+    "RotoPaint": lambda: [k.String_Knob("curves"), k.String_Knob("toolbox"), k.Double_Knob("toolbar_brush_size")],
+    "Roto": lambda: [
+        k.String_Knob("curves"),
+        k.String_Knob("toolbox"),
+        k.Format_Knob("format", "", PROJECT_FORMAT),
+    ],
+    "Viewer": lambda: [k.String_Knob("input_process", "", "VIEWER_INPUT")],
+    "NoOp": list,
+    "TimeOffset": lambda: [k.Int_Knob("time_offset"), k.Boolean_Knob("reverse_input")],
+    "FrameHold": lambda: [k.Int_Knob("first_frame"), k.Int_Knob("increment")],
+    "Retime": lambda: [k.Double_Knob("speed", "", 1.0)],
+    "Dissolve": lambda: [k.Double_Knob("which")],
+    "Constant": lambda: [k.Double_Knob("color"), k.Format_Knob("format", "", PROJECT_FORMAT)],
+    "Reformat": lambda: [k.Format_Knob("format", "", PROJECT_FORMAT)],
+    "Tracker4": lambda: [k.String_Knob("tracks")],
+    "ColorLookup": lambda: [k.String_Knob("lut")],
+    "Vectorfield": lambda: [k.File_Knob("vfield_file")],
+    "Text2": lambda: [k.EvalString_Knob("message")],
+    "Precomp": lambda: [*_group_knobs(), k.File_Knob("file"), k.Int_Knob("version")],
+    "LiveGroup": lambda: [*_group_knobs(), k.File_Knob("file"), k.Int_Knob("version")],
+    "House_Grade": _group_knobs,
+    "House_Grade2": _group_knobs,
 }
-_INPUTS = {"Read": 0, "Input": 0, "Merge2": 2, "Copy": 2, "Keymix": 3, "Switch": 100, "Viewer": 10}
+_GROUPS = ("Group", "VariableGroup", "Precomp", "LiveGroup", "House_Grade", "House_Grade2")
+"""The House_Grades are gizmos of a studio."""
+_INPUTS = {"Read": 0, "Input": 0, "Merge2": 2, "Copy": 2, "Keymix": 3, "Switch": 100, "Viewer": 10, "Dissolve": 3}
+_INVISIBLE = ("name", "xpos", "ypos", "selected", "label", "hide_input")
+"""Knobs of every node that writeKnobs leaves out but for WRITE_ALL."""
 
 
 class Node:
@@ -314,13 +339,16 @@ class Node:
             raise _tcl.TclError(f"{self._kind} has no knob {words[0]!r}")
 
     def writeKnobs(self, flags: int = 0) -> str:
-        """Without flags names only; TO_SCRIPT adds values, WRITE_NON_DEFAULT_ONLY leaves defaults out."""
+        """Without flags names only; TO_SCRIPT adds values, WRITE_NON_DEFAULT_ONLY leaves defaults out. Invisible
+        knobs only with WRITE_ALL (nuke.Node.writeKnobs)."""
         self._here()
         words = []
         for name, knob in self._knobs.items():
             if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob, k.Gsv_Knob)):
                 continue
             if knob.getFlag(k.DO_NOT_WRITE) or (flags & 0x10 and not knob.not_default()):
+                continue
+            if not flags & 0x20 and (name in _INVISIBLE or knob.getFlag(k.INVISIBLE)):
                 continue
             words.append(f"{name} {knob.script_value()}" if flags & 0x1 else name)
         return " ".join(words)
@@ -380,7 +408,8 @@ class Node:
                 own.append((name, str(knob.value())))
         if self._kind == "Read":
             own.append(self._file(frame, view))
-        own += [one._hash(frame, view) if one is not None else None for one in self._feeding()]
+        seen = _SHOWN_FRAME[self._kind](self, frame) if self._kind in _SHOWN_FRAME else frame
+        own += [one._hash(seen, view) if one is not None else None for one in self._feeding()]
         return hashlib.md5(repr(own).encode()).hexdigest()
 
     def metadata(self, key: str = "", time: float = 0, view: str = "") -> Any:
@@ -478,6 +507,9 @@ class Root(Group):
         for knob in (
             k.Int_Knob("first_frame", "", 1),
             k.Int_Knob("last_frame", "", 100),
+            k.Int_Knob("fps", "", 24),
+            k.Format_Knob("format", "", PROJECT_FORMAT),
+            *(k.Enumeration_Knob(f"{one}Lut", "", ["sRGB", "linear"]) for one in ("int8", "int16", "log", "float")),
             k.Enumeration_Knob("colorManagement", "", ["Nuke", "OCIO"]),
             k.Enumeration_Knob("workingSpaceLUT", "", ["linear", "scene_linear", "ACES - ACEScg", "sRGB"]),
             k.Enumeration_Knob(
@@ -516,6 +548,13 @@ class Root(Group):
         self._here()
         state.proxy = bool(on)
         state.edited()
+
+
+_SHOWN_FRAME: dict[str, Callable[[Node, int], int]] = {
+    "TimeOffset": lambda node, frame: frame - int(node["time_offset"].value()),
+    "FrameHold": lambda node, frame: int(node["first_frame"].value()),
+    "Retime": lambda node, frame: round(frame * node["speed"].value()),
+}
 
 
 # -- what each class does
@@ -637,6 +676,27 @@ def _switch(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(node._knobs["which"].value(), frame, view, proxy)
 
 
+def _time_offset(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(0, frame - node._knobs["time_offset"].value(), view, proxy)
+
+
+def _frame_hold(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(0, node._knobs["first_frame"].value(), view, proxy)
+
+
+def _retime(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(0, round(frame * node._knobs["speed"].value()), view, proxy)
+
+
+def _dissolve(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(round(node._knobs["which"].value()), frame, view, proxy)
+
+
+def _constant(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    picture = black(FORMAT)
+    return picture.with_pixels(picture.pixels + node._knobs["color"].value())
+
+
 _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Read": _read,
     "Write": _passes,
@@ -655,6 +715,13 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Copy": _copy,
     "Expression": _expression,
     "Switch": _switch,
+    "TimeOffset": _time_offset,
+    "FrameHold": _frame_hold,
+    "Retime": _retime,
+    "Dissolve": _dissolve,
+    "Constant": _constant,
+    **dict.fromkeys(("Roto", "NoOp", "Reformat", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes),
+    **dict.fromkeys(_GROUPS, _group),
 }
 
 
@@ -743,7 +810,7 @@ def _write_frame(write: Node, frame: int, view: str) -> None:
 
 def make(kind: str, group: Group) -> Node:
     """A new node in a group, without a name yet."""
-    node: Node = Group(group, kind) if kind in ("Group", "VariableGroup") else Node(kind, group)
+    node: Node = Group(group, kind) if kind in _GROUPS else Node(kind, group)
     group._nodes.append(node)
     state.edited()
     return node

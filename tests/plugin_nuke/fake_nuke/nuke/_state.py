@@ -71,6 +71,7 @@ class State:
         self.layers: dict[str, tuple[str, ...]] = {}
         self.windows = False
         self.held_open: dict[int, set[str]] = {}
+        self.other_nukes: list[str] = []
 
     def start(self, words: list[str]) -> None:
         """Nuke's command line. A last word that is a number or a frame range is Nuke's own and is not in the
@@ -105,9 +106,10 @@ class State:
     def fire_quietly(self, event: str, node: Node, knob: Knob | None = None) -> None:
         """As Nuke does for node events: an exception is printed, and kept for the tests to see.
 
-        knobChanged, and with it inputChange and showPanel, reaches a node only while its panel is open, and never
-        without a window (developer guide, Callbacks, knobChanged)."""
-        if event == "knobChanged" and not (self.gui and node._panel):
+        Up to Nuke 16 knobChanged, and with it inputChange and showPanel, reaches a node only while its panel is
+        open, and never without a window; from 17 on changes reach it with a closed panel too, moves in the graph
+        among them (nuke.addKnobChanged of 13.2 and of 17.1)."""
+        if event == "knobChanged" and not (self.gui and (node._panel or self.major >= 17)):
             return
         try:
             self.fire(event, node, knob)

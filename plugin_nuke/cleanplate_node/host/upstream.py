@@ -1,0 +1,243 @@
+"""What lies upstream of a node: each node's knobs, connections and files, and the knobs that expressions drive."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import nuke
+
+from ..knob_text import all_pairs
+from ..source_files import SourceFile
+from .node import Node, input_of
+
+# "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
+_FLAGS = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
+_TEXT_THAT_RUNS = re.compile(r"\[\s*(python|exec|value|knob|expression|metadata|getenv|clock|date|frame)\b")
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One node upstream.
+
+    ``knobs`` is Nuke's text of its changed knobs. ``inputs`` are indices into the list of nodes that it is part
+    of, -1 for an input that is not connected; ``outputs`` are those of the Output nodes inside a Group. ``driven``
+    are the names of its knobs that expressions drive. ``files`` are those that it reads. ``has_text_that_runs``
+    says that one of its texts is TCL or Python whose value is not known here. ``takes_project_format`` says that
+    its format is the project's.
+    """
+
+    kind: str
+    knobs: str
+    inputs: tuple[int, ...]
+    driven: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    has_text_that_runs: bool = False
+    takes_project_format: bool = False
+
+
+class DrivenKnob:
+    """A number or switch of a node upstream that an expression drives, so that its value depends on more than the
+    text of the node's knobs."""
+
+    def __init__(self, knob: nuke.Knob) -> None:
+        if not isinstance(knob, nuke.Array_Knob):
+            raise TypeError(f"{knob.name()} is no number.")
+        self._knob = knob
+
+    def values_at(self, frame: int) -> list[Optional[float]]:
+        """The value of each of its fields at a frame, wherever the timeline is; None where the expression fails."""
+        return [self._value(frame, index) for index in range(int(self._knob.arraySize()))]
+
+    def _value(self, frame: int, index: int) -> Optional[float]:
+        try:
+            return float(self._knob.getValueAt(frame, index))
+        except (RuntimeError, ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """All nodes that some nodes depend on, each after its inputs; ``starts`` are those nodes' indices, -1 for
+    None."""
+
+    facts: tuple[NodeFacts, ...]
+    starts: tuple[int, ...]
+    driven: tuple[DrivenKnob, ...]
+
+
+def upstream(starts: Iterable[Optional[Node]]) -> Upstream:
+    """Walks the graph upstream of some nodes."""
+    chosen = list(starts)
+    nodes = _visited(chosen)
+    places = {name: index for index, name in enumerate(nodes)}
+    facts = tuple(_facts(node, index, places) for index, node in enumerate(nodes.values()))
+    driven = [DrivenKnob(node[name]) for node, one in zip(nodes.values(), facts) for name in one.driven]
+    indices = tuple(-1 if one is None else places[str(one.fullName())] for one in chosen)
+    return Upstream(facts=facts, starts=indices, driven=tuple(driven))
+
+
+def depends_on(node: Node, other: Node) -> bool:
+    """Whether ``other`` is upstream of ``node``."""
+    return str(other.fullName()) in _visited([node])
+
+
+def scope_variables(node: Node) -> tuple[str, ...]:
+    """The Graph Scope Variables that hold where a node stands, as text: those of the project and of each Group
+    around the node, from the inside out. Empty before Nuke 16, and where none is set."""
+    found, holder = [], node.parent()
+    while holder is not None:
+        knob = holder.knob("gsv")
+        found.append(_variables_text(knob.value()) if knob is not None else "")
+        holder = holder.parent()
+    return tuple(text for text in found if text)
+
+
+def _variables_text(value: object) -> str:
+    """The value of a ``gsv`` knob as text in one order; empty where it has no variable. Nuke gives the variables as
+    a dictionary for each set of them."""
+    sets = value if isinstance(value, dict) else {}
+    return (
+        json.dumps({name: one for name, one in sets.items() if one}, sort_keys=True) if any(sets.values()) else ""
+    )
+
+
+def _visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
+    """The nodes that the starts depend on by full name, each after its inputs. Depth first without recursion: comps
+    are thousands of nodes deep."""
+    found: dict[str, Node] = {}
+    stack = [one for one in reversed(starts) if one is not None]
+    opened: set[str] = set()
+    while stack:
+        name = str(stack[-1].fullName())
+        needed = [] if name in found else [one for one in _needs(stack[-1]) if str(one.fullName()) not in found]
+        if needed and name not in opened:
+            # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
+            opened.add(name)
+            stack.extend(needed)
+        else:
+            found.setdefault(name, stack.pop())
+    return found
+
+
+def _inputs(node: Node) -> list[Optional[Node]]:
+    if node.Class() == "Input":
+        return [_outside(node)]
+    return [input_of(node, index) for index in range(node.inputs())]
+
+
+def _outside(node: Node) -> Optional[Node]:
+    """What is connected to the Group's input that an Input node stands for; None at the script's own level."""
+    group, knob = node.parent(), node.knob("number")
+    if not isinstance(group, nuke.Group) or knob is None:
+        return None
+    return input_of(group, int(knob.value()))
+
+
+def _inside(node: Node) -> list[Node]:
+    """What a Group, LiveGroup or Precomp holds."""
+    return [one for one in node.nodes() if one.Class() != "Viewer"] if isinstance(node, nuke.Group) else []
+
+
+def _needs(node: Node) -> list[Node]:
+    return [one for one in (*_inputs(node), *_inside(node)) if one is not None and one is not node]
+
+
+def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
+    """``places`` are the indices of all nodes; those after ``index`` are a circle's and count as not connected."""
+
+    def place(other: Optional[Node]) -> int:
+        found = -1 if other is None else places.get(str(other.fullName()), -1)
+        return found if found < index else -1
+
+    knobs = str(node.writeKnobs(_FLAGS)) + _variables(node)
+    outputs = [place(one) for one in _inside(node) if one.Class() == "Output"]
+    return NodeFacts(
+        kind=str(node.Class()),
+        knobs=knobs,
+        inputs=tuple(place(one) for one in _inputs(node)),
+        driven=_driven(node, knobs),
+        outputs=tuple(one for one in outputs if one >= 0),
+        files=_files(node, knobs),
+        has_text_that_runs=_has_text_that_runs(node, knobs),
+        takes_project_format=_takes_project_format(node, knobs),
+    )
+
+
+def _variables(node: Node) -> str:
+    """The Graph Scope Variables that a Group upstream sets, as a knob's name and value."""
+    knob = node.knob("gsv")
+    text = _variables_text(knob.value()) if knob is not None else ""
+    return f" gsv {{{text}}}" if text else ""
+
+
+def _files(node: Node, knobs: str) -> tuple[SourceFile, ...]:
+    """What the node reads, in proxy mode too the files of full size. A Write reads where it is told to."""
+    names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy"}
+    if _is_ours(node) or ("Write" in node.Class() and not _is_on(node, "reading")):
+        return ()
+    knobs_of_files = [(name, node.knob(name)) for name in sorted(names)]
+    return tuple(
+        _file(node, name, knob)
+        for name, knob in knobs_of_files
+        if isinstance(knob, nuke.File_Knob) and knob.value()
+    )
+
+
+def _is_ours(node: Node) -> bool:
+    """Whether it is a Cleanplate node, of whose knobs only few change its picture: that is in its inner Read."""
+    return node.knob("node_id") is not None and node.knob("process_frame") is not None
+
+
+def _is_on(node: Node, name: str) -> bool:
+    knob = node.knob(name)
+    return knob is not None and bool(knob.value())
+
+
+def _file(node: Node, name: str, knob: nuke.File_Knob) -> SourceFile:
+    """A file, and for the file of a Read its range too."""
+    pattern, is_made = str(knob.getEvaluatedValue() or ""), "[" in str(knob.value())
+    limits = [node.knob(one) for one in ("first", "last", "before", "after", "on_error")]
+    first, last, before, after, error = limits
+    if name != "file" or first is None or last is None or before is None or after is None:
+        return SourceFile(pattern=pattern, is_made_by_tcl=is_made)
+    shift = node.knob("frame")
+    return SourceFile(
+        pattern=pattern,
+        frames=(int(first.value()), int(last.value())),
+        before=str(before.value()),
+        after=str(after.value()),
+        on_error="error" if error is None else str(error.value()),
+        has_own_frames=shift is not None and str(shift.value() or "") not in ("", "0"),
+        is_made_by_tcl=is_made,
+    )
+
+
+def _driven(node: Node, knobs: str) -> tuple[str, ...]:
+    names = [] if _is_ours(node) else [name for name, value in all_pairs(knobs) if value.startswith("{")]
+    return tuple(name for name in names if _has_expression(node, name))
+
+
+def _has_expression(node: Node, name: str) -> bool:
+    knob = node.knob(name)
+    return isinstance(knob, nuke.Array_Knob) and bool(knob.hasExpression())
+
+
+def _has_text_that_runs(node: Node, knobs: str) -> bool:
+    for name, value in all_pairs(knobs):
+        if name not in ("label", "file", "proxy") and _TEXT_THAT_RUNS.search(value.replace("\\", "")):
+            knob = node.knob(name)
+            if isinstance(knob, nuke.EvalString_Knob) and not isinstance(knob, nuke.File_Knob):
+                return True
+    return False
+
+
+def _takes_project_format(node: Node, knobs: str) -> bool:
+    """A generator or Reformat whose format was left at its default, which is the project's. A Read takes the
+    file's."""
+    has_format = isinstance(node.knob("format"), nuke.Format_Knob) and "Read" not in node.Class()
+    return has_format and "format" not in dict(all_pairs(knobs))

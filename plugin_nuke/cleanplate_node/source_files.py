@@ -1,0 +1,146 @@
+"""The files that a picture is read from, and their times and sizes. No nuke here.
+
+Nuke's hashes do not notice a file that was overwritten in place, so each result records the times and sizes of the
+files that it was read from.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+from .frame_reach import EVERY_FRAME, FrameMap
+
+_NUMBER = re.compile(r"%0?(\d*)d|#+")
+Stamp = Union[None, str, "list[Stamp]", "list[int]"]
+"""What is known of a file: its time in nanoseconds and its size; None where it does not exist; a word or a list
+where more must be told."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file, or a sequence of files, that a node reads.
+
+    ``pattern`` has the frame number as ``%04d`` or ``####`` and the view as ``%V``. ``frames`` are the first and
+    last frame of a Read, which shows at the frames ``before`` and ``after`` them what the two say; None for other
+    files. ``on_error`` is what a Read shows in place of a file that does not exist. ``has_own_frames`` says that
+    the file of a frame does not have that frame's number; ``is_made_by_tcl``, that the pattern is what TCL made of
+    the node's text.
+    """
+
+    pattern: str
+    frames: Optional[tuple[int, int]] = None
+    before: str = "hold"
+    after: str = "hold"
+    on_error: str = "error"
+    has_own_frames: bool = False
+    is_made_by_tcl: bool = False
+
+
+def frame_file(pattern: str, frame: int, view: str) -> str:
+    """The file of one frame and view: ``%04d`` or ``####``, ``%V`` or ``%v``."""
+    named = pattern.replace("%V", view).replace("%v", view[:1])
+    return _NUMBER.sub(lambda match: _number(match, frame), named)
+
+
+def _number(match: re.Match[str], frame: int) -> str:
+    digits = len(match.group(0)) if match.group(0).startswith("#") else int(match.group(1) or 1)
+    # As printf does in Nuke: the sign takes one of the digits.
+    return f"{frame:0{digits}d}"
+
+
+class FileStamps:
+    """Looks at files; each is looked at once, so make a new one for each check.
+
+    ``maps`` has, for each of the ``files``, the frames of it that a picture depends on.
+    """
+
+    def __init__(self, files: Sequence[SourceFile], maps: Sequence[Collection[FrameMap]]) -> None:
+        self._files = [(file, each) for file, each in zip(files, maps) if each]
+        self._seen: dict[str, Stamp] = {}
+        self._sequences: dict[tuple[SourceFile, str], Stamp] = {}
+
+    def of(self, frame: int, view: str) -> list[Stamp]:
+        """The stamps of the files behind one frame and view, each once, in the order of their names. Where names
+        were made by TCL, last of all which file each has become."""
+        stamps = [self._of_file(file, maps, frame, view) for file, maps in self._files]
+        names = [(file.pattern, repr(stamp)) for (file, _), stamp in zip(self._files, stamps)]
+        by_name = dict(zip(names, stamps))
+        order = sorted(by_name)
+        made = [order.index(name) for (file, _), name in zip(self._files, names) if file.is_made_by_tcl]
+        return [*(by_name[name] for name in order), *([made] if made else [])]
+
+    def are_known(self, frame: int, view: str) -> bool:
+        """Whether there is a file behind all of them. Where a Read has none, it is not known what it shows."""
+        reads = [(file, maps) for file, maps in self._files if file.frames is not None]
+        return all(self._of_file(*one, frame, view) is not None for one in reads)
+
+    def _of_file(self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str) -> Stamp:
+        if EVERY_FRAME in maps or file.has_own_frames:
+            return self._of_sequence(file, view)
+        found = [self._of_frame(file, each.at(frame), view) for each in sorted(maps, key=FrameMap.order)]
+        return found[0] if len(found) == 1 else found
+
+    def _of_frame(self, file: SourceFile, frame: int, view: str) -> Stamp:
+        shown = _shown_frame(file, frame)
+        if shown is None:
+            return "black"
+        found = self._stat(frame_file(file.pattern, shown, view))
+        return found if found is not None or file.on_error == "error" else file.on_error
+
+    def _of_sequence(self, file: SourceFile, view: str) -> Stamp:
+        """All files of a sequence that exist, in the range of the Read where that is about their numbers."""
+        if (file, view) not in self._sequences:
+            self._sequences[file, view] = self._listed(file, view)
+        return self._sequences[file, view]
+
+    def _listed(self, file: SourceFile, view: str) -> Stamp:
+        path = Path(file.pattern.replace("%V", view).replace("%v", view[:1]))
+        number = _NUMBER.search(path.name)
+        if number is None:
+            return self._stat(str(path))
+        wanted = re.compile(
+            re.escape(path.name[: number.start()]) + r"(-?\d+)" + re.escape(path.name[number.end() :])
+        )
+        try:
+            names = [one.name for one in path.parent.iterdir()]
+        except OSError:
+            return None
+        matches = [match for match in map(wanted.fullmatch, names) if match and _is_in_range(file, int(match[1]))]
+        found: list[Stamp] = [[match[0], self._stat(str(path.parent / match[0]))] for match in matches]
+        return sorted(found, key=repr) or None
+
+    def _stat(self, path: str) -> Stamp:
+        if path not in self._seen:
+            try:
+                facts = Path(path).stat()
+                # A folder has another time whenever something is put into it.
+                self._seen[path] = "folder" if stat.S_ISDIR(facts.st_mode) else [facts.st_mtime_ns, facts.st_size]
+            except (OSError, ValueError):
+                self._seen[path] = None
+        return self._seen[path]
+
+
+def _is_in_range(file: SourceFile, frame: int) -> bool:
+    return file.frames is None or file.has_own_frames or file.frames[0] <= frame <= file.frames[1]
+
+
+def _shown_frame(file: SourceFile, frame: int) -> Optional[int]:
+    """The frame of a Read that it shows at a frame; None for black."""
+    if file.frames is None or file.frames[0] <= frame <= file.frames[1]:
+        return frame
+    first, last = file.frames
+    mode = file.before if frame < first else file.after
+    count = max(last - first + 1, 1)
+    if mode == "black":
+        return None
+    if mode == "loop":
+        return first + (frame - first) % count
+    if mode == "bounce" and count > 1:
+        place = (frame - first) % (2 * (count - 1))
+        return first + min(place, 2 * (count - 1) - place)
+    return first if frame < first else last

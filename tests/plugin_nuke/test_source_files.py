@@ -1,0 +1,150 @@
+"""Which frames of which files a picture depends on, and what is said where that is not known."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import freshness, host, preflight
+from cleanplate_node.bench import ContractBench
+from cleanplate_node.frame_reach import EVERY_FRAME, SAME_FRAME, FrameMap, frames_reached
+from cleanplate_node.source_files import FileStamps, SourceFile, Stamp
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import press
+
+
+@dataclass(frozen=True)
+class InTime:
+    kind: str
+    knobs: str = ""
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("above", "seen"),
+    [
+        ([("Grade", "white 2")], {SAME_FRAME}),
+        ([("TimeOffset", "time_offset 3")], {FrameMap(later=-3)}),
+        ([("TimeOffset", "")], {SAME_FRAME}),
+        ([("TimeOffset", "time_offset {{frame}}")], {EVERY_FRAME}),
+        ([("TimeOffset", "time_offset 3 reverse_input true")], {EVERY_FRAME}),
+        ([("TimeOffset", "time_offset 3 disable true")], {SAME_FRAME}),
+        ([("TimeOffset", "time_offset 3 disable {{frame}}")], {SAME_FRAME, FrameMap(later=-3)}),
+        ([("FrameHold", "first_frame 12")], {FrameMap(fixed=12)}),
+        ([("FrameHold", "firstFrame 12")], {FrameMap(fixed=12)}),
+        ([("FrameHold", "first_frame 12 increment 2")], {EVERY_FRAME}),
+        ([("Retime", ""), ("FrameHold", "first_frame 5")], {FrameMap(fixed=5)}),
+        ([("FrameHold", "first_frame 5"), ("TimeOffset", "time_offset 2")], {FrameMap(fixed=3)}),
+        ([("TimeOffset", "time_offset 2"), ("TimeOffset", "time_offset -1")], {FrameMap(later=-1)}),
+        ([("TimeOffset", "time_offset 2"), ("Kronos", "")], {EVERY_FRAME}),
+        ([("OFXcom.absoft.neatvideo5_v5", "")], {EVERY_FRAME}),
+    ],
+    ids=str,
+)
+def test_nodes_that_take_other_frames(above: list[tuple[str, str]], seen: set[FrameMap]) -> None:
+    """``above`` is listed from the Cleanplate node up to the Read."""
+    nodes = [InTime("Read")]
+    nodes += [InTime(kind, knobs, (index,)) for index, (kind, knobs) in enumerate(reversed(above))]
+    assert frames_reached(nodes, (len(nodes) - 1,))[0] == seen
+
+
+def test_a_group_is_seen_through_its_output() -> None:
+    nodes = [
+        InTime("Read"),
+        InTime("Input", "", (0,)),
+        InTime("TimeOffset", "time_offset 4", (1,)),
+        InTime("Output", "", (2,)),
+        InTime("Grade", "", (1,)),
+        InTime("Group", "", (0,), (3,)),
+    ]
+    assert [set(each) for each in frames_reached(nodes, (5, -1))] == [
+        {FrameMap(later=-4)}, {FrameMap(later=-4)}, {SAME_FRAME}, {SAME_FRAME}, set(), {SAME_FRAME},
+    ]  # fmt: skip
+
+
+def stamps_at(file: SourceFile, frame: int, *maps: FrameMap) -> list[Stamp]:
+    return FileStamps([file], [maps or (SAME_FRAME,)]).of(frame, "main")
+
+
+@pytest.mark.parametrize(
+    ("mode", "frame", "shown"),
+    [
+        ("hold", 9, 4), ("hold", 0, 2), ("loop", 5, 2), ("loop", 1, 4), ("bounce", 5, 3), ("bounce", 6, 2),
+        ("bounce", 0, 4), ("bounce", 8, 4), ("hold", 3, 3),
+    ],
+)  # fmt: skip
+def test_outside_its_range_a_read_shows_another_frame(mode: str, frame: int, shown: int, tmp_path: Path) -> None:
+    for number in range(2, 5):
+        (tmp_path / f"p.{number:04d}.exr").write_bytes(b"x" * number)
+    file = SourceFile(f"{tmp_path}/p.####.exr", frames=(2, 4), before=mode, after=mode)
+    assert stamps_at(file, frame) == stamps_at(file, shown) != [None]
+
+
+def test_black_and_other_words_stand_for_files(tmp_path: Path) -> None:
+    pattern = f"{tmp_path}/p.%04d.exr"
+    assert stamps_at(SourceFile(pattern, frames=(1, 2), after="black"), 3) == ["black"]
+    assert stamps_at(SourceFile(pattern, frames=(1, 2), on_error="checkerboard"), 1) == ["checkerboard"]
+    missing = FileStamps([SourceFile(pattern, frames=(1, 2))], [(SAME_FRAME,)])
+    assert missing.of(1, "main") == [None] and not missing.are_known(1, "main")
+    lut = FileStamps([SourceFile(pattern)], [(SAME_FRAME,)])
+    assert lut.are_known(1, "main"), "only a Read must have a file"
+    assert stamps_at(SourceFile(str(tmp_path)), 1) == ["folder"]
+
+
+def test_where_any_frame_may_be_seen_all_in_the_range_count(tmp_path: Path) -> None:
+    for number in range(1, 7):
+        (tmp_path / f"p.{number:04d}.exr").write_bytes(b"x")
+    file = SourceFile(f"{tmp_path}/p.%04d.exr", frames=(1, 4))
+    before = stamps_at(file, 1, EVERY_FRAME)
+    os.utime(tmp_path / "p.0006.exr", (1, 1))
+    assert stamps_at(file, 1, EVERY_FRAME) == before == stamps_at(file, 2, EVERY_FRAME, SAME_FRAME)
+    os.utime(tmp_path / "p.0004.exr", (1, 1))
+    assert stamps_at(file, 1, EVERY_FRAME) != before
+    shifted = SourceFile(f"{tmp_path}/p.%04d.exr", frames=(1, 4), has_own_frames=True)
+    before = stamps_at(shifted, 1)
+    os.utime(tmp_path / "p.0005.exr", (1, 1))
+    assert stamps_at(shifted, 1) != before, "its range is not about the files' numbers"
+
+
+def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window: State) -> None:
+    """A text that runs Python upstream: Nuke's hash tells it at the current frame, nothing does at the others."""
+    shot = bench.shot((1, 2))
+    slate = host.create("Text2", message="[python {nuke.root()['fps'].value()}]")
+    host.connect(slate, 0, bench.read(shot / "plate.%04d.exr", 1, 2))
+    node = bench.node_on(slate, bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    found = freshness.check(node, deep=False)
+    assert found.usable and found.text.startswith("unknown: whether the sources of frames 1-2 changed.")
+    assert freshness.check(node).text == "up to date", "at the current frame the hash was asked for"
+    nuke.root()["fps"].setValue(25)
+    assert freshness.check(node, deep=False).text.startswith("unknown: ")
+
+
+def test_a_held_frame_follows_what_the_read_does_there(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2, range_mode="custom")
+    host.set_value(node, "first", 1)
+    host.set_value(node, "last", 3)
+    press(window, bench, node)
+    read = host.find_read(shot / "plate.%04d.exr")
+    read["after"].setValue("black")
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 3 changed"
+    host.undo()
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+
+
+def test_an_edited_colour_configuration_is_another_one(bench: ContractBench, tmp_path: Path) -> None:
+    config = tmp_path / "config.ocio"
+    config.write_text("roles:\n  scene_linear: ACES - ACEScg\n")
+    node = bench.node(bench.shot((1,)), 1, 1)
+    for name, value in {"colorManagement": "OCIO", "OCIO_config": "custom"}.items():
+        host.set_root(name, value)
+    host.set_root("customOCIOConfigPath", config.as_posix())
+    before = preflight.preflight(node, (1,), True, "interactive").folder
+    config.write_text("roles:\n  scene_linear: ACES - ACEScg\n# another look\n")
+    assert preflight.preflight(node, (1,), True, "interactive").folder != before

@@ -1,0 +1,377 @@
+"""An old matte for a new picture: every edit upstream of the node is noticed, nothing else is, and what is taken
+back is up to date again without processing."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import freshness, host
+from cleanplate_node.bench import ContractBench
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import press
+
+FRAMES = range(1, 5)
+Act = Callable[["Comp"], object]
+
+
+def overwrite(path: Path) -> None:
+    """Another content of the same size, a nanosecond later: the same second, and the same size."""
+    facts, data = path.stat(), path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+
+
+class Comp:
+    """A comp with one of each kind of node, and a Cleanplate node behind it whose frames are all processed."""
+
+    def __init__(self, bench: ContractBench) -> None:
+        self.bench = bench
+        self.shot = bench.shot(range(8))
+        self.taken_back: list[Callable[[], object]] = []
+        self._times = itertools.count(10**18, 10**6)
+        chain = self._read("plate")
+        chain = self._linked(chain)
+        chain = self._groups(chain)
+        chain = self._painted(chain)
+        self.switch = self._branches(chain)
+        self.node = bench.node_on(self.switch, bench.read(self.shot / "clean.exr", 1, 1), range_mode="custom")
+        for name, value in {"first": FRAMES[0], "last": FRAMES[-1]}.items():
+            host.set_value(self.node, name, value)
+
+    def _read(self, name: str, **knobs: object) -> nuke.Node:
+        folder = self.bench.folder / name
+        folder.mkdir()
+        for frame in range(8):
+            shutil.copyfile(self.shot / f"plate.{frame:04d}.exr", folder / f"p.{frame:04d}.exr")
+            # Of another time than those of the folders beside, which a quick disk may write in the same instant.
+            os.utime(folder / f"p.{frame:04d}.exr", ns=(0, next(self._times)))
+        wanted = {"file": f"{folder.as_posix()}/p.%04d.exr", "first": 0, "last": 7, "raw": True, **knobs}
+        node = host.create("Read", **wanted)
+        node["name"].setValue(f"Read_{name}")
+        return node
+
+    def add(self, kind: str, *inputs: nuke.Node, name: str = "", **knobs: object) -> nuke.Node:
+        node = host.create(kind, **knobs)
+        for index, one in enumerate(inputs):
+            host.connect(node, index, one)
+        node["name"].setValue(name or kind)
+        return node
+
+    def _linked(self, chain: nuke.Node) -> nuke.Node:
+        self.control, self.keyed = self.add("Grade", name="Control"), self.add("Grade", name="Keyed")
+        for frame, value in {1: 1.0, 3: 1.0}.items():
+            host.set_key(self.keyed, "white", frame, value)
+        expressions = {
+            "linked": "Control.white", "keyed": "Keyed.white", "linked_twice": "linked.white",
+            "python": "[python {nuke.root()['fps'].value()}] / 24", "plain": "1",
+        }  # fmt: skip
+        for name, text in expressions.items():
+            chain = self.add("Grade", chain, name=name)
+            chain["white"].setExpression(text)
+        self.off = self.add("Grade", chain, name="off", white=3.0)
+        self.off["disable"].setExpression("!Control.black")
+        self.plain = self.add("Grade", self.off, name="grade")
+        self.animated = self.add("Grade", self.plain, name="animated")
+        host.set_key(self.animated, "white", 1, 1.0)
+        return self.animated
+
+    def _groups(self, chain: nuke.Node) -> nuke.Node:
+        for kind in ("Group", "LiveGroup", "House_Grade", "Precomp"):
+            chain = self.group(kind, chain)
+        script = self.bench.folder / "inner.nk"
+        script.write_text("version 15.1 v1\n")
+        chain["file"].setValue(script.as_posix())
+        gizmo = nuke.toNode("House_Grade")
+        assert gizmo is not None
+        gizmo.readKnobs("addUserKnob {7 secret +INVISIBLE}")
+        return chain
+
+    def group(self, kind: str, source: nuke.Node) -> nuke.Node:
+        """A Group with a Grade in it, and in a second one inside."""
+        outer = self.add(kind, name=kind)
+        assert isinstance(outer, nuke.Group)
+        with outer:
+            entry = self.add("Input", name="in")
+            inner = self.add("Group", name="inner")
+            assert isinstance(inner, nuke.Group)
+            with inner:
+                self.add("Output", self.add("Grade", self.add("Input", name="in"), name="deep"), name="out")
+            host.connect(inner, 0, entry)
+            self.add("Output", self.add("Grade", inner, name="shallow"), name="out")
+        host.connect(outer, 0, source)
+        return outer
+
+    def _painted(self, chain: nuke.Node) -> nuke.Node:
+        self.lut = self.bench.folder / "look.cube"
+        self.lut.write_text("a look")
+        chain = self.add("Roto", chain, curves="{point 1 2}")
+        chain = self.add("Tracker4", chain, tracks="{1 2 3}")
+        chain = self.add("ColorLookup", chain, lut="master {0 1}")
+        return self.add("Vectorfield", chain, vfield_file=self.lut.as_posix())
+
+    def _branches(self, chain: nuke.Node) -> nuke.Node:
+        os.environ["CLEANPLATE_TEST_PLATES"] = (self.bench.folder / "plate").as_posix()
+        os.environ.pop("CLEANPLATE_TEST_OTHER", None)
+        written = self.bench.folder / "written.exr"
+        written.write_bytes((self.shot / "clean.exr").read_bytes())
+        later = self.add("TimeOffset", self._read("later"), time_offset=2)
+        held = self.add("FrameHold", self._read("held"), first_frame=6)
+        faster = self.add("Retime", self._read("faster"), speed=1.5)
+        dissolve = self.add("Dissolve", chain, self._read("second"), self._read("mask"))
+        host.set_key(dissolve, "which", 1, 0.0)
+        branches = [
+            dissolve, later, held, faster, self._read("encoded", raw=False), self.add("Constant"),
+            self._read("moved", file="[getenv CLEANPLATE_TEST_PLATES]/p.%04d.exr"),
+            self.add("Write", chain, name="reading", file=written.as_posix(), reading=True),
+        ]  # fmt: skip
+        return self.add("Switch", *branches)
+
+    # -- what a situation does
+
+    def set(self, node: nuke.Node | str, name: str, value: object) -> None:
+        """An artist's change; undo takes it back."""
+        found = nuke.toNode(node) if isinstance(node, str) else node
+        assert found is not None
+        found[name].setValue(value)
+        self.taken_back.append(host.undo)
+
+    def change_file(self, path: Path | str) -> None:
+        found = self.bench.folder / path
+        facts, data = found.stat(), found.read_bytes()
+        overwrite(found)
+
+        def back() -> None:
+            found.write_bytes(data)
+            os.utime(found, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+        self.taken_back.append(back)
+
+    def connect(self, node: nuke.Node, index: int, other: nuke.Node | None) -> None:
+        before = node.input(index)
+        host.connect(node, index, other)
+        self.taken_back.append(lambda: host.connect(node, index, before))
+
+    def root(self, name: str, value: object) -> None:
+        self.set(nuke.root(), name, value)
+
+    def key(self, node: nuke.Node | str, name: str, frame: int, value: float) -> None:
+        found = nuke.toNode(node) if isinstance(node, str) else node
+        assert found is not None
+        before = dict(found[name]._keys)
+        host.set_key(found, name, frame, value)
+        self.taken_back.append(lambda: found[name].__dict__.update(_keys=before))
+
+    def environment(self, name: str, value: str) -> None:
+        before = os.environ[name]
+        os.environ[name] = value
+        self.taken_back.append(lambda: os.environ.update({name: before}))
+
+    def gizmo_of_another_version(self) -> None:
+        old = nuke.toNode("House_Grade")
+        (after,) = (one for one in nuke.allNodes("Precomp", nuke.root()))
+        assert old is not None
+        source = old.input(0)
+        assert source is not None
+        self.connect(after, 0, self.group("House_Grade2", source))
+
+    def add_view(self) -> None:
+        nuke.addView("right")
+        state_views = nuke.views()
+        self.taken_back.append(lambda: _views_back(state_views[:-1]))
+
+    def take_away_result(self) -> None:
+        path = self.bench.results(self.node)[1]
+        data = path.read_bytes()
+        path.unlink()
+        self.taken_back.append(lambda: path.write_bytes(data))
+
+    def expression(self, name: str, text: str) -> None:
+        knob = nuke.toNode(name)
+        assert knob is not None
+        before = knob["white"]._expression
+        knob["white"].setExpression(text)
+        self.taken_back.append(lambda: knob["white"].setExpression(before))
+
+    def take_back(self) -> None:
+        while self.taken_back:
+            self.taken_back.pop()()
+
+
+def _views_back(names: list[str]) -> None:
+    from nuke._state import state
+
+    state.views = names
+    state.edited()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """``says`` is a part of what the node must say. ``on_disk`` says that Nuke itself sees nothing of it, so only a
+    look at the files does."""
+
+    name: str
+    act: Act
+    says: str = "stale: a setting or an input changed"
+    on_disk: bool = False
+
+
+FIRST = "stale: the sources of frame 1 changed"
+ALL = "stale: the sources of frames 1-4 changed"
+EDITS = [
+    Situation("a knob", lambda c: c.set(c.plain, "white", 2.0)),
+    Situation("a knob that an expression names", lambda c: c.set(c.control, "white", 2.0)),
+    Situation(
+        "a key of a knob that an expression names",
+        lambda c: c.key(c.keyed, "white", 2, 5.0),
+        "stale: the sources of frame 2 changed",
+    ),
+    Situation("a project setting that a Python expression reads", lambda c: c.root("fps", 25)),
+    Situation("an expression that disables", lambda c: c.set(c.control, "black", 1.0)),
+    Situation("another expression", lambda c: c.expression("plain", "frame")),
+    Situation("a key", lambda c: c.key(c.animated, "white", 3, 2.0)),
+    Situation("a node switched off", lambda c: c.set(c.plain, "disable", True)),
+    Situation("a node in a Group", lambda c: c.set("Group.shallow", "white", 2.0)),
+    Situation("a node in a Group in a Group", lambda c: c.set("Group.inner.deep", "white", 2.0)),
+    Situation("a node in a LiveGroup", lambda c: c.set("LiveGroup.inner.deep", "white", 2.0)),
+    Situation("a node in a Precomp", lambda c: c.set("Precomp.shallow", "white", 2.0)),
+    Situation("a node in a gizmo", lambda c: c.set("House_Grade.shallow", "white", 2.0)),
+    Situation("a hidden knob of a gizmo", lambda c: c.set("House_Grade", "secret", 2.0)),
+    Situation("a gizmo of another version", lambda c: c.gizmo_of_another_version()),
+    Situation("a point of a Roto", lambda c: c.set("Roto", "curves", "{point 1 3}")),
+    Situation("a track", lambda c: c.set("Tracker4", "tracks", "{1 2 4}")),
+    Situation("a curve of a ColorLookup", lambda c: c.set("ColorLookup", "lut", "master {0 1 2}")),
+    Situation("a Switch", lambda c: c.set(c.switch, "which", 1)),
+    Situation("a Dissolve", lambda c: c.key("Dissolve", "which", 2, 1.0)),
+    Situation("a TimeOffset", lambda c: c.set("TimeOffset", "time_offset", 3)),
+    Situation("a FrameHold", lambda c: c.set("FrameHold", "first_frame", 2)),
+    Situation("a Retime", lambda c: c.set("Retime", "speed", 2.0)),
+    Situation("an input connected to something else", lambda c: c.connect(c.node, 1, c.control)),
+    Situation("an input left open", lambda c: c.connect(c.switch, 3, None)),
+    Situation("colour management", lambda c: c.root("colorManagement", "OCIO")),
+    Situation("the table that a Read is converted with", lambda c: c.root("int8Lut", "linear")),
+    Situation("the project's format", lambda c: c.root("format", "96 72 0 0 96 72 1 small")),
+    Situation("a view", lambda c: c.add_view(), "frames 1-4 not processed in view right"),
+    Situation("a plate", lambda c: c.change_file("plate/p.0001.exr"), FIRST, on_disk=True),
+    Situation("a plate behind a TimeOffset", lambda c: c.change_file("later/p.0001.exr"),
+              "stale: the sources of frame 3 changed", on_disk=True),
+    Situation("a plate that is held", lambda c: c.change_file("later/p.0000.exr"),
+              "stale: the sources of frames 1-2 changed", on_disk=True),
+    Situation("a plate behind a FrameHold", lambda c: c.change_file("held/p.0006.exr"), ALL, on_disk=True),
+    Situation("a plate behind a Retime", lambda c: c.change_file("faster/p.0005.exr"), ALL, on_disk=True),
+    Situation("a plate in a Dissolve", lambda c: c.change_file("second/p.0001.exr"), FIRST, on_disk=True),
+    Situation("a table of colours", lambda c: c.change_file("look.cube"), ALL, on_disk=True),
+    Situation("the script of a Precomp", lambda c: c.change_file("inner.nk"), ALL, on_disk=True),
+    Situation("the file of a Write that reads", lambda c: c.change_file("written.exr"), ALL, on_disk=True),
+    Situation("a path in the environment",
+              lambda c: c.environment("CLEANPLATE_TEST_PLATES", f"{c.bench.folder.as_posix()}/second"), ALL,
+              on_disk=True),
+    Situation("a result that is gone", lambda c: c.take_away_result(), "frame 2 not processed", on_disk=True),
+]  # fmt: skip
+
+
+def insert_dot(comp: Comp) -> None:
+    source = comp.node.input(0)
+    assert source is not None
+    comp.connect(comp.node, 0, comp.add("Dot", source))
+
+
+def rename(comp: Comp) -> None:
+    """Nuke writes the new name into the expressions that had the old one."""
+    for old, new in (("Control", "Master"), ("Master", "Control")):
+        comp.control["name"].setValue(new if old == "Control" else "Control")
+        for name in ("linked",):
+            comp.expression(name, f"{comp.control.name()}.white")
+        comp.off["disable"].setExpression(f"!{comp.control.name()}.black")
+        if new == "Master":
+            break
+
+    def back() -> None:
+        comp.control["name"].setValue("Control")
+        comp.off["disable"].setExpression("!Control.black")
+
+    comp.taken_back.insert(0, back)
+
+
+def reload_everything(comp: Comp) -> None:
+    for read in nuke.allNodes("Read", nuke.root()):
+        host.press(read, "reload")
+
+
+NO_EDITS = [
+    Situation(
+        "a Viewer and its input process", lambda c: c.set(c.add("Viewer", c.switch), "input_process", "LOOK")
+    ),
+    Situation("a node moved", lambda c: c.set(c.plain, "xpos", 400)),
+    Situation("a label", lambda c: c.set(c.plain, "label", "the grade")),
+    Situation("a node renamed", lambda c: c.set(c.plain, "name", "Grade_of_the_lead")),
+    Situation("a node renamed that an expression names", rename),
+    Situation("a Dot", insert_dot),
+    Situation("the tools of a Roto", lambda c: c.set("Roto", "toolbox", "createBezier")),
+    Situation("a reload", reload_everything),
+    Situation("a longer Read", lambda c: c.set("Read_plate", "last", 9)),
+    Situation("localized files", lambda c: c.set("Read_plate", "localizationPolicy", "on")),
+    Situation("a postage stamp", lambda c: c.set("Read_plate", "postage_stamp", False)),
+    Situation("a Precomp read again", lambda c: c.set("Precomp", "version", 3)),
+    Situation("a node that feeds nothing", lambda c: c.set(c.add("Grade", c.switch, name="free"), "white", 3.0)),
+    Situation("the project's range", lambda c: c.root("last_frame", 240)),
+    Situation("the timeline", lambda c: host.go_to(3)),
+    Situation("a frame that no result is made of", lambda c: c.change_file("plate/p.0007.exr"), on_disk=True),
+    Situation("a plate that nothing reads", lambda c: c.change_file("held/p.0002.exr"), on_disk=True),
+]
+
+
+@pytest.fixture
+def comp(bench: ContractBench, window: State) -> Comp:
+    made = Comp(bench)
+    assert press(window, bench, made.node) == "up to date, 4 done"
+    freshness.check(made.node)
+    return made
+
+
+def said(comp: Comp) -> str:
+    return freshness.check(comp.node, deep=False).text
+
+
+def test_every_edit_is_noticed_and_undo_brings_the_result_back(comp: Comp, window: State) -> None:
+    """The label's look, a press with nothing to do, and the guard agree."""
+    shown = comp.bench.shown(comp.node)
+    freshness.look_again(comp.node)
+    for one in EDITS:
+        host.go_to(1)
+        one.act(comp)
+        assert one.on_disk or freshness.look_again(comp.node), f"{one.name}: nobody looks"
+        assert one.says in said(comp), f"{one.name}: {said(comp)!r}"
+        comp.take_back()
+        freshness.look_again(comp.node)
+        assert said(comp).startswith("up to date"), f"{one.name}, taken back: {said(comp)!r}"
+        assert comp.bench.shown(comp.node) == shown, one.name
+    assert press(window, comp.bench, comp.node) == "up to date", "nothing is made again"
+
+
+def test_the_guard_notices_every_edit_of_its_frame(comp: Comp) -> None:
+    frames = {"key of a knob": 2, "behind a TimeOffset": 3, "gone": 2}
+    for one in EDITS:
+        host.go_to(next((at for part, at in frames.items() if part in one.name), 1))
+        one.act(comp)
+        found = freshness.ShownResult(comp.node).current_frame(with_hashes=False)
+        assert not found.usable, f"{one.name}: {found.text!r}"
+        comp.take_back()
+    assert freshness.ShownResult(comp.node).current_frame(with_hashes=False).text == "up to date"
+
+
+def test_what_changes_no_picture_is_quiet(comp: Comp, window: State) -> None:
+    for one in NO_EDITS:
+        one.act(comp)
+        freshness.look_again(comp.node)
+        assert said(comp).startswith("up to date"), f"{one.name}: {said(comp)!r}"
+        assert freshness.check(comp.node).text.startswith("up to date"), f"{one.name}, looked at deeply"
+        comp.take_back()
+    assert press(window, comp.bench, comp.node) == "up to date", "nothing is made again"
