@@ -94,12 +94,13 @@ def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], floa
 def _graph() -> list[str]:
     """How the node stands in a comp."""
     parts = [_box(0, 0, _WIDTH, _GRAPH - 10, "#323232")]
-    for index, (role, what) in enumerate(zip(graph.INPUTS, ("plate", "clean plate", "holdout", "core", "mended"))):
-        x = 20 + index * 122
+    sources = ("plate", "clean plate", "holdout", "core", "mended", "where right")
+    for index, (role, what) in enumerate(zip(graph.INPUTS, sources)):
+        x = 14 + index * 104
         dash = "stroke-dasharray='4 3'" if index > 1 else ""
-        parts += [_box(x, 30, 110, 26, "#7a7a7a"), _text(x + 55, 48, what, "middle", "#111")]
-        parts.append(f"<path d='M{x + 55} 56 L{220 + index * 50} 128' stroke='#bbb' fill='none' {dash}/>")
-        parts.append(_text((x + 55 + 220 + index * 50) / 2 + 6, 98, role))
+        parts += [_box(x, 30, 92, 26, "#7a7a7a"), _text(x + 46, 48, what, "middle", "#111")]
+        parts.append(f"<path d='M{x + 46} 56 L{220 + index * 40} 128' stroke='#bbb' fill='none' {dash}/>")
+        parts.append(_text((x + 46 + 220 + index * 40) / 2 + 6, 98, role))
     parts += [_box(200, 128, 240, 44, "#2f6f5f", "stroke='#9fd'"), _text(320, 147, f"{panel.NODE_NAME}1", "middle")]
     parts += [_text(320, 165, "(up to date)", "middle", "#ffe08a")]
     parts.append("<path d='M320 172 L320 210' stroke='#bbb' fill='none'/>")

@@ -11,7 +11,7 @@ from typing import Any, Union
 
 from matte_link.option_spec import Value
 
-INPUTS = ("src", "clean", "holdout", "core", "key")
+INPUTS = ("src", "clean", "holdout", "core", "key", "key_mask")
 """The group's inputs by number."""
 WRITES = {role: f"Write_{role}" for role in INPUTS}
 """For each input the Write that renders its pictures."""
@@ -184,6 +184,7 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
         _write("core", "alpha"),
         _write("holdout", "alpha"),
         _write("key", "alpha"),
+        _write("key_mask", "alpha"),
         _read(),
         *_live_guides(),
         NodeSpec(kind="Premult", name="Premultiplied", inputs=("Holdout_alpha",)),

@@ -19,6 +19,7 @@ from .fingerprint import FrameKey
 from .source_files import frame_file
 
 _MATTE = "key.%V.%04d.exr"
+_MASK = "mask.%V.%04d.exr"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,24 @@ def matte_file(folder: str, frame: int, view: str) -> str:
     return frame_file(matte_pattern(folder), frame, view)
 
 
+def mask_pattern(folder: str) -> str:
+    """The file name pattern of the masks, which say where a matte is right. A matte without one is right
+    everywhere."""
+    return f"{folder}/{_MASK}"
+
+
+def mask_file(folder: str, frame: int, view: str) -> str:
+    """The file of the mask of one matte, whether it has one or not."""
+    return frame_file(mask_pattern(folder), frame, view)
+
+
+def remove_masks(folder: str, frame: int, views: Sequence[str]) -> None:
+    """Deletes the masks of one frame. Raises ``OSError``."""
+    for view in views:
+        with contextlib.suppress(FileNotFoundError):
+            Path(mask_file(folder, frame, view)).unlink()
+
+
 def _record_file(folder: str, frame: int, view: str) -> Path:
     return Path(folder) / f"{view}.{frame:04d}.json"
 
@@ -67,8 +86,9 @@ def add(folder: str, record: KeyFrameRecord) -> None:
 
 
 def remove(folder: str, frame: int, views: Sequence[str]) -> bool:
-    """Deletes the mattes of one frame; returns whether there was one. Raises ``OSError``."""
+    """Deletes the mattes of one frame and their masks; returns whether there was one. Raises ``OSError``."""
     found = False
+    remove_masks(folder, frame, views)
     for view in views:
         for path in (_record_file(folder, frame, view), Path(matte_file(folder, frame, view))):
             with contextlib.suppress(FileNotFoundError):

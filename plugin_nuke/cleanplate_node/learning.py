@@ -62,8 +62,9 @@ def _graph_key(sources: NodeSources, options: NodeOptions) -> str:
 
 
 def add_key(node: host.Node) -> None:
-    """Keeps the alpha of the key input at the current frame. Where nothing is connected to it yet, a Read of the
-    node's own matte and a RotoPaint are made and connected, for the artist to mend it. Raises ``LinkError``."""
+    """Keeps the alpha of the key input at the current frame, and that of key_mask where something is connected to
+    it. Where nothing is connected to key yet, a Read of the node's own matte and a RotoPaint are made and
+    connected, for the artist to mend it. Raises ``LinkError``."""
     _check(node)
     frame = host.current_frame()
     if feed_of(node, "key") is None:
@@ -71,8 +72,7 @@ def add_key(node: host.Node) -> None:
         tell(node, f"mend the matte of frame {frame} in the RotoPaint, then press 'Add key frame' again")
         return
     folder = _folders(node).keys
-    write = host.inner(node, graph.WRITES["key"])
-    render_one(write, "key", key_frames.matte_pattern(folder), frame, host.views())
+    has_mask = _render_key(node, folder, frame)
     with host.unnoticed(), host.full_resolution():
         sources, options = sources_of(node), options_of(node)
         keys = SourceKeys(sources, options, ()).keys((frame,), host.views())
@@ -84,7 +84,21 @@ def add_key(node: host.Node) -> None:
     except OSError as error:
         raise Refused("cannot_write", f"{error.filename} cannot be written: {error.strerror}.") from None
     list_keys(node, sources, options)
-    tell(node, f"frame {frame} is a key frame; press 'Learn' when all are added")
+    part = " where key_mask is 1" if has_mask else ""
+    tell(node, f"frame {frame} is a key frame{part}; press 'Learn' when all are added")
+
+
+def _render_key(node: host.Node, folder: str, frame: int) -> bool:
+    """Renders the matte of a key frame, and its mask where there is one; returns whether there is. Raises
+    ``LinkError``."""
+    views = host.views()
+    render_one(host.inner(node, graph.WRITES["key"]), "key", key_frames.matte_pattern(folder), frame, views)
+    if feed_of(node, "key_mask") is None:
+        key_frames.remove_masks(folder, frame, views)
+        return False
+    write = host.inner(node, graph.WRITES["key_mask"])
+    render_one(write, "key_mask", key_frames.mask_pattern(folder), frame, views)
+    return True
 
 
 def _make_mending_nodes(node: host.Node) -> None:
@@ -176,9 +190,15 @@ def _job(plan: RangePlan, view: str, folders: _Folders, has_keys: bool) -> Learn
             plate=LocalFile(plan.plate_file("src", frame, view)),
             clean_plate=LocalFile(plan.plate_file("clean", frame, view)),
             key=LocalFile(key_frames.matte_file(folders.keys, frame, view)) if has_keys else None,
+            mask=_mask(folders.keys, frame, view) if has_keys else None,
             hints=plan.hints,
         )
         for frame in plan.frames
     ]
     output = key_frames.next_weights(folders.weights)
     return LearnJob(tasks, plan.options, output, steps=STEPS, shot=plan.node_id, endpoint=plan.endpoint)
+
+
+def _mask(folder: str, frame: int, view: str) -> Optional[LocalFile]:
+    file = key_frames.mask_file(folder, frame, view)
+    return LocalFile(file) if Path(file).is_file() else None

@@ -17,7 +17,7 @@ from matte_link.options import MatteOptions, shown_in
 
 from .graph import READ
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the panel, saved with every node."""
 NODE_NAME = "Cleanplate_Matte"
 TITLE = "Cleanplate Matte"
@@ -244,7 +244,8 @@ def _learn_knobs() -> list[KnobSpec]:
             "add_key",
             "Add key frame",
             "Keep the alpha of the key input at the current frame as a matte to learn from. The first press makes "
-            "a RotoPaint that begins with this node's own matte, and connects it.",
+            "a RotoPaint that begins with this node's own matte, and connects it. Where only a part of it is "
+            "right, connect to key_mask an alpha that is 1 there, such as a Roto.",
             new_line=True,
         ),
         _button("remove_key", "Remove key frame", "Forget the matte of the current frame."),

@@ -65,6 +65,32 @@ def test_a_mended_matte_is_kept_and_taken_away(bench: ContractBench, window: Sta
     assert not host.value(host.inner(node, "Write_key"), "file")
 
 
+def test_a_mask_says_where_a_mended_matte_is_right(bench: ContractBench, window: State) -> None:
+    """The mask of the frame goes along to the server; without one the matte is right everywhere."""
+    node = with_keys(bench, window, (1, 4))
+    half = PlainImage(("A",), [[(float(x < 40),) for x in range(SIZE[0])]] * SIZE[1], (0, 0, *SIZE), (0, 0, *SIZE))
+    plain_exr.write(bench.folder / "half.exr", half)
+    host.connect(node, graph.INPUTS.index("key_mask"), bench.read(bench.folder / "half.exr", 1, 1))
+    host.go_to(4)
+    status = press(window, bench, node, "add_key")
+    assert status == "frame 4 is a key frame where key_mask is 1; press 'Learn' when all are added"
+    assert key_files(bench) == ["key.main.0001.exr", "key.main.0004.exr", "mask.main.0004.exr"]
+    folders = learning._folders(node)
+    plan = preflight.preflight(node, (1, 4), True, "batch")
+    first, last = learning._job(plan, "main", folders, has_keys=True).tasks
+    assert first.key is not None and first.mask is None and last.key is not None and last.mask is not None
+    (path,) = bench.folder.rglob("keys/mask.main.0004.exr")
+    assert [list(row) for row in plain_exr.read(path).rows] == [list(row) for row in half.rows]
+    host.connect(node, graph.INPUTS.index("key_mask"), None)
+    press(window, bench, node, "add_key")
+    assert key_files(bench) == ["key.main.0001.exr", "key.main.0004.exr"], "whole again"
+    host.connect(node, graph.INPUTS.index("key_mask"), host.find_read(bench.folder / "half.exr"))
+    press(window, bench, node, "add_key")
+    press(window, bench, node, "remove_key")
+    assert key_files(bench) == ["key.main.0001.exr"]
+    bench.expect_tidy(node)
+
+
 def test_the_first_press_makes_the_paint_node(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1, 2)), 1, 2)
     assert "the node has no matte to begin with" in press(window, bench, node, "add_key")
@@ -102,9 +128,14 @@ def test_a_key_frame_whose_plate_changed_is_marked(bench: ContractBench, window:
 def test_the_server_learns_and_the_node_uses_it(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real server, few steps. Results of before are stale, and come back where the weights are taken away."""
+    """The real server, few steps, with a mask at one of the two frames. Results of before are stale, and come back
+    where the weights are taken away."""
     monkeypatch.setattr(learning, "STEPS", 3)
     node = with_keys(bench, window, (1, 4), model="cleanplate", precision="float32")
+    whole = PlainImage(("A",), [[(1.0,)] * SIZE[0]] * SIZE[1], (0, 0, *SIZE), (0, 0, *SIZE))
+    plain_exr.write(bench.folder / "whole.exr", whole)
+    host.connect(node, graph.INPUTS.index("key_mask"), bench.read(bench.folder / "whole.exr", 1, 1))
+    press(window, bench, node, "add_key")
     host.go_to(2)
     press(window, bench, node, "process_frame")
     before, first = bench.result(node, 2), bench.shown(node)

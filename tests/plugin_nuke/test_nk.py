@@ -71,8 +71,8 @@ def test_one_group_closed_with_one_output(nodes: list[Entry]) -> None:
 
 def test_inputs_are_numbered_as_the_facts_say(nodes: list[Entry], group: Entry) -> None:
     numbers = {entry.knobs["name"]: int(entry.knobs.get("number", "0")) for entry in nodes if entry.kind == "Input"}
-    assert numbers == {"src": 0, "clean": 1, "holdout": 2, "core": 3, "key": 4}
-    assert group.knobs["inputs"] == "5" and len(group.pushed) == 5
+    assert numbers == {"src": 0, "clean": 1, "holdout": 2, "core": 3, "key": 4, "key_mask": 5}
+    assert group.knobs["inputs"] == "6" and len(group.pushed) == 6
     assert group.pushed[-1] == "$cut_paste_input", "input 0 is pushed last"
 
 
