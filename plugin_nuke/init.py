@@ -13,6 +13,8 @@ try:
     from cleanplate_node import callbacks
 
     callbacks.register()
+except ImportError as error:
+    print(f"Cleanplate could not be loaded: {error}")
 except Exception:  # noqa: BLE001 - the error is printed, and Nuke starts
     print("Cleanplate could not be loaded:")
     traceback.print_exc()

@@ -8,6 +8,8 @@ try:
     callbacks.register_menu()
     if vendor.trouble():
         host.say(vendor.trouble())
+except ImportError as error:
+    print(f"Cleanplate's menu could not be made: {error}")
 except Exception:  # noqa: BLE001 - the error is printed, and Nuke starts
     print("Cleanplate's menu could not be made:")
     traceback.print_exc()

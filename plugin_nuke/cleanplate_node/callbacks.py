@@ -165,9 +165,9 @@ def on_create() -> None:
 
 @_event
 def on_load() -> None:
-    """A script was opened: updates the status of its nodes."""
+    """A script was opened: updates the status of its nodes, and shows results that were moved with the script."""
     for node in _run().ours():
-        _run().check(node, deep=False)
+        _run().look_again(node)
 
 
 @_event
@@ -187,9 +187,11 @@ def on_close() -> None:
 @_event
 def on_change() -> None:
     """The node's panel was opened: looks at the sources of the current frame too. Everything else is seen by
-    :func:`on_update`, since Nuke calls this function only while the panel is open."""
+    :func:`on_update`, since Nuke calls this function only while the panel is open, or from 17 on too often."""
+    if host.this_knob() != "showPanel":
+        return
     node, run = host.this_node(), _run()
-    if host.this_knob() == "showPanel" and run.is_ours(node) and not run.running(node):
+    if run.is_ours(node) and not run.running(node):
         run.check(node)
 
 

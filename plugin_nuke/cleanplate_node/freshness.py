@@ -17,7 +17,18 @@ from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
 from .node_runs import running
-from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, ours, setting, state, summaries, tell
+from .node_state import (
+    NOT_PROCESSED,
+    STALE_SETTINGS,
+    UP_TO_DATE,
+    node_id,
+    ours,
+    setting,
+    settle_id,
+    state,
+    summaries,
+    tell,
+)
 from .sources import NodeSources, SourceKeys, sources_of
 
 _UNCLEAR = (LinkError, KeyError, RuntimeError)
@@ -149,6 +160,7 @@ def look_again(node: host.Node) -> bool:
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
+    settle_id(node)
     try:
         sources: Optional[NodeSources] = sources_of(node)
     except _UNCLEAR:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobEvent, JobFinished
@@ -12,6 +13,11 @@ def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
     """What the server doubts about a result, with the figures that it measured."""
     found = diagnostics.get("warnings")
     return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
+
+
+def duration(seconds: float) -> str:
+    """For example ``40 s`` or ``3 min``."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 class JobProgress:
@@ -33,6 +39,7 @@ class JobProgress:
         self.frames: set[int] = set()
         self._part = 0.0
         self._stage = ""
+        self._started = time.monotonic()
 
     def add(self, event: JobEvent, view: str) -> None:
         """Counts one event."""
@@ -68,7 +75,10 @@ class JobProgress:
     @property
     def bar_text(self) -> str:
         """The text of the progress bar."""
-        return f"{self.done} of {self.total} done" + (f", {self._stage}" if self._stage else "")
+        ended = self.done + self.failed
+        left = (time.monotonic() - self._started) / ended * (self.total - ended) if ended else 0.0
+        parts = [f"{self.done} of {self.total} done", f"{duration(left)} left" if left >= 1 else "", self._stage]
+        return ", ".join(part for part in parts if part)
 
     @property
     def succeeded(self) -> bool:

@@ -10,6 +10,7 @@ from matte_link.learn_job import LearnJob
 from matte_link.sequence import counted
 
 from . import host, view_jobs
+from .job_progress import duration
 from .node_runs import NodeRun, RunOutcome
 from .node_state import setting, summaries, tell
 from .range_plan import RangePlan
@@ -96,12 +97,8 @@ def progress_text(event: LearnEvent) -> str:
     if event.error >= 0 and event.first_error >= 0:
         parts.append(f"error {100 * event.error:.2f}%, at first {100 * event.first_error:.2f}%")
     if event.left_s >= 0:
-        parts.append(f"{_duration(event.left_s)} left")
+        parts.append(f"{duration(event.left_s)} left")
     return ", ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _percent(event: LearnEvent) -> int:

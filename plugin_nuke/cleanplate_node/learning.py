@@ -18,7 +18,7 @@ from .learn_run import LearnRun
 from .migration import migrate
 from .node_options import NodeOptions, options_of
 from .node_runs import running
-from .node_state import node_id, tell
+from .node_state import node_id, settle_id, tell
 from .plates import render_one, render_plates
 from .preflight import check_host, frames_of, preflight
 from .range_plan import RangePlan, Refused
@@ -47,6 +47,7 @@ def _folders(node: host.Node) -> _Folders:
 
 def _check(node: host.Node) -> None:
     around.stop(node)
+    settle_id(node)
     if running(node):
         raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
     check_host(node)

@@ -17,14 +17,15 @@ def migrate(node: host.Node) -> tuple[str, ...]:
     What the artist had set stays, and a new knob has the value that changes nothing. A node of today is left alone.
     """
     lacking = [spec for spec in panel.knobs() if spec.kind != "tab" and not host.has_knob(node, spec.name)]
-    is_old = "schema" in [spec.name for spec in lacking] or int(host.value(node, "schema")) < panel.SCHEMA
-    if not lacking and not is_old:
+    # Knob values that were pasted from a newer node bring its schema along, and no knobs.
+    is_old = bool(lacking) or int(host.value(node, "schema")) < panel.SCHEMA
+    if not is_old:
         return ()
     with host.without_undo():
         if lacking:
             unchanged = [replace(spec, default=panel.value_without(spec.name)) for spec in lacking]
             host.read_knobs(node, "\n".join(line for spec in unchanged for line in nk_text.knob_lines(spec)))
-        if is_old and host.has_inner(node, graph.READ) and host.has_inner(node, graph.OUTPUT):
+        if host.has_inner(node, graph.READ) and host.has_inner(node, graph.OUTPUT):
             _bring_inner_nodes(node)  # else somebody took the node apart; whoever needs a node says so
         for spec in panel.knobs():
             if spec.kind == "button":

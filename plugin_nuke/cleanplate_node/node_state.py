@@ -6,7 +6,7 @@ import uuid
 
 from matte_link.option_spec import Value
 
-from . import host, panel
+from . import graph, host, panel, range_plan
 
 NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
@@ -34,6 +34,26 @@ def node_id(node: host.Node) -> str:
     with host.without_undo():
         host.set_value(node, "node_id", uuid.uuid4().hex[:12])
     return str(host.value(node, "node_id"))
+
+
+def settle_id(node: host.Node) -> None:
+    """Gives the node an id of its own where another node has the same: a node preset, or the values of a node
+    pasted onto another one, bring the id along. A node that shows results gets the id of their folder back, if
+    that is free.
+    """
+    others = {str(host.value(one, "node_id")) for one in ours() if host.full_name(one) != host.full_name(node)}
+    known = node_id(node)
+    if known not in others:
+        return
+    if not host.has_inner(node, graph.READ):
+        return  # whoever needs the node says so
+    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    before = shown.rpartition("/")[0].rpartition("/")[2]
+    if before == known:
+        return  # the other node has taken this one's
+    with host.without_undo():
+        host.set_value(node, "node_id", "" if before in others else before)
+    take_over_state(known, node_id(node))
 
 
 def setting(node: host.Node, name: str) -> Value:

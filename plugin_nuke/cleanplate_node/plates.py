@@ -65,11 +65,17 @@ def _writing(write: host.Node, role: str, pattern: str) -> contextlib.AbstractCo
     return host.writing(write, pattern, _pins(role))
 
 
+_HALF_RGBA = "write_ACES_compliant_EXR"
+"""A house may have switched it on for all Writes. Not every version of Nuke has it, so it is no knob of the node's
+text."""
+
+
 def _pins(role: str) -> dict[str, Value]:
     """What the Write of a role must be set to. It is set again before each render, since a studio's own onCreate
     may have changed it."""
     (spec,) = [one for one in graph.nodes_of_group() if one.name == graph.WRITES[role]]
-    return {name: value for name, value in spec.knobs.items() if not isinstance(value, graph.Expression)}
+    pins = {name: value for name, value in spec.knobs.items() if not isinstance(value, graph.Expression)}
+    return {**pins, _HALF_RGBA: False}
 
 
 def _render_view(plan: RangePlan, view: str, writes: dict[str, host.Node]) -> None:

@@ -138,7 +138,7 @@ def check_host(node: host.Node) -> None:
     if edition:
         raise Refused(
             "edition",
-            f"Cleanplate does not work in Nuke {edition}, whose Python may use ten nodes only.",
+            f"Cleanplate does not work in {edition}.",
             "Use Nuke, NukeX or Nuke Studio.",
         )
     if not host.script_path():

@@ -6,9 +6,11 @@ None of this is an undo step: results arrive while the artist works, and undo is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import generations, graph, host, manifest, range_plan
 from .node_options import options_of
+from .node_state import node_id
 from .sources import NodeSources, feed_of
 
 
@@ -34,15 +36,23 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
 
 def follow_settings(node: host.Node, sources: NodeSources) -> None:
     """Where there are results of the node's present settings and it shows others, such as after an undo, it shows
-    those of its settings. Raises ``LinkError``."""
+    those of its settings. Where the folder that it shows is gone, since the script was moved with its results, it
+    shows them in its own folder. Raises ``LinkError``."""
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     key = sources.settings_key(options_of(node))
-    if not shown or range_plan.key_of(shown) == key:
+    if not shown:
         return
-    folder = generations.newest(f"{shown.rpartition('/')[0]}/{key}")
-    frames = [record.frame for record in manifest.read_all(folder) if not record.code]
-    if frames:
-        show_results(node, folder, frames)
+    folder_of_node, keys = shown.rpartition("/")[0], [key]
+    if not Path(shown).is_dir():
+        cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+        folder_of_node, keys = f"{cache}/{node_id(node)}", [key, range_plan.key_of(shown)]
+    elif range_plan.key_of(shown) == key:
+        return
+    for folder in (generations.newest(f"{folder_of_node}/{one}") for one in keys):
+        frames = [record.frame for record in manifest.read_all(folder) if not record.code]
+        if frames:
+            show_results(node, folder, frames)
+            return
 
 
 def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from .node_state import (
     node_id,
     ours,
     setting,
+    settle_id,
     state,
     summaries,
     take_over_state,
@@ -79,6 +80,7 @@ def process(
     for whatever goes wrong before the first frame is sent.
     """
     around.stop(node)
+    settle_id(node)
     if running(node):
         raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
     plan = preflight(node, frames, force, priority, server)
@@ -139,6 +141,7 @@ def clear(node: host.Node) -> Cleared:
     """Deletes a node's results, but none that another node of this script, or another script beside it, shows.
     Raises ``LinkError``."""
     around.stop(node)
+    settle_id(node)
     if running(node):
         raise Refused("running", "This node is processing.", "Press Cancel first.")
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())

@@ -24,12 +24,16 @@ def version() -> str:
     return str(nuke.NUKE_VERSION_STRING)
 
 
+_LIMITED = {
+    "nc": "Nuke Non-commercial, whose Python may use ten nodes only",
+    "indie": "Nuke Indie, whose Python may use ten nodes only",
+    "assist": "Nuke Assist, which renders no files",
+}
+
+
 def limited_licence() -> str:
-    """The name of an edition whose Python is limited, else empty."""
-    for key, name in (("nc", "Non-commercial"), ("indie", "Indie")):
-        if nuke.env.get(key):
-            return name
-    return ""
+    """The edition of Nuke and what it cannot do, where the plugin needs that; else empty."""
+    return next((words for key, words in _LIMITED.items() if nuke.env.get(key)), "")
 
 
 def script_arguments(script: str) -> list[str]:

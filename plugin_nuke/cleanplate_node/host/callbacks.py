@@ -7,6 +7,8 @@ from typing import Optional
 
 import nuke
 
+_WRITES = ("Write", "DeepWrite")
+
 
 def when_created(call: Callable[[], object]) -> None:
     """Calls ``call`` for every Group that is created, pasted or read from a script."""
@@ -19,8 +21,8 @@ def when_destroyed(call: Callable[[], object]) -> None:
 
 
 def when_changed(call: Callable[[], object]) -> None:
-    """Calls ``call`` when a knob or an input of a Group changes or its panel is opened; only while the panel is
-    open."""
+    """Calls ``call`` when a knob or an input of a Group changes or its panel is opened. Up to Nuke 16 only while
+    the panel is open; from 17 on for every change, such as a move in the graph."""
     nuke.addKnobChanged(call, nodeClass="Group")
 
 
@@ -45,24 +47,28 @@ def when_labelled(call: Callable[[], Optional[str]]) -> None:
 
 
 def before_each_render(call: Callable[[], object]) -> None:
-    """Calls ``call`` when a Write begins to render."""
-    nuke.addBeforeRender(call, nodeClass="Write")
+    """Calls ``call`` when a Write or DeepWrite begins to render."""
+    for kind in _WRITES:
+        nuke.addBeforeRender(call, nodeClass=kind)
 
 
 def after_each_render(call: Callable[[], object]) -> None:
-    """Calls ``call`` when a Write has rendered its last frame."""
-    nuke.addAfterRender(call, nodeClass="Write")
+    """Calls ``call`` when a Write or DeepWrite has rendered its last frame."""
+    for kind in _WRITES:
+        nuke.addAfterRender(call, nodeClass=kind)
 
 
 def before_each_frame(call: Callable[[], object]) -> None:
-    """Calls ``call`` before each frame that a Write renders, wherever the timeline is: the current frame is the one
-    that is rendered. An exception in it stops the render."""
-    nuke.addBeforeFrameRender(call, nodeClass="Write")
+    """Calls ``call`` before each frame that a Write or DeepWrite renders, wherever the timeline is: the current
+    frame is the one that is rendered. An exception in it stops the render."""
+    for kind in _WRITES:
+        nuke.addBeforeFrameRender(call, nodeClass=kind)
 
 
 def no_longer_before_each_frame(call: Callable[[], object]) -> None:
     """Undoes :func:`before_each_frame`."""
-    nuke.removeBeforeFrameRender(call, nodeClass="Write")
+    for kind in _WRITES:
+        nuke.removeBeforeFrameRender(call, nodeClass=kind)
 
 
 def add_to_menu(path: str, call: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import nuke
 
-from .node import Node, set_value
+from .node import Node, has_knob, set_value
 
 Ranges = Sequence[tuple[int, int, int]]
 _BUSY = "already executing"
@@ -41,9 +41,10 @@ def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
 @contextlib.contextmanager
 def writing(write: Node, file: str, pins: Mapping[str, object]) -> Iterator[Node]:
     """Enables a Write and sets its file name inside the ``with`` block; afterwards it is disabled without one. The
-    knobs of ``pins`` are set too, and stay."""
+    knobs of ``pins`` are set too, and stay; those that this version of Nuke lacks are left out."""
     for name, value in pins.items():
-        set_value(write, name, value)
+        if has_knob(write, name):
+            set_value(write, name, value)
     write["file"].setValue(file)
     write["disable"].setValue(False)
     try:
