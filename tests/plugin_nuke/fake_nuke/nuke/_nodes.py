@@ -100,6 +100,7 @@ def _write_knobs() -> list[k.Knob]:
         k.Boolean_Knob("create_directories"),
         k.Boolean_Knob("use_limit"),
         k.Boolean_Knob("autocrop"),
+        k.Boolean_Knob("write_ACES_compliant_EXR"),
         k.Boolean_Knob("reading"),
         k.Enumeration_Knob("interleave", "", ["channels, layers and views", "channels and layers", "channels"]),
         *(k.String_Knob(f"{when}{what}Render") for when in ("before", "after") for what in ("", "Frame")),
@@ -798,11 +799,12 @@ def _write_frame(write: Node, frame: int, view: str) -> None:
         picture = picture.cropped()
     if not write["raw"].value():
         picture = picture.encoded(1 / 2.2)
+    aces = write["write_ACES_compliant_EXR"].value()
     write_exr(
         path,
         picture,
-        write["channels"].value(),
-        write["datatype"].value() == "16 bit half",
+        "rgba" if aces else write["channels"].value(),
+        aces or write["datatype"].value() == "16 bit half",
         "none" if write["compression"].value() == "none" else "zip",
         write["metadata"].value() == "all metadata",
     )
