@@ -167,7 +167,7 @@ def on_create() -> None:
 def on_load() -> None:
     """A script was opened: updates the status of its nodes, and shows results that were moved with the script."""
     for node in _run().ours():
-        _run().look_again(node)
+        _run().look_again(node, is_new=True)
 
 
 @_event

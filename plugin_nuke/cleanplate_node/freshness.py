@@ -154,9 +154,10 @@ def _unknown(frames: Sequence[int]) -> ResultState:
     return ResultState(usable=True, text=text)
 
 
-def look_again(node: host.Node) -> bool:
-    """Checks the node if its settings, its graph or what it shows changed since its status was set; returns whether
-    they did. So the sentence of a failure stays until the artist does something about it.
+def look_again(node: host.Node, is_new: bool = False) -> bool:
+    """Checks the node if it ``is_new`` here, or if its settings, its graph or what it shows changed since its
+    status was set; returns whether it was checked. So the sentence of a failure stays until the artist does
+    something about it.
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
@@ -165,7 +166,7 @@ def look_again(node: host.Node) -> bool:
         sources: Optional[NodeSources] = sources_of(node)
     except _UNCLEAR:
         sources = None
-    if not status_basis.changed(node, sources):
+    if not is_new and not status_basis.changed(node, sources):
         return False
     if sources is not None:
         with contextlib.suppress(*_UNCLEAR):  # the check below says it

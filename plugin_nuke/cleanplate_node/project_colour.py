@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from matte_link.result_key import digest
+from matte_link.file_digest import file_digest
 
 from . import host
 from .colour import ConfigUnreadable, HostColour, SentColour, sent_colour
@@ -29,8 +29,8 @@ def project_colour() -> SentColour:
 
 
 def config_digest(config: str) -> str:
-    """The digest of a configuration's text, since a house may edit it where it lies; empty where it is no file."""
+    """The digest of a configuration, since a house may edit it where it lies; empty where it is no file."""
     try:
-        return digest(Path(config).read_text(encoding="utf-8", errors="replace"))
+        return file_digest(Path(config))
     except (OSError, ValueError):
         return ""

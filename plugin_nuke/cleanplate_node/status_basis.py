@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
@@ -43,8 +42,7 @@ def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
         curves = [host.script_text(node, name) for name in options.animated]
         shown = str(host.value(host.inner(node, graph.READ), "file"))
         driven = [sources.driven_at(frame) for frame in _some_frames(node)] if sources.upstream.driven else []
-        is_there = str(Path(shown).parent.is_dir())
-        facts = [sources.settings_key(options), shown, is_there, sources.hashed_with]
+        facts = [sources.settings_key(options), shown, sources.hashed_with]
         return " ".join([*facts, *host.views(), *curves, *driven])
     except (LinkError, KeyError, RuntimeError) as error:
         return str(error)

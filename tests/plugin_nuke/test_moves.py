@@ -123,7 +123,7 @@ def test_a_farm_without_the_plugin_renders_finished_frames(
     modules = {one: sys.modules.pop(one) for one in list(sys.modules) if one.split(".")[0] == "cleanplate_node"}
     path, sys.path[:] = list(sys.path), [one for one in sys.path if "plugin_nuke" not in one or "fake" in one]
     try:
-        again["process_frame"].execute()
+        host.press(again, "process_frame")
     finally:
         sys.path[:] = path
         sys.modules.update(modules)
