@@ -198,7 +198,7 @@ def _tag(metadata: Any, name: str) -> str:
 
 
 def _image(frame: Any, facts: VideoFacts, number: int) -> Image:
-    pixels = oriented(rgb_of(frame), facts.orientation)
+    pixels = oriented(rgb_of(frame, facts.codec), facts.orientation)
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     return Image(
         pixels=pixels,

@@ -1,7 +1,7 @@
 """Converts the Y'CbCr and R'G'B' planes of PyAV's frames to pictures and back.
 
-Computes in float with the stream's own matrix, range and chroma siting (ITU-T H.273), where FFmpeg's scaler would
-use 8-bit tables.
+Computes in float with the stream's own matrix and range (ITU-T H.273) and its codec's chroma siting, where FFmpeg's
+scaler would use 8-bit tables.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _PLANAR_BITS = (10, 12, 16)
 _UNTAGGED, _FULL_RANGE = 0, 2
 _SAMPLINGS = {(1, 1): "444p", (2, 1): "422p", (2, 2): "420p", (1, 2): "440p"}
 """How many times wider and higher luma is than chroma -> FFmpeg's word."""
+_CENTRED = ("mjpeg", "mpeg1video")
+"""Codecs whose chroma lies amid its luma samples (JFIF 1.02; ISO 11172-2). H.264, H.265, MPEG-2, ProRes and DNxHR
+have it on the left ones, unless tagged otherwise."""
 _STEPS = {"": (1, 1), **{word: steps for steps, word in _SAMPLINGS.items()}}
 
 
@@ -58,8 +61,9 @@ def layout_of(name: str) -> Layout | None:
     return Layout(bits=bits, wide=wide, high=high, rgb=rgb, alpha=alpha, grey=kind == "gray")
 
 
-def rgb_of(frame: Any) -> Float32:
-    """R', G', B' (and alpha) of a frame: height x width x 3 or 4, float32, nominally 0 to 1, unclamped."""
+def rgb_of(frame: Any, codec: str = "") -> Float32:
+    """R', G', B' (and alpha) of a frame: height x width x 3 or 4, float32, nominally 0 to 1, unclamped. ``codec``
+    decides the siting of subsampled chroma, for PyAV does not tell what the frame's own tag says."""
     layout = layout_of(frame.format.name)
     if layout is None:
         planar = _planar_format(frame.format)
@@ -72,12 +76,12 @@ def rgb_of(frame: Any) -> Float32:
         top = float((1 << layout.bits) - 1)
         order = (2, 0, 1, 3)[: len(planes)]
         return np.stack([planes[index].astype(np.float32) / top for index in order], -1)
-    full = _is_full_range(frame, layout)
+    full, is_centred = _is_full_range(frame, layout), codec in _CENTRED
     luma = _from_code(planes[0], layout.bits, full, False)
     if layout.grey:
         return np.repeat(luma[..., None], 3, -1)
     chroma = [
-        _upsampled(_from_code(plane, layout.bits, full, True), layout, (luma.shape[0], luma.shape[1]))
+        _upsampled(_from_code(plane, layout.bits, full, True), layout, (luma.shape[0], luma.shape[1]), is_centred)
         for plane in planes[1:3]
     ]
     colour = _decoded(luma, chroma[0], chroma[1], _matrix(frame))
@@ -147,21 +151,22 @@ def to_code(values: Float32, bits: int, full: bool, chroma: bool) -> Plane:
     return code
 
 
-def _upsampled(chroma: Float32, layout: Layout, size: tuple[int, int]) -> Float32:
-    """Chroma interpolated to luma's size. Chroma samples lie on every other luma sample across (left siting) and
-    midway between two lines, the default of H.264, H.265, ProRes and DNxHR."""
+def _upsampled(chroma: Float32, layout: Layout, size: tuple[int, int], is_centred: bool) -> Float32:
+    """Chroma interpolated to luma's size. Chroma samples lie midway between two lines; across they lie on every
+    other luma sample, or midway between two where ``is_centred``."""
     height, width = size
-    if (layout.wide, layout.high) == (1, 1):
+    wide, high = layout.wide, layout.high
+    if (wide, high) == (1, 1):
         return chroma
-    x = np.arange(width, dtype=np.float32) / layout.wide
-    y = (np.arange(height, dtype=np.float32) + 0.5) / layout.high - 0.5
-    map_x, map_y = np.meshgrid(x, y)
-    found = cv2.remap(chroma, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    left, top = (0.5 / wide - 0.5 if is_centred else 0.0), 0.5 / high - 0.5
+    steps = np.array([[1 / wide, 0.0, left], [0.0, 1 / high, top]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    found = cv2.warpAffine(chroma, steps, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32)
 
 
 def downsampled(chroma: Float32, layout: Layout) -> Float32:
-    """Chroma subsampled with the siting of :func:`_upsampled`: a [1 2 1] filter across, the mean of two lines
+    """Chroma subsampled as H.264, ProRes and DNxHR have it: a [1 2 1] filter across, the mean of two lines
     down."""
     if layout.wide == 2:
         padded = np.pad(chroma, ((0, 0), (1, 1)), mode="edge")

@@ -233,6 +233,22 @@ def test_pictures_of_a_camera_that_writes_exif_into_each(tmp_path: Path, orienta
         assert np.abs(reader.read(2).pixels[2:6, 2:6] - 250 / 255).max() < 0.03
 
 
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2"])
+def test_chroma_of_motion_jpeg_lies_amid_its_luma_samples(tmp_path: Path, subsampling: str) -> None:
+    """libjpeg interpolates it so, too."""
+    y, x = np.mgrid[:32, :48]
+    picture = np.dstack([128 + 100 * np.sin(x / 3), 128 + 0 * x, 128 + 100 * np.sin((x + 2 * y) / 4)])
+    still = io.BytesIO()
+    PillowImage.fromarray(np.rint(picture).astype(np.uint8)).save(
+        still, "JPEG", quality=98, subsampling=subsampling
+    )
+    of_stills(tmp_path / "a.mov", "mjpeg", still.getvalue(), (48, 32))
+    right = np.asarray(PillowImage.open(still), np.float32) / 255
+    with VideoReader(tmp_path / "a.mov") as reader:
+        # libjpeg rounds chroma, and R, G, B, to 8 bits.
+        assert float(np.abs(reader.read(1).pixels.clip(0, 1) - right).max()) < 3 / 255
+
+
 def test_a_video_of_pngs_with_icc_profiles(tmp_path: Path) -> None:
     """Listing the side data of one of its frames ends the process, sooner or later."""
     still = tmp_path / "a.png"
