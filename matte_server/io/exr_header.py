@@ -123,13 +123,16 @@ def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
 
 
 def without_attributes(data: bytes) -> bytes | None:
-    """The bytes of a single-part scanline EXR with no other attributes than those that say how it is stored. None
-    for other EXRs."""
+    """The bytes of a single-part scanline EXR with no other attributes than those that its pixels need, and a pixel
+    aspect of 1. None for other EXRs."""
     offsets = chunk_offsets(data)
     if not offsets:
         return None
     attributes = _one_part(io.BytesIO(data[8:]))
-    kept = {name: value for name, value in attributes.items() if name in _STRUCTURAL or name in _NEEDED}
+    needed = (_STRUCTURAL | _NEEDED) - {"chunkCount"}
+    kept = {name: value for name, value in attributes.items() if name in needed}
+    if "pixelAspectRatio" in kept:
+        kept["pixelAspectRatio"] = RawAttribute(type="float", data=struct.pack("<f", 1.0))
     shift = len(packed(kept)) - len(packed(attributes))
     table = 8 + len(packed(attributes)) + 1
     moved = struct.pack(f"<{len(offsets)}Q", *(offset + shift for offset in offsets))

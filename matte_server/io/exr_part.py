@@ -13,6 +13,7 @@ from .exr_header import RawAttribute, decoded_string_vector
 HALF, FLOAT, UINT = 1, 2, 0
 """Types of a channel's samples."""
 _CHANNEL_FACTS = 16
+_LEAST_ASPECT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class ExrPart:
 
     @property
     def pixel_aspect(self) -> float:
-        """Width of a pixel divided by its height."""
+        """Width of a pixel divided by its height; 1 where OpenEXR would not take what the file states."""
         (aspect,) = self.numbers("pixelAspectRatio", "float", "<f") or (1.0,)
-        return float(aspect) if 0.0 < aspect < float("inf") else 1.0
+        return float(aspect) if _LEAST_ASPECT <= aspect <= 1 / _LEAST_ASPECT else 1.0
 
     @property
     def chromaticities(self) -> tuple[float, ...]:

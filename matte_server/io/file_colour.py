@@ -44,6 +44,7 @@ from .primaries import (
     Chromaticities,
     NumericSpace,
     linear_space,
+    primaries_of,
     spans_colours,
 )
 from .tiff_tags import chromaticities_of, has_transfer_function, interoperability_of
@@ -91,8 +92,10 @@ def exr_colour(part: ExrPart) -> FileColour:
     warnings = []
     for name in ("colorInteropID", "oiio:ColorSpace"):
         tag = part.text(name)
-        if tag and is_known(resolve(tag)):
-            return FileColour(space=resolve(tag))
+        if tag and is_known(space := resolve(tag)):
+            if name == "colorInteropID" and _contradicts(part, space):
+                warnings.append(f"The tag chromaticities contradicts colorInteropID {tag!r} and was ignored.")
+            return FileColour(space=space, warnings=tuple(warnings))
         if tag not in _SAYS_NOTHING:
             warnings.append(f"The tag {name} {tag[:80]!r} is not supported and was ignored.")
         if name == "colorInteropID" and "chromaticities" in part.attributes:
@@ -101,6 +104,13 @@ def exr_colour(part: ExrPart) -> FileColour:
             warnings.append(_IMPOSSIBLE.format("chromaticities"))
     is_aces = any(part.numbers("acesImageContainerFlag", "int", "<i"))
     return FileColour(space="ACES2065-1" if is_aces else SCENE_LINEAR, warnings=tuple(warnings))
+
+
+def _contradicts(part: ExrPart, space: str) -> bool:
+    """Whether a part's chromaticities are those of another colourspace than ``space``, where it is a linear one."""
+    if not part.chromaticities or primaries_of(space) is None:
+        return False
+    return linear_space(part.chromaticities) != space
 
 
 def still_colour(path: Path, spec: oiio.ImageSpec, file_format: str, is_float: bool) -> FileColour:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ OWN_PREFIX = "cleanplate:"
 """Begins the names of the attributes that Cleanplate writes."""
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
+_BEGIN_OF_OPENEXR = re.compile(r"EXR Error \(.*?\): (EXR_ERR_\w+ )?")
 _DESCRIPTORS = Path("/proc/self/fd")
 COVERAGE_LAYER = "coverage"
 """Layer of a clean plate that was built from its shot: 1 where the clean plate is known, 0 where it is not."""
@@ -86,7 +88,7 @@ def check_size(data: Window, display: Window, channels: int, label: str, limits:
 
 def unreadable(path: Path, label: str, reason: str) -> MatteError:
     """The error for a damaged file; of ``reason``, which a library states, the first line is kept."""
-    lines = reason.replace(str(path), label).replace("\x00", "").strip().splitlines()
+    lines = _BEGIN_OF_OPENEXR.sub("", reason.replace(str(path), label)).replace("\x00", "").strip().splitlines()
     first = lines[0].rstrip(".") if lines else "the file is damaged or of an unknown format"
     return MatteError(
         "unreadable",

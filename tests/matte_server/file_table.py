@@ -399,6 +399,20 @@ def exr_colours() -> Iterator[FileCase]:
             tolerance=2e-4,  # OpenColorIO's matrices of ACES are rounded
             attributes=tag,
         )
+    contradicting = {
+        "colorInteropID": ("string", b"lin_rec709_scene"),
+        "chromaticities": ("chromaticities", struct.pack("<8f", *PRIMARIES["P3"])),
+    }
+    yield FileCase(
+        name="contradicting.exr",
+        write=of(files.exr, channels=files.planes(LIGHT), attributes=contradicting),
+        light=LIGHT,
+        stored=LIGHT[..., 0],
+        tolerance=FLOAT,
+        attributes=contradicting,
+        warning="The tag chromaticities contradicts colorInteropID",
+        only_by_rule="other readers take the chromaticities",
+    )
     xyz = LIGHT @ formulas.to_xyz(REC_709).T
     white_e = {"chromaticities": ("chromaticities", struct.pack("<8f", 1, 0, 0, 1, 0, 0, 1 / 3, 1 / 3))}
     yield FileCase(
