@@ -6,13 +6,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from .align import Alignment
+from .alignment_features import AlignmentFeatures
 from .exposure import match_exposure
 from .exposure_clipping import clipped_places
 from .image import Float32, Image
@@ -23,9 +24,56 @@ _ESTIMATION_SIDE = 480
 _PARTLY = 1e-3
 
 
-def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment:
+@dataclass(frozen=True, eq=False)
+class _SmallCopy:
+    """A picture as seen through a matrix: ``pixels`` height x width x 3, ``clipped`` likewise, ``covered`` height x
+    width."""
+
+    pixels: Float32
+    clipped: npt.NDArray[np.bool_]
+    covered: npt.NDArray[np.bool_]
+
+
+class SmallCopies:
+    """Small copies of one picture. The last one is kept: all frames of a locked camera need the same one of their
+    clean plate. Safe to share between threads."""
+
+    def __init__(self, picture: Image) -> None:
+        self._picture = picture
+        self._last: tuple[tuple[object, ...], _SmallCopy] | None = None
+
+    def seen_through(self, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> _SmallCopy:
+        """The picture as :func:`_reduced` shows it."""
+        key, last = (matrix.tobytes(), size, averaged_px), self._last
+        if last is not None and last[0] == key:
+            return last[1]
+        copy = _SmallCopy(
+            pixels=_reduced(self._picture.planes, matrix, size, averaged_px),
+            clipped=_clipped(self._picture, matrix, size, averaged_px),
+            covered=_warped(np.ones(self._picture.pixels.shape[:2], np.float32), matrix, size) > 0.999,
+        )
+        self._last = key, copy
+        return copy
+
+
+@dataclass(frozen=True, eq=False)
+class CleanPlateDetails:
+    """A clean plate with all that its frames' alignments need of it, each computed once."""
+
+    image: Image
+    features: AlignmentFeatures
+    copies: SmallCopies
+
+    @staticmethod
+    def of(image: Image) -> CleanPlateDetails:
+        """The details of ``image``, none of which is computed yet."""
+        return CleanPlateDetails(image=image, features=AlignmentFeatures(image), copies=SmallCopies(image))
+
+
+def with_exposure(alignment: Alignment, plate: Image, clean: Image, copies: SmallCopies | None = None) -> Alignment:
     """Gain and offset, measured on small aligned copies. Both pictures are reduced by the same filter: two filters
-    treat small lights differently, and identical pictures would not get a gain of 1."""
+    treat small lights differently, and identical pictures would not get a gain of 1. ``copies``: those of the clean
+    plate, where they are kept from frame to frame."""
     window = plate.data_window
     scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
     size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
@@ -38,14 +86,14 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image) -> Alignment
         ]
     )
     to_clean = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
-    seen = _warped(np.ones(clean.pixels.shape[:2], np.float32), to_clean, size) > 0.999
     averaged_px = max(1, round(1 / scale))
     to_plate = window.from_plane() @ to_plane
+    behind = (copies or SmallCopies(clean)).seen_through(to_clean, size, averaged_px)
     found = match_exposure(
         _reduced(plate.planes, to_plate, size, averaged_px),
-        _reduced(clean.planes, to_clean, size, averaged_px),
-        seen,
-        _clipped(plate, to_plate, size, averaged_px) | _clipped(clean, to_clean, size, averaged_px),
+        behind.pixels,
+        behind.covered,
+        _clipped(plate, to_plate, size, averaged_px) | behind.clipped,
     )
     warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
     return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)

@@ -24,7 +24,7 @@ from ..core.align import Alignment, align, coverage
 from ..core.despeckle import despeckle
 from ..core.exposure_clipping import clipping_of
 from ..core.image import Guides, Image, PlatePair
-from ..core.placement import with_exposure
+from ..core.placement import CleanPlateDetails, with_exposure
 from ..core.result import MatteResult
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..models.registry import load_model
@@ -82,10 +82,12 @@ class MattePipeline:
         self._load = load
         self._models: OrderedDict[tuple[str, str], MattingModel] = OrderedDict()
         self._warper = FrameWarper(device)
+        self._clean: CleanPlateDetails | None = None
 
     def clear(self) -> None:
         """Frees the memory of the clean plate that is kept from frame to frame."""
         self._warper.clear()
+        self._clean = None
 
     def solve(
         self,
@@ -156,7 +158,7 @@ class MattePipeline:
         self, pair: PlatePair, guides: Guides, options: MatteOptions, given: Alignment | None, stage: _StageReporter
     ) -> tuple[Alignment, FrameTensors, Prediction]:
         _check_pictures(pair, guides)
-        alignment = find_alignment(pair, options, given, stage)
+        alignment = find_alignment(pair, options, given, stage, self._details(pair.clean_plate))
         stage("warp")
         frame = self._warper.tensors(pair, guides, alignment)
         stage("model")
@@ -196,6 +198,12 @@ class MattePipeline:
             weights=weights,
         )
 
+    def _details(self, clean: Image) -> CleanPlateDetails:
+        """The clean plate's details, kept until another one comes: a host sends the same one with every frame."""
+        if self._clean is None or self._clean.image is not clean:
+            self._clean = CleanPlateDetails.of(clean)
+        return self._clean
+
     def _model(self, options: MatteOptions) -> MattingModel:
         key = (options.model, options.weights)
         if key not in self._models:
@@ -211,17 +219,22 @@ class MattePipeline:
 
 
 def find_alignment(
-    pair: PlatePair, options: MatteOptions, given: Alignment | None, stage: Callable[[str], None]
+    pair: PlatePair,
+    options: MatteOptions,
+    given: Alignment | None,
+    stage: Callable[[str], None],
+    details: CleanPlateDetails | None = None,
 ) -> Alignment:
     """The alignment of the shot's plate solve, or one estimated from this frame. ``stage`` is called with the name
-    of each stage as it begins."""
+    of each stage as it begins. ``details``: those of the clean plate, where they are kept from frame to frame."""
     stage("align")
+    plate, clean = pair.plate, details or CleanPlateDetails.of(pair.clean_plate)
     if given is not None:
-        covered = coverage(given.transform, pair.plate.data_window, pair.clean_plate.data_window)
+        covered = coverage(given.transform, plate.data_window, clean.image.data_window)
         return replace(given, coverage=covered)
-    found = align(pair.plate, pair.clean_plate, options.align)
+    found = align(plate, clean.image, options.align, clean.features)
     stage("exposure")
-    return with_exposure(found, pair.plate, pair.clean_plate) if options.match_exposure else found
+    return with_exposure(found, plate, clean.image, clean.copies) if options.match_exposure else found
 
 
 def _check_pictures(pair: PlatePair, guides: Guides) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -23,10 +23,9 @@ from matte_link.result_key import FrameSources, Maker, result_key
 from matte_link.sequence import evenly_spaced
 
 from ..core.align import Alignment, align, align_near
-from ..core.alignment_features import AlignmentFeatures
 from ..core.expected_frame import ExpectedFrame, FrameGlance
 from ..core.image import Image
-from ..core.placement import with_exposure
+from ..core.placement import CleanPlateDetails, with_exposure
 from ..core.shot_solve import (
     Expectation,
     best_supported,
@@ -87,14 +86,6 @@ class _ComputeOnce(Generic[Key, Value]):
         return {key: future.result() for key, future in done.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class _CleanPlate:
-    """A clean plate in which every value is finite, and its features for alignment."""
-
-    image: Image
-    features: AlignmentFeatures
-
-
 class PlateSolve:
     """The alignments of a shot's frames; several threads may call it. ``version`` is the server's, which is part of
     what an estimate depends on. ``on_sample`` is called in threads of the solve's own.
@@ -119,8 +110,8 @@ class PlateSolve:
         self._earlier = {} if self._given else read_estimates(shot.solve_file)
         self._estimates: _ComputeOnce[int, FrameEstimate] = _ComputeOnce()
         self._camera: _ComputeOnce[str, CameraSolve] = _ComputeOnce()
-        self._last_clean: dict[str, _CleanPlate] = {}
-        self._last_expected: tuple[_CleanPlate, Window, ExpectedFrame] | None = None
+        self._last_clean: dict[str, CleanPlateDetails] = {}
+        self._last_expected: tuple[CleanPlateDetails, Window, ExpectedFrame] | None = None
         self._used: dict[int, Alignment] = {}
         self._unsaved = 0
         self._lock = threading.Lock()
@@ -170,8 +161,10 @@ class PlateSolve:
         chosen = best_supported(own, found, expected)
         return self._with_exposure(chosen, plate, clean) if chosen is not own else own
 
-    def _with_exposure(self, alignment: Alignment, plate: Image, clean: _CleanPlate) -> Alignment:
-        return with_exposure(alignment, plate, clean.image) if self._shot.options.match_exposure else alignment
+    def _with_exposure(self, alignment: Alignment, plate: Image, clean: CleanPlateDetails) -> Alignment:
+        if not self._shot.options.match_exposure:
+            return alignment
+        return with_exposure(alignment, plate, clean.image, clean.copies)
 
     def _on_locked_camera(self, frame: ShotFrame, locked: Alignment, one_exposure: bool) -> Alignment:
         """The shot's one alignment with this frame's own figures; where that does not fit the frame (the camera was
@@ -203,7 +196,7 @@ class PlateSolve:
         expected = Expectation(transform=locked.transform, source="the locked camera")
         return self._helped(frame, own.alignment, expected)
 
-    def _expected(self, clean: _CleanPlate, locked: Alignment, window: Window) -> ExpectedFrame:
+    def _expected(self, clean: CleanPlateDetails, locked: Alignment, window: Window) -> ExpectedFrame:
         """What the frames of a locked camera show, made once for a clean plate and a plate's window."""
         with self._lock:
             if self._last_expected is None or self._last_expected[:2] != (clean, window):
@@ -270,7 +263,7 @@ class PlateSolve:
         found = self._with_exposure(found, plate, clean)
         return FrameEstimate(alignment=found, clean_window=clean.image.data_window, key=key)
 
-    def _pair(self, frame: ShotFrame) -> tuple[Image, _CleanPlate]:
+    def _pair(self, frame: ShotFrame) -> tuple[Image, CleanPlateDetails]:
         """A frame's pictures with NaN and infinity replaced: the server refuses them, here they are ignored."""
         plate, read_clean = self._pictures.pair(frame)
         digest = self._pictures.digest(frame, "clean_plate") + plate.colourspace
@@ -278,7 +271,7 @@ class PlateSolve:
             clean = self._last_clean.get(digest)
         if clean is None:
             image = _finite(read_clean())
-            clean = _CleanPlate(image=image, features=AlignmentFeatures(image))
+            clean = CleanPlateDetails.of(image)
             with self._lock:
                 # Of a clean plate sequence only the last picture is kept.
                 clean = self._last_clean.get(digest, clean)

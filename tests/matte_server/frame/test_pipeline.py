@@ -12,6 +12,7 @@ import pytest
 import torch
 from matte_link.options import MatteOptions
 
+from matte_server.core import alignment_features
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32, Guides, Image, PlatePair
 from matte_server.core.result import MatteResult
@@ -112,6 +113,35 @@ def test_a_moved_and_darker_clean_plate_is_brought_back(pipeline: MattePipeline)
     assert result.alignment.gain == pytest.approx((1 / 0.6,) * 3, rel=0.02)
     assert np.abs(result.alpha.pixels - alpha).mean() < 0.02
     assert result.diagnostics["warnings"] == []
+
+
+def test_what_an_alignment_needs_of_a_clean_plate_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host sends the same clean plate with every frame. Where the camera moved its features are needed, elsewhere
+    its small copy; both give the same bits as where nothing was kept."""
+    wall, options = room(200, 300, seed=11), MatteOptions(model="difference")
+    away = np.array([[1, 0, 7.3], [0, 1, -4.6], [0, 0, 1.0]])
+    clean, plates = image(wall), [image(moved(wall, away) * np.float32(0.6)), image(wall * np.float32(0.8))]
+    expected = [solve(MattePipeline(torch.device("cpu")), plate, clean, options) for plate in plates]
+    seen: list[tuple[int, int]] = []
+    features = alignment_features._features
+
+    def counted(grey: npt.NDArray[np.uint8], scale: float) -> alignment_features.SiftFeatures:
+        seen.append(grey.shape)
+        return features(grey, scale)
+
+    monkeypatch.setattr(alignment_features, "_features", counted)
+    pipeline = MattePipeline(torch.device("cpu"))
+    for _ in range(2):
+        found = [solve(pipeline, plate, clean, options) for plate in plates]
+        for one, other in zip(found, expected, strict=True):
+            assert one.alignment.transform.tobytes() == other.alignment.transform.tobytes()
+            assert (one.alignment.gain, one.alignment.offset) == (other.alignment.gain, other.alignment.offset)
+            assert np.array_equal(one.alpha.pixels, other.alpha.pixels)
+    # The clean plate once, and the moved plate each time.
+    assert len(seen) == 3
+    pipeline.clear()
+    solve(pipeline, plates[0], clean, options)
+    assert len(seen) == 5
 
 
 def test_gain_and_offset_are_applied_to_a_clean_plate_with_lifted_blacks(pipeline: MattePipeline) -> None:
