@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,15 @@ def test_a_spool_keeps_room_for_results_that_are_still_to_come(tmp_path: Path) -
     assert spool.fits(70) and not spool.fits(71)
     spool.remove_result("result-2.exr")
     assert spool.fits(100)
+    spool.close()
+
+
+def test_a_spool_holds_what_its_budget_and_its_disk_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(100, tmp_path)
+    spool.write(b"x" * 60)
+    for free, capacity in ((30, 90), (40, 100), (900, 100)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: SimpleNamespace(free=free))
+        assert spool.capacity == capacity
     spool.close()
 
 
