@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from . import file_states, runtime, server_process
+from .matte_link.diagnostics import warnings_of
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
@@ -107,6 +108,6 @@ class RenderSolve:
                 raise NodeError(event.message, event.hint)
             if isinstance(event, FrameDone):
                 file_states.forget(event.output)
-                for warning in event.diagnostics.get("warnings", ()):
+                for warning in warnings_of(event.diagnostics):
                     print(f"Cleanplate: {plan.node_id}: frame {frame}: {warning}", file=sys.stderr, flush=True)
         self.solved.add(plan.node_id)

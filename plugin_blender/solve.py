@@ -13,6 +13,7 @@ import bpy
 from . import file_states, fingerprint, planning, runtime, server_process
 from .contents import FrameContents
 from .matte_link.client import MatteClient
+from .matte_link.diagnostics import warnings_of
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
 from .matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobFinished
@@ -205,7 +206,7 @@ class Solve:
     @property
     def warnings(self) -> list[str]:
         """The warnings of all results, each once."""
-        return sorted({text for facts in self.diagnostics.values() for text in facts.get("warnings", ())})
+        return sorted({text for facts in self.diagnostics.values() for text in warnings_of(facts)})
 
     # -- frames to the worker
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from matte_link.diagnostics import warnings_of
 from matte_link.sequence import counted
 from rich.markup import escape
 
-from ..shots.reports import ResultStatus, ShotReport, has_other_clean_plate, warnings_of, worst_warned
+from ..shots.reports import ResultStatus, ShotReport, has_other_clean_plate, worst_warned
 from ..shots.shot import Shot
 from . import console
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from matte_link.diagnostics import warnings_of
 
 from ..core.window import Window
-from ..shots.reports import warnings_of
 
 NO_RESULT, WARNED = 1000.0, 3.0
 """How severe it is that a frame has no result, or a warning of the server's; 1 is what just stands out."""

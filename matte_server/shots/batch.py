@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from matte_link.client import MatteClient
+from matte_link.diagnostics import warnings_of
 from matte_link.errors import LinkError
 from matte_link.messages import Accepted, Answer, Failure, LearnReply, MatteReply, Pong, Progress
 
@@ -32,7 +33,7 @@ from .inputs import ShotInputs
 from .outputs import Leftovers, comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
-from .reports import MEASURING, FrameReport, ResultStatus, ShotReport, warnings_of
+from .reports import MEASURING, FrameReport, ResultStatus, ShotReport
 from .requests import PreparedFrame, ShotRequests
 from .shot import Shot, ShotFrame, frame_outputs
 

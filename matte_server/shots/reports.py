@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from matte_link.diagnostics import warnings_of
 from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
@@ -73,12 +74,6 @@ class ShotReport:
     def failed(self) -> tuple[FrameReport, ...]:
         """The frames without a result."""
         return tuple(frame for frame in self.frames if frame.status == ResultStatus.FAILED)
-
-
-def warnings_of(diagnostics: Mapping[str, object]) -> list[str]:
-    """The warnings in a frame's diagnostics."""
-    found = diagnostics.get("warnings")
-    return [str(warning) for warning in found] if isinstance(found, list) else []
 
 
 def is_measured_frame(frame: FrameReport) -> bool:

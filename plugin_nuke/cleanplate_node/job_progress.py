@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
+from matte_link.diagnostics import warnings_of
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobEvent, JobFinished
 from matte_link.sequence import counted
-
-
-def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
-    """What the server doubts about a result, with the figures that it measured."""
-    found = diagnostics.get("warnings")
-    return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
 
 
 def duration(seconds: float) -> str:
@@ -41,7 +35,7 @@ class JobProgress:
         self._stage = ""
         self._started = time.monotonic()
 
-    def add(self, event: JobEvent, view: str) -> None:
+    def add(self, event: JobEvent) -> None:
         """Counts one event."""
         if isinstance(event, FrameProgress):
             self._part = event.done / max(event.total, 1)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from matte_link.files import write_atomically
+
 Window = tuple[int, int, int, int]
 Row = Sequence[Sequence[float]]
 _MAGIC = struct.pack("<II", 20000630, 2)
@@ -48,7 +50,7 @@ def _box(window: Window) -> bytes:
 
 
 def write(path: Path, picture: PlainImage) -> None:
-    """Writes 32 bit float, uncompressed, as temporary + rename."""
+    """Writes 32 bit float, uncompressed: the whole file or none."""
     order = sorted(range(len(picture.channels)), key=lambda index: picture.channels[index])
     names = [picture.channels[index] for index in order]
     listed = b"".join(name.encode() + b"\0" + struct.pack("<iiii", _FLOAT, 0, 1, 1) for name in names) + b"\0"
@@ -74,10 +76,7 @@ def write(path: Path, picture: PlainImage) -> None:
     for index, row in enumerate(picture.rows):
         planes = [struct.pack(f"<{width}f", *(pixel[channel] for pixel in row)) for channel in order]
         lines.append(struct.pack("<ii", top + index, size) + b"".join(planes))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(header + offsets + b"".join(lines))
-    temporary.replace(path)
+    write_atomically(str(path), header + offsets + b"".join(lines))
 
 
 def read(path: Path) -> PlainImage:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional, Union
 
+from matte_link.diagnostics import warnings_of
 from matte_link.job import MatteJob
 from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.result_key import MAKER, Maker
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest
-from .job_progress import JobProgress, warnings_of
+from .job_progress import JobProgress
 from .neighbours import PlateUses
 from .range_plan import RangePlan
 
@@ -149,7 +150,7 @@ class ViewJobs:
         ended: list[FrameEnded] = []
         for found in self._job.poll(wait_s) if self._job else ():
             event = self._with_warnings(found)
-            self.progress.add(event, self._view)
+            self.progress.add(event)
             if isinstance(event, (FrameDone, FrameFailed)):
                 self._record(event)
                 ended.append(FrameEnded(view=self._view, event=event))

@@ -193,7 +193,7 @@ def test_failed_frames_have_no_maker() -> None:
 
 def test_the_end_of_a_range_says_who_made_it() -> None:
     progress = JobProgress(1)
-    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
+    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}))
     progress.makers = "stale: frame 2 was made by another."
     assert progress.summary == (
         "1 done. Check: Frame 1: It fits badly (3.20 px). Stale: frame 2 was made by another."

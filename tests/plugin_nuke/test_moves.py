@@ -169,7 +169,7 @@ def test_the_bar_says_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None
     assert progress.bar_text == "0 of 10 done"
     for frame, at in ((1, 120.0), (2, 140.0)):
         now[0] = at
-        progress.add(FrameDone(frame=frame, output="", diagnostics={}), "main")
+        progress.add(FrameDone(frame=frame, output="", diagnostics={}))
     assert progress.bar_text == "2 of 10 done, 3 min left"
 
 

@@ -234,25 +234,25 @@ def test_the_progress_of_a_run_in_words() -> None:
         FrameStarted(1),
         FrameProgress(frame=1, stage="model", done=3, total=9),
     ):
-        progress.add(event, "main")
+        progress.add(event)
     assert progress.bar_text == "0 of 4 done, frame 1, model" and progress.percent == 8
-    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
-    progress.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
+    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}))
+    progress.add(FrameDone(frame=2, output="a", diagnostics={}))
     assert progress.percent == 50 and progress.bar_text.startswith("2 of 4 done")
-    progress.add(FrameFailed(frame=3, code="not_finite", message="The plate has NaN.", hint="Repair it."), "main")
-    progress.add(FrameDone(frame=4, output="a", diagnostics={}), "main")
-    progress.add(JobFinished(done=3, failed=1, cancelled=False), "main")
+    progress.add(FrameFailed(frame=3, code="not_finite", message="The plate has NaN.", hint="Repair it."))
+    progress.add(FrameDone(frame=4, output="a", diagnostics={}))
+    progress.add(JobFinished(done=3, failed=1, cancelled=False))
     assert progress.summary == "3 of 4 frames done. Frame 3: The plate has NaN. Repair it."
     assert progress.code == "not_finite" and not progress.succeeded
 
 
 def test_the_progress_of_a_run_that_was_cancelled_or_has_warnings() -> None:
     progress = JobProgress(2)
-    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}), "main")
+    progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}))
     cancelled = JobProgress(2)
-    cancelled.add(JobFinished(done=1, failed=0, cancelled=True), "main")
+    cancelled.add(JobFinished(done=1, failed=0, cancelled=True))
     assert cancelled.summary == "cancelled, 0 of 2 frames done"
-    progress.add(FrameDone(frame=2, output="a", diagnostics={}), "main")
+    progress.add(FrameDone(frame=2, output="a", diagnostics={}))
     assert progress.summary == "2 done. Check: Frame 1: It fits badly (3.20 px)."
 
 

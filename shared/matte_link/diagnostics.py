@@ -1,0 +1,11 @@
+"""What a reply says about its frame besides pixels, as host and commands read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
+    """What the server doubts about a result: a sentence for each doubt."""
+    found = diagnostics.get("warnings")
+    return tuple(str(warning) for warning in found) if isinstance(found, (list, tuple)) else ()
