@@ -12,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..core.align import Alignment
+from ..core.exposure_clipping import Clipping, clipping_of
+from ..core.image import Image
+from ..core.window import Window
 from ..evaluation.evaluate import LABELS, EvaluatedMatte, columns, mean_of, score, shown
+from ..frame.clipping import seen_by_model
 from ..frame.refinement import predict, solved_foreground
 from ..models.protocols import FrameTensors, MattingModel, ModelSettings
 from .benchmark_pictures import BenchmarkPicture
@@ -49,10 +54,23 @@ def _matte(alpha: Tensor, foreground: Tensor | None = None) -> EvaluatedMatte:
 
 
 def _answer(model: MattingModel, sample: Composite) -> EvaluatedMatte:
-    """Alpha and foreground as the pipeline solves them."""
+    """Alpha and foreground as the pipeline solves them, which takes away from what the model sees the light that
+    only one of the two pictures can show."""
     frame = frame_of(sample)
-    answer = predict(model, frame, ModelSettings(), lambda: None)
+    answer = predict(model, seen_by_model(frame, _clipping(sample)), ModelSettings(), lambda: None)
     return _matte(answer.alpha[0], solved_foreground(frame, answer, answer.alpha)[0])
+
+
+def _clipping(sample: Composite) -> Clipping:
+    plate, clean = (_image(picture) for picture in (sample.plate, sample.clean))
+    return clipping_of(plate, clean, Alignment(transform=np.eye(3)))
+
+
+def _image(picture: Tensor) -> Image:
+    height, width = picture.shape[-2:]
+    window = Window(0, 0, int(width), int(height))
+    pixels = np.moveaxis(picture.numpy(), 0, -1)
+    return Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
 
 
 def measure(
