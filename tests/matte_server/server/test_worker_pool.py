@@ -11,8 +11,16 @@ from matte_link.messages import Digest, Learn, LearnFrame
 
 from matte_server.server import worker_pool
 from matte_server.server.command_sender import CommandSender
-from matte_server.server.worker_pool import PoolPlan, WorkerPool
-from matte_server.worker.messages import CANCEL, FrameJob, LearningJob, SolveFailed
+from matte_server.server.worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
+from matte_server.worker.messages import (
+    CANCEL,
+    FrameComputed,
+    FrameFinished,
+    FrameJob,
+    LearningJob,
+    SolveFailed,
+    StageStarted,
+)
 
 from .service_bench import matte
 
@@ -83,3 +91,37 @@ def test_a_worker_that_learns_is_the_last_to_get_a_frame(pool: WorkerPool) -> No
     assert pool.idle() == 1
     pool.states[1].job = 2
     assert pool.idle() == 0
+
+
+def test_the_pool_follows_a_frame_through_its_worker(pool: WorkerPool) -> None:
+    state = pool.states[0]
+    pool.submit(0, _job(1))
+    # News of a frame that this worker no longer has changes nothing.
+    pool.observe(WorkerEvent(worker=0, event=FrameComputed(number=7)))
+    pool.observe(WorkerEvent(worker=0, event=FrameFinished(number=7, output="", diagnostics={})))
+    assert (state.job, state.writing, state.frames) == (1, set(), 0)
+    pool.observe(WorkerEvent(worker=0, event=StageStarted(number=1, stage="model", done=1, total=2)))
+    assert state.stage == "model"
+    pool.observe(WorkerEvent(worker=0, event=FrameComputed(number=1)))
+    assert (state.job, state.stage, state.writing, state.frames) == (0, "", {1}, 0)
+    pool.submit(0, _job(2))
+    pool.observe(WorkerEvent(worker=0, event=FrameFinished(number=1, output="", diagnostics={})))
+    assert (state.job, state.writing, state.frames) == (2, set(), 1)
+    pool.observe(WorkerEvent(worker=0, event=SolveFailed(number=2, code="empty", message="No.")))
+    assert (state.job, state.frames) == (0, 2)
+
+
+def test_an_end_names_the_frames_that_are_lost(pool: WorkerPool) -> None:
+    state = pool.states[0]
+    for number in (1, 2):
+        pool.submit(0, _job(number))
+        pool.observe(WorkerEvent(worker=0, event=FrameComputed(number=number)))
+    pool.submit(0, _job(3))
+    pool.read_ahead(0, _job(4))
+    ended = pool.observe(
+        WorkerEvent(worker=0, event=WorkerExited(number=0, code="worker_died", reason="It crashed."))
+    )
+    assert ended == WorkerExited(number=3, code="worker_died", reason="It crashed.", writing=(1, 2), ahead=4)
+    assert (state.job, state.ahead, state.writing, state.ready) == (0, 0, set(), False)
+    # It never was ready, so it counts as a failed start, too.
+    assert (state.deaths, state.failed_starts, state.last_exit_reason) == (1, 1, "It crashed.")
