@@ -14,7 +14,7 @@ from . import generations, host, makers, manifest, panel, range_plan
 from .node_options import NodeOptions, check_constant, options_of
 from .node_state import node_id, setting
 from .range_plan import RangePlan, Refused
-from .sources import SourceKeys, feed_of, sources_of
+from .sources import NodeSources, SourceKeys, feed_of, sources_of
 
 PING_S = 2.0
 
@@ -56,27 +56,34 @@ def preflight(
         _ask_server(endpoint)
     with host.unnoticed(), host.full_resolution():
         sources = sources_of(node)
-        first_folder = range_plan.result_folder(cache, node_id(node), sources.settings_key(options))
-        plan = RangePlan(
-            node_id=node_id(node),
-            folder=generations.newest(first_folder),
-            frames=(),
-            views=host.views(),
-            options=options.shared,
-            own_options={frame: options.at(frame) for frame in frames} if options.animated else {},
-            endpoint=endpoint,
-            keys={},
-            roles=sources.roles,
-            hints=_hints(sources.space),
-            priority=priority,
-            footage=sources.footage(options),
-            shown=host.current_frame() if host.has_window() else None,
-        )
+        folder = range_plan.result_folder(cache, node_id(node), sources.settings_key(options))
+        plan = _without_frames(node_id(node), folder, sources, options, endpoint)
+        own = {frame: options.at(frame) for frame in frames} if options.animated else {}
+        plan = replace(plan, own_options=own, priority=priority)
         hashed = () if quietly else options.with_neighbours(frames, plan.footage)
         plan = _with_frames(plan, frames, options, force, SourceKeys(sources, options, hashed))
         pixels = _pixels(sources.feeds[0] or node)
     range_plan.check_room(plan.folder, pixels, plan.plates())
     return plan
+
+
+def _without_frames(
+    node: str, folder: str, sources: NodeSources, options: NodeOptions, endpoint: range_plan.Endpoint
+) -> RangePlan:
+    """A plan for the node of this id, before it is known which frames are to be made."""
+    return RangePlan(
+        node_id=node,
+        folder=generations.newest(folder),
+        frames=(),
+        views=host.views(),
+        options=options.shared,
+        endpoint=endpoint,
+        keys={},
+        roles=sources.roles,
+        hints=_hints(sources.space),
+        footage=sources.footage(options),
+        shown=host.current_frame() if host.has_window() else None,
+    )
 
 
 def _pixels(node: host.Node) -> int:
