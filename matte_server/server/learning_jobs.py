@@ -7,6 +7,8 @@ The rules:
 * What is kept is not sent to a client that does not fetch it, and no more than some hundreds wait for a job.
 * A job goes on when its clients leave. It stops when the last client that waits for it cancels it, and answers with
   the best so far.
+* Jobs that somebody waits for go first. Where there is no room for another one, the oldest that nobody waits for
+  gives way, unless it runs; its checkpoint stays.
 * One job runs on a device at a time. Frames are computed between its steps: see ``worker/learning_turn.py``.
 * A job whose worker died goes on from its checkpoint on the next worker. If it then gets no further than before, it
   fails.
@@ -49,7 +51,14 @@ from .fair_queue import Client
 from .learning_shelf import LearningShelf, key_of
 from .status_figures import ServerStatistics
 from .structured_log import log_event
-from .worker_failures import exit_report, failure, no_worker_report
+from .worker_failures import (
+    LEARNING_CANCELLED,
+    LEARNING_CANCELLED_AND_DIED,
+    LEARNING_OTHERS_WANT_IT,
+    exit_report,
+    failure,
+    no_worker_report,
+)
 from .worker_pool import WorkerExited, WorkerState
 
 _MOST_JOBS = 16
@@ -57,10 +66,6 @@ _MOST_WAITING = 256
 """Requests that wait for one job: each of them hears of every step."""
 _STORE_SHARE = 2
 """One part in this many of the store is open to what jobs learn from."""
-_CANCELLED = ErrorReport(code="cancelled", message="The learning was cancelled before anything was gained.")
-_OTHERS_WANT_IT = ErrorReport(
-    code="cancelled", message="The learning goes on, because another client waits for it."
-)
 Outgoing = tuple[Client, Message]
 
 
@@ -135,8 +140,8 @@ class LearningJobs:
         if len(learning.waiting) >= _MOST_WAITING and (client, request.id) not in learning.waiting:
             raise MatteError("busy", f"{len(learning.waiting)} requests wait for this shot.", "Try again later.")
         learning.waiting[client, request.id] = True
-        ahead = sum(not other.is_running for other in self._jobs.values()) - (not learning.is_running)
-        yield client, Accepted(id=request.id, position=ahead)
+        queued = [each for each in self._jobs.values() if each.waiting and not each.is_running]
+        yield client, Accepted(id=request.id, position=len(queued) - (learning in queued))
         if learning.last:
             yield client, _progress(request.id, learning.last)
 
@@ -160,10 +165,9 @@ class LearningJobs:
     def _add(self, key: str, request: Learn) -> _Learning:
         if report := no_worker_report(self._pool.states):
             raise MatteError(report.code, report.message, report.hint)
-        if len(self._jobs) >= _MOST_JOBS:
+        if len(self._jobs) >= _MOST_JOBS and not self._drop_abandoned():
             raise MatteError("busy", f"The server has {len(self._jobs)} shots to learn.", "Try again later.")
         self._shelf.open()
-        self._shelf.make_room(self._jobs)
         job = LearningJob(
             number=self._admission.next_number(),
             request=request,
@@ -207,7 +211,19 @@ class LearningJobs:
                 f"The frames take {size / 1e9:.2f} GB, and the server keeps {room / 1e9:.2f} GB for learning.",
                 "Learn from fewer or smaller frames, or give the server a larger store.",
             )
+        if self._drop_abandoned():
+            self._check_share(held)
+            return
         raise MatteError("busy", "Other shots that are being learnt take all the room.", "Try again later.")
+
+    def _drop_abandoned(self) -> bool:
+        """Forgets the oldest job that nobody waits for and that does not run; returns whether there was one."""
+        for learning in self._jobs.values():
+            if not learning.waiting and not learning.is_running:
+                log_event("learning dropped", logging.WARNING, key=learning.key[:8], reason="nobody waits for it")
+                self._forget(learning)
+                return True
+        return False
 
     def cancel(self, client: Client, request_id: str) -> Iterator[Outgoing]:
         """Ends a client's wait; the job stops once nobody waits for it any more. A client that waited alone gets
@@ -218,11 +234,12 @@ class LearningJobs:
         learning.waiting[client, request_id] = False
         if not learning.is_cancelled:
             del learning.waiting[client, request_id]
-            yield client, failure(request_id, _OTHERS_WANT_IT)
+            yield client, failure(request_id, LEARNING_OTHERS_WANT_IT)
         elif learning.is_running:
             self._pool.cancel(learning.job.number)
         else:
-            yield from self._fail(learning, _CANCELLED)
+            has_died = learning.died_at >= 0
+            yield from self._fail(learning, LEARNING_CANCELLED_AND_DIED if has_died else LEARNING_CANCELLED)
 
     def _waited_for(self, client: Client, request_id: str) -> _Learning | None:
         found = (each for each in self._jobs.values() if (client, request_id) in each.waiting)
@@ -238,11 +255,13 @@ class LearningJobs:
 
     def start(self) -> Iterator[Outgoing]:
         """Gives waiting jobs to workers that compute nothing now, one to a device."""
-        for learning in [each for each in self._jobs.values() if not each.is_running]:
+        waiting = [each for each in self._jobs.values() if not each.is_running]
+        for learning in sorted(waiting, key=lambda each: not each.waiting):
             worker = self._free_worker()
             if worker is None:
                 return
             learning.is_running = True
+            self._shelf.make_room(self._jobs)
             self._pool.learn(worker, learning.job)
             yield from self._tell(learning, lambda name: Progress(id=name, stage="start", done=0, total=1))
 
@@ -278,7 +297,7 @@ class LearningJobs:
             yield from self._end(learning, event)
         elif isinstance(event, SolveFailed) and event.code == "cancelled":
             yield from self._stopped(
-                learning, {waiter: failure(waiter[1], _CANCELLED) for waiter in learning.waiting}
+                learning, {waiter: failure(waiter[1], LEARNING_CANCELLED) for waiter in learning.waiting}
             )
         elif isinstance(event, SolveFailed):
             report = ErrorReport(code=event.code, message=event.message, hint=event.hint)
@@ -290,7 +309,8 @@ class LearningJobs:
         learning.is_running = False
         has_moved = learning.died_at < learning.step or learning.died_at < 0
         if learning.is_cancelled or not has_moved:
-            yield from self._fail(learning, exit_report(exited, "learned"))
+            report = exit_report(exited, "learned", "Learn")
+            yield from self._fail(learning, LEARNING_CANCELLED_AND_DIED if learning.is_cancelled else report)
             return
         learning.died_at = learning.step
         log_event("retry", logging.WARNING, key=learning.key[:8], step=learning.step, reason=exited.reason)
@@ -331,7 +351,7 @@ class LearningJobs:
             self._statistics.failed += 1
             self._statistics.add_error({"code": report.code, "message": report.message})
         log_event("learning failed", logging.WARNING, key=learning.key[:8], code=report.code, words=report.message)
-        yield from ((client, failure(request_id, report)) for client, request_id in learning.waiting)
+        yield from self._tell(learning, lambda name: failure(name, report))
 
     def _forget(self, learning: _Learning) -> None:
         self._admission.release(learning.job.pictures)
@@ -341,15 +361,13 @@ class LearningJobs:
         for client, request_id in learning.waiting:
             yield client, message(request_id)
 
-    # -- state
-
     def figures(self) -> Sequence[Mapping[str, Any]]:
         """What the status says of each job; JSON values."""
         return [self._figures(learning) for learning in self._jobs.values()]
 
     def _figures(self, learning: _Learning) -> Mapping[str, Any]:
         last = learning.last
-        worker = [number for number, state in enumerate(self._pool.states) if state.learning == learning.job.number]
+        workers = (at for at, state in enumerate(self._pool.states) if state.learning == learning.job.number)
         return {
             "shot": learning.job.request.shot,
             "frames": len(learning.job.request.frames),
@@ -358,7 +376,7 @@ class LearningJobs:
             "error": last.error if last else -1.0,
             "first_error": last.first_error if last else -1.0,
             "left_s": round(last.left_s, 1) if last else -1.0,
-            "worker": worker[0] if worker else -1,
+            "worker": next(workers, -1),
             "clients": len(learning.waiting),
         }
 

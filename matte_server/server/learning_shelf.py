@@ -23,6 +23,9 @@ from ..worker.messages import LearningEnded
 
 FOLDER_VARIABLE = "CLEANPLATE_LEARNING"
 _BUDGET = 2 << 30
+_A_JOB = 400 << 20
+"""The most bytes that a job writes: the checkpoint of the largest network (V1, 72 MB of weights) holds them four
+times, the file of what was learnt once, and each is written beside the one before."""
 _CHECKPOINT, _WEIGHTS, _FACTS = ".checkpoint", ".learned", ".json"
 
 
@@ -58,6 +61,7 @@ class LearningShelf:
     def __init__(self, folder: Path, budget: int = _BUDGET) -> None:
         self._folder = folder
         self._budget = budget
+        self._a_job = min(_A_JOB, budget // 2)
 
     def open(self) -> None:
         """Makes the folder, readable by its user only. Raises ``OSError``."""
@@ -100,12 +104,13 @@ class LearningShelf:
         return LearnReply(id=request_id, data=data, digest=digest_of(data) if data else "", **values)
 
     def make_room(self, in_use: Collection[str]) -> None:
-        """Deletes the oldest files beyond the budget, other than those of the keys ``in_use``."""
+        """Deletes the oldest files, other than those of the keys ``in_use``, until a job that begins may write
+        :data:`_A_JOB` bytes within the budget."""
         with contextlib.suppress(OSError):
             files = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)
             used = sum(path.stat().st_size for path in files)
             for path in files:
-                if used <= self._budget:
+                if used <= self._budget - self._a_job:
                     return
                 if path.name.partition(".")[0] not in in_use:
                     used -= path.stat().st_size

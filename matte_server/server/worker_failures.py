@@ -13,20 +13,32 @@ MAX_FAILED_STARTS = 3
 RESULT_LOST = ErrorReport(
     code="worker_died", message="The result that the worker process wrote is gone.", hint="Try the frame again."
 )
+LEARNING_CANCELLED = ErrorReport(code="cancelled", message="The learning was cancelled before anything was gained.")
+LEARNING_CANCELLED_AND_DIED = ErrorReport(
+    code="cancelled",
+    message="The learning was cancelled, and the process that learned has died.",
+    hint="Learn again to go on from its last checkpoint.",
+)
+LEARNING_OTHERS_WANT_IT = ErrorReport(
+    code="cancelled", message="The learning goes on, because another client waits for it."
+)
 
 
-def exit_report(exited: WorkerExited, did: str = "computed this frame") -> ErrorReport:
-    """The report for a frame whose worker died or was ended because it hung. ``did``: what the worker was doing."""
+def exit_report(
+    exited: WorkerExited, did: str = "computed this frame", again: str = "Try the frame"
+) -> ErrorReport:
+    """The report for a frame whose worker died or was ended because it hung. ``did``: what the worker was doing;
+    ``again``: what may be tried again."""
     if exited.code == "worker_hung":
         return ErrorReport(
             code="worker_hung",
             message=f"The process that {did} hung and was replaced. {exited.reason}",
-            hint="Try the frame again; where it hangs again, use a smaller picture or another model.",
+            hint=f"{again} again; where it hangs again, use a smaller picture or another model.",
         )
     return ErrorReport(
         code="worker_died",
         message=f"The process that {did} died and was replaced. {exited.reason}",
-        hint="Try the frame again; where it dies again, the picture or the machine's memory is the cause.",
+        hint=f"{again} again; where it dies again, the picture or the machine's memory is the cause.",
     )
 
 

@@ -189,6 +189,32 @@ def test_sixteen_shots_are_on_a_server_at_most(bench: ServiceBench) -> None:
     assert isinstance(bench.send(BEN, learn("b", seed=3))[0], Accepted)
 
 
+def test_jobs_that_nobody_waits_for_block_nobody(bench: ServiceBench) -> None:
+    for number in range(16):
+        bench.send(ANNA, learn(f"a{number}", seed=number))
+    bench.service.learning.client_lost(ANNA)
+    # The first one runs, and goes on. Of the others, the oldest give way; what is wanted goes first.
+    assert isinstance(bench.send(BEN, learn("b", seed=16))[0], Accepted)
+    [answer] = bench.send(BEN, learn("c", seed=17))
+    assert isinstance(answer, Accepted) and answer.position == 1
+    assert len(bench.service.learning) == 16 and len(bench.pool.learnt) == 1
+    end(bench, bench.pool.learnt[0])
+    assert [job.request.seed for job in bench.pool.learnt] == [0, 16]
+    [again] = bench.send(BEN, learn("d", seed=3))
+    # 1 and 2 have given way, 3 has not: it is joined.
+    assert isinstance(again, Accepted) and len(bench.service.learning) == 15
+
+
+def test_pictures_of_jobs_that_nobody_waits_for_make_room(bench: ServiceBench) -> None:
+    for number, size in enumerate((40, 50, 60)):
+        bench.send(ANNA, learn(f"a{number}", plate=bytes([number]) * size))
+    bench.service.learning.client_lost(ANNA)
+    # All take half of the store's 400 bytes at most: 40 of the running job, then 50 and 60, and 8 that all share.
+    assert isinstance(bench.send(BEN, learn("b", plate=b"y" * 70))[0], Accepted)
+    assert [len(bench.service.learning), len(bench.pool.learnt)] == [3, 1]
+    assert code_of(bench.send(BEN, learn("c", plate=b"z" * 90))) == "busy"
+
+
 def test_a_kept_result_is_not_sent_to_a_client_that_does_not_fetch_it(bench: ServiceBench) -> None:
     bench.send(ANNA, learn("a"))
     end(bench, bench.pool.learnt[0])
@@ -269,6 +295,25 @@ def test_who_joins_a_job_that_is_being_stopped_gets_it_whole(bench: ServiceBench
 def test_a_cancel_of_another_client_changes_nothing(bench: ServiceBench) -> None:
     bench.send(ANNA, learn("a"))
     assert bench.send(BEN, Cancel(id="c", target="a")) == [] and bench.pool.cancelled == []
+
+
+@pytest.mark.parametrize("is_cancelled_first", [True, False])
+def test_a_cancel_around_the_death_of_its_worker_says_both(bench: ServiceBench, is_cancelled_first: bool) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    list(bench.service.worker_event(step(job, 7)))
+    # No other worker is free at once.
+    bench.pool.states[0].ready = False
+    if is_cancelled_first:
+        assert bench.send(ANNA, Cancel(id="c", target="a")) == []
+        answers = [message for _, message in die(bench, job)]
+    else:
+        die(bench, job)
+        answers = bench.send(ANNA, Cancel(id="c", target="a"))
+    assert code_of(answers) == "cancelled"
+    [answer] = answers
+    assert isinstance(answer, Failure) and "cancelled, and the process that learned has died" in answer.message
+    assert "last checkpoint" in answer.hint and bench.service.state()["errors"] == []
 
 
 def test_a_job_whose_worker_died_goes_on_and_says_so(bench: ServiceBench) -> None:
