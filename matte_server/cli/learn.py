@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from matte_link.files import write_atomically
 from matte_link.options import MatteOptions, option_specs
-from matte_link.sequence import counted
+from matte_link.sequence import counted, format_frames
 from rich.markup import escape
 
 from ..errors import MatteError
 from ..learning.settings import SUFFIX, LearningSettings, checkpoint_of, steps_for
 from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS, ShotArgument
-from ..shots.plan_checks import check_new
+from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import Shot
 from . import console
 from .shot_flags import add_learning_flags, add_options, add_shot_flags, options_from, order_from
@@ -46,6 +46,8 @@ _HELP = {
     "overwrite": "replace OUT",
 }
 """What is said otherwise than of a shot's mattes."""
+_LARGEST_SEED = (1 << 31) - 1
+"""As on the wire (``matte_link.messages.Learn``)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     _check_output(Path(arguments.output), arguments.overwrite)
     # Late: torch takes seconds, and the help does not need it.
-    from ..shots.learn import LearnOrder, key_mattes, learn_shot
+    from ..shots.key_mattes import key_mattes, unused_keys
+    from ..shots.learn import LearnOrder, check_learn_output, learn_shot
     from ..worker.solver import choose_device
 
     shot = _shot(arguments)
@@ -85,9 +88,13 @@ def run(arguments: argparse.Namespace) -> int:
         output=Path(arguments.output),
         settings=_settings(arguments, bool(keys)),
         device=choose_device(arguments.device),
+        may_overwrite=arguments.overwrite,
     )
+    check_learn_output(order)
+    if unused := unused_keys(arguments.key, shot.frames):
+        console.tell(f"Key mattes of frames that are not learned from are left out: {format_frames(unused)}.")
     with console.LearningBar() as progress:
-        result = learn_shot(order, lambda: None, progress)
+        result = learn_shot(order, lambda: None, progress, lambda sentence: console.tell(f"warning: {sentence}"))
     if arguments.or_keep and not result.has_gained:
         return _keep(shot.options, order.output)
     return _conclude(result, order.output)
@@ -102,10 +109,12 @@ def _keep(options: MatteOptions, output: Path) -> int:
 
 
 def _check_output(output: Path, may_overwrite: bool) -> None:
+    if output.suffix.lower() != SUFFIX:
+        name = f"{output.stem or 'shot'}{SUFFIX}"
+        raise MatteError("bad_output", f"-o {output} must end in {SUFFIX}.", f"Write -o {name}.")
+    check_writable(output, "Name another -o.")
     # What an interrupted run has left is its own: the same command goes on with it.
     check_new(output, may_overwrite or checkpoint_of(output).is_file())
-    if output.suffix.lower() != SUFFIX:
-        raise MatteError("bad_output", f"{output} must end in {SUFFIX}.", f"Write -o {output.stem}{SUFFIX}.")
 
 
 def _shot(arguments: argparse.Namespace) -> Shot:
@@ -120,6 +129,8 @@ def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings
     steps = steps_for(has_keys) if arguments.steps is None else arguments.steps
     if steps < 1:
         raise MatteError("bad_option", f"--steps must be 1 or more, not {steps}.")
+    if arguments.seed > _LARGEST_SEED:
+        raise MatteError("bad_option", f"--seed must be at most {_LARGEST_SEED}, not {arguments.seed}.")
     return LearningSettings(steps=steps, seed=arguments.seed)
 
 

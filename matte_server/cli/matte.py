@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,7 +25,7 @@ from ..shots.arguments import ShotOrder
 from ..shots.batch import ready_server, run_shot
 from ..shots.job_file import read_job
 from ..shots.job_schema import job_schema
-from ..shots.plan_checks import check_model
+from ..shots.plan_checks import check_model, check_writable
 from ..shots.report_schema import report_schema
 from ..shots.reports import REPORT_HEAD, ShotReport, report_json
 from ..shots.shot import Shot, frame_titles
@@ -131,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
     with standard_streams(arguments) as names:
         orders = _orders(arguments)
         if arguments.json:
-            check_report_path(Path(arguments.json))
+            check_writable(Path(arguments.json), "Name another --json.")
         return _watch(orders, arguments) if arguments.watch else _make(orders, arguments, names)
 
 
@@ -223,13 +222,6 @@ def _orders(arguments: argparse.Namespace) -> tuple[ShotOrder, ...]:
         if not getattr(arguments, name, ""):
             raise MatteError("bad_option", f"{shown} is missing.", "Name it, or several shots with --job FILE.")
     return (order_from(arguments, options_from(arguments)),)
-
-
-def check_report_path(path: Path) -> None:
-    """Raises ``MatteError("cannot_write", ...)`` where a report cannot be written there."""
-    folder = next((each for each in path.absolute().parents if each.exists()), path.parent)
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise MatteError("cannot_write", f"{path} cannot be written; nothing was started.", "Name another --json.")
 
 
 def _describe(shots: Sequence[Shot], names: StreamNames) -> int:

@@ -85,7 +85,7 @@ def _key_words(shot: Shot, learning: FarmLearning) -> Iterator[Word]:
     if not learning.keys:
         return
     # Late: torch takes seconds.
-    from ..shots.learn import key_mattes
+    from ..shots.key_mattes import key_mattes
 
     for number, key in key_mattes(learning.keys, learning.mask, shot.frames).items():
         yield PathWord(

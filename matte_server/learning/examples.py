@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..models.networks.cleanplate import octaves_for
 from ..models.protocols import FrameTensors
-from .losses import pooled
+from .losses import least_side, pooled
 
 LONGEST_SIDE = 2048
 """Larger frames are averaged down by a power of two: the refiner has the same weights at every octave, and one
@@ -100,6 +100,35 @@ def _reduced(pictures: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
     small = pooled(_padded(pictures, factor), factor)
     octaves = octaves_for(*(int(side) for side in small["alpha"].shape[-2:]))
     return _padded(small, max(_MULTIPLE, 1 << octaves)), octaves
+
+
+def of_one_size(examples: Sequence[LearningExample]) -> list[LearningExample]:
+    """The examples padded to one size, because a batch has one. Frames differ where their data windows do. The
+    padding, right and bottom, has no subject and no coverage, and nothing is learnt or measured in it."""
+    largest = [max(sides) for sides in zip(*(each.size for each in examples), strict=True)]
+    octaves = octaves_for(*largest)
+    multiple, least = max(_MULTIPLE, 1 << octaves), least_side(octaves)
+    height, width = (-(-max(side, least) // multiple) * multiple for side in largest)
+    return [each if each.size == (height, width) else _grown(each, height, width, octaves) for each in examples]
+
+
+def _grown(example: LearningExample, height: int, width: int, octaves: int) -> LearningExample:
+    edges = (0, width - example.size[1], 0, height - example.size[0])
+
+    def repeated(picture: Tensor) -> Tensor:
+        return F.pad(picture, edges, mode="replicate")
+
+    return replace(
+        example,
+        plate=repeated(example.plate),
+        clean_plate=repeated(example.clean_plate),
+        foreground=repeated(example.foreground),
+        alpha=F.pad(example.alpha, edges),
+        coverage=F.pad(example.coverage, edges),
+        trust=F.pad(example.trust, edges),
+        left_out=F.pad(example.left_out, edges),
+        octaves=octaves,
+    )
 
 
 def _believed(small: dict[str, Tensor], is_truth: bool) -> Tensor:

@@ -1,24 +1,17 @@
-"""A frame to learn from as it is handed in, and the example made of it."""
+"""A frame to learn from as it is handed in, and what is refused of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.align import Alignment, display_transform
-from ..core.exposure_clipping import clipping_of
-from ..core.image import Guides, Image, PlatePair
+from ..core.image import Image, PlatePair
 from ..errors import MatteError
-from ..frame.clipping import seen_by_model
 from ..frame.picture_checks import check_picture
-from ..frame.refinement import predict, solved_foreground
-from ..frame.warper import FrameWarper
-from ..models.protocols import CancelCheck, FrameTensors, ModelSettings
-from .examples import LearningExample, example_of
-from .networks import LearnableNetwork
 
 _FULL = 0.999
 """Where a mask is above this, the key matte is right."""
@@ -29,6 +22,12 @@ _OVERLAP = 0.1
 _OPPOSITE = 0.5
 """A key matte is refused where it differs from the model's by more than this in the mean, and its inverse by less
 than half as much."""
+_LEAST, _MOST = -0.25, 4.0
+"""Values of a matte: sharpening goes a little below 0, and mattes that were added go above 1. Others are of another
+scale, such as 0..255 or -1..1."""
+_GREY = (0.05, 0.95)
+_PICTURE = 0.5
+"""A key matte that is grey in more than this part of what the model takes for the clean plate is a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,51 +43,7 @@ class LearningFrame:
     mask: Image | None = None
 
 
-class ExampleMaker:
-    """Makes examples on one device with one network as it is now."""
-
-    def __init__(self, network: LearnableNetwork, device: torch.device, seed: int) -> None:
-        self._network, self._model, self._seed = network, network.frozen(), seed
-        self._warper = FrameWarper(device)
-
-    @torch.inference_mode()
-    def example(self, frame: LearningFrame, check: CancelCheck) -> LearningExample:
-        """The frame with its key matte, or with the model's own matte. Raises ``MatteError``: not_finite, bad_key,
-        and the model's codes."""
-        _check_frame(frame)
-        guides = Guides(core=frame.key, holdout=frame.mask)
-        tensors = self._warper.tensors(frame.pair, guides, frame.alignment)
-        key, mask = tensors.core, tensors.holdout
-        tensors = replace(tensors, core=None, holdout=None)
-        seen = _seen(frame, tensors)
-        guided = seen if key is None else self._network.with_guides(seen, key)
-        found = predict(self._model, guided, ModelSettings(), check)
-        own = found.alpha.clamp(0.0, 1.0)
-        trust = torch.ones_like(own) if mask is None else mask
-        # A mask may well cover just what the model has wrong: only whole mattes are compared with the model's.
-        if mask is not None:
-            _check_mask(frame.number, mask)
-        elif key is not None:
-            _check_key(frame.number, key, own)
-        alpha = own if key is None else key
-        return example_of(
-            number=frame.number,
-            frame=seen,
-            foreground=solved_foreground(tensors, found, alpha),
-            alpha=alpha,
-            own=own,
-            trust=trust,
-            is_truth=key is not None,
-            seed=self._seed,
-        )
-
-
-def _seen(frame: LearningFrame, tensors: FrameTensors) -> FrameTensors:
-    """What the model sees of pictures that were clipped."""
-    return seen_by_model(tensors, clipping_of(frame.pair.plate, frame.pair.clean_plate, frame.alignment))
-
-
-def _check_frame(frame: LearningFrame) -> None:
+def check_frame(frame: LearningFrame) -> None:
     named = {
         "plate": frame.pair.plate,
         "clean plate": frame.pair.clean_plate,
@@ -102,6 +57,7 @@ def _check_frame(frame: LearningFrame) -> None:
         check_picture(f"{name} of frame {frame.number}", image, values)
         if not name.endswith("plate"):
             _check_size(frame, name, image)
+            _check_scale(frame.number, name, image)
 
 
 def _check_size(frame: LearningFrame, name: str, image: Image) -> None:
@@ -119,7 +75,18 @@ def _check_size(frame: LearningFrame, name: str, image: Image) -> None:
     )
 
 
-def _check_mask(number: int, mask: Tensor) -> None:
+def _check_scale(number: int, name: str, image: Image) -> None:
+    lowest, highest = float(image.pixels[..., 0].min()), float(image.pixels[..., 0].max())
+    if lowest < _LEAST or highest > _MOST:
+        raise MatteError(
+            "bad_key",
+            f"The {name} of frame {number} has values from {lowest:.3g} to {highest:.3g}, and those of a matte lie "
+            "between 0 and 1.",
+            "Scale it to 0..1 first.",
+        )
+
+
+def check_mask(number: int, mask: Tensor) -> None:
     if not bool((mask > _FULL).any()):
         raise MatteError(
             "bad_key",
@@ -128,7 +95,7 @@ def _check_mask(number: int, mask: Tensor) -> None:
         )
 
 
-def _check_key(number: int, key: Tensor, own: Tensor) -> None:
+def check_key(number: int, key: Tensor, own: Tensor) -> None:
     """Raises ``MatteError("bad_key", ...)`` where a key matte of a whole frame can only be a mistake."""
     apart, inverted = (float((own - matte).abs().mean()) for matte in (key, 1 - key))
     found, painted = float(own.mean()), float(key.mean())
@@ -140,9 +107,18 @@ def _check_key(number: int, key: Tensor, own: Tensor) -> None:
         what = f"is black everywhere, while the model finds a subject in {100 * found:.0f}% of the frame"
     elif smaller > _SUBJECT and common < _OVERLAP * smaller:
         what = "lies elsewhere than the subject that the model finds there"
+    elif (grey := _grey_part(key, own)) > _PICTURE:
+        what = f"is grey in {100 * grey:.0f}% of what the model takes for the clean plate, as a picture is"
     if what:
         raise MatteError(
             "bad_key",
             f"The key matte of frame {number} {what}.",
             "Look whether it is the right file and not inverted; if it is right, say so with a white --key-mask.",
         )
+
+
+def _grey_part(key: Tensor, own: Tensor) -> float:
+    """The part of what is not the model's subject in which the key matte is neither black nor white."""
+    outside = own < _BLACK
+    grey = outside & (key > _GREY[0]) & (key < _GREY[1])
+    return float(grey.sum()) / max(1.0, float(outside.sum()))

@@ -16,7 +16,14 @@ from ..models.networks.cleanplate_features import (
     plate_evidence,
     shows_clean_plate,
 )
-from ..models.networks.cleanplate_refiner import ALPHA_ERROR, COLOUR, COLOUR_ERROR, Cells, Refined
+from ..models.networks.cleanplate_refiner import (
+    ALPHA_ERROR,
+    COLOUR,
+    COLOUR_ERROR,
+    Cells,
+    DetailRefiner,
+    Refined,
+)
 
 CROP_CELLS = 40
 """Cells (2 x 2 pixels) of a training crop of the last octave, without its halo."""
@@ -158,6 +165,11 @@ def crop_places(
     return Places(
         pictures=torch.arange(len(alpha), device=alpha.device).repeat_interleave(CROPS), rows=row, columns=column
     )
+
+
+def least_side(octaves: int) -> int:
+    """The shortest side in pixels of a batch with so many octaves: a crop and its halo fit into the lowest one."""
+    return 2 * (CROP_CELLS + 2 * DetailRefiner.HALO) << (octaves - 1)
 
 
 def training_losses(

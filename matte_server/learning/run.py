@@ -21,8 +21,10 @@ from ..models.identity import default_weights
 from ..models.learned import LearnedFacts
 from ..models.network_table import CLEANPLATE
 from ..models.weights import find_weights
-from .examples import LearningExample, digest_of
-from .frames import ExampleMaker, LearningFrame
+from .example_maker import ExampleMaker
+from .examples import LearningExample, digest_of, of_one_size
+from .frames import LearningFrame
+from .key_places import KeyPlaces
 from .learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
 from .learner import Check, ShotLearner
 from .networks import load_learnable
@@ -64,6 +66,7 @@ class LearningRun:
         self._base = self._base_digest()
         self._maker = ExampleMaker(self._network, self.device, self.settings.seed)
         self._examples: list[LearningExample] = []
+        self._places = KeyPlaces()
         self._learner: ShotLearner | None = None
         self._inputs = ""
 
@@ -85,21 +88,39 @@ class LearningRun:
 
     def add(self, frame: LearningFrame, check: Check) -> None:
         """Takes a frame in. The model runs on it once; the pictures themselves are not kept. Raises ``MatteError``:
-        not_finite, empty, bad_key, size_mismatch, and the model's codes; and what ``check`` raises."""
-        example = self._maker.example(frame, check)
-        if self._examples and example.size != self._examples[0].size:
-            raise MatteError(
-                "size_mismatch",
-                f"Frame {frame.number} has another size than frame {self._examples[0].frame}, and a network learns "
-                "from frames of one size.",
-                "Learn from those of one size.",
-            )
-        self._examples.append(example)
+        not_finite, empty, bad_key, and the model's codes; and what ``check`` raises."""
+        self._examples.append(self._maker.example(frame, check))
+        # A mask says that somebody has looked at this matte.
+        if frame.key is not None and frame.mask is None:
+            self.show(frame, check)
+
+    def show(self, frame: LearningFrame, check: Check) -> None:
+        """Looks where the subject is, in case a key matte with another number belongs to this frame. Nothing is
+        learnt from the frame. Raises what :meth:`add` raises."""
+        key, found = self._maker.outlines(frame, check)
+        self._places.found[frame.number] = found
+        if key is not None:
+            self._places.keys[frame.number] = key
+
+    @property
+    def doubted_keys(self) -> set[int]:
+        """The frames whose key matte differs from the model's so much that it may belong to another frame."""
+        return self._places.doubted()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about the frames that were added."""
+        return tuple(
+            f"The key matte of frame {number} fits frame {other} better than its own. Look whether it has the "
+            "right number."
+            for number, other in self._places.misplaced().items()
+        )
 
     def begin(self, checkpoint: bytes = b"") -> bool:
         """Starts learning from the frames that were added; returns whether it goes on from ``checkpoint``, which it
         does if that was made by a run with the same :attr:`inputs`. Raises ``MatteError``: no_frames, bad_key."""
         _check_material(self._examples)
+        self._examples = of_one_size(self._examples)
         run = f"{self.model} {self._base} {sorted(asdict(self.settings).items())} {digest_of(self._examples)}"
         self._inputs = blake3(run.encode()).hexdigest()
         self._learner = ShotLearner(self._network, self._examples, self.settings, self.device)

@@ -68,8 +68,18 @@ def network_of(state: Mapping[str, Tensor], model: str, source: str) -> tuple[Ar
         )
     network = _empty(architecture, state)
     _check(network.state_dict(), state, architecture, source)
+    check_finite(state, source)
     network.load_state_dict({name: state.get(name, tensor) for name, tensor in network.state_dict().items()})
     return architecture, network.eval()
+
+
+def check_finite(state: Mapping[str, Tensor], source: str) -> None:
+    """Raises ``MatteError("bad_weights", ...)`` where weights are NaN or infinite: every matte would be."""
+    broken = [name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise MatteError(
+            "bad_weights", f"{source} holds values that are NaN or infinite, in {broken[0]}.", "Use another file."
+        )
 
 
 def _what_runs() -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import MatteError
 from ..pixels.coarse_grid import CoarseGrid
-from .architectures import BATCH_COUNTER
+from .architectures import BATCH_COUNTER, check_finite
 from .cleanplate_blocks import (
     BLOCK,
     averaged,
@@ -185,14 +185,18 @@ def read_network(path: Path) -> CleanplateNet:
     check_learned_for(path, SPEC.name)
     try:
         state = load_file(path)
-        net = CleanplateNet(layout_of(state))
-        missing, unexpected = net.load_state_dict(state, strict=False)
-    except (SafetensorError, RuntimeError) as error:
-        raise MatteError("bad_weights", f"{path.name} does not fit this network: {error}") from error
-    lacking = [name for name in missing if not name.endswith(BATCH_COUNTER)]
-    if lacking or unexpected:
-        wrong = ", ".join([*lacking, *unexpected][:3])
-        raise MatteError("bad_weights", f"{path.name} does not fit this network: {wrong} ...")
+    except SafetensorError:
+        raise MatteError(
+            "bad_weights", f"{path.name} is no safetensors file, or a damaged one.", "Copy it again."
+        ) from None
+    check_finite(state, path.name)
+    net = CleanplateNet(layout_of(state))
+    own = net.state_dict()
+    lacking = [name for name in own if name not in state and not name.endswith(BATCH_COUNTER)]
+    others = [name for name, tensor in state.items() if name not in own or tensor.shape != own[name].shape]
+    if wrong := [*lacking, *others]:
+        raise MatteError("bad_weights", f"{path.name} holds another network's weights: {', '.join(wrong[:3])} ...")
+    net.load_state_dict(state, strict=False)
     return net.eval()
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from matte_link.files import write_atomically
-from matte_link.sequence import evenly_spaced, format_frames
+from matte_link.sequence import evenly_spaced
 
 from ..core.image import Image, PlatePair
 from ..errors import MatteError
@@ -18,122 +19,79 @@ from ..learning.frames import LearningFrame
 from ..learning.learner import Check
 from ..learning.run import LearningResult, LearningRun
 from ..learning.settings import FRAMES, LearningProgress, LearningSettings, checkpoint_of
+from ..models.learned import learned_facts
 from .inputs import ShotInputs
+from .key_mattes import KeyMatte
 from .plate_solve import PlateSolve
-from .portraits import pictures_in
-from .role_files import check_files, frame_pattern
-from .shot import Shot, ShotFrame
+from .shot import Shot, ShotFrame, shot_inputs
 
-
-@dataclass(frozen=True)
-class KeyMatte:
-    """A matte that a person vouches for: the file, and that of the mask which says where it is right (None:
-    everywhere)."""
-
-    matte: Path
-    mask: Path | None = None
+_NEIGHBOURS = 2
+"""How many frames before and after a key frame its matte might belong to instead."""
 
 
 @dataclass(frozen=True)
 class LearnOrder:
-    """What is learnt from what. ``keys`` are the key mattes by frame number."""
+    """What is learnt from what. ``keys`` are the key mattes by frame number. ``may_overwrite``: a file at
+    ``output`` is replaced, whatever it was learned from."""
 
     shot: Shot
     keys: Mapping[int, KeyMatte]
     output: Path
     settings: LearningSettings
     device: str
+    may_overwrite: bool = False
 
     @property
     def checkpoint(self) -> Path:
         """Where the run's state is kept until it has ended."""
         return checkpoint_of(self.output)
 
-
-def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) -> dict[int, KeyMatte]:
-    """The key mattes by frame number: from patterns such as ``mended.####.exr`` (every existing file of a frame of
-    the shot), from ``FRAME=FILE``, or from a folder that holds a picture of the same name as the frame's plate.
-    ``masks`` is a pattern, one file or such a folder; empty: the mattes are right everywhere. Raises ``MatteError``
-    with bad_key, bad_range and missing_frame."""
-    files: dict[int, Path] = {}
-    for text in named:
-        files |= _numbered(text, frames)
-    found = {number: KeyMatte(matte=path) for number, path in sorted(files.items())}
-    if masks:
-        mask_of = _masks(masks, frames)
-        if not found:
-            raise MatteError(
-                "bad_key",
-                f"{masks} says where key mattes are right, and no key matte is named.",
-                "Name it with --key.",
-            )
-        found = {number: replace(key, mask=mask_of(number)) for number, key in found.items()}
-    check_files(path for key in found.values() for path in (key.matte, key.mask) if path is not None)
-    return found
+    def inputs(self) -> set[Path]:
+        """Every file that is read."""
+        files = shot_inputs(self.shot) | {Path(self.shot.options.weights)}
+        return files | {path for key in self.keys.values() for path in (key.matte, key.mask) if path is not None}
 
 
-def _masks(text: str, frames: Sequence[ShotFrame]) -> Callable[[int], Path]:
-    """The mask of a frame's key matte, by frame number."""
-    if not Path(text).is_dir():
-        return frame_pattern(text).path
-    named = _named_after(Path(text), frames)
-    # A missing one is then missed under the name that it should have.
-    plates = {frame.frame: frame.plate for frame in frames}
-    return lambda number: named.get(number, Path(text) / plates[number].name)
+def check_learn_output(order: LearnOrder) -> None:
+    """Raises ``MatteError("output_is_input", ...)`` where what is learned would replace an input."""
+    if order.output.resolve() in {path.resolve() for path in order.inputs()}:
+        raise MatteError(
+            "output_is_input", f"{order.output} is both input and output; nothing was started.", "Name another -o."
+        )
 
 
-def _named_after(folder: Path, frames: Sequence[ShotFrame]) -> dict[int, Path]:
-    """By frame number, the picture of ``folder`` that is called as the frame's plate is."""
-    by_stem = {path.stem: path for path in pictures_in(folder)}
-    return {frame.frame: by_stem[frame.plate.stem] for frame in frames if frame.plate.stem in by_stem}
-
-
-def _numbered(text: str, frames: Sequence[ShotFrame]) -> dict[int, Path]:
-    """The files that one ``--key`` names, by frame number."""
-    numbers = {frame.frame for frame in frames}
-    number, is_pair, name = text.partition("=")
-    if is_pair and number.removeprefix("-").isdecimal():
-        found = {int(number): Path(name)}
-    elif Path(text).is_dir():
-        found = _named_after(Path(text), frames)
-    else:
-        pattern = frame_pattern(text)
-        if not pattern.is_sequence:
-            raise MatteError(
-                "bad_key",
-                f"{text} does not say which frame it is the matte of.",
-                "Write 1001=FILE, or a pattern such as mended.####.exr.",
-            )
-        found = {frame: pattern.path(frame) for frame in pattern.frames_on_disk() if frame in numbers}
-    if not found:
-        raise MatteError("bad_key", f"No file of {text} belongs to a frame of the shot.", "Correct the name.")
-    if beyond := sorted(set(found) - numbers):
-        raise MatteError("bad_key", f"The shot has no frame {format_frames(beyond)}.", "Correct the number.")
-    return found
-
-
-def learn_shot(order: LearnOrder, check: Check, on_progress: Callable[[LearningProgress], None]) -> LearningResult:
+def learn_shot(
+    order: LearnOrder,
+    check: Check,
+    on_progress: Callable[[LearningProgress], None],
+    on_warning: Callable[[str], None] = lambda sentence: None,
+) -> LearningResult:
     """Learns and writes ``order.output``, unless nothing was gained. What ``check`` raises ends the run: what was
     gained until then is written, the run can go on later, and the error is raised again. Raises ``MatteError`` with
-    the codes of reading and aligning and those of ``LearningRun``, and ``OSError``."""
-    run = _begun(order, check)
+    the codes of reading and aligning, those of ``LearningRun``, exists where a file at the output was learned from
+    something else, and cannot_write."""
+    run = _begun(order, check, on_warning)
     try:
         while not run.is_finished:
             progress = run.advance(check)
             if progress.step and progress.step % order.settings.measure_every == 0:
-                _save(order, run)
+                _save(order, run, on_warning)
             on_progress(progress)
     except BaseException:
-        _save(order, run)
-        _write(order, run.result())
+        _save(order, run, on_warning)
+        with contextlib.suppress(MatteError):
+            _write(order, run)
         raise
-    result = run.result()
-    _write(order, result)
+    try:
+        _write(order, run)
+    except MatteError:
+        _save(order, run, on_warning)
+        raise
     order.checkpoint.unlink(missing_ok=True)
-    return result
+    return run.result()
 
 
-def _begun(order: LearnOrder, check: Check) -> LearningRun:
+def _begun(order: LearnOrder, check: Check, on_warning: Callable[[str], None]) -> LearningRun:
     """The run with all its frames, where an earlier one stopped."""
     options = order.shot.options
     run = LearningRun(
@@ -150,8 +108,29 @@ def _begun(order: LearnOrder, check: Check) -> LearningRun:
         for frame in chosen:
             check()
             run.add(_read_frame(order, frame, pictures, solve), check)
-    run.begin(order.checkpoint.read_bytes() if order.checkpoint.is_file() else b"")
+        _show_neighbours(order, run, pictures, solve, check)
+    for warning in run.warnings:
+        on_warning(warning)
+    if not run.begin(order.checkpoint.read_bytes() if order.checkpoint.is_file() else b""):
+        # Minutes of learning are not begun where nothing can be kept of them.
+        _check_is_own(order, run)
+        _written(order.checkpoint, b"")
     return run
+
+
+def _show_neighbours(
+    order: LearnOrder, run: LearningRun, pictures: ShotInputs, solve: PlateSolve, check: Check
+) -> None:
+    """Shows the run the frames beside those whose key mattes differ from the model's: a matte may have a wrong
+    number."""
+    ordered = sorted(order.shot.all_frames, key=lambda frame: frame.frame)
+    places = [at for at, frame in enumerate(ordered) if frame.frame in run.doubted_keys]
+    near = {at + step for at in places for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1)} & set(range(len(ordered)))
+    for frame in (ordered[at] for at in sorted(near) if ordered[at].frame not in order.keys):
+        check()
+        # A frame that nothing is learnt from may be missing or damaged.
+        with contextlib.suppress(MatteError, OSError):
+            run.show(_read_frame(order, frame, pictures, solve), check)
 
 
 def _read_frame(order: LearnOrder, frame: ShotFrame, pictures: ShotInputs, solve: PlateSolve) -> LearningFrame:
@@ -172,10 +151,39 @@ def _matte(pictures: ShotInputs, path: Path) -> Image:
     return exr.matte_channel(pictures.read_data(path, 0))
 
 
-def _save(order: LearnOrder, run: LearningRun) -> None:
-    write_atomically(str(order.checkpoint), run.checkpoint())
+def _save(order: LearnOrder, run: LearningRun, on_warning: Callable[[str], None]) -> None:
+    """Keeps the run's state. Where the disk is full, learning goes on."""
+    try:
+        _written(order.checkpoint, run.checkpoint())
+    except MatteError as error:
+        on_warning(f"{error.message} If the run is interrupted now, it begins anew.")
 
 
-def _write(order: LearnOrder, result: LearningResult) -> None:
+def _write(order: LearnOrder, run: LearningRun) -> None:
+    result = run.result()
     if result.has_gained:
-        write_atomically(str(order.output), result.data)
+        _check_is_own(order, run)
+        _written(order.output, result.data)
+
+
+def _written(path: Path, data: bytes) -> None:
+    try:
+        write_atomically(str(path), data)
+    except OSError as error:
+        raise MatteError(
+            "cannot_write", f"{path} cannot be written: {error.strerror}.", "Make room, or name another -o."
+        ) from None
+
+
+def _check_is_own(order: LearnOrder, run: LearningRun) -> None:
+    """Raises ``MatteError("exists", ...)`` where a file at the output would be lost, perhaps that of a run at the
+    same time. An interrupted run's own file, the best until then, may be replaced."""
+    if order.may_overwrite or not order.output.exists():
+        return
+    facts = learned_facts(order.output)
+    if facts is None or facts.inputs != run.inputs:
+        raise MatteError(
+            "exists",
+            f"{order.output} exists and was learned from something else.",
+            "Use --overwrite to replace it.",
+        )

@@ -3,6 +3,8 @@ has the model."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,8 @@ from .role_files import RoleFiles, check_files
 from .shot import Movies, ShotFrame, ShotSources, frame_inputs, frame_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
+_TEMPORARY = 24 * "x"
+"""A file is written first under a name that is at most so much longer."""
 COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
 
 
@@ -88,6 +92,23 @@ def check_new(output: Path, may_overwrite: bool) -> None:
     """Raises ``MatteError("exists", ...)`` where ``output`` is there already and may not be replaced."""
     if output.exists() and not may_overwrite:
         raise MatteError("exists", f"{output} exists; nothing was started.", "Use --overwrite to replace it.")
+
+
+def check_writable(path: Path, hint: str) -> None:
+    """Raises ``MatteError("cannot_write", ...)`` where no file can be written there. Its folder need not exist."""
+    if not _is_writable(path):
+        raise MatteError("cannot_write", f"{path} cannot be written; nothing was started.", hint)
+
+
+def _is_writable(path: Path) -> bool:
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.with_name(path.name + _TEMPORARY).lstat()
+        folder = next((each for each in path.absolute().parents if each.exists()), path.parent)
+        return not path.is_dir() and folder.is_dir() and os.access(folder, os.W_OK)
+    except OSError:
+        # The name is too long for the disk.
+        return False
 
 
 def check_inputs(frames: Sequence[ShotFrame]) -> None:

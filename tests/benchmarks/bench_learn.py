@@ -33,7 +33,8 @@ from matte_server.frame.pipeline import MattePipeline
 from matte_server.io.exr import matte_channel, read_image
 from matte_server.learning.settings import LearningProgress, LearningSettings, steps_for
 from matte_server.shots.inputs import ShotInputs
-from matte_server.shots.learn import KeyMatte, LearnOrder, learn_shot
+from matte_server.shots.key_mattes import KeyMatte
+from matte_server.shots.learn import LearnOrder, learn_shot
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.plate_solve import PlateSolve
 from matte_server.shots.shot import Shot, ShotSources

@@ -78,6 +78,14 @@ def test_without_a_gain_nothing_is_written(
         (("--steps", "0"), "--steps must be 1 or more"),
         (("-o", "FOLDER/shot.safetensors"), "must end in .learned"),
         (("-o", "FOLDER/there.learned"), "there.learned exists"),
+        (("-o", "FOLDER", "--overwrite"), "must end in .learned"),
+        (("-o", "FOLDER/folder.learned", "--overwrite"), "folder.learned cannot be written"),
+        (("-o", "FOLDER/clean.exr/shot.learned"), "shot.learned cannot be written"),
+        (("-o", f"FOLDER/{240 * 'x'}.learned"), "x.learned cannot be written"),
+        (("-o", ""), "-o . must end in .learned"),
+        (("--seed", "4294967296"), "--seed must be at most 2147483647"),
+        (("--weights", "FOLDER/there.learned", "-o", "FOLDER/there.learned", "--overwrite"), "input and output"),
+        (("--key", "1001=FOLDER/there.learned", "-o", "FOLDER/there.learned", "--overwrite"), "input and output"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_before_anything_is_read(
@@ -86,11 +94,52 @@ def test_what_cannot_work_is_one_sentence_before_anything_is_read(
     shot = make_shot(count=2)
     painted(shot, 1001, 1.0)
     (shot.folder / "there.learned").write_bytes(b"an earlier one")
+    (shot.folder / "folder.learned").mkdir()
     named = [word.replace("FOLDER", str(shot.folder)) for word in more]
     assert main(learn(shot, *named)) == 2
     told = capfd.readouterr().err
     assert sentence in told and told.count("error") == 1
     assert (shot.folder / "there.learned").read_bytes() == b"an earlier one"
+
+
+def test_a_key_with_its_neighbours_number_is_told_and_a_file_of_another_run_stays(
+    make_shot: Shots, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(count=2)
+    wrong = painted(shot, 1002, 1.0).rename(shot.folder / "mended.1001.exr")
+    output, checkpoint = shot.folder / "shot.learned", shot.folder / ".shot.learned.run"
+    output.write_bytes(b"another run's")
+    checkpoint.write_bytes(b"another run's state")
+    command = learn(shot, "--key", f"1001={wrong}", "--steps", "1")
+    assert main(command) == 2
+    told = capfd.readouterr().err
+    assert "warning: The key matte of frame 1001 fits frame 1002 better than its own." in told
+    assert "shot.learned exists and was learned from something else" in told
+    assert output.read_bytes() == b"another run's" and checkpoint.read_bytes() == b"another run's state"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit to the size of a process's files")
+def test_a_disk_that_is_full_for_checkpoints_does_not_end_the_learning(
+    make_shot: Shots, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    monkeypatch.setattr("matte_server.learning.learner._WORTH", 0.0)
+    shot = make_shot(count=1)
+    command = learn(shot, "--key", f"1001={painted(shot, 1001, 0.5)}", "--steps", "1")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # Learned weights have 7 MB, a checkpoint 53.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, before[1]))
+        assert main(command) == 0
+        assert "cannot be written: File too large" in capfd.readouterr().err
+        (shot.folder / "shot.learned").unlink()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+        assert main(command) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "error (cannot_write)" in capfd.readouterr().err
+    assert not [path.name for path in shot.folder.iterdir() if "learned" in path.name and path.stat().st_size]
 
 
 def test_killed_while_learning_it_goes_on_to_the_same_bytes(make_shot: Shots) -> None:

@@ -104,14 +104,16 @@ NAN = painted()
 NAN[5, 7] = np.nan
 ELSEWHERE = soft_disc(*SIZE, (16.0, 16.0), 14.0, 4.0)
 """The matte of a frame in which the subject stands in a corner."""
+PICTURE = np.asarray(np.maximum(0.3, painted()), np.float32)
+"""Grey around the subject, as a plate is."""
 ALL, NOTHING = np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)
 
 
 @pytest.mark.parametrize(
     ("given", "code", "sentence"),
     [
-        (frame(7, NAN), "not_finite", "key matte of frame 7 has 1 values"),
-        (frame(7, painted(), NAN), "not_finite", "mask of the key matte of frame 7 has 1 values"),
+        (frame(7, NAN), "not_finite", "key matte of frame 7 has 1 NaN"),
+        (frame(7, painted(), NAN), "not_finite", "mask of the key matte of frame 7 has 1 NaN"),
         (frame(7, painted(), NOTHING), "bad_key", "mask of frame 7 is white nowhere"),
         (frame(7, painted(), 0.99 * ALL), "bad_key", "mask of frame 7 is white nowhere"),
         (frame(7, 1 - 2 * painted(7)), "bad_key", "the opposite of the model's matte"),
@@ -121,6 +123,10 @@ ALL, NOTHING = np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)
         (frame(7, painted()[::2, ::2]), "bad_key", "has 64 x 48 pixels, the plate 128 x 96"),
         (frame(7, painted()[:-1]), "bad_key", "has 128 x 95 pixels, the plate 128 x 96"),
         (frame(7, painted(), ALL[:, 1:]), "bad_key", "mask of the key matte of frame 7 has 127 x 96"),
+        (frame(7, 255 * painted()), "bad_key", "key matte of frame 7 has values from 0 to 128, and"),
+        (frame(7, painted() - 0.5), "bad_key", "has values from -0.5 to 0, and"),
+        (frame(7, painted(), 255 * ALL), "bad_key", "mask of the key matte of frame 7 has values from 255 to 255"),
+        (frame(7, PICTURE), "bad_key", "frame 7 is grey in 100% of what the model takes for the clean plate"),
     ],
 )
 def test_a_key_that_teaches_nothing_is_refused_in_words(given: LearningFrame, code: str, sentence: str) -> None:
@@ -129,11 +135,42 @@ def test_a_key_that_teaches_nothing_is_refused_in_words(given: LearningFrame, co
     assert caught.value.code == code
 
 
-def test_frames_of_two_sizes_are_refused() -> None:
-    truth = composed(64, 96, peak=1.0)
-    small = PlatePair(plate=image(truth.plate), clean_plate=image(truth.clean))
-    with pytest.raises(MatteError, match="Frame 2 has another size than frame 1"):
-        begun(frame(1, painted()), replace(frame(2), pair=small))
+def test_frames_of_two_sizes_are_learnt_together_and_nothing_is_learnt_beyond_them() -> None:
+    truth = composed(64, 150, peak=1.0)
+    wide = PlatePair(plate=image(truth.plate), clean_plate=image(truth.clean))
+    key = image(0.5 * truth.alpha[..., None])
+    run = begun(frame(1, painted()), replace(frame(2), pair=wide, key=key), steps=1)
+    first, second = run._examples
+    # A crop of the network's training and its halo fit into 96 x 96, which both sides are at least.
+    assert first.size == second.size == (96, 152)
+    for example, (height, width) in ((first, SIZE), (second, (64, 150))):
+        inside = torch.zeros_like(example.trust)
+        inside[..., :height, :width] = 1
+        assert torch.equal(torch.maximum(example.trust, example.left_out)[..., :width], inside[..., :width])
+        assert not (example.trust * (1 - inside)).any() or width % 4
+    assert finished(run).result().first_error is not None
+
+
+def test_a_frame_smaller_than_a_training_crop_is_learnt() -> None:
+    truth = composed(16, 24, peak=1.0)
+    pair = PlatePair(plate=image(truth.plate), clean_plate=image(truth.clean))
+    run = begun(replace(frame(1), pair=pair, key=image(0.5 * truth.alpha[..., None])), steps=1)
+    assert run._examples[0].size == (96, 96) and not run._examples[0].trust[..., 16:, :].any()
+    assert finished(run).result().steps == 1
+
+
+def test_swapped_keys_are_told_and_learnt() -> None:
+    truth = composed(*SIZE, peak=1.0)
+    far = np.roll(truth.alpha, 24, 1)[..., None]
+    pair = PlatePair(plate=image(far * truth.foreground + (1 - far) * truth.clean), clean_plate=image(truth.clean))
+    moved = replace(frame(2), pair=pair)
+    right = begun(replace(frame(1), key=image(truth.alpha[..., None])), replace(moved, key=image(far)))
+    assert right.warnings == ()
+    swapped = begun(replace(frame(1), key=image(far)), replace(moved, key=image(truth.alpha[..., None])))
+    assert [warning.partition(" better")[0] for warning in swapped.warnings] == [
+        "The key matte of frame 1 fits frame 2",
+        "The key matte of frame 2 fits frame 1",
+    ]
 
 
 def test_no_frame_at_all_is_refused() -> None:

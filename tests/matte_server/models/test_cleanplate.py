@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
+from matte_server.errors import MatteError
 from matte_server.models import cleanplate as packaged
 from matte_server.models.cleanplate import CleanplateModel, read_network
 from matte_server.models.networks.cleanplate import (
@@ -203,3 +206,34 @@ def test_the_encoding_has_an_inverse() -> None:
 
 def test_octaves() -> None:
     assert [octaves_for(1, side) for side in (100, 1024, 1025, 2048, 4096, 8192)] == [1, 1, 2, 2, 3, 4]
+
+
+_FIRST = "coarse.down.1.1.first.norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: b"", "shot.learned is no safetensors file, or a damaged one"),
+        (lambda data: b"a text", "no safetensors file"),
+        (lambda data: data[:100_000], "no safetensors file"),
+        (lambda data: data[:-1], "no safetensors file"),
+        (lambda data: changed(data, None), f"another network's weights: {_FIRST}"),
+        (lambda data: changed(data, torch.zeros(3, 3)), f"another network's weights: {_FIRST}"),
+        (lambda data: changed(data, torch.full((48,), torch.nan)), f"NaN or infinite, in {_FIRST}"),
+    ],
+)
+def test_damaged_weights_are_named_in_one_sentence(
+    tmp_path: Path, damage: Callable[[bytes], bytes], sentence: str
+) -> None:
+    path = tmp_path / "shot.learned"
+    path.write_bytes(damage(PACKAGED.read_bytes()))
+    with pytest.raises(MatteError, match=sentence) as caught:
+        read_network(path)
+    assert caught.value.code == "bad_weights" and "\n" not in str(caught.value)
+
+
+def changed(data: bytes, tensor: Tensor | None) -> bytes:
+    """The weights without a tensor, or with another one in its place."""
+    state = {name: value for name, value in load(data).items() if name != _FIRST}
+    return save(state if tensor is None else {**state, _FIRST: tensor})

@@ -1,0 +1,72 @@
+"""Makes the example of a frame that is handed in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..core.exposure_clipping import clipping_of
+from ..core.image import Guides
+from ..frame.clipping import seen_by_model
+from ..frame.refinement import predict, solved_foreground
+from ..frame.warper import FrameWarper
+from ..models.protocols import CancelCheck, FrameTensors, ModelSettings
+from .examples import LearningExample, example_of
+from .frames import LearningFrame, check_frame, check_key, check_mask
+from .key_places import averaged_small, outline, small_frame
+from .networks import LearnableNetwork
+
+
+class ExampleMaker:
+    """Makes examples on one device with one network as it is now."""
+
+    def __init__(self, network: LearnableNetwork, device: torch.device, seed: int) -> None:
+        self._network, self._model, self._seed = network, network.frozen(), seed
+        self._warper = FrameWarper(device)
+
+    @torch.inference_mode()
+    def outlines(self, frame: LearningFrame, check: CancelCheck) -> tuple[Tensor | None, Tensor]:
+        """Where the subject is, by the key matte (None where there is none) and by the model, at a small size."""
+        tensors = self._warper.tensors(frame.pair, Guides(core=frame.key), frame.alignment)
+        key, small = tensors.core, small_frame(_seen(frame, tensors))
+        guided = small if key is None else self._network.with_guides(small, averaged_small(key))
+        found = predict(self._model, guided, ModelSettings(), check).alpha
+        return None if key is None else outline(key), outline(found)
+
+    @torch.inference_mode()
+    def example(self, frame: LearningFrame, check: CancelCheck) -> LearningExample:
+        """The frame with its key matte, or with the model's own matte. Raises ``MatteError``: not_finite, bad_key,
+        and the model's codes."""
+        check_frame(frame)
+        guides = Guides(core=frame.key, holdout=frame.mask)
+        tensors = self._warper.tensors(frame.pair, guides, frame.alignment)
+        key, mask = tensors.core, tensors.holdout
+        tensors = replace(tensors, core=None, holdout=None)
+        seen = _seen(frame, tensors)
+        guided = seen if key is None else self._network.with_guides(seen, key)
+        found = predict(self._model, guided, ModelSettings(), check)
+        own = found.alpha.clamp(0.0, 1.0)
+        trust = torch.ones_like(own) if mask is None else mask
+        # A mask may well cover just what the model has wrong: only whole mattes are compared with the model's.
+        if mask is not None:
+            check_mask(frame.number, mask)
+        elif key is not None:
+            check_key(frame.number, key, own)
+        alpha = own if key is None else key
+        return example_of(
+            number=frame.number,
+            frame=seen,
+            foreground=solved_foreground(tensors, found, alpha),
+            alpha=alpha,
+            own=own,
+            trust=trust,
+            is_truth=key is not None,
+            seed=self._seed,
+        )
+
+
+def _seen(frame: LearningFrame, tensors: FrameTensors) -> FrameTensors:
+    """What the model sees of pictures that were clipped."""
+    return seen_by_model(tensors, clipping_of(frame.pair.plate, frame.pair.clean_plate, frame.alignment))
