@@ -226,6 +226,13 @@ class ContractBench:
             return lambda: text in self.status(node)
         return lambda: text in freshness.check(node).text
 
+    def look(self, node: host.Node) -> None:
+        """What the artist sees who opens the panel. A terminal has none, so the node is looked at there."""
+        if host.has_window():
+            host.open_panel(node)
+        else:
+            freshness.check(node)
+
     def shown(self, node: host.Node) -> str:
         """The file that the node's Read names."""
         return str(host.value(host.inner(node, graph.READ), "file"))

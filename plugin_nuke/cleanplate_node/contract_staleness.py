@@ -46,7 +46,7 @@ def the_graph_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     host.press(node, "process_frame")
     yield bench.idle(node)
     host.set_value(grade, "white", 1.5)
-    host.open_panel(node)
+    bench.look(node)
     expect("stale" in freshness.check(node).text, "a changed Grade was not noticed")
     host.set_value(grade, "white", 1.0)
     expect(freshness.check(node).usable, f"taken back it is {bench.status(node)!r}")
@@ -57,6 +57,30 @@ def the_graph_makes_it_stale(bench: ContractBench) -> Iterator[Wait]:
     expect(freshness.check(node).usable, f"the input back: {bench.status(node)!r}")
     plain_exr.write(shot / "plate.0001.exr", bench.plate(3, bench.clean()))
     expect("sources of frame 1 changed" in freshness.check(node).text, f"overwritten: {bench.status(node)!r}")
+
+
+@_case
+def what_expressions_read_and_offsets_take(bench: ContractBench) -> Iterator[Wait]:
+    """A knob that an expression upstream reads makes its frames stale, with a closed panel too; a plate behind a
+    TimeOffset that is overwritten makes the frame stale that shows it; taken back, the result is good again."""
+    shot = bench.shot((1, 2))
+    control, grade, offset = (host.create(kind) for kind in ("Grade", "Grade", "TimeOffset"))
+    host.connect(grade, 0, bench.read(shot / "plate.%04d.exr", 1, 2))
+    host.set_expression(grade, "white", f"{host.full_name(control)}.white")
+    host.connect(offset, 0, grade)
+    host.set_value(offset, "time_offset", 1)
+    node = bench.node_on(offset, bench.read(shot / "clean.exr", 1, 1), range_mode="custom")
+    host.set_value(node, "first", 2)
+    host.set_value(node, "last", 3)
+    host.press(node, "process_range")
+    yield bench.idle(node)
+    host.set_value(control, "white", 1.5)
+    yield bench.says(node, "stale: a setting or an input")
+    host.set_value(control, "white", 1.0)
+    yield bench.says(node, "up to date")
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(3, bench.clean()))
+    found = freshness.check(node, deep=False)
+    expect(found.text == "stale: the sources of frame 2 changed", f"overwritten: {found.text!r}")
 
 
 @_in_window

@@ -35,8 +35,7 @@ SAME_FRAME = FrameMap()
 EVERY_FRAME = FrameMap(is_any=True)
 """Which frame is seen is not known here, so all of them count."""
 
-# Nodes that take other frames of their inputs. RotoPaint clones from other frames.
-_TAKE_ANY = frozenset(
+TAKE_ANY = frozenset(
     [
         *("Retime", "TimeWarp", "OFlow", "OFlow2", "Kronos", "TimeBlur", "FrameBlend", "TimeEcho", "TimeClip"),
         *("TimeDissolve", "TemporalMedian", "AppendClip", "NoTimeBlur", "MotionBlur", "VectorGenerator"),
@@ -53,6 +52,7 @@ _TAKE_ANY = frozenset(
         *("PlanarTracker", "Inpaint2", "Reconcile3D", "DepthGenerator", "CurveTool"),
     ]
 )
+"""Classes that take other frames of their inputs; RotoPaint clones from them."""
 _ANY_PREFIXES = ("OFX", "Particle", "C_")
 _WHOLE = re.compile(r"-?\d+(?:\.0*)?\Z")
 
@@ -115,7 +115,7 @@ def _step(kind: str, knobs: dict[str, str]) -> FrameMap:
     if kind == "FrameHold":
         frame = _whole(knobs.get("first_frame", knobs.get("firstFrame", "")))
         return EVERY_FRAME if frame is None or "increment" in knobs else FrameMap(fixed=frame)
-    return EVERY_FRAME if kind in _TAKE_ANY or kind.startswith(_ANY_PREFIXES) else SAME_FRAME
+    return EVERY_FRAME if kind in TAKE_ANY or kind.startswith(_ANY_PREFIXES) else SAME_FRAME
 
 
 def _whole(text: str) -> Optional[int]:

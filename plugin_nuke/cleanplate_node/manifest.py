@@ -95,7 +95,8 @@ def read_all(folder: str) -> list[Record]:
 
 
 def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[Maker] = None) -> bool:
-    """Whether a frame has a result that was made from the same sources.
+    """Whether a frame has a result that was made from the same sources. Where Nuke was asked for its hashes, a
+    result that cannot be compared does not count.
 
     If ``now`` is given, the maker that would compute it now, results that are known to have another maker do not
     count.
@@ -105,7 +106,7 @@ def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[
         return False
     if now is not None and compare_makers((record.maker,), now) == (OTHER,):
         return False
-    return not record.key.differs(key)
+    return key.is_known_to_equal(record.key) if key.hashes else not key.differs(record.key)
 
 
 def failed_frames(folder: str) -> tuple[int, ...]:

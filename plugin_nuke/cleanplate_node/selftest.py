@@ -28,10 +28,12 @@ from cleanplate_node import vendor
 
 vendor.add_paths()
 
-from cleanplate_node import contract, host  # noqa: E402
+from cleanplate_node import callbacks, contract, host  # noqa: E402
 from cleanplate_node.bench import Case, ContractBench, Server, Wait  # noqa: E402
 
 _CASE_S = 120.0
+_FIRST_FRAME = 1
+"""Where the timeline stands at the start of each case."""
 _STEP_S = 0.02
 
 
@@ -63,6 +65,8 @@ class Runner:
         try:
             if self._steps is None:
                 host.new_script()
+                host.go_to(_FIRST_FRAME)
+                self._bench.folder.mkdir(parents=True, exist_ok=True)
                 if not self._bench.server.running:
                     self._bench.server.start()
                 self._steps = self._case(self._bench)
@@ -165,6 +169,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--cleanplate", required=True, metavar="COMMAND", help="what starts Cleanplate")
     parser.add_argument("--report", default="cleanplate_nuke_report.json", metavar="FILE")
     arguments = parser.parse_args(words)
+    callbacks.register()  # nothing happens to those that are registered already, where the plugin is on NUKE_PATH
     server = Server(shlex.split(arguments.cleanplate))
     with tempfile.TemporaryDirectory(prefix="cleanplate-selftest-") as folder:
         try:

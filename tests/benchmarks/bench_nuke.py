@@ -4,8 +4,9 @@
 
 The host is the tests' stand-in: its rendering and file writing are no figures of Nuke's, so they are measured apart
 and left out of the plugin's share, as are the wire, the server and the writing of the result. What is left is ours:
-looking at the graph, keys, the ping, knobs, reading the plates' bytes, records, threads, and waiting. On a machine
-that is busy with other things the processor's time says more than the wall's.
+looking at the graph, keys, the ping, knobs, reading the plates' bytes, records, threads, and waiting. What the
+layers cost that a new node has switched on is measured against a node without them. On a machine that is busy with
+other things the processor's time says more than the wall's.
 """
 
 from __future__ import annotations
@@ -77,14 +78,20 @@ def make_shot(folder: Path, width: int, height: int) -> None:
         write_exr(folder / f"{name}.0001.exr", Picture(pixels, window, window), "rgb", True, "zip", False)
 
 
-def make_node(state: State, folder: Path, address: str) -> host.Node:
+LAYERS = ("layer_clean", "layer_confidence", "layer_difference")
+"""The layers that a new node has switched on."""
+
+
+def make_node(state: State, folder: Path, address: str, has_layers: bool) -> host.Node:
     """A node before the shot, at the server's fastest settings."""
+    host.select_nothing()
     node = callbacks.create()
     assert node is not None
     for index, name in enumerate(("plate", "clean")):
         read = host.create("Read", file=f"{folder}/{name}.%04d.exr", raw=True)
         host.connect(node, index, read)
-    for name, value in {"server": address, "model": "difference", "align": "none"}.items():
+    settings: dict[str, object] = {"server": address, "model": "difference", "align": "none"}
+    for name, value in {**settings, **dict.fromkeys(LAYERS, has_layers)}.items():
         host.set_value(node, name, value)
     host.save_script_as(f"{folder}/comp.nk")
     return node
@@ -168,9 +175,16 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="cleanplate-bench-") as text:
             state = start_nuke(window=True)
             make_shot(Path(text), arguments.width, arguments.height)
-            node = make_node(state, Path(text), server.address)
-            one_run(state, node)  # the server loads its model
-            runs = [one_run(state, node) for _ in range(arguments.runs)]
+            node, plain = (make_node(state, Path(text), server.address, layers) for layers in (True, False))
+            for one in (node, plain):
+                one_run(state, one)  # the server loads its model
+            for _ in range(arguments.runs):
+                # In turn, so that whatever else the machine does falls on both.
+                without = one_run(state, plain)
+                parts = ("button to result", "  sent to answered (wire and server)", "  write result")
+                runs.append(
+                    {**one_run(state, node), **{f"without layers: {name.strip()}": without[name] for name in parts}}
+                )
     finally:
         server.stop()
     medians = {name: statistics.median(one[name] for one in runs) for name in runs[0]}
@@ -180,7 +194,7 @@ def main() -> int:
     print(f"{arguments.width} x {arguments.height}, median of {arguments.runs} runs, milliseconds (least to most)")
     for name, value in medians.items():
         values = [one[name] for one in runs]
-        print(f"{name:<45}{value:9.1f}   ({min(values):.1f} to {max(values):.1f})")
+        print(f"{name:<52}{value:9.1f}   ({min(values):.1f} to {max(values):.1f})")
     return 0
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import nuke
 import pytest
-from cleanplate_node import graph
+from cleanplate_node import frame_reach, graph
 from nuke._state import State
 
-FACTS: dict[str, dict[str, Any]] = json.loads(
-    Path(__file__).with_name("nuke_17_knobs.json").read_text(encoding="utf-8")
-)["nodes"]
+from tests.plugin_nuke.test_source_files import InTime as Node
+
+SCAN: dict[str, Any] = json.loads(Path(__file__).with_name("nuke_17_knobs.json").read_text(encoding="utf-8"))
+FACTS: dict[str, dict[str, Any]] = SCAN["nodes"]
+OF_OLDER_VERSIONS = {"OFlow", "OFlow2"}
+"""Classes of Nuke 14 to 16, or of scripts that come from before, which 17 does not offer any more."""
 # Not in the scan, which was made of nodes as they are created and leaves out what every node has.
 OF_EVERY_NODE = {"disable", "postage_stamp"}
 # Knobs that a Write has once its file_type is exr (Foundry's reference guide, Write, exr).
@@ -32,6 +35,17 @@ def test_a_real_nuke_has_the_knobs_and_their_values(node: graph.NodeSpec) -> Non
         # An entry may have words after a tab, which the menu shows in place of the value.
         values = [entry.split("\t")[0] for entry in known[name] or ()]
         assert not values or not isinstance(value, str) or value in values, (name, value, values)
+
+
+def test_the_classes_that_are_known_by_name_exist() -> None:
+    classes = set(SCAN["classes"].split())
+    assert frame_reach.TAKE_ANY - classes == OF_OLDER_VERSIONS
+    assert {"Read", "Write", "DeepWrite", "Precomp", "LiveGroup", "LiveInput", "TimeOffset", "FrameHold"} <= classes
+    assert {node.kind for node in graph.nodes_of_group()} <= classes
+    for kind, knobs in SCAN["in_time"].items():
+        names = " ".join(f"{name} 2" for name in knobs[:1])
+        step = frame_reach.frames_reached([Node("Read"), Node(kind, names, (0,))], (1,))[0]
+        assert step != {frame_reach.EVERY_FRAME} and step != {frame_reach.SAME_FRAME}, (kind, knobs)
 
 
 def test_the_stand_in_has_no_value_that_nuke_lacks(window: State) -> None:

@@ -121,8 +121,13 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
     found = freshness.check(node, deep=False)
     assert found.usable and found.text.startswith("unknown: whether the sources of frames 1-2 changed.")
     assert freshness.check(node).text == "up to date", "at the current frame the hash was asked for"
+    assert press(window, bench, node) == "up to date", "nor is anything made again"
     nuke.root()["fps"].setValue(25)
     assert freshness.check(node, deep=False).text.startswith("unknown: ")
+    assert press(window, bench, node) == "up to date, 2 done"
+    nuke.root()["fps"].setValue(24)
+    host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
+    assert press(window, bench, node) == "up to date, 2 done", "hashes of before a reload tell nothing"
 
 
 def test_a_held_frame_follows_what_the_read_does_there(bench: ContractBench, window: State) -> None:

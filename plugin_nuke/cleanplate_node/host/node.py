@@ -46,6 +46,11 @@ def set_key(node: Node, name: str, frame: int, new: float) -> None:
     knob.setValueAt(new, frame)
 
 
+def set_expression(node: Node, name: str, text: str) -> None:
+    """Has an expression drive a number or switch."""
+    node[name].setExpression(text)
+
+
 def read_knobs(node: Node, text: str) -> None:
     """Adds knobs and sets values, from the lines of a .nk file."""
     node.readKnobs(text)

@@ -177,7 +177,7 @@ def _variables(node: Node) -> str:
 
 def _files(node: Node, knobs: str) -> tuple[SourceFile, ...]:
     """What the node reads, in proxy mode too the files of full size. A Write reads where it is told to."""
-    names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy"}
+    names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy", "icon"}
     if _is_ours(node) or ("Write" in node.Class() and not _is_on(node, "reading")):
         return ()
     knobs_of_files = [(name, node.knob(name)) for name in sorted(names)]

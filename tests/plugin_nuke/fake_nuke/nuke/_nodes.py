@@ -406,7 +406,8 @@ class Node:
             if name in ("name", "xpos", "ypos", "selected", "label", "hide_input", "file"):
                 continue
             if not isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
-                own.append((name, str(knob.value())))
+                runs = isinstance(knob, k.EvalString_Knob) and not isinstance(knob, k.File_Knob)
+                own.append((name, str(knob.getValue() if runs else knob.value())))
         if self._kind == "Read":
             own.append(self._file(frame, view))
         seen = _SHOWN_FRAME[self._kind](self, frame) if self._kind in _SHOWN_FRAME else frame
