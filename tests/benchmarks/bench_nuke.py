@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ for folder in ("plugin_nuke", "tests/plugin_nuke/fake_nuke", "shared", "."):
 import matte_link.job  # noqa: E402 - found by the lines above
 import matte_link.offered_pictures  # noqa: E402
 import numpy as np  # noqa: E402
-from cleanplate_node import callbacks, host, node_runs, preflight, run  # noqa: E402
+import psutil  # noqa: E402
+from cleanplate_node import callbacks, host, node_runs, preflight, range_run, run  # noqa: E402
 from cleanplate_node.bench import Server  # noqa: E402
 from matte_link.client import MatteClient  # noqa: E402
 from matte_link.local_files import LocalFiles  # noqa: E402
@@ -80,24 +81,35 @@ def make_shot(folder: Path, width: int, height: int) -> None:
 
 LAYERS = ("layer_clean", "layer_confidence", "layer_difference")
 """The layers that a new node has switched on."""
+FEWER = {"without layers": (), "without the clean plate": LAYERS[1:]}
+"""Nodes with fewer, to compare with."""
 
 
-def make_node(state: State, folder: Path, address: str, has_layers: bool) -> host.Node:
-    """A node before the shot, at the server's fastest settings."""
+def make_node(folder: Path, address: str, model: str, layers: Sequence[str]) -> host.Node:
+    """A node before the shot with some of the layers."""
     host.select_nothing()
     node = callbacks.create()
     assert node is not None
     for index, name in enumerate(("plate", "clean")):
         read = host.create("Read", file=f"{folder}/{name}.%04d.exr", raw=True)
         host.connect(node, index, read)
-    settings: dict[str, object] = {"server": address, "model": "difference", "align": "none"}
-    for name, value in {**settings, **dict.fromkeys(LAYERS, has_layers)}.items():
+    settings: dict[str, object] = {"server": address, "model": model, "align": "none", "around": 0}
+    for name, value in {**settings, **{layer: layer in layers for layer in LAYERS}}.items():
         host.set_value(node, name, value)
     host.save_script_as(f"{folder}/comp.nk")
     return node
 
 
-def one_run(state: State, node: host.Node) -> dict[str, float]:
+def processor_seconds(pid: int) -> float:
+    """What a process and its children have used of the processor."""
+    found = 0.0
+    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        times = one.cpu_times()
+        found += times.user + times.system
+    return found
+
+
+def one_run(state: State, node: host.Node, server_pid: int) -> dict[str, float]:
     """Presses the button and waits for the result; milliseconds of each part."""
     clock = Clock()
     submitted: list[float] = []
@@ -125,14 +137,17 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         stack.enter_context(clock.around(run, "preflight", "look at graph, keys, ping"))
         stack.enter_context(clock.around(LocalFiles, "read", "read plates' bytes"))
         stack.enter_context(clock.around(matte_link.job, "write_atomically", "write result"))
+        stack.enter_context(clock.around(range_run, "show_results", "show"))
         stack.callback(setattr, matte_link.job, "MatteClient", MatteClient)
         setattr(matte_link.job, "MatteClient", WatchedRun)  # noqa: B010 - replaced for the length of one run
         cpu["pressed"] = time.process_time()
+        servers = processor_seconds(server_pid)
         started = time.perf_counter()
         host.press(node, "process_frame")
         back = time.perf_counter()
         while node_runs.running(node) is not None:
-            if state.process_events() and not shown:
+            state.process_events()
+            if "show" in clock.seconds and not shown:
                 shown.append(time.perf_counter())
                 cpu["shown"] = time.process_time()
             time.sleep(0.002)
@@ -157,6 +172,7 @@ def one_run(state: State, node: host.Node) -> dict[str, float]:
         "    answer to shown, less writing": 1e3 * (shown[0] - answered[0] - parts["write result"]),
         "    the same share in processor time": 1e3 * ours,
         "button gives the window back after": 1e3 * (back - started),
+        "server's processor time": 1e3 * (processor_seconds(server_pid) - servers),
         "naming the clean plate while the server works": 1e3 * parts["name the clean plate by its content"],
     }
 
@@ -166,6 +182,7 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=1920)
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--model", default="difference", help="the fastest one by default")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     server = Server([sys.executable, "-m", "matte_server"])
@@ -175,16 +192,21 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="cleanplate-bench-") as text:
             state = start_nuke(window=True)
             make_shot(Path(text), arguments.width, arguments.height)
-            node, plain = (make_node(state, Path(text), server.address, layers) for layers in (True, False))
-            for one in (node, plain):
-                one_run(state, one)  # the server loads its model
+            nodes = {
+                name: make_node(Path(text), server.address, arguments.model, layers)
+                for name, layers in {"": LAYERS, **FEWER}.items()
+            }
+            for node in nodes.values():
+                one_run(state, node, server.pid)  # the server loads its model
             for _ in range(arguments.runs):
-                # In turn, so that whatever else the machine does falls on both.
-                without = one_run(state, plain)
-                parts = ("button to result", "  sent to answered (wire and server)", "  write result")
-                runs.append(
-                    {**one_run(state, node), **{f"without layers: {name.strip()}": without[name] for name in parts}}
-                )
+                # In turn, so that whatever else the machine does falls on all of them.
+                found = {name: one_run(state, node, server.pid) for name, node in nodes.items()}
+                fewer = {
+                    f"{name}: {part}": found[name][part]
+                    for name in FEWER
+                    for part in ("button to result", "server's processor time")
+                }
+                runs.append({**found[""], **fewer})
     finally:
         server.stop()
     medians = {name: statistics.median(one[name] for one in runs) for name in runs[0]}
