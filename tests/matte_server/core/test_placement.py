@@ -139,3 +139,12 @@ def test_identical_pictures_have_a_gain_of_exactly_one(size: tuple[int, int]) ->
     picture = image(np.repeat(sky[..., None], 3, axis=2), Window(-7, 3, size[1], size[0]))
     found = with_exposure(Alignment(transform=np.eye(3)), picture, picture)
     assert (found.gain, found.offset, found.warnings) == ((1.0,) * 3, (0.0,) * 3, ())
+
+
+def test_identical_noise_has_a_gain_of_exactly_one() -> None:
+    """Of 40 pictures some had a gain that differed in the last bit."""
+    random, ramp = np.random.default_rng(1), np.linspace(0, 1, 61, dtype=np.float32)[None, :, None]
+    for _ in range(40):
+        noise = image(random.random((47, 61, 3)).astype(np.float32) * ramp, Window(0, 0, 61, 47))
+        found = with_exposure(Alignment(transform=np.eye(3)), noise, noise)
+        assert (found.gain, found.offset) == ((1.0,) * 3, (0.0,) * 3)
