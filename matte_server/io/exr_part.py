@@ -18,11 +18,23 @@ _LEAST_ASPECT = 1e-6
 
 @dataclass(frozen=True)
 class ExrChannel:
-    """One channel of a part: its name, the type of its samples, and whether every pixel has one."""
+    """One channel of a part: its name, the type of its samples, and which pixels have one: every ``across``-th of a
+    line and every ``down``-th of a column of the EXR plane."""
 
     name: str
     sample_type: int
-    is_full_size: bool
+    across: int
+    down: int
+
+    @property
+    def is_full_size(self) -> bool:
+        """Whether every pixel has a sample."""
+        return self.across == self.down == 1
+
+    def fits(self, data: Window) -> bool:
+        """Whether a data window begins and ends with the channel's samples, as OpenEXR demands it."""
+        across, down = max(self.across, 1), max(self.down, 1)
+        return not (data.x % across or data.width % across or data.y % down or data.height % down)
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,6 @@ def _channels(attributes: Mapping[str, RawAttribute]) -> tuple[ExrChannel, ...]:
             raise ValueError("the header's list of channels is incomplete")
         sample_type, _, across, down = struct.unpack_from("<iiii", data, end + 1)
         name = data[at:end].decode("utf-8", "replace")
-        found.append(ExrChannel(name=name, sample_type=sample_type, is_full_size=across == down == 1))
+        found.append(ExrChannel(name=name, sample_type=sample_type, across=across, down=down))
         at = end + 1 + _CHANNEL_FACTS
     return tuple(found)

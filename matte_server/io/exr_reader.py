@@ -27,6 +27,7 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits, 
     chosen = choose_channels(parts, label, layer, view)
     part = parts[chosen.part]
     check_size(part.data_window, part.display_window, len(part.channels), label, limits)
+    _check_samples(part, label)
     pixels = _pixels(path, label, parts, chosen, by_planes)
     colour = exr_colour(part)
     channels = ("R", "G", "B", "A")[: pixels.shape[2]]
@@ -53,6 +54,16 @@ def _parts(path: Path, label: str) -> list[ExrPart]:
     if not parts:
         raise unreadable(path, label, "its header is damaged or incomplete")
     return parts
+
+
+def _check_samples(part: ExrPart, label: str) -> None:
+    odd = next((channel.name for channel in part.channels if not channel.fits(part.data_window)), None)
+    if odd is not None:
+        raise MatteError(
+            "unreadable",
+            f"{label} cannot be read: its data window does not begin and end with a sample of its channel {odd}.",
+            "Write it again with a data window of even origin and size, or without subsampled channels.",
+        )
 
 
 def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels, by_planes: bool) -> Float32:

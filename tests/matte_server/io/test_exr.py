@@ -352,6 +352,16 @@ def test_luminance_chroma_becomes_colour(tmp_path: Path) -> None:
         assert np.abs(found.pixels - truth).mean() < 5e-4
 
 
+@pytest.mark.parametrize("data", [Window(0, 0, 7, 8), Window(0, 0, 8, 7), Window(1, 0, 8, 8), Window(0, -3, 8, 8)])
+def test_chroma_that_does_not_fit_its_window_is_refused_in_words(tmp_path: Path, data: Window) -> None:
+    """OpenEXR reads no such file, and only says that it cannot open it."""
+    whole, half = np.full((8, 8), 0.5), np.zeros((8, 8))
+    raw_exr(tmp_path / "odd.exr", data, {"BY": (half, 2), "RY": (half, 2), "Y": (whole, 1)}, [])
+    with pytest.raises(MatteError, match="does not begin and end with a sample of its channel BY") as caught:
+        exr.read_image(tmp_path / "odd.exr")
+    assert caught.value.code == "unreadable"
+
+
 def write_luma_chroma(path: Path, luma: Any, chroma: dict[str, Any], step: int) -> None:
     planes = {"BY": (chroma["BY"], step), "RY": (chroma["RY"], step), "Y": (luma, 1)}
     raw_exr(path, Window(4, 2, 64, 48), planes, [("owner", "string", b"second unit")])
