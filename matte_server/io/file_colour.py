@@ -34,6 +34,7 @@ from .colour import (
 )
 from .exr_part import ExrPart
 from .icc import read_profile
+from .png_chunks import LARGEST_CHUNK, chunks_before_pixels
 from .primaries import (
     P3_D65,
     P3_DCI,
@@ -49,8 +50,6 @@ from .primaries import (
 )
 from .tiff_tags import chromaticities_of, has_transfer_function, interoperability_of
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_LARGEST_CHUNK = 1 << 24
 _DPX_VIDEO = ("Unspecified video", "SMPTE 274M", "ITU-R 709-4", "ITU-R 601-5", "NTSC", "PAL")
 _DPX_LOG = ("Printing density", "Logarithmic", "User defined", "Undefined", "")
 # H.273: primaries. Those of SD video are so near Rec.709's that players show them as Rec.709.
@@ -219,7 +218,7 @@ def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
 def _png_colour(path: Path) -> FileColour:
     """By cICP, then iCCP, then sRGB, then gAMA with cHRM: the order of the PNG specification, third edition,
     4.3."""
-    chunks = _png_chunks(path)
+    chunks = chunks_before_pixels(path)
     warnings = []
     if (cicp := chunks.get(b"cICP", b"")) and len(cicp) == 4:
         primaries, transfer, matrix, is_full_range = cicp
@@ -251,26 +250,11 @@ def _png_gamma(chunks: Mapping[bytes, bytes]) -> str:
     return NumericSpace(curve="gamma", gamma=float(f"{gamma:.4g}"), chromaticities=numbers).name
 
 
-def _png_chunks(path: Path) -> dict[bytes, bytes]:
-    """The chunks before the pixels, by type."""
-    found: dict[bytes, bytes] = {}
-    with path.open("rb") as file:
-        if file.read(8) != _PNG_SIGNATURE:
-            return found
-        while len(head := file.read(8)) == 8:
-            size, kind = struct.unpack(">I4s", head)
-            if kind == b"IDAT" or size > _LARGEST_CHUNK:
-                break
-            found[kind] = file.read(size)
-            file.read(4)
-    return found
-
-
 def _inflated_profile(chunk: bytes) -> bytes:
     """The profile in an iCCP chunk: a name, a zero byte, the method, and compressed data. Empty if it is
     damaged."""
     _, _, rest = chunk.partition(b"\0")
     try:
-        return zlib.decompressobj().decompress(rest[1:], _LARGEST_CHUNK)
+        return zlib.decompressobj().decompress(rest[1:], LARGEST_CHUNK)
     except zlib.error:
         return b""

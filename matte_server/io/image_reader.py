@@ -21,6 +21,7 @@ from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
 from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
+from .png_chunks import PNG_SIGNATURE, png_is_cut
 from .still_attributes import attributes_of
 
 _REDUCED_PAGE = 1
@@ -85,6 +86,9 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     if head.startswith(MAGIC_BYTES):
         return read_exr(path, label, layer, view, limits, by_planes)
     _refuse_unsupported(head, label)
+    if head.startswith(PNG_SIGNATURE) and png_is_cut(path):
+        # Before libpng, which would print a line of its own.
+        raise unreadable(path, label, "it ends before its last chunk")
     if layer:
         raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
     try:
@@ -125,7 +129,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
         reason = oiio.geterror()
-        if not head.startswith(_BEGINNINGS):
+        if not head.startswith(_BEGINNINGS) and Path(label).suffix.lower() != ".tga":
             raise MatteError(
                 "unreadable",
                 f"{label} is not a picture of a format that Cleanplate reads.",

@@ -259,7 +259,6 @@ def other_stills() -> Iterator[FileCase]:
         "text.png": b"hello",
         "text.exr": b"hello, this is no picture at all",
         "text.dpx": b"hello, this is no picture at all",
-        "text.tga": b"hello, this is no picture at all",
     }.items():
         yield FileCase(
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
@@ -277,9 +276,7 @@ REFUSED = {
     "empty.png": "is empty",
     "empty.exr": "is empty",
     "zeros.tif": "begins with zeros",
-    **dict.fromkeys(
-        ("text.png", "text.exr", "text.dpx", "text.tga"), "is not a picture of a format that Cleanplate reads"
-    ),
+    **dict.fromkeys(("text.png", "text.exr", "text.dpx"), "is not a picture of a format that Cleanplate reads"),
     "paint.pcx": "is not a picture of a format that Cleanplate reads",
     "page.pdf": "is not a picture of a format that Cleanplate reads",
 }

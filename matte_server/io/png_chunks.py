@@ -1,0 +1,46 @@
+"""Reads the chunks of a PNG (PNG specification, third edition, 5) without its pixels."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LARGEST_CHUNK = 1 << 24
+"""Bytes of the largest chunk before the pixels that is read."""
+_LAST_CHUNK = b"\0\0\0\0IEND\xae\x42\x60\x82"
+_CHECKSUM = 4
+
+
+def chunks_before_pixels(path: Path) -> dict[bytes, bytes]:
+    """The chunks before the pixels, by type."""
+    found: dict[bytes, bytes] = {}
+    with path.open("rb") as file:
+        if file.read(8) != PNG_SIGNATURE:
+            return found
+        while len(head := file.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            if kind == b"IDAT" or size > LARGEST_CHUNK:
+                break
+            found[kind] = file.read(size)
+            file.read(4)
+    return found
+
+
+def png_is_cut(path: Path) -> bool:
+    """Whether a PNG ends before its last chunk."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_LAST_CHUNK)))
+        if file.read() == _LAST_CHUNK:
+            return False
+        # Other data may follow the picture.
+        file.seek(len(PNG_SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if file.seek(length + _CHECKSUM, os.SEEK_CUR) > size:
+                return True
+            if kind == b"IEND":
+                return False
+    return True
