@@ -24,7 +24,11 @@ class CachedReply:
 
 class ReplyCache:
     """The most recent replies: at most ``max_bytes`` of them or the last one alone, however large, and none older
-    than ``max_age_s`` by ``clock``. So a large reply that is cut is sent again and not computed again."""
+    than ``max_age_s`` by ``clock``. So a large reply that is cut is sent again and not computed again.
+
+    It is sent again whole, unlike pictures that clients send. To go on where it was, a server would have to hold
+    each result until its client confirms the last part, or gives it up. A client whose link breaks more often than
+    a result takes can name an ``output`` on a shared disk, or choose a compression that makes it smaller."""
 
     def __init__(self, max_bytes: int, max_age_s: float, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes

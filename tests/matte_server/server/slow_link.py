@@ -13,7 +13,7 @@ _STEP = 16_384
 
 class SlowLink:
     """``with SlowLink(address, 500_000) as link:`` passes bytes on between ``link.address`` and the server; counts
-    the connections, and the bytes that it took in for the server."""
+    the connections, the bytes that it took in for the server, and those that it took in for clients."""
 
     def __init__(self, address: str, bytes_per_s: float) -> None:
         place = urlsplit(address)
@@ -24,7 +24,7 @@ class SlowLink:
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
-        self.uploaded = 0
+        self.uploaded = self.downloaded = 0
         self._open: list[socket.socket] = []
 
     def __enter__(self) -> SlowLink:
@@ -65,6 +65,8 @@ class SlowLink:
             while data := one.recv(_STEP):
                 if is_up:
                     self.uploaded += len(data)
+                else:
+                    self.downloaded += len(data)
                 other.sendall(data)
                 time.sleep(len(data) / self._rate)
         for each in (one, other):

@@ -69,6 +69,25 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(
         assert size < link.uploaded < size + (cuts * 4 + 1) * (1 << 17)
 
 
+def test_a_reply_that_is_cut_is_sent_again_and_not_computed_again(
+    server: LocalServer, request_for: Make, noise: Inline
+) -> None:
+    with MatteClient(server.endpoint) as beside, SlowLink(server.endpoint.address, 3_000_000) as link:
+        before = beside.status().state["frames"]["done"]
+        with MatteClient(Endpoint(link.address)) as client:
+            # The server has this picture by now, or gets it: only the way back counts.
+            client.store(noise.data)
+            client.submit(request_for(plate=noise, clean_plate=noise, options=OPTIONS))
+            is_cut = False
+            while (answer := client.receive(0.02)) is None:
+                if not is_cut and link.downloaded > 2_000_000:
+                    link.cut()
+                    is_cut = True
+        assert isinstance(answer, MatteReply) and len(answer.data) > 4_000_000
+        assert is_cut and link.connections == 2 and link.downloaded > 6_000_000
+        assert beside.status().state["frames"]["done"] == before + 1
+
+
 class TooMuch(bytes):
     """Claims to be larger than it is, so that the test needs no gigabyte."""
 
