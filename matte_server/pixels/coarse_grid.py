@@ -69,10 +69,24 @@ def cell_means(picture: Tensor, side: int) -> Tensor:
 def upsampled(cells: Tensor, side: int) -> Tensor:
     """N x C x h x w upsampled bilinearly by ``side``, an even number; constant past the outermost cells'
     centres."""
-    height, width = (extent * side for extent in cells.shape[-2:])
-    steps = (torch.arange(side, device=cells.device, dtype=cells.dtype) + 0.5) / side
+    return lengthened(widened(cells, side), side)
+
+
+def widened(cells: Tensor, side: int) -> Tensor:
+    """The first half of :func:`upsampled`, in width only: N x C x (h + 2) x (w * side), with the outermost rows
+    twice."""
     around = nnf.pad(cells, (1, 1, 1, 1), mode="replicate")
-    across = torch.lerp(around[..., :-1, None], around[..., 1:, None], steps).flatten(-2)
-    across = across[..., side // 2 : side // 2 + width]
-    down = torch.lerp(across[..., :-1, None, :], across[..., 1:, None, :], steps[:, None]).flatten(-3, -2)
-    return down[..., side // 2 : side // 2 + height, :]
+    across = torch.lerp(around[..., :-1, None], around[..., 1:, None], _steps(cells, side)).flatten(-2)
+    return across[..., side // 2 : side // 2 + cells.shape[-1] * side]
+
+
+def lengthened(wide: Tensor, side: int) -> Tensor:
+    """The second half of :func:`upsampled`: N x C x ((h - 2) * side) x w from any h rows of :func:`widened` that
+    follow each other."""
+    down = torch.lerp(wide[..., :-1, None, :], wide[..., 1:, None, :], _steps(wide, side)[:, None]).flatten(-3, -2)
+    return down[..., side // 2 : side // 2 + (wide.shape[-2] - 2) * side, :]
+
+
+def _steps(like: Tensor, side: int) -> Tensor:
+    """How far each of ``side`` pixels lies on its way from one cell to the next."""
+    return (torch.arange(side, device=like.device, dtype=like.dtype) + 0.5) / side

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .coarse_grid import CoarseGrid, cell_means, upsampled
+from .coarse_grid import CoarseGrid, cell_means, lengthened, widened
 from .difference import grain_at
 from .push_pull import spread_colour
 from .strips import strips
@@ -143,12 +143,11 @@ def extend_edges(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
     height, width = alpha.shape[-2:]
     light, weight = _in_cells(plate, clean, alpha)
     colour = spread_colour(light / weight.clamp(min=1e-6), weight)
+    wide = widened(colour, _CELL)[..., :width]
     whole = torch.empty_like(plate)
     for cells in strips(colour.shape[-2], _CELL * width, plate.device):
-        near = slice(max(0, cells.start - 1), cells.stop + 1)
-        above = (cells.start - near.start) * _CELL
         rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
-        beside = upsampled(colour[..., near, :], _CELL)[..., above : above + rows.stop - rows.start, :width]
+        beside = lengthened(wide[..., cells.start : cells.stop + 2, :], _CELL)[..., : rows.stop - rows.start, :]
         torch.where(alpha[..., rows, :] < 1.0, beside, plate[..., rows, :], out=whole[..., rows, :])
     return whole
 
