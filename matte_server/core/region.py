@@ -13,6 +13,8 @@ Mask = npt.NDArray[np.bool_]
 # In noise levels: below the first nothing happened, above the second something surely did.
 _QUIET, _SURE = 2.0, 6.0
 _SPECK_PART = 2e-4
+_SMOOTHNESS = 2e-4
+"""Variance of brightness below which the guided filter takes a surface for flat."""
 _MINOR_PART = 0.02
 _HOLE_PART = 0.004
 
@@ -40,7 +42,7 @@ def _disc(shape: tuple[int, ...], part: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
-def _guided(guide: Float32, value: Float32, radius: int, smoothness: float = 2e-4) -> Float32:
+def _guided(guide: Float32, value: Float32, radius: int) -> Float32:
     """The guided filter on brightness (He et al. 2013)."""
     grey = guide.mean(axis=2)
 
@@ -50,7 +52,7 @@ def _guided(guide: Float32, value: Float32, radius: int, smoothness: float = 2e-
         )
 
     mean_grey, mean_value = mean(grey), mean(value)
-    slope = (mean(grey * value) - mean_grey * mean_value) / (mean(grey * grey) - mean_grey**2 + smoothness)
+    slope = (mean(grey * value) - mean_grey * mean_value) / (mean(grey * grey) - mean_grey**2 + _SMOOTHNESS)
     return np.asarray(mean(slope) * grey + mean(mean_value - slope * mean_grey), np.float32)
 
 

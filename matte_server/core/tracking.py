@@ -16,6 +16,8 @@ from .motion_fit import FEWEST_POINTS, Matrix
 PointPairs = tuple[Points, Points]
 """Places in one picture and in another, n x 2 each."""
 _BACK_AND_FORTH_PX = 0.5
+# The surroundings of a point, this many pixels each way, must correlate by at least this much in both pictures.
+_AROUND, _LEAST_CORRELATION = 10, 0.8
 
 
 def track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, most: int) -> PointPairs:
@@ -59,13 +61,11 @@ def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.ND
     return np.asarray(there, np.float32).reshape(-1, 2), np.asarray(ok).ravel() > 0
 
 
-def _alike(
-    first: Grey, second: Grey, here: Points, there: Points, radius: int = 10, least: float = 0.8
-) -> npt.NDArray[np.bool_]:
+def _alike(first: Grey, second: Grey, here: Points, there: Points) -> npt.NDArray[np.bool_]:
     """Whether the surroundings of each pair of points correlate; behind the subject they do not."""
     if not len(here):
         return np.zeros(0, bool)
-    y, x = np.mgrid[-radius : radius + 1 : 2, -radius : radius + 1 : 2].astype(np.float32)
+    y, x = np.mgrid[-_AROUND : _AROUND + 1 : 2, -_AROUND : _AROUND + 1 : 2].astype(np.float32)
 
     def patches(picture: Grey, points: Points) -> Float32:
         map_x = (points[:, 0, None] + x.ravel()).astype(np.float32)
@@ -76,4 +76,4 @@ def _alike(
         centred = found - found.mean(axis=1, keepdims=True)
         return np.asarray(centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-3), np.float32)
 
-    return np.asarray((patches(first, here) * patches(second, there)).sum(axis=1) > least)
+    return np.asarray((patches(first, here) * patches(second, there)).sum(axis=1) > _LEAST_CORRELATION)

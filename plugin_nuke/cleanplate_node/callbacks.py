@@ -18,6 +18,8 @@ from . import host, later, nk_text, panel, vendor
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 _REST_S = 0.4
 """Seconds without a change after which a node's status, and with auto update its result, follow."""
+_LONGEST_LABEL = 48
+"""Characters of a node's status in the graph."""
 _printed: set[str] = set()
 
 
@@ -250,8 +252,8 @@ def _own_label(node: host.Node) -> str:
         return str(host.value(node, "label"))
 
 
-def _short(text: str, most: int = 48) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1].rstrip() + "…"
 
 
 def before_frame() -> None:

@@ -21,6 +21,8 @@ FINE = 8
 _CELL_M = 0.006
 # Metres: the width a strand has for shadows, less than its own as hair lets light through and passes it on.
 _THICKNESS = 0.00007
+_REACH_M = 0.2
+"""How far hair throws its shadow on hair."""
 _SHIFT = 4
 
 
@@ -96,11 +98,11 @@ class _Density:
         np.add.at(grid, tuple(cells.T), step * _THICKNESS / _CELL_M**2)
         self._grid = cv2.blur(grid.reshape(shape[0], -1), (1, 3)).reshape(shape)
 
-    def passing(self, points: Float32, to_light: Float32, reach_m: float = 0.2) -> Float32:
+    def passing(self, points: Float32, to_light: Float32) -> Float32:
         """The part of light from ``to_light`` that reaches ``points`` (..., 3)."""
         total = np.zeros(points.shape[:-1], np.float32)
         top = np.array(self._grid.shape) - 1
-        for step in np.arange(1.0, reach_m / _CELL_M):
+        for step in np.arange(1.0, _REACH_M / _CELL_M):
             cells = ((points + to_light * step * _CELL_M - self._low) / _CELL_M).astype(int)
             inside = ((cells >= 0) & (cells <= top)).all(-1)
             cells = np.clip(cells, 0, top)
