@@ -24,15 +24,15 @@ class AnimatedPaths:
             return [None if (path, index) in self._paths else each for index, each in enumerate(value)]
         return None if (path, 0) in self._paths else value
 
-    def has_custom(self, struct: Any, key: str) -> bool:
-        """Whether a custom property of a struct is animated."""
+    def has_custom(self, struct: Any, path: str) -> bool:
+        """Whether a custom property of a struct is animated. Its ``path`` is ``["name"]``, or longer in groups."""
         if not self._paths:
             return False
         try:
-            path = struct.path_from_id()
+            owner = struct.path_from_id()
         except (ValueError, TypeError):
-            path = ""
-        return (f'{path}["{key}"]', 0) in self._paths
+            owner = ""
+        return any(each == owner + path for each, _ in self._paths)
 
 
 def acting_curves(block: Any) -> Iterator[Any]:

@@ -10,10 +10,10 @@ import bpy
 from . import file_states, runtime
 from .matte_link.result_key import digest
 from .node_facts import block_facts
-from .rna_facts import Findings, reference
+from .rna_facts import Findings
 
 _BUILT_IN_ENGINES = ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
-_QUICK = (bpy.types.Image, bpy.types.Mask, bpy.types.MovieClip, bpy.types.Scene)
+_QUICK = (bpy.types.Image, bpy.types.Mask, bpy.types.MovieClip, bpy.types.Scene, bpy.types.Text)
 """Types that are always read: Blender does not report each of their edits, and they are read fast."""
 _known: dict[int, _Block] = {}
 
@@ -36,25 +36,41 @@ def forget(block: Any = None) -> None:
         _known.pop(block.session_uid, None)
 
 
-def add_blocks(facts: Findings) -> list[object]:
-    """The digests of all data-blocks that the facts refer to, directly or not; adds what those refer to."""
-    digests: dict[str, str] = {}
-    waiting: list[tuple[object, Any]] = [("", block) for block in facts.blocks]
-    seen = set()
-    while waiting:
-        owner, block = waiting.pop()
-        if block.as_pointer() in seen:
-            continue
-        seen.add(block.as_pointer())
+def add_blocks(facts: Findings, scene: Any) -> list[object]:
+    """The digests of all data-blocks that the facts refer to, directly or not, each with the numbers of those that
+    it refers to; adds what those refer to. ``scene`` is the one that is rendered."""
+    for each in scene.objects:
+        if each.mode == "EDIT":
+            # What is being edited is not in the data-block yet, and a render would take it from there.
+            each.update_from_editmode()
+    try:
+        return _digests(facts, scene)
+    except ReferenceError:
+        # A data-block that a kept one refers to is gone.
+        _known.clear()
+        return _digests(facts, scene)
+
+
+def _digests(facts: Findings, scene: Any) -> list[object]:
+    digests: list[object] = []
+    # The list grows while it is read.
+    for block in facts.blocks:
         found = _block(block)
-        # Data-blocks inside of others, such as the nodes of materials, all have the same name.
-        name = [reference(block), owner if block.is_embedded_data else ""]
-        digests[repr(name)] = found.digest
-        facts.pictures += found.facts.pictures
-        facts.files += found.facts.files
-        facts.unknown += found.facts.unknown
-        waiting += [(name, each) for each in found.facts.blocks]
-    return [list(each) for each in sorted(digests.items())]
+        facts.add(found.facts)
+        digests.append([found.digest, [facts.number_of(each) for each in found.facts.blocks]])
+        if facts.reads_scene:
+            facts.number_of(scene)
+    if any(_shows_names(block) for block in facts.blocks):
+        digests.append([block.name for block in facts.blocks])
+    return digests
+
+
+def _shows_names(block: Any) -> bool:
+    """Whether a data-block is a scene whose Cryptomattes are rendered: they come from the names of objects."""
+    kinds = ("object", "material", "asset")
+    return isinstance(block, bpy.types.Scene) and any(
+        getattr(layer, f"use_pass_cryptomatte_{kind}") for layer in block.view_layers for kind in kinds
+    )
 
 
 def _block(block: Any) -> _Block:

@@ -2,53 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import bpy
 
+from .places import upstream_nodes
 from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
 from .versions import OUTPUT_NODES
 
 _TREE_PARTS = frozenset({"nodes", "links"})
+_KEEPS_STATES = ("GeometryNodeBake", "GeometryNodeSimulationOutput")
+"""Nodes whose results come from frames before, or from files that no setting names."""
 
 
 def tree_facts(tree: Any, facts: Findings) -> object:
     """A node tree: every node, the links and what animates them."""
     walk = RnaWalk(tree, facts)
-    nodes = sorted(tree.nodes, key=lambda node: str(node.name))
-    return [nodes_facts(nodes, walk), walk.struct(tree, _TREE_PARTS)]
+    nodes = _from_the_ends(tree)
+    return [nodes_facts(nodes, walk, numbers_of(nodes)), walk.struct(tree, _TREE_PARTS)]
 
 
-def nodes_facts(nodes: Iterable[Any], walk: RnaWalk) -> list[object]:
+def _from_the_ends(tree: Any) -> list[Any]:
+    """All nodes of a tree, each behind those that it feeds: an order that does not come from their names."""
+    ends = [node for node in tree.nodes if not any(socket.is_linked for socket in node.outputs)]
+    found: dict[int, Any] = {}
+    for end in sorted(ends, key=lambda node: (str(node.bl_idname), str(node.name))):
+        found |= {node.as_pointer(): node for node in upstream_nodes(end)}
+    # What is left feeds itself: Blender ignores such links.
+    found |= {node.as_pointer(): node for node in tree.nodes}
+    return list(found.values())
+
+
+def nodes_facts(nodes: Sequence[Any], walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:
     """Some nodes of one tree, with their values and links."""
-    return [_node_facts(node, walk) for node in nodes if node.bl_idname not in OUTPUT_NODES or _ends_group(node)]
+    return [
+        _node_facts(node, walk, numbers)
+        for node in nodes
+        if node.bl_idname not in OUTPUT_NODES or _ends_group(node)
+    ]
+
+
+def numbers_of(nodes: Sequence[Any]) -> dict[str, int]:
+    """The place of each node by its name: a renamed node is the same."""
+    return {node.name: number for number, node in enumerate(nodes)}
 
 
 def _ends_group(node: Any) -> bool:
     return str(node.bl_idname) == "NodeGroupOutput"
 
 
-def _node_facts(node: Any, walk: RnaWalk) -> list[object]:
+def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:
     if node.bl_idname == "CompositorNodeImage" and node.image is not None:
         if node.image.source in ("FILE", "SEQUENCE", "MOVIE") and not node.image.packed_file:
             walk.facts.pictures.append(image_source(node.image, node))
     elif getattr(node, "clip", None) is not None:
         walk.facts.pictures.append(clip_source(node.clip))
+    if getattr(node, "scene", node) is None:
+        walk.facts.reads_scene = True
+    if node.bl_idname in _KEEPS_STATES:
+        walk.facts.unknown.append(f"the simulation in {node.id_data.name}")
     outputs = [_value(socket, walk) for socket in node.outputs]
-    return [node.name, node.bl_idname, bool(node.mute), walk.struct(node), input_facts(node, walk), outputs]
+    own = [numbers[node.name], node.bl_idname, bool(node.mute)]
+    return [*own, walk.struct(node), input_facts(node, walk, numbers), outputs]
 
 
-def input_facts(node: Any, walk: RnaWalk) -> list[object]:
-    """The links of a node's inputs, or their values."""
-    return [_input_facts(socket, walk) for socket in node.inputs]
+def input_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:
+    """The links of a node's inputs, or their values. ``numbers`` has all nodes that feed it."""
+    return [_input_facts(socket, walk, numbers) for socket in node.inputs]
 
 
-def _input_facts(socket: Any, walk: RnaWalk) -> object:
+def _input_facts(socket: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> object:
     links = [
-        [link.from_node.name, link.from_socket.identifier, bool(link.is_muted)]
+        [numbers[link.from_node.name], link.from_socket.identifier, bool(link.is_muted)]
         for link in socket.links
         if link.is_valid
     ]
@@ -62,6 +90,8 @@ def _value(socket: Any, walk: RnaWalk) -> object:
         return None
     if item.type == "POINTER":
         return walk.pointer(socket.default_value)
+    if item.type == "STRING" and item.subtype == "FILE_PATH":
+        return walk.path(socket.default_value, item.subtype)
     return walk.animated.without(socket, item, plain(socket.default_value))
 
 

@@ -151,7 +151,7 @@ def levels_of(feed: Feed) -> Iterator[tuple[list[Any], Any]]:
 
 
 def upstream_nodes(node: Any) -> list[Any]:
-    """The node and everything in its tree that feeds it, in a fixed order."""
+    """The node and everything in its tree that feeds it, in an order that comes from the links."""
     found: dict[str, Any] = {}
     waiting = [node]
     while waiting:
@@ -159,7 +159,7 @@ def upstream_nodes(node: Any) -> list[Any]:
         if each.name not in found:
             found[each.name] = each
             waiting += [link.from_node for socket in each.inputs for link in socket.links]
-    return [found[name] for name in sorted(found)]
+    return list(found.values())
 
 
 def is_rendered(scene: Any, node: Any) -> bool:

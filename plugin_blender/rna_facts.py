@@ -1,8 +1,8 @@
 """The settings of anything in Blender as JSON values, found by walking RNA: no list could lack one.
 
 Two walks of equal settings give equal values, in any session and on any machine: nothing in them is an address, a
-session's number or a state of the interface. Values that the timeline or a driver sets are left out, and their
-curves and drivers taken instead, so that the current frame does not count.
+session's number, a name of a data-block or a state of the interface. Values that the timeline or a driver sets are
+left out, and their curves and drivers taken instead, so that the current frame does not count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import bpy
 
 from .animation import AnimatedPaths
-from .rna_skipped import is_skipped
+from .rna_skipped import hides_content, is_content, is_of_interface, is_skipped
 from .sources import FileSource
 
 _DEEPEST = 80
@@ -31,7 +31,6 @@ _NEVER_RENDERED = (
     bpy.types.PaintCurve,
     bpy.types.Palette,
     bpy.types.Screen,
-    bpy.types.Sound,
     bpy.types.WindowManager,
     bpy.types.WorkSpace,
 )
@@ -44,19 +43,31 @@ class Findings:
     compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
 
     Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
+    ``reads_scene``: something reads the scene that is rendered, whichever that is.
     """
 
     blocks: list[Any] = field(default_factory=list)
     pictures: list[FileSource] = field(default_factory=list)
     files: list[FileSource] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    reads_scene: bool = False
+    _numbers: dict[int, int] = field(default_factory=dict)
+
+    def number_of(self, block: Any) -> int:
+        """The place of a data-block among those that were found: what stands for it instead of its name."""
+        number = self._numbers.setdefault(block.as_pointer(), len(self.blocks))
+        if number == len(self.blocks):
+            self.blocks.append(block)
+        return number
 
     def add(self, other: Findings) -> None:
         """Adds what another walk has found."""
-        self.blocks += other.blocks
+        for block in other.blocks:
+            self.number_of(block)
         self.pictures += other.pictures
         self.files += other.files
         self.unknown += other.unknown
+        self.reads_scene = self.reads_scene or other.reads_scene
 
 
 class RnaWalk:
@@ -71,9 +82,10 @@ class RnaWalk:
     def struct(self, struct: Any, skip: frozenset[str] = frozenset(), depth: int = 0) -> object:
         """All settings of a struct that belongs to the block."""
         kind = struct.bl_rna.identifier
-        seen = self._order.setdefault((struct.as_pointer(), kind), len(self._order))
-        if seen != len(self._order) - 1:
-            return ["again", seen]
+        place = (struct.as_pointer(), kind)
+        if place in self._order:
+            return ["again", self._order[place]]
+        self._order[place] = len(self._order)
         if depth > _DEEPEST:
             return self._cannot_compare("what is nested in")
         values: dict[str, object] = {"": kind}
@@ -85,6 +97,8 @@ class RnaWalk:
             if value is not None:
                 values[name] = value
         values.update(self._custom(struct))
+        if hides_content(struct):
+            self._cannot_compare("what was sculpted or bound in")
         return values
 
     def _property(self, struct: Any, item: Any, depth: int) -> object:
@@ -95,21 +109,20 @@ class RnaWalk:
             return self.pointer(value, depth)
         if item.type == "COLLECTION":
             return self._collection(struct, item, depth)
-        if item.is_readonly:
+        if item.is_readonly and not is_content(struct, item.identifier):
             return None
         if item.type == "STRING" and item.subtype in ("FILE_PATH", "DIR_PATH"):
-            return self._path(getattr(struct, item.identifier, ""), item.subtype)
+            return self.path(getattr(struct, item.identifier, ""), item.subtype)
         return self.animated.without(struct, item, plain(getattr(struct, item.identifier, None)))
 
     def pointer(self, value: Any, depth: int = 0) -> object:
-        """What a pointer leads to: other data-blocks by their names, to be walked by themselves."""
-        if value is None:
+        """What a pointer leads to: other data-blocks by their numbers, to be walked by themselves."""
+        if value is None or is_of_interface(value):
             return None
         if isinstance(value, bpy.types.PointCache):
             return self._cannot_compare("the simulation of")
         if isinstance(value, bpy.types.ID) and value != self._owner and not isinstance(value, _NEVER_RENDERED):
-            self.facts.blocks.append(value)
-            return reference(value)
+            return ["block", self.facts.number_of(value)]
         if isinstance(value, bpy.types.Driver) and value.type == "SCRIPTED" and not value.is_simple_expression:
             self._cannot_compare("the Python driver of")
         return None if isinstance(value, bpy.types.ID) else self.struct(value, depth=depth + 1)
@@ -124,7 +137,8 @@ class RnaWalk:
             return self._cannot_compare(f"the {item.name.lower()} of")
         return [self.pointer(each, depth) for each in items] or None
 
-    def _path(self, path: str, kind: str) -> object:
+    def path(self, path: str, kind: str) -> object:
+        """A path that a setting names, and the file there. ``kind``: FILE_PATH or DIR_PATH."""
         if not path or path.startswith("<"):
             return path or None
         full = absolute_path(path, self._owner)
@@ -136,17 +150,20 @@ class RnaWalk:
 
     def _custom(self, struct: Any) -> Iterator[tuple[str, object]]:
         """Custom properties, which drivers, shaders and geometry nodes read."""
-        if not isinstance(struct, bpy.types.ID | bpy.types.NodesModifier | bpy.types.PoseBone):
+        try:
+            keys = sorted(struct.keys())
+        except TypeError:
             return
-        for key in sorted(struct.keys()):
-            value = struct[key]
-            if not hasattr(value, "keys") and key not in struct.bl_rna.properties:
-                yield f'["{key}"]', self._custom_value(struct, key, value)
+        for key in keys:
+            if key not in struct.bl_rna.properties:
+                yield f'["{key}"]', self._custom_value(struct, f'["{key}"]', struct[key])
 
-    def _custom_value(self, struct: Any, key: str, value: Any) -> object:
+    def _custom_value(self, struct: Any, path: str, value: Any) -> object:
         if isinstance(value, bpy.types.ID):
             return self.pointer(value)
-        return None if self.animated.has_custom(struct, key) else plain(value)
+        if hasattr(value, "keys"):
+            return {key: self._custom_value(struct, f'{path}["{key}"]', each) for key, each in value.items()}
+        return None if self.animated.has_custom(struct, path) else plain(value)
 
     def _cannot_compare(self, what: str) -> object:
         self.facts.unknown.append(f"{what} {self._owner.name}")
@@ -158,12 +175,6 @@ def _plays_sequence(struct: Any, value: Any) -> bool:
     if not isinstance(value, bpy.types.Image) or value.source != "SEQUENCE":
         return False
     return str(struct.bl_rna.identifier) != "CompositorNodeImage"
-
-
-def reference(block: Any) -> object:
-    """Names a data-block, on any machine."""
-    library = Path(block.library.filepath).name if block.library else ""
-    return [block.bl_rna.identifier, block.name, library]
 
 
 def absolute_path(path: str, owner: Any) -> str:
@@ -191,30 +202,43 @@ def content_digest(data: Any) -> str:
 
 
 def _is_plain(kind: Any) -> bool:
-    """Whether each item of a collection consists of numbers alone. Read-only values follow from the others."""
-    named = [item for item in kind.properties if item.identifier != "rna_type" and not item.is_readonly]
-    return bool(named) and all(item.type in {*_NUMPY_TYPES, "ENUM"} for item in named) and not _nested(kind)
+    """Whether each item of a collection consists of numbers, and of short lists of numbers such as the weights of a
+    vertex. Read-only values follow from the others."""
+    named = [item for item in kind.properties if item.identifier != "rna_type"]
+    lists = [item.fixed_type for item in named if item.type == "COLLECTION"]
+    if any(item.type == "POINTER" for item in named) or not all(_has_numbers_alone(each) for each in lists):
+        return False
+    values = [item for item in named if item.type != "COLLECTION" and not item.is_readonly]
+    return bool(values) and all(item.type in {*_NUMPY_TYPES, "ENUM"} for item in values)
 
 
-def _nested(kind: Any) -> bool:
-    others = (item for item in kind.properties if item.identifier != "rna_type")
-    return any(item.type in ("POINTER", "COLLECTION") for item in others)
+def _has_numbers_alone(kind: Any) -> bool:
+    return all(item.type in _NUMPY_TYPES for item in kind.properties if item.identifier != "rna_type")
 
 
 def _columns(items: Any, kind: Any) -> Iterator[object]:
     """For each of the items' settings the digest of the values of all."""
+    for item in kind.properties:
+        if is_skipped(items[0], item) or (item.is_readonly and not _counts(items[0], item)):
+            continue
+        yield item.identifier, content_digest(_column(items, item))
+
+
+def _counts(struct: Any, item: Any) -> bool:
+    """Whether a read-only property counts: RNA calls lists read-only, too."""
+    return item.type == "COLLECTION" or is_content(struct, item.identifier)
+
+
+def _column(items: Any, item: Any) -> Any:
     import numpy
 
-    for item in kind.properties:
-        if item.is_readonly or item.identifier == "rna_type" or is_skipped(items[0], item):
-            continue
-        if item.type == "ENUM":
-            yield (
-                item.identifier,
-                content_digest("\n".join(str(plain(getattr(each, item.identifier))) for each in items).encode()),
-            )
-            continue
-        length = max(getattr(item, "array_length", 0), 1) * len(items)
-        values = numpy.empty(length, dtype=_NUMPY_TYPES[item.type])
-        items.foreach_get(item.identifier, values)
-        yield item.identifier, content_digest(values)
+    name = item.identifier
+    if item.type == "ENUM":
+        return "\n".join(str(plain(getattr(each, name))) for each in items).encode()
+    if item.type == "COLLECTION":
+        columns = [each.identifier for each in item.fixed_type.properties if each.identifier != "rna_type"]
+        rows = ([[getattr(one, column) for column in columns] for one in getattr(each, name)] for each in items)
+        return "\n".join(map(str, rows)).encode()
+    values = numpy.empty(max(getattr(item, "array_length", 0), 1) * len(items), dtype=_NUMPY_TYPES[item.type])
+    items.foreach_get(name, values)
+    return values

@@ -41,8 +41,10 @@ _ANYWHERE = frozenset(
         "panel_states",
         "select",
         "select_control_point",
+        "select_head",
         "select_left_handle",
         "select_right_handle",
+        "select_tail",
         "show_expanded",
         "ui_expand_flag",
         # follows from other settings, or from the current frame
@@ -107,16 +109,53 @@ _OF = {
         }
     ),
     "ViewLayer": frozenset({"active_layer_collection", "objects"}),
+    "CyclesRenderSettings": frozenset(
+        {
+            "preview_samples",
+            "preview_denoising_input_passes",
+            "use_preview_adaptive_sampling",
+            "use_preview_denoising",
+        }
+    ),
     "LayerCollection": frozenset({"hide_viewport"}),
     "Object": frozenset({"hide_viewport", "mode"}),
     "Bone": frozenset({"children"}),
     "Action": frozenset({"groups"}),
     "FCurve": frozenset({"color", "color_mode", "group", "hide"}),
-    "Image": frozenset({"filepath", "filepath_raw", "name", "packed_file", "packed_files", "tiles", "is_dirty"}),
-    "MovieClip": frozenset({"filepath", "name"}),
+    "Image": frozenset({"filepath", "filepath_raw", "packed_file", "packed_files", "tiles", "is_dirty"}),
+    "Mesh": frozenset(
+        {
+            # follow from the corners and their attributes
+            "corner_normals",
+            "loop_triangle_polygons",
+            "loop_triangles",
+            "polygon_normals",
+            "vertex_normals",
+            # for painting
+            "uv_layer_clone",
+            "uv_layer_clone_index",
+            "uv_layer_stencil",
+            "uv_layer_stencil_index",
+        }
+    ),
+    "MovieClip": frozenset({"filepath"}),
     # Blender warns of its default.
     "View3DShading": frozenset({"wireframe_color_type"}),
 }
+_CONTENT = {
+    "ActionChannelbag": frozenset({"slot_handle"}),
+    "ActionSlot": frozenset({"handle"}),
+    "Bone": frozenset({"head_local", "matrix_local", "tail_local", "use_connect"}),
+    "GreasePencilFrame": frozenset({"frame_number"}),
+    "GreasePencilLayer": frozenset({"matrix_parent_inverse"}),
+    "HookModifier": frozenset({"vertex_indices"}),
+    "MovieReconstructedCamera": frozenset({"frame", "matrix"}),
+    "MovieTrackingTrack": frozenset({"bundle", "has_bundle"}),
+    "PackedFile": frozenset({"data"}),
+    "ShapeKey": frozenset({"frame"}),
+    "VertexGroupElement": frozenset({"group"}),
+}
+"""Read-only properties that do not follow from others: an operator or a mode of editing sets them."""
 _NODE = frozenset(
     {
         "color",
@@ -141,15 +180,34 @@ _NODE = frozenset(
 def is_skipped(struct: Any, item: Any) -> bool:
     """Whether a property of a struct does not change what is rendered."""
     name = item.identifier
+    if is_content(struct, name):
+        return False
     if name in _ANYWHERE or name.startswith(("bl_", "use_stamp", "stamp_")):
         return True
-    if name.startswith("show_") and "render" not in name:
+    if name.startswith(("open_", "show_")) and "render" not in name:
+        return True
+    if name in _OF.get(struct.bl_rna.identifier, ()) or _is_of_an_add_on(struct, item):
         return True
     if isinstance(struct, bpy.types.Node):
         return name in _NODE or _has_no_choice(struct, name)
-    if name in _OF.get(struct.bl_rna.identifier, ()):
-        return True
-    return _is_of_an_add_on(item)
+    return name == "name" and isinstance(struct, bpy.types.ID)
+
+
+def is_content(struct: Any, name: str) -> bool:
+    """Whether a property counts although it is read-only."""
+    return name in _CONTENT.get(struct.bl_rna.identifier, ())
+
+
+def is_of_interface(struct: Any) -> bool:
+    """Whether a struct is an attribute in which modes of editing keep what is selected."""
+    return isinstance(struct, bpy.types.Attribute) and struct.name.startswith((".select", ".uv_select"))
+
+
+def hides_content(struct: Any) -> bool:
+    """Whether a struct has content that no property shows: sculpted details, or a shape that it was bound to."""
+    if isinstance(struct, bpy.types.MultiresModifier):
+        return struct.total_levels > 0
+    return bool(getattr(struct, "is_bound", False) or getattr(struct, "is_bind", False))
 
 
 def _has_no_choice(node: Any, name: str) -> bool:
@@ -157,10 +215,11 @@ def _has_no_choice(node: Any, name: str) -> bool:
     return name in ("layer", "view") and not getattr(node, f"has_{name}s", True)
 
 
-def _is_of_an_add_on(item: Any) -> bool:
-    """Whether an add-on other than Cycles has put the settings there: no built-in engine reads them."""
+def _is_of_an_add_on(struct: Any, item: Any) -> bool:
+    """Whether an add-on other than Cycles has put the settings there: no built-in engine reads them. The inputs of
+    a Geometry Nodes modifier are made while Blender runs, as settings of add-ons are."""
     if item.type != "POINTER" or item.fixed_type.identifier.startswith("Cycles"):
         return False
-    return (
-        item.is_runtime and item.fixed_type.base is not None and item.fixed_type.base.identifier == "PropertyGroup"
-    )
+    if not item.is_runtime or struct.bl_rna.identifier.startswith("GeometryNodes"):
+        return False
+    return item.fixed_type.base is not None and item.fixed_type.base.identifier == "PropertyGroup"

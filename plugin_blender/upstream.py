@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from bpy.utils import unescape_identifier
 
 from . import fingerprint
 from .animation import acting_curves
 from .colour import word_of, working_space
 from .matte_link.result_key import digest
-from .node_facts import clip_source, image_source, input_facts, nodes_facts
+from .node_facts import clip_source, image_source, input_facts, nodes_facts, numbers_of
 from .places import Feed, Way, feed_of, levels_of, ways_to
 from .rna_facts import Findings, RnaWalk
 from .sources import FileSource, GraphSource, Source
 
 # How Blender takes the alpha of a file by itself; the server takes it the same way.
 _ALPHA_MODES = {".exr": "PREMUL", ".png": "STRAIGHT", ".jpg": "STRAIGHT", ".jpeg": "STRAIGHT"}
+
+_OF_NODE = re.compile(r'nodes\["((?:[^"\\]|\\.)*)"\](.*)')
 
 
 def source_of(node: Any, name: str, scene: Any, ways: tuple[Way, ...]) -> Source | None:
@@ -73,14 +78,15 @@ def _read_alike(source: FileSource) -> FileSource | None:
 
 def _graph(feed: Feed, scene: Any) -> GraphSource:
     facts = Findings()
-    values: list[object] = [[feed.node.name, feed.socket.identifier]]
+    values: list[object] = [feed.socket.identifier]
     for nodes, group in levels_of(feed):
         values += _tree_values(nodes, group, facts)
     # Nodes see the size and the device of the render that they are part of.
     values.append(RnaWalk(scene, facts).struct(scene.render))
     values.append([working_space(), _ocio_config()])
-    facts.pictures = list(dict.fromkeys(facts.pictures))
-    values += fingerprint.add_blocks(facts)
+    if facts.reads_scene:
+        facts.number_of(scene)
+    values += fingerprint.add_blocks(facts, scene)
     return GraphSource(
         digest=digest(values),
         pictures=tuple(dict.fromkeys(facts.pictures)),
@@ -94,18 +100,22 @@ def _tree_values(nodes: list[Any], group: Any, facts: Findings) -> list[object]:
     tree would name our node and the results that it plays."""
     tree = nodes[0].id_data
     walk = RnaWalk(tree, facts)
+    numbers = numbers_of(nodes)
     return [
-        nodes_facts([node for node in nodes if node != group], walk),
-        input_facts(group, walk) if group else None,
-        list(_animation(tree, {node.name for node in nodes}, walk)),
+        nodes_facts([node for node in nodes if node != group], walk, numbers),
+        input_facts(group, walk, numbers) if group else None,
+        list(_animation(tree, numbers, walk)),
     ]
 
 
-def _animation(tree: Any, names: set[str], walk: RnaWalk) -> Iterator[object]:
+def _animation(tree: Any, numbers: Mapping[str, int], walk: RnaWalk) -> Iterator[object]:
     """The curves and drivers of some of the tree's nodes."""
     for curve in acting_curves(tree):
-        if not curve.data_path.startswith("nodes[") or curve.data_path.split('"')[1] in names:
-            yield walk.struct(curve)
+        of_node = _OF_NODE.match(curve.data_path)
+        name = unescape_identifier(of_node[1]) if of_node else ""
+        if of_node is None or name in numbers:
+            path = [numbers[name], of_node[2]] if of_node else curve.data_path
+            yield [path, walk.struct(curve, frozenset({"data_path"}))]
 
 
 def _ocio_config() -> str:

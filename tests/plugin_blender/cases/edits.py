@@ -9,10 +9,12 @@ Edits that change no picture must not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import bpy
+import more_edits
 import numpy as np
 import stage
 
@@ -25,10 +27,15 @@ def case(folder: str) -> dict[str, Any]:
     scene, tree, node = stage.shot_node(place)
     stage.render_settings(scene, place / "out", (83, 61))
     images(place, scene, tree, node)
+    plate = node.inputs["Plate"].links[0].from_node
+    more = partial(noted, scene, node)
+    more_edits.flat(place, tree, plate, partial(feed, node), more)
+    feed(node, plate.outputs[0])
     nodes(place, scene, tree, node)
     animation(scene, tree, node)
     render_layers(scene, tree, node)
     materials(scene, tree, node)
+    more_edits.solid(place, scene, more)
     no_pictures(scene, tree, node)
     return {"found": FOUND}
 
@@ -52,6 +59,10 @@ def edit(name: str, scene: Any, node: Any, change: Callable[[], object]) -> None
     changed = bool(after.problem) or marks != [after.key, after.stamp(1)]
     assert name not in FOUND, name
     FOUND[name] = "noticed" if changed else "unknown" if after.uncomparable else "UNNOTICED"
+
+
+def noted(scene: Any, node: Any, name: str, change: Callable[[], object]) -> None:
+    edit(name, scene, node, change)
 
 
 def setting(owner: Any, name: str, value: Any) -> Callable[[], object]:
@@ -272,7 +283,7 @@ def no_pictures(scene: Any, tree: Any, node: Any) -> None:
         "(none) output path": setting(scene.render, "filepath", "//x"),
         "(none) range": setting(scene, "frame_end", 3),
         "(none) frame": lambda: scene.frame_set(3),
-        "(none) selection": lambda: bpy.data.objects["Cube"].select_set(False),
+        "(none) selection": lambda: bpy.data.objects["Light"].select_set(False),
         "(none) saving": lambda: bpy.ops.wm.save_mainfile(),
     }.items():
         edit(name, scene, node, change)
