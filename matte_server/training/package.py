@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from matte_link.files import write_atomically
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 LIMIT_BYTES = 40 * 2**20
@@ -26,12 +27,12 @@ def package(source: Path, target: Path, start: Path | None = None, share: float 
     if start is not None:
         state = _between(load_file(start), state, share)
     tensors = {name: value.half() if value.ndim >= 2 else value.float() for name, value in state.items()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, target, metadata=metadata)
-    size = target.stat().st_size
-    if size > LIMIT_BYTES:
-        raise ValueError(f"{target.name} is {size / 2**20:.1f} MB; at most {LIMIT_BYTES >> 20} MB may ship")
-    return size
+    # Not by safetensors' save_file: that leaves a file which only its owner may read, and this one is installed.
+    data = save(tensors, metadata=metadata)
+    if len(data) > LIMIT_BYTES:
+        raise ValueError(f"{target.name} is {len(data) / 2**20:.1f} MB; at most {LIMIT_BYTES >> 20} MB may ship")
+    write_atomically(str(target), data)
+    return len(data)
 
 
 def _between(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -175,6 +175,9 @@ def test_packaged_weights_may_stay_nearer_to_their_start(tmp_path: Path) -> None
     between = load_file(tmp_path / "between")
     assert torch.equal(between["a"], torch.full((2, 2), 1.25).half())
     assert torch.equal(between["b"], torch.full((3,), 1.25))
+    # Installed with the mode it has here: whoever may read a new file may read it.
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "between").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert main(["package", str(tmp_path / "end"), str(tmp_path / "beyond"), *start, "1.5"]) == 2
     save_file({"a": torch.ones(1)}, tmp_path / "start")
     assert main(["package", str(tmp_path / "end"), str(tmp_path / "other"), *start, "0.5"]) == 2
