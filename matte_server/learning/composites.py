@@ -91,6 +91,11 @@ def tensors(example: LearningExample, device: torch.device) -> Batch:
     return {name: fields[name].to(device).float() for name in _PICTURES}
 
 
+def one_by_one(batch: Batch) -> list[Batch]:
+    """The pictures of a batch, each as a batch of one."""
+    return [{name: value[at : at + 1] for name, value in batch.items()} for at in range(len(batch["alpha"]))]
+
+
 def _moved(picture: Tensor, down: int, right: int) -> Tensor:
     """The picture shifted by whole pixels; 0 comes in."""
     height, width = picture.shape[-2:]

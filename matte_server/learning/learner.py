@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..frame.refinement import predict
 from ..models.protocols import FrameTensors, ModelSettings
-from .composites import Batch, Composer, subject_over, tensors
+from .composites import Batch, Composer, one_by_one, subject_over, tensors
 from .examples import LearningExample
 from .networks import LearnableNetwork
 from .optimiser import WeightOptimiser
@@ -109,15 +109,16 @@ class ShotLearner:
         """The weights with the least error so far, float32 on the CPU."""
         return {name: value.float().cpu() for name, value in self._best.items()}
 
-    def advance(self, check: Check) -> LearningProgress:
-        """One piece of work: a step, or the measurement of one picture. What ``check`` raises passes through; the
-        learner is then as it was before the call."""
+    def advance(self, check: Check, pause: Check = lambda: None) -> LearningProgress:
+        """One piece of work: a step, or the measurement of one picture. ``pause`` is called between the parts of a
+        step, when other work may go first. What either raises passes through; the learner is then as it was before
+        the call."""
         check()
         started = time.monotonic()
         if self._is_measurement_due:
             self._measure_one(check)
         else:
-            self._take_step()
+            self._take_step(pause)
         self._seconds += time.monotonic() - started
         return self._progress()
 
@@ -131,12 +132,16 @@ class ShotLearner:
             left_s=self._seconds / done * (self._settings.steps - self.step) if done else None,
         )
 
-    def _take_step(self) -> None:
-        batch = self._composer.batch(self.step, self._device)
+    def _take_step(self, pause: Check) -> None:
+        """A step over the batch, picture by picture: the gradient is the same, and its parts are shorter."""
+        pictures = one_by_one(self._composer.batch(self.step, self._device))
         generator = torch.Generator(self._device).manual_seed(self._settings.seed * 1_000_003 + self.step)
-        with torch.enable_grad():
-            loss = self._network.loss(batch, generator)
-            self._optimiser.clear_gradients()
+        self._optimiser.clear_gradients()
+        for picture in pictures:
+            pause()
+            with torch.enable_grad():
+                loss = self._network.loss(picture, generator) / len(pictures)
+            pause()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._net.parameters(), _NORM)
         if torch.isfinite(norm):

@@ -21,7 +21,7 @@ from ..models.networks.bgm1 import Bgm1
 from ..models.networks.bgm2 import PATCH, Bgm2
 from ..models.networks.bgm2_bands import Bands, Rows
 from ..models.protocols import FrameTensors, MattingModel
-from .composites import Batch
+from .composites import Batch, one_by_one
 from .losses import alpha_loss
 
 _BAND = 16 * PATCH
@@ -38,8 +38,7 @@ class LearnableV2:
         self._device = device
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        count = len(batch["alpha"])
-        pictures = [{name: value[at : at + 1] for name, value in batch.items()} for at in range(count)]
+        pictures = one_by_one(batch)
         return torch.stack([self._of_picture(picture, generator) for picture in pictures]).mean()
 
     def _of_picture(self, picture: Batch, generator: torch.Generator) -> Tensor:
@@ -78,8 +77,7 @@ class LearnableV1:
         self._device = device
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        count = len(batch["alpha"])
-        pictures = [{name: value[at : at + 1] for name, value in batch.items()} for at in range(count)]
+        pictures = one_by_one(batch)
         return torch.stack([self._of_picture(picture) for picture in pictures]).mean()
 
     def _of_picture(self, picture: Batch) -> Tensor:

@@ -129,10 +129,10 @@ class LearningRun:
             self._learner.resume(earlier)
         return earlier is not None
 
-    def advance(self, check: Check) -> LearningProgress:
-        """One piece of work: a training step, or the measurement of one picture. What ``check`` raises passes
-        through, and the run can go on."""
-        return self._begun.advance(check)
+    def advance(self, check: Check, pause: Check = lambda: None) -> LearningProgress:
+        """One piece of work: a training step, between the parts of which ``pause`` is called, or the measurement of
+        one picture. What either raises passes through, and the run can go on."""
+        return self._begun.advance(check, pause)
 
     def checkpoint(self) -> bytes:
         """What :meth:`begin` needs to go on from here; a safetensors file."""

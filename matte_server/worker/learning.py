@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from matte_link.files import write_atomically
@@ -33,25 +34,33 @@ _REPORT_S = 0.25
 _GB = 1e9
 
 
+class Turn(Protocol):
+    """What is called while a job is learned. ``turn()`` before each piece of work and ``pause()`` between the parts
+    of a step compute the frames that wait, and raise ``MatteCancelled`` where the job was cancelled. ``alive()`` is
+    called more often, and only shows that the worker lives."""
+
+    def __call__(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def alive(self) -> None: ...
+
+
 class ShotLearning:
-    """One learning job on this worker's device. ``turn`` is called between two pieces of work: it computes the
-    frames that wait, and raises ``MatteCancelled`` where the job was cancelled. ``alive`` is called more often, and
-    only shows that the worker lives."""
+    """One learning job on this worker's device."""
 
     def __init__(
         self,
         job: LearningJob,
         device: str,
         reader: FrameReader,
-        turn: Callable[[], None],
-        alive: Callable[[], None],
+        turn: Turn,
         report: Report,
     ) -> None:
         self._job = job
         self._device = device
         self._reader = reader
         self._turn = turn
-        self._alive = alive
         self._report = report
         self._started = time.monotonic()
         self._reported_at = 0.0
@@ -77,7 +86,7 @@ class ShotLearning:
     def _take_steps(self, run: LearningRun, is_resumed: bool) -> None:
         while not run.is_finished:
             self._turn()
-            progress = run.advance(self._alive)
+            progress = run.advance(self._turn.alive, self._turn.pause)
             self._tell(progress, is_resumed)
             is_resumed = False
             if self._checkpoints.is_due:
@@ -144,12 +153,12 @@ class ShotLearning:
                     number=frame.frame,
                     pair=inputs.pair,
                     alignment=find_alignment(
-                        inputs.pair, request.options, given_alignment(job.request), lambda stage: self._alive()
+                        inputs.pair, request.options, given_alignment(job.request), lambda stage: self._turn.alive()
                     ),
                     key=inputs.guides.core,
                     mask=inputs.guides.holdout,
                 ),
-                self._alive,
+                self._turn.alive,
             )
             self._report(FramePrepared(number=self._job.number, done=done + 1, total=len(request.frames)))
         return run

@@ -1,4 +1,5 @@
-"""What a learning worker does between two training steps: it computes the frames that wait."""
+"""What a learning worker does between two training steps, and between the parts of one: it computes the frames that
+wait."""
 
 from __future__ import annotations
 
@@ -34,27 +35,50 @@ class FrameLoop(Protocol):
 
 
 class LearningTurn:
-    """The turn of the learning job ``number``. Interactive frames go before its next step, all that wait; of batch
-    frames one goes, so that neither stops the other."""
+    """The turn of the learning job ``number``. Interactive frames go before the next part of a step, all that wait;
+    of batch frames one goes before each step, so that neither stops the other.
+
+    The server gives a worker one frame at a time. So nothing waits behind a batch frame that is held until the step
+    has ended."""
 
     def __init__(self, number: int, channel: CommandChannel, loop: FrameLoop) -> None:
         self._number = number
         self._channel = channel
         self._loop = loop
         self._heard_at = 0.0
+        self._held: FrameJob | None = None
 
     def __call__(self) -> None:
-        """Computes what waits. Raises ``MatteCancelled`` where the learning was cancelled."""
+        """Computes what waits, before a step. Raises ``MatteCancelled`` where the learning was cancelled."""
+        self._take_frames()
+        self.finish()
+        self._check()
+
+    def pause(self) -> None:
+        """Computes the interactive frames that wait, between the parts of a step. Raises ``MatteCancelled``."""
+        self._take_frames()
+        self._check()
+
+    def finish(self) -> None:
+        """Computes the batch frame that is held, if there is one."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._loop.solve(held)
+
+    def _take_frames(self) -> None:
         wait_s = 0.0
-        while (command := self._channel.receive(wait_s)) is not None:
+        while self._held is None and (command := self._channel.receive(wait_s)) is not None:
             wait_s = 0.0
             if self._loop.handle_control(command):
                 continue
             frame = decode_job(command)
-            self._loop.solve(frame)
-            if frame.request.priority != "interactive":
-                break
-            wait_s = _NEXT_FRAME_S
+            if frame.request.priority == "interactive":
+                self._loop.solve(frame)
+                wait_s = _NEXT_FRAME_S
+            else:
+                self._held = frame
+
+    def _check(self) -> None:
         self.alive()
         if self._loop.is_learning_cancelled:
             raise MatteCancelled

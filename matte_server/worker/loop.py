@@ -203,11 +203,12 @@ class WorkerLoop:
         return self._learning_cancelled
 
     def learn(self, job: LearningJob) -> None:
-        """Learns a shot; frames that arrive meanwhile are computed between two steps."""
+        """Learns a shot; frames that arrive meanwhile are computed between the parts of its steps."""
         self._learning, self._learning_cancelled = job.number, False
         turn = LearningTurn(job.number, self._channel, self)
-        ended = self._or_report(job, lambda: self._solver.learn(job, turn, turn.alive, self._channel.send))
+        ended = self._or_report(job, lambda: self._solver.learn(job, turn, self._channel.send))
         self._learning = 0
+        turn.finish()
         self._wait_for_writers(0)
         self._solver.release()
         if ended is not None:

@@ -30,7 +30,7 @@ from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
 from ..pixels.device_facts import device_counts
 from .gpu_claim import FREE, claim_gpu
-from .learning import Report, ShotLearning
+from .learning import Report, ShotLearning, Turn
 from .machine import workers_on
 from .makers import Makers
 from .memory import MemorySavingLoader, limit_memory, release_free_memory
@@ -117,12 +117,10 @@ class FrameSolver:
             device=self.device, devices=devices, models=available_models(), weights=default_weights()
         )
 
-    def learn(
-        self, job: LearningJob, turn: Callable[[], None], alive: Callable[[], None], report: Report
-    ) -> LearningEnded:
+    def learn(self, job: LearningJob, turn: Turn, report: Report) -> LearningEnded:
         """Learns a shot; see :class:`ShotLearning`."""
         with _naming_weights(job):
-            return ShotLearning(job, self.device, self._reader, turn, alive, report).run()
+            return ShotLearning(job, self.device, self._reader, turn, report).run()
 
     def release(self) -> None:
         """Returns unused memory to the device and to the system."""

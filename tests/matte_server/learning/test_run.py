@@ -83,6 +83,18 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_bytes() -> N
     # Between two pieces of work, and in the middle of one, the run is whole.
     second = begun(*frames, steps=3, rate=3e-3, checkpoint=first.checkpoint())
     assert second.inputs == whole.inputs
+    pauses = 0
+
+    def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 7:
+            # Each of a step's two pictures has two parts: one picture of this step has been learnt from.
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        while True:
+            second.advance(go_on, pause)
     result, wanted = finished(second).result(), whole.result()
     assert wanted.has_gained and result.data == wanted.data
     assert finished(first).result().data == wanted.data

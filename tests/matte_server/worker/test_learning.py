@@ -31,11 +31,19 @@ def job(folder: Path, frame: LearnFrame, **held: SpooledPicture) -> LearningJob:
     )
 
 
+class QuietTurn:
+    """The turn of a worker that nothing is sent to."""
+
+    def __call__(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def alive(self) -> None: ...
+
+
 def shot_learning(folder: Path) -> ShotLearning:
     frame = LearnFrame(frame=1, plate=OnDisk("/p.exr"), clean_plate=OnDisk("/c.exr"))
-    return ShotLearning(
-        job(folder, frame), "cpu", FrameReader(NamedFiles(())), lambda: None, lambda: None, lambda report: None
-    )
+    return ShotLearning(job(folder, frame), "cpu", FrameReader(NamedFiles(())), QuietTurn(), lambda report: None)
 
 
 def pair(width: int, height: int) -> PlatePair:

@@ -81,6 +81,32 @@ def test_an_artist_after_a_batch_frame_waits_for_one_step_at_most() -> None:
     assert loop.frames == [1, 2, 3]
 
 
+def test_between_the_parts_of_a_step_artists_go_first_and_a_batch_frame_waits_for_its_end() -> None:
+    channel, loop = ListedCommands(frame(1), None, frame(2, "batch"), frame(3)), RecordingLoop()
+    turn = LearningTurn(LEARNING, channel, loop)
+    turn.pause()
+    assert loop.frames == [1]
+    turn.pause()
+    turn.pause()
+    assert loop.frames == [1]
+    turn()
+    assert loop.frames == [1, 2]
+    turn.pause()
+    assert loop.frames == [1, 2, 3]
+
+
+def test_a_batch_frame_that_is_held_is_computed_when_the_learning_has_ended() -> None:
+    channel, loop = ListedCommands(frame(1, "batch"), CANCEL + b"%d" % LEARNING), RecordingLoop()
+    turn = LearningTurn(LEARNING, channel, loop)
+    turn.pause()
+    turn.finish()
+    assert loop.frames == [1]
+    turn.finish()
+    assert loop.frames == [1]
+    with pytest.raises(MatteCancelled):
+        turn.pause()
+
+
 def test_a_cancelled_job_stops_and_another_does_not() -> None:
     channel, loop = ListedCommands(CANCEL + b"8", None, CANCEL + b"%d" % LEARNING), RecordingLoop()
     turn = LearningTurn(LEARNING, channel, loop)
