@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from matte_link.ready_line import ServerReady
 
-from matte_server.server.serve import _MAX_FIRST_STARTS, _StartReport, set_thread_environment
+from matte_server.errors import MatteError
+from matte_server.server.serve import _MAX_FIRST_STARTS, _root, _StartReport, set_thread_environment
 from matte_server.server.transport import EventQueue, Stop
 from matte_server.server.worker_pool import WorkerEvent, WorkerExited
 
@@ -35,3 +37,15 @@ def test_a_worker_that_never_starts_ends_the_server() -> None:
     assert str(report.failure).startswith("The matting process does not start. It crashed (SIGSEGV).")
     assert [type(event) for event in events.take_all()] == [Stop]
     events.close()
+
+
+def test_a_root_is_a_folder_by_its_real_name(tmp_path: Path) -> None:
+    """Files that clients name are compared with it after their links were followed."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "file").touch()
+    assert _root(tmp_path / "link") == (tmp_path / "real").resolve()
+    for wrong in ("file", "missing"):
+        with pytest.raises(MatteError, match=f"The root .*{wrong} is not a folder") as caught:
+            _root(tmp_path / wrong)
+        assert caught.value.code == "bad_root"
