@@ -130,7 +130,8 @@ class Connections:
 
     def _follow(self) -> None:
         """Reads which connections were opened and which have ended."""
-        while self._monitor.poll(0):
+        # poll would make a poller, for every message.
+        while int(self._monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             event = recv_monitor_message(self._monitor)
             descriptor = int(event["value"])
             ended = self._open.pop(descriptor, None)
