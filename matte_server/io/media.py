@@ -46,6 +46,7 @@ VIDEO_SUFFIXES = (
     ".3gp",
     ".wmv",
 )
+_MILLISECOND = Fraction(1, 1000)
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
@@ -182,13 +183,20 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
 
 
 def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fraction, bool]:
-    """The frame rate, and whether all times are its multiples but for the container's rounding to ``tick``."""
+    """The frame rate, and whether all times are its multiples, but for their rounding to ``tick`` and, where they
+    were in a Matroska file before, to milliseconds."""
     stated = stated_rate(stream)
-    usual = usual_rates(stated)
-    for rate in (*usual, stated):
-        if all(abs(at - number / rate) <= tick for number, at in enumerate(times)):
+    rounding = max(tick, _MILLISECOND)
+
+    def error(rate: Fraction) -> Fraction:
+        return max(abs(at - number / rate) for number, at in enumerate(times))
+
+    # Of a short clip with rounded times, several usual rates may be near: the one that fits best is meant.
+    usual = usual_rates(stated, rounding / times[-1] if times[-1] else Fraction(0))
+    for rate in (min(usual, key=error, default=stated), stated):
+        if error(rate) <= rounding:
             return rate, True
-    return (usual or [stated])[0], False
+    return next(iter(usual_rates(stated)), stated), False
 
 
 def _tag(metadata: Any, name: str) -> str:

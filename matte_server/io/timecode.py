@@ -17,9 +17,11 @@ _RATE_ROUNDING = Fraction(1, 4000)
 """Part of a rate; 24 and 23.976 differ by four times as much."""
 
 
-def usual_rates(stated: Fraction) -> list[Fraction]:
-    """The usual frame rates that a rounded one may stand for, at most one or none."""
-    return [rate for rate in _USUAL_RATES if abs(rate / stated - 1) < _RATE_ROUNDING]
+def usual_rates(stated: Fraction, doubt: Fraction = Fraction(0)) -> list[Fraction]:
+    """The usual frame rates that a rounded one may stand for, the nearest first. ``doubt``: by which part of itself
+    the stated rate may be wrong besides, as that of a short clip is, whose times are rounded."""
+    near = sorted((abs(rate / stated - 1), rate) for rate in _USUAL_RATES)
+    return [rate for distance, rate in near if distance < max(_RATE_ROUNDING, doubt)]
 
 
 def nearest_rate(stated: Fraction) -> Fraction:

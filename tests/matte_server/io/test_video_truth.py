@@ -346,6 +346,38 @@ def test_a_constant_rate_stays_exact(tmp_path: Path, rate: Fraction, suffix: str
     assert facts.times == tuple(number / rate for number in range(COUNT))
 
 
+@pytest.mark.parametrize(
+    ("suffix", "rate"),
+    [
+        (".mp4", Fraction(30000, 1001)),
+        (".mp4", Fraction(24)),
+        (".mov", Fraction(24000, 1001)),
+        (".ts", Fraction(60000, 1001)),
+    ],
+)
+def test_times_that_were_rounded_in_matroska_are_of_a_constant_rate(
+    tmp_path: Path, suffix: str, rate: Fraction
+) -> None:
+    """As screen recorders make them: MKV, then the same packets in another container, milliseconds and all."""
+    long_gop(tmp_path / "a.mkv", rate=rate, bf="0")
+    with VideoReader(remuxed(tmp_path / "a.mkv", tmp_path / f"a{suffix}")) as reader:
+        assert (reader.facts.rate, reader.facts.is_constant_rate) == (rate, True)
+
+
+def test_pictures_that_are_two_milliseconds_late_are_not(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 90000)
+        for number in range(10):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = 3600 * number + (180 if number == 5 else 0), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with VideoReader(tmp_path / "a.mp4") as reader:
+        assert not reader.facts.is_constant_rate
+
+
 FIRST_BAR, SECOND_BAR = 20, 60
 """Columns where the bar begins in the field that is shown first, and in the other."""
 
