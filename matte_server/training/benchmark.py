@@ -44,7 +44,7 @@ class Summary:
 
 
 def frame_of(sample: Composite) -> FrameTensors:
-    """A composite as a model gets it."""
+    """The tensors of a composite."""
     return FrameTensors(plate=sample.plate[None], clean_plate=sample.clean[None], coverage=sample.coverage[None])
 
 
