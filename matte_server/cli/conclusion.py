@@ -6,7 +6,8 @@ from matte_link.diagnostics import warnings_of
 from matte_link.sequence import counted
 from rich.markup import escape
 
-from ..shots.reports import ResultStatus, ShotReport, has_other_clean_plate, worst_warned
+from ..shots.clean_plate_check import why_not_its_clean_plate
+from ..shots.reports import ResultStatus, ShotReport, worst_warned
 from ..shots.shot import Shot
 from . import console
 
@@ -54,11 +55,8 @@ def _report_warnings(report: ShotReport) -> None:
 
 def check_clean_plate(report: ShotReport, shot: Shot) -> int:
     """Complains where the clean plate does not belong to the plate; returns the exit code."""
-    if shot.options.align == "none" or not has_other_clean_plate(report):
+    why = why_not_its_clean_plate(report, shot)
+    if not why:
         return console.OK
-    console.complain(
-        f"{shot.frames[0].clean_plate} does not seem to show the same place as {shot.frames[0].plate}: hardly "
-        "anything of it is found again, and alpha is nearly everywhere. Name the clean plate of this shot.",
-        "other_clean_plate",
-    )
+    console.complain(why, "other_clean_plate")
     return console.OTHER_CLEAN_PLATE

@@ -2,9 +2,10 @@
 
 SIFT features (Lowe 2004) matched both ways and fitted with MAGSAC++ (Barath et al. 2020) find the clean plate
 at a working size; points tracked from the warped clean plate into the plate (Lucas-Kanade, forwards and
-backwards) then refine the fit to a fraction of a pixel at full size. Points on the subject drop out, because
-what the subject covers does not look like the clean plate there. Where the camera seems not to have moved, points
-are tracked from where they were first, and the search is left out if they agree.
+backwards) then refine the fit to a fraction of a pixel at full size. Where too few can be tracked, as in grainy
+pictures whose set is mostly hidden, the features' own places are the measurement. Points on the subject drop out,
+because what the subject covers does not look like the clean plate there. Where the camera seems not to have moved,
+points are tracked from where they were first, and the search is left out if they agree.
 
 Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies at exactly (x, y).
 """
@@ -21,7 +22,7 @@ from .alignment_features import AlignmentFeatures, Grey, Points, grey_of
 from .exposure import most_frequent_ratio
 from .image import Float32, Image
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
-from .tracking import track
+from .tracking import PointPairs, track
 from .window import Window
 
 Indices = npt.NDArray[np.intp]
@@ -35,6 +36,10 @@ _ASKED_POINTS = 1000
 _GLANCE_SIDE = 320
 # At least this part of the points tracked from the unmoved position must agree that nothing moved.
 _SURE = 0.8
+# So many features, and this part of those that were matched, must agree to be the measurement by themselves.
+_FEWEST_ALIKE, _LEAST_ALIKE = 40, 0.5
+# Fewer tracked points that agree may do so by chance.
+_FEW_TRACKED = 24
 # Display windows whose sides differ by less than this are overscan or a crop, not proxies.
 _LEAST_RESIZE = 0.2
 
@@ -140,7 +145,12 @@ def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix,
         if not isinstance(found, str) and found.kind == "none" and found.inliers >= _SURE:
             return found
     coarse = _coarse(plate, clean)
-    return coarse if isinstance(coarse, str) else _refined(plate, clean, start, mode, coarse)
+    if isinstance(coarse, str):
+        return coarse
+    found = _refined(plate, clean, start, mode, coarse.transform)
+    if isinstance(found, str) or found.inliers * found.points < _FEW_TRACKED:
+        return _by_features(plate, clean, start, mode, coarse) or found
+    return found
 
 
 def _refined(
@@ -159,18 +169,38 @@ def _refined(
     tracked = track(plate.grey, clean, grey_of(clean.light, same_middle), coarse, most)
     if len(tracked[0]) < FEWEST_POINTS:
         return "too few of its details are found again in the plate."
-    source = tracked[0] + np.array([clean.window.x, clean.window.y], np.float32)
-    target = tracked[1] + np.array([plate.window.x, plate.window.y], np.float32)
-    on_plane = _on_plane(coarse, plate.window, clean.window)
-    kind, transform = choose_motion(source, target, start, on_plane, mode)
+    fit = _fit(tracked, (plate.window, clean.window), start, mode, coarse)
+    return fit or "the details found again do not agree on one movement."
+
+
+def _by_features(
+    plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str, coarse: _FeatureFit
+) -> Alignment | None:
+    """The alignment from the places of features alone; None where they do not clearly agree. A chance fit of two
+    pictures that have nothing in common has a dozen that agree."""
+    fit = _fit(coarse.pairs, (plate.window, clean.window), start, mode, coarse.transform)
+    if fit is None or fit.inliers < _LEAST_ALIKE or fit.inliers * fit.points < _FEWEST_ALIKE:
+        return None
+    return fit
+
+
+def _fit(
+    pairs: PointPairs, windows: tuple[Window, Window], start: Matrix, mode: str, coarse: Matrix
+) -> Alignment | None:
+    """The alignment that pairs of points (clean plate, plate; array coordinates) agree on; None where too few do.
+    ``windows``: the plate's and the clean plate's."""
+    plate, clean = windows
+    source = pairs[0] + np.array([clean.x, clean.y], np.float32)
+    target = pairs[1] + np.array([plate.x, plate.y], np.float32)
+    kind, transform = choose_motion(source, target, start, _on_plane(coarse, plate, clean), mode)
     distances = distances_px(transform, source, target)
     inside = distances < FINE_THRESHOLD_PX
-    if inside.sum() < FEWEST_POINTS or hull_part(target[inside], plate.window) < _LEAST_SPREAD:
-        return "the details found again do not agree on one movement."
+    if inside.sum() < FEWEST_POINTS or hull_part(target[inside], plate) < _LEAST_SPREAD:
+        return None
     return Alignment(
         transform=transform,
         kind=kind,
-        coverage=coverage(transform, plate.window, clean.window),
+        coverage=coverage(transform, plate, clean),
         inliers=float(inside.mean()),
         residual_px=float(np.median(distances[inside])),
         points=len(source),
@@ -221,8 +251,17 @@ def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
     return most_frequent_ratio(behind[lit], small[lit]) if lit.any() else 1.0
 
 
-def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> Matrix | str:
-    """A homography, clean to plate in array coordinates, from features at the working size; or why none."""
+@dataclass(frozen=True, eq=False)
+class _FeatureFit:
+    """What features say: a homography, clean to plate, and the pairs of places that it was found from, all of them
+    in array coordinates at full size."""
+
+    transform: Matrix
+    pairs: PointPairs
+
+
+def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> _FeatureFit | str:
+    """A homography from features at the working size; or why there is none."""
     scale = min(1.0, WORKING_SIDE / max(*plate.grey.shape, *clean.grey.shape))
     (plate_points, plate_words), (clean_points, clean_words) = plate.features(scale), clean.features(scale)
     if min(len(plate_words), len(clean_words)) < FEWEST_POINTS:
@@ -238,7 +277,9 @@ def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> Matrix | str:
     if found is None or int(mask.sum()) < FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
         return "the details found again do not agree on one movement."
     up = _up(1 / scale, 1 / scale)
-    return np.asarray(up @ found @ np.linalg.inv(up), np.float64)
+    pairs = tuple(cv2.perspectiveTransform(points[None], up)[0] for points in (source, target))
+    transform = np.asarray(up @ found @ np.linalg.inv(up), np.float64)
+    return _FeatureFit(transform=transform, pairs=(pairs[0], pairs[1]))
 
 
 def _matches(clean: Float32, plate: Float32) -> tuple[Indices, Indices]:

@@ -160,6 +160,18 @@ COLUMNS = (
         place="flicker",
     ),
     Column(
+        name="offset",
+        unit="px beside the frames around",
+        digits=2,
+        values=lambda frame: (frame.offset_px,),
+        rule=OutlierRule(
+            sentence="Alpha lies {:.1f} px beside that of the frames around it (the shot's median: {:.1f} px).",
+            least=2.5,
+        ),
+        from_zero=True,
+        missing=_NEEDS_THREE,
+    ),
+    Column(
         name="edge softness",
         unit="px",
         digits=2,
@@ -238,11 +250,14 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
     measured = np.array([values[index] for index in known], np.float64)
     if not len(measured):
         return []
-    expected = _local_trend(measured) if rule.local else np.full(len(measured), np.median(measured))
-    difference = measured - expected
-    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(difference)))
-    distance = np.abs(difference) if rule.both_ways else difference
-    severity = np.maximum(distance / max(_DEVIATIONS * sigma, rule.least), measured / rule.limit)
+    every = np.ones(len(measured), np.bool_)
+    severity, expected = _severity(measured, every, rule)
+    # Bad frames beside one another spoil what is expected of each: once more without those that stand out already,
+    # from the frames around them or from the whole shot.
+    good = (severity <= 1.0) & (_severity(measured, every, replace(rule, local=False))[0] <= 1.0)
+    if len(measured) / 2 < np.count_nonzero(good) < len(measured):
+        again, expected = _severity(measured, good, rule)
+        severity = np.maximum(severity, again)
     return [
         (
             known[place],
@@ -254,13 +269,24 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
     ]
 
 
-def _local_trend(values: Series) -> Series:
-    """What the neighbours of each value, itself left out, predict for it: their robust straight line (Theil 1950,
-    Sen 1968), so that a drift is no outlier, not even at the ends of the shot. A single value predicts itself."""
+def _severity(values: Series, good: npt.NDArray[np.bool_], rule: OutlierRule) -> tuple[Series, Series]:
+    """How far each value stands out, 1 being the limit, and what was expected of it; only ``good`` values say what
+    is expected."""
+    expected = _local_trend(values, good) if rule.local else np.full(len(values), np.median(values[good]))
+    difference = values - expected
+    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(difference[good])))
+    distance = np.abs(difference) if rule.both_ways else difference
+    return np.maximum(distance / max(_DEVIATIONS * sigma, rule.least), values / rule.limit), expected
+
+
+def _local_trend(values: Series, good: npt.NDArray[np.bool_]) -> Series:
+    """What the ``good`` neighbours of each value, itself left out, predict for it: their robust straight line
+    (Theil 1950, Sen 1968), so that a drift is no outlier, not even at the ends of the shot. A value without any
+    predicts itself."""
     predicted = values.copy()
     places = np.arange(len(values))
     for place in range(len(values)):
-        near = (np.abs(places - place) <= _NEIGHBOURS) & (places != place)
+        near = (np.abs(places - place) <= _NEIGHBOURS) & (places != place) & good
         away, others = (places - place)[near], values[near]
         if not len(others):
             continue

@@ -30,7 +30,8 @@ class FrameFigures:
     """The figures of one frame; None where there is no such figure.
 
     ``residual_px``: the median residual of the alignment. ``gain``: the clean plate's, for R, G, B.
-    ``alpha_area``: mean alpha, 0..1. ``flicker``, ``appeared``, ``vanished``: see :class:`.AlphaComparison`.
+    ``alpha_area``: mean alpha, 0..1. ``flicker``, ``offset_px``, ``appeared``, ``vanished``: see
+    :class:`.AlphaComparison`.
     ``softness_px``: how many pixels the edge takes. ``contradicted``: the part of the frame where the matte
     contradicts the pictures. ``holes``: the part that lies in gaps of the subject which do not show the clean
     plate. ``recomposition``: how far the foreground over the clean plate is from the plate, as
@@ -42,6 +43,7 @@ class FrameFigures:
     gain: tuple[float, float, float] | None = None
     alpha_area: float | None = None
     flicker: float | None = None
+    offset_px: float | None = None
     appeared: float | None = None
     vanished: float | None = None
     softness_px: float | None = None

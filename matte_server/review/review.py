@@ -156,6 +156,7 @@ class _ShotReader:
             self.figures[index] = replace(
                 figures,
                 flicker=found.flicker,
+                offset_px=found.offset_px,
                 appeared=found.appeared,
                 vanished=found.vanished,
                 places={**figures.places, **found.places},

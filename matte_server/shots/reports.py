@@ -14,8 +14,6 @@ REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
 MEASURING = "measuring alignment"
 """The stage in which frames spread over the shot are compared with the clean plate, before the first is sent."""
-_NEARLY_EVERYWHERE = 0.8
-"""The part of a frame that no subject covers, as long as some of the set is to be seen."""
 
 
 class ResultStatus(StrEnum):
@@ -95,15 +93,8 @@ def _misfit(frame: FrameReport) -> tuple[bool, int, float]:
     return not is_measured_frame(frame), len(warnings_of(frame.diagnostics)), -agreeing
 
 
-def has_other_clean_plate(report: ShotReport) -> bool:
-    """Whether the clean plate shows another place than the plate: in most frames nothing of it is found again, and
-    alpha is nearly everywhere. Frames whose alignment was switched off cannot be judged."""
-    made = [frame for frame in report.frames if frame.status != ResultStatus.FAILED]
-    odd = [frame for frame in made if not is_measured_frame(frame) and _area(frame) > _NEARLY_EVERYWHERE]
-    return len(odd) > len(made) / 2
-
-
-def _area(frame: FrameReport) -> float:
+def alpha_area(frame: FrameReport) -> float:
+    """The part of the frame that alpha fills, 0..1; 0 where that is not known."""
     area = frame.diagnostics.get("alpha_area")
     return float(area) if isinstance(area, int | float) else 0.0
 

@@ -75,6 +75,16 @@ def test_a_clean_plate_of_another_place_ends_with_a_code_of_its_own(
     assert cli.main([*words, "--align", "none", "--overwrite"]) == console.OK
 
 
+def test_a_mirrored_clean_plate_is_called_so(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(2)
+    save(Path(shot.clean), wall()[:, ::-1])
+    assert cli.main(shot.command("--server", server.endpoint.address)) == console.OTHER_CLEAN_PLATE
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{shot.clean} is mirrored: turned over left to right, it fits {shot.folder / 'plate.1001.exr'}." in said
+
+
 @pytest.mark.parametrize(
     "words",
     [

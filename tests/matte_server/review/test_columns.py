@@ -21,6 +21,7 @@ def shot(count: int = 40) -> list[FrameFigures]:
             residual_px=0.2 + 0.02 * float(chance.normal()),
             gain=(1.0 + 0.005 * k, 1.01 + 0.005 * k, 1.02 + 0.005 * k),
             alpha_area=0.2 + 0.005 * k,
+            offset_px=0.3 + 0.05 * float(chance.normal()),
             flicker=0.002 + 0.0002 * float(chance.normal()),
             appeared=0.0,
             vanished=0.0,
@@ -54,6 +55,7 @@ def test_a_drifting_shot_has_no_odd_frame() -> None:
         ({"alpha_area": 0.02}, "area is 0.020; the frames around it suggest 0.3"),
         ({"alpha_area": 0.6}, "area is 0.600; the frames around it suggest 0.3"),
         ({"flicker": 0.03}, "differs from the frames around it by 0.0300"),
+        ({"offset_px": 4.0}, "Alpha lies 4.0 px beside that of the frames around it (the shot's median: 0.3 px)"),
         ({"appeared": 8.5e-4}, "A solid area of 0.08% of the frame is in no frame around it"),
         ({"vanished": 4e-4}, "0.04% of the frame are solid in those around it, but not here"),
         ({"softness_px": 12.0}, "edge is 12.0 px wide; the frames around it suggest 8.4 px"),
@@ -145,3 +147,11 @@ def test_every_column_has_a_value_for_each_of_its_curves() -> None:
     for each in COLUMNS:
         assert len(each.values(FrameFigures(1))) == len(each.values(measured)) == len(each.curves)
         assert None not in each.values(measured)
+
+
+def test_three_bad_frames_in_a_short_shot_are_all_found() -> None:
+    """Each spoils what is expected of the two beside it."""
+    frames = [replace(frame, holes=0.0, contradicted=0.0) for frame in shot(8)]
+    for at, part in ((2, 0.033), (3, 0.026), (4, 0.048)):
+        frames[at] = replace(frames[at], contradicted=part)
+    assert set(odd(frames)) == {1003, 1004, 1005}
