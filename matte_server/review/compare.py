@@ -37,7 +37,7 @@ _LEAST_SHARED, _BESIDE = 0.2, 9
 # what moves by less stays where it is.
 _TRAVEL, _LIKE, _STAYS_PX = 0.15, 2.0, 3.0
 # Steps in which an offset is found, and how much of an edge it takes.
-_OFFSET_STEPS, _OFFSET_BLUR_PX, _LEAST_SLOPES = 3, 4.0, 1.0
+_OFFSET_STEPS, _OFFSET_BLUR_PX, _LEAST_SLOPES = 3, 1.0, 1.0
 # Motion is believed where the pictures agree within this many of 255 codes.
 _SAME_CODES = 9.0
 
@@ -118,7 +118,9 @@ def _offset(own: Float32, alphas: Float32, weight: npt.NDArray[np.bool_]) -> flo
     is true: three steps of Gauss and Newton (Lucas and Kanade 1981). 0 where there is no edge to tell."""
     # Blurred, a hard edge has a slope that reaches as far as a step has to see.
     middle = np.median(alphas, axis=0).astype(np.float32)
-    own, around = (cv2.GaussianBlur(alpha, (0, 0), _OFFSET_BLUR_PX) for alpha in (own, middle))
+    here, around = (
+        np.asarray(cv2.GaussianBlur(alpha, (0, 0), _OFFSET_BLUR_PX), np.float32) for alpha in (own, middle)
+    )
     x, y = 0.0, 0.0
     height, width = own.shape
     for _ in range(_OFFSET_STEPS):
@@ -128,9 +130,9 @@ def _offset(own: Float32, alphas: Float32, weight: npt.NDArray[np.bool_]) -> flo
         squares = slopes @ slopes.T
         if np.linalg.det(squares) < _LEAST_SLOPES:
             return 0.0
-        step = np.linalg.solve(squares, slopes @ (moved - own)[weight])
+        step = np.linalg.solve(squares, slopes @ (moved - here)[weight])
         x, y = x + float(step[0]), y + float(step[1])
-    return min(float(np.hypot(x, y)), _TRAVEL * width)
+    return float(min(np.hypot(x, y), _TRAVEL * width))
 
 
 def _brought(own: SmallFrame, other: SmallFrame) -> tuple[Float32, npt.NDArray[np.bool_]]:

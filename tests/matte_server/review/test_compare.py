@@ -54,16 +54,15 @@ def compared(at: int, faults: dict[int, str], count: int = 9, step: float = 4.0)
     return found
 
 
-@pytest.mark.parametrize("step", [0.0, 4.0])
-def test_a_matte_that_lies_beside_its_subject_is_measured_in_pixels(step: float) -> None:
-    """What moves is brought along to a pixel or so. A good frame beside it is compared with the mean of the two in
-    the middle of four, of which one may be bad."""
-    assert compared(4, {4: "aside"}, step=step).offset_px == pytest.approx(5.0, abs=1.5)
-    beside, good = compared(5, {4: "aside"}, step=step), compared(4, {}, step=step)
-    assert beside.offset_px is not None and beside.offset_px < 2.5
-    assert good.offset_px is not None and good.offset_px < 0.5
+def test_a_matte_that_lies_beside_its_subject_is_measured_in_pixels() -> None:
+    """A good frame beside it is compared with the mean of the middle two of four, of which one may be bad."""
+    found, beside, good = compared(4, {4: "aside"}, step=0.0), compared(5, {4: "aside"}, step=0.0), compared(4, {})
+    assert found.offset_px is not None and beside.offset_px is not None and good.offset_px is not None
+    # The hard edge of a matte is narrower than the movement, so the steps end a little before it.
+    assert found.offset_px == pytest.approx(5.0, abs=1.5)
+    assert beside.offset_px < 2.5 and good.offset_px < 0.5
     # Of two, one may be the bad one.
-    assert compared(0, {1: "aside"}, step=step).offset_px is None
+    assert compared(0, {1: "aside"}).offset_px is None
     empty = small_frame(texture(6), np.zeros((*SIZE, 1), np.float32))
     nothing = compare(empty, [empty, empty, empty])
     assert nothing is not None and nothing.offset_px == 0.0
