@@ -78,14 +78,15 @@ class Admission:
         # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,
         # nothing is reserved.
         reserved = capacity - _open_to(is_batch and bool(wanted), capacity)
-        named = [source.digest for source in sources_of(request).values() if isinstance(source, Digest)]
+        named = {source.digest for source in sources_of(request).values() if isinstance(source, Digest)}
         if self.store.give_way(needed + reserved, to_keep=named):
             return
-        # A frame that never fits fails instead of waiting for ever.
-        if not wanted and needed > capacity:
+        # A frame that never fits fails instead of waiting for ever. The stored pictures that it names must stay.
+        room = capacity - sum(self.store.size_of(digest) for digest in named)
+        if not wanted and needed > room:
             raise MatteError(
                 "spool_too_small",
-                f"The frame needs {_mib(needed)} on the server, which has room for {_mib(capacity)}.",
+                f"The frame needs {_mib(needed)} on the server, which has room for {_mib(room)}.",
                 "Give the server a larger /dev/shm or TMPDIR, or raise --spool-gb.",
             )
         raise MatteError("busy", "The server has no room for another picture now.", _LATER)

@@ -358,3 +358,15 @@ def test_a_frame_that_never_fits_fails_in_words_and_room_is_kept_for_results(tmp
     assert code_of(bench.send(ANNA, matte("b", plate=bytes(350)))) == "busy"
     assert isinstance(bench.send(ANNA, matte("c", plate=bytes(150)))[0], Accepted)
     bench.spool.close()
+
+
+def test_the_clean_plate_that_a_frame_names_leaves_it_no_room(tmp_path: Path) -> None:
+    """It cannot give way to its own frame, which was "busy" for ever."""
+    bench = ServiceBench(tmp_path, replace(LIMITS, spool=1000, store=600))
+    clean = bytes(500)
+    bench.send(ANNA, Store(id="s", digest=digest_of(clean), data=clean))
+    request = Matte(id="a", frame=1, plate=Inline(data=bytes(200)), clean_plate=Digest(digest_of(clean)))
+    answer = bench.send(ANNA, request)[0]
+    assert isinstance(answer, Failure) and answer.code == "spool_too_small"
+    assert isinstance(bench.send(ANNA, matte("b", plate=bytes(200)))[0], Accepted)
+    bench.spool.close()
