@@ -28,7 +28,7 @@ from .fair_queue import Client
 from .limits import ServiceLimits
 from .reply_cache import blobs_of
 from .spool import Spool
-from .store import PictureStore, suffix_of
+from .store import PictureStore, suffix_of, too_small
 from .uploads import PartialUploads
 
 RESERVED_PART = 8
@@ -40,10 +40,6 @@ _LATER = "Send it again shortly."
 def _open_to(is_batch: bool, limit: int) -> int:
     """How much of a limit is open to a frame: all of it, or to a batch frame what is not reserved."""
     return max(1, limit - limit // RESERVED_PART) if is_batch else limit
-
-
-def _mib(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MiB"
 
 
 class Admission:
@@ -84,11 +80,7 @@ class Admission:
         # A frame that never fits fails instead of waiting for ever. The stored pictures that it names must stay.
         room = capacity - sum(self.store.size_of(digest) for digest in named)
         if not wanted and needed > room:
-            raise MatteError(
-                "spool_too_small",
-                f"The frame needs {_mib(needed)} on the server, which has room for {_mib(room)}.",
-                "Give the server a larger /dev/shm or TMPDIR, or raise --spool-gb.",
-            )
+            raise too_small("frame", needed, room)
         raise MatteError("busy", "The server has no room for another picture now.", _LATER)
 
     def _result_size(self, request: Matte) -> int:

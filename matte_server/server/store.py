@@ -39,7 +39,7 @@ class PictureStore:
         return digest in self._kept
 
     def add(self, digest: str, data: Blob, name: str) -> None:
-        """Stores a picture. Raises ``MatteError``: wrong_digest, or busy where there is no room for it."""
+        """Stores a picture. Raises ``MatteError``: wrong_digest, and as :meth:`make_room`."""
         if digest in self._kept:
             self._kept.move_to_end(digest)
             return
@@ -60,8 +60,11 @@ class PictureStore:
         return self._kept[digest].size if digest in self._kept else 0
 
     def make_room(self, size: int) -> None:
-        """Drops pictures that no job holds until there is room for another one. Raises
-        ``MatteError("busy", ...)``."""
+        """Drops pictures that no job holds until there is room for another one. Raises ``MatteError``: busy, or
+        spool_too_small where there will never be room."""
+        room = min(self.budget, self._spool.capacity)
+        if size > room:
+            raise too_small("picture", size, room)
         wanted = self.promised + size
         if not self._drop_until(lambda: self.used + wanted <= self.budget and self._spool.fits(size)):
             raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
@@ -98,6 +101,19 @@ class PictureStore:
         self._holds[digest] -= 1
         if not self._holds[digest]:
             del self._holds[digest]
+
+
+def too_small(what: str, needed: int, room: int) -> MatteError:
+    """For a frame or a picture that does not fit, whatever gives way; sizes in bytes."""
+    return MatteError(
+        "spool_too_small",
+        f"The {what} needs {_mib(needed)} on the server, which has room for {_mib(room)}.",
+        "Give the server a larger /dev/shm or TMPDIR, or raise --spool-gb.",
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
 
 
 def wrong_digest() -> MatteError:

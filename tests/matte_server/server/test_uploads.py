@@ -11,6 +11,7 @@ import pytest
 from matte_link.messages import (
     Accepted,
     Digest,
+    Failure,
     Inline,
     Matte,
     Message,
@@ -135,6 +136,19 @@ def test_a_part_lies_within_its_picture(offset: int, size: int) -> None:
 def test_a_picture_beyond_the_limit_is_refused_before_its_bytes_come(bench: ServiceBench) -> None:
     huge = StorePart(id="p", digest=DIGEST, size=(1 << 30) + 1, data=b"x")
     assert code_of(bench.send(ANNA, huge)) == "too_large"
+
+
+@pytest.mark.parametrize("is_in_parts", [True, False])
+def test_a_picture_that_never_fits_is_refused_in_words(bench: ServiceBench, is_in_parts: bool) -> None:
+    """A spool on a container's small disk: the client was told "busy", and sent the picture for ever."""
+    picture = bytes(1 << 12)
+    bench.spool.budget = 1 << 11
+    digest = digest_of(picture)
+    part = StorePart(id="p", digest=digest, size=len(picture), offset=0, data=picture[:100], name="c.exr")
+    whole = Store(id="s", digest=digest, data=picture, name="c.exr")
+    [answer] = bench.send(ANNA, part if is_in_parts else whole)
+    assert isinstance(answer, Failure) and answer.code == "spool_too_small"
+    assert "needs 0.0 MiB on the server" in answer.message and not bench.spool.used
 
 
 def test_a_client_has_sixteen_pictures_on_their_way_at_most(tmp_path: Path) -> None:
