@@ -69,6 +69,16 @@ def test_a_short_background_is_looped_or_held(shot: Path, end: str, offset: int,
     assert [frame.background for frame in planned.frames] == [shot / f"b.{frame:04}.exr" for frame in frames]
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("still.0007", 7), ("still_1001", 1001), ("still.123456789012345", 123456789012345), ("still", 1)],
+)
+def test_a_still_keeps_its_number(shot: Path, name: str, number: int) -> None:
+    save(shot / f"{name}.exr", np.zeros((4, 4, 3)))
+    planned = plan_shot(replace(sources_of(shot), plate=str(shot / f"{name}.exr")), "", MatteOptions())
+    assert [frame.output.name for frame in planned.frames] == [f"m.{number:04}.exr"]
+
+
 def test_a_frame_of_the_take_is_the_clean_plate_of_all(shot: Path) -> None:
     take = str(shot / "p.####.exr")
     sources = replace(sources_of(shot), clean_plate=take, clean_frame=2)
