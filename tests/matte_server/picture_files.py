@@ -245,16 +245,40 @@ def dpx(path: Path, code: Array, transfer: int = 3, bits: int = 10, big: bool = 
 # -- ICC profiles
 
 
+_D50 = np.array([0.9642, 1.0, 0.8249])
+
+
+def _colorants(primaries: Sequence[float]) -> Array:
+    """XYZ of red, green and blue in columns, adapted to D50."""
+    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    scale = (bradford @ _D50) / (bradford @ to_xyz(primaries).sum(1))
+    return np.asarray(np.linalg.inv(bradford) @ np.diag(scale) @ bradford @ to_xyz(primaries))
+
+
+def _xyz_tag(values: Array) -> bytes:
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
+
+
 def icc_profile(primaries: Sequence[float], curve: bytes, space: bytes = b"RGB ") -> bytes:
     """A matrix profile byte by byte (ICC.1:2022, 8.3.3): colorants adapted to D50."""
-    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    d50 = np.array([0.9642, 1.0, 0.8249])
-    scale = (bradford @ d50) / (bradford @ to_xyz(primaries).sum(1))
-    colorants = np.linalg.inv(bradford) @ np.diag(scale) @ bradford @ to_xyz(primaries)
+    if space == b"GRAY":
+        return _profile([(b"kTRC", curve)], space)
+    colorants = _colorants(primaries)
+    tags = [(letter + b"XYZ", _xyz_tag(colorants[:, index])) for index, letter in enumerate((b"r", b"g", b"b"))]
+    return _profile(tags + [(letter + b"TRC", curve) for letter in (b"r", b"g", b"b")], space)
 
-    def xyz(values: Array) -> bytes:
-        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
 
+def icc_table_profile(primaries: Sequence[float]) -> bytes:
+    """A profile of linear light whose colours are a table of 2 x 2 x 2 places (lut16Type, ICC.1:2022, 10.10)."""
+    corners = np.array([[red, green, blue] for red in (0, 1) for green in (0, 1) for blue in (0, 1)])
+    # XYZ of the connection space in 16 bits: 1.0 is 32768.
+    table = np.rint(corners @ _colorants(primaries).T * 32768).astype(">u2")
+    straight = struct.pack(">6H", *(0, 65535) * 3)
+    lut = b"mft2\0\0\0\0" + bytes((3, 3, 2, 0)) + struct.pack(">9i", *(np.eye(3, dtype=int).ravel() * 65536))
+    return _profile([(b"A2B0", lut + struct.pack(">2H", 2, 2) + straight + table.tobytes() + straight)], b"RGB ")
+
+
+def _profile(tags: Sequence[tuple[bytes, bytes]], space: bytes) -> bytes:
     name = (
         b"mluc\0\0\0\0"
         + struct.pack(">II", 1, 12)
@@ -262,12 +286,7 @@ def icc_profile(primaries: Sequence[float], curve: bytes, space: bytes = b"RGB "
         + struct.pack(">II", 8, 28)
         + "Test".encode("utf-16-be")
     )
-    tags = [(b"desc", name), (b"cprt", name), (b"wtpt", xyz(d50))]
-    if space == b"GRAY":
-        tags.append((b"kTRC", curve))
-    else:
-        tags += [(letter + b"XYZ", xyz(colorants[:, index])) for index, letter in enumerate((b"r", b"g", b"b"))]
-        tags += [(letter + b"TRC", curve) for letter in (b"r", b"g", b"b")]
+    tags = [(b"desc", name), (b"cprt", name), (b"wtpt", _xyz_tag(_D50)), *tags]
     table, body, start = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
     for tag, data in tags:
         data += b"\0" * (-len(data) % 4)
@@ -275,7 +294,7 @@ def icc_profile(primaries: Sequence[float], curve: bytes, space: bytes = b"RGB "
         body += data
     head = struct.pack(">I", start + len(body)) + b"test" + struct.pack(">I", 0x04000000)
     head += b"mntr" + space + b"XYZ " + struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
-    head += struct.pack(">3i", *(round(value * 65536) for value in d50)) + bytes(48)
+    head += struct.pack(">3i", *(round(value * 65536) for value in _D50)) + bytes(48)
     return head + table + body
 
 

@@ -123,8 +123,13 @@ def test_a_killed_server_leaves_nothing_running_and_the_next_one_cleans_up(reque
     server.stop()
     psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=20)
     assert not psutil.pid_exists(worker)
-    with LocalServer(["--device", "cpu"]):
+    with LocalServer(["--device", "cpu"]) as other:
         assert not left[0].exists()
+        process = psutil.Process(other.pid)
+        assert process.is_running()
+    # Stopped by the time that the block ends, and its spool with it.
+    assert not process.is_running()
+    assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
 
 
 def test_a_server_that_is_killed_and_started_again_loses_nothing(request_for: Make) -> None:
