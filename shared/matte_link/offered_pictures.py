@@ -180,7 +180,7 @@ class OfferedPictures:
             offered.is_stored = False
             return
         offered.upload_id = new_id()
-        offered.is_stored = True
+        offered.is_stored, offered.failure = True, None
         self._send(Store(offered.upload_id, digest=digest, data=offered.data, name=offered.name))
 
     def deliver(self, message: Message) -> str:
@@ -198,8 +198,16 @@ class OfferedPictures:
                     self.upload(digest)
                 return digest
             if offered.upload_id == message.id:
-                offered.was_refused = isinstance(message, Failure) and message.code == "busy"
+                return self._end_whole_upload(digest, message)
         return ""
+
+    def _end_whole_upload(self, digest: str, message: Message) -> str:
+        """What :meth:`deliver` returns for the answer to a picture that was sent in one piece."""
+        offered = self._pictures[digest]
+        code = message.code if isinstance(message, Failure) else ""
+        offered.was_refused = code == "busy"
+        # A damaged picture is sent again once the server says that it lacks it.
+        return self._end_upload(digest, message) if code not in ("", "busy", "wrong_digest") else ""
 
     def _end_upload(self, digest: str, message: Message) -> str:
         offered = self._pictures[digest]
@@ -208,7 +216,7 @@ class OfferedPictures:
         return digest
 
     def failure_of(self, digest: str) -> Optional[Failure]:
-        """Why the server did not take a part of the picture when it was sent last; None where it took them all."""
+        """Why the server did not take the picture when it was sent last; None where it took it."""
         return self._pictures[digest].failure
 
     def take_refusal(self, digest: str) -> bool:

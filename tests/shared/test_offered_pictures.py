@@ -136,6 +136,18 @@ def test_any_other_answer_to_an_upload_is_no_refusal(failure: bool) -> None:
     assert not pictures.take_refusal(digest)
 
 
+def test_a_picture_that_can_never_be_stored_ends_what_names_it() -> None:
+    """A damaged one is sent again; any other reason would be the same the next time."""
+    pictures, digest, upload_id = uploaded()
+    assert pictures.deliver(Failure(upload_id, code="wrong_digest", message="It is damaged.")) == ""
+    assert pictures.failure_of(digest) is None
+    refusal = Failure(upload_id, code="spool_too_small", message="There is room for 1.0 MiB.")
+    assert pictures.deliver(refusal) == digest
+    assert pictures.failure_of(digest) == refusal and not pictures.is_stored(digest)
+    pictures.upload(digest)
+    assert pictures.failure_of(digest) is None
+
+
 def test_a_refusal_is_forgotten_with_the_server_that_made_it() -> None:
     pictures, digest, upload_id = uploaded()
     pictures.deliver(Failure(upload_id, code="busy", message="There is no room."))

@@ -200,6 +200,19 @@ def test_a_failure_that_nothing_here_can_mend_is_the_answer(wire: Wire, code: st
     assert wire.requests.next_answer() == failure and wire.take_sent() == []
 
 
+def test_a_picture_that_the_server_can_never_store_is_the_answer(wire: Wire) -> None:
+    """Sent again and again, it was refused each time."""
+    wire.add()
+    [question] = wire.take_sent()
+    assert isinstance(question, Store)
+    wire.requests.deliver(unknown(question.id))
+    upload = next(message for message in wire.take_sent() if isinstance(message, Store))
+    refusal = Failure(upload.id, code="spool_too_small", message="There is room for 1 MiB.")
+    wire.requests.deliver(refusal)
+    assert wire.requests.next_answer() == Failure("r1", code="spool_too_small", message="There is room for 1 MiB.")
+    assert wire.take_sent() == [] and wire.requests.ids == ()
+
+
 def test_a_lost_picture_that_is_not_held_here_is_the_answer(wire: Wire) -> None:
     elsewhere = Matte("r1", frame=1, plate=Inline(b"plate"), clean_plate=Digest("0a" * 32))
     wire.requests.add(elsewhere)
