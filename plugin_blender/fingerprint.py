@@ -39,10 +39,6 @@ def forget(block: Any = None) -> None:
 def add_blocks(facts: Findings, scene: Any) -> list[object]:
     """The digests of all data-blocks that the facts refer to, directly or not, each with the numbers of those that
     it refers to; adds what those refer to. ``scene`` is the one that is rendered."""
-    for each in scene.objects:
-        if each.mode == "EDIT":
-            # What is being edited is not in the data-block yet, and a render would take it from there.
-            each.update_from_editmode()
     try:
         return _digests(facts, scene)
     except ReferenceError:

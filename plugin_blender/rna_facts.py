@@ -16,7 +16,7 @@ from typing import Any
 import bpy
 
 from .animation import AnimatedPaths
-from .rna_skipped import hides_content, is_content, is_of_interface, is_skipped
+from .rna_skipped import hidden_content, is_content, is_of_interface, is_skipped
 from .sources import FileSource
 
 _DEEPEST = 80
@@ -97,8 +97,9 @@ class RnaWalk:
             if value is not None:
                 values[name] = value
         values.update(self._custom(struct))
-        if hides_content(struct):
-            self._cannot_compare("what was sculpted or bound in")
+        hidden = hidden_content(struct)
+        if hidden:
+            self._cannot_compare(hidden)
         return values
 
     def _property(self, struct: Any, item: Any, depth: int) -> object:

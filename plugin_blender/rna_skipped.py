@@ -203,11 +203,14 @@ def is_of_interface(struct: Any) -> bool:
     return isinstance(struct, bpy.types.Attribute) and struct.name.startswith((".select", ".uv_select"))
 
 
-def hides_content(struct: Any) -> bool:
-    """Whether a struct has content that no property shows: sculpted details, or a shape that it was bound to."""
-    if isinstance(struct, bpy.types.MultiresModifier):
-        return struct.total_levels > 0
-    return bool(getattr(struct, "is_bound", False) or getattr(struct, "is_bind", False))
+def hidden_content(struct: Any) -> str:
+    """What a struct has that no property shows, as a noun ("the bound shape of"); else empty."""
+    if isinstance(struct, bpy.types.MultiresModifier) and struct.total_levels:
+        return "the sculpted details of"
+    if isinstance(struct, bpy.types.Mesh) and struct.is_editmode:
+        return "the unfinished edit of"
+    is_bound = getattr(struct, "is_bound", False) or getattr(struct, "is_bind", False)
+    return "the bound shape of" if is_bound else ""
 
 
 def _has_no_choice(node: Any, name: str) -> bool:

@@ -260,8 +260,8 @@ def meshes(scene: Any, cube: Any, edit: Edit) -> None:
         edited.verts[0].co = (4.0, 4.0, 4.0)
         bmesh.update_edit_mesh(cube.data)
 
-    edit("a vertex in edit mode", drag)
-    bpy.ops.object.mode_set(mode="OBJECT")
+    edit("(unknown) a vertex in edit mode", drag)
+    edit("a vertex when edit mode is left", lambda: bpy.ops.object.mode_set(mode="OBJECT"))
 
 
 def bones(scene: Any, cube: Any, edit: Edit) -> None:

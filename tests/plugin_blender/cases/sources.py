@@ -20,6 +20,7 @@ def case(folder: str) -> dict[str, Any]:
     facts["kinds"] = kinds(place, tree, node)
     facts["numbering"] = numbering(place, scene, tree, node)
     facts["scene"] = render_layers(place, scene, tree, node)
+    handlers_of_others(tree, node)
     facts["multilayer"] = multilayer(place, scene, tree, node)
     facts["hd"] = high_definition(place, scene, tree, node)
     return facts
@@ -128,6 +129,27 @@ def render_layers(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, An
     assert planning.plan_of(scene, node).key != before
     bpy.data.scenes.remove(other)
     return files
+
+
+def handlers_of_others(tree: Any, node: Any) -> None:
+    """Other add-ons hear of each frame that is rendered for a solve, and of no render as a whole."""
+    plate = next(each for each in tree.nodes if each.bl_idname == "CompositorNodeImage")
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plate.outputs[0], exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    heard: list[str] = []
+    names = [name for name in dir(bpy.app.handlers) if name.startswith(("render_", "frame_change_"))]
+    hooks = {name: lambda *_, name=name: heard.append(name) for name in names}
+    for name, hook in hooks.items():
+        getattr(bpy.app.handlers, name).append(hook)
+    node.matte.frames = "1-2"
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    for name, hook in hooks.items():
+        getattr(bpy.app.handlers, name).remove(hook)
+    # The frame changes back from the one that was rendered.
+    assert heard == ["render_pre", "render_post", "frame_change_pre", "frame_change_post"] * 2, heard
+    node.matte.frames = ""
+    tree.links.new(plate.outputs[0], node.inputs["Plate"])
 
 
 def multilayer(place: Path, scene: Any, tree: Any, node: Any) -> str:
