@@ -46,7 +46,8 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
         with only_picture_handlers():
             _render(copy.scene, frame, folder)
     except RuntimeError as error:
-        raise NodeError(f"Frame {frame}: what feeds the node could not be rendered: {error}") from None
+        words = str(error).removeprefix("Error: ").strip()
+        raise NodeError(f"What feeds the node could not be rendered: {words}.") from None
     finally:
         runtime.rendering_input = False
         copy.delete()
@@ -54,7 +55,7 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
     files = [folder / f"{name}_{frame:04d}.exr" for name in names]
     for name, file in zip(feeds, files, strict=True):
         if not file.exists():
-            raise NodeError(f"Frame {frame}: what feeds {name} makes no picture.", "Look at it with a Viewer node.")
+            raise NodeError(f"What feeds {name} makes no picture.", "Look at it with a Viewer node.")
     return [str(file) for file in files]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,23 @@ class Learning:
         self._learnt_from = key_frames.named(node)
         self.frames = tuple(self._keys) or evenly_spaced(plan.frames, WITHOUT_KEYS)
         self.plan.check(self.frames)
+        self._need_folder()
         self._inputs = RenderedInputs(self.plan, self.frames)
         self._endpoint = endpoint()
         self._job: LearnJob | None = None
         self.progress, self.activity = 0.0, "Connecting"
         self.sentence, self.failed, self.cancelled = "", False, False
         runtime.learning = self
+
+    def _need_folder(self) -> None:
+        """Raises ``NodeError`` where the weights could not be kept: that shall not be found out after minutes."""
+        folder = Path(self.plan.folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise NodeError(f"The learned weights cannot be kept in {folder}: {error.strerror}.") from None
 
     def step(self) -> bool:
         """Does what can be done without waiting; returns whether it goes on."""
@@ -75,7 +87,10 @@ class Learning:
             self._job = self._start()
         else:
             self.activity = f"Rendering the inputs of frame {lacking}"
-            self._inputs.render(scene, node, lacking)
+            try:
+                self._inputs.render(scene, node, lacking)
+            except NodeError as error:
+                raise NodeError(f"Frame {lacking}: {error}") from None
 
     def _start(self) -> LearnJob:
         output = Path(self.plan.folder, "learning.learned")

@@ -338,6 +338,7 @@ class CLEANPLATE_OT_show_in_folder(OnNode, bpy.types.Operator):
     bl_label = "Show in Folder"
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
+        need_place(node.matte)
         plan = planning.refresh(scene, node)
         folder = plan.folder if plan.problem else str(plan.results)
         if not Path(folder).is_dir():

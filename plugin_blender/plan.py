@@ -23,12 +23,13 @@ from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
-from .result_files import NAME, frames_of, is_result, joined_stamp, known_facts, known_stamp
+from .result_files import NAME, frame_of, frames_of, is_result, joined_stamp, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
 CHANNELS = ("R", "G", "B", "A", "confidence.V")
 OUTDATED = "outdated"
+OF_ANOTHER_NODE = ", a result of another Cleanplate Matte,"
 
 
 NOTHING = FileSource(file="", colourspace="")
@@ -194,18 +195,14 @@ class SolvePlan:
             first, more = min(missing), len(missing) - 1
             others = f", and {more} more frames lack theirs" if more else ""
             sentence = f"Frame {first}: {missing[first]} does not exist{others}."
-            raise NodeError(sentence, "Correct the path, or restore the files.")
+            raise NodeError(sentence, _remedy(missing[first]))
 
     def obstacle(self, frame: int) -> str:
         """Why this frame cannot be solved, as a sentence; empty where it can."""
         if frame < 0:
             return "Frames are numbered from 0."
         missing = self.missing_input(frame)
-        return (
-            f"{missing[:1].upper()}{missing[1:]} does not exist. Correct the path, or restore the file."
-            if missing
-            else ""
-        )
+        return f"{missing[:1].upper()}{missing[1:]} does not exist. {_remedy(missing)}" if missing else ""
 
     def missing_input(self, frame: int) -> str:
         """The frame's first input that is not on disk, as "the plate ..."; else empty."""
@@ -213,7 +210,9 @@ class SolvePlan:
             for name, source in (("plate", self.plate), ("clean plate", self.clean_plate)):
                 path = source.missing(other)
                 if path:
-                    return f"the {name} {path}" + ("" if other == frame else ", which temporal smoothing needs,")
+                    whose = OF_ANOTHER_NODE if frame_of(Path(path).name) is not None else ""
+                    why = "" if other == frame else ", which temporal smoothing needs,"
+                    return f"the {name} {path}{whose}{why}"
         return ""
 
     @property
@@ -374,6 +373,13 @@ class SolvePlan:
                 # Fails, as it should, where something else lies in there.
                 Path(folder).rmdir()
         return deleted
+
+
+def _remedy(missing: str) -> str:
+    """What to do where an input is not on disk."""
+    if OF_ANOTHER_NODE in missing:
+        return "Solve that node first."
+    return "Correct the path, or restore the file."
 
 
 def _file(source: Source, frame: int) -> str:

@@ -17,6 +17,7 @@ from .colour import word_of, working_space
 from .matte_link.result_key import digest
 from .node_facts import clip_source, image_source, input_facts, nodes_facts, numbers_of
 from .places import Feed, Way, feed_of, levels_of, ways_to
+from .plan import NodeError
 from .rna_facts import Findings, RnaWalk
 from .sources import FileSource, GraphSource, Source
 
@@ -77,6 +78,11 @@ def _read_alike(source: FileSource) -> FileSource | None:
 
 
 def _graph(feed: Feed, scene: Any) -> GraphSource:
+    if scene.render.use_multiview:
+        raise NodeError(
+            "Stereoscopy is on, and what feeds the node may be another picture for each eye.",
+            "Switch it off in the output properties, and solve one view at a time.",
+        )
     facts = Findings()
     values: list[object] = [feed.socket.identifier]
     for nodes, group in levels_of(feed):

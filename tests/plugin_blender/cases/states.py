@@ -27,6 +27,7 @@ def case(folder: str) -> None:
     two_nodes(scene, tree, node)
     cancelling(scene, node)
     clearing(scene, node)
+    what_cannot_be(place, scene, tree, node)
     renders_of_the_window(scene, tree, node)
     showing_the_folder(place, scene, tree, node)
 
@@ -273,6 +274,54 @@ def clearing(scene: Any, node: Any) -> None:
     assert counts(scene, node) == (0, 0, 4)
     left = [file.name for file in Path(plan.folder).rglob("*") if file.is_file()]
     assert sorted(left) == ["matte.0000.exr", "notes.txt"], left
+
+
+def what_cannot_be(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    """Each refusal is one sentence that says what to do."""
+    from plugin_blender import planning
+
+    # A node behind another one, which is not solved.
+    plate, clean = (node.inputs[name].links[0].from_socket for name in ("Plate", "Clean Plate"))
+    second = stage.matte_node(tree, node.outputs["Image"], clean)
+    planning.refresh_all()
+    message = stage.error_of(lambda: bpy.ops.cleanplate.solve_frame(node_id=second.matte.node_id))
+    assert message.endswith("a result of another Cleanplate Matte, does not exist. Solve that node first."), message
+    bpy.ops.cleanplate.solve_frame(node_id=node.matte.node_id)
+    assert not stage.error_of(lambda: bpy.ops.cleanplate.solve_frame(node_id=second.matte.node_id))
+    assert counts(scene, second) == (1, 0, 3)
+    node.matte.softness = 0.25
+    planning.refresh_all()
+    assert counts(scene, second) == (0, 1, 3), "the node behind does not notice that the one before has changed"
+    node.matte.softness = 0.0
+    tree.nodes.remove(second)
+    tree.nodes.active = node
+    planning.refresh_all()
+
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plate, exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    scene.render.use_multiview = True
+    message = stage.error_of(bpy.ops.cleanplate.solve_frame)
+    assert message.startswith("Stereoscopy is on"), message
+    scene.render.use_multiview = False
+    width, height = scene.render.resolution_x, scene.render.resolution_y
+    scene.render.resolution_x = scene.render.resolution_y = 4
+    scene.render.resolution_percentage = 1
+    message = stage.error_of(bpy.ops.cleanplate.solve_frame)
+    frame = f"Frame {scene.frame_current}"
+    assert message == f"{frame}: What feeds the node could not be rendered: Image too small.", message
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    scene.render.resolution_percentage = 100
+    tree.links.new(plate, node.inputs["Plate"])
+    # No folder can lie inside of a file.
+    node.matte.folder = str(place / "clean.exr")
+    message = stage.error_of(bpy.ops.cleanplate.solve_frame)
+    assert "cannot be written: Not a directory" in message, message
+    message = stage.error_of(bpy.ops.cleanplate.learn)
+    assert message.startswith("The learned weights cannot be kept in"), message
+    node.matte.folder = "//cleanplate"
+    planning.refresh(scene, node)
+    bpy.ops.cleanplate.clear_cache()
 
 
 def renders_of_the_window(scene: Any, tree: Any, node: Any) -> None:
