@@ -43,12 +43,19 @@ def _open_to(is_batch: bool, limit: int) -> int:
 
 
 class Admission:
-    """Owns the spooled and the stored pictures of one server. ``clock``: monotonic seconds."""
+    """Owns the spooled and the stored pictures of one server. ``clock``: monotonic seconds. ``owner_of``: see
+    :class:`PartialUploads`."""
 
-    def __init__(self, spool: Spool, limits: ServiceLimits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        limits: ServiceLimits,
+        clock: Callable[[], float] = time.monotonic,
+        owner_of: Callable[[Client], Client] = lambda client: client,
+    ) -> None:
         self.spool = spool
         self.store = PictureStore(spool, limits.store)
-        self.uploads = PartialUploads(spool, self.store, clock)
+        self.uploads = PartialUploads(spool, self.store, clock, owner_of)
         self.bytes_in = 0
         self._limits = limits
         self._last_number = 0

@@ -101,6 +101,11 @@ class Connections:
         sender = self._senders.get(client)
         return sender is not None and sender.is_connected and self._admits(sender.key)
 
+    def owner_of(self, client: bytes) -> bytes:
+        """Who uses this name: the public key, or the name itself where there are no keys."""
+        sender = self._senders.get(client)
+        return client if sender is None else sender.key.encode()
+
     def check(self) -> None:
         """Shuts connections that send without end; called several times a second."""
         self._follow()

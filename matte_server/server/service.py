@@ -66,7 +66,8 @@ _COMPUTED_ALONE = "Memory was short: the frame was computed a second time, with 
 
 class Service:
     """The state of one server, used by one thread. ``unsent`` returns how many bytes of replies a client has not
-    fetched yet; ``clock`` returns monotonic seconds. ``shelf`` keeps what was learnt (default: in the spool)."""
+    fetched yet; ``clock`` returns monotonic seconds. ``shelf`` keeps what was learnt (default: in the spool).
+    ``owner_of`` names who a client belongs to."""
 
     def __init__(
         self,
@@ -76,13 +77,14 @@ class Service:
         unsent: Callable[[Client], int] = lambda client: 0,
         clock: Callable[[], float] = time.monotonic,
         shelf: LearningShelf | None = None,
+        owner_of: Callable[[Client], Client] = lambda client: client,
     ) -> None:
         limits = limits or ServiceLimits()
         self._pool = pool
         self._clock = clock
         # The version is read from a file once, while there certainly is a file descriptor left for it.
         self._statistics = ServerStatistics(version("cleanplate"), uuid.uuid4().hex, clock)
-        self._admission = Admission(spool, limits, clock)
+        self._admission = Admission(spool, limits, clock, owner_of)
         shelf = shelf or LearningShelf(spool.folder / "learning")
 
         def fetches(client: Client) -> bool:

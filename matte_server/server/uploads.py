@@ -19,7 +19,7 @@ from .store import PictureStore, suffix_of, wrong_digest
 
 _KEPT_S = 600.0
 """How long the parts of a picture are kept after the last of them."""
-_MOST_PER_CLIENT = 16
+_MOST_PER_OWNER = 16
 
 
 @dataclass(eq=False)
@@ -35,12 +35,20 @@ class _Upload:
 
 
 class PartialUploads:
-    """The pictures that have arrived in part, by client and digest; whole ones move to ``store``."""
+    """The pictures that have arrived in part, by client and digest; whole ones move to ``store``. ``owner_of`` says
+    whose a client's name is: one owner may use many names, and has one limit."""
 
-    def __init__(self, spool: Spool, store: PictureStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        store: PictureStore,
+        clock: Callable[[], float] = time.monotonic,
+        owner_of: Callable[[Client], Client] = lambda client: client,
+    ) -> None:
         self._spool = spool
         self._store = store
         self._clock = clock
+        self._owner_of = owner_of
         self._uploads: dict[tuple[Client, str], _Upload] = {}
 
     def __len__(self) -> int:
@@ -67,7 +75,8 @@ class PartialUploads:
                 "too_large",
                 f"The picture has {part.size >> 20} MiB; no more than {DEFAULT_LIMITS.blob >> 20} MiB can be sent.",
             )
-        if sum(owner == client for owner, _ in self._uploads) >= _MOST_PER_CLIENT:
+        owner = self._owner_of(client)
+        if sum(self._owner_of(other) == owner for other, _ in self._uploads) >= _MOST_PER_OWNER:
             raise MatteError("busy", "The client is sending too many pictures at once.", "Send it again shortly.")
         self._store.make_room(part.size)
         path = self._spool.write(b"", suffix_of(part.name))

@@ -69,8 +69,15 @@ class ServiceBench:
         self.spool = Spool(limits.spool, folder)
         self.now = 0.0
         self.unsent: dict[Client, int] = {}
+        self.owners: dict[Client, Client] = {}
+        """The keys that clients' names belong to."""
         self.service = Service(
-            self.pool, self.spool, limits, lambda client: self.unsent.get(client, 0), lambda: self.now
+            self.pool,
+            self.spool,
+            limits,
+            lambda client: self.unsent.get(client, 0),
+            lambda: self.now,
+            owner_of=lambda client: self.owners.get(client, client),
         )
 
     def send(self, client: Client, message: Message) -> list[Message]:
