@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.io.video_planes import to_code
+from matte_server.io.video_planes import rgb_of, to_code
+from tests.matte_server.video_files import VideoTags, frame_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,19 @@ def test_codes_stay_in_what_the_interface_allows() -> None:
     assert tuple(to_code(beyond, 8, False, chroma=False)) == (1, 254)
     assert tuple(to_code(beyond, 10, False, chroma=False)) == (4, 1019)
     assert tuple(to_code(beyond, 8, True, chroma=False)) == (0, 255)
+
+
+@pytest.mark.parametrize("name", ["yuva444p10le", "gbrap10le"])
+def test_opaque_is_the_highest_code_of_alpha(name: str) -> None:
+    """Alpha has the full range of codes, whatever the colour has."""
+    ramp = np.array([[0, 256, 512, 1023]], np.uint16).repeat(2, 0)
+    found = rgb_of(frame_of([ramp * 0 + 512, ramp * 0 + 512, ramp * 0 + 512, ramp], name, VideoTags()))
+    assert found.shape == (2, 4, 4)
+    # Single precision.
+    np.testing.assert_allclose(found[0, :, 3], [0.0, 256 / 1023, 512 / 1023, 1.0], rtol=1e-6)
+
+
+def test_rgb_planes_are_whole_parts_of_their_highest_code() -> None:
+    green, blue, red = (np.full((2, 2), code, np.uint16) for code in (1023, 0, 341))
+    found = rgb_of(frame_of([green, blue, red], "gbrp10le", VideoTags()))
+    np.testing.assert_allclose(found, np.broadcast_to([1 / 3, 1.0, 0.0], (2, 2, 3)), rtol=1e-6)
