@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import av
+import numpy as np
 
 from ..core.image import Image
 from ..core.window import Window
@@ -47,6 +48,8 @@ VIDEO_SUFFIXES = (
     ".wmv",
 )
 _MILLISECOND = Fraction(1, 1000)
+_FLOAT_ROUNDING = 1e-9
+"""Seconds; float64 loses less in a video of weeks."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
@@ -187,14 +190,13 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
     were in a Matroska file before, to milliseconds."""
     stated = stated_rate(stream)
     rounding = max(tick, _MILLISECOND)
-
-    def error(rate: Fraction) -> Fraction:
-        return max(abs(at - number / rate) for number, at in enumerate(times))
-
     # Of a short clip with rounded times, several usual rates may be near: the one that fits best is meant.
     usual = usual_rates(stated, rounding / times[-1] if times[-1] else Fraction(0))
-    for rate in (min(usual, key=error, default=stated), stated):
-        if error(rate) <= rounding:
+    seconds = np.array([float(at) for at in times])
+    late = {rate: float(np.abs(seconds - np.arange(len(times)) / float(rate)).max()) for rate in (*usual, stated)}
+    best = min(usual, key=lambda rate: late[rate], default=stated)
+    for rate in (best, stated):
+        if late[rate] <= float(rounding) + _FLOAT_ROUNDING:
             return rate, True
     return next(iter(usual_rates(stated)), stated), False
 
