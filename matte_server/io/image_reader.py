@@ -132,7 +132,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         if not head.startswith(_BEGINNINGS) and Path(label).suffix.lower() != ".tga":
             raise MatteError(
                 "unreadable",
-                f"{label} is not a picture of a format that Cleanplate reads.",
+                f"{label} cannot be read: it is in no format that Cleanplate reads.",
                 "Convert it to EXR, DPX, TIFF, PNG or JPEG; if it is one of these, it is damaged: copy it again.",
             )
         raise unreadable(path, label, reason)
