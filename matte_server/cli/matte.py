@@ -76,7 +76,7 @@ OUT is EXR (float, everything kept), PNG or TIFF (16 bit, sRGB), or .mov (ProRes
 stay beside it in OUT.frames). The same command again goes on where it was interrupted.
 
 exit codes: 0 every frame is done, 1 some frames failed, 2 the input cannot work, 3 no server,
-4 the clean plate shows another place than the plate, 130 interrupted
+4 the clean plate shows another place than the plate, or is mirrored, 130 interrupted
 """
 
 
