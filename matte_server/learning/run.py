@@ -44,6 +44,7 @@ class LearningResult:
     steps: int
     first_error: float | None
     error: float | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -150,6 +151,7 @@ class LearningRun:
             steps=learner.step,
             first_error=learner.first_error,
             error=learner.best_error,
+            warnings=self.warnings,
         )
 
     @property

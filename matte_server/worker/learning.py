@@ -64,6 +64,7 @@ class ShotLearning:
         self._report = report
         self._started = time.monotonic()
         self._reported_at = 0.0
+        self._largest = 0
         self._checkpoints = _Checkpoints(Path(job.checkpoint))
 
     def run(self) -> LearningEnded:
@@ -126,6 +127,7 @@ class ShotLearning:
                 "frames": list(result.frames),
                 "device": self._device,
                 "seconds": round(time.monotonic() - self._started, 1),
+                "warnings": list(result.warnings),
             },
         )
 
@@ -146,8 +148,7 @@ class ShotLearning:
             job = frame_job(self._job, frame)
             self._reader.check_paths(job)
             inputs = self._reader.read(job)
-            if not done:
-                self._check_memory(inputs.pair)
+            self._check_memory(inputs.pair)
             run.add(
                 LearningFrame(
                     number=frame.frame,
@@ -164,8 +165,12 @@ class ShotLearning:
         return run
 
     def _check_memory(self, pair: PlatePair) -> None:
-        """Refuses what would not fit, before it takes any of the memory."""
+        """Refuses what would not fit, before it takes any of the memory: asked at each frame that is larger than
+        those before."""
         window, count = pair.plate.data_window, len(self._job.request.frames)
+        if window.area <= self._largest:
+            return
+        self._largest = window.area
         needed = memory_needed(window.height, window.width, count, torch.device(self._device).type)
         left = memory_left(self._device)
         if left is not None and left < needed:

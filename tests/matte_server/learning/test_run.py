@@ -155,11 +155,11 @@ def test_frames_of_two_sizes_are_learnt_together_and_nothing_is_learnt_beyond_th
     first, second = run._examples
     # A crop of the network's training and its halo fit into 96 x 96, which both sides are at least.
     assert first.size == second.size == (96, 152)
-    for example, (height, width) in ((first, SIZE), (second, (64, 150))):
+    # The networks want multiples of 4 anyway.
+    for example, (height, width) in ((first, SIZE), (second, (64, 152))):
         inside = torch.zeros_like(example.trust)
         inside[..., :height, :width] = 1
-        assert torch.equal(torch.maximum(example.trust, example.left_out)[..., :width], inside[..., :width])
-        assert not (example.trust * (1 - inside)).any() or width % 4
+        assert torch.equal(torch.maximum(example.trust, example.left_out), inside)
     assert finished(run).result().first_error is not None
 
 

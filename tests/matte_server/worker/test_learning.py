@@ -12,6 +12,7 @@ from matte_link.messages import Digest, Learn, LearnFrame, OnDisk
 from matte_server.core.image import Image, PlatePair
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
+from matte_server.learning.run import LearningResult
 from matte_server.worker import learning
 from matte_server.worker.learning import ShotLearning, frame_job, settings_of
 from matte_server.worker.messages import LearningJob, SpooledPicture
@@ -66,6 +67,32 @@ def test_what_would_not_fit_is_refused_in_words(tmp_path: Path, monkeypatch: pyt
     shot_learning(tmp_path)._check_memory(pair(960, 540))
     monkeypatch.setattr(learning, "memory_left", lambda device: None)
     shot_learning(tmp_path)._check_memory(pair(8192, 8192))
+
+
+def test_a_larger_frame_is_asked_about_again_and_a_smaller_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, left = shot_learning(tmp_path), 4 << 30
+    monkeypatch.setattr(learning, "memory_left", lambda device: left)
+    run._check_memory(pair(960, 540))
+    left = 1 << 28
+    run._check_memory(pair(960, 540))
+    with pytest.raises(MatteError, match="1920 x 1080"):
+        run._check_memory(pair(1920, 1080))
+
+
+def test_what_is_doubted_of_the_frames_is_in_the_result(tmp_path: Path) -> None:
+    result = LearningResult(
+        has_gained=False,
+        data=b"",
+        facts=None,
+        frames=(1,),
+        steps=2,
+        first_error=0.5,
+        error=0.5,
+        warnings=("Look.",),
+    )
+    assert shot_learning(tmp_path)._ended(result, True).diagnostics["warnings"] == ["Look."]
 
 
 def test_frames_are_read_as_those_of_a_matte_are() -> None:
