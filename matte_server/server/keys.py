@@ -91,8 +91,11 @@ def add_client(folder: Path, name: str) -> Path:
     public, secret = _new_pair()
     path = folder / f"{name}.json"
     _write_secret(path, {"server": server["public"], "public": public, "secret": secret})
-    with (folder / CLIENTS_FILE).open("a", encoding="utf-8") as file:
-        file.write(f"{public} {name}\n")
+    with (folder / CLIENTS_FILE).open("ab+") as file:
+        # Whoever edited the list may have left its last line without an end.
+        file.seek(max(0, file.tell() - 1))
+        file.write(b"" if file.read() in (b"", b"\n") else b"\n")
+        file.write(f"{public} {name}\n".encode())
     return path
 
 
@@ -128,7 +131,8 @@ def read_clients(path: Path) -> dict[str, str]:
     try:
         if os.name == "posix" and path.stat().st_mode & 0o002:
             raise MatteError("bad_keys", f"{path} can be written by every user.", f"Run: chmod o-w {path}")
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Windows's editors put a mark at the beginning, which is no part of the first key.
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError:
         return {}
     entries = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
@@ -138,7 +142,7 @@ def read_clients(path: Path) -> dict[str, str]:
 def _read_server(folder: Path) -> dict[str, str]:
     path = folder / SERVER_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
         pair = {name: str(values[name]) for name in ("public", "secret")}
     except PermissionError:
         raise MatteError(

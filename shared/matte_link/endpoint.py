@@ -88,7 +88,8 @@ def is_loopback(address: str) -> bool:
 
 def _key_file(path: str) -> Mapping[str, str]:
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        # Windows's editors put a mark at the beginning.
+        entries = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         return {name: str(entries[name]) for name in ("server", "public", "secret")}
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(

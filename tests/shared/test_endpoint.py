@@ -52,6 +52,8 @@ def test_keys_are_read_from_a_key_file(tmp_path: Path) -> None:
     assert encrypted.encrypted and encrypted == Endpoint.resolve(environment={"CLEANPLATE_KEYS": str(file)})
     assert (encrypted.address, encrypted.server_key) == (DEFAULT_ADDRESS, "s" * 40)
     assert (encrypted.public_key, encrypted.secret_key) == ("p" * 40, "k" * 40)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())  # as Windows's editors save it
+    assert Endpoint.resolve("", str(file), {}) == encrypted
     assert not Endpoint.resolve("", "", {}).encrypted
     file.write_text(json.dumps({"server": KEY}))
     with pytest.raises(ValueError, match="must be JSON with server, public and secret"):

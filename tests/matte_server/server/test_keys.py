@@ -123,6 +123,18 @@ def test_one_bad_byte_or_line_leaves_the_rest_of_the_list(folder: Path) -> None:
     assert anna.exists() and ben.exists()
 
 
+def test_a_list_that_an_editor_saved_admits_all_of_its_clients(folder: Path) -> None:
+    """With Windows's mark and line ends; without an end of the last line, to which the next client was added."""
+    keys.add_client(folder, "anna")
+    listed = folder / keys.CLIENTS_FILE
+    listed.write_bytes(b"\xef\xbb\xbf" + listed.read_bytes().rstrip().replace(b"\n", b"\r\n"))
+    server = folder / keys.SERVER_FILE
+    server.write_bytes(b"\xef\xbb\xbf" + server.read_bytes())
+    keys.add_client(folder, "ben")
+    assert list(keys.read_clients(listed).values()) == ["anna", "ben"]
+    assert all(len(key) == 40 and key.isascii() for key in keys.read_clients(listed))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
 def test_a_list_that_everybody_may_write_admits_nobody_and_says_why(folder: Path) -> None:
     keys.add_client(folder, "anna")
