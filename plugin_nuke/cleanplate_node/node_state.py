@@ -7,6 +7,7 @@ import uuid
 from matte_link.option_spec import Value
 
 from . import graph, host, panel, range_plan
+from .node_runs import running
 
 NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
@@ -41,6 +42,9 @@ def settle_id(node: host.Node) -> None:
     pasted onto another one, bring the id along. A node that shows results gets the id of their folder back, if
     that is free.
     """
+    run = running(node)
+    if run is not None and host.full_name(run.node) == host.full_name(node):
+        return
     others = {str(host.value(one, "node_id")) for one in ours() if host.full_name(one) != host.full_name(node)}
     known = node_id(node)
     if known not in others:

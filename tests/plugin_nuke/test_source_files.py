@@ -143,6 +143,18 @@ def test_a_held_frame_follows_what_the_read_does_there(bench: ContractBench, win
     assert freshness.check(node, deep=False).text.startswith("up to date")
 
 
+def test_what_a_link_node_of_nuke_17_stands_for_counts(bench: ContractBench, window: State) -> None:
+    window.major = 17
+    shot = bench.shot((1,))
+    grade, link = host.create("Grade"), host.create("NoOp")
+    host.connect(grade, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    link._links.append(grade)
+    found = host.upstream([link]).facts
+    assert [one.kind for one in found] == ["Read", "Grade", "NoOp"] and found[-1].inputs == (1,)
+    window.major = 16
+    assert [one.kind for one in host.upstream([link]).facts] == ["NoOp"], "older versions have none"
+
+
 def test_an_edited_colour_configuration_is_another_one(bench: ContractBench, tmp_path: Path) -> None:
     config = tmp_path / "config.ocio"
     config.write_text("roles:\n  scene_linear: ACES - ACEScg\n")

@@ -12,11 +12,13 @@ import nuke
 
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, input_of
+from .node import Node, has_knob, input_of
 
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _FLAGS = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
 _TEXT_THAT_RUNS = re.compile(r"\[\s*(python|exec|value|knob|expression|metadata|getenv|clock|date|frame)\b")
+_NO_TCL = ("label", "file", "proxy", "kernelSource")
+"""Texts that run nothing, or whose value is known: the last one is a program's, with brackets of its own."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,13 @@ def _visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
 def _inputs(node: Node) -> list[Optional[Node]]:
     if node.Class() == "Input":
         return [_outside(node)]
-    return [input_of(node, index) for index in range(node.inputs())]
+    return [*(input_of(node, index) for index in range(node.inputs())), *_linked(node)]
+
+
+def _linked(node: Node) -> list[Node]:
+    """What a link node of Nuke 17 stands for: no pipe leads there."""
+    links = getattr(nuke, "LINKNODE_INPUTS", 0)
+    return list(node.dependencies(links)) if links else []
 
 
 def _outside(node: Node) -> Optional[Node]:
@@ -190,7 +198,7 @@ def _files(node: Node, knobs: str) -> tuple[SourceFile, ...]:
 
 def _is_ours(node: Node) -> bool:
     """Whether it is a Cleanplate node, of whose knobs only few change its picture: that is in its inner Read."""
-    return node.knob("node_id") is not None and node.knob("process_frame") is not None
+    return has_knob(node, "node_id") and has_knob(node, "process_frame")
 
 
 def _is_on(node: Node, name: str) -> bool:
@@ -229,7 +237,7 @@ def _has_expression(node: Node, name: str) -> bool:
 
 def _has_text_that_runs(node: Node, knobs: str) -> bool:
     for name, value in all_pairs(knobs):
-        if name not in ("label", "file", "proxy") and _TEXT_THAT_RUNS.search(value.replace("\\", "")):
+        if name not in _NO_TCL and _TEXT_THAT_RUNS.search(value.replace("\\", "")):
             knob = node.knob(name)
             if isinstance(knob, nuke.EvalString_Knob) and not isinstance(knob, nuke.File_Knob):
                 return True

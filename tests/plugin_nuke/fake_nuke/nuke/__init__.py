@@ -95,6 +95,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "GUI":
         return state.gui
+    if name == "LINKNODE_INPUTS" and state.major >= 17:
+        return 0x10
     if name == "rawArgs":
         return list(state.raw_args)
     raise AttributeError(f"module 'nuke' has no attribute {name!r}")

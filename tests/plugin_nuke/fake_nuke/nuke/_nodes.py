@@ -207,6 +207,7 @@ class Node:
         self._gone = False
         self._validated: tuple[int, int, bool] | None = None
         self._panel = False
+        self._links: list[Node] = []
         for knob in [*_common(), *(_KNOBS[kind]() if kind in _KNOBS else ())]:
             self._own(knob)
         self._take_house_defaults()
@@ -283,6 +284,11 @@ class Node:
     def input(self, index: int) -> Node | None:
         self._here()
         return self._inputs[index] if 0 <= index < len(self._inputs) else None
+
+    def dependencies(self, mask: int) -> list[Node]:
+        """Of the kinds of dependencies only those of link nodes."""
+        self._here()
+        return list(self._links) if mask & 0x10 else []
 
     def setInput(self, index: int, node: Node | None) -> bool:
         self._here()
