@@ -47,7 +47,7 @@ _COSMETIC = frozenset(
         "mapsize",
         "window",
         "panelDropped",
-        # How each is shown in the editor of Graph Scope Variables.
+        # Where what is inside of a Group is shown.
         "show_group_view",
         "disable_group_view",
         "group_view_position",
@@ -55,8 +55,13 @@ _COSMETIC = frozenset(
 )
 # The tools beside the Viewer of a Roto or RotoPaint: what the next stroke will be like.
 _TOOLS, _TOOLBAR = frozenset(["toolbox", "tools"]), "toolbar_"
-# Knobs of a Write that do not change what flows through it.
-_OF_WRITES = frozenset(["version", "colorspace", "ocioColorspace", "file_type", "file", "checkHashOnRead"])
+# The only knobs that count of nodes that pass their input on: a Write may do so with fewer channels. One that reads
+# its file is like a Read.
+_PASSING: Mapping[str, tuple[str, ...]] = {
+    "NoOp": (),
+    **dict.fromkeys(("Write", "DeepWrite"), ("channels", "disable", "reading")),
+}
+_READING = ("reading", "true")
 # Knobs of a Read that do not change the picture of a frame that it has: Reload counts ``version`` up, and the range
 # grows as a shot does. What a frame outside the range shows is in the frame's own key.
 _OF_READS = frozenset(
@@ -71,8 +76,7 @@ _OF_READS = frozenset(
 # Knobs of a script inside the script: which state of it was last read is seen by what is in it.
 _OF_SCRIPTS = frozenset(["version", "shownWarningFile", "modified", "published", "reload_script", "reload_write"])
 _LEFT_OUT = {
-    "Write": _COSMETIC | _OF_WRITES,
-    "Read": _COSMETIC | _OF_READS,
+    **dict.fromkeys(("Read", "Write"), _COSMETIC | _OF_READS),
     **dict.fromkeys(("Precomp", "LiveGroup", "LiveInput"), _COSMETIC | _OF_SCRIPTS),
 }
 # The only knobs of a Cleanplate node that change its picture: what it shows is in its inner Read.
@@ -103,9 +107,9 @@ def knob_pairs(node: UpstreamFacts) -> list[tuple[str, str]]:
     pairs = all_pairs(node.knobs)
     if any(name == _ID for name, _ in pairs):
         return [(name, value) for name, value in pairs if name in _OF_OURS]
+    if node.kind in _PASSING and _READING not in pairs:
+        return [(name, value) for name, value in pairs if name in _PASSING[node.kind]]
     left_out = _LEFT_OUT.get(node.kind, _COSMETIC | _TOOLS)
-    if node.kind == "Write" and ("reading", "true") in pairs:
-        left_out = _COSMETIC | (_OF_READS - {"file"})
     kept = [(name, value) for name, value in pairs if name not in left_out and not name.startswith(_TOOLBAR)]
     return [(name, "" if name in node.driven else value) for name, value in kept]
 

@@ -78,7 +78,8 @@ class Comp:
             chain["white"].setExpression(text)
         self.off = self.add("Grade", chain, name="off", white=3.0)
         self.off["disable"].setExpression("!Control.black")
-        self.plain = self.add("Grade", self.off, name="grade")
+        passed = self.add("Write", self.add("NoOp", self.off), name="inline", file="/nowhere/%04d.exr")
+        self.plain = self.add("Grade", passed, name="grade")
         self.animated = self.add("Grade", self.plain, name="animated")
         host.set_key(self.animated, "white", 1, 1.0)
         return self.animated
@@ -314,6 +315,9 @@ NO_EDITS = [
     Situation("a node renamed", lambda c: c.set(c.plain, "name", "Grade_of_the_lead")),
     Situation("a node renamed that an expression names", rename),
     Situation("a Dot", insert_dot),
+    Situation("how a Write in line writes", lambda c: c.set("inline", "datatype", "32 bit float")),
+    Situation("the file of a Write in line", lambda c: c.set("inline", "file", "/elsewhere/%04d.exr")),
+    Situation("a NoOp", lambda c: c.set("NoOp", "disable", True)),
     Situation("the tools of a Roto", lambda c: c.set("Roto", "toolbox", "createBezier")),
     Situation("a reload", reload_everything),
     Situation("a longer Read", lambda c: c.set("Read_plate", "last", 9)),
