@@ -254,6 +254,10 @@ EDITS = [
     Situation("a TimeOffset", lambda c: c.set("TimeOffset", "time_offset", 3)),
     Situation("a FrameHold", lambda c: c.set("FrameHold", "first_frame", 2)),
     Situation("a Retime", lambda c: c.set("Retime", "speed", 2.0)),
+    Situation(
+        "another file of a Write that reads",
+        lambda c: c.set("reading", "file", f"{c.bench.folder.as_posix()}/shot/clean.exr"),
+    ),
     Situation("an input connected to something else", lambda c: c.connect(c.node, 1, c.control)),
     Situation("an input left open", lambda c: c.connect(c.switch, 3, None)),
     Situation("colour management", lambda c: c.root("colorManagement", "OCIO")),
