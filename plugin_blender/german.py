@@ -22,6 +22,7 @@ WORDS = {
     "Compare the pictures that feed the node with those that its results were made from": (
         "Die Bilder, die in den Node gehen, mit denen vergleichen, aus denen seine Ergebnisse gemacht wurden"
     ),
+    "Delete Results": "Ergebnisse löschen",
     "Copy Former Results": "Frühere Ergebnisse kopieren",
     "Copy the results from where this node was copied, or its file was saved elsewhere": (
         "Die Ergebnisse von dort kopieren, wo dieser Node kopiert oder seine Datei anderswo gespeichert wurde"
@@ -133,6 +134,7 @@ WORDS = {
     "About 1 GB is downloaded.": "Etwa 1 GB wird heruntergeladen.",
     "About 3 GB are downloaded (CPU only: 1 GB).": "Etwa 3 GB werden heruntergeladen (nur CPU: 1 GB).",
     "{address}: Cleanplate {version}": "{address}: Cleanplate {version}",
+    "{address}: no answer": "{address}: antwortet nicht",
     "{address}: not asked yet": "{address}: noch nicht gefragt",
     "{count} missing": "{count} fehlen",
     "{count} solved": "{count} gelöst",

@@ -102,7 +102,7 @@ class RenderSolve:
         for event in reversed(job.poll()):
             if isinstance(event, JobFinished) and event.message:
                 # Later frames fail at once instead of waiting for the server again.
-                self._away = NodeError(event.message, event.hint)
+                self._away = NodeError(event.message, runtime.hint_here(event.hint))
                 raise self._away
             if isinstance(event, FrameFailed):
                 raise NodeError(event.message, event.hint)

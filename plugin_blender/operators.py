@@ -283,7 +283,7 @@ class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):
 
     def invoke(self, context: Any, event: Any) -> Result:
         """Asks first: solving again takes time."""
-        result: Result = context.window_manager.invoke_props_dialog(self)
+        result: Result = context.window_manager.invoke_props_dialog(self, confirm_text="Delete Results")
         return result
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:

@@ -160,8 +160,10 @@ def _server_state() -> str:
     except LinkError as error:
         return str(error)
     pong = runtime.servers.get(address)
-    if pong:
+    if pong and address not in runtime.silent_servers:
         return tr("{address}: Cleanplate {version}").format(address=address, version=pong.version)
+    if address in runtime.silent_servers:
+        return tr("{address}: no answer").format(address=address)
     return tr("{address}: not asked yet").format(address=address)
 
 

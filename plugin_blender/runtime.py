@@ -62,12 +62,19 @@ server_keys = ""
 """The key file that the command line names for it."""
 servers: dict[str, Pong] = {}
 """Each server's last answer in this session, by its address."""
+silent_servers: set[str] = set()
+"""The addresses at which no server answered when it was asked last."""
 _queued: queue.SimpleQueue[tuple[Callable[[], None], threading.Event, threading.Event]] = queue.SimpleQueue()
 
 
 def state(node_id: str) -> NodeState:
     """The node's state."""
     return states.setdefault(node_id, NodeState())
+
+
+def hint_here(hint: str) -> str:
+    """What to do about an error of the server. In a window the panel *Server* has buttons for what terminals do."""
+    return hint.replace("Start one with 'cleanplate serve'", "Press Start or Set Up Server") if in_window else hint
 
 
 def mark_changed() -> None:

@@ -285,7 +285,7 @@ class Solve:
                 self._fail(event.frame, f"{event.message} {event.hint}".rstrip())
             elif isinstance(event, JobFinished):
                 finished = True
-                self.stopped = self.stopped or f"{event.message} {event.hint}".strip()
+                self.stopped = self.stopped or f"{event.message} {runtime.hint_here(event.hint)}".strip()
         if len(self.done) > before:
             self._show()
         return finished
@@ -335,6 +335,12 @@ def solve_now(scene: Any, node: Any, frames: Sequence[int], again: bool = False)
 def ask_server(timeout_s: float = 2.0) -> str:
     """One line about the server; raises ``LinkError``."""
     with MatteClient(endpoint()) as client:
-        pong = client.ping(timeout_s)
-    runtime.servers[client.endpoint.address] = pong
-    return f"Cleanplate {pong.version} answers at {client.endpoint.address}: {', '.join(pong.models)}."
+        address = client.endpoint.address
+        try:
+            pong = client.ping(timeout_s)
+        except LinkError as error:
+            runtime.silent_servers.add(address)
+            raise NodeError(error.message, runtime.hint_here(error.hint)) from None
+    runtime.silent_servers.discard(address)
+    runtime.servers[address] = pong
+    return f"Cleanplate {pong.version} answers at {address}: {', '.join(pong.models)}."

@@ -16,7 +16,7 @@ import stage
 
 def case(folder: str, command: str) -> None:
     stage.add_on()
-    from plugin_blender import preferences, runtime, server_process
+    from plugin_blender import panels, preferences, runtime, server_process
 
     scene, _, node = stage.shot_node(Path(folder))
     address = os.environ["CLEANPLATE_SERVER"]
@@ -25,6 +25,12 @@ def case(folder: str, command: str) -> None:
     assert runtime.states[node.matte.node_id].error == message
     message = stage.error_of(bpy.ops.cleanplate.test_server)
     assert message.startswith(f"No matting server answers at {address}."), message
+    assert panels._server_state() == f"{address}: no answer"
+    # In a window the panel has buttons for it.
+    runtime.in_window = True
+    message = stage.error_of(bpy.ops.cleanplate.test_server)
+    assert message.endswith(" Press Start or Set Up Server, or correct the address."), message
+    runtime.in_window = False
     preferences._UNSET.command = "no-such-command"
     message = stage.error_of(bpy.ops.cleanplate.start_server)
     assert message.startswith("There is no command 'no-such-command'."), message
