@@ -40,16 +40,8 @@ TAKE_ANY = frozenset(
         *("Retime", "TimeWarp", "OFlow", "OFlow2", "Kronos", "TimeBlur", "FrameBlend", "TimeEcho", "TimeClip"),
         *("TimeDissolve", "TemporalMedian", "AppendClip", "NoTimeBlur", "MotionBlur", "VectorGenerator"),
         *("SmartVector", "VectorDistort", "VectorCornerPin", "GridWarpTracker", "Denoise2", "DeepFromFrames"),
-        *(
-            "ScanlineRender",
-            "ScanlineRender2",
-            "RayRender",
-            "SplatRender",
-            "DustBust",
-            "MarkerRemoval",
-            "RotoPaint",
-        ),
-        *("PlanarTracker", "Inpaint2", "Reconcile3D", "DepthGenerator", "CurveTool"),
+        *("ScanlineRender", "ScanlineRender2", "RayRender", "SplatRender", "DustBust", "MarkerRemoval"),
+        *("PlanarTracker", "Inpaint2", "Reconcile3D", "DepthGenerator", "CurveTool", "RotoPaint"),
     ]
 )
 """Classes that take other frames of their inputs; RotoPaint clones from them."""

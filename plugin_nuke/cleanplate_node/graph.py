@@ -53,6 +53,13 @@ class NodeSpec:
     knobs: Mapping[str, Union[Value, Expression]] = field(default_factory=dict)
 
 
+_WRITTEN = {
+    **dict.fromkeys(("src", "clean"), "rgb"),
+    **dict.fromkeys(("core", "holdout", "key", "key_mask"), "alpha"),
+}
+"""The channels that are rendered of each input."""
+
+
 def _write(source: str, channels: str) -> NodeSpec:
     return NodeSpec(
         kind="Write",
@@ -179,12 +186,7 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
     stream = _one_stream()
     return (
         *inputs,
-        _write("src", "rgb"),
-        _write("clean", "rgb"),
-        _write("core", "alpha"),
-        _write("holdout", "alpha"),
-        _write("key", "alpha"),
-        _write("key_mask", "alpha"),
+        *(_write(source, channels) for source, channels in _WRITTEN.items()),
         _read(),
         *_live_guides(),
         NodeSpec(kind="Premult", name="Premultiplied", inputs=("Holdout_alpha",)),

@@ -86,10 +86,7 @@ def process(
     plan = preflight(node, frames, force, priority, server)
     migrate(node)
     if not plan.keys:
-        show_results(node, plan.folder, frames)
-        found = compare_makers_of(node, plan.folder, plan.options, plan.endpoint.address, frames)
-        summaries[plan.node_id] = found.text or UP_TO_DATE
-        check(node)
+        _show_what_is_there(node, plan, frames)
         return None
     tell(node, f"rendering the plates of {counted(len(plan.frames), 'frame')}")
     run = RangeRun(node, render_plates(node, plan), quiet)
@@ -97,6 +94,13 @@ def process(
         around.follow(node, run, frames[0])
     run.start()
     return run
+
+
+def _show_what_is_there(node: host.Node, plan: range_plan.RangePlan, frames: Sequence[int]) -> None:
+    show_results(node, plan.folder, frames)
+    found = compare_makers_of(node, plan.folder, plan.options, plan.endpoint.address, frames)
+    summaries[plan.node_id] = found.text or UP_TO_DATE
+    check(node)
 
 
 def process_frame(node: host.Node) -> Optional[RangeRun]:

@@ -93,6 +93,15 @@ def test_an_old_node_works_and_is_brought_up_to_date(
         bench.output(reopened, 7)
 
 
+def test_values_of_a_newer_node_bring_no_inner_nodes(bench: ContractBench) -> None:
+    """Pasted onto an old node they say today's schema, and the node is brought up to date all the same."""
+    node = opened(bench, GOLDEN[0].read_text())
+    host.set_value(node, "schema", panel.SCHEMA)
+    host.press(node, "process_frame")
+    assert bench.status(node).startswith("up to date, 1 done"), bench.status(node)
+    assert all(host.has_inner(node, spec.name) for spec in graph.nodes_of_group())
+
+
 @pytest.mark.parametrize("name", [spec.name for spec in shown_in(panel.HOST)])
 def test_a_missing_option_is_its_default(name: str, terminal: State, tmp_path: Path) -> None:
     (tmp_path / "old.nk").write_text(without(GOLDEN[0].read_text(), name))
