@@ -29,6 +29,8 @@ from matte_link.messages import (
     Digest,
     Failure,
     Inline,
+    Learn,
+    LearnFrame,
     Matte,
     Message,
     Neighbour,
@@ -36,6 +38,7 @@ from matte_link.messages import (
     Ping,
     Status,
     Store,
+    StorePart,
     digest_of,
 )
 from matte_link.options import MatteOptions
@@ -66,6 +69,15 @@ def seeds() -> list[Parts]:
         Status("s1"),
         Cancel("c1", "m1"),
         Store(id="t1", digest=digest_of(data), data=data, name="clean.exr"),
+        StorePart(id="p2", digest=digest_of(data), size=100, offset=0, data=data, name="clean.exr"),
+        Learn(
+            id="l1",
+            frames=(
+                LearnFrame(frame=1, plate=Inline(data, "p.exr"), clean_plate=Digest("0" * 64)),
+                LearnFrame(frame=2, plate=OnDisk("/etc/passwd"), clean_plate=Inline(data, "c.exr")),
+            ),
+            weights=Inline(data, "w.learned"),
+        ),
         Matte(
             id="m1",
             frame=1,
