@@ -253,8 +253,10 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
     every = np.ones(len(measured), np.bool_)
     severity, expected = _severity(measured, every, rule)
     # Bad frames beside one another spoil what is expected of each: those that stand out from the frames around them
-    # or from the whole shot are judged once more, by the others.
-    good = (severity <= 1.0) & (_severity(measured, every, replace(rule, local=False))[0] <= 1.0)
+    # are judged once more, by the others; so are those above the whole shot, by figures that are low in good frames.
+    good = severity <= 1.0
+    if not rule.both_ways:
+        good &= _severity(measured, every, replace(rule, local=False))[0] <= 1.0
     if len(measured) / 2 < np.count_nonzero(good) < len(measured):
         again, expected = _severity(measured, good, rule)
         severity = np.where(good, severity, np.maximum(severity, again))
