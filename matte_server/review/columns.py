@@ -253,7 +253,7 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
     every = np.ones(len(measured), np.bool_)
     severity, expected = _severity(measured, every, rule)
     # Bad frames beside one another spoil what is expected of each: those that stand out from the frames around them
-    # are judged once more, by the others; so are those above the whole shot, by figures that are low in good frames.
+    # are judged once more, by the others. So are those above the whole shot in a figure that good frames keep low.
     good = severity <= 1.0
     if not rule.both_ways:
         good &= _severity(measured, every, replace(rule, local=False))[0] <= 1.0
