@@ -265,7 +265,8 @@ class MatteClient:
         A safetensors file that ``options.weights`` names on this machine goes along, once, and is named by its
         digest; so is an inline clean plate, and so are all pictures of a Learn and of a request with neighbours.
         Hashing takes 30 ms for a picture in HD; with ``name_clean_plate`` False the pictures go along with the
-        request and are not hashed, but for those that are too large to be sent in one piece. Raises ``ValueError`` if a request with this id is outstanding.
+        request and are not hashed, but for those that are too large to be sent in one piece. Raises ``ValueError``
+        if a request with this id is outstanding.
         """
         if request.id in self._requests.ids:
             raise ValueError(f"request {request.id} is still outstanding.")

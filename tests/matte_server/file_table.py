@@ -276,9 +276,10 @@ REFUSED = {
     "empty.png": "is empty",
     "empty.exr": "is empty",
     "zeros.tif": "begins with zeros",
-    **dict.fromkeys(("text.png", "text.exr", "text.dpx"), "cannot be read: it is in no format that Cleanplate reads"),
-    "paint.pcx": "cannot be read: it is in no format that Cleanplate reads",
-    "page.pdf": "cannot be read: it is in no format that Cleanplate reads",
+    **dict.fromkeys(
+        ("text.png", "text.exr", "text.dpx", "paint.pcx", "page.pdf"),
+        "cannot be read: it is in no format that Cleanplate reads",
+    ),
 }
 
 
