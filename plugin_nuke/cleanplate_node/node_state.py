@@ -13,6 +13,8 @@ NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
 STALE_SETTINGS = "stale: a setting or an input changed"
 _labels: dict[str, str] = {}
+_of_clones: set[str] = set()
+"""Ids that several nodes have because they share their knobs."""
 summaries: dict[str, str] = {}
 """How the last run of each node ended, by the node's id."""
 
@@ -39,25 +41,33 @@ def node_id(node: host.Node) -> str:
 
 def settle_id(node: host.Node) -> None:
     """Gives the node an id of its own where another node has the same: a node preset, or the values of a node
-    pasted onto another one, bring the id along. A node that shows results gets the id of their folder back, if
-    that is free.
+    pasted onto another one, bring the id along. A node that shows results gets the id of their folder back, if that
+    is free. Clones share their knobs, so they keep one id.
     """
-    run = running(node)
-    if run is not None and host.full_name(run.node) == host.full_name(node):
+    run, known = running(node), node_id(node)
+    is_in_its_own_run = run is not None and host.full_name(run.node) == host.full_name(node)
+    if is_in_its_own_run or known not in _ids_of_others(node) - _of_clones:
         return
-    others = {str(host.value(one, "node_id")) for one in ours() if host.full_name(one) != host.full_name(node)}
-    known = node_id(node)
-    if known not in others:
-        return
-    if not host.has_inner(node, graph.READ):
-        return  # whoever needs the node says so
-    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
-    before = shown.rpartition("/")[0].rpartition("/")[2]
-    if before == known:
+    folder = _folder_of_what_it_shows(node)
+    if folder == known:
         return  # the other node has taken this one's
     with host.without_undo():
-        host.set_value(node, "node_id", "" if before in others else before)
+        host.set_value(node, "node_id", "" if folder in _ids_of_others(node) else folder)
     take_over_state(known, node_id(node))
+    if node_id(node) in _ids_of_others(node):
+        _of_clones.add(node_id(node))
+
+
+def _ids_of_others(node: host.Node) -> set[str]:
+    return {str(host.value(one, "node_id")) for one in ours() if host.full_name(one) != host.full_name(node)}
+
+
+def _folder_of_what_it_shows(node: host.Node) -> str:
+    """The name of the folder, an id, of the results that a node shows; empty where it shows none."""
+    if not host.has_inner(node, graph.READ):
+        return ""
+    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    return shown.rpartition("/")[0].rpartition("/")[2]
 
 
 def setting(node: host.Node, name: str) -> Value:

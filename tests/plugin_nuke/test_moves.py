@@ -56,6 +56,19 @@ def test_values_onto_a_new_node_give_it_an_id(bench: ContractBench, window: Stat
     assert bench.results(first)[0].parents[1].name == host.value(first, "node_id")
 
 
+def test_clones_keep_one_id(bench: ContractBench, window: State) -> None:
+    """They share their knobs, so an id for each would be a new one for both at every look, without an end."""
+    first, second = (bench.node(bench.shot((1,)), 1, 1) for _ in range(2))
+    second._knobs["node_id"] = first._knobs["node_id"]
+    found = []
+    for _ in range(3):
+        for node in (first, second):
+            freshness.look_again(node)
+            found.append(host.value(node, "node_id"))
+    assert len(set(found[1:])) == 1
+    assert press(window, bench, first) == "up to date, 1 done"
+
+
 def test_a_group_that_is_copied_holds_a_node_of_its_own(
     bench: ContractBench, window: State, tmp_path: Path
 ) -> None:
