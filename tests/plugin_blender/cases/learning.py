@@ -54,6 +54,7 @@ def key_frames(place: Path, scene: Any, node: Any) -> dict[str, Any]:
     assert plain != mended, "the guides do not mend it"
     # Any other picture of a matte, of a frame that is not solved.
     scene.frame_set(3)
+    tree.links.new(stage.image_node(tree, place / "key.exr").outputs[0], separate.inputs[0])
     tree.links.new(separate.outputs[1], node.inputs["Key Matte"])
     key_before = planning.plan_of(scene, node).key
     assert bpy.ops.cleanplate.add_key_frame() == {"FINISHED"}
