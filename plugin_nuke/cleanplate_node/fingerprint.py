@@ -98,20 +98,22 @@ class UpstreamFacts(Protocol):
     def driven(self) -> tuple[str, ...]: ...
 
 
-def knob_pairs(node: UpstreamFacts) -> list[tuple[str, str]]:
-    """A node's knobs that change its picture, as pairs of a name and the host's text of its value, sorted.
-
-    Those that expressions drive have no text here. Their values count instead, so a node that an expression names
-    can be renamed.
-    """
-    pairs = all_pairs(node.knobs)
+def counted_pairs(kind: str, knobs: str) -> list[tuple[str, str]]:
+    """Of the text of a node's knobs those that change its picture, as pairs of a name and the host's text of its
+    value, sorted."""
+    pairs = all_pairs(knobs)
     if any(name == _ID for name, _ in pairs):
         return [(name, value) for name, value in pairs if name in _OF_OURS]
-    if node.kind in _PASSING and _READING not in pairs:
-        return [(name, value) for name, value in pairs if name in _PASSING[node.kind]]
-    left_out = _LEFT_OUT.get(node.kind, _COSMETIC | _TOOLS)
-    kept = [(name, value) for name, value in pairs if name not in left_out and not name.startswith(_TOOLBAR)]
-    return [(name, "" if name in node.driven else value) for name, value in kept]
+    if kind in _PASSING and _READING not in pairs:
+        return [(name, value) for name, value in pairs if name in _PASSING[kind]]
+    left_out = _LEFT_OUT.get(kind, _COSMETIC | _TOOLS)
+    return [(name, value) for name, value in pairs if name not in left_out and not name.startswith(_TOOLBAR)]
+
+
+def knob_pairs(node: UpstreamFacts) -> list[tuple[str, str]]:
+    """A node's :func:`counted_pairs`. Those that expressions drive have no text here. Their values count instead,
+    so a node that an expression names can be renamed."""
+    return [(name, "" if name in node.driven else value) for name, value in counted_pairs(node.kind, node.knobs)]
 
 
 def bookkeeping(facts: Iterable[UpstreamFacts]) -> str:

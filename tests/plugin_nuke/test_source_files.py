@@ -111,10 +111,12 @@ def test_where_any_frame_may_be_seen_all_in_the_range_count(tmp_path: Path) -> N
     assert stamps_at(shifted, 1) != before, "its range is not about the files' numbers"
 
 
-def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window: State) -> None:
-    """A text that runs Python upstream: Nuke's hash tells it at the current frame, nothing does at the others."""
+@pytest.mark.parametrize("text", ["[python {nuke.root()['fps'].value()}]", "[numvalue root.fps]"])
+def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window: State, text: str) -> None:
+    """A text that runs Python or TCL upstream: Nuke's hash tells it at the current frame, nothing does at the
+    others."""
     shot = bench.shot((1, 2))
-    slate = host.create("Text2", message="[python {nuke.root()['fps'].value()}]")
+    slate = host.create("Text2", message=text)
     host.connect(slate, 0, bench.read(shot / "plate.%04d.exr", 1, 2))
     node = bench.node_on(slate, bench.read(shot / "clean.exr", 1, 1))
     press(window, bench, node)

@@ -10,14 +10,17 @@ from typing import Optional
 
 import nuke
 
+from ..fingerprint import counted_pairs
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
 from .node import Node, has_knob, input_of
 
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _FLAGS = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
-_TEXT_THAT_RUNS = re.compile(r"\[\s*(python|exec|value|knob|expression|metadata|getenv|clock|date|frame)\b")
-_NO_TCL = ("label", "file", "proxy", "kernelSource")
+_TEXT_THAT_RUNS = re.compile(
+    r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame)\b"
+)
+_NO_TCL = ("file", "proxy", "kernelSource")
 """Texts that run nothing, or whose value is known: the last one is a program's, with brackets of its own."""
 
 
@@ -27,9 +30,9 @@ class NodeFacts:
 
     ``knobs`` is Nuke's text of its changed knobs. ``inputs`` are indices into the list of nodes that it is part
     of, -1 for an input that is not connected; ``outputs`` are those of the Output nodes inside a Group. ``driven``
-    are the names of its knobs that expressions drive. ``files`` are those that it reads. ``has_text_that_runs``
-    says that one of its texts is TCL or Python whose value is not known here. ``takes_project_format`` says that
-    its format is the project's.
+    are the names of its knobs that expressions drive, of those that count for its picture. ``files`` are those that
+    it reads. ``has_text_that_runs`` says that one of its texts that count is TCL or Python whose value is not known
+    here. ``takes_project_format`` says that its format is the project's.
     """
 
     kind: str
@@ -162,16 +165,17 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
         found = -1 if other is None else places.get(str(other.fullName()), -1)
         return found if found < index else -1
 
-    knobs = str(node.writeKnobs(_FLAGS)) + _variables(node)
+    kind, knobs = str(node.Class()), str(node.writeKnobs(_FLAGS)) + _variables(node)
+    counted = counted_pairs(kind, knobs)
     outputs = [place(one) for one in _inside(node) if one.Class() == "Output"]
     return NodeFacts(
-        kind=str(node.Class()),
+        kind=kind,
         knobs=knobs,
         inputs=tuple(place(one) for one in _inputs(node)),
-        driven=_driven(node, knobs),
+        driven=_driven(node, counted),
         outputs=tuple(one for one in outputs if one >= 0),
         files=_files(node, knobs),
-        has_text_that_runs=_has_text_that_runs(node, knobs),
+        has_text_that_runs=_has_text_that_runs(node, counted),
         takes_project_format=_takes_project_format(node, knobs),
     )
 
@@ -225,9 +229,8 @@ def _file(node: Node, name: str, knob: nuke.File_Knob) -> SourceFile:
     )
 
 
-def _driven(node: Node, knobs: str) -> tuple[str, ...]:
-    names = [] if _is_ours(node) else [name for name, value in all_pairs(knobs) if value.startswith("{")]
-    return tuple(name for name in names if _has_expression(node, name))
+def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(name for name, value in counted if value.startswith("{") and _has_expression(node, name))
 
 
 def _has_expression(node: Node, name: str) -> bool:
@@ -235,8 +238,8 @@ def _has_expression(node: Node, name: str) -> bool:
     return isinstance(knob, nuke.Array_Knob) and bool(knob.hasExpression())
 
 
-def _has_text_that_runs(node: Node, knobs: str) -> bool:
-    for name, value in all_pairs(knobs):
+def _has_text_that_runs(node: Node, counted: Sequence[tuple[str, str]]) -> bool:
+    for name, value in counted:
         if name not in _NO_TCL and _TEXT_THAT_RUNS.search(value.replace("\\", "")):
             knob = node.knob(name)
             if isinstance(knob, nuke.EvalString_Knob) and not isinstance(knob, nuke.File_Knob):

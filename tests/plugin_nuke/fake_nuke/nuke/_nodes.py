@@ -863,6 +863,7 @@ def user_knob(words: Sequence[str]) -> k.Knob:
         22: lambda: k.PyScript_Knob(name, label, text),
         26: lambda: k.Text_Knob(name, label, text),
         41: lambda: k.Link_Knob(name, label, text),
+        43: lambda: k.EvalString_Knob(name, label),
     }
     if kind not in made:
         raise _tcl.TclError(f"addUserKnob: there is no knob type {kind}")

@@ -119,7 +119,7 @@ def _closing_bracket(text: str, start: int) -> int:
 
 def run_command(words: list[str], look_up: Callable[[str], str], exists: Callable[[str], bool]) -> str:
     """The commands that knobs use; anything else is an error, as in Nuke."""
-    if words[0] == "value" and len(words) == 2:
+    if words[0] in ("value", "numvalue") and len(words) == 2:
         return look_up(words[1])
     if words[:2] == ["file", "dirname"] and len(words) == 3:
         return os.path.dirname(words[2]) or "."  # noqa: PTH120 - TCL's own rule for text, not a path of ours
