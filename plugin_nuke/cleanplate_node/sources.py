@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from matte_link.errors import CancelledError
@@ -46,6 +46,7 @@ class NodeSources:
     space: str
     variables: tuple[str, ...]
     project: tuple[tuple[str, str], ...]
+    _driven: dict[int, str] = field(default_factory=dict)
 
     def settings_key(self, options: NodeOptions) -> str:
         """The name of the folder of the results with these options and sources."""
@@ -62,9 +63,12 @@ class NodeSources:
 
     def driven_at(self, frame: int) -> str:
         """The digest of the values that expressions give to knobs upstream at a frame; empty where there are
-        none."""
-        values = [knob.values_at(frame) for knob in self.upstream.driven]
-        return digest(values) if values else ""
+        none. Nuke is asked once for each frame."""
+        if not self.upstream.driven:
+            return ""
+        if frame not in self._driven:
+            self._driven[frame] = digest([knob.values_at(frame) for knob in self.upstream.driven])
+        return self._driven[frame]
 
     @functools.cached_property
     def hashed_with(self) -> str:
@@ -141,7 +145,6 @@ class SourceKeys:
         self._footage = sources.footage(options)
         self._sources = sources
         self._stamps = sources.stamps()
-        self._driven: dict[int, str] = {}
         self._kept = sources.hashed_with
         feeds = {role: feed for role, feed in zip(sources.roles, sources.feeds) if feed is not None}
         self._hashes = _hashes(feeds, frames)
@@ -159,14 +162,12 @@ class SourceKeys:
 
     def _alone(self, frame: int, view: str, options: str = "") -> fingerprint.FrameKey:
         hashes, stamps = self._hashes.get(frame, {"src": ()}), self._stamps.of(frame, view)
-        if frame not in self._driven:
-            self._driven[frame] = self._sources.driven_at(frame)
         return fingerprint.frame_key(
             hashes.values(),
             stamps,
             kept=self._kept,
             options=options,
-            driven=self._driven[frame],
+            driven=self._sources.driven_at(frame),
             needs_hashes=self._sources.has_text_that_runs or not self._stamps.are_known(frame, view),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from matte_link.errors import LinkError
+from matte_link.sequence import evenly_spaced
 
 from . import graph, host
 from .node_options import options_of
@@ -30,10 +31,9 @@ def changed(node: host.Node, sources: Optional[NodeSources]) -> bool:
 def _some_frames(node: host.Node) -> tuple[int, ...]:
     """Frames spread over the node's range, at which the knobs upstream that expressions drive are looked at."""
     try:
-        frames = frames_of(node)
+        return evenly_spaced(frames_of(node), _SOME)
     except LinkError:
         return ()
-    return frames[:: max(1, len(frames) // _SOME)]
 
 
 def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:

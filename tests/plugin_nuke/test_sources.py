@@ -387,3 +387,18 @@ def test_what_changes_no_picture_is_quiet(comp: Comp, window: State) -> None:
         assert freshness.check(comp.node).text.startswith("up to date"), f"{one.name}, looked at deeply"
         comp.take_back()
     assert press(window, comp.bench, comp.node) == "up to date", "nothing is made again"
+
+
+def test_a_look_asks_for_an_expressions_value_once_a_frame(comp: Comp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slider upstream that is let go makes a look; each value is Nuke's to evaluate on the main thread."""
+    asked: list[tuple[host.DrivenKnob, int]] = []
+    values_at = host.DrivenKnob.values_at
+
+    def counting(knob: host.DrivenKnob, frame: int) -> list[float | None]:
+        asked.append((knob, frame))
+        return values_at(knob, frame)
+
+    monkeypatch.setattr(host.DrivenKnob, "values_at", counting)
+    comp.key(comp.keyed, "white", 2, 5.0)
+    assert freshness.look_again(comp.node)
+    assert asked and len(asked) == len(set(asked))
