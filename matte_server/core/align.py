@@ -38,8 +38,9 @@ _GLANCE_SIDE = 320
 _SURE = 0.8
 # So many features, and this part of those that were matched, must agree to be the measurement by themselves.
 _FEWEST_ALIKE, _LEAST_ALIKE = 40, 0.5
-# Fewer tracked points that agree may do so by chance.
-_FEW_TRACKED = 24
+LEAST_AGREEING = 24
+"""Fewer tracked points that agree may do so by chance: a failed search ends with a dozen, a good one on a picture
+of 320 pixels with fifty."""
 # Display windows whose sides differ by less than this are overscan or a crop, not proxies.
 _LEAST_RESIZE = 0.2
 
@@ -64,6 +65,16 @@ class Alignment:
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     warnings: tuple[str, ...] = ()
+
+
+def is_measured(alignment: Alignment) -> bool:
+    """Whether an alignment was measured from points."""
+    return alignment.points > 0 and not np.isnan(alignment.residual_px)
+
+
+def agreeing(alignment: Alignment) -> float:
+    """How many points agree on an alignment; 0 where it was not measured."""
+    return alignment.points * alignment.inliers if is_measured(alignment) else 0.0
 
 
 def align(plate: Image, clean: Image, mode: str, details: AlignmentFeatures | None = None) -> Alignment:
@@ -148,7 +159,7 @@ def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix,
     if isinstance(coarse, str):
         return coarse
     found = _refined(plate, clean, start, mode, coarse.transform)
-    if isinstance(found, str) or found.inliers * found.points < _FEW_TRACKED:
+    if isinstance(found, str) or agreeing(found) < LEAST_AGREEING:
         return _by_features(plate, clean, start, mode, coarse) or found
     return found
 
@@ -179,7 +190,7 @@ def _by_features(
     """The alignment from the places of features alone; None where they do not clearly agree. A chance fit of two
     pictures that have nothing in common has a dozen that agree."""
     fit = _fit(coarse.pairs, (plate.window, clean.window), start, mode, coarse.transform)
-    if fit is None or fit.inliers < _LEAST_ALIKE or fit.inliers * fit.points < _FEWEST_ALIKE:
+    if fit is None or fit.inliers < _LEAST_ALIKE or agreeing(fit) < _FEWEST_ALIKE:
         return None
     return fit
 

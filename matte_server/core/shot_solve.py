@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .align import Alignment
+from .align import LEAST_AGREEING, Alignment, agreeing, is_measured
 from .motion_fit import Matrix
 from .window import Window
 
@@ -36,21 +36,15 @@ _AGREEING = 0.75
 _MEASURED = 0.5
 """The part of the samples that must be measured to tell whether a camera is locked. The others say nothing, and
 each frame is compared with the lock."""
-# A frame's own measurement that reaches these is believed, whatever its neighbours suggest. A failed search ends
-# with a dozen points that agree by chance, a good one on a picture of 320 pixels with fifty.
-_LEAST_INLIERS, _MOST_RESIDUAL_PX, _LEAST_AGREEING = 0.5, 1.0, 24
+# A frame's own measurement that reaches these, and LEAST_AGREEING, is believed, whatever its neighbours suggest.
+_LEAST_INLIERS, _MOST_RESIDUAL_PX = 0.5, 1.0
 _SAME_GAIN = 0.01
-
-
-def is_measured(alignment: Alignment) -> bool:
-    """Whether an alignment was measured from tracked points."""
-    return alignment.points > 0 and not np.isnan(alignment.residual_px)
 
 
 def is_sure(alignment: Alignment) -> bool:
     """Whether a frame's own measurement needs no help: enough of its points agree, closely."""
     fits = alignment.inliers >= _LEAST_INLIERS and alignment.residual_px <= _MOST_RESIDUAL_PX
-    return is_measured(alignment) and fits and agreeing(alignment) >= _LEAST_AGREEING
+    return is_measured(alignment) and fits and agreeing(alignment) >= LEAST_AGREEING
 
 
 def corners(transform: Matrix, clean: Window) -> Corners:
@@ -194,8 +188,3 @@ def best_supported(own: Alignment, helped: Alignment | None, expected: Expectati
         return own
     warning = f"{REPAIRED} from {expected.source}, because nothing could be measured in this frame."
     return replace(own, transform=expected.transform, kind="homography", warnings=(warning,))
-
-
-def agreeing(alignment: Alignment) -> float:
-    """How many points agree on an alignment; 0 where it was not measured."""
-    return alignment.points * alignment.inliers if is_measured(alignment) else 0.0

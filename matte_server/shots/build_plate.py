@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from matte_link.sequence import counted, evenly_spaced
 
-from ..core.align import Alignment, align
+from ..core.align import Alignment, align, is_measured
 from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, average_clean_plate, vote_clean_plate
 from ..core.image import Float32, Image
 from ..core.placement import with_exposure
-from ..core.shot_solve import is_measured
 from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr

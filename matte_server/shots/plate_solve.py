@@ -22,7 +22,7 @@ import numpy as np
 from matte_link.result_key import FrameSources, Maker, result_key
 from matte_link.sequence import evenly_spaced
 
-from ..core.align import Alignment, align, align_near
+from ..core.align import Alignment, align, align_near, is_measured
 from ..core.expected_frame import ExpectedFrame, FrameGlance
 from ..core.image import Image
 from ..core.placement import CleanPlateDetails, with_exposure
@@ -30,7 +30,6 @@ from ..core.shot_solve import (
     Expectation,
     best_supported,
     expected_between,
-    is_measured,
     is_same_light,
     is_same_place,
     is_sure,

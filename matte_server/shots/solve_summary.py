@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from matte_link.sequence import format_frames
 
-from ..core.align import Alignment
-from ..core.shot_solve import REPAIRED, is_measured
+from ..core.align import Alignment, is_measured
+from ..core.shot_solve import REPAIRED
 from .solve_file import CameraSolve
 
 

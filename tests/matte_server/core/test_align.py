@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.align import Alignment, align, coverage, display_transform
+from matte_server.core.align import Alignment, _by_features, _FeatureFit, align, coverage, display_transform
 from matte_server.core.alignment_features import AlignmentFeatures
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
@@ -274,6 +274,23 @@ def test_display_windows_relate_the_pictures(
     matrix = display_transform(blank(*plate), blank(*clean))
     found = cv2.perspectiveTransform(np.array([[point]], np.float64), matrix)[0, 0]
     assert found == pytest.approx(lands, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("agreeing", "others", "is_believed"),
+    [(50, 10, True), (30, 0, False), (50, 100, False)],
+    ids=["clear", "too few", "too few of all"],
+)
+def test_the_places_of_features_are_believed_where_many_and_most_agree(
+    agreeing: int, others: int, is_believed: bool
+) -> None:
+    source = np.random.default_rng(1).uniform((0, 0), (640, 360), (agreeing + others, 2)).astype(np.float32)
+    target = source + np.float32(7.0)
+    target[agreeing:] = source[agreeing:][::-1]
+    shift = np.array([[1.0, 0.0, 7.0], [0.0, 1.0, 7.0], [0.0, 0.0, 1.0]])
+    fit = _FeatureFit(transform=shift, pairs=(source, target))
+    blank = AlignmentFeatures(image(np.zeros((360, 640, 3))))
+    assert (_by_features(blank, blank, np.eye(3), "auto", fit) is not None) == is_believed
 
 
 def test_an_alignment_is_born_harmless() -> None:

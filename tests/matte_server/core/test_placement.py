@@ -106,6 +106,8 @@ GOOD = {"transform": np.eye(3).tolist(), "gain": [1, 1, 1], "offset": [0, 0, 0]}
         {"inliers": True},
         {"inliers": 10**400},
         {"gain": [1e308, 1e308, 1e308]},
+        # Finite, but not in the single precision that pixels have.
+        {"gain": [1e39, 1.0, 1.0]},
         {"transform": [[10**400, 0, 0], [0, 1, 0], [0, 0, 1]]},
     ],
 )

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matte_server.core.align import Alignment
+from matte_server.core.align import Alignment, is_measured
 from matte_server.core.shot_solve import (
     REPAIRED,
     Expectation,
     best_supported,
     corners,
     expected_between,
-    is_measured,
     is_same_place,
     is_sure,
     locked_alignment,
