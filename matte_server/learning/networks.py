@@ -36,8 +36,8 @@ class LearnableNetwork(Protocol):
     def module(self) -> nn.Module:
         """What learns; its tensors have the names of the model's weights files."""
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """The loss of a batch, a number with a gradient. ``generator`` chooses crops."""
+    def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
+        """The loss of a batch of one picture, a number with a gradient. ``generator`` chooses crops."""
 
     def frozen(self) -> MattingModel:
         """The network as it is now, as a model for inference; it does not change when the network learns on."""
@@ -55,10 +55,10 @@ class LearnableCleanplate:
         self.module: CleanplateNet = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        octaves = octaves_for(*(int(side) for side in batch["alpha"].shape[-2:]))
-        core = second_pass_core(batch["alpha"], octaves, generator)
-        return training_losses(self.module, {**batch, "core": core}, octaves, generator).total
+    def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
+        octaves = octaves_for(*(int(side) for side in picture["alpha"].shape[-2:]))
+        core = second_pass_core(picture["alpha"], octaves, generator)
+        return training_losses(self.module, {**picture, "core": core}, octaves, generator).total
 
     def frozen(self) -> MattingModel:
         return CleanplateModel(copy.deepcopy(self.module), self._device)

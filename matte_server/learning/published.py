@@ -21,7 +21,7 @@ from ..models.networks.bgm1 import Bgm1
 from ..models.networks.bgm2 import PATCH, Bgm2
 from ..models.networks.bgm2_bands import Bands, Rows
 from ..models.protocols import FrameTensors, MattingModel
-from .composites import Batch, one_by_one
+from .composites import Batch
 from .losses import alpha_loss
 
 _BAND = 16 * PATCH
@@ -37,11 +37,7 @@ class LearnableV2:
         self.module = network.to(device)
         self._device = device
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        pictures = one_by_one(batch)
-        return torch.stack([self._of_picture(picture, generator) for picture in pictures]).mean()
-
-    def _of_picture(self, picture: Batch, generator: torch.Generator) -> Tensor:
+    def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
         src, bgr, truth = (encode_srgb(picture[name]) for name in ("plate", "clean", "foreground"))
         coarse = self.module.coarse_stage(src, bgr, v2.coarse_scale(*src.shape[-2:]))
         size = (int(coarse.alpha.shape[-2]), int(coarse.alpha.shape[-1]))
@@ -76,11 +72,7 @@ class LearnableV1:
         self.module = network.to(device)
         self._device = device
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        pictures = one_by_one(batch)
-        return torch.stack([self._of_picture(picture) for picture in pictures]).mean()
-
-    def _of_picture(self, picture: Batch) -> Tensor:
+    def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
         square = subject_square(_array(picture["alpha"]))
         if square is None:
             # Nobody is there: V1 does not run its network then.
