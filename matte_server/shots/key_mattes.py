@@ -22,6 +22,11 @@ class KeyMatte:
     matte: Path
     mask: Path | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that exist of it."""
+        return [self.matte] if self.mask is None else [self.matte, self.mask]
+
 
 def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) -> dict[int, KeyMatte]:
     """The key mattes by frame number: from patterns such as ``mended.####.exr`` (every existing file of a frame of
@@ -42,7 +47,7 @@ def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) ->
                 "Name it with --key.",
             )
         found = {number: replace(key, mask=mask_of(number)) for number, key in found.items()}
-    check_files(path for key in found.values() for path in (key.matte, key.mask) if path is not None)
+    check_files(path for key in found.values() for path in key.files)
     return found
 
 

@@ -49,7 +49,7 @@ class LearnOrder:
     def inputs(self) -> set[Path]:
         """Every file that is read."""
         files = shot_inputs(self.shot) | {Path(self.shot.options.weights)}
-        return files | {path for key in self.keys.values() for path in (key.matte, key.mask) if path is not None}
+        return files.union(*(key.files for key in self.keys.values()))
 
 
 def check_learn_output(order: LearnOrder) -> None:
@@ -83,12 +83,12 @@ def learn_shot(
             _write(order, run)
         raise
     try:
-        _write(order, run)
+        result = _write(order, run)
     except MatteError:
         _save(order, run, on_warning)
         raise
     order.checkpoint.unlink(missing_ok=True)
-    return run.result()
+    return result
 
 
 def _begun(order: LearnOrder, check: Check, on_warning: Callable[[str], None]) -> LearningRun:
@@ -159,11 +159,12 @@ def _save(order: LearnOrder, run: LearningRun, on_warning: Callable[[str], None]
         on_warning(f"{error.message} If the run is interrupted now, it begins anew.")
 
 
-def _write(order: LearnOrder, run: LearningRun) -> None:
+def _write(order: LearnOrder, run: LearningRun) -> LearningResult:
     result = run.result()
     if result.has_gained:
         _check_is_own(order, run)
         _written(order.output, result.data)
+    return result
 
 
 def _written(path: Path, data: bytes) -> None:
