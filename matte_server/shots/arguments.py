@@ -303,9 +303,8 @@ class ShotOrder:
         """The plan for some pictures of a folder that is watched: see :func:`portraits.plan_arrived`. Raises
         ``MatteError``, too, where arguments do not go together or do not apply (bad_option, bad_range)."""
         check_combinations(self.sources)
-        if self.frames:
-            raise MatteError("bad_range", f"{self.plate} is a folder of single pictures; --frames does not apply.")
-        return plan_arrived(self.sources, plates, with_layers(self.options, self.passes), self.overwrite)
+        options = with_layers(self.options, self.passes)
+        return plan_arrived(self.sources, self.frames, plates, options, self.overwrite)
 
     @property
     def sources(self) -> ShotSources:

@@ -18,9 +18,7 @@ PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".
 def plan_portraits(sources: ShotSources, frames: str, options: MatteOptions, overwrite: bool) -> Shot:
     """Every picture of the folder ``sources.plate``, in order of name and numbered from 1. Raises ``MatteError``
     with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input."""
-    if frames:
-        raise MatteError("bad_range", f"{sources.plate} is a folder of single pictures; --frames does not apply.")
-    _check_folders(sources)
+    _check_sources(sources, frames)
     plates = portraits_in(sources)
     if not plates:
         raise MatteError("no_frames", f"There is no picture in {sources.plate}.", "Name a folder of pictures.")
@@ -31,13 +29,13 @@ def plan_portraits(sources: ShotSources, frames: str, options: MatteOptions, ove
 
 
 def plan_arrived(
-    sources: ShotSources, plates: Sequence[Path], options: MatteOptions, overwrite: bool
+    sources: ShotSources, frames: str, plates: Sequence[Path], options: MatteOptions, overwrite: bool
 ) -> tuple[Shot, dict[Path, MatteError]]:
     """The plan for those ``plates`` of a watched folder that have all their pictures, and why each of the others
-    has none. Raises ``MatteError("bad_output", ...)`` where no picture could ever be planned."""
-    _check_folders(sources)
+    has none. Raises ``MatteError`` where no picture could ever be planned: bad_range, bad_output."""
+    _check_sources(sources, frames)
     planner = _Planner(sources)
-    frames: list[ShotFrame] = []
+    planned: list[ShotFrame] = []
     makers: dict[Path, ShotFrame] = {}
     waiting: dict[Path, MatteError] = {}
     for number, plate in enumerate(plates, 1):
@@ -48,9 +46,9 @@ def plan_arrived(
         except MatteError as error:
             waiting[plate] = error
             continue
-        frames.append(frame)
+        planned.append(frame)
         makers |= dict.fromkeys(frame_outputs(frame), frame)
-    return Shot(frames=tuple(frames), options=options, overwrite=overwrite, title=sources.output), waiting
+    return Shot(frames=tuple(planned), options=options, overwrite=overwrite, title=sources.output), waiting
 
 
 def _check_arrived(frame: ShotFrame, makers: Mapping[Path, ShotFrame]) -> None:
@@ -75,7 +73,9 @@ def portraits_in(sources: ShotSources) -> list[Path]:
     return [path for path in pictures_in(Path(sources.plate)) if path.resolve() not in others]
 
 
-def _check_folders(sources: ShotSources) -> None:
+def _check_sources(sources: ShotSources, frames: str) -> None:
+    if frames:
+        raise MatteError("bad_range", f"{sources.plate} is a folder of single pictures; --frames does not apply.")
     for folder in (Path(name) for name in (sources.output, sources.comp) if name):
         if folder.is_file() or folder.suffix.lower() in COMP_SUFFIXES:
             raise MatteError(
