@@ -49,9 +49,6 @@ class StreamNames:
         self._names[str(path)] = name
         return str(path)
 
-    def __bool__(self) -> bool:
-        return bool(self._names)
-
     def shown(self, text: str) -> str:
         """The text with the files' names replaced."""
         for path, name in self._names.items():
