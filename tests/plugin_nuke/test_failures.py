@@ -293,17 +293,26 @@ def test_scripts_open_and_render_without_the_plugin(bench: ContractBench, window
     assert [list(row) for row in after.rows] == [list(row) for row in before.rows]
 
 
-def test_a_comp_more_than_a_thousand_nodes_deep(window: State) -> None:
+def test_a_comp_more_than_a_thousand_nodes_deep(window: State, monkeypatch: pytest.MonkeyPatch) -> None:
     first = last = nuke.createNode("Grade")
     for index in range(1200):
         node = nuke.createNode("Dot" if index % 3 == 0 else "Grade")
         node.setInput(0, last)
         last = node
+    asked: list[str] = []
+    inputs = nuke.Node.inputs
+
+    def counting(node: nuke.Node) -> int:
+        asked.append(node.name())
+        return inputs(node)
+
+    monkeypatch.setattr(nuke.Node, "inputs", counting)
     found = host.upstream([last, first, None])
     facts, starts = found.facts, found.starts
     assert len(facts) == 801, "Dots are looked through"
     assert starts == (800, 0, -1)
     assert facts[800].inputs == (799,) and facts[0].inputs == ()
+    assert len(asked) == 2 * len(facts), "each is asked once to walk on and once for its facts"
 
 
 def test_room_is_measured_on_the_real_disk(tmp_path: Path) -> None:

@@ -119,10 +119,10 @@ def _visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
     opened: set[str] = set()
     while stack:
         name = str(stack[-1].fullName())
-        needed = [] if name in found else [one for one in _needs(stack[-1]) if str(one.fullName()) not in found]
-        if needed and name not in opened:
-            # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
-            opened.add(name)
+        # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
+        needed = [] if name in opened else [one for one in _needs(stack[-1]) if str(one.fullName()) not in found]
+        opened.add(name)
+        if needed:
             stack.extend(needed)
         else:
             found.setdefault(name, stack.pop())
