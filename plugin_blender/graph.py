@@ -109,8 +109,8 @@ def show(node: Any, first: Path) -> None:
     image.source = "SEQUENCE"
     set_result_space(image.colorspace_settings)
     player.image = image
-    if old is not None and old.users == 0 and not bpy.app.background:
-        # A background render may still hold it; there it is let go of when the file is saved.
+    if old is not None and old.users == 0 and not (bpy.app.background or bpy.app.is_job_running("COMPOSITE")):
+        # A render in the background, or the viewer's, may still read it; then it goes when the file is saved.
         bpy.data.images.remove(old)
     # File number = frame. A long sequence, because past its end Blender would hold the last picture.
     player.frame_start, player.frame_offset, player.frame_duration = 0, -1, _MOST_FRAMES
