@@ -319,3 +319,15 @@ def test_the_panel_picture_shows_every_knob_that_is_not_folded_away() -> None:
                 assert f">{knob.label}<" in committed, "write it anew with 'python plugin_nuke/panel_picture.py'"
         folded = folded or knob.group == panel.FOLDED
     assert math.isfinite(float(drawn.split("height='")[1].split("'")[0]))
+
+
+def test_what_was_not_compared_is_not_known_to_equal() -> None:
+    """A result from before driven knobs were recorded, and a neighbour that only Nuke's hashes can tell."""
+    made = fingerprint.frame_key([(1,)], [[1, 2]], driven="values")
+    before = fingerprint.frame_key([(1,)], [[1, 2]])
+    assert made.is_known_to_equal(made)
+    assert not made.differs(before) and not made.is_known_to_equal(before)
+    plain, text = (fingerprint.frame_key([()], [[1, 2]], needs_hashes=needs) for needs in (False, True))
+    for beside, is_known in ((plain, True), (text, False)):
+        key = fingerprint.with_neighbours(plain, [beside, None])
+        assert key.is_known_to_equal(key) == is_known
