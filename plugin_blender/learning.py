@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import key_frames, planning, runtime
+from .matte_link.diagnostics import warnings_of
 from .matte_link.learn_events import LearnDone, LearnFailed, LearnPreparing, LearnStep
 from .matte_link.learn_job import LearnJob, LearnTask
 from .matte_link.options import AUTO_MODEL
@@ -139,9 +140,14 @@ class Learning:
         return False
 
     def _conclude(self, event: LearnDone) -> None:
-        if not event.has_gained:
-            self.sentence = "Nothing was gained on what was left out: the node keeps its weights."
-            return
+        if event.has_gained:
+            self._use(event)
+            ending = f"Learned: {_figures(event.first_error, event.error)}. Solve again to see it."
+        else:
+            ending = "Nothing was gained on what was left out: the node keeps its weights."
+        self.sentence = " ".join([ending, *warnings_of(event.diagnostics)])
+
+    def _use(self, event: LearnDone) -> None:
         learnt = Path(event.output)
         name = f"{event.digest[:12]}.learned"
         learnt.replace(learnt.with_name(name))
@@ -150,7 +156,6 @@ class Learning:
         settings.learned, settings.learned_from, settings.use_learned = name, self._learnt_from, True
         if settings.model not in (AUTO_MODEL, event.model):
             settings.model = event.model
-        self.sentence = f"Learned: {_figures(event.first_error, event.error)}. Solve again to see it."
 
     def cancel(self) -> None:
         """Stops after the current step; what was gained is kept."""

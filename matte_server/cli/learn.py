@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matte_link.files import write_atomically
+from matte_link.messages import LARGEST_SEED
 from matte_link.options import MatteOptions, option_specs
 from matte_link.sequence import counted, format_frames
 from rich.markup import escape
@@ -46,8 +47,6 @@ _HELP = {
     "overwrite": "replace OUT",
 }
 """What is said otherwise than of a shot's mattes."""
-_LARGEST_SEED = (1 << 31) - 1
-"""As on the wire (``matte_link.messages.Learn``)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,8 +128,8 @@ def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings
     steps = steps_for(has_keys) if arguments.steps is None else arguments.steps
     if steps < 1:
         raise MatteError("bad_option", f"--steps must be 1 or more, not {steps}.")
-    if arguments.seed > _LARGEST_SEED:
-        raise MatteError("bad_option", f"--seed must be at most {_LARGEST_SEED}, not {arguments.seed}.")
+    if arguments.seed > LARGEST_SEED:
+        raise MatteError("bad_option", f"--seed must be at most {LARGEST_SEED}, not {arguments.seed}.")
     return LearningSettings(steps=steps, seed=arguments.seed)
 
 

@@ -113,7 +113,7 @@ def check_key(number: int, key: Tensor, own: Tensor) -> None:
         raise MatteError(
             "bad_key",
             f"The key matte of frame {number} {what}.",
-            "Look whether it is the right file and not inverted; if it is right, say so with a white --key-mask.",
+            "Look whether it is the right file and not inverted; if it is right, give it an all-white key mask.",
         )
 
 

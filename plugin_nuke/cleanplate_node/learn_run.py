@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Optional
 
+from matte_link.diagnostics import warnings_of
 from matte_link.learn_events import LearnDone, LearnEvent, LearnFailed, LearnPreparing, LearnStep
 from matte_link.learn_job import LearnJob
 from matte_link.sequence import counted
@@ -111,9 +112,13 @@ def outcome_text(event: Optional[LearnEvent], frames: int) -> tuple[str, str]:
         return f"{event.message} {event.hint}".strip(), event.code
     if not isinstance(event, LearnDone):
         return "The learning stopped.", "internal"
-    figures = f"error {100 * event.first_error:.2f}% -> {100 * event.error:.2f}% on what was left out"
+    return " ".join([_ending(event, frames), *warnings_of(event.diagnostics)]), ""
+
+
+def _ending(event: LearnDone, frames: int) -> str:
     if not event.has_gained:
         steps = counted(event.steps, "step")
-        return f"nothing was gained on what was left out after {steps}; the node keeps its weights", ""
+        return f"nothing was gained on what was left out after {steps}; the node keeps its weights."
+    figures = f"error {100 * event.first_error:.2f}% -> {100 * event.error:.2f}% on what was left out"
     until = "" if event.is_complete else ", cancelled"
-    return f"learned from {counted(frames, 'frame')}{until}: {figures}. Press 'Process range' to use it.", ""
+    return f"learned from {counted(frames, 'frame')}{until}: {figures}. Press 'Process range' to use it."

@@ -125,6 +125,7 @@ class Matte:
 
 MOST_LEARN_FRAMES = 32
 MOST_LEARN_STEPS = 5000
+LARGEST_SEED = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,8 @@ class Learn:
             raise ValueError(f"learning takes 1 to {MOST_LEARN_FRAMES} frames, each of them once.")
         if not 0 <= self.steps <= MOST_LEARN_STEPS:
             raise ValueError(f"learning takes at most {MOST_LEARN_STEPS} steps, not {self.steps}.")
-        if not 0 <= self.seed < 1 << 31:
-            raise ValueError(f"a seed is 0 or more and below 2 ** 31, not {self.seed}.")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"a seed is 0 to {LARGEST_SEED}, not {self.seed}.")
         for name in ("shot", "view"):
             check_text(getattr(self, name), name)
         check_mapping(self.hints, "hints", _HOST_LIMITS)

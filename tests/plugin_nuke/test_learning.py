@@ -223,6 +223,10 @@ def test_the_words_at_the_end() -> None:
     no_gain = LearnDone(**{**done.__dict__, "has_gained": False, "output": ""})
     text, code = learn_run.outcome_text(no_gain, 2)
     assert text.startswith("nothing was gained") and "keeps its weights" in text and not code
+    doubt = "The key matte of frame 3 fits frame 4 better than its own."
+    for each in (done, no_gain):
+        doubted = LearnDone(**{**each.__dict__, "diagnostics": {"warnings": [doubt]}})
+        assert learn_run.outcome_text(doubted, 2)[0].endswith(f". {doubt}")
     failed = LearnFailed(code="learn_too_large", message="It does not fit.", hint="Use fewer frames.")
     assert learn_run.outcome_text(failed, 2) == ("It does not fit. Use fewer frames.", "learn_too_large")
     assert learn_run.outcome_text(None, 2)[1] == "internal"

@@ -113,11 +113,12 @@ def gained(scene: Any, node: Any, weights: str) -> dict[str, Any]:
         has_gained=True,
         is_complete=True,
         model="cleanplate",
-        diagnostics={},
+        diagnostics={"warnings": ["The key matte of frame 1 fits frame 2 better than its own."]},
     )
     started._conclude(done)
     started.close()
     assert "2.00 % before, 1.00 % now" in started.sentence, started.sentence
+    assert started.sentence.endswith("The key matte of frame 1 fits frame 2 better than its own."), started.sentence
     settings = node.matte
     assert settings.use_learned and settings.learned_from == key_frames.named(node)
     plan = planning.refresh(scene, node)
