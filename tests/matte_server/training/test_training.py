@@ -205,10 +205,10 @@ def test_an_inbox_is_filled_and_emptied(bank_folder: Path) -> None:
         for maker in makers:
             maker.join(20)
     assert bool(ring.ready.all())
-    for slot, (height, width) in ((0, SIZE), (1, SIZE[::-1])):
-        right, torn = (
-            _roughness(ring.store[slot, :3].view(3, *shape)) for shape in ((height, width), (width, height))
-        )
+    for odd, shape in enumerate((SIZE, SIZE[::-1])):
+        # All three of an orientation: a single picture may be nearly flat, and which one lies where is chance.
+        pictures = [ring.store[slot, :3] for slot in range(odd, 6, 2)]
+        right, torn = (sum(_roughness(each.view(3, *sides)) for each in pictures) for sides in (shape, shape[::-1]))
         assert right < 0.8 * torn  # read with its sides exchanged, a picture is torn at every row
 
 
