@@ -29,19 +29,17 @@ _LIGHT, _EXPOSURE = 0.15, 0.1
 
 @dataclass(frozen=True, eq=False)
 class Composer:
-    """Makes batches of ``count`` pictures. The same ``seed`` and step always give the same batch."""
+    """Makes the ``count`` pictures of each step. The same ``seed`` and step always give the same ones."""
 
     examples: Sequence[LearningExample]
     seed: int
     count: int = 2
 
-    def batch(self, step: int, device: torch.device) -> Batch:
-        """The batch of a step: every other picture is a frame as it is, where there are true mattes."""
+    def pictures(self, step: int, device: torch.device) -> list[Batch]:
+        """The pictures of a step, each a batch of one: every other one is a frame as it is, where there are true
+        mattes."""
         rng = np.random.default_rng([self.seed, step])
-        made = [self._picture(rng, index, device) for index in range(self.count)]
-        batch = {name: torch.cat([picture[name] for picture in made]) for name in made[0] if name != "left_out"}
-        none = torch.zeros_like(batch["alpha"])
-        return {**batch, "core": none, "holdout": none}
+        return [_without_guides(self._picture(rng, index, device)) for index in range(self.count)]
 
     def _picture(self, rng: np.random.Generator, index: int, device: torch.device) -> Batch:
         true = [example for example in self.examples if example.is_truth]
@@ -91,9 +89,11 @@ def tensors(example: LearningExample, device: torch.device) -> Batch:
     return {name: fields[name].to(device).float() for name in _PICTURES}
 
 
-def one_by_one(batch: Batch) -> list[Batch]:
-    """The pictures of a batch, each as a batch of one."""
-    return [{name: value[at : at + 1] for name, value in batch.items()} for at in range(len(batch["alpha"]))]
+def _without_guides(picture: Batch) -> Batch:
+    """The picture as :func:`losses.training_losses` takes it, with guides that say nothing."""
+    none = torch.zeros_like(picture["alpha"])
+    learnt = {name: value for name, value in picture.items() if name != "left_out"}
+    return {**learnt, "core": none, "holdout": none}
 
 
 def _moved(picture: Tensor, down: int, right: int) -> Tensor:

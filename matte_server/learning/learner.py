@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..frame.refinement import predict
 from ..models.protocols import FrameTensors, ModelSettings
-from .composites import Batch, Composer, one_by_one, subject_over, tensors
+from .composites import Batch, Composer, subject_over, tensors
 from .examples import LearningExample
 from .networks import LearnableNetwork
 from .optimiser import WeightOptimiser
@@ -133,8 +133,8 @@ class ShotLearner:
         )
 
     def _take_step(self, pause: Check) -> None:
-        """A step over the batch, picture by picture: the gradient is the same, and its parts are shorter."""
-        pictures = one_by_one(self._composer.batch(self.step, self._device))
+        """A step, picture by picture: the gradient is that of a batch, and its parts are shorter."""
+        pictures = self._composer.pictures(self.step, self._device)
         generator = torch.Generator(self._device).manual_seed(self._settings.seed * 1_000_003 + self.step)
         self._optimiser.clear_gradients()
         for picture in pictures:

