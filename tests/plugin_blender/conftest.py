@@ -22,6 +22,8 @@ from .environments import REPOSITORY, VERSIONS, Unavailable, Version, ensure
 
 CASES = Path(__file__).resolve().parent / "cases"
 _CASE_S = 600
+# Nobody answers here. Servers of tests get ports above 1024, so none of them can take this one.
+NOWHERE = "tcp://127.0.0.1:9"
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from plugin_blender import package
 
-from .conftest import Blender, make_shot, read, write
+from .conftest import NOWHERE, Blender, make_shot, read, write
 from .environments import REPOSITORY
 
 # A test runs several Blenders in turn, on machines that may be busy with other things.
@@ -177,8 +176,7 @@ def test_a_render_that_cannot_be_served_ends_and_the_farm_can_solve_it(blender: 
     assert "runs backwards" in outcome.output
     outcome = blender.run([starter, farm, script, "--", "--node", "Nobody"], code=2)
     assert "has no Cleanplate Matte node called 'Nobody'" in outcome.output
-    nobody = f"tcp://127.0.0.1:{free_port()}"
-    outcome = blender.run([starter, farm, script, "--", "--again", "--server", nobody], code=3)
+    outcome = blender.run([starter, farm, script, "--", "--again", "--server", NOWHERE], code=3)
     assert "No matting server answers" in outcome.output
 
     # The file was not saved again, and renders where there is no add-on.
@@ -202,18 +200,11 @@ def test_a_file_without_its_results_says_so(blender: Blender, shot: Path) -> Non
     assert facts["outputs"] == list(OUTPUTS)
 
 
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_no_server_then_one_of_blenders_own_that_is_killed(blender: Blender, shot: Path) -> None:
     command = Path(sys.executable).with_name("cleanplate")
     if not command.exists():
         pytest.skip("the 'cleanplate' command is not installed beside this Python")
-    blender.case("servers", shot, command, CLEANPLATE_SERVER=f"tcp://127.0.0.1:{free_port()}")
+    blender.case("servers", shot, command, CLEANPLATE_SERVER=NOWHERE)
 
 
 @pytest.fixture(scope="session")

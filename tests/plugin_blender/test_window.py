@@ -13,9 +13,9 @@ import pytest
 from matte_server.server.local_server import LocalServer
 from plugin_blender import package
 
-from .conftest import CASES, Outcome, make_shot, read
+from .conftest import CASES, NOWHERE, Outcome, make_shot, read
 from .environments import REPOSITORY, VERSIONS, Unavailable, ensure
-from .test_blender import expected, free_port
+from .test_blender import expected
 from .windowed import command, inside
 
 # Large enough for a frame to take longer than a click.
@@ -40,8 +40,7 @@ def in_window(server: LocalServer, case: str, home: Path, *arguments: object) ->
 @pytest.mark.timeout(900)
 def test_keys_clicks_and_renders_in_the_window(server: LocalServer, tmp_path: Path) -> None:
     shot = make_shot(tmp_path / "shot", _SIZE, range(1, 13))
-    nobody = f"tcp://127.0.0.1:{free_port()}"
-    facts = in_window(server, "window", tmp_path, shot, nobody).facts
+    facts = in_window(server, "window", tmp_path, shot, NOWHERE).facts
     print(facts)
 
     for stopped in (facts["escape"], facts["cancel"], facts["rendered"]["stopped"], facts["connecting"]):
@@ -113,8 +112,7 @@ def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path
     assert done.returncode == 0 and "1 of 1 frames solved." in done.stdout, done.stdout[-3000:]
     assert len(list(shot.glob("cleanplate/*/*/matte.0004.exr"))) == 1
     assert blender("--command", "cleanplate", shot / "nowhere.blend").returncode == 2
-    nobody = f"tcp://127.0.0.1:{free_port()}"
-    assert blender("--command", "cleanplate", file, "--again", "--server", nobody).returncode == 3
+    assert blender("--command", "cleanplate", file, "--again", "--server", NOWHERE).returncode == 3
 
 
 def install(home: Path) -> None:
