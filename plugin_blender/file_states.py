@@ -48,7 +48,7 @@ def together() -> Iterator[None]:
 
 
 def state_of(path: str) -> FileState:
-    """The state of a file, as far as it is known."""
+    """The state of a file: the kept one where there is one, else the disk is asked."""
     if is_kept and path in _seen:
         return _seen[path]
     listed = _listed

@@ -45,7 +45,7 @@ class _Server:
 
     @property
     def last_words(self) -> str:
-        """Why it ended, as far as it said so."""
+        """The last line of its log, which mostly says why it ended."""
         log = self.output("log").splitlines()
         return log[-1] if log else "It printed nothing."
 

@@ -97,6 +97,8 @@ def align(plate: Image, clean: Image, mode: str, details: AlignmentFeatures | No
 def align_near(plate: Image, clean: Image, near: Matrix, mode: str, details: AlignmentFeatures) -> Alignment | None:
     """The alignment from points tracked from where the transform ``near`` puts them, with no search of the whole
     picture; None where too few are found. The other arguments are those of :func:`align`."""
+    if not (plate.data_window.area and clean.data_window.area):
+        return None
     start = display_transform(plate, clean)
     coarse = _in_arrays(near, plate.data_window, clean.data_window)
     found = _refined(AlignmentFeatures(plate), details, start, mode, coarse)
@@ -149,6 +151,8 @@ def _outline(window: Window) -> Points:
 
 def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str) -> Alignment | str:
     """The alignment, or a sentence that says why there is none."""
+    if not (plate.window.area and clean.window.area):
+        return "one of the pictures has no pixels."
     still = _in_arrays(start, plate.window, clean.window)
     if mode == "auto" and _seems_unmoved(plate.grey, clean.grey, still):
         # Most cameras stand on a tripod: tracking from the unmoved position confirms that without a feature search.

@@ -10,8 +10,9 @@ from ..errors import MatteError
 
 
 def check_picture(name: str, image: Image, values: Float32) -> None:
-    """Raises ``MatteError`` where a picture has no pixels (empty), or where ``values``, height x width x channels,
-    its pixels as far as they are used, hold NaN or infinity (not_finite). ``name``: what the message calls it."""
+    """Raises ``MatteError`` where a picture has no pixels (empty), or where ``values``, the
+    pixels of it that are used (height x width x channels), hold NaN or infinity (not_finite). ``name`` is what the
+    message calls the picture."""
     if not image.data_window.area:
         raise MatteError("empty", f"The {name} has no pixels in its data window.")
     if bad := int(values.size - np.count_nonzero(np.isfinite(values))):

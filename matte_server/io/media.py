@@ -61,24 +61,17 @@ def is_video(path: Path | str) -> bool:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """The properties of a video. ``width`` and ``height`` are those of the upright picture. ``times`` holds each
-    picture's time in seconds after the first picture; they are exact multiples of a frame if the rate is constant.
-    ``start`` is the time of the first picture in the file's own clock, which its sound shares. ``colourspace`` is
-    empty if the tags name one that is not supported; ``colour_tags`` are those tags. ``timecode`` is that of the
-    first picture, or empty."""
+    """The properties of a video. ``times`` holds each picture's time in seconds after the first picture; they are
+    exact multiples of a frame if the rate is constant. ``start`` is the time of the first picture in the file's own
+    clock, which its sound shares. ``colourspace`` is empty if the tags name one that is not supported;
+    ``colour_tags`` are those tags. ``timecode`` is that of the first picture, or empty."""
 
-    width: int
-    height: int
     rate: Fraction
     times: tuple[Fraction, ...]
     start: Fraction
-    is_constant_rate: bool
     codec: str
-    bit_depth: int
-    has_alpha: bool
     has_audio: bool
     orientation: int
-    is_interlaced: bool
     colourspace: str
     colour_tags: str
     timecode: str
@@ -164,20 +157,13 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
     stored = tuple((at - decoder.pts[0]) * decoder.time_base for at in decoder.pts)
     rate, is_constant = _rate(stream, stored, decoder.time_base)
-    form = first.format
     return VideoFacts(
-        width=first.height if is_turned else first.width,
-        height=first.width if is_turned else first.height,
         rate=rate,
         times=tuple(number / rate for number in range(len(stored))) if is_constant else stored,
         start=decoder.pts[0] * decoder.time_base,
-        is_constant_rate=is_constant,
         codec=str(stream.codec_context.name),
-        bit_depth=max(component.bits for component in form.components),
-        has_alpha=any(component.is_alpha for component in form.components),
         has_audio=bool(container.streams.audio),
         orientation=orientation,
-        is_interlaced=bool(first.interlaced_frame),
         colourspace=h273_space(int(first.color_primaries), int(first.color_trc)),
         colour_tags=f"primaries {int(first.color_primaries)}, transfer {int(first.color_trc)}",
         timecode=next((found for place in places if (found := _tag(place, "timecode"))), ""),

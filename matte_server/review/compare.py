@@ -116,7 +116,7 @@ def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> AlphaComparison | 
 def _offset(own: Float32, alphas: Float32, weight: npt.NDArray[np.bool_]) -> float:
     """How many pixels ``own`` is moved against the median of ``alphas``, as least squares find it where ``weight``
     is true: three steps of Gauss and Newton (Lucas and Kanade 1981). 0 where there is no edge to tell."""
-    # Blurred, a hard edge has a slope that reaches as far as a step has to see.
+    # Each step only sees an edge's slope. The blur gives a hard edge a slope as wide as the moves to be found.
     middle = np.median(alphas, axis=0).astype(np.float32)
     here, around = (
         np.asarray(cv2.GaussianBlur(alpha, (0, 0), _OFFSET_BLUR_PX), np.float32) for alpha in (own, middle)

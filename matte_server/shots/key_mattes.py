@@ -47,7 +47,7 @@ def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) ->
                 "Name it with --key.",
             )
         found = {number: replace(key, mask=mask_of(number)) for number, key in found.items()}
-    check_files(path for key in found.values() for path in key.files)
+    check_files((path for key in found.values() for path in key.files), "Correct the name, or leave that key out.")
     return found
 
 

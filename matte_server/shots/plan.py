@@ -20,7 +20,7 @@ from ..io.media import is_video
 from .passes import COMP, before_number, pass_file, pass_names
 from .plan_checks import check_clean_plate, check_combinations, check_inputs, check_outputs
 from .portraits import plan_portraits
-from .role_files import RoleFiles, frame_pattern
+from .role_files import RoleFiles, check_files, frame_pattern
 from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
 
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
@@ -47,7 +47,8 @@ def plan_shot(
         sources = replace(sources, comp=pass_file(sources.output, COMP))
     files = _FilesByFrame(sources)
     wanted = tuple(files.frame(number) for number in (frame_numbers(frames) if frames else files.complete_range()))
-    check_inputs(wanted)
+    files.check_shared_files()
+    check_inputs(wanted, "Correct the name, or name frames that exist with --frames.")
     files.check_videos([frame.frame for frame in wanted])
     if not one_output:
         check_clean_plate(sources, wanted)
@@ -129,6 +130,10 @@ class _FilesByFrame:
             return ()
         clean = self._roles["clean_plate"]
         return tuple(self.frame(number) for number in numbers if clean.has(number))
+
+    def check_shared_files(self) -> None:
+        """Raises ``MatteError("missing_frame", ...)`` where a still or a video that all frames need is missing."""
+        check_files(Path(files.pattern.text) for files in self._roles.values() if not files.pattern.is_sequence)
 
     def check_videos(self, numbers: Sequence[int]) -> None:
         """Raises ``MatteError("missing_frame", ...)`` where a video is shorter than the shot."""

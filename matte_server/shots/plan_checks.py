@@ -111,9 +111,9 @@ def _is_writable(path: Path) -> bool:
         return False
 
 
-def check_inputs(frames: Sequence[ShotFrame]) -> None:
-    """Raises ``MatteError("missing_frame", ...)`` where a file that a frame is made from does not exist."""
-    check_files(path for frame in frames for path in frame_inputs(frame))
+def check_inputs(frames: Sequence[ShotFrame], hint: str = "Correct the name.") -> None:
+    """Raises ``MatteError("missing_frame", ..., hint)`` where a file that a frame is made from does not exist."""
+    check_files((path for frame in frames for path in frame_inputs(frame)), hint)
 
 
 def check_clean_plate(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:

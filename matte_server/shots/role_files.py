@@ -44,8 +44,8 @@ def without_star(name: str) -> str:
     return str(path.with_name(f"{before}%d{after}"))
 
 
-def check_files(paths: Iterable[Path]) -> None:
-    """Raises ``MatteError("missing_frame", ...)`` where a path is not that of a file."""
+def check_files(paths: Iterable[Path], hint: str = "Correct the name.") -> None:
+    """Raises ``MatteError("missing_frame", ..., hint)`` where a path is not that of a file."""
     wrong = sorted({path for path in paths if not path.is_file()})
     if not wrong:
         return
@@ -55,7 +55,7 @@ def check_files(paths: Iterable[Path]) -> None:
     raise MatteError(
         "missing_frame",
         f"{wrong[0]} {problem}; nothing was started.",
-        "Correct the name, or leave the frame out with --frames.",
+        hint,
     )
 
 

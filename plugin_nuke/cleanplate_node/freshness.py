@@ -126,7 +126,7 @@ class ShownResult:
         return makers.compare(self._records, makers.maker_now(self._options.shared, address))
 
     def whole(self) -> ResultState:
-        """All frames, as far as that is possible without Nuke's hashes."""
+        """The state of all frames; compares everything except Nuke's hashes."""
         found = self.settings()
         frames = self.frames() if found.usable else found
         return self._with_makers(found if frames.text == UP_TO_DATE else frames)

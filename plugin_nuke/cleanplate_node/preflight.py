@@ -127,8 +127,8 @@ def records_in_range(node: host.Node, folder: str, frames: Iterable[int] = ()) -
 def compare_makers_of(
     node: host.Node, folder: str, options: MatteOptions, address: str, frames: Iterable[int] = ()
 ) -> makers.MakerComparison:
-    """Compares the makers of the results in the node's frame range, and of ``frames``, with what the server at
-    ``address`` would compute now, as far as it was asked."""
+    """Compares the makers of the results in the node's frame range, and of ``frames``, with the maker that the
+    server at ``address`` named last; where it was never asked, the results are only compared with each other."""
     return makers.compare(records_in_range(node, folder, frames), makers.maker_now(options, address))
 
 

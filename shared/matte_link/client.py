@@ -189,7 +189,7 @@ class MatteClient:
         )
 
     def _refused(self) -> UnavailableError:
-        """Why the server did not take the connection, as far as ZeroMQ says it."""
+        """Why the server did not take the connection: the reason that ZeroMQ gives, or the likely one."""
         address, is_encrypted = self.endpoint.address, self.endpoint.encrypted
         if self._connection.refusal == REFUSED_KEY:
             return UnavailableError(f"The server at {address} refused this key.", _KEY_HINT)

@@ -117,19 +117,19 @@ def encode(message: Message) -> list[Blob]:
     return [MAGIC, text.encode("utf-8", "surrogatepass"), *blobs]
 
 
-def too_large(pictures: Iterable[Source], limits: WireLimits = DEFAULT_LIMITS) -> Optional[Failure]:
+def too_large(pictures: Iterable[Source]) -> Optional[Failure]:
     """Why pictures cannot be sent together, before any of their bytes are; None where they can. The failure's id is
     empty."""
     inline = [picture for picture in pictures if isinstance(picture, Inline)]
     sizes = [_size(picture.data) for picture in inline]
     largest = max(sizes, default=0)
-    if largest <= limits.blob and sum(sizes) + limits.header <= limits.total:
+    if largest <= DEFAULT_LIMITS.blob and sum(sizes) + DEFAULT_LIMITS.header <= DEFAULT_LIMITS.total:
         return None
     name = inline[sizes.index(largest)].name or "The picture"
     return Failure(
         id="",
         code="too_large",
-        message=f"{name} has {largest >> 20} MiB; no more than {limits.blob >> 20} MiB can be sent.",
+        message=f"{name} has {largest >> 20} MiB; no more than {DEFAULT_LIMITS.blob >> 20} MiB can be sent.",
         hint="Leave out channels that are not needed, or name the file by its path on a disk that is shared.",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from matte_link import outstanding
@@ -25,7 +24,7 @@ from matte_link.messages import (
 )
 from matte_link.offered_pictures import OfferedPictures
 from matte_link.outstanding import OutstandingRequests
-from matte_link.wire import WireLimits, too_large
+from matte_link.wire import WireLimits
 
 from .scripted_server import request
 
@@ -298,7 +297,7 @@ def test_many_pictures_that_are_named_need_not_fit_into_one_message(
 ) -> None:
     """As the frames of a shot that is learnt: each of them travels by itself."""
     small = WireLimits(header=10, blob=100, total=250)
-    monkeypatch.setattr(outstanding, "too_large", partial(too_large, limits=small))
+    monkeypatch.setattr("matte_link.wire.DEFAULT_LIMITS", small)
     frames = tuple(
         LearnFrame(frame=number, plate=Inline(b"%d" % number * 90), clean_plate=Inline(b"clean"))
         for number in range(1, 5)

@@ -9,7 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.align import Alignment, _by_features, _FeatureFit, align, coverage, display_transform
+from matte_server.core.align import (
+    Alignment,
+    _by_features,
+    _FeatureFit,
+    align,
+    align_near,
+    coverage,
+    display_transform,
+)
 from matte_server.core.alignment_features import AlignmentFeatures
 from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
@@ -206,16 +214,19 @@ def test_a_movement_between_windows_elsewhere_on_the_plane(wall: Float32) -> Non
         np.full((270, 480, 3), 0.18, np.float32),
         np.zeros((270, 480, 3), np.float32),
         np.random.default_rng(5).normal(0.2, 0.02, (270, 480, 3)).astype(np.float32),
+        np.full((0, 0, 3), 0.5, np.float32),
+        np.full((0, 400, 3), 0.5, np.float32),
         np.full((1, 1, 3), 0.5, np.float32),
         np.full((3, 400, 3), 0.5, np.float32),
     ],
-    ids=["flat", "black", "noise", "one-pixel", "thin"],
+    ids=["flat", "black", "noise", "none", "no-height", "one-pixel", "thin"],
 )
 def test_too_little_to_see_leaves_it_and_says_so(picture: Float32, mode: str) -> None:
     other = np.random.default_rng(6).normal(0.2, 0.02, picture.shape).astype(np.float32)
     found = align(image(picture), image(other), mode)
     assert found.kind == "none" and np.array_equal(found.transform, np.eye(3))
     assert len(found.warnings) == 1 and found.warnings[0].startswith("The clean plate was not aligned")
+    assert align_near(image(picture), image(other), np.eye(3), mode, AlignmentFeatures(image(other))) is None
 
 
 def test_another_place_is_not_forced_onto_the_plate(wall: Float32) -> None:
@@ -293,5 +304,5 @@ def test_the_places_of_features_are_believed_where_many_and_most_agree(
     assert (_by_features(blank, blank, np.eye(3), "auto", fit) is not None) == is_believed
 
 
-def test_an_alignment_is_born_harmless() -> None:
+def test_an_alignment_has_no_gain_and_no_warning_by_default() -> None:
     assert Alignment(np.eye(3)).gain == (1.0, 1.0, 1.0) and Alignment(np.eye(3)).warnings == ()

@@ -102,7 +102,7 @@ def test_more_than_any_cameras_grain_is_movement() -> None:
     assert found.noise == pytest.approx(0.15, rel=1e-3)
 
 
-def test_bands_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vote_in_bands_is_the_vote_of_the_whole_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = [np.asarray(room(40, 50) + noise[:40, :50] - 0.5, np.float32) for noise in noisy(0.01)]
     seen = [np.random.default_rng(number).random((40, 50)) > 0.2 for number in range(9)]
     whole = vote_clean_plate(frames, seen)

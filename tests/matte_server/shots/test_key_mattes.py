@@ -89,8 +89,9 @@ def test_key_mattes_of_portraits_and_their_masks_are_found_by_name(tmp_path: Pat
     wanted = {2: KeyMatte(matte=tmp_path / "mended/bert.exr", mask=tmp_path / "right/bert.tif")}
     assert key_mattes([mended], right, frames) == wanted
     assert key_mattes([f"2={mended}/bert.exr"], f"{right}/bert.tif", frames) == wanted
-    with pytest.raises(MatteError, match=r"other/bert.png does not exist"):
+    with pytest.raises(MatteError, match=r"other/bert.png does not exist") as raised:
         key_mattes([mended], other, frames)
+    assert raised.value.hint == "Correct the name, or leave that key out."
     with pytest.raises(MatteError, match="belongs to a frame of the shot"):
         key_mattes([other], "", frames)
     with pytest.raises(MatteError, match="no key matte is named"):

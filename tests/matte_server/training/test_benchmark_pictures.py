@@ -53,7 +53,7 @@ def test_the_quick_one_has_every_kind_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["still-00", "still-smoke-0", "still-clipped-0", "shot-4-01"])
-def test_something_is_seen(folder: Path, name: str) -> None:
+def test_each_picture_shows_its_subject(folder: Path, name: str) -> None:
     (picture,) = [picture for picture in pictures(folder, folder, (96, 128)) if picture.name == name]
     sample = picture.compose()
     assert float((sample.alpha > 0.1).float().mean()) > 0.01

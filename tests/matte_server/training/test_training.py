@@ -232,7 +232,7 @@ def test_every_prop_has_parts(kind: Kind) -> None:
         assert built.parts and all(np.isfinite(part.mesh.vertices).all() for part in built.parts)
 
 
-def test_curves(tmp_path: Path) -> None:
+def test_losses_are_drawn_as_curves(tmp_path: Path) -> None:
     rows = [{"step": 100 * n, "total": 0.5 / n, "coarse": 0.2 / n, "fine": 0.0} for n in range(1, 9)]
     (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     assert main(["curves", str(tmp_path / "curves.png"), str(tmp_path)]) == 0
