@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,18 @@ from .key_places import averaged_small, outline, small_frame
 from .networks import LearnableNetwork
 
 
+@dataclass(frozen=True, eq=False)
+class FrameOnDevice:
+    """A frame's pictures on the device: what the model sees of it, without guides; ``key`` and ``mask`` 1 x 1 x H x
+    W, where the frame has them."""
+
+    number: int
+    tensors: FrameTensors
+    seen: FrameTensors
+    key: Tensor | None
+    mask: Tensor | None
+
+
 class ExampleMaker:
     """Makes examples on one device with one network as it is now."""
 
@@ -27,25 +39,30 @@ class ExampleMaker:
         self._warper = FrameWarper(device)
 
     @torch.inference_mode()
-    def outlines(self, frame: LearningFrame, check: CancelCheck) -> tuple[Tensor | None, Tensor]:
+    def on_device(self, frame: LearningFrame) -> FrameOnDevice:
+        """The frame brought to the device. Raises ``MatteError``: not_finite, bad_key."""
+        check_frame(frame)
+        guides = Guides(core=frame.key, holdout=frame.mask)
+        given = self._warper.tensors(frame.pair, guides, frame.alignment)
+        tensors = replace(given, core=None, holdout=None)
+        # What the model sees of pictures that were clipped.
+        seen = seen_by_model(tensors, clipping_of(frame.pair.plate, frame.pair.clean_plate, frame.alignment))
+        return FrameOnDevice(number=frame.number, tensors=tensors, seen=seen, key=given.core, mask=given.holdout)
+
+    @torch.inference_mode()
+    def outlines(self, frame: FrameOnDevice, check: CancelCheck) -> tuple[Tensor | None, Tensor]:
         """Where the subject is, by the key matte (None where there is none) and by the model, at a small size."""
-        tensors = self._warper.tensors(frame.pair, Guides(core=frame.key), frame.alignment)
-        key, small = tensors.core, small_frame(_seen(frame, tensors))
+        key, small = frame.key, small_frame(frame.seen)
         guided = small if key is None else self._network.with_guides(small, averaged_small(key))
         found = predict(self._model, guided, ModelSettings(), check).alpha
         return None if key is None else outline(key), outline(found)
 
     @torch.inference_mode()
-    def example(self, frame: LearningFrame, check: CancelCheck) -> LearningExample:
-        """The frame with its key matte, or with the model's own matte. Raises ``MatteError``: not_finite, bad_key,
-        and the model's codes."""
-        check_frame(frame)
-        guides = Guides(core=frame.key, holdout=frame.mask)
-        tensors = self._warper.tensors(frame.pair, guides, frame.alignment)
-        key, mask = tensors.core, tensors.holdout
-        tensors = replace(tensors, core=None, holdout=None)
-        seen = _seen(frame, tensors)
-        guided = seen if key is None else self._network.with_guides(seen, key)
+    def example(self, frame: FrameOnDevice, check: CancelCheck) -> LearningExample:
+        """The frame with its key matte, or with the model's own matte. Raises ``MatteError``: bad_key, and the
+        model's codes."""
+        key, mask = frame.key, frame.mask
+        guided = frame.seen if key is None else self._network.with_guides(frame.seen, key)
         found = predict(self._model, guided, ModelSettings(), check)
         own = found.alpha.clamp(0.0, 1.0)
         trust = torch.ones_like(own) if mask is None else mask
@@ -57,16 +74,11 @@ class ExampleMaker:
         alpha = own if key is None else key
         return example_of(
             number=frame.number,
-            frame=seen,
-            foreground=solved_foreground(tensors, found, alpha),
+            frame=frame.seen,
+            foreground=solved_foreground(frame.tensors, found, alpha),
             alpha=alpha,
             own=own,
             trust=trust,
             is_truth=key is not None,
             seed=self._seed,
         )
-
-
-def _seen(frame: LearningFrame, tensors: FrameTensors) -> FrameTensors:
-    """What the model sees of pictures that were clipped."""
-    return seen_by_model(tensors, clipping_of(frame.pair.plate, frame.pair.clean_plate, frame.alignment))

@@ -73,6 +73,9 @@ def example_of(
         "alpha": alpha, "own": own, "coverage": frame.coverage, "trust": trust,
     }  # fmt: skip
     small, octaves = _reduced(pictures)
+    if not is_truth:
+        # Where the clean plate shows nothing, the model guesses, and its guess is no subject to put elsewhere.
+        small["alpha"] = small["alpha"] * _is_covered(small)
     believed = _believed(small, is_truth)
     left_out = torch.zeros_like(believed)
     if is_truth:
@@ -137,7 +140,12 @@ def _believed(small: dict[str, Tensor], is_truth: bool) -> Tensor:
     if is_truth:
         return believed
     # The model's own edges are what it is to learn better.
-    return believed * ((small["alpha"] < _EDGE[0]) | (small["alpha"] > _EDGE[1]))
+    is_solid = (small["alpha"] < _EDGE[0]) | (small["alpha"] > _EDGE[1])
+    return believed * is_solid * _is_covered(small)
+
+
+def _is_covered(small: dict[str, Tensor]) -> Tensor:
+    return (small["coverage"] > 0.999).to(torch.float32)
 
 
 def _padded(pictures: dict[str, Tensor], multiple: int) -> dict[str, Tensor]:

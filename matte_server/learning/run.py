@@ -21,7 +21,7 @@ from ..models.identity import default_weights
 from ..models.learned import LearnedFacts
 from ..models.network_table import CLEANPLATE
 from ..models.weights import find_weights
-from .example_maker import ExampleMaker
+from .example_maker import ExampleMaker, FrameOnDevice
 from .examples import LearningExample, digest_of, of_one_size
 from .frames import LearningFrame
 from .key_places import KeyPlaces
@@ -90,14 +90,18 @@ class LearningRun:
     def add(self, frame: LearningFrame, check: Check) -> None:
         """Takes a frame in. The model runs on it once; the pictures themselves are not kept. Raises ``MatteError``:
         not_finite, empty, bad_key, and the model's codes; and what ``check`` raises."""
-        self._examples.append(self._maker.example(frame, check))
+        given = self._maker.on_device(frame)
+        self._examples.append(self._maker.example(given, check))
         # A mask says that somebody has looked at this matte.
-        if frame.key is not None and frame.mask is None:
-            self.show(frame, check)
+        if given.key is not None and given.mask is None:
+            self._show(given, check)
 
     def show(self, frame: LearningFrame, check: Check) -> None:
         """Looks where the subject is, in case a key matte with another number belongs to this frame. Nothing is
         learnt from the frame. Raises what :meth:`add` raises."""
+        self._show(self._maker.on_device(frame), check)
+
+    def _show(self, frame: FrameOnDevice, check: Check) -> None:
         key, found = self._maker.outlines(frame, check)
         self._places.found[frame.number] = found
         if key is not None:

@@ -21,13 +21,19 @@ def tensor(pixels: np.ndarray) -> Tensor:
 
 
 def made(
-    is_truth: bool = True, trust: float = 1.0, size: tuple[int, int] = (128, 192), frame: int = 1
+    is_truth: bool = True,
+    trust: float = 1.0,
+    size: tuple[int, int] = (128, 192),
+    frame: int = 1,
+    uncovered: int = 0,
 ) -> LearningExample:
+    """A frame whose clean plate lacks as many columns at the right; a model takes those for a subject."""
     truth = composed(*size, peak=1.0, seed=frame)
     alpha = tensor(truth.alpha)
-    pictures = FrameTensors(
-        plate=tensor(truth.plate), clean_plate=tensor(truth.clean), coverage=torch.ones_like(alpha)
-    )
+    coverage = torch.ones_like(alpha)
+    if uncovered:
+        coverage[..., -uncovered:], alpha[..., -uncovered:] = 0.0, 1.0
+    pictures = FrameTensors(plate=tensor(truth.plate), clean_plate=tensor(truth.clean), coverage=coverage)
     return example_of(
         number=frame,
         frame=pictures,
@@ -58,6 +64,14 @@ def test_the_models_own_edges_are_not_learnt() -> None:
     assert partial.any() and not example.trust[partial].any()
     assert example.trust[~partial].all()
     assert not example.left_out.any()
+
+
+def test_what_the_model_guesses_where_there_is_no_clean_plate_is_not_learnt() -> None:
+    guessed = made(is_truth=False, uncovered=20)
+    assert not guessed.trust[..., -20:].any() and not guessed.alpha[..., -20:].any()
+    assert torch.equal(guessed.trust[..., :-20], made(is_truth=False).trust[..., :-20])
+    painted = made(is_truth=True, uncovered=20)
+    assert (painted.alpha[..., -20:] == 1).all() and (painted.trust + painted.left_out == 1).all()
 
 
 def test_a_large_frame_is_averaged_down_and_keeps_its_last_pixels() -> None:

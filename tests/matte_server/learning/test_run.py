@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from matte_link.file_digest import file_digest
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32, PlatePair
 from matte_server.errors import MatteError
+from matte_server.frame.warper import FrameWarper
 from matte_server.learning.composites import Composer
 from matte_server.learning.frames import LearningFrame
 from matte_server.learning.networks import load_learnable
 from matte_server.learning.run import LearningRun
 from matte_server.learning.settings import LearningSettings
 from matte_server.models.learned import learned_facts
+from matte_server.models.protocols import FrameTensors
 from matte_server.models.registry import load_model
 from tests.matte_server.pictures import composed, image, soft_disc
 from tests.matte_server.weights_files import models_folder, v1_file, v1_state, v2_file, v2_state
@@ -183,6 +186,18 @@ def test_swapped_keys_are_told_and_learnt() -> None:
         "The key matte of frame 1 fits frame 2",
         "The key matte of frame 2 fits frame 1",
     ]
+
+
+def test_a_key_frames_pictures_go_to_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought, bring = [], FrameWarper.tensors
+
+    def counted(self: FrameWarper, pair: PlatePair, *rest: Any) -> FrameTensors:
+        brought.append(pair)
+        return bring(self, pair, *rest)
+
+    monkeypatch.setattr(FrameWarper, "tensors", counted)
+    begun(frame(1, painted(1)), frame(2, painted(2), mask=ALL), frame(3))
+    assert len(brought) == 3
 
 
 def test_no_frame_at_all_is_refused() -> None:
