@@ -14,6 +14,7 @@ from matte_link.errors import LinkError
 
 from ..errors import MatteError
 from . import console
+from .library_output import silence_libraries
 from .parser import CommandParser
 
 DESCRIPTION = """\
@@ -126,6 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if COMPLETING in os.environ:
         _complete()
     parsed = parser().parse_args(words)
+    if arguments is None and words[:1] != ["serve"]:
+        # The server decodes nothing, and its workers inherit its standard error: their log goes there.
+        silence_libraries()
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()

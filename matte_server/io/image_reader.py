@@ -137,7 +137,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
             )
         raise unreadable(path, label, reason)
     try:
-        subimage = _full_page(reader)
+        subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader)
         spec = reader.spec(subimage)
         _refuse_columns(spec, reader.format_name(), label)
         data, display = _windows(spec)
@@ -153,13 +153,20 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
 
 def _full_page(reader: oiio.ImageInput) -> int:
     """The first page that is not marked as a reduced copy of another; the largest if all are."""
-    sizes, index = [], 0
+    index = 0
     while reader.seek_subimage(index, 0):
-        spec = reader.spec(index)
-        if not spec.get_int_attribute("tiff:subfiletype", 0) & _REDUCED_PAGE:
+        if not reader.spec(index).get_int_attribute("tiff:subfiletype", 0) & _REDUCED_PAGE:
             return index
-        sizes.append(spec.width * spec.height)
         index += 1
+    return _largest_page(reader)
+
+
+def _largest_page(reader: oiio.ImageInput) -> int:
+    """The page with the most pixels, the first of equals: an icon holds one picture in several sizes."""
+    sizes: list[int] = []
+    while reader.seek_subimage(len(sizes), 0):
+        spec = reader.spec(len(sizes))
+        sizes.append(spec.width * spec.height)
     return sizes.index(max(sizes)) if sizes else 0
 
 

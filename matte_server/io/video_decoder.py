@@ -6,6 +6,7 @@ instead: where the decoder's output shows that, pictures are numbered as they co
 
 from __future__ import annotations
 
+import bisect
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _MISSING_FRAMES = 4
 _DEFAULT_RATE = 24
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of VP8 and VP9 leave alpha out; these do not."""
+_SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
+"""Formats in which FFmpeg seeks a packet of any kind by the time at which it is decoded, not a key frame."""
+_LATEST = 1 << 62
 
 
 class VideoDecoder:
@@ -43,8 +47,9 @@ class VideoDecoder:
         try:
             found = _packet_times(self.container, self.stream)
             _check_complete(self.container, self.stream, path, found)
+            # The packets were read to the end; the first picture is sought like any other.
             self.pts = found.pts
-            self._restart()
+            self._keys = found.keys if self.container.format.name in _SOUGHT_BY_DECODING_TIME else ()
             if found.is_doubtful and self._is_out_of_order():
                 self._is_counted = True
                 self.pts = self._counted()
@@ -112,11 +117,16 @@ class VideoDecoder:
         if self._is_counted:
             return None
         try:
-            self.container.seek(self.pts[index], stream=self.stream, backward=True)
+            self.container.seek(self._place_of(index), stream=self.stream, backward=True)
             self._decoded = self._frames()
             return self._advance(index)
         except av.FFmpegError:
             return None
+
+    def _place_of(self, index: int) -> int:
+        """The time stamp to seek, so that the decoder begins at the key frame before a picture, or at it."""
+        before = bisect.bisect_right(self._keys, (self.pts[index], _LATEST))
+        return self._keys[before - 1][1] if before else self.pts[index]
 
     def _from_start(self, index: int) -> Any:
         self._restart()
@@ -135,6 +145,7 @@ class VideoDecoder:
 
     def _is_out_of_order(self) -> bool:
         """Whether the decoder's output has times that do not rise, or that no packet has."""
+        self._restart()
         known, last = set(self.pts), None
         for _, frame in zip(range(_REORDERED), self._decoded, strict=False):
             if frame.pts is None or frame.pts not in known or (last is not None and frame.pts <= last):
@@ -194,16 +205,17 @@ def _is_cover(track: Any) -> bool:
 
 
 def _at(frame: Any) -> int:
-    return int(frame.pts) if frame.pts is not None else -(1 << 62)
+    return int(frame.pts) if frame.pts is not None else -_LATEST
 
 
 @dataclass(frozen=True)
 class _PacketTimes:
-    """What the packets of a file say without being decoded. ``pts``: of the pictures, in the order shown;
-    ``count``: of all pictures; ``end``, ``video_end``: of the last packet of any track and of the video track, in
-    seconds."""
+    """What the packets of a file say without being decoded. ``pts``: of the pictures, in the order shown; ``keys``:
+    of key frames, with the time at which each is decoded, sorted; ``count``: of all pictures; ``end``,
+    ``video_end``: of the last packet of any track and of the video track, in seconds."""
 
     pts: tuple[int, ...]
+    keys: tuple[tuple[int, int], ...]
     count: int
     end: Fraction
     video_end: Fraction
@@ -211,7 +223,7 @@ class _PacketTimes:
 
 
 def _packet_times(container: Any, stream: Any) -> _PacketTimes:
-    stored, ends = [], {True: Fraction(0), False: Fraction(0)}
+    stored, keys, ends = [], [], {True: Fraction(0), False: Fraction(0)}
     for packet in container.demux():
         is_picture = packet.stream is stream
         if packet.size and packet.pts is not None:
@@ -219,6 +231,8 @@ def _packet_times(container: Any, stream: Any) -> _PacketTimes:
             ends[is_picture] = max(ends[is_picture], end)
         if packet.size and is_picture:
             stored.append((packet.pts, packet.is_keyframe, packet.is_discard))
+            if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
+                keys.append((packet.pts, packet.dts))
     times = [at for at, _, _ in stored if at is not None]
     reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
     first_key = next((at for at, is_key, _ in stored if is_key and at is not None), min(times, default=0))
@@ -226,6 +240,7 @@ def _packet_times(container: Any, stream: Any) -> _PacketTimes:
     shown = {at for at, _, is_dropped in stored if at is not None and not is_dropped and at >= first_key}
     return _PacketTimes(
         pts=tuple(sorted(shown)),
+        keys=tuple(sorted(keys)),
         count=len(stored),
         end=max(ends.values()),
         video_end=ends[True],

@@ -10,7 +10,7 @@ from matte_link.sequence import FramePattern, format_frames, parse_frames
 
 from ..errors import MatteError
 from .portraits import pictures_in
-from .role_files import check_files, frame_pattern, without_star
+from .role_files import check_files, check_numbers, frame_pattern, without_star
 from .shot import ShotFrame
 
 
@@ -118,4 +118,5 @@ def _frames_of(pattern: FramePattern, numbers: set[int]) -> list[int]:
             f"{pattern.text} does not say which frame it is the matte of.",
             "Write 1001=FILE, or a pattern such as mended.####.exr.",
         )
+    check_numbers(pattern)
     return [frame for frame in pattern.frames_on_disk() if frame in numbers]

@@ -20,7 +20,7 @@ from ..io.media import is_video
 from .passes import COMP, before_number, pass_file, pass_names
 from .plan_checks import check_clean_plate, check_combinations, check_inputs, check_outputs
 from .portraits import plan_portraits
-from .role_files import RoleFiles, check_files, frame_pattern
+from .role_files import RoleFiles, check_files, check_numbers, frame_pattern
 from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
 
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
@@ -143,9 +143,11 @@ class _FilesByFrame:
                 raise _too_short(role, files, missing)
 
     def complete_range(self) -> tuple[int, ...]:
-        """The numbers of all frames of the plate; raises ``MatteError`` where there is none (no_frames), or one is
-        missing between the first and the last (missing_frame)."""
+        """The numbers of all frames of the plate; raises ``MatteError`` where there is none (no_frames), one is
+        missing between the first and the last (missing_frame), or numbers have several widths (bad_range)."""
         plate = self._roles["plate"]
+        for files in self._roles.values():
+            check_numbers(files.pattern)
         if plate.is_still:
             return (_number_of_still(plate.pattern.text),)
         numbers, text = plate.frames, plate.pattern.text

@@ -44,6 +44,19 @@ def without_star(name: str) -> str:
     return str(path.with_name(f"{before}%d{after}"))
 
 
+def check_numbers(pattern: FramePattern) -> None:
+    """Raises ``MatteError("bad_range", ...)`` where files beside a sequence have frame numbers of another width:
+    whether they belong to it, the names do not say."""
+    if odd := pattern.odd_files():
+        others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        raise MatteError(
+            "bad_range",
+            f"Beside {pattern.text} there is {odd[0].name}{others}, with another number of digits; "
+            "nothing was started.",
+            "Rename or move what does not belong together, or name the frames wanted with --frames.",
+        )
+
+
 def check_files(paths: Iterable[Path], hint: str = "Correct the name.") -> None:
     """Raises ``MatteError("missing_frame", ..., hint)`` where a path is not that of a file."""
     wrong = sorted({path for path in paths if not path.is_file()})

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -102,11 +102,22 @@ class FramePattern:
 
     def frames_on_disk(self) -> tuple[int, ...]:
         """The frames whose files exist now, sorted; none for a still or if the folder is missing."""
+        return tuple(sorted(frame for path, frame in self._numbered_files() if self.path(frame).name == path.name))
+
+    def odd_files(self) -> list[Path]:
+        """Existing files whose frame number has another number of digits than the pattern gives it, such as
+        ``plate.7.exr`` beside ``plate.####.exr``; sorted."""
+        return sorted(path for path, frame in self._numbered_files() if self.path(frame).name != path.name)
+
+    def _numbered_files(self) -> Iterator[tuple[Path, int]]:
+        """Existing files that differ from the pattern in the frame number alone, with that number."""
         pattern = Path(self.text)
         match = _TOKEN.search(pattern.name)
         if not match or not pattern.parent.is_dir():
-            return ()
-        name = re.escape(pattern.name[: match.start()]) + r"(-?\d+)" + re.escape(pattern.name[match.end() :])
-        found = (re.fullmatch(name, entry.name) for entry in pattern.parent.iterdir())
-        frames = {int(hit.group(1)) for hit in found if hit}
-        return tuple(sorted(frame for frame in frames if self.path(frame).exists()))
+            return
+        name = re.compile(
+            re.escape(pattern.name[: match.start()]) + r"(-?\d+)" + re.escape(pattern.name[match.end() :])
+        )
+        for path in pattern.parent.iterdir():
+            if (hit := name.fullmatch(path.name)) and path.exists():
+                yield path, int(hit.group(1))

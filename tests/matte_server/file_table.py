@@ -206,6 +206,13 @@ def other_stills() -> Iterator[FileCase]:
         stored=CODE[..., 0],
         tolerance=0.03,
     )
+    yield FileCase(
+        name="icon.ico",
+        write=of(files.pillow, code=CODE, sizes=[(10, 6), (WIDTH, HEIGHT)]),
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=STEP_8,
+    )
     for origin in (0, 16, 32, 48):
         yield FileCase(
             name=f"origin-{origin}.tga",

@@ -100,6 +100,10 @@ def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> Non
     ):
         (tmp_path / name).touch()
     assert FramePattern(str(tmp_path / "p.####.exr")).frames_on_disk() == (-3, 1, 500, 10000)
+    assert [path.name for path in FramePattern(str(tmp_path / "p.####.exr")).odd_files()] == [
+        "p.00001.exr",
+        "p.1.exr",
+    ]
     assert FramePattern(str(tmp_path / "missing" / "p.####.exr")).frames_on_disk() == ()
     assert FramePattern(str(tmp_path / "p.0001.exr")).frames_on_disk() == ()
 

@@ -19,7 +19,7 @@ from pymediainfo import MediaInfo
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.io import exr, video_writer
+from matte_server.io import exr, video_decoder, video_writer
 from matte_server.io.media import VideoReader, is_video
 from matte_server.io.timecode import Timecode
 from matte_server.io.video_planes import rgb_of
@@ -81,6 +81,25 @@ def subsampled(path: Path, count: int) -> None:
             whole = np.rint(picture * 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, "rgb24")))
         container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov", "b.mkv", "b.ts"])
+def test_a_video_is_opened_once_and_its_pictures_are_sought(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a transport stream too, where FFmpeg would seek a packet that no picture can be decoded from."""
+    opened, original = [], video_decoder.opened
+
+    def counting(path: Path) -> Any:
+        opened.append(path)
+        return original(path)
+
+    monkeypatch.setattr(video_decoder, "opened", counting)
+    long_gop(tmp_path / name, g="4")
+    with VideoReader(tmp_path / name) as reader:
+        found = [number_of(reader.read(number).pixels) for number in (9, 3, 14, 1, 6, 5)]
+    assert found == [8, 2, 13, 0, 5, 4]
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize("name", SUBSAMPLED)

@@ -180,6 +180,30 @@ def test_a_star_that_stands_for_nothing_or_for_two_widths_is_refused(tmp_path: P
         RoleFiles(str(tmp_path / "p.*.exr"))
 
 
+@pytest.mark.parametrize(
+    ("name", "odd", "changes"),
+    [
+        ("p.####.exr", "p.6.exr", {}),
+        ("p.####.exr", "p.1.exr", {}),
+        ("p.####.exr", "p.001.exr", {}),
+        ("p.####.exr", "b.03.exr", {"clean_plate": "b.####.exr", "clean_end": "hold"}),
+        ("q.%d.exr", "q.02.exr", {}),
+    ],
+)
+def test_files_whose_frame_numbers_have_another_width_are_not_left_out_in_silence(
+    shot: Path, name: str, odd: str, changes: dict[str, Any]
+) -> None:
+    for file in ("q.9.exr", "q.10.exr", odd):
+        (shot / file).touch()
+    named = {role: str(shot / text) if "." in text else text for role, text in changes.items()}
+    sources = replace(sources_of(shot), plate=str(shot / name), **named)
+    with pytest.raises(MatteError, match=f"there is {odd}, with another number of digits") as refused:
+        plan_shot(sources, "", MatteOptions())
+    assert refused.value.code == "bad_range"
+    wanted = "9-10" if "q" in name else "2-3"
+    assert len(plan_shot(sources, wanted, MatteOptions()).frames) == 2  # named, the frames are plain
+
+
 def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
     """The background's three frames as a clean plate sequence, one frame further on."""
     sources = replace(sources_of(shot), clean_plate=str(shot / "b.####.exr"), clean_offset=-1)
