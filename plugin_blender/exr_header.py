@@ -1,18 +1,17 @@
-"""Reads two attributes from the header of a result, and writes an empty picture.
-
-Blender's Python has no EXR library.
-"""
+"""Reads two attributes from the header of a result, and writes an empty picture."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from pathlib import Path
 from typing import Any
 
+from .matte_link.exr_header import HALF, header_attributes, plain_header
+
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
-_MAGIC = b"v/1\x01"
 _MOST_HEADER = 1 << 20
 
 
@@ -44,41 +43,16 @@ def _attribute(header: bytes, wanted: str) -> str:
 
 def _place(header: bytes, wanted: str) -> slice:
     """Where an attribute's value lies; an empty slice where there is none."""
-    if header[:4] != _MAGIC:
-        return slice(0, 0)
-    at = 8
-    try:
-        while header[at]:
-            end = header.index(b"\0", at)
-            name = header[at:end].decode("latin-1")
-            at = header.index(b"\0", end + 1) + 1
-            (size,) = struct.unpack_from("<i", header, at)
-            at += 4
-            if name == wanted:
-                return slice(at, at + size)
-            at += size
-    except (IndexError, ValueError, struct.error):
-        return slice(0, 0)
+    with contextlib.suppress(ValueError):
+        for attribute in header_attributes(header):
+            if attribute.name == wanted:
+                return attribute.place
     return slice(0, 0)
 
 
 def empty_picture(channels: tuple[str, ...]) -> bytes:
     """One black pixel of half channels, uncompressed."""
-    names = sorted(channels)
-    listed = b"".join(name.encode() + b"\0" + struct.pack("<iBxxxii", 1, 0, 1, 1) for name in names) + b"\0"
-    window = struct.pack("<iiii", 0, 0, 0, 0)
-    header = _MAGIC + struct.pack("<i", 2)
-    for name, kind, value in (
-        ("channels", "chlist", listed),
-        ("compression", "compression", b"\0"),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
-        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
-    ):
-        header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
-    header += b"\0"
-    pixels = b"\0\0" * len(names)
-    return header + struct.pack("<q", len(header) + 8) + struct.pack("<ii", 0, len(pixels)) + pixels
+    pixel = (0, 0, 1, 1)
+    header = plain_header(sorted(channels), HALF, pixel, pixel)
+    values = b"\0\0" * len(channels)
+    return header + struct.pack("<q", len(header) + 8) + struct.pack("<ii", 0, len(values)) + values

@@ -1,5 +1,4 @@
-"""Reads and writes uncompressed scanline EXR files in plain Python, for the self-test: Nuke's Python has no module
-for that.
+"""Reads and writes the pixels of uncompressed EXR files, for the self-test.
 
 Pixels are rows of float tuples, in the order of ``channels``; windows are (x, y, width, height), y down.
 """
@@ -11,14 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from matte_link.exr_header import FLOAT, HALF, PlaneWindow, header_attributes, plain_header
 from matte_link.files import write_atomically
 
-Window = tuple[int, int, int, int]
 Row = Sequence[Sequence[float]]
-_MAGIC = struct.pack("<II", 20000630, 2)
-_HALF, _FLOAT = 1, 2
-_SIZES = {_HALF: 2, _FLOAT: 4}
-_LETTERS = {_HALF: "e", _FLOAT: "f"}
+_SIZES = {HALF: 2, FLOAT: 4}
+_LETTERS = {HALF: "e", FLOAT: "f"}
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class PlainImage:
 
     channels: tuple[str, ...]
     rows: Sequence[Row]
-    data: Window
-    display: Window
+    data: PlaneWindow
+    display: PlaneWindow
     aspect: float = 1.0
     attributes: dict[str, str] = field(default_factory=dict)
 
@@ -40,33 +37,12 @@ class PlainImage:
         return self.rows[row][column][self.channels.index(channel)]
 
 
-def _attribute(name: str, kind: str, value: bytes) -> bytes:
-    return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
-
-
-def _box(window: Window) -> bytes:
-    x, y, width, height = window
-    return struct.pack("<iiii", x, y, x + width - 1, y + height - 1)
-
-
 def write(path: Path, picture: PlainImage) -> None:
     """Writes 32 bit float, uncompressed: the whole file or none."""
     order = sorted(range(len(picture.channels)), key=lambda index: picture.channels[index])
     names = [picture.channels[index] for index in order]
-    listed = b"".join(name.encode() + b"\0" + struct.pack("<iiii", _FLOAT, 0, 1, 1) for name in names) + b"\0"
-    header = _MAGIC + b"".join(
-        [
-            _attribute("channels", "chlist", listed),
-            _attribute("compression", "compression", b"\0"),
-            _attribute("dataWindow", "box2i", _box(picture.data)),
-            _attribute("displayWindow", "box2i", _box(picture.display)),
-            _attribute("lineOrder", "lineOrder", b"\0"),
-            _attribute("pixelAspectRatio", "float", struct.pack("<f", picture.aspect)),
-            _attribute("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
-            _attribute("screenWindowWidth", "float", struct.pack("<f", 1.0)),
-            *(_attribute(name, "string", value.encode()) for name, value in picture.attributes.items()),
-            b"\0",
-        ]
+    header = plain_header(
+        names, FLOAT, picture.data, picture.display, picture.aspect, texts=picture.attributes.items()
     )
     _, top, width, height = picture.data
     size = width * len(names) * 4
@@ -82,33 +58,21 @@ def write(path: Path, picture: PlainImage) -> None:
 def read(path: Path) -> PlainImage:
     """Reads half or float, uncompressed; raises ``ValueError`` on any other EXR."""
     data = path.read_bytes()
-    if data[:4] != _MAGIC[:4]:
-        raise ValueError(f"{path} is no EXR.")
-    attributes, position = _header(data)
-    if attributes["compression"][1] != b"\0":
+    found = {attribute.name: attribute for attribute in header_attributes(data)}
+    value = {name: data[attribute.place] for name, attribute in found.items()}
+    if value["compression"] != b"\0":
         raise ValueError(f"{path} is compressed, which this reader does not do.")
-    window, display = _window(attributes["dataWindow"][1]), _window(attributes["displayWindow"][1])
-    channels = _channels(attributes["channels"][1])
-    strings = {name: value for name, (kind, value) in attributes.items() if kind == "string"}
-    texts = {name: value.decode("utf-8", "replace") for name, value in strings.items()}
-    aspect = struct.unpack("<f", attributes["pixelAspectRatio"][1])[0]
-    rows = [_row(data, position + 8 * index, channels, window[2]) for index in range(window[3])]
+    window, display = _window(value["dataWindow"]), _window(value["displayWindow"])
+    channels = _channels(value["channels"])
+    strings = [name for name, attribute in found.items() if attribute.kind == "string"]
+    texts = {name: value[name].decode("utf-8", "replace") for name in strings}
+    aspect = struct.unpack("<f", value["pixelAspectRatio"])[0]
+    table = max(attribute.place.stop for attribute in found.values()) + 1
+    rows = [_row(data, table + 8 * index, channels, window[2]) for index in range(window[3])]
     return PlainImage(tuple(name for name, _ in channels), rows, window, display, aspect, texts)
 
 
-def _header(data: bytes) -> tuple[dict[str, tuple[str, bytes]], int]:
-    attributes: dict[str, tuple[str, bytes]] = {}
-    position = 8
-    while data[position] != 0:
-        name, kind = (part.decode() for part in data[position : position + 300].split(b"\0", 2)[:2])
-        position += len(name) + len(kind) + 2
-        size = struct.unpack_from("<i", data, position)[0]
-        attributes[name] = (kind, data[position + 4 : position + 4 + size])
-        position += 4 + size
-    return attributes, position + 1
-
-
-def _window(value: bytes) -> Window:
+def _window(value: bytes) -> PlaneWindow:
     left, top, right, bottom = struct.unpack("<iiii", value)
     return left, top, right - left + 1, bottom - top + 1
 
