@@ -114,8 +114,9 @@ def _contradicts(part: ExrPart, space: str) -> bool:
 
 def still_colour(path: Path, spec: oiio.ImageSpec, file_format: str, is_float: bool) -> FileColour:
     """The colourspace of a still that is no EXR."""
+    is_grey = spec.nchannels < 3
     if file_format == "png":
-        return _png_colour(path)
+        return _png_colour(path, is_grey)
     if file_format in ("dpx", "cineon"):
         return _dpx_colour(str(spec.getattribute("dpx:Transfer") or ""), is_float)
     if file_format == "hdr":
@@ -123,7 +124,7 @@ def still_colour(path: Path, spec: oiio.ImageSpec, file_format: str, is_float: b
     untagged = default_space(file_format, is_float)
     stored = spec.getattribute("ICCProfile")
     if stored is not None:
-        return _icc_colour(np.asarray(stored, np.uint8).tobytes(), untagged)
+        return _icc_colour(np.asarray(stored, np.uint8).tobytes(), untagged, is_grey)
     if _is_adobe_rgb(path, spec):
         return FileColour(space=ADOBE_RGB_GAMMA)
     return _tiff_colour(path, untagged) if file_format == "tiff" else FileColour(space=untagged)
@@ -149,9 +150,11 @@ def h273_space(primaries: int, transfer: int) -> str:
     return NumericSpace(curve="gamma", gamma=gamma, chromaticities=numbers).name if gamma else ""
 
 
-def _icc_colour(data: bytes, untagged: str) -> FileColour:
+def _icc_colour(data: bytes, untagged: str, is_grey: bool) -> FileColour:
     try:
         profile = read_profile(data)
+        if profile.is_for_grey and not is_grey:
+            raise ValueError("it is for grey pictures")
     except ValueError as error:
         warning = f"The ICC profile was ignored: {error}. The picture was read as {untagged}."
         return FileColour(space=untagged, warnings=(warning,))
@@ -215,7 +218,7 @@ def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
     return FileColour(space=CINEON, warnings=(warning,))
 
 
-def _png_colour(path: Path) -> FileColour:
+def _png_colour(path: Path, is_grey: bool) -> FileColour:
     """By cICP, then iCCP, then sRGB, then gAMA with cHRM: the order of the PNG specification, third edition,
     4.3."""
     chunks = chunks_before_pixels(path)
@@ -227,7 +230,7 @@ def _png_colour(path: Path) -> FileColour:
             return FileColour(space=space)
         warnings.append(f"The tag cICP {primaries}/{transfer}/{matrix}/{is_full_range} is not supported.")
     if b"iCCP" in chunks:
-        found = _icc_colour(_inflated_profile(chunks[b"iCCP"]), SRGB)
+        found = _icc_colour(_inflated_profile(chunks[b"iCCP"]), SRGB, is_grey)
         return FileColour(space=found.space, profile=found.profile, warnings=(*warnings, *found.warnings))
     if b"sRGB" in chunks:
         return FileColour(space=SRGB, warnings=tuple(warnings))

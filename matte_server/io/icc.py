@@ -32,6 +32,11 @@ Curve = Callable[[Matrix], Matrix]
 _HEADER, _ENTRY = 128, 12
 _D50 = np.array([0.9642, 1.0, 0.8249])
 """XYZ of the white of the profile connection space."""
+_TABLES = frozenset(("D2B1", "A2B1", "A2B0"))
+"""Tags that LittleCMS applies for the relative colorimetric intent, in their order; a matrix comes after them."""
+_NOT_PRECOMPUTED = 0x0100
+"""LittleCMS's flag that keeps it from sampling the transform: that is six times as fast, and wrong by ten codes in
+dark colours."""
 # Number of parameters of the function types of a parametric curve.
 _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
 
@@ -39,18 +44,22 @@ _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
 @dataclass(frozen=True, eq=False)
 class IccProfile:
     """A profile that can be applied. ``curves``: one for a grey profile, three for RGB, none if LittleCMS applies
-    it; ``matrix``: linear RGB to XYZ under D50."""
+    it by ``transform`` to sRGB; ``matrix``: linear RGB to XYZ under D50."""
 
     description: str
-    space: str
     curves: tuple[Curve, ...]
     matrix: Matrix
-    data: bytes
+    transform: ImageCms.ImageCmsTransform | None = None
 
     @property
     def is_exact(self) -> bool:
         """Whether it is applied in float, not in 8 bits."""
-        return bool(self.curves)
+        return self.transform is None
+
+    @property
+    def is_for_grey(self) -> bool:
+        """Whether it is for pictures of one channel."""
+        return len(self.curves) == 1
 
 
 @lru_cache(maxsize=8)
@@ -58,16 +67,18 @@ def read_profile(data: bytes) -> IccProfile:
     """Parses a profile. Raises ``ValueError`` with the reason if it is damaged, or not for RGB or grey pictures."""
     try:
         return _parsed(data)
+    except KeyError as error:
+        raise ValueError(f"it lacks the tag {error.args[0]}") from None
     except (struct.error, IndexError, UnicodeError, OSError, ImageCms.PyCMSError) as error:
         raise ValueError(f"it is damaged ({error})") from None
 
 
 def profile_to_rec709(profile: IccProfile, colour: Float32) -> Float32:
     """``colour`` (height x width x 3) in the profile's space as linear Rec.709."""
-    if not profile.is_exact:
-        return _through_littlecms(profile, colour)
+    if profile.transform is not None:
+        return _through_littlecms(profile.transform, colour)
     values = colour.astype(np.float64)
-    if len(profile.curves) == 1:
+    if profile.is_for_grey:
         return np.repeat(profile.curves[0](values[..., :1]), 3, -1).astype(np.float32)
     light = np.stack([curve(values[..., channel]) for channel, curve in enumerate(profile.curves)], -1)
     matrix = xyz_to_rec709() @ adaptation(_D50, white_of_rec709()) @ profile.matrix
@@ -76,22 +87,31 @@ def profile_to_rec709(profile: IccProfile, colour: Float32) -> Float32:
 
 def _parsed(data: bytes) -> IccProfile:
     tags = _tags(data)
-    space = data[16:20].decode("ascii").strip()
-    description = _description(tags)
+    space, description = data[16:20].decode("ascii").strip(), _description(tags)
     if space == "GRAY":
-        return IccProfile(
-            description=description, space=space, curves=(_curve(tags["kTRC"]),), matrix=np.eye(3), data=data
-        )
+        curve = _finite(_curve(tags["kTRC"]))
+        curve = _of_lightness(curve) if data[20:24] == b"Lab " else curve
+        return IccProfile(description=description, curves=(curve,), matrix=np.eye(3))
     if space != "RGB":
         raise ValueError(f"it is for {space} pictures")
-    has_matrix = {"rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"} <= set(tags)
-    if "A2B0" in tags or not has_matrix:
+    if _TABLES & set(tags):
         # Where a profile has a table, the table is what it means.
-        ImageCms.ImageCmsProfile(io.BytesIO(data))
-        return IccProfile(description=description, space=space, curves=(), matrix=np.eye(3), data=data)
-    curves = tuple(_curve(tags[name]) for name in ("rTRC", "gTRC", "bTRC"))
+        return IccProfile(description=description, curves=(), matrix=np.eye(3), transform=_transform(data))
+    curves = tuple(_finite(_curve(tags[name])) for name in ("rTRC", "gTRC", "bTRC"))
     matrix = np.array([_fixed(tags[name], 8, 3) for name in ("rXYZ", "gXYZ", "bXYZ")]).T
-    return IccProfile(description=description, space=space, curves=curves, matrix=matrix, data=data)
+    return IccProfile(description=description, curves=curves, matrix=matrix)
+
+
+def _transform(data: bytes) -> ImageCms.ImageCmsTransform:
+    """From 8 bits in the profile's space to 8 bits in sRGB, relative colorimetric."""
+    return ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(data)),
+        ImageCms.createProfile("sRGB"),
+        "RGB",
+        "RGB",
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        flags=ImageCms.Flags(_NOT_PRECOMPUTED),
+    )
 
 
 def _tags(data: bytes) -> Mapping[str, bytes]:
@@ -134,6 +154,8 @@ def _curve(tag: bytes) -> Curve:
     (count,) = struct.unpack_from(">I", tag, 8)
     if count == 0:
         return lambda values: values
+    if len(tag) < 12 + 2 * count:
+        raise ValueError("its curve is truncated")
     table = np.frombuffer(tag, ">u2", count, 12).astype(np.float64)
     if count == 1:
         return _parametric(0, [table[0] / 256.0])
@@ -160,13 +182,27 @@ def _parametric(kind: int, parameters: list[float]) -> Curve:
     return curve
 
 
-def _through_littlecms(profile: IccProfile, colour: Float32) -> Float32:
-    """The colour by way of sRGB in 8 bits, relative colorimetric."""
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile.data))
+def _finite(curve: Curve) -> Curve:
+    """``curve``, which is checked. Raises ``ValueError``."""
+    with np.errstate(all="ignore"):
+        if not np.all(np.isfinite(curve(np.linspace(0.0, 1.0, 65)))):
+            raise ValueError("its curve is not finite")
+    return curve
+
+
+def _of_lightness(curve: Curve) -> Curve:
+    """The light of a curve whose values are CIE L* (ISO 11664-4), 0 to 1 for 0 to 100."""
+
+    def light(values: Matrix) -> Matrix:
+        lightness = 100.0 * curve(values)
+        return np.asarray(np.where(lightness > 8.0, ((lightness + 16.0) / 116.0) ** 3, lightness * 27.0 / 24389.0))
+
+    return light
+
+
+def _through_littlecms(transform: ImageCms.ImageCmsTransform, colour: Float32) -> Float32:
+    """The colour by way of sRGB in 8 bits."""
     pixels = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(np.uint8)
-    picture = PillowImage.fromarray(np.ascontiguousarray(pixels))
-    found = ImageCms.profileToProfile(
-        picture, source, ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
-    )
+    found = ImageCms.applyTransform(PillowImage.fromarray(np.ascontiguousarray(pixels)), transform)
     encoded = np.asarray(found, np.float32) / np.float32(255.0)
     return to_linear(NumericSpace(curve=SRGB_CURVE, chromaticities=REC_709), encoded)

@@ -173,14 +173,15 @@ def icc_files() -> Iterator[FileCase]:
             stored=grey,
             tolerance=STEP_8,
         )
-    yield FileCase(
-        name="icc-of-cmyk.png",
-        write=of(files.pillow, code=CODE, icc_profile=files.icc_profile(REC_709, files.SRGB_CURVE, b"CMYK")),
-        light=LIGHT,
-        stored=CODE[..., 0],
-        tolerance=STEP_8,
-        warning="CMYK",
-    )
+    for space, word in ((b"CMYK", "CMYK"), (b"GRAY", "grey")):
+        yield FileCase(
+            name=f"icc-of-{word.lower()}.png",
+            write=of(files.pillow, code=CODE, icc_profile=files.icc_profile(REC_709, files.SRGB_CURVE, space)),
+            light=LIGHT,
+            stored=CODE[..., 0],
+            tolerance=STEP_8,
+            warning=f"it is for {word} pictures",
+        )
 
 
 def other_stills() -> Iterator[FileCase]:

@@ -25,6 +25,8 @@ from tests.matte_server.colour_formulas import to_xyz
 from tests.matte_server.pictures import Array
 
 HEIGHT, WIDTH = 12, 20
+NOT_PRECOMPUTED = 0x0100
+"""LittleCMS's flag for exact transforms: those that it samples first are off by up to ten codes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,26 +261,37 @@ def _xyz_tag(values: Array) -> bytes:
     return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
 
 
-def icc_profile(primaries: Sequence[float], curve: bytes, space: bytes = b"RGB ") -> bytes:
-    """A matrix profile byte by byte (ICC.1:2022, 8.3.3): colorants adapted to D50."""
+def icc_profile(
+    primaries: Sequence[float],
+    curve: bytes,
+    space: bytes = b"RGB ",
+    more: Sequence[tuple[bytes, bytes]] = (),
+    connection: bytes = b"XYZ ",
+) -> bytes:
+    """A matrix profile byte by byte (ICC.1:2022, 8.3.3): colorants adapted to D50, and ``more`` tags."""
     if space == b"GRAY":
-        return _profile([(b"kTRC", curve)], space)
+        return _profile([(b"kTRC", curve)], space, connection)
     colorants = _colorants(primaries)
     tags = [(letter + b"XYZ", _xyz_tag(colorants[:, index])) for index, letter in enumerate((b"r", b"g", b"b"))]
-    return _profile(tags + [(letter + b"TRC", curve) for letter in (b"r", b"g", b"b")], space)
+    return _profile([*tags, *((letter + b"TRC", curve) for letter in (b"r", b"g", b"b")), *more], space, connection)
 
 
 def icc_table_profile(primaries: Sequence[float]) -> bytes:
-    """A profile of linear light whose colours are a table of 2 x 2 x 2 places (lut16Type, ICC.1:2022, 10.10)."""
+    """A profile of linear light whose colours are a table."""
+    return _profile([(b"A2B0", icc_table(primaries))], b"RGB ")
+
+
+def icc_table(primaries: Sequence[float]) -> bytes:
+    """Linear light as a table of 2 x 2 x 2 places (lut16Type, ICC.1:2022, 10.10)."""
     corners = np.array([[red, green, blue] for red in (0, 1) for green in (0, 1) for blue in (0, 1)])
     # XYZ of the connection space in 16 bits: 1.0 is 32768.
     table = np.rint(corners @ _colorants(primaries).T * 32768).astype(">u2")
     straight = struct.pack(">6H", *(0, 65535) * 3)
     lut = b"mft2\0\0\0\0" + bytes((3, 3, 2, 0)) + struct.pack(">9i", *(np.eye(3, dtype=int).ravel() * 65536))
-    return _profile([(b"A2B0", lut + struct.pack(">2H", 2, 2) + straight + table.tobytes() + straight)], b"RGB ")
+    return lut + struct.pack(">2H", 2, 2) + straight + table.tobytes() + straight
 
 
-def _profile(tags: Sequence[tuple[bytes, bytes]], space: bytes) -> bytes:
+def _profile(tags: Sequence[tuple[bytes, bytes]], space: bytes, connection: bytes = b"XYZ ") -> bytes:
     name = (
         b"mluc\0\0\0\0"
         + struct.pack(">II", 1, 12)
@@ -293,7 +306,7 @@ def _profile(tags: Sequence[tuple[bytes, bytes]], space: bytes) -> bytes:
         table += tag + struct.pack(">II", start + len(body), len(data))
         body += data
     head = struct.pack(">I", start + len(body)) + b"test" + struct.pack(">I", 0x04000000)
-    head += b"mntr" + space + b"XYZ " + struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
+    head += b"mntr" + space + connection + struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
     head += struct.pack(">3i", *(round(value * 65536) for value in _D50)) + bytes(48)
     return head + table + body
 
@@ -327,6 +340,7 @@ def littlecms_srgb(picture: PillowImage.Image, profile: bytes) -> Array:
         ImageCms.createProfile("sRGB"),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         outputMode="RGB",
+        flags=ImageCms.Flags(NOT_PRECOMPUTED),
     )
     return np.asarray(found, np.float64) / 255
 

@@ -195,7 +195,7 @@ def test_files_whose_frame_numbers_have_another_width_are_not_left_out_in_silenc
 ) -> None:
     for file in ("q.9.exr", "q.10.exr", odd):
         (shot / file).touch()
-    named = {role: str(shot / text) if "." in text else text for role, text in changes.items()}
+    named: dict[str, Any] = {role: str(shot / text) if "." in text else text for role, text in changes.items()}
     sources = replace(sources_of(shot), plate=str(shot / name), **named)
     with pytest.raises(MatteError, match=f"there is {odd}, with another number of digits") as refused:
         plan_shot(sources, "", MatteOptions())
