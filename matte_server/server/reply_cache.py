@@ -5,30 +5,34 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from matte_link.messages import Blob, Inline, Matte, MatteReply
+from matte_link.messages import Blob, FetchResult, Inline, Matte, MatteReply, ResultPart, new_id
 from matte_link.roles import sources_of
 
 from .fair_queue import Client
 
+_LARGEST_PART = 4 << 20
+"""Bytes of a reply that are sent at once to a client that fetches it in parts."""
+
 
 @dataclass(frozen=True)
 class CachedReply:
-    """The reply to a request, the request's fingerprint, and when it was sent, in seconds of the cache's clock."""
+    """The reply to a request, the request's fingerprint, and when it was sent last, in seconds of the cache's
+    clock."""
 
     reply: MatteReply
     fingerprint: int
     at: float
+    name: str = field(default_factory=new_id)
+    """Tells it from the reply to the same request when that is computed again."""
 
 
 class ReplyCache:
     """The most recent replies: at most ``max_bytes`` of them or the last one alone, however large, and none older
     than ``max_age_s`` by ``clock``. So a large reply that is cut is sent again and not computed again.
 
-    It is sent again whole, unlike pictures that clients send. To go on where it was, a server would have to hold
-    each result until its client confirms the last part, or gives it up. A client whose link breaks more often than
-    a result takes can name an ``output`` on a shared disk, or choose a compression that makes it smaller."""
+    A client that fetches it in parts keeps it here: each part starts ``max_age_s`` anew."""
 
     def __init__(self, max_bytes: int, max_age_s: float, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
@@ -46,6 +50,23 @@ class ReplyCache:
         self._entries[client, reply.id] = CachedReply(reply=reply, fingerprint=fingerprint, at=self._clock())
         self._bytes += len(reply.data)
         self.expire()
+
+    def part(self, client: Client, question: FetchResult) -> ResultPart:
+        """The part of a reply's data that a client asks for; one without data where it is not cached (any more)."""
+        cached = self.get(client, question.target)
+        if cached is None:
+            return ResultPart(question.id)
+        self._entries[client, question.target] = replace(cached, at=self._clock())
+        self._entries.move_to_end((client, question.target))
+        data = memoryview(cached.reply.data).cast("B")
+        return ResultPart(
+            id=question.id,
+            result=cached.name,
+            size=len(data),
+            offset=question.offset,
+            data=data[question.offset : question.offset + min(question.length, _LARGEST_PART)],
+            diagnostics={} if question.offset else cached.reply.diagnostics,
+        )
 
     def expire(self) -> None:
         """Drops replies that are too old or too many."""

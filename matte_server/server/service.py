@@ -30,6 +30,7 @@ from matte_link.messages import (
     Blob,
     Cancel,
     Failure,
+    FetchResult,
     Learn,
     Matte,
     MatteReply,
@@ -132,6 +133,8 @@ class Service:
             yield client, self._admission.keep(message)
         elif isinstance(message, StorePart):
             yield client, self._admission.keep_part(client, message)
+        elif isinstance(message, FetchResult):
+            yield client, self._replies.part(client, message)
         elif isinstance(message, Cancel):
             yield from self._cancel(client, message.target)
         elif isinstance(message, Ping):

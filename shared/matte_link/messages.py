@@ -7,6 +7,7 @@ A request and its replies share one ``id``::
     Learn        Accepted, Progress and LearnProgress (any number), then LearnReply or Failure
     Store        Stored or Failure
     StorePart    PartStored, Stored or Failure
+    FetchResult  ResultPart
     Cancel       none; the cancelled Matte ends with Failure("cancelled"), a Learn with what it had gained
     Ping         Pong
     Status       StatusReply
@@ -22,13 +23,19 @@ does.
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
+from .message_id import check_id as check_id
+from .message_id import new_id as new_id
 from .options import MatteOptions
+from .part_messages import FetchResult as FetchResult
+from .part_messages import PartStored as PartStored
+from .part_messages import ResultPart as ResultPart
+from .part_messages import Store as Store
+from .part_messages import Stored as Stored
+from .part_messages import StorePart as StorePart
 from .picture_sources import Blob as Blob
 from .picture_sources import Digest as Digest
 from .picture_sources import Inline as Inline
@@ -36,7 +43,7 @@ from .picture_sources import OnDisk as OnDisk
 from .picture_sources import Source as Source
 from .picture_sources import check_digest as check_digest
 from .picture_sources import digest_of as digest_of
-from .plain_text import MappingLimits, check_mapping, check_text, printable, printable_name
+from .plain_text import MappingLimits, check_mapping, check_text, printable
 
 LATER = {"later": True}
 """Marks a field that wire version 1 did not have at first: it is written only if it is not None, so that an older
@@ -44,19 +51,6 @@ side can read the message otherwise."""
 PRIORITIES = ("interactive", "batch")
 _HOST_LIMITS = MappingLimits()
 """What a host may send along as JSON."""
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}\Z")
-
-
-def new_id() -> str:
-    """An id for a new message, unlike any other."""
-    return uuid.uuid4().hex
-
-
-def check_id(value: str) -> None:
-    """Raises ``ValueError`` unless ``value`` can be a message's id."""
-    if not isinstance(value, str) or not _ID.match(value):
-        raise ValueError("a request id is 1 to 80 letters, digits, '.', '_', ':' or '-'.")
-
 
 PICTURES = ("plate", "clean_plate", "core", "holdout")
 """The roles of a frame's pictures."""
@@ -183,45 +177,6 @@ class Learn:
 
 
 @dataclass(frozen=True)
-class Store:
-    """Keep this picture under its digest. Without ``data``: say whether the picture is stored.
-
-    The reply is Stored; Failure("clean_plate_unknown") to a question about a picture that is not stored, whatever
-    its role; or Failure("busy") if there is no room for it.
-    """
-
-    id: str
-    digest: str
-    data: Blob
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        check_id(self.id)
-        check_digest(self.digest)
-        object.__setattr__(self, "name", printable_name(self.name))
-
-
-@dataclass(frozen=True)
-class StorePart:
-    """Keep the bytes from ``offset`` on of a picture that has ``size`` bytes in all; without ``data``, say how many
-    of its bytes the server has. See :mod:`matte_link.part_upload`."""
-
-    id: str
-    digest: str
-    size: int
-    offset: int = 0
-    data: Blob = b""
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        check_id(self.id)
-        check_digest(self.digest)
-        if not 0 <= self.offset <= self.offset + len(self.data) <= self.size:
-            raise ValueError("a part of a picture lies within its size.")
-        object.__setattr__(self, "name", printable_name(self.name))
-
-
-@dataclass(frozen=True)
 class Cancel:
     """Stop this client's Matte or Learn whose id is ``target``; an unknown id is ignored. Learning that other
     clients wait for as well goes on."""
@@ -320,23 +275,6 @@ class LearnReply:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """The picture is kept under this digest."""
-
-    id: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class PartStored:
-    """The first ``received`` bytes of the picture are kept under this digest; more are to come."""
-
-    id: str
-    digest: str
-    received: int
-
-
-@dataclass(frozen=True)
 class Pong:
     """The server's version, wire version and models; ``instance`` changes each time that the server starts."""
 
@@ -372,9 +310,19 @@ class Failure:
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
-Request = Union[Matte, Learn, Store, StorePart, Cancel, Ping, Status]
+Request = Union[Matte, Learn, Store, StorePart, FetchResult, Cancel, Ping, Status]
 Reply = Union[
-    Accepted, Progress, MatteReply, LearnProgress, LearnReply, Stored, PartStored, Pong, StatusReply, Failure
+    Accepted,
+    Progress,
+    MatteReply,
+    ResultPart,
+    LearnProgress,
+    LearnReply,
+    Stored,
+    PartStored,
+    Pong,
+    StatusReply,
+    Failure,
 ]
 Message = Union[Request, Reply]
 Job = Union[Matte, Learn]

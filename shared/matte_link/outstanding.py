@@ -4,6 +4,8 @@ The rules, because a host must neither wait for ever nor get a frame twice:
 
 * A request is outstanding until its MatteReply, LearnReply or Failure arrives. Each time the connection comes up,
   every outstanding request is sent (again). The server knows requests by id, so nothing is computed twice.
+* A frame that the server had accepted when the connection broke may be done: its result is then fetched in parts
+  (see :mod:`matte_link.result_download`), and the request is sent again only where there is none.
 * An answer to a request that is not outstanding, such as a second answer, is dropped.
 * A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
   server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
@@ -23,7 +25,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Optional, Union
+from typing import Optional, Union, cast
 
 from .messages import (
     Accepted,
@@ -35,12 +37,14 @@ from .messages import (
     Job,
     Learn,
     LearnReply,
+    Matte,
     MatteReply,
     Message,
     Progress,
     new_id,
 )
 from .offered_pictures import OfferedPictures, digests_named
+from .result_download import ResultDownload
 from .roles import sources_of
 from .wire import too_large
 
@@ -69,6 +73,10 @@ class _Outstanding:
     is_cancelled: bool = False
     is_sent: bool = False
     """Whether the server may know of it."""
+    is_accepted: bool = False
+    """Whether a server has taken it on."""
+    download: Optional[ResultDownload] = None
+    """Its result, where that is fetched in parts."""
 
 
 class OutstandingRequests:
@@ -122,12 +130,13 @@ class OutstandingRequests:
         item = self._requests.get(request_id)
         if item:
             item.is_cancelled = True
-            if not item.is_sent and self._pictures.are_in_parts(digests_named(item.request)):
-                self._end_unsent(item)
+            is_uploading = not item.is_sent and self._pictures.are_in_parts(digests_named(item.request))
+            if is_uploading or _is_fetching(item):
+                self._end_here(item)
                 return
         self._send(Cancel(id=new_id(), target=request_id))
 
-    def _end_unsent(self, item: _Outstanding) -> None:
+    def _end_here(self, item: _Outstanding) -> None:
         self._answer(item, Failure(id=item.request.id, code="cancelled", message="The matte was cancelled."))
         for digest in set(digests_named(item.request)) - self.digests:
             self._pictures.stop_upload(digest)
@@ -148,7 +157,11 @@ class OutstandingRequests:
         """Sends every request: the connection is new, so the server may have forgotten all of them."""
         self._pictures.forget_server()
         for item in self._requests.values():
-            self._send_request(item)
+            if _may_be_done(item):
+                item.download = item.download or ResultDownload(cast(Matte, item.request), self._send)
+                item.download.begin()
+            else:
+                self._send_request(item)
 
     def send_due(self) -> None:
         """Sends the requests whose delay after a "busy" is over."""
@@ -163,14 +176,24 @@ class OutstandingRequests:
         digest = self._pictures.deliver(message)
         if digest:
             self._end_upload(digest)
+        fetching = next((each for each in self._requests.values() if _takes_part(each, message)), None)
+        if fetching:
+            self._go_on_fetching(fetching)
         item = self._requests.get(message.id)
         if item is None:
             return
         if isinstance(message, (Accepted, Progress)):
+            item.is_accepted = True
             if item.on_progress:
                 item.on_progress(message)
         elif isinstance(message, (MatteReply, LearnReply, Failure)) and not self._tries_again(item, message):
             self._answer(item, message)
+
+    def _go_on_fetching(self, item: _Outstanding) -> None:
+        if item.download and item.download.reply:
+            self._answer(item, item.download.reply)
+        elif not _is_fetching(item):
+            self._send_request(item)
 
     def _end_upload(self, digest: str) -> None:
         failure = self._pictures.failure_of(digest)
@@ -229,3 +252,17 @@ class OutstandingRequests:
             item.request = self._pictures.name_pictures(item.request, all_of_them=True)
         item.retry_at = self._clock() + item.retry_s
         item.retry_s = min(item.retry_s * 2, _LONGEST_RETRY_S)
+
+
+def _may_be_done(item: _Outstanding) -> bool:
+    """Whether a server may have the request's result, and send it in parts."""
+    is_matte = isinstance(item.request, Matte) and not item.request.output
+    return is_matte and item.is_accepted and not item.is_cancelled and not item.retry_at
+
+
+def _is_fetching(item: _Outstanding) -> bool:
+    return item.download is not None and item.download.is_under_way
+
+
+def _takes_part(item: _Outstanding, message: Message) -> bool:
+    return item.download is not None and item.download.takes(message)

@@ -15,6 +15,7 @@ from matte_link.messages import (
     Cancel,
     Digest,
     Failure,
+    FetchResult,
     Inline,
     Learn,
     LearnFrame,
@@ -29,6 +30,7 @@ from matte_link.messages import (
     Ping,
     Pong,
     Progress,
+    ResultPart,
     Source,
     Status,
     StatusReply,
@@ -279,6 +281,24 @@ CASES: list[tuple[Message, dict[str, Any], list[bytes]]] = [
         PartStored(id="a1", digest=DIGEST, received=8),
         {"type": "part_stored", "id": "a1", "digest": DIGEST, "received": 8},
         [],
+    ),
+    (
+        FetchResult(id="a1", target="b2", length=9, offset=4),
+        {"type": "fetch_result", "id": "a1", "target": "b2", "length": 9, "offset": 4},
+        [],
+    ),
+    (
+        ResultPart(id="a1", result="c3", size=9, offset=4, data=b"part", diagnostics={"n": 1}),
+        {
+            "type": "result_part",
+            "id": "a1",
+            "result": "c3",
+            "size": 9,
+            "offset": 4,
+            "data": 0,
+            "diagnostics": {"n": 1},
+        },
+        [b"part"],
     ),
     (
         Pong(

@@ -12,11 +12,13 @@ from matte_link.messages import (
     Cancel,
     Digest,
     Failure,
+    FetchResult,
     Inline,
     Matte,
     MatteReply,
     Neighbour,
     Progress,
+    ResultPart,
     Store,
     Stored,
     digest_of,
@@ -106,6 +108,27 @@ def test_the_last_reply_is_kept_however_large_it_is(bench: ServiceBench) -> None
         bench.finish(bytes(60))
         assert isinstance(bench.send(ANNA, matte(name))[0], MatteReply)
     assert isinstance(bench.send(ANNA, matte("a"))[0], Accepted)
+
+
+def test_a_client_fetches_its_own_answer_in_parts_and_keeps_it_by_that(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a"))
+    question = FetchResult(id="q", target="a", length=40)
+    assert bench.send(ANNA, question) == [ResultPart("q")]
+    bench.finish(bytes(range(60)))
+    got = b""
+    for _ in range(3):
+        [part] = bench.send(ANNA, replace(question, offset=len(got)))
+        assert isinstance(part, ResultPart) and part.size == 60 and part.offset == len(got)
+        assert part.diagnostics == ({} if got else {"n": 1})
+        got += bytes(part.data)
+        # 60 s after the last part it is forgotten.
+        bench.now += 50.0
+        list(bench.service.tick())
+    assert got == bytes(range(60))
+    assert bench.send(BEN, question) == [ResultPart("q")]
+    bench.now += 20.0
+    list(bench.service.tick())
+    assert bench.send(ANNA, question) == [ResultPart("q")]
 
 
 def test_an_old_answer_is_forgotten_and_computed_again(bench: ServiceBench) -> None:

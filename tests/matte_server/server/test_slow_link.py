@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from matte_link import offered_pictures, part_upload
+from matte_link import offered_pictures, part_upload, result_download
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import RemoteError
@@ -85,6 +86,32 @@ def test_a_reply_that_is_cut_is_sent_again_and_not_computed_again(
                     is_cut = True
         assert isinstance(answer, MatteReply) and len(answer.data) > 4_000_000
         assert is_cut and link.connections == 2 and link.downloaded > 6_000_000
+        assert beside.status().state["frames"]["done"] == before + 1
+
+
+def test_a_reply_that_is_cut_often_goes_on_where_it_was(
+    server: LocalServer, request_for: Make, noise: Inline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A link that breaks after each megabyte lets no reply of four through in one piece. In parts each cut costs
+    those that are on their way, and the first one what had come of the whole."""
+    monkeypatch.setattr(result_download, "PART", 1 << 16)
+    each = 1_000_000
+    with MatteClient(server.endpoint) as beside, SlowLink(server.endpoint.address, 3_000_000) as link:
+        before = beside.status().state["frames"]["done"]
+        with MatteClient(Endpoint(link.address)) as client:
+            client.store(noise.data)
+            client.submit(request_for(plate=noise, clean_plate=noise, options=OPTIONS))
+            cuts = 0
+            while (answer := client.receive(0.02)) is None and cuts < 20:
+                if link.downloaded > (cuts + 1) * each:
+                    link.cut()
+                    cuts += 1
+        assert isinstance(answer, MatteReply) and answer.diagnostics["alignment"]["kind"] == "none"
+        result = tmp_path / "result.exr"
+        result.write_bytes(answer.data)
+        assert exr.read_image(result).pixels.shape == (512, 512, 4)
+        # The connections' buffers hold what the client had not read yet: 64 KiB each way, and the parts.
+        assert cuts > 3 and link.downloaded < len(answer.data) + each + cuts * 10 * (1 << 16)
         assert beside.status().state["frames"]["done"] == before + 1
 
 
