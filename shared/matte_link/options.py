@@ -235,7 +235,7 @@ class MatteOptions:
         "half",
         "Bit depth",
         "Output",
-        "Bit depth of the result's EXR.",
+        "Bit depth of R, G, B and A in the result's EXR. Its layers are always half floats.",
         affects="output",
         choices=("half", "float"),
     )

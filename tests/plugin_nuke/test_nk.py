@@ -120,7 +120,7 @@ def test_defaults_are_the_options_defaults(window: State) -> None:
     node = callbacks.create()
     assert node is not None
     assert panel.options_from({name: node[name].value() for name in panel.option_names()}) == MatteOptions(
-        bit_depth="float", layer_clean=True, layer_confidence=True, layer_difference=True
+        bit_depth="float", compression="rle", layer_clean=True, layer_confidence=True, layer_difference=True
     )
     for option in option_specs():
         assert (option.name in node.knobs()) == ("nuke" not in option.hidden_in), option.name
