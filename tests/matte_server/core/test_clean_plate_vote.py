@@ -77,8 +77,15 @@ def test_frames_that_do_not_see_a_pixel_do_not_vote() -> None:
     assert found.support[PIXEL] == 1.0 and found.evidence[PIXEL]
     found = vote(0.9, 0.9, 0.9, 0.5, 0.5, 0.5, unseen=(0, 1, 2))
     assert found.colour[PIXEL] == pytest.approx(0.5)
+    alone = vote(0.2, 0.5, 0.9)
+    assert alone.colour[PIXEL] == pytest.approx(0.2) and alone.support[PIXEL] == pytest.approx(1 / 3)
     nobody = vote(0.5, 0.5, 0.5, unseen=(0, 1, 2))
     assert nobody.support[PIXEL] == 0.0 and not nobody.evidence[PIXEL]
+
+
+def test_no_grain_is_measured_where_no_two_frames_see_the_same() -> None:
+    frames, none = noisy(0.02, count=3), [np.zeros((120, 160), bool)] * 3
+    assert vote_clean_plate(frames, none).noise == 0.0
 
 
 def noisy(sigma: float, count: int = 9, lag: int = 1) -> list[Float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -93,3 +95,32 @@ def test_windows_that_begin_elsewhere_and_the_alignments_exposure_are_respected(
     alignment = Alignment(transform=np.eye(3), gain=(0.5,) * 3, offset=(0.02,) * 3)
     found = ExpectedFrame(image(wall()), alignment, part.data_window).compare(part)
     assert found.sees_place and found.is_near and found.confirms_exposure
+
+
+SURE = FrameGlance(
+    points=200, asked=400, inliers=1.0, residual_px=0.0, drift_px=0.0, ratios=(1.0, 1.0, 1.0), longer_side=1920
+)
+
+
+def test_a_place_is_seen_with_16_points_and_a_twentieth_of_those_asked() -> None:
+    for points, asked, seen in ((16, 300, True), (15, 300, False), (20, 400, True), (19, 400, False)):
+        assert replace(SURE, points=points, asked=asked).sees_place is seen, (points, asked)
+
+
+def test_near_is_within_a_quarter_of_a_pixel_at_hd_and_never_nearer_than_0_15() -> None:
+    for side, drift, near in ((1920, 0.249, True), (1920, 0.251, False), (480, 0.149, True), (480, 0.151, False)):
+        assert replace(SURE, longer_side=side, drift_px=drift).is_near is near, (side, drift)
+    assert not replace(SURE, drift_px=float("nan")).is_near
+
+
+@pytest.mark.parametrize("ratios", [(1.011, 1.0, 1.0), (1.0, 0.989, 1.0), (1.0, 1.0, 1.011)])
+def test_an_exposure_is_the_same_within_1_percent_in_each_channel(ratios: tuple[float, float, float]) -> None:
+    assert replace(SURE, ratios=(1.009, 0.991, 1.0)).confirms_exposure
+    assert not replace(SURE, ratios=ratios).confirms_exposure
+
+
+def test_a_frame_is_compared_on_a_copy_of_960_pixels() -> None:
+    for width, small in ((2880, 960), (480, 480)):
+        window = Window(0, 0, width, 72)
+        clean = Image(np.full((72, width, 3), 0.5, np.float32), ("R", "G", "B"), window, window)
+        assert ExpectedFrame(clean, Alignment(transform=np.eye(3)), window)._size == (small, 72 * small // width)

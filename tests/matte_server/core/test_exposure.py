@@ -90,3 +90,18 @@ def test_the_ratio_most_agree_on_ignores_the_rest() -> None:
     x = rng.uniform(0.1, 1.0, 10_000)
     y = np.where(np.arange(10_000) < 4_500, 1.7 * x, rng.uniform(0.1, 3.0, 10_000))
     assert most_frequent_ratio(x, y) == pytest.approx(1.7, rel=0.01)  # a bin is 1 % wide
+
+
+@pytest.mark.parametrize("middle", [-1.995, -0.005, 0.005, 0.535, 1.995])
+def test_a_ratio_is_the_middle_of_its_bin(middle: float) -> None:
+    """400 bins from -2 to 2 in the logarithm: 0.01 each."""
+    x = np.full(300, 0.5)
+    assert most_frequent_ratio(x, x * np.exp(middle)) == pytest.approx(np.exp(middle), rel=1e-9)
+
+
+def test_a_line_without_noise_is_found_and_all_of_it_agrees() -> None:
+    """A full range of light decides the offset; the prior of a tenth keeps it a little nearer to 0."""
+    clean = np.linspace(0.002, 2.0, SIZE[0] * SIZE[1], dtype=np.float32).reshape(*SIZE, 1).repeat(3, axis=2)
+    found = match_exposure(np.float32(1.3) * clean + np.float32(0.1), clean, everywhere())
+    assert found.agreeing > 0.99
+    assert found.gain == pytest.approx((1.3,) * 3, rel=0.03) and found.offset == pytest.approx((0.1,) * 3, rel=0.3)

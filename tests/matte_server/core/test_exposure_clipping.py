@@ -90,6 +90,13 @@ def test_a_few_hot_pixels_do_not_hide_the_level() -> None:
     assert clipping_levels(image(picture)) == pytest.approx((1.0,) * 3)
 
 
+def test_a_level_holds_twelve_pixels() -> None:
+    for count, level in ((12, 1.0), (11, np.inf)):
+        picture = np.linspace(0.01, 0.5, 1200, dtype=np.float32).reshape(30, 40, 1).repeat(3, axis=2)
+        picture[0, :count] = 1.0
+        assert clipping_levels(image(picture)) == (level,) * 3
+
+
 @pytest.mark.parametrize("gain", [0.25, 0.5, 0.74, 1.1, 1.35, 2.0, 4.0])
 @pytest.mark.parametrize(
     "record", [eight_bit, lambda light: np.minimum(light, np.float32(0.6))], ids=["8 bits", "0.6"]

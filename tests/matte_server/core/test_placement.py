@@ -9,7 +9,7 @@ import pytest
 
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32
-from matte_server.core.placement import SmallCopies, as_facts, from_facts, with_exposure
+from matte_server.core.placement import SmallCopies, _SmallCopy, as_facts, from_facts, with_exposure
 from matte_server.core.window import Window
 from tests.matte_server.pictures import Array, image, room
 
@@ -71,6 +71,27 @@ def test_the_small_copy_of_a_clean_plate_is_kept_for_one_place() -> None:
         copies.seen_through(here, (20, 20), 3),
     ):
         assert other.pixels.shape != kept.pixels.shape or not np.array_equal(other.pixels, kept.pixels)
+
+
+class Recorded(SmallCopies):
+    """Notes how a clean plate is looked at."""
+
+    def seen_through(self, matrix: Array, size: tuple[int, int], averaged_px: int) -> _SmallCopy:
+        self.matrix, self.size, self.averaged_px = matrix, size, averaged_px
+        return super().seen_through(matrix, size, averaged_px)
+
+
+def test_exposure_is_measured_on_copies_of_480_pixels_whose_edges_are_the_picture_s() -> None:
+    """Pixel edges coincide: the middle of a small pixel of 3 is 1 further than the middle of the first of them."""
+    clean = image(room(60, 1440), Window(5, 7, 1440, 60))
+    shift = np.array([[1.0, 0, 30], [0, 1, 4], [0, 0, 1]])
+    copies = Recorded(clean)
+    with_exposure(Alignment(transform=shift), image(room(90, 1440), Window(-3, 2, 1440, 90)), clean, copies)
+    assert copies.size == (480, 30) and copies.averaged_px == 3
+    # Small (x, y) is (3 x + 1, 3 y + 1) of the plate, whose window begins at (-3, 2); back by the shift and to the
+    # clean plate's array, which begins at (5, 7).
+    expected = np.array([[3.0, 0, 1 - 3 - 30 - 5], [0, 3, 1 + 2 - 4 - 7], [0, 0, 1]])
+    np.testing.assert_allclose(copies.matrix, expected, atol=1e-9)
 
 
 def test_an_exposure_that_cannot_be_matched_adds_a_warning() -> None:

@@ -77,6 +77,7 @@ def test_specks_below_2e_4_of_the_frame_go_however_much_they_differ() -> None:
     largest = box(40, 40, 100, 100)
     assert np.array_equal(drawn(largest | box(220, 40, 11, 1), 50.0), largest)
     assert np.array_equal(drawn(largest | box(220, 40, 12, 1), 50.0), largest | box(220, 40, 12, 1))
+    assert not drawn(box(220, 40, 11, 1), 50.0).any()
 
 
 def test_a_core_matte_counts_above_half() -> None:

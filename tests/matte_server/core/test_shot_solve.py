@@ -164,6 +164,9 @@ def test_an_expectation_lies_between_the_nearest_sure_frames() -> None:
     assert found is not None and found.source == "frames 2 and 6"
     # A quarter of the way from frame 2 to frame 6.
     assert found.transform[0, 2] == pytest.approx(5.0)
+    # The frame's own is neither before nor after it.
+    found = expected_between(3, {1: estimate(4.0), 3: estimate(50.0), 5: estimate(8.0)}, HD)
+    assert found is not None and (found.source, found.transform[0, 2]) == ("frames 1 and 5", pytest.approx(6.0))
     # What is not sure itself helps nobody.
     found = expected_between(3, {1: estimate(4.0), 2: estimate(70.0, inliers=0.3), 4: NOT_MEASURED}, HD)
     assert found is not None and (found.source, found.transform[0, 2]) == ("frame 1", 4.0)

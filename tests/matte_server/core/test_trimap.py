@@ -60,6 +60,16 @@ def test_the_bands_of_a_straight_edge() -> None:
     assert found.depth[90, [100, 159, 160, 200]] * 320 == pytest.approx([-60, -1, 1, 41], abs=1e-3)
 
 
+@pytest.mark.parametrize(("width", "outside"), [(160, 2), (320, 2), (800, 5), (1600, 10)])
+def test_the_edge_may_lie_a_hundred_and_sixtieth_outside_and_two_pixels_at_least(width: int, outside: int) -> None:
+    region = np.zeros((30, width), bool)
+    region[:, width // 2 :] = True
+    still = np.ones(region.shape, np.float32)
+    found = trimap_of(region, still, still, np.ones(region.shape, bool)).outer
+    # Nearer than ``outside``, and a pixel more.
+    assert row_of(found)[0] == width // 2 - (outside - 1) - 1
+
+
 def test_thin_parts_keep_what_lies_deeper_than_three_fifths_of_their_half_width() -> None:
     """Five columns are at most 3 px deep: deeper than 1.8 px are the middle three."""
     assert row_of(quiet(columns(100, 105)).inner) == [101, 102, 103]
@@ -87,6 +97,18 @@ def test_unrest_is_how_much_more_than_noise_the_surroundings_differ(level: float
     assert found[90, 310] == pytest.approx(unrest, rel=0.05)
     unseen = trimap_of(columns(300, 320), distance, distance, columns(0, 200)).unrest
     assert unseen[90, 220] == pytest.approx(unrest, rel=0.05)
+
+
+def test_unrest_is_measured_a_sixty_fourth_around() -> None:
+    """Five pixels each way of 320: a pixel six away from what is restless has hardly any of it."""
+    for axis in (0, 1):
+        distance = np.ones((320, 320), np.float32)
+        np.moveaxis(distance, axis, 0)[:100] = 4.0
+        none = np.zeros(distance.shape, bool)
+        found = trimap_of(none, distance, distance, ~none).unrest
+        line = np.moveaxis(found, axis, 0)[:, 160]
+        # One of eleven rows of 16 among those of 1; beyond them the prior of 2 % alone, of a level below 16.
+        assert line[104] > 1.4 and line[105] < 1.15
 
 
 def test_restless_surroundings_are_no_hair() -> None:
