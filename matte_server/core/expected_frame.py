@@ -72,18 +72,33 @@ class FrameGlance:
         return all(abs(ratio - 1.0) <= _SAME_EXPOSURE for ratio in self.ratios)
 
 
+@dataclass(frozen=True, eq=False)
+class SmallPlate:
+    """A scene-linear plate with data window ``window``: R, G and B, at most 960 pixels either way."""
+
+    planes: tuple[Float32, ...]
+    window: Window
+
+    @staticmethod
+    def of(plate: Image) -> SmallPlate:
+        """The small copy of ``plate``, which has pixels."""
+        window = plate.data_window
+        return SmallPlate(planes=tuple(_small(plane, window) for plane in plate.planes), window=window)
+
+
 class ExpectedFrame:
     """A clean plate as ``alignment`` puts it onto a plate's ``window``, small. Threads may share it."""
 
     def __init__(self, clean: Image, alignment: Alignment, window: Window) -> None:
         self._longer_side = max(window.width, window.height)
-        self._scale = min(1.0, _SIDE / self._longer_side)
-        self._size = (max(2, round(window.width * self._scale)), max(2, round(window.height * self._scale)))
+        self._scale, self._size = _scale(window), _small_size(window)
         to_plate = window.from_plane() @ alignment.transform @ clean.data_window.to_plane()
         whole = (window.width, window.height)
         lit = zip(clean.planes, alignment.gain, alignment.offset, strict=True)
         self._planes = [
-            self._small(_warped(plane, to_plate, whole, cv2.INTER_LINEAR) * np.float32(gain) + np.float32(offset))
+            _small(
+                _warped(plane, to_plate, whole, cv2.INTER_LINEAR) * np.float32(gain) + np.float32(offset), window
+            )
             for plane, gain, offset in lit
         ]
         self._light = light_of(self._planes)
@@ -94,12 +109,9 @@ class ExpectedFrame:
         self._inner = well_inside(np.where(seen == 255, np.uint8(255), np.uint8(0)))
         self._corners = corners_of(grey_of(self._light, middle_of(self._light)), self._inner, _POINTS)
 
-    def _small(self, plane: Float32) -> Float32:
-        return np.asarray(cv2.resize(plane, self._size, interpolation=cv2.INTER_AREA), np.float32)
-
-    def compare(self, plate: Image) -> FrameGlance:
-        """How ``plate`` (scene-linear, of the same window) compares."""
-        planes = [self._small(plane) for plane in plate.planes]
+    def compare(self, plate: SmallPlate) -> FrameGlance:
+        """How ``plate``, which has the same window, compares."""
+        planes = plate.planes
         light = light_of(planes)
         middle = middle_of(light)
         ratios = [self._ratio(plane, expected) for plane, expected in zip(planes, self._planes, strict=True)]
@@ -144,6 +156,20 @@ class ExpectedFrame:
         chosen = [quarter for quarter in quarters if quarter.sum() >= _QUARTER_POINTS]
         parts = chosen or [np.ones(len(here), bool)]
         return max(float(np.linalg.norm(np.median(offsets[part], axis=0))) for part in parts)
+
+
+def _scale(window: Window) -> float:
+    return min(1.0, _SIDE / max(window.width, window.height))
+
+
+def _small_size(window: Window) -> tuple[int, int]:
+    """Width and height of a small copy."""
+    scale = _scale(window)
+    return max(2, round(window.width * scale)), max(2, round(window.height * scale))
+
+
+def _small(plane: Float32, window: Window) -> Float32:
+    return np.asarray(cv2.resize(plane, _small_size(window), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _warped(plane: npt.NDArray[Any], matrix: Matrix, size: tuple[int, int], how: int) -> npt.NDArray[Any]:

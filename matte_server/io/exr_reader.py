@@ -21,14 +21,14 @@ from .image_file import ReadLimits, check_size, temporary_picture, unreadable
 from .luma_chroma import read_luma_chroma
 
 
-def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
+def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) -> Image:
     """The picture in an EXR: see :func:`image_reader.read_image`."""
     parts = _parts(path, label)
     chosen = choose_channels(parts, label, layer, view)
     part = parts[chosen.part]
     check_size(part.data_window, part.display_window, len(part.channels), label, limits)
     _check_samples(part, label)
-    pixels = _pixels(path, label, parts, chosen, by_planes)
+    pixels = _pixels(path, label, parts, chosen)
     colour = exr_colour(part)
     channels = ("R", "G", "B", "A")[: pixels.shape[2]]
     return Image(
@@ -66,9 +66,9 @@ def _check_samples(part: ExrPart, label: str) -> None:
         )
 
 
-def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels, by_planes: bool) -> Float32:
+def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels) -> Float32:
     try:
-        return _decoded(path, label, parts, chosen, by_planes)
+        return _decoded(path, label, parts, chosen)
     except MatteError as refused:
         # The libraries refuse whole files for an attribute that says nothing about the pixels: of another type than
         # usual, or a frame rate of 0/0.
@@ -78,18 +78,18 @@ def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChan
         with temporary_picture(".exr") as plain_path:
             plain_path.write_bytes(plain)
             with contextlib.suppress(MatteError):
-                return _decoded(plain_path, label, parts, chosen, by_planes)
+                return _decoded(plain_path, label, parts, chosen)
         raise refused from None
 
 
-def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels, by_planes: bool) -> Float32:
+def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels) -> Float32:
     part = parts[chosen.part]
     try:
         if chosen.is_luma_chroma:
             return read_luma_chroma(path, part)
-        few_others = len(part.channels) <= 2 * len(chosen.names)
-        if by_planes and len(parts) == 1 and part.is_scanline and few_others:
-            pixels = exr_planes.read(path, chosen.names)
+        full_size = {channel.name for channel in part.channels if channel.is_full_size}
+        if len(parts) == 1 and part.is_scanline and full_size.issuperset(chosen.names):
+            pixels = exr_planes.read(path, chosen.names, part.data_window)
             if pixels is not None:
                 return pixels
         return _by_openimageio(path, label, part, chosen)

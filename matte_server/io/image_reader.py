@@ -58,33 +58,31 @@ def read_image(
     layer: str = "",
     view: str = "",
     limits: ReadLimits = DEFAULT_LIMITS,
-    by_planes: bool = False,
 ) -> Image:
     """The picture in ``source``: R, G, B and, if the file has it, A; float32, upright, unclamped.
 
     Grey pictures become R = G = B. ``layer`` reads ``layer.R`` ... instead of ``R`` ...; ``view`` reads the part or
     channels of one eye. The image's ``colourspace`` is the one that the file's tags name, else that of
     :func:`colour.default_space`; callers may replace it. The colour of an EXR with alpha counts as premultiplied.
-    ``name`` is what messages call the picture; without it they use the path. ``by_planes`` reads EXRs faster, but
-    the OpenEXR library then prints errors of damaged files to standard output. Raises ``MatteError`` with the codes
+    ``name`` is what messages call the picture; without it they use the path. Raises ``MatteError`` with the codes
     missing_file, unreadable, deep, too_large, no_colour, no_layer, no_view.
     """
     if isinstance(source, Path):
         if not source.is_file():
             problem = "is not a file" if source.exists() else "does not exist"
             raise MatteError("missing_file", f"{name or source} {problem}.")
-        return _read_file(source, name or str(source), layer, view, limits, by_planes)
+        return _read_file(source, name or str(source), layer, view, limits)
     label = name or "the picture"
     with temporary_picture(Path(name).suffix or ".exr") as path:
         path.write_bytes(source)
-        return _read_file(path, label, layer, view, limits, by_planes)
+        return _read_file(path, label, layer, view, limits)
 
 
-def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits, by_planes: bool) -> Image:
+def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits) -> Image:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(MAGIC_BYTES):
-        return read_exr(path, label, layer, view, limits, by_planes)
+        return read_exr(path, label, layer, view, limits)
     _refuse_unsupported(head, label)
     if head.startswith(PNG_SIGNATURE) and png_is_cut(path):
         # Before libpng, which would print a line of its own.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -23,7 +23,7 @@ from matte_link.result_key import FrameSources, Maker, result_key
 from matte_link.sequence import evenly_spaced
 
 from ..core.align import Alignment, align, align_near, is_measured
-from ..core.expected_frame import ExpectedFrame, FrameGlance
+from ..core.expected_frame import ExpectedFrame, FrameGlance, SmallPlate
 from ..core.image import Image
 from ..core.placement import CleanPlateDetails, with_exposure
 from ..core.shot_solve import (
@@ -85,6 +85,15 @@ class _ComputeOnce(Generic[Key, Value]):
         return {key: future.result() for key, future in done.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """What is kept of a sampled frame's plate, so that it need not be read again to be compared with the camera's
+    one alignment."""
+
+    plate: SmallPlate
+    colourspace: str
+
+
 class PlateSolve:
     """The alignments of a shot's frames; several threads may call it. ``version`` is the server's, which is part of
     what an estimate depends on. ``on_sample`` is called in threads of the solve's own.
@@ -110,6 +119,8 @@ class PlateSolve:
         self._estimates: _ComputeOnce[int, FrameEstimate] = _ComputeOnce()
         self._camera: _ComputeOnce[str, CameraSolve] = _ComputeOnce()
         self._last_clean: dict[str, CleanPlateDetails] = {}
+        self._samples: dict[int, _Sample] = {}
+        self._kept_samples: frozenset[int] = frozenset()
         self._last_expected: tuple[CleanPlateDetails, Window, ExpectedFrame] | None = None
         self._used: dict[int, Alignment] = {}
         self._unsaved = 0
@@ -168,16 +179,29 @@ class PlateSolve:
     def _on_locked_camera(self, frame: ShotFrame, locked: Alignment, one_exposure: bool) -> Alignment:
         """The shot's one alignment with this frame's own figures; where that does not fit the frame (the camera was
         knocked), the frame's own alignment. Likewise its gain, where the exposure is another."""
-        plate, clean = self._pair(frame)
-        glance = self._expected(clean, locked, plate.data_window).compare(plate)
+        small, clean, plate = self._at_a_glance(frame)
+        glance = self._expected(clean, locked, small.window).compare(small)
         found, sees_light = locked, True
         if self._shot.options.align != "none":
             found, sees_light = self._placed_on_locked_camera(frame, locked, glance), glance.sees_place
         is_lit_alike = one_exposure and (glance.confirms_exposure or not sees_light)
         if found.transform is not locked.transform or is_lit_alike:
             return found
-        lit = self._with_exposure(found, plate, clean)
+        lit = self._with_exposure(found, plate or self._pair(frame)[0], clean)
         return found if one_exposure and is_same_light(lit, found) else lit
+
+    def _at_a_glance(self, frame: ShotFrame) -> tuple[SmallPlate, CleanPlateDetails, Image | None]:
+        """A frame's small plate, its clean plate, and the plate itself if it had to be read."""
+        with self._lock:
+            sample = self._samples.pop(frame.frame, None)
+        if sample is not None:
+            key = self._clean_key(frame, sample.colourspace)
+            with self._lock:
+                kept = self._last_clean.get(key)
+            if kept is not None:
+                return sample.plate, kept, None
+        plate, clean = self._pair(frame)
+        return SmallPlate.of(plate), clean, plate
 
     def _placed_on_locked_camera(self, frame: ShotFrame, locked: Alignment, glance: FrameGlance) -> Alignment:
         kept = replace(locked, inliers=glance.inliers, residual_px=glance.residual_px, points=glance.points)
@@ -205,6 +229,7 @@ class PlateSolve:
     def _solve_camera(self) -> CameraSolve:
         """Measures frames spread over the shot, each by itself, and compares them."""
         sampled = self._sampled()
+        self._kept_samples = frozenset(sampled) & {frame.frame for frame in self._shot.frames}
 
         def measured_at(place: int) -> FrameEstimate | None:
             self._on_sample(sampled[place], place, len(sampled))
@@ -214,12 +239,16 @@ class PlateSolve:
         with ThreadPoolExecutor(_SAMPLERS, "sampler") as pool:
             pairs = zip(sampled, pool.map(measured_at, range(len(sampled))), strict=True)
             measured = {number: estimate for number, estimate in pairs if estimate is not None}
+        self._kept_samples = frozenset()
         alignments = [estimate.alignment for estimate in measured.values()]
         windows = {estimate.clean_window for estimate in measured.values()}
         # Without alignment there is nothing in which the frames could differ.
         known_locked = self._shot.camera.kind == "locked" or self._shot.options.align == "none"
+        locked = locked_alignment(alignments, windows.pop(), known_locked) if len(windows) == 1 else None
+        if locked is None:
+            self._samples.clear()
         return CameraSolve(
-            locked=locked_alignment(alignments, windows.pop(), known_locked) if len(windows) == 1 else None,
+            locked=locked,
             one_exposure=bool(alignments) and same_exposure(alignments),
             sampled=tuple(measured),
             measured=sum(is_measured(alignment) for alignment in alignments),
@@ -260,22 +289,30 @@ class PlateSolve:
         plate, clean = self._pair(frame)
         found = align(plate, clean.image, options.align, clean.features)
         found = self._with_exposure(found, plate, clean)
+        if frame.frame in self._kept_samples and plate.data_window.area:
+            sample = _Sample(plate=SmallPlate.of(plate), colourspace=plate.colourspace)
+            with self._lock:
+                self._samples[frame.frame] = sample
         return FrameEstimate(alignment=found, clean_window=clean.image.data_window, key=key)
 
     def _pair(self, frame: ShotFrame) -> tuple[Image, CleanPlateDetails]:
         """A frame's pictures with NaN and infinity replaced: the server refuses them, here they are ignored."""
         plate, read_clean = self._pictures.pair(frame)
-        digest = self._pictures.digest(frame, "clean_plate") + plate.colourspace
+        key = self._clean_key(frame, plate.colourspace)
         with self._lock:
-            clean = self._last_clean.get(digest)
+            clean = self._last_clean.get(key)
         if clean is None:
             image = _finite(read_clean())
             clean = CleanPlateDetails.of(image)
             with self._lock:
                 # Of a clean plate sequence only the last picture is kept.
-                clean = self._last_clean.get(digest, clean)
-                self._last_clean = {digest: clean}
+                clean = self._last_clean.get(key, clean)
+                self._last_clean = {key: clean}
         return _finite(plate), clean
+
+    def _clean_key(self, frame: ShotFrame, plate_colourspace: str) -> str:
+        """Names a clean plate as it is read for a plate in a colourspace."""
+        return self._pictures.digest(frame, "clean_plate") + plate_colourspace
 
     def _key(self, frame: ShotFrame) -> str:
         digests = {role: self._pictures.digest(frame, role) for role in ("plate", "clean_plate")}

@@ -129,7 +129,7 @@ class FrameReader:
     def _picture(self, job: FrameJob, role: str, layer: str) -> Image:
         view = job.request.view or job.request.options.view
         with self._opened(job, role) as file:
-            return exr.read_image(file.path, name=file.name, layer=layer, view=view, by_planes=True)
+            return exr.read_image(file.path, name=file.name, layer=layer, view=view)
 
     def content_name(self, job: FrameJob, role: str) -> str:
         """A name for what is read in a role: the digest of the file's content, and its suffix, which decides how it

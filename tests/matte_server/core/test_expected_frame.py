@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from matte_server.core.align import Alignment
-from matte_server.core.expected_frame import ExpectedFrame, FrameGlance
+from matte_server.core.expected_frame import ExpectedFrame, FrameGlance, SmallPlate
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 
@@ -49,7 +49,7 @@ def turned(degrees: float) -> np.ndarray:
 
 def glance(plate: Image, transform: np.ndarray | None = None) -> FrameGlance:
     alignment = Alignment(transform=np.eye(3) if transform is None else transform)
-    return ExpectedFrame(image(wall()), alignment, plate.data_window).compare(plate)
+    return ExpectedFrame(image(wall()), alignment, plate.data_window).compare(SmallPlate.of(plate))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_windows_that_begin_elsewhere_and_the_alignments_exposure_are_respected(
     plate = frame_of(np.eye(3), gain=0.5)
     part = image(plate.pixels[40:200, 100:400] + np.float32(0.02), x=100, y=40)
     alignment = Alignment(transform=np.eye(3), gain=(0.5,) * 3, offset=(0.02,) * 3)
-    found = ExpectedFrame(image(wall()), alignment, part.data_window).compare(part)
+    found = ExpectedFrame(image(wall()), alignment, part.data_window).compare(SmallPlate.of(part))
     assert found.sees_place and found.is_near and found.confirms_exposure
 
 

@@ -72,11 +72,11 @@ def returned(path: Path) -> dict[str, tuple[str, bytes]]:
 @pytest.mark.parametrize("kind", VALUES)
 def test_every_name_in_every_type_returns_byte_for_byte(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.exr"
-    for index, name in enumerate(NAMES):
+    for name in NAMES:
         if (name, kind) in OWN or RESERVED.get(name, kind) != kind:
             continue
         files.exr(path, PLANES, {name: (kind, VALUES[kind])})
-        image = exr.read_image(path, by_planes=index % 2 == 0)
+        image = exr.read_image(path)
         exr.write_image(path.with_name("back.exr"), image)
         assert files.exr_header(path.with_name("back.exr"))[name] == (kind, VALUES[kind]), name
 
@@ -147,21 +147,19 @@ def test_luminance_of_tristimulus_primaries_is_green(tmp_path: Path) -> None:
     assert np.allclose(image.rgb, xyz, rtol=1e-5)  # float32 in three steps
 
 
-@pytest.mark.parametrize("by_planes", [False, True])
 @pytest.mark.parametrize("aspect", [0.0, -1.0, 1e-30, 1e30, float("nan"), float("inf")])
-def test_a_pixel_aspect_that_openexr_refuses_is_1(tmp_path: Path, aspect: float, by_planes: bool) -> None:
+def test_a_pixel_aspect_that_openexr_refuses_is_1(tmp_path: Path, aspect: float) -> None:
     path, mark = tmp_path / "a.exr", b"pixelAspectRatio\0float\0\4\0\0\0"
     files.exr(path, PLANES)
     data = path.read_bytes()
     path.write_bytes(data.replace(mark + struct.pack("<f", 1.0), mark + struct.pack("<f", aspect)))
     assert path.read_bytes() != data
-    image = exr.read_image(path, by_planes=by_planes)
+    image = exr.read_image(path)
     assert image.pixel_aspect == 1.0
     assert np.array_equal(image.rgb, np.dstack([PLANES[name] for name in "RGB"]))
 
 
-@pytest.mark.parametrize("by_planes", [False, True])
-def test_a_wrong_count_of_chunks_stops_nobody(tmp_path: Path, by_planes: bool) -> None:
+def test_a_wrong_count_of_chunks_stops_nobody(tmp_path: Path) -> None:
     files.exr(tmp_path / "a.exr", PLANES, {"chunkCount": ("int", struct.pack("<i", 99))})
-    image = exr.read_image(tmp_path / "a.exr", by_planes=by_planes)
+    image = exr.read_image(tmp_path / "a.exr")
     assert np.array_equal(image.rgb, np.dstack([PLANES[name] for name in "RGB"]))

@@ -23,7 +23,7 @@ from matte_server.io import exr
 from matte_server.shots import plate_solve, solve_file
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
-from matte_server.shots.plate_solve import PlateSolve
+from matte_server.shots.plate_solve import SAMPLES, PlateSolve
 from matte_server.shots.shot import Camera, Shot, ShotFrame, ShotSources
 from matte_server.shots.solve_file import FrameEstimate, check_solve, read_estimates, update_solve_file
 
@@ -299,3 +299,24 @@ def test_what_is_not_finite_is_not_looked_at() -> None:
     np.testing.assert_array_equal(plate_solve._finite(image).pixels, np.zeros((1, 3, 1)))
     fine = replace(image, pixels=np.array([[[1.5], [-2.0], [70000.0]]], np.float32))
     assert plate_solve._finite(fine) is fine
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.9])
+def test_a_locked_shots_plates_are_read_once(make_shot: MakeShot, gain: float) -> None:
+    """Also those of the sampled frames: their small copies are kept. Where each frame has a gain of its own, a
+    sampled frame's plate is needed once more."""
+    shot = make_shot(9, camera=lambda number: np.eye(3))
+    for index, number in enumerate(shot.frames):
+        replaced(shot, number, plate_of(wall() * gain**index, index))
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions())
+    read: list[int] = []
+
+    class Watched(ShotInputs):
+        def pair(self, frame: ShotFrame) -> tuple[Image, Callable[[], Image]]:
+            read.append(frame.frame)
+            return super().pair(frame)
+
+    solve = PlateSolve(planned, Watched(planned.options), "1")
+    for frame in planned.frames:
+        solve.alignment(frame)
+    assert len(read) == (9 if gain == 1.0 else 9 + SAMPLES)
