@@ -40,7 +40,7 @@ class ModelOutput:
             found = self.prediction
             grids = (found.foreground, found.confidence, found.expected_error)
             tensors += [found.alpha, *(grid.values for grid in grids if grid is not None)]
-            tensors += [] if found.deviation is None else [found.deviation]
+            tensors += () if found.deviation is None else found.deviation.tensors
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def has_same_format(self, other: ModelOutput) -> bool:

@@ -25,7 +25,7 @@ def predict(model: MattingModel, frame: FrameTensors, settings: ModelSettings, c
         frame.plate,
         frame.clean_plate,
         frame.coverage,
-        found.alpha.clamp(0.0, 1.0),
+        found.alpha,
         found.foreground,
         found.expected_error,
     )
@@ -44,4 +44,4 @@ def confidence(prediction: Prediction) -> Tensor:
     refined it is 1 - 2 standard deviations, else what the model says."""
     if prediction.deviation is None:
         return prediction.confidence.whole()
-    return 1.0 - 2.0 * prediction.deviation
+    return 1.0 - 2.0 * prediction.deviation.whole()

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..core.window import Window
 from ..errors import MatteError
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
+from ..pixels.alpha_deviation import AlphaDeviation
 from ..pixels.coarse_grid import CoarseGrid
 from .refinement import predict
 
@@ -51,7 +52,7 @@ def _in_frame(frame: FrameTensors, place: _Slices, found: Prediction) -> Predict
         foreground = CoarseGrid.of(_paste(frame.plate, place, found.foreground.whole()))
     deviation = None
     if found.deviation is not None:
-        deviation = _paste(torch.zeros_like(frame.coverage), place, found.deviation)
+        deviation = AlphaDeviation.of(_paste(torch.zeros_like(frame.coverage), place, found.deviation.whole()))
     return Prediction(
         alpha=_paste(torch.zeros_like(frame.coverage), place, found.alpha),
         foreground=foreground,

@@ -1,7 +1,8 @@
 """Reads and writes EXRs through the OpenEXR module, one plane per channel.
 
-This takes half of OpenImageIO's time to read and to write, because OpenImageIO interleaves the channels. Attributes to write are given as bytes. The module accepts few attribute types, so it writes a single
-placeholder of the right size, which is then overwritten in the file.
+This takes half of OpenImageIO's time to read and to write, because OpenImageIO interleaves the channels. Attributes
+to write are given as bytes. The module accepts few attribute types, so it writes a single placeholder of the right
+size, which is then overwritten in the file.
 """
 
 from __future__ import annotations

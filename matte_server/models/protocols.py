@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..pixels.alpha_deviation import AlphaDeviation
 from ..pixels.coarse_grid import CoarseGrid
 
 
@@ -46,14 +47,14 @@ class Prediction:
     the model knows their values.
 
     ``expected_error``: 1 channel, the mean absolute error of alpha that the model expects, 0..1. A model that gives
-    it has its alpha refined by the compositing equation (``frame/refinement.py``), which then sets ``deviation``:
-    the standard deviation of alpha, 1 x 1 x H x W, 0..0.5. A model whose alpha is final gives None."""
+    it has its alpha refined by the compositing equation (``frame/refinement.py``), which then sets ``deviation``.
+    A model whose alpha is final gives None."""
 
     alpha: Tensor
     foreground: CoarseGrid | None
     confidence: CoarseGrid
     expected_error: CoarseGrid | None = None
-    deviation: Tensor | None = None
+    deviation: AlphaDeviation | None = None
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .alpha_deviation import AlphaDeviation
 from .coarse_grid import CoarseGrid
 from .difference import grain_at, grain_of
-from .foreground import near_colour
+from .foreground import near_colour, partial_places
 from .local_light import local_light
 from .strips import strips
 
@@ -33,15 +34,14 @@ _WHITE = 1.0
 # The weighted mean's own standard deviation, times this, is the error that was measured on the same pixels: the
 # uncertainties are not independent.
 _CALIBRATED = 1.7
-_MOST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class RefinedAlpha:
-    """``alpha``: 1 x 1 x H x W, 0..1. ``deviation``: its standard deviation, the same size, 0..0.5."""
+    """``alpha``: 1 x 1 x H x W, 0..1, and its ``deviation``."""
 
     alpha: Tensor
-    deviation: Tensor
+    deviation: AlphaDeviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +65,16 @@ def refined_alpha(
     estimate: CoarseGrid | None,
     expected_error: CoarseGrid,
 ) -> RefinedAlpha:
-    """``plate``, ``clean``: 1 x 3 x H x W scene-linear; ``coverage``, ``alpha``: 1 x 1 x H x W, 0..1. ``estimate``:
-    the model's foreground; ``expected_error``: mean absolute error of alpha that the model expects. Alpha changes
-    only where it lies between 0 and 1 and the clean plate reaches."""
-    light = local_light(plate, clean, coverage, alpha)
+    """``plate``, ``clean``: 1 x 3 x H x W scene-linear; ``coverage``, ``alpha``: 1 x 1 x H x W; alpha is limited to
+    0..1. ``estimate``: the model's foreground; ``expected_error``: mean absolute error of alpha that the model
+    expects. Alpha changes only where it lies between 0 and 1 and the clean plate reaches."""
+    # A contiguous copy, whatever layout the model has left.
+    refined = torch.clamp(alpha, 0.0, 1.0, out=torch.empty(alpha.shape, device=alpha.device, dtype=alpha.dtype))
+    light = local_light(plate, clean, coverage, refined)
     grain = grain_of(plate, clean, coverage)[0, :, 0]
-    # Contiguous copies, whatever layout the model has left.
-    refined, deviation = (
-        each.clone(memory_format=torch.contiguous_format) for each in (alpha, expected_error.whole())
-    )
-    seen, behind, covered, cover = (each[0].flatten(1) for each in (plate, clean, coverage, alpha))
-    places = ((cover > 0.0) & (cover < 1.0) & (covered > 0.0))[0].nonzero()[:, 0]
+    seen, behind, cover = (each[0].flatten(1) for each in (plate, clean, refined))
+    places = partial_places(refined, coverage)
+    deviation = plate.new_empty(len(places))
     for some in strips(len(places), 1, places.device):
         part = places[some]
         here, before = light.at(part), cover[:, part]
@@ -88,9 +87,10 @@ def refined_alpha(
             alpha=before,
             deviation=_prior(before, expected_error.at(part)),
         )
-        found = _updated(pixels)
-        refined.view(-1)[part], deviation.view(-1)[part] = found.alpha[0], found.deviation[0]
-    return RefinedAlpha(alpha=refined, deviation=deviation.clamp_(0.0, _MOST))
+        cover[0, part], deviation[some] = _updated(pixels)
+    return RefinedAlpha(
+        alpha=refined, deviation=AlphaDeviation(expected=expected_error, places=places, values=deviation)
+    )
 
 
 def _prior(alpha: Tensor, expected_error: Tensor) -> Tensor:
@@ -98,8 +98,8 @@ def _prior(alpha: Tensor, expected_error: Tensor) -> Tensor:
     return _SURE + _MIDDLE * middle + _EXPECTED * expected_error
 
 
-def _updated(pixels: _Pixels) -> RefinedAlpha:
-    """Alpha and its deviation, 1 x N each."""
+def _updated(pixels: _Pixels) -> tuple[Tensor, Tensor]:
+    """Alpha and its deviation, N each."""
     line, away = pixels.near - pixels.clean, pixels.plate - pixels.clean
     along = (line * away).sum(0, keepdim=True) / line.square().sum(0, keepdim=True).clamp(min=1e-8)
     off = (away - along * line).square().mean(0, keepdim=True)
@@ -109,4 +109,4 @@ def _updated(pixels: _Pixels) -> RefinedAlpha:
     prior = pixels.deviation.square().reciprocal()
     weight = (line.square() / variance).sum(0, keepdim=True) + prior
     alpha = ((line * away / variance).sum(0, keepdim=True) + pixels.alpha * prior) / weight
-    return RefinedAlpha(alpha=alpha.clamp(0.0, 1.0), deviation=_CALIBRATED * weight.rsqrt())
+    return alpha.clamp(0.0, 1.0)[0], _CALIBRATED * weight.rsqrt()[0]

@@ -19,6 +19,7 @@ from matte_server.frame.pipeline import MattePipeline
 from matte_server.models.difference import SPEC
 from matte_server.models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from matte_server.models.registry import load_model
+from matte_server.pixels.alpha_deviation import AlphaDeviation
 from tests.matte_server.pictures import image, room, soft_disc
 
 BAND = (0.02, 0.98)
@@ -93,7 +94,7 @@ def mattes(shot: Take, model: MattingModel, given: Float32 | None = None) -> tup
     )
     assert predicted.foreground is not None
     alpha = predicted.alpha if given is None else _tensor(given)
-    sure = None if given is None else torch.zeros_like(alpha)
+    sure = None if given is None else AlphaDeviation.of(torch.zeros_like(alpha))
     used = FixedModel(
         Prediction(alpha=alpha, foreground=predicted.foreground, confidence=predicted.confidence, deviation=sure)
     )

@@ -75,7 +75,7 @@ def test_certain_pixels_and_those_without_a_clean_plate_are_left_alone() -> None
     found = refined_alpha(plate, wall, coverage, told, CoarseGrid.of(hair), grid)
     same = (told <= 0) | (told >= 1) | (coverage == 0)
     assert torch.equal(found.alpha[same], told[same])
-    assert torch.equal(found.deviation[same], torch.full_like(told, 0.15)[same])
+    assert torch.equal(found.deviation.whole()[same], torch.full_like(told, 0.15)[same])
     assert not torch.equal(found.alpha, told)
     assert float(found.alpha.min()) >= 0.0 and float(found.alpha.max()) <= 1.0
 
@@ -103,7 +103,7 @@ def test_the_deviation_is_smaller_where_the_equation_knows_more() -> None:
     alpha, told = edge(), blurred(edge())
     size = (96, 160)
     known, unknown = (
-        solved(alpha, told, wall=wall, clean=wall).deviation[(told > 0.2) & (told < 0.8)].mean()
+        solved(alpha, told, wall=wall, clean=wall).deviation.whole()[(told > 0.2) & (told < 0.8)].mean()
         for wall in (colour(WALL, size), colour(HAIR, size) * 1.05)
     )
     assert float(known) < 0.6 * float(unknown) <= 0.6 * 0.5
@@ -116,7 +116,7 @@ def test_any_size_and_a_frame_without_a_subject(size: tuple[int, int]) -> None:
         alpha = torch.full((1, 1, *size), value)
         grid = CoarseGrid.of(torch.full_like(alpha, 0.1))
         found = refined_alpha(plate, plate * 0.9, torch.ones_like(alpha), alpha, None, grid)
-        assert bool(torch.isfinite(found.alpha).all()) and bool(torch.isfinite(found.deviation).all())
+        assert bool(torch.isfinite(found.alpha).all()) and bool(torch.isfinite(found.deviation.whole()).all())
         if value != 0.5:
             assert torch.equal(found.alpha, alpha)
 
@@ -132,3 +132,16 @@ def test_a_models_memory_layout_does_not_matter() -> None:
         for each, unsure in ((told, error), (across, error.transpose(2, 3).contiguous().transpose(2, 3)))
     ]
     assert torch.equal(*found)
+
+
+def test_the_deviation_at_places_is_that_of_the_whole_frame() -> None:
+    alpha, told = edge(), blurred(edge())
+    wall = colour(WALL, (96, 160))
+    coarse = CoarseGrid(
+        values=torch.rand((1, 1, 12, 20), generator=torch.Generator().manual_seed(3)), side=8, size=(96, 160)
+    )
+    found = refined_alpha(alpha * wall, wall, torch.ones_like(alpha), told, None, coarse).deviation
+    assert 0 < len(found.places) < alpha.numel()
+    everywhere = torch.arange(alpha.numel())
+    for places in (found.places, found.places[3:9], everywhere, everywhere[::7]):
+        assert torch.equal(found.at(places)[0], found.whole().flatten()[places])

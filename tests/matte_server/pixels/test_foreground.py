@@ -9,6 +9,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from matte_server.core.image import Float32
+from matte_server.pixels.alpha_deviation import AlphaDeviation
 from matte_server.pixels.coarse_grid import CoarseGrid, cell_means, upsampled
 from matte_server.pixels.foreground import (
     extend_edges,
@@ -212,7 +213,7 @@ def test_hair_before_a_bright_sky_has_no_confetti() -> None:
     plate = true * hair + (1 - true) * sky
     alpha = (true + 0.1 * torch.randn(true.shape, generator=dice)).clamp(0.02, 0.98)
     exact = (plate - (1 - alpha) * sky) / alpha
-    deviation = torch.full_like(alpha, 0.1)
+    deviation = AlphaDeviation.of(torch.full_like(alpha, 0.1))
     found = foreground_of(plate, sky, alpha, CoarseGrid.of(hair.expand_as(plate)), one(0.004), deviation)
 
     def speckle(picture: Tensor) -> float:
