@@ -65,7 +65,7 @@ _H273_PRIMARIES: dict[int, Chromaticities] = {
 # H.273: transfer characteristics that are watched on a BT.1886 display, gamma 2.4; and those of other gammas.
 _BT_1886 = (1, 2, 6, 7, 11, 12, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 17: 2.6}
-_LINEAR, _SRGB, _PQ, _HLG = 8, 13, 16, 18
+_UNSPECIFIED, _LINEAR, _SRGB, _PQ, _HLG = 2, 8, 13, 16, 18
 
 
 _SAYS_NOTHING = ("", "unknown", "raw", "data")
@@ -223,7 +223,8 @@ def _png_colour(path: Path, is_grey: bool) -> FileColour:
     4.3."""
     chunks = chunks_before_pixels(path)
     warnings = []
-    if (cicp := chunks.get(b"cICP", b"")) and len(cicp) == 4:
+    cicp = chunks.get(b"cICP", b"")
+    if len(cicp) == 4 and tuple(cicp[:2]) != (_UNSPECIFIED, _UNSPECIFIED):
         primaries, transfer, matrix, is_full_range = cicp
         space = h273_space(primaries, transfer) if matrix == 0 and is_full_range else ""
         if space:
@@ -234,11 +235,16 @@ def _png_colour(path: Path, is_grey: bool) -> FileColour:
         return FileColour(space=found.space, profile=found.profile, warnings=(*warnings, *found.warnings))
     if b"sRGB" in chunks:
         return FileColour(space=SRGB, warnings=tuple(warnings))
-    return FileColour(space=_png_gamma(chunks), warnings=tuple(warnings))
+    space = _png_gamma(chunks)
+    if not is_known(space):
+        return FileColour(
+            space=SRGB, warnings=(*warnings, "The tag gAMA names an impossible curve and was ignored.")
+        )
+    return FileColour(space=space, warnings=tuple(warnings))
 
 
 def _png_gamma(chunks: Mapping[bytes, bytes]) -> str:
-    """By gAMA and cHRM; without gAMA the curve is sRGB's."""
+    """By gAMA and cHRM; without gAMA the curve is sRGB's. A gamma beyond reason gives a name that is not known."""
     exponent = int.from_bytes(chunks.get(b"gAMA", b""), "big")
     numbers = REC_709
     if len(stored := chunks.get(b"cHRM", b"")) == 32:

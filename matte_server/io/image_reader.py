@@ -21,10 +21,11 @@ from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
 from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
-from .png_chunks import PNG_SIGNATURE, png_is_cut
+from .png_chunks import PNG_SIGNATURE, exif_after_pixels, png_is_cut
 from .still_attributes import attributes_of
+from .tiff_tags import orientation_of_exif
 
-_REDUCED_PAGE = 1
+_REDUCED_PAGE, _WHITE_IS_ZERO = 1, 0
 # Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
     b"crx ": "a camera raw file",
@@ -115,7 +116,7 @@ def _refuse_unsupported(head: bytes, label: str) -> None:
 
 
 def _refuse_columns(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
-    if file_format == "dpx" and _orientation(spec) >= FIRST_TURNED:
+    if file_format == "dpx" and spec.get_int_attribute("Orientation", 1) >= FIRST_TURNED:
         # OpenImageIO reads their columns as if they were lines.
         raise MatteError("unreadable", f"{label} stores its pixels in columns.", "Export it again in rows.")
 
@@ -208,9 +209,20 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
         profile=colour.profile,
         warnings=colour.warnings,
     )
-    if file_format == "tiff" and "A" in channels and is_associated and not is_float:
-        image = _unassociated(image)
-    return upright(image, _orientation(spec))
+    if file_format == "tiff" and not is_float:
+        image = _from_white_as_zero(image, spec)
+        image = _unassociated(image) if "A" in channels and is_associated else image
+    return upright(image, _orientation(path, spec, file_format))
+
+
+def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:
+    """``image`` with 1 as white where its TIFF says that 0 is (PhotometricInterpretation 0). Of 8 bits or fewer
+    OpenImageIO has turned it already."""
+    if spec.format.size() == 1 or spec.get_int_attribute("tiff:PhotometricInterpretation", -1) != _WHITE_IS_ZERO:
+        return image
+    pixels = image.pixels.copy(order="K")
+    pixels[..., :3] = 1.0 - pixels[..., :3]
+    return replace(image, pixels=pixels)
 
 
 def _unassociated(image: Image) -> Image:
@@ -222,8 +234,10 @@ def _unassociated(image: Image) -> Image:
     return replace(image, pixels=pixels)
 
 
-def _orientation(spec: oiio.ImageSpec) -> int:
-    stored = spec.get_int_attribute("Orientation", 1)
+def _orientation(path: Path, spec: oiio.ImageSpec, file_format: str) -> int:
+    stored = spec.get_int_attribute("Orientation", 0)
+    if not stored and file_format == "png":
+        stored = orientation_of_exif(exif_after_pixels(path))
     return stored if stored in ORIENTATIONS else 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from pathlib import Path
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -11,6 +12,8 @@ LARGEST_CHUNK = 1 << 24
 """Bytes of the largest chunk before the pixels that is read."""
 _LAST_CHUNK = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _CHECKSUM = 4
+_TAIL = 1 << 17
+"""Bytes at the end of a PNG in which chunks behind the pixels are looked for: EXIF has at most 65,535."""
 
 
 def chunks_before_pixels(path: Path) -> dict[bytes, bytes]:
@@ -26,6 +29,21 @@ def chunks_before_pixels(path: Path) -> dict[bytes, bytes]:
             found[kind] = file.read(size)
             file.read(4)
     return found
+
+
+def exif_after_pixels(path: Path) -> bytes:
+    """The EXIF data (a TIFF directory) in a chunk behind the pixels, where exiftool writes it; empty if there is
+    none."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        tail = file.read()
+    at = tail.rfind(b"eXIf")
+    if at < 4:
+        return b""
+    end = at + 4 + int.from_bytes(tail[at - 4 : at], "big")
+    # The name may stand in pixels by chance; the checksum does not fit then.
+    is_chunk = zlib.crc32(tail[at:end]).to_bytes(_CHECKSUM, "big") == tail[end : end + _CHECKSUM]
+    return tail[at + 4 : end] if is_chunk else b""
 
 
 def png_is_cut(path: Path) -> bool:

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from PIL import TiffImagePlugin
 
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
-_INTEROPERABILITY = 0xA005
+_INTEROPERABILITY, _ORIENTATION = 0xA005, 274
 _EXIF_MARK, _FIRST_SEGMENTS = b"Exif\0\0", 1 << 17
 """What EXIF begins with, and the bytes of a JPEG in which it lies, for a segment has at most 65,535."""
 # What Pillow raises on damaged files.
@@ -28,6 +28,15 @@ def chromaticities_of(path: Path) -> tuple[float, ...]:
 def has_transfer_function(path: Path) -> bool:
     """Whether a TIFF states a curve of its own, as a table."""
     return _TRANSFER_FUNCTION in _directory(path)
+
+
+def orientation_of_exif(data: bytes) -> int:
+    """The orientation in EXIF data; 0 if there is none."""
+    with contextlib.suppress(*_DAMAGED):
+        exif = PillowImage.Exif()
+        exif.load(_EXIF_MARK + data)
+        return int(exif.get(_ORIENTATION, 0))
+    return 0
 
 
 def interoperability_of(path: Path) -> str:

@@ -71,7 +71,24 @@ def oriented() -> Iterator[FileCase]:
             )
 
 
+def oriented_behind_pixels(path: Path) -> None:
+    """As exiftool writes it."""
+    exif = PillowImage.Exif()
+    exif[274] = 6
+    data = exif.tobytes().removeprefix(b"Exif\0\0")
+    files.png(path, files.stored_as(CODE, 6), after=[(b"eXIf", data)])
+
+
 def pngs() -> Iterator[FileCase]:
+    yield FileCase(
+        name="orientation-behind-pixels.png",
+        write=oriented_behind_pixels,
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=STEP_16,
+        only_by_rule="FFmpeg does not turn it",
+    )
+
     def png(
         name: str, code: Array, light: Array, *chunks: tuple[bytes, bytes], tolerance: float = STEP_16, **more: Any
     ) -> FileCase:
@@ -107,6 +124,8 @@ def pngs() -> Iterator[FileCase]:
     yield png("cicp-709", LIGHT ** (1 / 2.4), LIGHT, cicp(1, 1, 0, 1))
     yield png("cicp-linear-2020", wide, LIGHT, cicp(9, 8, 0, 1))
     yield png("cicp-beats-icc", CODE, LIGHT, cicp(1, 13, 0, 1), files.icc_chunk(p3_profile()))
+    yield png("cicp-unspecified", LIGHT ** (1 / 1.8), LIGHT, cicp(2, 2, 0, 1), gama(1 / 1.8), tolerance=3e-4)
+    yield png("gamma-impossible", CODE, LIGHT, gama(1e-5), warning="gAMA", only_by_rule="Pillow believes it")
     yield png("cicp-log", CODE, LIGHT, cicp(1, 9, 0, 1), warning="cICP")
     yield png("cicp-narrow", CODE, LIGHT, cicp(1, 13, 0, 0), warning="cICP")
     yield png("icc-p3", formulas.srgb_encoded(p3), LIGHT, files.icc_chunk(p3_profile()), tolerance=2e-4)
@@ -307,6 +326,12 @@ def tiffs() -> Iterator[FileCase]:
     yield tiff("16-bit", whole_16, LIGHT, STEP_16)
     yield tiff("float", light_32 * 3, LIGHT * 3, FLOAT)
     yield tiff("half", (LIGHT * 3).astype(np.float16), LIGHT * 3, 3 * HALF)
+    grey = np.repeat(LIGHT[..., 1:2], 3, -1)
+    for bits, tolerance in ((8, STEP_8), (16, STEP_16)):
+        # White is zero.
+        values = ((1 << bits) - 1 - files.whole(CODE[..., 1:2], bits)).astype(f"u{bits // 8}")
+        more = {"stored": CODE[..., 1]}
+        yield tiff(f"white-is-zero-{bits}", values, grey, tolerance, {262: (3, 0)}, **more)
     small = np.ascontiguousarray(whole_16[::2, ::2])
     yield tiff("reduced-page-first", whole_16, LIGHT, STEP_16, pages=(small,))
     profile = files.icc_profile(PRIMARIES["P3"], files.SRGB_CURVE)

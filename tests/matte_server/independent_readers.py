@@ -165,7 +165,10 @@ def _tiff(path: Path) -> IndependentReading:
         return IndependentReading(
             readers="tifffile", light=_light(values, "lin", "p3d65" if profile else primaries)
         )
-    code = values / 65535
+    code = values.reshape(*values.shape[:2], -1) / 65535
+    if int(page.photometric) == 0:
+        code = 1 - code
+    code = np.repeat(code, 3, -1) if code.shape[2] == 1 else code
     if extra and int(extra[0]) == 1:
         code[..., :3] /= code[..., 3:]
     if profile:

@@ -70,8 +70,16 @@ def whole(values: Array, bits: int = 8) -> Any:
     return np.rint(np.clip(values, 0, 1) * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
 
 
-def png(path: Path, code: Array, bits: int = 16, chunks: Sequence[tuple[bytes, bytes]] = (), kind: int = 2) -> None:
-    """A PNG byte by byte; ``kind``: 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA."""
+def png(
+    path: Path,
+    code: Array,
+    bits: int = 16,
+    chunks: Sequence[tuple[bytes, bytes]] = (),
+    kind: int = 2,
+    after: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    """A PNG byte by byte, with ``chunks`` before its pixels and others ``after`` them; ``kind``: 0 grey, 2 RGB, 4
+    grey and alpha, 6 RGBA."""
     values = whole(code, bits)
     rows = values.astype(">u2" if bits == 16 else np.uint8).reshape(values.shape[0], -1)
     data = b"".join(b"\0" + row.tobytes() for row in rows)
@@ -80,12 +88,13 @@ def png(path: Path, code: Array, bits: int = 16, chunks: Sequence[tuple[bytes, b
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], bits, kind, 0, 0, 0)
-    middle = b"".join(chunk(name, body) for name, body in chunks)
+    middle, last = (b"".join(chunk(name, body) for name, body in group) for group in (chunks, after))
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", head)
         + middle
         + chunk(b"IDAT", zlib.compress(data))
+        + last
         + chunk(b"IEND", b"")
     )
 
