@@ -93,6 +93,7 @@ ALIASES = {
     "srgb_rec709_display": SRGB,
     "srgb_p3d65_scene": DISPLAY_P3,
     "srgb_p3d65_display": DISPLAY_P3,
+    "srgbe_p3d65_display": DISPLAY_P3,
     "srgb_ap1_scene": "sRGB Encoded AP1 - Texture",
     "g18_rec709_scene": "Gamma 1.8 Rec.709 - Texture",
     "g22_rec709_scene": "Gamma 2.2 Rec.709 - Texture",

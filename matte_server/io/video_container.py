@@ -10,11 +10,18 @@ _SEGMENT = 0x18538067
 """Matroska's element that holds all others but the EBML header (RFC 9559)."""
 _MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 """Begins the key of an MXF's partition pack."""
+_TS_SYNC, _TS_PACKETS = 0x47, ((188, 0), (192, 4), (204, 0))
+"""The byte that begins a transport stream's packet (ISO 13818-1, 2.4.3.2); the sizes of packets, M2TS's and that with
+error correction too, and where the byte lies in them."""
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""The identifier of an ASF's object that states its size (Advanced Systems Format, 3.2)."""
+_ASF_HEAD = 1 << 16
 
 
 def is_cut(path: Path, container_format: str) -> bool:
-    """Whether an AVI, Matroska, WebM, MP4, QuickTime or MXF file ends inside an element of its outermost level.
-    False for other formats (by FFmpeg's name), and where no size is stated because the file was being written."""
+    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF or MPEG-TS file ends inside an element of its
+    outermost level. False for other formats (by FFmpeg's name), and where no size is stated because the file was
+    being written."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if container_format == "avi":
@@ -23,6 +30,10 @@ def is_cut(path: Path, container_format: str) -> bool:
             return _begin_of_footer(file) >= size
         if "matroska" in container_format:
             return _end_of_segment(file) > size
+        if container_format == "asf":
+            return _end_of_asf(file) > size
+        if container_format == "mpegts":
+            return bool(size % _ts_packet(file))
         return "mp4" in container_format and _end_of_boxes(file, size) > size
 
 
@@ -39,6 +50,23 @@ def _begin_of_footer(file: BinaryIO) -> int:
         return 0
     value = 17 + (pack[16] & 0x7F if pack[16] & 0x80 else 0)  # behind the key and its length
     return int(struct.unpack_from(">Q", pack, value + 24)[0])
+
+
+def _end_of_asf(file: BinaryIO) -> int:
+    """Where an ASF ends, as its header states; 0 if it does not, as in a broadcast."""
+    _, found, rest = file.read(_ASF_HEAD).partition(_ASF_FILE_PROPERTIES)
+    if not found or len(rest) < 88 or rest[72] & 1:
+        return 0
+    return int(struct.unpack_from("<Q", rest, 24)[0])
+
+
+def _ts_packet(file: BinaryIO) -> int:
+    """Bytes of a transport stream's packets; 1 where they cannot be told."""
+    head = file.read(3 * 204)
+    for size, at in _TS_PACKETS:
+        if head[at::size][:3] == bytes((_TS_SYNC,) * 3):
+            return size
+    return 1
 
 
 def _end_of_segment(file: BinaryIO) -> int:

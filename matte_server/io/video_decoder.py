@@ -30,6 +30,8 @@ _MISSING_FRAMES = 4
 _DEFAULT_RATE = 24
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of VP8 and VP9 leave alpha out; these do not."""
+_UNMARKED_BY_THREADS = ("h264",)
+"""Codecs of whose pictures FFmpeg marks no damage where several threads decode one."""
 _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
 """Formats in which FFmpeg seeks a packet of any kind by the time at which it is decoded, not a key frame."""
 _LATEST = 1 << 62
@@ -88,7 +90,9 @@ class VideoDecoder:
     def _open(self) -> None:
         self.container = opened(self.path)
         self.stream = _video_stream(self.container, self.path)
-        self.stream.thread_type = "AUTO"
+        # With several pictures at once, FFmpeg may hand one out before it knows that the picture's data are damaged.
+        one_thread = self.stream.codec_context.name in _UNMARKED_BY_THREADS
+        self.stream.thread_type = "NONE" if one_thread else "SLICE"
         self._decoded: Iterator[Any] = iter(())
         self._next = -1
 

@@ -67,6 +67,7 @@ def test_pictures_with_b_frames_are_numbered_as_shown(tmp_path: Path, name: str)
 SUBSAMPLED = {
     "x.avi": ("mpeg4", "yuv420p", {"bf": "2", "q:v": "2"}),
     "m.mxf": ("mpeg2video", "yuv422p", {"bf": "2", "g": "12", "q:v": "2"}),
+    "w.wmv": ("wmv2", "yuv420p", {"q:v": "2"}),
     "v.webm": ("libvpx", "yuv420p", {"deadline": "realtime", "cpu-used": "8", "b": "3M"}),
 }
 
@@ -103,7 +104,7 @@ def test_a_video_is_opened_once_and_its_pictures_are_sought(
 
 
 @pytest.mark.parametrize("name", SUBSAMPLED)
-def test_xvid_in_avi_mpeg_2_in_mxf_and_vp8(tmp_path: Path, name: str) -> None:
+def test_xvid_in_avi_mpeg_2_in_mxf_wmv_and_vp8(tmp_path: Path, name: str) -> None:
     subsampled(tmp_path / name, COUNT)
     assert numbers(tmp_path / name, range(1, COUNT + 1)) == list(range(COUNT))
 
@@ -181,6 +182,34 @@ def test_no_cut_is_taken_for_the_end(tmp_path: Path, name: str) -> None:
             assert numbers(path, range(1, 7)) == list(range(6)) and name == "m.mxf"
         except MatteError as refused:
             assert refused.code in ("unreadable", "no_video")
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.m2ts"])
+def test_a_cut_transport_stream_has_no_half_picture(tmp_path: Path, name: str) -> None:
+    """Cut inside a packet, it is refused; cut between packets, so are the pictures that lack data, every time:
+    FFmpeg marks them late where it decodes several pictures at once."""
+    path, size = tmp_path / name, 192 if name == "a.m2ts" else 188
+    long_gop(path)
+    with av.open(str(path)) as container:
+        inside = [(packet.pos or 0) + packet.size // 2 for packet in container.demux(video=0) if packet.size][7]
+    data = path.read_bytes()
+    path.write_bytes(data[: inside // size * size + 60])
+    with pytest.raises(MatteError, match="truncated"):
+        VideoReader(path)
+    path.write_bytes(data[: inside // size * size])
+    found = [damaged_pictures(path) for _ in range(8)]
+    assert len(found[0]) == 1 and found == 8 * found[:1]
+
+
+def damaged_pictures(path: Path) -> list[int]:
+    damaged = []
+    with VideoReader(path) as reader:
+        for number in range(1, reader.facts.frames + 1):
+            try:
+                reader.read(number)
+            except MatteError:
+                damaged.append(number)
+    return damaged
 
 
 def test_a_clip_that_an_edit_list_cuts_is_whole(tmp_path: Path) -> None:
