@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
-from .frame_reach import EVERY_FRAME, FrameMap
+from .frame_reach import Chosen, FrameMap
 
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 Stamp = Union[None, str, "list[Stamp]", "list[int]"]
@@ -53,36 +53,51 @@ def _number(match: re.Match[str], frame: int) -> str:
     return f"{frame:0{digits}d}"
 
 
+def _unknown(switch: int, frame: int) -> None:
+    """No Switch is known."""
+
+
 class FileStamps:
     """Looks at files; each is looked at once, so make a new one for each check.
 
-    ``maps`` has, for each of the ``files``, the frames of it that a picture depends on.
+    ``maps`` has, for each of the ``files``, the frames of it that a picture depends on, and ``chosen`` tells which
+    input a Switch on the way there takes.
     """
 
-    def __init__(self, files: Sequence[SourceFile], maps: Sequence[Collection[FrameMap]]) -> None:
+    def __init__(
+        self, files: Sequence[SourceFile], maps: Sequence[Collection[FrameMap]], chosen: Chosen = _unknown
+    ) -> None:
         self._files = [(file, each) for file, each in zip(files, maps) if each]
+        self._chosen = chosen
         self._seen: dict[str, Stamp] = {}
         self._sequences: dict[tuple[SourceFile, str], Stamp] = {}
 
     def of(self, frame: int, view: str) -> list[Stamp]:
         """The stamps of the files behind one frame and view, each once, in the order of their names. Where names
         were made by TCL, last of all which file each has become."""
-        stamps = [self._of_file(file, maps, frame, view) for file, maps in self._files]
-        names = [(file.pattern, repr(stamp)) for (file, _), stamp in zip(self._files, stamps)]
+        files = self._seen_at(frame)
+        stamps = [self._of_file(file, maps, frame, view) for file, maps in files]
+        names = [(file.pattern, repr(stamp)) for (file, _), stamp in zip(files, stamps)]
         by_name = dict(zip(names, stamps))
         order = sorted(by_name)
-        made = [order.index(name) for (file, _), name in zip(self._files, names) if file.is_made_by_tcl]
+        made = [order.index(name) for (file, _), name in zip(files, names) if file.is_made_by_tcl]
         return [*(by_name[name] for name in order), *([made] if made else [])]
 
     def are_known(self, frame: int, view: str) -> bool:
         """Whether there is a file behind all of them. Where a Read has none, it is not known what it shows."""
-        reads = [(file, maps) for file, maps in self._files if file.frames is not None]
+        reads = [(file, maps) for file, maps in self._seen_at(frame) if file.frames is not None]
         return all(self._of_file(*one, frame, view) is not None for one in reads)
 
+    def _seen_at(self, frame: int) -> list[tuple[SourceFile, list[FrameMap]]]:
+        """The files that count at a frame, each with the frames of it."""
+        found = [(file, [each for each in maps if each.holds(frame, self._chosen)]) for file, maps in self._files]
+        return [(file, maps) for file, maps in found if maps]
+
     def _of_file(self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str) -> Stamp:
-        if EVERY_FRAME in maps or file.has_own_frames:
+        if file.has_own_frames or any(each.is_any for each in maps):
             return self._of_sequence(file, view)
-        found = [self._of_frame(file, each.at(frame), view) for each in sorted(maps, key=FrameMap.order)]
+        frames = [each.at(frame) for each in sorted(maps, key=FrameMap.order)]
+        found = [self._of_frame(file, each, view) for each in dict.fromkeys(frames)]
         return found[0] if len(found) == 1 else found
 
     def _of_frame(self, file: SourceFile, frame: int, view: str) -> Stamp:

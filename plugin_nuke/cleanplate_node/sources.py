@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from matte_link.errors import CancelledError
+from matte_link.options import MatteOptions
 from matte_link.result_key import digest
 
 from . import fingerprint, graph, host, range_plan
 from .colour import SentColour
-from .frame_reach import frames_reached
+from .frame_reach import FrameMap, frames_reached
 from .knob_text import all_pairs
 from .neighbours import Footage
 from .node_options import NodeOptions
@@ -47,9 +48,17 @@ class NodeSources:
     variables: tuple[str, ...]
     project: tuple[tuple[str, str], ...]
     _driven: dict[int, str] = field(default_factory=dict)
+    _keys: dict[tuple[MatteOptions, tuple[str, ...]], str] = field(default_factory=dict)
+    _numbers: dict[tuple[int, int], Optional[float]] = field(default_factory=dict)
 
     def settings_key(self, options: NodeOptions) -> str:
         """The name of the folder of the results with these options and sources."""
+        of = options.shared, options.animated
+        if of not in self._keys:
+            self._keys[of] = self._settings_key(options)
+        return self._keys[of]
+
+    def _settings_key(self, options: NodeOptions) -> str:
         more: dict[str, object] = {"roles": list(self.roles), "space": self.space}
         if options.animated:
             more["animated"] = list(options.animated)
@@ -79,14 +88,26 @@ class NodeSources:
     @functools.cached_property
     def has_text_that_runs(self) -> bool:
         """Whether a text upstream is TCL or Python, whose value at a frame is not known here."""
-        return any(one.has_text_that_runs for one in self.upstream.facts)
+        return any(one.has_text_that_runs for one, maps in zip(self.upstream.facts, self._reached) if maps)
+
+    @functools.cached_property
+    def _reached(self) -> list[frozenset[FrameMap]]:
+        """For each node upstream, the frames of it that are seen."""
+        return frames_reached(self.upstream.facts, self.upstream.starts)
 
     def stamps(self) -> FileStamps:
         """Looks at the files upstream."""
-        facts = self.upstream.facts
-        reached = frames_reached(facts, self.upstream.starts)
-        pairs = [(file, maps) for one, maps in zip(facts, reached) for file in one.files]
-        return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs])
+        pairs = [(file, maps) for one, maps in zip(self.upstream.facts, self._reached) for file in one.files]
+        return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs], self._chosen)
+
+    def _chosen(self, switch: int, frame: int) -> Optional[float]:
+        """The input that a Switch upstream takes at a frame, by its number; None where Nuke does not tell, or there
+        is no such input. Nuke is asked once for each frame."""
+        if (switch, frame) not in self._numbers:
+            number = self.upstream.switches[switch].values_at(frame)[0]
+            last = len(self.upstream.facts[switch].inputs) - 1
+            self._numbers[switch, frame] = number if number is not None and 0 <= number <= last else None
+        return self._numbers[switch, frame]
 
     def footage(self, options: NodeOptions) -> Footage:
         """First and last frame of the plate's source; None without temporal smoothing, which alone needs them."""

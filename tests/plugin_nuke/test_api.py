@@ -68,6 +68,7 @@ DOCUMENTED = {
     "rawArgs": "nuke, module attributes: every word of the command line",
     "removeBeforeFrameRender": "nuke.removeBeforeFrameRender",
     "root": "nuke.root",
+    "String_Knob": "nuke.String_Knob: value() is the text as typed",
     "scriptClear": "nuke.scriptClear",
     "scriptOpen": "nuke.scriptOpen",
     "scriptSaveAs": "nuke.scriptSaveAs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,63 @@ def test_nodes_that_take_other_frames(above: list[tuple[str, str]], seen: set[Fr
     nodes = [InTime("Read")]
     nodes += [InTime(kind, knobs, (index,)) for index, (kind, knobs) in enumerate(reversed(above))]
     assert frames_reached(nodes, (len(nodes) - 1,))[0] == seen
+
+
+def test_a_switch_takes_one_of_its_inputs() -> None:
+    def reached(which: str, *above: tuple[str, str]) -> tuple[frozenset[FrameMap], ...]:
+        nodes = [InTime("Read"), InTime("Read"), InTime("Switch", which, (0, 1))]
+        nodes += [InTime(kind, knobs, (index + 2,)) for index, (kind, knobs) in enumerate(above)]
+        return tuple(frames_reached(nodes, (len(nodes) - 1,))[:2])
+
+    same, never = frozenset({SAME_FRAME}), frozenset[FrameMap]()
+    assert reached("") == reached("which 0.0") == (same, never) and reached("which 1") == (never, same)
+    assert reached("which 7") == reached("which -1") == reached("which 0.5") == (same, same)
+    assert reached("which 1 disable true") == (same, same)
+    for number, each in enumerate(reached("which {{frame>3}}", ("TimeOffset", "time_offset 2"))):
+        (one,) = each
+        assert one.at(10) == 8 and {at: one.holds(at, chosen_by_frame) for at in (5, 6)} == {
+            5: number == 0,
+            6: number == 1,
+        }
+        assert one.holds(5, lambda switch, frame: None), "where it is not known, both count"
+        assert one.holds(5, lambda switch, frame: 0.5)
+    assert reached("which {{frame>3}}", ("Retime", "")) == (frozenset({EVERY_FRAME}),) * 2
+
+
+def chosen_by_frame(switch: int, frame: int) -> float:
+    return float(frame > 3)
+
+
+def test_many_switches_in_a_row_end() -> None:
+    nodes = [InTime("Read")]
+    for index in range(200):
+        nodes.append(InTime("Switch", f"which {{{{x{index}}}}}", (index, index)))
+    assert len(frames_reached(nodes, (200,))[0]) < 200
+
+
+def test_a_switch_with_keys_takes_another_file_on_each_frame(bench: ContractBench, window: State) -> None:
+    """A Read that is offline counts on the frames that take it."""
+    shot = bench.shot((1, 2, 3))
+    for frame in (1, 2, 3):
+        (shot / f"other.{frame:04d}.exr").write_bytes((shot / f"plate.{frame:04d}.exr").read_bytes())
+    switch = host.create("Switch")
+    for number, name in enumerate(("plate", "offline", "other")):
+        host.connect(switch, number, bench.read(shot / f"{name}.%04d.exr", 1, 3))
+    node = bench.node_on(switch, bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text == "up to date, 3 done"
+    for frame, number in {1: 0, 3: 2}.items():
+        host.set_key(switch, "which", frame, number)
+    assert "stale" in freshness.check(node, deep=False).text
+    press(window, bench, node)
+    for name, says in {
+        "plate.0003": "up to date, 3 done",
+        "other.0002": "up to date, 3 done",
+        "plate.0002": "stale: the sources of frame 2 changed",
+        "other.0003": "stale: the sources of frames 2-3 changed",
+    }.items():
+        (shot / f"{name}.exr").touch()
+        assert freshness.check(node, deep=False).text == says, name
 
 
 def test_a_group_is_seen_through_its_output() -> None:
@@ -111,14 +169,70 @@ def test_where_any_frame_may_be_seen_all_in_the_range_count(tmp_path: Path) -> N
     assert stamps_at(shifted, 1) != before, "its range is not about the files' numbers"
 
 
-@pytest.mark.parametrize("text", ["[python {nuke.root()['fps'].value()}]", "[numvalue root.fps]"])
-def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window: State, text: str) -> None:
-    """A text that runs Python or TCL upstream: Nuke's hash tells it at the current frame, nothing does at the
-    others."""
+def with_slate(bench: ContractBench, text: str) -> nuke.Node:
+    """A node behind a Text2 over two frames."""
     shot = bench.shot((1, 2))
     slate = host.create("Text2", message=text)
     host.connect(slate, 0, bench.read(shot / "plate.%04d.exr", 1, 2))
-    node = bench.node_on(slate, bench.read(shot / "clean.exr", 1, 1))
+    return bench.node_on(slate, bench.read(shot / "clean.exr", 1, 1))
+
+
+def change_fps() -> None:
+    nuke.root()["fps"].setValue(25)
+
+
+def change_environment() -> None:
+    os.environ["CLEANPLATE_TEST_SHOT"] = "sh020"
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("at [numvalue root.fps]", change_fps),
+        ("[value this.note] at [value root.fps]", change_fps),
+        ("[file dirname [value root.name]]: [value parent.fps]", change_fps),
+        ("\\[as typed] [numvalue Grade1.white]", lambda: nuke.toNode("Grade1")["white"].setValue(2.0)),
+        ("[getenv CLEANPLATE_TEST_SHOT]", change_environment),
+    ],
+)
+def test_a_text_that_is_the_same_on_every_frame_is_compared_by_its_value(
+    bench: ContractBench, window: State, text: str, change: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEANPLATE_TEST_SHOT", "sh010")
+    host.create("Grade")
+    node = with_slate(bench, text)
+    slate = host.find("Text21")
+    assert slate is not None
+    host.read_knobs(slate, "addUserKnob {1 note}")
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text == "up to date, 2 done"
+    change()
+    assert freshness.check(node, deep=False).text.startswith("stale: ")
+
+
+def test_a_text_whose_tcl_fails_has_no_value(bench: ContractBench, window: State) -> None:
+    node = with_slate(bench, "[value root.fps] [nonsense]")
+    (text,) = host.upstream([host.input_of(node, 0)]).driven
+    assert text.values_at(1) == [None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[python {nuke.root()['fps'].value()}]",
+        "[numvalue Animated.white] at [numvalue root.fps]",
+        "[numvalue Linked.white]",
+        "[value Other.message]",
+        "[numvalue root.fps] of %04d",
+    ],
+)
+def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window: State, text: str) -> None:
+    """A text that runs Python or TCL upstream: Nuke's hash tells it at the current frame, nothing does at the
+    others."""
+    host.set_key(host.create("Grade", name="Animated"), "white", 1, 1.0)
+    host.set_expression(host.create("Grade", name="Linked"), "white", "root.fps")
+    host.create("Text2", message="[python {nuke.root()['fps'].value()}]", name="Other")
+    node = with_slate(bench, text)
     press(window, bench, node)
     found = freshness.check(node, deep=False)
     assert found.usable and found.text.startswith("unknown: whether the sources of frames 1-2 changed.")
@@ -128,7 +242,7 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
     assert freshness.check(node, deep=False).text.startswith("unknown: ")
     assert press(window, bench, node) == "up to date, 2 done"
     nuke.root()["fps"].setValue(24)
-    host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
+    host.press(host.find_read(bench.folder / "shot/plate.%04d.exr"), "reload")
     assert press(window, bench, node) == "up to date, 2 done", "hashes of before a reload tell nothing"
 
 

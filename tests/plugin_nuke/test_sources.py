@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, host
+from cleanplate_node import fingerprint, freshness, host
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -132,12 +132,13 @@ class Comp:
         faster = self.add("Retime", self._read("faster"), speed=1.5)
         dissolve = self.add("Dissolve", chain, self._read("second"), self._read("mask"))
         host.set_key(dissolve, "which", 1, 0.0)
-        branches = [
-            dissolve, later, held, faster, self._read("encoded", raw=False), self.add("Constant"),
-            self._read("moved", file="[getenv CLEANPLATE_TEST_PLATES]/p.%04d.exr"),
-            self.add("Write", chain, name="reading", file=written.as_posix(), reading=True),
-        ]  # fmt: skip
-        return self.add("Switch", *branches)
+        self.mixed = self.add("Dissolve", dissolve, later, held, name="mixed")
+        chain = self.add("Dissolve", self.mixed, faster, self._read("encoded", raw=False), name="mixed2")
+        moved = self._read("moved", file="[getenv CLEANPLATE_TEST_PLATES]/p.%04d.exr")
+        chain = self.add("Dissolve", chain, self.add("Constant"), moved, name="mixed3")
+        reading = self.add("Write", chain, name="reading", file=written.as_posix(), reading=True)
+        chain = self.add("Dissolve", chain, reading, name="mixed4")
+        return self.add("Switch", chain, self._read("other"))
 
     # -- what a situation does
 
@@ -263,7 +264,7 @@ EDITS = [
         lambda c: c.set("reading", "file", f"{c.bench.folder.as_posix()}/shot/clean.exr"),
     ),
     Situation("an input connected to something else", lambda c: c.connect(c.node, 1, c.control)),
-    Situation("an input left open", lambda c: c.connect(c.switch, 3, None)),
+    Situation("an input left open", lambda c: c.connect(c.mixed, 2, None)),
     Situation("colour management", lambda c: c.root("colorManagement", "OCIO")),
     Situation("the table that a Read is converted with", lambda c: c.root("int8Lut", "linear")),
     Situation("the project's format", lambda c: c.root("format", "96 72 0 0 96 72 1 small")),
@@ -326,6 +327,7 @@ NO_EDITS = [
     Situation("how a Write in line writes", lambda c: c.set("inline", "datatype", "32 bit float")),
     Situation("the file of a Write in line", lambda c: c.set("inline", "file", "/elsewhere/%04d.exr")),
     Situation("a NoOp", lambda c: c.set("NoOp", "disable", True)),
+    Situation("a plate that a Switch does not take", lambda c: c.change_file("other/p.0001.exr")),
     Situation("the tools of a Roto", lambda c: c.set("Roto", "toolbox", "createBezier")),
     Situation("a reload", reload_everything),
     Situation("a longer Read", lambda c: c.set("Read_plate", "last", 9)),
@@ -399,6 +401,10 @@ def test_a_look_asks_for_an_expressions_value_once_a_frame(comp: Comp, monkeypat
         return values_at(knob, frame)
 
     monkeypatch.setattr(host.DrivenKnob, "values_at", counting)
+    keys: list[str] = []
+    settings_key = fingerprint.settings_key
+    monkeypatch.setattr(fingerprint, "settings_key", lambda *facts: keys.append(settings_key(*facts)) or keys[-1])
     comp.key(comp.keyed, "white", 2, 5.0)
     assert freshness.look_again(comp.node)
     assert asked and len(asked) == len(set(asked))
+    assert len(keys) == 1, "nor is the settings key made more than once"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 import nuke
 
@@ -14,14 +13,10 @@ from ..fingerprint import counted_pairs
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
 from .node import Node, has_knob, input_of
+from .texts import EvaluatedText, is_same_on_every_frame, texts_that_run
 
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _FLAGS = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
-_TEXT_THAT_RUNS = re.compile(
-    r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame)\b"
-)
-_NO_TCL = ("file", "proxy", "kernelSource")
-"""Texts that run nothing, or whose value is known: the last one is a program's, with brackets of its own."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +26,9 @@ class NodeFacts:
     ``knobs`` is Nuke's text of its changed knobs. ``inputs`` are indices into the list of nodes that it is part
     of, -1 for an input that is not connected; ``outputs`` are those of the Output nodes inside a Group. ``driven``
     are the names of its knobs that expressions drive, of those that count for its picture. ``files`` are those that
-    it reads. ``has_text_that_runs`` says that one of its texts that count is TCL or Python whose value is not known
-    here. ``takes_project_format`` says that its format is the project's.
+    it reads. ``evaluated`` are the names of those texts that count whose TCL has the same value on every frame;
+    ``has_text_that_runs`` says that another one is TCL or Python whose value is not known here.
+    ``takes_project_format`` says that its format is the project's.
     """
 
     kind: str
@@ -41,6 +37,7 @@ class NodeFacts:
     driven: tuple[str, ...] = ()
     outputs: tuple[int, ...] = ()
     files: tuple[SourceFile, ...] = ()
+    evaluated: tuple[str, ...] = ()
     has_text_that_runs: bool = False
     takes_project_format: bool = False
 
@@ -67,12 +64,14 @@ class DrivenKnob:
 
 @dataclass(frozen=True)
 class Upstream:
-    """All nodes that some nodes depend on, each after its inputs; ``starts`` are those nodes' indices, -1 for
-    None."""
+    """All nodes that some nodes depend on, each after its inputs; ``starts`` are those nodes' indices, -1 for None.
+    ``driven`` are the knobs upstream whose value is not told by their text, and ``switches``, by the index of their
+    node, those that say which input a Switch takes."""
 
     facts: tuple[NodeFacts, ...]
     starts: tuple[int, ...]
-    driven: tuple[DrivenKnob, ...]
+    driven: tuple[Union[DrivenKnob, EvaluatedText], ...]
+    switches: Mapping[int, DrivenKnob]
 
 
 def upstream(starts: Iterable[Optional[Node]]) -> Upstream:
@@ -81,9 +80,12 @@ def upstream(starts: Iterable[Optional[Node]]) -> Upstream:
     nodes = _visited(chosen)
     places = {name: index for index, name in enumerate(nodes)}
     facts = tuple(_facts(node, index, places) for index, node in enumerate(nodes.values()))
-    driven = [DrivenKnob(node[name]) for node, one in zip(nodes.values(), facts) for name in one.driven]
+    pairs = list(zip(nodes.values(), facts))
+    driven = [DrivenKnob(node[name]) for node, one in pairs for name in one.driven]
+    texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
     indices = tuple(-1 if one is None else places[str(one.fullName())] for one in chosen)
-    return Upstream(facts=facts, starts=indices, driven=tuple(driven))
+    switches = {index: DrivenKnob(node["which"]) for index, (node, one) in enumerate(pairs) if one.kind == "Switch"}
+    return Upstream(facts=facts, starts=indices, driven=(*driven, *texts), switches=switches)
 
 
 def depends_on(node: Node, other: Node) -> bool:
@@ -167,6 +169,8 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
 
     kind, knobs = str(node.Class()), str(node.writeKnobs(_FLAGS)) + _variables(node)
     counted = counted_pairs(kind, knobs)
+    running = texts_that_run(node, counted)
+    evaluated = tuple(name for name, text in running if is_same_on_every_frame(node, text))
     outputs = [place(one) for one in _inside(node) if one.Class() == "Output"]
     return NodeFacts(
         kind=kind,
@@ -175,7 +179,8 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
         driven=_driven(node, counted),
         outputs=tuple(one for one in outputs if one >= 0),
         files=_files(node, knobs),
-        has_text_that_runs=_has_text_that_runs(node, counted),
+        evaluated=evaluated,
+        has_text_that_runs=len(evaluated) < len(running),
         takes_project_format=_takes_project_format(node, knobs),
     )
 
@@ -236,15 +241,6 @@ def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 def _has_expression(node: Node, name: str) -> bool:
     knob = node.knob(name)
     return isinstance(knob, nuke.Array_Knob) and bool(knob.hasExpression())
-
-
-def _has_text_that_runs(node: Node, counted: Sequence[tuple[str, str]]) -> bool:
-    for name, value in counted:
-        if name not in _NO_TCL and _TEXT_THAT_RUNS.search(value.replace("\\", "")):
-            knob = node.knob(name)
-            if isinstance(knob, nuke.EvalString_Knob) and not isinstance(knob, nuke.File_Knob):
-                return True
-    return False
 
 
 def _takes_project_format(node: Node, knobs: str) -> bool:

@@ -200,7 +200,7 @@ class Knob:
         knob = node.knobs().get(name) if node is not None else None
         if knob is None:
             raise _tcl.TclError(f"no such knob {path}")
-        return str(knob.value())
+        return str(knob.getValue() if isinstance(knob, EvalString_Knob) else knob.value())
 
     def _exists(self, path: str) -> bool:
         owner, _, name = path.rpartition(".")
