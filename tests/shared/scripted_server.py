@@ -6,6 +6,7 @@ forgets and vanishes.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,25 @@ from matte_link.wire import decode, encode
 Behaviour = Callable[["ScriptedServer", Message], list[Message] | None]
 
 
+class HeldPort:
+    """A port of loopback that nobody else gets until it is closed. It is bound and does not listen, so nobody
+    answers there until a server of ours listens on it, and another after that one is gone."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        # What ZeroMQ sets too: both may be bound to one port while at most one of them listens.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number = int(self._socket.getsockname()[1])
+        self.address = f"tcp://127.0.0.1:{self.number}"
+
+    def __enter__(self) -> HeldPort:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
 class ScriptedServer:
     """A ROUTER on loopback. ``behaviour`` returns its answers to a message, or None for a healthy server's."""
 
@@ -57,10 +77,6 @@ class ScriptedServer:
     @property
     def endpoint(self) -> Endpoint:
         return Endpoint(self.address)
-
-    @property
-    def port(self) -> int:
-        return int(self.address.rsplit(":", 1)[1])
 
     def count(self, kind: type[Any]) -> int:
         """How many messages of a kind have arrived."""
