@@ -273,13 +273,18 @@ def test_no_server() -> None:
 
 def test_waiting_takes_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with MatteClient(NOWHERE) as client:
-        pumped = []
-        pump = client._pump
-        monkeypatch.setattr(client, "_pump", lambda seconds: (pumped.append(seconds), pump(seconds)))
+        waits = []
+        wait = client._connection.wait
+
+        def counted(seconds: float) -> bool:
+            waits.append(seconds)
+            return wait(seconds)
+
+        monkeypatch.setattr(client._connection, "wait", counted)
         for _ in range(100):
             assert client.receive(0.0099) is None
     # Polling without a pause in the last part of each millisecond took hundreds of turns.
-    assert 100 <= len(pumped) <= 200
+    assert 100 <= len(waits) <= 200
 
 
 def test_a_silent_server_ends_in_a_timeout(make_server: MakeServer) -> None:
