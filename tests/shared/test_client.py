@@ -10,11 +10,13 @@ from itertools import pairwise
 import pytest
 import zmq
 from matte_link.client import MatteClient
+from matte_link.connection import _IDLE_S, _PROBE_S, _PROBES, keep_alive
 from matte_link.endpoint import Endpoint
 from matte_link.errors import CancelledError, ProtocolError, RemoteError, TimeoutError, UnavailableError
 from matte_link.messages import (
     Accepted,
     Cancel,
+    Digest,
     Failure,
     Inline,
     Matte,
@@ -269,6 +271,36 @@ def test_no_server() -> None:
         client.ping(0.2)
     with MatteClient(NOWHERE, patience_s=0.3) as client, pytest.raises(UnavailableError, match=sentence):
         client.matte(request())
+
+
+def test_a_picture_is_stored_where_the_server_lacks_it_and_only_there(make_server: MakeServer) -> None:
+    server = make_server()
+    for _ in range(2):
+        with MatteClient(server.endpoint) as client:
+            assert client.store(b"clean") == Digest(digest_of(b"clean"))
+        assert server.uploads == 1 and server.digests == {digest_of(b"clean")}
+
+
+def test_a_silent_server_is_pinged_once(make_server: MakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matte_link.client._PING_AFTER_S", 0.05)
+    server = make_server(lambda server, message: [])
+    with MatteClient(server.endpoint) as client:
+        assert client.patience_s == 30.0
+        client.submit(request())
+        deadline = time.monotonic() + 20
+        while not server.count(Ping) and time.monotonic() < deadline:
+            assert client.receive(0.05) is None
+        # Ten turns more, each of which would ping again.
+        for _ in range(10):
+            assert client.receive(0.01) is None
+    assert server.count(Ping) == 1
+
+
+def test_tcp_finds_out_in_minutes_that_a_peer_is_gone() -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        keep_alive(socket)
+        names = (zmq.TCP_KEEPALIVE, zmq.TCP_KEEPALIVE_IDLE, zmq.TCP_KEEPALIVE_INTVL, zmq.TCP_KEEPALIVE_CNT)
+        assert [socket.getsockopt(name) for name in names] == [1, _IDLE_S, _PROBE_S, _PROBES]
 
 
 def test_waiting_takes_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:

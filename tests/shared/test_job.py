@@ -146,6 +146,20 @@ def test_a_single_frame_carries_its_clean_plate_inline(make_server: MakeServer, 
     assert server.uploads == 1
 
 
+def test_a_clean_plate_that_went_inline_is_not_read_again(
+    make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, reader = [], Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        read.append(path.name)
+        return reader(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    press(make_server(), tmp_path)
+    assert read.count("clean.exr") == 1
+
+
 def test_a_frame_is_sent_at_once_with_the_expected_digest(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server()
     server.digests.add(digest_of(b"clean"))

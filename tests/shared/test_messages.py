@@ -13,6 +13,7 @@ from typing import TypeGuard
 import matte_link
 import pytest
 from matte_link.messages import Cancel, Digest, Inline, Matte, OnDisk, Store, digest_of, new_id
+from matte_link.plain_text import MappingLimits, check_mapping
 from matte_link.wire import _TYPES
 
 from tests.conftest import REPOSITORY
@@ -120,6 +121,23 @@ def test_a_digest_of_another_form_is_refused(bad: str) -> None:
         Digest(bad)
     with pytest.raises(ValueError, match="a digest is"):
         Store("a", digest=bad, data=b"")
+
+
+def test_names_and_paths_do_not_act_on_a_terminal() -> None:
+    name = "\x1b[2J\n" + 300 * "x" + ".exr"
+    for named in (Inline(b"", name), Store("a", digest=EXR_DIGEST, data=b"", name=name)):
+        assert named.name == 251 * "x" + ".exr"
+    assert Inline(b"", "a\x1b\nb.exr").name == "a\\x1b b.exr"
+    for path in ("/a\x1b.exr", "/a\x7f.exr", "/a\x9f.exr", "/a\n.exr"):
+        with pytest.raises(ValueError, match="a path contains control characters"):
+            OnDisk(path)
+    assert OnDisk("/a~\xa0.exr").path == "/a~\xa0.exr"
+
+
+def test_a_mapping_has_65536_characters_of_text_by_default() -> None:
+    check_mapping({"note": "x" * 65_530}, "hints", MappingLimits())
+    with pytest.raises(ValueError, match="hints has more than 20000 values, or 65536 characters of text"):
+        check_mapping({"note": "x" * 65_537}, "hints", MappingLimits())
 
 
 def test_a_digest_is_blake2b_of_the_bytes() -> None:

@@ -24,7 +24,7 @@ from matte_link.messages import (
 )
 from matte_link.offered_pictures import OfferedPictures
 from matte_link.outstanding import OutstandingRequests
-from matte_link.wire import WireLimits
+from matte_link.wire import WireLimits, too_large
 
 from .scripted_server import request
 
@@ -309,3 +309,14 @@ def test_many_pictures_that_are_named_need_not_fit_into_one_message(
     answer = wire.requests.next_answer()
     assert isinstance(answer, Failure) and (answer.id, answer.code) == ("m", "too_large")
     assert answer.message.startswith("large.exr")
+
+
+def test_the_largest_of_several_pictures_is_named_whichever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matte_link.wire.DEFAULT_LIMITS", WireLimits(header=10, blob=100, total=250))
+    small, large = Inline(b"x" * 50, "small.exr"), Inline(b"x" * 101, "large.exr")
+    for pictures in ((small, large), (large, small)):
+        refused = too_large(pictures)
+        assert refused is not None and refused.message.startswith("large.exr has")
+    hundred = Inline(b"x" * 100)
+    assert too_large([hundred, hundred]) is None
+    assert too_large([hundred, hundred, small]) is not None, "50 too many together, with the header"
