@@ -38,12 +38,11 @@ def fill(picture: Image, display: Window, data: Window) -> Float32:
     x = display.x + (display.width - scale * picture.data_window.width) / 2 - data.x + 0.5 * scale - 0.5
     y = display.y + (display.height - scale * picture.data_window.height) / 2 - data.y + 0.5 * scale - 0.5
     matrix = np.array([[scale, 0.0, x], [0.0, scale, y]])
-    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     source = np.ascontiguousarray(picture.rgb)
     if scale < 0.5:
         # Averaged first: a warp alone would skip pixels and alias.
         wide, high = (max(scale, 1.0 / side) for side in (source.shape[1], source.shape[0]))
-        half = cv2.resize(source, None, fx=wide, fy=high, interpolation=method)
+        half = cv2.resize(source, None, fx=wide, fy=high, interpolation=cv2.INTER_AREA)
         matrix = np.array([[1.0, 0.0, x - 0.5 * scale + 0.5], [0.0, 1.0, y - 0.5 * scale + 0.5]])
         source = np.ascontiguousarray(half)
     filled = cv2.warpAffine(source, matrix, (data.width, data.height), flags=cv2.INTER_LINEAR)

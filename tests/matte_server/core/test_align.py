@@ -13,6 +13,7 @@ from matte_server.core.align import (
     Alignment,
     _by_features,
     _FeatureFit,
+    _fit,
     align,
     align_near,
     coverage,
@@ -20,6 +21,7 @@ from matte_server.core.align import (
 )
 from matte_server.core.alignment_features import AlignmentFeatures
 from matte_server.core.image import Float32, Image
+from matte_server.core.motion_fit import FEWEST_POINTS
 from matte_server.core.window import Window
 from matte_server.demo.packaged import demo_shot
 from matte_server.io.exr import read_image
@@ -302,6 +304,23 @@ def test_the_places_of_features_are_believed_where_many_and_most_agree(
     fit = _FeatureFit(transform=shift, pairs=(source, target))
     blank = AlignmentFeatures(image(np.zeros((360, 640, 3))))
     assert (_by_features(blank, blank, np.eye(3), "auto", fit) is not None) == is_believed
+
+
+def test_points_that_agree_in_one_corner_are_no_alignment() -> None:
+    """They must spread over a fiftieth of the plate's area, and be FEWEST_POINTS at least."""
+    random, windows = np.random.default_rng(8), (Window(0, 0, 640, 360), Window(0, 0, 640, 360))
+    spread = random.uniform(0, 1, (60, 2)).astype(np.float32)
+    for share, count, is_found in ((1.0, 60, True), (0.1, 60, False), (1.0, FEWEST_POINTS - 1, False)):
+        points = (spread[:count] * np.array([640, 360]) * share).astype(np.float32)
+        fit = _fit((points, points), windows, np.eye(3), "auto", np.eye(3))
+        assert (fit is not None) == is_found, (share, count)
+
+
+def test_features_are_looked_for_at_a_thousand_pixels() -> None:
+    long, short = image(room(40, 2000)), image(room(40, 500))
+    details = AlignmentFeatures(long)
+    align(short, long, "homography", details)
+    assert list(details._features) == [0.5]
 
 
 def test_an_alignment_has_no_gain_and_no_warning_by_default() -> None:

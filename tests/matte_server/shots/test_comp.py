@@ -68,9 +68,10 @@ def test_a_background_elsewhere_on_its_plane_still_fills_the_picture() -> None:
 def test_a_background_of_another_size_keeps_its_middle_in_the_middle(size: tuple[int, int]) -> None:
     """Scaled to fill, the longer side cut evenly: the pixel grid's centre shows the background's centre."""
     display = Window(0, 0, 9, 7)
-    filled = fill(picture(ramp(*size)), display, display)
+    filled = fill(picture(1 + ramp(*size)), display, display)
+    assert (filled > 0).all(), "it fills all of it"
     height, width = size
-    middle = (width - 1) / 2 + 100 * (height - 1) / 2
+    middle = 1 + (width - 1) / 2 + 100 * (height - 1) / 2
     # A ramp survives bilinear sampling and averaging exactly in its middle; 0.5 % for float32 of some thousand.
     assert filled[3, 4, 0] == pytest.approx(middle, abs=0.005 * middle + 0.01)
 

@@ -36,6 +36,13 @@ def test_the_next_frame_comes_from_the_run_whose_frame_has_ended() -> None:
     assert taken(partition, 3) == [1007]
 
 
+def test_a_frame_that_ends_makes_room_for_one() -> None:
+    partition = FramePartition(frames(8), 2)
+    assert taken(partition, 4) == [1001, 1005, 1002, 1006]
+    partition.close(1005)
+    assert taken(partition, 2) == [1007, 1003]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 9])
 @pytest.mark.parametrize("runs", [1, 2, 4, 12])
 def test_every_frame_is_taken_once(count: int, runs: int) -> None:
