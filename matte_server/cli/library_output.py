@@ -1,7 +1,7 @@
 """Keeps what libraries print by themselves out of standard error, where a command's own sentences stand.
 
-The decoders of pictures report each problem as an error to us. Some of them (libpng, OpenJPH) print a line to the
-process's standard error besides, and Pillow warns.
+The decoders of pictures report each problem as an error to us. Some of them (OpenEXR, libpng, OpenJPH) print a line
+to the process's standard error besides, and Pillow warns.
 """
 
 from __future__ import annotations
@@ -9,21 +9,33 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _STANDARD_ERROR = 2
 
 
-def silence_libraries() -> None:
-    """From now on ``sys.stderr`` writes to a file descriptor of its own, and what libraries write to that of
-    standard error is dropped, as are Pillow's warnings. For a process that starts no others which inherit its
-    standard error."""
-    warnings.filterwarnings("ignore", module=r"PIL\b")
-    stream = sys.stderr
-    if stream is None:
-        return
-    stream.flush()
-    own = os.dup(_STANDARD_ERROR)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, _STANDARD_ERROR)
-    os.close(nothing)
-    sys.stderr = os.fdopen(own, "w", buffering=1, encoding=stream.encoding, errors=stream.errors)
+@contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Inside, ``sys.stderr`` writes to a file descriptor of its own; what libraries write to that of standard error
+    is dropped, as are Pillow's warnings. Processes that are started inside must not inherit standard error."""
+    stream, kept = sys.stderr, os.dup(_STANDARD_ERROR)
+    try:
+        with warnings.catch_warnings(), Path(os.devnull).open("wb") as nothing:
+            warnings.filterwarnings("ignore", module=r"PIL\b")
+            _flush()
+            if stream is sys.__stderr__ and stream is not None:
+                sys.stderr = os.fdopen(os.dup(kept), "w", 1, encoding=stream.encoding, errors=stream.errors)
+            os.dup2(nothing.fileno(), _STANDARD_ERROR)
+            yield
+    finally:
+        _flush()
+        os.dup2(kept, _STANDARD_ERROR)
+        os.close(kept)
+        sys.stderr = stream
+
+
+def _flush() -> None:
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()

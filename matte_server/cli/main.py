@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +15,7 @@ from matte_link.errors import LinkError
 
 from ..errors import MatteError
 from . import console
-from .library_output import silence_libraries
+from .library_output import libraries_silenced
 from .parser import CommandParser
 
 DESCRIPTION = """\
@@ -127,11 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if COMPLETING in os.environ:
         _complete()
     parsed = parser().parse_args(words)
-    if arguments is None and words[:1] != ["serve"]:
-        # The server decodes nothing, and its workers inherit its standard error: their log goes there.
-        silence_libraries()
+    # The server decodes nothing, and its workers inherit its standard error: their log goes there.
+    silenced = nullcontext() if words[:1] == ["serve"] else libraries_silenced()
     try:
-        code = int(parsed.run(parsed))
+        with silenced:
+            code = int(parsed.run(parsed))
         sys.stdout.flush()
         return code
     except MatteError as error:

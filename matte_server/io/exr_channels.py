@@ -1,8 +1,9 @@
 """Chooses the part and the channels of an EXR that hold its picture, by their names.
 
 Without a layer the picture is looked for in this order, each step over all parts before the next step: R, G, B as
-they are written; the same in any case, and red, green, blue; a grey picture Y or V; a file with alpha alone. X, Y,
-Z and u, v are vectors, and Cryptomatte's channels are identifiers, whatever their names.
+they are written; the same in any case, and red, green, blue; a grey picture Y or V; a file with alpha alone; the
+only channel of a file, as mattes are written. X, Y, Z and u, v are vectors, and Cryptomatte's channels are
+identifiers, whatever their names.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _LISTED = 20
 _PLAIN_PREFIXES = ("", "rgba.", "rgb.")
 # Names of parts that hold the picture itself, where other parts have R, G, B too.
 _PICTURE_PARTS = frozenset(("rgba", "rgb", "beauty", "combined", "color", "colour", "c", "main", "final"))
+_VECTORS = frozenset(("x", "y", "z", "u", "v"))
 _EXACT, _ANY_CASE, _GREY, _ALPHA = range(4)
 
 
@@ -44,7 +46,22 @@ def choose_channels(parts: Sequence[ExrPart], label: str, layer: str, view: str)
         for index in flat:
             if found := _of_part(parts[index], index, step, layer, view):
                 return found
+    if not layer and (only := _only_channel(parts)):
+        return only
     raise _not_found(parts, label, layer)
+
+
+def _only_channel(parts: Sequence[ExrPart]) -> ChosenChannels | None:
+    """The channel of a file that has no other, as a grey picture."""
+    found = [(index, channel) for index, part in enumerate(parts) for channel in part.channels]
+    if len(found) != 1 or parts[found[0][0]].is_deep:
+        return None
+    index, channel = found[0]
+    layer, _, plain = channel.name.rpartition(".")
+    is_picture = plain.lower() not in _VECTORS and not _is_cryptomatte(parts[index], layer)
+    if not is_picture or not channel.is_full_size:
+        return None
+    return ChosenChannels(part=index, names=(channel.name,) * 3, channels=("R", "G", "B"))
 
 
 def _of_part(part: ExrPart, index: int, step: int, layer: str, view: str) -> ChosenChannels | None:

@@ -11,8 +11,8 @@ _SEGMENT = 0x18538067
 _MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 """Begins the key of an MXF's partition pack."""
 _TS_SYNC, _TS_PACKETS = 0x47, ((188, 0), (192, 4), (204, 0))
-"""The byte that begins a transport stream's packet (ISO 13818-1, 2.4.3.2); the sizes of packets, M2TS's and that with
-error correction too, and where the byte lies in them."""
+"""The byte that begins a transport stream's packet (ISO 13818-1, 2.4.3.2); sizes of packets, that of M2TS and that
+with error correction too, and where the byte lies in them."""
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """The identifier of an ASF's object that states its size (Advanced Systems Format, 3.2)."""
 _ASF_HEAD = 1 << 16

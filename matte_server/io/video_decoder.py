@@ -90,7 +90,7 @@ class VideoDecoder:
     def _open(self) -> None:
         self.container = opened(self.path)
         self.stream = _video_stream(self.container, self.path)
-        # With several pictures at once, FFmpeg may hand one out before it knows that the picture's data are damaged.
+        # Decoding several pictures at once, FFmpeg may hand one out before it knows that its data are damaged.
         one_thread = self.stream.codec_context.name in _UNMARKED_BY_THREADS
         self.stream.thread_type = "NONE" if one_thread else "SLICE"
         self._decoded: Iterator[Any] = iter(())

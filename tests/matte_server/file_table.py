@@ -545,6 +545,9 @@ def exr_layouts() -> Iterator[FileCase]:
         "grey-y": {"Y": rgb["G"]},
         "grey-v": {"V": rgb["G"]},
         "grey-and-depth": {"Y": rgb["G"], "Z": Z},
+        "red-alone": {"R": rgb["G"]},
+        "matte-alone": {"matte": rgb["G"]},
+        "alpha-of-a-layer-alone": {"mask.A": rgb["G"]},
     }.items():
         yield FileCase(
             name=f"{name}.exr",
@@ -552,7 +555,7 @@ def exr_layouts() -> Iterator[FileCase]:
             light=np.repeat(LIGHT[..., 1:2], 3, -1),
             stored=LIGHT[..., 1],
             tolerance=FLOAT,
-            channels=("V", "V", "V") if name == "grey-v" else ("Y", "Y", "Y"),
+            channels=(next(iter(channels)),) * 3,
         )
     counted = {name: np.rint(plane * 1000).astype(np.uint32) for name, plane in rgb.items()}
     yield FileCase(
@@ -565,6 +568,9 @@ def exr_layouts() -> Iterator[FileCase]:
     for name, channels in {
         "vectors-only": vectors,
         "motion-only": {"u": Z, "v": Z},
+        "depth-only": {"Z": Z},
+        "normal-only": {"N.x": Z},
+        "red-and-depth": {"R": Z, "Z": Z},
         "blender-layer-only": files.planes(LIGHT, prefix="ViewLayer.Combined."),
         "cryptomatte-only": files.planes(LIGHT, ("r", "g", "b"), "CryptoObject00."),
     }.items():

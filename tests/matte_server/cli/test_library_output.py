@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from matte_server.cli.main import main
 from tests.matte_server import picture_files as files
 
 _READS_IT = """
-import os, sys, warnings
+import contextlib, sys, warnings
 import OpenImageIO as oiio
 from PIL import TiffImagePlugin
-from matte_server.cli.library_output import silence_libraries
+from matte_server.cli.library_output import libraries_silenced
 
-if sys.argv[2] == "silent":
-    silence_libraries()
-reader = oiio.ImageInput.open(sys.argv[1])
-assert reader.read_image() is None and "IDAT" in reader.geterror()
-warnings.warn_explicit("a tag is damaged", UserWarning, "TiffImagePlugin.py", 1, module=TiffImagePlugin.__name__)
-print("a sentence of the command", file=sys.stderr)
+with libraries_silenced() if sys.argv[2] == "silent" else contextlib.nullcontext():
+    reader = oiio.ImageInput.open(sys.argv[1])
+    assert reader.read_image() is None and "IDAT" in reader.geterror()
+    warnings.warn_explicit("a tag is damaged", UserWarning, "a.py", 1, module=TiffImagePlugin.__name__)
+    print("a sentence of the command", file=sys.stderr)
 raise SystemExit("and its last")
 """
 
@@ -49,12 +51,19 @@ def test_what_libraries_print_is_no_line_of_the_command(tmp_path: Path) -> None:
     assert "libpng error" in printed["loud"] and "UserWarning" in printed["loud"]
 
 
-def test_a_command_says_in_one_sentence_that_a_picture_is_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".png", ".exr"])
+def test_a_command_says_in_one_sentence_that_a_picture_is_damaged(
+    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     for number in (1, 2, 3):
-        damaged_png(tmp_path / f"p.{number}.png")
-    command = [sys.executable, "-m", "matte_server", "build-plate", str(tmp_path / "p.#.png"), "-o"]
-    found = subprocess.run(
-        [*command, str(tmp_path / "clean.exr")], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert found.returncode == 2
-    assert "libpng" not in found.stderr and found.stderr.count("cannot be read") == 1
+        path = tmp_path / f"p.{number}{suffix}"
+        if suffix == ".png":
+            damaged_png(path)
+        else:
+            files.exr(path, files.planes(np.random.default_rng(3).random((40, 40, 3))))
+            path.write_bytes(path.read_bytes()[:4000])
+    assert main(["build-plate", str(tmp_path / f"p.#{suffix}"), "-o", str(tmp_path / "clean.exr")]) == 2
+    printed = capfd.readouterr().err
+    assert printed.count("cannot be read") == 1 and "libpng" not in printed and "EXR_ERR" not in printed
+    os.write(2, b"as before")
+    assert capfd.readouterr().err == "as before"
