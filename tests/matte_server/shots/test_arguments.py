@@ -54,6 +54,7 @@ def test_an_order_has_a_field_for_each_argument() -> None:
     for argument in SHOT_ARGUMENTS:
         if not argument.is_needed:
             assert getattr(defaults, argument.name) == argument.default, argument.name
+        assert argument.kind != SWITCH or argument.default is False, argument.name
 
 
 @pytest.mark.parametrize("argument", SHOT_ARGUMENTS, ids=lambda argument: argument.name)

@@ -14,6 +14,7 @@ from matte_link.options import MatteOptions
 from matte_server.errors import MatteError
 from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
 from matte_server.shots.plan import plan_shot, solve_file_of
+from matte_server.shots.portraits import pictures_in
 from matte_server.shots.role_files import RoleFiles
 from matte_server.shots.shot import ShotSources, neighbour_offsets
 from tests.matte_server.io.test_media import RATE, SIZE, picture
@@ -287,6 +288,14 @@ def test_portraits_that_cannot_be_planned_are_one_sentence(
     assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message
 
 
+def test_a_portrait_is_any_still_that_is_not_hidden(tmp_path: Path) -> None:
+    pictures = ["a.exr", "b.png", "c.tif", "d.tiff", "e.jpg", "f.JPEG", "g.dpx", "h.cin"]
+    for name in (*pictures, ".i.jpg", "._a.exr", "j.mov", "k.txt", "jpg"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [path.name for path in pictures_in(tmp_path)] == pictures
+
+
 def test_portraits_get_their_comps_by_name_and_one_background(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("anna", "ben"):
@@ -304,5 +313,11 @@ def test_portraits_get_their_comps_by_name_and_one_background(tmp_path: Path) ->
     assert [frame.output for frame in frames] == [tmp_path / "out" / f"{name}.exr" for name in ("anna", "ben")]
     assert [frame.comp for frame in frames] == [tmp_path / "comps" / f"{name}.png" for name in ("anna", "ben")]
     assert {frame.background for frame in frames} == {tmp_path / "beach.exr"}
+    passes = replace(sources, comp="", passes="comp,alpha")
+    beside = plan_shot(passes, "", MatteOptions()).frames
+    assert [frame.comp for frame in beside] == [tmp_path / "out" / f"{name}.comp.png" for name in ("anna", "ben")]
+    assert [frame.passes for frame in beside] == [
+        {"alpha": tmp_path / "out" / f"{name}.alpha.exr"} for name in ("anna", "ben")
+    ]
     plain = plan_shot(replace(sources, background="", comp=""), "", MatteOptions()).frames
     assert {(frame.background, frame.comp) for frame in plain} == {(None, None)}

@@ -1,0 +1,79 @@
+"""A plate solve as a file: what is read of it, and what is taken from one that an artist names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matte_server.core.align import Alignment
+from matte_server.core.placement import as_facts
+from matte_server.errors import MatteError
+from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION, GivenSolve, read_estimates, read_samples
+
+MOVED = Alignment(transform=np.array([[1.0, 0, 3], [0, 1, 4], [0, 0, 1]]), points=50, inliers=0.9, residual_px=0.2)
+HEAD = {"format": FORMAT, "version": FORMAT_VERSION, "camera": "moving", "locked": None, "sampled": [3, 1]}
+ENTRY = {"key": "k", "clean_window": [1, 2, 30, 20], "estimate": as_facts(MOVED)}
+
+
+def saved(folder: Path, frames: Any, **head: Any) -> Path:
+    path = folder / "shot.platesolve.json"
+    path.write_text(json.dumps({**HEAD, **head, "frames": frames}))
+    return path
+
+
+def test_a_frame_has_its_own_alignment_and_else_the_locked_camera_s(tmp_path: Path) -> None:
+    still = Alignment(transform=np.eye(3), points=90, inliers=1.0, residual_px=0.1)
+    frames = {"1001": {"alignment": as_facts(MOVED)}, "1002": ENTRY}
+    given = GivenSolve(saved(tmp_path, frames, locked=as_facts(still)))
+    own, others = given.alignment(1001), given.alignment(1002)
+    assert np.array_equal(own.transform, MOVED.transform) and own.points == 50
+    # The figures of a locked camera are those of other frames.
+    assert np.array_equal(others.transform, np.eye(3)) and others.points == 0 and np.isnan(others.inliers)
+
+
+def test_a_frame_that_a_given_solve_lacks_is_an_error(tmp_path: Path) -> None:
+    given = GivenSolve(saved(tmp_path, {"1001": {"alignment": as_facts(MOVED)}, "1002": ENTRY}))
+    with pytest.raises(MatteError, match="has no alignment for frame 1002") as raised:
+        given.alignment(1002)
+    assert raised.value.code == "no_solve"
+
+
+@pytest.mark.parametrize(
+    "frames", [{"1001": 3}, {"1001": {"alignment": {"transform": "eye"}}}, {"1001": {"alignment": None}}, [ENTRY]]
+)
+def test_a_given_solve_that_is_damaged_is_refused(tmp_path: Path, frames: Any) -> None:
+    with pytest.raises(MatteError) as raised:
+        GivenSolve(saved(tmp_path, frames))
+    assert raised.value.code == "bad_solve"
+
+
+def test_what_can_be_read_of_earlier_measurements_is_read(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path,
+        {
+            "1001": ENTRY,
+            "-5": ENTRY,
+            "1002": {**ENTRY, "clean_window": [1, 2, 30]},
+            "1003": {"key": "k"},
+            "1004": {**ENTRY, "estimate": {"transform": 3}},
+            "1005": [],
+            "one": ENTRY,
+        },
+    )
+    found = read_estimates(path)
+    assert sorted(found) == [-5, 1001]
+    assert found[1001].key == "k" and found[1001].alignment.points == 50
+    window = found[1001].clean_window
+    assert (window.x, window.y, window.width, window.height) == (1, 2, 30, 20)
+    assert read_samples(path) == (3, 1)
+    for frames, head in (({"1001": ENTRY}, {"format": "another"}), ([ENTRY], {})):
+        assert read_estimates(saved(tmp_path, frames, **head)) == {}
+    for sampled in (3, ["3"], [True], [1.0]):
+        assert read_samples(saved(tmp_path, {}, sampled=sampled)) == ()
+    path.write_text("{")
+    assert read_estimates(path) == {} and read_samples(path) == ()
+    assert read_estimates(tmp_path / "none.json") == {} and read_samples(None) == ()
