@@ -181,6 +181,12 @@ def change_fps() -> None:
     nuke.root()["fps"].setValue(25)
 
 
+def brighten() -> None:
+    grade = host.find("Grade1")
+    assert grade is not None
+    host.set_value(grade, "white", 2.0)
+
+
 def change_environment() -> None:
     os.environ["CLEANPLATE_TEST_SHOT"] = "sh020"
 
@@ -191,7 +197,7 @@ def change_environment() -> None:
         ("at [numvalue root.fps]", change_fps),
         ("[value this.note] at [value root.fps]", change_fps),
         ("[file dirname [value root.name]]: [value parent.fps]", change_fps),
-        ("\\[as typed] [numvalue Grade1.white]", lambda: nuke.toNode("Grade1")["white"].setValue(2.0)),
+        ("\\[as typed] [numvalue Grade1.white]", brighten),
         ("[getenv CLEANPLATE_TEST_SHOT]", change_environment),
     ],
 )
