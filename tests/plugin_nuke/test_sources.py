@@ -404,7 +404,12 @@ def test_a_look_asks_for_an_expressions_value_once_a_frame(comp: Comp, monkeypat
     monkeypatch.setattr(host.DrivenKnob, "values_at", counting)
     keys: list[str] = []
     settings_key = fingerprint.settings_key
-    monkeypatch.setattr(fingerprint, "settings_key", lambda *facts: keys.append(settings_key(*facts)) or keys[-1])
+
+    def made(*facts: Any) -> str:
+        keys.append(settings_key(*facts))
+        return keys[-1]
+
+    monkeypatch.setattr(fingerprint, "settings_key", made)
     comp.key(comp.keyed, "white", 2, 5.0)
     assert freshness.look_again(comp.node)
     assert asked and len(asked) == len(set(asked))
