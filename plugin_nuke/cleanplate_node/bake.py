@@ -24,7 +24,7 @@ vendor.add_paths()
 from matte_link.errors import LinkError  # noqa: E402
 from matte_link.sequence import format_frames, parse_frames  # noqa: E402
 
-from cleanplate_node import host, node_state, preflight, run  # noqa: E402
+from cleanplate_node import host, node_state, preflight, result_read, run  # noqa: E402
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -54,9 +54,12 @@ def _bake(arguments: argparse.Namespace) -> int:
     if not Path(arguments.script).is_file():
         raise ValueError(f"there is no script {arguments.script}.")
     host.open_script(arguments.script)
-    codes = [_bake_node(node, arguments) for node in _nodes(arguments.node)]
+    nodes = _nodes(arguments.node)
+    codes = [_bake_node(node, arguments) for node in nodes]
     if arguments.save:
         host.save_script_as(arguments.save)
+        for node in nodes:
+            result_read.note_script(node)
     return max(codes)
 
 

@@ -166,6 +166,9 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
         sources: Optional[NodeSources] = sources_of(node)
     except _UNCLEAR:
         sources = None
+    if host.has_window():  # a farm writes nothing where it only renders
+        with contextlib.suppress(*_UNCLEAR):
+            result_read.note_script(node)
     if not is_new and not status_basis.changed(node, sources):
         return False
     if sources is not None:

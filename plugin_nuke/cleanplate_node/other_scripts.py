@@ -1,34 +1,102 @@
-"""Which results other scripts show: nothing is deleted that one of them may render from. No nuke here."""
+"""Which results other scripts show: nothing is deleted that one of them may render from. No nuke here.
+
+Scripts that lie beside the asking one, or beside the folder of results, are found there. Those elsewhere are noted
+in the node's folder when they are open: one small file for each, so that two Nukes never write the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from matte_link.files import write_atomically
+from matte_link.result_key import digest
+
 _SUFFIXES = (".nk", ".nk~", ".nknc", ".nkple", ".autosave", ".hrox", ".gizmo", ".nkind")
+_SHOWN_BY = "shown_by."
+_noted: set[tuple[str, str]] = set()
+"""The folders and scripts of this session's notes."""
 
 
-def users_of(node_id: str, keys: Collection[str], *near: str) -> dict[str, tuple[str, ...]]:
-    """For each settings key whose results another script names, the names of those scripts. Looks beside each of
-    the paths ``near``, of which the first is the script that asks. A script that cannot be read may show
-    all of them.
+def note(node_folder: str, script: str) -> None:
+    """Notes that a script shows results in a node's folder. Where that cannot be written, nothing is noted."""
+    if (node_folder, script) in _noted or not Path(node_folder).is_dir():
+        return
+    with contextlib.suppress(OSError):
+        write_atomically(str(Path(node_folder, f"{_SHOWN_BY}{digest(script)}.txt")), script.encode())
+        _noted.add((node_folder, script))
+
+
+def users_of(node_folder: str, keys: Collection[str], script: str) -> dict[str, tuple[str, ...]]:
+    """For each settings key whose results another script than ``script`` names, the names of those scripts. Looks
+    beside ``script``, beside the folder that the folders of nodes are in, and at those that were noted. A script
+    that cannot be read may show all of them.
 
     Looks at text, so a script counts whatever its nodes are called, and for versions and backups alike.
     """
+    own, folder = Path(script), Path(node_folder)
     found: dict[str, list[str]] = {}
-    for path in _beside(*map(Path, near)):
-        try:
-            text = path.read_bytes().decode("utf-8", "replace")
-        except OSError:
-            named = list(keys)
-        else:
-            named = [key for key in keys if f"{node_id}/{key}" in text]
-        for key in named:
-            found.setdefault(key, []).append(path.name)
+    for path in _others(own, [*_beside(own, folder.parent), *map(Path, _notes(folder).values())]):
+        name = path.name if path.parent.resolve() == own.parent.resolve() else path.as_posix()
+        for key in _named(path, folder.name, keys):
+            found.setdefault(key, []).append(name)
     return {key: tuple(names) for key, names in found.items()}
 
 
-def _beside(script: Path, *more: Path) -> list[Path]:
-    folders = {path.parent.resolve() for path in (script, *more) if path.parent.is_dir()}
-    files = {path for folder in folders for path in folder.iterdir() if path.name.endswith(_SUFFIXES)}
-    return sorted(path for path in files - {script.resolve()} if path.is_file())
+def forget(node_folder: str, script: str) -> None:
+    """Deletes the notes of ``script``, which shows none of the node's results any more, and of scripts that are
+    gone; and the folder, where nothing else is left in it."""
+    folder = Path(node_folder)
+    for file, noted in _notes(folder).items():
+        if noted == script or _is_gone(Path(noted)):
+            with contextlib.suppress(OSError):
+                file.unlink()
+    _noted.discard((node_folder, script))
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _notes(folder: Path) -> dict[Path, str]:
+    """The scripts that were noted, each by its note."""
+    found = {}
+    for file in sorted(folder.glob(f"{_SHOWN_BY}*.txt")):
+        with contextlib.suppress(OSError):
+            found[file] = file.read_text(encoding="utf-8", errors="replace")
+    return found
+
+
+def _beside(*paths: Path) -> list[Path]:
+    folders = {path.parent.resolve() for path in paths if path.parent.is_dir()}
+    files = [path for folder in folders for path in folder.iterdir() if path.name.endswith(_SUFFIXES)]
+    return sorted(path for path in files if path.is_file())
+
+
+def _others(own: Path, paths: Iterable[Path]) -> list[Path]:
+    """Those that are another file than ``own``, each once: one file may have several names, such as one with a
+    drive's letter and one with a server's."""
+    found: list[Path] = []
+    for path in paths:
+        if not _is_gone(path) and not any(_is_same(path, one) for one in (own, *found)):
+            found.append(path)
+    return found
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one == other
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is no such script. Where its folder cannot be seen either, it may be there for others."""
+    return path.parent.is_dir() and not path.exists()
+
+
+def _named(path: Path, node_id: str, keys: Collection[str]) -> list[str]:
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return list(keys)
+    return [key for key in keys if f"{node_id}/{key}" in text]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import generations, graph, host, manifest, range_plan
+from . import generations, graph, host, manifest, other_scripts, range_plan
 from .node_options import options_of
 from .node_state import node_id
 from .sources import NodeSources, feed_of
@@ -32,6 +32,15 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
             host.set_value(holder, name, end)
     if reload:
         _reload(read)
+    note_script(node)
+
+
+def note_script(node: host.Node) -> None:
+    """Notes beside the results that a node shows which script it is in, so that they are not deleted from another
+    one."""
+    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    if shown and host.script_path():
+        other_scripts.note(shown.rpartition("/")[0], host.script_path())
 
 
 def follow_settings(node: host.Node, sources: NodeSources) -> None:

@@ -150,7 +150,7 @@ def clear(node: host.Node) -> Cleared:
         raise Refused("running", "This node is processing.", "Press Cancel first.")
     cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
     folder = f"{cache}/{node_id(node)}"
-    users = other_scripts.users_of(node_id(node), manifest.folders_of(folder), host.script_path(), cache)
+    users = other_scripts.users_of(folder, manifest.folders_of(folder), host.script_path())
     for copy, key in _shown_by_others(node):
         users[key] = (*users.get(key, ()), copy)
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
@@ -162,6 +162,7 @@ def clear(node: host.Node) -> Cleared:
         if left:
             show_results(node, shown, left)
         raise Refused("cannot_delete", f"{error.filename} cannot be deleted: {error.strerror}.") from None
+    other_scripts.forget(folder, host.script_path())
     summaries.pop(node_id(node), None)
     tell(node, NOT_PROCESSED)
     return Cleared(count=count, kept_for=tuple(sorted({name for names in users.values() for name in names})))

@@ -1,4 +1,4 @@
-"""What happens around the node on an artist's day: scripts in versions, Groups, reloads, longer plates, changes
+"""What happens around the node on an artist's day: Groups, reloads, longer plates, changes
 while frames come in, and the words of Nuke's command line."""
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from cleanplate_node import (
     graph,
     host,
     manifest,
-    other_scripts,
     plain_exr,
     preflight,
     selftest,
@@ -54,44 +53,6 @@ def test_no_word_of_the_command_line_is_lost(
 def test_a_frame_range_last_is_read(window: State) -> None:
     window.start(["nuke", "-t", "bake.py", "nowhere.nk", "--node", "A", "--frames", "1-3"])
     assert bake.main(host.script_arguments("bake.py")) == 1, "2 would be a wrong argument"
-
-
-# -- scripts in versions
-
-
-def shown_by(bench: ContractBench, path: Path) -> list[Path]:
-    host.open_script(path.as_posix())
-    node = host.find("Cleanplate_Matte1")
-    assert node is not None
-    return bench.results(node)
-
-
-@pytest.mark.parametrize("other", ["comp_v001.nk", "comp_v001.nk~", "comp_v001.nk.autosave"])
-def test_clear_keeps_what_another_version_of_the_script_shows(
-    other: str, bench: ContractBench, window: State
-) -> None:
-    node = bench.node(bench.shot((1,)), 1, 1)
-    press(window, bench, node)
-    first, kept = bench.save(other), bench.results(node)
-    bench.save("comp_v002.nk")
-    host.set_value(node, "erode", 1.0)
-    press(window, bench, node)
-    own = bench.results(node)
-    window.answers.append(True)
-    host.press(node, "clear_cache")
-    assert kept[0].exists() and not own[0].exists()
-    assert other in window.messages[-1] and "1 result" in window.messages[-1]
-    assert shown_by(bench, first) == kept
-
-
-def test_a_script_elsewhere_that_shares_the_results_folder_counts(tmp_path: Path) -> None:
-    shots, shared = tmp_path / "shots", tmp_path / "shared"
-    for folder in (shots, shared):
-        folder.mkdir()
-    (shared / "other.nk").write_text("Read { file /x/node/key1/matte.%V.%04d.exr }")
-    (shots / "own.nk").write_text("Read { file /x/node/key2/matte.%V.%04d.exr }")
-    found = other_scripts.users_of("node", ("key1", "key2"), str(shots / "own.nk"), str(shared / "matte_cache"))
-    assert found == {"key1": ("other.nk",)}
 
 
 # -- status, label and guard
