@@ -3,11 +3,9 @@
 import traceback
 
 try:
-    from cleanplate_node import callbacks, host, vendor
+    from cleanplate_node import callbacks
 
     callbacks.register_menu()
-    if vendor.trouble():
-        host.say(vendor.trouble())
 except ImportError as error:
     print(f"Cleanplate's menu could not be made: {error}")
 except Exception:  # noqa: BLE001 - the error is printed, and Nuke starts

@@ -300,6 +300,8 @@ def create() -> Optional[host.Node]:
 
 def register() -> None:
     """Registers the callbacks, with and without a window."""
+    if not host.has_node_graph():
+        return
     host.when_created(on_create)
     host.when_destroyed(on_destroy)
     host.when_changed(on_change)
@@ -312,6 +314,10 @@ def register() -> None:
 
 
 def register_menu() -> None:
-    """Registers the menu entry and the label, which need a window."""
+    """Registers the menu entry and the label, which need a window, and says what keeps the plugin from working."""
+    if not host.has_node_graph():
+        return
     host.when_labelled(on_label)
     host.add_to_menu(f"Keyer/{panel.TITLE}", create)
+    if vendor.trouble():
+        host.say(vendor.trouble())

@@ -4,6 +4,7 @@ another folder, opened on a farm without the plugin, and in a Nuke that is too o
 from __future__ import annotations
 
 import ast
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -173,6 +174,17 @@ def test_editions_that_cannot_are_refused(edition: str, words: str, bench: Contr
     nuke.env[edition] = True
     assert press(window, bench, node).startswith(f"Cleanplate does not work in {words}")
     assert not list(bench.folder.rglob(".plates*"))
+
+
+@pytest.mark.parametrize("edition", ["hiero", "studio", "nc", "indie", "assist"])
+def test_every_edition_starts_quietly(edition: str, window: State, capfd: pytest.CaptureFixture[str]) -> None:
+    window.callbacks.clear()
+    nuke.env[edition] = True
+    for name in ("init.py", "menu.py"):
+        runpy.run_path(str(PLUGIN / name))
+    assert not any(capfd.readouterr()) and not window.messages
+    # Hiero has no nodes; everywhere else a saved node's label and a guarded render work.
+    assert bool(window.callbacks) == (edition != "hiero")
 
 
 def test_the_bar_says_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ stubs get wrong or leave out are narrowed here. Other modules import ``host`` an
 from .application import (
     ProgressBar,
     ask,
+    has_node_graph,
     has_window,
     holds_files_open,
     limited_licence,
@@ -141,6 +142,7 @@ __all__ = [
     "groups",
     "has_inner",
     "has_knob",
+    "has_node_graph",
     "has_window",
     "hashes",
     "holds_files_open",

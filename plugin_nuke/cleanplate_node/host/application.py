@@ -14,6 +14,11 @@ def has_window() -> bool:
     return bool(nuke.GUI)
 
 
+def has_node_graph() -> bool:
+    """Whether this is a Nuke. Hiero runs what lies on NUKE_PATH too, and has no nodes and no menu of them."""
+    return not nuke.env.get("hiero")
+
+
 def holds_files_open() -> bool:
     """Whether a file that Nuke shows cannot be replaced: Windows refuses that while a program holds it open."""
     return sys.platform == "win32" and has_window()

@@ -36,7 +36,8 @@ def _new_root() -> None:
 
 
 def _environment() -> dict[str, object]:
-    return {"nc": False, "indie": False, "gui": True, "NukeVersionMajor": 15}
+    off = dict.fromkeys(("nc", "indie", "assist", "hiero", "studio"), False)
+    return {**off, "gui": True, "NukeVersionMajor": 15}
 
 
 class _Environment(dict[str, object]):
@@ -431,7 +432,10 @@ class Menu:
 _menus: dict[str, Menu] = {}
 
 
-def menu(name: str) -> Menu:
+def menu(name: str) -> Menu | None:
+    """In Hiero there is no toolbar of nodes (tk-nuke and others register theirs where nuke.env["hiero"] is off)."""
     if not state.gui:
         raise RuntimeError("there are no menus without a window")
+    if env["hiero"]:
+        return None
     return _menus.setdefault(name, Menu())
