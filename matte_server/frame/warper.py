@@ -15,6 +15,7 @@ from ..core.window import Window
 from ..models.protocols import FrameTensors
 from ..pixels.device_facts import coordinate_type
 from ..pixels.warp import warp
+from .repeated_edges import without_repeated_edges
 
 # A resampled pixel beside an unknown one is partly made of it, and counts as unknown.
 _FULLY_KNOWN = 0.99
@@ -70,9 +71,8 @@ class FrameWarper:
         self._last = None
         matrix = self._matrix(alignment.transform, window, clean.data_window)
         warped, coverage = warp(self._upload(clean.rgb), matrix, window.height, window.width)
-        if KNOWN in clean.channels:
-            index = clean.channels.index(KNOWN)
-            known, _ = warp(self._upload(clean.pixels[..., index : index + 1]), matrix, window.height, window.width)
+        for part in _known_parts(clean):
+            known, _ = warp(self._upload(part), matrix, window.height, window.width)
             coverage = coverage * (known > _FULLY_KNOWN)
         gain = torch.tensor(alignment.gain, device=self._device).view(1, 3, 1, 1)
         offset = torch.tensor(alignment.offset, device=self._device).view(1, 3, 1, 1)
@@ -99,3 +99,10 @@ class FrameWarper:
 
     def _upload(self, pixels: Float32) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self._device)[None]
+
+
+def _known_parts(clean: Image) -> list[Float32]:
+    """Masks, H x W x 1: only where all of them are 1 does the clean plate show the set."""
+    masks = [clean.pixels[..., clean.channels.index(KNOWN)][..., None]] if KNOWN in clean.channels else []
+    shown = without_repeated_edges(clean.rgb)
+    return masks if shown is None else [*masks, shown]

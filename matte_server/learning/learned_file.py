@@ -12,19 +12,19 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..models.architectures import without_batch_counters
-from ..models.learned import LearnedFacts
+from ..models.learned import CONTENT, LearnedFacts, content_digest
 from .learner import LearningState
 
 _RUN = "run"
 
 
 def learned_bytes(weights: Mapping[str, Tensor], facts: LearnedFacts) -> bytes:
-    """A file of ``weights`` in half precision (statistics in single) with ``facts``."""
+    """A file of ``weights`` in half precision (statistics in single), with ``facts`` and the weights' digest."""
     small = {
         name: (value.half() if value.ndim >= 2 else value.float()).contiguous()
         for name, value in without_batch_counters(weights).items()
     }
-    return save(small, metadata=facts.metadata())
+    return save(small, metadata={**facts.metadata(), CONTENT: content_digest(small)})
 
 
 def checkpoint_bytes(state: LearningState, inputs: str) -> bytes:

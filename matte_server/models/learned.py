@@ -8,11 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
 
 from ..errors import MatteError
 
 _FORMAT, _FACTS = "cleanplate learned shot", "cleanplate"
+CONTENT = "content"
+"""The key in the file's metadata of the :func:`content_digest` of its tensors."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,38 @@ def learned_facts(path: Path) -> LearnedFacts | None:
         return None
 
 
+def content_digest(weights: Mapping[str, Tensor]) -> str:
+    """BLAKE3 of the names and values of tensors."""
+    digest = blake3()
+    for name in sorted(weights):
+        value = weights[name].contiguous().numpy()
+        digest.update(f"{name} {value.dtype} {value.shape} ".encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file holds the tensors that were written; files of earlier versions do not say."""
+    try:
+        with safe_open(path, "pt") as file:
+            written = (file.metadata() or {}).get(CONTENT, "")
+        return not written or content_digest(load_file(path)) == written
+    except (SafetensorError, OSError):
+        return False
+
+
 def check_learned_for(path: Path, model: str) -> None:
-    """Raises ``MatteError("bad_weights", ...)`` where the file holds weights that another model learned."""
+    """Raises ``MatteError("bad_weights", ...)`` where the file holds weights that another model learned, or that
+    were changed since."""
     facts = learned_facts(path)
     if facts is not None and facts.model != model:
         raise MatteError(
             "bad_weights",
             f"{path.name} was learned for the model {facts.model}, not for {model}.",
             f"Run it with --model {facts.model}.",
+        )
+    if facts is not None and not _is_whole(path):
+        raise MatteError(
+            "bad_weights",
+            f"{path.name} is damaged: its weights are not those that were learned.",
+            "Copy it again, or learn the shot again.",
         )

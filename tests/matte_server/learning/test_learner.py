@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from matte_server.errors import MatteError
 from matte_server.learning.examples import LearningExample
 from matte_server.learning.learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
 from matte_server.learning.learner import ShotLearner
@@ -133,5 +134,10 @@ def test_learned_weights_say_what_they_were_made_from(tmp_path: Path) -> None:
     # The packaged weights are in half precision too: nothing may change.
     before = load_network("").state_dict()
     assert all(torch.equal(value, before[name]) for name, value in read_network(path).state_dict().items())
+    changed = bytearray(path.read_bytes())
+    changed[-100] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(MatteError, match="is damaged: its weights are not those that were learned"):
+        read_network(path)
     (tmp_path / "other.learned").write_bytes(b"nothing of the kind")
     assert learned_facts(tmp_path / "other.learned") is None
