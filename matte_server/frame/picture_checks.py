@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from matte_link.sequence import counted
 
 from ..core.image import Float32, Image
 from ..errors import MatteError
 
 
+_LARGEST = 1e18
+"""Squares of larger values, and their sums, may be beyond single precision."""
+
+
 def check_picture(name: str, image: Image, values: Float32) -> None:
     """Raises ``MatteError`` where a picture has no pixels (empty), or where ``values``, the
-    pixels of it that are used (height x width x channels), hold NaN or infinity (not_finite). ``name`` is what the
-    message calls the picture."""
+    pixels of it that are used (height x width x channels), hold NaN, infinity or values beyond 1e18 (not_finite).
+    ``name`` is what the message calls the picture."""
     if not image.data_window.area:
         raise MatteError("empty", f"The {name} has no pixels in its data window.")
-    if bad := int(values.size - np.count_nonzero(np.isfinite(values))):
-        raise MatteError(
-            "not_finite",
-            f"The {name} has {counted(bad, 'NaN or infinite value')}, the first at {_first_bad(image, values)}.",
-            "Repair it first, for example with a NaN-removing expression where it was rendered.",
-        )
+    # False for NaN, which the least and the greatest value are then, too.
+    if -_LARGEST < float(values.min()) and float(values.max()) < _LARGEST:
+        return
+    is_bad, kind = ~np.isfinite(values), "NaN or infinite value"
+    if not is_bad.any():
+        is_bad, kind = np.abs(values) >= _LARGEST, "value beyond 1e18"
+    raise MatteError(
+        "not_finite",
+        f"The {name} has {counted(int(np.count_nonzero(is_bad)), kind)}, the first at {_first(is_bad, image)}.",
+        "Repair it first, for example with a NaN-removing expression where it was rendered.",
+    )
 
 
-def _first_bad(image: Image, values: Float32) -> str:
-    """The place of the first value that is no number, in the EXR plane's pixels."""
-    row, column, _ = np.argwhere(~np.isfinite(values))[0]
+def _first(is_bad: npt.NDArray[np.bool_], image: Image) -> str:
+    """The place of the first bad value, in the EXR plane's pixels."""
+    row, column, _ = np.argwhere(is_bad)[0]
     return f"x {image.data_window.x + column}, y {image.data_window.y + row}"

@@ -75,7 +75,7 @@ def solve_file_of(output: str) -> Path:
 
 def _number_of_still(name: str) -> int:
     """The frame number in the name of a still, such as 1001 of plate.1001.exr; 1 without one."""
-    match = re.search(r"[._](\d{1,15})\Z", Path(name).stem)
+    match = re.search(r"[._](-?\d{1,15})\Z", Path(name).stem)
     return int(match.group(1)) if match else 1
 
 

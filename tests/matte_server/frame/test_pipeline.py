@@ -294,10 +294,17 @@ def test_the_networks_foreground_can_be_asked_for(
     assert not np.array_equal(own.foreground.pixels, found.foreground.pixels)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("bad", "kind"),
+    [
+        *((bad, "NaN or infinite value") for bad in (np.nan, np.inf, -np.inf)),
+        # Its square is beyond single precision, and alpha would be NaN.
+        *((bad, "value beyond 1e18") for bad in (1e20, -3e38)),
+    ],
+)
 @pytest.mark.parametrize("which", ["plate", "clean plate", "core"])
 def test_nan_and_infinity_are_refused_by_the_pictures_name(
-    pipeline: MattePipeline, truth: Truth, bad: float, which: str
+    pipeline: MattePipeline, truth: Truth, bad: float, kind: str, which: str
 ) -> None:
     pictures: dict[str, Float32] = {
         "plate": truth.plate.copy(),
@@ -306,9 +313,7 @@ def test_nan_and_infinity_are_refused_by_the_pictures_name(
     }
     pictures[which][3, 4, 0] = bad
     guides = Guides(core=image(pictures["core"]))
-    with pytest.raises(
-        MatteError, match=f"The {which} has 1 NaN or infinite value, the first at x 4, y 3"
-    ) as caught:
+    with pytest.raises(MatteError, match=f"The {which} has 1 {kind}, the first at x 4, y 3") as caught:
         solve(pipeline, image(pictures["plate"]), image(pictures["clean plate"]), guides=guides)
     assert caught.value.code == "not_finite"
 
