@@ -9,7 +9,6 @@ from matte_link.sequence import counted
 from ..core.image import Float32, Image
 from ..errors import MatteError
 
-
 _LARGEST = 1e18
 """Squares of larger values, and their sums, may be beyond single precision."""
 
@@ -20,8 +19,8 @@ def check_picture(name: str, image: Image, values: Float32) -> None:
     ``name`` is what the message calls the picture."""
     if not image.data_window.area:
         raise MatteError("empty", f"The {name} has no pixels in its data window.")
-    # False for NaN, which the least and the greatest value are then, too.
-    if -_LARGEST < float(values.min()) and float(values.max()) < _LARGEST:
+    # Of values with a NaN, the least and the greatest are NaN, too, and larger than nothing.
+    if float(values.min()) > -_LARGEST and float(values.max()) < _LARGEST:
         return
     is_bad, kind = ~np.isfinite(values), "NaN or infinite value"
     if not is_bad.any():

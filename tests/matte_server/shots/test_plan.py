@@ -72,7 +72,13 @@ def test_a_short_background_is_looped_or_held(shot: Path, end: str, offset: int,
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("still.0007", 7), ("still.-005", -5), ("still_1001", 1001), ("still.123456789012345", 123456789012345), ("still", 1)],
+    [
+        ("still.0007", 7),
+        ("still.-005", -5),
+        ("still_1001", 1001),
+        ("still.123456789012345", 123456789012345),
+        ("still", 1),
+    ],
 )
 def test_a_still_keeps_its_number(shot: Path, name: str, number: int) -> None:
     save(shot / f"{name}.exr", np.zeros((4, 4, 3)))
