@@ -124,3 +124,17 @@ def test_a_frame_is_compared_on_a_copy_of_960_pixels() -> None:
         window = Window(0, 0, width, 72)
         clean = Image(np.full((72, width, 3), 0.5, np.float32), ("R", "G", "B"), window, window)
         assert ExpectedFrame(clean, Alignment(transform=np.eye(3)), window)._size == (small, 72 * small // width)
+
+
+@pytest.mark.parametrize("size", [(506, 960), (1080, 1920), (1081, 1921), (2160, 4096), (3000, 1700), (40, 3000)])
+def test_a_small_plate_is_an_average(size: tuple[int, int]) -> None:
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    ramp = image(np.stack([x / size[1], y / size[0], np.full(size, 0.25, np.float32)], -1))
+    small = SmallPlate.of(ramp)
+    height, width = small.planes[0].shape
+    assert max(height, width) <= 960 and abs(height * size[1] - width * size[0]) <= max(size)
+    # The middle of each small pixel, up to a pixel where the sides do not divide.
+    across, down = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+    assert np.abs(small.planes[0] - across).max() <= 1 / size[1]
+    assert np.abs(small.planes[1] - down[:, None]).max() <= 1 / size[0]
+    assert np.allclose(small.planes[2], 0.25, rtol=1e-6)  # float32
