@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.networks.cleanplate import CleanplateNet, Coarse, CoarseInput
+from ..models.networks.cleanplate import CleanplateNet, Coarse, CoarseInput, with_solid
 from ..models.networks.cleanplate_features import (
     coarse_evidence,
     encode,
@@ -209,6 +209,14 @@ def whole_alpha(net: CleanplateNet, batch: dict[str, Tensor], octaves: int) -> T
         alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
         context, state = double(context), None if state is None else double(state)
     return alpha.clamp(0, 1)
+
+
+def solid_core(alpha: Tensor, octaves: int) -> Tensor:
+    """The core matte that the coarse stage gets in its second look (``CleanplateNet.second_look``) where the first,
+    ``octaves`` halvings below ``alpha`` (N x 1 x H x W), makes no mistake."""
+    small = F.avg_pool2d(alpha, 1 << octaves)
+    solid = with_solid(torch.zeros_like(small), small)
+    return F.interpolate(solid, scale_factor=float(1 << octaves), mode="bilinear")
 
 
 def _coarse_input(small: dict[str, Tensor], evidence: Tensor | None) -> CoarseInput:

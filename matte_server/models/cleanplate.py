@@ -1,9 +1,11 @@
 """Runs Cleanplate's own network over frames of any size.
 
-The coarse stage sees the whole frame at a fixed working size. Every octave above it is refined in blocks, but only
-in those where alpha is neither 0 nor 1, the coarse stage expects an error, or the full resolution contradicts it. A
-block reads its own pixels and a fixed halo, and the frame's edge is replicated. How many blocks are computed at
-once (``tile``) therefore changes only the order of float32 sums: at most 1e-5 in alpha."""
+The coarse stage looks at the whole frame twice: at the coarse size, and at twice that. The first octave refines
+what the first look found; its mean with the second look (:mod:`cleanplate_looks`) is where the other octaves begin.
+An octave is refined in blocks, but only in those where alpha is neither 0 nor 1, the coarse stage expects an error,
+or the full resolution contradicts it. A block reads its own pixels and a fixed halo, and the frame's edge is
+replicated. How many blocks are computed at once (``tile``) therefore changes only the order of float32 sums: at
+most 1e-5 in alpha."""
 
 from __future__ import annotations
 
@@ -30,6 +32,7 @@ from .cleanplate_blocks import (
     upsampled_into,
 )
 from .cleanplate_evidence import frame_evidence, padded, pyramid
+from .cleanplate_looks import AlphaLevel, of_both_looks
 from .learned import check_learned_for
 from .network_table import CLEANPLATE
 from .networks.cleanplate import CleanplateNet, Coarse, CoarseInput, layout_of, octaves_for
@@ -54,8 +57,8 @@ _BLOCKS_A_THREAD, _MOST_BLOCKS = 96, 768
 @dataclass(frozen=True, eq=False)
 class _Octave:
     """What the refinement of one octave reads, 1 x C x H x W each: the averaged pictures, and of a detailed network
-    least and most evidence at this resolution and at half of it. ``last``: whether it has the frame's
-    resolution."""
+    least and most evidence at this resolution and at half of it. ``number``: how often it doubles the resolution of
+    the look before it, 1 at least. ``last``: whether its state need hold results alone."""
 
     number: int
     last: bool
@@ -66,12 +69,49 @@ class _Octave:
 
 
 @dataclass(frozen=True, eq=False)
-class _Level:
-    """Alpha 1 x 1 x h x w at one resolution. ``state``: that of the octave's cells, 1 x C x h/2 x w/2; before the
-    first octave that of the coarse stage, 1 x C x h x w. None from a light network."""
+class _Pyramids:
+    """A frame at every resolution, the coarse size first: averaged pictures, and of a detailed network the
+    evidence. ``of_looks``: the coarse stage's part of the evidence, for either look."""
 
-    alpha: Tensor
-    state: Tensor | None
+    given: FrameTensors
+    plates: list[Tensor]
+    cleans: list[Tensor]
+    evidence: list[Tensor | None]
+    of_looks: tuple[Tensor, Tensor] | None
+
+    @property
+    def octaves(self) -> int:
+        return len(self.plates) - 1
+
+    def seen_in_look(self, look: int) -> CoarseInput:
+        """The coarse stage's input in the first look (0) or the second (1)."""
+        side = 1 << (self.octaves - look)
+        plate = self.plates[look]
+
+        def guide(matte: Tensor | None) -> Tensor:
+            if matte is None:
+                return torch.zeros_like(plate[:, :1])
+            return averaged(padded(matte, 1 << self.octaves), side)
+
+        return CoarseInput(
+            plate=plate,
+            clean=self.cleans[look],
+            coverage=guide(self.given.coverage),
+            core=guide(self.given.core),
+            holdout=guide(self.given.holdout),
+            evidence=None if self.of_looks is None else self.of_looks[look],
+        )
+
+    def octave(self, level: int, look: int) -> _Octave:
+        """The octave that leads to resolution ``level``, after ``look``."""
+        return _Octave(
+            number=level - look,
+            last=level == self.octaves and look == 1,
+            plate=self.plates[level],
+            clean=self.cleans[level],
+            evidence=self.evidence[level],
+            evidence_below=self.evidence[level - 1],
+        )
 
 
 class CleanplateModel:
@@ -93,33 +133,31 @@ class CleanplateModel:
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve;
         the expected error is the network's."""
-        height, width = frame.size
-        octaves = octaves_for(height, width)
+        pictures = self._pictures(frame, check)
+        dtype, at_once = settings.autocast, self._blocks_at_once(settings)
+        with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
+            first = self._net.first_look(pictures.seen_in_look(0))
+            check()
+            refined = self._refined(pictures.octave(1, 0), AlphaLevel.of(first), first, at_once, check)
+            second = self._net.second_look(pictures.seen_in_look(1), first.alpha)
+            check()
+            both = of_both_looks(first, refined, second)
+            level = AlphaLevel.of(both)
+            for number in range(2, pictures.octaves + 1):
+                level = self._refined(pictures.octave(number, 1), level, both, at_once, check)
+        return _prediction(both, level, pictures.octaves - 1, frame.size)
+
+    def _pictures(self, frame: FrameTensors, check: CancelCheck) -> _Pyramids:
+        octaves = octaves_for(*frame.size)
         plates, cleans = pyramid(frame.plate, octaves), pyramid(frame.clean_plate, octaves)
         check()
         evidence: list[Tensor | None] = [None] * (octaves + 1)
-        of_coarse = None
+        of_looks = None
         if self._net.layout.detailed:
             coverage = padded(frame.coverage, 1 << octaves)
-            evidence[:], of_coarse = frame_evidence(plates[-1], cleans[-1], coverage, octaves)
+            evidence[:], of_looks = frame_evidence(plates[-1], cleans[-1], coverage, octaves)
             check()
-        dtype = settings.autocast
-        with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
-            coarse = self._net.two_passes(_coarse_input(frame, plates[0], cleans[0], of_coarse, octaves))
-            check()
-            level = _Level(alpha=coarse.alpha, state=coarse.state)
-            at_once = self._blocks_at_once(settings)
-            for number in range(1, octaves + 1):
-                octave = _Octave(
-                    number=number,
-                    last=number == octaves,
-                    plate=plates[number],
-                    clean=cleans[number],
-                    evidence=evidence[number],
-                    evidence_below=evidence[number - 1],
-                )
-                level = self._refined(octave, level, coarse, at_once, check)
-        return _prediction(coarse, level, octaves, frame.size)
+        return _Pyramids(given=frame, plates=plates, cleans=cleans, evidence=evidence, of_looks=of_looks)
 
     def _blocks_at_once(self, settings: ModelSettings) -> int:
         if settings.tile > 0:
@@ -128,7 +166,9 @@ class CleanplateModel:
             return min(_BLOCKS_A_THREAD * torch.get_num_threads(), _MOST_BLOCKS)
         return _BLOCKS_AT_ONCE.get(self._device.type, 256)
 
-    def _refined(self, octave: _Octave, before: _Level, coarse: Coarse, at_once: int, check: CancelCheck) -> _Level:
+    def _refined(
+        self, octave: _Octave, before: AlphaLevel, coarse: Coarse, at_once: int, check: CancelCheck
+    ) -> AlphaLevel:
         """Alpha at twice the resolution of ``before``, refined in the chosen blocks, and the state of its cells."""
         rows, columns = chosen_blocks(before.alpha, coarse.doubt, octave.number, octave.evidence_below)
         height, width = before.alpha.shape[-2:]
@@ -150,7 +190,7 @@ class CleanplateModel:
         if found and state is not None:
             refined = torch.cat([each.state[:, :kept] for each in found if each.state is not None])
             put_cells(state, rows, columns, refined)
-        return _Level(alpha=doubled, state=None if state is None else state[..., :height, :width])
+        return AlphaLevel(alpha=doubled, state=None if state is None else state[..., :height, :width])
 
     def _cells(
         self, octave: _Octave, alpha: Tensor, state: Tensor | None, context: Tensor, rows: Tensor, columns: Tensor
@@ -200,35 +240,19 @@ def read_network(path: Path) -> CleanplateNet:
     return net.eval()
 
 
-def _coarse_input(
-    frame: FrameTensors, plate: Tensor, clean: Tensor, evidence: Tensor | None, octaves: int
-) -> CoarseInput:
-    side = 1 << octaves
-
-    def guide(matte: Tensor | None) -> Tensor:
-        return torch.zeros_like(plate[:, :1]) if matte is None else averaged(padded(matte, side), side)
-
-    return CoarseInput(
-        plate=plate,
-        clean=clean,
-        coverage=guide(frame.coverage),
-        core=guide(frame.core),
-        holdout=guide(frame.holdout),
-        evidence=evidence,
-    )
-
-
-def _prediction(coarse: Coarse, level: _Level, octaves: int, size: tuple[int, int]) -> Prediction:
-    """The frame's part of the padded results: from a light network the coarse stage's colour and doubt, from a
-    detailed one those of the last octave's cells."""
+def _prediction(looks: Coarse, level: AlphaLevel, octaves: int, size: tuple[int, int]) -> Prediction:
+    """The frame's part of the padded results, ``octaves`` doublings above the second look: from a light network the
+    looks' colour and doubt, from a detailed one those of the last octave's cells."""
     height, width = size
-    colour, error, side = coarse.context[:, :3], coarse.doubt, 1 << octaves
+    colour, error, side = looks.context[:, :3], looks.doubt, 1 << octaves
     if level.state is not None:
         state = level.state
-        scale = 1 << (octaves - 1)
+        side, scale = (2, side // 2) if octaves else (1, 1)
         room = (int(state.shape[-2]), int(state.shape[-1]))
         colour = upsampled_into(colour, scale, room) + state[:, COLOUR]
-        error, side = torch.sigmoid(state[:, ALPHA_ERROR]), 2
+        error = torch.sigmoid(state[:, ALPHA_ERROR])
+    if side == 1:
+        colour, error = (values[..., :height, :width].contiguous() for values in (colour, error))
     return Prediction(
         alpha=level.alpha[..., :height, :width].contiguous(),
         foreground=CoarseGrid(values=decode(colour), side=side, size=size),

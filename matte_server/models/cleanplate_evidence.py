@@ -43,18 +43,24 @@ def pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
     return levels[::-1]
 
 
-def frame_evidence(plate: Tensor, clean: Tensor, coverage: Tensor, octaves: int) -> tuple[list[Tensor], Tensor]:
+def frame_evidence(
+    plate: Tensor, clean: Tensor, coverage: Tensor, octaves: int
+) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
     """Of one padded frame: least and most evidence at every resolution (see ``evidence_levels``), and the coarse
-    stage's part of the evidence."""
+    stage's part of the evidence at the coarse size and at twice that."""
     if on_processor(plate):
         outside = _outside_in_strips(plate, clean)
         evidence = stripwise(evidence_of)(outside, noise_of(outside), coverage)
     else:
         evidence = plate_evidence(plate, clean, coverage)
     levels = evidence_levels(evidence, octaves)
-    side = 1 << octaves
-    equal = averaged(shows_clean_plate(evidence), side)
-    return levels, coarse_evidence(averaged(evidence, side), equal, levels[0])
+    first, second = (_means(evidence, 1 << (octaves - look), levels[look]) for look in (0, 1))
+    return levels, (first, second)
+
+
+def _means(evidence: Tensor, side: int, extremes: Tensor) -> Tensor:
+    """``coarse_evidence`` of cells of ``side`` pixels."""
+    return coarse_evidence(averaged(evidence, side), averaged(shows_clean_plate(evidence), side), extremes)
 
 
 def _outside_in_strips(plate: Tensor, clean: Tensor) -> Tensor:

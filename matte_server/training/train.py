@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..learning.losses import training_losses
+from ..learning.losses import solid_core, training_losses
 from ..models.architectures import without_batch_counters
 from ..models.networks.cleanplate import LAYOUTS, LIGHT, CleanplateNet, NetworkLayout
 from .composite import Faults
@@ -36,12 +36,15 @@ from .validation import Validation
 
 _ERROR = "validation"
 """What the error on the held-out composites is called in logs and headers."""
-OCTAVE_SHARES = (0.35, 0.5, 0.15)
+OCTAVE_SHARES = (0.45, 0.4, 0.15)
 """How often the coarse stage sees a composite at its full size, a half and a quarter of it. In production it sees
-frames of 256 to 512 pixels, where a close subject is far larger than in a halved composite."""
+frames of 256 to 512 pixels, and in its second look of 512 to 1024, where a close subject is far larger than in a
+halved composite."""
 LOG = "log.jsonl"
 WHOLE_SHARE = 0.375
 """The share of a batch in a step that trains the coarse stage alone, at the composites' full size."""
+SECOND_LOOKS = 0.75
+"""The share of those steps in which it gets a core matte as in its second look."""
 
 
 @dataclass(frozen=True)
@@ -378,4 +381,6 @@ def _next_batch(ring: Ring, rng: np.random.Generator, count: int) -> tuple[dict[
     octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
     if octaves == 0:
         batch = {name: value[: math.ceil(WHOLE_SHARE * count)] for name, value in batch.items()}
+        if rng.random() < SECOND_LOOKS:
+            batch["core"] = torch.maximum(batch["core"], solid_core(batch["alpha"], 1))
     return batch, octaves

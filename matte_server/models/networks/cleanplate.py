@@ -1,9 +1,10 @@
 """Our own network: a coarse stage over the whole frame, and octaves of refinement where alpha is uncertain.
 
 Tensors only. The coarse stage works at a fixed size: the frame, averaged by a power of two in linear light, with a
-long side of 256 to 512 pixels. Each octave then doubles the resolution of alpha with the same few convolutions, so
-that the same weights serve any number of octaves, and 8K takes one more than 4K. A block of an octave depends on
-its own cells and the refiner's ``HALO`` around: batching blocks differently changes only the order of float32 sums.
+long side of 256 to 512 pixels. It looks a second time at twice that size. Each octave doubles the resolution of
+alpha with the same few convolutions, so that the same weights serve any number of octaves, and 8K takes one more
+than 4K. A block of an octave depends on its own cells and the refiner's ``HALO`` around: batching blocks
+differently changes only the order of float32 sums.
 
 It has two layouts. ``LIGHT`` knows the full resolution only through its averages. ``DETAILED`` also gets evidence
 (:mod:`cleanplate_features`): in each coarse pixel, how much of the plate equals the clean plate. It is larger, and
@@ -12,13 +13,13 @@ it estimates the errors of its alpha and of its foreground colour."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .cleanplate_features import CORE_FEATURE, EVIDENCE, FEATURES, coarse_features, encode, highest_around
+from .cleanplate_features import EVIDENCE, FEATURES, coarse_features, encode, highest_around
 from .cleanplate_layers import Attention, ConvUnit, Residual, Surroundings, exact
 from .cleanplate_refiner import CONTEXT, STATE, DetailRefiner, OctaveRefiner
 
@@ -29,7 +30,7 @@ MULTIPLE = 32
 MORE_CONTEXT = 4
 """Channels that ``DetailRefiner`` gets from the coarse stage beyond ``CONTEXT``."""
 SOLID, SOLID_REACH = 0.97, 3
-"""The first pass counts as solid what has alpha above ``SOLID`` for ``SOLID_REACH`` pixels around. Chosen on
+"""The first look counts as solid what has alpha above ``SOLID`` for ``SOLID_REACH`` pixels around. Chosen on
 training composites; values from 0.9 to 0.99 and 2 to 8 pixels differ by at most 1 %."""
 _FIRST_DOUBT, _FIRST_COLOUR_ERROR = -3.0, -2.0
 """Logits of the expected errors before training: 0.05 in alpha, 0.12 in the encoded colour."""
@@ -135,8 +136,8 @@ def with_solid(core: Tensor, alpha: Tensor) -> Tensor:
 
 
 class CleanplateNet(nn.Module):
-    """Both stages. For inference: ``two_passes``, then ``refiner`` per octave in the blocks that the adapter
-    chooses."""
+    """Both stages. For inference: ``first_look``, ``refiner`` for one octave, ``second_look``, then ``refiner`` for
+    each further octave; ``refiner`` in the blocks that the adapter chooses."""
 
     def __init__(self, layout: NetworkLayout = LIGHT) -> None:
         super().__init__()
@@ -168,21 +169,24 @@ class CleanplateNet(nn.Module):
             state=_first_state(doubt, more[:, :1] + _FIRST_COLOUR_ERROR) if self.layout.detailed else None,
         )
 
-    def two_passes(self, given: CoarseInput) -> Coarse:
-        """The mean of two passes of the coarse stage, for inference. The second pass sees the frame mirrored, with
-        the first pass's solid areas added to the core matte, so that it closes holes in clothes that match the
-        set."""
-        features = _features(given)
-        first = self._pass(features, given.plate)
-        features[:, CORE_FEATURE : CORE_FEATURE + 1] = with_solid(given.core, first.alpha)
-        second = self._pass(features.flip(-1), given.plate.flip(-1))
+    def first_look(self, given: CoarseInput) -> Coarse:
+        """The coarse stage as it is, for inference: alpha is clamped."""
+        answer = self.coarse_stage(given)
+        return replace(answer, alpha=answer.alpha.clamp(0.0, 1.0))
+
+    def second_look(self, given: CoarseInput, first: Tensor) -> Coarse:
+        """The coarse stage for inference, at twice the resolution of ``first``, the alpha of the first look (N x 1
+        x h x w, 0..1). It sees the frame mirrored, with the solid areas of ``first`` added to the core matte, so
+        that it closes holes in clothes that match the set. Alpha is clamped."""
+        solid = F.interpolate(with_solid(torch.zeros_like(first), first), scale_factor=2.0, mode="bilinear")
+        features = _features(replace(given, core=torch.maximum(given.core, solid)))
+        answer = self._pass(features.flip(-1), given.plate.flip(-1))
         return Coarse(
-            alpha=torch.lerp(first.alpha.clamp(0.0, 1.0), second.alpha.flip(-1).clamp_(0.0, 1.0), 0.5),
-            doubt=torch.lerp(first.doubt, second.doubt.flip(-1), 0.5),
-            context=torch.lerp(first.context, second.context.flip(-1), 0.5),
-            state=None if first.state is None or second.state is None
-            else torch.lerp(first.state, second.state.flip(-1), 0.5),
-        )  # fmt: skip
+            alpha=answer.alpha.flip(-1).clamp_(0.0, 1.0),
+            doubt=answer.doubt.flip(-1),
+            context=answer.context.flip(-1),
+            state=None if answer.state is None else answer.state.flip(-1),
+        )
 
     def fold(self) -> CleanplateNet:
         """Fold every normalisation and set the memory layout, for inference; returns itself."""

@@ -10,8 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FEATURES = 19
-CORE_FEATURE = 17
-"""Index of the core matte among them."""
 EVIDENCE = 4
 """Channels of ``coarse_evidence``."""
 _SAMPLES = 32_768

@@ -1,28 +1,49 @@
-"""What the coarse stage's second pass sees in training."""
+"""What the coarse stage's second look sees in training."""
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import Tensor
 
-from matte_server.learning.networks import second_pass_core
-from matte_server.models.networks.cleanplate import SOLID_REACH
+from matte_server.learning import networks
+from matte_server.learning.losses import Losses, solid_core
+from matte_server.learning.networks import LearnableCleanplate
+from matte_server.models.networks.cleanplate import SOLID_REACH, CleanplateNet
 
 
-def test_some_pictures_have_what_is_solid_as_core_matte() -> None:
-    alpha = torch.zeros(40, 1, 64, 96)
+def block() -> Tensor:
+    alpha = torch.zeros(1, 1, 64, 96)
     alpha[..., 8:56, 16:80] = 1.0
     alpha[..., 8:12, 16:80] = 0.9
-    core = second_pass_core(alpha, 1, torch.Generator().manual_seed(1))
-    has_core = core.flatten(1).any(1)
-    assert 10 < int(has_core.sum()) < 30
-    # The coarse stage sees half the size: a reach of 3 there is 6 pixels here.
+    return alpha
+
+
+def test_what_is_solid_becomes_the_core_matte() -> None:
+    core = solid_core(block(), 1)
+    # The first look sees half the size: a reach of 3 there is 6 pixels here, and bilinear growth blurs one pixel.
     reach = 2 * SOLID_REACH
-    wanted = torch.zeros_like(alpha[:1])
-    wanted[..., 12 + reach : 56 - reach, 16 + reach : 80 - reach] = 1.0
-    assert torch.equal(core[has_core], wanted.expand(int(has_core.sum()), -1, -1, -1))
+    inside = core[..., 12 + reach + 1 : 56 - reach - 1, 16 + reach + 1 : 80 - reach - 1]
+    assert float(inside.min()) == 1.0
+    outside = core.clone()
+    outside[..., 12 + reach - 1 : 56 - reach + 1, 16 + reach - 1 : 80 - reach + 1] = 0.0
+    assert float(outside.max()) == 0.0
 
 
-def test_the_same_step_has_the_same_core_mattes() -> None:
-    alpha = torch.ones(8, 1, 32, 32)
-    first, again, other = (second_pass_core(alpha, 1, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
+def test_half_of_the_steps_learn_the_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One octave fewer, and with a core matte; the same generator chooses the same steps."""
+    seen: list[tuple[int, bool]] = []
+
+    def losses(net: CleanplateNet, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> Losses:
+        seen.append((octaves, bool(batch["core"].any())))
+        return Losses(total=torch.zeros(()), parts={})
+
+    monkeypatch.setattr(networks, "training_losses", losses)
+    learnable = LearnableCleanplate(CleanplateNet(), torch.device("cpu"))
+    for seed in (1, 1):
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(40):
+            learnable.loss({"alpha": block(), "core": torch.zeros(1, 1, 64, 96)}, generator)
+    assert set(seen) == {(1, False), (0, True)} and seen[:40] == seen[40:]
+    # Of 40 with chance 1/2, by a fixed seed.
+    assert 10 < sum(has_core for _, has_core in seen[:40]) < 30

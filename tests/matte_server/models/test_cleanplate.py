@@ -13,12 +13,14 @@ from torch import Tensor
 from matte_server.errors import MatteError
 from matte_server.models import cleanplate as packaged
 from matte_server.models.cleanplate import CleanplateModel, read_network
+from matte_server.models.cleanplate_looks import AlphaLevel, of_both_looks
 from matte_server.models.networks.cleanplate import (
     DETAILED,
     LIGHT,
     MORE_CONTEXT,
     SOLID_REACH,
     CleanplateNet,
+    Coarse,
     CoarseInput,
     NetworkLayout,
     octaves_for,
@@ -124,7 +126,7 @@ def random_cells(detailed: bool) -> Cells:
     )
 
 
-def test_the_second_pass_gets_the_inside_of_what_is_solid_in_the_first() -> None:
+def test_the_second_look_gets_the_inside_of_what_is_solid_in_the_first() -> None:
     alpha, core = torch.full((1, 1, 20, 30), 0.5), torch.zeros(1, 1, 20, 30)
     alpha[..., 4:16, 5:25] = 1.0
     core[..., 0, 0] = 1.0  # what the artist drew stays, whatever the network finds
@@ -134,8 +136,7 @@ def test_the_second_pass_gets_the_inside_of_what_is_solid_in_the_first() -> None
     assert torch.equal(second, expected)
 
 
-def test_two_passes_depend_less_on_mirroring_than_one() -> None:
-    """Both ways round are seen either way; a difference is left because the second pass gets the first's result."""
+def test_the_second_look_sees_the_frame_mirrored() -> None:
     given = frame(160, 256)
     nothing = torch.zeros_like(given.coverage)
     inputs = CoarseInput(
@@ -144,11 +145,34 @@ def test_two_passes_depend_less_on_mirroring_than_one() -> None:
     mirrored = CoarseInput(**{name: value.flip(-1) for name, value in vars(inputs).items() if value is not None})
     net = read_network(PACKAGED)
     with torch.inference_mode():
-        once, twice = (
-            float((stage(inputs).alpha.clamp(0, 1) - stage(mirrored).alpha.clamp(0, 1).flip(-1)).abs().mean())
-            for stage in (net.coarse_stage, net.two_passes)
-        )
-    assert 0 < twice < 0.5 * once
+        second = net.second_look(inputs, torch.zeros(1, 1, 80, 128))
+        first, other_way = net.first_look(mirrored).alpha.flip(-1), net.first_look(inputs).alpha
+        solid = net.second_look(inputs, torch.ones(1, 1, 80, 128))
+    # The noise is measured on every fourth pixel, which are others in a mirrored frame.
+    assert 20 * float((second.alpha - first).abs().mean()) < float((second.alpha - other_way).abs().mean())
+    # What the first look is sure of changes what the second finds.
+    assert float((solid.alpha - second.alpha).abs().mean()) > 0.005
+
+
+def test_both_looks_count_by_what_they_expect_to_be_wrong_with() -> None:
+    """A second look that adds subject counts by both doubts; one that takes it away counts half."""
+    half = torch.full((1, 1, 2, 4), 0.5)
+    first = coarse(half, doubt=[0.01, 0.1, 0.3, 0.1])
+    added = torch.full((1, 1, 4, 8), 0.9)
+    refined = AlphaLevel(alpha=torch.full((1, 1, 4, 8), 0.5), state=None)
+    second = coarse(added, doubt=[0.3, 0.3, 0.1, 0.1, 0.01, 0.01, 0.1, 0.1])
+    alpha = of_both_looks(first, refined, second).alpha[0, 0, 0]
+    # Columns 0, 3, 4 and 7: in the middle of the first look's first, second, third and fourth pixel.
+    assert float(alpha[0]) < 0.51 and float(alpha[4]) > 0.89
+    assert 0.5 < float(alpha[0]) < float(alpha[7]) < float(alpha[4]) < 0.9
+    less = coarse(torch.full((1, 1, 4, 8), 0.1), doubt=[0.3] * 8)
+    assert torch.allclose(of_both_looks(first, refined, less).alpha, torch.tensor(0.3))
+
+
+def coarse(alpha: Tensor, doubt: list[float]) -> Coarse:
+    """A look with a doubt for every column."""
+    rows = torch.tensor(doubt).expand(1, 1, alpha.shape[-2], -1).contiguous()
+    return Coarse(alpha=alpha, doubt=rows, context=torch.zeros(1, CONTEXT, *alpha.shape[-2:]), state=None)
 
 
 @pytest.mark.parametrize("size", [(270, 480), (1100, 1411), (180, 2100)], ids=str)

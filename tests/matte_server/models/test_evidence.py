@@ -42,7 +42,7 @@ def comb() -> Tensor:
 def coarse(alpha: Tensor, covered: float = 1.0, shift: int = 0) -> Tensor:
     clean = wall()
     coverage = torch.full_like(alpha, covered)
-    return frame_evidence(plate_with(alpha, clean), clean.roll(shift, -1), coverage, OCTAVES)[1]
+    return frame_evidence(plate_with(alpha, clean), clean.roll(shift, -1), coverage, OCTAVES)[1][0]
 
 
 def test_a_comb_and_a_blade_differ() -> None:
