@@ -9,7 +9,6 @@ from __future__ import annotations
 import bisect
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from matte_link.sequence import counted
 
 from ..errors import MatteError
 from .video_container import is_cut
+from .video_packets import PacketTimes, packet_times
 
 # Decoded to find out whether times are in order: more than any codec reorders (H.264 and H.265: 16).
 _REORDERED = 20
@@ -47,12 +47,12 @@ class VideoDecoder:
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._is_counted = False
         try:
-            found = _packet_times(self.container, self.stream)
+            found = packet_times(self.container, self.stream)
             _check_complete(self.container, self.stream, path, found)
             # The packets were read to the end; the first picture is sought like any other.
             self.pts = found.pts
             self._keys = found.keys if self.container.format.name in _SOUGHT_BY_DECODING_TIME else ()
-            if found.is_doubtful and self._is_out_of_order():
+            if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
         except (av.FFmpegError, OSError) as error:
@@ -212,47 +212,7 @@ def _at(frame: Any) -> int:
     return int(frame.pts) if frame.pts is not None else -_LATEST
 
 
-@dataclass(frozen=True)
-class _PacketTimes:
-    """What the packets of a file say without being decoded. ``pts``: of the pictures, in the order shown; ``keys``:
-    of key frames, with the time at which each is decoded, sorted; ``count``: of all pictures; ``end``,
-    ``video_end``: of the last packet of any track and of the video track, in seconds."""
-
-    pts: tuple[int, ...]
-    keys: tuple[tuple[int, int], ...]
-    count: int
-    end: Fraction
-    video_end: Fraction
-    is_doubtful: bool
-
-
-def _packet_times(container: Any, stream: Any) -> _PacketTimes:
-    stored, keys, ends = [], [], {True: Fraction(0), False: Fraction(0)}
-    for packet in container.demux():
-        is_picture = packet.stream is stream
-        if packet.size and packet.pts is not None:
-            end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
-            ends[is_picture] = max(ends[is_picture], end)
-        if packet.size and is_picture:
-            stored.append((packet.pts, packet.is_keyframe, packet.is_discard))
-            if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
-                keys.append((packet.pts, packet.dts))
-    times = [at for at, _, _ in stored if at is not None]
-    reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
-    first_key = next((at for at, is_key, _ in stored if is_key and at is not None), min(times, default=0))
-    # Pictures before the first key frame have nothing to be decoded from.
-    shown = {at for at, _, is_dropped in stored if at is not None and not is_dropped and at >= first_key}
-    return _PacketTimes(
-        pts=tuple(sorted(shown)),
-        keys=tuple(sorted(keys)),
-        count=len(stored),
-        end=max(ends.values()),
-        video_end=ends[True],
-        is_doubtful=reorders or len(times) < len(stored),
-    )
-
-
-def _check_complete(container: Any, stream: Any, path: Path, found: _PacketTimes) -> None:
+def _check_complete(container: Any, stream: Any, path: Path, found: PacketTimes) -> None:
     """Raises ``MatteError`` if a file has no pictures, or ends before its container says."""
     if not found.count:
         raise MatteError("no_video", f"{path} has no pictures.", "It may be truncated; export it again.")

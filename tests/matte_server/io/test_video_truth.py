@@ -212,6 +212,19 @@ def damaged_pictures(path: Path) -> list[int]:
     return damaged
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+@pytest.mark.parametrize("count", [6, 30])
+def test_a_file_made_of_two_has_the_pictures_of_both(tmp_path: Path, name: str, count: int) -> None:
+    """Its times begin anew in the middle, as in streams that a camera splits and a user joins."""
+    path, number = tmp_path / name, count // 6
+    long_gop(path, count, g=str(count))
+    path.write_bytes(2 * path.read_bytes())
+    with VideoReader(path) as reader:
+        assert reader.facts.frames == 2 * count
+        found = [number_of(reader.read(at).pixels) for at in (number, count + number)]
+    assert found == [number - 1] * 2
+
+
 def test_a_clip_that_an_edit_list_cuts_is_whole(tmp_path: Path) -> None:
     """Phones trim without touching the pictures: the track still has the frames that are not shown."""
     long_gop(tmp_path / "a.mp4", g="1", bf="0")

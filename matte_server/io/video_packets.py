@@ -1,0 +1,82 @@
+"""What the packets of a video say of its pictures' times, without being decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PacketTimes:
+    """The times of a video track. ``pts``: of the pictures, in the order shown; ``keys``: of key frames, with the
+    time at which each is decoded, sorted; ``count``: of all pictures; ``end``, ``video_end``: of the last packet of
+    any track and of the video track, in seconds. ``is_doubtful``: only the decoder's output shows whether the times
+    are right. ``is_broken``: they are not, as in a file made of two."""
+
+    pts: tuple[int, ...]
+    keys: tuple[tuple[int, int], ...]
+    count: int
+    end: Fraction
+    video_end: Fraction
+    is_doubtful: bool
+    is_broken: bool
+
+
+def packet_times(container: Any, stream: Any) -> PacketTimes:
+    """Reads every packet of PyAV's open ``container``; ``stream`` is its video track."""
+    pictures, ends = [], {True: Fraction(0), False: Fraction(0)}
+    for packet in container.demux():
+        is_picture = packet.stream is stream
+        if packet.size and packet.pts is not None:
+            end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
+            ends[is_picture] = max(ends[is_picture], end)
+        if packet.size and is_picture:
+            pictures.append(_picture_packet(packet))
+    times = [each.pts for each in pictures if each.pts is not None]
+    reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
+    return PacketTimes(
+        pts=_shown(pictures, times),
+        keys=tuple(sorted(_key_times(pictures))),
+        count=len(pictures),
+        end=max(ends.values()),
+        video_end=ends[True],
+        is_doubtful=reorders or len(times) < len(pictures),
+        is_broken=len(set(times)) < len(times) or _runs_backwards([each.dts for each in pictures]),
+    )
+
+
+@dataclass(frozen=True)
+class _PicturePacket:
+    """When a packet's picture is shown and decoded."""
+
+    pts: int | None
+    dts: int | None
+    is_key: bool
+    is_dropped: bool
+
+
+def _picture_packet(packet: Any) -> _PicturePacket:
+    return _PicturePacket(
+        pts=packet.pts, dts=packet.dts, is_key=bool(packet.is_keyframe), is_dropped=bool(packet.is_discard)
+    )
+
+
+def _key_times(pictures: Sequence[_PicturePacket]) -> Iterator[tuple[int, int]]:
+    for each in pictures:
+        if each.is_key and each.pts is not None and each.dts is not None:
+            yield each.pts, each.dts
+
+
+def _shown(pictures: Sequence[_PicturePacket], times: Sequence[int]) -> tuple[int, ...]:
+    """The times of the pictures that are shown, in order. Those before the first key frame cannot be decoded."""
+    first_key = next((each.pts for each in pictures if each.is_key and each.pts is not None), min(times, default=0))
+    found = {each.pts for each in pictures if each.pts is not None and not each.is_dropped}
+    return tuple(sorted(at for at in found if at >= first_key))
+
+
+def _runs_backwards(times: Sequence[int | None]) -> bool:
+    known = [at for at in times if at is not None]
+    return any(later < earlier for earlier, later in pairwise(known))
