@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from pathlib import Path
 
+import pytest
 import zmq
 from matte_link.messages import Failure, Message, Ping, Status, StatusReply
-from matte_link.wire import decode, encode
+from matte_link.wire import WireLimits, decode, encode
 
+from matte_server.server import transport
 from matte_server.server.service import Service
 from matte_server.server.spool import Spool
 from matte_server.server.transport import EventQueue, Stop, Transport, UnsentBytes, open_router
 from tests.matte_server.server.service_bench import HandPool
+
+
+def test_the_router_bounds_what_waits_and_what_it_takes() -> None:
+    limits = WireLimits(blob=1 << 20)
+    with zmq.Context() as context, open_router(context, limits) as router:
+        options = (zmq.MAXMSGSIZE, zmq.SNDHWM, zmq.RCVHWM, zmq.TCP_MAXRT, zmq.HANDSHAKE_IVL, zmq.LINGER)
+        assert [router.getsockopt(option) for option in options] == [
+            1 << 20,
+            transport._MESSAGES_WAITING,
+            transport._REQUESTS_WAITING,
+            transport._STALLED_MS,
+            transport._HANDSHAKE_MS,
+            500,
+        ]
+        assert router.getsockopt(zmq.TCP_KEEPALIVE) == 1
+        with pytest.raises(zmq.ZMQError, match="Host unreachable"):
+            router.send_multipart([b"nobody", b""])
+
+
+def test_events_wake_a_poller_once_and_come_in_order() -> None:
+    events = EventQueue()
+    for _ in range(2):
+        assert events.take_all() == [] and not select.select([events], [], [], 0)[0]
+        stops = [Stop() for _ in range(300)]
+        for stop in stops:
+            events.put(stop)
+        assert select.select([events], [], [], 0)[0]
+        assert [id(event) for event in events.take_all()] == [id(stop) for stop in stops]
+    events.close()
+    events.put(Stop())
 
 
 def _ask(peer: zmq.Socket[bytes], message: Message) -> Message:
