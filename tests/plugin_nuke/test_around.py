@@ -79,10 +79,14 @@ def test_it_follows_the_artist_along_the_timeline(bench: ContractBench, window: 
     assert order.index(9) < order.index(3) and len(order) == 9
 
 
+FRAMES = 25
+"""Frames of a node that is on its way: so many that it is still on its way when something ends it."""
+
+
 def started(bench: ContractBench, window: State, **knobs: object) -> nuke.Node:
-    """A node that is on its way through the frames around 6."""
-    node = bench.node(bench.shot(range(1, 12)), 1, 11, around=5, **knobs)
-    host.go_to(6)
+    """A node that is on its way through the frames around the middle one."""
+    node = bench.node(bench.shot(range(1, FRAMES + 1)), 1, FRAMES, around=FRAMES // 2, **knobs)
+    host.go_to(FRAMES // 2 + 1)
     host.press(node, "process_frame")
     until(window, lambda: "around it" in bench.status(node))
     return node
@@ -95,7 +99,7 @@ def test_cancel_ends_it(bench: ContractBench, window: State) -> None:
     assert is_at_rest(node), "at once"
     until(window, lambda: time.monotonic() > pressed + 0.5)
     count = len(made(bench, node))
-    assert count < 11
+    assert count < FRAMES
     until(window, lambda: time.monotonic() > pressed + 1.0)
     assert len(made(bench, node)) == count, "and for good"
 
@@ -126,7 +130,7 @@ def test_a_setting_or_the_graph_that_changes_ends_it(bench: ContractBench, windo
     node = started(bench, window)
     host.set_value(node, "erode", 2.0)
     until(window, lambda: is_at_rest(node) and "stale" in bench.status(node))
-    assert len(made(bench, node)) < 11
+    assert len(made(bench, node)) < FRAMES
     bench.expect_tidy(node)
 
 

@@ -42,9 +42,12 @@ class Bench:
         made.connect(f"tcp://127.0.0.1:{self.port}")
         return made
 
+    def has_message(self, milliseconds: int) -> bool:
+        return bool(self._router.poll(milliseconds))
+
     def turn(self) -> None:
         """As the server's loop does."""
-        if self._router.poll(20):
+        if self.has_message(20):
             frames = self._router.recv_multipart(copy=False)
             assert self.watched.received(bytes(frames[0].buffer), frames[-1])
             self.messages.append(bytes(frames[1].buffer))
@@ -111,7 +114,8 @@ def test_a_message_that_is_taken_before_its_connection_was_looked_at_is_whole(
     peer = bench.peer()
     lost = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     peer.send(bytes(3 * _MIB))
-    # The first turn of the loop takes the message, and only then looks for connections.
+    # The first turn of the loop takes the whole message, and only then looks for connections.
+    assert bench.has_message(30_000)
     bench.until(lambda: bool(bench.messages))
     assert [len(message) for message in bench.messages] == [3 * _MIB]
     assert not lost.poll(0)
