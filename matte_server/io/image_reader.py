@@ -19,6 +19,7 @@ from ..errors import MatteError
 from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
+from .image_check import ends_unwritten
 from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import PNG_SIGNATURE, exif_after_pixels, png_is_cut
@@ -88,6 +89,8 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     if head.startswith(PNG_SIGNATURE) and png_is_cut(path):
         # Before libpng, which would print a line of its own.
         raise unreadable(path, label, "it ends before its last chunk")
+    if ends_unwritten(path, head):
+        raise unreadable(path, label, "its end was never written")
     if layer:
         raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
     try:

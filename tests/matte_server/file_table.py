@@ -291,6 +291,20 @@ def other_stills() -> Iterator[FileCase]:
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
         )
     yield FileCase(name="truncated.png", write=truncated_png, refusal="unreadable")
+    for suffix in (".jpg", ".jp2", ".webp"):
+        yield FileCase(
+            name=f"unwritten-end{suffix}",
+            write=half_written,
+            refusal="unreadable",
+            warning="its end was never written",
+        )
+    yield FileCase(
+        name="padded.jpg",
+        write=padded_jpeg,
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=0.03,
+    )
 
 
 REFUSED = {
@@ -308,6 +322,18 @@ REFUSED = {
         "cannot be read: it is in no format that Cleanplate reads",
     ),
 }
+
+
+def half_written(path: Path) -> None:
+    """As a copy under way on a disk that makes room first."""
+    files.pillow(path, CODE)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) // 2 + 64))
+
+
+def padded_jpeg(path: Path) -> None:
+    files.pillow(path, CODE, quality=100, subsampling=0)
+    path.write_bytes(path.read_bytes() + bytes(512))
 
 
 def truncated_png(path: Path) -> None:
