@@ -117,3 +117,34 @@ def test_a_vote_in_bands_is_the_vote_of_the_whole_frame(monkeypatch: pytest.Monk
     bands = vote_clean_plate(frames, seen)
     assert np.array_equal(whole.colour, bands.colour) and np.array_equal(whole.evidence, bands.evidence)
     assert np.array_equal(whole.support, bands.support) and whole.noise == bands.noise
+
+
+def coded(someone: bool) -> tuple[list[Float32], list[np.ndarray]]:
+    """Four frames of a set as a codec stores them: three alike to the bit, and one whose blocks were coded anew.
+    With ``someone``, a grey figure stands elsewhere in each."""
+    random = np.random.default_rng(3)
+    size = (120, 160)
+    scene = random.uniform(0.2, 0.6, (*size, 3)).astype(np.float32)
+    blocks = np.kron(random.normal(0.0, 0.02, (15, 20, 1)), np.ones((8, 8, 1)))
+    frames = [
+        scene * np.float32(1.0) if number else np.asarray(scene * (1 + blocks), np.float32) for number in range(4)
+    ]
+    for number, frame in enumerate(frames):
+        if someone:
+            frame[40:100, 20 + 30 * number : 40 + 30 * number] = 0.7
+    return frames, [np.ones(size, np.bool_)] * 4
+
+
+def test_an_empty_set_has_evidence_everywhere_however_a_codec_stored_it() -> None:
+    """A frame that agrees with none of three equal ones left no three of four that agree, once they are but two."""
+    frames, seen = coded(someone=False)
+    two_and_two = [frames[0], frames[0], *frames[2:]]
+    found = vote_clean_plate(two_and_two, seen)
+    assert found.evidence.all()
+    assert found.colour == pytest.approx(np.mean(two_and_two, axis=0), abs=1e-6)
+
+
+def test_somebody_who_walks_through_a_coded_set_is_voted_out() -> None:
+    frames, seen = coded(someone=True)
+    found = vote_clean_plate([frames[0], *frames], seen[:1] * 5)
+    assert found.support.min() < 1.0 and np.abs(found.colour - coded(someone=False)[0][1]).max() < 0.1
