@@ -6,8 +6,9 @@ a mode, not a median: it also works where the subject covers a pixel more than h
 background keeps its colour and the subject does not.
 
 A pixel has no evidence where too few frames agree, or where a second colour is nearly as frequent (somebody stood
-still there). Where nothing moves in any frame there is nothing to vote about, and the mean is the result: a codec repeats
-some pictures of an empty set and codes others anew, so that half of them may agree to the bit and not with the rest.
+still there). Where nothing moves in any frame there is nothing to vote about, and the mean is the result: a codec
+repeats some pictures of an empty set and codes others anew, so that half of them may agree to the bit and not with
+the rest.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedP
 
 
 def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedPlate:
-    """The mean of aligned frames that have nothing to vote about, or are too few for it. All that any of them shows counts as evidence; the
-    noise of a single frame is not known (NaN)."""
+    """The mean of aligned frames that have nothing to vote about, or are too few for it. All that any of them shows
+    counts as evidence; the noise of a single frame is not known (NaN)."""
     weights = np.stack([np.asarray(mask, np.float32) for mask in seen])[..., None]
     total = weights.sum(axis=0)
     colour = sum(np.asarray(frame) * weight for frame, weight in zip(frames, weights, strict=True))

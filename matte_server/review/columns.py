@@ -23,6 +23,8 @@ _DEVIATIONS = 6.0
 _MAD_TO_SIGMA = 1.4826
 _NEIGHBOURS = 5
 """Frames on either side that a local rule compares with."""
+_LEAST_OF_A_SIDE = 4
+"""Fewer on one side say nothing by themselves: one of them may be bad."""
 _FLAT = 1e-9
 """A plot whose range is smaller than this is widened."""
 _NEEDS_THREE = "needs three frames"
@@ -160,16 +162,29 @@ COLUMNS = (
         place="flicker",
     ),
     Column(
-        name="offset",
-        unit="px beside the frames around",
+        name="edge misfit",
+        unit="px along the outline that contradict plate and clean plate",
         digits=2,
-        values=lambda frame: (frame.offset_px,),
+        values=lambda frame: (frame.misfit_px,),
         rule=OutlierRule(
-            sentence="Alpha lies {:.1f} px beside that of the frames around it (the shot's median: {:.1f} px).",
-            least=2.5,
+            sentence="Along its outline the matte contradicts the pictures over {:.2f} px; around it {:.2f}.",
+            least=0.12,
+            local=True,
         ),
         from_zero=True,
-        missing=_NEEDS_THREE,
+    ),
+    Column(
+        name="edge offset",
+        unit="px beside the edge in plate and clean plate: right, down",
+        digits=1,
+        values=lambda frame: frame.offset_px or (None, None),
+        rule=OutlierRule(
+            sentence="The subject's edge lies {:+.1f} px beside the matte's; in the frames around it {:+.1f} px.",
+            least=1.5,
+            both_ways=True,
+            local=True,
+        ),
+        curves=("right", "down"),
     ),
     Column(
         name="edge softness",
@@ -178,7 +193,7 @@ COLUMNS = (
         values=lambda frame: (frame.softness_px,),
         rule=OutlierRule(
             sentence="The matte's edge is {:.1f} px wide; the frames around it suggest {:.1f} px.",
-            least=0.5,
+            least=1.0,
             both_ways=True,
             local=True,
         ),
@@ -192,6 +207,7 @@ COLUMNS = (
         rule=OutlierRule(
             sentence="The matte contradicts plate and clean plate in {:.2%} of the frame; around it in {:.2%}.",
             least=2e-3,
+            limit=0.05,
             local=True,
         ),
         from_zero=True,
@@ -226,7 +242,7 @@ def with_outliers(frames: Sequence[FrameFigures], common: Collection[str]) -> li
     ``common`` ones of :func:`common_warnings`."""
     reasons = [[reason for reason in frame.reasons if reason.sentence not in common] for frame in frames]
     for column in COLUMNS:
-        for index, found in _outliers([_mean(column.values(frame)) for frame in frames], column.rule):
+        for index, found in _worst_of_curves(column, frames).items():
             reasons[index].append(replace(found, place=frames[index].places.get(column.place)))
     for found_of_frame in reasons:
         found_of_frame.sort(key=lambda reason: -reason.severity)
@@ -240,9 +256,14 @@ def common_warnings(frames: Sequence[FrameFigures]) -> tuple[str, ...]:
     return tuple(sentence for sentence, count in counts.items() if count > max(len(frames) / 2, 2))
 
 
-def _mean(values: Values) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+def _worst_of_curves(column: Column, frames: Sequence[FrameFigures]) -> dict[int, Reason]:
+    """By index, the frames that stand out in one of the column's curves, and the worst reason of each."""
+    found: dict[int, Reason] = {}
+    for values in zip(*(column.values(frame) for frame in frames), strict=True):
+        for index, reason in _outliers(values, column.rule):
+            if index not in found or reason.severity > found[index].severity:
+                found[index] = reason
+    return found
 
 
 def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[int, Reason]]:
@@ -259,7 +280,7 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
         good &= _severity(measured, every, replace(rule, local=False))[0] <= 1.0
     if len(measured) / 2 < np.count_nonzero(good) < len(measured):
         again, expected = _severity(measured, good, rule)
-        severity = np.where(good, severity, np.maximum(severity, again))
+        severity = np.where(good, severity, again)
     return [
         (
             known[place],
@@ -273,27 +294,42 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
 
 def _severity(values: Series, good: npt.NDArray[np.bool_], rule: OutlierRule) -> tuple[Series, Series]:
     """How far each value stands out, 1 being the limit, and what was expected of it; only ``good`` values say what
-    is expected."""
+    is expected. At the ends of a shot a local rule only knows one side, and is trusted half as much."""
     expected = _local_trend(values, good) if rule.local else np.full(len(values), np.median(values[good]))
-    difference = values - expected
+    difference = (values - expected) / (np.where(_has_both_sides(good), 1.0, 2.0) if rule.local else 1.0)
     sigma = _MAD_TO_SIGMA * float(np.median(np.abs(difference[good])))
     distance = np.abs(difference) if rule.both_ways else difference
-    return np.maximum(distance / max(_DEVIATIONS * sigma, rule.least), values / rule.limit), expected
+    return np.maximum(distance / max(_DEVIATIONS * sigma, rule.least), np.abs(values) / rule.limit), expected
 
 
 def _local_trend(values: Series, good: npt.NDArray[np.bool_]) -> Series:
-    """What the ``good`` neighbours of each value, itself left out, predict for it: their robust straight line
-    (Theil 1950, Sen 1968), so that a drift is no outlier, not even at the ends of the shot. A value without any
-    predicts itself."""
+    """What the ``good`` neighbours of each value, itself left out, predict for it, so that a drift is no outlier,
+    not even at the ends of the shot. Those of one side alone are heard too, and what is nearest to the value
+    counts: where a subject has just entered, the figure rises on one side and stays on the other. A value without
+    any predicts itself."""
     predicted = values.copy()
     places = np.arange(len(values))
     for place in range(len(values)):
         near = (np.abs(places - place) <= _NEIGHBOURS) & (places != place) & good
-        away, others = (places - place)[near], values[near]
-        if not len(others):
-            continue
-        first, second = np.triu_indices(len(others), 1)
-        slopes = (others[second] - others[first]) / (away[second] - away[first])
-        slope = float(np.median(slopes)) if len(slopes) else 0.0
-        predicted[place] = np.median(others - slope * away)
+        sides = [near & (places < place), near & (places > place)]
+        chosen = [near, *(side for side in sides if np.count_nonzero(side) >= _LEAST_OF_A_SIDE)]
+        found = [_line_at_zero((places - place)[each], values[each]) for each in chosen if each.any()]
+        if found:
+            predicted[place] = min(found, key=lambda value: abs(value - values[place]))
     return predicted
+
+
+def _has_both_sides(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which places have a ``good`` one within reach before them, and one behind them."""
+    at = np.flatnonzero(good)
+    apart = at[None, :] - np.arange(len(good))[:, None]
+    near = (np.abs(apart) <= _NEIGHBOURS) & (apart != 0)
+    return np.asarray((near & (apart < 0)).any(axis=1) & (near & (apart > 0)).any(axis=1))
+
+
+def _line_at_zero(away: npt.NDArray[np.int_], values: Series) -> float:
+    """Where the robust straight line through ``values`` at the places ``away`` is at 0 (Theil 1950, Sen 1968)."""
+    first, second = np.triu_indices(len(values), 1)
+    slopes = (values[second] - values[first]) / (away[second] - away[first])
+    slope = float(np.median(slopes)) if len(slopes) else 0.0
+    return float(np.median(values - slope * away))

@@ -36,8 +36,6 @@ _LEAST_SHARED, _BESIDE = 0.2, 9
 # How far something travels between two frames, as a part of the width, and how much its size may differ;
 # what moves by less stays where it is.
 _TRAVEL, _LIKE, _STAYS_PX = 0.15, 2.0, 3.0
-# Steps in which an offset is found, and how much of an edge it takes.
-_OFFSET_STEPS, _OFFSET_BLUR_PX, _LEAST_SLOPES = 3, 1.0, 1.0
 # Motion is believed where the pictures agree within this many of 255 codes.
 _SAME_CODES = 9.0
 
@@ -56,13 +54,11 @@ class SmallFrame:
 @dataclass(frozen=True)
 class AlphaComparison:
     """How a frame differs from those around it. ``flicker``: mean absolute difference of alpha from the range of
-    theirs. ``offset_px``: how far alpha lies beside theirs, in pixels of the plate; None where there are only two,
-    of which one may be bad. ``appeared``, ``vanished``: the
-    part of the frame that is solid here and nowhere around, or there and not here. ``places`` holds the box of the
-    largest such area, in the plate's pixels from its top left, by these names."""
+    theirs. ``appeared``, ``vanished``: the part of the frame that is solid here and nowhere around, or there and
+    not here. ``places`` holds the box of the largest such area, in the plate's pixels from its top left, by these
+    names."""
 
     flicker: float
-    offset_px: float | None
     appeared: float
     vanished: float
     places: dict[str, Window] = field(default_factory=dict)
@@ -106,33 +102,10 @@ def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> AlphaComparison | 
     places = {name: box for name, mask in found.items() if (box := largest_place(mask, own.scale)) is not None}
     return AlphaComparison(
         flicker=float(outside.mean()),
-        offset_px=own.scale * _offset(own.alpha, alphas, is_unchanged) if len(others) > 2 else None,
         appeared=float(appeared.mean()),
         vanished=float(vanished.mean()),
         places=places,
     )
-
-
-def _offset(own: Float32, alphas: Float32, weight: npt.NDArray[np.bool_]) -> float:
-    """How many pixels ``own`` is moved against the median of ``alphas``, as least squares find it where ``weight``
-    is true: three steps of Gauss and Newton (Lucas and Kanade 1981). 0 where there is no edge to tell."""
-    # Each step only sees an edge's slope. The blur gives a hard edge a slope as wide as the moves to be found.
-    middle = np.median(alphas, axis=0).astype(np.float32)
-    here, around = (
-        np.asarray(cv2.GaussianBlur(alpha, (0, 0), _OFFSET_BLUR_PX), np.float32) for alpha in (own, middle)
-    )
-    x, y = 0.0, 0.0
-    height, width = own.shape
-    for _ in range(_OFFSET_STEPS):
-        move = np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
-        moved = cv2.warpAffine(around, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        slopes = np.stack([cv2.Sobel(moved, cv2.CV_32F, *order, scale=1 / 8)[weight] for order in ((1, 0), (0, 1))])
-        squares = slopes @ slopes.T
-        if np.linalg.det(squares) < _LEAST_SLOPES:
-            return 0.0
-        step = np.linalg.solve(squares, slopes @ (moved - here)[weight])
-        x, y = x + float(step[0]), y + float(step[1])
-    return float(min(np.hypot(x, y), _TRAVEL * width))
 
 
 def _brought(own: SmallFrame, other: SmallFrame) -> tuple[Float32, npt.NDArray[np.bool_]]:

@@ -30,20 +30,21 @@ class FrameFigures:
     """The figures of one frame; None where there is no such figure.
 
     ``residual_px``: the median residual of the alignment. ``gain``: the clean plate's, for R, G, B.
-    ``alpha_area``: mean alpha, 0..1. ``flicker``, ``offset_px``, ``appeared``, ``vanished``: see
-    :class:`.AlphaComparison`.
-    ``softness_px``: how many pixels the edge takes. ``contradicted``: the part of the frame where the matte
-    contradicts the pictures. ``holes``: the part that lies in gaps of the subject which do not show the clean
-    plate. ``recomposition``: how far the foreground over the clean plate is from the plate, as
-    a fraction of the plate's range. ``places``: where the worst of a figure is, by the figure's name.
-    ``reasons``: why a person should look at the frame, the most severe first; empty for a good frame."""
+    ``alpha_area``: mean alpha, 0..1. ``flicker``, ``appeared``, ``vanished``: see :class:`.AlphaComparison`.
+    ``misfit_px``, ``offset_px``: see :class:`.EdgeFit`. ``softness_px``: how many pixels the edge takes.
+    ``contradicted``: the part of the frame where the matte contradicts the pictures. ``holes``: the part that lies
+    in gaps of the subject which do not show the clean plate. ``recomposition``: how far the foreground over the
+    clean plate is from the plate, as a fraction of the plate's range. ``places``: where the worst of a figure is,
+    by the figure's name. ``reasons``: why a person should look at the frame, the most severe first; empty for a
+    good frame."""
 
     frame: int
     residual_px: float | None = None
     gain: tuple[float, float, float] | None = None
     alpha_area: float | None = None
     flicker: float | None = None
-    offset_px: float | None = None
+    misfit_px: float | None = None
+    offset_px: tuple[float, float] | None = None
     appeared: float | None = None
     vanished: float | None = None
     softness_px: float | None = None
@@ -59,9 +60,11 @@ class FrameFigures:
         return max((reason.severity for reason in self.reasons), default=0.0)
 
 
-def figures_of(frame: int, diagnostics: Mapping[str, object], failure: str = "") -> FrameFigures:
+def figures_of(
+    frame: int, diagnostics: Mapping[str, object], failure: str = "", damaged: float = 0.0
+) -> FrameFigures:
     """One frame's figures from the server's diagnostics, whose warnings become reasons. ``failure`` says why the
-    frame has no result; empty where it has one."""
+    frame has no result; empty where it has one. ``damaged``: the part of its pixels that hold no numbers."""
     alignment = diagnostics.get("alignment")
     alignment = alignment if isinstance(alignment, Mapping) else {}
     gain = [_number(value) for value in alignment.get("gain") or ()]
@@ -69,6 +72,11 @@ def figures_of(frame: int, diagnostics: Mapping[str, object], failure: str = "")
     reasons = [Reason(sentence=warning, severity=WARNED) for warning in warnings_of(diagnostics)]
     if failure:
         reasons.insert(0, Reason(sentence=f"No result: {failure}", severity=NO_RESULT))
+    if damaged:
+        sentence = (
+            f"{damaged:.2%} of the result's pixels are NaN or infinite; make the frame again with --overwrite."
+        )
+        reasons.insert(0, Reason(sentence=sentence, severity=NO_RESULT))
     return FrameFigures(
         frame=frame,
         residual_px=_number(alignment.get("residual_px")),

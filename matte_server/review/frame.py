@@ -26,7 +26,8 @@ _LEAST_CROP, _CROP_MARGIN, _CROP_WIDTH = 96, 2.0, 160
 @dataclass(frozen=True, eq=False)
 class FrameView:
     """A finished frame, scene-linear: pictures height x width x 3, alpha height x width x 1. ``clean`` is the clean
-    plate as it was aligned for this frame; ``diagnostics`` are those stored in the matte's file."""
+    plate as it was aligned for this frame; ``diagnostics`` are those stored in the matte's file. ``damaged``: the
+    part of the result's pixels that hold NaN or infinity; alpha and foreground are 0 there."""
 
     plate: Float32
     clean: Float32
@@ -35,6 +36,7 @@ class FrameView:
     background: Float32 | None
     pixel_aspect: float
     diagnostics: Mapping[str, object]
+    damaged: float = 0.0
 
     @property
     def comp(self) -> Float32:
@@ -53,11 +55,13 @@ def read_view(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
         picture = pictures.background(frame.background, frame.video_frames.get("background", 0))
         background = fill(picture, matte.display_window, matte.data_window)
     foreground, alpha = foreground_and_alpha(matte)
+    is_whole = np.isfinite(matte.pixels[..., :4]).all(axis=-1, keepdims=True)
     return FrameView(
         plate=plate.rgb,
         clean=aligned(read_clean(), plate, diagnostics),
-        foreground=foreground,
-        alpha=alpha,
+        foreground=np.where(is_whole, foreground, np.float32(0.0)),
+        alpha=np.where(is_whole, alpha, np.float32(0.0)),
+        damaged=1.0 - float(is_whole.mean()),
         background=background,
         pixel_aspect=plate.pixel_aspect,
         diagnostics=diagnostics,

@@ -8,9 +8,8 @@ import numpy.typing as npt
 
 from ..core.image import Float32
 from .compare import thick_areas
+from .edge_fit import LEAST_OUTLINE_PX, outline_px
 
-_LEAST_EDGE_PX = 200
-"""A shorter outline has no softness worth a figure."""
 # Parts of the brightness by which plate and clean plate differ where they clearly show two things, or one.
 _OTHER, _SAME = 0.45, 0.06
 _DARK = 0.02
@@ -23,11 +22,8 @@ def edge_softness(alpha: Float32) -> float | None:
     """How many pixels the matte takes from 0 to 1, on average along its outline; None where there is hardly an
     outline. ``alpha``: height x width x 1. Hair counts as a soft edge."""
     flat = alpha[..., 0]
-    inside = flat > 0.5
-    across = np.count_nonzero(inside[:, 1:] != inside[:, :-1])
-    down = np.count_nonzero(inside[1:] != inside[:-1])
-    length = float(np.hypot(across, down))
-    if length < _LEAST_EDGE_PX:
+    length = outline_px(flat)
+    if length < LEAST_OUTLINE_PX:
         return None
     return float((4.0 * flat * (1.0 - flat)).sum() / length)
 

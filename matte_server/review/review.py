@@ -25,6 +25,7 @@ from ..shots.shot import Shot, ShotFrame
 from .columns import common_warnings, with_outliers
 from .compare import REACH, SmallFrame, compare, largest_place, small_frame
 from .contact_sheet import contact_sheet, matte_cells
+from .edge_fit import edge_fit
 from .figures import FrameFigures, figures_of
 from .frame import FrameView, crop, read_view, shrunk, small_pictures
 from .frame_checks import contradictions, edge_softness, holes
@@ -129,13 +130,17 @@ class _ShotReader:
         report = self.reports.get(frame)
         if view is None:
             return figures_of(frame, {}, report.message if report and report.message else "it was not attempted.")
-        found = figures_of(frame, (report.diagnostics if report else {}) or view.diagnostics)
+        diagnostics = (report.diagnostics if report else {}) or view.diagnostics
+        found = figures_of(frame, diagnostics, damaged=view.damaged)
         wrong = contradictions(view.plate, view.clean, view.alpha)
         gaps = holes(view.plate, view.clean, view.alpha)
         places = {"contradicted": largest_place(wrong), "holes": largest_place(gaps)}
+        fit = edge_fit(view.plate, view.clean, view.alpha)
         return replace(
             found,
             softness_px=edge_softness(view.alpha),
+            misfit_px=fit.misfit_px if fit else None,
+            offset_px=fit.offset_px if fit else None,
             contradicted=float(wrong.mean()),
             holes=float(gaps.mean()),
             places={name: place for name, place in places.items() if place is not None},
@@ -156,7 +161,6 @@ class _ShotReader:
             self.figures[index] = replace(
                 figures,
                 flicker=found.flicker,
-                offset_px=found.offset_px,
                 appeared=found.appeared,
                 vanished=found.vanished,
                 places={**figures.places, **found.places},

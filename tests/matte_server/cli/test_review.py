@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from tests.matte_server.shots.conftest import ShotFiles
 
@@ -24,6 +27,14 @@ def test_a_review_is_written_and_named(
     assert {path.name for path in folder.iterdir()} == {"index.html", "contact_sheet.png", "preview.mp4"}
     printed = capsys.readouterr().out
     assert f"Review: {folder / 'index.html'} (no frame stands out), contact_sheet.png, preview.mp4" in printed
+    # A result that something else has damaged since.
+    path = Path(shot.matte.replace("####", "1002"))
+    matte = exr.read_image(path)
+    pixels = matte.pixels.copy()
+    pixels[2:4, 3:9, 3] = np.nan
+    exr.write_image(path, replace(matte, pixels=pixels))
+    assert cli.main(shot.command("--review", "--server", server.endpoint.address)) == console.OK
+    assert "frame to look at: 1002" in capsys.readouterr().out.replace("frames to", "frame to")
 
 
 def test_without_any_result_there_is_no_review(

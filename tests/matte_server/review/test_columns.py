@@ -21,7 +21,8 @@ def shot(count: int = 40) -> list[FrameFigures]:
             residual_px=0.2 + 0.02 * float(chance.normal()),
             gain=(1.0 + 0.005 * k, 1.01 + 0.005 * k, 1.02 + 0.005 * k),
             alpha_area=0.2 + 0.005 * k,
-            offset_px=0.3 + 0.05 * float(chance.normal()),
+            misfit_px=0.3 + 0.01 * float(chance.normal()),
+            offset_px=(0.3 + 0.05 * float(chance.normal()), -0.5 + 0.05 * float(chance.normal())),
             flicker=0.002 + 0.0002 * float(chance.normal()),
             appeared=0.0,
             vanished=0.0,
@@ -55,7 +56,9 @@ def test_a_drifting_shot_has_no_odd_frame() -> None:
         ({"alpha_area": 0.02}, "area is 0.020; the frames around it suggest 0.3"),
         ({"alpha_area": 0.6}, "area is 0.600; the frames around it suggest 0.3"),
         ({"flicker": 0.03}, "differs from the frames around it by 0.0300"),
-        ({"offset_px": 4.0}, "Alpha lies 4.0 px beside that of the frames around it (the shot's median: 0.3 px)"),
+        ({"misfit_px": 0.6}, "contradicts the pictures over 0.60 px; around it 0.3"),
+        ({"offset_px": (4.0, -0.5)}, "edge lies +4.0 px beside the matte's; in the frames around it +0.3 px"),
+        ({"offset_px": (0.3, -4.0)}, "edge lies -4.0 px beside the matte's; in the frames around it -0.5 px"),
         ({"appeared": 8.5e-4}, "A solid area of 0.08% of the frame is in no frame around it"),
         ({"vanished": 4e-4}, "0.04% of the frame are solid in those around it, but not here"),
         ({"softness_px": 12.0}, "edge is 12.0 px wide; the frames around it suggest 8.4 px"),
@@ -103,6 +106,23 @@ def test_a_shot_that_is_bad_throughout_is_marked_throughout() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_short_shots_are_judged_without_an_error(count: int) -> None:
     assert odd(shot(count)) == {}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_subject_that_is_missing_is_named_in_a_shot_of_one_frame(count: int) -> None:
+    frames = shot(count)
+    frames[0] = replace(frames[0], contradicted=0.1)
+    assert list(odd(frames)) == [1001]
+
+
+def test_somebody_who_has_just_entered_and_the_last_frame_of_somebody_leaving_are_no_fault() -> None:
+    """The area rises frame by frame, and then stays; at the end it falls a little faster than before."""
+    areas = [0.02, 0.047, 0.075, 0.105, 0.132, 0.163, 0.186, 0.207, 0.205, 0.21, 0.207, 0.21, 0.205, 0.209, 0.19]
+    frames = [replace(frame, alpha_area=area) for frame, area in zip(shot(len(areas)), areas, strict=True)]
+    assert odd(frames) == {}
+    # A fault at the end is still one.
+    frames[-1] = replace(frames[-1], alpha_area=0.05)
+    assert list(odd(frames)) == [1000 + len(areas)]
 
 
 def test_frames_without_figures_do_not_hide_the_odd_one() -> None:

@@ -39,8 +39,6 @@ def frame(number: int, fault: str = "", step: float = 4.0) -> SmallFrame:
         cv2.circle(spot, (x, 110), 8, 1.0, -1, cv2.LINE_AA)
         alpha = alpha * (1 - spot)
         plate = plate * (1 - spot[..., None]) + spot[..., None] * texture(6)
-    if fault == "aside":
-        alpha = np.roll(alpha, 5, axis=1)
     if fault == "thin":
         alpha = alpha * np.float32(0.8)
     return small_frame(plate.astype(np.float32), alpha[..., None])
@@ -52,20 +50,6 @@ def compared(at: int, faults: dict[int, str], count: int = 9, step: float = 4.0)
     found = compare(own, [frame(number, faults.get(number, ""), step) for number in near])
     assert found is not None
     return found
-
-
-def test_a_matte_that_lies_beside_its_subject_is_measured_in_pixels() -> None:
-    """A good frame beside it is compared with the mean of the middle two of four, of which one may be bad."""
-    found, beside, good = compared(4, {4: "aside"}, step=0.0), compared(5, {4: "aside"}, step=0.0), compared(4, {})
-    assert found.offset_px is not None and beside.offset_px is not None and good.offset_px is not None
-    # The hard edge of a matte is narrower than the movement, so the steps end a little before it.
-    assert found.offset_px == pytest.approx(5.0, abs=1.5)
-    assert beside.offset_px < 2.5 and good.offset_px < 0.5
-    # Of two, one may be the bad one.
-    assert compared(0, {1: "aside"}).offset_px is None
-    empty = small_frame(texture(6), np.zeros((*SIZE, 1), np.float32))
-    nothing = compare(empty, [empty, empty, empty])
-    assert nothing is not None and nothing.offset_px == 0.0
 
 
 @pytest.mark.parametrize("step", [0.0, 4.0, 9.0])

@@ -28,3 +28,8 @@ def test_what_was_not_measured_is_none_and_warnings_are_reasons() -> None:
 def test_a_frame_without_a_result_says_why() -> None:
     [reason] = figures_of(7, {}, "the plate cannot be read.").reasons
     assert reason == Reason(sentence="No result: the plate cannot be read.", severity=NO_RESULT)
+
+
+def test_a_result_with_pixels_that_are_no_numbers_says_so() -> None:
+    [reason] = figures_of(7, {}, damaged=0.0123).reasons
+    assert reason.severity == NO_RESULT and reason.sentence.startswith("1.23% of the result's pixels are NaN")
