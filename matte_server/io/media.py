@@ -48,6 +48,8 @@ VIDEO_SUFFIXES = (
     ".wmv",
 )
 _MILLISECOND = Fraction(1, 1000)
+_RATE_IN_NANOSECONDS = Fraction(1, 1000000)
+"""Part of a rate by which it is wrong where a Matroska file states a picture's duration, in nanoseconds."""
 _FLOAT_ROUNDING = 1e-9
 """Seconds; float64 loses less in a video of weeks."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
@@ -176,11 +178,13 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
     were in a Matroska file before, to milliseconds."""
     stated = stated_rate(stream)
     rounding = max(tick, _MILLISECOND)
-    # Of a short clip with rounded times, several usual rates may be near: the one that fits best is meant.
+    # Of a short clip with rounded times, several usual rates may be near: unless the container names one, the one
+    # that fits best is meant.
     usual = usual_rates(stated, rounding / times[-1] if times[-1] else Fraction(0))
     seconds = np.array([float(at) for at in times])
     late = {rate: float(np.abs(seconds - np.arange(len(times)) / float(rate)).max()) for rate in (*usual, stated)}
-    best = min(usual, key=lambda rate: late[rate], default=stated)
+    named = [rate for rate in usual if abs(rate / stated - 1) < _RATE_IN_NANOSECONDS]
+    best = min(named or usual, key=lambda rate: late[rate], default=stated)
     for rate in (best, stated):
         if late[rate] <= float(rounding) + _FLOAT_ROUNDING:
             return rate, True

@@ -405,6 +405,15 @@ def test_a_constant_rate_stays_exact(tmp_path: Path, rate: Fraction, suffix: str
     assert facts.times == tuple(number / rate for number in range(COUNT))
 
 
+@pytest.mark.parametrize("count", [3, 9])
+@pytest.mark.parametrize("rate", [Fraction(60000, 1001), Fraction(60), Fraction(24000, 1001), Fraction(24)])
+def test_the_rate_that_a_short_matroska_file_names_is_believed(tmp_path: Path, rate: Fraction, count: int) -> None:
+    """Its times, in milliseconds, fit the next rate as well."""
+    long_gop(tmp_path / "a.mkv", count, rate=rate)
+    with VideoReader(tmp_path / "a.mkv") as reader:
+        assert reader.facts.rate == rate
+
+
 @pytest.mark.parametrize(
     ("suffix", "rate"),
     [
