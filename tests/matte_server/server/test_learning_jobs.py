@@ -125,6 +125,7 @@ def test_the_status_page_shows_how_far_learning_has_come(bench: ServiceBench) ->
     bench.pool.states[0].ready = False
     bench.send(ANNA, learn("a", shot="sh010"))
     assert "learning sh010 from 1 frame: waits" in describe_state(bench.service.state(), "here")
+    assert [job["worker"] for job in bench.service.state()["learning"]] == [-1]
     bench.pool.states[0].ready = True
     list(bench.service.tick())
     assert "on worker 0: reads its frames, clients that wait: 1" in describe_state(bench.service.state(), "here")
@@ -328,7 +329,16 @@ def test_a_job_whose_worker_died_goes_on_and_says_so(bench: ServiceBench) -> Non
     # It comes no further than before: it fails, so that it cannot kill one worker after another.
     [(_, failure)] = die(bench, job)
     assert isinstance(failure, Failure) and failure.code == "worker_died" and "that learned died" in failure.message
-    assert bench.service.state()["errors"][-1]["code"] == "worker_died"
+    [error] = bench.service.state()["errors"]
+    assert (error["code"], error["message"]) == ("worker_died", failure.message)
+
+
+def test_a_job_that_dies_twice_before_its_first_step_is_given_up(bench: ServiceBench) -> None:
+    bench.send(ANNA, learn("a"))
+    [job] = bench.pool.learnt
+    assert not [message for _, message in die(bench, job) if isinstance(message, Failure)]
+    [(_, failure)] = die(bench, job)
+    assert isinstance(failure, Failure) and failure.code == "worker_died"
 
 
 def test_a_job_that_gets_further_each_time_is_never_given_up(bench: ServiceBench) -> None:

@@ -379,6 +379,7 @@ def test_a_frame_that_never_fits_fails_in_words_and_room_is_kept_for_results(tmp
     assert isinstance(bench.send(ANNA, matte("a", plate=bytes(300)))[0], Accepted)
     # 305 bytes lie there and 300 are to come: 350 fit, but not with a result of their own.
     assert code_of(bench.send(ANNA, matte("b", plate=bytes(350)))) == "busy"
+    assert code_of(bench.send(ANNA, matte("huge", plate=bytes(600)))) == "busy", "while another one waits"
     assert isinstance(bench.send(ANNA, matte("c", plate=bytes(150)))[0], Accepted)
     bench.spool.close()
 
