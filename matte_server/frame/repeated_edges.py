@@ -3,6 +3,8 @@ pixels there. The plate differs from them everywhere, which a model takes for a 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 
@@ -22,28 +24,38 @@ _SLANT = 2.0
 """It is nowhere deeper than so many times its median."""
 
 
-def without_repeated_edges(pixels: Float32) -> Float32 | None:
-    """0 in the borders of a picture (H x W x C) that repeat the pixels beside them, else 1, H x W x 1; None where
-    there are no such borders."""
+def repeated_sides(pixels: Float32) -> frozenset[int]:
+    """The sides of a picture (H x W x C) whose outermost lines are the same: 0 top, 1 bottom, 2 left, 3 right."""
+    return frozenset(side for side, lines in enumerate(_from_each_side(pixels)) if _repeats(lines))
+
+
+def without_repeated_edges(pixels: Float32, sides: Collection[int]) -> Float32 | None:
+    """0 in the borders of a picture (H x W x C) that repeat the pixels beside them, on ``sides`` of
+    :func:`repeated_sides`, else 1, H x W x 1; None where there are no such borders."""
     known = np.ones((*pixels.shape[:2], 1), np.float32)
-    for lines, to_mask in (
-        (pixels, known),
-        (pixels[::-1], known[::-1]),
-        (pixels.swapaxes(0, 1), known.swapaxes(0, 1)),
-        (pixels.swapaxes(0, 1)[::-1], known.swapaxes(0, 1)[::-1]),
-    ):
-        depth = _depth(lines)
+    for side, (lines, to_mask) in enumerate(zip(_from_each_side(pixels), _from_each_side(known), strict=True)):
+        depth = _depth(lines) if side in sides else None
         if depth is not None:
             to_mask[np.arange(len(lines))[:, None] < depth] = 0.0
     return None if known.all() else known
 
 
+def _from_each_side(pixels: Float32) -> tuple[Float32, ...]:
+    """Views of a picture with the outermost line of each side first."""
+    turned = pixels.swapaxes(0, 1)
+    return pixels, pixels[::-1], turned, turned[::-1]
+
+
+def _repeats(lines: Float32) -> bool:
+    if int(len(lines) * _MOST) < _LEAST or lines.shape[1] < 2:
+        return False
+    return bool(_same(lines[: _LEAST + 1]).mean(1).min() >= _MOST_PIXELS)
+
+
 def _depth(lines: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    """How many of the first ``lines`` (N x L x C) repeat the next one, at each of their L places; None where the
-    picture goes up to its edge."""
+    """How many of the first ``lines`` (N x L x C) repeat the next one, at each of their L places; None where they
+    are too few or too many to be a border."""
     most = int(len(lines) * _MOST)
-    if most < _LEAST or lines.shape[1] < 2 or not _same(lines[: _LEAST + 1]).mean(1).min() >= _MOST_PIXELS:
-        return None
     same = _same(lines[: most + 2])
     run = np.where(same.all(0), len(same), same.argmin(0)).astype(np.float32)
     reach = 2 * round(_REACH * run.size) + 1

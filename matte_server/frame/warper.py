@@ -15,7 +15,7 @@ from ..core.window import Window
 from ..models.protocols import FrameTensors
 from ..pixels.device_facts import coordinate_type
 from ..pixels.warp import warp
-from .repeated_edges import without_repeated_edges
+from .repeated_edges import repeated_sides, without_repeated_edges
 
 # A resampled pixel beside an unknown one is partly made of it, and counts as unknown.
 _FULLY_KNOWN = 0.99
@@ -29,15 +29,17 @@ class _WarpedCleanPlate:
     clean: Image
     window: Window
     alignment: Alignment
+    unknown_sides: frozenset[int]
     pixels: Tensor
     coverage: Tensor
 
-    def is_for(self, clean: Image, window: Window, alignment: Alignment) -> bool:
+    def is_for(self, clean: Image, window: Window, alignment: Alignment, unknown_sides: frozenset[int]) -> bool:
         """Whether warping these would give the same pixels."""
         own = self.alignment
         same_exposure = own.gain == alignment.gain and own.offset == alignment.offset
         same_place = self.window == window and np.array_equal(own.transform, alignment.transform)
-        return self.clean is clean and same_place and same_exposure
+        same_sides = self.unknown_sides == unknown_sides
+        return self.clean is clean and same_place and same_exposure and same_sides
 
 
 class FrameWarper:
@@ -55,7 +57,9 @@ class FrameWarper:
     def tensors(self, pair: PlatePair, guides: Guides, alignment: Alignment) -> FrameTensors:
         """The frame on the device. The clean plate's tensors are shared between frames and must not be changed."""
         plate = pair.plate
-        clean = self._clean_plate(pair.clean_plate, plate.data_window, alignment)
+        # Where the plate repeats its edge as well, that is how the set looks: a computer-made wall, for example.
+        unknown_sides = repeated_sides(pair.clean_plate.rgb) - repeated_sides(plate.rgb)
+        clean = self._clean_plate(pair.clean_plate, plate.data_window, alignment, unknown_sides)
         return FrameTensors(
             plate=self._upload(plate.rgb),
             clean_plate=clean.pixels,
@@ -64,20 +68,27 @@ class FrameWarper:
             holdout=self._guide(plate, guides.holdout),
         )
 
-    def _clean_plate(self, clean: Image, window: Window, alignment: Alignment) -> _WarpedCleanPlate:
-        if self._last is not None and self._last.is_for(clean, window, alignment):
+    def _clean_plate(
+        self, clean: Image, window: Window, alignment: Alignment, unknown_sides: frozenset[int]
+    ) -> _WarpedCleanPlate:
+        if self._last is not None and self._last.is_for(clean, window, alignment, unknown_sides):
             return self._last
         # Freed first: both at once would be the frame's peak of memory.
         self._last = None
         matrix = self._matrix(alignment.transform, window, clean.data_window)
         warped, coverage = warp(self._upload(clean.rgb), matrix, window.height, window.width)
-        for part in _known_parts(clean):
+        for part in _known_parts(clean, unknown_sides):
             known, _ = warp(self._upload(part), matrix, window.height, window.width)
             coverage = coverage * (known > _FULLY_KNOWN)
         gain = torch.tensor(alignment.gain, device=self._device).view(1, 3, 1, 1)
         offset = torch.tensor(alignment.offset, device=self._device).view(1, 3, 1, 1)
         self._last = _WarpedCleanPlate(
-            clean=clean, window=window, alignment=alignment, pixels=warped * gain + offset, coverage=coverage
+            clean=clean,
+            window=window,
+            alignment=alignment,
+            unknown_sides=unknown_sides,
+            pixels=warped * gain + offset,
+            coverage=coverage,
         )
         return self._last
 
@@ -101,8 +112,8 @@ class FrameWarper:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).to(self._device)[None]
 
 
-def _known_parts(clean: Image) -> list[Float32]:
+def _known_parts(clean: Image, unknown_sides: frozenset[int]) -> list[Float32]:
     """Masks, H x W x 1: only where all of them are 1 does the clean plate show the set."""
     masks = [clean.pixels[..., clean.channels.index(KNOWN)][..., None]] if KNOWN in clean.channels else []
-    shown = without_repeated_edges(clean.rgb)
+    shown = without_repeated_edges(clean.rgb, unknown_sides)
     return masks if shown is None else [*masks, shown]
