@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.core.alignment_features import grey_of, light_of
+from matte_server.core.alignment_features import AlignmentFeatures, grey_of, light_of
+from tests.matte_server.pictures import image, room
 
 
 @pytest.mark.parametrize("size", [(97, 33), (1, 5), (33, 1), (64, 64)])
@@ -18,3 +19,12 @@ def test_strips_change_no_bit_of_the_tone(size: tuple[int, int]) -> None:
     assert light.shape == size and np.allclose(light, expected, rtol=0, atol=1e-6)
     whole = np.sqrt(light / (light + np.float32(0.31))) * np.float32(255)
     assert np.array_equal(grey_of(light, 0.31), whole.astype(np.uint8))
+
+
+def test_features_are_places_and_128_numbers_each() -> None:
+    places, words = AlignmentFeatures(image(room(90, 120))).features(1.0)
+    assert len(places) > 20 and words.shape == (len(places), 128)
+    assert (places >= 0).all() and (places < [120, 90]).all()
+    for picture, scale in ((np.full((90, 120, 3), 0.5), 1.0), (room(90, 120), 0.01)):
+        places, words = AlignmentFeatures(image(np.asarray(picture, np.float32))).features(scale)
+        assert (places.shape, words.shape) == ((0, 2), (0, 128))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matte_server.core import clean_plate_vote
-from matte_server.core.clean_plate_vote import VotedPlate, vote_clean_plate
+from matte_server.core.clean_plate_vote import VotedPlate, average_clean_plate, vote_clean_plate
 from matte_server.core.image import Float32
 from tests.matte_server.pictures import room
 
@@ -86,6 +86,20 @@ def test_frames_that_do_not_see_a_pixel_do_not_vote() -> None:
 def test_no_grain_is_measured_where_no_two_frames_see_the_same() -> None:
     frames, none = noisy(0.02, count=3), [np.zeros((120, 160), bool)] * 3
     assert vote_clean_plate(frames, none).noise == 0.0
+
+
+def test_one_or_two_frames_are_averaged_where_they_see() -> None:
+    first, second = np.full((*SIZE, 3), 0.2, np.float32), np.full((*SIZE, 3), 0.6, np.float32)
+    left, all_of_it = np.zeros(SIZE, bool), np.ones(SIZE, bool)
+    left[:, :8] = True
+    found = average_clean_plate([first, second], [left, all_of_it])
+    assert found.colour[0, 0] == pytest.approx([0.4] * 3) and found.colour[0, 15] == pytest.approx([0.6] * 3)
+    assert (found.support[0, 0], found.support[0, 15]) == (1.0, 0.5) and found.evidence.all()
+    # The difference of two such frames, as of grain: capped at what no camera exceeds.
+    assert found.noise > 0
+    alone = average_clean_plate([first], [left])
+    assert np.isnan(alone.noise) and np.array_equal(alone.evidence, left)
+    assert alone.colour[0, 0] == pytest.approx([0.2] * 3) and not alone.colour[0, 15].any()
 
 
 def noisy(sigma: float, count: int = 9, lag: int = 1) -> list[Float32]:

@@ -29,6 +29,17 @@ def test_what_nobody_holds_makes_room_in_its_budget_and_in_the_spool(
     spool.close()
 
 
+def test_bytes_that_are_not_those_of_the_digest_are_refused(tmp_path: Path) -> None:
+    spool = Spool(1000, tmp_path)
+    store = PictureStore(spool, 100)
+    with pytest.raises(MatteError) as caught:
+        store.add(SECOND, PICTURE, "first.exr")
+    assert caught.value.code == "wrong_digest" and len(store) == 0 and spool.used == 0
+    store.add(FIRST, PICTURE, "first.exr")
+    assert (store.size_of(FIRST), store.size_of(SECOND), store.used) == (60, 0, 60)
+    spool.close()
+
+
 def test_what_a_job_holds_stays_and_the_server_is_busy(tmp_path: Path) -> None:
     spool = Spool(1000, tmp_path)
     store = PictureStore(spool, 100)

@@ -11,8 +11,18 @@ import pytest
 
 from matte_server.core.align import Alignment
 from matte_server.core.placement import as_facts
+from matte_server.core.window import Window
 from matte_server.errors import MatteError
-from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION, GivenSolve, read_estimates, read_samples
+from matte_server.shots.solve_file import (
+    FORMAT,
+    FORMAT_VERSION,
+    CameraSolve,
+    FrameEstimate,
+    GivenSolve,
+    read_estimates,
+    read_samples,
+    update_solve_file,
+)
 
 MOVED = Alignment(transform=np.array([[1.0, 0, 3], [0, 1, 4], [0, 0, 1]]), points=50, inliers=0.9, residual_px=0.2)
 HEAD = {"format": FORMAT, "version": FORMAT_VERSION, "camera": "moving", "locked": None, "sampled": [3, 1]}
@@ -49,6 +59,21 @@ def test_a_given_solve_that_is_damaged_is_refused(tmp_path: Path, frames: Any) -
     with pytest.raises(MatteError) as raised:
         GivenSolve(saved(tmp_path, frames))
     assert raised.value.code == "bad_solve"
+
+
+def test_a_task_that_saves_keeps_the_entries_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "shot.platesolve.json"
+    window = Window(1, 2, 30, 20)
+    camera = CameraSolve(locked=MOVED, one_exposure=True, sampled=(1, 3), measured=2)
+    for number, key in ((1003, "a"), (1001, "a"), (1003, "b")):
+        estimate = FrameEstimate(alignment=MOVED, clean_window=window, key=key)
+        update_solve_file(path, camera, {number: estimate}, {number: MOVED})
+    facts = json.loads(path.read_text())
+    assert (facts["camera"], facts["one_exposure"], facts["sampled"]) == ("locked", True, [1, 3])
+    assert {number: entry["key"] for number, entry in facts["frames"].items()} == {"1001": "a", "1003": "b"}
+    assert [line.split(":")[0].strip() for line in path.read_text().splitlines()[-4:-2]] == ['"1001"', '"1003"']
+    assert sorted(read_estimates(path)) == [1001, 1003] and GivenSolve(path).alignment(1003).points == 50
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name], "no lock is left"
 
 
 def test_what_can_be_read_of_earlier_measurements_is_read(tmp_path: Path) -> None:

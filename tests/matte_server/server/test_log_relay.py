@@ -1,0 +1,70 @@
+"""A log whose reader does not read, on a real pipe."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from matte_server.server import log_relay
+from matte_server.server.log_relay import LogRelay
+
+
+class LogPipe:
+    """A pipe whose writing end a relay has taken over."""
+
+    def __init__(self) -> None:
+        self.reader, self.descriptor = os.pipe()
+        self.relay = LogRelay(self.descriptor)
+
+    def read_until(self, end: bytes) -> bytes:
+        """What arrives up to and with ``end``."""
+        found, deadline = b"", time.monotonic() + 30
+        while not found.endswith(end):
+            assert time.monotonic() < deadline, found[-200:]
+            if select.select([self.reader], [], [], 0.1)[0]:
+                found += os.read(self.reader, 1 << 16)
+        return found
+
+
+@pytest.fixture
+def pipe() -> Iterator[LogPipe]:
+    made = LogPipe()
+    yield made
+    os.close(made.reader)
+
+
+def test_what_is_written_arrives_whole_and_in_order(pipe: LogPipe) -> None:
+    lines = [b"line %d\n" % number for number in range(3000)]
+    for line in lines:
+        os.write(pipe.descriptor, line)
+    assert pipe.read_until(lines[-1]) == b"".join(lines)
+    pipe.relay.close()
+    # From then on it goes where it went before.
+    os.write(pipe.descriptor, b"last\n")
+    assert pipe.read_until(b"last\n") == b"last\n"
+
+
+def test_a_log_that_nobody_reads_stops_nothing_and_loses_the_oldest(
+    pipe: LogPipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_relay, "_MOST_WAITING", 1 << 16)
+    lines = [b"%7d %s\n" % (number, b"x" * 91) for number in range(10_000)]
+    for line in lines:  # a megabyte; a pipe holds a sixteenth of it
+        os.write(pipe.descriptor, line)
+    found = pipe.read_until(lines[-1])
+    # What the pipe held, and the last 64 KiB; each chunk that is read and passed on may be under way besides.
+    assert 1 << 16 <= len(found) <= 5 << 16 and found.startswith(lines[0])
+
+
+def test_closing_waits_for_what_waits_but_not_for_ever(pipe: LogPipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_relay, "_FLUSH_S", 0.2)
+    for _ in range(3000):  # more than the pipe holds, and nobody reads
+        os.write(pipe.descriptor, b"x" * 99 + b"\n")
+    pipe.relay.close()
+    os.set_blocking(pipe.descriptor, False)
+    with pytest.raises(BlockingIOError):
+        os.write(pipe.descriptor, b"x" * (1 << 16))
