@@ -46,10 +46,7 @@ def plan_shot(
     if COMP in pass_names(sources.passes) and not sources.comp:
         sources = replace(sources, comp=pass_file(sources.output, COMP))
     files = _FilesByFrame(sources)
-    wanted = tuple(files.frame(number) for number in (frame_numbers(frames) if frames else files.complete_range()))
-    files.check_shared_files()
-    check_inputs(wanted, "Correct the name, or name frames that exist with --frames.")
-    files.check_videos([frame.frame for frame in wanted])
+    wanted = _wanted_frames(files, frames)
     if not one_output:
         check_clean_plate(sources, wanted)
     check_outputs(sources, wanted, files.movies, one_output)
@@ -65,6 +62,16 @@ def plan_shot(
         movies=files.movies,
         deinterlace=sources.deinterlace,
     )
+
+
+def _wanted_frames(files: _FilesByFrame, frames: str) -> tuple[ShotFrame, ...]:
+    """The frames of a range, or all of them; raises ``MatteError`` where one has no file."""
+    numbers = frame_numbers(frames) if frames else files.complete_range()
+    wanted = tuple(files.frame(number) for number in numbers)
+    files.check_shared_files()
+    check_inputs(wanted, "Correct the name, or name frames that exist with --frames.")
+    files.check_videos(numbers)
+    return wanted
 
 
 def solve_file_of(output: str) -> Path:

