@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 class CommandSender(threading.Thread):
     """Writes commands into a worker's pipe. A worker that hangs does not read it, and a full pipe blocks whoever
-    writes: this thread, not the one that watches the worker."""
+    writes: this thread, neither the server's loop nor the one that watches the worker."""
 
     def __init__(self, pipe: Connection) -> None:
         super().__init__(name="worker-commands", daemon=True)

@@ -17,6 +17,9 @@ from collections import deque
 _CHUNK = 1 << 16
 _MOST_WAITING = 1 << 20
 _FLUSH_S = 1.0
+_GATHER_S = 0.01
+"""Lines that come within this time are passed on together: a server that answers hundreds of frames a second logs
+as many lines, and would wake two threads for each."""
 
 
 class LogRelay:
@@ -36,6 +39,8 @@ class LogRelay:
 
     def _read(self) -> None:
         while data := os.read(self._source, _CHUNK):
+            if len(data) < _CHUNK:
+                time.sleep(_GATHER_S)
             with self._changed:
                 self._waiting.append(data)
                 self._size += len(data)
@@ -63,7 +68,7 @@ class LogRelay:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         # What is still in the pipe has not been counted yet.
-        time.sleep(0.05)
+        time.sleep(_GATHER_S + 0.05)
         deadline = time.monotonic() + _FLUSH_S
         with self._changed:
             while self._waiting and (left_s := deadline - time.monotonic()) > 0:

@@ -1,9 +1,9 @@
 """The worker processes of a server: each is supervised by a thread, and replaced when it dies.
 
-The pool belongs to the server's loop. Its methods only hand bytes to a supervising thread; what the threads observe
-comes back as :class:`WorkerEvent` through ``post``. A worker that has a frame and sends nothing (stage or
-heartbeat) for ``hang_s`` seconds counts as hung and is killed. How long a worker may take to start is decided by
-:mod:`matte_server.server.startup_watchdog`.
+The pool belongs to the server's loop. Its methods only hand bytes to the thread that writes to a worker's pipe; what
+the supervising threads observe comes back as :class:`WorkerEvent` through ``post``. A worker that has a frame and
+sends nothing (stage or heartbeat) for ``hang_s`` seconds counts as hung and is killed. How long a worker may take to
+start is decided by :mod:`matte_server.server.startup_watchdog`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
@@ -246,10 +245,9 @@ class _Supervisor(threading.Thread):
         self._plan = plan
         self._post = post
         self._stopping = threading.Event()
-        self._commands: deque[tuple[bytes, int]] = deque()
         self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
-        self._is_woken = threading.Event()
         self._sender: CommandSender | None = None
+        """None while there is no process."""
         self._number = 0
         self._writing: set[int] = set()
         self._is_learning = False
@@ -259,19 +257,22 @@ class _Supervisor(threading.Thread):
         self.pid = 0
 
     def send(self, command: bytes, number: int = 0) -> None:
-        """Passes a command on. ``number``: the frame that the worker computes from then on."""
-        self._commands.append((command, number))
-        self._wake()
+        """Passes a command on. Called by the server's loop: this thread need not wake up for it. ``number``: the
+        frame that the worker computes from then on. Without a process there is nobody to take it."""
+        if (sender := self._sender) is None:
+            return
+        learns = command.startswith(LEARN)
+        if number or learns:
+            # Only a frame to compute or a shot to learn starts the time that it may take: a hung worker is not
+            # given more of it by each frame that is to be read ahead or was cancelled.
+            self._active_at = time.monotonic()
+        self._number = number or self._number
+        self._is_learning = self._is_learning or learns
+        sender.send(command)
 
     def stop(self) -> None:
         self._stopping.set()
-        self._wake()
-
-    def _wake(self) -> None:
-        # One byte is enough, and more would fill the pipe while this thread is busy.
-        if not self._is_woken.is_set():
-            self._is_woken.set()
-            self._wake_in.send_bytes(b".")
+        self._wake_in.send_bytes(b".")
 
     def run(self) -> None:
         backoff = 0.0
@@ -289,13 +290,11 @@ class _Supervisor(threading.Thread):
 
     def _run_process(self) -> WorkerExited:
         pipe, process = self._spawn()
-        self._sender = CommandSender(pipe)
-        self._sender.start()
         self._number, self._active_at, self._is_learning = 0, time.monotonic(), False
         self._writing.clear()
         self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting)
-        # Commands for the previous process are obsolete.
-        self._commands.clear()
+        sender = self._sender = CommandSender(pipe)
+        sender.start()
         exited: WorkerExited | None = None
         try:
             while exited is None and not self._stopping.is_set():
@@ -304,9 +303,11 @@ class _Supervisor(threading.Thread):
             # The pipe was closed, or carried an unknown message. Soon the exit code says more.
             process.join(5.0)
         finally:
+            # What the loop still sends to this process is obsolete.
+            self._sender = None
             process.kill()
             process.join()
-            self._sender.end()
+            sender.end()
             pipe.close()
         return exited or WorkerExited(
             number=self._number, code="worker_died", reason=_exit_reason(process.exitcode)
@@ -329,26 +330,11 @@ class _Supervisor(threading.Thread):
         ready = wait([pipe, self._wake_out, process.sentinel], _TICK_S)
         if self._wake_out in ready:
             self._wake_out.recv_bytes()
-            self._is_woken.clear()
-            self._send_commands()
         if pipe in ready:
             return self._handle_message(decode_message(pipe.recv_bytes()))
         if process.sentinel in ready:
             raise EOFError
         return self._overdue()
-
-    def _send_commands(self) -> None:
-        while self._commands:
-            command, number = self._commands.popleft()
-            learns = command.startswith(LEARN)
-            if number or learns:
-                # Only a frame to compute or a shot to learn starts the time that it may take: a hung worker is not
-                # given more of it by each frame that is to be read ahead or was cancelled.
-                self._active_at = time.monotonic()
-            self._number = number or self._number
-            self._is_learning = self._is_learning or learns
-            assert self._sender is not None
-            self._sender.send(command)
 
     def _handle_message(self, message: WorkerMessage) -> WorkerExited | None:
         self._active_at = time.monotonic()

@@ -31,12 +31,21 @@ def _job(number: int) -> FrameJob:
 
 @pytest.fixture
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerPool:
-    """Two workers whose threads never run: what would be sent stays with the supervisors."""
+    """Two workers whose threads never run: what would be sent stays with the senders."""
     monkeypatch.setattr(worker_pool._Supervisor, "start", lambda self: None)
     made = WorkerPool(PoolPlan(spool=tmp_path), post=lambda event: None)
     made.start()
     made._add("cpu")
+    for worker in made._supervisors:
+        worker._sender = CommandSender(Pipe()[0])
     return made
+
+
+def _sent(pool: WorkerPool, worker: int) -> list[bytes | None]:
+    """The commands for a worker since the last call."""
+    sender = pool._supervisors[worker]._sender
+    assert sender is not None
+    return [sender._waiting.get() for _ in range(sender._waiting.qsize())]
 
 
 def test_a_frame_that_another_worker_gets_is_no_longer_read_ahead(pool: WorkerPool) -> None:
@@ -45,22 +54,20 @@ def test_a_frame_that_another_worker_gets_is_no_longer_read_ahead(pool: WorkerPo
     pool.read_ahead(0, _job(2))
     pool.submit(1, _job(2))
     assert (first.job, first.ahead, second.job, second.ahead) == (1, 0, 2, 0)
-    assert pool._supervisors[0]._commands[-1] == (CANCEL + b"2", 0)
+    assert _sent(pool, 0)[-1] == CANCEL + b"2"
     # Its own frame is not cancelled where it computes what it has read.
     pool.read_ahead(0, _job(3))
     pool.submit(0, _job(3))
     assert (first.job, first.ahead) == (3, 0)
-    assert not any(command == CANCEL + b"3" for command, _ in pool._supervisors[0]._commands)
+    assert CANCEL + b"3" not in _sent(pool, 0)
 
 
 def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_learns(pool: WorkerPool) -> None:
     frame = LearnFrame(frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32))
     job = LearningJob(number=1, request=Learn(id="a", frames=(frame,)), pictures={}, weights="w", checkpoint="c")
     worker, long_ago = pool._supervisors[0], time.monotonic() - 2 * pool.plan.hang_s
-    ours, _theirs = Pipe()
-    worker._sender, worker._active_at = CommandSender(ours), long_ago
+    worker._active_at = long_ago
     pool.learn(0, job)
-    worker._send_commands()
     assert worker._overdue() is None
     worker._active_at = long_ago
     failed = worker._overdue()
@@ -75,13 +82,18 @@ def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_
     worker._active_at = long_ago
     assert worker._overdue() is None
     pool.learn(0, job)
-    worker._send_commands()
     worker._active_at = long_ago
     # Cancelling gives no more time to one that hangs.
     pool.cancel(1)
-    assert worker._commands[-1] == (CANCEL + b"1", 0)
-    worker._send_commands()
+    assert _sent(pool, 0)[-1] == CANCEL + b"1"
     assert worker._overdue() is not None
+
+
+def test_what_is_sent_to_a_process_that_has_ended_starts_no_time(pool: WorkerPool) -> None:
+    worker = pool._supervisors[0]
+    worker._sender, worker._active_at = None, time.monotonic() - 2 * pool.plan.hang_s
+    pool.submit(0, _job(1))
+    assert worker._overdue() is None and pool.states[0].job == 1  # the loop learns that it is lost from the exit
 
 
 def test_a_worker_that_learns_is_the_last_to_get_a_frame(pool: WorkerPool) -> None:
