@@ -1,8 +1,8 @@
 """Standard error of the server and its workers, so that a log that nobody reads stops nothing.
 
-Whoever writes to a full pipe waits until somebody reads it. So standard error becomes a pipe of our own, which a
-thread always reads; another thread passes the bytes on to where standard error led before. Where that is not read,
-the oldest bytes that wait are dropped.
+Whoever writes to a full pipe waits until somebody reads it. So standard error becomes a pipe of our own. A thread
+always reads it, and writes to where standard error led before, but only what that takes without waiting. Another
+thread, which may wait, writes the rest. Where too much waits, the oldest bytes are dropped.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from collections import deque
 _CHUNK = 1 << 16
 _MOST_WAITING = 1 << 20
 _FLUSH_S = 1.0
-_GATHER_S = 0.01
-"""Lines that come within this time are passed on together: a server that answers hundreds of frames a second logs
-as many lines, and would wake two threads for each."""
 
 
 class LogRelay:
@@ -39,9 +36,12 @@ class LogRelay:
 
     def _read(self) -> None:
         while data := os.read(self._source, _CHUNK):
-            if len(data) < _CHUNK:
-                time.sleep(_GATHER_S)
             with self._changed:
+                if not self._waiting:
+                    # Usually all of it: the other thread need not wake up.
+                    data = data[_written_at_once(self._target, data) :]
+                if not data:
+                    continue
                 self._waiting.append(data)
                 self._size += len(data)
                 while self._size > _MOST_WAITING:
@@ -68,12 +68,23 @@ class LogRelay:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         # What is still in the pipe has not been counted yet.
-        time.sleep(_GATHER_S + 0.05)
+        time.sleep(0.05)
         deadline = time.monotonic() + _FLUSH_S
         with self._changed:
             while self._waiting and (left_s := deadline - time.monotonic()) > 0:
                 self._changed.wait(left_s)
         os.dup2(self._target, self._descriptor)
+
+
+def _written_at_once(descriptor: int, data: bytes) -> int:
+    """Writes as much as ``descriptor`` takes without waiting. Returns how many bytes that were: 0 also where the
+    system has no such write."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return 0
+    try:
+        return os.pwritev(descriptor, [data], -1, os.RWF_NOWAIT)
+    except OSError:
+        return 0
 
 
 def open_standard_streams() -> None:

@@ -2,8 +2,8 @@
 
 The pool belongs to the server's loop. Its methods only hand bytes to the thread that writes to a worker's pipe.
 What the supervising threads observe comes back as :class:`WorkerEvent` through ``post``. A worker that has a frame
-and sends nothing (stage or heartbeat) for ``hang_s`` seconds counts as hung and is killed. How long a worker may take
-to start is decided by :mod:`matte_server.server.startup_watchdog`.
+and sends nothing (stage or heartbeat) for ``hang_s`` seconds counts as hung and is killed. How long a worker may
+take to start is decided by :mod:`matte_server.server.startup_watchdog`.
 """
 
 from __future__ import annotations

@@ -68,3 +68,30 @@ def test_closing_waits_for_what_waits_but_not_for_ever(pipe: LogPipe, monkeypatc
     os.set_blocking(pipe.descriptor, False)
     with pytest.raises(BlockingIOError):
         os.write(pipe.descriptor, b"x" * (1 << 16))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_is_read_late_keeps_its_order(pipe: LogPipe, monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+    """Half of the lines are written before any is read, the others while some are; also where the system cannot
+    write without waiting."""
+    if not at_once:
+        monkeypatch.setattr(log_relay, "_written_at_once", lambda descriptor, data: 0)
+    lines = [b"line %06d of a log that is read late\n" % number for number in range(8000)]
+    found = b""
+    for number, line in enumerate(lines):
+        os.write(pipe.descriptor, line)
+        if number > len(lines) // 2:
+            found += os.read(pipe.reader, 20)
+    assert found + pipe.read_until(lines[-1]) == b"".join(lines)
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system has no such write")
+def test_a_full_pipe_takes_nothing_at_once() -> None:
+    reader, writer = os.pipe()
+    taken = 0
+    while written := log_relay._written_at_once(writer, b"x" * 1000):
+        taken += written
+    assert len(os.read(reader, taken + 1)) == taken > 0
+    assert log_relay._written_at_once(writer, b"again") == len(b"again")
+    os.close(reader)
+    os.close(writer)
