@@ -22,12 +22,13 @@ def check_picture(name: str, image: Image, values: Float32) -> None:
     # Of values with a NaN, the least and the greatest are NaN, too, and larger than nothing.
     if float(values.min()) > -_LARGEST and float(values.max()) < _LARGEST:
         return
-    is_bad, kind = ~np.isfinite(values), "NaN or infinite value"
+    is_bad, kind, limit = ~np.isfinite(values), "NaN or infinite value", ""
     if not is_bad.any():
-        is_bad, kind = np.abs(values) >= _LARGEST, "value beyond 1e18"
+        is_bad, kind, limit = np.abs(values) >= _LARGEST, "value", " beyond 1e18"
+    number = counted(int(np.count_nonzero(is_bad)), kind)
     raise MatteError(
         "not_finite",
-        f"The {name} has {counted(int(np.count_nonzero(is_bad)), kind)}, the first at {_first(is_bad, image)}.",
+        f"The {name} has {number}{limit}, the first at {_first(is_bad, image)}.",
         "Repair it first, for example with a NaN-removing expression where it was rendered.",
     )
 

@@ -38,15 +38,15 @@ _REFUSED = {
 }
 _OF_VIDEOS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5")
 _HEAD = 64
-# What files begin with: PNG, JPEG, TIFF and BigTIFF, DPX, Cineon, BMP, GIF, WebP, PSD, Radiance HDR, JPEG 2000 (as
-# boxes and as a codestream), SGI and PNM. Targa has none.
+# What files begin with: PNG, JPEG, TIFF and BigTIFF, DPX, Cineon, BMP, GIF, WebP, PSD, Radiance HDR, JPEG 2000 and
+# JPEG XL (as boxes and as a codestream), SGI and PNM. Targa has none.
 _BEGINNINGS = (
     b"\x89PNG",
     b"\xff\xd8\xff",
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"SDPX", b"XPDS", b"\x80\x2a\x5f\xd7", b"\xd7\x5f\x2a\x80"),
     *(b"BM", b"GIF8", b"RIFF", b"8BPS", b"#?"),
-    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\x01\xda"),
+    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda"),
     *(b"P%c" % kind for kind in b"1234567Ff"),
 )
 _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")

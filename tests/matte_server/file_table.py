@@ -286,6 +286,7 @@ def other_stills() -> Iterator[FileCase]:
         "text.png": b"hello",
         "text.exr": b"hello, this is no picture at all",
         "text.dpx": b"hello, this is no picture at all",
+        "cut.jxl": b"\xff\x0a\x7a\x10",
     }.items():
         yield FileCase(
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
@@ -314,6 +315,7 @@ REFUSED = {
     "phone.avif": "is an AVIF file",
     "camera.cr3": "is a camera raw file",
     "movie.png": "is a video",
+    "cut.jxl": "may be truncated",
     "empty.png": "is empty",
     "empty.exr": "is empty",
     "zeros.tif": "begins with zeros",
