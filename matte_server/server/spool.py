@@ -14,15 +14,18 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import uuid
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 from matte_link.messages import Blob
 
-_NAME = re.compile(r"cleanplate-server-\d+-[0-9a-f]+\Z")
+_NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
 _MEMORY = Path("/dev/shm")
 _LEAST_MEMORY = 1 << 30
+_UNUSED_S = 24 * 3600.0
 
 
 class Spool:
@@ -152,12 +155,21 @@ def default_parent() -> Path:
 def remove_stale(parent: Path) -> None:
     """Deletes the folders of servers that no longer run."""
     for folder in parent.glob("cleanplate-server-*"):
-        if not _NAME.match(folder.name):
-            continue
+        named = _NAME.match(folder.name)
         # OSError: another user's.
         with contextlib.suppress(Timeout, OSError):
+            if not named or _may_be_an_older_versions(folder, int(named[1])):
+                continue
             lock = FileLock(_lock_of(folder))
             lock.acquire(timeout=0)
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()
             _lock_of(folder).unlink(missing_ok=True)
+
+
+def _may_be_an_older_versions(folder: Path, process: int) -> bool:
+    """Whether a server may still use a folder without a lock file, as versions before the lock made them: its
+    process runs here, or its last picture came or went less than a day ago, as in another container."""
+    if _lock_of(folder).exists():
+        return False
+    return psutil.pid_exists(process) or time.time() - folder.stat().st_mtime < _UNUSED_S

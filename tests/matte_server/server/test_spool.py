@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,6 +79,7 @@ def test_a_spool_removes_what_a_dead_server_left_and_nothing_else(tmp_path: Path
     foreign = tmp_path / "cleanplate-server-notes"
     for folder in (stale, foreign):
         folder.mkdir()
+    (tmp_path / f".{stale.name}.lock").touch()
     code = "import sys; from pathlib import Path; from matte_server.server.spool import Spool; "
     code += "s = Spool(100, Path(sys.argv[1])); print(s.folder, flush=True); sys.stdin.read()"
     with subprocess.Popen(
@@ -94,6 +96,23 @@ def test_a_spool_removes_what_a_dead_server_left_and_nothing_else(tmp_path: Path
     assert not in_use.exists() and own.folder.exists()
     own.close()
     assert not own.folder.exists()
+
+
+def test_the_folder_of_an_older_version_that_runs_is_left_alone(tmp_path: Path) -> None:
+    """Versions before the lock had none; a folder of theirs goes once its process has ended and it is a day old."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    running, fresh, old = (
+        tmp_path / f"cleanplate-server-{process}-{digit * 12}"
+        for process, digit in ((os.getpid(), "0"), (ended.pid, "1"), (ended.pid, "2"))
+    )
+    day_ago = time.time() - 25 * 3600
+    for folder in (running, fresh, old):
+        folder.mkdir()
+        if folder is not fresh:
+            os.utime(folder, (day_ago, day_ago))
+    Spool(100, tmp_path).close()
+    assert running.exists() and fresh.exists() and not old.exists()
 
 
 @pytest.mark.parametrize(
