@@ -35,6 +35,10 @@ _EXPLAINED, _MAY_DIFFER, _DIFFERS = 0.5, 0.35, 0.65
 _DEEP, _DEEPEST = 0.15, 0.05
 # How much worse light that is multiplied may explain the detail than light that is added.
 _MAY_BE_ADDED, _ADDED = 0.8, 1.3
+# The same of light that is brighter, over the cells around: a factor may leave this part of the squares that a sum
+# leaves to be believed, and not at all.
+_BOUNCE, _GLARE = 0.7, 0.97
+_POOL_OF_GLARE = 7
 
 
 def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -> Tensor:
@@ -74,6 +78,7 @@ def _confidence(lit: Tensor, behind: Tensor, changed: Tensor, known: Tensor, sig
     explained = 1.0 - pooled(left) / pooled(alone).clamp(min=1e-6)
     own, before = _detail(lit, known), _detail(behind, known)
     grain = pooled(sigma)
+    brighter = (ring.mean(1, keepdim=True) > 0).to(ring.dtype)
     # What grain alone would differ by is allowed.
     unlike, veiled = (
         (pooled((own - each).abs()) - 1.5 * grain).clamp(min=0.0) for each in ((1.0 + ring) * before, before)
@@ -86,7 +91,26 @@ def _confidence(lit: Tensor, behind: Tensor, changed: Tensor, known: Tensor, sig
         * ((_DIFFERS - differs) / (_DIFFERS - _MAY_DIFFER)).clamp(0.0, 1.0)
         * (((1.0 + ring).mean(1, keepdim=True) - _DEEPEST) / (_DEEP - _DEEPEST)).clamp(0.0, 1.0)
         * ((_ADDED - added) / (_ADDED - _MAY_BE_ADDED)).clamp(0.0, 1.0)
+        * (1.0 - brighter * (1.0 - _multiplied(lit, behind, known, sigma)))
     )
+
+
+def _multiplied(lit: Tensor, behind: Tensor, known: Tensor, sigma: Tensor) -> Tensor:
+    """How far light that is multiplied explains brighter cells clearly better than light that is added, 0..1, 1 x 1
+    in cells: what a subject throws back is multiplied with the set's own colour, glare lies over it. Of a plain
+    wall neither can be told, and the layer stays 1."""
+
+    def pooled(cells: Tensor) -> Tensor:
+        # Each channel by itself: a red carpet makes only red brighter.
+        means = [_mean_over(cells[:, each : each + 1], known, _POOL_OF_GLARE) for each in range(cells.shape[1])]
+        return torch.cat(means, dim=1)
+
+    by_factor = pooled(lit.square()) - pooled(lit * behind).square() / pooled(behind.square()).clamp(min=1e-9)
+    away = lit - behind
+    by_sum = pooled(away.square()) - pooled(away).square()
+    left = [each.clamp(min=0.0).sum(1, keepdim=True) for each in (by_factor, by_sum, pooled(sigma.square()))]
+    worse = (left[0] + left[2]) / (left[1] + left[2]).clamp(min=1e-9)
+    return ((_GLARE - worse) / (_GLARE - _BOUNCE)).clamp(0.0, 1.0)
 
 
 def _mean_over(cells: Tensor, known: Tensor, size: int) -> Tensor:
