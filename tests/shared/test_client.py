@@ -320,8 +320,10 @@ def test_waiting_takes_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_silent_server_ends_in_a_timeout(make_server: MakeServer) -> None:
-    server = make_server(lambda server, message: [])
+    server = make_server()
     with MatteClient(server.endpoint, patience_s=0.5) as client:
+        client.ping(20.0)  # connected, however slow this machine is
+        server.behaviour = lambda server, message: []
         with pytest.raises(TimeoutError, match=r"did not answer within 0\.5 s"):
             client.matte(request())
         with pytest.raises(TimeoutError, match=r"did not answer within 0\.2 s"):
