@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -210,3 +211,44 @@ def test_keys_that_cannot_work_are_refused(folder: Path, tmp_path: Path) -> None
     for name in ("anna", "../anna", "server", ""):
         with pytest.raises(MatteError):
             keys.add_client(folder, name)
+
+
+def test_a_client_is_added_on_a_line_of_its_own(tmp_path: Path) -> None:
+    """Also where whoever edited the list left its last line without an end."""
+    keys.make_server(tmp_path)
+    listed = tmp_path / keys.CLIENTS_FILE
+    for before in ("", f"{'a' * 40} old\n", f"{'a' * 40} old"):
+        listed.write_text(before)
+        (tmp_path / "anna.json").unlink(missing_ok=True)
+        public = json.loads(keys.add_client(tmp_path, "anna").read_text())["public"]
+        assert listed.read_text().splitlines() == [*before.splitlines(), f"{public} anna"]
+
+
+def test_the_keys_of_one_run_replace_those_of_an_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.keys.json"
+    for _ in range(2):
+        client = keys.private_keys().client
+        keys.write_private(path, client)
+        assert json.loads(path.read_text()) == client and path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("folder", "user", "reason"),
+    [
+        ("none", "root", "No such file or directory"),
+        (".", "nobody-of-this-name", "no such user: 'nobody-of-this-name'"),
+    ],
+)
+def test_keys_that_cannot_be_given_away_say_why(tmp_path: Path, folder: str, user: str, reason: str) -> None:
+    with pytest.raises(MatteError) as raised:
+        keys.give_to(tmp_path / folder, user)
+    assert raised.value.message == f"{tmp_path / folder} cannot be given to {user}: {reason}."
+
+
+def test_a_refused_key_is_logged_by_its_beginning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = keys.private_keys()
+    assert made.callback("", str(made.client["public"]).encode())
+    with caplog.at_level(logging.WARNING):
+        assert not made.callback("", b"0123456789" * 4)
+    assert "0123456789" not in str([vars(record) for record in caplog.records])
+    assert "01234567..." in str([vars(record) for record in caplog.records])
