@@ -9,9 +9,9 @@ SUFFIX = ".learned"
 """Ending of the file of learned weights."""
 STEPS, STEPS_WITHOUT_KEYS = 150, 100
 """The most steps where a person vouches for some frames, and where nobody does: then the shot's own mattes are soon
-learnt by heart, and their faults with them (measured on the demo shot, ``tests.benchmarks.bench_learn``). Runs
-of 200 steps with keys gained nothing in the last 50: hair, on what was left out, 59.0 before, 18.8 after 150 steps and
-19.0 after 200; a person, on the other frames, 0.101 of the error after 100 and 0.097 after 200."""
+learnt by heart, and their faults with them (measured on the demo shot, ``tests.benchmarks.bench_learn``).
+Runs of 200 steps with keys gained nothing in the last 50: hair, on what was left out, 59.0 before, 18.8 after 150
+steps and 19.0 after 200; a person, on the other frames, 0.101 of the error after 100 and 0.097 after 200."""
 
 
 _MEASURE_EVERY = 50
