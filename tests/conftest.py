@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sys
@@ -14,6 +15,13 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+with contextlib.suppress(ImportError):  # the host suites' own environments have no Hypothesis
+    from hypothesis import settings
+
+    # A machine that is busy may take longer for an example than Hypothesis allows.
+    settings.register_profile("busy machine", deadline=None)
+    settings.load_profile("busy machine")
 
 
 @pytest.fixture(autouse=True)

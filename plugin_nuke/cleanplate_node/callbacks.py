@@ -249,7 +249,7 @@ def _own_label(node: host.Node) -> str:
     try:
         return host.evaluated(node, "label")
     except RuntimeError:
-        return str(host.value(node, "label"))
+        return host.text_as_typed(node, "label")
 
 
 def _short(text: str) -> str:

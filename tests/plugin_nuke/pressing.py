@@ -11,8 +11,8 @@ from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
 
-def until(state: State, question: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Lets the host's loop run until the answer is yes."""
+def until(state: State, question: Callable[[], bool], seconds: float = 600.0) -> None:
+    """Lets the host's loop run until the answer is yes. ``seconds`` ends a test that hangs, not a slow one."""
     deadline = time.monotonic() + seconds
     while not question():
         state.process_events()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import callbacks, graph, nk_text, panel
+from cleanplate_node import callbacks, graph, host, nk_text, panel
 from cleanplate_node.entry import BUTTONS
 from matte_link.options import MatteOptions, option_specs
 from nuke import _tcl
@@ -124,7 +124,7 @@ def test_defaults_are_the_options_defaults(window: State) -> None:
     )
     for option in option_specs():
         assert (option.name in node.knobs()) == ("nuke" not in option.hidden_in), option.name
-    assert node["cache_dir"].value() == "[file dirname [value root.name]]/matte_cache"
+    assert host.text_as_typed(node, "cache_dir") == "[file dirname [value root.name]]/matte_cache"
     assert node["server"].value() == "tcp://127.0.0.1:5560"
     assert node["range_mode"].value() == "input" and node["output"].value() == "premultiplied"
 

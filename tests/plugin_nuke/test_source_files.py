@@ -252,6 +252,52 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
     assert press(window, bench, node) == "up to date, 2 done", "hashes of before a reload tell nothing"
 
 
+@pytest.mark.parametrize("directory", ["{folder}", "[python {nuke.script_directory()}]", "{folder}/shot"])
+def test_a_relative_name_is_one_in_the_project_directory(
+    directory: str, bench: ContractBench, window: State
+) -> None:
+    shot = bench.shot((1, 2))
+    bench.save()  # it is the script's directory that counts, so it has a name
+    nuke.root()["project_directory"].setValue(directory.replace("{folder}", bench.folder.as_posix()))
+    relative = Path("plate.%04d.exr" if directory.endswith("shot") else "shot/plate.%04d.exr")
+    node = bench.node_on(bench.read(relative, 1, 2), bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text == "up to date, 2 done"
+    (shot / "plate.0002.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 2 changed"
+
+
+@pytest.mark.parametrize(
+    "name", ["plate.000[frame].exr", "plate.000[value frame].exr", "plate.000[python {nuke.frame()}].exr"]
+)
+def test_a_file_name_that_follows_the_frame_is_never_taken_for_another(
+    name: str, bench: ContractBench, window: State
+) -> None:
+    """Nuke evaluates it at the timeline's frame, which says nothing about the others."""
+    shot = bench.shot((1, 2))
+    node = bench.node_on(bench.read(shot / name, 1, 2), bench.read(shot / "clean.exr", 1, 1))
+    assert press(window, bench, node) == "up to date, 2 done"
+    for frame in (1, 2):
+        host.go_to(frame)
+        assert freshness.check(node, deep=False).text.startswith("unknown: ")
+        assert press(window, bench, node) == "up to date"
+
+
+@pytest.mark.parametrize(
+    "name", ["[getenv CLEANPLATE_TEST_SHOT]/plate.%04d.exr", "[python {'shot'}]/plate.%04d.exr"]
+)
+def test_a_file_name_of_the_house_is_read(
+    name: str, bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEANPLATE_TEST_SHOT", "shot")
+    shot = bench.shot((1,))
+    node = bench.node_on(bench.read(bench.folder / name, 1, 1), bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text == "up to date, 1 done"
+    (shot / "plate.0001.exr").touch()
+    assert "stale" in freshness.check(node, deep=False).text
+
+
 def test_a_held_frame_follows_what_the_read_does_there(bench: ContractBench, window: State) -> None:
     shot = bench.shot((1, 2))
     node = bench.node(shot, 1, 2, range_mode="custom")

@@ -52,6 +52,7 @@ from .node import (
     set_key,
     set_value,
     size,
+    text_as_typed,
     value,
     value_at,
 )
@@ -180,6 +181,7 @@ __all__ = [
     "set_root",
     "set_value",
     "size",
+    "text_as_typed",
     "this_knob",
     "this_node",
     "undo",

@@ -33,7 +33,7 @@ def has_knob(node: Node, name: str) -> bool:
 
 
 def value(node: Node, name: str) -> Any:
-    """A knob's value: text that is not evaluated, a number, a bool, or the chosen word of an enumeration."""
+    """A knob's value: text without TCL, a number, a bool, or the chosen word of an enumeration."""
     return node[name].value()
 
 
@@ -61,6 +61,16 @@ def set_value(node: Node, name: str, new: object) -> None:
     knob = node[name]
     if knob.value() != new:
         knob.setValue(new)
+
+
+def as_typed(knob: nuke.Knob) -> str:
+    """A text without its TCL evaluated, which ``value()`` may have (nuke.String_Knob); empty for other knobs."""
+    return str(knob.getText() or "") if isinstance(knob, nuke.String_Knob) else ""
+
+
+def text_as_typed(node: Node, name: str) -> str:
+    """The text of a knob without its TCL evaluated."""
+    return as_typed(node[name])
 
 
 def evaluated(node: Node, name: str) -> str:

@@ -8,12 +8,13 @@ from typing import Optional
 
 import nuke
 
-from .node import Node
+from .node import Node, as_typed
 
 _RUNS = re.compile(
     r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame)\b\s*([^\s\[\]]*)"
 )
 _VALUES = ("value", "numvalue")
+_CODE = ("python", "exec")
 _FRAME_OR_VIEW = ("#", "%")
 """What Nuke replaces in an evaluated text by the number of the current frame, or the name of a view."""
 _NO_TCL = ("file", "proxy", "kernelSource")
@@ -43,27 +44,37 @@ def texts_that_run(node: Node, counted: Sequence[tuple[str, str]]) -> list[tuple
         if name not in _NO_TCL and _RUNS.search(value.replace("\\", "")):
             knob = node.knob(name)
             if isinstance(knob, nuke.EvalString_Knob) and not isinstance(knob, nuke.File_Knob):
-                found.append((name, str(knob.value())))
+                found.append((name, as_typed(knob)))
     return found
 
 
 def is_same_on_every_frame(node: Node, text: str) -> bool:
     """Whether all that a text's TCL takes is a variable of the environment, or a knob that is the same on every
     frame."""
-    if any(mark in text for mark in _FRAME_OR_VIEW):
-        return False
-    commands = _RUNS.findall(text)
-    return all(
-        command == "getenv" or (command in _VALUES and _is_constant(_named_knob(node, argument)))
-        for command, argument in commands
+    return not any(mark in text for mark in _FRAME_OR_VIEW) and all(
+        _is_same(node, command, argument) for command, argument in _RUNS.findall(text)
     )
+
+
+def is_one_file_name(node: Node, text: str) -> bool:
+    """Whether the TCL of a file name is the same on every frame. The house's own Python is taken to be, such as
+    ``nuke.script_directory()``, unless it names a frame."""
+    return all(
+        "frame" not in text if command in _CODE else _is_same(node, command, argument)
+        for command, argument in _RUNS.findall(text)
+    )
+
+
+def _is_same(node: Node, command: str, argument: str) -> bool:
+    return command == "getenv" or (command in _VALUES and _is_constant(_named_knob(node, argument)))
 
 
 def _named_knob(node: Node, path: str) -> Optional[nuke.Knob]:
     """The knob that TCL of a node names, such as ``root.name``, ``parent.gain`` or ``Grade1.white``; None where the
     path is more than that."""
     *steps, name = path.split(".")
-    found: Optional[Node] = node
+    # TCL knows a frame of its own, and a Read has a knob of that name.
+    found: Optional[Node] = None if path == "frame" else node
     for step in steps:
         if found is None:
             return None
@@ -83,5 +94,4 @@ def _named_node(node: Node, step: str) -> Optional[Node]:
 def _is_constant(knob: Optional[nuke.Knob]) -> bool:
     if isinstance(knob, nuke.Array_Knob):
         return not (knob.isAnimated() or knob.hasExpression())
-    text = str(knob.value()) if isinstance(knob, nuke.String_Knob) else "["
-    return not any(mark in text for mark in ("[", *_FRAME_OR_VIEW))
+    return isinstance(knob, nuke.String_Knob) and not any(mark in as_typed(knob) for mark in ("[", *_FRAME_OR_VIEW))

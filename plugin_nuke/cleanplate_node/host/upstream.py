@@ -12,8 +12,9 @@ import nuke
 from ..fingerprint import counted_pairs
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, has_knob, input_of
-from .texts import EvaluatedText, is_same_on_every_frame, texts_that_run
+from .node import Node, as_typed, has_knob, input_of
+from .script import root_evaluated
+from .texts import EvaluatedText, is_one_file_name, is_same_on_every_frame, texts_that_run
 
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _FLAGS = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
@@ -27,7 +28,8 @@ class NodeFacts:
     of, -1 for an input that is not connected; ``outputs`` are those of the Output nodes inside a Group. ``driven``
     are the names of its knobs that expressions drive, of those that count for its picture. ``files`` are those that
     it reads. ``evaluated`` are the names of those texts that count whose TCL has the same value on every frame;
-    ``has_text_that_runs`` says that another one is TCL or Python whose value is not known here.
+    ``has_text_that_runs`` says that another one, or the name of a file, is TCL or Python whose value at a frame is
+    not known here.
     ``takes_project_format`` says that its format is the project's.
     """
 
@@ -171,6 +173,8 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
     counted = counted_pairs(kind, knobs)
     running = texts_that_run(node, counted)
     evaluated = tuple(name for name, text in running if is_same_on_every_frame(node, text))
+    named = _file_knobs(node, knobs)
+    files = tuple(_file(node, knob) for knob in named if is_one_file_name(node, as_typed(knob)))
     outputs = [place(one) for one in _inside(node) if one.Class() == "Output"]
     return NodeFacts(
         kind=kind,
@@ -178,9 +182,9 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
         inputs=tuple(place(one) for one in _inputs(node)),
         driven=_driven(node, counted),
         outputs=tuple(one for one in outputs if one >= 0),
-        files=_files(node, knobs),
+        files=files,
         evaluated=evaluated,
-        has_text_that_runs=len(evaluated) < len(running),
+        has_text_that_runs=len(evaluated) < len(running) or len(files) < len(named),
         takes_project_format=_takes_project_format(node, knobs),
     )
 
@@ -192,17 +196,13 @@ def _variables(node: Node) -> str:
     return f" gsv {{{text}}}" if text else ""
 
 
-def _files(node: Node, knobs: str) -> tuple[SourceFile, ...]:
-    """What the node reads, in proxy mode too the files of full size. A Write reads where it is told to."""
+def _file_knobs(node: Node, knobs: str) -> list[nuke.File_Knob]:
+    """The names of files that the node reads. A Write reads where it is told to."""
     names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy", "icon"}
     if _is_ours(node) or ("Write" in node.Class() and not _is_on(node, "reading")):
-        return ()
-    knobs_of_files = [(name, node.knob(name)) for name in sorted(names)]
-    return tuple(
-        _file(node, name, knob)
-        for name, knob in knobs_of_files
-        if isinstance(knob, nuke.File_Knob) and knob.value()
-    )
+        return []
+    found = [node.knob(name) for name in sorted(names)]
+    return [knob for knob in found if isinstance(knob, nuke.File_Knob) and as_typed(knob)]
 
 
 def _is_ours(node: Node) -> bool:
@@ -215,12 +215,12 @@ def _is_on(node: Node, name: str) -> bool:
     return knob is not None and bool(knob.value())
 
 
-def _file(node: Node, name: str, knob: nuke.File_Knob) -> SourceFile:
-    """A file, and for the file of a Read its range too."""
-    pattern, is_made = str(knob.getEvaluatedValue() or ""), "[" in str(knob.value())
+def _file(node: Node, knob: nuke.File_Knob) -> SourceFile:
+    """A file, in proxy mode too the one of full size, and for the file of a Read its range too."""
+    pattern, is_made = _absolute(str(knob.getEvaluatedValue() or "")), "[" in as_typed(knob)
     limits = [node.knob(one) for one in ("first", "last", "before", "after", "on_error")]
     first, last, before, after, error = limits
-    if name != "file" or first is None or last is None or before is None or after is None:
+    if knob.name() != "file" or first is None or last is None or before is None or after is None:
         return SourceFile(pattern=pattern, is_made_by_tcl=is_made)
     shift = node.knob("frame")
     return SourceFile(
@@ -232,6 +232,13 @@ def _file(node: Node, name: str, knob: nuke.File_Knob) -> SourceFile:
         has_own_frames=shift is not None and str(shift.value() or "") not in ("", "0"),
         is_made_by_tcl=is_made,
     )
+
+
+def _absolute(path: str) -> str:
+    """Nuke takes a relative name from the project directory, and where that is empty from the working directory."""
+    folder = root_evaluated("project_directory").replace("\\", "/").rstrip("/")
+    is_relative = not (path.startswith(("/", "\\")) or path[1:2] == ":")
+    return f"{folder}/{path}" if path and folder and is_relative else path
 
 
 def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:

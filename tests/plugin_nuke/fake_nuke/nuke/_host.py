@@ -127,6 +127,11 @@ def root() -> Root:
     return state.root
 
 
+def script_directory() -> str:
+    """The folder of the script, which a button of the project settings puts into the project directory."""
+    return Path(state.root._knobs["name"].value()).parent.as_posix()
+
+
 def frame(number: int | None = None) -> int:
     state.on_main_only("frame")
     if number is not None:

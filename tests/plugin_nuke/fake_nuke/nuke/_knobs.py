@@ -198,6 +198,8 @@ class Knob:
         owner, _, name = path.rpartition(".")
         node = _owner(self._node, owner)
         knob = node.knobs().get(name) if node is not None else None
+        if path == "frame":
+            return str(state.frame)
         if knob is None:
             raise _tcl.TclError(f"no such knob {path}")
         return str(knob.getValue() if isinstance(knob, EvalString_Knob) else knob.value())
@@ -328,9 +330,18 @@ class String_Knob(Knob):
             raise TypeError(f"{self._name} wants a string, not {type(value).__name__}")
         return value
 
+    def getText(self) -> str:
+        """The text as typed (nuke.String_Knob: "the non-evaluated value of this knob")."""
+        self._here()
+        return str(self._value)
+
 
 class EvalString_Knob(String_Knob):
-    """``value`` is the text as typed; ``evaluate`` and ``getValue`` run its TCL, which also eats backslashes."""
+    """``value`` and ``getValue`` run the TCL, which also eats backslashes, as nuke.String_Knob says of the two from
+    12.2 on; ``evaluate`` puts frame and view in, too."""
+
+    def value(self) -> str:
+        return self.getValue()
 
     def getValue(self) -> str:
         self._here()

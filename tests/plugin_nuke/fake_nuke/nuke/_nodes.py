@@ -446,9 +446,11 @@ class Node:
         shift = self._knobs["frame"].value()
         if shift and self._knobs["frame_mode"].value() == "offset":
             frame += int(shift)
-        text = knob.getValue().replace("%V", view).replace("%v", view[:1])
+        text = str(knob.getValueAt(frame)).replace("%V", view).replace("%v", view[:1])
         text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
-        return re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
+        text = re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
+        # A relative name is one in the project directory (Foundry's article Q100154).
+        return str(Path(state.root._knobs["project_directory"].value(), text)) if text else ""
 
     def _produce(self, frame: int, view: str, proxy: bool) -> Picture:
         """The node's picture; raises ``RuntimeError`` with the host's words."""
@@ -524,6 +526,7 @@ class Root(Group):
                 "OCIO_config", "", ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom"]
             ),
             k.File_Knob("customOCIOConfigPath"),
+            k.File_Knob("project_directory"),
             k.Boolean_Knob("proxy"),
             *((k.Gsv_Knob(),) if state.major >= 16 else ()),
         ):

@@ -127,6 +127,8 @@ def run_command(words: list[str], look_up: Callable[[str], str], exists: Callabl
         return str(int(exists(words[1])))
     if words[0] == "getenv" and len(words) == 2:
         return os.environ.get(words[1], "")
+    if words == ["frame"]:
+        return look_up("frame")
     if words[0] == "python" and len(words) == 2:
         import nuke
 
