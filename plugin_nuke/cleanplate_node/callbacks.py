@@ -292,7 +292,8 @@ def _is_inner_write() -> bool:
 
 def create() -> Optional[host.Node]:
     """The menu's command: a new node behind the selected one, with its panel open."""
-    node = host.paste(nk_text.node_text())
+    with host.where_the_artist_works():
+        node = host.paste(nk_text.node_text())
     if node is not None and host.has_window():
         host.open_panel(node)
     return node

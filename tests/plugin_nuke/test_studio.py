@@ -181,19 +181,6 @@ def test_no_label_of_the_artist_breaks_the_label(own: str, bench: ContractBench,
     assert not window.callback_errors
 
 
-def test_the_menu_opens_the_panel_and_connects(window: State) -> None:
-    grade = nuke.createNode("Grade")
-    grade["selected"].setValue(True)
-    node = callbacks.create()
-    assert node is not None and node._panel and node.input(0) is grade
-    group = nuke.createNode("Group")
-    assert isinstance(group, nuke.Group)
-    with group:
-        inside = callbacks.create()
-    assert inside is not None and inside.parent() is group
-    assert host.value(inside, "node_id") != host.value(node, "node_id")
-
-
 def test_a_missing_library_is_looked_for_once(window: State, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[str] = []
     plain = builtins.__import__

@@ -98,6 +98,7 @@ from .script import (
     use_proxy,
     uses_proxy,
     views,
+    where_the_artist_works,
     without_undo,
 )
 from .upstream import (
@@ -200,6 +201,7 @@ __all__ = [
     "when_labelled",
     "when_loaded",
     "when_updated",
+    "where_the_artist_works",
     "without_undo",
     "writing",
 ]

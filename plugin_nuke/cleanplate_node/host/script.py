@@ -77,8 +77,9 @@ def save_script_as(path: str) -> None:
 
 
 def find(name: str) -> Optional[Node]:
-    """The node of that full name."""
-    return nuke.toNode(name)
+    """The node of that full name, whatever group Nuke is working in now, which is where it looks for names."""
+    with nuke.root():
+        return nuke.toNode(name)
 
 
 def find_read(file: Path) -> Node:
@@ -105,6 +106,15 @@ def paste(text: str) -> Optional[Node]:
         file = Path(folder, "node.nk")
         file.write_text(text, encoding="utf-8")
         return nuke.nodePaste(file.as_posix())
+
+
+@contextlib.contextmanager
+def where_the_artist_works() -> Iterator[None]:
+    """New nodes are made in the group whose graph was clicked last: from Nuke 16 on several are open beside each
+    other, and menus run outside of them (nukescripts.createNodeLocal)."""
+    last_hit = getattr(nuke, "lastHitGroup", None)
+    with last_hit() if last_hit is not None else contextlib.nullcontext():
+        yield
 
 
 def new_script() -> None:

@@ -94,6 +94,8 @@ def __getattr__(name: str) -> Any:
     """``GUI`` and ``rawArgs`` follow the fake's state; everything else that is missing is missing."""
     from ._state import state
 
+    if name == "lastHitGroup" and state.major >= 16:
+        return lambda: state.hit_group or state.root
     if name == "GUI":
         return state.gui
     if name == "LINKNODE_INPUTS" and state.major >= 17:

@@ -162,10 +162,9 @@ def thisGroup() -> Group:
 
 
 def toNode(name: str) -> Node | None:
+    """Looks in the current group, so a full name is found from the script's own level only (nuke.thisGroup)."""
     state.on_main_only("toNode")
-    if name == "root":
-        return state.root
-    return state.groups[-1].node(name) or state.root.node(name)
+    return state.root if name == "root" else state.groups[-1].node(name)
 
 
 def allNodes(filter: str = "", group: Group | None = None, recurseGroups: bool = False) -> list[Node]:

@@ -72,6 +72,8 @@ class State:
         self.windows = False
         self.held_open: dict[int, set[str]] = {}
         self.other_nukes: list[str] = []
+        self.hit_group: Group | None = None
+        """The group whose graph was clicked last; None for the script's own."""
 
     def start(self, words: list[str]) -> None:
         """Nuke's command line. A last word that is a number or a frame range is Nuke's own and is not in the
