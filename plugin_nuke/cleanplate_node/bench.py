@@ -224,7 +224,7 @@ class ContractBench:
         """A wait until the status says this. In a window it follows changes by itself; a terminal must look."""
         if host.has_window():
             return lambda: text in self.status(node)
-        return lambda: text in freshness.check(node).text
+        return lambda: text in freshness.check(node, deep=False).text
 
     def look(self, node: host.Node) -> None:
         """What the artist sees who opens the panel. A terminal has none, so the node is looked at there."""

@@ -47,6 +47,7 @@ TERMINAL = [
     contract_failing.a_bad_frame_and_retry,
     contract_staleness.save_and_reopen,
     contract_staleness.the_guard,
+    contract_staleness.what_expressions_read_and_offsets_take,
     *contract_results.TERMINAL_ONLY,
 ]
 
