@@ -15,6 +15,8 @@ from matte_link.result_key import digest
 
 _SUFFIXES = (".nk", ".nk~", ".nknc", ".nkple", ".autosave", ".hrox", ".gizmo", ".nkind")
 _SHOWN_BY = "shown_by."
+_TELLING = 3
+"""As many parts at the end of a path tell scripts of two systems apart, whose paths begin otherwise."""
 _noted: set[tuple[str, str]] = set()
 """The folders and scripts of this session's notes."""
 
@@ -83,10 +85,11 @@ def _others(own: Path, paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_same(one: Path, other: Path) -> bool:
+    """Where one of them cannot be seen from here, as a drive of another system, the end of its path counts."""
     try:
         return one.samefile(other)
     except OSError:
-        return one == other
+        return one.parts[-_TELLING:] == other.parts[-_TELLING:]
 
 
 def _is_gone(path: Path) -> bool:

@@ -99,6 +99,12 @@ def test_a_script_on_a_disk_that_is_not_there_may_show_results(tmp_path: Path) -
     for script in ("Z:/jobs/comp.nk", f"{tmp_path}/gone.nk"):
         other_scripts.note(node.as_posix(), script)
     assert other_scripts.users_of(node.as_posix(), ["key"], f"{tmp_path}/own.nk") == {"key": ("Z:/jobs/comp.nk",)}
+    assert other_scripts.users_of(node.as_posix(), ["key"], "/mnt/jobs/comp.nk"), "too little of the paths agrees"
+    other_scripts.note(node.as_posix(), "Z:/jobs/sh010/comp.nk")
+    (note,) = [file for file in node.iterdir() if file.read_text() == "Z:/jobs/comp.nk"]
+    note.unlink()
+    # The asking script itself, by its name on another system.
+    assert other_scripts.users_of(node.as_posix(), ["key"], "/mnt/jobs/sh010/comp.nk") == {}
 
 
 def test_where_nothing_can_be_noted_the_node_works(tmp_path: Path) -> None:

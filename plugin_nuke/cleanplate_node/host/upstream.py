@@ -236,9 +236,10 @@ def _file(node: Node, knob: nuke.File_Knob) -> SourceFile:
 
 def _absolute(path: str) -> str:
     """Nuke takes a relative name from the project directory, and where that is empty from the working directory."""
+    if not path or path.startswith(("/", "\\")) or path[1:2] == ":":
+        return path
     folder = root_evaluated("project_directory").replace("\\", "/").rstrip("/")
-    is_relative = not (path.startswith(("/", "\\")) or path[1:2] == ":")
-    return f"{folder}/{path}" if path and folder and is_relative else path
+    return f"{folder}/{path}" if folder else path
 
 
 def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
