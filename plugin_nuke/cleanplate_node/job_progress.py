@@ -32,6 +32,7 @@ class JobProgress:
         """What the artist must know about who made the range's results; set when the job has ended."""
         self.frames: set[int] = set()
         self._part = 0.0
+        self._most = 0.0
         self._stage = ""
         self._started = time.monotonic()
 
@@ -56,6 +57,7 @@ class JobProgress:
             if event.code:
                 # The reason why the whole job stopped says more than why its first frame failed.
                 self.code, self.trouble = event.code, f"{event.message} {event.hint}".strip()
+        self._most = max(self._most, self.done + self.failed + self._part)
 
     def _note(self, code: str, text: str) -> None:
         if not self.trouble:
@@ -63,8 +65,9 @@ class JobProgress:
 
     @property
     def percent(self) -> int:
-        """0 to 100. The stages of the present frame count in part."""
-        return min(100, int(100 * (self.done + self.failed + self._part) / max(self.total, 1)))
+        """0 to 100. The stages of a frame count in part. Frames that are under way together report in turn, and yet
+        it never goes back."""
+        return min(100, int(100 * self._most / max(self.total, 1)))
 
     @property
     def bar_text(self) -> str:

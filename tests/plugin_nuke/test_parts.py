@@ -247,6 +247,20 @@ def test_the_progress_of_a_run_in_words() -> None:
     assert progress.code == "not_finite" and not progress.succeeded
 
 
+def test_the_progress_never_goes_back() -> None:
+    """Several frames are under way at once."""
+    progress, seen = JobProgress(2), []
+    for event in (
+        FrameProgress(frame=1, stage="write", done=8, total=9),
+        FrameProgress(frame=2, stage="align", done=0, total=9),
+        FrameDone(frame=1, output="a", diagnostics={}),
+        FrameProgress(frame=2, stage="model", done=3, total=9),
+    ):
+        progress.add(event)
+        seen.append(progress.percent)
+    assert seen == [44, 44, 50, 66]
+
+
 def test_the_progress_of_a_run_that_was_cancelled_or_has_warnings() -> None:
     progress = JobProgress(2)
     progress.add(FrameDone(frame=1, output="a", diagnostics={"warnings": ["It fits badly (3.20 px)."]}))
