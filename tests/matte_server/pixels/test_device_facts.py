@@ -67,8 +67,11 @@ def test_what_each_kind_computes_in() -> None:
         "xpu": torch.float32,
         "mps": torch.float32,
     }
-    assert [kind for kind, device in kinds.items() if device_facts.automatic_precision(device) == "float16"] == [
-        "cuda"
-    ]
+    assert {kind: device_facts.automatic_precision(device) for kind, device in kinds.items()} == {
+        "cpu": "float32",
+        "cuda": "float16",
+        "xpu": "float32",
+        "mps": "float32",
+    }
     assert device_facts.device_counts()["cpu"] == 1
     assert all(device.name.partition(":")[0] in kinds for device in device_facts.found_devices())
