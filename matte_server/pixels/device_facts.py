@@ -33,8 +33,8 @@ def coordinate_type(device: torch.device) -> torch.dtype:
 
 
 def automatic_precision(device: torch.device) -> str:
-    """The precision of networks where nobody chose one. Never bfloat16, also on a CPU that has it: the machines of a
-    farm would make different mattes (by up to 0.1 in alpha, measured on one 4K frame)."""
+    """The precision of networks where nobody chose one. Never bfloat16, also on a CPU that has it: a farm of
+    different machines would make different mattes (by up to 0.1 in alpha, measured on one 4K frame)."""
     return "float16" if device.type in _WITH_FAST_HALF else "float32"
 
 
