@@ -51,6 +51,14 @@ def test_what_libraries_print_is_no_line_of_the_command(tmp_path: Path) -> None:
     assert "libpng error" in printed["loud"] and "UserWarning" in printed["loud"]
 
 
+def test_a_command_without_standard_error_works() -> None:
+    program = "from matte_server.cli.main import main; import sys; sys.argv[1:] = ['version']; sys.exit(main())"
+    found = subprocess.run(
+        ["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, program], stdout=subprocess.PIPE, check=False
+    )
+    assert found.returncode == 0 and found.stdout.startswith(b"cleanplate ")
+
+
 @pytest.mark.parametrize("suffix", [".png", ".exr"])
 def test_a_command_says_in_one_sentence_that_a_picture_is_damaged(
     tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
