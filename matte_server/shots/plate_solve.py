@@ -118,6 +118,8 @@ class PlateSolve:
         self._earlier = {} if self._given else read_estimates(shot.solve_file)
         self._estimates: _ComputeOnce[int, FrameEstimate] = _ComputeOnce()
         self._camera: _ComputeOnce[str, CameraSolve] = _ComputeOnce()
+        # With smoothing in time each frame's alignment is needed three times.
+        self._alignments: _ComputeOnce[int, Alignment] = _ComputeOnce()
         self._last_clean: dict[str, CleanPlateDetails] = {}
         self._samples: dict[int, _Sample] = {}
         self._kept_samples: frozenset[int] = frozenset()
@@ -150,6 +152,9 @@ class PlateSolve:
         return self._given.alignment(frame.frame) if self._given is not None else self._solved(frame)
 
     def _solved(self, frame: ShotFrame) -> Alignment:
+        return self._alignments.get(frame.frame, lambda: self._solve(frame))
+
+    def _solve(self, frame: ShotFrame) -> Alignment:
         if frame.frame not in self._frames:
             return self._estimate(frame).alignment
         if self._shot.camera.kind != "moving":

@@ -303,8 +303,8 @@ def test_what_is_not_finite_is_not_looked_at() -> None:
 
 @pytest.mark.parametrize("gain", [1.0, 0.9])
 def test_a_locked_shots_plates_are_read_once(make_shot: MakeShot, gain: float) -> None:
-    """Also those of the sampled frames: their small copies are kept. Where each frame has a gain of its own, a
-    sampled frame's plate is needed once more."""
+    """Also those of the sampled frames, whose small copies are kept, and with smoothing in time. Where each frame
+    has a gain of its own, a sampled frame's plate is needed once more."""
     shot = make_shot(9, camera=lambda number: np.eye(3))
     for index, number in enumerate(shot.frames):
         replaced(shot, number, plate_of(wall() * gain**index, index))
@@ -319,4 +319,6 @@ def test_a_locked_shots_plates_are_read_once(make_shot: MakeShot, gain: float) -
     solve = PlateSolve(planned, Watched(planned.options), "1")
     for frame in planned.frames:
         solve.alignment(frame)
+    for frame in planned.frames:
+        solve.alignment_of_neighbour(frame)
     assert len(read) == (9 if gain == 1.0 else 9 + SAMPLES)
