@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from . import runtime
+from . import jobs, runtime
 from .other_add_ons import only_picture_handlers
 from .places import Feed, upstream_nodes
 from .plan import NodeError
@@ -38,6 +38,8 @@ def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, fold
 
 def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path) -> list[str]:
     """The same for any sockets of the scene's compositor; their names are for messages."""
+    if jobs.is_busy():
+        raise NodeError("Blender is rendering, or computes what the viewer shows.", "Try again in a moment.")
     names = tuple(f"input{index}" for index in range(len(feeds)))
     copy = _CopiedScene(scene)
     runtime.rendering_input = True

@@ -103,6 +103,12 @@ def forget(path: str = "") -> None:
         _listed.clear()
 
 
+def list_again(folder: str) -> None:
+    """The folder is to be listed again: files were made in it or renamed."""
+    if _listed is not None:
+        _listed.pop(folder, None)
+
+
 def _look(path: str) -> FileState:
     found = _seen[path] = _state(Path(path))
     return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from . import jobs
 from .colour import set_result_space
 
 TITLE = "Cleanplate Matte"
@@ -109,7 +110,7 @@ def show(node: Any, first: Path) -> None:
     image.source = "SEQUENCE"
     set_result_space(image.colorspace_settings)
     player.image = image
-    if old is not None and old.users == 0 and not (bpy.app.background or bpy.app.is_job_running("COMPOSITE")):
+    if old is not None and old.users == 0 and not (bpy.app.background or jobs.is_busy()):
         # A render in the background, or the viewer's, may still read it; then it goes when the file is saved.
         bpy.data.images.remove(old)
     # File number = frame. A long sequence, because past its end Blender would hold the last picture.

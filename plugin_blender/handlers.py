@@ -17,7 +17,7 @@ from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
-from .places import is_rendered, nodes_of
+from .places import all_nodes, is_rendered, nodes_of
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
@@ -43,6 +43,8 @@ def on_load(*_: Any) -> None:
 def on_save(*_: Any) -> None:
     """Before a file is saved: the saved nodes play their present results, on machines without the add-on too."""
     planning.refresh_all()
+    for _, node in all_nodes():
+        planning.label_for_file(node)
 
 
 @persistent
@@ -184,6 +186,14 @@ def _end(sentence: str) -> None:
 
 def _prepare(scene: Any) -> None:
     """Before such a render, on the main thread: has each node play the results of its present settings."""
+    runtime.preparing_render = True
+    try:
+        _make_ready(scene)
+    finally:
+        runtime.preparing_render = False
+
+
+def _make_ready(scene: Any) -> None:
     fingerprint.forget()
     copies.make_unique()
     wanted = {*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current}
@@ -221,7 +231,7 @@ def _conclude(render: RenderSolve) -> None:
     for node_id in render.solved:
         with contextlib.suppress(NodeError):
             scene, node = planning.find(node_id)
-            planning.show_new(node, planning.refresh(scene, node))
+            planning.show_new(node, planning.refresh(scene, node, by_timer=True))
     _report(render)
     planning.redraw()
 

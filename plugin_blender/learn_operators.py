@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import key_frames, mended_mattes, planning, runtime
+from . import jobs, key_frames, mended_mattes, planning, runtime
 from .learning import Learning
 from .matte_link.errors import LinkError
 from .operators import OnNode, Result, chosen
@@ -18,6 +18,25 @@ class CLEANPLATE_OT_add_key_frame(OnNode, bpy.types.Operator):
 
     bl_idname = "cleanplate.add_key_frame"
     bl_label = "Add Key Frame"
+
+    def invoke(self, context: Any, event: Any) -> Result:
+        """Waits where Blender's jobs run: the matte has to be rendered."""
+        if not jobs.is_busy():
+            return self.execute(context)
+        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> Result:
+        """Takes the matte when they have ended."""
+        if event.type != "TIMER" or jobs.is_busy():
+            return {"PASS_THROUGH"}
+        self.cancel(context)
+        return self.execute(context)
+
+    def cancel(self, context: Any) -> None:
+        """Called by Blender where it ends the operator itself."""
+        context.window_manager.event_timer_remove(self._timer)
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
         mended_mattes.add(scene, node, scene.frame_current)

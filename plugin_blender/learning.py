@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import key_frames, planning, runtime
+from . import jobs, key_frames, planning, runtime
 from .matte_link.diagnostics import warnings_of
 from .matte_link.learn_events import LearnDone, LearnFailed, LearnPreparing, LearnStep
 from .matte_link.learn_job import LearnJob, LearnTask
@@ -68,7 +68,10 @@ class Learning:
             raise NodeError(f"The learned weights cannot be kept in {folder}: {error.strerror}.") from None
 
     def step(self) -> bool:
-        """Does what can be done without waiting; returns whether it goes on."""
+        """Does what can be done without waiting; returns whether it goes on. The weights that come back change the
+        node, so they wait for the end of a render."""
+        if self._job is not None and jobs.is_rendering():
+            return True
         if self._job is not None:
             return not self._has_ended(self._job)
         if self.cancelled:
@@ -86,6 +89,8 @@ class Learning:
         lacking = next((frame for frame in self.frames if self._inputs.lacking(frame)), None)
         if lacking is None:
             self._job = self._start()
+        elif jobs.is_busy():
+            self.activity = jobs.waiting()
         else:
             self.activity = f"Rendering the inputs of frame {lacking}"
             try:

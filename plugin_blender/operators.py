@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
 
-from . import copies, graph, planning, runtime
+from . import copies, graph, jobs, planning, runtime
 from .blend_files import other_users
 from .matte_link.errors import LinkError
 from .places import all_nodes, matte_nodes, scene_of
 from .plan import NodeError
 from .results_folder import lies_beside, need_place
+from .sessions import played_elsewhere
 from .solve import Solve
 from .versions import make_tree, tree_of
 
@@ -27,7 +28,8 @@ else:
 def chosen(context: Any, node_id: str) -> tuple[Any, Any]:
     """The scene and node meant: the one named, else the active one, else the only one of the scene. Copied nodes
     get an id of their own first. Raises ``NodeError``."""
-    copies.make_unique()
+    if not jobs.is_rendering():
+        copies.make_unique()
     if node_id:
         return planning.find(node_id)
     tree = seen_tree(context)
@@ -289,10 +291,13 @@ class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):
     def act(self, context: Any, scene: Any, node: Any) -> Result:
         if runtime.running is not None:
             raise NodeError("A solve is running.", "Cancel it first.")
+        if jobs.is_rendering():
+            raise NodeError("A render is running, and may need the results.", "Wait for its end.")
         plan = planning.refresh(scene, node)
         need_place(node.matte)
         _check_left_behind(plan.folder)
         users = other_users(Path(plan.folder), bpy.data.filepath, lies_beside(node.matte))
+        users |= dict.fromkeys(played_elsewhere(Path(plan.folder)), "another Blender")
         try:
             deleted = plan.clear(keep_fresh=self.only_old, keep_keys=users)
         except OSError as error:

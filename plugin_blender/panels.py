@@ -70,7 +70,7 @@ def _draw_solve(layout: Any, node: Any) -> None:
         state = runtime.state(node.matte.node_id)
         text = tr("{done} of {total}").format(done=state.done, total=state.total)
         layout.progress(factor=state.done / max(state.total, 1), text=text)
-        layout.label(text=state.activity, icon="SORTTIME")
+        wrapped(layout.column(align=True), state.activity, "SORTTIME")
         layout.operator("cleanplate.cancel", icon="CANCEL")
         return
     if runtime.render:

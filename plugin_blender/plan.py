@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .exr_header import empty_picture, restamped
-from .file_states import forget, names_in
+from .file_states import FileState, forget, names_in, state_of
 from .matte_link.errors import LinkError
 from .matte_link.file_digest import file_digest
 from .matte_link.files import write_atomically
@@ -253,6 +253,11 @@ class SolvePlan:
         frames = sorted(frames_of(names_in(str(self.results))))
         stamps = {frame: known_stamp(self.result(frame)) for frame in frames}
         return {frame: stamp for frame, stamp in stamps.items() if stamp}
+
+    def result_states(self) -> dict[int, FileState]:
+        """What the results of the present settings look like on disk, by frame."""
+        states = {frame: state_of(str(self.result(frame))) for frame in frames_of(names_in(str(self.results)))}
+        return {frame: state for frame, state in states.items() if state.is_file}
 
     def frames_with_results(self) -> set[int]:
         """The frames of which there is a result of whatever settings."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import copies, file_states, graph, key_frames, runtime, server_process
+from . import copies, file_states, graph, jobs, key_frames, runtime, server_process, sessions
 from .colour import spaces_now
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
@@ -84,8 +84,9 @@ def find(node_id: str) -> tuple[Any, Any]:
     raise NodeError("The node is no longer there.")
 
 
-def refresh(scene: Any, node: Any) -> SolvePlan:
-    """Makes the plan again and has the node play its results. Nothing else changes what a node plays."""
+def refresh(scene: Any, node: Any, by_timer: bool = False) -> SolvePlan:
+    """Makes the plan again and has the node play its results: at once, or when Blender's jobs have ended.
+    ``by_timer``: the artist did not ask for it just now."""
     with file_states.together():
         plan = plan_of(scene, node)
         state = runtime.state(plan.node_id)
@@ -96,9 +97,18 @@ def refresh(scene: Any, node: Any) -> SolvePlan:
         state.counts = survey.counts
         state.stale_keys = frozenset(frame for frame, _ in key_frames.unusable(node, plan) if not plan.problem)
         state.keys_have_changed = key_frames.have_changed(node)
-        if not runtime.rendering:
+        if _may_change_nodes(by_timer):
             _keep_up(node, plan, state, survey.outdated)
     return plan
+
+
+def _may_change_nodes(by_timer: bool) -> bool:
+    """Whether nodes may be changed now; otherwise :func:`tick` does it later. What the artist asks for waits for
+    renders alone, as edits by hand do; what a timer does waits for every job that reads the file."""
+    if jobs.is_busy() if by_timer else jobs.is_rendering():
+        runtime.kept_back = True
+        return False
+    return True
 
 
 def _learning_came_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
@@ -120,13 +130,17 @@ def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Seq
         state.looked_back.clear()
     with folder_errors_in(plan, state):
         for frame in outdated:
-            plan.move_aside(frame)
+            # Another Blender may have solved it from a newer picture, which is not known here yet.
+            plan.look_again(frame)
+            plan.set_aside(frame)
+            runtime.mark_changed()
         if plan.problem:
             graph.show_nothing(node)
-        elif take_along(node, plan, state) or outdated or not shows(node, plan):
+            sessions.unmark(plan.node_id)
+        elif take_along(node, plan, state) or outdated or not shows(node, plan) or _has_unseen(plan, state):
             _leave(node, plan)
-            graph.show(node, plan.prepare())
-    _label(node, state)
+            _show(node, plan, state)
+    _label(node, describe(state))
 
 
 def take_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
@@ -167,6 +181,7 @@ def _leave(node: Any, plan: SolvePlan) -> None:
     shown = graph.shown_file(node)
     if not shown:
         return
+    sessions.unmark(plan.node_id)
     left = Path(shown).parent
     if left.parent == Path(plan.folder) and left != plan.results and left.is_dir():
         rest = list(left.iterdir())
@@ -176,26 +191,61 @@ def _leave(node: Any, plan: SolvePlan) -> None:
             left.rmdir()
 
 
+def _has_unseen(plan: SolvePlan, state: runtime.NodeState) -> bool:
+    """Whether results have come, changed or gone since the node was given an image of them, whoever did it."""
+    states = plan.result_states()
+    state.shown = states if state.shown is None else state.shown
+    return state.shown != states
+
+
+def _show(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
+    graph.show(node, plan.prepare())
+    if runtime.in_window:
+        sessions.mark(plan.node_id, plan.results)
+    file_states.list_again(str(plan.results))
+    state.shown = plan.result_states()
+
+
 def show_new(node: Any, plan: SolvePlan) -> None:
-    """Shows results that have just been written, where they are what the node still wants."""
-    if shows(node, plan) and not runtime.rendering:
-        graph.show(node, plan.prepare())
+    """Shows results that have just been written, where they are what the node still wants, and how far a solve is:
+    at once, or when Blender's jobs have ended."""
+    if _may_change_nodes(by_timer=True):
+        state = runtime.state(plan.node_id)
+        if shows(node, plan):
+            _show(node, plan, state)
+        _label(node, describe(state))
 
 
-def _label(node: Any, state: runtime.NodeState) -> None:
+def show_state(node: Any) -> None:
+    """Has the node's title say how far its solve is."""
+    if _may_change_nodes(by_timer=True):
+        _label(node, describe(runtime.state(node.matte.node_id)))
+
+
+def label_for_file(node: Any) -> None:
+    """Before the node is saved: a file does not say for ever that it is being solved."""
+    if not jobs.is_rendering():
+        _label(node, _standing(runtime.state(node.matte.node_id)))
+
+
+def _label(node: Any, words: str) -> None:
     """Says on the node itself that it is not up to date; a label that the artist wrote is left alone."""
     if node.label and not node.label.startswith(graph.TITLE):
         return
-    words = describe(state)
     label = f"{graph.TITLE} ({words})" if words else graph.TITLE
     if node.label != label:
         node.label = label
 
 
 def describe(state: runtime.NodeState) -> str:
-    """The node's state in a word or two; empty where every frame is fresh."""
-    if state.activity:
-        return "solving"
+    """The node's state in a few words; empty where every frame is fresh."""
+    if state.progress:
+        return state.progress
+    return _standing(state)
+
+
+def _standing(state: runtime.NodeState) -> str:
+    """What there is of the node's frames, whether a solve runs or not."""
     if state.plan is None or state.plan.problem:
         return "not ready"
     if state.counts.stale:
@@ -207,14 +257,16 @@ def describe(state: runtime.NodeState) -> str:
     return ""
 
 
-def refresh_all() -> None:
-    """Every node of the file."""
-    copies.make_unique()
+def refresh_all(by_timer: bool = False) -> None:
+    """Every node of the file; ``by_timer`` as in :func:`refresh`."""
+    if _may_change_nodes(by_timer):
+        copies.make_unique()
     for scene, node in all_nodes():
-        refresh(scene, node)
+        refresh(scene, node, by_timer)
     known = {node.matte.node_id for _, node in all_nodes()}
     for node_id in set(runtime.states) - known:
         del runtime.states[node_id]
+        sessions.unmark(node_id)
 
 
 _QUIET_S = 0.3
@@ -238,8 +290,9 @@ def tick() -> float | None:
         redraw()
     if runtime.rendering_input or runtime.rendering:
         return _TICK_S
-    if runtime.changed_at > _refreshed_at and now - runtime.changed_at > _QUIET_S:
-        _refreshed_at = now
+    is_due = runtime.changed_at > _refreshed_at and now - runtime.changed_at > _QUIET_S
+    if is_due or (runtime.kept_back and not jobs.is_busy()):
+        _refreshed_at, runtime.kept_back = now, False
         _try_refresh()
         redraw()
     elif now - _looked_at > _LOOK_S or _shown_frames() != _frames_looked_at:
@@ -255,7 +308,7 @@ def _shown_frames() -> list[int]:
 
 def _try_refresh() -> None:
     try:
-        refresh_all()
+        refresh_all(by_timer=True)
     except Exception:  # noqa: BLE001 - Blender removes a timer that raises, and nothing would be refreshed any more
         traceback.print_exc()
 
@@ -265,6 +318,8 @@ def look_at_files(is_new_frame: bool = False) -> None:
     than in the last look."""
     for scene, node in all_nodes():
         plan = runtime.state(node.matte.node_id).plan
+        if plan is not None and shows(node, plan):
+            sessions.mark(plan.node_id, plan.results)
         if plan is not None and has_changed(plan, scene.frame_current, is_new_frame):
             runtime.mark_changed()
 

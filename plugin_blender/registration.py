@@ -17,6 +17,7 @@ from . import (
     runtime,
     server_operators,
     server_process,
+    sessions,
     setup_operators,
     solve_headless,
     translation,
@@ -65,4 +66,5 @@ def unregister() -> None:
         bpy.utils.unregister_class(each)
     translation.unregister()
     properties.unregister()
+    sessions.unmark_all()
     server_process.stop()

@@ -6,10 +6,12 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import sessions
+from .file_states import FileState
 from .matte_link.messages import Pong
 from .plan import Counts, SolvePlan
 
@@ -23,6 +25,11 @@ class NodeState:
     error: str = ""
     activity: str = ""
     """What the node's solve is doing, for the panel; empty where none runs."""
+    progress: str = ""
+    """How far it is, for the node's title ("solving 3 of 10"); empty where none runs."""
+    shown: Mapping[int, FileState] | None = None
+    """What the results looked like, by frame, when the node was last given an image of them: Blender keeps what an
+    image has read. None: not looked at yet."""
     done: int = 0
     total: int = 0
     compared: dict[int, str] = field(default_factory=dict)
@@ -45,7 +52,11 @@ learning: Any = None
 rendering_input = False
 """Whether the current render is ours, of the inputs of a node."""
 rendering = False
-"""Whether the artist's own render runs. Images that it reads must not be exchanged meanwhile."""
+"""Whether the artist's own render runs; see :mod:`jobs`."""
+preparing_render = False
+"""Whether a render in the window waits on its thread until the main thread has prepared it."""
+kept_back = False
+"""Whether nodes are to be changed as soon as Blender's jobs have ended."""
 render: Any = None
 """The :class:`on_demand.RenderSolve` of a render in the window, or None."""
 in_window = False
@@ -124,4 +135,5 @@ def forget_comparisons() -> None:
 def reset() -> None:
     """Another file was opened."""
     states.clear()
+    sessions.unmark_all()
     mark_changed()

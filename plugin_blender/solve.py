@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import file_states, fingerprint, planning, runtime, server_process
+from . import file_states, fingerprint, jobs, planning, runtime, server_process
 from .contents import FrameContents
 from .matte_link.client import MatteClient
 from .matte_link.diagnostics import warnings_of
@@ -72,6 +72,8 @@ class Solve:
         self._state = runtime.state(self.node_id)
         self._state.error, self._state.done, self._state.total = "", 0, len(self.frames)
         self._state.activity = "Connecting"
+        self._note_progress()
+        planning.show_state(node)
         runtime.running = self
 
     def _wanted(self, frames: Sequence[int]) -> tuple[int, ...]:
@@ -110,7 +112,7 @@ class Solve:
         if self.cancelled:
             # A server that does not answer is not waited for.
             return not finished and time.monotonic() - self._cancelled_at < _FAREWELL_S
-        if not finished and not self.stopped and not self._must_wait and self._has_server():
+        if not finished and not self.stopped and self._has_server():
             self._prepare_next()
         return not finished
 
@@ -144,11 +146,6 @@ class Solve:
         self._under_way.clear()
         server_process.start_again()
 
-    @property
-    def _must_wait(self) -> bool:
-        """Whether inputs are to be rendered, and the artist's own render runs."""
-        return runtime.render is not None and self.plan.needs_rendering
-
     def cancel(self) -> None:
         """Stops the solve; results of finished frames are kept."""
         if not self.cancelled:
@@ -176,10 +173,10 @@ class Solve:
         self._end_job(_FAREWELL_S if self.cancelled else 5.0)
         self._contents.close()
         self._inputs.close()
-        self._state.activity = ""
+        self._state.activity = self._state.progress = ""
         self._state.error = self.sentence
         with contextlib.suppress(NodeError):
-            planning.refresh(*planning.find(self.node_id))
+            planning.refresh(*planning.find(self.node_id), by_timer=True)
 
     @property
     def sentence(self) -> str:
@@ -234,6 +231,9 @@ class Solve:
         if obstacle:
             raise NodeError(obstacle)
         lacking = self._inputs.lacking(frame)
+        if lacking and jobs.is_busy():
+            self._state.activity = jobs.waiting()
+            return
         if lacking:
             self._state.activity = f"Rendering the inputs of frame {lacking[0]}"
             self._inputs.render(scene, node, lacking[0])
@@ -310,7 +310,12 @@ class Solve:
     def _end_frame(self, frame: int) -> None:
         self._under_way.discard(frame)
         self._inputs.forget(frame)
+        self._note_progress()
+
+    def _note_progress(self) -> None:
         self._state.done = len(self.done) + len(self.unchanged)
+        doing = "comparing" if self._only_compare else "solving"
+        self._state.progress = f"{doing} {self._state.done} of {self._state.total}" if self.frames else ""
 
     def _show(self) -> None:
         # The panel counts again.

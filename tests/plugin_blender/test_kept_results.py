@@ -15,3 +15,7 @@ def test_results_are_kept_and_the_disk_is_left_alone(blender: Blender, shot: Pat
     stats = blender.case("kept_results", shot).facts["stats"]
     # A node of 1,000 frames: at rest, after an edit, and where folders are listed; the issue's own limit.
     assert max(stats["rest"]) <= 2 and max(stats["edit"]) <= 2 and max(stats["background"]) <= 2
+
+
+def test_one_file_in_two_blenders(blender: Blender, shot: Path) -> None:
+    blender.case("two_blenders", shot)

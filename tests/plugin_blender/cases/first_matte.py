@@ -57,7 +57,34 @@ def results_folder() -> None:
         node.matte.folder = folder
         assert "needs an absolute folder" in planning.refresh(scene, node).problem
         assert "needs an absolute folder" in stage.error_of(bpy.ops.cleanplate.clear_cache)
+    long_paths(Path(bpy.data.filepath).parent, scene, node)
     tree.nodes.remove(node)
+
+
+def long_paths(place: Path, scene: Any, node: Any) -> None:
+    """As long as Blender and the disk allow it works, and one byte more is said in words."""
+    from plugin_blender import planning, results_folder
+
+    node.matte.model = "difference"
+    node.matte.folder = str(place / ("é" * 128))
+    problem = planning.refresh(scene, node).problem
+    assert problem.endswith("has 256 bytes, and disks allow 255. Shorten it."), problem
+    longest = results_folder._LONGEST_PATH - len(results_folder._BELOW)
+    folder, own = str(place), len(f"/{node.matte.node_id}")
+    while longest - own - len(folder) > 220:
+        folder += "/" + "d" * 200
+    folder += "/" + "e" * (longest - own - len(folder) - 1)
+    node.matte.folder = folder + "e"
+    problem = planning.refresh(scene, node).problem
+    assert problem.startswith(f"Results: the path of the node's folder is {longest + 1} bytes long"), problem
+    assert stage.error_of(bpy.ops.cleanplate.solve_frame) == problem
+    node.matte.folder = folder
+    scene.frame_set(2)
+    assert not stage.error_of(bpy.ops.cleanplate.solve_frame)
+    assert planning.refresh(scene, node).is_fresh(2)
+    stage.main_output(node.id_data, node.outputs["Image"])
+    stage.render_settings(scene, place / "out", (83, 61))
+    assert stage.shown_alpha(scene, 2) > 0.5, "Blender cannot read a result with so long a path"
 
 
 def offline() -> None:

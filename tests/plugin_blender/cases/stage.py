@@ -209,6 +209,22 @@ def render_settings(scene: Any, folder: Path, size: tuple[int, int]) -> None:
     scene.view_settings.exposure = 2.0
 
 
+def shown_alpha(scene: Any, frame: int) -> float:
+    """The highest alpha that the comp shows, as a machine without the add-on renders it."""
+    from plugin_blender import runtime
+
+    scene.frame_set(frame)
+    runtime.rendering_input = True
+    bpy.ops.render.render()
+    runtime.rendering_input = False
+    file = str(Path(bpy.app.tempdir) / f"shown{os.getpid()}.exr")
+    bpy.data.images["Render Result"].save_render(file)
+    image = bpy.data.images.load(file)
+    found = max(image.pixels[:][3::4])
+    bpy.data.images.remove(image)
+    return found
+
+
 def error_of(call: Callable[[], object]) -> str:
     """What an operator complains of; empty where it does not."""
     try:

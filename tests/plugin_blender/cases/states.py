@@ -78,32 +78,16 @@ def beyond_the_range(place: Path, scene: Any, tree: Any, node: Any) -> None:
     stage.main_output(tree, node.outputs["Image"])
     node.matte.frames = "1-2"
     assert counts(scene, node) == (2, 0, 0)
-    assert alpha_of(scene, 3) > 0.0, "a result of the present inputs is played beyond the range as well"
+    assert stage.shown_alpha(scene, 3) > 0.0, "a result of the present inputs is played beyond the range as well"
     plate = place / "plate.0003.exr"
     os.utime(plate, (plate.stat().st_atime, plate.stat().st_mtime + 5))
     assert counts(scene, node) == (2, 0, 0)
-    assert alpha_of(scene, 3) == 0.0, "an old matte for a new picture"
-    assert alpha_of(scene, 4) > 0.0
+    assert stage.shown_alpha(scene, 3) == 0.0, "an old matte for a new picture"
+    assert stage.shown_alpha(scene, 4) > 0.0
     node.matte.frames = ""
     assert counts(scene, node) == (3, 1, 0)
     bpy.ops.cleanplate.solve_range()
     assert counts(scene, node) == (4, 0, 0)
-
-
-def alpha_of(scene: Any, frame: int) -> float:
-    """The highest alpha that the comp shows, as a machine without the add-on renders it."""
-    from plugin_blender import runtime
-
-    scene.frame_set(frame)
-    runtime.rendering_input = True
-    bpy.ops.render.render()
-    runtime.rendering_input = False
-    file = str(Path(bpy.app.tempdir) / "shown.exr")
-    bpy.data.images["Render Result"].save_render(file)
-    image = bpy.data.images.load(file)
-    found = max(image.pixels[:][3::4])
-    bpy.data.images.remove(image)
-    return found
 
 
 def priority_of_a_background_process(scene: Any, node: Any) -> None:
@@ -224,7 +208,7 @@ def two_nodes(scene: Any, tree: Any, node: Any) -> None:
 
 
 def cancelling(scene: Any, node: Any) -> None:
-    from plugin_blender import runtime
+    from plugin_blender import handlers, runtime
     from plugin_blender.plan import NodeError
     from plugin_blender.solve import Solve
 
@@ -234,9 +218,14 @@ def cancelling(scene: Any, node: Any) -> None:
         Solve(scene, node, range(1, 5))
     except NodeError as error:
         assert "already running" in str(error), error
+    assert node.label == "Cleanplate Matte (solving 0 of 4)"
     while not solve.done:
         assert solve.step()
         time.sleep(0.01)
+    assert node.label == f"Cleanplate Matte (solving {len(solve.done)} of 4)"
+    # A file that is saved meanwhile does not say so for ever.
+    handlers.on_save()
+    assert "solving" not in node.label, node.label
     bpy.ops.cleanplate.cancel()
     started = time.monotonic()
     while solve.step():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def case(folder: str) -> Generator[None, None, dict[str, Any]]:
     node = active_of(scene)
     facts["layers"] = yield from render_layers(scene, tree, node, editor)
     facts["rest"] = yield from at_rest(node)
+    facts["busy"] = yield from beside_a_slow_viewer(scene, tree, node, editor)
     facts["edited"] = yield from edited(scene, node)
     stage.picture("window_graph")
     return facts
@@ -130,6 +132,38 @@ def at_rest(node: Any) -> Iterator[None]:
     yield from stage.pause(10.0)
     os.stat, planning.plan_of = real, plan_of
     return {"stats": len(asked), "plans": len(plans), **state(node)}
+
+
+def beside_a_slow_viewer(scene: Any, tree: Any, node: Any, editor: Any) -> Iterator[None]:
+    """The viewer's thread still computes when inputs are to be rendered and results to be shown: both wait, because
+    Blender crashes where images are freed or another render runs meanwhile."""
+    from plugin_blender import extraction, graph
+
+    viewer = tree.nodes.new("CompositorNodeViewer")
+    (outer,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup"]
+    tree.links.new(outer.outputs[0], viewer.inputs[0])
+    bpy.app.handlers.composite_pre.append(linger)
+    calls: list[bool] = []
+    for module, name in ((extraction, "_render"), (graph, "show")):
+        setattr(module, name, noting(getattr(module, name), calls))
+    node.matte.softness = 0.5
+    yield from stage.until(lambda: bpy.app.is_job_running("COMPOSITE"), "the viewer computes nothing")
+    found = yield from solved(scene, node, editor)
+    bpy.app.handlers.composite_pre.remove(linger)
+    return {"calls": len(calls), "beside": sum(calls), **found}
+
+
+def linger(*_: Any) -> None:
+    """On the viewer's thread: it computes for two seconds at least."""
+    time.sleep(2.0)
+
+
+def noting(function: Any, calls: list[bool]) -> Any:
+    def noted(*arguments: Any) -> Any:
+        calls.append(bpy.app.is_job_running("COMPOSITE"))
+        return function(*arguments)
+
+    return noted
 
 
 def edited(scene: Any, node: Any) -> Iterator[None]:

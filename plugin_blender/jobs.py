@@ -1,0 +1,35 @@
+"""Blender's own jobs: a render, and what the viewer shows, are computed on threads of their own.
+
+Such a thread reads the file's images and scenes. Blender crashes where they are freed, or another render runs,
+meanwhile. Jobs are started on the main thread, so none begins while our code runs there.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from . import runtime
+
+_READERS = ("COMPOSITE", "RENDER_PREVIEW")
+
+
+def is_rendering() -> bool:
+    """Whether the artist's own render reads the file: no node may be changed. A render that waits until we have
+    prepared it reads nothing."""
+    if runtime.preparing_render:
+        return False
+    return runtime.rendering or _runs("RENDER", "OBJECT_BAKE")
+
+
+def is_busy() -> bool:
+    """Whether any job reads the file: no image or scene may be freed, and no input rendered."""
+    return is_rendering() or _runs(*_READERS)
+
+
+def waiting() -> str:
+    """What is waited for where Blender is busy, for panels."""
+    return "Waiting for the render" if is_rendering() else "Waiting for the viewer"
+
+
+def _runs(*names: str) -> bool:
+    return any(bpy.app.is_job_running(name) for name in names)
