@@ -24,6 +24,10 @@ class AnimatedPaths:
             return [None if (path, index) in self._paths else each for index, each in enumerate(value)]
         return None if (path, 0) in self._paths else value
 
+    def has(self, struct: Any, *names: str) -> bool:
+        """Whether one of a struct's properties is animated."""
+        return bool(self._paths) and any((struct.path_from_id(name), 0) in self._paths for name in names)
+
     def has_custom(self, struct: Any, path: str) -> bool:
         """Whether a custom property of a struct is animated. Its ``path`` is ``["name"]``, or longer in groups."""
         if not self._paths:

@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from .animation import AnimatedPaths
 from .places import upstream_nodes
 from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
@@ -55,11 +56,7 @@ def _ends_group(node: Any) -> bool:
 
 
 def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:
-    if node.bl_idname == "CompositorNodeImage" and node.image is not None:
-        if node.image.source in ("FILE", "SEQUENCE", "MOVIE") and not node.image.packed_file:
-            walk.facts.pictures.append(image_source(node.image, node))
-    elif getattr(node, "clip", None) is not None:
-        walk.facts.pictures.append(clip_source(node.clip))
+    _note_picture(node, walk.facts)
     if getattr(node, "scene", node) is None:
         walk.facts.reads_scene = True
     if node.bl_idname in _KEEPS_STATES:
@@ -67,6 +64,28 @@ def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[ob
     outputs = [_value(socket, walk) for socket in node.outputs]
     own = [numbers[node.name], node.bl_idname, bool(node.mute)]
     return [*own, walk.struct(node), input_facts(node, walk, numbers), outputs]
+
+
+def _note_picture(node: Any, facts: Findings) -> None:
+    """The file that an Image or Movie Clip node plays."""
+    image, clip = getattr(node, "image", None), getattr(node, "clip", None)
+    played = image if node.bl_idname == "CompositorNodeImage" else clip
+    if played is not None and has_animated_frames(node):
+        facts.unknown.append(f"which frames of {played.name} are shown")
+    elif played is not None and played == clip:
+        facts.pictures.append(clip_source(clip))
+    elif played is not None and image.source in ("FILE", "SEQUENCE", "MOVIE") and not image.packed_file:
+        facts.pictures.append(image_source(image, node))
+
+
+def has_animated_frames(node: Any) -> bool:
+    """Whether curves or drivers choose what an Image or Movie Clip node shows at a frame: their values of now say
+    nothing of the others."""
+    clip = getattr(node, "clip", None)
+    if clip is not None:
+        return AnimatedPaths(clip).has(clip, "frame_start", "frame_offset")
+    names = ("frame_duration", "frame_offset", "frame_start", "use_cyclic")
+    return AnimatedPaths(node.id_data).has(node, *names, "mute")
 
 
 def input_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:

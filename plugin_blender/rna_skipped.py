@@ -209,6 +209,8 @@ def hidden_content(struct: Any) -> str:
         return "the sculpted details of"
     if isinstance(struct, bpy.types.Mesh) and struct.is_editmode:
         return "the unfinished edit of"
+    if isinstance(struct, bpy.types.CacheFile | bpy.types.Volume) and struct.is_sequence:
+        return "the files of"
     is_bound = getattr(struct, "is_bound", False) or getattr(struct, "is_bind", False)
     return "the bound shape of" if is_bound else ""
 

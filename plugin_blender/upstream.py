@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,8 +15,10 @@ from bpy.utils import unescape_identifier
 from . import fingerprint
 from .animation import acting_curves
 from .colour import word_of, working_space
+from .matte_link.file_digest import file_digest
 from .matte_link.result_key import digest
-from .node_facts import clip_source, image_source, input_facts, nodes_facts, numbers_of
+from .node_facts import clip_source, has_animated_frames, image_source, input_facts, nodes_facts, numbers_of
+from .other_add_ons import frame_scripts
 from .places import Feed, Way, feed_of, levels_of, ways_to
 from .plan import NodeError
 from .rna_facts import Findings, RnaWalk
@@ -43,6 +46,8 @@ def input_feed(node: Any, name: str, scene: Any) -> Feed | None:
 
 def _bare_file(node: Any, output: Any) -> FileSource | None:
     if node.mute or output.type != "RGBA":
+        return None
+    if node.bl_idname in ("CompositorNodeImage", "CompositorNodeMovieClip") and has_animated_frames(node):
         return None
     if node.bl_idname == "CompositorNodeImage":
         return _image_file(node)
@@ -90,6 +95,7 @@ def _graph(feed: Feed, scene: Any) -> GraphSource:
     # Nodes see the size and the device of the render that they are part of.
     values.append(RnaWalk(scene, facts).struct(scene.render))
     values.append([working_space(), _ocio_config()])
+    facts.unknown += frame_scripts()
     if facts.reads_scene:
         facts.number_of(scene)
     values += fingerprint.add_blocks(facts, scene)
@@ -115,7 +121,10 @@ def _tree_values(nodes: list[Any], group: Any, facts: Findings) -> list[object]:
 
 
 def _animation(tree: Any, numbers: Mapping[str, int], walk: RnaWalk) -> Iterator[object]:
-    """The curves and drivers of some of the tree's nodes."""
+    """The curves and drivers of some of the tree's nodes, and all strips, which mix them."""
+    data = tree.animation_data
+    if data is not None and len(data.nla_tracks):
+        yield walk.struct(data, frozenset({"drivers"}))
     for curve in acting_curves(tree):
         of_node = _OF_NODE.match(curve.data_path)
         name = unescape_identifier(of_node[1]) if of_node else ""
@@ -124,6 +133,10 @@ def _animation(tree: Any, numbers: Mapping[str, int], walk: RnaWalk) -> Iterator
             yield [path, walk.struct(curve, frozenset({"data_path"}))]
 
 
-def _ocio_config() -> str:
-    """The colour configuration of the studio, by name; empty for Blender's own."""
-    return Path(os.environ.get("OCIO", "")).name
+def _ocio_config() -> list[str]:
+    """The colour configuration of the studio, by name and content; empty for Blender's own."""
+    file = Path(os.environ.get("OCIO", ""))
+    # OSError: it is built into OpenColorIO ("ocio://...").
+    with contextlib.suppress(OSError):
+        return [file.name, file_digest(file)]
+    return [file.name]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import edge_edits
 import more_edits
 import numpy as np
 import stage
@@ -30,12 +31,14 @@ def case(folder: str) -> dict[str, Any]:
     plate = node.inputs["Plate"].links[0].from_node
     more = partial(noted, scene, node)
     more_edits.flat(place, tree, plate, partial(feed, node), more)
+    edge_edits.flat(place, scene, tree, plate, partial(feed, node), more)
     feed(node, plate.outputs[0])
     nodes(place, scene, tree, node)
     animation(scene, tree, node)
     render_layers(scene, tree, node)
     materials(scene, tree, node)
     more_edits.solid(place, scene, more)
+    edge_edits.solid(place, scene, more)
     no_pictures(scene, tree, node)
     return {"found": FOUND}
 

@@ -220,7 +220,7 @@ def shown_alpha(scene: Any, frame: int) -> float:
     file = str(Path(bpy.app.tempdir) / f"shown{os.getpid()}.exr")
     bpy.data.images["Render Result"].save_render(file)
     image = bpy.data.images.load(file)
-    found = max(image.pixels[:][3::4])
+    found: float = max(image.pixels[:][3::4])
     bpy.data.images.remove(image)
     return found
 
