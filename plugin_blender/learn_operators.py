@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import jobs, key_frames, mended_mattes, planning, runtime
+from . import jobs, key_frames, mended_mattes, modals, planning, runtime
 from .learning import Learning
 from .matte_link.errors import LinkError
 from .operators import OnNode, Result, chosen
@@ -23,8 +23,7 @@ class CLEANPLATE_OT_add_key_frame(OnNode, bpy.types.Operator):
         """Waits where Blender's jobs run: the matte has to be rendered."""
         if not jobs.is_busy():
             return self.execute(context)
-        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
@@ -36,7 +35,7 @@ class CLEANPLATE_OT_add_key_frame(OnNode, bpy.types.Operator):
 
     def cancel(self, context: Any) -> None:
         """Called by Blender where it ends the operator itself."""
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
 
     def act(self, context: Any, scene: Any, node: Any) -> Result:
         mended_mattes.add(scene, node, scene.frame_current)
@@ -85,8 +84,7 @@ class CLEANPLATE_OT_learn(OnNode, bpy.types.Operator):
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
@@ -110,7 +108,7 @@ class CLEANPLATE_OT_learn(OnNode, bpy.types.Operator):
         self._end(context)
 
     def _end(self, context: Any) -> None:
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
         self._learning.close()
 
     def _conclude(self, learning: Learning) -> Result:

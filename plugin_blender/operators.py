@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
 
-from . import copies, graph, jobs, planning, runtime
+from . import copies, graph, jobs, modals, planning, runtime
 from .blend_files import other_users
 from .matte_link.errors import LinkError
 from .places import all_nodes, matte_nodes, scene_of
@@ -133,10 +133,8 @@ class _Solver(OnNode):
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(_TIMER_S, window=context.window)
-        manager.progress_begin(0, max(len(self._solve.frames), 1))
-        manager.modal_handler_add(self)
+        context.window_manager.progress_begin(0, max(len(self._solve.frames), 1))
+        modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
@@ -166,9 +164,11 @@ class _Solver(OnNode):
         self._end(context)
 
     def _end(self, context: Any) -> None:
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
         context.window_manager.progress_end()
-        context.workspace.status_text_set(None)
+        # Where the add-on is switched off, the context is that of the preferences.
+        for workspace in bpy.data.workspaces:
+            workspace.status_text_set(None)
         self._solve.close()
         planning.redraw()
 
@@ -257,17 +257,20 @@ class CLEANPLATE_OT_warn(bpy.types.Operator):
 
     def invoke(self, context: Any, event: Any) -> Result:
         """Waits for a turn in the window: what scripts report, Blender prints and does not show."""
-        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
         """Reports it where Blender reports everything else."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
         self.report({"WARNING"}, self.text)
         return {"FINISHED"}
+
+    def cancel(self, context: Any) -> None:
+        """Called by Blender where it ends the operator itself."""
+        modals.end(self, context)
 
 
 class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):

@@ -11,6 +11,7 @@ from . import (
     handlers,
     learn_operators,
     learn_panel,
+    modals,
     operators,
     panels,
     properties,
@@ -51,6 +52,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Switches the add-on off; stops a running solve and the server that this Blender started."""
+    modals.end_all()
     if runtime.running is not None:
         runtime.running.cancel()
         runtime.running.close()

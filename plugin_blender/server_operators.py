@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from . import server_process
+from . import modals, server_process
 from .matte_link.errors import LinkError
 from .operators import Result
 from .plan import NodeError
@@ -13,6 +13,7 @@ from .preferences import named_endpoint, server_command
 from .solve import ask_server
 
 _START_S = 600.0
+_TIMER_S = 0.2
 
 
 class CLEANPLATE_OT_test_server(bpy.types.Operator):
@@ -56,8 +57,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
@@ -70,8 +70,12 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
             self.report({"INFO"}, ask_server())
         except LinkError as error:
             self.report({"ERROR"}, str(error))
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
         return {"FINISHED"}
+
+    def cancel(self, context: Any) -> None:
+        """Called by Blender where it ends the operator itself. The server goes on starting."""
+        modals.end(self, context)
 
     def _begin(self) -> bool:
         """Starts the process; whether a server already runs instead."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import planning, runtime, server_process
+from . import modals, planning, runtime, server_process
 from .operators import Result
 from .plan import NodeError
 from .preferences import preferences, setup_folder
@@ -59,8 +59,7 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
             while self._goes_on():
                 time.sleep(_TIMER_S)
             return self._conclude()
-        self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
@@ -68,13 +67,13 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         if event.type != "TIMER" or self._goes_on():
             planning.redraw()
             return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
         planning.redraw()
         return self._conclude()
 
     def cancel(self, context: Any) -> None:
         """Called by Blender where it ends the operator itself: another file is opened, or the window is closed."""
-        context.window_manager.event_timer_remove(self._timer)
+        modals.end(self, context)
         runtime.setup.cancel()
         runtime.setup = None
 

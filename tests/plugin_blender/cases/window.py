@@ -42,6 +42,8 @@ def case(folder: str, nobody: str) -> Generator[None, None, dict[str, Any]]:
     facts["away"] = yield from server_away(place, nobody, scene, node, editor)
     facts["rendered"] = yield from rendered_inputs(place, scene, node, editor)
     yield from opening_a_file(scene, node, editor)
+    yield from switched_off(editor)
+    yield from new_file()
     return facts
 
 
@@ -256,6 +258,41 @@ def opening_a_file(scene: Any, node: Any, editor: dict[str, Any]) -> Iterator[No
     assert not solve.sentence, solve.sentence
     yield from press_escape(editor)
     yield from stage.until(lambda: runtime.running is None, "its end")
+
+
+def switched_off(editor: dict[str, Any]) -> Iterator[None]:
+    """The add-on is switched off in the middle of a solve, and on again: nothing of it goes on or is left over."""
+    import plugin_blender
+    from plugin_blender import modals, runtime
+
+    editor, node = seen_again()
+    name = node.matte.node_id
+    solve = solve_range(node, editor)
+    yield from stage.until(lambda: solve.done, "no frame was solved")
+    assert modals._running
+    plugin_blender.unregister()
+    assert runtime.running is None and solve.cancelled and not modals._running
+    yield from stage.pause(1.0)
+    plugin_blender.register()
+    yield from stage.pause(1.0)
+    editor, node = seen_again()
+    assert node.matte.node_id == name and fresh(node), "what was solved is lost"
+    assert "solving" not in node.label, node.label
+    solve = solve_range(node, editor)
+    yield from stage.until(lambda: solve.done or solve.sentence, "the solve cannot begin again")
+    assert not solve.sentence, solve.sentence
+
+
+def new_file() -> Iterator[None]:
+    """File > New in the middle of a solve."""
+    from plugin_blender import places, runtime
+
+    solve = runtime.running
+    assert solve is not None
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    yield from stage.pause(1.0)
+    assert runtime.running is None and solve.cancelled and not list(places.all_nodes())
+    assert not runtime.states
 
 
 def reopened(file: str) -> Iterator[None]:
