@@ -17,7 +17,7 @@ from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
-from .places import all_nodes, is_rendered, nodes_of
+from .places import is_rendered, nodes_of
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
@@ -43,8 +43,7 @@ def on_load(*_: Any) -> None:
 def on_save(*_: Any) -> None:
     """Before a file is saved: the saved nodes play their present results, on machines without the add-on too."""
     planning.refresh_all()
-    for _, node in all_nodes():
-        planning.label_for_file(node)
+    planning.label_for_file()
 
 
 @persistent

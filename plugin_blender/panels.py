@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from . import graph, runtime, server_process
+from .matte_link.endpoint import DEFAULT_ADDRESS
 from .matte_link.errors import LinkError
 from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
@@ -137,7 +138,7 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
         chosen = preferences()
         layout: Any = self.layout
         if isinstance(chosen, bpy.types.AddonPreferences):
-            layout.prop(chosen, "address", text="")
+            layout.prop(chosen, "address", text="", placeholder=DEFAULT_ADDRESS)
         wrapped(layout.column(align=True), _server_state(), "NETWORK_DRIVE")
         if runtime.setup is not None:
             wrapped(layout.column(align=True), f"{runtime.setup.step}: {runtime.setup.last_line}", "SORTTIME")

@@ -222,10 +222,11 @@ def show_state(node: Any) -> None:
         _label(node, describe(runtime.state(node.matte.node_id)))
 
 
-def label_for_file(node: Any) -> None:
-    """Before the node is saved: a file does not say for ever that it is being solved."""
+def label_for_file() -> None:
+    """Before the file is saved, or the add-on switched off: no node says for ever that it is being solved."""
     if not jobs.is_rendering():
-        _label(node, _standing(runtime.state(node.matte.node_id)))
+        for _, node in all_nodes():
+            _label(node, _standing(runtime.state(node.matte.node_id)))
 
 
 def _label(node: Any, words: str) -> None:

@@ -14,6 +14,7 @@ from . import (
     modals,
     operators,
     panels,
+    planning,
     properties,
     runtime,
     server_operators,
@@ -58,6 +59,7 @@ def unregister() -> None:
         runtime.running.close()
     if runtime.learning is not None:
         runtime.learning.close()
+    planning.label_for_file()
     while _commands:
         bpy.utils.unregister_cli_command(_commands.pop())
     if runtime.setup is not None:

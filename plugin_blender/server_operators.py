@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from . import modals, server_process
+from . import modals, planning, server_process
 from .matte_link.errors import LinkError
 from .operators import Result
 from .plan import NodeError
@@ -29,6 +29,9 @@ class CLEANPLATE_OT_test_server(bpy.types.Operator):
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        finally:
+            # The panel says what is known of the server.
+            planning.redraw()
         return {"FINISHED"}
 
 
@@ -57,6 +60,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        planning.redraw()
         modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
 
@@ -71,6 +75,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         except LinkError as error:
             self.report({"ERROR"}, str(error))
         modals.end(self, context)
+        planning.redraw()
         return {"FINISHED"}
 
     def cancel(self, context: Any) -> None:
@@ -106,6 +111,7 @@ class CLEANPLATE_OT_stop_server(bpy.types.Operator):
     def execute(self, context: Any) -> Result:
         """Ends the process."""
         server_process.stop()
+        planning.redraw()
         return {"FINISHED"}
 
 

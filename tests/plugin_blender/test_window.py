@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from matte_server.server.local_server import LocalServer
-from plugin_blender import package
 
 from .conftest import CASES, NOWHERE, Outcome, make_shot, read
 from .environments import REPOSITORY, VERSIONS, Unavailable, ensure
 from .test_blender import expected
-from .windowed import command, inside
+from .windowed import command, inside, zip_without_wheels
 
 # Large enough for a frame to take longer than a click.
 _SIZE = (540, 960)
@@ -118,10 +117,6 @@ def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path
 
 
 def install(home: Path) -> None:
-    """The zip, without wheels: there is none for Debian's Python, which has pyzmq itself."""
-    folder = home / ".config/blender/5.2/extensions/user_default/cleanplate"
-    with zipfile.ZipFile(package.build("linux-x64", home)) as archive:
-        archive.extractall(folder)
-    manifest = folder / "blender_manifest.toml"
-    text, _, rest = manifest.read_text(encoding="utf-8").partition("wheels = [")
-    manifest.write_text(text + rest.partition("]\n")[2], encoding="utf-8")
+    """The zip, as Blender unpacks it."""
+    with zipfile.ZipFile(zip_without_wheels(home)) as archive:
+        archive.extractall(home / ".config/blender/5.2/extensions/user_default/cleanplate")

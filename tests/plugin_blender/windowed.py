@@ -2,7 +2,7 @@
 
     python tests/plugin_blender/windowed.py               makes it in .venvs/window: 3 minutes, root, mmdebstrap
     python tests/plugin_blender/windowed.py pictures DIR  takes the guide's pictures, with a server of its own
-    python tests/plugin_blender/windowed.py clicks DIR    takes a picture of each click to the first matte
+    python tests/plugin_blender/windowed.py clicks DIR    takes a picture of each click, from zip to first matte
 
 With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there, too.
 """
@@ -15,12 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from matte_link.ready_line import ServerReady, ready_line
+
 from matte_server.server.local_server import LocalServer
+from plugin_blender import package
 from tests.plugin_blender.environments import REPOSITORY, Unavailable
 
 ROOT = REPOSITORY / ".venvs" / "window"
@@ -32,6 +36,8 @@ _PACKAGES = (
     "libegl1",
     "libglx-mesa0",
     "imagemagick",
+    "python3-cattrs",
+    "python3-requests",
     "python3-zmq",
     "python3-numpy",
     "fonts-dejavu-core",
@@ -74,6 +80,31 @@ def inside(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, run])]
 
 
+def zip_without_wheels(folder: Path) -> Path:
+    """The add-on's zip for Debian's Python, for which there are no wheels, and which has pyzmq itself."""
+    plain = folder / "cleanplate.zip"
+    with zipfile.ZipFile(package.build("linux-x64", folder)) as made, zipfile.ZipFile(plain, "w") as archive:
+        for name in made.namelist():
+            data = made.read(name)
+            if name == "blender_manifest.toml":
+                text, _, rest = data.decode().partition("wheels = [")
+                data = (text + rest.partition("]\n")[2]).encode()
+            if not name.startswith("wheels/"):
+                archive.writestr(name, data)
+    return plain
+
+
+def installed_command(folder: Path, server: LocalServer) -> Path:
+    """A ``cleanplate`` command for Debian's Blender, which cannot run this machine's Python: its server is one that
+    runs outside already."""
+    command = folder / "bin" / "cleanplate"
+    command.parent.mkdir()
+    line = ready_line(ServerReady(address=server.endpoint.address, device="cpu"))
+    command.write_text(f"#!/bin/sh\nsleep 2\necho {shlex.quote(line)}\nexec cat >/dev/null\n", encoding="utf-8")
+    command.chmod(0o755)
+    return command
+
+
 def take_pictures(case: str, folder: Path) -> None:
     """Takes the pictures of a case with the packaged demo shot; raises ``Unavailable``."""
     demo = REPOSITORY / "matte_server" / "demo" / "shot"
@@ -82,7 +113,13 @@ def take_pictures(case: str, folder: Path) -> None:
     with LocalServer(["--device", "cpu"]) as server, tempfile.TemporaryDirectory() as place:
         environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": f"{REPOSITORY}:{cases}"}
         environment |= {"CLEANPLATE_PICTURES": str(folder.absolute()), "HOME": place}
-        subprocess.run(command(cases / f"{case}.py", demo, place, environment=environment), check=True)
+        files = []
+        if case == "clicks":
+            # Its server is still to be started.
+            del environment["CLEANPLATE_SERVER"]
+            files = [zip_without_wheels(Path(place)), installed_command(Path(place), server)]
+        words = command(cases / f"{case}.py", demo, place, *files, environment=environment)
+        subprocess.run(words, check=True)
 
 
 if __name__ == "__main__":

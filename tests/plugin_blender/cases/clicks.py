@@ -1,10 +1,15 @@
-"""From two Image nodes to the first matte, each click or key a picture in ``$CLEANPLATE_PICTURES``."""
+"""From the zip to the first matte, each click or key a picture in ``$CLEANPLATE_PICTURES``.
+
+Real keys and clicks drive the compositor's part. Blender's file browser, its preferences and the buttons of panels
+have no place that a script could know: there the operator is called that the button calls.
+"""
 
 # mypy: ignore-errors
 # Runs inside Blender, whose API has no types.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +18,69 @@ import bpy
 import stage
 
 _FIRST, _LAST = 1001, 1006
+_ADD_ON = "bl_ext.user_default.cleanplate"
 PRESSED: list[str] = []
 
 
-def case(demo: str, place: str) -> Generator[None, None, dict[str, Any]]:
+def case(demo: str, place: str, zip_file: str, command: str) -> Generator[None, None, dict[str, Any]]:
     yield from stage.pause(1.0)
+    yield from installing(zip_file)
+    yield from setting_up()
+    yield from two_images(demo, place)
+    editor = stage.open_editor()
+    tree = editor["area"].spaces.active.edit_tree
+    plate, clean = tree.nodes[:2]
+    yield from adding(editor, tree)
+    (node,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup"]
+    assert node.inputs["Plate"].links[0].from_node == plate
+    assert node.inputs["Clean Plate"].links[0].from_node == clean
+    yield from starting(editor, command)
+    yield from solving(editor, node)
+    return {"pressed": PRESSED}
+
+
+def own(module: str) -> Any:
+    """A module of the installed add-on."""
+    return importlib.import_module(f"{_ADD_ON}.{module}")
+
+
+def installing(zip_file: str) -> Iterator[None]:
+    """Edit > Preferences > Get Extensions > Install from Disk."""
+    bpy.ops.screen.userpref_show("INVOKE_DEFAULT")
+    bpy.context.preferences.active_section = "EXTENSIONS"
+    yield from pressed("get_extensions")
+    bpy.ops.extensions.package_install_files(filepath=zip_file, repo="user_default", enable_on_install=True)
+    bpy.context.window_manager.extension_search = "cleanplate"
+    yield from pressed("install_from_disk")
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "cleanplate"
+    bpy.ops.preferences.addon_expand(module=_ADD_ON)
+    yield from pressed("its_preferences")
+
+
+def setting_up() -> Iterator[None]:
+    """Set Up Server says first what it will do; Blender works offline, so it only says why it cannot."""
+    window = bpy.context.window_manager.windows[-1]
+    area = window.screen.areas[0]
+    region = next(each for each in area.regions if each.type == "WINDOW")
+    x, y = region.x + region.width // 2, region.y + region.height // 2
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.cleanplate.set_up_server("INVOKE_DEFAULT")
+    yield from pressed("set_up_server")
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="RET", value=value, x=x, y=y)
+        yield
+    yield from stage.pause(1.0)
+    stage.picture("set_up_refused")
+    window.event_simulate(type="ESC", value="PRESS", x=x, y=y)
+    yield from stage.pause(0.5)
+    with bpy.context.temp_override(window=window):
+        bpy.ops.wm.window_close()
+    yield from stage.pause(0.5)
+
+
+def two_images(demo: str, place: str) -> Iterator[None]:
     scene, tree = stage.scene_with_tree(_FIRST, _LAST)
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(place) / "shot.blend"))
     scene.render.resolution_x, scene.render.resolution_y = 960, 540
@@ -33,13 +96,21 @@ def case(demo: str, place: str) -> Generator[None, None, dict[str, Any]]:
     with bpy.context.temp_override(**editor):
         bpy.ops.node.view_all()
     yield from stage.pause(2.0)
-    stage.picture("0_two_images")
-    yield from adding(editor, tree)
-    (node,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup"]
-    assert node.inputs["Plate"].links[0].from_node == plate
-    assert node.inputs["Clean Plate"].links[0].from_node == clean
-    yield from solving(editor, node)
-    return {"pressed": PRESSED}
+    stage.picture(f"{len(PRESSED)}_two_images")
+
+
+def starting(editor: dict[str, Any], command: str) -> Iterator[None]:
+    """The tab of the sidebar, and Start in its panel Server."""
+    stage.sidebar_of(editor).active_panel_category = "Cleanplate"
+    yield from pressed("its_tab")
+    own("preferences").preferences().command = command
+    with bpy.context.temp_override(**editor):
+        bpy.ops.cleanplate.start_server("INVOKE_DEFAULT")
+    yield from pressed("start")
+    assert own("server_process").is_running()
+    yield from stage.until(own("server_process").endpoint, "the server did not start")
+    yield from stage.pause(2.0)
+    stage.picture(f"{len(PRESSED)}_started")
 
 
 def pressed(name: str) -> Iterator[None]:
@@ -77,11 +148,8 @@ def adding(editor: dict[str, Any], tree: Any) -> Iterator[None]:
 
 
 def solving(editor: dict[str, Any], node: Any) -> Iterator[None]:
-    """The tab of the sidebar, and the button that the artist sees first."""
-    from plugin_blender import runtime
-
-    stage.sidebar_of(editor).active_panel_category = "Cleanplate"
-    yield from pressed("its_tab")
+    """The button that the artist sees first."""
+    runtime = own("runtime")
     with bpy.context.temp_override(**editor):
         bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=node.matte.node_id)
     yield from pressed("solve_frame")
@@ -94,8 +162,7 @@ def solving(editor: dict[str, Any], node: Any) -> Iterator[None]:
 
 def in_german() -> Iterator[None]:
     """The same window in another language; nothing is pressed for it."""
-    from plugin_blender.translation import tr
-
+    tr = own("translation").tr
     view = bpy.context.preferences.view
     view.language = "de_DE"
     view.use_translate_interface = view.use_translate_tooltips = True
@@ -104,4 +171,4 @@ def in_german() -> Iterator[None]:
     assert tr("Solve Frame") == "Bild lösen", tr("Solve Frame")
 
 
-stage.run_in_window(case)
+stage.run_in_window(case, registers=False)

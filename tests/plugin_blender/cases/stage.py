@@ -33,9 +33,11 @@ def run(case: Callable[..., dict[str, Any] | None]) -> None:
     os._exit(code)
 
 
-def run_in_window(case: Callable[..., Generator[None, None, dict[str, Any]]]) -> None:
-    """The same for a case that goes on step by step, while Blender's window lives between the steps."""
-    add_on()
+def run_in_window(case: Callable[..., Generator[None, None, dict[str, Any]]], registers: bool = True) -> None:
+    """The same for a case that goes on step by step, while Blender's window lives between the steps. ``registers``:
+    with the add-on of the source tree."""
+    if registers:
+        add_on()
     bpy.context.preferences.view.show_splash = False
     steps = case(*sys.argv[sys.argv.index("--") + 1 :])
 

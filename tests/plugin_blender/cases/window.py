@@ -271,13 +271,13 @@ def switched_off(editor: dict[str, Any]) -> Iterator[None]:
     yield from stage.until(lambda: solve.done, "no frame was solved")
     assert modals._running
     plugin_blender.unregister()
+    assert "solving" not in node.label, node.label
     assert runtime.running is None and solve.cancelled and not modals._running
     yield from stage.pause(1.0)
     plugin_blender.register()
     yield from stage.pause(1.0)
     editor, node = seen_again()
     assert node.matte.node_id == name and fresh(node), "what was solved is lost"
-    assert "solving" not in node.label, node.label
     solve = solve_range(node, editor)
     yield from stage.until(lambda: solve.done or solve.sentence, "the solve cannot begin again")
     assert not solve.sentence, solve.sentence
