@@ -28,7 +28,8 @@ def make_unique() -> None:
         all_nodes(), key=lambda found: (found[1].id_data.library is None, scenes.index(found[0]))
     ):
         settings, is_linked = node.matte, node.id_data.library is not None
-        if node.node_tree.session_uid in groups and not is_linked:
+        if (node.node_tree.session_uid in groups or node.node_tree.library) and not is_linked:
+            # A group of an asset library is linked too: what its player shows would not be saved.
             node.node_tree = node.node_tree.copy()
         if (settings.node_id in folders or not settings.node_id) and not is_linked:
             settings.former = folders.get(settings.node_id, "")

@@ -6,6 +6,8 @@ meanwhile. Jobs are started on the main thread, so none begins while our code ru
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from . import runtime
@@ -32,4 +34,6 @@ def waiting() -> str:
 
 
 def _runs(*names: str) -> bool:
-    return any(bpy.app.is_job_running(name) for name in names)
+    # The stubs list the names.
+    is_running: Any = bpy.app.is_job_running
+    return any(map(is_running, names))

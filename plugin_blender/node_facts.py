@@ -68,7 +68,8 @@ def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[ob
 
 def _note_picture(node: Any, facts: Findings) -> None:
     """The file that an Image or Movie Clip node plays."""
-    image, clip = getattr(node, "image", None), getattr(node, "clip", None)
+    image: Any = getattr(node, "image", None)
+    clip = getattr(node, "clip", None)
     played = image if node.bl_idname == "CompositorNodeImage" else clip
     if played is not None and has_animated_frames(node):
         facts.unknown.append(f"which frames of {played.name} are shown")

@@ -158,6 +158,35 @@ def linked(place: Path) -> None:
         bpy.context.scene.compositing_node_group = scene.compositing_node_group
         message = stage.error_of(bpy.ops.cleanplate.add)
         assert "is linked from" in message, message
+    group_of_a_library(place, node.node_tree.name)
+
+
+def group_of_a_library(place: Path, name: str) -> None:
+    """The node's group as an asset, linked into another file: the node there has a group and results of its own."""
+    from plugin_blender import planning
+
+    bpy.ops.wm.read_homefile(use_empty=True)
+    (place / "asset").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "asset" / "user.blend"))
+    _, tree = stage.scene_with_tree(1, 4)
+    with bpy.data.libraries.load(str(place / "shot.blend"), link=True) as (_, wanted):
+        wanted.node_groups = [name]
+    node = tree.nodes.new("CompositorNodeGroup")
+    node.node_tree = wanted.node_groups[0]
+    for socket, picture in (
+        ("Plate", stage.image_node(tree, place / "plate.0001.exr", 4)),
+        ("Clean Plate", stage.image_node(tree, place / "clean.exr")),
+    ):
+        tree.links.new(picture.outputs[0], node.inputs[socket])
+    node.matte.model = "difference"
+    planning.refresh_all()
+    assert node.node_tree.library is None and node.matte.node_id
+    assert fresh(bpy.context.scene, node) == ()
+    bpy.ops.cleanplate.solve_range()
+    bpy.ops.wm.save_mainfile()
+    scene, node = reopened(place / "asset" / "user.blend")
+    assert fresh(scene, node) == (1, 2, 3, 4)
+    assert list((place / "asset" / "cleanplate").glob("*/*/matte.0004.exr"))
 
 
 def contents(place: Path) -> None:
