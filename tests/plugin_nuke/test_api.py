@@ -60,6 +60,7 @@ DOCUMENTED = {
     "env": "nuke.env: 'nc', 'indie'",
     "executeInMainThread": "nuke.executeInMainThread: queues and returns at once",
     "executeMultiple": "nuke.executeMultiple: nodes, ranges, views",
+    "filenameFilter": "nuke.callbacks: what addFilenameFilter's functions make of a name",
     "frame": "nuke.frame",
     "menu": "nuke.menu: 'Nodes' is the toolbar",
     "message": "nuke.message",
@@ -143,7 +144,7 @@ def test_the_stubs_know_every_name() -> None:
 
 def test_the_fake_has_no_more_than_is_documented() -> None:
     extra = {"reset", "execute", "executeInMainThreadWithResult", "STARTLINE", "DISABLED", "INVISIBLE"}
-    extra |= {"thisGroup", "Root", "Undo", "knobDefault", "filename", "script_directory"}
+    extra |= {"thisGroup", "Root", "Undo", "knobDefault", "filename", "script_directory", "addFilenameFilter"}
     functions = {name for name in nuke.__all__ if not name.endswith("_Knob")} - {"annotations", "Any"}
     listed = {name.partition(".")[0] for name in DOCUMENTED}
     assert functions - listed - extra == set()

@@ -298,6 +298,24 @@ def test_a_file_name_of_the_house_is_read(
     assert "stale" in freshness.check(node, deep=False).text
 
 
+def test_a_name_of_another_system_is_looked_for_where_nuke_opens_it(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1,))
+    nuke.addFilenameFilter(lambda name: name.replace("/no/such/job", shot.as_posix()))
+    node = bench.node_on(
+        bench.read(Path("/no/such/job/plate.%04d.exr"), 1, 1), bench.read(shot / "clean.exr", 1, 1)
+    )
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text == "up to date, 1 done"
+    (shot / "plate.0001.exr").touch()
+    assert "stale" in freshness.check(node, deep=False).text
+
+    def fails(name: str) -> str:
+        raise KeyError(name)
+
+    nuke.addFilenameFilter(fails)
+    assert freshness.check(node, deep=False).text, "a sentence, whatever the house's function raises"
+
+
 def test_a_held_frame_follows_what_the_read_does_there(bench: ContractBench, window: State) -> None:
     shot = bench.shot((1, 2))
     node = bench.node(shot, 1, 2, range_mode="custom")

@@ -217,7 +217,7 @@ def _is_on(node: Node, name: str) -> bool:
 
 def _file(node: Node, knob: nuke.File_Knob) -> SourceFile:
     """A file, in proxy mode too the one of full size, and for the file of a Read its range too."""
-    pattern, is_made = _absolute(str(knob.getEvaluatedValue() or "")), "[" in as_typed(knob)
+    pattern, is_made = _as_opened(str(knob.getEvaluatedValue() or "")), "[" in as_typed(knob)
     limits = [node.knob(one) for one in ("first", "last", "before", "after", "on_error")]
     first, last, before, after, error = limits
     if knob.name() != "file" or first is None or last is None or before is None or after is None:
@@ -234,12 +234,16 @@ def _file(node: Node, knob: nuke.File_Knob) -> SourceFile:
     )
 
 
-def _absolute(path: str) -> str:
-    """Nuke takes a relative name from the project directory, and where that is empty from the working directory."""
-    if not path or path.startswith(("/", "\\")) or path[1:2] == ":":
+def _as_opened(path: str) -> str:
+    """A file's name as Nuke opens it: a relative one from the project directory, or where that is empty from the
+    working directory, and by the house's filters, which may turn the paths of one system into those of another."""
+    if path and not path.startswith(("/", "\\")) and path[1:2] != ":":
+        folder = root_evaluated("project_directory").replace("\\", "/").rstrip("/")
+        path = f"{folder}/{path}" if folder else path
+    try:
+        return str(nuke.filenameFilter(path) or path)
+    except Exception:  # noqa: BLE001 - a house's own function may raise anything; Nuke says so where it reads the file
         return path
-    folder = root_evaluated("project_directory").replace("\\", "/").rstrip("/")
-    return f"{folder}/{path}" if folder else path
 
 
 def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:

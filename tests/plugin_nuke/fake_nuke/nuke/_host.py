@@ -416,6 +416,16 @@ def removeBeforeFrameRender(call: Call, args: Any = (), kwargs: Any = None, node
     entries[:] = [entry for entry in entries if entry[0][0] is not call]
 
 
+def addFilenameFilter(call: Callable[[str], str | None]) -> None:
+    """A function that changes names before files are opened."""
+    state.filename_filters.append(call)
+
+
+def filenameFilter(filename: str) -> str:
+    """All added functions in backwards order; None leaves the name as it is (nuke.addFilenameFilter)."""
+    return state.as_opened(filename)
+
+
 def autolabel(node: Node) -> str:
     """What a node shows in the graph: the last callback that says something, else its name."""
     answers = [answer for answer in state.fire("autolabel", node) if answer is not None]

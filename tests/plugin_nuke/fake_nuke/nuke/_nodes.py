@@ -450,7 +450,8 @@ class Node:
         text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
         text = re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
         # A relative name is one in the project directory (Foundry's article Q100154).
-        return str(Path(state.root._knobs["project_directory"].value(), text)) if text else ""
+        named = str(Path(state.root._knobs["project_directory"].value(), text)) if text else ""
+        return state.as_opened(named)
 
     def _produce(self, frame: int, view: str, proxy: bool) -> Picture:
         """The node's picture; raises ``RuntimeError`` with the host's words."""

@@ -72,6 +72,7 @@ class State:
         self.windows = False
         self.held_open: dict[int, set[str]] = {}
         self.other_nukes: list[str] = []
+        self.filename_filters: list[Callable[[str], str | None]] = []
         self.hit_group: Group | None = None
         """The group whose graph was clicked last; None for the script's own."""
 
@@ -81,6 +82,12 @@ class State:
         self.raw_args = list(words)
         script = words[words.index("-t") + 1 :]
         self.script_argv = script[:-1] if re.fullmatch(r"-?\d+([,-]-?\d+)?(x\d+)?", script[-1]) else script
+
+    def as_opened(self, name: str) -> str:
+        """A file's name after the house's filters."""
+        for one in reversed(self.filename_filters):
+            name = one(name) or name
+        return name
 
     def on_main_only(self, what: str) -> None:
         """Node access from another thread corrupts Nuke; the fake refuses it."""
