@@ -24,7 +24,18 @@ def learned_bytes(weights: Mapping[str, Tensor], facts: LearnedFacts) -> bytes:
         name: (value.half() if value.ndim >= 2 else value.float()).contiguous()
         for name, value in without_batch_counters(weights).items()
     }
-    return save(small, metadata={**facts.metadata(), CONTENT: content_digest(small)})
+    return _metadata_sorted(save(small, metadata={**facts.metadata(), CONTENT: content_digest(small)}))
+
+
+def _metadata_sorted(data: bytes) -> bytes:
+    """The same file with its metadata sorted by key: safetensors write them in a random order, but the same learning
+    must give the same bytes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # as the format pads it
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def checkpoint_bytes(state: LearningState, inputs: str) -> bytes:
