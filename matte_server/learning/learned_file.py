@@ -28,8 +28,8 @@ def learned_bytes(weights: Mapping[str, Tensor], facts: LearnedFacts) -> bytes:
 
 
 def _metadata_sorted(data: bytes) -> bytes:
-    """The same file with its metadata sorted by key: safetensors write them in a random order, but the same learning
-    must give the same bytes."""
+    """The same file with its metadata sorted by key: safetensors write them in a random order, but the same
+    learning must give the same bytes."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
