@@ -67,6 +67,13 @@ def test_nothing_gained_is_said_and_the_weights_stay() -> None:
     assert all(torch.equal(value, before[name]) for name, value in learning.best_weights().items() if value.ndim)
 
 
+def test_more_must_be_gained_where_nobody_vouches_for_a_matte() -> None:
+    by_a_person, by_the_model = learner([made()]), learner([made(is_truth=False)])
+    for error, has_gained in ((0.0985, (False, False)), (0.095, (True, False)), (0.089, (True, True))):
+        by_a_person.errors = by_the_model.errors = [0.1, error]
+        assert (by_a_person.has_gained, by_the_model.has_gained) == has_gained
+
+
 def test_it_goes_on_from_a_checkpoint_as_if_it_had_never_stopped() -> None:
     examples = [made(), made(frame=2, is_truth=False)]
     whole = learner(examples, steps=4)
