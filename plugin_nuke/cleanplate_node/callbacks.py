@@ -117,7 +117,7 @@ def clear_cache(node: host.Node) -> None:
     """Deletes the node's results, after asking, but none that something else shows."""
     run = _run()
     others = run.sharing(node)
-    shared = f" What {', '.join(others)} shows too is kept." if others else ""
+    shared = f" Some are kept: {', '.join(others)} shows them too." if others else ""
     if not host.ask(f"Delete the results of {host.full_name(node)} from disk?{shared}"):
         return
     cleared = run.clear(node)

@@ -216,7 +216,7 @@ def test_clear_asks_first_and_names_who_else_shows_it(bench: ContractBench, wind
     host.press(node, "clear_cache")
     assert len(bench.results(node)) == 1
     assert window.messages[-1] == (
-        f"Delete the results of {node.fullName()} from disk? What {copied.fullName()} shows too is kept."
+        f"Delete the results of {node.fullName()} from disk? Some are kept: {copied.fullName()} shows them too."
     )
     host.press(node, "clear_cache")
     assert len(bench.results(copied)) == 1 and bench.status(node) == "not processed"
