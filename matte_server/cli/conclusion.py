@@ -25,8 +25,7 @@ def conclude(report: ShotReport, wanted: int) -> int:
     for movie in report.movies:
         outcomes = {"done": "written", "skipped": "already there"}
         console.out.print(escape(f"{movie.path}: {outcomes.get(movie.status, movie.message)}"))
-    for frame in report.failed:
-        console.err.print(f"  {escape(frame.title)} ({frame.code}): {escape(frame.message)}")
+    _report_failures(report)
     _report_warnings(report)
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
@@ -41,6 +40,16 @@ def conclude(report: ShotReport, wanted: int) -> int:
         return console.FRAMES_FAILED
     broken = report.failed or any(movie.status == ResultStatus.FAILED for movie in report.movies)
     return console.FRAMES_FAILED if broken else console.OK
+
+
+def _report_failures(report: ShotReport) -> None:
+    """Each cause once, with the first frame that it stopped."""
+    titles: dict[tuple[str, str], list[str]] = {}
+    for frame in report.failed:
+        titles.setdefault((frame.code, frame.message), []).append(frame.title)
+    for (code, message), stopped in titles.items():
+        others = f" and {counted(len(stopped) - 1, 'other')}" if len(stopped) > 1 else ""
+        console.err.print(f"  {escape(stopped[0])}{others} ({code}): {escape(message)}")
 
 
 def _report_warnings(report: ShotReport) -> None:

@@ -221,7 +221,11 @@ def read_network(path: Path) -> CleanplateNet:
     """The network with the weights of a safetensors file, in the file's own layout, on the CPU, in evaluation mode.
     Raises ``MatteError`` with the codes missing_weights and bad_weights."""
     if not path.is_file():
-        raise MatteError("missing_weights", f"There are no weights at {path}.", "Leave the field empty.")
+        raise MatteError(
+            "missing_weights",
+            f"There are no weights at {path}.",
+            "Correct the path, or leave it out for the packaged weights.",
+        )
     check_learned_for(path, SPEC.name)
     try:
         state = load_file(path)

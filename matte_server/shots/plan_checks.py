@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..errors import MatteError
 from ..io.media import is_video
 from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles, check_files
-from .shot import Movies, ShotFrame, ShotSources, frame_inputs, frame_outputs
+from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, frame_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 _TEMPORARY = 24 * "x"
@@ -105,10 +106,21 @@ def _is_writable(path: Path) -> bool:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.with_name(path.name + _TEMPORARY).lstat()
         folder = next((each for each in path.absolute().parents if each.exists()), path.parent)
-        return not path.is_dir() and folder.is_dir() and os.access(folder, os.W_OK)
+        if path.is_dir() or not os.access(folder, os.W_OK):
+            return False
+        # Only a file that is made shows what a disk allows that is mounted to be read, and the system's folders.
+        with tempfile.TemporaryFile(dir=folder):
+            return True
     except OSError:
-        # The name is too long for the disk.
+        # Also where the name is too long for the disk.
         return False
+
+
+def check_output_folder(shot: Shot) -> None:
+    """Raises ``MatteError("cannot_write", ...)`` where the first result that a shot lacks cannot be written."""
+    missing = next((frame.output for frame in shot.frames if not frame.output.exists()), None)
+    if missing is not None:
+        check_writable(missing, "Name another -o.")
 
 
 def check_inputs(frames: Sequence[ShotFrame], hint: str = "Correct the name.") -> None:

@@ -185,9 +185,9 @@ def test_a_clean_plate_of_another_place_is_warned_of(bench: CommandBench, said: 
 def test_an_output_folder_that_cannot_be_written(bench: CommandBench, said: Callable[[], str]) -> None:
     # A file where the folder should be: permissions do not bind a superuser, who runs some build machines.
     bench.out.write_bytes(b"I was here first")
-    assert bench.run("--frames", "1") == console.FRAMES_FAILED
+    assert bench.run("--frames", "1") == console.BAD_INPUT
     assert "(cannot_write)" in (words := said())
-    assert "matte.0001.exr cannot be written" in words
+    assert "matte.0001.exr cannot be written; nothing was started" in words
     assert bench.out.read_bytes() == b"I was here first"
 
 

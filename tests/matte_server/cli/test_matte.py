@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,29 @@ def test_a_model_that_the_server_lacks_is_refused_before_anything_is_measured(
     assert complaint.count(code) == 1 and sentence in complaint
     # Neither a matte nor the plate solve.
     assert not Path(shot.matte).parent.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder of the system where nobody can write")
+@pytest.mark.parametrize("words", [["-o", "/proc/nowhere/m.####.exr"], ["--json", "/proc/report.json"]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_cannot_be_written_is_one_sentence_before_anything_is_started(
+    make_shot: Callable[..., ShotFiles], capsys: pytest.CaptureFixture[str], words: list[str], more: list[str]
+) -> None:
+    shot = make_shot(3)
+    assert cli.main(shot.command(*words, *more)) == console.BAD_INPUT
+    complaint = capsys.readouterr().err
+    assert complaint.count("cannot be written; nothing was started.") == 1 and words[1][:5] in complaint
+    assert not Path(shot.matte).parent.exists()
+
+
+def test_one_cause_that_stops_every_frame_is_told_once(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = make_shot(3)
+    words = shot.command("-q", "--weights", "/nowhere/own.pth", "--server", server.endpoint.address)
+    assert cli.main(words) == console.FRAMES_FAILED
+    end = capsys.readouterr().err.splitlines()[-1]
+    assert end.startswith("  frame 1001 and 2 others (") and "own.pth" in end
 
 
 def test_one_shot_of_a_job_with_an_unknown_model_stops_all_before_the_first(
