@@ -101,11 +101,20 @@ def solve() -> str:
     return stage.error_of(bpy.ops.cleanplate.solve_range)
 
 
+def image() -> int:
+    """The image that plays the results: which one it is."""
+    from plugin_blender import graph
+
+    return graph.image_node(matte()).image.session_uid
+
+
 def seen_by_the_other(other: SecondBlender) -> None:
     assert looked() == other("looked()") == []
     assert other(_ALPHA) == 0.0
+    before = other("image()")
     assert not solve()
     assert other("looked()") == [1, 2, 3, 4]
+    assert other("image()") != before, "Blender keeps what an image has read"
     assert other(_ALPHA) > 0.5, "it still shows what it read before there was a result"
 
 
