@@ -100,8 +100,9 @@ def _begin(cpu_only: bool) -> ServerSetup:
         raise NodeError("The server is being set up already.")
     if not (bpy.app.online_access or _is_local(package)):
         raise NodeError(
-            "Setting the server up needs the internet, and Blender is set to work offline.",
-            "Allow Online Access in the system preferences, or name a local wheel as the package.",
+            # Blender's message is as wide as its preferences, where it is cut off.
+            "This needs the internet, and Blender is set to work offline.",
+            "Allow Online Access, or name a local wheel as the package.",
         )
     return ServerSetup(setup_folder(), package, cpu_only)
 
