@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 import matte_link
 import pytest
-from matte_link.messages import Cancel, Digest, Inline, Matte, OnDisk, Store, digest_of, new_id
+from matte_link.messages import LARGEST_SEED, Cancel, Digest, Inline, Matte, OnDisk, Store, digest_of, new_id
 from matte_link.plain_text import MappingLimits, check_mapping
 from matte_link.wire import _TYPES
 
@@ -135,9 +135,14 @@ def test_names_and_paths_do_not_act_on_a_terminal() -> None:
 
 
 def test_a_mapping_has_65536_characters_of_text_by_default() -> None:
+    assert MappingLimits() == MappingLimits(depth=16, values=20_000, text=65_536)
     check_mapping({"note": "x" * 65_530}, "hints", MappingLimits())
     with pytest.raises(ValueError, match="hints has more than 20000 values, or 65536 characters of text"):
         check_mapping({"note": "x" * 65_537}, "hints", MappingLimits())
+
+
+def test_a_seed_fits_32_bits_with_a_sign() -> None:
+    assert LARGEST_SEED == 2**31 - 1
 
 
 def test_a_digest_is_blake2b_of_the_bytes() -> None:
