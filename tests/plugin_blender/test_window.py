@@ -80,7 +80,7 @@ def test_render_layers_groups_and_rest_in_the_window(server: LocalServer, tmp_pa
     # Every three seconds two files are looked at; one plan at most is made, for what the solve has changed.
     assert facts["rest"]["stats"] <= 8 and facts["rest"]["plans"] <= 1
     assert facts["rest"]["solved"] == [1, 2, 3]
-    # Three renders and one image at least. The press itself may give the node another folder, as an edit by hand does.
+    # Three renders and one image at least; the press itself may change the node, as an edit by hand does.
     assert facts["busy"]["calls"] >= 4 and facts["busy"]["beside"] <= 1, facts["busy"]
     assert facts["busy"]["solved"] == [1, 2, 3]
     assert facts["edited"]["stale"] == [1, 2, 3]
