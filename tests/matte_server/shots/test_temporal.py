@@ -85,10 +85,10 @@ def test_two_processes_make_a_run_each_and_the_same_bytes(
         made = [worker["frames"] for worker in client.status().state["workers"]]
     assert len(made) == 2 and min(made) >= 4
     assert results(shot) == by_one
-    # A frame that its process saw before as a neighbour is not asked of the model again. Each run has a first
-    # one, and where the shorter one ends the two meet.
+    # A frame that its process saw before as a neighbour is not asked of the model again: without that, all 16 would
+    # be. Usually 6 are; more where one process is slow and the other takes frames of its run (9 under load).
     stages = [frame["diagnostics"]["seconds"] for frame in json.loads(report.read_text())["frames"]]
-    assert sum("model" in each for each in stages) <= 6
+    assert sum("model" in each for each in stages) <= 12
 
 
 def test_a_shot_on_twos_is_smoothed_like_one_on_ones(
