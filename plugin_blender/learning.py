@@ -149,7 +149,7 @@ class Learning:
             self._use(event)
             ending = f"Learned: {_figures(event.first_error, event.error)}. Solve again to see it."
         else:
-            ending = "Nothing was gained on what was left out: the node keeps its weights."
+            ending = "Too little was gained on what was left out: the node keeps its weights."
         self.sentence = " ".join([ending, *warnings_of(event.diagnostics)])
 
     def _use(self, event: LearnDone) -> None:

@@ -34,11 +34,11 @@ examples:
 
 Make the shot's mattes first, mend one or two of them by hand (paint, roto), and name them with --key. Without --key
 the shot is learnt from its own mattes, put before its own set again; that gains less. The network is measured on
-parts that it does not learn from; where it gained nothing there, nothing is written.
+parts that it does not learn from; where it gains too little there to be sure, nothing is written.
 
 The same command again goes on where it was interrupted.
 
-exit codes: 0 learned, 1 nothing was gained and nothing was written, 2 the input cannot work, 130 interrupted
+exit codes: 0 learned, 1 too little was gained and nothing was written, 2 the input cannot work, 130 interrupted
 """
 
 
@@ -103,7 +103,7 @@ def _keep(options: MatteOptions, output: Path) -> int:
     from ..models.identity import as_safetensors
 
     write_atomically(str(output), as_safetensors(options.model, options.weights))
-    console.out.print(escape(f"{output}: nothing was gained, so these are the weights that it began with."))
+    console.out.print(escape(f"{output}: too little was gained, so these are the weights that it began with."))
     return console.OK
 
 
@@ -138,7 +138,7 @@ def _conclude(result: LearningResult, output: Path) -> int:
     measured = f"error of alpha on what was left out, x 1000: {before:.2f} before, {after:.2f} after"
     steps = counted(result.steps, "step")
     if not result.has_gained:
-        console.err.print(f"{steps} gained nothing ({measured}). Nothing is written: keep the weights you have.")
+        console.err.print(f"{steps} gained too little ({measured}). Nothing is written: keep the weights you have.")
         return console.FRAMES_FAILED
     console.out.print(
         escape(f"{output}: learned from {counted(len(result.frames), 'frame')} in {steps} ({measured}).")

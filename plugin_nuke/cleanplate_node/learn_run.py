@@ -118,7 +118,7 @@ def outcome_text(event: Optional[LearnEvent], frames: int) -> tuple[str, str]:
 def _ending(event: LearnDone, frames: int) -> str:
     if not event.has_gained:
         steps = counted(event.steps, "step")
-        return f"nothing was gained on what was left out after {steps}; the node keeps its weights."
+        return f"too little was gained on what was left out after {steps}; the node keeps its weights."
     figures = f"error {100 * event.first_error:.2f}% -> {100 * event.error:.2f}% on what was left out"
     until = "" if event.is_complete else ", cancelled"
     return f"learned from {counted(frames, 'frame')}{until}: {figures}. Press 'Process range' to use it."

@@ -222,7 +222,7 @@ def test_the_words_at_the_end() -> None:
     assert text.startswith("learned from 2 frames: error 7.40% -> 4.10% on what was left out.") and not code
     no_gain = LearnDone(**{**done.__dict__, "has_gained": False, "output": ""})
     text, code = learn_run.outcome_text(no_gain, 2)
-    assert text.startswith("nothing was gained") and "keeps its weights" in text and not code
+    assert text.startswith("too little was gained") and "keeps its weights" in text and not code
     doubt = "The key matte of frame 3 fits frame 4 better than its own."
     for each in (done, no_gain):
         doubted = LearnDone(**{**each.__dict__, "diagnostics": {"warnings": [doubt]}})

@@ -63,7 +63,7 @@ def test_without_a_gain_nothing_is_written(
     shot = make_shot(count=2)
     key = painted(shot, 1001, 1.0)
     assert main(learn(shot, "--key", f"1001={key}", "--steps", "1")) == 1
-    assert "1 step gained nothing" in capfd.readouterr().err
+    assert "1 step gained too little" in capfd.readouterr().err
     assert not (shot.folder / "shot.learned").exists()
 
 
