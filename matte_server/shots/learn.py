@@ -66,7 +66,7 @@ def learn_shot(
     on_progress: Callable[[LearningProgress], None],
     on_warning: Callable[[str], None] = lambda sentence: None,
 ) -> LearningResult:
-    """Learns and writes ``order.output``, unless too little was gained. What ``check`` raises ends the run: what was
+    """Learns and writes ``order.output``, if enough was gained. What ``check`` raises ends the run: what was
     gained until then is written, the run can go on later, and the error is raised again. Raises ``MatteError`` with
     the codes of reading and aligning, those of ``LearningRun``, exists where a file at the output was learned from
     something else, and cannot_write."""
