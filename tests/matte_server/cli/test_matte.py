@@ -149,7 +149,9 @@ def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert cli.main(["matte", "--job-schema"]) == console.OK
-    words = json.loads(capsys.readouterr().out)["$defs"]["shot"]["properties"]
+    job = json.loads(capsys.readouterr().out)
+    assert job["properties"]["shots"]["minItems"] == 1 and "needs plate, clean, output" in job["description"]
+    words = job["$defs"]["shot"]["properties"]
     assert set(words) == {each.name for each in SHOT_ARGUMENTS} | {spec.name for spec in option_specs()}
     assert (words["gamma"]["minimum"], words["camera"]["enum"]) == (0.1, ["auto", "locked", "moving"])
     assert cli.main(["matte", "--json-schema"]) == console.OK
@@ -160,6 +162,9 @@ def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
     assert set(facts) == set(known) | set(schema["properties"])
     frame, described = facts["frames"][0], known["frames"]["items"]["properties"]
     assert set(frame) == set(described)
+    types = (known["frames"]["items"]["type"], described["seconds"]["type"])
+    assert types == ("object", "number") and schema["title"].startswith("The report of")
+    assert '\n  "frames": [\n' in report.read_text(), "people read it too"
     assert set(frame["diagnostics"]["alignment"]) >= set(
         described["diagnostics"]["properties"]["alignment"]["properties"]
     )

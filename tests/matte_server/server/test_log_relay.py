@@ -64,7 +64,9 @@ def test_closing_waits_for_what_waits_but_not_for_ever(pipe: LogPipe, monkeypatc
     monkeypatch.setattr(log_relay, "_FLUSH_S", 0.2)
     for _ in range(3000):  # more than the pipe holds, and nobody reads
         os.write(pipe.descriptor, b"x" * 99 + b"\n")
+    begun = time.monotonic()
     pipe.relay.close()
+    assert time.monotonic() - begun >= 0.2
     os.set_blocking(pipe.descriptor, False)
     with pytest.raises(BlockingIOError):
         os.write(pipe.descriptor, b"x" * (1 << 16))

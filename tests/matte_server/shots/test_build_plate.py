@@ -86,6 +86,7 @@ def test_the_command_builds_and_says_how_sure_it_is(moving_shot: Path, capsys: p
     words = ["build-plate", str(moving_shot / "plate.####.exr"), "-o", str(clean), "--reference", "7"]
     code = cli.main(words)
     said = capsys.readouterr()
+    assert "[1/12] clean plate: frame 1\n" in said.err
     coverage = exr.read_image(clean, layer="coverage").pixels[..., 0]
     known = coverage > 0
     # The flat disc is the same for up to five of twelve frames, so in its path the vote may be too close; above and

@@ -49,3 +49,6 @@ def test_a_subject_that_fills_the_frame_is_no_other_place(
     planned = ShotOrder(plate=shot.plate, clean=shot.clean, output=shot.matte).plan()
     why = why_not_its_clean_plate(report_of(shot, area, measured), planned)
     assert ("does not seem to show the same place" in why) == is_other
+    # A picture that is gone meanwhile is not called mirrored.
+    (shot.folder / "clean.exr").unlink()
+    assert why_not_its_clean_plate(report_of(shot, area, measured), planned) == why

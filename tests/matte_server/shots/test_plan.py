@@ -276,6 +276,7 @@ def test_neighbours_are_two_apart_where_only_every_other_frame_exists(shot: Path
     [
         ({}, "1-2", "bad_range", "--frames does not apply"),
         ({"output": "out.png"}, "", "bad_output", "a folder of portraits is written to a folder"),
+        ({"output": "plates"}, "", "bad_output", "is the folder of the portraits"),
         ({"core": "cores"}, "", "missing_frame", "has no picture named bob"),
         ({"plate": "cores/none"}, "", "no_frames", "There is no picture in"),
     ],

@@ -39,8 +39,10 @@ def solved(shot: ShotFiles, frames: str = "", camera: Camera | None = None) -> t
 
 
 def test_a_locked_shot_is_found_measured_once_and_kept(make_shot: MakeShot) -> None:
+    assert not solved(make_shot(1))[0].applies, "the server aligns a still"
     shot = make_shot(4, gain=0.8)
     solve, planned = solved(shot)
+    assert solve.applies
     found = [solve.alignment(frame) for frame in planned.frames]
     assert all(each.transform is found[0].transform and each.gain == found[0].gain for each in found)
     # Grain of 0.002 on a wall of 0.05 to 0.9, measured over 19200 pixels.

@@ -22,6 +22,7 @@ from matte_link.options import MatteOptions
 
 from matte_server.cli import main as cli
 from matte_server.cli.conclusion import conclude
+from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import run_shot
@@ -88,6 +89,8 @@ def test_every_frame_is_reported_although_all_exist(make_shot: MakeShot, server:
     with MatteClient(server.endpoint) as client:
         assert not run_shot(planned, client, lambda event: None).failed
         again = run_shot(planned, client, lambda event: time.sleep(0.2))
+        with pytest.raises(MatteError, match="no model 'nosuch'; nothing was started"):
+            run_shot(replace(planned, options=MatteOptions(model="nosuch")), client, lambda event: None)
     assert [frame.status for frame in again.frames] == ["skipped"] * 9
 
 
