@@ -12,8 +12,10 @@ from matte_link.options import MatteOptions, option_specs, parse_region
 def test_the_table_names_every_field_once_and_explains_it() -> None:
     names = [spec.name for spec in option_specs()]
     assert len(names) == len(set(names)) > 15
+    groups = ["Matte", "Clean plate", "Input", "Colour", "Foreground", "Edge", "Output"]
+    assert list(dict.fromkeys(spec.group for spec in option_specs())) == groups
     for spec in option_specs():
-        assert spec.label and spec.help.endswith(".") and spec.group
+        assert spec.label and spec.help.endswith(".")
         assert spec.check(spec.default) == spec.default
         assert (spec.minimum is None) == (spec.maximum is None)
 

@@ -162,8 +162,8 @@ def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
     assert set(facts) == set(known) | set(schema["properties"])
     frame, described = facts["frames"][0], known["frames"]["items"]["properties"]
     assert set(frame) == set(described)
-    types = (known["frames"]["items"]["type"], described["seconds"]["type"])
-    assert types == ("object", "number") and schema["title"].startswith("The report of")
+    types = [each["type"] for each in (known["frames"]["items"], described["frame"], described["seconds"])]
+    assert types == ["object", "integer", "number"] and schema["title"].startswith("The report of")
     assert '\n  "frames": [\n' in report.read_text(), "people read it too"
     assert set(frame["diagnostics"]["alignment"]) >= set(
         described["diagnostics"]["properties"]["alignment"]["properties"]

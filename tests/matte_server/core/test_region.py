@@ -51,6 +51,16 @@ def test_evidence_counts_from_3_4_noise_levels_on(level: float, found: bool) -> 
     assert flat.all() if found else not flat.any()
 
 
+def test_the_picture_goes_on_mirrored_beyond_its_edge() -> None:
+    """A strip along the edge is found as half of one that is twice as wide and lies inside."""
+    evidence = np.where(box(0, 0, 6, SIZE[0]), 50.0, 0.0).astype(np.float32)
+    found, whole = (
+        solid_region(each, np.full((*each.shape, 3), 0.5, np.float32), np.ones(each.shape, bool))
+        for each in (evidence, np.hstack([evidence[:, ::-1], evidence]))
+    )
+    assert found.any() and np.array_equal(whole[:, SIZE[1] :], found)
+
+
 def test_specks_go_but_a_second_person_stays() -> None:
     people = disc(90, 100, 40) | disc(240, 100, 30)
     speck = box(10, 10, 3, 3)

@@ -92,6 +92,10 @@ def test_a_revoked_key_loses_its_connection(encrypted: LocalServer, folder: Path
                 ben.ping(5.0)
         assert "refused this key" in str(caught.value)
         assert anna.ping(5.0)
+    deadline = time.monotonic() + 20
+    while "its key may not use this name" not in encrypted.log and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "its key may not use this name" in encrypted.log
 
 
 def test_a_wrong_key_is_named_at_the_client_and_in_the_log(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,7 @@ def die(bench: ServiceBench, job: LearningJob) -> list[tuple[Client, Message]]:
     return list(bench.service.worker_event(exited))
 
 
-def test_a_shot_is_learnt_and_its_client_hears_of_it(bench: ServiceBench) -> None:
+def test_a_shot_is_learnt_and_its_client_hears_of_it(bench: ServiceBench, caplog: pytest.LogCaptureFixture) -> None:
     started = bench.send(ANNA, learn("a", shot="sh010"))
     assert started == [Accepted(id="a"), Progress(id="a", stage="start", done=0, total=1)]
     [job] = bench.pool.learnt
@@ -98,7 +99,9 @@ def test_a_shot_is_learnt_and_its_client_hears_of_it(bench: ServiceBench) -> Non
     ]  # fmt: skip
     bench.now = 5.0
     assert bench.service.idle_s == 0.0
-    [(to, reply)] = end(bench, job)
+    with caplog.at_level(logging.INFO, "matte_server"):
+        [(to, reply)] = end(bench, job)
+    assert "learnt" in caplog.messages
     assert to == ANNA and isinstance(reply, LearnReply)
     assert (reply.data, reply.digest, reply.has_gained, reply.model) == (
         WEIGHTS,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from matte_link.messages import digest_of
 
-from matte_server.server.learning_shelf import FOLDER_VARIABLE, LearningShelf, usable_folder
+from matte_server.server.learning_shelf import FOLDER_VARIABLE, LearningShelf, default_folder, usable_folder
 from matte_server.worker.messages import LearningEnded
 
 ENDED = LearningEnded(
@@ -95,3 +95,10 @@ def test_a_server_that_cannot_write_there_keeps_it_in_its_spool(
     (tmp_path / "file").touch()
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "file" / "learning"))
     assert usable_folder(tmp_path / "spool") == tmp_path / "spool" / "learning"
+
+
+def test_on_windows_it_is_kept_with_the_local_data_of_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (FOLDER_VARIABLE, "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert default_folder() == Path.home() / "AppData" / "Local" / "cleanplate" / "learning"

@@ -27,6 +27,7 @@ from matte_link.ready_line import ServerNotStarted, ServerReady, ready_line
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
+from matte_server.server import local_server
 from matte_server.server.local_server import LocalServer, await_ready_line, read_lines, server_for
 from matte_server.server.spool import default_parent
 from matte_server.server.startup_watchdog import StartupWatchdog
@@ -90,6 +91,17 @@ def test_a_server_that_prints_nothing_is_given_up_with_the_reason() -> None:
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     given_up = await_ready_line(lines, StartupWatchdog(os.getpid(), limit_s=0.3))
     assert given_up == "It did not start within 0.3 s."
+
+
+def test_a_server_that_does_not_stop_by_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_server, "_STOP_S", 0.1)
+    server = LocalServer()
+    server._process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, text=True
+    )
+    process = psutil.Process(server.pid)
+    server.stop()
+    assert not process.is_running()
 
 
 def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(

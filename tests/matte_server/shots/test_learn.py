@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
 from matte_link.options import MatteOptions
 
-from matte_server.learning.settings import LearningSettings
-from matte_server.shots.learn import LearnOrder, _begun
+from matte_server.errors import MatteError
+from matte_server.learning.settings import LearningProgress, LearningSettings
+from matte_server.shots.key_mattes import KeyMatte
+from matte_server.shots.learn import LearnOrder, _begun, learn_shot
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.shot import ShotSources
 
-from .conftest import ShotFiles
+from .conftest import ShotFiles, disc, save
 
 
-def inputs_of(shot: ShotFiles, options: MatteOptions) -> str:
+def order_of(shot: ShotFiles, options: MatteOptions, keys: Mapping[int, KeyMatte]) -> LearnOrder:
     output = shot.folder / "shot.learned"
     sources = ShotSources(plate=shot.plate, clean_plate=shot.clean, output=str(output.with_suffix(".exr")))
-    order = LearnOrder(
+    return LearnOrder(
         shot=plan_shot(sources, "", options, one_output=True),
-        keys={},
+        keys=keys,
         output=Path(output),
         settings=LearningSettings(steps=1),
         device="cpu",
     )
-    return _begun(order, lambda: None, print).inputs
+
+
+def inputs_of(shot: ShotFiles, options: MatteOptions) -> str:
+    return _begun(order_of(shot, options, {}), lambda: None, print).inputs
 
 
 def test_a_run_does_not_go_on_from_pictures_in_another_colourspace(make_shot: Callable[..., ShotFiles]) -> None:
@@ -34,3 +40,20 @@ def test_a_run_does_not_go_on_from_pictures_in_another_colourspace(make_shot: Ca
     stated = MatteOptions(align="none", match_exposure=False, colourspace="acescg", clean_colourspace="acescg")
     assert inputs_of(shot, files) == inputs_of(shot, files)
     assert inputs_of(shot, files) != inputs_of(shot, stated)
+
+
+def test_a_file_that_appears_while_a_shot_is_learnt_stays(
+    make_shot: Callable[..., ShotFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run of the same name has ended meanwhile."""
+    monkeypatch.setattr("matte_server.learning.learner._WORTH", 0.0)
+    shot = make_shot(count=1)
+    key = KeyMatte(matte=save(shot.folder / "mended.1001.exr", 0.5 * disc(0).repeat(3, 2)))
+    order = order_of(shot, MatteOptions(align="none", match_exposure=False), {1001: key})
+
+    def on_progress(progress: LearningProgress) -> None:
+        order.output.write_bytes(b"another's")
+
+    with pytest.raises(MatteError, match="was learned from something else"):
+        learn_shot(order, lambda: None, on_progress)
+    assert order.output.read_bytes() == b"another's" and order.checkpoint.is_file()

@@ -83,6 +83,11 @@ def test_a_video_in_and_prores_with_alpha_and_a_comp_with_sound_out(
     matte.write_bytes(b"the client's own film")
     assert cli.main(words) == 1
     assert matte.read_bytes() == b"the client's own film"
+    # A shot of one frame becomes a video as well.
+    one = [word.replace("matte.mov", "one.mov").replace("comp.mp4", "one.mp4") for word in words]
+    assert cli.main([*one, "--frames", "2"]) == 0
+    with VideoReader(tmp_path / "one.mov") as video:
+        assert video.facts.frames == 1
 
 
 def test_a_frame_that_a_video_does_not_have_is_refused_unless_it_is_held(
