@@ -142,6 +142,19 @@ def resolve(space: str) -> str:
     return ALIASES.get(space.strip().lower(), space.strip())
 
 
+def check_config(config: str) -> None:
+    """Raises ``MatteError("bad_ocio_config", ...)`` where there is no such OCIO config, or it cannot be read."""
+    _known_spaces(config)
+
+
+def check_space(space: str, config: str = "") -> None:
+    """Raises ``MatteError`` where pictures cannot be converted from and to ``space``: unknown_colourspace, or
+    bad_ocio_config."""
+    name = resolve(space)
+    if name not in (SCENE_LINEAR, CINEON) and _numbers_of(name) is None:
+        _in_config(name, SCENE_LINEAR, config)
+
+
 def clean_plate_space(asked: str, clean_own: str, plate_own: str, plate_asked: str) -> str:
     """The colourspace to read a clean plate's file in; full names in and out, except for ``asked``.
 
@@ -201,6 +214,18 @@ def _linear_to_cineon(light: Float32) -> Float32:
 
 
 def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
+    path, source, target = _in_config(source, target, config)
+    result = oiio.ImageBufAlgo.colorconvert(
+        oiio.ImageBuf(colour), source, target, unpremult=False, colorconfig=path
+    )
+    if result.has_error:
+        raise MatteError("colour_failed", f"OpenColorIO cannot convert {source} to {target}: {result.geterror()}")
+    return np.asarray(result.get_pixels(oiio.FLOAT), np.float32)
+
+
+def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
+    """The config that knows two colourspaces, and their names in it. Raises ``MatteError``: unknown_colourspace,
+    bad_ocio_config."""
     path = config or os.environ.get("OCIO", "") or BUILT_IN_CONFIG
     names = _known_spaces(path)
     if {source, target} - names - {SCENE_LINEAR} and {source, target} <= _TAGGABLE:
@@ -216,12 +241,7 @@ def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
                 f"It knows {', '.join(sorted(names)[:12])} and {max(len(names) - 12, 0)} more; "
                 f"short names are {', '.join(_SHORT_NAMES)}.",
             )
-    result = oiio.ImageBufAlgo.colorconvert(
-        oiio.ImageBuf(colour), source, target, unpremult=False, colorconfig=path
-    )
-    if result.has_error:
-        raise MatteError("colour_failed", f"OpenColorIO cannot convert {source} to {target}: {result.geterror()}")
-    return np.asarray(result.get_pixels(oiio.FLOAT), np.float32)
+    return path, source, target
 
 
 @lru_cache(maxsize=8)

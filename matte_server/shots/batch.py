@@ -41,6 +41,8 @@ from .shot import Shot, ShotFrame, frame_outputs
 FRAMES_AHEAD, FRAMES_AT_SERVER, FRAMES_BEHIND = 3, 8, 3
 _READERS, _WRITERS = 2, 2
 _POLL_S = 0.02
+ALL_FRAMES_FAIL = frozenset(("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config"))
+"""Codes of failures that come from the options alone, as the server finds them at the first frame."""
 # A worker that has not started by then never will; its frames then fail with the reason.
 _LONGEST_START_S, _START_POLL_S = 180.0, 0.25
 
@@ -50,9 +52,9 @@ Listener = Callable[[FrameReport | tuple[int, Progress]], None]
 
 def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     """Makes every frame of the plan. Frames that fail do not raise: they are in the report, as is a server that
-    stops answering. Raises ``MatteError`` where the server lacks the model or a given plate solve cannot be used,
-    and ``LinkError`` where the server does not answer at the start. ``KeyboardInterrupt`` cancels what is at the
-    server and is raised again; every file on disk is complete then."""
+    stops answering, or that finds that no frame can be made. Raises ``MatteError`` where the server lacks the model
+    or a given plate solve cannot be used, and ``LinkError`` where the server does not answer at the start.
+    ``KeyboardInterrupt`` cancels what is at the server and is raised again; every file on disk is complete then."""
     with ShotInputs(shot.options, shot.deinterlace) as pictures:
         server = ready_server(client)
         check_model(shot.options, server)
@@ -67,6 +69,10 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         try:
             run.run()
         except LinkError as error:
+            return run.report(stopped=str(error), code=error.code)
+        except MatteError as error:
+            if error.code not in ALL_FRAMES_FAIL:
+                raise
             return run.report(stopped=str(error), code=error.code)
         return run.report_with_movies()
 
@@ -123,7 +129,7 @@ class _ShotRun:
         self._writing: deque[Future[FrameReport]] = deque()
 
     def run(self) -> None:
-        """Until every frame has ended. Raises ``LinkError``."""
+        """Until every frame has ended. Raises ``LinkError``, and ``MatteError`` where none can be made."""
         with ThreadPoolExecutor(_READERS, "reader") as readers, ThreadPoolExecutor(_WRITERS, "writer") as writers:
             try:
                 self._loop(readers, writers)
@@ -147,6 +153,7 @@ class _ShotRun:
             answer = self._client.receive(_POLL_S)
             while answer is not None:
                 sent = self._at_server.pop(answer.id)
+                _check_failure(answer)
                 self._writing.append(writers.submit(self._finish, sent, answer))
                 answer = self._client.receive(0.0)
 
@@ -295,6 +302,12 @@ class _ShotRun:
         self._order.close(report.frame)
         self._reports[report.frame] = report
         self._listener(report)
+
+
+def _check_failure(answer: Answer) -> None:
+    """Raises ``MatteError`` where a frame failed for a reason that all frames share."""
+    if isinstance(answer, Failure) and answer.code in ALL_FRAMES_FAIL:
+        raise MatteError(answer.code, answer.message, answer.hint)
 
 
 def _is_finished(path: Path, stamp: str, other: str) -> bool:

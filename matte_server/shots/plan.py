@@ -18,7 +18,7 @@ from matte_link.sequence import counted, format_frames, parse_frames
 from ..errors import MatteError
 from ..io.media import is_video
 from .passes import COMP, before_number, pass_file, pass_names
-from .plan_checks import check_clean_plate, check_combinations, check_inputs, check_outputs
+from .plan_checks import check_clean_plate, check_colour, check_combinations, check_inputs, check_outputs
 from .portraits import plan_portraits
 from .role_files import RoleFiles, check_files, check_numbers, frame_pattern
 from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
@@ -38,9 +38,10 @@ def plan_shot(
     ``one_output``: all frames together make one file.
 
     Raises ``MatteError`` with the codes bad_range, no_frames, missing_frame, bad_output, output_is_input,
-    bad_option.
+    bad_option, unknown_colourspace, bad_ocio_config.
     """
     check_combinations(sources)
+    check_colour(options)
     if Path(sources.plate).is_dir():
         return plan_portraits(sources, frames, options, overwrite)
     if COMP in pass_names(sources.passes) and not sources.comp:

@@ -14,6 +14,7 @@ from matte_link.messages import Pong
 from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
+from ..io.colour import check_config, check_space
 from ..io.media import is_video
 from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles, check_files
@@ -87,6 +88,16 @@ def check_model(options: MatteOptions, server: Pong) -> None:
         f"The server has no model {options.model!r}; nothing was started.",
         f"It has {', '.join(server.models)}.",
     )
+
+
+def check_colour(options: MatteOptions) -> None:
+    """Raises ``MatteError`` where no picture can be read or written as the options say: unknown_colourspace,
+    bad_ocio_config."""
+    if options.ocio_config:
+        check_config(options.ocio_config)
+    for space in (options.colourspace, options.clean_colourspace, options.output_colourspace):
+        if space != "auto":
+            check_space(space, options.ocio_config)
 
 
 def check_new(output: Path, may_overwrite: bool) -> None:

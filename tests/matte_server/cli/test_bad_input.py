@@ -244,6 +244,10 @@ def test_one_output_for_many_frames(bench: CommandBench, said: Callable[[], str]
         (["--background", "sky.exr"], "go together"),
         (["--solve", "nothing.json"], "cannot be read"),
         (["--server", "nonsense"], "is not an address"),
+        (["--colourspace", "logd5"], "'logd5' is not in the OCIO config"),
+        (["--clean-colourspace", "logd5", "--dry-run"], "'logd5' is not in the OCIO config"),
+        (["--output-colourspace", "logd5"], "'logd5' is not in the OCIO config"),
+        (["--ocio-config", "studio.ocio"], "There is no OCIO config at studio.ocio"),
     ],
 )
 def test_what_cannot_work_is_not_started(

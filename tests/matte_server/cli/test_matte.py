@@ -61,6 +61,28 @@ def test_what_cannot_be_written_is_one_sentence_before_anything_is_started(
     assert not Path(shot.matte).parent.exists()
 
 
+def test_weights_that_are_not_there_end_their_shot_once_and_the_next_shot_is_made(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot, job = make_shot(3), tmp_path / "job.yaml"
+    common = {"plate": shot.plate, "clean": shot.clean, "model": "difference"}
+    shots = [
+        {
+            **common,
+            "model": "cleanplate",
+            "weights": "of-no-shot.safetensors",
+            "output": str(tmp_path / "a/m.####.exr"),
+        },
+        {**common, "output": str(tmp_path / "b/m.####.exr")},
+    ]
+    job.write_text(yaml.safe_dump({"shots": shots}))
+    assert cli.main(["matte", "--job", str(job), "--server", server.endpoint.address]) == console.BAD_INPUT
+    captured = capsys.readouterr()
+    assert captured.err.count("of-no-shot.safetensors") == captured.err.count("(missing_weights)") == 1
+    assert "0 done, 0 already there, 0 failed, 3 not tried." in captured.out
+    assert not list(tmp_path.glob("a/*.exr")) and len(list(tmp_path.glob("b/*.exr"))) == 3
+
+
 def test_one_cause_that_stops_every_frame_is_told_once(
     make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

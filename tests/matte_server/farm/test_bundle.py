@@ -45,13 +45,24 @@ def test_a_part_of_a_shot_also_names_what_its_plate_solve_reads(
     assert named == ["clean.exr", *(f"plate.{FIRST + n}.exr" for n in range(FRAMES) if n != 3)]
 
 
+_OCIO = """ocio_profile_version: 2
+search_path: luts
+roles: {default: lin_rec709, scene_linear: lin_rec709}
+file_rules: [!<Rule> {name: Default, colorspace: default}]
+displays: {s: [!<View> {name: v, colorspace: lin_rec709}]}
+colorspaces:
+  - !<ColorSpace> {name: lin_rec709, isdata: false}
+  - !<ColorSpace> {name: show, to_scene_reference: !<FileTransform> {src: look.cube}}
+"""
+
+
 def test_configs_luts_and_weights_travel_with_the_job(
     bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "luts").mkdir()
     (tmp_path / "luts" / "look.cube").write_text("cube")
     config, weights = tmp_path / "show.ocio", tmp_path / "own.safetensors"
-    config.write_text("search_path: luts\nx: !<FileTransform> {src: look.cube}\n")
+    config.write_text(_OCIO)
     weights.write_bytes(b"weights")
     monkeypatch.setenv("OCIO", str(config))
     folder = bundle("openjd", "travels", "--weights", str(weights), "--colourspace", "linear")
@@ -105,7 +116,7 @@ def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmSh
         (("--frames", "9-1"), "runs backwards"),
         (("--chunk", "0"), "'0' is not a whole number, 1 or more"),
         (("--erode", "1000"), "erode must lie"),
-        (("--colourspace", "{{x}}"), "cannot stand in a job template"),
+        (("--layer", "{{x}}"), "cannot stand in a job template"),
         (("--name", "two\nlines"), "'two lines' cannot name a farm's job"),
         (("--name", "n" * 129), "cannot name a farm's job"),
         (("--name", "../../sessions"), "cannot name a farm's job"),
