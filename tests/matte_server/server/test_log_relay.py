@@ -60,6 +60,13 @@ def test_a_log_that_nobody_reads_stops_nothing_and_loses_the_oldest(
     assert 1 << 16 <= len(found) <= 5 << 16 and found.startswith(lines[0])
 
 
+def test_as_much_as_may_wait_is_kept(pipe: LogPipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_relay, "_written_at_once", lambda descriptor, data: 0)
+    monkeypatch.setattr(log_relay, "_MOST_WAITING", 4)
+    os.write(pipe.descriptor, b"all\n")
+    assert pipe.read_until(b"all\n") == b"all\n"
+
+
 def test_closing_waits_for_what_waits_but_not_for_ever(pipe: LogPipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_relay, "_FLUSH_S", 0.2)
     for _ in range(3000):  # more than the pipe holds, and nobody reads

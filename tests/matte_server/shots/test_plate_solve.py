@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import SoftFileLock, Timeout
 from matte_link.options import MatteOptions
 
 from matte_server.core.align import Alignment, align
@@ -226,6 +227,19 @@ def test_a_lock_that_a_killed_run_left_behind_does_not_stop_the_others(
     (tmp_path / ".matte.platesolve.json.lock").write_text("4711\nelsewhere\n")
     update_solve_file(path, None, {}, {7: from_facts(_IDENTITY)})
     assert list(json.loads(path.read_text())["frames"]) == ["7"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_lock_that_is_gone_when_the_wait_for_it_ends_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_in_vain(lock: SoftFileLock, timeout: float) -> None:
+        monkeypatch.undo()
+        raise Timeout(lock.lock_file)
+
+    monkeypatch.setattr(SoftFileLock, "acquire", wait_in_vain)
+    path = tmp_path / "matte.platesolve.json"
+    update_solve_file(path, None, {}, {7: from_facts(_IDENTITY)})
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
