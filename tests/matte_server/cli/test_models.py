@@ -178,4 +178,4 @@ def test_wrong_weights_from_the_command_line(
 ) -> None:
     code, out = matte(tmp_path, server, "--model", "v2", "--weights", str(v1_file))
     said = capsys.readouterr().err
-    assert code == 1 and "looks like the weights of V1, not of v2" in said and not out.exists()
+    assert code == 2 and said.count("looks like the weights of V1, not of v2") == 1 and not out.exists()
