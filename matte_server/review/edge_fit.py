@@ -16,8 +16,9 @@ import numpy.typing as npt
 from ..core.image import Float32
 
 # Parts of the brightness by which the pictures differ where they certainly show the same, or two things.
-_SAME, _OTHER = 0.06, 0.45
+SAME, OTHER = 0.06, 0.45
 _DARK = 0.02
+_BLUR = 3
 LEAST_OUTLINE_PX = 200
 """A shorter outline says nothing of an edge."""
 _WIDTH = 1280
@@ -44,10 +45,10 @@ def edge_fit(plate: Float32, clean: Float32, alpha: Float32) -> EdgeFit | None:
     length = outline_px(flat)
     if length < LEAST_OUTLINE_PX:
         return None
-    other = _difference(plate, clean)
-    outside = np.where(other > _OTHER, np.maximum(1.0 - 2.0 * flat, 0.0), 0.0)
-    inside = np.where(other < _SAME, np.maximum(2.0 * flat - 1.0, 0.0), 0.0)
-    shown = np.clip((other - _SAME) / (_OTHER - _SAME), 0.0, 1.0)
+    other = brightness_difference(plate, clean, _BLUR)
+    outside = np.where(other > OTHER, np.maximum(1.0 - 2.0 * flat, 0.0), 0.0)
+    inside = np.where(other < SAME, np.maximum(2.0 * flat - 1.0, 0.0), 0.0)
+    shown = np.clip((other - SAME) / (OTHER - SAME), 0.0, 1.0)
     return EdgeFit(misfit_px=float((outside + inside).sum()) / length, offset_px=_offset(flat, shown))
 
 
@@ -59,13 +60,13 @@ def outline_px(alpha: Float32) -> float:
     return float(np.hypot(across, down))
 
 
-def _difference(plate: Float32, clean: Float32) -> Float32:
-    """By which part of their brightness the pictures differ, height x width."""
-    apart, lit = (
-        cv2.blur(np.ascontiguousarray(each.mean(-1)), (3, 3))
-        for each in (np.abs(plate - clean), (np.abs(plate) + np.abs(clean)) / 2)
-    )
-    return np.asarray(apart / (lit + _DARK), np.float32)
+def brightness_difference(plate: Float32, clean: Float32, blur: int) -> Float32:
+    """By which part of their brightness the pictures differ, height x width, each averaged over ``blur`` x ``blur``
+    pixels."""
+    size = (blur, blur)
+    apart = cv2.blur(np.ascontiguousarray(np.abs(plate - clean).mean(-1)), size)
+    lit = cv2.blur(np.ascontiguousarray(np.abs(plate).mean(-1) + np.abs(clean).mean(-1)), size) / 2 + _DARK
+    return np.asarray(apart / lit, np.float32)
 
 
 def _offset(alpha: Float32, shown: Float32) -> tuple[float, float]:

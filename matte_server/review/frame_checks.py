@@ -8,11 +8,9 @@ import numpy.typing as npt
 
 from ..core.image import Float32
 from .compare import thick_areas
-from .edge_fit import LEAST_OUTLINE_PX, outline_px
+from .edge_fit import LEAST_OUTLINE_PX, OTHER, SAME, brightness_difference, outline_px
 
-# Parts of the brightness by which plate and clean plate differ where they clearly show two things, or one.
-_OTHER, _SAME = 0.45, 0.06
-_DARK = 0.02
+_BLUR = 5
 _NOT_CLEAN = 0.15
 """The part of the brightness beyond which a gap does not show the clean plate."""
 _THICK = 9
@@ -31,8 +29,8 @@ def edge_softness(alpha: Float32) -> float | None:
 def contradictions(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
     """Where the matte contradicts the pictures, height x width: empty although the plate shows something other than
     the aligned clean plate, or solid although it shows the same. Pictures are height x width x 3, scene-linear."""
-    part, flat = _difference(plate, clean), alpha[..., 0]
-    wrong = ((flat < 0.1) & (part > _OTHER)) | ((flat > 0.9) & (part < _SAME))
+    part, flat = brightness_difference(plate, clean, _BLUR), alpha[..., 0]
+    wrong = ((flat < 0.1) & (part > OTHER)) | ((flat > 0.9) & (part < SAME))
     return thick_areas(wrong, _THICK)
 
 
@@ -44,12 +42,5 @@ def holes(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool
     outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     enclosed = (empty > 0) & ~np.isin(labels, outside)
     # Thin hair lets some of the subject be seen, and alpha says how much.
-    differs = _difference(plate, clean) > _NOT_CLEAN + 2.0 * alpha[..., 0]
+    differs = brightness_difference(plate, clean, _BLUR) > _NOT_CLEAN + 2.0 * alpha[..., 0]
     return thick_areas(enclosed & differs, _THICK)
-
-
-def _difference(plate: Float32, clean: Float32) -> Float32:
-    """By which part of their brightness the pictures differ, height x width."""
-    apart = cv2.blur(np.ascontiguousarray(np.abs(plate - clean).mean(-1)), (5, 5))
-    lit = cv2.blur(np.ascontiguousarray(np.abs(plate).mean(-1) + np.abs(clean).mean(-1)), (5, 5)) / 2 + _DARK
-    return np.asarray(apart / lit, np.float32)
