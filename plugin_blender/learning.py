@@ -70,10 +70,8 @@ class Learning:
     def step(self) -> bool:
         """Does what can be done without waiting; returns whether it goes on. The weights that come back change the
         node, so they wait for the end of a render."""
-        if self._job is not None and jobs.is_rendering():
-            return True
         if self._job is not None:
-            return not self._has_ended(self._job)
+            return jobs.is_rendering() or not self._has_ended(self._job)
         if self.cancelled:
             self.sentence = "Learn was cancelled."
             return False

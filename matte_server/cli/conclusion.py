@@ -6,7 +6,6 @@ from matte_link.diagnostics import warnings_of
 from matte_link.sequence import counted
 from rich.markup import escape
 
-from ..shots.batch import ALL_FRAMES_FAIL
 from ..shots.clean_plate_check import why_not_its_clean_plate
 from ..shots.reports import ResultStatus, ShotReport, worst_warned
 from ..shots.shot import Shot
@@ -30,7 +29,7 @@ def conclude(report: ShotReport, wanted: int) -> int:
     _report_warnings(report)
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
-        return console.BAD_INPUT if report.stopped_code in ALL_FRAMES_FAIL else console.NO_SERVER
+        return console.BAD_INPUT if report.cannot_work else console.NO_SERVER
     if len(report.frames) < wanted:
         # A defect of ours, should it ever happen; it must not look like success.
         console.complain(

@@ -22,7 +22,7 @@ from rich.markup import escape
 from ..errors import MatteError
 from ..server.local_server import server_for
 from ..shots.arguments import ShotOrder
-from ..shots.batch import ALL_FRAMES_FAIL, ready_server, run_shot
+from ..shots.batch import ready_server, run_shot
 from ..shots.job_file import read_job
 from ..shots.job_schema import job_schema
 from ..shots.plan_checks import check_model, check_output_folder, check_writable
@@ -169,7 +169,7 @@ class _WatchServer:
             report = _one_shot(shot, self.endpoint(), self._arguments)
         except LinkError as error:
             report = ShotReport(frames=(), stopped=str(error), stopped_code=error.code)
-        if report.stopped_code in ALL_FRAMES_FAIL:
+        if report.cannot_work:
             raise MatteError(report.stopped_code, report.stopped)
         conclude(report, len(shot.frames))
         check_clean_plate(report, shot)
@@ -196,7 +196,7 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
             if len(shots) > 1:
                 console.err.print(escape(f"shot {number} of {len(shots)}: {shot.title}"))
             reports.append(_one_shot(shot, endpoint, arguments))
-            if reports[-1].stopped and reports[-1].stopped_code not in ALL_FRAMES_FAIL:
+            if reports[-1].stopped and not reports[-1].cannot_work:
                 break
     codes = [conclude(report, len(shot.frames)) for report, shot in zip(reports, shots, strict=False)]
     codes += [check_clean_plate(report, shot) for report, shot in zip(reports, shots, strict=False)]

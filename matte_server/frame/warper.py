@@ -57,8 +57,10 @@ class FrameWarper:
     def tensors(self, pair: PlatePair, guides: Guides, alignment: Alignment) -> FrameTensors:
         """The frame on the device. The clean plate's tensors are shared between frames and must not be changed."""
         plate = pair.plate
-        # Where the plate repeats its edge as well, that is how the set looks: a computer-made wall, for example.
-        unknown_sides = repeated_sides(pair.clean_plate.rgb) - repeated_sides(plate.rgb)
+        unknown_sides = repeated_sides(pair.clean_plate.rgb)
+        if unknown_sides:
+            # Where the plate repeats its edge as well, that is how the set looks (a computer-made wall).
+            unknown_sides -= repeated_sides(plate.rgb)
         clean = self._clean_plate(pair.clean_plate, plate.data_window, alignment, unknown_sides)
         return FrameTensors(
             plate=self._upload(plate.rgb),

@@ -33,7 +33,7 @@ from .inputs import ShotInputs
 from .outputs import Leftovers, comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
-from .reports import MEASURING, FrameReport, ResultStatus, ShotReport
+from .reports import ALL_FRAMES_FAIL, MEASURING, FrameReport, ResultStatus, ShotReport
 from .requests import PreparedFrame, ShotRequests
 from .shot import Shot, ShotFrame, frame_outputs
 
@@ -41,8 +41,6 @@ from .shot import Shot, ShotFrame, frame_outputs
 FRAMES_AHEAD, FRAMES_AT_SERVER, FRAMES_BEHIND = 3, 8, 3
 _READERS, _WRITERS = 2, 2
 _POLL_S = 0.02
-ALL_FRAMES_FAIL = frozenset(("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config"))
-"""Codes of failures that come from the options alone, as the server finds them at the first frame."""
 # A worker that has not started by then never will; its frames then fail with the reason.
 _LONGEST_START_S, _START_POLL_S = 180.0, 0.25
 
@@ -68,11 +66,7 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order, samples=samples)
         try:
             run.run()
-        except LinkError as error:
-            return run.report(stopped=str(error), code=error.code)
-        except MatteError as error:
-            if error.code not in ALL_FRAMES_FAIL:
-                raise
+        except (LinkError, _AllFramesFail) as error:
             return run.report(stopped=str(error), code=error.code)
         return run.report_with_movies()
 
@@ -97,6 +91,10 @@ def _process_count(client: MatteClient) -> int:
 class _SentFrame:
     prepared: PreparedFrame
     sent_at: float
+
+
+class _AllFramesFail(MatteError):
+    """No frame can be made as the options are."""
 
 
 class _ShotRun:
@@ -129,7 +127,7 @@ class _ShotRun:
         self._writing: deque[Future[FrameReport]] = deque()
 
     def run(self) -> None:
-        """Until every frame has ended. Raises ``LinkError``, and ``MatteError`` where none can be made."""
+        """Until every frame has ended. Raises ``LinkError``, and :class:`_AllFramesFail`."""
         with ThreadPoolExecutor(_READERS, "reader") as readers, ThreadPoolExecutor(_WRITERS, "writer") as writers:
             try:
                 self._loop(readers, writers)
@@ -305,9 +303,9 @@ class _ShotRun:
 
 
 def _check_failure(answer: Answer) -> None:
-    """Raises ``MatteError`` where a frame failed for a reason that all frames share."""
+    """Raises :class:`_AllFramesFail` where a frame failed for a reason that all frames share."""
     if isinstance(answer, Failure) and answer.code in ALL_FRAMES_FAIL:
-        raise MatteError(answer.code, answer.message, answer.hint)
+        raise _AllFramesFail(answer.code, answer.message, answer.hint)
 
 
 def _is_finished(path: Path, stamp: str, other: str) -> bool:

@@ -12,6 +12,8 @@ from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
+ALL_FRAMES_FAIL = frozenset(("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config"))
+"""Codes of failures that come from the options alone, as the server finds them at the first frame."""
 MEASURING = "measuring alignment"
 """The stage in which frames spread over the shot are compared with the clean plate, before the first is sent."""
 
@@ -67,6 +69,11 @@ class ShotReport:
     movies: tuple[MovieReport, ...] = ()
     solve: str = ""
     solve_file: str = ""
+
+    @property
+    def cannot_work(self) -> bool:
+        """Whether the reason why it stopped lies in the shot's options, not in the server."""
+        return self.stopped_code in ALL_FRAMES_FAIL
 
     @property
     def failed(self) -> tuple[FrameReport, ...]:
