@@ -14,8 +14,8 @@ from typing import Any
 from matte_link.errors import LinkError
 
 from ..errors import MatteError
+from ..io.library_output import libraries_silenced
 from . import console
-from .library_output import libraries_silenced
 from .parser import CommandParser
 
 DESCRIPTION = """\

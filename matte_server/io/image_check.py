@@ -11,6 +11,7 @@ from pathlib import Path
 import OpenImageIO as oiio
 
 from . import exr_header
+from .library_output import libraries_silenced
 
 _ENDS = {".png": b"IEND\xae\x42\x60\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 """The last bytes of formats whose decoders do without them."""
@@ -23,6 +24,7 @@ _CHUNK_HEAD = 8
 """Bytes before a chunk's pixels: its first row and its size, 4 bytes each."""
 
 
+@libraries_silenced()
 def is_whole(path: Path, suffix: str = "") -> bool:
     """Whether nothing is missing from the end of a picture's file. Of an EXR as we write them, in one part and in
     lines, only the table of its chunks and their heads are read; anything else is decoded. ``suffix``: the format,

@@ -11,6 +11,7 @@ import OpenImageIO as oiio
 from .exr_header import MAGIC_BYTES, read_parts
 from .exr_part import ExrPart, part_of
 from .image_file import DIAGNOSTICS, STAMP
+from .library_output import libraries_silenced
 
 
 def is_exr(path: Path) -> bool:
@@ -59,6 +60,7 @@ def _exr_part(path: Path) -> ExrPart | None:
         return None
 
 
+@libraries_silenced()
 def _spec_of(path: Path) -> oiio.ImageSpec | None:
     """The header of a file's first subimage; None if it cannot be read."""
     reader = oiio.ImageInput.open(str(path))

@@ -21,6 +21,7 @@ from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
 from .image_check import ends_unwritten
 from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
+from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import PNG_SIGNATURE, exif_after_pixels, png_is_cut
 from .still_attributes import attributes_of
@@ -53,6 +54,7 @@ _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", "
 _NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
 
+@libraries_silenced()
 def read_image(
     source: bytes | memoryview | Path,
     *,

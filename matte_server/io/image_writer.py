@@ -22,6 +22,7 @@ from . import exr_header, exr_planes
 from .half import to_half
 from .image_check import is_whole
 from .image_file import OWN_PREFIX, STAMP, Attribute, ExrFormat, temporary_picture
+from .library_output import libraries_silenced
 
 _SHORT_NUMBERS = ("int8", "uint8", "int16", "uint16")
 _DROPPED_TYPES = re.compile(
@@ -40,6 +41,7 @@ def encode_exr(image: Image, layers: Mapping[str, Image], form: ExrFormat) -> by
     return _encoded(".exr", image, layers, form)
 
 
+@libraries_silenced()
 def _encoded(suffix: str, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> bytes:
     """The bytes of a whole file. Raises ``OSError``, and ``MatteError`` as :func:`write_image` does."""
     with temporary_picture(suffix) as path:

@@ -26,6 +26,7 @@ from .deinterlace import deinterlaced
 from .display_matrix import orientation_of
 from .exr_header import RawAttribute
 from .file_colour import h273_space
+from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, oriented
 from .timecode import Timecode, usual_rates
 from .video_decoder import VideoDecoder, damaged, stated_rate
@@ -97,6 +98,7 @@ class VideoReader:
     Raises ``MatteError`` with the codes missing_file, unreadable, no_video.
     """
 
+    @libraries_silenced()
     def __init__(self, path: Path, deinterlace: bool = False) -> None:
         if not path.is_file():
             raise MatteError("missing_file", f"{path} does not exist.")
@@ -123,6 +125,7 @@ class VideoReader:
         with self._lock:
             self._decoder.close()
 
+    @libraries_silenced()
     def read(self, number: int) -> Image:
         """Picture ``number``, counted from 1, in the video's own encoding (``facts.colourspace``).
 
@@ -225,6 +228,7 @@ def _attributes(facts: VideoFacts, number: int) -> dict[str, object]:
     return found
 
 
+@libraries_silenced()
 def comment_of(path: Path) -> str:
     """The comment of a video, where ``VideoWriter`` writes its stamp; empty if there is none, or no video."""
     try:

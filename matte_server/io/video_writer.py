@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core.image import Float32, Image
 from ..errors import MatteError
+from .library_output import libraries_silenced
 from .video_decoder import opened
 from .video_planes import MATRICES, downsampled, encoded, fill_plane, layout_of, to_code
 
@@ -61,6 +62,7 @@ class VideoWriter:
     codes cannot_write, no_encoder, bad_output.
     """
 
+    @libraries_silenced()
     def __init__(self, path: Path, settings: MovieSettings, form: MovieFormat | None = None) -> None:
         self.path = path
         self._settings = settings
@@ -128,6 +130,7 @@ class VideoWriter:
             context.sample_aspect_ratio = Fraction(settings.pixel_aspect).limit_denominator(1000)
         return stream
 
+    @libraries_silenced()
     def write(self, image: Image, time: Fraction | None = None) -> None:
         """Writes the next picture: R, G, B and optionally A, 0 to 1, in Rec.709 primaries with gamma 2.4, as the
         video is tagged. ``time`` is in seconds after the first picture; without it the frame rate decides."""
@@ -170,6 +173,7 @@ class VideoWriter:
         height, width = self._coded[1] - pixels.shape[0], self._coded[0] - pixels.shape[1]
         return np.pad(pixels, ((0, height), (0, width), (0, 0)), mode="edge") if height or width else pixels
 
+    @libraries_silenced()
     def close(self) -> None:
         """Completes the file and renames it to its final name."""
         try:

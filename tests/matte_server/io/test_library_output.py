@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from matte_server.cli.main import main
+from matte_server.io.library_output import libraries_silenced
 from tests.matte_server import picture_files as files
 
 _READS_IT = """
 import contextlib, sys, warnings
 import OpenImageIO as oiio
 from PIL import TiffImagePlugin
-from matte_server.cli.library_output import libraries_silenced
+from matte_server.io.library_output import libraries_silenced
 
 with libraries_silenced() if sys.argv[2] == "silent" else contextlib.nullcontext():
     reader = oiio.ImageInput.open(sys.argv[1])
@@ -49,6 +50,63 @@ def test_what_libraries_print_is_no_line_of_the_command(tmp_path: Path) -> None:
     assert printed["silent"] == "a sentence of the command\nand its last\n"
     # Otherwise there would be nothing to keep out.
     assert "libpng error" in printed["loud"] and "UserWarning" in printed["loud"]
+
+
+_READS_IN_THREADS = """
+import logging, os, sys, threading, warnings
+import cleanplate
+
+handler = logging.StreamHandler()
+logging.getLogger().addHandler(handler)
+warnings.warn("once")
+filters = list(warnings.filters)
+
+def read(path):
+    for _ in range(8):
+        try:
+            cleanplate.matte(path, path)
+        except cleanplate.CleanplateError as error:
+            assert error.code == "unreadable"
+
+threads = [threading.Thread(target=read, args=(path,)) for path in sys.argv[1:] * 2]
+for thread in threads:
+    thread.start()
+while any(thread.is_alive() for thread in threads):
+    logging.warning("of the user")
+    sys.stderr.write("without an end; ")
+for thread in threads:
+    thread.join()
+warnings.warn("twice")
+assert warnings.filters == filters and sys.stderr.name == "<stderr>" and sys.stderr.fileno() == 2
+os.write(2, b"as before\\n")
+"""
+
+
+def test_the_python_interface_leaves_the_users_standard_error(tmp_path: Path) -> None:
+    """Read in several threads, damaged pictures add no line, and none of the program's own is lost."""
+    damaged_png(tmp_path / "damaged.png")
+    cut = tmp_path / "cut.exr"
+    files.exr(cut, files.planes(np.random.default_rng(3).random((40, 40, 3))))
+    cut.write_bytes(cut.read_bytes()[:4000])
+    command = [sys.executable, "-c", _READS_IN_THREADS, str(tmp_path / "damaged.png"), str(cut)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = found.stderr.replace("without an end; ", "").splitlines()
+    assert found.returncode == 0, found.stderr
+    assert lines[0].endswith("UserWarning: once") and lines[-2].endswith("UserWarning: twice")
+    assert lines[-1] == "as before"
+    written = lines[1:-2]
+    assert len(written) > 1 and set(written) == {"of the user"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_is_forked_meanwhile_is_not_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    with libraries_silenced():
+        if not (child := os.fork()):
+            os.write(2, b"of the child")
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.write(2, b"of a library")
+    assert capfd.readouterr().err == "of the child"
 
 
 def test_a_command_without_standard_error_works() -> None:
