@@ -219,5 +219,10 @@ OPTIONS = {
     ),
     "bit_depth": ("Bittiefe", "Bittiefe der EXR-Dateien mit den Ergebnissen"),
     "compression": ("Kompression", "Kompression der EXR-Dateien mit den Ergebnissen"),
+    "layer_shadow": (
+        "Schattenebene",
+        "Den Schatten des Motivs als Ebene „shadow“ hinzufügen: ein Faktor für den neuen Hintergrund, 1, wo sich "
+        "nichts geändert hat",
+    ),
 }
 """Each option's label and help."""

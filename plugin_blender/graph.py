@@ -32,6 +32,7 @@ _OUTPUTS = (
     ("Foreground", "NodeSocketColor"),
     ("Alpha", "NodeSocketFloat"),
     ("Confidence", "NodeSocketFloat"),
+    ("Shadow", "NodeSocketColor"),
 )
 _MOST_FRAMES = 1048574
 
@@ -149,8 +150,6 @@ def _new_group() -> Any:
         else:
             socket.default_value = (0.0, 0.0, 0.0, 1.0)
             socket.hide_value = True
-    for name, kind in _OUTPUTS:
-        group.interface.new_socket(name, in_out="OUTPUT", socket_type=kind)
     _build(group)
     return group
 
@@ -165,6 +164,9 @@ _NODES = (
     ("Core alpha", "ShaderNodeMath", (-450, -350)),
     ("Not held out", "ShaderNodeMath", (-450, -550)),
     ("Held out", "ShaderNodeMath", (-200, -350)),
+    ("Shadow is there", "ShaderNodeMath", (-450, -750)),
+    ("Shadow alone", "CompositorNodeSetAlpha", (-200, -700)),
+    ("Shadow over white", "CompositorNodeAlphaOver", (0, -600)),
     ("Foreground alpha", "CompositorNodeSetAlpha", (0, 100)),
     ("Premultiply", "CompositorNodeSetAlpha", (250, 200)),
     ("Outputs", "NodeGroupOutput", (500, 0)),
@@ -175,10 +177,12 @@ _SUMS = (
     ("Core alpha", "MAXIMUM"),
     ("Not held out", "SUBTRACT"),
     ("Held out", "MULTIPLY"),
+    ("Shadow is there", "GREATER_THAN"),
 )
 
 
 def _build(group: Any) -> None:
+    _add_outputs(group)
     group.nodes.clear()
     for name, kind, place in _NODES:
         node = group.nodes.new(kind)
@@ -189,12 +193,21 @@ def _build(group: Any) -> None:
         # Guides come from pictures, too: beyond 0 and 1 they would make alpha negative.
         group.nodes[name].use_clamp = True
     group.nodes["Not held out"].inputs[0].default_value = 1.0
-    group.nodes["Core from 0 to 1"].inputs[1].default_value = 0.0
-    for name in ("Opaque", "Foreground alpha"):
+    for name in ("Core from 0 to 1", "Shadow is there"):
+        group.nodes[name].inputs[1].default_value = 0.0
+    for name in ("Opaque", "Foreground alpha", "Shadow alone"):
         _set_alpha_mode(group.nodes[name], replaces=True)
     for name in ("Core colour", "Premultiply"):
         _set_alpha_mode(group.nodes[name], replaces=False)
     _connect(group)
+
+
+def _add_outputs(group: Any) -> None:
+    """Adds the outputs that the group lacks; one of an older version of the add-on had no Shadow."""
+    there = {item.name for item in group.interface.items_tree if getattr(item, "in_out", "") == "OUTPUT"}
+    for name, kind in _OUTPUTS:
+        if name not in there:
+            group.interface.new_socket(name, in_out="OUTPUT", socket_type=kind)
 
 
 def _set_alpha_mode(node: Any, replaces: bool) -> None:
@@ -236,3 +249,20 @@ def _connect(group: Any) -> None:
     link(nodes["Held out"].outputs[0], "Outputs", "Alpha")
     if "confidence" in results:
         link(results["confidence"], "Outputs", "Confidence")
+    _connect_shadow(nodes, links)
+
+
+def _connect_shadow(nodes: Any, links: Any) -> None:
+    """Shadow is a factor: white where the results have no such layer, and on a frame that is not solved, which has
+    no pixels. A solved frame's factor is 0.05 or more."""
+    over, results = nodes["Shadow over white"], nodes[_RESULTS].outputs
+    background, foreground = (0, 1) if "Background" in over.inputs else (1, 2)
+    over.inputs[background].default_value = (1.0, 1.0, 1.0, 1.0)
+    alone = nodes["Shadow alone"]
+    alone.inputs["Image"].default_value, alone.inputs["Alpha"].default_value = (0.0, 0.0, 0.0, 0.0), 0.0
+    if "shadow" in results:
+        links.new(results["shadow"], nodes["Shadow is there"].inputs[0])
+        links.new(results["shadow"], alone.inputs["Image"])
+        links.new(nodes["Shadow is there"].outputs[0], alone.inputs["Alpha"])
+    links.new(alone.outputs[0], over.inputs[foreground])
+    links.new(over.outputs[0], nodes["Outputs"].inputs["Shadow"])

@@ -27,7 +27,8 @@ from .result_files import NAME, frame_of, frames_of, is_result, joined_stamp, kn
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
-CHANNELS = ("R", "G", "B", "A", "confidence.V")
+_CHANNELS = ("R", "G", "B", "A", "confidence.V")
+_SHADOW_CHANNELS = ("shadow.R", "shadow.G", "shadow.B")
 OUTDATED = "outdated"
 OF_ANOTHER_NODE = ", a result of another Cleanplate Matte,"
 
@@ -281,7 +282,8 @@ class SolvePlan:
         """
         first = self.result(0)
         if not first.exists():
-            write_atomically(str(first), empty_picture(CHANNELS))
+            shadow = _SHADOW_CHANNELS if self.options.layer_shadow else ()
+            write_atomically(str(first), empty_picture((*_CHANNELS, *shadow)))
             forget(str(first))
         return first
 

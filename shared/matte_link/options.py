@@ -27,7 +27,7 @@ _ITS_INPUT_IS_THE_LAYER = {
     "nuke": "the node's input is the layer",
     "blender": "the Image node chooses the layer",
 }
-_ONE_LAYER = {"blender": "the node's sockets are matte and confidence only"}
+_ONE_LAYER = {"blender": "the node's sockets are matte, confidence and shadow"}
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,6 @@ class MatteOptions:
         "Output",
         "Add the subject's shadow as layer 'shadow': a factor for the new background, 1 where nothing changed.",
         affects="output",
-        hidden_in=_ONE_LAYER,
     )
 
     def __post_init__(self) -> None:

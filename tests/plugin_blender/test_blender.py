@@ -54,6 +54,8 @@ def test_pixels_in_and_out(blender: Blender, shot: Path, server: LocalServer) ->
     holdout[45:50, 30:40] = 0.5
     write(shot / "core.exr", core)
     write(shot / "holdout.exr", holdout)
+    below = np.clip((np.arange(height) - 38.0) / 10.0, 0.0, 1.0)[:, None, None]
+    write(shot / "shaded.exr", read(shot / "plate.0002.exr")[..., :3] * (1.0 - 0.1 * below))
     facts = blender.case("pixels", shot).facts
     results = Path(facts["results"])
     assert facts["label"] == "Cleanplate Matte"
@@ -102,6 +104,15 @@ def test_pixels_in_and_out(blender: Blender, shot: Path, server: LocalServer) ->
     again = Path(rendered["results"])
     assert again != results
     np.testing.assert_array_equal(read(again / "matte.0003.exr"), direct)
+
+    # The shadow layer, which a render without a window has solved; white without it, and on an unsolved frame.
+    shadow = read(Path(facts["shadowed"]) / "matte.0002.exr", "shadow")
+    assert shadow.min() < 0.95
+    np.testing.assert_array_equal(read(shot / "off.exr")[..., :3], 1.0)
+    # Alpha Over, as above.
+    roundings = 4 * float(np.finfo(np.float32).eps)
+    np.testing.assert_allclose(read(shot / "shadowed.exr")[..., :3], shadow, rtol=roundings)
+    np.testing.assert_array_equal(read(shot / "unsolved.exr")[..., :3], 1.0)
 
 
 def test_every_kind_of_source(blender: Blender, shot: Path) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 import bpy
 import stage
 
+SIZE = (83, 61)
+
 
 def case(folder: str) -> dict[str, Any]:
     stage.add_on()
-    from plugin_blender import planning, runtime
+    from plugin_blender import runtime
 
     place = Path(folder)
     scene, tree, node = stage.shot_node(place)
-    size = (83, 61)
-    stage.render_settings(scene, place / "out", size)
+    stage.render_settings(scene, place / "out", SIZE)
     stage.write_outputs(tree, node, place / "out")
     stage.main_output(tree, node.outputs["Image"])
     bpy.ops.cleanplate.solve_range()
@@ -27,13 +28,11 @@ def case(folder: str) -> dict[str, Any]:
     assert plan.counts().fresh == (1, 2, 3, 4), plan.counts()
     facts: dict[str, Any] = {"results": str(plan.results), "label": node.label}
     bpy.ops.render.render(animation=True)
-    scene.frame_set(2)
-    scene.render.filepath = str(place / "still.exr")
-    bpy.ops.render.render(write_still=True)
+    stage.render_frame(scene, 2, place / "still.exr")
 
     facts["guided"] = guided(place, scene, tree, node, plan)
     facts["rendered"] = rendered(place, scene, tree, node)
-    planning.refresh(scene, node)
+    facts["shadowed"] = shadowed(place, scene, tree, node)
     return facts
 
 
@@ -76,6 +75,27 @@ def rendered(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, Any]:
     bpy.ops.cleanplate.solve_range()
     plan = planning.refresh(scene, node)
     return {"stale": stale, "inputs": inputs, "results": str(plan.results), "fresh": plan.counts().fresh}
+
+
+def shadowed(place: Path, scene: Any, tree: Any, node: Any) -> str:
+    """Shadow as the main output: frame 2 without and with the layer, and frame 3 with it, which lacks a result."""
+    from plugin_blender import handlers, planning
+
+    next(each for each in tree.nodes if each.bl_idname == "CompositorNodeOutputFile").mute = True
+    scene.render.resolution_x, scene.render.resolution_y = SIZE
+    target = node.outputs["Image"].links
+    main = next(link.to_socket for link in target if link.to_node.bl_idname in stage.MAIN_OUTPUTS)
+    tree.links.new(node.outputs["Shadow"], main)
+    tree.links.new(stage.image_node(tree, place / "shaded.exr").outputs[0], node.inputs["Plate"])
+    stage.render_frame(scene, 2, place / "off.exr")
+    node.matte.layer_shadow = True
+    plan = planning.refresh(scene, node)
+    assert plan.counts().fresh == (), plan.counts()
+    stage.render_frame(scene, 2, place / "shadowed.exr")
+    # Without the handlers nothing solves frame 3.
+    handlers.unregister()
+    stage.render_frame(scene, 3, place / "unsolved.exr")
+    return str(plan.results)
 
 
 stage.run(case)

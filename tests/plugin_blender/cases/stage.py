@@ -187,6 +187,9 @@ def layers_output(tree: Any, folder: Path, name: str, layers: tuple[str, ...]) -
     return output
 
 
+MAIN_OUTPUTS = ("NodeGroupOutput", "CompositorNodeComposite")
+
+
 def main_output(tree: Any, source: Any) -> None:
     """What the scene's render shows."""
     if FIVE:
@@ -195,6 +198,13 @@ def main_output(tree: Any, source: Any) -> None:
     else:
         target = tree.nodes.new("CompositorNodeComposite")
     tree.links.new(source, target.inputs[0])
+
+
+def render_frame(scene: Any, frame: int, file: Path) -> None:
+    """Renders one frame into a file."""
+    scene.frame_set(frame)
+    scene.render.filepath = str(file)
+    bpy.ops.render.render(write_still=True)
 
 
 def render_settings(scene: Any, folder: Path, size: tuple[int, int]) -> None:
