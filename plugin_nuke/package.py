@@ -124,7 +124,7 @@ def _pip() -> list[str]:
             done = subprocess.run([*command, "--version"], capture_output=True, check=False)
             if done.returncode == 0:
                 return command
-    raise NukePackageError("there is no pip here; run this with a Python that has it.")
+    raise NukePackageError("there is no pip here; run 'uv run --with pip python plugin_nuke/package.py'.")
 
 
 def main(words: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from ..demo.sheet import demo_sheet
 from ..io import exr
 from ..server.local_server import PRIVATE, LocalServer
 from ..shots.plan import plan_shot
+from ..shots.plan_checks import check_output_folders
 from ..shots.shot import ShotSources
 from . import console
 from .conclusion import conclude
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         comp=str(folder / "comp.####.exr"),
     )
     planned = plan_shot(sources, "", MatteOptions(), overwrite=True)
+    check_output_folders(planned)
     with LocalServer([PRIVATE], on_progress=console.tell) as server:
         console.out.print(f"A matting server of our own runs at {server.endpoint.address}.")
         report = mattes(planned, server.endpoint)

@@ -25,7 +25,7 @@ from ..shots.arguments import ShotOrder
 from ..shots.batch import ready_server, run_shot
 from ..shots.job_file import read_job
 from ..shots.job_schema import job_schema
-from ..shots.plan_checks import check_model, check_output_folder, check_writable
+from ..shots.plan_checks import check_model, check_output_folders, check_writable
 from ..shots.report_schema import report_schema
 from ..shots.reports import REPORT_HEAD, ShotReport, report_json
 from ..shots.shot import Shot, frame_titles
@@ -183,7 +183,7 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
     """The shots, one after the other; all are planned before the first is begun. ``names``: those of streams."""
     shots = [order.plan() for order in orders]
     for shot in shots:
-        check_output_folder(shot)
+        check_output_folders(shot)
     # Beside a result that has no place of its own, no plate solve is kept.
     shots = [replace(shot, solve_file=None) if names.shown(shot.title) == OUTPUT else shot for shot in shots]
     if arguments.dry_run:

@@ -4,11 +4,11 @@ and the default of every flag."""
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..shots.nearest_word import nearest_word
 from .number_range import NumberRange
 
 _DEFAULT = "(default: "
@@ -59,8 +59,8 @@ class CommandParser(argparse.ArgumentParser):
             # A needed flag that was misspelt is missing, too.
             words = [word.split("=")[0] for word in self._words if word.startswith("--")]
         known = sorted(self._known())
-        near = [name for word in words if word not in known for name in difflib.get_close_matches(word, known, 1)]
-        suggestion = f" Did you mean {near[0]}?" if near else ""
+        near = next(filter(None, (nearest_word(word, known) for word in words if word not in known)), "")
+        suggestion = f" Did you mean {near}?" if near else ""
         if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")

@@ -26,21 +26,28 @@ def edge_softness(alpha: Float32) -> float | None:
     return float((4.0 * flat * (1.0 - flat)).sum() / length)
 
 
-def contradictions(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
+def frame_difference(plate: Float32, clean: Float32) -> Float32:
+    """By which part of its brightness the plate differs from the aligned clean plate, height x width, averaged over
+    as many pixels as grain needs. Pictures are height x width x 3, scene-linear."""
+    return brightness_difference(plate, clean, _BLUR)
+
+
+def contradictions(difference: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
     """Where the matte contradicts the pictures, height x width: empty although the plate shows something other than
-    the aligned clean plate, or solid although it shows the same. Pictures are height x width x 3, scene-linear."""
-    part, flat = brightness_difference(plate, clean, _BLUR), alpha[..., 0]
-    wrong = ((flat < 0.1) & (part > OTHER)) | ((flat > 0.9) & (part < SAME))
+    the aligned clean plate, or solid although it shows the same. ``difference``: that of :func:`frame_difference`;
+    ``alpha``: height x width x 1."""
+    flat = alpha[..., 0]
+    wrong = ((flat < 0.1) & (difference > OTHER)) | ((flat > 0.9) & (difference < SAME))
     return thick_areas(wrong, _THICK)
 
 
-def holes(plate: Float32, clean: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
+def holes(difference: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
     """Gaps that the subject encloses and in which the plate does not show the clean plate, height x width. A gap
-    between arm and body shows it."""
+    between arm and body shows it. The arguments are those of :func:`contradictions`."""
     empty = (alpha[..., 0] < 0.5).astype(np.uint8)
     _, labels = cv2.connectedComponents(empty, connectivity=4)
     outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     enclosed = (empty > 0) & ~np.isin(labels, outside)
     # Thin hair lets some of the subject be seen, and alpha says how much.
-    differs = brightness_difference(plate, clean, _BLUR) > _NOT_CLEAN + 2.0 * alpha[..., 0]
+    differs = difference > _NOT_CLEAN + 2.0 * alpha[..., 0]
     return thick_areas(enclosed & differs, _THICK)

@@ -28,7 +28,7 @@ from .contact_sheet import contact_sheet, matte_cells
 from .edge_fit import edge_fit
 from .figures import FrameFigures, figures_of
 from .frame import FrameView, crop, read_view, shrunk, small_pictures
-from .frame_checks import contradictions, edge_softness, holes
+from .frame_checks import contradictions, edge_softness, frame_difference, holes
 from .movie import write_preview
 from .page import Page, PageFrame, page_html
 
@@ -132,8 +132,8 @@ class _ShotReader:
             return figures_of(frame, {}, report.message if report and report.message else "it was not attempted.")
         diagnostics = (report.diagnostics if report else {}) or view.diagnostics
         found = figures_of(frame, diagnostics, damaged=view.damaged)
-        wrong = contradictions(view.plate, view.clean, view.alpha)
-        gaps = holes(view.plate, view.clean, view.alpha)
+        difference = frame_difference(view.plate, view.clean)
+        wrong, gaps = contradictions(difference, view.alpha), holes(difference, view.alpha)
         places = {"contradicted": largest_place(wrong), "holes": largest_place(gaps)}
         fit = edge_fit(view.plate, view.clean, view.alpha)
         return replace(

@@ -16,7 +16,6 @@ The words are those of ``cleanplate matte``, without the dashes; paths are seen 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotArgument, ShotOrder
+from .nearest_word import nearest_word
 
 _ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
 
@@ -84,10 +84,8 @@ def _value(path: Path, where: str, written: str, value: Any) -> Any:
     word = written.replace("-", "_")
     known = (*_ARGUMENTS, *(spec.name for spec in option_specs()))
     if word not in known:
-        near = difflib.get_close_matches(word, known, 1)
-        raise _bad(
-            path, f"{where} has an unknown word {written!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-        )
+        near = nearest_word(word, known)
+        raise _bad(path, f"{where} has an unknown word {written!r}" + (f"; did you mean {near!r}?" if near else ""))
     argument = _ARGUMENTS.get(word)
     if argument is None:
         return value

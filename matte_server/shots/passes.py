@@ -3,7 +3,6 @@ add to the EXR. They are read from the finished result, so a pass that is missin
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -15,6 +14,7 @@ from matte_link.options import MatteOptions
 from ..core.image import Float32, Image
 from ..errors import MatteError
 from ..io import exr
+from .nearest_word import nearest_word
 from .role_files import frame_pattern
 
 COMP = "comp"
@@ -32,8 +32,8 @@ def pass_names(text: str) -> tuple[str, ...]:
         raise MatteError("bad_option", f"{text!r} names no pass.", f"There are {', '.join(PASSES)}.")
     unknown = next((name for name in names if name not in PASSES), None)
     if unknown is not None:
-        near = difflib.get_close_matches(unknown, PASSES, 1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(PASSES)}."
+        near = nearest_word(unknown, PASSES)
+        hint = f"Did you mean {near}?" if near else f"There are {', '.join(PASSES)}."
         raise MatteError("bad_option", f"There is no pass {unknown!r}.", hint)
     return names
 

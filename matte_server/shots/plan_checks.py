@@ -127,11 +127,17 @@ def _is_writable(path: Path) -> bool:
         return False
 
 
-def check_output_folder(shot: Shot) -> None:
-    """Raises ``MatteError("cannot_write", ...)`` where the first result that a shot lacks cannot be written."""
-    missing = next((frame.output for frame in shot.frames if not frame.output.exists()), None)
-    if missing is not None:
-        check_writable(missing, "Name another -o.")
+def check_output_folders(shot: Shot) -> None:
+    """Raises ``MatteError("cannot_write", ...)`` where a file cannot be written that a shot will make. One of each
+    folder is tried."""
+    files = [path for frame in shot.frames for path in frame_outputs(frame)]
+    files += [path for path in (shot.movies.matte, shot.movies.comp) if path is not None]
+    comps = {shot.movies.comp, *(frame.comp for frame in shot.frames)}
+    tried: set[Path] = set()
+    for path in files:
+        if path.parent not in tried and (shot.overwrite or not path.exists()):
+            tried.add(path.parent)
+            check_writable(path, "Name another --comp." if path in comps else "Name another -o.")
 
 
 def check_inputs(frames: Sequence[ShotFrame], hint: str = "Correct the name.") -> None:

@@ -13,6 +13,7 @@ from matte_server.errors import MatteError
 from matte_server.server.local_server import server_for
 from matte_server.shots.arguments import SHOT_ARGUMENTS, ShotOrder
 from matte_server.shots.batch import run_shot
+from matte_server.shots.plan_checks import check_output_folders
 from matte_server.shots.reports import FrameReport, ShotReport
 
 from .frames import options_of
@@ -45,5 +46,6 @@ def matte_shot(
     except TypeError as error:
         raise MatteError("bad_option", str(error)) from None
     shot = order.plan()
+    check_output_folders(shot)
     with server_for(server, keys, [], len(shot.frames)) as endpoint, MatteClient(endpoint) as client:
         return run_shot(shot, client, on_event)

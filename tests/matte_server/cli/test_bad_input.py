@@ -191,6 +191,12 @@ def test_an_output_folder_that_cannot_be_written(bench: CommandBench, said: Call
     assert bench.out.read_bytes() == b"I was here first"
 
 
+def test_a_result_whose_name_a_folder_has(bench: CommandBench, said: Callable[[], str]) -> None:
+    (bench.out / "matte.0001.exr").mkdir(parents=True)
+    assert bench.run("--frames", "1", "--overwrite") == console.BAD_INPUT
+    assert "matte.0001.exr cannot be written; nothing was started" in said()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_full_disk(bench: CommandBench) -> None:
     """A disk without room for the matte and for the report: both are named, the summary is printed all the same,

@@ -14,6 +14,7 @@ from matte_link.options import option_specs
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.demo.packaged import demo_shot
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.arguments import SHOT_ARGUMENTS
@@ -49,7 +50,15 @@ def test_a_model_that_the_server_lacks_is_refused_before_anything_is_measured(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder of the system where nobody can write")
-@pytest.mark.parametrize("words", [["-o", "/proc/nowhere/m.####.exr"], ["--json", "/proc/report.json"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-o", "/proc/nowhere/m.####.exr"],
+        ["--json", "/proc/report.json"],
+        ["--comp", "/proc/c.####.png", "--background", demo_shot().clean_plate],
+        ["--comp", "/proc/comp.mov", "--background", demo_shot().clean_plate],
+    ],
+)
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
 def test_what_cannot_be_written_is_one_sentence_before_anything_is_started(
     make_shot: Callable[..., ShotFiles], capsys: pytest.CaptureFixture[str], words: list[str], more: list[str]

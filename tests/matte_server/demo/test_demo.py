@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from matte_link.sequence import FramePattern
 
+from matte_server.cli import console
+from matte_server.cli import main as cli
 from matte_server.core.image import Float32
 from matte_server.demo.packaged import FRAMES, SIZE, demo_shot
 from matte_server.io import exr
@@ -49,6 +51,17 @@ def channel(path: Path, name: str) -> Float32:
 def frames(pattern: str) -> list[tuple[int, Path]]:
     numbers = FramePattern(pattern).frames_on_disk()
     return [(number, FramePattern(pattern).path(number)) for number in numbers]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_a_server_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "demo"
+    taken.write_bytes(b"I was here first")
+    assert cli.main(["demo", "-o", str(taken)]) == console.BAD_INPUT
+    printed = capsys.readouterr()
+    assert "cannot be written; nothing was started" in printed.err and "server" not in printed.out
+    assert taken.read_bytes() == b"I was here first"
 
 
 def test_the_shot_is_what_it_says() -> None:
