@@ -27,7 +27,6 @@ from matte_link.messages import (
     Digest,
     Inline,
     Learn,
-    LearnProgress,
     Message,
     OnDisk,
     Progress,
@@ -48,6 +47,7 @@ from ..worker.messages import (
 )
 from .admission import Admission
 from .fair_queue import Client
+from .learning_messages import progress_of, resumed_sentence
 from .learning_shelf import LearningShelf, key_of
 from .status_figures import ServerStatistics
 from .structured_log import log_event
@@ -140,10 +140,21 @@ class LearningJobs:
         if len(learning.waiting) >= _MOST_WAITING and (client, request.id) not in learning.waiting:
             raise MatteError("busy", f"{len(learning.waiting)} requests wait for this shot.", "Try again later.")
         learning.waiting[client, request.id] = True
-        queued = [each for each in self._jobs.values() if each.waiting and not each.is_running]
+        queued = self._queued()
         yield client, Accepted(id=request.id, position=len(queued) - (learning in queued))
         if learning.last:
-            yield client, _progress(request.id, learning.last)
+            yield client, progress_of(request.id, learning.last)
+
+    def _queued(self) -> list[_Learning]:
+        """The jobs that somebody waits for and no worker has, the next one first."""
+        return [each for each in self._jobs.values() if each.waiting and not each.is_running]
+
+    def tell_positions(self) -> Iterator[Outgoing]:
+        """Tells the clients of queued jobs how many go first. One that cannot be reached any more is then noticed,
+        and its jobs may give way to others."""
+        for position, learning in enumerate(self._queued()):
+            for client, request_id in learning.waiting:
+                yield client, Accepted(id=request_id, position=position)
 
     def _with_stored_pictures(self, request: Learn) -> Learn:
         """The request with what it carries itself put into the store, and named by digest."""
@@ -290,9 +301,9 @@ class LearningJobs:
                 learning, lambda name: Progress(id=name, stage="frames", done=event.done, total=event.total)
             )
         elif isinstance(event, StepTaken):
-            message = _resumed(learning, event) if event.is_resumed else ""
+            message = resumed_sentence(event.step, learning.died_at >= 0) if event.is_resumed else ""
             learning.last = event
-            yield from self._tell(learning, lambda name: _progress(name, event, message))
+            yield from self._tell(learning, lambda name: progress_of(name, event, message))
         elif isinstance(event, LearningEnded):
             yield from self._end(learning, event)
         elif isinstance(event, SolveFailed) and event.code == "cancelled":
@@ -316,7 +327,7 @@ class LearningJobs:
         log_event("retry", logging.WARNING, key=learning.key[:8], step=learning.step, reason=exited.reason)
         message = f"The process that learned died and is replaced. {exited.reason} Learning goes on."
         last = learning.last or StepTaken(number=0, step=0, steps=0, error=-1.0, first_error=-1.0, left_s=-1.0)
-        yield from self._tell(learning, lambda name: _progress(name, last, message))
+        yield from self._tell(learning, lambda name: progress_of(name, last, message))
 
     def _end(self, learning: _Learning, ended: LearningEnded) -> Iterator[Outgoing]:
         try:
@@ -379,22 +390,3 @@ class LearningJobs:
             "worker": next(workers, -1),
             "clients": len(learning.waiting),
         }
-
-
-def _resumed(learning: _Learning, event: StepTaken) -> str:
-    if learning.died_at >= 0:
-        return f"A new process goes on from step {event.step}."
-    return f"Learning goes on from step {event.step}, where it was interrupted."
-
-
-def _progress(request_id: str, taken: StepTaken, message: str = "") -> LearnProgress:
-    return LearnProgress(
-        id=request_id,
-        stage="step",
-        done=taken.step,
-        total=taken.steps,
-        error=taken.error,
-        first_error=taken.first_error,
-        left_s=taken.left_s,
-        message=message,
-    )

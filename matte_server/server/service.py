@@ -62,6 +62,8 @@ from .worker_failures import MAX_FAILED_STARTS, RESULT_LOST, exit_report, failur
 from .worker_pool import WorkerExited
 
 Outgoing = tuple[Client, Message]
+_POSITIONS_S = 5.0
+"""How often the clients of learning jobs that wait hear how many go first."""
 _COMPUTED_ALONE = "Memory was short: the frame was computed a second time, with no other frame running."
 
 
@@ -96,7 +98,7 @@ class Service:
         self._by_id: dict[tuple[Client, str], QueuedFrame] = {}
         self._dispatcher = Dispatcher(pool, self._by_number, fetches)
         self._replies = ReplyCache(limits.replies, limits.reply_s, clock)
-        self._busy_at = clock()
+        self._busy_at = self._positions_told_at = clock()
 
     # -- messages of clients
 
@@ -344,6 +346,9 @@ class Service:
         before."""
         self._replies.expire()
         self._admission.uploads.expire()
+        if self._clock() - self._positions_told_at >= _POSITIONS_S:
+            self._positions_told_at = self._clock()
+            yield from self.learning.tell_positions()
         yield from self._start_frames()
 
     @property

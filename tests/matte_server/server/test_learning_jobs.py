@@ -209,6 +209,19 @@ def test_jobs_that_nobody_waits_for_block_nobody(bench: ServiceBench) -> None:
     assert isinstance(again, Accepted) and len(bench.service.learning) == 15
 
 
+def test_clients_of_jobs_that_wait_hear_how_many_go_first(bench: ServiceBench) -> None:
+    for number in range(3):
+        bench.send(ANNA, learn(f"a{number}", seed=number))
+    bench.send(BEN, learn("b", seed=2))
+    bench.now = 4.0
+    assert list(bench.service.tick()) == []
+    # A client that left is only known to be gone when something is sent to it.
+    bench.now = 6.0
+    told = [(client, message.id, message.position) for client, message in bench.service.tick()]  # type: ignore[union-attr]
+    assert told == [(ANNA, "a1", 0), (ANNA, "a2", 1), (BEN, "b", 1)]
+    assert list(bench.service.tick()) == []
+
+
 def test_pictures_of_jobs_that_nobody_waits_for_make_room(bench: ServiceBench) -> None:
     for number, size in enumerate((40, 50, 60)):
         bench.send(ANNA, learn(f"a{number}", plate=bytes([number]) * size))
