@@ -17,6 +17,11 @@ from .plan import SolvePlan
 from .result_files import frame_of, known_stamp
 from .results_folder import node_folder
 
+_originals: dict[int, int] = {}
+"""The groups that were copied in this session: which group each is a copy of, by their numbers in the session."""
+_given: dict[tuple[int, str, str, str], str] = {}
+"""The ids that copied nodes were given in this session, by scene, tree, node and the id they were copied with."""
+
 
 def make_unique() -> None:
     """Gives each copied node its own group and id: two nodes must not show one another's results. Nodes of a linked
@@ -24,18 +29,48 @@ def make_unique() -> None:
     groups: set[int] = set()
     folders: dict[str, str] = {}
     scenes = list(bpy.data.scenes)
-    for _, node in sorted(
+    taken = {node.matte.node_id for _, node in all_nodes()}
+    for scene, node in sorted(
         all_nodes(), key=lambda found: (found[1].id_data.library is None, scenes.index(found[0]))
     ):
         settings, is_linked = node.matte, node.id_data.library is not None
         if (node.node_tree.session_uid in groups or node.node_tree.library) and not is_linked:
             # A group of an asset library is linked too: what its player shows would not be saved.
-            node.node_tree = node.node_tree.copy()
+            node.node_tree = _copy_of(node.node_tree)
         if (settings.node_id in folders or not settings.node_id) and not is_linked:
             settings.former = folders.get(settings.node_id, "")
-            settings.node_id = graph.new_id()
+            settings.node_id = _id_of_copy(scene, node, taken)
         groups.add(node.node_tree.session_uid)
         folders.setdefault(settings.node_id, _played_folder(node) or settings.former or str(node_folder(settings)))
+
+
+def _copy_of(group: Any) -> Any:
+    """A copy of a group: one that nothing uses any more since :func:`share_again`, else a new one."""
+    for each in bpy.data.node_groups:
+        if each.users == 0 and _originals.get(each.session_uid) == group.session_uid:
+            return each
+    copy = group.copy()
+    _originals[copy.session_uid] = group.session_uid
+    return copy
+
+
+def share_again() -> None:
+    """Has copied nodes use the group that theirs was copied from, until :func:`make_unique`: an undo frees a copy
+    that was made since the last step, whoever still refers to it."""
+    groups = {group.session_uid: group for group in bpy.data.node_groups}
+    for _, node in all_nodes():
+        original = number = node.node_tree.session_uid
+        while number in groups:
+            original, number = number, _originals.get(number, 0)
+        node.node_tree = groups.get(original, node.node_tree)
+
+
+def _id_of_copy(scene: Any, node: Any, taken: set[str]) -> str:
+    """A new id, or the one that the copy had before an undo took it away: its results lie in the folder of that."""
+    copy = (scene.session_uid, node.id_data.name, node.name, node.matte.node_id)
+    if _given.get(copy, "") in ("", *taken):
+        _given[copy] = graph.new_id()
+    return _given[copy]
 
 
 def _played_folder(node: Any) -> str:

@@ -16,7 +16,7 @@ WORDS = {
     "Cancel Setup": "Einrichtung abbrechen",
     "Cleanplate Matte": "Cleanplate Matte",
     "Cleanplate Warning": "Cleanplate-Warnung",
-    "Clear Cache": "Zwischenspeicher leeren",
+    "Clear Cache": "Cache leeren",
     "Command": "Befehl",
     "Compare Inputs": "Eingaben vergleichen",
     "Compare the pictures that feed the node with those that its results were made from": (
@@ -74,7 +74,7 @@ WORDS = {
     "Server": "Server",
     "Set Up": "Einrichten",
     "Set Up Server": "Server einrichten",
-    "Show in Folder": "Im Ordner zeigen",
+    "Show in Folder": "Ordner zeigen",
     "Solve Frame": "Bild lösen",
     "Solve Range": "Bereich lösen",
     "Solve every frame of the range whose result is not fresh": (
@@ -135,6 +135,8 @@ WORDS = {
     "About 3 GB are downloaded (CPU only: 1 GB).": "Etwa 3 GB werden heruntergeladen (nur CPU: 1 GB).",
     "{address}: Cleanplate {version}": "{address}: Cleanplate {version}",
     "{address}: no answer": "{address}: antwortet nicht",
+    "{address}: started by this Blender": "{address}: von diesem Blender gestartet",
+    "The server is starting": "Der Server startet",
     "{address}: not asked yet": "{address}: noch nicht gefragt",
     "{count} missing": "{count} fehlen",
     "{count} solved": "{count} gelöst",

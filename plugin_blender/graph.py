@@ -18,6 +18,7 @@ from .colour import set_result_space
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
 _RESULTS = "Results"
+_VIEWER = "CompositorNodeViewer"
 KEY_INPUT = "Key Matte"
 """A mended matte, which Add Key Frame takes; nothing else reads it."""
 _INPUTS = (
@@ -82,6 +83,19 @@ def connect_pictures(node: Any, pictures: list[Any]) -> None:
         node.id_data.links.new(socket, node.inputs[name])
 
 
+def connect_viewer(node: Any) -> list[Any]:
+    """Shows a new node in the backdrop, where nothing is shown there yet; the Viewer, where it had to be made."""
+    tree = node.id_data
+    viewers = [each for each in tree.nodes if each.bl_idname == _VIEWER]
+    made = [] if viewers else [tree.nodes.new(_VIEWER)]
+    for viewer in [*viewers, *made][:1]:
+        if not viewer.inputs[0].is_linked:
+            tree.links.new(node.outputs["Image"], viewer.inputs[0])
+    for viewer in made:
+        viewer.location = node.location[0] + node.width + 80, node.location[1]
+    return made
+
+
 def new_id() -> str:
     """A name for a node's folder."""
     return f"matte-{uuid.uuid4().hex[:8]}"
@@ -100,6 +114,12 @@ def shown_file(node: Any) -> str:
     """The first file of the sequence that the node plays, absolute; empty where it plays none."""
     image = image_node(node).image
     return str(Path(bpy.path.abspath(image.filepath))) if image else ""
+
+
+def shown_image(node: Any) -> int:
+    """Which image plays the results, by its number in this session; 0 where none does."""
+    image = image_node(node).image
+    return image.session_uid if image else 0
 
 
 def show(node: Any, first: Path) -> None:

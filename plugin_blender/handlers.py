@@ -17,7 +17,7 @@ from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
-from .places import is_rendered, nodes_of
+from .places import all_nodes, is_rendered, nodes_of
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
@@ -68,11 +68,22 @@ def on_edit(scene: Any, depsgraph: Any) -> None:
 
 
 @persistent
+def on_undo_begin(*_: Any) -> None:
+    """Before undo and redo. Blender leaves a data-block that both steps have alike as it is now, and frees those
+    that the other step lacks. Where the former refers to one of the latter, it crashes. So no node may refer to an
+    image or a group that the add-on has made since the last step."""
+    for _, node in all_nodes():
+        graph.show_nothing(node)
+    copies.share_again()
+
+
+@persistent
 def on_undo(*_: Any) -> None:
-    """Undo and redo may have changed anything."""
+    """Undo and redo may have changed anything; the nodes play their results again."""
     fingerprint.forget()
     runtime.forget_comparisons()
     runtime.mark_changed()
+    planning.refresh_all(by_timer=True)
 
 
 @persistent
@@ -267,6 +278,7 @@ _HOOKS = (
     (("save_pre",), on_save),
     (("save_post",), on_saved),
     (("depsgraph_update_post",), on_edit),
+    (("undo_pre", "redo_pre"), on_undo_begin),
     (("undo_post", "redo_post"), on_undo),
     (("render_init",), on_render_begin),
     (("render_pre",), on_render_frame),

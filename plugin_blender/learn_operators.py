@@ -18,6 +18,7 @@ class CLEANPLATE_OT_add_key_frame(OnNode, bpy.types.Operator):
 
     bl_idname = "cleanplate.add_key_frame"
     bl_label = "Add Key Frame"
+    bl_options: Any = frozenset({"REGISTER", "UNDO"})
 
     def invoke(self, context: Any, event: Any) -> Result:
         """Waits where Blender's jobs run: the matte has to be rendered."""

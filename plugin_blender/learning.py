@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bpy
+
 from . import jobs, key_frames, planning, runtime
 from .matte_link.diagnostics import warnings_of
 from .matte_link.learn_events import LearnDone, LearnFailed, LearnPreparing, LearnStep
@@ -159,6 +161,8 @@ class Learning:
         settings.learned, settings.learned_from, settings.use_learned = name, self._learnt_from, True
         if settings.model not in (AUTO_MODEL, event.model):
             settings.model = event.model
+        # A step of its own: an undo of something else must not take the weights away.
+        bpy.ops.ed.undo_push(message="Learn")
 
     def cancel(self) -> None:
         """Stops after the current step; what was gained is kept."""

@@ -88,11 +88,13 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
         pictures = graph.selected_pictures(tree)
         node = graph.add_node(tree)
         graph.connect_pictures(node, pictures)
-        for each in tree.nodes:
-            each.select = each == node
-        tree.nodes.active = node
+        added = [node]
         if context.space_data and context.space_data.type == "NODE_EDITOR":
             node.location = context.space_data.cursor_location
+            added += graph.connect_viewer(node) if tree == tree_of(scene) else []
+        for each in tree.nodes:
+            each.select = each in added
+        tree.nodes.active = node
         planning.refresh(scene, node)
         return {"FINISHED"}
 

@@ -154,6 +154,11 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
 
 def _server_state() -> str:
     """The address in use, and what is known of the server there."""
+    own = server_process.endpoint()
+    if own:
+        return tr("{address}: started by this Blender").format(address=own.address)
+    if server_process.is_running():
+        return tr("The server is starting")
     if server_process.describe():
         return server_process.describe()
     try:

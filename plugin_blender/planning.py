@@ -137,7 +137,7 @@ def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Seq
         if plan.problem:
             graph.show_nothing(node)
             sessions.unmark(plan.node_id)
-        elif take_along(node, plan, state) or outdated or not shows(node, plan) or _has_unseen(plan, state):
+        elif take_along(node, plan, state) or outdated or not shows(node, plan) or _has_unseen(node, plan, state):
             _leave(node, plan)
             _show(node, plan, state)
     _label(node, describe(state))
@@ -191,11 +191,12 @@ def _leave(node: Any, plan: SolvePlan) -> None:
             left.rmdir()
 
 
-def _has_unseen(plan: SolvePlan, state: runtime.NodeState) -> bool:
-    """Whether results have come, changed or gone since the node was given an image of them, whoever did it."""
-    states = plan.result_states()
-    state.shown = states if state.shown is None else state.shown
-    return state.shown != states
+def _has_unseen(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
+    """Whether results have come, changed or gone since the node was given an image of them, or it plays another
+    image, whoever did it."""
+    shown = graph.shown_image(node), plan.result_states()
+    state.shown = shown if state.shown is None else state.shown
+    return state.shown != shown
 
 
 def _show(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
@@ -203,7 +204,7 @@ def _show(node: Any, plan: SolvePlan, state: runtime.NodeState) -> None:
     if runtime.in_window:
         sessions.mark(plan.node_id, plan.results)
     file_states.list_again(str(plan.results))
-    state.shown = plan.result_states()
+    state.shown = graph.shown_image(node), plan.result_states()
 
 
 def show_new(node: Any, plan: SolvePlan) -> None:

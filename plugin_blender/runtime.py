@@ -27,9 +27,10 @@ class NodeState:
     """What the node's solve is doing, for the panel; empty where none runs."""
     progress: str = ""
     """How far it is, for the node's title ("solving 3 of 10"); empty where none runs."""
-    shown: Mapping[int, FileState] | None = None
-    """What the results looked like, by frame, when the node was last given an image of them: Blender keeps what an
-    image has read. None: not looked at yet."""
+    shown: tuple[int, Mapping[int, FileState]] | None = None
+    """The image that the node was last given, by its number in this session, and what the results looked like then,
+    by frame: Blender keeps what an image has read, and an undo brings an earlier image back. None: not looked at
+    yet."""
     done: int = 0
     total: int = 0
     compared: dict[int, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import bpy
 
@@ -69,7 +69,10 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
             return {"PASS_THROUGH"}
         modals.end(self, context)
         planning.redraw()
-        return self._conclude()
+        result = self._conclude()
+        if "FINISHED" in result:
+            cast(Any, bpy.ops).cleanplate.start_server("INVOKE_DEFAULT")
+        return result
 
     def cancel(self, context: Any) -> None:
         """Called by Blender where it ends the operator itself: another file is opened, or the window is closed."""
@@ -90,7 +93,7 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         if self._error or setup.cancelled:
             self.report({"ERROR"} if self._error else {"INFO"}, self._error or "Set Up Server was cancelled.")
             return {"CANCELLED"}
-        self.report({"INFO"}, "The server is set up. Press Start Server.")
+        self.report({"INFO"}, "The server is set up.")
         return {"FINISHED"}
 
 

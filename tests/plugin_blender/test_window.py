@@ -84,6 +84,7 @@ def test_render_layers_groups_and_rest_in_the_window(server: LocalServer, tmp_pa
     assert facts["busy"]["calls"] >= 4 and facts["busy"]["beside"] <= 1, facts["busy"]
     assert facts["busy"]["solved"] == [1, 2, 3]
     assert facts["edited"]["stale"] == [1, 2, 3]
+    assert facts["undone"]["solved"] == [1, 2, 3] and not facts["undone"]["error"]
 
 
 @pytest.mark.timeout(900)

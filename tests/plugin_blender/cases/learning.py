@@ -91,23 +91,6 @@ def learn(scene: Any, node: Any) -> None:
     started.close()
 
 
-def _learnt(output: Path, *warnings: str) -> Any:
-    """What a Learn that has gained reports at its end."""
-    from plugin_blender.matte_link.learn_events import LearnDone
-
-    return LearnDone(
-        output=str(output),
-        digest="0123456789abcdef",
-        steps=2,
-        first_error=0.02,
-        error=0.01,
-        has_gained=True,
-        is_complete=True,
-        model="cleanplate",
-        diagnostics={"warnings": list(warnings)},
-    )
-
-
 def gained(scene: Any, node: Any, weights: str) -> dict[str, Any]:
     """The node mattes with what comes back, and says that its old results are stale."""
     from plugin_blender import key_frames, learning, planning
@@ -119,7 +102,7 @@ def gained(scene: Any, node: Any, weights: str) -> dict[str, Any]:
     started = learning.Learning(scene, node)
     output = Path(before.folder, "learning.learned")
     shutil.copy(weights, output)
-    done = _learnt(output, "The key matte of frame 1 fits frame 2 better than its own.")
+    done = stage.learnt(output, "The key matte of frame 1 fits frame 2 better than its own.")
     started._conclude(done)
     started.close()
     assert "2.00 % before, 1.00 % now" in started.sentence, started.sentence
@@ -168,7 +151,7 @@ def lost(scene: Any, node: Any) -> None:
 
     started = learning.Learning(scene, node)
     gone = Path(started.plan.folder, "nowhere", "learning.learned")
-    done = _learnt(gone)
+    done = stage.learnt(gone)
 
     class EndedJob:
         """A job that has just ended."""

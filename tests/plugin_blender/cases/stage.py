@@ -96,6 +96,12 @@ def picture(name: str) -> None:
         subprocess.run(["import", "-window", "root", str(Path(folder) / f"{name}.png")], check=True)
 
 
+def seen() -> bool:
+    """Whether the viewer shows anything, in the backdrop too."""
+    viewer = bpy.data.images.get("Viewer Node")
+    return viewer is not None and viewer.has_data and any(viewer.pixels[3::4])
+
+
 def add_on() -> Any:
     """Registers the add-on from the source tree; its package."""
     import plugin_blender
@@ -244,3 +250,20 @@ def error_of(call: Callable[[], object]) -> str:
     except RuntimeError as error:
         return str(error).removeprefix("Error: ").strip()
     return ""
+
+
+def learnt(output: Path, *warnings: str) -> Any:
+    """What a Learn that has gained reports at its end."""
+    from plugin_blender.matte_link.learn_events import LearnDone
+
+    return LearnDone(
+        output=str(output),
+        digest="0123456789abcdef",
+        steps=2,
+        first_error=0.02,
+        error=0.01,
+        has_gained=True,
+        is_complete=True,
+        model="cleanplate",
+        diagnostics={"warnings": list(warnings)},
+    )

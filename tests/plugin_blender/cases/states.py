@@ -13,6 +13,7 @@ from typing import Any
 
 import bpy
 import stage
+import undo
 
 
 def case(folder: str) -> None:
@@ -30,6 +31,7 @@ def case(folder: str) -> None:
     what_cannot_be(place, scene, tree, node)
     renders_of_the_window(scene, tree, node)
     showing_the_folder(place, scene, tree, node)
+    undo.case(place)
 
 
 def counts(scene: Any, node: Any) -> tuple[int, int, int]:

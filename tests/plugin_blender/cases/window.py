@@ -65,15 +65,9 @@ def stopped_by(press_it: Callable[[Any], Iterator[None]], node: Any, editor: dic
     bpy.context.scene.frame_set(before + 1)
     solve = solve_range(node, editor)
     yield from stage.until(lambda: solve.done, "no frame was solved")
-    yield from stage.until(lambda: seen() or runtime.running is None, "the result was not seen")
+    yield from stage.until(lambda: stage.seen() or runtime.running is None, "the result was not seen")
     assert runtime.running is solve, "the solve ended before its first result was seen"
     return (yield from stopped(solve, before, press_it, node, editor))
-
-
-def seen() -> bool:
-    """Whether the viewer shows anything."""
-    viewer = bpy.data.images.get("Viewer Node")
-    return viewer is not None and viewer.has_data and any(viewer.pixels[3::4])
 
 
 def stopped_while_connecting(nobody: str, node: Any, editor: dict[str, Any]) -> Any:

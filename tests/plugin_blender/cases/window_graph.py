@@ -34,6 +34,7 @@ def case(folder: str) -> Generator[None, None, dict[str, Any]]:
     facts["busy"] = yield from beside_a_slow_viewer(scene, tree, node, editor)
     facts["edited"] = yield from edited(scene, node)
     stage.picture("window_graph")
+    facts["undone"] = yield from undone(scene, node, editor)
     return facts
 
 
@@ -170,6 +171,24 @@ def edited(scene: Any, node: Any) -> Iterator[None]:
     """An edit of the 3D scene is noticed by itself."""
     bpy.data.objects["Cube"].location.x = 1.0
     yield from stage.pause(3.0)
+    return state(node)
+
+
+def undone(scene: Any, node: Any, editor: Any) -> Iterator[None]:
+    """Ctrl-Z behind a solve takes back the edit before it. The steps have the node's group alike, so Blender leaves
+    it as the solve has made it."""
+    for step in ("One", "Two"):
+        node.id_data.nodes.active.location.x += 10.0
+        bpy.ops.ed.undo_push(message=step)
+    found = yield from solved(scene, node, editor)
+    assert found["solved"] == [1, 2, 3], found
+    window, area = editor["window"], editor["area"]
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="Z", value=value, ctrl=True, x=area.x + 100, y=area.y + 100)
+        yield
+    yield from stage.pause(3.0)
+    node = active_of(bpy.context.scene)
+    assert node.node_tree.nodes["Results"].image is not None
     return state(node)
 
 
