@@ -151,11 +151,12 @@ class VideoReader:
             frame = deinterlaced([self._decoder.frame(near) for near in around], index - around[0])
         mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
         warnings = mends.get((is_interlaced, self._deinterlaces), ())
-        return replace(_image(frame, self.facts, number), warnings=warnings)
+        return replace(_image(frame, self.facts, number), warnings=(*warnings, *self._decoder.damage.doubts(index)))
 
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:
-    container, stream, first = decoder.container, decoder.stream, decoder.frame(0)
+    first = decoder.frame(0)  # which may open the file again
+    container, stream = decoder.container, decoder.stream
     orientation = orientation_of(first)
     is_turned = orientation >= FIRST_TURNED
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0

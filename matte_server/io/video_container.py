@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-_SEGMENT = 0x18538067
-"""Matroska's element that holds all others but the EBML header (RFC 9559)."""
+from . import matroska
+
 _MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 """Begins the key of an MXF's partition pack."""
 _TS_SYNC, _TS_PACKETS = 0x47, ((188, 0), (192, 4), (204, 0))
@@ -29,7 +29,7 @@ def is_cut(path: Path, container_format: str) -> bool:
         if container_format == "mxf":
             return _begin_of_footer(file) >= size
         if "matroska" in container_format:
-            return _end_of_segment(file) > size
+            return matroska.end_of_segment(file) > size
         if container_format == "asf":
             return _end_of_asf(file) > size
         if container_format == "mpegts":
@@ -67,30 +67,6 @@ def _ts_packet(file: BinaryIO) -> int:
         if head[at::size][:3] == bytes((_TS_SYNC,) * 3):
             return size
     return 1
-
-
-def _end_of_segment(file: BinaryIO) -> int:
-    _variable_number(file, keeps_marker=True)
-    header = _variable_number(file, keeps_marker=False)
-    file.seek(header, 1)
-    if _variable_number(file, keeps_marker=True) != _SEGMENT:
-        return 0
-    size = _variable_number(file, keeps_marker=False)
-    return file.tell() + size
-
-
-def _variable_number(file: BinaryIO, keeps_marker: bool) -> int:
-    """An identifier or size of EBML (RFC 8794, 4): the leading zero bits of its first byte count its further bytes.
-    0 for the size that means unknown, and at the file's end."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return 0
-    further = 8 - first[0].bit_length()
-    number = int.from_bytes(first + file.read(further), "big")
-    if keeps_marker:
-        return number
-    number -= 1 << (7 * (further + 1))
-    return 0 if number == (1 << (7 * (further + 1))) - 1 else number
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from matte_link.sequence import counted
 
 from ..errors import MatteError
 from .video_container import is_cut
+from .video_damage import LONGEST_RUN, KnownDamage, is_anchor
 from .video_packets import PacketTimes, packet_times
 
 # Decoded to find out whether times are in order: more than any codec reorders (H.264 and H.265: 16).
@@ -28,8 +29,11 @@ _FRAMES_KEPT = 4
 _MISSING_S = Fraction(1, 5)
 _MISSING_FRAMES = 4
 _DEFAULT_RATE = 24
+_MILLISECOND = Fraction(1, 1000)
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of VP8 and VP9 leave alpha out; these do not."""
+_STRICT = {"mjpeg": "explode"}
+"""Codecs of which FFmpeg refuses a damaged picture only if it is asked to -> how it is asked."""
 _UNMARKED_BY_THREADS = ("h264",)
 """Codecs of whose pictures FFmpeg marks no damage where several threads decode one."""
 _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
@@ -47,7 +51,7 @@ class VideoDecoder:
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._is_counted = False
         try:
-            found = packet_times(self.container, self.stream)
+            found = packet_times(path, self.container, self.stream)
             _check_complete(self.container, self.stream, path, found)
             # The packets were read to the end; the first picture is sought like any other.
             self.pts = found.pts
@@ -55,6 +59,9 @@ class VideoDecoder:
             if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
+            self._index = {at: index for index, at in enumerate(self.pts)}
+            self._refused = self._indices(found.damaged)
+            self.damage = self._known_damage(found)
         except (av.FFmpegError, OSError) as error:
             self.close()
             raise damaged(path, error) from None
@@ -76,12 +83,8 @@ class VideoDecoder:
             if found is None or found.is_corrupt:
                 # A seek may land behind the picture, or where its references are missing.
                 found = self._from_start(index)
-            if found is None or found.is_corrupt:
-                raise MatteError(
-                    "unreadable",
-                    f"Frame {index + 1} of {self.path} cannot be decoded: its data are damaged.",
-                    "Export the video again, or leave the frame out with --frames.",
-                )
+            if found is None or found.is_corrupt or index in self._refused:
+                raise _undecodable(self.path, index)
             self._kept[index] = found
             while len(self._kept) > _FRAMES_KEPT:
                 self._kept.popitem(last=False)
@@ -93,15 +96,15 @@ class VideoDecoder:
         # Decoding several pictures at once, FFmpeg may hand one out before it knows that its data are damaged.
         one_thread = self.stream.codec_context.name in _UNMARKED_BY_THREADS
         self.stream.thread_type = "NONE" if one_thread else "SLICE"
-        self._decoded: Iterator[Any] = iter(())
+        if strictness := _STRICT.get(self.stream.codec_context.name):
+            self.stream.codec_context.options = {"err_detect": strictness}
+        self._decoded: Iterator[tuple[int, Any]] = iter(())
         self._next = -1
 
     def _restart(self) -> None:
         """Reopens the file at its start: not every format can seek there."""
         self.container.close()
         self._open()
-        self._decoded = self._frames()
-        self._next = 0
 
     def _frames(self) -> Iterator[Any]:
         """The pictures from the place in the file that was reached, in the order shown."""
@@ -113,6 +116,36 @@ class VideoDecoder:
         decoder.thread_type = "AUTO"
         return (frame for packet in self.container.demux(self.stream) for frame in decoder.decode(packet))
 
+    def _numbered(self, is_start: bool) -> Iterator[tuple[int, Any]]:
+        """The same with their indices. A B-frame comes when the picture that is shown after it, and from which it
+        is predicted, is decoded too: so what damages it is known."""
+        ahead: list[tuple[int, Any]] = []
+        expected = 0 if is_start else None
+        try:
+            for position, frame in enumerate(self._frames()):
+                index = position if self._is_counted else self._index.get(_at(frame), -1)
+                if index < 0:
+                    continue
+                expected = self._note(index, frame, expected)
+                ahead.append((index, frame))
+                if is_anchor(frame) or not self.stream.codec_context.has_b_frames or len(ahead) > LONGEST_RUN:
+                    yield from ahead
+                    ahead = []
+        except av.FFmpegError:
+            yield from ahead
+            raise
+        yield from ahead
+
+    def _note(self, index: int, frame: Any, expected: int | None) -> int | None:
+        """Takes notice of a picture and of those left out before it. Until the first key frame after a seek,
+        pictures lack what they are predicted from, and are not damaged."""
+        if expected is None and not frame.key_frame:
+            return None
+        for missing in range(index if expected is None else expected, index):
+            self.damage.note_missing(missing)
+        self.damage.note(index, frame)
+        return index + 1
+
     def _sought(self, index: int) -> Any:
         """The frame after a seek to the key frame before it, or the next frame without one; None if it is
         missed."""
@@ -122,7 +155,7 @@ class VideoDecoder:
             return None
         try:
             self.container.seek(self._place_of(index), stream=self.stream, backward=True)
-            self._decoded = self._frames()
+            self._decoded = self._numbered(is_start=False)
             return self._advance(index)
         except av.FFmpegError:
             return None
@@ -134,24 +167,37 @@ class VideoDecoder:
 
     def _from_start(self, index: int) -> Any:
         self._restart()
-        return self._advance(index)
+        self._decoded = self._numbered(is_start=True)
+        try:
+            return self._advance(index)
+        except av.FFmpegError:
+            return None
 
     def _advance(self, index: int) -> Any:
         """Decodes and drops frames up to ``index``; None if it does not come."""
-        position, self._next = self._next, -1
-        for frame in self._decoded:
-            arrived = position == index if self._is_counted else _at(frame) >= self.pts[index]
-            position += 1
-            if arrived:
-                self._next = index + 1
-                return frame if self._is_counted or _at(frame) == self.pts[index] else None
+        self._next = -1
+        for position, frame in self._decoded:
+            if position >= index:
+                self._next = position + 1
+                return frame if position == index else None
         return None
+
+    def _indices(self, times: Iterable[int]) -> frozenset[int]:
+        return frozenset(self._index[at] for at in times if at in self._index and not self._is_counted)
+
+    def _known_damage(self, found: PacketTimes) -> KnownDamage:
+        return KnownDamage(
+            damaged=self._refused,
+            suspect=self._indices(found.suspect),
+            times=self.pts,
+            rounding=max(Fraction(1), _MILLISECOND / self.time_base),
+        )
 
     def _is_out_of_order(self) -> bool:
         """Whether the decoder's output has times that do not rise, or that no packet has."""
         self._restart()
         known, last = set(self.pts), None
-        for _, frame in zip(range(_REORDERED), self._decoded, strict=False):
+        for _, frame in zip(range(_REORDERED), self._frames(), strict=False):
             if frame.pts is None or frame.pts not in known or (last is not None and frame.pts <= last):
                 return True
             last = frame.pts
@@ -161,8 +207,7 @@ class VideoDecoder:
     def _counted(self) -> tuple[int, ...]:
         """Times of the pictures of a file whose own times are of no use: they follow from the frame rate."""
         self._restart()
-        count = sum(1 for _ in self._decoded)
-        self._restart()
+        count = sum(1 for _ in self._frames())
         rate = stated_rate(self.stream)
         return tuple(round(number / rate / self.time_base) for number in range(count))
 
@@ -184,6 +229,14 @@ def opened(path: Path) -> Any:
 def stated_rate(stream: Any) -> Fraction:
     """Frames a second as the container states them, rounded or not."""
     return Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
+
+
+def _undecodable(path: Path, index: int) -> MatteError:
+    return MatteError(
+        "unreadable",
+        f"Frame {index + 1} of {path} cannot be decoded: its data are damaged.",
+        "Export the video again, or leave the frame out with --frames.",
+    )
 
 
 def damaged(path: Path, error: Exception) -> MatteError:

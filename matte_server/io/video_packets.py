@@ -6,27 +6,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+
+from .video_damage import PacketCheck
 
 
 @dataclass(frozen=True)
 class PacketTimes:
     """The times of a video track. ``pts``: of the pictures, in the order shown; ``keys``: of key frames, with the
     time at which each is decoded, sorted; ``count``: of all pictures; ``end``, ``video_end``: of the last packet of
-    any track and of the video track, in seconds. ``is_doubtful``: only the decoder's output shows whether the times
-    are right. ``is_broken``: they are not, as in a file made of two."""
+    any track and of the video track, in seconds. ``damaged``: of pictures whose own checksum is wrong; ``suspect``:
+    of those in damaged parts of the file. ``is_doubtful``: only the decoder's output shows whether the times are
+    right. ``is_broken``: they are not, as in a file made of two."""
 
     pts: tuple[int, ...]
     keys: tuple[tuple[int, int], ...]
     count: int
     end: Fraction
     video_end: Fraction
+    damaged: frozenset[int]
+    suspect: frozenset[int]
     is_doubtful: bool
     is_broken: bool
 
 
-def packet_times(container: Any, stream: Any) -> PacketTimes:
-    """Reads every packet of PyAV's open ``container``; ``stream`` is its video track."""
+def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
+    """Reads every packet of PyAV's open ``container``, of the file ``path``; ``stream`` is its video track."""
+    check = PacketCheck(path, container, stream)
     pictures, ends = [], {True: Fraction(0), False: Fraction(0)}
     for packet in container.demux():
         is_picture = packet.stream is stream
@@ -34,7 +41,7 @@ def packet_times(container: Any, stream: Any) -> PacketTimes:
             end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
             ends[is_picture] = max(ends[is_picture], end)
         if packet.size and is_picture:
-            pictures.append(_picture_packet(packet))
+            pictures.append(_picture_packet(packet, check))
     times = [each.pts for each in pictures if each.pts is not None]
     reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
     return PacketTimes(
@@ -43,6 +50,8 @@ def packet_times(container: Any, stream: Any) -> PacketTimes:
         count=len(pictures),
         end=max(ends.values()),
         video_end=ends[True],
+        damaged=frozenset(each.pts for each in pictures if each.is_damaged and each.pts is not None),
+        suspect=frozenset(each.pts for each in pictures if each.is_suspect and each.pts is not None),
         is_doubtful=reorders or len(times) < len(pictures),
         is_broken=len(set(times)) < len(times) or _runs_backwards([each.dts for each in pictures]),
     )
@@ -50,17 +59,24 @@ def packet_times(container: Any, stream: Any) -> PacketTimes:
 
 @dataclass(frozen=True)
 class _PicturePacket:
-    """When a packet's picture is shown and decoded."""
+    """When a packet's picture is shown and decoded, and what the file says of it."""
 
     pts: int | None
     dts: int | None
     is_key: bool
     is_dropped: bool
+    is_damaged: bool
+    is_suspect: bool
 
 
-def _picture_packet(packet: Any) -> _PicturePacket:
+def _picture_packet(packet: Any, check: PacketCheck) -> _PicturePacket:
     return _PicturePacket(
-        pts=packet.pts, dts=packet.dts, is_key=bool(packet.is_keyframe), is_dropped=bool(packet.is_discard)
+        pts=packet.pts,
+        dts=packet.dts,
+        is_key=bool(packet.is_keyframe),
+        is_dropped=bool(packet.is_discard),
+        is_damaged=check.is_damaged(packet),
+        is_suspect=check.is_suspect(packet),
     )
 
 

@@ -1,0 +1,32 @@
+"""The checksums in packets of FFV1 (RFC 9043), which FFmpeg's decoder compares and tells nobody about."""
+
+from __future__ import annotations
+
+import zlib
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_INVERTED = 0xFFFFFFFF
+_FOOTER = 8
+"""Bytes behind a slice that has a checksum (RFC 9043, 4.8): its size, an error status and the checksum."""
+_BEGINNINGS = (0, 0x5E31029E)
+"""What the checksum begins with, as zlib counts, and what is left behind a right slice and its checksum: of the
+parameter ec 1, and of FFmpeg's ec 2."""
+
+
+def checksums_are_right(packet: bytes) -> bool | None:
+    """Whether all slices of a packet have the checksums that they carry; None if it is not made of slices with
+    checksums."""
+    slices, end = [], len(packet)
+    while end >= _FOOTER:
+        size = int.from_bytes(packet[end - _FOOTER : end - _FOOTER + 3], "big") + _FOOTER
+        slices.append(packet[max(end - size, 0) : end])
+        end -= size
+    if end:
+        return None
+    return all(any(_is_right(data, beginning) for beginning in _BEGINNINGS) for data in slices)
+
+
+def _is_right(data: bytes, beginning: int) -> bool:
+    """By CRC-32 with the highest bit first and not inverted, of which zlib has the mirror image."""
+    mirrored = data.translate(_REVERSED)
+    return zlib.crc32(mirrored, beginning ^ _INVERTED) ^ _INVERTED == beginning

@@ -1,0 +1,72 @@
+"""Elements of Matroska and WebM files (RFC 9559, RFC 8794): where the file ends, and which clusters are damaged."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+_SEGMENT, _CLUSTER, _CHECKSUM = 0x18538067, 0x1F43B675, 0xBF
+"""The element that holds all others but the EBML header; one that holds some seconds of packets; CRC-32, which is
+an element's first child where its writer adds one, as FFmpeg does."""
+_CHECKSUM_SIZE = 6
+_PIECE = 1 << 22
+
+
+def end_of_segment(file: BinaryIO) -> int:
+    """Where the segment ends, as its head states; 0 if it does not."""
+    size = _enter_segment(file)
+    return file.tell() + size if size else 0
+
+
+def damaged_clusters(path: Path) -> list[tuple[int, int]]:
+    """The first byte, and the first byte behind, of each cluster whose checksum is not that of its data."""
+    found = []
+    with path.open("rb") as file:
+        end = end_of_segment(file)
+        while file.tell() < end:
+            begin = file.tell()
+            kind, size = _variable_number(file, keeps_marker=True), _variable_number(file, keeps_marker=False)
+            if not size:
+                break
+            behind = file.tell() + size
+            if kind == _CLUSTER and not _is_right(file, size):
+                found.append((begin, behind))
+            file.seek(behind)
+    return found
+
+
+def _is_right(file: BinaryIO, size: int) -> bool:
+    """Whether an element's data, at which the file is, have the checksum that they begin with, if they have one."""
+    head = file.read(_CHECKSUM_SIZE)
+    if head[:2] != bytes((_CHECKSUM, 0x80 | 4)):
+        return True
+    left, checksum = size - len(head), 0
+    while left > 0 and (piece := file.read(min(left, _PIECE))):
+        checksum = zlib.crc32(piece, checksum)
+        left -= len(piece)
+    return checksum == int.from_bytes(head[2:], "little")
+
+
+def _enter_segment(file: BinaryIO) -> int:
+    """Goes to the segment's data and returns their size; 0 if that is unknown, or if there is no segment."""
+    _variable_number(file, keeps_marker=True)
+    header = _variable_number(file, keeps_marker=False)
+    file.seek(header, 1)
+    if _variable_number(file, keeps_marker=True) != _SEGMENT:
+        return 0
+    return _variable_number(file, keeps_marker=False)
+
+
+def _variable_number(file: BinaryIO, keeps_marker: bool) -> int:
+    """An identifier or size of EBML (RFC 8794, 4): the leading zero bits of its first byte count its further bytes.
+    0 for the size that means unknown, and at the file's end."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0
+    further = 8 - first[0].bit_length()
+    number = int.from_bytes(first + file.read(further), "big")
+    if keeps_marker:
+        return number
+    number -= 1 << (7 * (further + 1))
+    return 0 if number == (1 << (7 * (further + 1))) - 1 else number

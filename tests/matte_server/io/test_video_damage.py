@@ -1,0 +1,185 @@
+"""Damage inside a video: each picture is right, or refused, or comes with a warning; and whole videos have none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from matte_server.core.image import Image
+from matte_server.errors import MatteError
+from matte_server.io.ffv1 import checksums_are_right
+from matte_server.io.media import VideoReader
+from tests.matte_server.video_files import numbered
+
+COUNT = 9
+Damage = Callable[[bytes], bytes | None]
+CODECS = {
+    "h264.mp4": ("libx264", "yuv420p", {"bf": "2", "g": "6", "preset": "ultrafast"}),
+    "hevc.mkv": ("libx265", "yuv420p", {"x265-params": "log-level=none:keyint=6", "preset": "ultrafast"}),
+    "hevc.ts": ("libx265", "yuv420p", {"x265-params": "log-level=none:keyint=6", "preset": "ultrafast"}),
+    "vp9.mkv": ("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8", "g": "6"}),
+    "mpeg2.mov": ("mpeg2video", "yuv420p", {"bf": "2", "g": "6", "q:v": "3"}),
+    "mpeg4.mp4": ("mpeg4", "yuv420p", {"bf": "2", "g": "6", "q:v": "3"}),
+    "mjpeg.mov": ("mjpeg", "yuvj420p", {"q:v": "3"}),
+    "prores.mov": ("prores_ks", "yuv422p10le", {}),
+    "ffv1.avi": ("ffv1", "yuv420p", {"level": "3", "slicecrc": "1", "g": "6"}),
+    "ffv1-twice.mkv": ("ffv1", "yuv420p", {"level": "3", "slicecrc": "2", "strict": "experimental", "g": "6"}),
+    "no-checksum.avi": ("ffv1", "yuv420p", {"level": "3", "slicecrc": "0"}),
+}
+
+
+def encoded(path: Path) -> Path:
+    codec, pixel_format, options = CODECS[path.name]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, pixel_format
+        for picture in numbered(COUNT, 64, 96):
+            pixels = np.rint(picture * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@dataclass(frozen=True)
+class StoredPacket:
+    """A packet of a video track: when its picture is shown, and its bytes."""
+
+    pts: int
+    data: bytes
+    is_key: bool
+
+
+def packets(path: Path) -> list[StoredPacket]:
+    with av.open(str(path)) as container:
+        return [
+            StoredPacket(pts=packet.pts or 0, data=bytes(packet), is_key=packet.is_keyframe)
+            for packet in container.demux(video=0)
+            if packet.size
+        ]
+
+
+def overwritten(path: Path, number: int, damage: Callable[[bytes], bytes]) -> None:
+    """Damages a packet, counted from 0 as they are stored, where it lies in the file."""
+    packet, data = packets(path)[number].data, bytearray(path.read_bytes())
+    at = data.index(packet)
+    data[at : at + len(packet)] = damage(packet)
+    path.write_bytes(data)
+
+
+def without(path: Path, numbers: set[int]) -> Path:
+    """The video in a file of its own that lacks packets, counted from 0 as they are stored."""
+    made = path.with_stem(f"{path.stem}-less")
+    with av.open(str(path)) as given, av.open(str(made), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0], opaque=True)
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.size and number not in numbers:
+                packet.stream = stream
+                container.mux(packet)
+    return made
+
+
+def pictures(path: Path) -> dict[Fraction, Image | MatteError]:
+    """By their time."""
+    found: dict[Fraction, Image | MatteError] = {}
+    with VideoReader(path) as reader:
+        for number, at in enumerate(reader.facts.times, 1):
+            try:
+                found[at] = reader.read(number)
+            except MatteError as refused:
+                found[at] = refused
+    return found
+
+
+def differs(one: Image, other: Image) -> bool:
+    return not np.array_equal(one.pixels, other.pixels)
+
+
+def half_zero(data: bytes) -> bytes:
+    return data[: len(data) // 2] + bytes(len(data) - len(data) // 2)
+
+
+def half_turned(data: bytes) -> bytes:
+    return data[: len(data) // 2] + bytes(byte ^ 0x5A for byte in data[len(data) // 2 :])
+
+
+@pytest.mark.parametrize("damage", [half_zero, half_turned])
+@pytest.mark.parametrize(
+    "name", [name for name in CODECS if name not in ("hevc.ts", "no-checksum.avi", "ffv1-twice.mkv")]
+)
+def test_no_wrong_picture_comes_in_silence(tmp_path: Path, name: str, damage: Callable[[bytes], bytes]) -> None:
+    right = pictures(encoded(tmp_path / name))
+    assert all(isinstance(picture, Image) and not picture.warnings for picture in right.values())
+    # The second picture that is stored: others are predicted from it.
+    overwritten(tmp_path / name, 1, damage)
+    told = False
+    for at, found in pictures(tmp_path / name).items():
+        told = told or isinstance(found, MatteError) or bool(found.warnings)
+        truth = right[at]
+        assert isinstance(truth, Image)
+        assert isinstance(found, MatteError) or found.warnings or not differs(found, truth), at
+    assert told
+
+
+def test_only_pictures_that_are_predicted_from_the_damaged_one_are_doubted(tmp_path: Path) -> None:
+    """They are stored as I0 P3 B1 B2 I6 B4 B5 ..., by the order in which they are shown."""
+    path = encoded(tmp_path / "mpeg2.mov")
+    order = sorted(packet.pts for packet in packets(path))
+    assert [order.index(packet.pts) for packet in packets(path)][:7] == [0, 3, 1, 2, 6, 4, 5]
+    overwritten(path, 1, half_zero)
+    found = pictures(path).values()
+    kinds = ["refused" if isinstance(each, MatteError) else "told" if each.warnings else "right" for each in found]
+    assert kinds == ["right", "told", "told", "refused", "told", "told", "right", "right", "right"]
+    # The same in any order, for the file is read from another key frame then.
+    with VideoReader(path) as reader:
+        doubted = []
+        for number in (8, 2, 7, 5, 1, 3):
+            picture = reader.read(number)
+            doubted += [number] if picture.warnings else []
+        assert doubted == [2, 5, 3]
+
+
+def test_a_transport_stream_that_lost_a_packet_says_so(tmp_path: Path) -> None:
+    """H.265, whose decoder takes what is left for a picture."""
+    path = encoded(tmp_path / "hevc.ts")
+    data, middle = path.read_bytes(), path.stat().st_size // 188 // 2 * 188
+    path.write_bytes(data[:middle] + data[middle + 188 :])
+    found = pictures(path).values()
+    told = [each for each in found if isinstance(each, MatteError) or each.warnings]
+    assert any(
+        "part of the video's file is damaged" in each.warnings[0] for each in told if isinstance(each, Image)
+    )
+
+
+@pytest.mark.parametrize("name", ["vp9.mkv", "prores.mov"])
+def test_a_picture_that_is_missing_by_its_time_is_named(tmp_path: Path, name: str) -> None:
+    path = without(encoded(tmp_path / name), {3})
+    warnings = [each.warnings for each in pictures(path).values() if isinstance(each, Image)]
+    assert warnings[:3] == [(), (), ()]
+    assert warnings[3][-1] == "The video has no picture for 1 of its times, first after frame 3."
+    # Those of VP9 up to the next key frame, the seventh of the whole video, are predicted from it.
+    predicted = [index for index, each in enumerate(warnings) if any("missing one" in text for text in each)]
+    assert predicted == ([3, 4] if name == "vp9.mkv" else [])
+
+
+def test_a_video_that_leaves_many_pictures_out_means_it(tmp_path: Path) -> None:
+    """As screen recorders do where nothing changes."""
+    path = without(encoded(tmp_path / "prores.mov"), {2, 3, 6})
+    assert [each.warnings for each in pictures(path).values() if isinstance(each, Image)] == [()] * (COUNT - 3)
+
+
+@pytest.mark.parametrize("name", ["ffv1.avi", "ffv1-twice.mkv", "no-checksum.avi"])
+def test_checksums_of_ffv1(tmp_path: Path, name: str) -> None:
+    has_checksums = name != "no-checksum.avi"
+    for packet in packets(encoded(tmp_path / name)):
+        assert checksums_are_right(packet.data) == (True if has_checksums else None)
+        assert checksums_are_right(packet.data[:-9]) is None  # no slices any more
+        changed = bytearray(packet.data)
+        changed[len(changed) // 2] ^= 1
+        assert checksums_are_right(bytes(changed)) == (False if has_checksums else None)
