@@ -84,6 +84,8 @@ class KnownDamage:
         return tuple(found)
 
     def _is_predicted_from_damaged(self, index: int) -> bool:
+        if not (self._damaged or self._holes):
+            return False
         key = max((key for key in self._keys if key <= index), default=0)
         last = index
         if index not in self._anchors:
