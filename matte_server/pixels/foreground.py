@@ -40,10 +40,10 @@ _LUMINANCE, _DARK, _CHROMA = 0.42, 0.01, 0.3
 _CAUTION = 2.2
 # Standard deviation of an alpha of 0.5, less towards 0 and 1, where the model does not know it.
 _UNKNOWN = 0.25
-# The model's part in the colour nearby is this times the cube root of alpha. On 23 held-out stills of people, animals,
-# hair and fur the foreground is 1 % nearer to the truth (MSE) than with its square root, and real hair before a
-# bright sky has 6 % less noise. Without the model's colour that hair has a third of the noise, but people's foreground
-# is 18 % further from the truth.
+# The model's part in the colour nearby is this times the cube root of alpha. On 23 held-out stills of people,
+# animals, hair and fur the foreground is 1 % nearer to the truth (MSE) than with its square root, and real hair
+# before a bright sky has 6 % less noise. Without the model's colour that hair has a third of the noise, but the
+# foreground of people is 18 % further from the truth.
 _MODEL = 0.8
 # Side in pixels of the square cells in which the subject's colour is averaged before it is extended.
 _CELL = 8
