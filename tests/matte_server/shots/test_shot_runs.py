@@ -408,10 +408,6 @@ def test_a_clean_plate_sequence_with_an_offset(make_shot: MakeShot, cleanplate: 
     assert alpha_error(Path(shot.matte.replace("####", "1002")), 1) < 0.01
 
 
-def command(shot: ShotFiles, server: LocalServer) -> list[str]:
-    return [sys.executable, "-m", "matte_server", *shot.command("--server", server.endpoint.address)]
-
-
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
     while not path.exists() and process.poll() is None:
@@ -423,23 +419,26 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 def test_an_interrupted_run_goes_on(make_shot: MakeShot, server: LocalServer, how: signal.Signals) -> None:
     """However a run ends, every file is complete, and the next run ends with the files of an undisturbed one."""
     shot = make_shot(14)  # more than are at the server and written at a time: it is in the middle when it ends
-    assert subprocess.run(command(shot, server), check=False, capture_output=True).returncode == 0
+    words = shot.command("--server", server.endpoint.address)
+    assert cli.main(words) == 0
     folder = Path(shot.matte).parent
     undisturbed = {path.name: path.read_bytes() for path in folder.glob("*.exr")}
     for path in folder.iterdir():
         path.unlink()
     # Where the tests themselves run in the background, a shell has made SIGINT ignored for all that they start.
     listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command(shot, server), stderr=subprocess.PIPE, preexec_fn=listening)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "matte_server", *words], stderr=subprocess.PIPE, preexec_fn=listening
+    )
     wait_for(folder / "matte.1002.exr", process)
     os.kill(process.pid, how)
-    _, words = process.communicate(timeout=60)
+    _, printed = process.communicate(timeout=60)
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert b"goes on from there" in words
+        assert b"goes on from there" in printed
     for path in folder.glob("matte.*.exr"):
         assert path.read_bytes() == undisturbed[path.name]
-    assert subprocess.run(command(shot, server), check=False, capture_output=True).returncode == 0
+    assert cli.main(words) == 0
     assert {path.name: path.read_bytes() for path in folder.glob("*.exr")} == undisturbed
     assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
 
