@@ -25,6 +25,7 @@ from ..shots.arguments import ShotOrder
 from ..shots.batch import ready_server, run_shot
 from ..shots.job_file import read_job
 from ..shots.job_schema import job_schema
+from ..shots.option_files import files_of
 from ..shots.plan_checks import check_model, check_output_folders, check_writable
 from ..shots.report_schema import report_schema
 from ..shots.reports import REPORT_HEAD, ShotReport, report_json
@@ -157,7 +158,7 @@ class _WatchServer:
     def endpoint(self) -> Endpoint:
         """Where the server listens; raises ``MatteError``, where it has not the model among others."""
         if self._endpoint is None:
-            address, keys, named = self._arguments.server, self._arguments.keys, _named_files([self._options])
+            address, keys, named = self._arguments.server, self._arguments.keys, files_of([self._options])
             found = self._stack.enter_context(server_for(address, keys, named, on_progress=console.tell))
             _check_models([self._options], found, self._arguments.patience)
             self._endpoint = found
@@ -188,7 +189,7 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
     shots = [replace(shot, solve_file=None) if names.shown(shot.title) == OUTPUT else shot for shot in shots]
     if arguments.dry_run:
         return _describe(shots, names)
-    frames, named = sum(len(shot.frames) for shot in shots), _named_files([shot.options for shot in shots])
+    frames, named = sum(len(shot.frames) for shot in shots), files_of([shot.options for shot in shots])
     with server_for(arguments.server, arguments.keys, named, frames, on_progress=console.tell) as endpoint:
         _check_models([shot.options for shot in shots], endpoint, arguments.patience)
         reports = []
@@ -282,9 +283,3 @@ def write_report(path: Path, text: str) -> None:
         write_atomically(str(path), (text + "\n").encode())
     except OSError as error:
         raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None
-
-
-def _named_files(options: Sequence[MatteOptions]) -> list[Path]:
-    """The files that options name by path: weights and OCIO configs."""
-    named = [path for each in options for path in (each.weights, each.ocio_config)]
-    return sorted({Path(path) for path in named if Path(path).is_file() and Path(path).is_absolute()})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from matte_link.option_spec import OptionSpec
@@ -14,6 +13,7 @@ from matte_link.options import MatteOptions, option_specs
 from ..errors import MatteError
 from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS
 from ..shots.arguments import LEARN_ARGUMENTS, NUMBER, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
+from ..shots.option_files import with_whole_paths
 from .number_range import ANY_WHOLE, COUNT_OR_NONE
 from .parser import default_in_words
 
@@ -122,10 +122,7 @@ def options_from(arguments: argparse.Namespace) -> MatteOptions:
     """The options of a command line; those for which the command has no flag keep their defaults. Raises
     ``MatteError("bad_option", ...)``."""
     given: dict[str, Any] = {spec.name: getattr(arguments, spec.name, spec.default) for spec in option_specs()}
-    if given["weights"] and Path(given["weights"]).is_file():
-        # The server has another working folder.
-        given["weights"] = str(Path(given["weights"]).resolve())
     try:
-        return MatteOptions(**given)
+        return with_whole_paths(MatteOptions(**given))
     except ValueError as error:
         raise MatteError("bad_option", str(error)) from None

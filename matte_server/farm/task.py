@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
@@ -21,6 +20,7 @@ from matte_link.sequence import counted, format_frames
 from ..server.local_server import endpoint_of, server_for
 from ..shots.arguments import ShotOrder
 from ..shots.batch import run_shot
+from ..shots.option_files import files_of
 from ..shots.plan import frame_numbers
 from ..shots.reports import FrameReport, ResultStatus, ShotReport, summary_of
 from ..shots.role_files import frame_pattern
@@ -71,8 +71,7 @@ def _server(shot: Shot) -> Iterator[Endpoint]:
     """The session's server, where the environment names one; no other will do then. Otherwise a server on the
     default address, or else one for this chunk alone."""
     if not os.environ.get(ADDRESS_VARIABLE):
-        named = [Path(path) for path in (shot.options.weights, shot.options.ocio_config) if path]
-        with server_for("", files=[path for path in named if path.is_file()]) as endpoint:
+        with server_for("", files=files_of([shot.options])) as endpoint:
             yield endpoint
         return
     yield endpoint_of()

@@ -25,8 +25,10 @@ import yaml
 from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
-from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotArgument, ShotOrder
+from .argument_values import needed_instead
+from .arguments import PATH, SHOT_ARGUMENTS, TEXT, ShotOrder
 from .nearest_word import nearest_word
+from .option_files import with_whole_paths
 
 _ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
 
@@ -89,35 +91,12 @@ def _value(path: Path, where: str, written: str, value: Any) -> Any:
     argument = _ARGUMENTS.get(word)
     if argument is None:
         return value
-    wrong = _WRONG[argument.kind](argument, value)
-    if wrong:
-        raise _bad(path, f"{written!r} of {where} must be {wrong}, not {value!r}")
+    needed = needed_instead(argument, value)
+    if needed:
+        raise _bad(path, f"{written!r} of {where} must be {needed}, not {value!r}")
     if argument.kind == PATH:
         return str(path.parent / value)
     return str(value) if argument.kind == TEXT else value
-
-
-def _wrong_path(argument: ShotArgument, value: Any) -> str:
-    return "" if isinstance(value, str) and value else "a file's name"
-
-
-def _wrong_text(argument: ShotArgument, value: Any) -> str:
-    # A single frame, 1001, is a number to YAML.
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return "text"
-    return f"one of {', '.join(argument.choices)}" if argument.choices and value not in argument.choices else ""
-
-
-def _wrong_number(argument: ShotArgument, value: Any) -> str:
-    return "a whole number" if isinstance(value, bool) or not isinstance(value, int) else ""
-
-
-def _wrong_switch(argument: ShotArgument, value: Any) -> str:
-    return "" if isinstance(value, bool) else "yes or no"
-
-
-_WRONG = {PATH: _wrong_path, TEXT: _wrong_text, NUMBER: _wrong_number, SWITCH: _wrong_switch}
-"""What a value of each kind must be instead; empty where it may stand."""
 
 
 def _order(path: Path, where: str, entry: dict[str, Any]) -> ShotOrder:
@@ -129,4 +108,5 @@ def _order(path: Path, where: str, entry: dict[str, Any]) -> ShotOrder:
         options = MatteOptions(**{word: value for word, value in entry.items() if word in names})
     except ValueError as error:
         raise _bad(path, f"in {where}, {str(error).rstrip('.')}") from None
-    return ShotOrder(**{word: value for word, value in entry.items() if word not in names}, options=options)
+    given = {word: value for word, value in entry.items() if word not in names}
+    return ShotOrder(**given, options=with_whole_paths(options, path.parent))

@@ -14,7 +14,7 @@ from matte_server.core.image import SCENE_LINEAR, Image
 from matte_server.io import exr
 from matte_server.server.local_server import endpoint_of
 
-from .frames import Matted, options_of
+from .frames import Matted, options_of_frame
 from .pictures import Picture, guide_of, pair_of
 
 _SENT = exr.ExrFormat(bit_depth="float", compression="none")
@@ -44,7 +44,7 @@ class Client:
         **options: object,
     ) -> Matted:  # fmt: skip
         """As :func:`cleanplate.matte`, computed by the server. A clean plate is sent once."""
-        chosen = options_of(options)
+        chosen = options_of_frame(options)
         image, behind = pair_of(plate, clean, chosen)
         reply = self._client.matte(
             Matte(
@@ -52,8 +52,8 @@ class Client:
                 frame=1,
                 plate=_sent(image, "plate"),
                 clean_plate=_sent(behind, "clean plate"),
-                core=_sent_guide(guide_of(core, "core"), "core"),
-                holdout=_sent_guide(guide_of(holdout, "holdout"), "holdout"),
+                core=_sent_guide(guide_of(core, "core", image), "core"),
+                holdout=_sent_guide(guide_of(holdout, "holdout", image), "holdout"),
                 options=_scene_linear(chosen),
             )
         )
@@ -70,7 +70,6 @@ def _scene_linear(options: MatteOptions) -> MatteOptions:
         colourspace=SCENE_LINEAR,
         clean_colourspace=SCENE_LINEAR,
         output_colourspace=SCENE_LINEAR,
-        premultiplied=False,
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matte_link.options import MatteOptions
 
 from matte_server.core.image import Float32, Guides, PlatePair
 from matte_server.errors import MatteError
+from matte_server.shots.nearest_word import nearest_word
+from matte_server.shots.option_files import with_whole_paths
 
 from .pictures import Picture, guide_of, pair_of
 
@@ -30,16 +33,39 @@ class Matted:
     diagnostics: Mapping[str, Any]
 
 
-def options_of(given: Mapping[str, object]) -> MatteOptions:
-    """Options by name, as in ``cleanplate matte --help`` with underscores; raises ``MatteError("bad_option",
-    ...)``."""
-    unknown = sorted(set(given) - set(MatteOptions.__dataclass_fields__))
+_MADE_OF_FILES = {
+    "output_colourspace": "the result is scene-linear Rec.709",
+    "premultiplied": "the foreground of the result is unpremultiplied",
+    "temporal": "one frame has none beside it; use matte_shot",
+}
+"""The options that mean nothing for one frame in memory, and why."""
+
+
+def options_of(given: Mapping[str, object], others: Iterable[str] = ()) -> MatteOptions:
+    """Options by name, as in ``cleanplate matte --help`` with underscores; NumPy's numbers count as numbers.
+    ``others``: names that the caller knows besides. Raises ``MatteError("bad_option", ...)``."""
+    known = (*MatteOptions.__dataclass_fields__, *others)
+    unknown = next((name for name in sorted(given) if name not in known), "")
     if unknown:
-        raise MatteError("bad_option", f"There is no option {unknown[0]!r}.", "See 'cleanplate matte --help'.")
+        near = nearest_word(unknown, known)
+        hint = f"Did you mean {near!r}?" if near else "See 'cleanplate matte --help'."
+        raise MatteError("bad_option", f"There is no option {unknown!r}.", hint)
+    values: dict[str, Any] = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()
+    }
     try:
-        return MatteOptions(**given)  # type: ignore[arg-type]
+        return with_whole_paths(MatteOptions(**values))
     except ValueError as error:
         raise MatteError("bad_option", str(error)) from None
+
+
+def options_of_frame(given: Mapping[str, object]) -> MatteOptions:
+    """The same for one frame in memory, where some of them mean nothing."""
+    options, default = options_of(given), MatteOptions()
+    for name, why in _MADE_OF_FILES.items():
+        if getattr(options, name) != getattr(default, name):
+            raise MatteError("bad_option", f"{name} does not apply: {why}.")
+    return options
 
 
 def matte(
@@ -52,13 +78,14 @@ def matte(
 ) -> Matted:
     """The matte of one frame, on the GPU where there is one.
 
-    ``plate`` and ``clean`` are arrays, height x width x 3 floats, scene-linear Rec.709, or image files. ``core``
-    and ``holdout`` are mattes of what is certainly subject and what is not. ``options`` are those of ``cleanplate
-    matte``, such as ``model="difference"``. Inputs are not changed. Raises :class:`CleanplateError`, whose
-    ``code`` and ``message`` say what is wrong."""
-    chosen = options_of(options)
+    ``plate`` and ``clean`` are arrays, height x width x 3 floats, scene-linear Rec.709 unless ``colourspace`` says
+    otherwise, or image files. ``core`` and ``holdout`` are mattes of what is certainly subject and what is not:
+    arrays, height x width floats from 0 to 1 or bools, or files. ``options`` are those of ``cleanplate matte``,
+    such as ``model="difference"``. Inputs are not changed. Raises :class:`CleanplateError`, whose ``code`` and
+    ``message`` say what is wrong."""
+    chosen = options_of_frame(options)
     pair = pair_of(plate, clean, chosen)
-    guides = Guides(core=guide_of(core, "core"), holdout=guide_of(holdout, "holdout"))
+    guides = Guides(core=guide_of(core, "core", pair[0]), holdout=guide_of(holdout, "holdout", pair[0]))
     found = _pipeline().solve(
         PlatePair(plate=pair[0], clean_plate=pair[1]),
         guides,

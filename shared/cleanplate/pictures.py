@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,63 +11,120 @@ import numpy as np
 import numpy.typing as npt
 from matte_link.options import MatteOptions
 
-from matte_server.core.image import Image
+from matte_server.core.image import SCENE_LINEAR, Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
+from matte_server.io.colour import clean_plate_space, to_scene_linear
+from matte_server.io.media import is_video
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.shot import ShotFrame
 
 Array = npt.NDArray[Any]
 Picture = Array | str | Path
-"""Scene-linear Rec.709, height x width x 3 floats, unclamped; or the name of an image file in any colourspace."""
+"""Height x width x 3 floats, unclamped and scene-linear Rec.709 unless the options name a colourspace; or the name
+of an image file in any colourspace. A matte is height x width floats from 0 to 1 or bools, or a file."""
+_LAYERS = {"layer": "plate", "clean_layer": "clean plate", "view": "plate"}
+"""The options that choose what is read from a file, by the picture that then has to be one."""
 
 
 def pair_of(plate: Picture, clean: Picture, options: MatteOptions) -> tuple[Image, Image]:
-    """Plate and clean plate, scene-linear. Raises ``MatteError``: bad_picture, missing_file, and the codes of
-    reading pictures."""
-    if isinstance(plate, np.ndarray) or isinstance(clean, np.ndarray):
-        return _one(plate, "plate", options), _one(clean, "clean plate", options)
-    paths = _file(plate), _file(clean)
-    frame = ShotFrame(frame=1, plate=paths[0], clean_plate=paths[1], output=Path())
+    """Plate and clean plate, scene-linear. Raises ``MatteError``: bad_picture, bad_option, missing_file, and the
+    codes of reading pictures."""
+    given = {"plate": plate, "clean plate": clean}
+    arrays = {name for name, picture in given.items() if _is_array(picture, name)}
+    _check_layers(arrays, options)
+    asked = "" if options.colourspace == "auto" else options.colourspace
+    behind = replace(options, layer=options.clean_layer, colourspace=options.clean_colourspace)
+    if not arrays:
+        return _pair_of_files(_file(plate), _file(clean), options)
+    if "plate" in arrays:
+        image = image_of(np.asarray(plate), "plate")
+        lit = to_scene_linear(image, asked or SCENE_LINEAR, options.ocio_config)
+    else:
+        lit, _ = _pair_of_files(_file(plate), _file(plate), options)
+    if "clean plate" not in arrays:
+        return lit, _pair_of_files(_file(clean), _file(clean), behind)[0]
+    space = clean_plate_space(options.clean_colourspace, SCENE_LINEAR, SCENE_LINEAR, asked)
+    return lit, to_scene_linear(image_of(np.asarray(clean), "clean plate"), space, options.ocio_config)
+
+
+def _check_layers(arrays: set[str], options: MatteOptions) -> None:
+    for name, of in _LAYERS.items():
+        if getattr(options, name) and of in arrays:
+            raise MatteError("bad_option", f"{name} chooses what is read from a file, and the {of} is an array.")
+
+
+def _pair_of_files(plate: Path, clean: Path, options: MatteOptions) -> tuple[Image, Image]:
     with ShotInputs(options) as pictures:
-        image, read_clean = pictures.pair(frame)
+        image, read_clean = pictures.pair(ShotFrame(frame=1, plate=plate, clean_plate=clean, output=Path()))
         return image, read_clean()
 
 
-def guide_of(guide: Picture | None, name: str) -> Image | None:
-    """A core or holdout matte: height x width floats from 0 to 1, or a file."""
+def guide_of(guide: Picture | None, name: str, plate: Image) -> Image | None:
+    """A core or holdout matte for ``plate``; an array has the plate's size and lies on its pixels. Raises as
+    :func:`pair_of` does."""
     if guide is None:
         return None
-    if isinstance(guide, np.ndarray):
-        return image_of(guide.reshape(*guide.shape[:2], -1)[..., :1], name, ("A",))
-    return exr.matte_channel(exr.read_image(_file(guide)))
-
-
-def image_of(pixels: Array, name: str, channels: tuple[str, ...] = ("R", "G", "B")) -> Image:
-    """An array as an image; raises ``MatteError("bad_picture", ...)`` for anything but floats of the right
-    shape."""
-    if pixels.ndim != 3 or pixels.shape[2] != len(channels) or not np.issubdtype(pixels.dtype, np.floating):
+    if not _is_array(guide, name):
+        return exr.matte_channel(exr.read_image(_file(guide)))
+    values = np.asarray(guide)
+    flat = values[..., 0] if values.ndim == 3 else values
+    window = plate.data_window
+    is_number = np.issubdtype(flat.dtype, np.floating) or flat.dtype == np.bool_
+    if flat.shape != (window.height, window.width) or not is_number:
         raise MatteError(
             "bad_picture",
-            f"The {name} is an array of {pixels.dtype}, {' x '.join(map(str, pixels.shape))}.",
-            f"Give floats, height x width x {len(channels)}, scene-linear: for sRGB codes, decode them first.",
+            f"The {name} matte is an array of {_in_words(values)}.",
+            f"Give floats from 0 to 1, or bools, of the plate's size, {window.height} x {window.width}.",
+        )
+    pixels = np.ascontiguousarray(flat[..., None], np.float32)
+    return Image(pixels=pixels, channels=("A",), data_window=window, display_window=plate.display_window)
+
+
+def image_of(pixels: Array, name: str) -> Image:
+    """An array as an image; raises ``MatteError("bad_picture", ...)`` for anything but floats of the right
+    shape."""
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or not np.issubdtype(pixels.dtype, np.floating):
+        raise MatteError(
+            "bad_picture",
+            f"The {name} is an array of {_in_words(pixels)}.",
+            "Give floats, height x width x 3, scene-linear: for sRGB codes, decode them first.",
         )
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
-    flat = np.ascontiguousarray(pixels, np.float32)
-    return Image(pixels=flat, channels=channels, data_window=window, display_window=window)
+    with np.errstate(over="ignore"):
+        # What is too large for single precision becomes infinite, and is refused as such.
+        flat = np.ascontiguousarray(pixels, np.float32)
+    return Image(pixels=flat, channels=("R", "G", "B"), data_window=window, display_window=window)
 
 
-def _one(picture: Picture, name: str, options: MatteOptions) -> Image:
+def _in_words(array: Array) -> str:
+    """An array's type and shape."""
+    return f"{array.dtype}, {' x '.join(map(str, array.shape)) or 'one number'}"
+
+
+def _is_array(picture: object, name: str) -> bool:
+    """Whether a picture is an array, and not a file; raises ``MatteError("bad_picture", ...)`` where it is
+    neither."""
     if isinstance(picture, np.ndarray):
-        return image_of(picture, name)
-    path = _file(picture)
-    with ShotInputs(options) as pictures:
-        return pictures.pair(ShotFrame(frame=1, plate=path, clean_plate=path, output=Path()))[0]
+        return True
+    if isinstance(picture, str | Path):
+        return False
+    raise MatteError(
+        "bad_picture",
+        f"The {name} is of the type {type(picture).__name__}, and neither a NumPy array nor the name of a file.",
+        "Make an array of it with numpy.asarray, or give a file's name.",
+    )
 
 
-def _file(name: str | Path | Array) -> Path:
+def _file(name: Picture) -> Path:
     path = Path(str(name))
-    if not path.is_file():
-        raise MatteError("missing_file", f"{path} does not exist.", "For a sequence or a video use matte_shot.")
-    return path
+    for_shots = "For a sequence or a video use matte_shot."
+    if is_video(path):
+        raise MatteError("bad_picture", f"{path} is a video, and matte takes one picture.", for_shots)
+    with contextlib.suppress(OSError):  # such as a name that is too long
+        if path.is_file():
+            return path
+        if path.is_dir():
+            raise MatteError("missing_file", f"{path} is a folder, and matte takes one picture.", for_shots)
+    raise MatteError("missing_file", f"{path} does not exist.", for_shots)

@@ -6,20 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matte_link.client import MatteClient
 from matte_link.messages import Progress
 
 from matte_server.errors import MatteError
 from matte_server.server.local_server import server_for
-from matte_server.shots.arguments import SHOT_ARGUMENTS, ShotOrder
+from matte_server.shots.argument_values import needed_instead
+from matte_server.shots.arguments import SHOT_ARGUMENTS, TEXT, ShotArgument, ShotOrder
 from matte_server.shots.batch import run_shot
+from matte_server.shots.option_files import files_of
 from matte_server.shots.plan_checks import check_output_folders
 from matte_server.shots.reports import FrameReport, ShotReport
 
 from .frames import options_of
 
 OnEvent = Callable[[FrameReport | tuple[int, Progress]], None]
-_NAMES = tuple(argument.name for argument in SHOT_ARGUMENTS)
+_ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
 
 
 def matte_shot(
@@ -39,13 +42,21 @@ def matte_shot(
     this machine is used, else one is started and ended again. ``on_event`` is called with each frame's report,
     and with (frame number, progress) before. What is finished is skipped, so the same call goes on where an
     earlier one ended. Raises :class:`CleanplateError` where the shot cannot be made at all."""
-    given = {name: value for name, value in settings.items() if name in _NAMES}
-    options = options_of({name: value for name, value in settings.items() if name not in _NAMES})
-    try:
-        order = ShotOrder(plate=str(plate), clean=str(clean), output=str(output), options=options, **given)
-    except TypeError as error:
-        raise MatteError("bad_option", str(error)) from None
+    named = {"plate": plate, "clean": clean, "output": output, **settings}
+    given = {name: _value_of(argument, named[name]) for name, argument in _ARGUMENTS.items() if name in named}
+    options = options_of({name: value for name, value in settings.items() if name not in _ARGUMENTS}, _ARGUMENTS)
+    order = ShotOrder(options=options, **given)
     shot = order.plan()
     check_output_folders(shot)
-    with server_for(server, keys, [], len(shot.frames)) as endpoint, MatteClient(endpoint) as client:
+    found = server_for(server, keys, files_of([options]), len(shot.frames))
+    with found as endpoint, MatteClient(endpoint) as client:
         return run_shot(shot, client, on_event)
+
+
+def _value_of(argument: ShotArgument, given: object) -> Any:
+    """An argument's value as a command line has it; raises ``MatteError("bad_option", ...)``."""
+    value = str(given) if isinstance(given, Path) else given.item() if isinstance(given, np.generic) else given
+    is_left_out = not argument.is_needed and value == argument.default
+    if needed := "" if is_left_out else needed_instead(argument, value):
+        raise MatteError("bad_option", f"{argument.name} must be {needed}, not {given!r:.100}.")
+    return str(value) if argument.kind == TEXT else value

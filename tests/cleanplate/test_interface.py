@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import cleanplate
 import numpy as np
 import pytest
 
+from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.reports import ResultStatus
 from tests.matte_server.shots.conftest import ShotFiles, disc, make_shot, plate_of, save, server, wall
 
 __all__ = ["make_shot", "server"]
+NOWHERE = "tcp://127.0.0.1:9"
 
 
 def pair() -> tuple[np.ndarray, np.ndarray]:
@@ -59,10 +62,79 @@ def test_guides_are_arrays_too(server: LocalServer) -> None:
     assert remote.alpha.max() == 0
 
 
+def test_odd_arrays_are_the_same_picture() -> None:
+    plate, clean = pair()
+    core = disc(4)[..., 0] > 0.99
+    same: Any = {"core": core, "model": "difference"}
+    made = cleanplate.matte(plate, clean, **same).alpha
+    numbers: Any = {"gamma": np.float32(1.0), "erode": np.int64(0)}
+    for turned in (np.asfortranarray(plate), plate[::-1, :, ::-1].copy()[::-1, :, ::-1], plate.astype(">f4")):
+        assert np.array_equal(cleanplate.matte(turned, clean.astype(np.float64), **same, **numbers).alpha, made)
+    for guide in (core.astype(np.float64), core[..., None], np.repeat(core[..., None], 3, 2)):
+        assert np.array_equal(cleanplate.matte(plate, clean, core=guide, model="difference").alpha, made)
+    assert (made[core] == 1).all() and not (
+        cleanplate.matte(plate, clean, model="difference").alpha[core] == 1
+    ).all()
+
+
+def test_an_array_is_in_the_colourspace_that_is_named_and_a_guide_lies_on_the_plate(tmp_path: Path) -> None:
+    plate, clean = (np.maximum(each, 0) for each in pair())
+    made = cleanplate.matte(plate, clean, model="difference")
+    coded = [each ** (1 / 2.2) for each in (plate, clean)]
+    again = cleanplate.matte(*coded, model="difference", colourspace="gamma 2.2")
+    mixed = cleanplate.matte(plate, coded[1], model="difference", clean_colourspace="gamma 2.2")
+    for other in (again, mixed):
+        # Single precision there and back; uncoded, a tenth of the frame would differ.
+        assert np.abs(other.alpha - made.alpha).max() < 1e-2
+    # The data window of this plate does not begin at 0.
+    moved = exr.read_image(save(tmp_path / "plate.exr", plate))
+    window = Window(30, 20, 160, 120)
+    exr.write_image(tmp_path / "plate.exr", replace(moved, data_window=window, display_window=window))
+    held = np.zeros((120, 160), bool)
+    held[:10, :10] = True
+    one = cleanplate.matte(tmp_path / "plate.exr", clean, core=held, model="difference")
+    assert (one.alpha[:10, :10] == 1).all() and one.alpha[20:30, 30:40].max() < 1
+
+
+def test_what_a_shot_cannot_be_made_of_is_one_sentence(make_shot: Callable[..., ShotFiles]) -> None:
+    shot = make_shot(2)
+    cases: dict[str, dict[str, Any]] = {
+        "camera must be one of auto, locked, moving, not 'lockd'": {"camera": "lockd"},
+        "frames must be text, not range": {"frames": range(3)},
+        "overwrite must be yes or no, not 'yes'": {"overwrite": "yes"},
+        "clean_offset must be a whole number, not 1.5": {"clean_offset": 1.5},
+        "There is no option 'frams'. Did you mean 'frames'": {"frams": "1"},
+        "cannot be written; nothing was started": {"comp": f"{shot.clean}/c.####.exr", "background": shot.clean},
+    }
+    for sentence, settings in cases.items():
+        with pytest.raises(cleanplate.CleanplateError) as raised:
+            cleanplate.matte_shot(shot.plate, shot.clean, shot.matte, server=NOWHERE, **settings)
+        assert sentence in str(raised.value)
+    with pytest.raises(cleanplate.CleanplateError, match="output must be a file's name, not ''"):
+        cleanplate.matte_shot(shot.plate, shot.clean, "", server=NOWHERE)
+
+
 @pytest.mark.parametrize(
     ("plate", "options", "code", "words"),
     [
         (np.zeros((4, 4, 3), np.uint8), {}, "bad_picture", "array of uint8, 4 x 4 x 3"),
+        ([[[0.0, 0.0, 0.0]]], {}, "bad_picture", "The plate is of the type list"),
+        (None, {}, "bad_picture", "The plate is of the type NoneType"),
+        (np.array(1.0), {}, "bad_picture", "array of float64, one number"),
+        ("take.mov", {}, "bad_picture", "take.mov is a video"),
+        (400 * "x", {}, "missing_file", "does not exist"),
+        (Path(__file__).parent, {}, "missing_file", "is a folder"),
+        (np.zeros((4, 4, 3)), {"core": np.zeros((5, 4))}, "bad_picture", "of the plate's size, 4 x 4"),
+        (np.zeros((4, 4, 3)), {"core": np.zeros((1, 4, 4, 1))}, "bad_picture", "of the plate's size, 4 x 4"),
+        (
+            np.zeros((4, 4, 3)),
+            {"holdout": np.zeros((4, 4), np.uint8)},
+            "bad_picture",
+            "The holdout matte is an array",
+        ),
+        (np.zeros((4, 4, 3)), {"layer": "beauty"}, "bad_option", "the plate is an array"),
+        (np.zeros((4, 4, 3)), {"premultiplied": True}, "bad_option", "premultiplied does not apply"),
+        (np.zeros((4, 4, 3)), {"colourspace": "nosuch"}, "unknown_colourspace", "nosuch"),
         (np.zeros((4, 4), np.float32), {}, "bad_picture", "array of float32, 4 x 4"),
         ("nothing.exr", {}, "missing_file", "nothing.exr does not exist"),
         (np.zeros((4, 4, 3)), {"gama": 2.0}, "bad_option", "There is no option 'gama'"),
@@ -72,7 +144,7 @@ def test_guides_are_arrays_too(server: LocalServer) -> None:
     ],
 )
 def test_what_cannot_work_is_an_error_with_a_code(
-    plate: np.ndarray | str, options: dict[str, Any], code: str, words: str
+    plate: Any, options: dict[str, Any], code: str, words: str
 ) -> None:
     with pytest.raises(cleanplate.CleanplateError, match=words) as raised:
         cleanplate.matte(plate, np.zeros((4, 4, 3)), **options)

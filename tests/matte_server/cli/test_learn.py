@@ -32,7 +32,7 @@ def painted(shot: ShotFiles, frame: int, strength: float) -> Path:
 
 
 def test_two_mended_mattes_become_weights_that_the_command_line_takes(
-    make_shot: Shots, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    make_shot: Shots, server: LocalServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shot = make_shot(count=3)
     for frame in (1001, 1003):
@@ -44,12 +44,11 @@ def test_two_mended_mattes_become_weights_that_the_command_line_takes(
     assert facts is not None and facts.true_frames == (1001, 1003) and facts.error < facts.first_error
     assert not list(shot.folder.glob(".*.run"))
     alphas = {}
-    with LocalServer(["--device", "cpu", "--root", str(shot.folder)]) as server:
-        for name, weights in (("own", ()), ("learned", ("--weights", str(shot.folder / "shot.learned")))):
-            output = tmp_path / name / "matte.exr"
-            command = ["matte", str(shot.folder / "plate.1002.exr"), "--clean", shot.clean, "-o", str(output)]
-            assert main([*command, "--server", server.endpoint.address, *weights]) == 0
-            alphas[name] = exr.read_image(output).pixels[..., 3]
+    for name, weights in (("own", ()), ("learned", ("--weights", str(shot.folder / "shot.learned")))):
+        output = tmp_path / name / "matte.exr"
+        command = ["matte", str(shot.folder / "plate.1002.exr"), "--clean", shot.clean, "-o", str(output)]
+        assert main([*command, "--server", server.endpoint.address, *weights]) == 0
+        alphas[name] = exr.read_image(output).pixels[..., 3]
     inside = disc(1)[..., 0] > 0.99
     # What was painted is half as strong: the frame that nobody painted follows at least a tenth of the way.
     assert alphas["own"][inside].mean() > 0.95 and alphas["learned"][inside].mean() < 0.9

@@ -1,0 +1,26 @@
+"""The files that the options of a matte name: weights and OCIO configs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from matte_link.options import MatteOptions
+
+_NAMING_FILES = ("weights", "ocio_config")
+
+
+def with_whole_paths(options: MatteOptions, folder: Path = Path()) -> MatteOptions:
+    """The options with the whole path of each file that is there, seen from ``folder``, as a server has another
+    working folder. Other names stay: they are files of the server's, or OCIO's own configs."""
+    there = {name: folder / text for name in _NAMING_FILES if (text := getattr(options, name))}
+    whole: dict[str, Any] = {name: str(path.resolve()) for name, path in there.items() if path.is_file()}
+    return replace(options, **whole)
+
+
+def files_of(options: Iterable[MatteOptions]) -> list[Path]:
+    """The files of this machine that options name by their whole paths, each once."""
+    named = {Path(text) for each in options for name in _NAMING_FILES if (text := getattr(each, name))}
+    return sorted(path for path in named if path.is_absolute() and path.is_file())
