@@ -101,6 +101,14 @@ def new_id() -> str:
     return f"matte-{uuid.uuid4().hex[:8]}"
 
 
+def complete(node: Any) -> None:
+    """Gives the node the inputs that an older version of the add-on did not have."""
+    present = {item.name for item in node.node_tree.interface.items_tree if item.in_out == "INPUT"}
+    for name, kind in _INPUTS:
+        if name not in present:
+            _add_input(node.node_tree, name, kind)
+
+
 def image_node(node: Any) -> Any:
     """The Image node inside that plays the results. The group is built again where a node is missing: somebody has
     deleted it, or an older version of the add-on made the group."""
@@ -163,15 +171,19 @@ def _new_group() -> Any:
     group[_MARK] = 1
     group.description = "Alpha and foreground from a plate and its clean plate"
     for name, kind in _INPUTS:
-        socket = group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
-        if kind == "NodeSocketFloat":
-            socket.default_value, socket.min_value, socket.max_value = 0.0, 0.0, 1.0
-            socket.hide_value = name == KEY_INPUT
-        else:
-            socket.default_value = (0.0, 0.0, 0.0, 1.0)
-            socket.hide_value = True
+        _add_input(group, name, kind)
     _build(group)
     return group
+
+
+def _add_input(group: Any, name: str, kind: str) -> None:
+    socket = group.interface.new_socket(name, in_out="INPUT", socket_type=kind)
+    if kind == "NodeSocketFloat":
+        socket.default_value, socket.min_value, socket.max_value = 0.0, 0.0, 1.0
+        socket.hide_value = name == KEY_INPUT
+    else:
+        socket.default_value = (0.0, 0.0, 0.0, 1.0)
+        socket.hide_value = True
 
 
 _NODES = (

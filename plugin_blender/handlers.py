@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import bpy
 
-from . import copies, fingerprint, graph, planning, runtime
+from . import copies, fingerprint, graph, migration, planning, runtime
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
@@ -36,6 +36,7 @@ def on_load(*_: Any) -> None:
     """A file was opened: looks up the results of its nodes."""
     runtime.reset()
     fingerprint.forget()
+    migration.bring_up_to_date()
     planning.refresh_all()
 
 

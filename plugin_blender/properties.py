@@ -128,6 +128,8 @@ def options_of(settings: Any) -> MatteOptions:
     values = {}
     for spec in shown_in("blender"):
         value = getattr(settings, spec.name)
+        if spec.choices and not value:
+            raise ValueError(f"{title_case(spec.label)} is set to what this version does not offer. Choose again.")
         # Blender keeps numbers as float32: 0.1 comes back as 0.10000000149.
         values[spec.name] = round(value, 6) if spec.type is float else value
     values["weights"] = _weights(settings)

@@ -1,7 +1,9 @@
-"""Results that stay right, in real Blender: versions of a file, copies, equal pictures; and the cost of looking."""
+"""Results and settings that stay right, in real Blender: versions of a file and of the add-on, copies, equal pictures;
+and the cost of looking."""
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,12 @@ def test_results_are_kept_and_the_disk_is_left_alone(blender: Blender, shot: Pat
     stats = blender.case("kept_results", shot).facts["stats"]
     # A node of 1,000 frames: at rest, after an edit, and where folders are listed; the issue's own limit.
     assert max(stats["rest"]) <= 2 and max(stats["edit"]) <= 2 and max(stats["background"]) <= 2
+
+
+def test_files_of_older_versions_keep_their_settings(blender: Blender, shot: Path) -> None:
+    with tarfile.open(Path(__file__).with_name("golden.tar.xz")) as archive:
+        archive.extractall(shot, filter="data")
+    blender.case("golden", shot)
 
 
 def test_one_file_in_two_blenders(blender: Blender, shot: Path) -> None:

@@ -1,0 +1,32 @@
+"""Nodes of files that another version of the add-on saved: they get what they lack, and say what was changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import graph, runtime
+from .matte_link.options import shown_in
+from .places import all_nodes
+from .properties import title_case
+
+
+def bring_up_to_date() -> None:
+    """Every node of the file, but for those of linked files, which are not ours to change."""
+    for _, node in all_nodes():
+        if node.id_data.library is None:
+            graph.complete(node)
+            changed = _reset_unknown_choices(node.matte)
+            if changed:
+                runtime.state(node.matte.node_id).error = " ".join(changed)
+
+
+def _reset_unknown_choices(settings: Any) -> list[str]:
+    """Sets options to their defaults whose choice is none of this version's; a sentence for each."""
+    changed = []
+    for spec in shown_in("blender"):
+        # Blender keeps the number of a choice, and shows nothing where there is none of that number.
+        if spec.choices and not getattr(settings, spec.name):
+            settings.property_unset(spec.name)
+            label = title_case(spec.label)
+            changed.append(f"{label} was set to what this version does not offer here; it is {spec.default} now.")
+    return changed
