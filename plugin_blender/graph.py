@@ -101,14 +101,6 @@ def new_id() -> str:
     return f"matte-{uuid.uuid4().hex[:8]}"
 
 
-def complete(node: Any) -> None:
-    """Gives the node the inputs that an older version of the add-on did not have."""
-    present = {item.name for item in node.node_tree.interface.items_tree if item.in_out == "INPUT"}
-    for name, kind in _INPUTS:
-        if name not in present:
-            _add_input(node.node_tree, name, kind)
-
-
 def image_node(node: Any) -> Any:
     """The Image node inside that plays the results. The group is built again where a node is missing: somebody has
     deleted it, or an older version of the add-on made the group."""
@@ -170,8 +162,6 @@ def _new_group() -> Any:
     group: Any = bpy.data.node_groups.new(TITLE, "CompositorNodeTree")
     group[_MARK] = 1
     group.description = "Alpha and foreground from a plate and its clean plate"
-    for name, kind in _INPUTS:
-        _add_input(group, name, kind)
     _build(group)
     return group
 
@@ -214,7 +204,7 @@ _SUMS = (
 
 
 def _build(group: Any) -> None:
-    _add_outputs(group)
+    _add_sockets(group)
     group.nodes.clear()
     for name, kind, place in _NODES:
         node = group.nodes.new(kind)
@@ -234,11 +224,14 @@ def _build(group: Any) -> None:
     _connect(group)
 
 
-def _add_outputs(group: Any) -> None:
-    """Adds the outputs that the group lacks; one of an older version of the add-on had no Shadow."""
-    there = {item.name for item in group.interface.items_tree if getattr(item, "in_out", "") == "OUTPUT"}
+def _add_sockets(group: Any) -> None:
+    """Adds the inputs and outputs that the group lacks: older versions of the add-on had no Key Matte, no Shadow."""
+    there = {(item.name, getattr(item, "in_out", "")) for item in group.interface.items_tree}
+    for name, kind in _INPUTS:
+        if (name, "INPUT") not in there:
+            _add_input(group, name, kind)
     for name, kind in _OUTPUTS:
-        if name not in there:
+        if (name, "OUTPUT") not in there:
             group.interface.new_socket(name, in_out="OUTPUT", socket_type=kind)
 
 

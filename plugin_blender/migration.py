@@ -1,10 +1,10 @@
-"""Nodes of files that another version of the add-on saved: they get what they lack, and say what was changed."""
+"""Settings of nodes that another version of the add-on saved: what this one does not know is changed, and said."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import graph, runtime
+from . import runtime
 from .matte_link.options import shown_in
 from .places import all_nodes
 from .properties import title_case
@@ -14,7 +14,6 @@ def bring_up_to_date() -> None:
     """Every node of the file, but for those of linked files, which are not ours to change."""
     for _, node in all_nodes():
         if node.id_data.library is None:
-            graph.complete(node)
             changed = _reset_unknown_choices(node.matte)
             if changed:
                 runtime.state(node.matte.node_id).error = " ".join(changed)

@@ -1,5 +1,4 @@
-"""Results and settings that stay right, in real Blender: versions of a file and of the add-on, copies, equal pictures;
-and the cost of looking."""
+"""Results and settings that stay right, in real Blender: versions of a file and of the add-on, and copies."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files that older versions of the add-on saved: they keep their settings, and say what was changed.
 
 ``golden.tar.xz`` has them uncompressed, which together is smallest: ``first`` (the first version), ``smoothing``
-(temporal smoothing, and JPEG 2000 in EXR that Blender cannot read), ``copied`` (a node whose results are taken along)
+(temporal smoothing, JPEG 2000 in EXR that Blender cannot read), ``copied`` (a node whose results are taken along)
 and ``learned`` (key frames) were saved by Blender 4.5, ``learned_52`` by 5.2.
 """
 
