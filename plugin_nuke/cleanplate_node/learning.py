@@ -18,7 +18,7 @@ from .learn_run import LearnRun
 from .migration import migrate
 from .node_options import NodeOptions, options_of
 from .node_runs import running
-from .node_state import node_id, settle_id, tell
+from .node_state import node_id, results_folder, settle_id, tell
 from .plates import render_one, render_plates
 from .preflight import check_host, frames_of, preflight
 from .range_plan import RangePlan, Refused
@@ -39,7 +39,7 @@ class _Folders:
 
 
 def _folders(node: host.Node) -> _Folders:
-    cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+    cache = results_folder(node)
     return _Folders(
         keys=key_frames.folder_of(cache, node_id(node)), weights=key_frames.weights_folder(cache, node_id(node))
     )

@@ -70,6 +70,18 @@ def _folder_of_what_it_shows(node: host.Node) -> str:
     return shown.rpartition("/")[0].rpartition("/")[2]
 
 
+def results_folder(node: host.Node) -> str:
+    """Where the node's plates and results are kept, as an absolute path. Raises ``Refused``."""
+    try:
+        text = host.evaluated(node, "cache_dir")
+    except RuntimeError as error:
+        # A bracket in the script's own path is TCL to Nuke where the folder's text names that path.
+        raise range_plan.Refused(
+            "bad_folder", f"Nuke cannot evaluate the results folder: {error}.", "Fill in another 'Results folder'."
+        ) from None
+    return range_plan.absolute(text, host.script_path())
+
+
 def setting(node: host.Node, name: str) -> Value:
     """The value of one of the node's own knobs. A node that was saved by an older version lacks the knobs that are
     newer, and behaves as it did without them."""

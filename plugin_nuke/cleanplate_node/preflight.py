@@ -12,7 +12,7 @@ from matte_link.options import MatteOptions
 
 from . import generations, host, makers, manifest, panel, range_plan
 from .node_options import NodeOptions, check_constant, options_of
-from .node_state import node_id, setting
+from .node_state import node_id, results_folder, setting
 from .range_plan import RangePlan, Refused
 from .sources import NodeSources, SourceKeys, feed_of, sources_of
 
@@ -51,7 +51,7 @@ def preflight(
     check_host(node)
     check_constant(node, frames)
     options, endpoint = options_of(node), range_plan.endpoint_of(server or str(setting(node, "server")))
-    cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+    cache = results_folder(node)
     if not quietly:
         _ask_server(endpoint)
     with host.unnoticed(), host.full_resolution():

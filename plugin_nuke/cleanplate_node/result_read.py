@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import generations, graph, host, manifest, other_scripts, range_plan
 from .node_options import options_of
-from .node_state import node_id
+from .node_state import node_id, results_folder
 from .sources import NodeSources, feed_of
 
 
@@ -53,7 +53,7 @@ def follow_settings(node: host.Node, sources: NodeSources) -> None:
         return
     folder_of_node, keys = shown.rpartition("/")[0], [key]
     if not Path(shown).is_dir():
-        cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+        cache = results_folder(node)
         folder_of_node, keys = f"{cache}/{node_id(node)}", [key, range_plan.key_of(shown)]
     elif range_plan.key_of(shown) == key:
         return

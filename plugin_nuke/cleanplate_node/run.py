@@ -21,6 +21,7 @@ from .node_state import (
     is_ours,
     node_id,
     ours,
+    results_folder,
     setting,
     settle_id,
     state,
@@ -148,7 +149,7 @@ def clear(node: host.Node) -> Cleared:
     settle_id(node)
     if running(node):
         raise Refused("running", "This node is processing.", "Press Cancel first.")
-    cache = range_plan.absolute(host.evaluated(node, "cache_dir"), host.script_path())
+    cache = results_folder(node)
     folder = f"{cache}/{node_id(node)}"
     users = other_scripts.users_of(folder, manifest.folders_of(folder), host.script_path())
     for copy, key in _shown_by_others(node):

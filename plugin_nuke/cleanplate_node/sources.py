@@ -149,9 +149,8 @@ def _project(facts: Sequence[host.NodeFacts], colour: SentColour) -> tuple[tuple
     names = ["format"] if any(one.takes_project_format for one in facts) else []
     if any(one.kind == "Read" and ("raw", "true") not in all_pairs(one.knobs) for one in facts):
         names += _CONVERSIONS
-    found = [(name, host.changed_root_text(name)) for name in names]
-    found.append(("OCIO_config", config_digest(colour.config)))
-    return tuple((name, text) for name, text in found if text)
+    config = config_digest(colour.config)
+    return (*host.changed_root_texts(names), *([("OCIO_config", config)] if config else []))
 
 
 class SourceKeys:

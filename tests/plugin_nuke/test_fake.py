@@ -198,6 +198,10 @@ def test_tcl_and_backslashes(window: State, tmp_path: Path) -> None:
     assert file.getValue() == f"{tmp_path}/a.%04d.exr" and file.evaluate() == f"{tmp_path}/a.0001.exr"
     file.setValue("C:\\new\\plate.exr")
     assert file.getValue() == "C:\newplate.exr"
+    name = node["frame"]
+    assert isinstance(name, nuke.String_Knob)
+    name.setValue("[value first]")
+    assert name.getText() == "[value first]" and name.value() == "1", "a plain text is evaluated too"
     file.setValue("[exec rm]")
     with pytest.raises(RuntimeError, match="invalid command"):
         file.getValue()
@@ -222,7 +226,7 @@ def test_undo(window: State) -> None:
 
 def test_inputs_have_limits_and_deleted_nodes_are_gone(window: State) -> None:
     grade, other = nuke.createNode("Grade"), nuke.createNode("Grade")
-    assert grade.setInput(0, other) and not grade.setInput(1, other)
+    assert grade.setInput(0, other) and grade.setInput(1, other) and not grade.setInput(2, other)
     assert grade.name() == "Grade1" and other.name() == "Grade2"
     nuke.delete(other)
     assert grade.input(0) is None
@@ -331,7 +335,8 @@ def test_keys_hold_and_are_saved(
         assert again is not None and again[name].isAnimated()
         assert {frame: float(again[name].getValueAt(frame)) for frame in at} == at
         assert nuke.frame() == 7, "looking moves nothing"
-    assert again is not None and again["white"].toScript() in ("1", "{{curve K x1 0.5 x3 2}}")
+    assert again is not None and again["white"].toScript(False, None) in ("1", "{{curve K x1 0.5 x3 2}}")
+    assert again["white"].toScript() == str(float(again["white"].value())), "without a context the value now"
 
 
 def test_channels_must_be_known(window: State, tmp_path: Path) -> None:

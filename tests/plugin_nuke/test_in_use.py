@@ -232,14 +232,13 @@ def test_the_timeline_moves_once_a_frame(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = bench.node(bench.shot(range(1, 21)), 1, 20)
-    moves, plain = [], nuke.frame
+    moves, plain = [], nuke.Root.setFrame
 
-    def counted(number: int | None = None) -> int:
-        if number is not None:
-            moves.append(number)
-        return plain(number)
+    def counted(root: nuke.Root, n: int) -> None:
+        moves.append(n)
+        plain(root, n)
 
-    monkeypatch.setattr(nuke, "frame", counted)
+    monkeypatch.setattr(nuke.Root, "setFrame", counted)
     preflight.preflight(node, tuple(range(1, 21)), False, "interactive")
     assert moves == [*range(2, 21), 1]
     assert len(window.tasks) == 1, "with a progress bar"

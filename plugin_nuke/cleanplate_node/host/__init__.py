@@ -67,7 +67,7 @@ from .rendering import (
 from .script import (
     add_view,
     at_frames,
-    changed_root_text,
+    changed_root_texts,
     connect,
     copy,
     create,
@@ -127,7 +127,7 @@ __all__ = [
     "before_each_frame",
     "before_each_render",
     "cancel_render",
-    "changed_root_text",
+    "changed_root_texts",
     "connect",
     "copy",
     "create",

@@ -6,7 +6,11 @@ from typing import Any, Optional
 
 import nuke
 
+from ..knob_text import all_pairs
+
 Node = nuke.Node
+# "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
+_CHANGED = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
 
 
 def exists(node: Node) -> bool:
@@ -22,6 +26,11 @@ def full_name(node: Node) -> str:
     return str(node.fullName())
 
 
+def identity(node: Node) -> str:
+    """What tells a node from every other one. Clones share all knobs, even the name, but for where they stand."""
+    return f"{node.fullName()} {node['xpos'].value():g} {node['ypos'].value():g}"
+
+
 def kind(node: Node) -> str:
     """The node's class."""
     return str(node.Class())
@@ -33,8 +42,16 @@ def has_knob(node: Node, name: str) -> bool:
 
 
 def value(node: Node, name: str) -> Any:
-    """A knob's value: text without TCL, a number, a bool, or the chosen word of an enumeration."""
-    return node[name].value()
+    """A knob's value: a text, a number, a bool, or the chosen word of an enumeration.
+
+    A plain text is taken as typed: by Nuke's documents ``value()`` evaluates TCL in it, and so the brackets of a
+    path. The knobs that are made for TCL, such as file names, are evaluated."""
+    return _value_of(node[name])
+
+
+def _value_of(knob: nuke.Knob) -> Any:
+    is_plain = isinstance(knob, nuke.String_Knob) and not isinstance(knob, (nuke.EvalString_Knob, nuke.Script_Knob))
+    return as_typed(knob) if is_plain else knob.value()
 
 
 def set_key(node: Node, name: str, frame: int, new: float) -> None:
@@ -59,7 +76,7 @@ def read_knobs(node: Node, text: str) -> None:
 def set_value(node: Node, name: str, new: object) -> None:
     """Changes a knob. If it has that value already, nothing is set, so that no undo step or callback arises."""
     knob = node[name]
-    if knob.value() != new:
+    if _value_of(knob) != new:
         knob.setValue(new)
 
 
@@ -99,9 +116,16 @@ def value_at(node: Node, name: str, frame: int) -> Any:
     return int(number) if isinstance(knob, nuke.Int_Knob) else number
 
 
+def changed_knobs(node: Node) -> str:
+    """The names and values of a node's changed knobs as a .nk file has them, curves and expressions included."""
+    return str(node.writeKnobs(_CHANGED))
+
+
 def script_text(node: Node, name: str) -> str:
-    """A knob as a .nk file has it: its curve or expression, where it has one."""
-    return str(node[name].toScript())
+    """A knob as a .nk file has it: its curve or expression, where it has one. Empty where it has its default.
+
+    Not ``Knob.toScript``, which gives the value at the current frame and view."""
+    return dict(all_pairs(changed_knobs(node))).get(name, "")
 
 
 def press(node: Node, name: str) -> None:

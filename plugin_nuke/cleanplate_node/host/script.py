@@ -10,13 +10,14 @@ from typing import Optional
 
 import nuke
 
-from .node import Node
+from ..knob_text import all_pairs
+from .node import Node, as_typed, changed_knobs
 
 
 def script_path() -> str:
     """The script's path with forward slashes; empty if it was never saved."""
     knob = nuke.root().knob("name")
-    return str(knob.value() or "").replace("\\", "/") if knob else ""
+    return as_typed(knob).replace("\\", "/") if knob else ""
 
 
 def project_range() -> tuple[int, int]:
@@ -51,12 +52,10 @@ def root_evaluated(name: str) -> str:
     return str(knob.evaluate() or "") if isinstance(knob, nuke.EvalString_Knob) else ""
 
 
-def changed_root_text(name: str) -> str:
-    """A project setting as a .nk file has it; empty where it has its default or this version of Nuke lacks it."""
-    knob = nuke.root().knob(name)
-    if not isinstance(knob, (nuke.Array_Knob, nuke.Format_Knob)) or not knob.notDefault():
-        return ""
-    return str(knob.toScript())
+def changed_root_texts(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Project settings by name, as a .nk file has them, without those at their defaults."""
+    changed = dict(all_pairs(changed_knobs(nuke.root())))
+    return [(name, changed[name]) for name in names if name in changed]
 
 
 def set_root(name: str, new: object) -> None:
@@ -84,20 +83,20 @@ def find(name: str) -> Optional[Node]:
 
 def find_read(file: Path) -> Node:
     """The Read of a file; raises ``KeyError``."""
-    for node in nuke.allNodes("Read", nuke.root()):
-        if node["file"].value() == file.as_posix():
+    for node in nuke.allNodes("Read", group=nuke.root()):
+        if as_typed(node["file"]) == file.as_posix():
             return node
     raise KeyError(file)
 
 
 def groups() -> list[Node]:
     """All Groups of the script, at any depth, whatever group Nuke is working in now."""
-    return list(nuke.allNodes("Group", nuke.root(), True))
+    return list(nuke.allNodes("Group", group=nuke.root(), recurseGroups=True))
 
 
 def reads() -> list[Node]:
     """All Reads of the script, at any depth."""
-    return list(nuke.allNodes("Read", nuke.root(), True))
+    return list(nuke.allNodes("Read", group=nuke.root(), recurseGroups=True))
 
 
 def paste(text: str) -> Optional[Node]:
@@ -191,8 +190,9 @@ def use_proxy(on: bool) -> None:
 
 
 def go_to(frame: int) -> None:
-    """Moves the timeline."""
-    nuke.frame(frame)
+    """Moves the timeline. ``nuke.frame`` is documented to do so only where the script's own level is the context,
+    which it is not in a node's button."""
+    nuke.root().setFrame(frame)
 
 
 def this_node() -> Node:
@@ -212,12 +212,12 @@ def at_frames(frames: Sequence[int]) -> Iterator[int]:
     try:
         for frame in frames:
             if frame != now:
-                nuke.frame(frame)
+                go_to(frame)
                 now = frame
             yield frame
     finally:
         if now != before:
-            nuke.frame(before)
+            go_to(before)
 
 
 @contextlib.contextmanager

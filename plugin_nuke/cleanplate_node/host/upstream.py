@@ -12,12 +12,9 @@ import nuke
 from ..fingerprint import counted_pairs
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, has_knob, input_of
+from .node import Node, as_typed, changed_knobs, has_knob, identity, input_of
 from .script import root_evaluated
 from .texts import EvaluatedText, is_one_file_name, is_same_on_every_frame, texts_that_run
-
-# "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
-_FLAGS = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
 
 
 @dataclass(frozen=True)
@@ -85,14 +82,14 @@ def upstream(starts: Iterable[Optional[Node]]) -> Upstream:
     pairs = list(zip(nodes.values(), facts))
     driven = [DrivenKnob(node[name]) for node, one in pairs for name in one.driven]
     texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
-    indices = tuple(-1 if one is None else places[str(one.fullName())] for one in chosen)
+    indices = tuple(-1 if one is None else places[identity(one)] for one in chosen)
     switches = {index: DrivenKnob(node["which"]) for index, (node, one) in enumerate(pairs) if one.kind == "Switch"}
     return Upstream(facts=facts, starts=indices, driven=(*driven, *texts), switches=switches)
 
 
 def depends_on(node: Node, other: Node) -> bool:
     """Whether ``other`` is upstream of ``node``."""
-    return str(other.fullName()) in _visited([node])
+    return identity(other) in _visited([node])
 
 
 def scope_variables(node: Node) -> tuple[str, ...]:
@@ -102,7 +99,7 @@ def scope_variables(node: Node) -> tuple[str, ...]:
     while holder is not None:
         knob = holder.knob("gsv")
         found.append(_variables_text(knob.value()) if knob is not None else "")
-        holder = holder.parent()
+        holder = holder.parent() if holder.Class() != "Root" else None
     return tuple(text for text in found if text)
 
 
@@ -116,15 +113,15 @@ def _variables_text(value: object) -> str:
 
 
 def _visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
-    """The nodes that the starts depend on by full name, each after its inputs. Depth first without recursion: comps
+    """The nodes that the starts depend on by identity, each after its inputs. Depth first without recursion: comps
     are thousands of nodes deep."""
     found: dict[str, Node] = {}
     stack = [one for one in reversed(starts) if one is not None]
     opened: set[str] = set()
     while stack:
-        name = str(stack[-1].fullName())
+        name = identity(stack[-1])
         # Only once: an Input inside a Group leads out to what feeds the Group, and a script may go in circles.
-        needed = [] if name in opened else [one for one in _needs(stack[-1]) if str(one.fullName()) not in found]
+        needed = [] if name in opened else [one for one in _needs(stack[-1]) if identity(one) not in found]
         opened.add(name)
         if needed:
             stack.extend(needed)
@@ -166,10 +163,10 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
     """``places`` are the indices of all nodes; those after ``index`` are a circle's and count as not connected."""
 
     def place(other: Optional[Node]) -> int:
-        found = -1 if other is None else places.get(str(other.fullName()), -1)
+        found = -1 if other is None else places.get(identity(other), -1)
         return found if found < index else -1
 
-    kind, knobs = str(node.Class()), str(node.writeKnobs(_FLAGS)) + _variables(node)
+    kind, knobs = str(node.Class()), changed_knobs(node) + _variables(node)
     counted = counted_pairs(kind, knobs)
     running = texts_that_run(node, counted)
     evaluated = tuple(name for name, text in running if is_same_on_every_frame(node, text))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._documented import CALLS, check_arguments
 from ._host import (
+    Menu,
     ProgressTask,
     Undo,
     addAfterRender,
@@ -29,6 +31,7 @@ from ._host import (
     allNodes,
     ask,
     cancel,
+    clone,
     createNode,
     delete,
     env,
@@ -81,7 +84,7 @@ from ._knobs import (
     Tab_Knob,
     Text_Knob,
 )
-from ._nodes import Group, Node, Root
+from ._nodes import FrameRange, Group, Node, Root
 from ._state import CancelledError
 
 TO_SCRIPT = 0x1
@@ -96,12 +99,12 @@ def __getattr__(name: str) -> Any:
     """``GUI`` and ``rawArgs`` follow the fake's state; everything else that is missing is missing."""
     from ._state import state
 
-    if name == "lastHitGroup" and state.major >= 16:
-        return lambda: state.hit_group or state.root
+    since = CALLS["values"].get(name) or CALLS["module"].get(name, {}).get("since", 0)
+    newer = {"LINKNODE_INPUTS": 0x10, "lastHitGroup": lambda: state.hit_group or state.root}
+    if name in newer and state.major >= since:
+        return newer[name]
     if name == "GUI":
         return state.gui
-    if name == "LINKNODE_INPUTS" and state.major >= 17:
-        return 0x10
     if name == "rawArgs":
         return list(state.raw_args)
     raise AttributeError(f"module 'nuke' has no attribute {name!r}")
@@ -125,10 +128,12 @@ __all__ = [
     "EvalString_Knob",
     "File_Knob",
     "Format_Knob",
+    "FrameRange",
     "Group",
     "Int_Knob",
     "Knob",
     "Link_Knob",
+    "Menu",
     "Node",
     "ProgressTask",
     "PyScript_Knob",
@@ -153,6 +158,7 @@ __all__ = [
     "allNodes",
     "ask",
     "cancel",
+    "clone",
     "createNode",
     "delete",
     "env",
@@ -184,4 +190,5 @@ __all__ = [
     "views",
 ]
 
+check_arguments(globals())
 reset()

@@ -80,23 +80,20 @@ class ProgressTask:
     """The bar; may be used from any thread. Tests set ``cancelled``."""
 
     def __init__(self, name: str) -> None:
-        if not state.gui:
-            raise RuntimeError("ProgressTask needs a window")
+        state.needs_window("ProgressTask")
         self.name = name
         self.cancelled = False
         self.percents: list[int] = []
         self.texts: list[str] = []
         state.tasks.append(self)
 
-    def setProgress(self, percent: int) -> None:
-        if not isinstance(percent, int) or not 0 <= percent <= 100:
+    def setProgress(self, i: int) -> None:
+        if not isinstance(i, int) or not 0 <= i <= 100:
             raise TypeError("setProgress wants a whole number from 0 to 100")
-        self.percents.append(percent)
+        self.percents.append(i)
 
-    def setMessage(self, text: str) -> None:
-        if not isinstance(text, str):
-            raise TypeError("setMessage wants a string")
-        self.texts.append(text)
+    def setMessage(self, s: str) -> None:
+        self.texts.append(s)
 
     def isCancelled(self) -> bool:
         return self.cancelled
@@ -104,19 +101,19 @@ class ProgressTask:
 
 def message(prompt: str) -> None:
     state.on_main_only("message")
-    if not isinstance(prompt, str):
-        raise TypeError("message wants a string")
+    state.needs_window("message")
     state.messages.append(prompt)
 
 
 def ask(prompt: str) -> bool:
     state.on_main_only("ask")
+    state.needs_window("ask")
     state.messages.append(prompt)
     return state.answers.popleft()
 
 
-def tprint(*words: object) -> None:
-    state.printed.append(" ".join(str(word) for word in words))
+def tprint(value: object, *more: object) -> None:
+    state.printed.append(" ".join(str(word) for word in (value, *more)))
 
 
 # -- script
@@ -132,12 +129,11 @@ def script_directory() -> str:
     return Path(state.root._knobs["name"].value()).parent.as_posix()
 
 
-def frame(number: int | None = None) -> int:
+def frame(f: int | None = None) -> int:
+    """Moves the timeline only where the script's own level is the context; Root.setFrame always does."""
     state.on_main_only("frame")
-    if number is not None:
-        if state.busy:
-            raise RuntimeError(f"frame() inside {state.busy[-1]}")
-        state.frame = int(number)
+    if f is not None and state.groups[-1] is state.root:
+        state.root.setFrame(f)
     return state.frame
 
 
@@ -161,20 +157,20 @@ def thisGroup() -> Group:
     return state.groups[-1]
 
 
-def toNode(name: str) -> Node | None:
+def toNode(s: str) -> Node | None:
     """Looks in the current group, so a full name is found from the script's own level only (nuke.thisGroup)."""
     state.on_main_only("toNode")
-    return state.root if name == "root" else state.groups[-1].node(name)
+    return state.root if s == "root" else state.groups[-1].node(s)
 
 
-def allNodes(filter: str = "", group: Group | None = None, recurseGroups: bool = False) -> list[Node]:
+def allNodes(filter: str | None = None, group: Group | None = None, *, recurseGroups: bool = False) -> list[Node]:
     state.on_main_only("allNodes")
     found: list[Node] = []
     for node in (group or state.groups[-1]).nodes():
         if not filter or node.Class() == filter:
             found.append(node)
         if recurseGroups and isinstance(node, Group):
-            found += allNodes(filter, node, True)
+            found += allNodes(filter, node, recurseGroups=True)
     return found
 
 
@@ -184,26 +180,37 @@ def addView(s: str) -> None:
         state.views.append(s)
 
 
-def createNode(kind: str, knobs: str = "", inpanel: bool = True) -> Node:
+def createNode(node: str, args: str = "", inpanel: bool = True) -> Node:
     state.on_main_only("createNode")
     group = state.groups[-1]
-    node = make(kind, group)
-    node._knobs["name"]._value = unique_name(f"{kind}1", group)
-    if knobs:
+    made = make(node, group)
+    made._knobs["name"]._value = unique_name(f"{node}1", group)
+    if args:
         raise NotImplementedError("the fake's createNode takes no knobs")
-    state.fire_quietly("onCreate", node)
-    return node
+    state.fire_quietly("onCreate", made)
+    return made
 
 
-def delete(node: Node) -> None:
+def clone(n: Node, args: str = "", inpanel: bool = True) -> Node:
+    """Another node with the same knobs, the name among them; what feeds it, and its place, is its own."""
+    state.on_main_only("clone")
+    made = make(n._kind, n._group or state.root)
+    made._knobs = {
+        name: made._knobs[name] if name in ("xpos", "ypos", "selected") else knob for name, knob in n._knobs.items()
+    }
+    made._knobs["xpos"]._value = n._knobs["xpos"]._value + 100.0
+    return made
+
+
+def delete(n: Node) -> None:
     state.on_main_only("delete")
-    state.fire_quietly("onDestroy", node)
-    parent = node.parent()
+    state.fire_quietly("onDestroy", n)
+    parent = n.parent()
     assert parent is not None
-    parent._nodes.remove(node)
+    parent._nodes.remove(n)
     for other in parent._nodes:
-        other._inputs = [None if one is node else one for one in other._inputs]
-    for one in (node, *(node._nodes if isinstance(node, Group) else ())):
+        other._inputs = [None if one is n else one for one in other._inputs]
+    for one in (n, *(n._nodes if isinstance(n, Group) else ())):
         one._gone = True
     state.edited()
 
@@ -294,6 +301,8 @@ def executeMultiple(
     views: Sequence[str],
     continueOnError: bool = False,
 ) -> None:
+    if any(len(one) != 3 for one in ranges):
+        raise TypeError("a range is a first frame, a last frame and a step")
     execute_multiple(nodes, ranges, views)
 
 
@@ -320,10 +329,12 @@ class Undo:
 
     @classmethod
     def disable(cls) -> None:
+        state.on_main_only("Undo.disable")
         state.undo_off += 1
 
     @classmethod
     def enable(cls) -> None:
+        state.on_main_only("Undo.enable")
         if not state.undo_off:
             raise RuntimeError("Undo.enable without disable")
         state.undo_off -= 1
@@ -352,6 +363,7 @@ def _take_back(source: list[list[Change]], target: list[list[Change]], value: Ca
 
 
 def undo() -> None:
+    state.on_main_only("undo")
     Undo.undo()
 
 
@@ -359,8 +371,11 @@ def undo() -> None:
 
 
 def _register(event: str, call: Call, args: Any, kwargs: Any, kind: str, node: Node | None = None) -> None:
+    state.on_main_only(event)
     if not callable(call):
         raise ValueError("call must be a callable")
+    if not isinstance(kwargs or {}, dict):
+        raise ValueError("kwargs must be a dictionary")
     entry = ((call, args if isinstance(args, tuple) else (args,), dict(kwargs or {})), kind, node)
     entries = state.callbacks.setdefault(event, [])
     if entry in entries:
@@ -412,22 +427,27 @@ def addBeforeFrameRender(call: Call, args: Any = (), kwargs: Any = None, nodeCla
 
 
 def removeBeforeFrameRender(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Write") -> None:
-    entries = state.callbacks.get("beforeFrameRender", [])
-    entries[:] = [entry for entry in entries if entry[0][0] is not call]
+    state.on_main_only("removeBeforeFrameRender")
+    entry = ((call, args if isinstance(args, tuple) else (args,), dict(kwargs or {})), nodeClass, None)
+    if entry in state.callbacks.get("beforeFrameRender", ()):
+        state.callbacks["beforeFrameRender"].remove(entry)
 
 
-def addFilenameFilter(call: Callable[[str], str | None]) -> None:
+def addFilenameFilter(
+    call: Callable[[str], str | None], args: Any = (), kwargs: Any = None, nodeClass: str = "*"
+) -> None:
     """A function that changes names before files are opened."""
     state.filename_filters.append(call)
 
 
 def filenameFilter(filename: str) -> str:
     """All added functions in backwards order; None leaves the name as it is (nuke.addFilenameFilter)."""
+    state.on_main_only("filenameFilter")
     return state.as_opened(filename)
 
 
 def autolabel(node: Node) -> str:
-    """What a node shows in the graph: the last callback that says something, else its name."""
+    """What a node shows in the graph: what the callback that was added last says, those of its class first."""
     answers = [answer for answer in state.fire("autolabel", node) if answer is not None]
     return str(answers[-1]) if answers else node.name()
 
@@ -448,8 +468,8 @@ _menus: dict[str, Menu] = {}
 
 def menu(name: str) -> Menu | None:
     """In Hiero there is no toolbar of nodes (tk-nuke and others register theirs where nuke.env["hiero"] is off)."""
-    if not state.gui:
-        raise RuntimeError("there are no menus without a window")
+    state.on_main_only("menu")
+    state.needs_window("menu")
     if env["hiero"]:
         return None
     return _menus.setdefault(name, Menu())

@@ -61,9 +61,9 @@ class Knob:
         assert self._node is not None
         return self._node
 
-    def setFlag(self, flag: int) -> None:
+    def setFlag(self, f: int) -> None:
         self._here()
-        self._flags |= flag
+        self._flags |= f
 
     def clearFlag(self, flag: int) -> None:
         self._here()
@@ -80,7 +80,7 @@ class Knob:
         self._here()
         return bool(self._expression)
 
-    def setExpression(self, expression: str, index: int = -1) -> bool:
+    def setExpression(self, expression: str, channel: int = -1, view: str | None = None) -> bool:
         self._here()
         self._expression = expression
         state.edited()
@@ -95,16 +95,16 @@ class Knob:
     def getValue(self) -> Any:
         return self.value()
 
-    def isAnimated(self, channel: int = 0) -> bool:
+    def isAnimated(self, index: int = 0) -> bool:
         self._here()
         return bool(self._keys)
 
-    def setAnimated(self, channel: int = 0) -> bool:
+    def setAnimated(self, index: int = 0) -> bool:
         self._here()
         self._keys.setdefault(state.frame, self._value)
         return True
 
-    def setValueAt(self, value: Any, time: int, channel: int = 0) -> bool:
+    def setValueAt(self, value: Any, time: int, index: int = 0) -> bool:
         """A key; between keys the value of the one before holds, before the first that of the first."""
         self._here()
         self._keys[int(time)] = self._converted(value)
@@ -118,7 +118,7 @@ class Knob:
         state.edited()
         return True
 
-    def getValueAt(self, time: float, channel: int = 0) -> Any:
+    def getValueAt(self, time: float, index: int = 0) -> Any:
         before, state.frame = state.frame, int(time)
         try:
             return self.getValue()
@@ -158,9 +158,10 @@ class Knob:
     def not_default(self) -> bool:
         return bool(self._expression or self._keys) or self._value != self._default
 
-    def toScript(self, quote: bool = True) -> str:
+    def toScript(self, quote: bool = False, context: object = "current") -> str:
+        """The value now, unless the context is None: then that of all frames and views (nuke.Knob.toScript)."""
         self._here()
-        return self.script_value()
+        return self.script_value() if context is None else _tcl.quoted(str(self.value()))
 
     def script_value(self) -> str:
         """The value as a .nk file has it."""
@@ -248,6 +249,14 @@ def _owner(node: Node | None, path: str) -> Node | None:
 
 
 class Array_Knob(Knob):
+    """One number, as in a Switch's ``which`` or a FrameRange's ends, whose value is a float."""
+
+    def __init__(self, name: str, label: str = "", default: Any = 0.0) -> None:
+        super().__init__(name, label, default)
+
+    def _converted(self, value: Any) -> Any:
+        return float(value)
+
     def arraySize(self) -> int:
         self._here()
         return 1
@@ -272,11 +281,15 @@ class Int_Knob(Array_Knob):
 
 
 class Double_Knob(Array_Knob):
-    def __init__(self, name: str, label: str = "", default: float = 0.0) -> None:
-        super().__init__(name, label, default)
+    pass
 
-    def _converted(self, value: Any) -> float:
-        return float(value)
+
+class AColor_Knob(Array_Knob):
+    pass
+
+
+class ColorChip_Knob(Int_Knob):
+    pass
 
 
 class Boolean_Knob(Array_Knob):
@@ -293,6 +306,10 @@ class Boolean_Knob(Array_Knob):
 
     def _script_text(self) -> str:
         return "true" if self._value else "false"
+
+
+class Disable_Knob(Boolean_Knob):
+    pass
 
 
 class Enumeration_Knob(Array_Knob):
@@ -322,6 +339,9 @@ class Enumeration_Knob(Array_Knob):
 
 
 class String_Knob(Knob):
+    """``value`` and ``getValue`` run the TCL, which also eats backslashes; ``getText`` does not (nuke.String_Knob:
+    "the evaluated value", "the non-evaluated value", from 12.2 on)."""
+
     def __init__(self, name: str, label: str = "", default: str = "") -> None:
         super().__init__(name, label, default)
 
@@ -335,11 +355,6 @@ class String_Knob(Knob):
         self._here()
         return str(self._value)
 
-
-class EvalString_Knob(String_Knob):
-    """``value`` and ``getValue`` run the TCL, which also eats backslashes, as nuke.String_Knob says of the two from
-    12.2 on; ``evaluate`` puts frame and view in, too."""
-
     def value(self) -> str:
         return self.getValue()
 
@@ -347,10 +362,27 @@ class EvalString_Knob(String_Knob):
         self._here()
         return self._tcl(self._value)
 
+
+class PythonKnob(String_Knob):
+    """A hook, whose value is that of its Python."""
+
+    def getValue(self) -> str:
+        self._here()
+        exec(compile(self._value, self._name, "exec"), {})
+        return ""
+
+
+class EvalString_Knob(String_Knob):
+    """``evaluate`` puts frame and view in, too."""
+
     def evaluate(self) -> str:
         view = state.views[0]
         text = self.getValue().replace("%V", view).replace("%v", view[:1])
         return re.sub(r"%0?(\d*)d", lambda match: f"{state.frame:0{int(match.group(1) or 1)}d}", text)
+
+
+class Multiline_Eval_String_Knob(EvalString_Knob):
+    pass
 
 
 class File_Knob(EvalString_Knob):
@@ -362,6 +394,44 @@ class File_Knob(EvalString_Knob):
         if self._node is not None:
             self._node._forget_pictures()
             self._node._let_go()
+
+
+class Channel_Knob(Knob):
+    """A layer or channel by its name, of those that the script knows."""
+
+    def __init__(self, name: str, label: str = "", default: str = "none") -> None:
+        super().__init__(name, label, default)
+
+    def _converted(self, value: Any) -> str:
+        known = {"none", "all", "rgb", "rgba", "alpha", *state.layers}
+        known |= {f"rgba.{one}" for one in ("red", "green", "blue", "alpha")}
+        known |= {channel for channels in state.layers.values() for channel in channels}
+        if value not in known:
+            raise _tcl.TclError(f"{self._name}: there is no channel {value}")
+        return str(value)
+
+
+class ChannelMask_Knob(Channel_Knob):
+    pass
+
+
+class RotoKnob(Knob):
+    """Shapes and strokes, as text."""
+
+    def __init__(self, name: str, label: str = "", default: str = "") -> None:
+        super().__init__(name, label, default)
+
+
+class RotoToolboxKnob(RotoKnob):
+    pass
+
+
+class Table_Knob(RotoKnob):
+    pass
+
+
+class LookupCurves_Knob(RotoKnob):
+    pass
 
 
 class Format_Knob(Knob):
@@ -402,9 +472,15 @@ class Tab_Knob(Knob):
 
 
 class Script_Knob(String_Knob):
+    """Its value is its command."""
+
     def __init__(self, name: str, label: str = "", command: str = "") -> None:
         super().__init__(name, label, command)
         self.action: Callable[[], None] | None = None
+
+    def getValue(self) -> str:
+        self._here()
+        return str(self._value)
 
     def execute(self) -> None:
         self._here()

@@ -43,11 +43,11 @@ class FrameRange:
 def _common() -> list[k.Knob]:
     return [
         k.String_Knob("name"),
-        k.Int_Knob("xpos"),
-        k.Int_Knob("ypos"),
+        k.Array_Knob("xpos"),
+        k.Array_Knob("ypos"),
         k.Boolean_Knob("selected"),
-        k.EvalString_Knob("label"),
-        k.Boolean_Knob("disable"),
+        k.Multiline_Eval_String_Knob("label"),
+        k.Disable_Knob("disable"),
         k.Boolean_Knob("hide_input"),
     ]
 
@@ -62,7 +62,7 @@ def _file_knobs() -> list[k.Knob]:
         k.Int_Knob("last", "", 1),
         k.Boolean_Knob("premultiplied"),
         k.Enumeration_Knob("frame_mode", "", ["expression", "start at", "offset"]),
-        k.EvalString_Knob("frame"),
+        k.String_Knob("frame"),
     ]
 
 
@@ -80,15 +80,17 @@ def _read_knobs() -> list[k.Knob]:
         k.Enumeration_Knob("localizationPolicy", "", ["fromAutoLocalizePath", "on", "onDemand", "off"]),
         k.Boolean_Knob("postage_stamp", "", True),
         # Saved with the script, and raised by every reload (NDK, DDImage/Read.h).
-        k.Int_Knob("version", "", 0),
+        k.Array_Knob("version"),
         k.Script_Knob("reload"),
     ]
 
 
 def _write_knobs() -> list[k.Knob]:
+    limits = ("first", "last")
     return [
-        *_file_knobs(),
-        k.Enumeration_Knob("channels", "", ["rgb", "rgba", "alpha", "all"]),
+        *(knob for knob in _file_knobs() if knob._name not in limits),
+        *(k.Array_Knob(name, "", 1.0) for name in limits),
+        k.ChannelMask_Knob("channels", "", "rgb"),
         k.Enumeration_Knob("datatype", "", ["16 bit half", "32 bit float"]),
         k.Enumeration_Knob("compression", "", _COMPRESSIONS, "Zip (1 scanline)"),
         k.Enumeration_Knob(
@@ -103,39 +105,26 @@ def _write_knobs() -> list[k.Knob]:
         k.Boolean_Knob("write_ACES_compliant_EXR"),
         k.Boolean_Knob("reading"),
         k.Enumeration_Knob("interleave", "", ["channels, layers and views", "channels and layers", "channels"]),
-        *(k.String_Knob(f"{when}{what}Render") for when in ("before", "after") for what in ("", "Frame")),
-        k.Int_Knob("version", "", 0),
+        *(k.PythonKnob(f"{when}{what}Render") for when in ("before", "after") for what in ("", "Frame")),
+        k.Array_Knob("version"),
     ]
 
 
 def _merge_knobs() -> list[k.Knob]:
-    channels = ["rgba", "rgb", "alpha", "none"]
     return [
         k.Enumeration_Knob("operation", "", _MERGES),
-        k.Enumeration_Knob("Achannels", "", channels),
-        k.Enumeration_Knob("Bchannels", "", channels),
-        k.Enumeration_Knob("output", "", channels),
+        *(k.Channel_Knob(name, "", "rgba") for name in ("Achannels", "Bchannels", "output")),
         k.Enumeration_Knob("bbox", "", _BOXES),
     ]
 
 
-class Channel_Knob(k.String_Knob):
-    """Takes a channel that the script knows, or none."""
-
-    def _converted(self, value: Any) -> str:
-        known = {"none", *(f"rgba.{one}" for one in ("red", "green", "blue", "alpha"))}
-        known |= {channel for channels in state.layers.values() for channel in channels}
-        if value not in known:
-            raise _tcl.TclError(f"{self._name}: there is no channel {value}")
-        return str(value)
-
-
-def _knobs_channel(name: str) -> k.Knob:
-    return Channel_Knob(name, "", "none")
-
-
 def _group_knobs() -> list[k.Knob]:
-    return [k.String_Knob("help"), k.Int_Knob("tile_color", "", 0)]
+    return [k.EvalString_Knob("help"), k.ColorChip_Knob("tile_color", "", 0)]
+
+
+def _script_knobs() -> list[k.Knob]:
+    """Of a Group whose nodes are in a file."""
+    return [*_group_knobs(), k.File_Knob("file"), k.Array_Knob("version")]
 
 
 _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
@@ -143,52 +132,69 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Write": _write_knobs,
     "Group": _group_knobs,
     "VariableGroup": lambda: [*_group_knobs(), k.Gsv_Knob()],
-    "Input": lambda: [k.Int_Knob("number")],
+    "Input": lambda: [k.Array_Knob("number")],
     "Output": list,
     "Dot": list,
-    "Grade": lambda: [k.Double_Knob("white", "", 1.0), k.Double_Knob("black", "", 0.0)],
+    "Grade": lambda: [k.AColor_Knob("white", "", 1.0), k.AColor_Knob("black")],
     "Keymix": lambda: [
-        k.Enumeration_Knob("channels", "", ["all", "rgb", "rgba"]),
-        k.Enumeration_Knob("maskChannel", "", ["rgba.alpha"]),
+        k.ChannelMask_Knob("channels", "", "all"),
+        k.Channel_Knob("maskChannel", "", "rgba.alpha"),
         k.Boolean_Knob("invertMask"),
         k.Enumeration_Knob("bbox", "", ["union", "B", "A"]),
     ],
     "Merge2": _merge_knobs,
     "Premult": list,
-    "Copy": lambda: [_knobs_channel(f"{side}{slot}") for slot in range(4) for side in ("from", "to")],
-    "Expression": lambda: [k.String_Knob(f"expr{index}") for index in range(4)],
-    "Switch": lambda: [k.Int_Knob("which")],
-    "FrameRange": lambda: [k.Int_Knob("first_frame", "", 1), k.Int_Knob("last_frame", "", 1)],
+    "Copy": lambda: [k.Channel_Knob(f"{side}{slot}") for slot in range(4) for side in ("from", "to")],
+    "Expression": lambda: [k.EvalString_Knob(f"expr{index}") for index in range(4)],
+    "Switch": lambda: [k.Array_Knob("which")],
+    "FrameRange": lambda: [k.Array_Knob("first_frame"), k.Array_Knob("last_frame", "", -123.0)],
     "Remove": lambda: [
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
-        k.Enumeration_Knob("channels", "", ["all", "rgba", "rgb", "alpha"]),
+        k.ChannelMask_Knob("channels", "", "all"),
     ],
-    "RotoPaint": lambda: [k.String_Knob("curves"), k.String_Knob("toolbox"), k.Double_Knob("toolbar_brush_size")],
+    "RotoPaint": lambda: [k.RotoKnob("curves"), k.RotoToolboxKnob("toolbox"), k.Array_Knob("toolbar_brush_size")],
     "Roto": lambda: [
-        k.String_Knob("curves"),
-        k.String_Knob("toolbox"),
+        k.RotoKnob("curves"),
+        k.RotoToolboxKnob("toolbox"),
         k.Format_Knob("format", "", PROJECT_FORMAT),
     ],
-    "Viewer": lambda: [k.String_Knob("input_process", "", "VIEWER_INPUT")],
+    "Viewer": lambda: [k.Boolean_Knob("input_process", "", True)],
     "NoOp": list,
-    "TimeOffset": lambda: [k.Int_Knob("time_offset"), k.Boolean_Knob("reverse_input")],
-    "FrameHold": lambda: [k.Int_Knob("first_frame"), k.Int_Knob("increment")],
-    "Retime": lambda: [k.Double_Knob("speed", "", 1.0)],
-    "Dissolve": lambda: [k.Double_Knob("which")],
-    "Constant": lambda: [k.Double_Knob("color"), k.Format_Knob("format", "", PROJECT_FORMAT)],
+    "TimeOffset": lambda: [k.Array_Knob("time_offset"), k.Boolean_Knob("reverse_input")],
+    "FrameHold": lambda: [k.Array_Knob(_first_frame()), k.Array_Knob("increment")],
+    "Retime": lambda: [k.Array_Knob("speed", "", 1.0)],
+    "Dissolve": lambda: [k.Array_Knob("which")],
+    "Constant": lambda: [k.AColor_Knob("color"), k.Format_Knob("format", "", PROJECT_FORMAT)],
     "Reformat": lambda: [k.Format_Knob("format", "", PROJECT_FORMAT)],
-    "Tracker4": lambda: [k.String_Knob("tracks")],
-    "ColorLookup": lambda: [k.String_Knob("lut")],
+    "Tracker4": lambda: [k.Table_Knob("tracks")],
+    "ColorLookup": lambda: [k.LookupCurves_Knob("lut")],
     "Vectorfield": lambda: [k.File_Knob("vfield_file")],
-    "Text2": lambda: [k.EvalString_Knob("message")],
-    "Precomp": lambda: [*_group_knobs(), k.File_Knob("file"), k.Int_Knob("version")],
-    "LiveGroup": lambda: [*_group_knobs(), k.File_Knob("file"), k.Int_Knob("version")],
+    "Text2": lambda: [k.Multiline_Eval_String_Knob("message")],
+    "Precomp": _script_knobs,
+    "LiveGroup": _script_knobs,
     "House_Grade": _group_knobs,
     "House_Grade2": _group_knobs,
 }
 _GROUPS = ("Group", "VariableGroup", "Precomp", "LiveGroup", "House_Grade", "House_Grade2")
 """The House_Grades are gizmos of a studio."""
-_INPUTS = {"Read": 0, "Input": 0, "Merge2": 2, "Copy": 2, "Keymix": 3, "Switch": 100, "Viewer": 10, "Dissolve": 3}
+_MOST_INPUTS = {
+    **dict.fromkeys(("Read", "Input", "Constant"), 0),
+    **dict.fromkeys(("Grade", "Expression", "ColorLookup", "Text2"), 2),
+    **dict.fromkeys(("Copy", "Keymix"), 3),
+    **dict.fromkeys(("Roto", "RotoPaint"), 5),
+    "Merge2": 101,
+    "Switch": 10000,
+    "Viewer": 10000,
+    "Dissolve": 10001,
+}
+"""Masks count."""
+
+
+def _first_frame() -> str:
+    """A FrameHold's knob got another name in 17, where scripts with the old one are read all the same."""
+    return "firstFrame" if state.major >= 17 else "first_frame"
+
+
 _INVISIBLE = ("name", "xpos", "ypos", "selected", "label", "hide_input")
 """Knobs of every node that writeKnobs leaves out but for WRITE_ALL."""
 
@@ -259,9 +265,11 @@ class Node:
         self._here()
         return self._group
 
-    def knob(self, name: str | int) -> k.Knob | None:
+    def knob(self, p: str | int, follow_link: bool = True) -> k.Knob | None:
+        """A link's target in its place (nuke.Node.knob)."""
         self._here()
-        return self._knobs.get(name) if isinstance(name, str) else list(self._knobs.values())[name]
+        found = self._knobs.get(p) if isinstance(p, str) else list(self._knobs.values())[p]
+        return found.getLinkedKnob() if follow_link and isinstance(found, k.Link_Knob) else found
 
     def knobs(self) -> dict[str, k.Knob]:
         self._here()
@@ -275,27 +283,27 @@ class Node:
 
     def maxInputs(self) -> int:
         self._here()
-        return _INPUTS.get(self._kind, 1)
+        return _MOST_INPUTS.get(self._kind, 1)
 
     def inputs(self) -> int:
         self._here()
         return len(self._inputs)
 
-    def input(self, index: int) -> Node | None:
+    def input(self, i: int) -> Node | None:
         self._here()
-        return self._inputs[index] if 0 <= index < len(self._inputs) else None
+        return self._inputs[i] if 0 <= i < len(self._inputs) else None
 
-    def dependencies(self, mask: int) -> list[Node]:
+    def dependencies(self, what: int) -> list[Node]:
         """Of the kinds of dependencies only those of link nodes."""
         self._here()
-        return list(self._links) if mask & 0x10 else []
+        return list(self._links) if what & 0x10 else []
 
-    def setInput(self, index: int, node: Node | None) -> bool:
+    def setInput(self, i: int, node: Node | None) -> bool:
         self._here()
-        if not 0 <= index < self.maxInputs() or (node is not None and node._is_fed_by(self)):
+        if not 0 <= i < self.maxInputs() or (node is not None and node._is_fed_by(self)):
             return False
-        self._inputs += [None] * (index + 1 - len(self._inputs))
-        self._inputs[index] = node
+        self._inputs += [None] * (i + 1 - len(self._inputs))
+        self._inputs[i] = node
         while self._inputs and self._inputs[-1] is None:
             self._inputs.pop()
         state.edited()
@@ -323,10 +331,10 @@ class Node:
         self._here()
         self._panel = False
 
-    def readKnobs(self, text: str) -> None:
+    def readKnobs(self, s: str) -> None:
         """Takes what writeKnobs writes, with the definitions of user knobs (WRITE_USER_KNOB_DEFS) too."""
         self._here()
-        for words in _tcl.commands(text):
+        for words in _tcl.commands(s):
             self.take(words)
         state.edited()
 
@@ -345,7 +353,7 @@ class Node:
         else:
             raise _tcl.TclError(f"{self._kind} has no knob {words[0]!r}")
 
-    def writeKnobs(self, flags: int = 0) -> str:
+    def writeKnobs(self, i: int = 0) -> str:
         """Without flags names only; TO_SCRIPT adds values, WRITE_NON_DEFAULT_ONLY leaves defaults out. Invisible
         knobs only with WRITE_ALL (nuke.Node.writeKnobs)."""
         self._here()
@@ -353,11 +361,11 @@ class Node:
         for name, knob in self._knobs.items():
             if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob, k.Gsv_Knob)):
                 continue
-            if knob.getFlag(k.DO_NOT_WRITE) or (flags & 0x10 and not knob.not_default()):
+            if knob.getFlag(k.DO_NOT_WRITE) or (i & 0x10 and not knob.not_default()):
                 continue
-            if not flags & 0x20 and (name in _INVISIBLE or knob.getFlag(k.INVISIBLE)):
+            if not i & 0x20 and (name in _INVISIBLE or knob.getFlag(k.INVISIBLE)):
                 continue
-            words.append(f"{name} {knob.script_value()}" if flags & 0x1 else name)
+            words.append(f"{name} {knob.script_value()}" if i & 0x1 else name)
         return " ".join(words)
 
     def width(self) -> int:
@@ -381,7 +389,7 @@ class Node:
         if self._kind == "Read":
             return self._knobs["first"].value(), self._knobs["last"].value()
         if self._kind == "FrameRange":
-            return self._knobs["first_frame"].value(), self._knobs["last_frame"].value()
+            return int(self._knobs["first_frame"].value()), int(self._knobs["last_frame"].value())
         found = [one._range() for one in self._feeding() if one is not None]
         if not found:
             return state.root.firstFrame(), state.root.lastFrame()
@@ -443,7 +451,7 @@ class Node:
     def _file(self, frame: int, view: str, which: str = "file") -> str:
         knob = self._knobs[which]
         assert isinstance(knob, k.File_Knob)
-        shift = self._knobs["frame"].value()
+        shift = self._knobs["frame"]._value
         if shift and self._knobs["frame_mode"].value() == "offset":
             frame += int(shift)
         text = str(knob.getValueAt(frame)).replace("%V", view).replace("%v", view[:1])
@@ -475,9 +483,9 @@ class Group(Node):
         self._here()
         return list(self._nodes)
 
-    def node(self, name: str) -> Node | None:
+    def node(self, s: str) -> Node | None:
         self._here()
-        first, _, rest = name.partition(".")
+        first, _, rest = s.partition(".")
         found = next((one for one in self._nodes if one.name() == first), None)
         return found.node(rest) if rest and isinstance(found, Group) else (None if rest else found)
 
@@ -537,12 +545,18 @@ class Root(Group):
         self._here()
         return state.modified
 
-    def setModified(self, modified: bool) -> None:
+    def setModified(self, b: bool) -> None:
         self._here()
-        state.modified = bool(modified)
+        state.modified = bool(b)
 
     def fullName(self) -> str:
         return "root"
+
+    def setFrame(self, n: int) -> None:
+        self._here()
+        if state.busy:
+            raise RuntimeError(f"setFrame() inside {state.busy[-1]}")
+        state.frame = int(n)
 
     def firstFrame(self) -> int:
         self._here()
@@ -556,15 +570,15 @@ class Root(Group):
         self._here()
         return state.proxy
 
-    def setProxy(self, on: bool) -> None:
+    def setProxy(self, b: bool) -> None:
         self._here()
-        state.proxy = bool(on)
+        state.proxy = bool(b)
         state.edited()
 
 
 _SHOWN_FRAME: dict[str, Callable[[Node, int], int]] = {
     "TimeOffset": lambda node, frame: frame - int(node["time_offset"].value()),
-    "FrameHold": lambda node, frame: int(node["first_frame"].value()),
+    "FrameHold": lambda node, frame: int(node[_first_frame()].value()),
     "Retime": lambda node, frame: round(frame * node["speed"].value()),
 }
 
@@ -615,7 +629,7 @@ def _grade(node: Node, frame: int, view: str, proxy: bool) -> Picture:
 
 def _input(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     assert node._group is not None
-    return node._group._fed(node._knobs["number"].value(), frame, view, proxy)
+    return node._group._fed(int(node._knobs["number"].value()), frame, view, proxy)
 
 
 def _group(node: Node, frame: int, view: str, proxy: bool) -> Picture:
@@ -685,23 +699,22 @@ def _expression(node: Node, frame: int, view: str, proxy: bool) -> Picture:
 
 
 def _switch(node: Node, frame: int, view: str, proxy: bool) -> Picture:
-    return node._fed(node._knobs["which"].value(), frame, view, proxy)
+    return node._fed(int(node._knobs["which"].value()), frame, view, proxy)
 
 
-def _time_offset(node: Node, frame: int, view: str, proxy: bool) -> Picture:
-    return node._fed(0, frame - node._knobs["time_offset"].value(), view, proxy)
-
-
-def _frame_hold(node: Node, frame: int, view: str, proxy: bool) -> Picture:
-    return node._fed(0, node._knobs["first_frame"].value(), view, proxy)
-
-
-def _retime(node: Node, frame: int, view: str, proxy: bool) -> Picture:
-    return node._fed(0, round(frame * node._knobs["speed"].value()), view, proxy)
+def _other_frame(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(0, _SHOWN_FRAME[node._kind](node, frame), view, proxy)
 
 
 def _dissolve(node: Node, frame: int, view: str, proxy: bool) -> Picture:
-    return node._fed(round(node._knobs["which"].value()), frame, view, proxy)
+    """The weighted mean of two of the inputs, of which number 2 is the mask."""
+    which = max(float(node._knobs["which"].getValueAt(frame)), 0.0)
+    pictures = [node._fed(index + (index >= 2), frame, view, proxy) for index in (int(which), int(which) + 1)]
+    part = which - int(which)
+    mixed = (
+        pictures[0].pixels * (1 - part) + pictures[1].on(pictures[0].data) * part if part else pictures[0].pixels
+    )
+    return pictures[0].with_pixels(mixed)
 
 
 def _constant(node: Node, frame: int, view: str, proxy: bool) -> Picture:
@@ -727,9 +740,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Copy": _copy,
     "Expression": _expression,
     "Switch": _switch,
-    "TimeOffset": _time_offset,
-    "FrameHold": _frame_hold,
-    "Retime": _retime,
+    **dict.fromkeys(_SHOWN_FRAME, _other_frame),
     "Dissolve": _dissolve,
     "Constant": _constant,
     **dict.fromkeys(("Roto", "NoOp", "Reformat", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes),
@@ -789,7 +800,7 @@ def _execute_frame(writes: Sequence[Node], frame: int, views: Sequence[str]) -> 
 
 def _run_hook(write: Node, name: str) -> None:
     """The Python of a Write's own knob, which a studio's default may have filled."""
-    script = write[name].value()
+    script = write[name]._value
     if script:
         exec(compile(script, name, "exec"), {})
 

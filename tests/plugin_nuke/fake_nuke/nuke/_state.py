@@ -94,6 +94,11 @@ class State:
         if threading.get_ident() != self.thread:
             raise RuntimeError(f"{what}: not on the main thread")
 
+    def needs_window(self, what: str) -> None:
+        """Without one Nuke raises, or prints and waits for an answer that nobody gives."""
+        if not self.gui:
+            raise RuntimeError(f"{what}: there is no window")
+
     def fire(self, event: str, node: Node, knob: Knob | None = None) -> list[object]:
         """Runs an event's callbacks with the node as context; their exceptions are the caller's."""
         answers: list[object] = []
@@ -103,7 +108,9 @@ class State:
         self.groups.append(node._group or self.root)
         self.busy.append(event)
         try:
-            for (call, args, kwargs), wanted, only in list(self.callbacks.get(event, ())):
+            # First those for the class of the node, then those for all (callbacks.py, _doCallbacks).
+            entries = sorted(self.callbacks.get(event, ()), key=lambda entry: entry[1] == "*")
+            for (call, args, kwargs), wanted, only in entries:
                 if wanted in ("*", kind) and only in (None, node):
                     answers.append(call(*args, **kwargs))
         finally:
