@@ -1,18 +1,19 @@
-"""Which frames of each node upstream a picture depends on. No nuke here.
+"""Which frames and views of each node upstream a picture depends on. No nuke here.
 
-Most nodes make a frame of the same frame of their inputs. A TimeOffset and a FrameHold that are not animated take
-another one, which is known. Nodes such as Retime may take any. A Switch takes one of its inputs, perhaps another
-one on each frame.
+Most nodes make a frame of the same frame and view of their inputs. A TimeOffset and a FrameHold that are not
+animated take another frame, which is known, and a OneView another view. Nodes such as Retime may take any. A Switch
+takes one of its inputs, and a Dissolve two, perhaps others on each frame; a JoinViews takes one in each view.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Optional, Protocol
 
-from .knob_text import all_pairs
+from .knob_text import all_pairs, unquoted
 
 
 @dataclass(frozen=True)
@@ -28,24 +29,36 @@ class Choice:
 @dataclass(frozen=True)
 class FrameMap:
     """The frame of a node upstream that is seen at a frame: that many later, always the same one, or any. It is
-    seen only where all ``choices`` are made."""
+    seen only where all ``choices`` are made.
+
+    ``view`` is the view of it that is seen: the same one where it is empty, or :data:`ANY_VIEW`. ``only_in`` is the
+    view whose picture depends on it; empty where those of all views do.
+    """
 
     later: int = 0
     fixed: Optional[int] = None
     is_any: bool = False
     choices: frozenset[Choice] = frozenset()
+    view: str = ""
+    only_in: str = ""
 
     def at(self, frame: int) -> int:
         """The frame upstream."""
         return frame + self.later if self.fixed is None else self.fixed
 
-    def order(self) -> tuple[bool, int]:
+    def order(self) -> tuple[bool, int, bool, str]:
         """Maps have an order, so that what is made of them is the same each time."""
-        return self.fixed is not None, self.later if self.fixed is None else self.fixed
+        return self.fixed is not None, self.later if self.fixed is None else self.fixed, self.is_any, self.view
 
-    def holds(self, frame: int, chosen: Chosen) -> bool:
-        """Whether all choices are made at a frame, or may be."""
+    def holds(self, frame: int, view: str, chosen: Chosen) -> bool:
+        """Whether it counts for the picture of a view, and all choices are made at a frame, or may be."""
+        if self.only_in not in ("", view):
+            return False
         return all(_is_made(one, chosen(one.switch, one.seen.at(frame))) for one in self.choices)
+
+    def views(self, view: str, every: Sequence[str]) -> Sequence[str]:
+        """The views that are seen, of ``every`` view that there is, in the picture of one view."""
+        return every if self.view == ANY_VIEW else (self.view or view,)
 
 
 Chosen = Callable[[int, int], Optional[float]]
@@ -53,10 +66,17 @@ Chosen = Callable[[int, int], Optional[float]]
 
 
 def _is_made(choice: Choice, number: Optional[float]) -> bool:
+    return number is None or _may_be(number, choice.number)
+
+
+def _may_be(number: float, index: int) -> bool:
     """A number between two inputs may be either's."""
-    return number is None or abs(number - choice.number) < 1
+    return abs(number - index) < 1
 
 
+ANY_VIEW = "*"
+PICKING = ("Switch", "Dissolve")
+"""Classes whose ``which`` says what inputs they take."""
 SAME_FRAME = FrameMap()
 EVERY_FRAME = FrameMap(is_any=True)
 """Which frame is seen is not known here, so all of them count."""
@@ -67,13 +87,16 @@ TAKE_ANY = frozenset(
         *("TimeDissolve", "TemporalMedian", "AppendClip", "NoTimeBlur", "MotionBlur", "VectorGenerator"),
         *("SmartVector", "VectorDistort", "VectorCornerPin", "GridWarpTracker", "Denoise2", "DeepFromFrames"),
         *("ScanlineRender", "ScanlineRender2", "RayRender", "SplatRender", "DustBust", "MarkerRemoval"),
-        *("PlanarTracker", "Inpaint2", "Reconcile3D", "DepthGenerator", "CurveTool", "RotoPaint"),
+        *("PlanarTracker", "Inpaint2", "Reconcile3D", "DepthGenerator", "CurveTool", "RotoPaint", "ContactSheet"),
     ]
 )
 """Classes that take other frames of their inputs; RotoPaint clones from them."""
+TAKE_ANY_VIEW = frozenset(["Anaglyph", "MixViews", "ReConverge", "ShuffleViews", "SideBySide"])
+"""Classes that take other views of their inputs."""
 _MOST_WAYS = 64
 """Of one node to another. Where Switches in a row make more of them, what they choose does not count."""
 _ANY_PREFIXES = ("OFX", "Particle", "C_")
+_ANY_VIEW_PREFIXES = ("OFXuk.co.thefoundry.ocula", "C_", "O_")
 _WHOLE = re.compile(r"-?\d+(?:\.0*)?\Z")
 
 
@@ -102,10 +125,22 @@ def frames_reached(nodes: Sequence[NodeInTime], starts: Collection[int]) -> list
         if found[index]:
             for target, step in _steps(index, nodes[index]):
                 if target >= 0:
-                    found[target] |= {_after(one, step) for one in found[index]}
+                    found[target] |= {_after(one, step) for one in found[index] if _can_follow(one, step)}
                     if len(found[target]) > _MOST_WAYS:
                         found[target] = {replace(one, choices=frozenset()) for one in found[target]}
-    return [frozenset({EVERY_FRAME} if EVERY_FRAME in each else each) for each in found]
+    return [frozenset(each - {one for one in each if _is_covered(one, each)}) for each in found]
+
+
+def _is_covered(one: FrameMap, others: Collection[FrameMap]) -> bool:
+    """Whether another one says that every frame counts, in the same view."""
+    whole = FrameMap(is_any=True, view=one.view)
+    return one != whole and whole in others
+
+
+def _can_follow(seen: FrameMap, step: FrameMap) -> bool:
+    """Whether a step is taken in the view that is ``seen``."""
+    view = seen.view or seen.only_in
+    return "" in (step.only_in, view) or view in (ANY_VIEW, step.only_in)
 
 
 def _after(seen: FrameMap, step: FrameMap) -> FrameMap:
@@ -117,49 +152,87 @@ def _after(seen: FrameMap, step: FrameMap) -> FrameMap:
 
 
 def _moved(seen: FrameMap, step: FrameMap) -> FrameMap:
+    found = FrameMap(later=seen.later + step.later)
     if step.fixed is not None:
-        return step
-    if EVERY_FRAME in (seen, step):
-        return EVERY_FRAME
-    if seen.fixed is not None:
-        return FrameMap(fixed=seen.fixed + step.later)
-    return FrameMap(later=seen.later + step.later)
+        found = FrameMap(fixed=step.fixed)
+    elif seen.is_any or step.is_any:
+        found = EVERY_FRAME
+    elif seen.fixed is not None:
+        found = FrameMap(fixed=seen.fixed + step.later)
+    only_in = seen.only_in or ("" if seen.view else step.only_in)
+    return replace(found, view=step.view or seen.view, only_in=only_in)
 
 
 def _steps(index: int, node: NodeInTime) -> Iterator[tuple[int, FrameMap]]:
     knobs = dict(all_pairs(node.knobs))
     disabled = knobs.get("disable", "false")
     if disabled != "true":
-        if node.kind == "Switch":
-            yield from _branches(index, node, knobs.get("which", "0"))
-        else:
-            step = _step(node.kind, knobs)
-            yield from ((target, step) for target in (node.outputs or node.inputs))
-    if disabled != "false":
-        # It may be switched on and off from frame to frame; a node that is off passes its first input on.
-        yield from ((target, SAME_FRAME) for target in node.inputs)
+        yield from _steps_where_it_is_on(index, node, knobs)
+    if disabled != "false" or knobs.get("useLifetime", "false") != "false":
+        # It may be on at some frames and off at others; a node that is off passes its first input on.
+        yield from ((target, SAME_FRAME) for target in node.inputs[:1])
 
 
-def _branches(index: int, switch: NodeInTime, which: str) -> Iterator[tuple[int, FrameMap]]:
-    """The inputs that a Switch may take. All where it names one that it does not have."""
-    number = _whole(which)
-    if number is not None and number in range(len(switch.inputs)):
-        yield switch.inputs[number], SAME_FRAME
-        return
-    is_driven = which.startswith("{")
-    for number, target in enumerate(switch.inputs):
-        choice = Choice(switch=index, number=number, seen=SAME_FRAME)
-        yield target, FrameMap(choices=frozenset([choice])) if is_driven else SAME_FRAME
+def _steps_where_it_is_on(index: int, node: NodeInTime, knobs: Mapping[str, str]) -> Iterator[tuple[int, FrameMap]]:
+    if node.kind in PICKING:
+        yield from _branches(index, node, knobs.get("which", "0"))
+    elif node.kind == "JoinViews":
+        names = unquoted(knobs.get("viewassoc", "")).split()
+        steps = (FrameMap(only_in=name) for name in names) if len(names) == len(node.inputs) else repeat(SAME_FRAME)
+        yield from zip(node.inputs, steps)
+    else:
+        step = _step(node.kind, knobs)
+        yield from ((target, step) for target in (node.outputs or node.inputs))
 
 
-def _step(kind: str, knobs: dict[str, str]) -> FrameMap:
+def _branches(index: int, node: NodeInTime, which: str) -> Iterator[tuple[int, FrameMap]]:
+    """The inputs that a Switch or Dissolve may take. All where ``which`` names one that it does not have."""
+    always = _always_taken(node)
+    number = _number(which)
+    is_known = number is not None and 0 <= number <= len(node.inputs) - 1
+    for place, target in enumerate(node.inputs):
+        choice = Choice(switch=index, number=place, seen=SAME_FRAME)
+        if place in always or not (is_known or which.startswith("{")):
+            yield target, SAME_FRAME
+        elif number is None:
+            yield target, FrameMap(choices=frozenset([choice]))
+        elif _may_be(number, place):
+            yield target, SAME_FRAME
+
+
+def _always_taken(node: NodeInTime) -> Collection[int]:
+    """The inputs that count whatever is picked: a Dissolve has its mask at input 2, outside of which it shows input
+    0, and whether ``which`` counts the mask is not documented."""
+    if node.kind == "Switch":
+        return ()
+    has_mask = len(node.inputs) > 2 and node.inputs[2] >= 0
+    return {*range(2, len(node.inputs)), *([0] if has_mask else [])}
+
+
+def _step(kind: str, knobs: Mapping[str, str]) -> FrameMap:
+    view = ANY_VIEW if kind in TAKE_ANY_VIEW or kind.startswith(_ANY_VIEW_PREFIXES) else ""
+    if kind == "OneView":
+        chosen = knobs.get("view", "{")
+        view = ANY_VIEW if chosen.startswith("{") else unquoted(chosen)
+    return replace(_step_in_time(kind, knobs), view=view)
+
+
+def _step_in_time(kind: str, knobs: Mapping[str, str]) -> FrameMap:
     if kind == "TimeOffset":
-        offset = _whole(knobs.get("time_offset", "0"))
-        return EVERY_FRAME if offset is None or "reverse_input" in knobs else FrameMap(later=-offset)
+        offset, fine = (_whole(knobs.get(name, "0")) for name in ("time_offset", "dtime_offset"))
+        is_known = offset is not None and (fine == offset or "dtime_offset" not in knobs)
+        return FrameMap(later=-(offset or 0)) if is_known and "reverse_input" not in knobs else EVERY_FRAME
     if kind == "FrameHold":
         frame = _whole(knobs.get("first_frame", knobs.get("firstFrame", "")))
         return EVERY_FRAME if frame is None or "increment" in knobs else FrameMap(fixed=frame)
     return EVERY_FRAME if kind in TAKE_ANY or kind.startswith(_ANY_PREFIXES) else SAME_FRAME
+
+
+def _number(text: str) -> Optional[float]:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _whole(text: str) -> Optional[int]:

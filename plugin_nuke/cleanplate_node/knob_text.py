@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 
 def words(text: str) -> list[str]:
@@ -36,6 +37,12 @@ def _word_end(text: str, start: int) -> int:
             break
         position += 1
     return min(position, len(text))
+
+
+def unquoted(word: str) -> str:
+    """What a word says that has no brackets or variables in it."""
+    inner = word[1:-1] if word[:1] in ('"', "{") else word
+    return re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), inner)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -61,12 +61,17 @@ class FileStamps:
     """Looks at files; each is looked at once, so make a new one for each check.
 
     ``maps`` has, for each of the ``files``, the frames of it that a picture depends on, and ``chosen`` tells which
-    input a Switch on the way there takes.
+    input a Switch on the way there takes. ``views`` are the views of the script.
     """
 
     def __init__(
-        self, files: Sequence[SourceFile], maps: Sequence[Collection[FrameMap]], chosen: Chosen = _unknown
+        self,
+        files: Sequence[SourceFile],
+        maps: Sequence[Collection[FrameMap]],
+        chosen: Chosen = _unknown,
+        views: Sequence[str] = (),
     ) -> None:
+        self._views = views
         self._files = [(file, each) for file, each in zip(files, maps) if each]
         self._chosen = chosen
         self._seen: dict[str, Stamp] = {}
@@ -75,7 +80,7 @@ class FileStamps:
     def of(self, frame: int, view: str) -> list[Stamp]:
         """The stamps of the files behind one frame and view, each once, in the order of their names. Where names
         were made by TCL, last of all which file each has become."""
-        files = self._seen_at(frame)
+        files = self._seen_at(frame, view)
         stamps = [self._of_file(file, maps, frame, view) for file, maps in files]
         names = [(file.pattern, repr(stamp)) for (file, _), stamp in zip(files, stamps)]
         by_name = dict(zip(names, stamps))
@@ -85,20 +90,33 @@ class FileStamps:
 
     def are_known(self, frame: int, view: str) -> bool:
         """Whether there is a file behind all of them. Where a Read has none, it is not known what it shows."""
-        reads = [(file, maps) for file, maps in self._seen_at(frame) if file.frames is not None]
+        reads = [(file, maps) for file, maps in self._seen_at(frame, view) if file.frames is not None]
         return all(self._of_file(*one, frame, view) is not None for one in reads)
 
-    def _seen_at(self, frame: int) -> list[tuple[SourceFile, list[FrameMap]]]:
-        """The files that count at a frame, each with the frames of it."""
-        found = [(file, [each for each in maps if each.holds(frame, self._chosen)]) for file, maps in self._files]
+    def _seen_at(self, frame: int, view: str) -> list[tuple[SourceFile, list[FrameMap]]]:
+        """The files that count for a frame of a view, each with the frames of it."""
+        found = [
+            (file, [one for one in maps if one.holds(frame, view, self._chosen)]) for file, maps in self._files
+        ]
         return [(file, maps) for file, maps in found if maps]
 
     def _of_file(self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str) -> Stamp:
-        if file.has_own_frames or any(each.is_any for each in maps):
-            return self._of_sequence(file, view)
-        frames = [each.at(frame) for each in sorted(maps, key=FrameMap.order)]
-        found = [self._of_frame(file, each, view) for each in dict.fromkeys(frames)]
+        places = self._places(file, maps, frame, view)
+        found = [
+            self._of_sequence(file, seen) if at is None else self._of_frame(file, at, seen) for at, seen in places
+        ]
         return found[0] if len(found) == 1 else found
+
+    def _places(
+        self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str
+    ) -> list[tuple[Optional[int], str]]:
+        """The frames and views of a file that count, each once; None for all frames of a view."""
+        places: dict[tuple[Optional[int], str], None] = {}
+        for each in sorted(maps, key=FrameMap.order):
+            at = None if file.has_own_frames or each.is_any else each.at(frame)
+            seen = each.views(view, self._views) if "%v" in file.pattern.lower() else (view,)
+            places.update(dict.fromkeys((at, one) for one in seen))
+        return [(at, seen) for at, seen in places if at is None or (None, seen) not in places]
 
     def _of_frame(self, file: SourceFile, frame: int, view: str) -> Stamp:
         shown = _shown_frame(file, frame)

@@ -98,7 +98,7 @@ class NodeSources:
     def stamps(self) -> FileStamps:
         """Looks at the files upstream."""
         pairs = [(file, maps) for one, maps in zip(self.upstream.facts, self._reached) for file in one.files]
-        return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs], self._chosen)
+        return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs], self._chosen, host.views())
 
     def _chosen(self, switch: int, frame: int) -> Optional[float]:
         """The input that a Switch upstream takes at a frame, by its number; None where Nuke does not tell, or there

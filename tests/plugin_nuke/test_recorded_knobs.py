@@ -11,7 +11,7 @@ import pytest
 from cleanplate_node import frame_reach, graph
 from nuke._state import State
 
-from tests.plugin_nuke.test_source_files import InTime as Node
+from tests.plugin_nuke.test_frame_reach import InTime as Node
 
 SCAN: dict[str, Any] = json.loads(Path(__file__).with_name("nuke_17_knobs.json").read_text(encoding="utf-8"))
 FACTS: dict[str, dict[str, Any]] = SCAN["nodes"]

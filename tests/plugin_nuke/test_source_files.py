@@ -4,86 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import nuke
 import pytest
 from cleanplate_node import freshness, host, preflight
 from cleanplate_node.bench import ContractBench
-from cleanplate_node.frame_reach import EVERY_FRAME, SAME_FRAME, FrameMap, frames_reached
+from cleanplate_node.frame_reach import ANY_VIEW, EVERY_FRAME, SAME_FRAME, FrameMap
 from cleanplate_node.source_files import FileStamps, SourceFile, Stamp
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import press
 
 
-@dataclass(frozen=True)
-class InTime:
-    kind: str
-    knobs: str = ""
-    inputs: tuple[int, ...] = ()
-    outputs: tuple[int, ...] = ()
+def test_the_files_of_other_views(tmp_path: Path) -> None:
+    """What is read of a file with its view in the name, and of one without."""
+    for view in ("left", "right"):
+        (tmp_path / f"{view}.0001.exr").write_text(view)
+    (tmp_path / "both.0001.exr").write_text("x")
+    eyes, both = (SourceFile(pattern=f"{tmp_path}/{name}.%04d.exr") for name in ("%V", "both"))
 
+    def stamps(file: SourceFile, seen: FrameMap, view: str) -> list[Stamp]:
+        return FileStamps([file], [{seen}], views=("left", "right")).of(1, view)
 
-@pytest.mark.parametrize(
-    ("above", "seen"),
-    [
-        ([("Grade", "white 2")], {SAME_FRAME}),
-        ([("TimeOffset", "time_offset 3")], {FrameMap(later=-3)}),
-        ([("TimeOffset", "")], {SAME_FRAME}),
-        ([("TimeOffset", "time_offset {{frame}}")], {EVERY_FRAME}),
-        ([("TimeOffset", "time_offset 3 reverse_input true")], {EVERY_FRAME}),
-        ([("TimeOffset", "time_offset 3 disable true")], {SAME_FRAME}),
-        ([("TimeOffset", "time_offset 3 disable {{frame}}")], {SAME_FRAME, FrameMap(later=-3)}),
-        ([("FrameHold", "first_frame 12")], {FrameMap(fixed=12)}),
-        ([("FrameHold", "firstFrame 12")], {FrameMap(fixed=12)}),
-        ([("FrameHold", "first_frame 12 increment 2")], {EVERY_FRAME}),
-        ([("Retime", ""), ("FrameHold", "first_frame 5")], {FrameMap(fixed=5)}),
-        ([("FrameHold", "first_frame 5"), ("TimeOffset", "time_offset 2")], {FrameMap(fixed=3)}),
-        ([("TimeOffset", "time_offset 2"), ("TimeOffset", "time_offset -1")], {FrameMap(later=-1)}),
-        ([("TimeOffset", "time_offset 2"), ("Kronos", "")], {EVERY_FRAME}),
-        ([("OFXcom.absoft.neatvideo5_v5", "")], {EVERY_FRAME}),
-    ],
-    # No ``ids=str``: a set's text has another order in each process.
-)
-def test_nodes_that_take_other_frames(above: list[tuple[str, str]], seen: set[FrameMap]) -> None:
-    """``above`` is listed from the Cleanplate node up to the Read."""
-    nodes = [InTime("Read")]
-    nodes += [InTime(kind, knobs, (index,)) for index, (kind, knobs) in enumerate(reversed(above))]
-    assert frames_reached(nodes, (len(nodes) - 1,))[0] == seen
-
-
-def test_a_switch_takes_one_of_its_inputs() -> None:
-    def reached(which: str, *above: tuple[str, str]) -> tuple[frozenset[FrameMap], ...]:
-        nodes = [InTime("Read"), InTime("Read"), InTime("Switch", which, (0, 1))]
-        nodes += [InTime(kind, knobs, (index + 2,)) for index, (kind, knobs) in enumerate(above)]
-        return tuple(frames_reached(nodes, (len(nodes) - 1,))[:2])
-
-    same, never = frozenset({SAME_FRAME}), frozenset[FrameMap]()
-    assert reached("") == reached("which 0.0") == (same, never) and reached("which 1") == (never, same)
-    assert reached("which 7") == reached("which -1") == reached("which 0.5") == (same, same)
-    assert reached("which 1 disable true") == (same, same)
-    for number, each in enumerate(reached("which {{frame>3}}", ("TimeOffset", "time_offset 2"))):
-        (one,) = each
-        assert one.at(10) == 8 and {at: one.holds(at, chosen_by_frame) for at in (5, 6)} == {
-            5: number == 0,
-            6: number == 1,
-        }
-        assert one.holds(5, lambda switch, frame: None), "where it is not known, both count"
-        assert one.holds(5, lambda switch, frame: 0.5)
-    assert reached("which {{frame>3}}", ("Retime", "")) == (frozenset({EVERY_FRAME}),) * 2
-
-
-def chosen_by_frame(switch: int, frame: int) -> float:
-    return float(frame > 3)
-
-
-def test_many_switches_in_a_row_end() -> None:
-    nodes = [InTime("Read")]
-    for index in range(200):
-        nodes.append(InTime("Switch", f"which {{{{x{index}}}}}", (index, index)))
-    assert len(frames_reached(nodes, (200,))[0]) < 200
+    left, right = (stamps(eyes, SAME_FRAME, view) for view in ("left", "right"))
+    assert left != right
+    assert stamps(eyes, FrameMap(view="left"), "right") == left
+    assert stamps(eyes, FrameMap(view=ANY_VIEW), "right") == [[*left, *right]]
+    assert stamps(eyes, FrameMap(only_in="left"), "right") == []
+    assert stamps(both, FrameMap(view=ANY_VIEW), "right") == stamps(both, SAME_FRAME, "left")
 
 
 def test_a_switch_with_keys_takes_another_file_on_each_frame(bench: ContractBench, window: State) -> None:
@@ -109,20 +58,6 @@ def test_a_switch_with_keys_takes_another_file_on_each_frame(bench: ContractBenc
     }.items():
         (shot / f"{name}.exr").touch()
         assert freshness.check(node, deep=False).text == says, name
-
-
-def test_a_group_is_seen_through_its_output() -> None:
-    nodes = [
-        InTime("Read"),
-        InTime("Input", "", (0,)),
-        InTime("TimeOffset", "time_offset 4", (1,)),
-        InTime("Output", "", (2,)),
-        InTime("Grade", "", (1,)),
-        InTime("Group", "", (0,), (3,)),
-    ]
-    assert [set(each) for each in frames_reached(nodes, (5, -1))] == [
-        {FrameMap(later=-4)}, {FrameMap(later=-4)}, {SAME_FRAME}, {SAME_FRAME}, set(), {SAME_FRAME},
-    ]  # fmt: skip
 
 
 def stamps_at(file: SourceFile, frame: int, *maps: FrameMap) -> list[Stamp]:

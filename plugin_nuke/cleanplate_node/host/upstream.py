@@ -10,6 +10,7 @@ from typing import Optional, Union
 import nuke
 
 from ..fingerprint import counted_pairs
+from ..frame_reach import PICKING
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
 from .node import Node, as_typed, changed_knobs, has_knob, identity, input_of
@@ -65,7 +66,7 @@ class DrivenKnob:
 class Upstream:
     """All nodes that some nodes depend on, each after its inputs; ``starts`` are those nodes' indices, -1 for None.
     ``driven`` are the knobs upstream whose value is not told by their text, and ``switches``, by the index of their
-    node, those that say which input a Switch takes."""
+    node, those that say which inputs a Switch or Dissolve takes."""
 
     facts: tuple[NodeFacts, ...]
     starts: tuple[int, ...]
@@ -83,7 +84,7 @@ def upstream(starts: Iterable[Optional[Node]]) -> Upstream:
     driven = [DrivenKnob(node[name]) for node, one in pairs for name in one.driven]
     texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
     indices = tuple(-1 if one is None else places[identity(one)] for one in chosen)
-    switches = {index: DrivenKnob(node["which"]) for index, (node, one) in enumerate(pairs) if one.kind == "Switch"}
+    switches = {index: DrivenKnob(node["which"]) for index, (node, one) in enumerate(pairs) if one.kind in PICKING}
     return Upstream(facts=facts, starts=indices, driven=(*driven, *texts), switches=switches)
 
 
