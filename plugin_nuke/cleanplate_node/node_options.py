@@ -64,6 +64,7 @@ class NodeOptions:
 
 def options_of(node: host.Node) -> NodeOptions:
     """The options on the node's panel. Raises ``Refused``."""
+    _check_views(node)
     animated = tuple(name for name in panel.option_names() if name not in _ONE_VALUE and _is_animated(node, name))
     values = {name: setting(node, name) for name in panel.option_names() if name not in animated}
     try:
@@ -73,6 +74,22 @@ def options_of(node: host.Node) -> NodeOptions:
     if not shared.ocio_config:
         shared = replace(shared, ocio_config=project_colour().config)
     return NodeOptions(node=node, shared=shared, animated=animated)
+
+
+def _check_views(node: host.Node) -> None:
+    """Raises ``Refused`` where a setting was split, so that each view has its own value."""
+    views = host.views()
+    if len(views) == 1:
+        return
+    for name in panel.option_names():
+        if host.has_knob(node, name):
+            found = [host.value_at(node, name, host.current_frame(), view) for view in views]
+            if found != [found[0]] * len(views):
+                raise Refused(
+                    "split",
+                    f"{panel.label_of(name)} is split into views, and all views of a press share one value.",
+                    "Unsplit it, or use a node for each view.",
+                )
 
 
 def _is_animated(node: host.Node, name: str) -> bool:

@@ -56,6 +56,7 @@ def preflight(
         _ask_server(endpoint)
     with host.unnoticed(), host.full_resolution():
         sources = sources_of(node)
+        _check_copies(sources)
         folder = range_plan.result_folder(cache, node_id(node), sources.settings_key(options))
         plan = _without_frames(node_id(node), folder, sources, options, endpoint)
         own = {frame: options.at(frame) for frame in frames} if options.animated else {}
@@ -148,6 +149,14 @@ def check_host(node: host.Node) -> None:
             f"Cleanplate does not work in {edition}.",
             "Use Nuke, NukeX or Nuke Studio.",
         )
+    holder = host.holder_that_forgets(node)
+    if holder is not None:
+        raise Refused(
+            "not_kept",
+            f"{host.full_name(holder)} is a {host.kind(holder)}, whose contents are not saved with this script, "
+            "so the result would be lost.",
+            "Copy a gizmo to a Group, make a LiveGroup editable, or process the node in its own script.",
+        )
     if not host.script_path():
         raise Refused(
             "not_saved", "The script has no name yet.", "Save it: the results are kept in a folder beside it."
@@ -159,6 +168,17 @@ def check_host(node: host.Node) -> None:
                 f"Nothing is connected to {role}.",
                 f"Connect the {what} to the {role} input.",
             )
+
+
+def _check_copies(sources: NodeSources) -> None:
+    """Raises ``Refused`` where Nuke would render another picture than that of the files, whose times count."""
+    names = host.reads_of_old_copies(sources.feeds)
+    if names:
+        raise Refused(
+            "old_copy",
+            f"{', '.join(names)} would be read from a local copy that is older than the file.",
+            "Update it under Cache > Localization, or set the Read's localization policy to off.",
+        )
 
 
 def _hints(space: str) -> dict[str, str]:

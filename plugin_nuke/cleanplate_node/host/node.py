@@ -103,12 +103,13 @@ def is_animated(node: Node, name: str) -> bool:
     return isinstance(knob, nuke.Array_Knob) and bool(knob.isAnimated() or knob.hasExpression())
 
 
-def value_at(node: Node, name: str, frame: int) -> Any:
-    """A number, bool or chosen word of an enumeration at a frame, wherever the timeline is."""
+def value_at(node: Node, name: str, frame: int, view: str = "") -> Any:
+    """A number, bool or chosen word of an enumeration at a frame, wherever the timeline is; in a ``view`` that a
+    knob may have been split for."""
     knob = node[name]
     if not isinstance(knob, nuke.Array_Knob):
-        return knob.value()
-    number = float(knob.getValueAt(frame))
+        return _value_of(knob)
+    number = float(knob.getValueAt(frame, 0, view) if view else knob.getValueAt(frame))
     if isinstance(knob, nuke.Enumeration_Knob):
         return str(knob.values()[int(number)])
     if isinstance(knob, nuke.Boolean_Knob):
@@ -155,6 +156,24 @@ def inner(node: Node, name: str) -> Node:
     if found is None:
         raise KeyError(name)
     return found
+
+
+def holder_that_forgets(node: Node) -> Optional[Node]:
+    """The node itself or one around it whose contents a script does not keep: a gizmo, a Precomp, or a LiveGroup
+    that was not made editable."""
+    around: Optional[Node] = node
+    while around is not None and around.Class() != "Root":
+        is_editable = isinstance(around, nuke.LiveGroup) and not around.published()
+        if isinstance(around, (nuke.Gizmo, nuke.Precomp)) and not is_editable:
+            return around
+        around = around.parent()
+    return None
+
+
+def reads_an_old_copy(node: Node) -> bool:
+    """Whether Nuke shows a local copy of a Read's file (Localization) that is older than the file."""
+    can_have_one = node.knob("localizationPolicy") is not None
+    return can_have_one and bool(node.isLocalized()) and bool(node.isLocalizationOutdated())
 
 
 def has_inner(node: Node, name: str) -> bool:

@@ -13,7 +13,7 @@ from ..fingerprint import counted_pairs
 from ..frame_reach import PICKING
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, changed_knobs, has_knob, identity, input_of
+from .node import Node, as_typed, changed_knobs, has_knob, identity, input_of, reads_an_old_copy
 from .script import root_evaluated
 from .texts import EvaluatedText, is_one_file_name, is_same_on_every_frame, texts_that_run
 
@@ -91,6 +91,11 @@ def upstream(starts: Iterable[Optional[Node]]) -> Upstream:
 def depends_on(node: Node, other: Node) -> bool:
     """Whether ``other`` is upstream of ``node``."""
     return identity(other) in _visited([node])
+
+
+def reads_of_old_copies(starts: Iterable[Optional[Node]]) -> list[str]:
+    """The names of the Reads upstream that show a local copy which is older than its file."""
+    return sorted(str(one.fullName()) for one in _visited(list(starts)).values() if reads_an_old_copy(one))
 
 
 def scope_variables(node: Node) -> tuple[str, ...]:
@@ -173,6 +178,7 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
     evaluated = tuple(name for name, text in running if is_same_on_every_frame(node, text))
     named = _file_knobs(node, knobs)
     files = tuple(_file(node, knob) for knob in named if is_one_file_name(node, as_typed(knob)))
+    rendered = _rendered_file(node)
     outputs = [place(one) for one in _inside(node) if one.Class() == "Output"]
     return NodeFacts(
         kind=kind,
@@ -180,9 +186,11 @@ def _facts(node: Node, index: int, places: dict[str, int]) -> NodeFacts:
         inputs=tuple(place(one) for one in _inputs(node)),
         driven=_driven(node, counted),
         outputs=tuple(one for one in outputs if one >= 0),
-        files=files,
+        files=(*files, *([rendered] if rendered else [])),
         evaluated=evaluated,
-        has_text_that_runs=len(evaluated) < len(running) or len(files) < len(named),
+        has_text_that_runs=len(evaluated) < len(running)
+        or len(files) < len(named)
+        or (rendered is None and _shows_its_render(node)),
         takes_project_format=_takes_project_format(node, knobs),
     )
 
@@ -201,6 +209,20 @@ def _file_knobs(node: Node, knobs: str) -> list[nuke.File_Knob]:
         return []
     found = [node.knob(name) for name in sorted(names)]
     return [knob for knob in found if isinstance(knob, nuke.File_Knob) and as_typed(knob)]
+
+
+def _shows_its_render(node: Node) -> bool:
+    """Whether a Precomp or LiveGroup reads what was rendered of it, in place of its nodes."""
+    return isinstance(node, nuke.Precomp) and _is_on(node, "reading")
+
+
+def _rendered_file(node: Node) -> Optional[SourceFile]:
+    """What was rendered of a Precomp that shows it, where its own panel names the file."""
+    knob = node.knob("output")
+    is_named = _is_on(node, "useOutput") and isinstance(knob, nuke.EvalString_Knob) and bool(as_typed(knob))
+    if knob is None or not is_named or not _shows_its_render(node) or not is_one_file_name(node, as_typed(knob)):
+        return None
+    return SourceFile(pattern=_as_opened(str(knob.value() or "")), is_made_by_tcl="[" in as_typed(knob))
 
 
 def _is_ours(node: Node) -> bool:

@@ -84,7 +84,7 @@ from ._knobs import (
     Tab_Knob,
     Text_Knob,
 )
-from ._nodes import FrameRange, Group, Node, Root
+from ._nodes import FrameRange, Gizmo, Group, LiveGroup, Node, Precomp, Root
 from ._state import CancelledError
 
 TO_SCRIPT = 0x1
@@ -129,12 +129,15 @@ __all__ = [
     "File_Knob",
     "Format_Knob",
     "FrameRange",
+    "Gizmo",
     "Group",
     "Int_Knob",
     "Knob",
     "Link_Knob",
+    "LiveGroup",
     "Menu",
     "Node",
+    "Precomp",
     "ProgressTask",
     "PyScript_Knob",
     "Root",

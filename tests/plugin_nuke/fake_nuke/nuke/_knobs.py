@@ -33,6 +33,8 @@ class Knob:
         self._flags = 0
         self._expression = ""
         self._keys: dict[int, Any] = {}
+        self._split: dict[str | None, Any] = {}
+        """The values of views of their own (nuke.Array_Knob.splitView)."""
         self.tip = ""
         self.definition = ""
 
@@ -118,7 +120,10 @@ class Knob:
         state.edited()
         return True
 
-    def getValueAt(self, time: float, index: int = 0) -> Any:
+    def getValueAt(self, time: float, index: int = 0, view: str | None = None) -> Any:
+        self._here()
+        if view in self._split:
+            return self._split[view]
         before, state.frame = state.frame, int(time)
         try:
             return self.getValue()

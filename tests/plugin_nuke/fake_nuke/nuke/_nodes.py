@@ -124,7 +124,12 @@ def _group_knobs() -> list[k.Knob]:
 
 def _script_knobs() -> list[k.Knob]:
     """Of a Group whose nodes are in a file."""
-    return [*_group_knobs(), k.File_Knob("file"), k.Array_Knob("version")]
+    rendered = [k.Boolean_Knob("reading"), k.Boolean_Knob("useOutput"), k.EvalString_Knob("output")]
+    return [*_group_knobs(), k.File_Knob("file"), k.Array_Knob("version"), *rendered]
+
+
+def _live_knobs() -> list[k.Knob]:
+    return [*_script_knobs(), k.Boolean_Knob("published", "", True)]
 
 
 _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
@@ -171,7 +176,9 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Vectorfield": lambda: [k.File_Knob("vfield_file")],
     "Text2": lambda: [k.Multiline_Eval_String_Knob("message")],
     "Precomp": _script_knobs,
-    "LiveGroup": _script_knobs,
+    "LiveGroup": _live_knobs,
+    "OneView": lambda: [k.Enumeration_Knob("view", "", ["\x07", *state.views])],
+    "JoinViews": lambda: [k.Multiline_Eval_String_Knob("viewassoc")],
     "House_Grade": _group_knobs,
     "House_Grade2": _group_knobs,
 }
@@ -214,6 +221,8 @@ class Node:
         self._validated: tuple[int, int, bool] | None = None
         self._panel = False
         self._links: list[Node] = []
+        self._copies: Path | None = None
+        """Where the local copies of a Read's files are (Localization)."""
         for knob in [*_common(), *(_KNOBS[kind]() if kind in _KNOBS else ())]:
             self._own(knob)
         self._take_house_defaults()
@@ -283,7 +292,7 @@ class Node:
 
     def maxInputs(self) -> int:
         self._here()
-        return _MOST_INPUTS.get(self._kind, 1)
+        return len(state.views) if self._kind == "JoinViews" else _MOST_INPUTS.get(self._kind, 1)
 
     def inputs(self) -> int:
         self._here()
@@ -321,6 +330,17 @@ class Node:
                 seen.add(id(node))
                 stack += [one for one in node._inputs if one is not None]
         return False
+
+    def isLocalized(self) -> bool:
+        self._here()
+        return self._copies is not None
+
+    def isLocalizationOutdated(self) -> bool:
+        """Whether the file is newer than its copy."""
+        self._here()
+        source = Path(self._named(state.frame, state.views[0], "file"))
+        copy = Path(self._file(state.frame, state.views[0]))
+        return source != copy and source.stat().st_mtime_ns > copy.stat().st_mtime_ns
 
     def showControlPanel(self, forceFloat: bool = False) -> None:
         self._here()
@@ -449,6 +469,12 @@ class Node:
         state.held_open.pop(id(self), None)
 
     def _file(self, frame: int, view: str, which: str = "file") -> str:
+        """The file that is opened: the local copy, where there is one and the Read's policy allows it."""
+        name = self._named(frame, view, which)
+        is_copied = self._copies is not None and self._knobs["localizationPolicy"].value() != "off"
+        return str(self._copies / Path(name).name) if self._copies and is_copied else name
+
+    def _named(self, frame: int, view: str, which: str) -> str:
         knob = self._knobs[which]
         assert isinstance(knob, k.File_Knob)
         shift = self._knobs["frame"]._value
@@ -516,6 +542,21 @@ class Group(Node):
     def _feeding(self) -> list[Node | None]:
         outputs: list[Node | None] = [*self._outputs()]
         return outputs
+
+
+class Precomp(Group):
+    """A Group whose nodes are those of another script."""
+
+
+class LiveGroup(Precomp):
+    def published(self) -> bool:
+        """Whether its nodes are those of the file; not where it was made editable."""
+        self._here()
+        return bool(self._knobs["published"].value())
+
+
+class Gizmo(Group):
+    """A Group whose nodes are those of a file beside Nuke; a script keeps its name and knobs."""
 
 
 class Root(Group):
@@ -706,6 +747,14 @@ def _other_frame(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(0, _SHOWN_FRAME[node._kind](node, frame), view, proxy)
 
 
+def _one_view(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(0, frame, node._knobs["view"].value(), proxy)
+
+
+def _join_views(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(node._knobs["viewassoc"].value().split().index(view), frame, view, proxy)
+
+
 def _dissolve(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     """The weighted mean of two of the inputs, of which number 2 is the mask."""
     which = max(float(node._knobs["which"].getValueAt(frame)), 0.0)
@@ -742,6 +791,8 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Switch": _switch,
     **dict.fromkeys(_SHOWN_FRAME, _other_frame),
     "Dissolve": _dissolve,
+    "OneView": _one_view,
+    "JoinViews": _join_views,
     "Constant": _constant,
     **dict.fromkeys(("Roto", "NoOp", "Reformat", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes),
     **dict.fromkeys(_GROUPS, _group),
@@ -834,7 +885,8 @@ def _write_frame(write: Node, frame: int, view: str) -> None:
 
 def make(kind: str, group: Group) -> Node:
     """A new node in a group, without a name yet."""
-    node: Node = Group(group, kind) if kind in _GROUPS else Node(kind, group)
+    kinds = {"Precomp": Precomp, "LiveGroup": LiveGroup, "House_Grade": Gizmo, "House_Grade2": Gizmo}
+    node: Node = kinds.get(kind, Group)(group, kind) if kind in _GROUPS else Node(kind, group)
     group._nodes.append(node)
     state.edited()
     return node

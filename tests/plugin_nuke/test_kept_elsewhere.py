@@ -1,0 +1,104 @@
+"""Pictures and nodes that are not where they seem to be: local copies, rendered Precomps, gizmos, LiveGroups."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import host, nk_text, node_options, preflight, sources
+from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.range_plan import Refused
+from nuke._state import State
+
+from tests.plugin_nuke.test_sources import overwrite
+
+
+@pytest.fixture
+def bench(window: State, tmp_path: Path) -> ContractBench:
+    """Without a server."""
+    return ContractBench(tmp_path, Server(()))
+
+
+def plan(node: nuke.Node) -> None:
+    preflight.preflight(node, (1,), False, "batch", server="tcp://127.0.0.1:9", quietly=True)
+
+
+@pytest.mark.parametrize("policy", ["on", "onDemand"])
+def test_a_local_copy_that_is_old_is_never_rendered(policy: str, bench: ContractBench) -> None:
+    """Nuke would render the copy, and the time of the file would say that the result is up to date."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    read = host.find_read(shot / "plate.%04d.exr")
+    read["localizationPolicy"].setValue(policy)
+    read._copies = bench.shot((1,), "localized")
+    plan(node)
+    copy = read._copies / "plate.0001.exr"
+    os.utime(copy, (0, 0))
+    with pytest.raises(Refused, match="Read1 would be read from a local copy that is older than the file"):
+        plan(node)
+    copy.touch()
+    plan(node)
+
+
+def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(bench: ContractBench) -> None:
+    shot = bench.shot((1, 2))
+    precomp = host.create("Precomp")
+    with host.inside(precomp):
+        nuke.createNode("Output").setInput(0, bench.read(shot / "clean.exr", 1, 1))
+    node = bench.node_on(precomp, None)
+
+    def key(frame: int = 1) -> tuple[str, bool]:
+        made = sources.SourceKeys(sources.sources_of(node), node_options.options_of(node), ())
+        found = made.keys((frame,), ("main",))[frame, "main"]
+        return found.files, found.needs_hashes
+
+    before = key()
+    overwrite(shot / "plate.0001.exr")
+    assert key() == before
+    for name, value in {"reading": True, "useOutput": True, "output": f"{shot.as_posix()}/plate.%04d.exr"}.items():
+        precomp[name].setValue(value)
+    shown, other = key(), key(2)
+    overwrite(shot / "plate.0001.exr")
+    assert key() != shown and key(2) == other
+    precomp["useOutput"].setValue(False)
+    assert key()[1], "which file that is stands in the other script"
+
+
+@pytest.mark.parametrize(
+    ("kind", "knobs", "is_kept"),
+    [
+        ("Group", {}, True),
+        ("VariableGroup", {}, True),
+        ("LiveGroup", {"published": False}, True),
+        ("LiveGroup", {}, False),
+        ("Precomp", {}, False),
+        ("House_Grade", {}, False),
+    ],
+)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_no_result_is_made_where_the_script_does_not_keep_it(
+    kind: str, knobs: dict[str, object], is_kept: bool, depth: int, bench: ContractBench
+) -> None:
+    holder = host.create(kind, **knobs)
+    shot = bench.shot((1,))
+    with host.inside(holder):
+        around = host.create("Group") if depth == 2 else holder
+    with host.inside(around):
+        node = bench.node(shot, 1, 1)
+    if is_kept:
+        plan(node)
+    else:
+        with pytest.raises(Refused, match=f"{kind}1 is a {kind}, whose contents are not saved"):
+            plan(node)
+
+
+def test_a_node_that_was_made_a_gizmo_says_what_to_do(bench: ContractBench, window: State) -> None:
+    """Its buttons are still there."""
+    node = host.paste(nk_text.node_text())
+    assert node is not None
+    node.__class__, node._kind = nuke.Gizmo, "Cleanplate_Matte.gizmo"
+    host.press(node, "process_frame")
+    assert "whose contents are not saved with this script" in window.messages[-1]
+    assert "Copy a gizmo to a Group" in window.messages[-1]

@@ -1,0 +1,78 @@
+"""Stereo: the files of each view, and settings that were split. No server is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import host, nk_text, node_options, panel, sources
+from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.fingerprint import FrameKey
+from cleanplate_node.range_plan import Refused
+from nuke._state import State
+
+from tests.plugin_nuke.test_sources import overwrite
+
+VIEWS = ("left", "right")
+
+
+@pytest.fixture
+def stereo(window: State, tmp_path: Path) -> ContractBench:
+    window.views = list(VIEWS)
+    bench = ContractBench(tmp_path, Server(()))
+    for view in VIEWS:
+        bench.shot((1,), view)
+    return bench
+
+
+def eye(bench: ContractBench, name: str) -> nuke.Node:
+    return bench.read(bench.folder / name / "plate.%04d.exr", 1, 1)
+
+
+def keys(node: nuke.Node) -> dict[str, FrameKey]:
+    """What frame 1 is made from in each view."""
+    found = sources.SourceKeys(sources.sources_of(node), node_options.options_of(node), ()).keys((1,), VIEWS)
+    return {view: key for (_, view), key in found.items()}
+
+
+def changed_by(bench: ContractBench, node: nuke.Node, view: str) -> set[str]:
+    """The views whose frame counts as changed where the plate of one is overwritten."""
+    before = keys(node)
+    overwrite(bench.folder / view / "plate.0001.exr")
+    return {view for view, key in keys(node).items() if key.differs(before[view])}
+
+
+def test_each_eye_has_its_own_file(stereo: ContractBench) -> None:
+    node = stereo.node_on(eye(stereo, "%V"), eye(stereo, "left"))
+    assert changed_by(stereo, node, "right") == {"right"}
+    assert all(node_key.is_known_to_equal(node_key) for node_key in keys(node).values())
+
+
+def test_behind_a_one_view_both_eyes_depend_on_that_view(stereo: ContractBench) -> None:
+    one = host.create("OneView", view="left")
+    host.connect(one, 0, eye(stereo, "%V"))
+    node = stereo.node_on(one, None)
+    assert changed_by(stereo, node, "right") == set()
+    assert changed_by(stereo, node, "left") == set(VIEWS)
+
+
+def test_of_joined_views_each_eye_depends_on_its_input(stereo: ContractBench) -> None:
+    joined = host.create("JoinViews", viewassoc="left\nright")
+    for index, view in enumerate(VIEWS):
+        assert host.connect(joined, index, eye(stereo, view))
+    node = stereo.node_on(joined, None)
+    assert changed_by(stereo, node, "right") == {"right"}
+    assert changed_by(stereo, node, "left") == {"left"}
+
+
+@pytest.mark.parametrize("name", ["erode", "temporal", "bit_depth", "layer_clean"])
+def test_a_setting_that_is_split_into_views_is_refused(name: str, stereo: ContractBench, window: State) -> None:
+    node = host.paste(nk_text.node_text())
+    assert node is not None and node_options.options_of(node)
+    kind = node[name].Class()
+    node[name]._split = {"right": {"Double_Knob": 2.5, "Enumeration_Knob": 0.0, "Boolean_Knob": 0.0}[kind]}
+    with pytest.raises(Refused, match=f"^{panel.label_of(name).split('(')[0]}.*is split into views"):
+        node_options.options_of(node)
+    window.views = ["left"]
+    assert node_options.options_of(node), "with one view there is one value"
