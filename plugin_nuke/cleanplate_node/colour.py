@@ -12,8 +12,9 @@ from pathlib import Path
 LINEAR = "linear"
 """The server's name of scene-linear Rec.709, which is what Nuke's own colour management works in."""
 _FOUNDRY = "fn-nuke_"
-# What the role scene_linear is in every ACES configuration that OpenColorIO or Nuke brings along.
-_ACES_ROLES = {"scene_linear": "ACEScg"}
+_SCENE_LINEAR = "scene_linear"
+# What the role is in every ACES configuration that OpenColorIO or Nuke brings along.
+_ACES_ROLES = {_SCENE_LINEAR: "ACEScg"}
 
 
 class ConfigUnreadable(Exception):
@@ -23,13 +24,15 @@ class ConfigUnreadable(Exception):
 @dataclass(frozen=True)
 class HostColour:
     """The project's colour settings: the knobs colorManagement, workingSpaceLUT, OCIO_config and
-    customOCIOConfigPath (evaluated) of the root, and $OCIO."""
+    customOCIOConfigPath (evaluated) of the root, $OCIO, and the folder of the configurations that are chosen by name,
+    to which a house may add its own."""
 
     management: str
     space: str
     config: str
     custom_path: str = ""
     environment: str = ""
+    installed: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class SentColour:
 
 def sent_colour(host: HostColour) -> SentColour:
     """What the server is told. Raises ``ConfigUnreadable``."""
-    space = host.space.strip()
-    if host.management.lower() != "ocio" or not space:
+    space = host.space.strip() or _SCENE_LINEAR
+    if host.management.lower() != "ocio":
         return SentColour(space=LINEAR)
     path = host.environment or (host.custom_path if host.config == "custom" else "")
     if path and "://" not in path:
@@ -55,8 +58,10 @@ def sent_colour(host: HostColour) -> SentColour:
         return SentColour(space=_ACES_ROLES.get(space, space), config=f"ocio://{host.config[len(_FOUNDRY) :]}")
     if host.config.startswith("aces_"):
         return SentColour(space=_ACES_ROLES.get(space, space))
-    # nuke-default, whose scene_linear is its "linear".
-    return SentColour(space=LINEAR if space == "scene_linear" else space)
+    if host.config in ("", "nuke-default"):
+        return SentColour(space=LINEAR if space == _SCENE_LINEAR else space)
+    path = Path(host.installed, host.config, "config.ocio").as_posix()
+    return SentColour(space=_of_role(path, space), config=path)
 
 
 def _of_role(path: str, space: str) -> str:
@@ -66,6 +71,6 @@ def _of_role(path: str, space: str) -> str:
     except OSError as error:
         raise ConfigUnreadable(f"The OCIO configuration {path} cannot be read: {error.strerror}.") from None
     section = re.search(r"^roles:[^\n]*\n((?:[ \t]+[^\n]*\n?|\s*\n)*)", text, re.MULTILINE)
-    pattern = rf"^\s+{re.escape(space)}\s*:\s*(.+?)\s*$"
-    found = re.search(pattern, section.group(1), re.MULTILINE) if section else None
+    pattern = rf"^\s+{re.escape(space)}\s*:\s*(.+?)\s*(?: #.*)?$"
+    found = re.search(pattern, section.group(1), re.MULTILINE | re.IGNORECASE) if section else None
     return found.group(1).strip("\"'") if found else space

@@ -22,6 +22,7 @@ def project_colour() -> SentColour:
                 config=host.root_text("OCIO_config"),
                 custom_path=host.root_evaluated("customOCIOConfigPath"),
                 environment=os.environ.get("OCIO", ""),
+                installed=host.installed_configs(),
             )
         )
     except ConfigUnreadable as error:

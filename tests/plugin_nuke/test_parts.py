@@ -149,6 +149,7 @@ colorspaces:
     [
         ("Nuke", "linear", "nuke-default", "linear", ""),
         ("Nuke", "", "", "linear", ""),
+        ("OCIO", "", ACES, "ACEScg", "ocio://cg-config-v1.0.0_aces-v1.3_ocio-v2.1"),
         ("OCIO", "scene_linear", "nuke-default", "linear", ""),
         ("OCIO", "scene_linear", ACES, "ACEScg", "ocio://cg-config-v1.0.0_aces-v1.3_ocio-v2.1"),
         (
@@ -177,6 +178,26 @@ def test_a_configuration_of_the_house_is_read(by: str, tmp_path: Path) -> None:
     assert sent_colour(asked) == SentColour(space="House Linear", config=path)
     named = dataclasses.replace(asked, space="ACES - ACEScg")
     assert sent_colour(named) == SentColour(space="ACES - ACEScg", config=path), "a name is sent as it is"
+
+
+@pytest.mark.parametrize(
+    ("line", "space"),
+    [
+        ("  scene_linear: lnf", "lnf"),
+        ("    scene_linear : 'lnf f' # the old one", "lnf f"),
+        ("  Scene_Linear: lnf", "lnf"),
+        ("  default: raw", "scene_linear"),
+    ],
+)
+def test_a_configuration_beside_nuke_is_read(line: str, space: str, tmp_path: Path) -> None:
+    """A house may add its own to those that a project chooses by name; what its role means is never guessed."""
+    asked = HostColour(management="OCIO", space="scene_linear", config="house", installed=str(tmp_path))
+    with pytest.raises(ConfigUnreadable, match=r"house/config\.ocio cannot be read"):
+        sent_colour(asked)
+    path = tmp_path / "house" / "config.ocio"
+    path.parent.mkdir()
+    path.write_text(f"ocio_profile_version: 1\n\nroles:\n  data: raw\n{line}\n\nname: scene_linear\n")
+    assert sent_colour(asked) == SentColour(space=space, config=path.as_posix())
 
 
 @pytest.mark.parametrize("name", ["take#1", "a%04dz", "b%V", "c%v", "[wip]", "d$e", "{f}"])

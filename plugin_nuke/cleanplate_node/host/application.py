@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Optional
 
 import nuke
@@ -39,6 +40,11 @@ _LIMITED = {
 def limited_licence() -> str:
     """The edition of Nuke and what it cannot do, where the plugin needs that; else empty."""
     return next((words for key, words in _LIMITED.items() if nuke.env.get(key)), "")
+
+
+def installed_configs() -> str:
+    """The folder of the OCIO configurations that a project can choose by name, each a folder of its own."""
+    return Path(nuke.EXE_PATH).parent.joinpath("plugins", "OCIOConfigs", "configs").as_posix()
 
 
 def script_arguments(script: str) -> list[str]:

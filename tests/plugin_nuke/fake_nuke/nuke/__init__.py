@@ -91,6 +91,7 @@ TO_SCRIPT = 0x1
 WRITE_NON_DEFAULT_ONLY = 0x10
 WRITE_ALL = 0x20
 NUKE_VERSION_STRING = "15.1v1"
+EXE_PATH = "/nowhere/Nuke15.1v1/Nuke15.1"
 GUI: bool
 rawArgs: list[str]
 
@@ -113,6 +114,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "DISABLED",
     "DO_NOT_WRITE",
+    "EXE_PATH",
     "INVISIBLE",
     "NO_UNDO",
     "NUKE_VERSION_STRING",
