@@ -59,7 +59,7 @@ class FramesAround:
                 if self._began(frame):
                     return
                 self._done += 1
-            except (LinkError, RuntimeError) as error:
+            except (LinkError, RuntimeError, OSError) as error:
                 if getattr(error, "code", "") != "busy":
                     self._end(f"Frame {frame}: {error}")
                     return

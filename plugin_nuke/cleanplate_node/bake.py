@@ -43,7 +43,7 @@ def main(words: Sequence[str]) -> int:
     arguments = _arguments(words)
     try:
         return _bake(arguments)
-    except (LinkError, ValueError, RuntimeError) as error:
+    except (LinkError, ValueError, RuntimeError, OSError) as error:
         print(f"cleanplate: {error}", file=sys.stderr, flush=True)
         return 1
 

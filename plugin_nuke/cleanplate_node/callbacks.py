@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Optional, TypeVar, cast
 
 from matte_link.errors import LinkError
+from matte_link.files import disk_words
 
 from . import host, later, nk_text, panel, vendor
 
@@ -45,6 +46,9 @@ def _button(work: _Call) -> _Call:
         except RuntimeError as error:
             # Nuke's own: TCL that cannot be evaluated, an expression with an error, a missing file.
             _show_trouble(node, f"Nuke says: {error}", with_message=True)
+        except OSError as error:
+            # A share that went away, a path that is too long.
+            _show_trouble(node, f"{disk_words(error)} Look at 'Results folder' and at its disk.", with_message=True)
         return None
 
     return cast(_Call, pressed)
@@ -228,7 +232,7 @@ def _update(node: host.Node) -> None:
     run = _run()
     try:
         run.process(node, (host.current_frame(),), force=True, quiet=True)
-    except (LinkError, RuntimeError) as error:
+    except (LinkError, RuntimeError, OSError) as error:
         run.tell(node, str(error))
         run.note(node)
 

@@ -24,8 +24,8 @@ class ConfigUnreadable(Exception):
 @dataclass(frozen=True)
 class HostColour:
     """The project's colour settings: the knobs colorManagement, workingSpaceLUT, OCIO_config and
-    customOCIOConfigPath (evaluated) of the root, $OCIO, and the folder of the configurations that are chosen by name,
-    to which a house may add its own."""
+    customOCIOConfigPath (evaluated) of the root, $OCIO, and the folder of the configurations that are chosen by
+    name, to which a house may add its own."""
 
     management: str
     space: str

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
+from matte_link.files import disk_words
 from matte_link.sequence import format_frames
 
 from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
@@ -31,9 +32,9 @@ from .node_state import (
 )
 from .sources import NodeSources, SourceKeys, sources_of
 
-_UNCLEAR = (LinkError, KeyError, RuntimeError)
-"""What keeps a check from an answer: a setting that is refused, a node that was taken apart, and Nuke's own errors,
-such as an expression or TCL that cannot be evaluated."""
+_UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
+"""What keeps a check from an answer: a setting that is refused, a node that was taken apart, Nuke's own errors,
+such as an expression or TCL that cannot be evaluated, and a disk that is not there."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,10 @@ class ShownResult:
         return ResultState(usable=not self.makers.stale, text=self.makers.text)
 
 
+def _trouble(error: Exception) -> str:
+    return disk_words(error) if isinstance(error, OSError) else str(error)
+
+
 def _frames(frames: Sequence[int]) -> str:
     return f"frame{'s' if len(set(frames)) > 1 else ''} {format_frames(frames)}"
 
@@ -193,7 +198,7 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
         shown = ShownResult(node, sources)
         found = shown.current_frame(with_hashes=True) if deep else shown.whole()
     except _UNCLEAR as error:
-        found = ResultState(usable=False, text=str(error))
+        found = ResultState(usable=False, text=_trouble(error))
     tell(node, found.text)
     status_basis.note(node, sources)
     return found
@@ -225,7 +230,7 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
         try:
             _guarded[name] = [(node, ShownResult(node)) for node in chosen]
         except _UNCLEAR as error:
-            yield from ((node, ResultState(usable=False, text=str(error))) for node in chosen[:1])
+            yield from ((node, ResultState(usable=False, text=_trouble(error))) for node in chosen[:1])
             return
     for node, shown in _guarded[name]:
         yield node, shown.current_frame(with_hashes=False)

@@ -127,7 +127,7 @@ class RangeRun(NodeRun):
         try:
             sources = sources_of(self.node)
             key = sources.settings_key(options_of(self.node))
-        except (LinkError, RuntimeError):
+        except (LinkError, RuntimeError, OSError):
             key = ""
         self.is_stale = key != range_plan.key_of(self.plan.folder)
         if self.is_stale:

@@ -44,5 +44,5 @@ def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
         driven = [sources.driven_at(frame) for frame in _some_frames(node)] if sources.upstream.driven else []
         facts = [sources.settings_key(options), shown, sources.hashed_with]
         return " ".join([*facts, *host.views(), *curves, *driven])
-    except (LinkError, KeyError, RuntimeError) as error:
+    except (LinkError, KeyError, RuntimeError, OSError) as error:
         return str(error)

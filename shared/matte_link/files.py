@@ -33,6 +33,11 @@ def write_atomically(path: str, data: Blob) -> None:
         raise
 
 
+def disk_words(error: OSError) -> str:
+    """What a disk says, as one sentence."""
+    return f"{error.filename}: {error.strerror}." if error.filename and error.strerror else f"{error}."
+
+
 def _check_size(path: Path, data: Blob) -> None:
     """Raises ``OSError`` if the file lacks some of the bytes, as on a network disk that reports its errors late."""
     wanted = data.nbytes if isinstance(data, memoryview) else len(data)

@@ -23,8 +23,10 @@ from matte_link.options import shown_in
 from nuke._state import State
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("schema_*.nk"))
-ADDED = ("temporal", "guard", "send_guides", "auto_update", "range_mode", "compression")
-"""Knobs that a still older version might have lacked: options, switches, and one that a choice hangs on."""
+LEARNING = ("add_key", "remove_key", "learn", "key_frames")
+"""What came to panel 3 after its first day."""
+ADDED = ("temporal", "guard", "send_guides", "auto_update", "range_mode", "compression", *LEARNING)
+"""Knobs that a still older version might have lacked: options, switches, buttons, one that a choice hangs on."""
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_there_is_a_golden_file_of_every_older_panel() -> None:
     ("path", "lacking"),
     [
         *((path, lacking) for path in GOLDEN for lacking in ((), ADDED)),
-        *((GOLDEN[0], (name,)) for name in ADDED),
+        *((GOLDEN[0], (name,)) for name in ADDED if name not in LEARNING),
     ],
     ids=lambda one: one.stem if isinstance(one, Path) else "+".join(one),
 )

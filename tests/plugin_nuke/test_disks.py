@@ -1,0 +1,60 @@
+"""Folders that a disk does not take, or that are gone: a sentence each time, and no event that raises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cleanplate_node import bake, callbacks, freshness, graph, host, manifest
+from cleanplate_node.bench import ContractBench, Server
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import press
+
+LONG = "x" * 300
+"""No file system takes a name of this length, for any user."""
+
+
+@pytest.fixture
+def lonely(window: State, tmp_path: Path) -> ContractBench:
+    """Without a server."""
+    return ContractBench(tmp_path, Server(()))
+
+
+@pytest.mark.parametrize("button", ["process_frame", "process_range", "retry", "clear_cache", "add_key"])
+def test_a_folder_that_no_disk_takes_is_a_sentence(button: str, bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1, cache_dir=f"{bench.folder.as_posix()}/{LONG}")
+    host.connect(node, graph.INPUTS.index("key"), bench.read(shot / "plate.%04d.exr", 1, 1))
+    window.answers.append(True)
+    press(window, bench, node, button)
+    assert "File name too long" in bench.status(node) or button in ("clear_cache", "retry")
+    assert not any("Traceback" in one for one in window.messages)
+    bench.expect_tidy(node)
+
+
+def test_results_on_a_disk_that_went_away(lonely: ContractBench, window: State) -> None:
+    """A look, the label, a guarded render and the end of a run are told apart from a result that is up to date."""
+    node = lonely.node(lonely.shot((1,)), 1, 1, guard=True)
+    gone = f"{lonely.folder.as_posix()}/{LONG}/id/key"
+    host.set_value(host.inner(node, graph.READ), "file", manifest.result_pattern(gone))
+    freshness.look_again(node, is_new=True)
+    callbacks.on_load()
+    node.showControlPanel()
+    window.process_events()
+    assert not window.callback_errors
+    assert lonely.status(node).startswith("stale") or "File name too long" in lonely.status(node)
+    write = host.create("Write")
+    host.connect(write, 0, node)
+    ((_, found),) = freshness.guarded_states(write)
+    assert not found.usable
+
+
+def test_a_bake_into_such_a_folder_ends_with_1(
+    terminal: State, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = ContractBench(tmp_path, server)
+    bench.node(bench.shot((1,)), 1, 1, cache_dir=f"{tmp_path.as_posix()}/{LONG}")
+    words = [str(bench.save()), "--frames", "1", "--node", "all", "--server", server.address]
+    assert bake.main(words) == 1
+    assert "File name too long" in capsys.readouterr().err
