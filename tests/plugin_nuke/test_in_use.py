@@ -30,9 +30,15 @@ from tests.plugin_nuke.pressing import press, until
 
 
 @pytest.mark.parametrize(
+    "flags",
+    ["-t", "-ti", "--nukex -i -t", "-V 2 -m 4 -c 8G -t", "--gpu 0 --cont -F 1-10 -F 20x2 -t", "-t -q --safe"],
+)
+@pytest.mark.parametrize(
     "words",
     [
         ["--node", "Matte1", "--frames", "1-3"],
+        ["--node", "Matte1", "--frames", "1,5,9-20x2"],
+        ["--node", "Matte1", "--frames", "1001"],
         ["--frames", "1-3", "--node", "Matte1"],
         ["--node", "Matte1", "--frames", "-5--1x2"],
         ["--node", "Matte1", "--save", "1001"],
@@ -40,10 +46,11 @@ from tests.plugin_nuke.pressing import press, until
     ],
 )
 def test_no_word_of_the_command_line_is_lost(
-    words: list[str], window: State, monkeypatch: pytest.MonkeyPatch
+    words: list[str], flags: str, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nuke keeps a last number or range for itself; the stand-in hands over arguments as the guide says."""
-    window.start(["nuke", "-t", "/opt/plug in/cleanplate_node/bake.py", "comp.nk", *words])
+    """Nuke keeps a last number or range for itself; the stand-in hands over arguments as the guide says. Nuke's own
+    flags come before the script."""
+    window.start(["nuke", *flags.split(), "/opt/plug in/cleanplate_node/bake.py", "comp.nk", *words])
     monkeypatch.setattr("sys.argv", window.script_argv)
     assert host.script_arguments("bake.py") == ["comp.nk", *words]
     lost = bool(words) and words[-1][0] in "-0123456789"

@@ -20,6 +20,8 @@ from nuke._state import State
 from tests.plugin_nuke.pressing import press
 
 FRAMES = range(1, 5)
+A_LITTLE = 0.001
+"""Of a Dissolve's second input: it counts, and the matte is that of the plate."""
 Act = Callable[["Comp"], object]
 
 
@@ -132,13 +134,14 @@ class Comp:
         held = self.add("FrameHold", self._read("held"), first_frame=6)
         faster = self.add("Retime", self._read("faster"), speed=1.5)
         dissolve = self.add("Dissolve", chain, self._read("second"), self._read("mask"))
-        host.set_key(dissolve, "which", 1, 0.0)
-        self.mixed = self.add("Dissolve", dissolve, later, held, name="mixed")
-        chain = self.add("Dissolve", self.mixed, faster, self._read("encoded", raw=False), name="mixed2")
+        host.set_key(dissolve, "which", 1, A_LITTLE)
+        self.mixed = self.add("Dissolve", dissolve, later, held, name="mixed", which=A_LITTLE)
+        encoded = self._read("encoded", raw=False)
+        chain = self.add("Dissolve", self.mixed, faster, encoded, name="mixed2", which=A_LITTLE)
         moved = self._read("moved", file="[getenv CLEANPLATE_TEST_PLATES]/p.%04d.exr")
-        chain = self.add("Dissolve", chain, self.add("Constant"), moved, name="mixed3")
+        chain = self.add("Dissolve", chain, self._read("unseen"), moved, name="mixed3")
         reading = self.add("Write", chain, name="reading", file=written.as_posix(), reading=True)
-        chain = self.add("Dissolve", chain, reading, name="mixed4")
+        chain = self.add("Dissolve", chain, reading, self.add("Constant"), name="mixed4", which=A_LITTLE)
         return self.add("Switch", chain, self._read("other"))
 
     # -- what a situation does
@@ -329,6 +332,7 @@ NO_EDITS = [
     Situation("the file of a Write in line", lambda c: c.set("inline", "file", "/elsewhere/%04d.exr")),
     Situation("a NoOp", lambda c: c.set("NoOp", "disable", True)),
     Situation("a plate that a Switch does not take", lambda c: c.change_file("other/p.0001.exr")),
+    Situation("a plate that a Dissolve does not take", lambda c: c.change_file("unseen/p.0001.exr")),
     Situation("the tools of a Roto", lambda c: c.set("Roto", "toolbox", "createBezier")),
     Situation("a reload", reload_everything),
     Situation("a longer Read", lambda c: c.set("Read_plate", "last", 9)),

@@ -13,7 +13,17 @@ from typing import Any
 import nuke
 import pytest
 from cleanplate_node import bench as bench_module
-from cleanplate_node import callbacks, freshness, generations, host, manifest, plain_exr, preflight, vendor
+from cleanplate_node import (
+    callbacks,
+    freshness,
+    generations,
+    host,
+    manifest,
+    node_state,
+    plain_exr,
+    preflight,
+    vendor,
+)
 from cleanplate_node.bench import ContractBench, Server
 from matte_link import files
 from nuke import _host, _knobs, _nodes
@@ -101,6 +111,26 @@ def test_a_hook_of_the_studio_that_fails_is_a_sentence(
     assert status.startswith("Nuke could not render the plates: ") and str(error) in status
     assert len(window.messages) == 1
     bench.expect_tidy(node)
+
+
+@pytest.mark.parametrize("kind", ["Group", "*"])
+def test_a_studio_whose_own_callback_fails(kind: str, window: State, tmp_path: Path) -> None:
+    """Nuke stops at the first function of an event that raises, so those after it are not called."""
+
+    def fails() -> None:
+        raise TypeError("of the studio")
+
+    window.callbacks.clear()
+    nuke.addOnCreate(fails, nodeClass=kind)
+    nuke.addUpdateUI(fails, nodeClass=kind)
+    callbacks.register()
+    bench = ContractBench(tmp_path, Server(()))
+    node = bench.node(bench.shot((1,)), 1, 1)
+    first = node_state.node_id(node)
+    copy = host.copy(node)
+    assert copy is not None and first
+    freshness.look_again(copy)
+    assert host.value(copy, "node_id") not in ("", first) and host.value(node, "node_id") == first
 
 
 def test_inner_nodes_are_made_before_their_group(window: State) -> None:

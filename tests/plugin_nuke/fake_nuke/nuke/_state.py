@@ -80,8 +80,9 @@ class State:
         """Nuke's command line. A last word that is a number or a frame range is Nuke's own and is not in the
         script's ``sys.argv`` (developer guide, Using the Command-line); ``rawArgs`` has every word."""
         self.raw_args = list(words)
-        script = words[words.index("-t") + 1 :]
-        self.script_argv = script[:-1] if re.fullmatch(r"-?\d+([,-]-?\d+)?(x\d+)?", script[-1]) else script
+        script = words[next(index for index, word in enumerate(words) if word.endswith(".py")) :]
+        part = r"-?\d+(--?\d+)?(x\d+)?"
+        self.script_argv = script[:-1] if re.fullmatch(rf"{part}(,{part})*", script[-1]) else script
 
     def as_opened(self, name: str) -> str:
         """A file's name after the house's filters."""
