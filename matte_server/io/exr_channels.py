@@ -8,6 +8,7 @@ identifiers, whatever their names.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,9 +111,14 @@ def _exactly(names: Sequence[str], wanted: str) -> str | None:
     layer, _, plain = wanted.rpartition(".")
     for name in names:
         its_layer, _, its_plain = name.rpartition(".")
-        if its_plain == plain and its_layer.lower() == layer.lower():
+        if its_plain == plain and _folded(its_layer) == _folded(layer):
             return name
     return None
+
+
+def _folded(name: str) -> str:
+    """A name without its case, and with each letter with an accent as one character: systems differ there."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _named(names: Sequence[str], prefix: str, plain: str) -> str | None:
@@ -120,14 +126,14 @@ def _named(names: Sequence[str], prefix: str, plain: str) -> str | None:
     wanted = prefix + plain
     if exact := _exactly(names, wanted):
         return exact
-    return next((name for name in names if name.lower() == wanted.lower()), None)
+    return next((name for name in names if _folded(name) == _folded(wanted)), None)
 
 
 def _prefixes(part: ExrPart, layer: str, view: str) -> list[str]:
     """What may stand before a channel's own name, in the order tried. Multi-view files name the view in the part's
     attribute or before the channel; multi-part files may name the layer in the part instead of the channel."""
     named = [f"{layer}."] if layer else []
-    if layer and part.name.lower() in (layer.lower(), f"{layer}.{view}".lower()):
+    if layer and _folded(part.name) in (_folded(layer), _folded(f"{layer}.{view}")):
         named.append("")
     if not view or part.view:
         return named or list(_PLAIN_PREFIXES)

@@ -82,7 +82,7 @@ def check_size(data: Window, display: Window, channels: int, label: str, limits:
         raise MatteError(
             "too_large",
             f"{label} is {data.width} x {data.height} with {channels} channels, more than this server "
-            f"takes ({limits.side} a side, {limits.pixels} pixels).",
+            f"takes ({limits.side} a side, {limits.pixels} pixels, {limits.channels} channels).",
         )
 
 

@@ -16,6 +16,7 @@ import OpenImageIO as oiio
 from ..core.image import Float32, Image
 from ..core.window import Window
 from ..errors import MatteError
+from .dpx import CINEON_MAGIC, DPX_MAGIC, cineon_is_cut, corrected, with_padding
 from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
@@ -45,7 +46,8 @@ _BEGINNINGS = (
     b"\x89PNG",
     b"\xff\xd8\xff",
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    *(b"SDPX", b"XPDS", b"\x80\x2a\x5f\xd7", b"\xd7\x5f\x2a\x80"),
+    *DPX_MAGIC,
+    *CINEON_MAGIC,
     *(b"BM", b"GIF8", b"RIFF", b"8BPS", b"#?"),
     *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda"),
     *(b"P%c" % kind for kind in b"1234567Ff"),
@@ -93,10 +95,16 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
         raise unreadable(path, label, "it ends before its last chunk")
     if ends_unwritten(path, head):
         raise unreadable(path, label, "its end was never written")
+    if head.startswith(CINEON_MAGIC) and cineon_is_cut(path):
+        raise unreadable(path, label, "it is shorter than its header says")
     if layer:
         raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
     try:
-        return _read_raster(path, head, label, limits)
+        if (padded := with_padding(path)) is None:
+            return _read_raster(path, head, label, limits)
+        with temporary_picture(".dpx") as copy:
+            copy.write_bytes(padded)
+            return _read_raster(copy, head, label, limits)
     except (UnicodeDecodeError, RuntimeError):
         # OpenImageIO's Python module raises these on texts that are not UTF-8 and on impossible attributes.
         raise unreadable(path, label, "its header is damaged") from None
@@ -150,6 +158,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         pixels = read_channels(reader, subimage, indices)
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
+        pixels = corrected(path, pixels) if reader.format_name() == "dpx" else pixels
         return _image(path, spec, reader.format_name(), pixels, channels)
     finally:
         reader.close()

@@ -141,6 +141,18 @@ def test_layers_are_named_for_nuke_and_blender(tmp_path: Path) -> None:
     assert caught.value.code == "no_layer"
 
 
+@pytest.mark.parametrize(
+    "stored", ["Gro\u0308\u00dfe e\u0301", "Gr\u00f6\u00dfe \u00e9"], ids=["decomposed", "composed"]
+)
+def test_a_layer_is_found_however_its_accents_are_encoded(tmp_path: Path, stored: str) -> None:
+    """macOS takes letters and accents apart, a keyboard does not."""
+    layers = {stored: picture(("R", "G", "B"), seed=2)}
+    exr.write_image(tmp_path / "a.exr", picture(), exr.ExrFormat(bit_depth="float"), layers)
+    for asked in ("Gr\u00f6\u00dfe \u00e9", "gro\u0308\u00dfe e\u0301"):
+        found = exr.read_image(tmp_path / "a.exr", layer=asked).rgb
+        np.testing.assert_allclose(found, layers[stored].rgb, rtol=2.0**-11)  # half floats
+
+
 @pytest.mark.parametrize("mips", [False, True], ids=["tiled", "mip-mapped"])
 def test_tiled_and_mip_mapped(tmp_path: Path, mips: bool) -> None:
     path = tmp_path / "t.exr"

@@ -1,0 +1,130 @@
+"""Puts right what OpenImageIO reads wrong in DPX and Cineon files (SMPTE ST 268-1; Kodak's Cineon image file format
+4.5)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.image import Float32
+
+DPX_MAGIC, CINEON_MAGIC = (b"SDPX", b"XPDS"), (b"\x80\x2a\x5f\xd7", b"\xd7\x5f\x2a\x80")
+"""First bytes, of big and of little endian files."""
+_HEADER, _END_OF_LINE = 1664, 812
+"""Bytes of a DPX's headers before its film and television headers; where the padding of lines is stated."""
+_NOT_STATED = (0, 0xFFFFFFFF)
+_SAMPLES = {50: 3, 51: 4, 52: 4, 100: 2, 101: 3, 102: 3, 103: 4}
+"""Descriptor of an image element -> samples to a pixel, where it is not one."""
+_PACKED, _FILLED_BELOW = 0, 1
+"""Packings: without gaps; filled with zeros below each sample (method A)."""
+_WORD = 4
+
+
+@dataclass(frozen=True)
+class DpxLayout:
+    """How a DPX stores its only image element. ``order``: of its bytes, ">" or "<"; ``samples``: to a line;
+    ``padding``: bytes behind each line as stated; ``size``: of the file."""
+
+    order: str
+    width: int
+    height: int
+    samples: int
+    bits: int
+    packing: int
+    offset: int
+    padding: int
+    size: int
+
+    @property
+    def missing_padding(self) -> int:
+        """Bytes behind each line that fill a word, as the standard wants it, and that the header does not state. By
+        the file's size: other writers leave them out."""
+        wide = 2 if self.bits == 16 or (self.bits == 12 and self.packing != _PACKED) else 1
+        if self.bits not in (8, 12, 16) or (self.bits == 12 and wide == 1) or self.padding not in _NOT_STATED:
+            return 0
+        line = wide * self.samples
+        padding = -line % _WORD
+        return padding if self.size - self.offset == self.height * (line + padding) else 0
+
+
+def dpx_layout(path: Path) -> DpxLayout | None:
+    """The layout of a DPX with one image element that is not run-length encoded; None for all others."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+    if not head.startswith(DPX_MAGIC) or len(head) < _HEADER:
+        return None
+    order = ">" if head.startswith(DPX_MAGIC[0]) else "<"
+    elements, width, height = struct.unpack_from(f"{order}HII", head, 770)
+    descriptor, bits = head[800], head[803]
+    packing, encoding, offset, padding = struct.unpack_from(f"{order}HHII", head, 804)
+    if elements != 1 or encoding:
+        return None
+    return DpxLayout(
+        order=order,
+        width=width,
+        height=height,
+        samples=width * _SAMPLES.get(descriptor, 1),
+        bits=bits,
+        packing=packing,
+        offset=offset if offset not in _NOT_STATED else struct.unpack_from(f"{order}I", head, 4)[0],
+        padding=padding,
+        size=path.stat().st_size,
+    )
+
+
+def with_padding(path: Path) -> bytes | None:
+    """A DPX's bytes with the padding of its lines stated; None for files in which nothing of it is missing."""
+    layout = dpx_layout(path)
+    if layout is None or not layout.missing_padding:
+        return None
+    stated = bytearray(path.read_bytes())
+    struct.pack_into(f"{layout.order}I", stated, _END_OF_LINE, layout.missing_padding)
+    return bytes(stated)
+
+
+def corrected(path: Path, pixels: Float32) -> Float32:
+    """A DPX's pixels as OpenImageIO reads them, height x width x channels, with what it gets wrong put right."""
+    layout = dpx_layout(path)
+    if layout is None:
+        return pixels
+    if (layout.bits, layout.packing) == (12, _FILLED_BELOW):
+        # It takes 12 bits above four zeros for 16.
+        return pixels * np.float32(65535 / (4095 << 4))
+    if (greys := _last_greys(path, layout)) is not None:
+        pixels[:, -greys.shape[1] :] = greys[..., None]
+    return pixels
+
+
+def _last_greys(path: Path, layout: DpxLayout) -> Float32 | None:
+    """The last one or two columns, height x columns, of a grey picture of 10 bits whose lines end within a word;
+    OpenImageIO takes their samples from the wrong end of it. None for other pictures."""
+    columns = layout.width % 3
+    if layout.bits != 10 or layout.samples != layout.width or layout.packing == _PACKED or not columns:
+        return None
+    words = -(-layout.width // 3)
+    line = _WORD * words + (layout.padding if layout.padding not in _NOT_STATED else 0)
+    data = np.fromfile(path, np.uint8, line * layout.height, offset=layout.offset)
+    if data.size < line * layout.height:
+        return None
+    last = data.reshape(layout.height, line)[:, _WORD * (words - 1) : _WORD * words]
+    samples = last.copy().view(f"{layout.order}u4") >> (
+        np.arange(columns) * 10 + 2 * (layout.packing == _FILLED_BELOW)
+    )
+    return ((samples & 1023) / np.float32(1023)).astype(np.float32)
+
+
+def cineon_is_cut(path: Path) -> bool:
+    """Whether a Cineon file is shorter than its header says, or than its pixels need, which OpenImageIO accepts."""
+    with path.open("rb") as file:
+        head = file.read(1024)
+    order = ">" if head.startswith(CINEON_MAGIC[0]) else "<"
+    if len(head) < 1024:
+        return True
+    (offset,), (stated,) = struct.unpack_from(f"{order}I", head, 4), struct.unpack_from(f"{order}I", head, 20)
+    channels, bits = head[193], head[198]
+    width, height = struct.unpack_from(f"{order}II", head, 200)
+    needed = offset + width * height * channels * bits // 8
+    return bool(path.stat().st_size < max(needed, stated if stated not in _NOT_STATED else 0))
