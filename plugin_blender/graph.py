@@ -225,7 +225,7 @@ def _build(group: Any) -> None:
 
 
 def _add_sockets(group: Any) -> None:
-    """Adds the inputs and outputs that the group lacks: older versions of the add-on had no Key Matte, no Shadow."""
+    """Adds the inputs and outputs that the group lacks: older versions had no Key Matte and no Shadow."""
     there = {(item.name, getattr(item, "in_out", "")) for item in group.interface.items_tree}
     for name, kind in _INPUTS:
         if (name, "INPUT") not in there:
