@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matte_link.messages import (
@@ -23,8 +23,8 @@ from matte_link.sequence import counted
 
 from ..errors import MatteError
 from ..worker.messages import FrameJob, SpooledPicture, role_in_words
-from .dispatcher import QueuedFrame
 from .fair_queue import Client
+from .frame_table import FrameTable
 from .limits import ServiceLimits
 from .reply_cache import blobs_of
 from .spool import Spool
@@ -65,17 +65,15 @@ class Admission:
         self._last_number += 1
         return self._last_number
 
-    def check_room(self, client: Client, request: Matte, frames: Collection[QueuedFrame]) -> None:
+    def check_room(self, client: Client, request: Matte, frames: FrameTable) -> None:
         """Raises ``MatteError("busy", ...)`` where a request exceeds a limit. ``frames``: those on the server.
         Batch frames leave an eighth of everything to the frames that artists wait for."""
         is_batch = request.priority == "batch"
-        wanted = [frame for frame in frames if not frame.state.is_abandoned]
-        own = sum(frame.client == client for frame in wanted)
-        clients = {frame.client for frame in wanted} | {client}
-        if own >= self._limits.frames_per_client or len(wanted) >= _open_to(is_batch, self._limits.frames):
-            raise MatteError("busy", f"The server has {counted(len(wanted), 'frame')} waiting.", _LATER)
-        if len(clients) > _open_to(is_batch, self._limits.clients):
-            raise MatteError("busy", f"The server has {counted(len(clients) - 1, 'client')}.", _LATER)
+        own, wanted = frames.wanted_by(client), frames.wanted
+        if own >= self._limits.frames_per_client or wanted >= _open_to(is_batch, self._limits.frames):
+            raise MatteError("busy", f"The server has {counted(wanted, 'frame')} waiting.", _LATER)
+        if not own and frames.clients >= _open_to(is_batch, self._limits.clients):
+            raise MatteError("busy", f"The server has {counted(frames.clients, 'client')}.", _LATER)
         needed = sum(len(blob) for blob in blobs_of(request)) + self._result_size(request)
         capacity = self.spool.capacity
         # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,

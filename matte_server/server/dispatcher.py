@@ -98,9 +98,15 @@ class Dispatcher:
             yield frame
         self._read_ahead()
 
+    def _running(self) -> list[QueuedFrame]:
+        """The frames that workers compute or write. Few, while thousands may wait: this is looked at for every
+        message."""
+        numbers = (number for state in self._pool.states for number in (state.job, *state.writing))
+        return [frame for number in numbers if (frame := self._frames.get(number))]
+
     def _next(self) -> QueuedFrame | None:
         """Takes the frame whose turn it is; None while an isolated frame runs, or waits for the others to end."""
-        running = [frame for frame in self._frames.values() if frame.state.is_running]
+        running = self._running()
         if any(frame.state.is_isolated for frame in running) or (self.isolated and running):
             return None
         return self.isolated.popleft() if self.isolated else self.queue.pop(self._may_start)
@@ -115,7 +121,7 @@ class Dispatcher:
 
     def _read_ahead(self) -> None:
         """Lets each busy worker read one frame that will probably be next."""
-        if self.isolated or any(frame.state.is_isolated for frame in self._frames.values()):
+        if self.isolated or any(frame.state.is_isolated for frame in self._running()):
             return
         for worker, state in enumerate(self._pool.states):
             if state.ready and state.job and not state.ahead:

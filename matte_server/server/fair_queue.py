@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -57,8 +57,12 @@ class _Round(Generic[Item]):
         return True
 
     def upcoming(self, may_go: Callable[[Client], bool]) -> Iterator[Item]:
-        queues = [queue for client, queue in self._queues.items() if may_go(client)]
-        for turn in zip_longest(*queues):
+        later = []
+        for client, queue in self._queues.items():
+            if may_go(client):
+                yield queue[0]
+                later.append(islice(queue, 1, None))
+        for turn in zip_longest(*later):
             yield from (item for item in turn if item is not None)
 
     def ahead_of_last(self, client: Client) -> int:

@@ -17,6 +17,9 @@ from collections import deque
 _CHUNK = 1 << 16
 _MOST_WAITING = 1 << 20
 _FLUSH_S = 1.0
+_PAUSE_S = 0.02
+"""How long the reader rests after it has emptied the pipe, which holds some hundred lines: woken for every line, it
+would take processor time from the server's loop."""
 
 
 class LogRelay:
@@ -30,48 +33,60 @@ class LogRelay:
         os.close(write_end)
         self._waiting: deque[bytes] = deque()
         self._size = 0
+        """Bytes of what waits."""
+        self._is_writing = False
+        """Whether one more piece, which no longer waits, is being written."""
         self._changed = threading.Condition()
         for run in (self._read, self._pass_on):
             threading.Thread(target=run, name="log", daemon=True).start()
 
     def _read(self) -> None:
         while data := os.read(self._source, _CHUNK):
-            with self._changed:
-                if not self._waiting:
-                    # Usually all of it: the other thread need not wake up.
-                    data = data[_written_at_once(self._target, data) :]
-                if not data:
-                    continue
-                self._waiting.append(data)
-                self._size += len(data)
-                while self._size > _MOST_WAITING:
-                    self._size -= len(self._waiting.popleft())
-                self._changed.notify_all()
+            self._take(data)
+            if len(data) < _CHUNK:
+                time.sleep(_PAUSE_S)
+
+    def _take(self, data: bytes) -> None:
+        with self._changed:
+            if not self._is_behind:
+                # Usually all of it: the other thread need not wake up.
+                data = data[_written_at_once(self._target, data) :]
+            if not data:
+                return
+            self._waiting.append(data)
+            self._size += len(data)
+            while self._size > _MOST_WAITING:
+                self._size -= len(self._waiting.popleft())
+            self._changed.notify_all()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether something that was read is still to be written."""
+        return bool(self._waiting or self._is_writing)
 
     def _pass_on(self) -> None:
         while True:
             with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
                 while not self._waiting:
                     self._changed.wait()
-                data = self._waiting[0]
+                data = self._waiting.popleft()
+                self._size -= len(data)
+                self._is_writing = True
             with contextlib.suppress(OSError):
                 while data:
                     data = data[os.write(self._target, data) :]
-            with self._changed:
-                # The reader may have dropped it meanwhile.
-                if self._waiting:
-                    self._size -= len(self._waiting.popleft())
-                self._changed.notify_all()
 
     def close(self) -> None:
         """Gives what waits a moment to leave, and puts standard error back."""
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         # What is still in the pipe has not been counted yet.
-        time.sleep(0.05)
+        time.sleep(_PAUSE_S + 0.05)
         deadline = time.monotonic() + _FLUSH_S
         with self._changed:
-            while self._waiting and (left_s := deadline - time.monotonic()) > 0:
+            while self._is_behind and (left_s := deadline - time.monotonic()) > 0:
                 self._changed.wait(left_s)
         os.dup2(self._target, self._descriptor)
 

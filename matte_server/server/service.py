@@ -51,6 +51,7 @@ from .admission import Admission
 from .dispatcher import Dispatcher, Pool, QueuedFrame, RetryReason
 from .fair_queue import Client
 from .frame_state import FrameEvent, FrameState
+from .frame_table import FrameTable
 from .learning_jobs import LearningJobs
 from .learning_shelf import LearningShelf
 from .limits import ServiceLimits
@@ -94,9 +95,8 @@ class Service:
             return unsent(client) < limits.unsent
 
         self.learning = LearningJobs(pool, self._admission, shelf, self._statistics, fetches)
-        self._by_number: dict[int, QueuedFrame] = {}
-        self._by_id: dict[tuple[Client, str], QueuedFrame] = {}
-        self._dispatcher = Dispatcher(pool, self._by_number, fetches)
+        self._frames = FrameTable()
+        self._dispatcher = Dispatcher(pool, self._frames.by_number, fetches)
         self._replies = ReplyCache(limits.replies, limits.reply_s, clock)
         self._busy_at = self._positions_told_at = clock()
 
@@ -158,7 +158,7 @@ class Service:
 
     def _matte(self, client: Client, request: Matte) -> Accepted | MatteReply:
         fingerprint = fingerprint_of(request)
-        known = self._by_id.get((client, request.id)) or self._replies.get(client, request.id)
+        known = self._frames.find(client, request.id) or self._replies.get(client, request.id)
         if known and known.fingerprint != fingerprint:
             raise MatteError(
                 "id_reused",
@@ -172,18 +172,17 @@ class Service:
     def _admit(self, client: Client, request: Matte, fingerprint: int) -> Accepted:
         if report := no_worker_report(self._pool.states):
             raise MatteError(report.code, report.message, report.hint)
-        self._admission.check_room(client, request, self._by_number.values())
+        self._admission.check_room(client, request, self._frames)
         frame = QueuedFrame(
             client=client, job=self._admission.job(request), fingerprint=fingerprint, arrived=self._clock()
         )
-        self._by_number[frame.job.number] = frame
-        self._by_id[client, request.id] = frame
+        self._frames.add(frame)
         position = self._dispatcher.queue.push(client, frame, request.priority == "interactive")
         return Accepted(id=request.id, position=position)
 
     def _cancel(self, client: Client, request_id: str) -> Iterator[Outgoing]:
         yield from self.learning.cancel(client, request_id)
-        frame = self._by_id.get((client, request_id))
+        frame = self._frames.find(client, request_id)
         if frame:
             self._abandon(frame)
             self._statistics.cancelled += 1
@@ -198,14 +197,12 @@ class Service:
             self._dispatcher.remove(frame)
             self._forget(frame)
         else:
-            del self._by_id[frame.client, frame.id]
+            self._frames.abandon(frame)
 
     def client_lost(self, client: Client) -> Iterator[Outgoing]:
         """Drops the frames of a client that cannot be reached."""
         self.learning.client_lost(client)
-        lost = [
-            frame for frame in self._by_number.values() if frame.client == client and not frame.state.is_abandoned
-        ]
+        lost = self._frames.of(client)
         for frame in lost:
             self._abandon(frame)
         if lost:
@@ -225,7 +222,7 @@ class Service:
 
     def _running(self, number: int) -> QueuedFrame | None:
         """The frame of that number, where a worker has it: about other frames a worker has nothing to report."""
-        frame = self._by_number.get(number)
+        frame = self._frames.by_number.get(number)
         return frame if frame and frame.state.is_running else None
 
     def _worker_message(self, frame: QueuedFrame, message: WorkerMessage) -> Iterator[Outgoing]:
@@ -257,7 +254,7 @@ class Service:
         """Whether a frame that was being read ahead may have killed the worker. It then waits to be computed by
         itself, so that it cannot take another frame with it again. A worker that hung did not hang while reading
         ahead, which happens on another thread."""
-        frame = self._by_number.get(exited.ahead)
+        frame = self._frames.by_number.get(exited.ahead)
         if exited.code != "worker_died" or frame is None or frame.state is not FrameState.READ_AHEAD:
             return False
         self._dispatcher.isolate(frame, RetryReason.WORKER_DIED)
@@ -280,7 +277,7 @@ class Service:
         )
 
     def _fail_waiting(self, report: ErrorReport) -> Iterator[Outgoing]:
-        for frame in [frame for frame in self._by_number.values() if not frame.state.is_running]:
+        for frame in [frame for frame in self._frames.by_number.values() if not frame.state.is_running]:
             self._abandon(frame)
             yield frame.client, self._fail(frame, report)
 
@@ -356,7 +353,7 @@ class Service:
         """For how many seconds no client has sent anything, no frame was on the server and no worker was
         starting."""
         starting = any(not state.ready and state.failed_starts < MAX_FAILED_STARTS for state in self._pool.states)
-        if self._by_number or len(self.learning) or starting:
+        if self._frames.by_number or len(self.learning) or starting:
             self._busy_at = self._clock()
         return self._clock() - self._busy_at
 
@@ -364,15 +361,14 @@ class Service:
         """The figures of ``StatusReply``; JSON values only."""
         queue = self._dispatcher.queue
         waiting = {"interactive": queue.interactive, "batch": queue.batch}
-        figures = self._statistics.figures(self._by_number.values(), waiting, self._admission, self._pool.states)
+        frames = self._frames.by_number.values()
+        figures = self._statistics.figures(frames, waiting, self._admission, self._pool.states)
         return {**figures, "learning": self.learning.figures()}
 
     def _forget(self, frame: QueuedFrame) -> None:
         self._admission.release(frame.job.pictures)
         self._admission.spool.remove_result(frame.job.result)
-        self._by_number.pop(frame.job.number, None)
-        if self._by_id.get((frame.client, frame.id)) is frame:
-            del self._by_id[frame.client, frame.id]
+        self._frames.remove(frame)
 
     def _log_failure(
         self,

@@ -36,7 +36,6 @@ from ..worker.messages import (
     WorkerMessage,
     WorkerReady,
     decode_message,
-    encode_job,
     encode_learning,
 )
 from ..worker.settings import WorkerSettings
@@ -209,13 +208,13 @@ class WorkerPool:
                 if other != worker:
                     # It can read another frame ahead, and needs no memory for this one any longer.
                     self._supervisors[other].send(CANCEL + b"%d" % job.number)
-        self._supervisors[worker].send(encode_job(job), job.number)
+        self._supervisors[worker].send(job.command, job.number)
 
     def read_ahead(self, worker: int, job: FrameJob) -> None:
         """Has a busy worker decode a frame ahead of its turn. Only a hint: the worker may be given another frame
         next, and this one may go to another worker."""
         self.states[worker].ahead = job.number
-        self._supervisors[worker].send(READ_AHEAD + encode_job(job))
+        self._supervisors[worker].send(READ_AHEAD + job.command)
 
     def cancel(self, number: int) -> None:
         """Tells the worker that has frame ``number``, or reads it ahead, to stop at its next check."""

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, NoReturn, cast, get_args
 
 from matte_link.messages import NEIGHBOURS, Inline, Job, Learn, Matte, OnDisk
@@ -49,6 +50,11 @@ class FrameJob:
     pictures: Mapping[str, SpooledPicture]
     result: str
     """Name of the file in the spool folder that the worker writes the result to."""
+
+    @cached_property
+    def command(self) -> bytes:
+        """The job as :func:`encode_job` writes it, once: a frame is read ahead, and later computed."""
+        return encode_job(self)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -104,3 +105,35 @@ def test_a_full_pipe_takes_nothing_at_once() -> None:
     assert log_relay._written_at_once(writer, b"again") == len(b"again")
     os.close(reader)
     os.close(writer)
+
+
+def test_a_full_log_drops_the_oldest_lines_and_no_line_more(pipe: LogPipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 31 lines, while nobody reads, the first is being written, and the last ten may wait."""
+    lines = [b"line %02d\n" % number for number in range(31)]
+    monkeypatch.setattr(log_relay, "_CHUNK", len(lines[0]))
+    monkeypatch.setattr(log_relay, "_MOST_WAITING", 10 * len(lines[0]))
+    filled = _fill(pipe.relay._target)
+    os.write(pipe.descriptor, lines[0])
+    _wait_until(lambda: pipe.relay._is_writing)
+    os.write(pipe.descriptor, b"".join(lines[1:]))
+    _wait_until(lambda: list(pipe.relay._waiting)[-1:] == [lines[-1]])
+    assert pipe.read_until(lines[-1]) == b"x" * filled + lines[0] + b"".join(lines[-10:])
+
+
+def _fill(descriptor: int) -> int:
+    """Fills a pipe to its last byte; returns how many it took."""
+    os.set_blocking(descriptor, False)
+    taken = 0
+    for size in (4096, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken += os.write(descriptor, b"x" * size)
+    os.set_blocking(descriptor, True)
+    return taken
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

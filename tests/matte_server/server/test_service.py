@@ -356,12 +356,13 @@ import sys
 from pathlib import Path
 from matte_link.messages import Inline, Matte
 from matte_server.server.admission import Admission
+from matte_server.server.frame_table import FrameTable
 from matte_server.server.limits import ServiceLimits
 from matte_server.server.spool import Spool
 limits = ServiceLimits()
 admission = Admission(Spool(limits.spool, Path(sys.argv[1])), limits)
 frame = Matte(id="a", frame=1, plate=Inline(data=bytes(100_000)), clean_plate=Inline(data=b""), priority="batch")
-admission.check_room(b"anna", frame, [])
+admission.check_room(b"anna", frame, FrameTable())
 admission.job(frame)
 print("admitted")
 """

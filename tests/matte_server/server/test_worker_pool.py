@@ -31,13 +31,15 @@ def _job(number: int) -> FrameJob:
 
 @pytest.fixture
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerPool:
-    """Two workers whose threads never run: what would be sent stays with the senders."""
+    """Two workers whose threads never run: what is sent stays in their pipes, or with the senders."""
     monkeypatch.setattr(worker_pool._Supervisor, "start", lambda self: None)
     made = WorkerPool(PoolPlan(spool=tmp_path), post=lambda event: None)
     made.start()
     made._add("cpu")
     for worker in made._supervisors:
-        worker._sender = CommandSender(Pipe()[0])
+        ours, theirs = Pipe()
+        worker._sender = CommandSender(ours)
+        monkeypatch.setattr(worker._sender, "theirs", theirs, raising=False)
     return made
 
 
@@ -45,7 +47,9 @@ def _sent(pool: WorkerPool, worker: int) -> list[bytes | None]:
     """The commands for a worker since the last call."""
     sender = pool._supervisors[worker]._sender
     assert sender is not None
-    return [sender._waiting.get() for _ in range(sender._waiting.qsize())]
+    pipe = sender.theirs  # type: ignore[attr-defined]
+    written = [pipe.recv_bytes() for _ in iter(pipe.poll, False)]
+    return [*written, *(sender._waiting.get() for _ in range(sender._waiting.qsize()))]
 
 
 def test_a_frame_that_another_worker_gets_is_no_longer_read_ahead(pool: WorkerPool) -> None:
