@@ -24,6 +24,10 @@ OWN_PREFIX = "cleanplate:"
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 _BEGIN_OF_OPENEXR = re.compile(r"EXR Error \(.*?\): (EXR_ERR_\w+ )?")
+_UNSUPPORTED = re.compile(
+    "unsupported|not supported|no support|not configured|only .* are supported", re.IGNORECASE
+)
+"""What libraries say of a kind of file that they do not read, which copying would not change."""
 _DESCRIPTORS = Path("/proc/self/fd")
 COVERAGE_LAYER = "coverage"
 """Layer of a clean plate that was built from its shot: 1 where the clean plate is known, 0 where it is not."""
@@ -90,11 +94,10 @@ def unreadable(path: Path, label: str, reason: str) -> MatteError:
     """The error for a damaged file; of ``reason``, which a library states, the first line is kept."""
     lines = _BEGIN_OF_OPENEXR.sub("", reason.replace(str(path), label)).replace("\x00", "").strip().splitlines()
     first = lines[0].rstrip(".") if lines else "the file is damaged or of an unknown format"
-    return MatteError(
-        "unreadable",
-        f"{label} cannot be read: {first[:200]}.",
-        "It may be truncated or still being written; render or copy it again.",
-    )
+    hint = "It may be truncated or still being written; render or copy it again."
+    if _UNSUPPORTED.search(first):
+        hint = "Convert it to EXR, TIFF, PNG or JPEG in a usual form."
+    return MatteError("unreadable", f"{label} cannot be read: {first[:200]}.", hint)
 
 
 def retag_colour(image: Image, written_for: str) -> Image:

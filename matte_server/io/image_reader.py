@@ -28,7 +28,8 @@ from .png_chunks import PNG_SIGNATURE, exif_after_pixels, png_is_cut
 from .still_attributes import attributes_of
 from .tiff_tags import orientation_of_exif
 
-_REDUCED_PAGE, _WHITE_IS_ZERO = 1, 0
+_NOT_THE_PICTURE, _WHITE_IS_ZERO = 1 | 4, 0
+"""Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
 # Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
     b"crx ": "a camera raw file",
@@ -165,10 +166,10 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
 
 
 def _full_page(reader: oiio.ImageInput) -> int:
-    """The first page that is not marked as a reduced copy of another; the largest if all are."""
+    """The first page that is not marked as a reduced copy or a mask of another; the largest if all are."""
     index = 0
     while reader.seek_subimage(index, 0):
-        if not reader.spec(index).get_int_attribute("tiff:subfiletype", 0) & _REDUCED_PAGE:
+        if not reader.spec(index).get_int_attribute("tiff:subfiletype", 0) & _NOT_THE_PICTURE:
             return index
         index += 1
     return _largest_page(reader)

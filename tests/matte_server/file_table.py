@@ -348,7 +348,13 @@ def tiffs() -> Iterator[FileCase]:
 
     def tiff(name: str, values: Any, light: Array, tolerance: float, tags: Any = None, **more: Any) -> FileCase:
         stored = more.pop("stored", values[..., 0] / 65535 if values.dtype == np.uint16 else values[..., 0])
-        write = of(files.tiff, values=values, tags=tags or {}, pages=more.pop("pages", ()))
+        write = of(
+            files.tiff,
+            values=values,
+            tags=tags or {},
+            pages=more.pop("pages", ()),
+            kind_of_pages=more.pop("kind_of_pages", 1),
+        )
         return FileCase(name=f"{name}.tif", write=write, light=light, stored=stored, tolerance=tolerance, **more)
 
     yield tiff("16-bit", whole_16, LIGHT, STEP_16)
@@ -362,6 +368,8 @@ def tiffs() -> Iterator[FileCase]:
         yield tiff(f"white-is-zero-{bits}", values, grey, tolerance, {262: (3, 0)}, **more)
     small = np.ascontiguousarray(whole_16[::2, ::2])
     yield tiff("reduced-page-first", whole_16, LIGHT, STEP_16, pages=(small,))
+    mask = np.where(LIGHT[..., 1:2] > 0.2, 255, 0).astype(np.uint8)
+    yield tiff("mask-page-first", whole_16, LIGHT, STEP_16, pages=(mask,), kind_of_pages=4)
     profile = files.icc_profile(PRIMARIES["P3"], files.SRGB_CURVE)
     p3 = formulas.in_gamut(LIGHT, PRIMARIES["P3"])
     yield tiff("icc-16-bit", files.whole(formulas.srgb_encoded(p3), 16), LIGHT, 2e-4, {34675: (7, profile)})

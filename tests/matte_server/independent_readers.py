@@ -86,7 +86,7 @@ def read_independently(path: Path, case: FileCase) -> IndependentReading:
         return _hdr(path)
     if suffix == ".png" and PillowImage.open(path).mode != "L" and _ffmpeg(path).dtype == np.uint16:
         return _png(path)
-    if suffix == ".tif" and tifffile.TiffFile(path).pages[0].dtype != np.uint8:
+    if suffix == ".tif" and tifffile.TiffFile(path).pages[-1].dtype != np.uint8:
         return _tiff(path)
     return _pillow(path)
 
@@ -153,9 +153,9 @@ def _png(path: Path) -> IndependentReading:
 
 
 def _tiff(path: Path) -> IndependentReading:
-    """tifffile: the first page that is no reduced copy."""
+    """tifffile: the first page that is no reduced copy or mask."""
     with tifffile.TiffFile(path) as file:
-        page: Any = next(page for page in file.pages if not int(getattr(page, "subfiletype", 0)) & 1)
+        page: Any = next(page for page in file.pages if not int(getattr(page, "subfiletype", 0)) & 5)
         values, extra = page.asarray(), page.extrasamples
         profile, given = (page.tags[number].value if number in page.tags else None for number in (34675, 319))
         white = page.tags[318].value if given else ()

@@ -161,11 +161,17 @@ def tga(path: Path, code: Array, descriptor: int) -> None:
     path.write_bytes(head + rows.tobytes())
 
 
-def tiff(path: Path, values: Any, tags: Mapping[int, tuple[int, Any]] = {}, pages: Sequence[Any] = ()) -> None:
+def tiff(
+    path: Path,
+    values: Any,
+    tags: Mapping[int, tuple[int, Any]] = {},
+    pages: Sequence[Any] = (),
+    kind_of_pages: int = 1,
+) -> None:
     """An uncompressed TIFF byte by byte; ``tags``: number -> field type and value, beside the needed ones.
-    ``pages`` are more pictures, each a reduced copy (NewSubfileType 1), stored before it."""
+    ``pages`` are more pictures, stored before it, of NewSubfileType ``kind_of_pages``: 1 reduced copies, 4 masks."""
     body, offsets = bytearray(b"II*\0\0\0\0\0"), []
-    every = [*((page, {254: (4, 1)}) for page in pages), (values, tags)]
+    every = [*((page, {254: (4, kind_of_pages)}) for page in pages), (values, tags)]
     for page, extra in every:
         strip = len(body)
         body += np.ascontiguousarray(page).tobytes()

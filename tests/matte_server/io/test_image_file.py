@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
+from matte_server.io import exr
 from matte_server.io.image_file import ReadLimits, check_size
+from tests.matte_server import picture_files as files
 
 _KILLED = """
 import os, signal
@@ -49,3 +52,19 @@ def test_a_picture_beyond_a_limit_is_refused(data: Window, display: Window, chan
     with pytest.raises(MatteError, match=r"a\.exr is \d+ x \d+ with \d channels") as caught:
         check_size(data, display, channels, "a.exr", limits)
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("is_supported", [True, False])
+def test_what_to_do_about_a_file_that_cannot_be_read(tmp_path: Path, is_supported: bool) -> None:
+    """To copy again a JPEG of 12 bits, which the library does not read, would not help."""
+    path = tmp_path / "a.jpg"
+    files.pillow(path, np.full((16, 16, 3), 0.5))
+    data = bytearray(path.read_bytes())
+    if is_supported:
+        del data[len(data) // 2 :]
+    else:
+        data[data.index(b"\xff\xc0") + 4] = 12
+    path.write_bytes(data)
+    with pytest.raises(MatteError) as refused:
+        exr.read_image(path)
+    assert refused.value.hint.startswith("It may be truncated" if is_supported else "Convert it")
