@@ -1,4 +1,4 @@
-"""Reads two attributes from the header of a result, and writes an empty picture."""
+"""Reads attributes from the headers of results and rendered inputs, and writes an empty picture."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ def restamped(data: bytes, stamp: str) -> bytes:
     if place.stop - place.start != len(stamp):
         raise ValueError("the result has no stamp of this length")
     return data[: place.start] + stamp.encode("latin-1") + data[place.stop :]
+
+
+def has_all_pixels(path: str, pixel_bytes: int) -> bool:
+    """Whether an uncompressed EXR has as many bytes as its window has pixels: Blender reports no full disk."""
+    file = Path(path)
+    with file.open("rb") as opened:
+        header = opened.read(_MOST_HEADER)
+    try:
+        left, top, right, bottom = struct.unpack("<4i", header[_place(header, "dataWindow")])
+    except struct.error:
+        return False
+    return file.stat().st_size > (right - left + 1) * (bottom - top + 1) * pixel_bytes
 
 
 def _attribute(header: bytes, wanted: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import bpy
 
 from . import jobs, runtime
+from .exr_header import has_all_pixels
 from .other_add_ons import only_picture_handlers
 from .places import Feed, upstream_nodes
 from .plan import NodeError
@@ -25,6 +27,10 @@ from .versions import (
 )
 
 _MAIN = "main_"
+_PIXEL_BYTES = 12
+"""Three channels of float."""
+_ROOM = 1 << 30
+"""Free bytes that a disk in memory needs: a container has 64 MB there, and a 4K picture has 106."""
 
 
 def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, folder: Path) -> list[str]:
@@ -58,6 +64,10 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
     for name, file in zip(feeds, files, strict=True):
         if not file.exists():
             raise NodeError(f"What feeds {name} makes no picture.", "Look at it with a Viewer node.")
+        if not has_all_pixels(str(file), _PIXEL_BYTES):
+            raise NodeError(
+                f"What feeds {name} could not be written whole: {folder} is full.", "Free some space there."
+            )
     return [str(file) for file in files]
 
 
@@ -150,6 +160,7 @@ def _render(scene: Any, frame: int, folder: Path) -> None:
 
 
 def input_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for rendered inputs, in memory where the machine has such a place."""
+    """A folder for rendered inputs, in memory where the machine has such a place, with room."""
     memory = Path("/dev/shm")
-    return tempfile.TemporaryDirectory(prefix="cleanplate-", dir=str(memory) if memory.is_dir() else None)
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
+    return tempfile.TemporaryDirectory(prefix="cleanplate-", dir=str(memory) if has_room else None)

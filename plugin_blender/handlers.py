@@ -150,6 +150,10 @@ def _make_fresh(scene: Any, node: Any) -> None:
         return
     if plan.problem:
         raise NodeError(plan.problem)
+    try:
+        plan.prepare()
+    except OSError as error:
+        raise NodeError(planning.unusable_folder(plan, error)) from None
     if not planning.shows(node, plan):
         raise NodeError("it was changed while it was being rendered.", "Render it again.")
     plan.set_aside(frame)

@@ -167,7 +167,12 @@ def folder_errors_in(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None
     try:
         yield
     except OSError as error:
-        state.error = f"The results folder {plan.folder} cannot be used: {error.strerror}."
+        state.error = unusable_folder(plan, error)
+
+
+def unusable_folder(plan: SolvePlan, error: OSError) -> str:
+    """Why results cannot be kept or shown, as a sentence."""
+    return f"The results folder {plan.folder} cannot be used: {error.strerror}."
 
 
 def shows(node: Any, plan: SolvePlan) -> bool:
@@ -212,8 +217,9 @@ def show_new(node: Any, plan: SolvePlan) -> None:
     at once, or when Blender's jobs have ended."""
     if _may_change_nodes(by_timer=True):
         state = runtime.state(plan.node_id)
-        if shows(node, plan):
-            _show(node, plan, state)
+        with folder_errors_in(plan, state):
+            if shows(node, plan):
+                _show(node, plan, state)
         _label(node, describe(state))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import failing_disks
 import stage
 import undo
 
@@ -32,6 +33,7 @@ def case(folder: str) -> None:
     renders_of_the_window(scene, tree, node)
     showing_the_folder(place, scene, tree, node)
     undo.case(place)
+    failing_disks.case(place)
 
 
 def counts(scene: Any, node: Any) -> tuple[int, int, int]:
