@@ -8,7 +8,7 @@ holds those of one subject.
 
 from __future__ import annotations
 
-from . import contract_failing, contract_in_time, contract_results, contract_staleness
+from . import contract_documents, contract_failing, contract_in_time, contract_results, contract_staleness
 from .bench import Case
 
 
@@ -16,6 +16,7 @@ def cases(window: bool) -> list[Case]:
     """The cases for a host with or without a window."""
     window_only = [*contract_failing.WINDOW_ONLY, *contract_results.WINDOW_ONLY, *contract_staleness.WINDOW_ONLY]
     return [
+        *contract_documents.CASES,
         *contract_results.CASES,
         *contract_staleness.CASES,
         *contract_failing.CASES,

@@ -100,7 +100,11 @@ def run_here(cases: Sequence[Case], folder: Path, server: Server) -> list[Result
     return results
 
 
-def report(results: Sequence[Result]) -> str:
+Seen = Sequence[tuple[str, str]]
+"""Questions that the documents leave open, and what this Nuke does."""
+
+
+def report(results: Sequence[Result], seen: Seen) -> str:
     """The JSON report."""
     facts = {
         "nuke": host.version(),
@@ -110,12 +114,14 @@ def report(results: Sequence[Result]) -> str:
         "held": sum(not result.trouble for result in results),
         "failed": sum(bool(result.trouble) for result in results),
         "cases": [asdict(result) for result in results],
+        "seen": dict(seen),
     }
     return json.dumps(facts, indent=2)
 
 
-def table(results: Sequence[Result]) -> str:
-    """One line for each promise, to be mailed: whether it held, its seconds, its name, and why it did not hold."""
+def table(results: Sequence[Result], seen: Seen) -> str:
+    """One line for each promise, to be mailed: whether it held, its seconds, its name, and why it did not hold.
+    Behind them what was seen of what the documents leave open."""
     head = f"Cleanplate in Nuke {host.version()}, Python {platform.python_version()}, {platform.platform()}"
     lines = [head, "window" if host.has_window() else "terminal"]
     for result in results:
@@ -123,6 +129,7 @@ def table(results: Sequence[Result]) -> str:
         lines.append(
             f"{'FAILED' if result.trouble else 'holds '} {result.seconds:7.1f} s  {result.name}  {last[0]}"
         )
+    lines += [f"seen    {question}: {answer}" for question, answer in seen]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -135,6 +142,7 @@ def _drive(command: Sequence[str], file: Path) -> None:
     """Off the main thread: has the main thread go on with each case, one short step at a time."""
     server = Server(command)
     results: list[Result] = []
+    seen: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="cleanplate-selftest-") as folder:
         for case in contract.cases(window=True):
             runner = Runner(case, Path(folder, case.__name__), server)
@@ -142,13 +150,14 @@ def _drive(command: Sequence[str], file: Path) -> None:
                 _on_main_and_wait(runner.step)
             results.append(runner.result)
     server.stop()
-    file.write_text(report(results), encoding="utf-8")
-    file.with_suffix(".txt").write_text(table(results), encoding="utf-8")
+    _on_main_and_wait(lambda: seen.extend(host.observations()))
+    file.write_text(report(results, seen), encoding="utf-8")
+    file.with_suffix(".txt").write_text(table(results, seen), encoding="utf-8")
     failed = sum(bool(result.trouble) for result in results)
     host.on_main(host.say, f"Cleanplate self-test: {len(results) - failed} hold, {failed} failed. See {file}.")
 
 
-def _on_main_and_wait(step: Callable[[], bool]) -> None:
+def _on_main_and_wait(step: Callable[[], object]) -> None:
     """Not ``executeInMainThreadWithResult``, which waits without an end where the main thread is busy."""
     done = threading.Event()
 
@@ -176,8 +185,9 @@ def main(words: Sequence[str]) -> int:
             results = run_here(contract.cases(window=False), Path(folder), server)
         finally:
             server.stop()
-    Path(arguments.report).write_text(report(results), encoding="utf-8")
-    print(table(results), flush=True)
+    seen = host.observations()
+    Path(arguments.report).write_text(report(results, seen), encoding="utf-8")
+    print(table(results, seen), flush=True)
     return int(any(result.trouble for result in results))
 
 

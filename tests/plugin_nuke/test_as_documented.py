@@ -104,3 +104,15 @@ def test_the_walk_ends_at_the_root(bench: ContractBench, monkeypatch: pytest.Mon
     monkeypatch.setattr(nuke.Root, "parent", lambda root: root, raising=False)
     assert host.scope_variables(node) == ()
     assert host.has_inner(node, graph.READ)
+
+
+def test_what_the_documents_leave_open_is_looked_at_in_the_self_test(
+    window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = dict(host.observations())
+    assert seen["toScript() of keys"] == "0.5" and seen["nuke.frame(7) inside of a group"] == "frame 1"
+    assert seen["the mask of a Dissolve"] == "2" and "first_frame" not in seen["a FrameHold"]
+    assert seen["value() of a plain text with brackets"].startswith("TclError: "), "an error is an answer"
+    assert host.missing_names() == []
+    monkeypatch.delattr(nuke, "filenameFilter")
+    assert host.missing_names() == ["filenameFilter"]

@@ -32,6 +32,7 @@ METHODS = {
     for name in sorted({one for facts in CALLS["classes"].values() for one in facts["methods"]})
 }
 OF_PYTHON = {
+    *("joinpath", "read_text", "join", "glob"),
     *(
         "append",
         "as_posix",

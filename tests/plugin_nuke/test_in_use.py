@@ -304,6 +304,7 @@ def test_the_self_test_prints_a_table(window: State) -> None:
         selftest.Result(name="one_frame", promise="p", seconds=1.25),
         selftest.Result(name="the_guard", promise="p", seconds=2.0, trouble="Traceback\nRuntimeError: stale\n"),
     ]
-    lines = selftest.table(results).splitlines()
+    lines = selftest.table(results, [("a question", "an answer")]).splitlines()
     assert lines[0].startswith("Cleanplate in Nuke 15.1v1") and lines[1] == "window"
-    assert lines[2:] == ["holds      1.2 s  one_frame", "FAILED     2.0 s  the_guard  RuntimeError: stale"]
+    assert lines[2:4] == ["holds      1.2 s  one_frame", "FAILED     2.0 s  the_guard  RuntimeError: stale"]
+    assert lines[4:] == ["seen    a question: an answer"]

@@ -58,6 +58,7 @@ from .node import (
     value,
     value_at,
 )
+from .observed import missing_names, observations
 from .rendering import (
     HostBusy,
     Ranges,
@@ -160,8 +161,10 @@ __all__ = [
     "keep_out_of_files",
     "kind",
     "limited_licence",
+    "missing_names",
     "new_script",
     "no_longer_before_each_frame",
+    "observations",
     "on_main",
     "open_panel",
     "open_script",

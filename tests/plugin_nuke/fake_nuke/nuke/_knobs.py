@@ -134,9 +134,12 @@ class Knob:
         earlier = [frame for frame in self._keys if frame <= state.frame]
         return self._keys[max(earlier) if earlier else min(self._keys)]
 
-    def setValue(self, value: Any) -> Any:
-        """An animated knob gets a key at the current frame, as in Nuke."""
+    def setValue(self, value: Any, where: Any = 0) -> Any:
+        """An animated knob gets a key at the current frame, as in Nuke. ``where`` is a channel, of texts a view."""
         self._here()
+        if where in self._split:
+            self._split[where] = value
+            return True
         new = self._converted(value)
         if self._keys:
             return self.setValueAt(new, state.frame)
@@ -355,6 +358,10 @@ class String_Knob(Knob):
             raise TypeError(f"{self._name} wants a string, not {type(value).__name__}")
         return value
 
+    def splitView(self, view: str) -> None:
+        self._here()
+        self._split[view] = self._value
+
     def getText(self) -> str:
         """The text as typed (nuke.String_Knob: "the non-evaluated value of this knob")."""
         self._here()
@@ -533,7 +540,7 @@ class Link_Knob(Knob):
     def value(self) -> Any:
         return self.getLinkedKnob().value()
 
-    def setValue(self, value: Any) -> Any:
+    def setValue(self, value: Any, where: Any = 0) -> Any:
         return self.getLinkedKnob().setValue(value)
 
     def not_default(self) -> bool:

@@ -298,6 +298,11 @@ class Node:
         self._here()
         return len(self._inputs)
 
+    def optionalInput(self) -> int:
+        """The first input that need not be connected."""
+        self._here()
+        return 2 if self._kind == "Dissolve" else self.maxInputs()
+
     def input(self, i: int) -> Node | None:
         self._here()
         return self._inputs[i] if 0 <= i < len(self._inputs) else None

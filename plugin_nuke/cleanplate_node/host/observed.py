@@ -1,0 +1,93 @@
+"""What this Nuke does where its documents say nothing, or leave it open: for the table of the self-test."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import nuke
+
+from .node import Node, changed_knobs, set_key, set_value
+from .script import add_view, create, new_script
+
+
+def observations() -> list[tuple[str, str]]:
+    """Questions and what was seen, in a script of its own that takes the place of the open one."""
+    new_script()
+    add_view("right")
+    seen = [(question, _answer(look)) for question, look in _QUESTIONS.items()]
+    new_script()
+    return seen
+
+
+def missing_names() -> list[str]:
+    """The names in nuke that this package uses and this Nuke does not have."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in Path(__file__).parent.glob("*.py")]
+    attributes = [one for tree in trees for one in ast.walk(tree) if isinstance(one, ast.Attribute)]
+    used = {one.attr for one in attributes if isinstance(one.value, ast.Name) and one.value.id == "nuke"}
+    return sorted(name for name in used if not hasattr(nuke, name))
+
+
+def _answer(look: Callable[[], object]) -> str:
+    try:
+        return " ".join(str(look()).split())
+    except Exception as error:  # noqa: BLE001 - whatever Nuke raises is the answer
+        return f"{type(error).__name__}: {error}"
+
+
+def _changed(kind: str, **knobs: object) -> str:
+    return changed_knobs(create(kind, **knobs))
+
+
+def _keyed() -> str:
+    node = create("Grade")
+    set_key(node, "white", 1, 0.5)
+    set_key(node, "white", 3, 2.0)
+    return str(node["white"].toScript())
+
+
+def _split() -> str:
+    """Its file is another one in the right view."""
+    node: Node = create("Read", file="/left.%04d.exr")
+    knob = node["file"]
+    if isinstance(knob, nuke.String_Knob):
+        knob.splitView("right")
+        knob.setValue("/right.%04d.exr", "right")
+    return changed_knobs(node)
+
+
+def _joined() -> str:
+    node = create("JoinViews")
+    for index in range(2):
+        node.setInput(index, create("Constant"))
+    return changed_knobs(node)
+
+
+def _in_a_group() -> str:
+    """Whether ``nuke.frame`` moves the timeline in the context of a group."""
+    group = create("Group")
+    nuke.root().setFrame(1)
+    if isinstance(group, nuke.Group):
+        group.begin()
+        nuke.frame(7)
+        group.end()
+    return f"frame {nuke.frame()}"
+
+
+def _typed() -> str:
+    node = create("Read")
+    set_value(node, "frame", "[expr 1+1]")
+    return str(node["frame"].value())
+
+
+_QUESTIONS: dict[str, Callable[[], object]] = {
+    "the parent of the root": lambda: nuke.root().parent(),
+    "toScript() of keys": _keyed,
+    "value() of a plain text with brackets": _typed,
+    "nuke.frame(7) inside of a group": _in_a_group,
+    "a FrameHold": lambda: _changed("FrameHold"),
+    "a Read whose file was split into views": _split,
+    "a JoinViews of two views": _joined,
+    "the mask of a Dissolve": lambda: create("Dissolve").optionalInput(),
+}
