@@ -15,7 +15,7 @@ from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
-from ..shots.plan_checks import check_new
+from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import ShotFrame, ShotSources
 from . import console
 from .number_range import ANY_WHOLE, COUNT
@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_output(output, arguments.overwrite)
     options = MatteOptions(align=arguments.align, colourspace=arguments.colourspace)
     frames = _frames(arguments, options)
+    check_writable(output, "Name another -o.")
     reference = reference_frame(frames, arguments.reference)
     chosen = voting_frames(frames, reference, arguments.samples)
     with ShotInputs(options) as pictures, console.Steps("clean plate", len(chosen)) as steps:

@@ -10,10 +10,11 @@ from matte_link.options import MatteOptions
 from ..demo.distance import Distance, measure
 from ..demo.packaged import demo_shot
 from ..demo.sheet import demo_sheet
+from ..errors import MatteError
 from ..io import exr
 from ..server.local_server import PRIVATE, LocalServer
 from ..shots.plan import plan_shot
-from ..shots.plan_checks import check_output_folders
+from ..shots.plan_checks import check_before_start
 from ..shots.shot import ShotSources
 from . import console
 from .conclusion import conclude
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
+    if not arguments.output:
+        raise MatteError("bad_option", "-o names no folder.")
     folder, shot = Path(arguments.output), demo_shot()
     sources = ShotSources(
         plate=shot.plate,
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         comp=str(folder / "comp.####.exr"),
     )
     planned = plan_shot(sources, "", MatteOptions(), overwrite=True)
-    check_output_folders(planned)
+    check_before_start(planned)
     with LocalServer([PRIVATE], on_progress=console.tell) as server:
         console.out.print(f"A matting server of our own runs at {server.endpoint.address}.")
         report = mattes(planned, server.endpoint)

@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matte_link.files import write_atomically
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation.evaluate import LABELS, columns, evaluate, figures_of, mean_of, shown
 from . import console
+from .report_file import check_report, write_report
 
 EPILOG = """\
 examples:
@@ -50,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Evaluate and print; raises ``MatteError``."""
+    if parsed.json is not None:
+        check_report(parsed.json)
     rows = evaluate(parsed.truth, parsed.results, parsed.sequence)
     figures = [figures_of(row) for row in rows]
     mean = mean_of(figures)
@@ -58,7 +60,7 @@ def run(parsed: argparse.Namespace) -> int:
         console.out.print(table)
     if parsed.json is not None:
         facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
-        write_atomically(str(parsed.json), f"{json.dumps(facts, indent=1)}\n".encode())
+        write_report(parsed.json, json.dumps(facts, indent=1))
     return console.OK
 
 

@@ -14,19 +14,18 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
-from matte_link.files import write_atomically
 from matte_link.options import MatteOptions
 from matte_link.sequence import counted, format_frames
 from rich.markup import escape
 
 from ..errors import MatteError
-from ..server.local_server import server_for
+from ..server.local_server import endpoint_of, server_for
 from ..shots.arguments import ShotOrder
 from ..shots.batch import ready_server, run_shot
 from ..shots.job_file import read_job
 from ..shots.job_schema import job_schema
 from ..shots.option_files import files_of
-from ..shots.plan_checks import check_model, check_output_folders, check_writable
+from ..shots.plan_checks import check_apart, check_before_start, check_model
 from ..shots.report_schema import report_schema
 from ..shots.reports import REPORT_HEAD, ShotReport, report_json
 from ..shots.shot import Shot, frame_titles
@@ -34,6 +33,7 @@ from . import console
 from . import review as review_cli
 from .conclusion import check_clean_plate, conclude
 from .number_range import AMOUNT
+from .report_file import check_report, write_report
 from .shot_flags import add_options, add_shot_flags, given_names, options_from, order_from
 from .standard_streams import OUTPUT, StreamNames, standard_streams
 from .watch import check_watched, watch
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     with standard_streams(arguments) as names:
         orders = _orders(arguments)
         if arguments.json:
-            check_writable(Path(arguments.json), "Name another --json.")
+            check_report(Path(arguments.json))
         return _watch(orders, arguments) if arguments.watch else _make(orders, arguments, names)
 
 
@@ -183,11 +183,13 @@ class _WatchServer:
 def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: StreamNames) -> int:
     """The shots, one after the other; all are planned before the first is begun. ``names``: those of streams."""
     shots = [order.plan() for order in orders]
+    check_apart(shots)
     for shot in shots:
-        check_output_folders(shot)
+        check_before_start(shot)
     # Beside a result that has no place of its own, no plate solve is kept.
     shots = [replace(shot, solve_file=None) if names.shown(shot.title) == OUTPUT else shot for shot in shots]
     if arguments.dry_run:
+        endpoint_of(arguments.server, arguments.keys)
         return _describe(shots, names)
     frames, named = sum(len(shot.frames) for shot in shots), files_of([shot.options for shot in shots])
     with server_for(arguments.server, arguments.keys, named, frames, on_progress=console.tell) as endpoint:
@@ -275,11 +277,3 @@ def reports_json(reports: Sequence[ShotReport], endpoint: Endpoint, shots: Seque
     pairs = zip(reports, shots, strict=False)
     each = [report_json(report, endpoint.address, shot.options) for report, shot in pairs]
     return each[0] if len(shots) == 1 else json.dumps(REPORT_HEAD)[:-1] + ', "shots": [' + ", ".join(each) + "]}"
-
-
-def write_report(path: Path, text: str) -> None:
-    """Writes a report; raises ``MatteError("cannot_write", ...)``."""
-    try:
-        write_atomically(str(path), (text + "\n").encode())
-    except OSError as error:
-        raise MatteError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None

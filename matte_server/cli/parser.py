@@ -63,6 +63,8 @@ class CommandParser(argparse.ArgumentParser):
         suggestion = f" Did you mean {near}?" if near else ""
         if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
+        if not near and message.startswith("argument COMMAND: ") and found and Path(found[1]).suffix:
+            suggestion = f" To matte a picture, write '{self.prog} matte {found[1]} --clean CLEAN -o OUT'."
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

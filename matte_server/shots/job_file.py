@@ -17,7 +17,7 @@ The words are those of ``cleanplate matte``, without the dashes; paths are seen 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,13 @@ def _parsed(path: Path) -> Any:
     except OSError as error:
         raise MatteError("bad_job", f"The job file {path} cannot be read: {error.strerror}.") from None
     try:
-        return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+        if path.suffix.lower() == ".json":
+            return json.loads(text, object_pairs_hook=_words_of)
+        return yaml.load(text, _JobLoader)
+    except _WordTwice as error:
+        raise _bad(path, f"it has {error.args[0]!r} twice in one place") from None
+    except RecursionError:
+        raise _bad(path, "its lists are nested too deeply") from None
     except json.JSONDecodeError as error:
         raise _bad(path, f"it is not JSON: {error.msg} in line {error.lineno}") from None
     except yaml.YAMLError as error:
@@ -71,8 +77,31 @@ def _parsed(path: Path) -> Any:
         raise _bad(path, f"it is not YAML: {problem}{where}") from None
 
 
+class _WordTwice(Exception):
+    """A word that an entry has twice: one of the two values would be lost."""
+
+
+def _words_of(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+    """The words of an entry with their values; - and _ are the same. Raises :class:`_WordTwice`."""
+    written = [str(word).replace("-", "_") for word, _ in pairs]
+    twice = next((word for word in written if written.count(word) > 1), None)
+    if twice is not None:
+        raise _WordTwice(twice)
+    return dict(pairs)
+
+
+class _JobLoader(yaml.SafeLoader):
+    """YAML's plain values, of which no entry has a word twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        # What "<<" merges may be said again: that is its use.
+        _words_of([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
+        return super().construct_mapping(node, deep)
+
+
 def _bad(path: Path, what: str) -> MatteError:
-    return MatteError("bad_job", f"The job file {path} cannot be used: {what}.", "Nothing was started.")
+    end = "" if what.endswith("?") else "."
+    return MatteError("bad_job", f"The job file {path} cannot be used: {what}{end}", "Nothing was started.")
 
 
 def _checked(path: Path, where: str, entry: Any) -> dict[str, Any]:

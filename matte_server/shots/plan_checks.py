@@ -14,6 +14,7 @@ from matte_link.messages import Pong
 from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
+from ..io import exr
 from ..io.colour import check_config, check_space
 from ..io.media import is_video
 from .passes import COMP, LAYERS, pass_names
@@ -37,6 +38,11 @@ def check_combinations(sources: ShotSources) -> None:
             "A background and a comp go together: one names the picture, the other the file to write.",
             "Add --background FILE." if wants_comp else "Add --comp FILE, or comp to --passes.",
         )
+    if not Path(sources.plate).is_dir() and not Path(sources.output).name:
+        raise MatteError(
+            "bad_output", f"{sources.output} is a folder.", "Name files in it, such as matte.####.exr."
+        )
+    _check_timing(sources)
     starred = next((name for name in (sources.output, sources.comp) if "*" in Path(name).name), None)
     if starred is not None:
         raise MatteError("bad_output", f"{starred} names no file: * is for inputs.", "Write #### in its place.")
@@ -52,6 +58,15 @@ def check_combinations(sources: ShotSources) -> None:
             "A trimap says what core and holdout are.",
             "Give either the trimap, or core and holdout.",
         )
+
+
+def _check_timing(sources: ShotSources) -> None:
+    default = ShotSources(plate="", clean_plate="", output="")
+    for role in ("core", "holdout", "trimap", "background"):
+        for name in (f"{role}_offset", f"{role}_end"):
+            if not getattr(sources, role) and getattr(sources, name) != getattr(default, name):
+                flag = "--" + name.replace("_", "-")
+                raise MatteError("bad_option", f"{flag} is given, and no {role}.", f"Add --{role} FILE.")
 
 
 def _check_passes(sources: ShotSources) -> None:
@@ -127,7 +142,28 @@ def _is_writable(path: Path) -> bool:
         return False
 
 
-def check_output_folders(shot: Shot) -> None:
+def check_before_start(shot: Shot) -> None:
+    """Raises ``MatteError`` where the files of a planned shot keep it from being made: cannot_write, and no_layer
+    or no_view where the first frame lacks what the options choose."""
+    _check_layers(shot)
+    _check_output_folders(shot)
+
+
+def _check_layers(shot: Shot) -> None:
+    first, options = shot.frames[0], shot.options
+    for path, layer in ((first.plate, options.layer), (first.clean_plate, options.clean_layer)):
+        if layer and is_video(path):
+            raise MatteError("no_layer", f"{path} is a video, and {layer!r} a layer of an EXR.")
+        if (layer or options.view) and not is_video(path):
+            try:
+                exr.read_image(path, layer=layer, view=options.view)
+            except MatteError as error:
+                # A frame that is damaged fails alone.
+                if error.code in ("no_layer", "no_view"):
+                    raise
+
+
+def _check_output_folders(shot: Shot) -> None:
     """Raises ``MatteError("cannot_write", ...)`` where a file cannot be written that a shot will make. One of each
     folder is tried."""
     files = [path for frame in shot.frames for path in frame_outputs(frame)]
@@ -138,6 +174,16 @@ def check_output_folders(shot: Shot) -> None:
         if path.parent not in tried and (shot.overwrite or not path.exists()):
             tried.add(path.parent)
             check_writable(path, "Name another --comp." if path in comps else "Name another -o.")
+
+
+def check_apart(shots: Sequence[Shot]) -> None:
+    """Raises ``MatteError("bad_output", ...)`` where two shots would write one file."""
+    owners: dict[str, Shot] = {}
+    for shot in shots:
+        for path in (path for frame in shot.frames for path in frame_outputs(frame)):
+            # On Windows and macOS, names that differ in case alone are one file.
+            if owners.setdefault(str(path.resolve()).casefold(), shot) is not shot:
+                raise MatteError("bad_output", f"Two shots of the job write {path}.", "Choose two names.")
 
 
 def check_inputs(frames: Sequence[ShotFrame], hint: str = "Correct the name.") -> None:

@@ -16,7 +16,7 @@ from matte_server.shots.argument_values import needed_instead
 from matte_server.shots.arguments import SHOT_ARGUMENTS, TEXT, ShotArgument, ShotOrder
 from matte_server.shots.batch import run_shot
 from matte_server.shots.option_files import files_of
-from matte_server.shots.plan_checks import check_output_folders
+from matte_server.shots.plan_checks import check_before_start
 from matte_server.shots.reports import FrameReport, ShotReport
 
 from .frames import options_of
@@ -47,7 +47,7 @@ def matte_shot(
     options = options_of({name: value for name, value in settings.items() if name not in _ARGUMENTS}, _ARGUMENTS)
     order = ShotOrder(options=options, **given)
     shot = order.plan()
-    check_output_folders(shot)
+    check_before_start(shot)
     found = server_for(server, keys, files_of([options]), len(shot.frames))
     with found as endpoint, MatteClient(endpoint) as client:
         return run_shot(shot, client, on_event)

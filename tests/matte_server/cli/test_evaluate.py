@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from matte_server.cli import console
+from matte_server.cli import main as cli
 from matte_server.cli.evaluate import tables
 from matte_server.evaluation.evaluate import LABELS
 from tests.matte_server.evaluation.test_evaluate import write_alpha
@@ -25,6 +27,13 @@ def test_no_figure_is_cut_off(tmp_path: Path, columns: str) -> None:
     assert "a_rather_long_name_of_a_shot.0002" in ended.stdout and "…" not in ended.stdout
     rows = [line for line in ended.stdout.splitlines() if "a_rather_long_name" in line]
     assert len(rows) == 2 and all(len(row) == len(rows[0]) for row in rows)
+
+
+def test_figures_that_cannot_be_written_are_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", "nothing", "nothing", "--json", str(tmp_path)]) == console.BAD_INPUT
+    assert "cannot be written; nothing was started. Name another --json." in capsys.readouterr().err
 
 
 def test_a_terminal_gets_as_many_tables_as_it_takes() -> None:

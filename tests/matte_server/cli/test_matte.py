@@ -242,6 +242,12 @@ def test_passes_are_files_and_come_back_without_matting(
         (("--passes", "clean", "-o", "m.####.png"), "The pass clean is a layer of an EXR, which .png has not."),
         (("--passes", "alpha", "-o", "m.mov"), "m.mov is a video, and passes are pictures."),
         (("-o", "m.*.exr"), "m.*.exr names no file: * is for inputs."),
+        (("-o", "."), ". is a folder. Name files in it, such as matte.####.exr."),
+        (("--core-offset", "1"), "--core-offset is given, and no core. Add --core FILE."),
+        (("--background-end", "hold"), "--background-end is given, and no background."),
+        (("--layer", "beauty"), "has no layer 'beauty' with colour."),
+        (("--clean-layer", "beauty", "--dry-run"), "clean.exr has no layer 'beauty' with colour."),
+        (("--server", "gpu7", "--dry-run"), "'gpu7' is not an address"),
         (("--watch",), "--watch needs a folder of pictures"),
     ],
 )

@@ -29,9 +29,15 @@ def test_a_job_is_read_with_defaults_and_paths_of_its_own_folder(tmp_path: Path)
     assert second.plate == "/abs/p.exr"
     assert second.overwrite
     assert second.options == MatteOptions(model="cleanplate", erode=1.0)
+    job.write_text("defaults: &all {camera: locked, frames: 1}\n" + WHOLE.replace("{", "{<<: *all, frames: 2, "))
+    assert [(order.camera, order.frames) for order in read_job(job)] == [("locked", "2")]
     as_json = tmp_path / "job.json"
     as_json.write_text(json.dumps({"shots": [{"plate": "p.exr", "clean": "c.exr", "output": "m.exr"}]}))
     assert len(read_job(as_json)) == 1
+    for text, words in (('{"shots": [], "shots": []}', "'shots' twice"), (100_000 * "[", "nested too deeply")):
+        as_json.write_text(text)
+        with pytest.raises(MatteError, match=words):
+            read_job(as_json)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +64,9 @@ def test_a_job_is_read_with_defaults_and_paths_of_its_own_folder(tmp_path: Path)
         (WHOLE.replace("}", ", erode: much}"), "in shot 1, erode must be a number"),
         (WHOLE.replace("}", ", gamma: 99}"), "in shot 1, gamma must lie in"),
         (WHOLE + WHOLE.partition("\n")[2], "two shots write to"),
+        (WHOLE.replace("}", ", clean-offset: 1, clean_offset: 2}"), "it has 'clean_offset' twice in one place."),
+        (WHOLE + WHOLE, "it has 'shots' twice in one place."),
+        (10_000 * "[", "its lists are nested too deeply."),
         ("defaults: {plat: x}\n" + WHOLE, "the defaults has an unknown word 'plat'"),
     ],
 )
