@@ -51,6 +51,11 @@ class ReplyCache:
         self._bytes += len(reply.data)
         self.expire()
 
+    def drop(self, client: Client, request_id: str) -> None:
+        """Forgets the reply to a request that its client has taken back, and may send in another form."""
+        if dropped := self._entries.pop((client, request_id), None):
+            self._bytes -= len(dropped.reply.data)
+
     def part(self, client: Client, question: FetchResult) -> ResultPart:
         """The part of a reply's data that a client asks for; one without data where it is not cached (any more)."""
         cached = self.get(client, question.target)

@@ -182,6 +182,7 @@ class Service:
 
     def _cancel(self, client: Client, request_id: str) -> Iterator[Outgoing]:
         yield from self.learning.cancel(client, request_id)
+        self._replies.drop(client, request_id)
         frame = self._frames.find(client, request_id)
         if frame:
             self._abandon(frame)

@@ -35,7 +35,7 @@ from .messages import (
     digest_of,
     new_id,
 )
-from .part_upload import LARGEST_WHOLE, PartUpload
+from .part_upload import LARGEST_WHOLE, SMALLEST_PART, PartUpload
 from .roles import AnyJob, sources_of, with_sources
 
 _KEPT = 4
@@ -89,8 +89,19 @@ class OfferedPictures:
         return Digest(digest)
 
     def _offered(self, digest: str, picture: Inline) -> _OfferedPicture:
-        parts = PartUpload(digest, picture.data, picture.name, self._send) if _is_large(picture) else None
+        parts = self._in_parts(digest, picture) if _bytes(picture) > LARGEST_WHOLE else None
         return _OfferedPicture(data=picture.data, name=picture.name, parts=parts)
+
+    def _in_parts(self, digest: str, picture: Inline) -> PartUpload:
+        return PartUpload(digest, picture.data, picture.name, self._send)
+
+    def send_in_parts(self, digests: Iterable[str]) -> None:
+        """Has these pictures sent in parts from now on, if they have more bytes than the smallest part."""
+        for digest in digests:
+            offered = self._pictures.get(digest)
+            picture = offered and Inline(data=offered.data, name=offered.name)
+            if offered and picture and not offered.parts and _bytes(picture) > SMALLEST_PART:
+                offered.parts = self._in_parts(digest, picture)
 
     def _digest_of_same(self, data: Blob) -> str:
         """The digest of the very object that was hashed before, without hashing it again; empty if there is
@@ -112,7 +123,7 @@ class OfferedPictures:
 
     def name_large(self, request: AnyJob) -> AnyJob:
         """The request with every inline picture named that is too large to be sent in one piece."""
-        return self._named(request, lambda role, picture: _is_large(picture))
+        return self._named(request, lambda role, picture: _bytes(picture) > LARGEST_WHOLE)
 
     def _named(self, request: AnyJob, is_to_name: Callable[[str, Inline], bool]) -> AnyJob:
         inline = {role: each for role, each in sources_of(request).items() if isinstance(each, Inline)}
@@ -228,8 +239,8 @@ class OfferedPictures:
         return True
 
 
-def _is_large(picture: Inline) -> bool:
-    return memoryview(picture.data).nbytes > LARGEST_WHOLE
+def _bytes(picture: Inline) -> int:
+    return memoryview(picture.data).nbytes
 
 
 def digests_named(request: Job) -> list[str]:

@@ -6,6 +6,8 @@ The rules, because a host must neither wait for ever nor get a frame twice:
   every outstanding request is sent (again). The server knows requests by id, so nothing is computed twice.
 * A frame that the server had accepted when the connection broke may be done: its result is then fetched in parts
   (see :mod:`matte_link.result_download`), and the request is sent again only where there is none.
+* A request on whose way the connection breaks twice is too large for this link: from then on all its pictures are
+  named by digest and sent in parts.
 * An answer to a request that is not outstanding, such as a second answer, is dropped.
 * A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
   server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
@@ -55,6 +57,7 @@ _LONGEST_RETRY_S = 4.0
 _MOST_UPLOADS = 3
 _WORTH_NAMING = 1 << 20
 """Bytes of pictures that are not sent along again with a request that was refused."""
+_MOST_BREAKS = 2
 _UNKNOWN = "_unknown"
 
 
@@ -75,6 +78,12 @@ class _Outstanding:
     """Whether the server may know of it."""
     is_accepted: bool = False
     """Whether a server has taken it on."""
+    is_heard_of: bool = False
+    """Whether the server has reported on it since it was sent last."""
+    breaks: int = 0
+    """How often the connection broke before the server reported on it."""
+    is_in_parts: bool = False
+    """Whether it names its pictures, because the connection broke too often."""
     download: Optional[ResultDownload] = None
     """Its result, where that is fetched in parts."""
 
@@ -157,11 +166,21 @@ class OutstandingRequests:
         """Sends every request: the connection is new, so the server may have forgotten all of them."""
         self._pictures.forget_server()
         for item in self._requests.values():
+            item.breaks += item.is_sent and not item.is_heard_of
             if _may_be_done(item):
                 item.download = item.download or ResultDownload(cast(Matte, item.request), self._send)
                 item.download.begin()
             else:
                 self._send_request(item)
+
+    def _send_in_parts(self, item: _Outstanding) -> None:
+        """Has a request name its pictures, which are then sent in parts."""
+        named = self._pictures.name_pictures(item.request, all_of_them=True)
+        if named is not item.request:
+            # The server may have it all the same, and would take the other form for another request.
+            self._send(Cancel(id=new_id(), target=item.request.id))
+        item.request, item.is_sent, item.is_in_parts = named, False, True
+        self._pictures.send_in_parts(digests_named(named))
 
     def send_due(self) -> None:
         """Sends the requests whose delay after a "busy" is over."""
@@ -182,6 +201,7 @@ class OutstandingRequests:
         item = self._requests.get(message.id)
         if item is None:
             return
+        item.is_heard_of = True
         if isinstance(message, (Accepted, Progress)):
             item.is_accepted = True
             if item.on_progress:
@@ -206,9 +226,11 @@ class OutstandingRequests:
                 self._answer(item, answer)
 
     def _send_request(self, item: _Outstanding) -> None:
+        if item.breaks >= _MOST_BREAKS and not item.is_in_parts:
+            self._send_in_parts(item)
         if not self._pictures.ask_for_missing(digests_named(item.request)):
             self._send(item.request)
-            item.is_sent = True
+            item.is_sent, item.is_heard_of = True, False
         if item.is_cancelled:
             self._send(Cancel(id=new_id(), target=item.request.id))
 
@@ -221,6 +243,9 @@ class OutstandingRequests:
         """Whether an answer is a failure that trying again may mend, as is then done."""
         if not isinstance(answer, Failure) or item.is_cancelled:
             return False
+        if answer.code == "cancelled" and item.is_in_parts:
+            # The answer to our own Cancel, see _send_in_parts.
+            return True
         if answer.code == "busy":
             self._delay(item)
             return True

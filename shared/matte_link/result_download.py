@@ -10,8 +10,8 @@ what there is, and keeps a few parts on their way, so that it does not wait for 
     FetchResult(target, offset=n)       ->
                                         <-  ResultPart(result, size, data)   the bytes that follow
 
-After another break the client goes on from there. A server that does not know these messages answers with a
-Failure: the request is then sent again, as it is where there is no result yet.
+After another break the client goes on from there, with smaller parts where none got through. A server that does not
+know these messages answers with a Failure: the request is then sent again, as it is where there is no result yet.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from collections.abc import Callable
 from typing import Optional
 
 from .messages import FetchResult, Matte, MatteReply, Message, ResultPart, new_id
+from .part_upload import smaller
 
 PART = 1 << 20
-"""Bytes of a part: small, as the connection has broken before."""
+"""Bytes of a part at first: small, as the connection has broken before."""
 _ON_THE_WAY = 8
 
 
@@ -38,6 +39,9 @@ class ResultDownload:
         self._data = bytearray()
         self._next = 0
         """The offset of the next question."""
+        self._part = PART
+        self._got_through = True
+        """Whether a part has arrived since :meth:`begin`."""
         self._first = ResultPart("")
         self.reply: Optional[MatteReply] = None
         """The whole result, once it is here."""
@@ -50,6 +54,9 @@ class ResultDownload:
     def begin(self) -> None:
         """Asks for what follows what is here."""
         self._asked.clear()
+        if not self._got_through:
+            self._part = smaller(self._part)
+        self._got_through = False
         self._next = len(self._data)
         self._ask()
 
@@ -59,6 +66,7 @@ class ResultDownload:
         if message.id not in self._asked:
             return False
         self._asked.discard(message.id)
+        self._got_through = True
         if not isinstance(message, ResultPart) or not message.result:
             self._asked.clear()
             self._data.clear()
@@ -89,7 +97,7 @@ class ResultDownload:
             self._ask()
 
     def _ask(self) -> None:
-        question = FetchResult(id=new_id(), target=self._request.id, length=PART, offset=self._next)
+        question = FetchResult(id=new_id(), target=self._request.id, length=self._part, offset=self._next)
         self._asked.add(question.id)
-        self._next += PART
+        self._next += self._part
         self._send(question)

@@ -20,6 +20,7 @@ from matte_link.messages import (
     Progress,
     Store,
     Stored,
+    StorePart,
     digest_of,
 )
 from matte_link.offered_pictures import OfferedPictures
@@ -320,3 +321,37 @@ def test_the_largest_of_several_pictures_is_named_whichever_comes_first(monkeypa
     hundred = Inline(b"x" * 100)
     assert too_large([hundred, hundred]) is None
     assert too_large([hundred, hundred, small]) is not None, "50 too many together, with the header"
+
+
+def test_a_request_that_breaks_twice_on_its_way_is_taken_back_and_sent_in_parts(wire: Wire) -> None:
+    """The server may have it all the same: then its own id would come again with other content."""
+    large = replace(request("r1"), plate=Inline(data=bytes(1 << 20)))
+    wire.requests.add(large)
+    wire.requests.send_all()
+    assert wire.take_sent() == [large, large]
+    wire.requests.send_all()
+    cancel, *asked = wire.take_sent()
+    assert isinstance(cancel, Cancel) and cancel.target == "r1"
+    assert [type(each) for each in asked] == [StorePart, Store], "the clean plate is small"
+    # The server had it: what it says of the cancelled form is no answer. A user who cancels gets one.
+    wire.requests.deliver(Failure(id="r1", code="cancelled", message="The matte was cancelled."))
+    assert wire.requests.next_answer() is None and wire.requests.ids == ("r1",)
+    for each in asked:
+        assert isinstance(each, (Store, StorePart))
+        wire.requests.deliver(Stored(each.id, digest=each.digest))
+    [named] = wire.take_sent()
+    assert isinstance(named, Matte) and isinstance(named.plate, Digest)
+    wire.requests.cancel("r1")
+    wire.requests.deliver(Failure(id="r1", code="cancelled", message="The matte was cancelled."))
+    assert isinstance(wire.requests.next_answer(), Failure)
+
+
+def test_a_request_that_the_server_reported_on_stays_as_it_is_however_often_the_connection_breaks(
+    wire: Wire,
+) -> None:
+    large = replace(request("r1"), plate=Inline(data=bytes(1 << 20)), output="/shots/matte.exr")
+    wire.requests.add(large)
+    for _ in range(4):
+        wire.requests.deliver(Accepted("r1"))
+        wire.requests.send_all()
+    assert wire.take_sent() == [large] * 5

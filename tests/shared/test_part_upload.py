@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from matte_link import offered_pictures, part_upload
@@ -14,11 +15,13 @@ from matte_link.messages import (
     Matte,
     Message,
     PartStored,
+    Store,
     Stored,
     StorePart,
     digest_of,
 )
 from matte_link.part_upload import PartUpload
+from matte_link.roles import sources_of
 
 from .scripted_server import request
 from .test_outstanding import Wire
@@ -191,3 +194,53 @@ def test_a_request_that_was_sent_is_cancelled_on_the_server() -> None:
     wire.requests.cancel("r1")
     [cancel] = wire.take_sent()
     assert isinstance(cancel, Cancel) and cancel.target == "r1" and wire.requests.ids == ("r1",)
+
+
+@pytest.mark.parametrize("speed", [50_000, 250_000])
+def test_a_link_that_breaks_every_ten_seconds_lets_everything_through_at_any_speed(
+    speed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plate of 3 MB goes along with its request, which never arrives whole; nor does a part of 4 MiB."""
+    monkeypatch.undo()
+    plate = bytes(range(256)) * 12_000
+    wire, kept = Wire(), bytearray()
+    wire.requests.add(replace(request("r1"), plate=Inline(data=plate)))
+    breaks = 0
+    while not (arrived := _before_the_break(wire, plate, kept, 10 * speed)):
+        breaks += 1
+        assert breaks < 60
+        wire.requests.send_all()
+    assert bytes(kept) == plate and isinstance(arrived.plate, Digest)
+    # At most half of each connection's bytes is lost, and the first three: whole, whole, and in too large parts.
+    assert breaks <= 4 + 2 * len(plate) / (10 * speed)
+
+
+def _before_the_break(wire: Wire, plate: bytes, kept: bytearray, budget: int) -> Matte | None:
+    """Passes on what is sent, in order, until ``budget`` bytes have passed; returns the request if it arrived."""
+    while message := next(iter(wire.sent), None):
+        del wire.sent[0]
+        budget -= _size_of(message)
+        if budget < 0:
+            wire.sent.clear()
+            return None
+        if isinstance(message, Matte):
+            return message
+        if isinstance(message, Store):
+            wire.requests.deliver(Stored(message.id, digest=message.digest))
+        elif isinstance(message, StorePart):
+            assert message.size == len(plate) and message.digest == digest_of(plate)
+            if message.offset == len(kept):
+                kept += message.data
+            is_whole = len(kept) == len(plate)
+            answer = (
+                Stored(message.id, message.digest)
+                if is_whole
+                else PartStored(message.id, message.digest, len(kept))
+            )
+            wire.requests.deliver(answer)
+    return None
+
+
+def _size_of(message: Message) -> int:
+    pictures = sources_of(message).values() if isinstance(message, Matte) else [message]
+    return sum(len(getattr(picture, "data", b"")) for picture in pictures)

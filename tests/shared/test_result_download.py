@@ -94,6 +94,28 @@ def test_a_frame_that_was_computed_again_is_fetched_from_its_first_byte() -> Non
     assert download.reply is not None and download.reply.data == other
 
 
+def test_a_link_that_breaks_every_ten_seconds_lets_a_result_through_at_50_kilobytes_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It breaks before a part of 1 MiB has come, and before one of 256 KiB has where two are on their way."""
+    monkeypatch.undo()
+    data = bytes(range(256)) * 12_000
+    sent: list[Message] = []
+    download = ResultDownload(request("r1"), sent.append)
+    breaks = 0
+    while download.reply is None:
+        sent.clear()
+        download.begin()
+        budget = 10 * 50_000
+        while sent and (budget := budget - len((arrived := part(sent.pop(0), data)).data)) >= 0:
+            assert download.takes(arrived)
+        breaks += 1
+        assert breaks < 60
+    assert bytes(download.reply.data) == data
+    # One comes to nothing with parts of 1 MiB; of each other one at most a part of 256 KiB is lost.
+    assert breaks <= 2 + len(data) / (10 * 50_000 - (256 << 10))
+
+
 def accepted(wire: Wire) -> Matte:
     """A request that the server has taken on, and whose connection has broken and come back."""
     made = wire.add_stored()

@@ -396,3 +396,14 @@ def test_the_clean_plate_that_a_frame_names_leaves_it_no_room(tmp_path: Path) ->
     assert isinstance(answer, Failure) and answer.code == "spool_too_small"
     assert isinstance(bench.send(ANNA, matte("b", plate=bytes(200)))[0], Accepted)
     bench.spool.close()
+
+
+def test_what_was_taken_back_may_come_again_in_another_form(bench: ServiceBench) -> None:
+    """A client whose connection broke too often sends its pictures by digest, under the same id."""
+    bench.send(ANNA, matte("a"))
+    bench.finish()
+    other = replace(matte("a"), plate=Digest(digest_of(b"plate")))
+    bench.send(ANNA, Store(id="s", digest=digest_of(b"plate"), data=b"plate"))
+    assert code_of(bench.send(ANNA, other)) == "id_reused"
+    assert bench.send(ANNA, Cancel(id="c", target="a")) == []
+    assert isinstance(bench.send(ANNA, other)[0], Accepted)

@@ -70,6 +70,22 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(
         assert size < link.uploaded < size + (cuts * 4 + 1) * (1 << 17)
 
 
+def test_a_link_that_never_lets_a_whole_picture_through_ends_with_a_matte(
+    server: LocalServer, request_for: Make, noise: Inline
+) -> None:
+    """It breaks after each 600 KB: neither the request with its plate of 3 MB nor a part of 4 MiB ever arrives. The
+    reply is as large, and neither it nor a part of 1 MiB does."""
+    plate, passed, cuts = Inline(data=bytes(noise.data) + b"never whole"), 0, 0
+    with SlowLink(server.endpoint.address, 6_000_000) as link, MatteClient(Endpoint(link.address)) as client:
+        client.submit(request_for(plate=plate, options=OPTIONS))
+        while (answer := client.receive(0.01)) is None and cuts < 60:
+            if link.uploaded + link.downloaded - passed > 600_000:
+                link.cut()
+                cuts += 1
+                passed = link.uploaded + link.downloaded
+    assert isinstance(answer, MatteReply) and len(answer.data) > 4_000_000 and 10 < cuts < 60
+
+
 def test_a_reply_that_is_cut_is_sent_again_and_not_computed_again(
     server: LocalServer, request_for: Make, noise: Inline
 ) -> None:
