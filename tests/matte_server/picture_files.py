@@ -169,7 +169,7 @@ def tiff(
     kind_of_pages: int = 1,
 ) -> None:
     """An uncompressed TIFF byte by byte; ``tags``: number -> field type and value, beside the needed ones.
-    ``pages``: pictures that are stored before it, of NewSubfileType ``kind_of_pages`` (1 reduced copies, 4 masks)."""
+    ``pages``: pictures stored before it, of NewSubfileType ``kind_of_pages`` (1 reduced copies, 4 masks)."""
     body, offsets = bytearray(b"II*\0\0\0\0\0"), []
     every = [*((page, {254: (4, kind_of_pages)}) for page in pages), (values, tags)]
     for page, extra in every:
