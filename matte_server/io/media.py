@@ -30,7 +30,7 @@ from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, oriented
 from .timecode import Timecode, usual_rates
 from .video_decoder import VideoDecoder, damaged, stated_rate
-from .video_planes import rgb_of
+from .video_planes import rgb_of, unsupported_matrix
 
 VIDEO_SUFFIXES = (
     ".mov",
@@ -150,8 +150,10 @@ class VideoReader:
             around = range(max(index - 1, 0), min(index + 2, self.facts.frames))
             frame = deinterlaced([self._decoder.frame(near) for near in around], index - around[0])
         mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
-        warnings = mends.get((is_interlaced, self._deinterlaces), ())
-        return replace(_image(frame, self.facts, number), warnings=(*warnings, *self._decoder.damage.doubts(index)))
+        warnings = [*mends.get((is_interlaced, self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
+        if unsupported := unsupported_matrix(frame):
+            warnings.append(unsupported)
+        return replace(_image(frame, self.facts, number), warnings=tuple(warnings))
 
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:

@@ -19,7 +19,15 @@ from ..core.image import Float32
 Plane = npt.NDArray[np.uint16]
 
 # Matrix coefficients -> Kr, Kb.
-MATRICES = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+MATRICES = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+_YCGCO, _UNSPECIFIED = 8, 2
 _PLANAR_BITS = (10, 12, 16)
 """Bits per sample above 8 for which FFmpeg has a planar format to each packed one."""
 _UNTAGGED, _FULL_RANGE = 0, 2
@@ -84,11 +92,24 @@ def rgb_of(frame: Any, codec: str = "") -> Float32:
         _upsampled(_from_code(plane, layout.bits, full, True), layout, (luma.shape[0], luma.shape[1]), is_centred)
         for plane in planes[1:3]
     ]
-    colour = _decoded(luma, chroma[0], chroma[1], _matrix(frame))
+    if int(frame.colorspace) == _YCGCO:
+        colour = _from_ycgco(luma, chroma[0], chroma[1])
+    else:
+        colour = _decoded(luma, chroma[0], chroma[1], _matrix(frame))
     if layout.alpha:
         alpha = planes[3].astype(np.float32) / float((1 << layout.bits) - 1)
         colour = np.concatenate([colour, alpha[..., None]], -1)
     return colour
+
+
+def unsupported_matrix(frame: Any) -> str:
+    """A sentence where a frame's tag names a matrix that is not supported; else empty."""
+    tag, layout = int(frame.colorspace), layout_of(frame.format.name) or layout_of(_planar_format(frame.format))
+    assert layout is not None
+    if layout.rgb or layout.grey or tag in (*MATRICES, _YCGCO, _UNSPECIFIED):
+        return ""
+    used = "BT.601" if _matrix(frame) == MATRICES[6] else "BT.709"
+    return f"The tag matrix {tag} of the video is not supported; its pictures were read with that of {used}."
 
 
 def _planar_format(form: Any) -> str:
@@ -185,6 +206,12 @@ def _decoded(luma: Float32, cb: Float32, cr: Float32, matrix: tuple[float, float
     blue = luma + 2.0 * (1.0 - kb) * cb
     green = (luma - kr * red - kb * blue) / (1.0 - kr - kb)
     return np.stack([red, green, blue], -1).astype(np.float32)
+
+
+def _from_ycgco(luma: Float32, cg: Float32, co: Float32) -> Float32:
+    """R', G', B' by the equations of H.273 for MatrixCoefficients 8."""
+    rest = luma - cg
+    return np.stack([rest + co, luma + cg, rest - co], -1).astype(np.float32)
 
 
 def encoded(colour: Float32, matrix: tuple[float, float]) -> tuple[Float32, Float32, Float32]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 
-from matte_server.io.video_planes import rgb_of, to_code
+from matte_server.io.video_planes import rgb_of, to_code, unsupported_matrix
 from tests.matte_server.video_files import VideoTags, frame_of
 
 
@@ -53,3 +54,39 @@ def test_rgb_planes_are_whole_parts_of_their_highest_code() -> None:
     green, blue, red = (np.full((2, 2), code, np.uint16) for code in (1023, 0, 341))
     found = rgb_of(frame_of([green, blue, red], "gbrp10le", VideoTags()))
     np.testing.assert_allclose(found, np.broadcast_to([1 / 3, 1.0, 0.0], (2, 2, 3)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
+def test_ycgco(full: bool) -> None:
+    """H.273, equations for MatrixCoefficients 8: Cg lies in the plane of Cb, Co in that of Cr."""
+    red, green, blue = np.random.default_rng(2).random((3, 4, 6))
+    luma, cg = green / 2 + (red + blue) / 4, green / 2 - (red + blue) / 4
+    sizes, offsets = ((1023,) * 3, (0, 512, 512)) if full else ((876, 896, 896), (64, 512, 512))
+    scaled = zip((luma, cg, (red - blue) / 2), sizes, offsets, strict=True)
+    planes = [np.rint(each * size + offset).astype(np.uint16) for each, size, offset in scaled]
+    frame = frame_of(planes, "yuv444p10le", VideoTags(matrix=8, is_full=full))
+    # Half a step of each of the three planes.
+    assert float(np.abs(rgb_of(frame) - np.stack([red, green, blue], -1)).max()) < 1.5 / 876
+    assert unsupported_matrix(frame) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "matrix", "warned"),
+    [
+        ("yuv444p10le", 14, True),  # ICtCp
+        ("yuv420p10le", 10, True),  # BT.2020 with constant luminance
+        ("nv12", 14, True),
+        ("yuv420p", 2, False),
+        ("yuv420p", 4, False),
+        ("gbrp10le", 0, False),
+        ("gray10le", 14, False),
+    ],
+)
+def test_a_matrix_that_is_not_supported_is_named(name: str, matrix: int, warned: bool) -> None:
+    frame = av.VideoFrame(16, 16, name)
+    frame.colorspace = matrix
+    assert unsupported_matrix(frame) == (
+        f"The tag matrix {matrix} of the video is not supported; its pictures were read with that of BT.601."
+        if warned
+        else ""
+    )

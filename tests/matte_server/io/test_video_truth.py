@@ -601,3 +601,14 @@ def test_tags_are_read_from_the_decoder(tmp_path: Path) -> None:
     video(tmp_path / "a.mkv", numbered(1), VideoTags(primaries=9, transfer=18, matrix=9))
     with VideoReader(tmp_path / "a.mkv") as reader:
         assert reader.facts.colourspace == "Rec.2100-HLG - Display"
+
+
+def test_a_matrix_that_cannot_be_honoured_is_a_warning(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        stream.codec_context.colorspace = 14
+        container.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(stream.encode(None))
+    with VideoReader(tmp_path / "a.mkv") as reader:
+        assert "The tag matrix 14 of the video is not supported" in reader.read(1).warnings[0]
