@@ -3,6 +3,7 @@
 Everything that needs ``bpy`` is imported inside :func:`register`, so that tools may import this package anywhere.
 """
 
+import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
@@ -23,3 +24,13 @@ def unregister() -> None:
     from . import registration
 
     registration.unregister()
+    _forget_modules()
+
+
+def _forget_modules() -> None:
+    """Has the next :func:`register` read the code again, which may be another version's by then: Blender's Reload
+    Scripts reads this file alone."""
+    prefix = f"{__name__}."
+    for name in [each for each in sys.modules if each.startswith(prefix)]:
+        del sys.modules[name]
+        globals().pop(name.removeprefix(prefix), None)

@@ -46,7 +46,8 @@ def has_all_pixels(path: str, pixel_bytes: int) -> bool:
         left, top, right, bottom = struct.unpack("<4i", header[_place(header, "dataWindow")])
     except struct.error:
         return False
-    return file.stat().st_size > (right - left + 1) * (bottom - top + 1) * pixel_bytes
+    size: int = (right - left + 1) * (bottom - top + 1) * pixel_bytes
+    return file.stat().st_size > size
 
 
 def _attribute(header: bytes, wanted: str) -> str:

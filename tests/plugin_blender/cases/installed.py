@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
+from importlib import import_module, reload
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -15,6 +17,8 @@ from typing import Any
 
 import bpy
 import stage
+
+_ADD_ON = "bl_ext.user_default.cleanplate"
 
 
 class _NotOurs(MetaPathFinder):
@@ -34,13 +38,14 @@ def case(folder: str, zip_file: str) -> dict[str, Any]:
     assert find_spec("plugin_blender") is None and find_spec("matte_link") is None
     sys.meta_path.insert(0, _NotOurs())
     bpy.ops.extensions.package_install_files(filepath=zip_file, repo="user_default", enable_on_install=True)
-    addon = bpy.context.preferences.addons["bl_ext.user_default.cleanplate"]
+    addon = bpy.context.preferences.addons[_ADD_ON]
     import zmq
 
     stage.shot_node(Path(folder), frames=1)
     bpy.ops.cleanplate.solve_range()
     results = sorted(Path(folder).glob("cleanplate/*/*/matte.0001.exr"))
     command_line(Path(folder))
+    reloaded_in_a_solve(Path(folder), Path(zip_file))
     return {
         "zmq": zmq.__version__,
         "zmq_file": zmq.__file__,
@@ -64,6 +69,45 @@ def command_line(place: Path) -> None:
     assert solve_headless.command([str(place / "nowhere.blend")]) == 2
     # The command line's server goes before every other: nobody is there.
     assert solve_headless.command([file, "--again", "--server", "tcp://127.0.0.1:9"]) == 3
+
+
+def reloaded_in_a_solve(place: Path, zip_file: Path) -> None:
+    """Reload Scripts, and another version of the add-on over this one, in the middle of a solve."""
+    import addon_utils
+
+    runtime = own("runtime")
+    solve = solve_begun()
+    written = Path(runtime.__file__)
+    written.write_text(written.read_text() + "\nEDITED = 1\n")
+    # What Reload Scripts does with an add-on; its operator does nothing in Blender as a module.
+    addon_utils.disable(_ADD_ON)
+    reload(sys.modules[_ADD_ON])
+    addon_utils.enable(_ADD_ON)
+    assert solve.cancelled and not hasattr(runtime, "EDITED")
+    assert own("runtime").EDITED == 1 and own("runtime").running is None, "the code of before runs on"
+    update = place / "update.zip"
+    with zipfile.ZipFile(zip_file) as old, zipfile.ZipFile(update, "w") as new:
+        for name in old.namelist():
+            more = b"\nEDITED = 2\n" if name == "runtime.py" else b""
+            new.writestr(name, old.read(name) + more)
+    solve = solve_begun()
+    bpy.ops.extensions.package_install_files(filepath=str(update), repo="user_default", enable_on_install=True)
+    assert solve.cancelled and own("runtime").EDITED == 2
+    solve = solve_begun()
+    solve.run()
+    assert solve.done == [1] and not solve.sentence, solve.sentence
+
+
+def own(module: str) -> Any:
+    """A module of the installed add-on, as it is now."""
+    return import_module(f"{_ADD_ON}.{module}")
+
+
+def solve_begun() -> Any:
+    ((scene, node),) = own("places").all_nodes()
+    solve = own("solve").Solve(scene, node, (1,), again=True)
+    solve.step()
+    return solve
 
 
 stage.run(case)

@@ -178,7 +178,7 @@ def undone(scene: Any, node: Any, editor: Any) -> Iterator[None]:
     """Ctrl-Z behind a solve takes back the edit before it. The steps have the node's group alike, so Blender leaves
     it as the solve has made it."""
     for step in ("One", "Two"):
-        node.id_data.nodes.active.location.x += 10.0
+        node.location.x += 10.0
         bpy.ops.ed.undo_push(message=step)
     found = yield from solved(scene, node, editor)
     assert found["solved"] == [1, 2, 3], found
