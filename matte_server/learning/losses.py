@@ -184,31 +184,17 @@ def training_losses(
     ``earlier``: the network that training began with; errors of the coarse alpha above its own count twice."""
     batch = batch if "trust" in batch else {**batch, "trust": torch.ones_like(batch["alpha"])}
     levels = halvings(batch, octaves)
-    evidence, of_coarse = _evidence(net, batch, octaves)
-    coarse = net.coarse_stage(_coarse_input(levels[0], of_coarse))
-    parts = _coarse_losses(coarse, batch, levels[0], octaves)
+    evidence, of_coarse = seen_evidence(net, batch, octaves)
+    coarse = net.coarse_stage(coarse_input(levels[0], of_coarse))
+    parts = coarse_losses(coarse, batch, levels[0], octaves)
     if earlier is not None:
         with torch.no_grad():
-            before = earlier.coarse_stage(_coarse_input(levels[0], of_coarse)).alpha
+            before = earlier.coarse_stage(coarse_input(levels[0], of_coarse)).alpha
         parts["held"] = held_loss(coarse.alpha, before, levels[0]["alpha"], levels[0]["trust"])
     if octaves:
         parts |= _octave_losses(net, levels, coarse, evidence, generator)
     total = sum((_SHARES[name] * value for name, value in parts.items()), torch.zeros_like(parts["coarse"]))
     return Losses(total=total, parts={name: value.detach() for name, value in (parts | {"total": total}).items()})
-
-
-def whole_alpha(net: CleanplateNet, batch: dict[str, Tensor], octaves: int) -> Tensor:
-    """Alpha of whole pictures, N x 1 x H x W, 0..1: one pass of the coarse stage, then every octave everywhere."""
-    levels = halvings(batch, octaves)
-    evidence, of_coarse = _evidence(net, batch, octaves)
-    coarse = net.coarse_stage(_coarse_input(levels[0], of_coarse))
-    alpha, context, state = coarse.alpha, coarse.context, coarse.state
-    for octave in range(1, octaves + 1):
-        level = _level(levels, evidence, octave, alpha, context, state)
-        refined = refine_whole(net, level)
-        alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
-        context, state = double(context), None if state is None else double(state)
-    return alpha.clamp(0, 1)
 
 
 def solid_core(alpha: Tensor, octaves: int) -> Tensor:
@@ -219,12 +205,13 @@ def solid_core(alpha: Tensor, octaves: int) -> Tensor:
     return F.interpolate(solid, scale_factor=float(1 << octaves), mode="bilinear")
 
 
-def _coarse_input(small: dict[str, Tensor], evidence: Tensor | None) -> CoarseInput:
+def coarse_input(small: dict[str, Tensor], evidence: Tensor | None) -> CoarseInput:
+    """What the coarse stage sees of a batch at its size; ``evidence``: its part of ``seen_evidence``."""
     names = ("plate", "clean", "coverage", "core", "holdout")
     return CoarseInput(**{name: small[name] for name in names}, evidence=evidence)
 
 
-def _level(
+def level_of(
     levels: list[dict[str, Tensor]],
     evidence: list[Tensor] | None,
     octave: int,
@@ -232,7 +219,7 @@ def _level(
     context: Tensor,
     state: Tensor | None,
 ) -> Level:
-    # The cells of an octave are the pixels of the one below.
+    """The octave that leads to ``levels[octave]``. Its cells are the pixels of the level below."""
     return Level(
         batch=levels[octave],
         cells=levels[octave - 1],
@@ -244,7 +231,7 @@ def _level(
 
 
 @torch.no_grad()
-def _evidence(
+def seen_evidence(
     net: CleanplateNet, batch: dict[str, Tensor], octaves: int
 ) -> tuple[list[Tensor] | None, Tensor | None]:
     """Evidence at every resolution, and the coarse stage's part of it, for a detailed network."""
@@ -256,9 +243,10 @@ def _evidence(
     return levels, coarse_evidence(mean, equal, levels[0])
 
 
-def _coarse_losses(
+def coarse_losses(
     coarse: Coarse, batch: dict[str, Tensor], small: dict[str, Tensor], octaves: int
 ) -> dict[str, Tensor]:
+    """The terms of the coarse stage, which sees ``small``, ``octaves`` halvings below ``batch``."""
     weight = (0.3 + 0.7 * small["coverage"]) * small["trust"]
     wide = F.avg_pool2d((leaky_clamp(coarse.alpha) - small["alpha"]) * small["trust"], 8)
     parts = {
@@ -283,7 +271,7 @@ def _octave_losses(
     sums: dict[str, list[Tensor]] = {"middle": [], "fine": [], "colour": [], "errors": []}
     alpha, context, state = coarse.alpha, coarse.context, coarse.state
     for octave in range(1, len(levels)):
-        level = _level(levels, evidence, octave, alpha, context, state)
+        level = level_of(levels, evidence, octave, alpha, context, state)
         last = octave == len(levels) - 1
         crop = None if evidence is None else evidence[octave - 1]
         refined, level = refine_crops(net, level, crop, generator) if last else (refine_whole(net, level), level)

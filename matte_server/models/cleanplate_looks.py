@@ -43,14 +43,14 @@ def of_both_looks(first: Coarse, refined: AlphaLevel, second: Coarse) -> Coarse:
 
     doubt = upsampled_into(first.doubt, 2, room)
     return Coarse(
-        alpha=torch.lerp(refined.alpha, second.alpha, _share(refined.alpha, doubt, second)),
+        alpha=torch.lerp(refined.alpha, second.alpha, second_share(refined.alpha, doubt, second)),
         doubt=torch.lerp(doubt, second.doubt, 0.5),
         context=mean(first.context, second.context),
         state=None if refined.state is None or second.state is None else mean(refined.state, second.state),
     )
 
 
-def _share(alpha: Tensor, doubt: Tensor, second: Coarse) -> Tensor:
+def second_share(alpha: Tensor, doubt: Tensor, second: Coarse) -> Tensor:
     """The second look's share, 0..1, beside an ``alpha`` with the expected error ``doubt``."""
     own = (doubt + _FLOOR).square()
     other = ((second.doubt + _FLOOR) * _SECOND).square()

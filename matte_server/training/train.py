@@ -22,11 +22,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..learning.losses import solid_core, training_losses
+from ..learning.losses import Losses, training_losses
 from ..models.architectures import without_batch_counters
 from ..models.networks.cleanplate import LAYOUTS, LIGHT, CleanplateNet, NetworkLayout
 from .composite import Faults
 from .grow import grown_from
+from .joint import joint_losses
 from .ledger import write_record
 from .parts import save_parts
 from .progress_log import ProgressLog
@@ -36,15 +37,15 @@ from .validation import Validation
 
 _ERROR = "validation"
 """What the error on the held-out composites is called in logs and headers."""
-OCTAVE_SHARES = (0.45, 0.4, 0.15)
-"""How often the coarse stage sees a composite at its full size, a half and a quarter of it. In production it sees
-frames of 256 to 512 pixels, and in its second look of 512 to 1024, where a close subject is far larger than in a
-halved composite."""
+JOINT = 0
+"""Stands for both looks together (:mod:`joint`) where other steps have a number of octaves."""
+STEP_SHARES = {JOINT: 0.5, 1: 0.44, 2: 0.06}
+"""How often a step takes both looks, the second at the composites' full size, and how often one look, which sees
+them at a half or a quarter of that, and the octaves from there. In production the first look sees frames of 256 to
+512 pixels, the second of 512 to 1024."""
+JOINT_SHARE = 0.5
+"""The share of a batch in a step that takes both looks."""
 LOG = "log.jsonl"
-WHOLE_SHARE = 0.375
-"""The share of a batch in a step that trains the coarse stage alone, at the composites' full size."""
-SECOND_LOOKS = 0.75
-"""The share of those steps in which it gets a core matte as in its second look."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +301,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = training_losses(self.net, batch, octaves, generator, self.earlier)
+            losses = self._losses(batch, octaves, generator)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -309,6 +310,11 @@ class Trainer:
         self.step += 1
         self.average.update(self.net, self.step)
         return {**losses.parts, "norm": norm}
+
+    def _losses(self, batch: dict[str, Tensor], octaves: int, generator: torch.Generator) -> Losses:
+        if octaves == JOINT:
+            return joint_losses(self.net, batch, self.earlier)
+        return training_losses(self.net, batch, octaves, generator, self.earlier)
 
 
 def train(setup: TrainSetup, on_progress: Callable[[str], None] = print) -> None:
@@ -376,11 +382,9 @@ def _loop(
 
 
 def _next_batch(ring: Ring, rng: np.random.Generator, count: int) -> tuple[dict[str, Tensor], int]:
-    """A batch, and how many octaves the coarse stage works below its resolution."""
+    """A batch, and how many octaves one look works below its resolution, or ``JOINT``."""
     batch = augmented(ring.take(rng, count), rng)
-    octaves = int(rng.choice([0, 1, 2], p=OCTAVE_SHARES))
-    if octaves == 0:
-        batch = {name: value[: math.ceil(WHOLE_SHARE * count)] for name, value in batch.items()}
-        if rng.random() < SECOND_LOOKS:
-            batch["core"] = torch.maximum(batch["core"], solid_core(batch["alpha"], 1))
+    octaves = int(rng.choice(list(STEP_SHARES), p=list(STEP_SHARES.values())))
+    if octaves == JOINT:
+        batch = {name: value[: math.ceil(JOINT_SHARE * count)] for name, value in batch.items()}
     return batch, octaves

@@ -8,14 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..learning.losses import whole_alpha
 from ..models.networks.cleanplate import CleanplateNet
+from .joint import both_looks
 from .ring import Ring
 
 SEED = 990_001
 """The seed of the held-out composites; no run may use it."""
 _AT_ONCE = 4
-_OCTAVES = 1
 
 
 class Validation:
@@ -46,7 +45,7 @@ class Validation:
     def _errors(self, slots: list[int]) -> Tensor:
         batch = {name: value.to(self._device) for name, value in self._ring.read(slots).items()}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-            alpha = whole_alpha(self._net, batch, _OCTAVES).float()
+            alpha = both_looks(self._net, batch).joined.float().clamp(0, 1)
         partial = F.max_pool2d(4 * batch["alpha"] * (1 - batch["alpha"]), 5, 1, 2) > 0.1
         weight = 1 + 9 * partial.float()
         return torch.stack([((alpha - batch["alpha"]).abs() * weight).sum(), weight.sum()]).cpu()

@@ -174,19 +174,23 @@ class CleanplateNet(nn.Module):
         answer = self.coarse_stage(given)
         return replace(answer, alpha=answer.alpha.clamp(0.0, 1.0))
 
-    def second_look(self, given: CoarseInput, first: Tensor) -> Coarse:
-        """The coarse stage for inference, at twice the resolution of ``first``, the alpha of the first look (N x 1
-        x h x w, 0..1). It sees the frame mirrored, with the solid areas of ``first`` added to the core matte, so
-        that it closes holes in clothes that match the set. Alpha is clamped."""
+    def mirrored_stage(self, given: CoarseInput, first: Tensor) -> Coarse:
+        """One pass over the mirrored frame at twice the resolution of ``first``, the alpha of the first look (N x 1
+        x h x w, 0..1), whose solid areas are added to the core matte. Nothing of the result is mirrored."""
         solid = F.interpolate(with_solid(torch.zeros_like(first), first), scale_factor=2.0, mode="bilinear")
         features = _features(replace(given, core=torch.maximum(given.core, solid)))
         answer = self._pass(features.flip(-1), given.plate.flip(-1))
         return Coarse(
-            alpha=answer.alpha.flip(-1).clamp_(0.0, 1.0),
+            alpha=answer.alpha.flip(-1),
             doubt=answer.doubt.flip(-1),
             context=answer.context.flip(-1),
             state=None if answer.state is None else answer.state.flip(-1),
         )
+
+    def second_look(self, given: CoarseInput, first: Tensor) -> Coarse:
+        """:meth:`mirrored_stage` for inference: alpha is clamped. It closes holes in clothes that match the set."""
+        answer = self.mirrored_stage(given, first)
+        return replace(answer, alpha=answer.alpha.clamp_(0.0, 1.0))
 
     def fold(self) -> CleanplateNet:
         """Fold every normalisation and set the memory layout, for inference; returns itself."""
