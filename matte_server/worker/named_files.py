@@ -70,6 +70,10 @@ class NamedFiles:
         becomes of the folder's name. Creates the folder. Raises ``MatteError`` with the codes path_refused,
         cannot_write."""
         target = self.check_output(path)
+        root = next(root for root in self._roots if target.is_relative_to(root))
+        if not root.is_dir():
+            # Not made again: it may be a disk that is not there now.
+            raise MatteError("cannot_write", f"{path} cannot be written: {root} no longer exists on the server.")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -106,10 +110,18 @@ class NamedFiles:
 
 
 def _resolved(path: str) -> Path:
-    is_path = "\0" not in path and all(len(part) <= _LONGEST_NAME for part in path.split("/"))
+    is_path = "\0" not in path and _has_bytes(path) and all(len(part) <= _LONGEST_NAME for part in path.split("/"))
     if not is_path or not Path(path).is_absolute():
         raise MatteError("path_refused", f"{path[:80]!r} is not an absolute path.", "Name the file's folder too.")
     return Path(os.path.realpath(path))
+
+
+def _has_bytes(path: str) -> bool:
+    """Whether the path can be said to the system: half of a surrogate pair has no bytes, unless it stands for one."""
+    try:
+        return bool(os.fsencode(path))
+    except UnicodeEncodeError:
+        return False
 
 
 def _open(resolved: Path, path: str) -> int:

@@ -14,6 +14,7 @@ import cv2
 import torch
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
+from matte_link.plain_text import printable
 from matte_link.result_key import MAKER
 from matte_link.roles import WEIGHTS
 
@@ -276,6 +277,6 @@ def stamped(image: Image, request: Matte, diagnostics: Mapping[str, object]) -> 
     facts = json.dumps(json_values(diagnostics), sort_keys=True)
     marks: dict[str, object] = {exr.DIAGNOSTICS: exr.Attribute(type="string", value=facts)}
     if stamp := request.hints.get("stamp"):
-        marks[exr.STAMP] = exr.Attribute(type="string", value=str(stamp)[:200])
+        marks[exr.STAMP] = exr.Attribute(type="string", value=printable(str(stamp), longest=200))
     kept = {name: value for name, value in image.metadata.items() if name != exr.STAMP}
     return replace(image, metadata={**kept, **marks})

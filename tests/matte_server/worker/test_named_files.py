@@ -47,6 +47,11 @@ def test_files_are_opened_inside_the_roots_only(root: Path) -> None:
         assert code_of(files, f"{root}/{path}") == "path_refused", path
     for path in ("p.exr", "ocio://../p.exr", f"file://{root}/p.exr", "~/p.exr"):
         assert code_of(files, path) == "path_refused", path
+    for path in ("\ud800.exr", "a/\udfff/p.exr"):
+        # Half of a surrogate pair; what a name on disk has instead of bytes that are no UTF-8 is another half.
+        with pytest.raises(MatteError, match="is not an absolute path"):
+            files.check(f"{root}/{path}")
+    assert sys.platform == "win32" or code_of(files, f"{root}/caf\udce9.exr") == "missing_file"
     with pytest.raises(MatteError, match="was started without folders"):
         NamedFiles(()).check(str(root / "p.exr"))
 
@@ -126,3 +131,14 @@ def test_an_output_folder_turned_into_a_link_changes_nothing_outside(root: Path)
     assert not (root.parent / "m.exr").exists()
     with pytest.raises(MatteError, match="outside"), NamedFiles((root,)).output(f"{root}/out/m.exr"):
         pass
+
+
+def test_a_root_that_has_vanished_is_not_made_again(root: Path) -> None:
+    """A disk that is not there now: the result would lie where nobody looks, and be hidden once the disk is back."""
+    files = NamedFiles((root,))
+    with files.output(str(root / "out" / "m.exr")) as target:
+        target.write_bytes(b"result")
+    root.rename(root.parent / "away")
+    with pytest.raises(MatteError, match="no longer exists"), files.output(str(root / "out" / "n.exr")):
+        pass
+    assert not root.exists() and code_of(files, root / "p.exr") == "missing_file"
