@@ -89,7 +89,7 @@ def _serve(config: ServerConfig) -> int:
         events = stack.enter_context(contextlib.closing(EventQueue()))
         pool = WorkerPool(_plan(config, spool, roots, readable), events.put)
         stack.callback(pool.close)
-        unsent = UnsentBytes()
+        unsent = UnsentBytes(connections.owner_of)
         shelf = LearningShelf(usable_folder(spool.folder))
         service = Service(pool, spool, config.limits, unsent, shelf=shelf, owner_of=connections.owner_of)
         page = MetricsPage(config.metrics) if config.metrics else None

@@ -32,6 +32,8 @@ _REQUESTS_WAITING = 4
 # pile up has stopped reading. Replies with pictures are limited in bytes as well: see UnsentBytes.
 _MESSAGES_WAITING = 2000
 _STALLED_MS = 30_000
+_CLIENTS_OF_AN_OWNER = 4
+"""All clients of one key together may have as much unsent as this many clients."""
 _HANDSHAKE_MS = 10_000
 
 
@@ -96,12 +98,24 @@ def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: WireLimits = DE
 
 
 class UnsentBytes:
-    """Counts, per client, the bytes of pictures in replies that the socket has not sent yet."""
+    """Counts, per client, the bytes of pictures in replies that the socket has not sent yet.
 
-    def __init__(self) -> None:
+    ``owner_of`` says whose a client's name is: one owner may use many names, and all of them together have the limit
+    of a few."""
+
+    def __init__(self, owner_of: Callable[[Client], Client] = lambda client: client) -> None:
+        self._owner_of = owner_of
         self._waiting: dict[Client, list[tuple[zmq.MessageTracker, int]]] = {}
 
     def __call__(self, client: Client) -> int:
+        """What counts against the client's limit: its own bytes, or its share of its owner's where that is more."""
+        if not self._waiting:
+            return 0
+        owner = self._owner_of(client)
+        owned = sum(self._of(other) for other in self._waiting if self._owner_of(other) == owner)
+        return max(self._of(client), owned // _CLIENTS_OF_AN_OWNER)
+
+    def _of(self, client: Client) -> int:
         return sum(size for _, size in self._waiting.get(client, ()))
 
     def add(self, client: Client, tracker: zmq.MessageTracker, size: int) -> None:

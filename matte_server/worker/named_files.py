@@ -117,7 +117,7 @@ def _resolved(path: str) -> Path:
 
 
 def _has_bytes(path: str) -> bool:
-    """Whether the path can be said to the system: half of a surrogate pair has no bytes, unless it stands for one."""
+    """Whether the system can be given the path: half of a surrogate pair has no bytes, unless it stands for one."""
     try:
         return bool(os.fsencode(path))
     except UnicodeEncodeError:

@@ -233,7 +233,7 @@ def test_messages_beyond_the_limits_are_refused(server: LocalServer, parts: list
 
 def test_what_is_accepted_reaches_the_worker_and_comes_back(client: MatteClient, request_for: Make) -> None:
     """Text that takes more bytes when it is written again, as deep as it may be; a name that nobody can print."""
-    hints: dict[str, object] = {"note": "é" * 60_000, "deep": [[[[[[[[1]]]]]]]]}
+    hints: dict[str, object] = {"note": "é" * 60_000, "deep": [[[[[[[[1]]]]]]]], "stamp": "half a pair: \ud800"}
     before = client.status().state["workers"][0]["deaths"]
     assert client.matte(request_for(hints=hints, shot="Straße \N{SNOWMAN}")).data
     assert client.status().state["workers"][0]["deaths"] == before

@@ -35,6 +35,20 @@ def test_the_router_bounds_what_waits_and_what_it_takes() -> None:
             router.send_multipart([b"nobody", b""])
 
 
+def test_the_names_of_one_key_share_what_may_be_on_its_way() -> None:
+    owners = {b"anna": b"anna's key", b"ben": b"ben's key"}
+    unsent = UnsentBytes(lambda client: owners.get(client, b"farm's key"))
+    sent = threading.Event()
+    blades = [b"blade %d" % number for number in range(16)]
+    for client in (*blades, b"anna"):
+        unsent.add(client, zmq.MessageTracker(sent), 100)
+    assert unsent(blades[0]) == unsent(b"another name") == 400, "sixteen names count as four"
+    assert (unsent(b"anna"), unsent(b"ben")) == (100, 0)
+    sent.set()
+    unsent.update()
+    assert (unsent(blades[0]), unsent(b"anna"), len(unsent)) == (0, 0, 0)
+
+
 def test_events_wake_a_poller_once_and_come_in_order() -> None:
     events = EventQueue()
     for _ in range(2):

@@ -134,7 +134,7 @@ def test_an_output_folder_turned_into_a_link_changes_nothing_outside(root: Path)
 
 
 def test_a_root_that_has_vanished_is_not_made_again(root: Path) -> None:
-    """A disk that is not there now: the result would lie where nobody looks, and be hidden once the disk is back."""
+    """A disk that is not there now: a result would lie where nobody looks, and be hidden once the disk is back."""
     files = NamedFiles((root,))
     with files.output(str(root / "out" / "m.exr")) as target:
         target.write_bytes(b"result")
