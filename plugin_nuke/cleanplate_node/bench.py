@@ -19,6 +19,8 @@ from .plain_exr import PlainImage
 Wait = Callable[[], bool]
 Case = Callable[["ContractBench"], Iterator[Wait]]
 SIZE = (96, 72)
+Colour = tuple[float, float, float]
+SUBJECT: Colour = (2.0, 0.1, 0.05)
 LAYER_OPTIONS = ("layer_clean", "layer_confidence", "layer_difference", "layer_shadow")
 
 
@@ -156,26 +158,29 @@ class ContractBench:
         window = (0, 0, width, height)
         return PlainImage(("R", "G", "B"), rows, window, window)
 
-    def plate(self, frame: int, clean: PlainImage) -> PlainImage:
-        """The wall with a bright disc before it, which moves; ``truth`` remembers where it is."""
+    def plate(self, frame: int, clean: PlainImage, subject: Colour = SUBJECT) -> PlainImage:
+        """The wall with a disc before it, which moves; ``truth`` remembers where it is."""
         x0, y0 = clean.data[2] * (0.4 + 0.02 * frame), clean.data[3] * 0.5
         radius = clean.data[3] * 0.25
         self.truth[frame] = (x0 + clean.data[0], y0 + clean.data[1], radius)
         rows = [
-            [
-                (2.0, 0.1, 0.05) if (x - x0) ** 2 + (y - y0) ** 2 < radius**2 else pixel
-                for x, pixel in enumerate(row)
-            ]
+            [subject if (x - x0) ** 2 + (y - y0) ** 2 < radius**2 else pixel for x, pixel in enumerate(row)]
             for y, row in enumerate(clean.rows)
         ]
         return PlainImage(clean.channels, rows, clean.data, clean.display, clean.aspect, {"camera:lens": "50 mm"})
 
-    def shot(self, frames: Sequence[int], name: str = "shot", clean: Optional[PlainImage] = None) -> Path:
+    def shot(
+        self,
+        frames: Sequence[int],
+        name: str = "shot",
+        clean: Optional[PlainImage] = None,
+        subject: Colour = SUBJECT,
+    ) -> Path:
         """A shot's plates and its clean plate on disk; returns the folder."""
         wall = clean or self.clean()
         folder = self.folder / name
         for frame in frames:
-            plain_exr.write(folder / f"plate.{frame:04d}.exr", self.plate(frame, wall))
+            plain_exr.write(folder / f"plate.{frame:04d}.exr", self.plate(frame, wall, subject))
         plain_exr.write(folder / "clean.exr", wall)
         return folder
 

@@ -15,7 +15,7 @@ from . import (
     node_runs,
     plain_exr,
 )
-from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in, rendered
+from .bench import SIZE, SUBJECT, Case, ContractBench, Wait, expect, listed_in, rendered
 from .plain_exr import PlainImage
 
 CASES: list[Case] = []
@@ -229,16 +229,17 @@ def windows_are_kept(bench: ContractBench) -> Iterator[Wait]:
 
 @_case
 def values_beyond_white_survive(bench: ContractBench) -> Iterator[Wait]:
-    """A plate's 2.0 comes back as 2.0 in the foreground, under any colour management."""
-    for management in ("Nuke", "OCIO"):
+    """A plate's values above 1 and below 0 come back as they were, under any colour management."""
+    for management, subject in (("Nuke", SUBJECT), ("OCIO", (37.5, -0.1, 0.05))):
         host.set_root("colorManagement", management)
-        node = bench.node(bench.shot((1,), name=management), 1, 1)
+        node = bench.node(bench.shot((1,), name=management, subject=subject), 1, 1)
         host.press(node, "process_frame")
         yield bench.idle(node)
         x, y, _ = (round(value) for value in bench.truth[1])
-        value = bench.result(node, 1).at(x, y, "R")
-        # Half float's step at 2 is 0.002.
-        expect(abs(value - 2.0) < 0.004, f"with {management} the plate's 2.0 came back as {value}")
+        for channel, value in zip("RGB", subject):
+            found = bench.result(node, 1).at(x, y, channel)
+            # Twice half float's step.
+            expect(abs(found - value) <= 0.002 * abs(value), f"with {management} {value} came back as {found}")
 
 
 @_case
