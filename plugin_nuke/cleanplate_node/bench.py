@@ -19,6 +19,8 @@ from .plain_exr import PlainImage
 Wait = Callable[[], bool]
 Case = Callable[["ContractBench"], Iterator[Wait]]
 SIZE = (96, 72)
+TRIES = 5
+"""Of what happens in the middle of a run, since a busy machine may come to it only at the run's end."""
 Colour = tuple[float, float, float]
 SUBJECT: Colour = (2.0, 0.1, 0.05)
 LAYER_OPTIONS = ("layer_clean", "layer_confidence", "layer_difference", "layer_shadow")
@@ -220,6 +222,10 @@ class ContractBench:
     def idle(self, node: host.Node) -> Wait:
         """A wait until the node's run has ended."""
         return lambda: node_runs.running(node) is None
+
+    def shows(self, node: host.Node) -> Wait:
+        """A wait until the node shows a result."""
+        return lambda: "matte.%V" in self.shown(node)
 
     def status(self, node: host.Node) -> str:
         """The status on the panel."""

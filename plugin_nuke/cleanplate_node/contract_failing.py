@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from . import (
     graph,
@@ -14,7 +14,7 @@ from . import (
     plain_exr,
     range_run,
 )
-from .bench import Case, ContractBench, Wait, cancelling_at, expect, listed_in
+from .bench import TRIES, Case, ContractBench, Wait, cancelling_at, expect, listed_in
 from .plain_exr import PlainImage
 
 CASES: list[Case] = []
@@ -50,14 +50,27 @@ def cancel_while_rendering(bench: ContractBench) -> Iterator[Wait]:
     bench.expect_tidy(node)
 
 
+def _interrupted(bench: ContractBench, act: Callable[[host.Node], None]) -> Generator[Wait, None, host.Node]:
+    """The node of a range of seven frames, in the middle of which something happened. Begins anew where a busy
+    machine came to it only when all frames were done."""
+    shot, tries = bench.shot(range(1, 8)), TRIES
+    while True:
+        tries -= 1
+        if not bench.server.running:
+            bench.server.start()
+        node = bench.node(shot, 1, 7)
+        host.press(node, "process_range")
+        yield bench.shows(node)
+        act(node)
+        yield bench.idle(node)
+        if len(bench.results(node)) < 7 or not tries:
+            return node
+
+
 @_in_window
 def cancel_while_the_server_works(bench: ContractBench) -> Iterator[Wait]:
     """Cancel after the first result: it stays, and the rest is not made."""
-    node = bench.node(bench.shot(range(1, 8)), 1, 7)
-    host.press(node, "process_range")
-    yield lambda: "matte.%V" in bench.shown(node)
-    host.press(node, "cancel")
-    yield bench.idle(node)
+    node = yield from _interrupted(bench, lambda node: host.press(node, "cancel"))
     count = len(bench.results(node))
     expect(1 <= count < 7, f"{count} of 7 results are there")
     expect("cancelled" in bench.status(node), f"the status is {bench.status(node)!r}")
@@ -72,7 +85,7 @@ def the_node_is_deleted_meanwhile(bench: ContractBench) -> Iterator[Wait]:
     """A node can be deleted while it is processing."""
     node = bench.node(bench.shot(range(1, 5)), 1, 4)
     host.press(node, "process_range")
-    yield lambda: "matte.%V" in bench.shown(node)
+    yield bench.shows(node)
     host.remove(node)
     yield lambda: not node_runs.all_running()
 
@@ -91,15 +104,12 @@ def no_server(bench: ContractBench) -> Iterator[Wait]:
 @_in_window
 def the_server_dies(bench: ContractBench) -> Iterator[Wait]:
     """Killed in the middle of a range: what was finished stays, the sentence arrives, and a new server goes on."""
-    node = bench.node(bench.shot(range(1, 8)), 1, 7)
     with _patience(_PATIENCE_S):
-        host.press(node, "process_range")
-        yield lambda: "matte.%V" in bench.shown(node)
-        bench.server.kill()
-        yield bench.idle(node)
+        node = yield from _interrupted(bench, lambda node: bench.server.kill())
     count = len(bench.results(node))
     expect(1 <= count < 7, f"{count} of 7 results are there")
-    expect("No matting server answers" in bench.status(node), f"the status is {bench.status(node)!r}")
+    # Nobody answers, or somebody else who has its port by now.
+    expect("matting server" in bench.status(node), f"the status is {bench.status(node)!r}")
     bench.expect_tidy(node)
     times = {path.name: path.stat().st_mtime_ns for path in bench.results(node)}
     # Under another address, since somebody else may have its port by now.
