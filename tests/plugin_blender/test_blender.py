@@ -208,7 +208,7 @@ def test_a_file_without_its_results_says_so(blender: Blender, shot: Path) -> Non
     facts = blender.case("files", "moved", shot).facts
     assert facts["label"] == "Cleanplate Matte (not solved)" and facts["missing"] == [1, 2, 3]
     assert "plate.0001.exr does not exist, and 2 more frames lack theirs." in facts["message"]
-    assert facts["outputs"] == list(OUTPUTS)
+    assert facts["outputs"] == [*OUTPUTS, "Shadow"]
 
 
 def test_no_server_then_one_of_blenders_own_that_is_killed(blender: Blender, shot: Path) -> None:
