@@ -127,10 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     if COMPLETING in os.environ:
         _complete()
-    parsed = parser().parse_args(words)
     # The server decodes nothing, and its workers inherit its standard error: their log goes there.
     silenced = nullcontext() if words[:1] == ["serve"] else libraries_silenced()
     try:
+        # A command's own arguments are imported here, which takes a while.
+        parsed = parser().parse_args(words)
         with silenced:
             code = int(parsed.run(parsed))
         sys.stdout.flush()

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,11 +15,19 @@ from ..shots.nearest_word import nearest_word
 from .number_range import NumberRange
 
 _DEFAULT = "(default: "
+_WIDEST = 116
+"""Prose in wider lines is hard to read."""
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
 
 
 class CommandHelp(argparse.RawDescriptionHelpFormatter):
-    """Help that ends each flag's line with the range and the default, unless the line says them itself."""
+    """Help that ends each flag's line with the range and the default, unless the line says them itself. Prose is
+    wrapped to the terminal; indented lines, such as examples, are left as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        wrap = partial(textwrap.fill, width=min(width, _WIDEST), break_long_words=False, break_on_hyphens=False)
+        blocks = groupby(text.splitlines(), lambda line: bool(line) and not line.startswith(" "))
+        return "\n".join(wrap(" ".join(lines)) if is_prose else "\n".join(lines) for is_prose, lines in blocks)
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""

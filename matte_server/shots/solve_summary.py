@@ -8,7 +8,7 @@ import numpy as np
 from matte_link.sequence import format_frames
 
 from ..core.align import Alignment, is_measured
-from ..core.shot_solve import REPAIRED
+from ..core.shot_solve import REPAIRED, is_same_light
 from .solve_file import CameraSolve
 
 
@@ -35,7 +35,7 @@ def describe(camera: CameraSolve | None, used: Mapping[int, Alignment]) -> str:
 
 def _locked(locked: Alignment, one_exposure: bool, used: Mapping[int, Alignment]) -> str:
     moved = [number for number, found in used.items() if not np.array_equal(found.transform, locked.transform)]
-    lit = [number for number, found in used.items() if number not in moved and found.gain != locked.gain]
+    lit = [number for number, found in used.items() if number not in moved and not is_same_light(found, locked)]
     if not one_exposure:
         sentence = (
             "The camera is locked: one transform for the whole shot, but a gain for each frame, as the exposure "

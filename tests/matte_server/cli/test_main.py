@@ -9,9 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from matte_server import __main__ as door
 from matte_server.cli import console
 from matte_server.cli import main as cli
 from matte_server.cli.number_range import NumberRange
@@ -73,6 +76,23 @@ def test_an_unknown_word_is_refused_with_the_nearest_known_one(
     assert suggestion in capsys.readouterr().err
 
 
+def test_ctrl_c_while_the_command_is_imported_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "matte_server.cli.main", Interrupted("matte_server.cli.main"))
+        assert door.main() == console.INTERRUPTED
+    assert capsys.readouterr().err == "error: Interrupted before anything was started.\n"
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "matte_server.cli.status", Interrupted("matte_server.cli.status"))
+        assert cli.main(["status"]) == console.INTERRUPTED
+    assert "Interrupted" in capsys.readouterr().err
+
+
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
     """The parser, and those of all commands below it."""
     yield parser
@@ -105,6 +125,17 @@ def test_every_flag_of_every_command_says_its_range_and_default() -> None:
         for what in lacks(parser, action)
     ]
     assert not lacking
+
+
+def test_help_is_wrapped_to_the_terminal_and_examples_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    helps = [parser.format_help() for parser in parsers(cli.parser())]
+    wide = [line for text in helps for line in text.splitlines() if len(line) > 80]
+    assert wide and all(line.startswith(" ") for line in wide)
+    example = (
+        "  cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr --passes alpha,foreground,shadow"
+    )
+    assert example in wide
 
 
 @pytest.mark.parametrize("name", tuple(cli.COMMANDS))
