@@ -79,16 +79,16 @@ def test_an_unknown_word_is_refused_with_the_nearest_known_one(
 def test_ctrl_c_while_the_command_is_imported_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Interrupted(ModuleType):
+    class InterruptedImport(ModuleType):
         def __getattr__(self, name: str) -> Any:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "matte_server.cli.main", Interrupted("matte_server.cli.main"))
+        patched.setitem(sys.modules, "matte_server.cli.main", InterruptedImport("matte_server.cli.main"))
         assert door.main() == console.INTERRUPTED
     assert capsys.readouterr().err == "error: Interrupted before anything was started.\n"
     with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "matte_server.cli.status", Interrupted("matte_server.cli.status"))
+        patched.setitem(sys.modules, "matte_server.cli.status", InterruptedImport("matte_server.cli.status"))
         assert cli.main(["status"]) == console.INTERRUPTED
     assert "Interrupted" in capsys.readouterr().err
 
