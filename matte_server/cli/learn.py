@@ -1,4 +1,4 @@
-"""``cleanplate learn``: a network of its own for one shot, from a few mended mattes or from none."""
+"""``cleanplate learn``: trains the network on one shot, from a few mended mattes or from none."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HELP = {
     "output": f"the weights to write, such as take7{SUFFIX}",
     "overwrite": "replace OUT",
 }
-"""What is said otherwise than of a shot's mattes."""
+"""Help texts that differ from those of a shot's mattes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

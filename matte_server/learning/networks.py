@@ -40,7 +40,7 @@ class LearnableNetwork(Protocol):
         """The loss of a batch of one picture, a number with a gradient. ``generator`` chooses crops."""
 
     def frozen(self) -> MattingModel:
-        """The network as it is now, as a model for inference; it does not change when the network learns on."""
+        """A copy of the network as it is now, as a model for inference."""
 
     def with_guides(self, frame: FrameTensors, alpha: Tensor) -> FrameTensors:
         """The frame with the guides that the model cannot do without, made from a matte of it."""

@@ -1,4 +1,4 @@
-"""What a run is told and what it reports. No torch: the command line imports it."""
+"""Settings of a run and what it reports. Imports no torch, because the command line imports it."""
 
 from __future__ import annotations
 
