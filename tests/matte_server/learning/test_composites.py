@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -124,6 +126,18 @@ def test_a_step_always_has_the_same_pictures_and_each_step_others() -> None:
     ):
         assert not all(torch.equal(one["plate"], two["plate"]) for one, two in zip(first, others, strict=True))
     assert {tuple(value.shape[:1]) for picture in first for value in picture.values()} == {(1,)}
+
+
+def test_only_a_subject_with_the_models_own_matte_is_made_denser() -> None:
+    def densest(is_truth: bool) -> list[float]:
+        """Of the second picture of each step, in which a subject stands before itself; both are a quarter there."""
+        thin = torch.full_like(made().alpha, 0.25)
+        example = replace(made(is_truth=is_truth), alpha=thin, trust=torch.ones_like(thin))
+        steps = (Composer(examples=[example], seed=1).pictures(step, CPU) for step in range(6))
+        return [float(pictures[1]["alpha"].max()) for pictures in steps]
+
+    assert densest(is_truth=True) == [1 - 0.75**2] * 6
+    assert all(1 - 0.75**2 < found < 1 for found in densest(is_truth=False))
 
 
 def test_without_true_mattes_every_picture_has_a_second_subject() -> None:

@@ -69,9 +69,18 @@ def test_nothing_gained_is_said_and_the_weights_stay() -> None:
 
 def test_more_must_be_gained_where_nobody_vouches_for_a_matte() -> None:
     by_a_person, by_the_model = learner([made()]), learner([made(is_truth=False)])
-    for error, has_gained in ((0.0985, (False, False)), (0.095, (True, False)), (0.089, (True, True))):
+    for error, has_gained in ((0.0985, (False, False)), (0.096, (True, False)), (0.0945, (True, True))):
         by_a_person.errors = by_the_model.errors = [0.1, error]
         assert (by_a_person.has_gained, by_the_model.has_gained) == has_gained
+
+
+def test_without_true_mattes_nothing_is_measured_until_the_steps_are_small() -> None:
+    for is_truth, first in ((True, 10), (False, 30)):
+        learning = learner([made(is_truth=is_truth)], steps=40)
+        learning.errors = [0.1]
+        for step, is_due in ((first - 1, False), (first, True)):
+            learning.step = step
+            assert learning._is_measurement_due == is_due
 
 
 def test_it_goes_on_from_a_checkpoint_as_if_it_had_never_stopped() -> None:
