@@ -201,8 +201,8 @@ def _branches(index: int, node: NodeInTime, which: str) -> Iterator[tuple[int, F
 
 
 def _always_taken(node: NodeInTime) -> Collection[int]:
-    """The inputs that count whatever is picked: a Dissolve has its mask at input 2, outside of which it shows input
-    0, and whether ``which`` counts the mask is not documented."""
+    """The inputs that count whatever is picked. A Dissolve has its mask at input 2 and shows input 0 outside of it.
+    Those behind the mask count always, since no document says whether ``which`` counts the mask."""
     if node.kind == "Switch":
         return ()
     has_mask = len(node.inputs) > 2 and node.inputs[2] >= 0

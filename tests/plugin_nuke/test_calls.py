@@ -32,21 +32,9 @@ METHODS = {
     for name in sorted({one for facts in CALLS["classes"].values() for one in facts["methods"]})
 }
 OF_PYTHON = {
-    *("joinpath", "read_text", "join", "glob"),
-    *(
-        "append",
-        "as_posix",
-        "endswith",
-        "extend",
-        "findall",
-        "items",
-        "lower",
-        "partition",
-        "pop",
-        "replace",
-        "rstrip",
-    ),
-    *("search", "setdefault", "split", "startswith", "write_text", "add"),
+    *("add", "append", "as_posix", "endswith", "extend", "findall", "glob", "items", "join", "joinpath", "lower"),
+    *("partition", "pop", "read_text", "replace", "rstrip", "search", "setdefault", "split", "startswith"),
+    "write_text",
 }
 """Methods of texts, lists, paths and the like that the host package calls."""
 LITERALS: dict[type, set[str]] = {

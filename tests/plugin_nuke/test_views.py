@@ -57,6 +57,14 @@ def test_behind_a_one_view_both_eyes_depend_on_that_view(stereo: ContractBench) 
     assert changed_by(stereo, node, "left") == set(VIEWS)
 
 
+def test_where_the_view_is_not_known_both_eyes_depend_on_both(stereo: ContractBench) -> None:
+    """A OneView that was left alone has no view in its text."""
+    one = host.create("OneView")
+    host.connect(one, 0, eye(stereo, "%V"))
+    node = stereo.node_on(one, None)
+    assert changed_by(stereo, node, "right") == set(VIEWS)
+
+
 def test_of_joined_views_each_eye_depends_on_its_input(stereo: ContractBench) -> None:
     joined = host.create("JoinViews", viewassoc="left\nright")
     for index, view in enumerate(VIEWS):

@@ -28,7 +28,7 @@ def full_name(node: Node) -> str:
 
 def identity(node: Node) -> str:
     """What tells a node from every other one. Clones share all knobs, even the name, but for where they stand."""
-    return f"{node.fullName()} {node['xpos'].value():g} {node['ypos'].value():g}"
+    return f"{node.fullName()} {node.xpos()} {node.ypos()}"
 
 
 def kind(node: Node) -> str:

@@ -54,7 +54,7 @@ def root_evaluated(name: str) -> str:
 
 def changed_root_texts(names: Sequence[str]) -> list[tuple[str, str]]:
     """Project settings by name, as a .nk file has them, without those at their defaults."""
-    changed = dict(all_pairs(changed_knobs(nuke.root())))
+    changed = dict(all_pairs(changed_knobs(nuke.root()))) if names else {}
     return [(name, changed[name]) for name in names if name in changed]
 
 

@@ -336,6 +336,14 @@ class Node:
                 stack += [one for one in node._inputs if one is not None]
         return False
 
+    def xpos(self) -> int:
+        self._here()
+        return int(self._knobs["xpos"]._value)
+
+    def ypos(self) -> int:
+        self._here()
+        return int(self._knobs["ypos"]._value)
+
     def isLocalized(self) -> bool:
         self._here()
         return self._copies is not None
