@@ -40,8 +40,8 @@ class DpxLayout:
 
     @property
     def missing_padding(self) -> int:
-        """Bytes behind each line that fill a word, as the standard wants it, and that the header does not state. By
-        the file's size: other writers leave them out."""
+        """Bytes behind each line that fill its last word, as the standard wants it, where the header does not state
+        them. The file's size tells whether they are there: many writers leave them out."""
         wide = 2 if self.bits == 16 or (self.bits == 12 and self.packing != _PACKED) else 1
         if self.bits not in (8, 12, 16) or (self.bits == 12 and wide == 1) or self.padding not in _NOT_STATED:
             return 0

@@ -1,4 +1,4 @@
-"""The checksums in packets of FFV1 (RFC 9043), which FFmpeg's decoder compares and tells nobody about."""
+"""The checksums in packets of FFV1 (RFC 9043). FFmpeg's decoder logs a wrong one, and marks no picture."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _INVERTED = 0xFFFFFFFF
 _FOOTER = 8
 """Bytes behind a slice that has a checksum (RFC 9043, 4.8): its size, an error status and the checksum."""
 _BEGINNINGS = (0, 0x5E31029E)
-"""What the checksum begins with, as zlib counts, and what is left behind a right slice and its checksum: of the
-parameter ec 1, and of FFmpeg's ec 2."""
+"""The checksum's first value, in zlib's order of bits: with the parameter ec 1, and with FFmpeg's ec 2. It is also
+the checksum of a slice together with its own right checksum."""
 
 
 def checksums_are_right(packet: bytes) -> bool | None:

@@ -51,7 +51,7 @@ class _Silence:
             # Without a stream, whoever started the process closed standard error; its descriptor may be that of any
             # file now.
             if self._inside == 1 and sys.__stderr__ is not None:
-                with suppress(OSError):  # where it was closed since then
+                with suppress(OSError, ValueError):  # where it was closed since then
                     self._silence()
 
     def end(self) -> None:

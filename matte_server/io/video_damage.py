@@ -20,7 +20,7 @@ _MOST_HOLES = 0.01
 _TWO_WAYS = 3
 """PyAV's number for a B-frame, which is predicted from pictures that are shown before and after it."""
 LONGEST_RUN = 8
-"""B-frames between two others; hardly an encoder makes more."""
+"""B-frames between two others that are looked ahead; few encoders make more."""
 
 
 class PacketCheck:
@@ -48,8 +48,8 @@ class PacketCheck:
 class KnownDamage:
     """What is known of a video's pictures, by their index in the order shown.
 
-    ``damaged``: pictures that are. ``suspect``: those in damaged parts of the file. ``times``: of all pictures, in
-    any unit; ``rounding``: by how much these may be wrong."""
+    ``damaged``: pictures whose own data are. ``suspect``: those in damaged parts of the file. ``times``: of all
+    pictures, in any unit; ``rounding``: by how much these may be wrong."""
 
     def __init__(
         self, damaged: Iterable[int], suspect: Iterable[int], times: Sequence[int], rounding: Fraction
@@ -61,7 +61,7 @@ class KnownDamage:
         self._anchors: set[int] = set()
 
     def note(self, index: int, frame: Any) -> None:
-        """Takes notice of a decoded picture."""
+        """Records a decoded picture."""
         if frame.key_frame:
             self._keys.add(index)
         if is_anchor(frame):
@@ -70,12 +70,12 @@ class KnownDamage:
             self._damaged.add(index)
 
     def note_missing(self, index: int) -> None:
-        """Takes notice of a picture that the decoder left out."""
+        """Records a picture that the decoder left out."""
         self._damaged.add(index)
 
     def doubts(self, index: int) -> tuple[str, ...]:
         """Why a picture may be wrong, a sentence for each cause. All pictures from the key frame before it to the
-        next anchor must have been noted."""
+        next one that is no B-frame must have been noted."""
         found = [_IN_DAMAGED_PART] if index in self._suspect else []
         if self._is_predicted_from_damaged(index):
             found.append(_PREDICTED)

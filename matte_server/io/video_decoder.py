@@ -33,7 +33,7 @@ _MILLISECOND = Fraction(1, 1000)
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of VP8 and VP9 leave alpha out; these do not."""
 _STRICT = {"mjpeg": "explode"}
-"""Codecs of which FFmpeg refuses a damaged picture only if it is asked to -> how it is asked."""
+"""Codecs of which FFmpeg refuses a damaged picture only with this value of its option err_detect."""
 _UNMARKED_BY_THREADS = ("h264",)
 """Codecs of whose pictures FFmpeg marks no damage where several threads decode one."""
 _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
@@ -137,8 +137,8 @@ class VideoDecoder:
         yield from ahead
 
     def _note(self, index: int, frame: Any, expected: int | None) -> int | None:
-        """Takes notice of a picture and of those left out before it. Until the first key frame after a seek,
-        pictures lack what they are predicted from, and are not damaged."""
+        """Records a picture and those left out before it; returns the index that comes next. Until the first key
+        frame after a seek, pictures lack what they are predicted from, and are not recorded."""
         if expected is None and not frame.key_frame:
             return None
         for missing in range(index if expected is None else expected, index):
