@@ -105,14 +105,14 @@ def test_a_guarded_render_walks_the_graph_once(
 
     monkeypatch.setattr(knob_text, "words", counted)
     render(node, tmp_path, 1, 5)
-    # 100 Grades, two Reads and the project, and no more for the other four frames. Their texts are those of the
-    # press before, which were taken apart then.
-    assert len(found) == 103 and not read
+    # 100 Grades, two Reads, and no more for the other four frames. Their texts are those of the press before, which
+    # were taken apart then.
+    assert len(found) == 102 and not read
     found.clear()
     host.set_value(grades[50], "white", 2.0)
     with pytest.raises(RuntimeError, match="stale"):
         render(node, tmp_path, 1, 5)
-    assert len(found) == 103, "the render after it looks again"
+    assert len(found) == 102, "the render after it looks again"
 
 
 def test_a_check_walks_the_graph_once(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,11 +122,11 @@ def test_a_check_walks_the_graph_once(bench: ContractBench, window: State, monke
     press(window, bench, node)
     found = written_knobs(monkeypatch)
     assert freshness.check(node).usable
-    assert len(found) == 103
+    assert len(found) == 102
     found.clear()
     host.set_value(grades[0], "white", 2.0)
     assert freshness.look_again(node)
-    assert len(found) == 103
+    assert len(found) == 102
 
 
 def test_a_render_that_was_cancelled_leaves_nothing_that_is_believed(
