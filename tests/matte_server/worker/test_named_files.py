@@ -47,7 +47,7 @@ def test_files_are_opened_inside_the_roots_only(root: Path) -> None:
         assert code_of(files, f"{root}/{path}") == "path_refused", path
     for path in ("p.exr", "ocio://../p.exr", f"file://{root}/p.exr", "~/p.exr"):
         assert code_of(files, path) == "path_refused", path
-    for path in ("\ud800.exr", "a/\udfff/p.exr"):
+    for path in ("\ud800.exr", "a/\udfff/p.exr") if sys.platform != "win32" else ():
         # Half of a surrogate pair; what a name on disk has instead of bytes that are no UTF-8 is another half.
         with pytest.raises(MatteError, match="is not an absolute path"):
             files.check(f"{root}/{path}")
