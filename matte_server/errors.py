@@ -87,6 +87,12 @@ def _disk(error: BaseException) -> ErrorReport:
             message="The server's disk is full.",
             hint="Free some space there, or lower --spool-gb.",
         )
+    if error.errno == errno.EFBIG:
+        return ErrorReport(
+            code="disk_full",
+            message="The server may not write a file of this size.",
+            hint="Raise the limit on its user's files (ulimit -f), or use a smaller picture.",
+        )
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return ErrorReport(
             code="busy",

@@ -24,6 +24,7 @@ class OutOfMemoryError(RuntimeError):
         (OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
         (OSError(errno.EMFILE, "Too many open files"), "busy"),
         (OSError(errno.ENOSPC, "No space left"), "disk_full"),
+        (OSError(errno.EFBIG, "File too large"), "disk_full"),
         (ZeroDivisionError("division by zero"), "internal"),
     ],
 )

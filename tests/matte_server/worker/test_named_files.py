@@ -45,8 +45,12 @@ def test_files_are_opened_inside_the_roots_only(root: Path) -> None:
     assert code_of(files, root / "link.exr") == ""
     for path in ("out.exr", "up/secret.exr", "../secret.exr", "://../../secret.exr", "../shots2/p.exr"):
         assert code_of(files, f"{root}/{path}") == "path_refused", path
-    for path in ("p.exr", "ocio://../p.exr", f"file://{root}/p.exr", "~/p.exr"):
+    elsewhere = ["/proc/self/fd/0", "/dev/stdin", "//server/share/p.exr", "\\\\server\\share\\p.exr"]
+    for path in ("p.exr", "ocio://../p.exr", f"file://{root}/p.exr", "~/p.exr", *elsewhere):
         assert code_of(files, path) == "path_refused", path
+    # No other spelling of a name is that name.
+    for path in ("%70.exr", "\N{CYRILLIC SMALL LETTER ER}.exr", "..%2fsecret.exr"):
+        assert code_of(files, root / path) == "missing_file", path
     for path in ("\ud800.exr", "a/\udfff/p.exr") if sys.platform != "win32" else ():
         # Half of a surrogate pair; what a name on disk has instead of bytes that are no UTF-8 is another half.
         with pytest.raises(MatteError, match="is not an absolute path"):
