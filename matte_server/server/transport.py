@@ -100,8 +100,8 @@ def open_router(context: zmq.Context[zmq.Socket[bytes]], limits: WireLimits = DE
 class UnsentBytes:
     """Counts, per client, the bytes of pictures in replies that the socket has not sent yet.
 
-    ``owner_of`` says whose a client's name is: one owner may use many names, and all of them together have the limit
-    of a few."""
+    ``owner_of`` says whose a client's name is: one owner may use many names, and all of them together have the
+    limit of a few."""
 
     def __init__(self, owner_of: Callable[[Client], Client] = lambda client: client) -> None:
         self._owner_of = owner_of

@@ -112,7 +112,8 @@ class NamedFiles:
 def _resolved(path: str) -> Path:
     is_path = "\0" not in path and _has_bytes(path) and all(len(part) <= _LONGEST_NAME for part in path.split("/"))
     if not is_path or not Path(path).is_absolute():
-        raise MatteError("path_refused", f"{path[:80]!r} is not an absolute path that this system can open.", "Name the file's folder too.")
+        message = f"{path[:80]!r} is not an absolute path that this system can open."
+        raise MatteError("path_refused", message, "Name the file's folder too.")
     return Path(os.path.realpath(path))
 
 
