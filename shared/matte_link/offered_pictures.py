@@ -96,12 +96,11 @@ class OfferedPictures:
         return PartUpload(digest, picture.data, picture.name, self._send)
 
     def send_in_parts(self, digests: Iterable[str]) -> None:
-        """Has these pictures sent in parts from now on, if they have more bytes than the smallest part."""
-        for digest in digests:
-            offered = self._pictures.get(digest)
-            picture = offered and Inline(data=offered.data, name=offered.name)
-            if offered and picture and not offered.parts and _bytes(picture) > SMALLEST_PART:
-                offered.parts = self._in_parts(digest, picture)
+        """Has these pictures sent in parts from now on; those with no more bytes than the smallest part stay whole."""
+        for digest in [digest for digest in digests if digest in self]:
+            [picture] = self.held([digest])
+            if not self.is_large(digest) and _bytes(picture) > SMALLEST_PART:
+                self._pictures[digest].parts = self._in_parts(digest, picture)
 
     def _digest_of_same(self, data: Blob) -> str:
         """The digest of the very object that was hashed before, without hashing it again; empty if there is

@@ -58,6 +58,7 @@ _MOST_UPLOADS = 3
 _WORTH_NAMING = 1 << 20
 """Bytes of pictures that are not sent along again with a request that was refused."""
 _MOST_BREAKS = 2
+"""How often the connection may break on a request's way before its pictures are sent in parts."""
 _UNKNOWN = "_unknown"
 
 
@@ -81,9 +82,9 @@ class _Outstanding:
     is_heard_of: bool = False
     """Whether the server has reported on it since it was sent last."""
     breaks: int = 0
-    """How often the connection broke before the server reported on it."""
+    """How often the connection broke after it was sent and before the server reported on it."""
     is_in_parts: bool = False
-    """Whether it names its pictures, because the connection broke too often."""
+    """Whether its pictures are sent in parts, because the connection broke too often."""
     download: Optional[ResultDownload] = None
     """Its result, where that is fetched in parts."""
 
