@@ -96,7 +96,7 @@ class OfferedPictures:
         return PartUpload(digest, picture.data, picture.name, self._send)
 
     def send_in_parts(self, digests: Iterable[str]) -> None:
-        """Has these pictures sent in parts from now on; those with no more bytes than the smallest part stay whole."""
+        """Has these pictures sent in parts from now on, except those that are no larger than the smallest part."""
         for digest in [digest for digest in digests if digest in self]:
             [picture] = self.held([digest])
             if not self.is_large(digest) and _bytes(picture) > SMALLEST_PART:
