@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, graph, host, node_options, status_basis
+from cleanplate_node import freshness, graph, host, node_options, sources, status_basis
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -30,6 +30,15 @@ def test_a_plain_text_is_taken_as_typed(name: str, text: str, bench: ContractBen
     edits = window.edits
     host.set_value(node, name, text)
     assert window.edits == edits, "it has that value already"
+
+
+def test_the_frame_text_of_a_read_is_not_run_to_be_looked_at(bench: ContractBench) -> None:
+    """An expression of its own language, in which brackets may mean something that TCL does not know."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    host.find_read(shot / "plate.%04d.exr")["frame"].setValue("[nonsense] + frame")
+    (file,) = [file for one in sources.sources_of(node).upstream.facts for file in one.files if file.has_own_frames]
+    assert file.pattern.endswith("plate.%04d.exr")
 
 
 def test_a_hook_of_the_house_is_not_run_to_be_looked_at(bench: ContractBench, window: State) -> None:

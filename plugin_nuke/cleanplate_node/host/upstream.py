@@ -249,7 +249,7 @@ def _file(node: Node, knob: nuke.File_Knob) -> SourceFile:
         before=str(before.value()),
         after=str(after.value()),
         on_error="error" if error is None else str(error.value()),
-        has_own_frames=shift is not None and str(shift.value() or "") not in ("", "0"),
+        has_own_frames=shift is not None and as_typed(shift) not in ("", "0"),
         is_made_by_tcl=is_made,
     )
 
