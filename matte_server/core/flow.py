@@ -28,9 +28,11 @@ _AROUND, _ALIKE_PX, _APART_PX = 17, 1.0, 3.0
 @dataclass(frozen=True, eq=False)
 class Motion:
     """``flow``: h x w x 2 float32, x and y in pixels, from a pixel of the one picture to its place in the other.
-    ``trust``: h x w, 0..1, whether the way back from there leads here, and whether all around moves alike."""
+    ``returns``: h x w, 0..1, whether the way back from there leads here. ``trust``: h x w, 0..1, whether also all
+    around moves alike."""
 
     flow: Float32
+    returns: Float32
     trust: Float32
 
 
@@ -45,7 +47,8 @@ def motion_between(one: Grey, other: Grey) -> Motion:
     (Kroeger et al., ECCV 2016, in OpenCV). A pixel that is hidden in ``other`` has no way back and gets no trust;
     nor has the edge of a thing that moves by more than a few pixels in front of one that does not."""
     if min(one.shape) < _LEAST:
-        return Motion(flow=np.zeros((*one.shape, 2), np.float32), trust=np.ones(one.shape, np.float32))
+        sure = np.ones(one.shape, np.float32)
+        return Motion(flow=np.zeros((*one.shape, 2), np.float32), returns=sure, trust=sure)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((*one.shape, 2), np.float32)
     there, back = (
@@ -58,7 +61,9 @@ def motion_between(one: Grey, other: Grey) -> Motion:
     allowed = _BACK_PX + _BACK_PART * np.linalg.norm(there, axis=-1)
     returns = np.clip((_BEYOND - missed / allowed) / (_BEYOND - 1.0), 0.0, 1.0)
     alike = np.clip((_APART_PX - _spread(there)) / (_APART_PX - _ALIKE_PX), 0.0, 1.0)
-    return Motion(flow=there, trust=np.asarray(returns * alike, np.float32))
+    return Motion(
+        flow=there, returns=np.asarray(returns, np.float32), trust=np.asarray(returns * alike, np.float32)
+    )
 
 
 def _spread(flow: Float32) -> Float32:

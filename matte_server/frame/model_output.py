@@ -10,10 +10,21 @@ import torch
 from torch import Tensor
 
 from ..core.align import Alignment
-from ..core.flow import motion_between, working_size
+from ..core.flow import Motion, motion_between, working_size
+from ..core.image import Float32
 from ..core.window import Window
 from ..models.protocols import CancelCheck, FrameTensors, Prediction
-from ..pixels.smoothing import MovedFeatures, TemporalFeatures, align_neighbour, fit_window, motion_grey, smoothed
+from ..pixels.smoothing import (
+    AlignedNeighbour,
+    MovedFeatures,
+    TemporalFeatures,
+    align_neighbour,
+    fit_window,
+    follow_subject,
+    motion_grey,
+    smoothed,
+    subject_grey,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +46,7 @@ class ModelOutput:
     @property
     def size(self) -> int:
         """Bytes on the device, not counting ``frame``."""
-        tensors = [self.features.alpha, self.features.plate]
+        tensors = [self.features.alpha, self.features.plate, self.features.clean]
         if self.prediction is not None:
             found = self.prediction
             grids = (found.foreground, found.confidence, found.expected_error)
@@ -68,16 +79,30 @@ def smooth_alpha(
     for side, other in around.items():
         check()
         features = fit_window(other.features, other.data_window, own.data_window)
-        aligned[side] = align_neighbour(own.features, _with_motion(own.features, features))
+        aligned[side] = _aligned(own.features, features)
     weights = {side: float(each.weight.mean()) for side, each in aligned.items()}
     return smoothed(own.features.alpha, list(aligned.values()), amount), weights
 
 
-def _with_motion(own: TemporalFeatures, other: TemporalFeatures) -> MovedFeatures:
-    """The other frame's features with the motion towards it, estimated on small grey copies on the CPU."""
-    device = own.alpha.device
-    height, width = working_size(*own.alpha.shape[-2:])
-    motion = motion_between(*(motion_grey(each, height, width).cpu().numpy() for each in (own, other)))
-    flow = torch.from_numpy(motion.flow / np.array([width, height], np.float32)).permute(2, 0, 1)[None]
-    trust = torch.from_numpy(motion.trust)[None, None]
-    return MovedFeatures(features=other, flow=flow.to(device), trust=trust.to(device))
+def _aligned(own: TemporalFeatures, other: TemporalFeatures) -> AlignedNeighbour:
+    """The other frame's alpha in the pixels of the frame, along the motion of the plates or of the subject."""
+    size = working_size(*own.alpha.shape[-2:])
+    plates = _motion(*(motion_grey(each, *size) for each in (own, other)))
+    subject = _motion(*(subject_grey(each, *size, other.covered) for each in (own, other)))
+    along_plates = _moved(other, plates.flow, plates.trust)
+    return follow_subject(
+        own, align_neighbour(own, along_plates), along_plates, _moved(other, subject.flow, subject.returns)
+    )
+
+
+def _motion(own: Tensor, other: Tensor) -> Motion:
+    return motion_between(own.cpu().numpy(), other.cpu().numpy())
+
+
+def _moved(other: TemporalFeatures, flow: Float32, trust: Float32) -> MovedFeatures:
+    """``flow``: h x w x 2, pixels of the working size; ``trust``: h x w."""
+    device = other.alpha.device
+    height, width = trust.shape
+    parts = torch.from_numpy(flow / np.array([width, height], np.float32)).permute(2, 0, 1)[None]
+    sure = torch.from_numpy(trust)[None, None]
+    return MovedFeatures(features=other, flow=parts.to(device), trust=sure.to(device))

@@ -125,7 +125,7 @@ class MattePipeline:
             alignment, frame, prediction = self._align_and_predict(pair, guides, options, given, stage)
             return ModelOutput(
                 alignment=alignment,
-                features=temporal_features(frame.plate, prediction.alpha.clamp(0.0, 1.0)),
+                features=temporal_features(frame.plate, frame.clean_plate, prediction.alpha.clamp(0.0, 1.0)),
                 data_window=pair.plate.data_window,
                 display_window=pair.plate.display_window,
                 pixel_aspect=pair.plate.pixel_aspect,

@@ -36,7 +36,7 @@ def output(value: float = 0.0, with_prediction: bool = False) -> ModelOutput:
         prediction = Prediction(alpha=alpha, foreground=CoarseGrid.of(plate), confidence=CoarseGrid.of(alpha))
     return ModelOutput(
         alignment=Alignment(np.eye(3), "none"),
-        features=temporal_features(plate, alpha),
+        features=temporal_features(plate, plate, alpha),
         data_window=WINDOW,
         display_window=WINDOW,
         pixel_aspect=1.0,
@@ -51,7 +51,7 @@ def size_of(*tensors: Tensor) -> int:
 
 def test_the_size_is_that_of_all_tensors() -> None:
     plain, full = output(), output(with_prediction=True)
-    features = size_of(plain.features.alpha, plain.features.plate)
+    features = size_of(plain.features.alpha, plain.features.plate, plain.features.clean)
     assert plain.size == features > 0
     assert full.prediction is not None and full.prediction.foreground is not None
     parts = (full.prediction.alpha, full.prediction.foreground.values, full.prediction.confidence.values)
