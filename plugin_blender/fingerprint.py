@@ -56,6 +56,10 @@ def _digests(facts: Findings, scene: Any) -> list[object]:
         digests.append([found.digest, [facts.number_of(each) for each in found.facts.blocks]])
         if facts.reads_scene:
             facts.number_of(scene)
+    if facts.reads_frames:
+        # The rendered scene's own frame is that of the result.
+        others = (block for block in facts.blocks if isinstance(block, bpy.types.Scene) and block != scene)
+        digests.append([other.frame_current_final for other in others])
     if any(_shows_names(block) for block in facts.blocks):
         digests.append([block.name for block in facts.blocks])
     return digests

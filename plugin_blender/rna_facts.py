@@ -43,7 +43,8 @@ class Findings:
     compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
 
     Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
-    ``reads_scene``: something reads the scene that is rendered, whichever that is.
+    ``reads_scene``: something reads the scene that is rendered, whichever that is. ``reads_frames``: a driver reads
+    at which frame a scene stands.
     """
 
     blocks: list[Any] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Findings:
     files: list[FileSource] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     reads_scene: bool = False
+    reads_frames: bool = False
     _numbers: dict[int, int] = field(default_factory=dict)
 
     def number_of(self, block: Any) -> int:
@@ -68,6 +70,7 @@ class Findings:
         self.files += other.files
         self.unknown += other.unknown
         self.reads_scene = self.reads_scene or other.reads_scene
+        self.reads_frames = self.reads_frames or other.reads_frames
 
 
 class RnaWalk:
@@ -124,6 +127,8 @@ class RnaWalk:
             return self._cannot_compare("the simulation of")
         if isinstance(value, bpy.types.ID) and value != self._owner and not isinstance(value, _NEVER_RENDERED):
             return ["block", self.facts.number_of(value)]
+        if isinstance(value, bpy.types.DriverTarget) and value.data_path.startswith("frame_"):
+            self.facts.reads_frames = True
         if isinstance(value, bpy.types.Driver) and value.type == "SCRIPTED" and not value.is_simple_expression:
             self._cannot_compare("the Python driver of")
         return None if isinstance(value, bpy.types.ID) else self.struct(value, depth=depth + 1)

@@ -95,6 +95,8 @@ _OF = {
         {
             "bake",
             "display_mode",
+            # Pictures of 8 bits alone are dithered.
+            "dither_intensity",
             "ffmpeg",
             "filepath",
             "image_settings",

@@ -24,6 +24,8 @@ def flat(place: Path, scene: Any, tree: Any, plate: Any, feed: Callable[[Any], o
     edit("frames a second", setting(scene.render, "fps", 30))
     edit("precision of the compositor", other_choice(scene.render, "compositor_precision"))
     strips(tree, exposure, edit)
+    another_scene(exposure, edit)
+    edit("(none) dither", setting(scene.render, "dither_intensity", 0.5))
     handlers(edit)
     configuration(place, edit)
     animated_sequence(tree, place, feed, edit)
@@ -68,6 +70,23 @@ def strips(tree: Any, exposure: Any, edit: Edit) -> None:
     edit("(none) a track without strips", lambda: None)
     edit("another track alone", setting(second, "is_solo", True))
     tree.animation_data_clear()
+
+
+def another_scene(exposure: Any, edit: Edit) -> None:
+    """A driver may read a scene that is not rendered, and the frame at which it stands."""
+    other = bpy.data.scenes.new("Other")
+    other["knob"] = 0.5
+    driver = exposure.inputs[1].driver_add("default_value").driver
+    driver.type = "SUM"
+    target = driver.variables.new().targets[0]
+    target.id_type, target.id, target.data_path = "SCENE", other, '["knob"]'
+    bpy.context.view_layer.update()
+    edit("a custom property of another scene", lambda: other.__setitem__("knob", 2.0))
+    edit("(none) the frame of another scene", lambda: other.frame_set(5))
+    target.data_path = "frame_current"
+    edit("the frame of another scene that drives", lambda: other.frame_set(7))
+    exposure.inputs[1].driver_remove("default_value")
+    bpy.data.scenes.remove(other)
 
 
 def handlers(edit: Edit) -> None:
