@@ -4,7 +4,8 @@ The rules:
 
 * A job is known by what it learns from, not by its client. The same request again, by whichever client, joins the
   job that runs, goes on from its checkpoint, or gets its result.
-* What is kept is not sent to a client that does not fetch it, and no more than some hundreds wait for a job.
+* What is kept is not sent to a client that does not fetch it. At most some hundreds wait for a job, and one owner,
+  under however many names, for half of the jobs.
 * A job goes on when its clients leave. It stops when the last client that waits for it cancels it, and answers with
   the best so far.
 * Jobs that somebody waits for go first. Where there is no room for another one, the oldest that nobody waits for
@@ -61,7 +62,7 @@ from .worker_failures import (
 )
 from .worker_pool import WorkerExited, WorkerState
 
-_MOST_JOBS = 16
+_MOST_JOBS, _MOST_PER_OWNER = 16, 8
 _MOST_WAITING = 256
 """Requests that wait for one job: each of them hears of every step."""
 _STORE_SHARE = 2
@@ -102,7 +103,7 @@ class _Learning:
 
 
 class LearningJobs:
-    """The learning jobs of one server. ``fetches``: whether a client fetches its results."""
+    """A server's learning jobs. ``fetches``: whether a client fetches results; ``owner_of``: whose its name is."""
 
     def __init__(
         self,
@@ -111,12 +112,14 @@ class LearningJobs:
         shelf: LearningShelf,
         statistics: ServerStatistics,
         fetches: Callable[[Client], bool],
+        owner_of: Callable[[Client], Client],
     ) -> None:
         self._pool = pool
         self._admission = admission
         self._shelf = shelf
         self._statistics = statistics
         self._fetches = fetches
+        self._owner_of = owner_of
         self._jobs: dict[str, _Learning] = {}
 
     def __len__(self) -> int:
@@ -136,14 +139,19 @@ class LearningJobs:
             yield client, reply
             return
         if learning is None:
+            self._check_owner(client)
             learning = self._add(key, request)
         if len(learning.waiting) >= _MOST_WAITING and (client, request.id) not in learning.waiting:
             raise MatteError("busy", f"{len(learning.waiting)} requests wait for this shot.", "Try again later.")
         learning.waiting[client, request.id] = True
-        queued = self._queued()
-        yield client, Accepted(id=request.id, position=len(queued) - (learning in queued))
+        yield client, Accepted(id=request.id, position=sum(each is not learning for each in self._queued()))
         if learning.last:
             yield client, progress_of(request.id, learning.last)
+
+    def _check_owner(self, client: Client) -> None:
+        owners = [{self._owner_of(waiter) for waiter, _ in each.waiting} for each in self._jobs.values()]
+        if sum(self._owner_of(client) in each for each in owners) >= _MOST_PER_OWNER:
+            raise MatteError("busy", f"You have {_MOST_PER_OWNER} shots to learn here.", "Try again later.")
 
     def _queued(self) -> list[_Learning]:
         """The jobs that somebody waits for and no worker has, the next one first."""

@@ -94,7 +94,7 @@ class Service:
         def fetches(client: Client) -> bool:
             return unsent(client) < limits.unsent
 
-        self.learning = LearningJobs(pool, self._admission, shelf, self._statistics, fetches)
+        self.learning = LearningJobs(pool, self._admission, shelf, self._statistics, fetches, owner_of)
         self._frames = FrameTable()
         self._dispatcher = Dispatcher(pool, self._frames.by_number, fetches)
         self._replies = ReplyCache(limits.replies, limits.reply_s, clock)

@@ -187,16 +187,29 @@ def test_a_result_is_not_kept_for_weights_that_the_server_names(bench: ServiceBe
 
 def test_sixteen_shots_are_on_a_server_at_most(bench: ServiceBench) -> None:
     for number in range(16):
-        assert isinstance(bench.send(ANNA, learn(f"a{number}", seed=number))[0], Accepted)
-    assert code_of(bench.send(BEN, learn("b", seed=16))) == "busy"
+        client = ANNA if number < 8 else BEN
+        assert isinstance(bench.send(client, learn(f"a{number}", seed=number))[0], Accepted)
+    assert code_of(bench.send(b"cleo", learn("b", seed=16))) == "busy"
     # Whoever wants one of the sixteen joins it.
     assert isinstance(bench.send(BEN, learn("b", seed=3))[0], Accepted)
 
 
+def test_one_owner_waits_for_eight_of_them_at_most_under_whatever_names(bench: ServiceBench) -> None:
+    bench.owners = {ANNA: b"key", BEN: b"key"}
+    for number in range(8):
+        assert isinstance(bench.send(ANNA if number % 2 else BEN, learn(f"a{number}", seed=number))[0], Accepted)
+    assert code_of(bench.send(BEN, learn("b", seed=8))) == "busy"
+    assert isinstance(bench.send(b"cleo", learn("c", seed=8))[0], Accepted)
+    # What runs or waits already is joined.
+    assert isinstance(bench.send(BEN, learn("d", seed=8))[0], Accepted)
+
+
 def test_jobs_that_nobody_waits_for_block_nobody(bench: ServiceBench) -> None:
     for number in range(16):
-        bench.send(ANNA, learn(f"a{number}", seed=number))
-    bench.service.learning.client_lost(ANNA)
+        client = ANNA if number < 8 else b"cleo"
+        bench.send(client, learn(f"a{number}", seed=number))
+    for client in (ANNA, b"cleo"):
+        bench.service.learning.client_lost(client)
     # The first one runs, and goes on. Of the others, the oldest give way; what is wanted goes first.
     assert isinstance(bench.send(BEN, learn("b", seed=16))[0], Accepted)
     [answer] = bench.send(BEN, learn("c", seed=17))
