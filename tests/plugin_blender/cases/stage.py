@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -254,9 +255,9 @@ def error_of(call: Callable[[], object]) -> str:
 
 def learnt(output: Path, *warnings: str) -> Any:
     """What a Learn that has gained reports at its end."""
-    from plugin_blender.matte_link.learn_events import LearnDone
-
-    return LearnDone(
+    # The package's own copy, which type checkers do not find: packaging puts it there.
+    events = importlib.import_module("plugin_blender.matte_link.learn_events")
+    return events.LearnDone(
         output=str(output),
         digest="0123456789abcdef",
         steps=2,
