@@ -233,9 +233,9 @@ def _before_the_break(wire: Wire, plate: bytes, kept: bytearray, budget: int) ->
                 kept += message.data
             is_whole = len(kept) == len(plate)
             answer = (
-                Stored(message.id, message.digest)
+                Stored(id=message.id, digest=message.digest)
                 if is_whole
-                else PartStored(message.id, message.digest, len(kept))
+                else PartStored(id=message.id, digest=message.digest, received=len(kept))
             )
             wire.requests.deliver(answer)
     return None
