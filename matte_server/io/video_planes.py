@@ -104,9 +104,12 @@ def rgb_of(frame: Any, codec: str = "") -> Float32:
 
 def unsupported_matrix(frame: Any) -> str:
     """A sentence where a frame's tag names a matrix that is not supported; else empty."""
-    tag, layout = int(frame.colorspace), layout_of(frame.format.name) or layout_of(_planar_format(frame.format))
+    tag = int(frame.colorspace)
+    if tag in (*MATRICES, _YCGCO, _UNSPECIFIED):
+        return ""
+    layout = layout_of(frame.format.name) or layout_of(_planar_format(frame.format))
     assert layout is not None
-    if layout.rgb or layout.grey or tag in (*MATRICES, _YCGCO, _UNSPECIFIED):
+    if layout.rgb or layout.grey:
         return ""
     used = "BT.601" if _matrix(frame) == MATRICES[6] else "BT.709"
     return f"The tag matrix {tag} of the video is not supported; its pictures were read with that of {used}."
