@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,17 @@ def pair_of(plate: Picture, clean: Picture, options: MatteOptions) -> tuple[Imag
     arrays = {name for name, picture in given.items() if _is_array(picture, name)}
     _check_layers(arrays, options)
     asked = "" if options.colourspace == "auto" else options.colourspace
-    behind = replace(options, layer=options.clean_layer, colourspace=options.clean_colourspace)
     if not arrays:
-        return _pair_of_files(_file(plate), _file(clean), options)
+        image, read_clean = _read_pair(_file(plate), _file(clean), options)
+        return image, read_clean()
     if "plate" in arrays:
         image = image_of(np.asarray(plate), "plate")
         lit = to_scene_linear(image, asked or SCENE_LINEAR, options.ocio_config)
     else:
-        lit, _ = _pair_of_files(_file(plate), _file(plate), options)
+        lit, _ = _read_pair(_file(plate), _file(plate), options)
     if "clean plate" not in arrays:
-        return lit, _pair_of_files(_file(clean), _file(clean), behind)[0]
+        behind = replace(options, layer=options.clean_layer, colourspace=options.clean_colourspace)
+        return lit, _read_pair(_file(clean), _file(clean), behind)[0]
     space = clean_plate_space(options.clean_colourspace, SCENE_LINEAR, SCENE_LINEAR, asked)
     return lit, to_scene_linear(image_of(np.asarray(clean), "clean plate"), space, options.ocio_config)
 
@@ -55,10 +57,9 @@ def _check_layers(arrays: set[str], options: MatteOptions) -> None:
             raise MatteError("bad_option", f"{name} chooses what is read from a file, and the {of} is an array.")
 
 
-def _pair_of_files(plate: Path, clean: Path, options: MatteOptions) -> tuple[Image, Image]:
-    with ShotInputs(options) as pictures:
-        image, read_clean = pictures.pair(ShotFrame(frame=1, plate=plate, clean_plate=clean, output=Path()))
-        return image, read_clean()
+def _read_pair(plate: Path, clean: Path, options: MatteOptions) -> tuple[Image, Callable[[], Image]]:
+    """A plate, and a function that reads its clean plate. Neither is a video, so nothing stays open."""
+    return ShotInputs(options).pair(ShotFrame(frame=1, plate=plate, clean_plate=clean, output=Path()))
 
 
 def guide_of(guide: Picture | None, name: str, plate: Image) -> Image | None:

@@ -15,6 +15,7 @@ from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.reports import ResultStatus
+from tests.matte_server import picture_files as files
 from tests.matte_server.shots.conftest import ShotFiles, disc, make_shot, plate_of, save, server, wall
 
 __all__ = ["make_shot", "server"]
@@ -94,6 +95,19 @@ def test_an_array_is_in_the_colourspace_that_is_named_and_a_guide_lies_on_the_pl
     held[:10, :10] = True
     one = cleanplate.matte(tmp_path / "plate.exr", clean, core=held, model="difference")
     assert (one.alpha[:10, :10] == 1).all() and one.alpha[20:30, 30:40].max() < 1
+
+
+def test_a_layer_of_a_file_beside_an_array(tmp_path: Path) -> None:
+    """Each file holds nothing but its layer."""
+    plate, clean = pair()
+    layers = {"beauty": plate, "empty": clean}
+    for layer, pixels in layers.items():
+        files.exr(tmp_path / f"{layer}.exr", files.planes(pixels, prefix=f"{layer}."))
+    chosen: Any = {"model": "difference"}
+    made = cleanplate.matte(plate, clean, **chosen).alpha
+    of_plate = cleanplate.matte(tmp_path / "beauty.exr", clean, layer="beauty", **chosen).alpha
+    of_clean = cleanplate.matte(plate, tmp_path / "empty.exr", clean_layer="empty", **chosen).alpha
+    assert np.abs(of_plate - made).max() < 1e-2 and np.abs(of_clean - made).max() < 1e-2
 
 
 def test_what_a_shot_cannot_be_made_of_is_one_sentence(make_shot: Callable[..., ShotFiles]) -> None:
