@@ -114,3 +114,7 @@ def test_a_cineon_file_that_is_cut(tmp_path: Path) -> None:
         with pytest.raises(MatteError) as refused:
             exr.read_image(path)
         assert refused.value.code == "unreadable"
+    # Many writers leave the file's size out.
+    path.write_bytes(data[:20] + b"\xff" * 4 + data[24 : len(data) // 2])
+    with pytest.raises(MatteError, match="shorter than its header says"):
+        exr.read_image(path)
