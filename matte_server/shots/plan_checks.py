@@ -19,7 +19,7 @@ from ..io.colour import check_config, check_space
 from ..io.media import is_video
 from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles, check_files
-from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, frame_outputs
+from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, shot_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 _TEMPORARY = 24 * "x"
@@ -166,11 +166,9 @@ def _check_layers(shot: Shot) -> None:
 def _check_output_folders(shot: Shot) -> None:
     """Raises ``MatteError("cannot_write", ...)`` where a file cannot be written that a shot will make. One of each
     folder is tried."""
-    files = [path for frame in shot.frames for path in frame_outputs(frame)]
-    files += [path for path in (shot.movies.matte, shot.movies.comp) if path is not None]
     comps = {shot.movies.comp, *(frame.comp for frame in shot.frames)}
     tried: set[Path] = set()
-    for path in files:
+    for path in shot_outputs(shot.frames, shot.movies):
         if path.parent not in tried and (shot.overwrite or not path.exists()):
             tried.add(path.parent)
             check_writable(path, "Name another --comp." if path in comps else "Name another -o.")
@@ -180,7 +178,7 @@ def check_apart(shots: Sequence[Shot]) -> None:
     """Raises ``MatteError("bad_output", ...)`` where two shots would write one file."""
     owners: dict[str, Shot] = {}
     for shot in shots:
-        for path in (path for frame in shot.frames for path in frame_outputs(frame)):
+        for path in shot_outputs(shot.frames, shot.movies):
             # On Windows and macOS, names that differ in case alone are one file.
             if owners.setdefault(str(path.resolve()).casefold(), shot) is not shot:
                 raise MatteError("bad_output", f"Two shots of the job write {path}.", "Choose two names.")
@@ -216,8 +214,7 @@ def check_outputs(
     if sources.comp and (comp := movies.comp or frames[0].comp):
         _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
-    per_frame = [path.resolve() for frame in frames for path in frame_outputs(frame)]
-    outputs = per_frame + [path.resolve() for path in (movies.matte, movies.comp) if path]
+    outputs = [path.resolve() for path in shot_outputs(frames, movies)]
     clash = next((path for path in outputs if path in inputs), None)
     if clash is not None:
         raise MatteError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -144,6 +144,12 @@ def frame_inputs(frame: ShotFrame) -> list[Path]:
 def frame_outputs(frame: ShotFrame) -> list[Path]:
     """Every file that is made of a frame: its matte, comp and passes."""
     return [path for path in (frame.output, frame.comp, *frame.passes.values()) if path is not None]
+
+
+def shot_outputs(frames: Iterable[ShotFrame], movies: Movies) -> list[Path]:
+    """Every file that is made of a shot: those of its frames, and its videos."""
+    of_frames = [path for frame in frames for path in frame_outputs(frame)]
+    return of_frames + [path for path in (movies.matte, movies.comp) if path is not None]
 
 
 def neighbour_offsets(shot: Shot) -> dict[str, int]:

@@ -92,6 +92,17 @@ def test_weights_that_are_not_there_end_their_shot_once_and_the_next_shot_is_mad
     assert not list(tmp_path.glob("a/*.exr")) and len(list(tmp_path.glob("b/*.exr"))) == 3
 
 
+def test_two_shots_of_a_job_that_write_one_file_are_refused(
+    make_shot: Callable[..., ShotFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot, job = make_shot(2), tmp_path / "job.yaml"
+    outputs = (str(tmp_path / "a/m.####.exr"), str(tmp_path / "b/../a/m.####.exr"))
+    shots = [{"plate": shot.plate, "clean": shot.clean, "output": output} for output in outputs]
+    job.write_text(yaml.safe_dump({"shots": shots}))
+    assert cli.main(["matte", "--job", str(job), "--dry-run"]) == console.BAD_INPUT
+    assert "Two shots of the job write" in capsys.readouterr().err
+
+
 def test_one_cause_that_stops_every_frame_is_told_once(
     make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteError
 from matte_server.shots.plan import plan_shot
+from matte_server.shots.plan_checks import check_apart
 from matte_server.shots.shot import Shot, ShotSources
 
 from .conftest import save
@@ -52,6 +53,15 @@ def test_folders_may_have_any_name(folder: Path, suffix: str) -> None:
 def test_a_single_frame_keeps_its_number(folder: Path) -> None:
     assert planned(folder, "p.1002.exr", "m.####.exr").frames[0].output.name == "m.1002.exr"
     assert planned(folder, "still.exr", "m.####.exr").frames[0].output.name == "m.0001.exr"
+
+
+def test_two_shots_of_a_job_that_would_write_one_file(folder: Path) -> None:
+    first = planned(folder, "p.####.exr", "a/m.####.exr", "a/comp.mov")
+    check_apart([first, planned(folder, "p.####.exr", "b/m.####.exr", "b/comp.mov")])
+    for output, comp in (("b/../a/M.####.exr", ""), ("b/m.####.exr", "b/../a/comp.mov")):
+        with pytest.raises(MatteError, match="Two shots of the job write") as refused:
+            check_apart([first, planned(folder, "p.####.exr", output, comp)])
+        assert refused.value.code == "bad_output"
 
 
 def test_portraits_whose_results_would_be_one_file(folder: Path) -> None:
