@@ -42,10 +42,10 @@ class DpxLayout:
     def missing_padding(self) -> int:
         """Bytes behind each line that fill its last word, as the standard wants it, where the header does not state
         them. The file's size tells whether they are there: many writers leave them out."""
-        wide = 2 if self.bits == 16 or (self.bits == 12 and self.packing != _PACKED) else 1
-        if self.bits not in (8, 12, 16) or (self.bits == 12 and wide == 1) or self.padding not in _NOT_STATED:
+        has_whole_bytes = self.bits in (8, 16) or (self.bits == 12 and self.packing != _PACKED)
+        if not has_whole_bytes or self.padding not in _NOT_STATED:
             return 0
-        line = wide * self.samples
+        line = self.samples * (1 if self.bits == 8 else 2)
         padding = -line % _WORD
         return padding if self.size - self.offset == self.height * (line + padding) else 0
 
