@@ -41,6 +41,11 @@ _MADE_OF_FILES = {
 """The options that mean nothing for one frame in memory, and why."""
 
 
+def plain(value: object) -> Any:
+    """A number of NumPy's as Python's; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def options_of(given: Mapping[str, object], others: Iterable[str] = ()) -> MatteOptions:
     """Options by name, as in ``cleanplate matte --help`` with underscores; NumPy's numbers count as numbers.
     ``others``: names that the caller knows besides. Raises ``MatteError("bad_option", ...)``."""
@@ -50,9 +55,7 @@ def options_of(given: Mapping[str, object], others: Iterable[str] = ()) -> Matte
         near = nearest_word(unknown, known)
         hint = f"Did you mean {near!r}?" if near else "See 'cleanplate matte --help'."
         raise MatteError("bad_option", f"There is no option {unknown!r}.", hint)
-    values: dict[str, Any] = {
-        name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()
-    }
+    values = {name: plain(value) for name, value in given.items()}
     try:
         return with_whole_paths(MatteOptions(**values))
     except ValueError as error:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matte_link.client import MatteClient
 from matte_link.messages import Progress
 
@@ -19,7 +18,7 @@ from matte_server.shots.option_files import files_of
 from matte_server.shots.plan_checks import check_before_start
 from matte_server.shots.reports import FrameReport, ShotReport
 
-from .frames import options_of
+from .frames import options_of, plain
 
 OnEvent = Callable[[FrameReport | tuple[int, Progress]], None]
 _ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
@@ -55,7 +54,7 @@ def matte_shot(
 
 def _value_of(argument: ShotArgument, given: object) -> Any:
     """An argument's value as a command line has it; raises ``MatteError("bad_option", ...)``."""
-    value = str(given) if isinstance(given, Path) else given.item() if isinstance(given, np.generic) else given
+    value = str(given) if isinstance(given, Path) else plain(given)
     is_left_out = not argument.is_needed and value == argument.default
     if needed := "" if is_left_out else needed_instead(argument, value):
         raise MatteError("bad_option", f"{argument.name} must be {needed}, not {given!r:.100}.")
