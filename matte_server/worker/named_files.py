@@ -70,10 +70,12 @@ class NamedFiles:
         becomes of the folder's name. Creates the folder. Raises ``MatteError`` with the codes path_refused,
         cannot_write."""
         target = self.check_output(path)
-        root = next(root for root in self._roots if target.is_relative_to(root))
-        if not root.is_dir():
-            # Not made again: it may be a disk that is not there now.
-            raise MatteError("cannot_write", f"{path} cannot be written: {root} no longer exists on the server.")
+        for root in self._roots:
+            if target.is_relative_to(root) and not root.is_dir():
+                # Not made again: it may be a disk that is not there now.
+                raise MatteError(
+                    "cannot_write", f"{path} cannot be written: {root} no longer exists on the server."
+                )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

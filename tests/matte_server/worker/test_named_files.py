@@ -146,3 +146,16 @@ def test_a_root_that_has_vanished_is_not_made_again(root: Path) -> None:
     with pytest.raises(MatteError, match="no longer exists"), files.output(str(root / "out" / "n.exr")):
         pass
     assert not root.exists() and code_of(files, root / "p.exr") == "missing_file"
+
+
+def test_a_root_inside_another_one_is_not_made_again_either(root: Path) -> None:
+    """The inner one may be a disk that is taken off; the outer one still holds its name."""
+    inner = root / "disk"
+    inner.mkdir()
+    files = NamedFiles((root, inner))
+    inner.rmdir()
+    with pytest.raises(MatteError, match="no longer exists"), files.output(str(inner / "m.exr")):
+        pass
+    assert not inner.exists()
+    with files.output(str(root / "m.exr")) as target:
+        target.write_bytes(b"result")
