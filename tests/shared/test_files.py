@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
-from matte_link.files import write_atomically
+from matte_link.files import disk_words, write_atomically
 
 
 def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> None:
@@ -23,3 +24,8 @@ def test_a_failure_leaves_no_temporary_file_and_the_older_file_alone(tmp_path: P
     with pytest.raises(OSError):
         write_atomically(str(target), b"data")
     assert list(tmp_path.iterdir()) == [target] and (target / "inside").is_dir()
+
+
+def test_what_a_disk_says_is_a_sentence_without_the_number_of_the_error() -> None:
+    assert disk_words(OSError(errno.ENOSPC, "No space left", "/shots/m.exr")) == "/shots/m.exr: No space left."
+    assert disk_words(OSError("lacks 3 bytes")) == "lacks 3 bytes."

@@ -20,6 +20,7 @@ from matte_link.messages import (
     StorePart,
     digest_of,
 )
+from matte_link.offered_pictures import OfferedPictures
 from matte_link.part_upload import PartUpload
 from matte_link.roles import sources_of
 
@@ -194,6 +195,19 @@ def test_a_request_that_was_sent_is_cancelled_on_the_server() -> None:
     wire.requests.cancel("r1")
     [cancel] = wire.take_sent()
     assert isinstance(cancel, Cancel) and cancel.target == "r1" and wire.requests.ids == ("r1",)
+
+
+def test_an_upload_that_is_under_way_in_parts_goes_on_when_parts_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(offered_pictures, "SMALLEST_PART", 100)
+    sent: list[Message] = []
+    pictures = OfferedPictures(sent.append)
+    pictures.hold(Inline(data=DATA))
+    pictures.ask_for_missing([DIGEST])
+    pictures.send_in_parts([DIGEST])
+    pictures.ask_for_missing([DIGEST])
+    assert len(sent) == 1, "the server is not asked a second time"
 
 
 @pytest.mark.parametrize("speed", [50_000, 250_000])

@@ -86,6 +86,11 @@ def test_what_is_upcoming_is_what_goes(pushes: list[tuple[bytes, bool]]) -> None
     assert len(upcoming) == len(pushes)
 
 
+def test_nothing_is_upcoming_of_a_client_that_may_not_go() -> None:
+    queue = _filled([(b"a", True), (b"b", True), (b"a", False), (b"a", False)])
+    assert [number for *_, number in queue.upcoming(lambda client: client != b"a")] == [1]
+
+
 def test_an_exchange_keeps_the_place() -> None:
     queue = _filled([(b"a", False)] * 3)
     first = queue.pop()

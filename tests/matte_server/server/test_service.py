@@ -407,3 +407,13 @@ def test_what_was_taken_back_may_come_again_in_another_form(bench: ServiceBench)
     assert code_of(bench.send(ANNA, other)) == "id_reused"
     assert bench.send(ANNA, Cancel(id="c", target="a")) == []
     assert isinstance(bench.send(ANNA, other)[0], Accepted)
+
+
+def test_a_reply_that_was_taken_back_takes_no_room_from_later_ones(bench: ServiceBench) -> None:
+    """50 bytes of replies are kept."""
+    for name, size in (("a", 40), ("b", 20), ("c", 20)):
+        bench.send(ANNA, matte(name))
+        bench.finish(bytes(size))
+        if name == "a":
+            bench.send(ANNA, Cancel(id="x", target="a"))
+    assert [type(bench.send(ANNA, matte(name))[0]) for name in "bc"] == [MatteReply, MatteReply]
