@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -193,7 +194,12 @@ def training_losses(
         parts["held"] = held_loss(coarse.alpha, before, levels[0]["alpha"], levels[0]["trust"])
     if octaves:
         parts |= _octave_losses(net, levels, coarse, evidence, generator)
-    total = sum((_SHARES[name] * value for name, value in parts.items()), torch.zeros_like(parts["coarse"]))
+    return weighted(parts, _SHARES)
+
+
+def weighted(parts: dict[str, Tensor], shares: Mapping[str, float]) -> Losses:
+    """The losses of a step whose terms are ``parts``, each with its weight in the total."""
+    total = sum((shares[name] * value for name, value in parts.items()), torch.zeros_like(parts["coarse"]))
     return Losses(total=total, parts={name: value.detach() for name, value in (parts | {"total": total}).items()})
 
 

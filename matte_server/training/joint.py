@@ -13,16 +13,15 @@ from ..learning.losses import (
     alpha_loss,
     coarse_input,
     coarse_losses,
-    colour_error,
-    colour_loss,
     double,
-    doubt_loss,
     halvings,
     held_loss,
     leaky_clamp,
     level_of,
+    pooled,
     refine_whole,
     seen_evidence,
+    weighted,
 )
 from ..models.cleanplate_looks import second_share
 from ..models.networks.cleanplate import CleanplateNet, Coarse
@@ -76,17 +75,18 @@ def joint_losses(net: CleanplateNet, batch: dict[str, Tensor], earlier: Cleanpla
     batch = {**batch, "trust": trust}
     found = both_looks(net, batch)
     wide = F.avg_pool2d(found.joined - truth, _WIDE).abs().mean()
+    of_first = coarse_losses(found.first, batch, pooled(batch, 2), 1)
+    of_second = coarse_losses(found.second, batch, batch, 0)
     parts = {
         "joint": alpha_loss(found.joined, truth, trust) + wide,
         "refined": alpha_loss(found.refined, truth, trust),
-        "coarse": coarse_losses(found.first, batch, halvings(batch, 1)[0], 1)["coarse"],
-        "second": coarse_losses(found.second, batch, batch, 0)["coarse"],
-        "colour": colour_loss(colour_error(found.second.context[:, :3], batch), batch),
-        "doubt": doubt_loss(found.first, batch, 1),
+        "coarse": of_first["coarse"],
+        "second": of_second["coarse"],
+        "colour": of_second["colour"],
+        "doubt": of_first["doubt"],
     }
     if earlier is not None:
         with torch.no_grad():
             before = both_looks(earlier, batch).joined
         parts["held"] = held_loss(found.joined, before, truth, trust)
-    total = sum((_SHARES[name] * value for name, value in parts.items()), torch.zeros_like(wide))
-    return Losses(total=total, parts={name: value.detach() for name, value in (parts | {"total": total}).items()})
+    return weighted(parts, _SHARES)
