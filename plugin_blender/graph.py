@@ -86,13 +86,14 @@ def connect_pictures(node: Any, pictures: list[Any]) -> None:
 def connect_viewer(node: Any) -> list[Any]:
     """Shows a new node in the backdrop, where nothing is shown there yet; the Viewer, where it had to be made."""
     tree = node.id_data
-    viewers = [each for each in tree.nodes if each.bl_idname == _VIEWER]
-    made = [] if viewers else [tree.nodes.new(_VIEWER)]
-    for viewer in [*viewers, *made][:1]:
-        if not viewer.inputs[0].is_linked:
-            tree.links.new(node.outputs["Image"], viewer.inputs[0])
-    for viewer in made:
+    viewer = next((each for each in tree.nodes if each.bl_idname == _VIEWER), None)
+    made = []
+    if viewer is None:
+        viewer = tree.nodes.new(_VIEWER)
         viewer.location = node.location[0] + node.width + 80, node.location[1]
+        made = [viewer]
+    if not viewer.inputs[0].is_linked:
+        tree.links.new(node.outputs["Image"], viewer.inputs[0])
     return made
 
 
