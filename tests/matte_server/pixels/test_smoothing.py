@@ -22,6 +22,7 @@ from matte_server.pixels.smoothing import (
     MovedFeatures,
     align_neighbour,
     fit_window,
+    follow_subject,
     smoothed,
     temporal_features,
 )
@@ -154,6 +155,42 @@ def test_a_subject_that_looks_like_its_set_takes_its_alpha_along(speed: float) -
     assert error_of([alpha[0, 0].numpy()], truth[1:2]) < 0.002
     # The subject covers an eighth of the frame. Grain alone has no motion to trust.
     assert min(weights.values()) > 0.15
+
+
+def followed(
+    alpha: float = 0.8, px: float = 8.0, trust: float = 1.0, light: float = 0.3, weight: float = 0.5
+) -> tuple[float, float]:
+    """Alpha and weight in the middle of a flat frame whose neighbour has the subject ``px`` pixels away, with that
+    ``alpha``. Along the motion of the plates alpha is 0.01 and has the given ``weight``. ``light``: what the frame
+    shows in the middle; 0.3 is what the subject looks like there."""
+    side = 32
+    wall, nothing = torch.full((1, 3, side, side), 0.3), torch.zeros(1, 1, side, side)
+    plate = wall.clone()
+    plate[..., 8:24, 8:24] = light
+    other = temporal_features(wall, wall, nothing + alpha)
+    flow = torch.zeros(1, 2, side, side)
+    plates = MovedFeatures(features=other, flow=flow, trust=nothing + 1)
+    flow = flow.clone()
+    flow[:, 0] = px / side
+    subject = MovedFeatures(features=other, flow=flow, trust=nothing + trust)
+    aligned = AlignedNeighbour(alpha=nothing + 0.01, weight=nothing + weight)
+    found = follow_subject(temporal_features(plate, wall, nothing), aligned, plates, subject)
+    return float(found.alpha[0, 0, 16, 16]), float(found.weight[0, 0, 16, 16])
+
+
+@pytest.mark.parametrize(
+    ("case", "wanted"),
+    [
+        (lambda: followed(), (0.8, 1.0)),
+        (lambda: followed(alpha=0.015), (0.01, 0.5)),  # no subject
+        (lambda: followed(px=0.5), (0.01, 0.5)),  # one motion
+        (lambda: followed(trust=0.0), (0.01, 0.5)),
+        (lambda: followed(light=0.9), (0.01, 0.5)),  # it looks otherwise
+        (lambda: followed(weight=0.0), (0.0, 0.0)),  # a cut
+    ],
+)
+def test_when_the_subject_is_followed(case: Callable[[], tuple[float, float]], wanted: tuple[float, float]) -> None:
+    assert case() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_mean_without_motion_would_smear() -> None:
