@@ -55,6 +55,19 @@ def test_every_part_learns_from_both_looks(layout: NetworkLayout) -> None:
     assert bool(of_refined.any()) and bool(of_second.any())
 
 
+def test_each_term_is_about_the_alpha_that_it_names() -> None:
+    """Where one of the four alphas is the truth, its term alone is 0."""
+    net, batch = network(LIGHT), composites()
+    with torch.no_grad():
+        net.coarse.head.weight.mul_(0.01)  # alpha stays within 0..1
+        found = both_looks(net, batch)
+    of_first = found.first.alpha.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    alphas = {"joint": found.joined, "refined": found.refined, "coarse": of_first, "second": found.second.alpha}
+    for name, alpha in alphas.items():
+        parts = joint_losses(net, {**batch, "alpha": alpha.detach()}).parts
+        assert [each for each in alphas if float(parts[each]) < 1e-6] == [name]
+
+
 def test_the_network_that_training_began_with_exceeds_its_own_errors_nowhere() -> None:
     net, batch = network(LIGHT), composites()
     # The slope outside 0..1 (LEAK) leaves 2e-10 here: training does not clamp alpha, the comparison does.
