@@ -60,5 +60,11 @@ def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
 
 
 @pytest.fixture
+def lonely(window: State, tmp_path: Path) -> ContractBench:
+    """A bench without a server."""
+    return ContractBench(tmp_path, Server(()))
+
+
+@pytest.fixture
 def fake(window: State) -> ModuleType:
     return nuke

@@ -9,6 +9,7 @@ import nuke
 import pytest
 from cleanplate_node import freshness, graph, host, node_options, sources, status_basis
 from cleanplate_node.bench import ContractBench
+from cleanplate_node.host import node as host_node
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import press
@@ -108,10 +109,18 @@ def test_clones_upstream_are_two_nodes(bench: ContractBench, window: State) -> N
 
 
 def test_the_walk_ends_at_the_root(bench: ContractBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the root's own parent is, no document says: the root itself, perhaps."""
-    node = bench.node(bench.shot((1,)), 1, 1)
-    monkeypatch.setattr(nuke.Root, "parent", lambda root: root, raising=False)
+    """What the root's own parent is, no document says: the root itself, perhaps. So it is not asked."""
+    group = host.create("Group")
+    with host.inside(group):
+        node = bench.node(bench.shot((1,)), 1, 1)
+
+    def parent(root: nuke.Root) -> nuke.Node:
+        raise AssertionError("the root's parent was asked for")
+
+    monkeypatch.setattr(nuke.Root, "parent", parent, raising=False)
+    assert [host.kind(one) for one in host_node.holders(node)] == ["Group", "Root"]
     assert host.scope_variables(node) == ()
+    assert host.holder_that_forgets(node) is None
     assert host.has_inner(node, graph.READ)
 
 

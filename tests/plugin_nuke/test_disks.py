@@ -15,12 +15,6 @@ LONG = "x" * 300
 """No file system takes a name of this length, for any user."""
 
 
-@pytest.fixture
-def lonely(window: State, tmp_path: Path) -> ContractBench:
-    """Without a server."""
-    return ContractBench(tmp_path, Server(()))
-
-
 @pytest.mark.parametrize("button", ["process_frame", "process_range", "retry", "clear_cache", "add_key"])
 def test_a_folder_that_no_disk_takes_is_a_sentence(button: str, bench: ContractBench, window: State) -> None:
     shot = bench.shot((1,))

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import nuke
 import pytest
 from cleanplate_node import host, nk_text, node_options, preflight, sources
-from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.bench import ContractBench
 from cleanplate_node.range_plan import Refused
 from nuke._state import State
 
 from tests.plugin_nuke.test_sources import overwrite
-
-
-@pytest.fixture
-def bench(window: State, tmp_path: Path) -> ContractBench:
-    """Without a server."""
-    return ContractBench(tmp_path, Server(()))
 
 
 def plan(node: nuke.Node) -> None:
@@ -26,13 +19,13 @@ def plan(node: nuke.Node) -> None:
 
 
 @pytest.mark.parametrize("policy", ["on", "onDemand"])
-def test_a_local_copy_that_is_old_is_never_rendered(policy: str, bench: ContractBench) -> None:
+def test_a_local_copy_that_is_old_is_never_rendered(policy: str, lonely: ContractBench) -> None:
     """Nuke would render the copy, and the time of the file would say that the result is up to date."""
-    shot = bench.shot((1,))
-    node = bench.node(shot, 1, 1)
+    shot = lonely.shot((1,))
+    node = lonely.node(shot, 1, 1)
     read = host.find_read(shot / "plate.%04d.exr")
     read["localizationPolicy"].setValue(policy)
-    read._copies = bench.shot((1,), "localized")
+    read._copies = lonely.shot((1,), "localized")
     plan(node)
     copy = read._copies / "plate.0001.exr"
     os.utime(copy, (0, 0))
@@ -42,12 +35,12 @@ def test_a_local_copy_that_is_old_is_never_rendered(policy: str, bench: Contract
     plan(node)
 
 
-def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(bench: ContractBench) -> None:
-    shot = bench.shot((1, 2))
+def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(lonely: ContractBench) -> None:
+    shot = lonely.shot((1, 2))
     precomp = host.create("Precomp")
     with host.inside(precomp):
-        nuke.createNode("Output").setInput(0, bench.read(shot / "clean.exr", 1, 1))
-    node = bench.node_on(precomp, None)
+        nuke.createNode("Output").setInput(0, lonely.read(shot / "clean.exr", 1, 1))
+    node = lonely.node_on(precomp, None)
 
     def key(frame: int = 1) -> tuple[str, bool]:
         made = sources.SourceKeys(sources.sources_of(node), node_options.options_of(node), ())
@@ -79,14 +72,14 @@ def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(bench: Contract
 )
 @pytest.mark.parametrize("depth", [1, 2])
 def test_no_result_is_made_where_the_script_does_not_keep_it(
-    kind: str, knobs: dict[str, object], is_kept: bool, depth: int, bench: ContractBench
+    kind: str, knobs: dict[str, object], is_kept: bool, depth: int, lonely: ContractBench
 ) -> None:
     holder = host.create(kind, **knobs)
-    shot = bench.shot((1,))
+    shot = lonely.shot((1,))
     with host.inside(holder):
         around = host.create("Group") if depth == 2 else holder
     with host.inside(around):
-        node = bench.node(shot, 1, 1)
+        node = lonely.node(shot, 1, 1)
     if is_kept:
         plan(node)
     else:
@@ -94,7 +87,7 @@ def test_no_result_is_made_where_the_script_does_not_keep_it(
             plan(node)
 
 
-def test_a_node_that_was_made_a_gizmo_says_what_to_do(bench: ContractBench, window: State) -> None:
+def test_a_node_that_was_made_a_gizmo_says_what_to_do(lonely: ContractBench, window: State) -> None:
     """Its buttons are still there."""
     node = host.paste(nk_text.node_text())
     assert node is not None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import nuke
 import pytest
 from cleanplate_node import host, nk_text, node_options, panel, sources
-from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.bench import ContractBench
 from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.range_plan import Refused
 from nuke._state import State
@@ -18,12 +16,11 @@ VIEWS = ("left", "right")
 
 
 @pytest.fixture
-def stereo(window: State, tmp_path: Path) -> ContractBench:
+def stereo(window: State, lonely: ContractBench) -> ContractBench:
     window.views = list(VIEWS)
-    bench = ContractBench(tmp_path, Server(()))
     for view in VIEWS:
-        bench.shot((1,), view)
-    return bench
+        lonely.shot((1,), view)
+    return lonely
 
 
 def eye(bench: ContractBench, name: str) -> nuke.Node:

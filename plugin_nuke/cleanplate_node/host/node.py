@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import nuke
@@ -158,15 +159,21 @@ def inner(node: Node, name: str) -> Node:
     return found
 
 
+def holders(node: Node) -> Iterator[Node]:
+    """The Groups around a node, from the inside out, and the root, whose own parent no document tells."""
+    holder = node.parent()
+    while holder is not None:
+        yield holder
+        holder = holder.parent() if holder.Class() != "Root" else None
+
+
 def holder_that_forgets(node: Node) -> Optional[Node]:
     """The node itself or one around it whose contents a script does not keep: a gizmo, a Precomp, or a LiveGroup
     that was not made editable."""
-    around: Optional[Node] = node
-    while around is not None and around.Class() != "Root":
-        is_editable = isinstance(around, nuke.LiveGroup) and not around.published()
-        if isinstance(around, (nuke.Gizmo, nuke.Precomp)) and not is_editable:
-            return around
-        around = around.parent()
+    for one in (node, *holders(node)):
+        is_editable = isinstance(one, nuke.LiveGroup) and not one.published()
+        if isinstance(one, (nuke.Gizmo, nuke.Precomp)) and not is_editable:
+            return one
     return None
 
 

@@ -13,7 +13,7 @@ from ..fingerprint import counted_pairs
 from ..frame_reach import PICKING
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, changed_knobs, has_knob, identity, input_of, reads_an_old_copy
+from .node import Node, as_typed, changed_knobs, has_knob, holders, identity, input_of, reads_an_old_copy
 from .script import root_evaluated
 from .texts import EvaluatedText, is_one_file_name, is_same_on_every_frame, texts_that_run
 
@@ -101,11 +101,8 @@ def reads_of_old_copies(starts: Iterable[Optional[Node]]) -> list[str]:
 def scope_variables(node: Node) -> tuple[str, ...]:
     """The Graph Scope Variables that hold where a node stands, as text: those of the project and of each Group
     around the node, from the inside out. Empty before Nuke 16, and where none is set."""
-    found, holder = [], node.parent()
-    while holder is not None:
-        knob = holder.knob("gsv")
-        found.append(_variables_text(knob.value()) if knob is not None else "")
-        holder = holder.parent() if holder.Class() != "Root" else None
+    knobs = [one.knob("gsv") for one in holders(node)]
+    found = [_variables_text(knob.value()) for knob in knobs if knob is not None]
     return tuple(text for text in found if text)
 
 
