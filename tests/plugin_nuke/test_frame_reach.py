@@ -48,6 +48,9 @@ class InTime:
         ([("OneView", "view left"), ("Retime", "")], {FrameMap(is_any=True, view="left")}),
         ([("ShuffleViews", "")], {FrameMap(view=ANY_VIEW)}),
         ([("ShuffleViews", ""), ("OneView", "view left")], {LEFT}),
+        ([("O_Solver4_0", "")], {FrameMap(view=ANY_VIEW)}),
+        ([("C_Stitcher1_0", "")], {FrameMap(is_any=True, view=ANY_VIEW)}),
+        ([("OFXuk.co.thefoundry.ocula.o_solver", "")], {FrameMap(is_any=True, view=ANY_VIEW)}),
     ],
     # No ``ids=str``: a set's text has another order in each process.
 )
@@ -56,6 +59,13 @@ def test_nodes_that_take_other_frames(above: list[tuple[str, str]], seen: set[Fr
     nodes = [InTime("Read")]
     nodes += [InTime(kind, knobs, (index,)) for index, (kind, knobs) in enumerate(reversed(above))]
     assert frames_reached(nodes, (len(nodes) - 1,))[0] == seen
+
+
+def test_where_every_frame_counts_no_other_one_is_looked_at() -> None:
+    """But for those of another view."""
+    nodes = [InTime("Read"), InTime("Retime", "", (0,)), InTime("OneView", "view left", (0,))]
+    assert frames_reached([*nodes, InTime("Merge2", "", (0, 1))], (3,))[0] == {EVERY_FRAME}
+    assert frames_reached([*nodes, InTime("Merge2", "", (0, 1, 2))], (3,))[0] == {EVERY_FRAME, LEFT}
 
 
 def test_a_switch_takes_one_of_its_inputs() -> None:
