@@ -15,7 +15,7 @@ from matte_link.errors import LinkError
 
 from . import host, node_runs, preflight, range_plan
 from .node_runs import RunOutcome
-from .node_state import node_id, setting, summaries, tell
+from .node_state import node_id, setting, summaries, tell, words_of
 from .plates import render_plates
 from .range_run import RangeRun
 
@@ -61,7 +61,7 @@ class FramesAround:
                 self._done += 1
             except (LinkError, RuntimeError, OSError) as error:
                 if getattr(error, "code", "") != "busy":
-                    self._end(f"Frame {frame}: {error}")
+                    self._end(f"Frame {frame}: {words_of(error)}")
                     return
                 self._left.add(frame)
                 self._later(_BUSY_S)

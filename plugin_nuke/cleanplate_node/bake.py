@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     try:
         return _bake(arguments)
     except (LinkError, ValueError, RuntimeError, OSError) as error:
-        print(f"cleanplate: {error}", file=sys.stderr, flush=True)
+        print(f"cleanplate: {node_state.words_of(error)}", file=sys.stderr, flush=True)
         return 1
 
 

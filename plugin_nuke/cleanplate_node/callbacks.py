@@ -233,7 +233,7 @@ def _update(node: host.Node) -> None:
     try:
         run.process(node, (host.current_frame(),), force=True, quiet=True)
     except (LinkError, RuntimeError, OSError) as error:
-        run.tell(node, str(error))
+        run.tell(node, run.words_of(error))
         run.note(node)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
-from matte_link.files import disk_words
 from matte_link.sequence import format_frames
 
 from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
@@ -29,6 +28,7 @@ from .node_state import (
     state,
     summaries,
     tell,
+    words_of,
 )
 from .sources import NodeSources, SourceKeys, sources_of
 
@@ -143,10 +143,6 @@ class ShownResult:
         return ResultState(usable=not self.makers.stale, text=self.makers.text)
 
 
-def _trouble(error: Exception) -> str:
-    return disk_words(error) if isinstance(error, OSError) else str(error)
-
-
 def _frames(frames: Sequence[int]) -> str:
     return f"frame{'s' if len(set(frames)) > 1 else ''} {format_frames(frames)}"
 
@@ -198,7 +194,7 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
         shown = ShownResult(node, sources)
         found = shown.current_frame(with_hashes=True) if deep else shown.whole()
     except _UNCLEAR as error:
-        found = ResultState(usable=False, text=_trouble(error))
+        found = ResultState(usable=False, text=words_of(error))
     tell(node, found.text)
     status_basis.note(node, sources)
     return found
@@ -230,7 +226,7 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
         try:
             _guarded[name] = [(node, ShownResult(node)) for node in chosen]
         except _UNCLEAR as error:
-            yield from ((node, ResultState(usable=False, text=_trouble(error))) for node in chosen[:1])
+            yield from ((node, ResultState(usable=False, text=words_of(error))) for node in chosen[:1])
             return
     for node, shown in _guarded[name]:
         yield node, shown.current_frame(with_hashes=False)

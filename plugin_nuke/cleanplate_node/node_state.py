@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from matte_link.files import disk_words
 from matte_link.option_spec import Value
 
 from . import graph, host, panel, range_plan
@@ -98,6 +99,11 @@ def take_over_state(of: str, node_id: str) -> None:
     """A copy shows what its original shows, until it is looked at."""
     if of in _labels:
         _labels[node_id] = _labels[of]
+
+
+def words_of(error: Exception) -> str:
+    """What went wrong, as a status."""
+    return disk_words(error) if isinstance(error, OSError) else str(error)
 
 
 def tell(node: host.Node, text: str) -> None:

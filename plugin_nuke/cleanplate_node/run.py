@@ -28,6 +28,7 @@ from .node_state import (
     summaries,
     take_over_state,
     tell,
+    words_of,
 )
 from .plates import render_plates
 from .preflight import compare_makers_of, frames_of, preflight, server_words
@@ -62,6 +63,7 @@ __all__ = [
     "stop_all",
     "take_over_state",
     "tell",
+    "words_of",
 ]
 """What the entry points in :mod:`callbacks` use. They import this module, and only when they need it."""
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
-from cleanplate_node import bake, callbacks, freshness, graph, host, manifest
+from cleanplate_node import (
+    around,
+    bake,
+    callbacks,
+    freshness,
+    graph,
+    host,
+    manifest,
+    node_runs,
+    preflight,
+    run,
+    status_basis,
+)
 from cleanplate_node.bench import ContractBench, Server
 from nuke._state import State
 
@@ -42,6 +55,27 @@ def test_results_on_a_disk_that_went_away(lonely: ContractBench, window: State) 
     host.connect(write, 0, node)
     ((_, found),) = freshness.guarded_states(write)
     assert not found.usable
+
+
+def test_a_disk_that_goes_away_after_a_press(
+    lonely: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for what is done then, so it ends in a status."""
+
+    def gone(*_: object, **more: object) -> None:
+        raise OSError(errno.ENOTCONN, "Not connected", "/share")
+
+    node = lonely.node(lonely.shot((1, 2)), 1, 2)
+    for module in (preflight, run):
+        monkeypatch.setattr(module, "preflight", gone)
+    callbacks._update(node)
+    assert lonely.status(node) == "/share: Not connected."
+    outcome = node_runs.RunOutcome(done=1, total=1, code="", text="")
+    around.FramesAround(node, (2,), "key", outcome).go_on()
+    assert lonely.status(node) == "up to date, 1 done; around it 0 of 1. Frame 2: /share: Not connected."
+    monkeypatch.setattr(status_basis, "sources_of", gone)
+    status_basis.note(node)
+    assert not status_basis.changed(node, None)
 
 
 def test_a_bake_into_such_a_folder_ends_with_1(

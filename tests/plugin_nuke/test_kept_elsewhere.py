@@ -50,8 +50,10 @@ def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(lonely: Contrac
     before = key()
     overwrite(shot / "plate.0001.exr")
     assert key() == before
-    for name, value in {"reading": True, "useOutput": True, "output": f"{shot.as_posix()}/plate.%04d.exr"}.items():
-        precomp[name].setValue(value)
+    precomp["output"].setValue(f"{shot.as_posix()}/plate.%04d.exr")
+    precomp["useOutput"].setValue(True)
+    assert key() == before, "its nodes are shown"
+    precomp["reading"].setValue(True)
     shown, other = key(), key(2)
     overwrite(shot / "plate.0001.exr")
     assert key() != shown and key(2) == other
