@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from matte_server.errors import MatteError
 from matte_server.learning.examples import LearningExample
 from matte_server.learning.learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
-from matte_server.learning.learner import ShotLearner
+from matte_server.learning.learner import ShotLearner, _probes
 from matte_server.learning.networks import LearnableCleanplate
 from matte_server.learning.settings import LearningProgress, LearningSettings
 from matte_server.models.cleanplate import load_network, read_network
@@ -72,6 +73,12 @@ def test_more_must_be_gained_where_nobody_vouches_for_a_matte() -> None:
     for error, has_gained in ((0.0985, (False, False)), (0.096, (True, False)), (0.0945, (True, True))):
         by_a_person.errors = by_the_model.errors = [0.1, error]
         assert (by_a_person.has_gained, by_the_model.has_gained) == has_gained
+
+
+def test_without_true_mattes_ever_denser_subjects_are_measured_on() -> None:
+    thin = torch.full_like(made().alpha, 0.25)
+    found = [float(probe["alpha"].max()) for probe in _probes([replace(made(is_truth=False), alpha=thin)], 0, CPU)]
+    assert found == pytest.approx([1 - 0.75 * (1 - alpha) for alpha in (0.25, 0.3, 0.35)])
 
 
 def test_without_true_mattes_nothing_is_measured_until_the_steps_are_small() -> None:

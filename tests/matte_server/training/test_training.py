@@ -28,7 +28,7 @@ from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever
 from matte_server.training.scenes.props import build_prop
 from matte_server.training.scenes.recipes import Kind
-from matte_server.training.train import Trainer, TrainSetup
+from matte_server.training.train import JOINT, Trainer, TrainSetup
 
 SIZE = (96, 128)
 CPU = torch.device("cpu")
@@ -114,6 +114,14 @@ def test_every_weight_learns(octaves: int, layout: NetworkLayout) -> None:
     assert bool(torch.isfinite(losses.total))
     still = {name.split(".")[0] for name, weight in net.named_parameters() if weight.grad is None}
     assert still == (set() if octaves else {"refiner"})
+
+
+def test_a_step_takes_both_looks_or_one(tmp_path: Path) -> None:
+    batch = {name: value[None] for name, value in vars(composite(1, size=(192, 192))).items()}
+    trainer = Trainer(TrainSetup(bank=tmp_path, renders=None, out=tmp_path), CPU)
+    for octaves, has_both in ((JOINT, True), (1, False)):
+        losses = trainer.train_step(batch, octaves, torch.Generator().manual_seed(0))
+        assert ("joint" in losses, "octave fine" in losses) == (has_both, not has_both)
 
 
 def test_only_errors_above_the_earlier_network_are_held() -> None:
