@@ -252,8 +252,7 @@ def _connect(group: Any) -> None:
         links.new(source, nodes[target].inputs[socket])
 
     inputs, results = nodes["Inputs"].outputs, nodes[_RESULTS].outputs
-    over = nodes["Core over"]
-    background, foreground = (0, 1) if "Background" in over.inputs else (1, 2)
+    background, foreground = _layers_of(nodes["Core over"])
     # The plate's own alpha must not thin the subject: opaque first, then the core.
     link(inputs["Plate"], "Opaque", "Image")
     link(nodes["Opaque"].outputs[0], "Core colour", "Image")
@@ -267,7 +266,7 @@ def _connect(group: Any) -> None:
     link(inputs["Holdout"], "Not held out", 1)
     link(nodes["Core alpha"].outputs[0], "Held out", 0)
     link(nodes["Not held out"].outputs[0], "Held out", 1)
-    link(over.outputs[0], "Foreground alpha", "Image")
+    link(nodes["Core over"].outputs[0], "Foreground alpha", "Image")
     link(nodes["Foreground alpha"].outputs[0], "Premultiply", "Image")
     link(nodes["Held out"].outputs[0], "Premultiply", "Alpha")
     link(nodes["Premultiply"].outputs[0], "Outputs", "Image")
@@ -278,11 +277,16 @@ def _connect(group: Any) -> None:
     _connect_shadow(nodes, links)
 
 
+def _layers_of(over: Any) -> tuple[int, int]:
+    """Which inputs of an Alpha Over are its background and its foreground: that differs between versions."""
+    return (0, 1) if "Background" in over.inputs else (1, 2)
+
+
 def _connect_shadow(nodes: Any, links: Any) -> None:
     """Shadow is a factor: white where the results have no such layer, and on a frame that is not solved, which has
     no pixels. A solved frame's factor is 0.05 or more."""
     over, results = nodes["Shadow over white"], nodes[_RESULTS].outputs
-    background, foreground = (0, 1) if "Background" in over.inputs else (1, 2)
+    background, foreground = _layers_of(over)
     over.inputs[background].default_value = (1.0, 1.0, 1.0, 1.0)
     alone = nodes["Shadow alone"]
     alone.inputs["Image"].default_value, alone.inputs["Alpha"].default_value = (0.0, 0.0, 0.0, 0.0), 0.0

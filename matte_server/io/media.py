@@ -29,7 +29,7 @@ from .file_colour import h273_space
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, oriented
 from .timecode import Timecode, usual_rates
-from .video_decoder import VideoDecoder, damaged, stated_rate
+from .video_decoder import MILLISECOND, VideoDecoder, damaged, stated_rate
 from .video_planes import rgb_of, unsupported_matrix
 
 VIDEO_SUFFIXES = (
@@ -48,7 +48,6 @@ VIDEO_SUFFIXES = (
     ".3gp",
     ".wmv",
 )
-_MILLISECOND = Fraction(1, 1000)
 _RATE_IN_NANOSECONDS = Fraction(1, 1000000)
 """Part of a rate by which it is wrong where a Matroska file states a picture's duration, in nanoseconds."""
 _FLOAT_ROUNDING = 1e-9
@@ -183,7 +182,7 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
     """The frame rate, and whether all times are its multiples, but for their rounding to ``tick`` and, where they
     were in a Matroska file before, to milliseconds."""
     stated = stated_rate(stream)
-    rounding = max(tick, _MILLISECOND)
+    rounding = max(tick, MILLISECOND)
     # Of a short clip with rounded times, several usual rates may be near: unless the container names one, the one
     # that fits best is meant.
     usual = usual_rates(stated, rounding / times[-1] if times[-1] else Fraction(0))

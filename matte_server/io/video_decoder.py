@@ -29,7 +29,8 @@ _FRAMES_KEPT = 4
 _MISSING_S = Fraction(1, 5)
 _MISSING_FRAMES = 4
 _DEFAULT_RATE = 24
-_MILLISECOND = Fraction(1, 1000)
+MILLISECOND = Fraction(1, 1000)
+"""Containers round times by up to this, in seconds."""
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of VP8 and VP9 leave alpha out; these do not."""
 _STRICT = {"mjpeg": "explode"}
@@ -190,7 +191,7 @@ class VideoDecoder:
             damaged=self._refused,
             suspect=self._indices(found.suspect),
             times=self.pts,
-            rounding=max(Fraction(1), _MILLISECOND / self.time_base),
+            rounding=max(Fraction(1), MILLISECOND / self.time_base),
         )
 
     def _is_out_of_order(self) -> bool:
