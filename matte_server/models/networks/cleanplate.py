@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .cleanplate_features import EVIDENCE, FEATURES, coarse_features, encode, highest_around
+from .cleanplate_features import EVIDENCE, FEATURES, coarse_features, encode, highest_around, joined
 from .cleanplate_layers import Attention, ConvUnit, Residual, Surroundings, exact
 from .cleanplate_refiner import CONTEXT, STATE, DetailRefiner, OctaveRefiner
 
@@ -149,15 +149,10 @@ class CleanplateNet(nn.Module):
 
     def coarse_stage(self, given: CoarseInput) -> Coarse:
         """One pass over the whole frame at the coarse size, any sides."""
-        return self._pass(_features(given), given.plate)
+        return self._pass(_features(given, mirrored=False), given.plate)
 
     def _pass(self, features: Tensor, plate: Tensor) -> Coarse:
         height, width = plate.shape[-2:]
-        down, right = -height % MULTIPLE, -width % MULTIPLE
-        if down or right:
-            features = F.pad(features, (0, right, 0, down), mode="replicate")
-        if features.device.type == "cpu":
-            features = features.contiguous(memory_format=torch.channels_last)
         answer = self.coarse(features)[..., :height, :width].float()
         doubt = answer[:, 1:2] + _FIRST_DOUBT
         context, more = answer[:, 2 : 2 + CONTEXT], answer[:, 2 + CONTEXT :]
@@ -178,8 +173,8 @@ class CleanplateNet(nn.Module):
         """One pass over the mirrored frame at twice the resolution of ``first``, the alpha of the first look (N x 1
         x h x w, 0..1), whose solid areas are added to the core matte. Nothing of the result is mirrored."""
         solid = F.interpolate(with_solid(torch.zeros_like(first), first), scale_factor=2.0, mode="bilinear")
-        features = _features(replace(given, core=torch.maximum(given.core, solid)))
-        answer = self._pass(features.flip(-1), given.plate.flip(-1))
+        features = _features(replace(given, core=torch.maximum(given.core, solid)), mirrored=True)
+        answer = self._pass(features, given.plate.flip(-1))
         return Coarse(
             alpha=answer.alpha.flip(-1),
             doubt=answer.doubt.flip(-1),
@@ -201,9 +196,10 @@ class CleanplateNet(nn.Module):
         return self.to(memory_format=torch.channels_last)
 
 
-def _features(given: CoarseInput) -> Tensor:
-    features = coarse_features(given.plate, given.clean, given.coverage, given.core, given.holdout)
-    return features if given.evidence is None else torch.cat([features, given.evidence], 1)
+def _features(given: CoarseInput, mirrored: bool) -> Tensor:
+    """The coarse stage's input, with its sides extended to multiples of ``MULTIPLE``."""
+    parts = coarse_features(given.plate, given.clean, given.coverage, given.core, given.holdout)
+    return joined(parts if given.evidence is None else [*parts, given.evidence], mirrored, MULTIPLE)
 
 
 def _first_state(doubt: Tensor, colour_error: Tensor) -> Tensor:

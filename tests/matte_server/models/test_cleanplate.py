@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as nnf
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from matte_server.models.networks.cleanplate import (
     octaves_for,
     with_solid,
 )
-from matte_server.models.networks.cleanplate_features import decode, encode
+from matte_server.models.networks.cleanplate_features import decode, encode, joined
 from matte_server.models.networks.cleanplate_refiner import CONTEXT, STATE, Cells, DetailRefiner, OctaveRefiner
 from matte_server.models.protocols import FrameTensors, ModelSettings
 from matte_server.training.grow import grown_from
@@ -152,6 +153,18 @@ def test_the_second_look_sees_the_frame_mirrored() -> None:
     assert 20 * float((second.alpha - first).abs().mean()) < float((second.alpha - other_way).abs().mean())
     # What the first look is sure of changes what the second finds.
     assert float((solid.alpha - second.alpha).abs().mean()) > 0.005
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("size", [(32, 64), (33, 50), (3, 2)], ids=str)
+def test_the_coarse_stages_input_is_what_torchs_own_steps_make(size: tuple[int, int], mirrored: bool) -> None:
+    dice = torch.Generator().manual_seed(5)
+    parts = [torch.rand((2, channels, *size), generator=dice) for channels in (3, 1, 2)]
+    whole = torch.cat(parts, 1)
+    right, down = -size[1] % 16, -size[0] % 16
+    expected = nnf.pad(whole.flip(-1) if mirrored else whole, (0, right, 0, down), mode="replicate")
+    found = joined(parts, mirrored, 16)
+    assert torch.equal(found, expected) and found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_both_looks_count_by_what_they_expect_to_be_wrong_with() -> None:
