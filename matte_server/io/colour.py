@@ -19,9 +19,12 @@ from .icc import profile_to_rec709, read_profile
 from .primaries import (
     ADOBE_RGB,
     CIE_XYZ,
+    LINEAR_SPACES,
     P3_D65,
     PQ_CURVE,
+    REC_709,
     REC_2020,
+    SRGB_CURVE,
     NumericSpace,
     from_linear,
     numeric_space,
@@ -40,6 +43,36 @@ ADOBE_RGB_GAMMA = NumericSpace(curve="gamma", gamma=563 / 256, chromaticities=AD
 EMBEDDED_PROFILE = "ICC profile "
 """Begins the name of a colourspace that the picture's own ICC profile defines."""
 
+# Identifier of the Color Interop Forum, as colorInteropID holds it -> name in the built-in config. Where several
+# mean the same to us, the first one is written.
+_OF_IDENTIFIERS = {
+    "lin_ap0_scene": "ACES2065-1",
+    "lin_ap1_scene": "ACEScg",
+    "lin_rec709_scene": SCENE_LINEAR,
+    "lin_p3d65_scene": "Linear P3-D65",
+    "lin_rec2020_scene": "Linear Rec.2020",
+    "lin_adobergb_scene": NumericSpace(curve="linear", chromaticities=ADOBE_RGB).name,
+    "lin_ciexyzd65_scene": CIE_XYZ,
+    "srgb_rec709_scene": SRGB,
+    "srgb_rec709_display": SRGB,
+    "srgb_p3d65_scene": DISPLAY_P3,
+    "srgb_p3d65_display": DISPLAY_P3,
+    "srgbe_p3d65_display": DISPLAY_P3,
+    "srgb_ap1_scene": "sRGB Encoded AP1 - Texture",
+    "g18_rec709_scene": "Gamma 1.8 Rec.709 - Texture",
+    "g22_rec709_scene": "Gamma 2.2 Rec.709 - Texture",
+    "g22_rec709_display": "Gamma 2.2 Rec.709 - Texture",
+    "g22_ap1_scene": "Gamma 2.2 AP1 - Texture",
+    "g22_adobergb_scene": ADOBE_RGB_GAMMA,
+    "g22_adobergb_display": ADOBE_RGB_GAMMA,
+    "g24_rec709_scene": VIDEO_709,
+    "g24_rec709_display": VIDEO_709,
+    "g24_rec2020_display": REC_2020_VIDEO,
+    "g26_p3d65_display": NumericSpace(curve="gamma", gamma=2.6, chromaticities=P3_D65).name,
+    "pq_p3d65_display": "ST2084-P3-D65 - Display",
+    "pq_rec2020_display": PQ_VIDEO,
+    "hlg_rec2020_display": HLG_VIDEO,
+}
 # Short name, as artists and tags write it -> name in the built-in config.
 ALIASES = {
     "linear": SCENE_LINEAR,
@@ -81,39 +114,25 @@ ALIASES = {
     "vlog": "V-Log V-Gamut",
     "cineon": CINEON,
     "kodaklog": CINEON,
-    # Identifiers of the Color Interop Forum, as colorInteropID holds them.
-    "lin_ap0_scene": "ACES2065-1",
-    "lin_ap1_scene": "ACEScg",
-    "lin_rec709_scene": SCENE_LINEAR,
-    "lin_p3d65_scene": "Linear P3-D65",
-    "lin_rec2020_scene": "Linear Rec.2020",
-    "lin_adobergb_scene": NumericSpace(curve="linear", chromaticities=ADOBE_RGB).name,
-    "lin_ciexyzd65_scene": CIE_XYZ,
-    "srgb_rec709_scene": SRGB,
-    "srgb_rec709_display": SRGB,
-    "srgb_p3d65_scene": DISPLAY_P3,
-    "srgb_p3d65_display": DISPLAY_P3,
-    "srgbe_p3d65_display": DISPLAY_P3,
-    "srgb_ap1_scene": "sRGB Encoded AP1 - Texture",
-    "g18_rec709_scene": "Gamma 1.8 Rec.709 - Texture",
-    "g22_rec709_scene": "Gamma 2.2 Rec.709 - Texture",
-    "g22_rec709_display": "Gamma 2.2 Rec.709 - Texture",
-    "g22_ap1_scene": "Gamma 2.2 AP1 - Texture",
-    "g22_adobergb_scene": ADOBE_RGB_GAMMA,
-    "g22_adobergb_display": ADOBE_RGB_GAMMA,
-    "g24_rec709_scene": VIDEO_709,
-    "g24_rec709_display": VIDEO_709,
-    "g24_rec2020_display": REC_2020_VIDEO,
-    "g26_p3d65_display": NumericSpace(curve="gamma", gamma=2.6, chromaticities=P3_D65).name,
-    "pq_p3d65_display": "ST2084-P3-D65 - Display",
-    "pq_rec2020_display": PQ_VIDEO,
-    "hlg_rec2020_display": HLG_VIDEO,
+    **_OF_IDENTIFIERS,
 }
 # Colourspaces of the built-in config that need no config, because they are known by their numbers.
 _BY_NUMBERS = {
     REC_2020_VIDEO: NumericSpace(curve="gamma", gamma=2.4, chromaticities=REC_2020),
     PQ_VIDEO: NumericSpace(curve=PQ_CURVE, chromaticities=REC_2020),
     "ST2084-P3-D65 - Display": NumericSpace(curve=PQ_CURVE, chromaticities=P3_D65),
+}
+# Colourspaces that OpenColorIO converts and whose numbers a file's tag may state all the same.
+_STATED_BY_NUMBERS = {
+    **_BY_NUMBERS,
+    SCENE_LINEAR: NumericSpace(curve="linear", chromaticities=REC_709),
+    SRGB: NumericSpace(curve=SRGB_CURVE, chromaticities=REC_709),
+    VIDEO_709: NumericSpace(curve="gamma", gamma=2.4, chromaticities=REC_709),
+    DISPLAY_P3: NumericSpace(curve=SRGB_CURVE, chromaticities=P3_D65),
+    "Gamma 1.8 Rec.709 - Texture": NumericSpace(curve="gamma", gamma=1.8, chromaticities=REC_709),
+    "Gamma 2.2 Rec.709 - Texture": NumericSpace(curve="gamma", gamma=2.2, chromaticities=REC_709),
+    "Gamma 2.2 AP1 - Texture": NumericSpace(curve="gamma", gamma=2.2, chromaticities=LINEAR_SPACES["ACEScg"]),
+    "sRGB Encoded AP1 - Texture": NumericSpace(curve=SRGB_CURVE, chromaticities=LINEAR_SPACES["ACEScg"]),
 }
 _SHORT_NAMES = ("srgb", "rec709", "rec2020", "pq", "hlg", "p3", "acescg", "aces", "logc3", "logc4", "slog3", "xyz")
 _TAGGABLE = frozenset((*ALIASES.values(), *_BY_NUMBERS))
@@ -194,6 +213,16 @@ def _converted(image: Image, colour: Float32, source: str, target: str, config: 
 def _numbers_of(space: str) -> NumericSpace | None:
     """The numbers that define a colourspace; None if OpenColorIO converts it."""
     return None if space in _BY_CONFIG else _BY_NUMBERS.get(space) or numeric_space(space)
+
+
+def numbers_of(space: str) -> NumericSpace | None:
+    """The numbers of a colourspace, given by its full name; None where it is not defined by any."""
+    return _STATED_BY_NUMBERS.get(space) or numeric_space(space)
+
+
+def interop_id(space: str) -> str:
+    """The Color Interop Forum's identifier of a colourspace, given by its full name; empty if it has none."""
+    return next((identifier for identifier, name in _OF_IDENTIFIERS.items() if name == space), "")
 
 
 def is_known(space: str) -> bool:

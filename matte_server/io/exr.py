@@ -8,7 +8,7 @@ from . import exr_planes
 from .exr_header import RawAttribute
 from .exr_part import frame_rate
 from .image_check import is_whole
-from .image_facts import is_exr, layers_of, read_diagnostics, read_stamp
+from .image_facts import check_layer, is_exr, layers_of, read_diagnostics, read_stamp
 from .image_file import (
     COVERAGE_LAYER,
     DEFAULT_LIMITS,
@@ -32,6 +32,7 @@ __all__ = [
     "ExrFormat",
     "RawAttribute",
     "ReadLimits",
+    "check_layer",
     "encode_exr",
     "frame_rate",
     "is_exr",

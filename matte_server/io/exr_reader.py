@@ -23,7 +23,7 @@ from .luma_chroma import read_luma_chroma
 
 def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) -> Image:
     """The picture in an EXR: see :func:`image_reader.read_image`."""
-    parts = _parts(path, label)
+    parts = exr_parts(path, label)
     chosen = choose_channels(parts, label, layer, view)
     part = parts[chosen.part]
     check_size(part.data_window, part.display_window, len(part.channels), label, limits)
@@ -44,7 +44,8 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) 
     )
 
 
-def _parts(path: Path, label: str) -> list[ExrPart]:
+def exr_parts(path: Path, label: str) -> list[ExrPart]:
+    """The headers of an EXR's parts. Raises ``MatteError("unreadable", ...)``, which calls it ``label``."""
     with path.open("rb") as file:
         stored = read_parts(file)
     try:

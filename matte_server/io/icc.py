@@ -30,7 +30,7 @@ from .primaries import (
 
 Curve = Callable[[Matrix], Matrix]
 _HEADER, _ENTRY = 128, 12
-_D50 = np.array([0.9642, 1.0, 0.8249])
+D50 = np.array([0.9642, 1.0, 0.8249])
 """XYZ of the white of the profile connection space."""
 _TABLES = frozenset(("D2B1", "A2B1", "A2B0"))
 """Tags that LittleCMS applies for the relative colorimetric intent, in their order; a matrix comes after them."""
@@ -81,7 +81,7 @@ def profile_to_rec709(profile: IccProfile, colour: Float32) -> Float32:
     if profile.is_for_grey:
         return np.repeat(profile.curves[0](values[..., :1]), 3, -1).astype(np.float32)
     light = np.stack([curve(values[..., channel]) for channel, curve in enumerate(profile.curves)], -1)
-    matrix = xyz_to_rec709() @ adaptation(_D50, white_of_rec709()) @ profile.matrix
+    matrix = xyz_to_rec709() @ adaptation(D50, white_of_rec709()) @ profile.matrix
     return np.asarray(light @ matrix.T, np.float32)
 
 

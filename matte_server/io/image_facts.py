@@ -8,9 +8,11 @@ from pathlib import Path
 
 import OpenImageIO as oiio
 
+from .exr_channels import choose_channels
 from .exr_header import MAGIC_BYTES, read_parts
 from .exr_part import ExrPart, part_of
-from .image_file import DIAGNOSTICS, STAMP
+from .exr_reader import exr_parts
+from .image_file import DIAGNOSTICS, STAMP, only_exrs_have_layers
 from .library_output import libraries_silenced
 
 
@@ -18,6 +20,15 @@ def is_exr(path: Path) -> bool:
     """Whether a file is an EXR, by its first bytes. Raises ``OSError``."""
     with path.open("rb") as file:
         return file.read(len(MAGIC_BYTES)) == MAGIC_BYTES
+
+
+def check_layer(path: Path, layer: str, view: str) -> None:
+    """Raises what ``read_image`` does where a picture lacks a layer or a view: ``MatteError`` with the codes
+    no_layer, no_view; also the codes of an EXR whose header is damaged, and ``OSError``."""
+    if is_exr(path):
+        choose_channels(exr_parts(path, str(path)), str(path), layer, view)
+    elif layer:
+        raise only_exrs_have_layers(str(path), layer)
 
 
 def read_stamp(path: Path) -> str:

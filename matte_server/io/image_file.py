@@ -16,6 +16,7 @@ import numpy as np
 from ..core.image import Image
 from ..core.window import Window
 from ..errors import MatteError
+from .colour import interop_id
 from .exr_header import RawAttribute
 from .primaries import primaries_of
 
@@ -100,16 +101,25 @@ def unreadable(path: Path, label: str, reason: str) -> MatteError:
     return MatteError("unreadable", f"{label} cannot be read: {first[:200]}.", hint)
 
 
+def only_exrs_have_layers(label: str, layer: str) -> MatteError:
+    """The error where a layer is wanted of another format."""
+    return MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
+
+
 def retag_colour(image: Image, written_for: str) -> Image:
     """``image`` with colour tags that fit its colourspace. Its metadata was copied from a picture in the
-    colourspace ``written_for``; if that is not its own, the copied tags are dropped, and ``chromaticities`` are set
-    if its colourspace is linear."""
+    colourspace ``written_for``; if that is not its own, the copied tags are replaced: by ``chromaticities`` for a
+    linear colourspace, else by ``colorInteropID``, or by ``oiio:ColorSpace`` where it has no such identifier."""
     if image.colourspace == written_for:
         return image
     kept = {name: value for name, value in image.metadata.items() if name not in _COLOUR_TAGS}
     primaries = primaries_of(image.colourspace)
     if primaries is not None:
         kept["chromaticities"] = RawAttribute(type="chromaticities", data=struct.pack("<8f", *primaries))
+    elif identifier := interop_id(image.colourspace):
+        kept["colorInteropID"] = RawAttribute(type="string", data=identifier.encode())
+    else:
+        kept["oiio:ColorSpace"] = RawAttribute(type="string", data=image.colourspace.encode())
     return replace(image, metadata=kept)
 
 

@@ -21,7 +21,14 @@ from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
 from .image_check import ends_unwritten
-from .image_file import DEFAULT_LIMITS, ReadLimits, check_size, temporary_picture, unreadable
+from .image_file import (
+    DEFAULT_LIMITS,
+    ReadLimits,
+    check_size,
+    only_exrs_have_layers,
+    temporary_picture,
+    unreadable,
+)
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import PNG_SIGNATURE, exif_after_pixels, png_is_cut
@@ -99,7 +106,7 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     if head.startswith(CINEON_MAGIC) and cineon_is_cut(path):
         raise unreadable(path, label, "it is shorter than its header says")
     if layer:
-        raise MatteError("no_layer", f"{label} has no layer {layer!r}: only EXRs have layers.")
+        raise only_exrs_have_layers(label, layer)
     try:
         if (padded := with_padding(path)) is None:
             return _read_raster(path, head, label, limits)

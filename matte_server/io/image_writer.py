@@ -19,10 +19,13 @@ from matte_link.files import write_atomically
 from ..core.image import Float32, Image
 from ..errors import MatteError
 from . import exr_header, exr_planes
+from .colour import SRGB, interop_id, numbers_of
 from .half import to_half
+from .icc_writer import profile_of
 from .image_check import is_whole
 from .image_file import OWN_PREFIX, STAMP, Attribute, ExrFormat, temporary_picture
 from .library_output import libraries_silenced
+from .primaries import PQ_CURVE
 
 _SHORT_NUMBERS = ("int8", "uint8", "int16", "uint16")
 _DROPPED_TYPES = re.compile(
@@ -89,7 +92,21 @@ def _encode(path: Path, suffix: str, image: Image, layers: Mapping[str, Image], 
         spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
     spec.attribute("DateTime", "")
     spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
+    _state_colour(spec, image)
     _store(path, suffix, spec, np.ascontiguousarray(image.pixels))
+
+
+def _state_colour(spec: oiio.ImageSpec, image: Image) -> None:
+    """Has the file say which colourspace ``image`` is in: sRGB in the words of the format, others that numbers
+    define by an ICC profile, PQ and HLG by PNG's cICP. Log curves have no tag, and grey pictures are data."""
+    space = image.colourspace if len(image.channels) >= 3 else ""
+    numbers = numbers_of(space) if space != SRGB else None
+    if numbers is not None and numbers.curve != PQ_CURVE:
+        profile = np.frombuffer(profile_of(numbers), np.uint8)
+        spec.attribute("ICCProfile", oiio.TypeDesc(f"uint8[{profile.size}]"), profile)
+        space = ""
+    # Without this attribute, OpenImageIO calls every PNG sRGB.
+    spec.attribute("oiio:ColorSpace", interop_id(space) or "unknown")
 
 
 def _store(path: Path, suffix: str, spec: oiio.ImageSpec, pixels: Float32) -> None:
@@ -99,7 +116,7 @@ def _store(path: Path, suffix: str, spec: oiio.ImageSpec, pixels: Float32) -> No
         raise MatteError("cannot_write", f"{suffix!r} is not the suffix of a format that can be written.")
     try:
         if not writer.open(str(path), spec) or not writer.write_image(pixels):
-            raise OSError(writer.geterror().strip())
+            raise OSError(_reason(writer))
     except RuntimeError:
         # A standard attribute has a type that it cannot have; OpenImageIO does not say which.
         raise MatteError(
@@ -110,7 +127,12 @@ def _store(path: Path, suffix: str, spec: oiio.ImageSpec, pixels: Float32) -> No
     finally:
         closed = writer.close()
     if not closed:
-        raise OSError(writer.geterror().strip() or "the disk may be full")
+        raise OSError(_reason(writer))
+
+
+def _reason(writer: oiio.ImageOutput) -> str:
+    """Why OpenImageIO could not write: the first line of what it says."""
+    return next(iter(writer.geterror().strip().splitlines()), "the disk may be full")
 
 
 def _encode_exr(path: Path, image: Image, layers: Mapping[str, Image], form: ExrFormat) -> None:

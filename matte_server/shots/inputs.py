@@ -240,8 +240,15 @@ class ShotInputs:
     def for_screen(self, image: Image) -> Image:
         """A result for an integer format: in sRGB, unless the artist chose a space for the results."""
         if self.options.output_colourspace != "auto":
-            return image
+            # The server's EXR is in that space already.
+            return replace(image, colourspace=resolve(self.options.output_colourspace))
         return from_scene_linear(image, "srgb", self.options.ocio_config)
+
+    def from_screen(self, image: Image) -> Image:
+        """The picture of such a file as scene-linear Rec.709."""
+        chosen = self.options.output_colourspace
+        space = "srgb" if chosen == "auto" else chosen
+        return to_scene_linear(image, space, self.options.ocio_config)
 
 
 def _file_state(path: Path) -> Hashable:

@@ -72,7 +72,7 @@ def read_matte_linear(frame: ShotFrame, space: str, pictures: ShotInputs) -> Ima
     """A finished matte as scene-linear Rec.709; ``space`` is the colourspace that the server wrote an EXR in."""
     image = exr.read_image(frame.output)
     if frame.output.suffix.lower() != ".exr":
-        return to_scene_linear(image, image.colourspace, pictures.options.ocio_config)
+        return pictures.from_screen(image)
     written_in = space or SCENE_LINEAR
     return exr.retag_colour(to_scene_linear(image, written_in, pictures.options.ocio_config), written_in)
 

@@ -156,11 +156,13 @@ def _check_layers(shot: Shot) -> None:
             raise MatteError("no_layer", f"{path} is a video, and {layer!r} a layer of an EXR.")
         if (layer or options.view) and not is_video(path):
             try:
-                exr.read_image(path, layer=layer, view=options.view)
+                exr.check_layer(path, layer, options.view)
             except MatteError as error:
                 # A frame that is damaged fails alone.
                 if error.code in ("no_layer", "no_view"):
                     raise
+            except OSError:
+                continue
 
 
 def _check_output_folders(shot: Shot) -> None:

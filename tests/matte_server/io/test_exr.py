@@ -141,6 +141,23 @@ def test_layers_are_named_for_nuke_and_blender(tmp_path: Path) -> None:
     assert caught.value.code == "no_layer"
 
 
+def test_a_layer_is_looked_for_in_the_header_alone(tmp_path: Path) -> None:
+    """The pixels of this file are cut off, so nothing but its header can be read."""
+    path = tmp_path / "a.exr"
+    exr.write_image(path, picture(), None, {"clean": picture()})
+    data = path.read_bytes()
+    offsets = exr_header.chunk_offsets(data)
+    assert offsets
+    path.write_bytes(data[: min(offsets)])
+    exr.check_layer(path, "clean", "")
+    with pytest.raises(MatteError, match=r"no layer 'depth'.*--layer: clean"):
+        exr.check_layer(path, "depth", "")
+    exr.write_image(tmp_path / "a.png", picture())
+    exr.check_layer(tmp_path / "a.png", "", "left")
+    with pytest.raises(MatteError, match="only EXRs have layers"):
+        exr.check_layer(tmp_path / "a.png", "clean", "")
+
+
 @pytest.mark.parametrize(
     "stored", ["Gro\u0308\u00dfe e\u0301", "Gr\u00f6\u00dfe \u00e9"], ids=["decomposed", "composed"]
 )
