@@ -97,12 +97,14 @@ def build(
 
 
 def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: ShotFrame) -> None:
-    if len(used) < min(LEAST_FRAMES, len(frames)):
-        raise MatteError(
-            "too_few_frames",
-            f"Only {len(used)} of {counted(len(frames), 'frame')} could be aligned with frame {reference.frame}.",
-            f"At least {LEAST_FRAMES} are needed: choose others with --frames, or another --reference.",
-        )
+    if len(used) >= min(LEAST_FRAMES, len(frames)):
+        return
+    could = f"Only {len(used)} of {counted(len(frames), 'frame')} could be aligned with frame {reference.frame}."
+    if len(frames) < LEAST_FRAMES:
+        advice = "Name frames of one place with --frames, or one frame alone."
+    else:
+        advice = f"At least {LEAST_FRAMES} are needed: choose others with --frames, or another --reference."
+    raise MatteError("too_few_frames", could, advice)
 
 
 def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...]) -> BuiltPlate:

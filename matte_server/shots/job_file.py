@@ -42,15 +42,10 @@ def read_job(path: Path) -> tuple[ShotOrder, ...]:
     if extra:
         raise _bad(path, f"it has an unknown word {extra[0]!r}; at the top there are 'defaults' and 'shots'")
     defaults = _checked(path, "the defaults", facts.get("defaults") or {})
-    orders = tuple(
+    return tuple(
         _order(path, f"shot {number}", {**defaults, **_checked(path, f"shot {number}", entry)})
         for number, entry in enumerate(facts["shots"], 1)
     )
-    outputs = [order.output for order in orders]
-    twice = next((output for output in outputs if outputs.count(output) > 1), None)
-    if twice is not None:
-        raise _bad(path, f"two shots write to {twice}")
-    return orders
 
 
 def _parsed(path: Path) -> Any:

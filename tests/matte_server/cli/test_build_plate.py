@@ -78,3 +78,15 @@ def test_identical_frames_are_a_clean_plate(tmp_path: Path) -> None:
     words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "clean.exr")]
     assert cli.main(words) == console.OK
     assert np.abs(exr.read_image(tmp_path / "clean.exr").rgb - wall()).max() < 6e-4
+
+
+def test_of_two_frames_that_show_two_places_no_third_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "plate.0001.exr", wall())
+    save(tmp_path / "plate.0002.exr", np.random.default_rng(0).random((120, 160, 3)))
+    words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "clean.exr")]
+    assert cli.main(words) == console.BAD_INPUT
+    complaint = capsys.readouterr().err
+    assert "Only 1 of 2 frames could be aligned" in complaint and "or one frame alone" in complaint
+    assert "At least 3" not in complaint

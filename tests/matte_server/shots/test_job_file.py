@@ -63,7 +63,6 @@ def test_a_job_is_read_with_defaults_and_paths_of_its_own_folder(tmp_path: Path)
         (WHOLE.replace("}", ", overwrite: 1}"), "'overwrite' of shot 1 must be yes or no"),
         (WHOLE.replace("}", ", erode: much}"), "in shot 1, erode must be a number"),
         (WHOLE.replace("}", ", gamma: 99}"), "in shot 1, gamma must lie in"),
-        (WHOLE + WHOLE.partition("\n")[2], "two shots write to"),
         (WHOLE.replace("}", ", clean-offset: 1, clean_offset: 2}"), "it has 'clean_offset' twice in one place."),
         (WHOLE + WHOLE, "it has 'shots' twice in one place."),
         (10_000 * "[", "its lists are nested too deeply."),

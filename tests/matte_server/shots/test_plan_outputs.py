@@ -16,7 +16,7 @@ from matte_server.shots.shot import Shot, ShotSources
 from .conftest import save
 
 
-def planned(folder: Path, plate: str, output: str, comp: str = "") -> Shot:
+def planned(folder: Path, plate: str, output: str, comp: str = "", wanted: str = "") -> Shot:
     sources = ShotSources(
         plate=str(folder / plate),
         clean_plate=str(folder / "c.exr"),
@@ -24,7 +24,7 @@ def planned(folder: Path, plate: str, output: str, comp: str = "") -> Shot:
         background=str(folder / "c.exr") if comp else "",
         comp=str(folder / comp) if comp else "",
     )
-    return plan_shot(sources, "", MatteOptions())
+    return plan_shot(sources, wanted, MatteOptions())
 
 
 @pytest.fixture
@@ -58,6 +58,8 @@ def test_a_single_frame_keeps_its_number(folder: Path) -> None:
 def test_two_shots_of_a_job_that_would_write_one_file(folder: Path) -> None:
     first = planned(folder, "p.####.exr", "a/m.####.exr", "a/comp.mov")
     check_apart([first, planned(folder, "p.####.exr", "b/m.####.exr", "b/comp.mov")])
+    # Two parts of one sequence may have one name: their files are apart.
+    check_apart([planned(folder, "p.####.exr", "a/m.####.exr", wanted=part) for part in ("1001", "1002")])
     for output, comp in (("b/../a/M.####.exr", ""), ("b/m.####.exr", "b/../a/comp.mov")):
         with pytest.raises(MatteError, match="Two shots of the job write") as refused:
             check_apart([first, planned(folder, "p.####.exr", output, comp)])
