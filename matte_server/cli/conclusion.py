@@ -24,7 +24,8 @@ def conclude(report: ShotReport, wanted: int) -> int:
         console.out.print(escape(report.solve))
     for movie in report.movies:
         outcomes = {"done": "written", "skipped": "already there"}
-        console.out.print(escape(f"{movie.path}: {outcomes.get(movie.status, movie.message)}"))
+        outcome = outcomes.get(movie.status, "")
+        console.out.print(escape(f"{movie.path}: {'. '.join(filter(None, (outcome, movie.message)))}"))
     _report_failures(report)
     _report_warnings(report)
     if report.stopped:

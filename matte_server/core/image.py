@@ -25,8 +25,8 @@ class Image:
     names them in order ("R", "G", "B", "A", ...). Values are in ``colourspace`` and unclamped.
     ``premultiplied`` says whether the colour was multiplied by the alpha channel. ``metadata`` holds the
     file's other attributes, passed through untouched. ``profile`` is the file's ICC profile, if ``colourspace``
-    refers to it. ``warnings``: a sentence for each fact of the file that could not be honoured. Raises
-    ``ValueError`` where the parts disagree.
+    refers to it. ``colour_warnings``: a sentence for each colour tag of the file that could not be honoured;
+    ``warnings``: one for each other fact. Raises ``ValueError`` where the parts disagree.
     """
 
     pixels: Float32
@@ -39,6 +39,7 @@ class Image:
     metadata: Mapping[str, object] = field(default_factory=dict)
     profile: bytes = b""
     warnings: tuple[str, ...] = ()
+    colour_warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))
@@ -46,6 +47,12 @@ class Image:
             raise ValueError(f"pixels are {self.pixels.shape}, windows and channels say {expected}")
         if self.pixels.dtype != np.float32:
             raise ValueError(f"pixels are {self.pixels.dtype}, not float32")
+
+    def warnings_as(self, role: str, is_data: bool = False) -> tuple[str, ...]:
+        """The warnings, each with the picture's role; without those on colour of a picture of data, as a guide
+        is."""
+        kept = self.warnings if is_data else (*self.warnings, *self.colour_warnings)
+        return tuple(f"{sentence[:-1]} ({role})." for sentence in kept)
 
     @property
     def rgb(self) -> Float32:

@@ -40,7 +40,7 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) 
         colourspace=colour.space,
         premultiplied="A" in channels and not any(part.numbers(UNPREMULTIPLIED, "int", "<i")),
         metadata=inherited(part.attributes, is_multi_part=len(parts) > 1),
-        warnings=colour.warnings,
+        colour_warnings=colour.warnings,
     )
 
 

@@ -31,7 +31,7 @@ from .image_file import (
 )
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
-from .png_chunks import PNG_SIGNATURE, exif_after_pixels, png_is_cut
+from .png_chunks import ANIMATION, PNG_SIGNATURE, chunks_before_pixels, exif_after_pixels, png_is_cut
 from .still_attributes import attributes_of
 from .tiff_tags import orientation_of_exif
 
@@ -58,9 +58,10 @@ _BEGINNINGS = (
     *CINEON_MAGIC,
     *(b"BM", b"GIF8", b"RIFF", b"8BPS", b"#?"),
     *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda"),
-    *(b"P%c" % kind for kind in b"1234567Ff"),
+    *(b"P%c" % kind for kind in b"123456Ff"),
 )
 _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
+_SEVERAL = "The file holds several pictures, and the first one was read."
 _NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
 
@@ -162,24 +163,40 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         _refuse_columns(spec, reader.format_name(), label)
         data, display = _windows(spec)
         check_size(data, display, spec.nchannels, label, limits)
-        indices, channels = _colour_channels(spec, label)
+        indices, channels = _colour_channels(spec, reader.format_name(), label)
         pixels = read_channels(reader, subimage, indices)
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
         pixels = corrected(path, pixels) if reader.format_name() == "dpx" else pixels
-        return _image(path, spec, reader.format_name(), pixels, channels)
+        image = _image(path, spec, reader.format_name(), pixels, channels)
+        return replace(image, warnings=(_SEVERAL,)) if _holds_several(path, reader, subimage) else image
     finally:
         reader.close()
 
 
 def _full_page(reader: oiio.ImageInput) -> int:
     """The first page that is not marked as a reduced copy or a mask of another; the largest if all are."""
-    index = 0
+    found = _next_full_page(reader, 0)
+    return _largest_page(reader) if found is None else found
+
+
+def _next_full_page(reader: oiio.ImageInput, begin: int) -> int | None:
+    """The first such page from ``begin`` on; None if there is none."""
+    index = begin
     while reader.seek_subimage(index, 0):
         if not reader.spec(index).get_int_attribute("tiff:subfiletype", 0) & _NOT_THE_PICTURE:
             return index
         index += 1
-    return _largest_page(reader)
+    return None
+
+
+def _holds_several(path: Path, reader: oiio.ImageInput, page: int) -> bool:
+    """Whether a file holds more pictures than this one: the pages of a TIFF, the moments of a PNG, GIF or WebP."""
+    if reader.format_name() in ("tiff", "gif"):
+        return _next_full_page(reader, page + 1) is not None
+    if reader.format_name() == "png":
+        return ANIMATION in chunks_before_pixels(path)
+    return bool(reader.spec(page).get_int_attribute("oiio:Movie", 0))
 
 
 def _largest_page(reader: oiio.ImageInput) -> int:
@@ -191,12 +208,14 @@ def _largest_page(reader: oiio.ImageInput) -> int:
     return sizes.index(max(sizes)) if sizes else 0
 
 
-def _colour_channels(spec: oiio.ImageSpec, label: str) -> tuple[list[int], tuple[str, ...]]:
+def _colour_channels(spec: oiio.ImageSpec, file_format: str, label: str) -> tuple[list[int], tuple[str, ...]]:
     """The indices of R, G, B and, if present, A, and their names; a grey picture's channel stands for all three."""
     stored = str(spec.getattribute("tiff:ColorSpace") or "")
     if stored in _NOT_RGB:
         raise MatteError("no_colour", f"{label} is stored as {stored}, not as RGB.", "Convert it to RGB first.")
-    names = {name.lower(): index for index, name in reversed(list(enumerate(spec.channelnames)))}
+    # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
+    stored_names = ("Y", "A") if file_format == "targa" and spec.nchannels == 2 else spec.channelnames
+    names = {name.lower(): index for index, name in reversed(list(enumerate(stored_names)))}
     for triple in (("r", "g", "b"), ("y", "y", "y"), ("a", "a", "a")):
         if all(name in names for name in triple):
             found = [names[name] for name in triple]
@@ -229,7 +248,7 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
         premultiplied="A" in channels and is_float and is_associated,
         metadata=attributes_of(spec, file_format),
         profile=colour.profile,
-        warnings=colour.warnings,
+        colour_warnings=colour.warnings,
     )
     if file_format == "tiff" and not is_float:
         image = _from_white_as_zero(image, spec)

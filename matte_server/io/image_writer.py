@@ -92,15 +92,16 @@ def _encode(path: Path, suffix: str, image: Image, layers: Mapping[str, Image], 
         spec.attribute("ImageDescription", f"{STAMP}={stamp.value}")
     spec.attribute("DateTime", "")
     spec.attribute("PixelAspectRatio", float(image.pixel_aspect))
-    _state_colour(spec, image)
+    _state_colour(spec, suffix, image)
     _store(path, suffix, spec, np.ascontiguousarray(image.pixels))
 
 
-def _state_colour(spec: oiio.ImageSpec, image: Image) -> None:
-    """Has the file say which colourspace ``image`` is in: sRGB in the words of the format, others that numbers
+def _state_colour(spec: oiio.ImageSpec, suffix: str, image: Image) -> None:
+    """Has the file say which colourspace ``image`` is in: sRGB in the words of PNG and JPEG, others that numbers
     define by an ICC profile, PQ and HLG by PNG's cICP. Log curves have no tag, and grey pictures are data."""
     space = image.colourspace if len(image.channels) >= 3 else ""
-    numbers = numbers_of(space) if space != SRGB else None
+    # In a TIFF, the words for sRGB move its directory, and with it our stamp, to the file's end.
+    numbers = numbers_of(space) if space != SRGB or suffix in (".tif", ".tiff") else None
     if numbers is not None and numbers.curve != PQ_CURVE:
         profile = np.frombuffer(profile_of(numbers), np.uint8)
         spec.attribute("ICCProfile", oiio.TypeDesc(f"uint8[{profile.size}]"), profile)

@@ -10,6 +10,8 @@ from pathlib import Path
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_CHUNK = 1 << 24
 """Bytes of the largest chunk before the pixels that is read."""
+ANIMATION = b"acTL"
+"""The type of the chunk that an animated PNG has."""
 _LAST_CHUNK = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _CHECKSUM = 4
 _TAIL = 1 << 17

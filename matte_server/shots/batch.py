@@ -259,7 +259,7 @@ class _ShotRun:
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
             write_matte(frame, answer.data, sent.prepared.stamp, self._pictures)
-            self._write_others(sent.prepared, answer.diagnostics)
+            warnings = self._write_others(sent.prepared, answer.diagnostics)
         except MatteError as error:
             return _failed(frame, error.code, str(error))
         except OSError as error:
@@ -270,31 +270,32 @@ class _ShotRun:
             status=ResultStatus.DONE,
             output=str(frame.output),
             seconds=_seconds_spent(sent, answer),
-            diagnostics=_with_warnings(answer.diagnostics, sent.prepared.warnings),
+            diagnostics=_with_warnings(answer.diagnostics, (*sent.prepared.warnings, *warnings)),
             files=_files(frame),
         )
 
-    def _write_others(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> None:
-        """Writes the frame's comp and passes, those that are not there yet."""
-        self._write_comp(prepared, diagnostics)
+    def _write_others(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> tuple[str, ...]:
+        """Writes the frame's comp and passes, those that are not there yet. Returns warnings on the background."""
+        warnings = self._write_comp(prepared, diagnostics)
         for name, path in prepared.frame.passes.items():
             stamp = pass_stamp(prepared.stamp, name)
             if not self._may_keep(path, stamp):
                 write_pass(prepared.frame, name, stamp, self._shot.options)
+        return warnings
 
     def _may_keep(self, path: Path, stamp: str) -> bool:
         """Whether a file that is made from a matte is there, made from what ``stamp`` names."""
         return path.exists() and not self._shot.overwrite and _is_finished(path, stamp, "something else")
 
-    def _write_comp(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> None:
+    def _write_comp(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> tuple[str, ...]:
         """Writes the frame's comp, if it has one, unless it is there, made from this matte and background."""
         frame = prepared.frame
         if frame.comp is None or frame.background is None:
-            return
+            return ()
         stamp = comp_stamp(frame, prepared.stamp, self._pictures)
         if self._may_keep(frame.comp, stamp):
-            return
-        write_comp(frame, stamp, str(diagnostics.get("colourspace", "")), self._pictures)
+            return ()
+        return write_comp(frame, stamp, str(diagnostics.get("colourspace", "")), self._pictures)
 
     def _end(self, report: FrameReport) -> None:
         self._order.close(report.frame)

@@ -169,7 +169,7 @@ class ShotInputs:
         pixels = (core if role == "core" else holdout).astype(np.float32)
         guide = replace(image, pixels=pixels, channels=("A",), premultiplied=False, metadata={})
         data = exr.encode_exr(guide, {}, _SENT_FORMAT)
-        return NamedPicture.of(data, f"{path.stem}.{role}.exr")
+        return NamedPicture.of(data, f"{path.stem}.{role}.exr", image.warnings)
 
     def read_data(self, path: Path, number: int) -> Image:
         """A picture of data, such as a guide: its values as the file stores them, 0 to 1, whatever colour they

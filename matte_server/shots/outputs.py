@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -87,21 +87,24 @@ def _combined(stamps: Sequence[str]) -> str:
 
 
 def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
-    """The subject over the frame's background, scene-linear, with the subject's shadow where the result has it."""
+    """The subject over the frame's background, scene-linear, with the subject's shadow where the result has it. Its
+    warnings are those on the background."""
     assert frame.background is not None
     background = pictures.background(frame.background, frame.video_frames.get("background", 0))
     has_shadow = pictures.options.layer_shadow and frame.output.suffix.lower() == ".exr"
     shadow = exr.read_image(frame.output, layer="shadow").rgb if has_shadow else None
-    return comp_over(read_matte_linear(frame, space, pictures), background, shadow)
+    comp = comp_over(read_matte_linear(frame, space, pictures), background, shadow)
+    return replace(comp, warnings=background.warnings_as("background"))
 
 
-def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> None:
-    """Writes the comp: a scene-linear EXR, or sRGB in any other format."""
+def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> tuple[str, ...]:
+    """Writes the comp: a scene-linear EXR, or sRGB in any other format. Returns the warnings on its background."""
     assert frame.comp is not None
     result = _stamped(comp_of(frame, space, pictures), stamp)
     if frame.comp.suffix.lower() != ".exr":
         result = from_scene_linear(result, "srgb")
     exr.write_image(frame.comp, result)
+    return result.warnings
 
 
 def pass_stamp(stamp: str, name: str) -> str:
@@ -138,12 +141,12 @@ def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> Mov
             raise MatteError(
                 "exists", f"{path} exists and was made from something else; use --overwrite to replace it."
             )
-        _encode(shot, kind, path, stamp, pictures)
+        warnings = _encode(shot, kind, path, stamp, pictures)
     except MatteError as error:
         return _failed(path, error.code, str(error))
     except OSError as error:
         return _failed(path, "cannot_write", f"{path} cannot be written: {error.strerror}.")
-    return MovieReport(path=str(path), status=ResultStatus.DONE)
+    return MovieReport(path=str(path), status=ResultStatus.DONE, message=" ".join(warnings))
 
 
 def _failed(path: Path, code: str, message: str) -> MovieReport:
@@ -157,7 +160,9 @@ def _movie_stamp(shot: Shot, kind: str, pictures: ShotInputs) -> str:
     return f"cleanplate {kind} {_combined(stamps)}"
 
 
-def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs) -> None:
+def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs) -> Iterable[str]:
+    """Writes a video. Returns the warnings on its backgrounds, each once."""
+    warnings: dict[str, None] = {}
     writer: VideoWriter | None = None
     start = _shown_at(shot.frames[0], pictures)
     # The first picture says how large the video is, so the writer is opened inside.
@@ -167,10 +172,12 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
             image = (
                 read_matte_linear(frame, space, pictures) if kind == "matte" else comp_of(frame, space, pictures)
             )
+            warnings.update(dict.fromkeys(image.warnings if kind == "comp" else ()))
             if writer is None:
                 writer = stack.enter_context(VideoWriter(path, _settings(frame, image, stamp, start, pictures)))
             at = _shown_at(frame, pictures)
             writer.write(from_scene_linear(image, SCREEN), None if at is None or start is None else at - start)
+    return warnings
 
 
 def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:

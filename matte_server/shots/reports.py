@@ -50,7 +50,8 @@ class FrameReport:
 
 @dataclass(frozen=True)
 class MovieReport:
-    """How a video of a shot ended; ``code`` and ``message`` say why it failed."""
+    """How a video of a shot ended; ``code`` and ``message`` say why it failed. The message of one that was written
+    holds the warnings on its background."""
 
     path: str
     status: ResultStatus

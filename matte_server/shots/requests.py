@@ -45,11 +45,13 @@ class _RequestFrame:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the pictures' files state and could not be honoured, a sentence for each cause."""
-        named = ((role, picture) for role, picture in self.pictures.items() if picture.warnings)
-        return tuple(
-            f"{text[:-1]} ({role.replace('_', ' ')})." for role, picture in named for text in picture.warnings
-        )
+        """What the pictures' files state and could not be honoured, a sentence for each cause. A trimap is core and
+        holdout."""
+        roles: dict[str, list[str]] = {}
+        for role, picture in self.pictures.items():
+            for sentence in picture.warnings:
+                roles.setdefault(sentence, []).append(role.replace("_", " "))
+        return tuple(f"{sentence[:-1]} ({', '.join(named)})." for sentence, named in roles.items())
 
     def sent(self, role: str) -> Inline | None:
         """The picture as it goes to the server; None where the frame has none in this role."""

@@ -227,7 +227,7 @@ def _check_weights(sent: SpooledPicture) -> None:
 
 def _judged(image: Image, is_stated: bool) -> Image:
     """``image`` without the warnings on its file's colour tags, where a stated colourspace replaces the tags."""
-    return replace(image, warnings=()) if is_stated else image
+    return replace(image, colour_warnings=()) if is_stated else image
 
 
 def _stated_colourspace(request: Matte) -> str:

@@ -222,9 +222,11 @@ def _naming_weights(job: FrameJob | LearningJob) -> Iterator[None]:
 
 
 def _file_warnings(inputs: FrameInputs) -> list[str]:
-    """What the files of plate and clean plate state and could not be honoured, a sentence for each cause."""
-    named = (("plate", inputs.pair.plate), ("clean plate", inputs.pair.clean_plate))
-    return [f"{warning[:-1]} ({role})." for role, picture in named for warning in picture.warnings]
+    """What the frame's files state and could not be honoured, a sentence for each cause."""
+    found = [*inputs.pair.plate.warnings_as("plate"), *inputs.pair.clean_plate.warnings_as("clean plate")]
+    for role, guide in (("core", inputs.guides.core), ("holdout", inputs.guides.holdout)):
+        found += guide.warnings_as(role, is_data=True) if guide is not None else ()
+    return found
 
 
 def choose_device(wanted: str) -> str:

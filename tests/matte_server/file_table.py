@@ -226,6 +226,22 @@ def other_stills() -> Iterator[FileCase]:
         stored=CODE[..., 0],
         tolerance=0.03,
     )
+    for suffix in (".gif", ".webp", ".png", ".tif"):
+        yield FileCase(
+            name=f"several{suffix}",
+            write=of(files.several, CODE),
+            light=LIGHT,
+            stored=CODE[..., 0],
+            tolerance=STEP_8 if suffix != ".gif" else 0.02,
+            warning="several pictures",
+        )
+    yield FileCase(
+        name="grey-alpha.tga",
+        write=lambda path: PillowImage.fromarray(files.whole(CODE[..., :2]), "LA").save(path),
+        light=np.repeat(LIGHT[..., :1], 3, -1),
+        stored=CODE[..., 1],
+        tolerance=STEP_8,
+    )
     yield FileCase(
         name="icon.ico",
         write=of(files.pillow, code=CODE, sizes=[(10, 6), (WIDTH, HEIGHT)]),
@@ -277,6 +293,7 @@ def other_stills() -> Iterator[FileCase]:
         "burst.heic": b"\0\0\0\x1cftypmsf1\0\0\0\0msf1hevciso8" + bytes(64),
         "android.heic": b"\0\0\0\x18ftypmif1\0\0\0\0heicmif1" + bytes(64),
         "movie.png": b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(64),
+        "map.pam": b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\nabc",
         "paint.pcx": b"\x0a\x05\x01\x08" + bytes(124),
         "page.pdf": b"%PDF-1.7\n" + bytes(64),
         "camera.cr3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(64),
@@ -320,7 +337,7 @@ REFUSED = {
     "empty.exr": "is empty",
     "zeros.tif": "begins with zeros",
     **dict.fromkeys(
-        ("text.png", "text.exr", "text.dpx", "paint.pcx", "page.pdf"),
+        ("text.png", "text.exr", "text.dpx", "map.pam", "paint.pcx", "page.pdf"),
         "cannot be read: it is in no format that Cleanplate reads",
     ),
 }

@@ -112,6 +112,13 @@ def pillow(path: Path, code: Array, mode: str = "RGB", **options: Any) -> None:
     PillowImage.fromarray(whole(code)).convert(mode).save(path, **options)
 
 
+def several(path: Path, code: Any) -> None:
+    """The picture, and behind it the same one upside down."""
+    first, second = (PillowImage.fromarray(whole(values)) for values in (code, code[::-1]))
+    options: Any = {"lossless": True} if path.suffix == ".webp" else {}
+    first.save(path, save_all=True, append_images=[second], **options)
+
+
 def stored_as(picture: Any, orientation: int) -> Any:
     """The picture as it is stored so that a viewer that obeys ``orientation`` shows it upright."""
     turned = picture.swapaxes(0, 1) if orientation in (5, 7) else picture

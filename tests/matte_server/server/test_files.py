@@ -19,6 +19,7 @@ from matte_server.core.window import Window
 from matte_server.io import exr, exr_header
 from matte_server.io.colour import from_scene_linear
 from matte_server.server.local_server import LocalServer
+from tests.matte_server import picture_files
 from tests.matte_server.io.test_exr import CAMERA, raw_exr
 from tests.matte_server.pictures import image, room, soft_disc
 
@@ -199,6 +200,24 @@ def test_a_view_or_layer_that_is_not_there_is_one_sentence(
         assert cleanplate(*pair, *arguments) != 0
         assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "matte.exr").exists()
+
+
+# -- what a file states in each role
+
+
+@pytest.mark.parametrize("comp", ["comp.png", "comp.mp4"])
+def test_a_file_of_several_pictures_is_named_in_every_role(
+    cleanplate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], comp: str
+) -> None:
+    wall = room(HEIGHT, WIDTH)
+    clean, several = save(tmp_path / "clean.exr", wall), tmp_path / "several.tif"
+    picture_files.several(several, plate_of(wall, disc(64)))
+    output = tmp_path / ("matte.mov" if comp.endswith("mp4") else "matte.tif")
+    roles = ("--core", several, "--background", several, "--comp", tmp_path / comp)
+    assert cleanplate(several, "--clean", clean, "-o", output, *roles) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for role in ("plate", "core", "background"):
+        assert told.count(f"The file holds several pictures, and the first one was read ({role}).") == 1
 
 
 # -- trimaps

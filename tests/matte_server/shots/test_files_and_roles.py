@@ -105,8 +105,9 @@ def test_a_file_is_what_it_says_in_every_role(case: FileCase, tmp_path: Path, pi
             for image in (inputs.pair.plate, inputs.pair.clean_plate, pictures.background(path, 1)):
                 assert_light(image, case)
                 assert_windows_and_attributes(image, case)
-            warnings = " ".join(inputs.pair.plate.warnings)
-            assert (case.warning in warnings) if case.warning else not warnings
+            for image in (inputs.pair.plate, pictures.background(path, 1)):
+                warnings = " ".join(image.warnings_as("role"))
+                assert (case.warning in warnings) if case.warning else not warnings
         if case.stored is not None:
             # What a guide has is what the file stores; 10 bits reach the server as half floats.
             guide = as_the_server_reads(path, pictures, tmp_path, "core").guides.core
@@ -149,7 +150,7 @@ def test_a_stated_colourspace_replaces_the_tags(tmp_path: Path) -> None:
     stated = replace(OPTIONS, colourspace="acescg", clean_colourspace="linear")
     with ShotInputs(stated) as pictures:
         inputs = as_the_server_reads(path, pictures, tmp_path)
-    assert inputs.pair.plate.warnings == ()
+    assert inputs.pair.plate.warnings_as("plate") == ()
     # Grey stays grey, for both whites are neutral; ACES's matrices are rounded.
     assert np.allclose(inputs.pair.plate.rgb, 0.5, atol=1e-3)
     assert np.allclose(inputs.pair.clean_plate.rgb, 0.5, atol=1e-4)
