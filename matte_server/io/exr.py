@@ -6,7 +6,7 @@ import OpenImageIO as oiio
 
 from . import exr_planes
 from .exr_header import RawAttribute
-from .exr_part import frame_rate
+from .exr_part import frame_rate, timecode_text
 from .image_check import is_whole
 from .image_facts import check_layer, is_exr, layers_of, read_diagnostics, read_stamp
 from .image_file import (
@@ -44,6 +44,7 @@ __all__ = [
     "read_image",
     "read_stamp",
     "retag_colour",
+    "timecode_text",
     "use_threads",
     "write_image",
 ]

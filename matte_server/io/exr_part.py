@@ -9,9 +9,11 @@ from fractions import Fraction
 
 from ..core.window import Window
 from .exr_header import RawAttribute, decoded_string_vector
+from .timecode import Timecode
 
 HALF, FLOAT, UINT = 1, 2, 0
 """Types of a channel's samples."""
+PIXEL_ASPECT = "pixelAspectRatio"
 _CHANNEL_FACTS = 16
 _LEAST_ASPECT = 1e-6
 
@@ -81,7 +83,7 @@ class ExrPart:
     @property
     def pixel_aspect(self) -> float:
         """Width of a pixel divided by its height; 1 where OpenEXR would not take what the file states."""
-        (aspect,) = self.numbers("pixelAspectRatio", "float", "<f") or (1.0,)
+        (aspect,) = self.numbers(PIXEL_ASPECT, "float", "<f") or (1.0,)
         return float(aspect) if _LEAST_ASPECT <= aspect <= 1 / _LEAST_ASPECT else 1.0
 
     @property
@@ -110,6 +112,14 @@ def part_of(attributes: Mapping[str, RawAttribute]) -> ExrPart:
         data_window=_window(attributes, "dataWindow"),
         display_window=_window(attributes, "displayWindow"),
     )
+
+
+def timecode_text(attribute: object, rate: Fraction) -> str:
+    """The timecode that an attribute timeCode holds, at ``rate`` frames a second; empty if it is none."""
+    if not isinstance(attribute, RawAttribute) or attribute.type != "timecode" or len(attribute.data) != 8:
+        return ""
+    code = Timecode.unpacked(struct.unpack_from("<I", attribute.data)[0], rate)
+    return str(code) if code else ""
 
 
 def frame_rate(attribute: object) -> Fraction | None:

@@ -14,7 +14,7 @@ from ..errors import MatteError
 from . import exr_planes
 from .exr_channels import ChosenChannels, choose_channels
 from .exr_header import UNPREMULTIPLIED, inherited, read_parts, without_attributes
-from .exr_part import UINT, ExrPart, part_of
+from .exr_part import PIXEL_ASPECT, UINT, ExrPart, part_of
 from .file_colour import exr_colour
 from .half import to_float
 from .image_file import ReadLimits, check_size, temporary_picture, unreadable
@@ -40,8 +40,16 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) 
         colourspace=colour.space,
         premultiplied="A" in channels and not any(part.numbers(UNPREMULTIPLIED, "int", "<i")),
         metadata=inherited(part.attributes, is_multi_part=len(parts) > 1),
+        warnings=_impossible_aspect(part),
         colour_warnings=colour.warnings,
     )
+
+
+def _impossible_aspect(part: ExrPart) -> tuple[str, ...]:
+    (stated,) = part.numbers(PIXEL_ASPECT, "float", "<f") or (part.pixel_aspect,)
+    if stated == part.pixel_aspect:
+        return ()
+    return (f"The tag {PIXEL_ASPECT} {stated:g} is impossible and counts as 1.",)
 
 
 def exr_parts(path: Path, label: str) -> list[ExrPart]:

@@ -53,6 +53,7 @@ _RATE_IN_NANOSECONDS = Fraction(1, 1000000)
 _FLOAT_ROUNDING = 1e-9
 """Seconds; float64 loses less in a video of weeks."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
+_NO_TIMECODE = "The timecode {} counts more frames than an EXR's, 60 a second at most, and was left out."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
 
@@ -152,7 +153,10 @@ class VideoReader:
         warnings = [*mends.get((is_interlaced, self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
         if unsupported := unsupported_matrix(frame):
             warnings.append(unsupported)
-        return replace(_image(frame, self.facts, number), warnings=tuple(warnings))
+        image = _image(frame, self.facts, number)
+        if self.facts.timecode and "timeCode" not in image.metadata:
+            warnings.append(_NO_TIMECODE.format(self.facts.timecode))
+        return replace(image, warnings=tuple(warnings))
 
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:

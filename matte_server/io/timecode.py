@@ -53,6 +53,21 @@ class Timecode:
             total -= base // 15 * (whole - whole // 10)
         return Timecode(frame=total, base=base, drop=drop)
 
+    @staticmethod
+    def unpacked(word: int, rate: Fraction) -> Timecode | None:
+        """The timecode in the first word of an EXR's, as :meth:`packed` makes it; None if it is impossible at this
+        rate."""
+        hours, minutes, seconds, frames = (
+            10 * (word >> shift + 4 & tens) + (word >> shift & 15)
+            for shift, tens in ((24, 3), (16, 7), (8, 7), (0, 3))
+        )
+        if round(rate) > _MOST_FRAMES:
+            frames = 2 * frames + (word >> 15 & 1)
+        if hours > 23 or minutes > 59 or seconds > 59 or frames >= round(rate):
+            return None
+        mark = ";" if word >> 6 & 1 else ":"
+        return Timecode.parse(f"{hours:02}:{minutes:02}:{seconds:02}{mark}{frames:02}", rate)
+
     def plus(self, frames: int) -> Timecode:
         """The timecode ``frames`` later."""
         return replace(self, frame=self.frame + frames)

@@ -197,7 +197,8 @@ def _settings(
     frame: ShotFrame, image: Image, stamp: str, start: Fraction | None, pictures: ShotInputs
 ) -> MovieSettings:
     """Frame rate, timecode and sound come from the plate."""
-    rate, timecode, audio, audio_start = frame_rate_of(image), "", None, Fraction(0)
+    rate, audio, audio_start = frame_rate_of(image), None, Fraction(0)
+    timecode = exr.timecode_text(image.metadata.get("timeCode"), rate)
     if is_video(frame.plate):
         facts = pictures.video(frame.plate).facts
         rate = facts.rate

@@ -156,6 +156,7 @@ def test_a_pixel_aspect_that_openexr_refuses_is_1(tmp_path: Path, aspect: float)
     assert path.read_bytes() != data
     image = exr.read_image(path)
     assert image.pixel_aspect == 1.0
+    assert image.warnings == (f"The tag pixelAspectRatio {aspect:g} is impossible and counts as 1.",)
     assert np.array_equal(image.rgb, np.dstack([PLANES[name] for name in "RGB"]))
 
 

@@ -535,12 +535,30 @@ def test_timecodes_above_30_frames_count_pairs(
     assert f"{found.hours:02}:{found.minutes:02}:{found.seconds:02}" == text[:8]
     assert (found.frame, found.fieldPhase) == (frame, is_second)
     assert exr_header(tmp_path / "a.exr")["timeCode"] == ("timecode", words.data)
+    assert exr.timecode_text(words, rate) == text
 
 
-def test_a_timecode_beyond_60_frames_is_left_out() -> None:
+@pytest.mark.parametrize("word", [0x24000000, 0x00600000, 0x00006000, 0x00000025, 0xFFFFFFFF])
+def test_an_impossible_timecode_of_an_exr_is_none(word: int) -> None:
+    """Hours, minutes, seconds and frames of too many, and a word that was never set."""
+    words = exr.RawAttribute(type="timecode", data=struct.pack("<II", word, 0))
+    assert exr.timecode_text(words, Fraction(25)) == ""
+
+
+def test_a_timecode_beyond_60_frames_is_left_out_with_a_warning(tmp_path: Path) -> None:
     code = Timecode.parse("00:00:00:100", Fraction(120))
     assert code is not None and str(code.plus(1)) == "00:00:00:101"
     assert code.packed() is None
+    settings = MovieSettings(width=64, height=64, rate=Fraction(120), timecode="00:00:00:100")
+    window = Window(0, 0, 64, 64)
+    grey = Image(np.full((64, 64, 3), 0.5, np.float32), ("R", "G", "B"), window, window)
+    with VideoWriter(tmp_path / "a.mov", settings, video_writer.H264) as movie:
+        movie.write(grey)
+    with VideoReader(tmp_path / "a.mov") as reader:
+        assert reader.facts.timecode == "00:00:00:100"
+        assert reader.read(1).warnings == (
+            "The timecode 00:00:00:100 counts more frames than an EXR's, 60 a second at most, and was left out.",
+        )
 
 
 @pytest.mark.parametrize("size", [(65, 97), (64, 97), (65, 96)])

@@ -72,6 +72,12 @@ def test_a_video_in_and_prores_with_alpha_and_a_comp_with_sound_out(
             assert np.abs(video.read(2).rgb - plate.read(2).rgb).mean() < 0.03
     frame = exr.read_image(tmp_path / "matte.mov.frames" / "matte.0003.exr")
     assert frame.metadata["timeCode"] == exr.RawAttribute(type="timecode", data=struct.pack("<II", 0x01000002, 0))
+    # The timecode of EXRs reaches a video too.
+    frames = str(tmp_path / "matte.mov.frames" / "matte.####.exr")
+    third = ["matte", frames, *words[2:4], "-o", str(tmp_path / "third.mov"), "--frames", "3"]
+    assert cli.main([*third, "--model", "difference", "--server", server.endpoint.address]) == 0
+    with VideoReader(tmp_path / "third.mov") as video:
+        assert (video.facts.rate, video.facts.timecode) == (RATE, "01:00:00:02")
     # Again: everything is there.
     before = (matte.read_bytes(), comp.read_bytes())
     capsys.readouterr()
