@@ -179,8 +179,8 @@ def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
     if layer:
         return MatteError("no_layer", f"{label} has no layer {layer!r} with colour.", listed)
     if coarse := [channel.name for part in parts for channel in part.channels if not channel.is_full_size]:
-        names = ", ".join(coarse[:_LISTED])
-        listed = f"{listed} Subsampled channels ({names}) are read only as RY and BY beside Y."
+        named = ", ".join(coarse[:_LISTED])
+        listed = f"{listed} Subsampled channels ({named}) are read only as RY and BY beside Y."
     return MatteError("no_colour", f"{label} has no R, G, B outside a layer.", listed)
 
 

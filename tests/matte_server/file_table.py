@@ -633,6 +633,12 @@ def exr_layouts() -> Iterator[FileCase]:
         write=of(files.exr_parts, ("crypto00", files.planes(wrong, ("r", "g", "b"))), ("depth", {"Z": Z})),
         refusal="no_colour",
     )
+    yield FileCase(
+        name="subsampled-blue.exr",
+        write=subsampled_blue,
+        refusal="no_colour",
+        warning="Subsampled channels (B) are read only as RY and BY beside Y.",
+    )
     parts: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         "depth-first": (("depth", {"Z": Z}), ("rgba", rgb)),
         "position-first": (("P", vectors), ("rgba", rgb)),
@@ -654,6 +660,13 @@ def exr_layouts() -> Iterator[FileCase]:
             tolerance=FLOAT,
             part=next(part for part, channels in made if channels is rgb),
         )
+
+
+def subsampled_blue(path: Path) -> None:
+    """Says of B that every other pixel of every other line has a sample."""
+    files.exr(path, files.planes(LIGHT))
+    full, halved = (b"B\0" + struct.pack("<4i", 2, 0, step, step) for step in (1, 2))
+    path.write_bytes(path.read_bytes().replace(full, halved, 1))
 
 
 def exr_windows() -> Iterator[FileCase]:
