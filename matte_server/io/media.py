@@ -54,6 +54,7 @@ _FLOAT_ROUNDING = 1e-9
 """Seconds; float64 loses less in a video of weeks."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NO_TIMECODE = "The timecode {} counts more frames than an EXR's, 60 a second at most, and was left out."
+_EQUAL_TRACKS = "The video has several tracks of one size, and the first one was read."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
 
@@ -151,6 +152,8 @@ class VideoReader:
             frame = deinterlaced([self._decoder.frame(near) for near in around], index - around[0])
         mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
         warnings = [*mends.get((is_interlaced, self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
+        if self._decoder.has_equal_tracks:
+            warnings.append(_EQUAL_TRACKS)
         if unsupported := unsupported_matrix(frame):
             warnings.append(unsupported)
         image = _image(frame, self.facts, number)

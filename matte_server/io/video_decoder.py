@@ -72,6 +72,11 @@ class VideoDecoder:
         """The unit of time stamps, in seconds."""
         return Fraction(self.stream.time_base)
 
+    @property
+    def has_equal_tracks(self) -> bool:
+        """Whether another video track has pictures of the same size."""
+        return [_pixels(track) for track in _tracks(self.container)].count(_pixels(self.stream)) > 1
+
     def close(self) -> None:
         """Closes the file."""
         self.container.close()
@@ -251,15 +256,20 @@ def damaged(path: Path, error: Exception) -> MatteError:
 
 
 def _video_stream(container: Any, path: Path) -> Any:
-    """The video track with the most pixels; cover pictures do not count."""
-    tracks = [track for track in container.streams.video if not _is_cover(track)]
+    """The video track with the most pixels, the first of equals."""
+    tracks = _tracks(container)
     if not tracks:
         raise MatteError("no_video", f"{path} has no video track.", "Choose a file that has one.")
-    return max(tracks, key=lambda track: (track.width or 0) * (track.height or 0))
+    return max(tracks, key=_pixels)
 
 
-def _is_cover(track: Any) -> bool:
-    return bool(track.disposition & track.disposition.attached_pic)
+def _tracks(container: Any) -> list[Any]:
+    """The video tracks that are no cover pictures."""
+    return [each for each in container.streams.video if not each.disposition & each.disposition.attached_pic]
+
+
+def _pixels(track: Any) -> int:
+    return int((track.width or 0) * (track.height or 0))
 
 
 def _at(frame: Any) -> int:

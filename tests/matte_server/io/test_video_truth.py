@@ -375,14 +375,18 @@ def test_black_grey_and_white_of_rgb_and_grey_pictures(name: str) -> None:
     assert found.shape[2] == 3 or np.all(found[..., 3] == 1)
 
 
-def test_the_larger_of_two_tracks_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "steps, warning",
+    [((4, 1), ""), ((1, 1), "The video has several tracks of one size, and the first one was read.")],
+)
+def test_the_larger_of_two_tracks_is_read(tmp_path: Path, steps: tuple[int, int], warning: str) -> None:
     path = tmp_path / "two.mov"
     with av.open(str(path), "w") as container:
         tracks: list[Any] = [container.add_stream("mjpeg", rate=24) for _ in range(2)]
-        for track, step in zip(tracks, (4, 1), strict=True):
+        for track, step in zip(tracks, steps, strict=True):
             track.width, track.height, track.pix_fmt = 192 // step, 128 // step, "yuvj420p"
         for picture in numbered(3):
-            for track, step in zip(tracks, (4, 1), strict=True):
+            for track, step in zip(tracks, steps, strict=True):
                 whole = np.rint(picture[::step, ::step] * 255).astype(np.uint8)
                 container.mux(track.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(whole), "rgb24")))
         for track in tracks:
@@ -390,6 +394,7 @@ def test_the_larger_of_two_tracks_is_read(tmp_path: Path) -> None:
     with VideoReader(path) as reader:
         image = reader.read(2)
         assert image.pixels.shape[:2] == (128, 192) and number_of(image.pixels) == 1
+        assert "".join(image.warnings) == warning
 
 
 @pytest.mark.parametrize(
