@@ -85,7 +85,7 @@ def _disk(error: BaseException) -> ErrorReport:
         return ErrorReport(
             code="disk_full",
             message="The server's disk is full.",
-            hint="Free some space there, or lower --spool-gb.",
+            hint="Free some space there, or give it a larger /dev/shm or TMPDIR.",
         )
     if error.errno == errno.EFBIG:
         return ErrorReport(

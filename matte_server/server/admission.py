@@ -27,6 +27,7 @@ from .fair_queue import Client
 from .frame_table import FrameTable
 from .limits import ServiceLimits
 from .reply_cache import blobs_of
+from .result_room import HEADER_BYTES, ResultRoom, largest_result
 from .spool import Spool
 from .store import PictureStore, suffix_of, too_small
 from .uploads import PartialUploads
@@ -56,6 +57,7 @@ class Admission:
         self.spool = spool
         self.store = PictureStore(spool, limits.store)
         self.uploads = PartialUploads(spool, self.store, clock, owner_of)
+        self.results = ResultRoom(spool, self.store.give_way)
         self.bytes_in = 0
         self._limits = limits
         self._last_number = 0
@@ -74,26 +76,39 @@ class Admission:
             raise MatteError("busy", f"The server has {counted(wanted, 'frame')} waiting.", _LATER)
         if not own and frames.clients >= _open_to(is_batch, self._limits.clients):
             raise MatteError("busy", f"The server has {counted(frames.clients, 'client')}.", _LATER)
-        needed = sum(len(blob) for blob in blobs_of(request)) + self._result_size(request)
+        pictures, result = sum(map(len, blobs_of(request))), self._result_size(request)
         capacity = self.spool.capacity
         # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,
         # nothing is reserved.
         reserved = capacity - _open_to(is_batch and bool(wanted), capacity)
         named = {source.digest for source in sources_of(request).values() if isinstance(source, Digest)}
-        if self.store.give_way(needed + reserved, to_keep=named):
+        if self.store.give_way(pictures + self.results.beyond_waiting(result) + reserved, to_keep=named):
             return
         # A frame that never fits fails instead of waiting for ever. The stored pictures that it names must stay.
         room = capacity - sum(self.store.size_of(digest) for digest in named)
+        needed = pictures + self._least_result(request)
         if not wanted and needed > room:
             raise too_small("frame", needed, room)
         raise MatteError("busy", "The server has no room for another picture now.", _LATER)
 
     def _result_size(self, request: Matte) -> int:
-        """Bytes of the spool to keep for a result: as many as the largest of the frame's pictures has. Most results
-        are smaller: alpha and foreground compress well outside the subject."""
+        """Bytes of the spool to keep for a result: what the plate's header says that it may have, but not more than
+        half of the spool, as a header can say anything."""
+        if request.output:
+            return 0
+        most = min(largest_result(request, self._first_bytes(request.plate)), self.spool.capacity // 2)
+        return max(most, self._least_result(request))
+
+    def _least_result(self, request: Matte) -> int:
+        """Bytes that a result is expected to have at least: as many as the largest of the frame's pictures."""
         if request.output:
             return 0
         return max((self._size(source) for source in sources_of(request).values()), default=0)
+
+    def _first_bytes(self, source: Source) -> bytes:
+        if isinstance(source, Inline):
+            return bytes(memoryview(source.data)[:HEADER_BYTES])
+        return self.store.first_bytes(source.digest, HEADER_BYTES) if isinstance(source, Digest) else b""
 
     def _size(self, source: Source) -> int:
         if isinstance(source, Inline):
@@ -103,7 +118,7 @@ class Admission:
     def job(self, request: Matte) -> FrameJob:
         """A job for the request, its pictures spooled or held in the store until :meth:`release`. Raises
         ``MatteError`` where the store does not hold a picture, with nothing left behind."""
-        number = self.next_number()
+        number, result_size = self.next_number(), self._result_size(request)
         pictures: dict[str, SpooledPicture] = {}
         try:
             for role, source in sources_of(request).items():
@@ -114,7 +129,7 @@ class Admission:
             self.release(pictures)
             raise
         result = f"result-{number}.exr"
-        self.spool.reserve(result, self._result_size(request))
+        self.results.add(result, result_size)
         # The blobs are in the spool now; the request must not keep the socket's memory alive.
         emptied = {role: Inline(data=b"", name=picture.name) for role, picture in pictures.items()}
         return FrameJob(

@@ -11,6 +11,7 @@ from typing import Protocol
 from ..worker.messages import FrameJob, LearningJob
 from .fair_queue import Client, FairQueue
 from .frame_state import FrameEvent, FrameState, next_state
+from .result_room import ResultRoom
 from .worker_pool import WorkerState
 
 
@@ -36,6 +37,8 @@ class RetryReason(Enum):
     """Why a frame is computed again, by itself. Each reason is good for one retry of a frame."""
 
     OUT_OF_MEMORY = auto()
+    DISK_FULL = auto()
+    """There was no room for its result."""
     WORKER_DIED = auto()
     """Its worker died while it also had another frame, which may have been the cause."""
 
@@ -64,14 +67,21 @@ class QueuedFrame:
 class Dispatcher:
     """Hands waiting frames to the workers of ``pool``: those in ``queue`` in fair order, those in ``isolated`` one
     by one while nothing else runs. ``frames``: every frame on the server by number, kept by the service;
-    ``may_start``: whether a client's frames may start now."""
+    ``may_start``: whether a client's frames may start now; ``results``: the room for what they give."""
 
-    def __init__(self, pool: Pool, frames: Mapping[int, QueuedFrame], may_start: Callable[[Client], bool]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        frames: Mapping[int, QueuedFrame],
+        may_start: Callable[[Client], bool],
+        results: ResultRoom,
+    ) -> None:
         self.queue: FairQueue[QueuedFrame] = FairQueue()
         self.isolated: deque[QueuedFrame] = deque()
         self._pool = pool
         self._frames = frames
         self._may_start = may_start
+        self._results = results
 
     def isolate(self, frame: QueuedFrame, reason: RetryReason) -> None:
         """Queues a frame to be computed again by itself."""
@@ -94,6 +104,7 @@ class Dispatcher:
                 break
             frame = self._prefer_read_ahead(worker, frame)
             frame.advance(FrameEvent.START)
+            self._results.begin(frame.job.result)
             self._pool.submit(worker, frame.job)
             yield frame
         self._read_ahead()
@@ -105,9 +116,13 @@ class Dispatcher:
         return [frame for number in numbers if (frame := self._frames.get(number))]
 
     def _next(self) -> QueuedFrame | None:
-        """Takes the frame whose turn it is; None while an isolated frame runs, or waits for the others to end."""
+        """Takes the frame whose turn it is; None while an isolated frame runs, or waits for the others to end, and
+        while there is no room for the frame's result."""
         running = self._running()
         if any(frame.state.is_isolated for frame in running) or (self.isolated and running):
+            return None
+        waiting = self.isolated[0] if self.isolated else self.queue.peek(self._may_start)
+        if waiting is None or not self._results.may_begin(waiting.job.result, is_alone=not running):
             return None
         return self.isolated.popleft() if self.isolated else self.queue.pop(self._may_start)
 

@@ -28,6 +28,9 @@ class _Round(Generic[Item]):
         self._queues.setdefault(client, deque()).append(item)
         self.size += 1
 
+    def peek(self, may_go: Callable[[Client], bool]) -> Item | None:
+        return next((queue[0] for client, queue in self._queues.items() if may_go(client)), None)
+
     def pop(self, may_go: Callable[[Client], bool]) -> Item | None:
         client = next((client for client in self._queues if may_go(client)), None)
         if client is None:
@@ -107,12 +110,19 @@ class FairQueue(Generic[Item]):
             return self._interactive.ahead_of_last(client)
         return self._interactive.size + self._batch.ahead_of_last(client)
 
+    def _rounds(self) -> list[_Round[Item]]:
+        """The priorities in the order of their turns."""
+        rounds = [self._interactive, self._batch]
+        return rounds[::-1] if self._since_batch >= BATCH_SHARE else rounds
+
+    def peek(self, may_go: Callable[[Client], bool] = lambda client: True) -> Item | None:
+        """The item that :meth:`pop` would take."""
+        found = (round_.peek(may_go) for round_ in self._rounds())
+        return next((item for item in found if item is not None), None)
+
     def pop(self, may_go: Callable[[Client], bool] = lambda client: True) -> Item | None:
         """Takes the next item of the clients that ``may_go``; None where there is none."""
-        rounds = [self._interactive, self._batch]
-        if self._since_batch >= BATCH_SHARE:
-            rounds.reverse()
-        for round_ in rounds:
+        for round_ in self._rounds():
             item = round_.pop(may_go)
             if item is not None:
                 self._since_batch = self._since_batch + 1 if round_ is self._interactive else 0

@@ -73,6 +73,14 @@ class ReplyCache:
             diagnostics={} if question.offset else cached.reply.diagnostics,
         )
 
+    def forget_oldest(self) -> bool:
+        """Drops the oldest reply, whose bytes are needed for something else; returns whether there was one."""
+        if not self._entries:
+            return False
+        _, oldest = self._entries.popitem(last=False)
+        self._bytes -= len(oldest.reply.data)
+        return True
+
     def expire(self) -> None:
         """Drops replies that are too old or too many."""
         while self._entries:
@@ -80,8 +88,7 @@ class ReplyCache:
             is_expired = self._clock() - oldest.at > self._max_age_s
             if not is_expired and (self._bytes <= self._max_bytes or len(self._entries) == 1):
                 return
-            self._entries.popitem(last=False)
-            self._bytes -= len(oldest.reply.data)
+            self.forget_oldest()
 
 
 def blobs_of(request: Matte) -> list[Blob]:

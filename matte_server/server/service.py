@@ -10,7 +10,8 @@ The rules:
 * A frame whose worker died fails and is not retried, because it may be what killed the worker. Frames that the
   worker was writing meanwhile are computed once more, each by itself. Where it was reading another frame ahead,
   that one may be the cause too: both it and the frame that was computed are computed once more, each by itself.
-* A frame that ran out of memory is computed once more by itself before it fails.
+* A frame that ran out of memory, or whose result found no room, is computed once more by itself before it fails.
+* A frame starts once there is room for its result.
 * Where no worker can be started, frames fail with the reason instead of waiting for ever.
 * A client that does not fetch its results has no further frames computed.
 * A client that cannot be reached loses its frames; when it returns it sends what it still wants.
@@ -65,6 +66,10 @@ from .worker_pool import WorkerExited
 Outgoing = tuple[Client, Message]
 _POSITIONS_S = 5.0
 """How often the clients of learning jobs that wait hear how many go first."""
+_LACKED = {"out_of_memory": RetryReason.OUT_OF_MEMORY, "disk_full": RetryReason.DISK_FULL}
+"""Failures of a worker after which a frame is computed once more, by itself."""
+_RETRIED_FOR_LACK = {RetryReason.OUT_OF_MEMORY: "memory", RetryReason.DISK_FULL: "disk"}
+"""The stage that its client hears of then."""
 _COMPUTED_ALONE = "Memory was short: the frame was computed a second time, with no other frame running."
 
 
@@ -96,8 +101,9 @@ class Service:
 
         self.learning = LearningJobs(pool, self._admission, shelf, self._statistics, fetches, owner_of)
         self._frames = FrameTable()
-        self._dispatcher = Dispatcher(pool, self._frames.by_number, fetches)
+        self._dispatcher = Dispatcher(pool, self._frames.by_number, fetches, self._admission.results)
         self._replies = ReplyCache(limits.replies, limits.reply_s, clock)
+        spool.forget_reply = self._replies.forget_oldest
         self._busy_at = self._positions_told_at = clock()
 
     # -- messages of clients
@@ -232,15 +238,16 @@ class Service:
                 frame.client,
                 Progress(id=frame.id, stage=message.stage, done=message.done, total=message.total),
             )
-        elif isinstance(message, SolveFailed) and self._may_retry_for_memory(frame, message):
-            self._retry(frame, RetryReason.OUT_OF_MEMORY)
-            yield frame.client, Progress(id=frame.id, stage="memory", done=0, total=1)
+        elif isinstance(message, SolveFailed) and (reason := self._reason_to_retry(frame, message)):
+            self._retry(frame, reason)
+            yield frame.client, Progress(id=frame.id, stage=_RETRIED_FOR_LACK[reason], done=0, total=1)
         elif isinstance(message, FrameFinished | SolveFailed):
             yield from self._end(frame, message)
 
-    def _may_retry_for_memory(self, frame: QueuedFrame, failed: SolveFailed) -> bool:
-        first = RetryReason.OUT_OF_MEMORY not in frame.retried_for
-        return failed.code == "out_of_memory" and first and not frame.state.is_abandoned
+    def _reason_to_retry(self, frame: QueuedFrame, failed: SolveFailed) -> RetryReason | None:
+        """What a frame lacked that it may have when it is computed alone; None where that was tried."""
+        reason = _LACKED.get(failed.code)
+        return reason if reason not in frame.retried_for and not frame.state.is_abandoned else None
 
     def _worker_exited(self, exited: WorkerExited) -> Iterator[Outgoing]:
         suspect = self._isolate_read_ahead(exited)
@@ -273,6 +280,7 @@ class Service:
         self._dispatcher.isolate(frame, reason)
         self._admission.spool.remove_result(frame.job.result)
         self._admission.spool.remove_half_written(frame.job.result)
+        self._admission.results.wait(frame.job.result)
         log_event(
             "retry", logging.WARNING, client=_printable(frame.client), id=frame.id, reason=reason.name.lower()
         )
@@ -369,6 +377,7 @@ class Service:
     def _forget(self, frame: QueuedFrame) -> None:
         self._admission.release(frame.job.pictures)
         self._admission.spool.remove_result(frame.job.result)
+        self._admission.results.forget(frame.job.result)
         self._frames.remove(frame)
 
     def _log_failure(

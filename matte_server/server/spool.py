@@ -16,6 +16,8 @@ import shutil
 import tempfile
 import time
 import uuid
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -45,12 +47,30 @@ class Spool:
         self._undeleted: set[Path] = set()
         self._reserved: dict[str, int] = {}
         """Bytes that are still to come, by the names of their files."""
+        self._mapped: list[tuple[weakref.ref[mmap.mmap], int]] = []
+        """Files that were deleted and are still in memory: they take their room until they are let go of."""
+        self.forget_reply: Callable[[], bool] = lambda: False
+        """Lets go of the oldest reply that is kept to be sent again; returns whether there was one."""
 
-    def fits(self, size: int) -> bool:
+    def make_room(self, size: int) -> bool:
         """Whether there is room for ``size`` more bytes, in the budget and on the disk, beside the results that are
-        still to come."""
+        still to come. Replies are forgotten where that makes the room."""
+        while (lacking := self._lacking(size)) > 0:
+            if lacking > self.on_their_way or not self.forget_reply():
+                return False
+        return True
+
+    def _lacking(self, size: int) -> int:
         wanted = size + sum(self._reserved.values())
-        return self.used + wanted <= self.budget and wanted < shutil.disk_usage(self.folder).free
+        free = shutil.disk_usage(self.folder).free
+        return max(self.used + self.on_their_way + wanted - self.budget, wanted + 1 - free)
+
+    @property
+    def on_their_way(self) -> int:
+        """Bytes of results that have left the folder and still take room: they are being sent, or kept to be sent
+        again."""
+        self._mapped = [each for each in self._mapped if each[0]() is not None]
+        return sum(size for _, size in self._mapped)
 
     def reserve(self, name: str, size: int) -> None:
         """Keeps room for a file's bytes that are still to come, until :meth:`release` is called: a worker's result,
@@ -64,10 +84,10 @@ class Spool:
     @property
     def capacity(self) -> int:
         """How many bytes there is room for at most, when nothing else is in it."""
-        return min(self.budget, self.used + shutil.disk_usage(self.folder).free)
+        return min(self.budget, self.used + self.on_their_way + shutil.disk_usage(self.folder).free)
 
     def write(self, data: Blob, suffix: str = "") -> Path:
-        """Writes ``data`` to a new file; the caller has checked :meth:`fits`. Raises ``OSError``."""
+        """Writes ``data`` to a new file; the caller has called :meth:`make_room`. Raises ``OSError``."""
         path = self.folder / f"{uuid.uuid4().hex}{suffix}"
         self._write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
         self.adopt(path)
@@ -130,7 +150,9 @@ class Spool:
             if os.name != "posix" or not size:
                 data: Blob = file.read()
             else:
-                data = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+                mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+                self._mapped.append((weakref.ref(mapped), size))
+                data = memoryview(mapped)
         self.remove(path)
         return data
 

@@ -59,20 +59,31 @@ class PictureStore:
         """Bytes of a stored picture; 0 where the store does not have it."""
         return self._kept[digest].size if digest in self._kept else 0
 
+    def first_bytes(self, digest: str, size: int) -> bytes:
+        """The first bytes of a stored picture; none where the store does not have it."""
+        if digest not in self._kept:
+            return b""
+        with Path(self._kept[digest].picture.path).open("rb") as file:
+            return file.read(size)
+
     def make_room(self, size: int) -> None:
-        """Drops pictures that no job holds until there is room for another one. Raises ``MatteError``: busy, or
-        spool_too_small where there will never be room."""
+        """Drops pictures that no job holds until there is room for another one. Raises ``MatteError``: busy, or as
+        :meth:`check_size`."""
+        self.check_size(size)
+        wanted = self.promised + size
+        if not self._drop_until(lambda: self.used + wanted <= self.budget and self._spool.make_room(size)):
+            raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
+
+    def check_size(self, size: int) -> None:
+        """Raises ``MatteError("spool_too_small", ...)`` where there will never be room for a picture."""
         room = min(self.budget, self._spool.capacity)
         if size > room:
             raise too_small("picture", size, room)
-        wanted = self.promised + size
-        if not self._drop_until(lambda: self.used + wanted <= self.budget and self._spool.fits(size)):
-            raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
 
     def give_way(self, size: int, to_keep: Collection[str] = ()) -> bool:
         """Drops pictures that no job holds, except those ``to_keep`` by digest, until the spool has room for
         ``size`` bytes; returns whether it has."""
-        return self._drop_until(lambda: self._spool.fits(size), to_keep)
+        return self._drop_until(lambda: self._spool.make_room(size), to_keep)
 
     def _drop_until(self, is_enough: Callable[[], bool], to_keep: Collection[str] = ()) -> bool:
         """Drops pictures, the least recently used one first; returns whether it was enough."""

@@ -55,13 +55,16 @@ class PartialUploads:
         return len(self._uploads)
 
     def take(self, client: Client, part: StorePart) -> PartStored | Stored:
-        """Keeps a part that follows what there is; any other part is only answered with how much there is. Raises
+        """Keeps a part that follows what there is; any other part is only answered with how much there is. A
+        picture that can never be kept is refused when it is asked about, before any of its bytes come. Raises
         ``MatteError`` with the codes busy, spool_too_small, too_large, bad_request, wrong_digest, and ``OSError``:
         with the last three nothing is kept."""
         if part.digest in self._store:
             self._drop(client, part.digest)
             return Stored(id=part.id, digest=part.digest)
         upload = self._uploads.get((client, part.digest))
+        if upload is None:
+            self._check_size(part)
         if part.data and part.offset == (upload.received if upload else 0):
             upload = upload or self._begin(client, part)
             self._append(client, part, upload)
@@ -69,12 +72,15 @@ class PartialUploads:
                 return self._finish(client, part, upload)
         return PartStored(id=part.id, digest=part.digest, received=upload.received if upload else 0)
 
-    def _begin(self, client: Client, part: StorePart) -> _Upload:
+    def _check_size(self, part: StorePart) -> None:
         if part.size > DEFAULT_LIMITS.blob:
             raise MatteError(
                 "too_large",
                 f"The picture has {part.size >> 20} MiB; no more than {DEFAULT_LIMITS.blob >> 20} MiB can be sent.",
             )
+        self._store.check_size(part.size)
+
+    def _begin(self, client: Client, part: StorePart) -> _Upload:
         owner = self._owner_of(client)
         if sum(self._owner_of(other) == owner for other, _ in self._uploads) >= _MOST_PER_OWNER:
             raise MatteError("busy", "The client is sending too many pictures at once.", "Send it again shortly.")

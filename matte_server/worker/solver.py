@@ -12,6 +12,7 @@ from typing import cast
 
 import cv2
 import torch
+from matte_link.files import write_atomically
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
 from matte_link.plain_text import printable
@@ -187,7 +188,7 @@ class FrameSolver:
             with self._files.output(request.output) as target:
                 exr.write_image(target, marked, form, layers, name=request.output)
         else:
-            exr.write_image(self._spool / job.result, marked, form, layers, name="The result, on the server,")
+            write_atomically(str(self._spool / job.result), exr.encode_exr(marked, layers, form))
         seconds = {**seconds, "write": round(time.perf_counter() - started, 4)}
         return FrameFinished(
             number=job.number,

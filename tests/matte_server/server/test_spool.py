@@ -19,7 +19,7 @@ from matte_server.server.store import suffix_of
 def test_a_spool_counts_and_cleans(tmp_path: Path) -> None:
     spool = Spool(100, tmp_path)
     path = spool.write(b"x" * 60, ".exr")
-    assert not spool.fits(41) and spool.fits(40)
+    assert not spool.make_room(41) and spool.make_room(40)
     assert (path.stat().st_mode & 0o777, spool.folder.stat().st_mode & 0o777) == (0o600, 0o700)
     data = spool.take(path)
     assert bytes(data) == b"x" * 60 and not path.exists() and spool.used == 0
@@ -32,12 +32,12 @@ def test_a_spool_keeps_room_for_results_that_are_still_to_come(tmp_path: Path) -
     spool = Spool(100, tmp_path)
     spool.reserve("result-1.exr", 60)
     spool.reserve("result-2.exr", 30)
-    assert spool.fits(10) and not spool.fits(11)
+    assert spool.make_room(10) and not spool.make_room(11)
     (spool.folder / "result-1.exr").write_bytes(b"matte")
     assert bytes(spool.take_result("result-1.exr")) == b"matte"
-    assert spool.fits(70) and not spool.fits(71)
+    assert spool.make_room(70) and not spool.make_room(71)
     spool.remove_result("result-2.exr")
-    assert spool.fits(100)
+    assert spool.make_room(100)
     spool.close()
 
 

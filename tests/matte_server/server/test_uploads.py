@@ -109,9 +109,9 @@ def test_room_is_kept_for_the_rest_and_given_back_after_ten_minutes(bench: Servi
 
 def test_no_frame_gets_the_room_of_what_is_still_to_come(bench: ServiceBench) -> None:
     bench.send(ANNA, part(0, 10))
-    assert bench.spool.fits(744) and not bench.spool.fits(745)
+    assert bench.spool.make_room(744) and not bench.spool.make_room(745)
     bench.send(ANNA, part(10, 256))
-    assert bench.spool.fits(744) and not bench.spool.fits(745)
+    assert bench.spool.make_room(744) and not bench.spool.make_room(745)
 
 
 def test_parts_that_do_not_fit_on_a_full_disk_are_thrown_away(
@@ -134,8 +134,10 @@ def test_a_part_lies_within_its_picture(offset: int, size: int) -> None:
 
 
 def test_a_picture_beyond_the_limit_is_refused_before_its_bytes_come(bench: ServiceBench) -> None:
-    huge = StorePart(id="p", digest=DIGEST, size=(1 << 30) + 1, data=b"x")
-    assert code_of(bench.send(ANNA, huge)) == "too_large"
+    for size, code in (((1 << 30) + 1, "too_large"), (1001, "spool_too_small")):
+        question = StorePart(id="p", digest=DIGEST, size=size)
+        assert code_of(bench.send(ANNA, question)) == code
+        assert code_of(bench.send(ANNA, replace(question, data=b"x"))) == code
 
 
 @pytest.mark.parametrize("is_in_parts", [True, False])
@@ -172,5 +174,5 @@ def test_room_for_a_result_counts_the_pictures_that_are_named(tmp_path: Path) ->
     request = Matte(id="a", frame=1, plate=Digest(DIGEST), clean_plate=Inline(data=b"clean"))
     assert isinstance(bench.send(ANNA, request)[0], Accepted)
     # 261 bytes are there and 256 are to come.
-    assert bench.spool.fits(483) and not bench.spool.fits(484)
+    assert bench.spool.make_room(483) and not bench.spool.make_room(484)
     bench.spool.close()

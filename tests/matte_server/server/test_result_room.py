@@ -1,0 +1,185 @@
+"""Room for results on a small spool: a frame starts once there is some, and replies that are kept give way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matte_link.exr_header import HALF, plain_header
+from matte_link.messages import Accepted, Cancel, Digest, Inline, Matte, MatteReply, Progress, Store, digest_of
+from matte_link.options import MatteOptions
+
+from matte_server.core.image import Image
+from matte_server.core.window import Window
+from matte_server.io import exr
+from matte_server.server.result_room import largest_result
+from matte_server.server.worker_pool import WorkerState
+from matte_server.worker.messages import FrameFinished, SolveFailed
+
+from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
+
+
+def plate_of(width: int, height: int) -> bytes:
+    """An EXR's header, which is all that the server reads of it."""
+    window = (-3, 5, width, height)
+    return plain_header(["B", "G", "R"], HALF, window, window)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ServiceBench]:
+    """Two workers on a spool of 600 KiB, and replies of any size are kept."""
+    limits = replace(LIMITS, frames_per_client=10, frames=20, spool=600 << 10, store=100 << 10, replies=1 << 30)
+    made = ServiceBench(tmp_path, limits)
+    made.pool.states.append(WorkerState(device="cpu", ready=True))
+    yield made
+    made.spool.close()
+
+
+LARGE = plate_of(200, 120)
+"""Its result may have 8 bytes a pixel and 64 KiB, 251 KiB in all: two fit into 600 KiB, and three do not."""
+
+
+def finish(bench: ServiceBench, worker: int, size: int) -> list[object]:
+    """The frame of a worker ends with a result of ``size`` bytes."""
+    number = bench.pool.states[worker].job
+    job = next(job for job in bench.pool.jobs if job.number == number)
+    (bench.spool.folder / job.result).write_bytes(bytes(size))
+    bench.pool.states[worker].job = 0
+    end = FrameFinished(number=number, output="", diagnostics={})
+    return [message for _, message in bench.service.worker_event(end)]
+
+
+@pytest.mark.parametrize("has_layers", [False, True])
+@pytest.mark.parametrize("bit_depth", ["half", "float"])
+def test_no_result_is_larger_than_its_plates_header_says(bit_depth: str, has_layers: bool) -> None:
+    """Noise, which no compression makes smaller."""
+    window = Window(-7, 3, 61, 47)
+    noise = np.random.default_rng(1).random((47, 61, 4), np.float32)
+
+    def picture(channels: str) -> Image:
+        return Image(noise[..., : len(channels)], tuple(channels), window, window)
+
+    options = MatteOptions(bit_depth=bit_depth, layer_clean=has_layers, layer_shadow=has_layers)
+    request = replace(matte("a"), options=options)
+    form = exr.ExrFormat(bit_depth=bit_depth, compression="none")
+    named = {name: picture("RGBA") for name in ("clean", "shadow") if has_layers}
+    plate = exr.encode_exr(picture("RGB"), {}, form)
+    most = largest_result(request, plate[:4096])
+    assert most - (1 << 16) <= len(exr.encode_exr(picture("RGBA"), named, form)) <= most
+
+
+@pytest.mark.parametrize("first", [b"", b"no EXR", LARGE[:60], plate_of(-5, 10)[:100]])
+def test_a_picture_that_does_not_say_its_size_is_no_error(first: bytes) -> None:
+    assert largest_result(matte("a"), first) in (0, 1 << 16)
+
+
+def test_a_frame_waits_until_there_is_room_for_its_result(bench: ServiceBench) -> None:
+    bench.pool.states[1].job = 99
+    bench.pool.states.append(WorkerState(device="cpu", ready=True, job=98))
+    for name in "abc":
+        assert isinstance(bench.send(ANNA, matte(name, plate=LARGE))[0], Accepted)
+    # Both other workers are free now, but two results have all the room. One of 20 KiB leaves some again.
+    bench.pool.states[1].job = bench.pool.states[2].job = 0
+    list(bench.service.tick())
+    assert [job.request.id for job in bench.pool.jobs] == ["a", "b"]
+    finish(bench, 0, 20 << 10)
+    assert [job.request.id for job in bench.pool.jobs] == ["a", "b", "c"]
+
+
+def test_pictures_that_wait_leave_room_for_one_result(bench: ServiceBench) -> None:
+    """However many are accepted, the first of them can be computed."""
+    bench.pool.states = [WorkerState(device="cpu", ready=True)]
+    blades = iter(range(100))
+    padded = LARGE + bytes(40 << 10)
+    while isinstance(
+        bench.send(ANNA if next(blades) % 2 else BEN, matte(f"a{next(blades)}", plate=padded))[0], Accepted
+    ):
+        pass
+    waiting = bench.service.state()["queue"]["interactive"]
+    assert waiting >= 1
+    for _ in range(waiting + 1):
+        assert isinstance(finish(bench, 0, 250 << 10)[0], MatteReply)
+    assert bench.service.state()["running"] == 0
+
+
+def test_a_header_that_claims_anything_keeps_nobody_out(bench: ServiceBench) -> None:
+    assert bench.send(ANNA, matte("a", plate=plate_of(1 << 20, 1 << 20)))[0] == Accepted(id="a")
+    # Half of the spool at most is kept for it.
+    assert bench.send(BEN, matte("b", plate=LARGE))[0] == Accepted(id="b")
+    assert len(bench.pool.jobs) == 2
+
+
+def test_a_stored_plate_says_how_much_room_its_result_needs(bench: ServiceBench) -> None:
+    bench.send(ANNA, Store(id="s", digest=digest_of(LARGE), data=LARGE))
+    request = Matte(id="a", frame=1, plate=Digest(digest_of(LARGE)), clean_plate=Inline(b"clean"))
+    assert bench.send(ANNA, request)[0] == Accepted(id="a")
+    expected = largest_result(request, LARGE)
+    free = (600 << 10) - len(LARGE) - len(b"clean") - expected
+    assert bench.spool.make_room(free) and not bench.spool.make_room(free + 1)
+    # A result that the server writes to a shared disk needs none.
+    bench.send(ANNA, Cancel(id="c", target="a"))
+    finish(bench, 0, 10)
+    bench.send(ANNA, replace(request, id="b", output="/shared/b.exr"))
+    assert bench.spool.make_room((600 << 10) - len(LARGE) - len(b"clean"))
+
+
+def test_replies_that_are_kept_give_way_to_a_result(bench: ServiceBench) -> None:
+    """They are deleted files that still take their room: six frames of a shot filled a spool of 6 MB."""
+    for name in "abcdef":
+        assert bench.send(ANNA, matte(name, plate=LARGE))[0] == Accepted(id=name), name
+        [reply] = finish(bench, 0, 200 << 10)
+        assert isinstance(reply, MatteReply)
+        del reply
+    assert bench.spool.on_their_way <= 400 << 10
+    assert isinstance(bench.send(ANNA, matte("f", plate=LARGE))[0], MatteReply), "the latest is still kept"
+
+
+def test_a_reply_that_is_being_sent_is_waited_for(bench: ServiceBench) -> None:
+    """Its room is not free before the socket has let go of it."""
+    bench.send(ANNA, matte("a", plate=LARGE))
+    being_sent = finish(bench, 0, 500 << 10)
+    bench.pool.states = bench.pool.states[:1]
+    assert code_of(bench.send(ANNA, matte("b", plate=LARGE))) == "busy"
+    being_sent.clear()
+    assert bench.send(ANNA, matte("b", plate=LARGE))[0] == Accepted(id="b")
+
+
+def test_replies_stay_where_giving_way_would_not_help(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a", plate=LARGE))
+    finish(bench, 0, 10 << 10)
+    assert not bench.spool.make_room(700 << 10)
+    assert isinstance(bench.send(ANNA, matte("a", plate=LARGE))[0], MatteReply)
+
+
+def test_a_frame_whose_result_found_no_room_is_computed_again_alone(bench: ServiceBench) -> None:
+    """Plates that are no EXRs do not say how large it may be, and other programs use the disk too."""
+    bench.send(ANNA, matte("large", plate=LARGE))
+    bench.send(BEN, matte("small"))
+    number = bench.pool.states[0].job
+    full = SolveFailed(number=number, code="disk_full", message="The server's disk is full.")
+    bench.pool.states[0].job = 0
+    assert [message for _, message in bench.service.worker_event(full)] == [
+        Progress(id="large", stage="disk", done=0, total=1)
+    ]
+    assert len(bench.pool.jobs) == 2, "the other one has to end first"
+    assert not bench.spool.make_room(400 << 10), "its room is kept meanwhile"
+    finish(bench, 1, 10)
+    assert [job.number for job in bench.pool.jobs][2:] == [number]
+    bench.pool.states[0].job = 0
+    assert code_of([message for _, message in bench.service.worker_event(full)]) == "disk_full"
+    assert bench.files() == 0 and bench.spool.make_room((600 << 10) - bench.spool.on_their_way)
+
+
+def test_other_programs_fill_the_disk_and_a_frame_says_so(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not wait for room that nothing will make."""
+    bench.pool.states[0].job = bench.pool.states[1].job = 99
+    bench.send(ANNA, matte("a", plate=LARGE))
+    monkeypatch.setattr(bench.spool, "_lacking", lambda size: 1)
+    bench.pool.states[0].job = bench.pool.states[1].job = 0
+    list(bench.service.tick())
+    assert len(bench.pool.jobs) == 1
