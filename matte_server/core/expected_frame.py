@@ -43,7 +43,8 @@ class FrameGlance:
 
     ``points``: how many of the clean plate's details were found again, of ``asked``. ``inliers``: the part of them
     that lies where it was expected, within 1.5 px. ``residual_px``: their median distance from there.
-    ``drift_px``: the largest median offset in any quarter of the frame. Distances are in plate pixels, and NaN
+    ``drift_px``: the largest median offset in any quarter of the frame; ``common_drift_px``: the offset that most
+    quarters reach, which water or leaves in half of the frame do not raise. Distances are in plate pixels, and NaN
     where too few details were found.
     ``ratios``: for R, G, B the most frequent ratio of the frame's brightness to the expected one.
     """
@@ -53,6 +54,7 @@ class FrameGlance:
     inliers: float
     residual_px: float
     drift_px: float
+    common_drift_px: float
     ratios: tuple[float, float, float]
     longer_side: int
 
@@ -64,7 +66,17 @@ class FrameGlance:
     @property
     def is_near(self) -> bool:
         """Whether the details that were found lie where they were expected."""
-        return self.drift_px <= max(_MOST_DRIFT * self.longer_side, _LEAST_DRIFT_PX)
+        return self.drift_px <= self._most_drift_px
+
+    @property
+    def is_mostly_elsewhere(self) -> bool:
+        """Whether the details of most of the frame lie elsewhere than expected: the camera moved, not only what it
+        sees."""
+        return self.common_drift_px > self._most_drift_px
+
+    @property
+    def _most_drift_px(self) -> float:
+        return max(_MOST_DRIFT * self.longer_side, _LEAST_DRIFT_PX)
 
     @property
     def confirms_exposure(self) -> bool:
@@ -138,24 +150,26 @@ class ExpectedFrame:
         distances = np.linalg.norm(offsets, axis=1)
         few = len(here) < FEWEST_POINTS
         inside = distances < FINE_THRESHOLD_PX
+        drifts = [float("nan")] if few else self._drifts(here, offsets)
         return FrameGlance(
             points=len(here),
             asked=len(self._corners),
             inliers=float("nan") if few else float(inside.mean()),
             residual_px=float("nan") if few or not inside.any() else float(np.median(distances[inside])),
-            drift_px=float("nan") if few else self._drift(here, offsets),
+            drift_px=max(drifts),
+            common_drift_px=sorted(drifts)[(len(drifts) - 1) // 2],
             ratios=(ratios[0], ratios[1], ratios[2]),
             longer_side=self._longer_side,
         )
 
-    def _drift(self, here: Points, offsets: Points) -> float:
-        """The largest of the median offsets of those quarters of the frame that have enough points; the median
-        offset of all points where no quarter has."""
+    def _drifts(self, here: Points, offsets: Points) -> list[float]:
+        """The median offsets of those quarters of the frame that have enough points; that of all points where no
+        quarter has."""
         right, low = here[:, 0] > self._size[0] / 2, here[:, 1] > self._size[1] / 2
         quarters = [(right == across) & (low == down) for across in (False, True) for down in (False, True)]
         chosen = [quarter for quarter in quarters if quarter.sum() >= _QUARTER_POINTS]
         parts = chosen or [np.ones(len(here), bool)]
-        return max(float(np.linalg.norm(np.median(offsets[part], axis=0))) for part in parts)
+        return [float(np.linalg.norm(np.median(offsets[part], axis=0))) for part in parts]
 
 
 def _scale(window: Window) -> float:

@@ -366,11 +366,12 @@ def solve_inputs(shot: Shot) -> set[Path]:
 
 
 def _contradiction(glance: FrameGlance) -> tuple[str, ...]:
-    if not glance.sees_place:
+    if not (glance.sees_place and glance.is_mostly_elsewhere):
         return ()
     return (
-        f"The frame's details lie {glance.drift_px:.1f} px from where a locked camera would show them; the camera "
-        "is kept locked, as --camera says.",
+        # No distance in it: a warning that many frames share is printed once.
+        "The frame's details lie elsewhere than a locked camera would show them; the camera is kept locked, as "
+        "--camera says.",
     )
 
 

@@ -72,6 +72,16 @@ def test_a_frame_that_was_knocked_is_seen(moved: np.ndarray) -> None:
     assert found.drift_px == pytest.approx(away, rel=0.35, abs=0.1)
 
 
+def test_water_in_half_of_the_frame_is_no_moving_camera() -> None:
+    rippled = frame_of(np.eye(3))
+    half = SIZE[0] // 2
+    rippled.pixels[half:] = frame_of(shifted(2.0)).pixels[half:]
+    found = glance(rippled)
+    assert not found.is_near and not found.is_mostly_elsewhere
+    for moved in (shifted(2.0), turned(1.0)):
+        assert glance(frame_of(moved)).is_mostly_elsewhere
+
+
 def test_a_subject_that_covers_most_of_the_frame_moves_nothing() -> None:
     found = glance(frame_of(np.eye(3), hidden=0.85))
     assert found.sees_place and found.is_near and found.confirms_exposure
@@ -98,7 +108,14 @@ def test_windows_that_begin_elsewhere_and_the_alignments_exposure_are_respected(
 
 
 SURE = FrameGlance(
-    points=200, asked=400, inliers=1.0, residual_px=0.0, drift_px=0.0, ratios=(1.0, 1.0, 1.0), longer_side=1920
+    points=200,
+    asked=400,
+    inliers=1.0,
+    residual_px=0.0,
+    drift_px=0.0,
+    common_drift_px=0.0,
+    ratios=(1.0, 1.0, 1.0),
+    longer_side=1920,
 )
 
 

@@ -132,7 +132,7 @@ def test_a_knock_stays_where_the_artist_says_that_the_camera_is_locked(make_shot
     found = solve.alignment(planned.frames[2])
     assert found.transform.tolist() == np.eye(3).tolist()
     [warning] = found.warnings
-    assert warning.startswith("The frame's details lie 5.") and "--camera says" in warning
+    assert warning.startswith("The frame's details lie elsewhere than") and "--camera says" in warning
     assert solve.alignment(planned.frames[1]).warnings == ()
 
 
