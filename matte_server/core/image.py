@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from .window import Window
 Float32 = npt.NDArray[np.float32]
 
 SCENE_LINEAR = "scene-linear Rec.709"
+_LEAST_ALPHA = 1e-6
 KNOWN = "known"
 """A clean plate's channel: 1 where the clean plate is known, else 0. Without it, all of it is known."""
 
@@ -71,6 +72,21 @@ class Image:
 def joined(*pictures: Float32) -> Float32:
     """The pictures' channels in one array: height x width x channels, plane after plane in memory if theirs are."""
     return np.moveaxis(np.concatenate([np.moveaxis(picture, -1, 0) for picture in pictures]), 0, -1)
+
+
+def divided_by_alpha(image: Image) -> Image:
+    """A premultiplied picture, R, G, B, A, as unpremultiplied one; where alpha is nothing, colour stays."""
+    alpha = image.pixels[..., 3:4]
+    pixels = image.pixels.copy(order="K")
+    np.divide(pixels[..., :3], alpha, out=pixels[..., :3], where=alpha > _LEAST_ALPHA)
+    return replace(image, pixels=pixels, premultiplied=False)
+
+
+def multiplied_by_alpha(image: Image) -> Image:
+    """The inverse of :func:`divided_by_alpha`."""
+    pixels = image.pixels.copy(order="K")
+    pixels[..., :3] *= image.pixels[..., 3:4]
+    return replace(image, pixels=pixels, premultiplied=True)
 
 
 @dataclass(frozen=True, eq=False)

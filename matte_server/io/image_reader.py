@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import OpenImageIO as oiio
 
-from ..core.image import Float32, Image
+from ..core.image import Float32, Image, divided_by_alpha
 from ..core.window import Window
 from ..errors import MatteError
 from .dpx import CINEON_MAGIC, DPX_MAGIC, cineon_is_cut, corrected, with_padding
@@ -252,7 +251,8 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
     )
     if file_format == "tiff" and not is_float:
         image = _from_white_as_zero(image, spec)
-        image = _unassociated(image) if "A" in channels and is_associated else image
+        # Stored as whole numbers, the product is one of encoded colour, not of light.
+        image = divided_by_alpha(image) if "A" in channels and is_associated else image
     return upright(image, _orientation(path, spec, file_format))
 
 
@@ -263,15 +263,6 @@ def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:
         return image
     pixels = image.pixels.copy(order="K")
     pixels[..., :3] = 1.0 - pixels[..., :3]
-    return replace(image, pixels=pixels)
-
-
-def _unassociated(image: Image) -> Image:
-    """``image``, whose colour is stored as whole numbers multiplied by alpha, divided by it as it is encoded: an
-    encoded product is no product of light."""
-    alpha = image.pixels[..., 3:4]
-    pixels = image.pixels.copy(order="K")
-    np.divide(pixels[..., :3], alpha, out=pixels[..., :3], where=alpha > 0)
     return replace(image, pixels=pixels)
 
 

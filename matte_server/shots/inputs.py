@@ -19,7 +19,7 @@ from blake3 import blake3
 from matte_link.messages import Inline
 from matte_link.options import MatteOptions
 
-from ..core.image import SCENE_LINEAR, Image
+from ..core.image import SCENE_LINEAR, Image, divided_by_alpha
 from ..core.trimap import guides_of
 from ..errors import MatteError
 from ..io import exr
@@ -238,11 +238,16 @@ class ShotInputs:
         return options
 
     def for_screen(self, image: Image) -> Image:
-        """A result for an integer format: in sRGB, unless the artist chose a space for the results."""
-        if self.options.output_colourspace != "auto":
-            # The server's EXR is in that space already.
-            return replace(image, colourspace=resolve(self.options.output_colourspace))
-        return from_scene_linear(image, "srgb", self.options.ocio_config)
+        """A result for an integer format, unpremultiplied: in sRGB, unless the artist chose a space for the
+        results, which the server's EXR is in already."""
+        chosen, config = self.options.output_colourspace, self.options.ocio_config
+        is_chosen = chosen != "auto"
+        if image.premultiplied:
+            light = to_scene_linear(image, chosen, config) if is_chosen else image
+            return from_scene_linear(divided_by_alpha(light), chosen if is_chosen else "srgb", config)
+        return (
+            replace(image, colourspace=resolve(chosen)) if is_chosen else from_scene_linear(image, "srgb", config)
+        )
 
     def from_screen(self, image: Image) -> Image:
         """The picture of such a file as scene-linear Rec.709."""

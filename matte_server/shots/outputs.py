@@ -14,7 +14,7 @@ from matte_link.files import write_atomically
 from matte_link.messages import Blob
 from matte_link.options import MatteOptions
 
-from ..core.image import SCENE_LINEAR, Image
+from ..core.image import SCENE_LINEAR, Image, divided_by_alpha, multiplied_by_alpha
 from ..errors import MatteError
 from ..io import exr
 from ..io.colour import from_scene_linear, to_scene_linear
@@ -59,7 +59,10 @@ def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs) 
     if frame.output.suffix.lower() == ".exr":
         write_atomically(str(frame.output), data)
         return
-    image = pictures.for_screen(exr.read_image(bytes(data), name=frame.output.name))
+    stored = exr.read_image(bytes(data), name=frame.output.name)
+    image = pictures.for_screen(stored)
+    if stored.premultiplied and frame.output.suffix.lower() != ".png":
+        image = multiplied_by_alpha(image)
     exr.write_image(frame.output, _stamped(image, stamp))
 
 
@@ -176,8 +179,16 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
             if writer is None:
                 writer = stack.enter_context(VideoWriter(path, _settings(frame, image, stamp, start, pictures)))
             at = _shown_at(frame, pictures)
-            writer.write(from_scene_linear(image, SCREEN), None if at is None or start is None else at - start)
+            writer.write(on_screen(image), None if at is None or start is None else at - start)
     return warnings
+
+
+def on_screen(image: Image) -> Image:
+    """Light as a video has it. The colour of a premultiplied picture is multiplied once it is encoded, for a reader
+    divides it by alpha before it decodes it."""
+    if not image.premultiplied:
+        return from_scene_linear(image, SCREEN)
+    return multiplied_by_alpha(from_scene_linear(divided_by_alpha(image), SCREEN))
 
 
 def _shown_at(frame: ShotFrame, pictures: ShotInputs) -> Fraction | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matte_link.options import MatteOptions
 
-from ..core.image import Float32, Image
+from ..core.image import Float32, Image, divided_by_alpha
 from ..errors import MatteError
 from ..io import exr
 from .nearest_word import nearest_word
@@ -22,7 +22,6 @@ LAYERS = ("clean", "confidence", "difference", "shadow")
 """The passes that are layers of the result's EXR; each is made by the option ``layer_NAME``."""
 _GREY = ("confidence", "difference")
 PASSES = ("alpha", "foreground", COMP, *LAYERS)
-_LEAST_ALPHA = 1e-6
 
 
 def pass_names(text: str) -> tuple[str, ...]:
@@ -74,10 +73,8 @@ def pass_of(output: Path, name: str) -> Image:
     alpha = result.pixels[..., 3:4]
     if name == "alpha":
         return _with(result, alpha, ("Y",))
-    if result.premultiplied:
-        colour = np.asarray(result.rgb / np.maximum(alpha, _LEAST_ALPHA), np.float32)
-        return _with(result, colour, tuple("RGB"))
-    return _with(result, result.rgb, tuple("RGB"))
+    straight = divided_by_alpha(result) if result.premultiplied else result
+    return _with(straight, straight.rgb, tuple("RGB"))
 
 
 def _with(image: Image, pixels: Float32, channels: tuple[str, ...]) -> Image:

@@ -6,27 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from matte_link.options import MatteOptions
 
-from matte_server.core.image import Image
+from matte_server.core.image import Image, multiplied_by_alpha
 from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.io.colour import from_scene_linear
 from matte_server.shots.inputs import ShotInputs
-from matte_server.shots.outputs import read_matte_linear, write_matte
+from matte_server.shots.outputs import SCREEN, on_screen, read_matte_linear, write_matte
 from matte_server.shots.shot import ShotFrame
 
 WINDOW = Window(0, 0, 8, 6)
 PIXELS = np.random.default_rng(4).uniform(0.1, 0.9, (6, 8, 4)).astype(np.float32)
 
 
+@pytest.mark.parametrize("is_premultiplied", [False, True])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("space", ["auto", "acescg", "pq", "logc4"])
 def test_a_result_is_read_back_in_the_colourspace_that_was_chosen_for_it(
-    tmp_path: Path, space: str, suffix: str
+    tmp_path: Path, space: str, suffix: str, is_premultiplied: bool
 ) -> None:
     """Formats without a tag for it too: TIFF has none for PQ, and none has one for a log curve."""
     light = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, WINDOW)
+    light = multiplied_by_alpha(light) if is_premultiplied else light
     sent = light if space == "auto" else from_scene_linear(light, space)
     data = exr.encode_exr(exr.retag_colour(sent, "of the plate"), {}, exr.ExrFormat(bit_depth="float"))
     frame = ShotFrame(
@@ -35,5 +38,19 @@ def test_a_result_is_read_back_in_the_colourspace_that_was_chosen_for_it(
     with ShotInputs(MatteOptions(output_colourspace=space)) as pictures:
         write_matte(frame, data, "stamp", pictures)
         found = read_matte_linear(frame, "", pictures)
-    # Half a step of 16 bits, through PQ's curve: its codes are for light up to 100.
-    np.testing.assert_allclose(found.pixels, PIXELS, atol=4e-4)
+    if suffix == ".tif":
+        with tifffile.TiffFile(frame.output) as stored:
+            assert stored.pages.first.extrasamples == ((1 if is_premultiplied else 2),)  # associated or not
+    # Half a step of 16 bits, through PQ's curve: its codes are for light up to 100. Alpha of 0.1 makes it ten.
+    tolerance = 4e-3 if is_premultiplied and suffix == ".tif" else 4e-4
+    np.testing.assert_allclose(found.pixels, PIXELS, atol=tolerance)
+
+
+def test_a_premultiplied_video_is_multiplied_as_it_is_encoded() -> None:
+    """Editors divide by alpha before they decode."""
+    light = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, WINDOW)
+    code = from_scene_linear(light, SCREEN)
+    np.testing.assert_array_equal(on_screen(light).pixels, code.pixels)
+    expected = code.rgb * PIXELS[..., 3:]
+    # float32, divided and multiplied by alpha on the way.
+    np.testing.assert_allclose(on_screen(multiplied_by_alpha(light)).rgb, expected, atol=1e-6)
