@@ -81,6 +81,8 @@ def _memory(error: BaseException) -> ErrorReport:
 
 def _disk(error: BaseException) -> ErrorReport:
     assert isinstance(error, OSError)
+    if error.errno == errno.ENOMEM:
+        return _memory(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ErrorReport(
             code="disk_full",
@@ -106,8 +108,27 @@ def _disk(error: BaseException) -> ErrorReport:
     )
 
 
+def _not_loaded(error: BaseException) -> ErrorReport:
+    """For an installation that lacks a library, or a limit that leaves no room for one."""
+    assert isinstance(error, ImportError)
+    if any(message in str(error) for message in _NO_ROOM_TO_LOAD):
+        return ErrorReport(
+            code="out_of_memory",
+            message=f"Memory is too small or too limited to load a library: {error}.",
+            hint="Raise the limit (ulimit -v), or use a machine with more memory.",
+        )
+    return ErrorReport(
+        code="bad_install",
+        message=f"A library cannot be loaded: {error}.",
+        hint="Install what is missing, or install Cleanplate again.",
+    )
+
+
+_NO_ROOM_TO_LOAD = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
+"""The dynamic loader's words."""
 _TABLE = (
     ((CleanplateError,), _of_ours),
     ((MatteCancelled,), _cancelled),
     ((OSError,), _disk),
+    ((ImportError,), _not_loaded),
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from matte_link.errors import LinkError
 
-from ..errors import MatteError
+from ..errors import MatteError, report_of
 from ..io.library_output import libraries_silenced
 from . import console
 from .parser import CommandParser
@@ -142,6 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LinkError as error:
         console.complain(str(error), error.code)
         return console.NO_SERVER
+    except ImportError as error:
+        report = report_of(error)
+        console.complain(f"{report.message} {report.hint}", report.code)
+        return console.BAD_INPUT
     except KeyboardInterrupt:
         console.complain("Interrupted; what is finished stays, and the same command goes on from there.")
         return console.INTERRUPTED

@@ -17,7 +17,7 @@ from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 from zmq.auth.thread import ThreadAuthenticator
 
 from ..errors import MatteError
-from ..worker.machine import cores
+from ..worker.machine import address_space_limit, cores
 from ..worker.messages import StartupFailed, WorkerReady
 from .connections import Connections
 from .keys import ServerKeys, load_server_keys, private_keys
@@ -91,7 +91,7 @@ def _serve(config: ServerConfig) -> int:
         stack.callback(pool.close)
         unsent = UnsentBytes(connections.owner_of)
         shelf = LearningShelf(usable_folder(spool.folder))
-        service = Service(pool, spool, config.limits, unsent, shelf=shelf, owner_of=connections.owner_of)
+        service = Service(pool, spool, config.limits, unsent, shelf=shelf, owner_of=unsent.owner_of)
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:
             stack.callback(page.close)
@@ -248,11 +248,18 @@ class _StartReport:
         elif isinstance(event, WorkerExited):
             self._deaths += 1
             if self._deaths >= _MAX_FIRST_STARTS:
-                self._fail(MatteError("worker_died", f"The matting process does not start. {event.reason}"))
+                self._fail(_does_not_start(event.reason))
 
     def _fail(self, failure: MatteError) -> None:
         self.failure = failure
         self._events.put(Stop())
+
+
+def _does_not_start(reason: str) -> MatteError:
+    """Many a library crashes where it may not have the memory that it wants."""
+    limit = address_space_limit()
+    hint = f"Its memory is limited to {limit >> 20} MiB (ulimit -v): raise that limit." if limit else ""
+    return MatteError("worker_died", f"The matting process does not start. {reason}", hint)
 
 
 def _print(line: str) -> None:

@@ -67,8 +67,9 @@ def run_worker(settings: WorkerSettings, pipe: Connection) -> None:
     try:
         solver = _create_solver(settings)
     except Exception as error:
-        log.exception("This worker cannot start.")
         report = report_of(error)
+        if report.code == "internal":
+            log.exception("This worker cannot start.")
         channel.send(StartupFailed(code=report.code, message=report.message, hint=report.hint))
         return
     loop = WorkerLoop(solver, channel, writers_beside(solver.device))

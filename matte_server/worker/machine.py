@@ -24,6 +24,14 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def address_space_limit() -> int | None:
+    """The bytes of memory that a process of ours may address (``ulimit -v``); None where that is not limited."""
+    if not hasattr(psutil, "RLIMIT_AS"):
+        return None
+    limit, _ = psutil.Process().rlimit(psutil.RLIMIT_AS)
+    return None if limit == psutil.RLIM_INFINITY else limit
+
+
 def memory_budget() -> int:
     """How many bytes all workers may take together: most of the machine's memory, or of the container's."""
     total = psutil.virtual_memory().total

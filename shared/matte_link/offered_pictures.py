@@ -35,7 +35,8 @@ from .messages import (
     digest_of,
     new_id,
 )
-from .part_upload import LARGEST_WHOLE, SMALLEST_PART, PartUpload
+from .part_size import SMALLEST_PART
+from .part_upload import LARGEST_WHOLE, PartUpload
 from .roles import AnyJob, sources_of, with_sources
 
 _KEPT = 4

@@ -10,9 +10,8 @@ does not wait for them::
                                         <-  PartStored(received=...)  send the next part
                                         <-  Stored                    it has the whole picture
 
-After a connection has broken, the client asks again and goes on from there. Where it broke before a single part got
-through, parts become smaller, so that a link that is slow and breaks often lets one through. A server keeps what it
-has of a picture for the client that sent it, for some minutes.
+After a connection has broken, the client asks again and goes on from there, with parts as :mod:`.part_size` says. A
+server keeps what it has of a picture for the client that sent it, for some minutes.
 """
 
 from __future__ import annotations
@@ -20,19 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .messages import Blob, Message, PartStored, StorePart, new_id
+from .part_size import PartSize
 
 LARGEST_WHOLE = 8 << 20
 """Bytes of the largest picture that is sent in one piece."""
 PART = 4 << 20
 """Bytes of a part, until connections break."""
-SMALLEST_PART = 64 << 10
-"""Bytes of the smallest part: a link of 50 KB/s needs 1.3 s for it."""
 _ON_THE_WAY = 4
-
-
-def smaller(part: int) -> int:
-    """Bytes of a part after a connection broke before one of ``part`` bytes got through."""
-    return max(part // 4, min(part, SMALLEST_PART))
 
 
 class PartUpload:
@@ -47,9 +40,7 @@ class PartUpload:
         self._parts: dict[str, int] = {}
         """Per part on its way, by the id of its message: the offset of its end."""
         self._sent = 0
-        self._part = PART
-        self._got_through = True
-        """Whether the server has taken or refused a part since :meth:`begin`, or none was sent."""
+        self._part = PartSize(PART)
 
     def replace(self, data: Blob) -> None:
         """Takes the same bytes from another object."""
@@ -63,9 +54,7 @@ class PartUpload:
     def begin(self) -> None:
         """Asks how much the server has; :meth:`takes` then goes on."""
         self.stop()
-        if not self._got_through:
-            self._part = smaller(self._part)
-        self._got_through = True
+        self._part.reconnected()
         self._question_id = new_id()
         self._send(self._message(self._question_id, 0, 0))
 
@@ -81,20 +70,21 @@ class PartUpload:
             return False
         if not isinstance(message, PartStored):
             self.stop()
-            self._got_through = True
+            self._part.got_through()
             return True
         if self._parts.pop(message.id, -1) == message.received:
-            self._got_through = True
+            self._part.got_through()
         else:
             # It answers the question; or the server has lost what it had, and parts on their way come to nothing.
             self.stop()
-            self._sent, self._got_through = message.received, False
+            self._sent = message.received
+            self._part.first_sent()
         self._send_parts()
         return True
 
     def _send_parts(self) -> None:
         while len(self._parts) < _ON_THE_WAY and self._sent < len(self._data):
-            end = min(self._sent + self._part, len(self._data))
+            end = min(self._sent + self._part.bytes, len(self._data))
             part_id = new_id()
             self._parts[part_id] = end
             self._send(self._message(part_id, self._sent, end))

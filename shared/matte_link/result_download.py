@@ -10,7 +10,7 @@ what there is, and keeps a few parts on their way, so that it does not wait for 
     FetchResult(target, offset=n)       ->
                                         <-  ResultPart(result, size, data)   the bytes that follow
 
-After another break the client goes on from there, with smaller parts where none got through. A server that does not
+After another break the client goes on from there, with parts as :mod:`.part_size` says. A server that does not
 know these messages answers with a Failure: the request is then sent again, as it is where there is no result yet.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from .messages import FetchResult, Matte, MatteReply, Message, ResultPart, new_id
-from .part_upload import smaller
+from .part_size import PartSize
 
 PART = 1 << 20
 """Bytes of a part at first: small, as the connection has broken before."""
@@ -39,9 +39,7 @@ class ResultDownload:
         self._data = bytearray()
         self._next = 0
         """The offset of the next question."""
-        self._part = PART
-        self._got_through = True
-        """Whether a part has arrived since :meth:`begin`."""
+        self._part = PartSize(PART)
         self._first = ResultPart("")
         self.reply: Optional[MatteReply] = None
         """The whole result, once it is here."""
@@ -54,9 +52,8 @@ class ResultDownload:
     def begin(self) -> None:
         """Asks for what follows what is here."""
         self._asked.clear()
-        if not self._got_through:
-            self._part = smaller(self._part)
-        self._got_through = False
+        self._part.reconnected()
+        self._part.first_sent()
         self._next = len(self._data)
         self._ask()
 
@@ -66,7 +63,7 @@ class ResultDownload:
         if message.id not in self._asked:
             return False
         self._asked.discard(message.id)
-        self._got_through = True
+        self._part.got_through()
         if not isinstance(message, ResultPart) or not message.result:
             self._asked.clear()
             self._data.clear()
@@ -97,7 +94,7 @@ class ResultDownload:
             self._ask()
 
     def _ask(self) -> None:
-        question = FetchResult(id=new_id(), target=self._request.id, length=self._part, offset=self._next)
+        question = FetchResult(id=new_id(), target=self._request.id, length=self._part.bytes, offset=self._next)
         self._asked.add(question.id)
-        self._next += self._part
+        self._next += self._part.bytes
         self._send(question)

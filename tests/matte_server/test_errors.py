@@ -25,6 +25,9 @@ class OutOfMemoryError(RuntimeError):
         (OSError(errno.EMFILE, "Too many open files"), "busy"),
         (OSError(errno.ENOSPC, "No space left"), "disk_full"),
         (OSError(errno.EFBIG, "File too large"), "disk_full"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out_of_memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "out_of_memory"),
+        (ImportError("libGL.so.1: cannot open shared object file"), "bad_install"),
         (ZeroDivisionError("division by zero"), "internal"),
     ],
 )

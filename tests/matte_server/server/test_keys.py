@@ -15,7 +15,7 @@ import zmq
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
-from matte_link.messages import Accepted, Inline, Matte, MatteReply, Ping
+from matte_link.messages import Accepted, Inline, Matte, MatteReply, Ping, StorePart
 from matte_link.wire import decode, encode
 
 from matte_server.cli import main as cli
@@ -63,11 +63,23 @@ def test_only_listed_clients_are_let_in(folder: Path, tmp_path: Path) -> None:
         assert _reach(address, anna)[0].isdigit()
 
 
-@pytest.fixture
-def encrypted(folder: Path) -> Iterator[LocalServer]:
+@contextlib.contextmanager
+def _serving_anna_and_ben(folder: Path) -> Iterator[LocalServer]:
     for name in ("anna", "ben"):
         keys.add_client(folder, name)
     with LocalServer(["--keys", str(folder), "--device", "cpu", "--log", "json"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of :func:`encrypted`'s keys. No test changes it."""
+    return keys.make_server(tmp_path_factory.mktemp("listed") / "keys").parent
+
+
+@pytest.fixture(scope="module")
+def encrypted(listed: Path) -> Iterator[LocalServer]:
+    with _serving_anna_and_ben(listed) as server:
         yield server
 
 
@@ -77,34 +89,35 @@ def _error(address: str, file: Path | str) -> str:
     return str(caught.value)
 
 
-def test_a_revoked_key_loses_its_connection(encrypted: LocalServer, folder: Path) -> None:
-    address = encrypted.endpoint.address
-    anna, ben = (
-        MatteClient(Endpoint.resolve(address, str(folder / f"{name}.json"), {})) for name in ("anna", "ben")
-    )
-    with anna, ben:
-        assert anna.ping(5.0) and ben.ping(5.0)
-        listed = folder / keys.CLIENTS_FILE
-        listed.write_text("".join(line for line in listed.open() if "ben" not in line))
+def test_a_revoked_key_loses_its_connection(folder: Path) -> None:
+    with _serving_anna_and_ben(folder) as encrypted:
+        address = encrypted.endpoint.address
+        anna, ben = (
+            MatteClient(Endpoint.resolve(address, str(folder / f"{name}.json"), {})) for name in ("anna", "ben")
+        )
+        with anna, ben:
+            assert anna.ping(5.0) and ben.ping(5.0)
+            listed = folder / keys.CLIENTS_FILE
+            listed.write_text("".join(line for line in listed.open() if "ben" not in line))
+            deadline = time.monotonic() + 20
+            with pytest.raises(LinkError) as caught:
+                while time.monotonic() < deadline:
+                    ben.ping(5.0)
+            assert "refused this key" in str(caught.value)
+            assert anna.ping(5.0)
         deadline = time.monotonic() + 20
-        with pytest.raises(LinkError) as caught:
-            while time.monotonic() < deadline:
-                ben.ping(5.0)
-        assert "refused this key" in str(caught.value)
-        assert anna.ping(5.0)
-    deadline = time.monotonic() + 20
-    while "its key may not use this name" not in encrypted.log and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert "its key may not use this name" in encrypted.log
+        while "its key may not use this name" not in encrypted.log and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert "its key may not use this name" in encrypted.log
 
 
 def test_a_wrong_key_is_named_at_the_client_and_in_the_log(
-    encrypted: LocalServer, folder: Path, tmp_path: Path
+    encrypted: LocalServer, listed: Path, tmp_path: Path
 ) -> None:
     address = encrypted.endpoint.address
     stranger = keys.private_keys().client
     eve = tmp_path / "eve.json"
-    eve.write_text(json.dumps({**stranger, "server": keys.load_server_keys(folder).public}))
+    eve.write_text(json.dumps({**stranger, "server": keys.load_server_keys(listed).public}))
     assert "refused this key" in _error(address, eve)
     # The log reaches this process through two pipes, and two threads read it.
     deadline = time.monotonic() + 20
@@ -159,13 +172,13 @@ def test_keys_are_given_to_the_servers_user(folder: Path) -> None:
 
 
 def test_no_reply_goes_to_another_key_under_the_same_name(
-    encrypted: LocalServer, folder: Path, request_for: Callable[..., Matte]
+    encrypted: LocalServer, listed: Path, request_for: Callable[..., Matte]
 ) -> None:
     """Ben's connection takes the name of Anna's while her frame is computed; then he asks himself."""
     slow = make_pictures((640, 960))
     request = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
     with contextlib.ExitStack() as stack:
-        anna, ben = (stack.enter_context(_named_peer(encrypted, folder / f"{n}.json")) for n in ("anna", "ben"))
+        anna, ben = (stack.enter_context(_named_peer(encrypted, listed / f"{n}.json")) for n in ("anna", "ben"))
         anna.connect(encrypted.endpoint.address)
         anna.send_multipart([bytes(part) for part in encode(request)])
         assert isinstance(decode(anna.recv_multipart()), Accepted)
@@ -179,13 +192,30 @@ def test_no_reply_goes_to_another_key_under_the_same_name(
         assert not ben.poll(500)
 
 
+def test_other_names_of_a_key_have_no_limits_of_their_own(encrypted: LocalServer, listed: Path) -> None:
+    """Sixteen pictures on their way are all that a key may have. Ben has another key."""
+    answers = []
+    for key, name, digit in (*(("anna", b"first", digit) for digit in range(16)), *_SEVENTEENTH):
+        with _named_peer(encrypted, listed / f"{key}.json", name) as peer:
+            peer.connect(encrypted.endpoint.address)
+            part = StorePart(id="p", digest=f"{digit:064x}", size=1000, data=b"x")
+            peer.send_multipart([bytes(each) for each in encode(part)])
+            assert peer.poll(60_000)
+            answer = decode(peer.recv_multipart())
+            answers.append(getattr(answer, "code", "kept"))
+    assert answers == ["kept"] * 16 + ["busy", "kept"]
+
+
+_SEVENTEENTH = (("anna", b"second", 16), ("ben", b"third", 16))
+
+
 @contextlib.contextmanager
-def _named_peer(server: LocalServer, file: Path) -> Iterator[zmq.Socket[bytes]]:
-    """A raw peer with this key file, under one name for all."""
+def _named_peer(server: LocalServer, file: Path, name: bytes = b"the same name") -> Iterator[zmq.Socket[bytes]]:
+    """A raw peer with this key file, under one name for all unless told."""
     endpoint = Endpoint.resolve(server.endpoint.address, str(file), {})
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     peer = context.socket(zmq.DEALER)
-    peer.setsockopt(zmq.IDENTITY, b"the same name")
+    peer.setsockopt(zmq.IDENTITY, name)
     peer.curve_serverkey, peer.curve_publickey, peer.curve_secretkey = (
         key.encode() for key in (endpoint.server_key, endpoint.public_key, endpoint.secret_key)
     )

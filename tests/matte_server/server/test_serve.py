@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from matte_link.ready_line import ServerReady
 
 from matte_server.errors import MatteError
+from matte_server.server import serve
 from matte_server.server.serve import _MAX_FIRST_STARTS, _root, _StartReport, set_thread_environment
 from matte_server.server.transport import EventQueue, Stop
 from matte_server.server.worker_pool import WorkerEvent, WorkerExited
@@ -37,6 +40,24 @@ def test_a_worker_that_never_starts_ends_the_server() -> None:
     assert str(report.failure).startswith("The matting process does not start. It crashed (SIGSEGV).")
     assert [type(event) for event in events.take_all()] == [Stop]
     events.close()
+
+
+def test_a_worker_that_crashes_under_a_memory_limit_is_said_to_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries crash in their own ways where they may not have the memory that they want."""
+    monkeypatch.setattr(serve, "address_space_limit", lambda: 390 << 20)
+    assert "limited to 390 MiB (ulimit -v)" in str(serve._does_not_start("It crashed (SIGSEGV)."))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on addresses that the system keeps")
+def test_a_server_that_may_not_load_its_libraries_says_why() -> None:
+    """It was "a defect of Cleanplate", below a traceback."""
+    limited = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh", sys.executable, "-m", "matte_server", "serve"]
+    done = subprocess.run(
+        [*limited, "--bind", "tcp://127.0.0.1:*", "--device", "cpu"], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    [sentence] = [line for line in done.stderr.splitlines() if line.startswith("error (")]
+    assert sentence.startswith("error (out_of_memory): Memory is too small or too limited to load a library: ")
 
 
 def test_a_root_is_a_folder_by_its_real_name(tmp_path: Path) -> None:
