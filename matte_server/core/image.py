@@ -89,6 +89,29 @@ def multiplied_by_alpha(image: Image) -> Image:
     return replace(image, pixels=pixels, premultiplied=True)
 
 
+def moved_into(window: Window, pixels: Float32, data: Window, outside: float) -> Float32:
+    """The pixels of ``data``, height x width x channels, as those of another ``window``; what it has beyond them is
+    ``outside``."""
+    found = np.full((window.height, window.width, pixels.shape[2]), outside, np.float32)
+    both = data.intersect(window)
+    if both.area:
+        kept, taken = (
+            np.s_[both.y - each.y : both.bottom - each.y, both.x - each.x : both.right - each.x]
+            for each in (window, data)
+        )
+        found[kept] = pixels[taken]
+    return found
+
+
+def in_display_window(image: Image) -> Image:
+    """``image`` as formats without a data window hold it: its display window's pixels, black and transparent beyond
+    its own."""
+    data, display = image.data_window, image.display_window
+    if data == display:
+        return image
+    return replace(image, pixels=moved_into(display, image.pixels, data, 0.0), data_window=display)
+
+
 @dataclass(frozen=True, eq=False)
 class PlatePair:
     """The shot's frame and the same view without the subject; their windows may differ."""

@@ -16,7 +16,7 @@ import numpy as np
 import OpenImageIO as oiio
 from matte_link.files import write_atomically
 
-from ..core.image import Float32, Image
+from ..core.image import Float32, Image, in_display_window
 from ..errors import MatteError
 from . import exr_header, exr_planes
 from .colour import SRGB, interop_id, numbers_of
@@ -65,7 +65,8 @@ def write_image(
     are for EXR, as in :func:`encode_exr`.
 
     Values are stored as given: floats in EXR; in other formats integers of 0 to 1, 8 bit in JPEG and 16 bit
-    elsewhere. Raises ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path.
+    elsewhere. Those hold the display window, black and transparent beyond the data window. Raises
+    ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path.
     """
     try:
         write_atomically(str(path), _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat()))
@@ -78,12 +79,10 @@ def _encode(path: Path, suffix: str, image: Image, layers: Mapping[str, Image], 
     if suffix == ".exr":
         _encode_exr(path, image, layers, form)
         return
-    data, display = image.data_window, image.display_window
+    image = in_display_window(image)
+    window = image.data_window
     stored = "uint8" if suffix in (".jpg", ".jpeg") else "uint16"
-    spec = oiio.ImageSpec(data.width, data.height, len(image.channels), oiio.TypeDesc(stored))
-    spec.x, spec.y = data.x, data.y
-    spec.full_x, spec.full_y = display.x, display.y
-    spec.full_width, spec.full_height = display.width, display.height
+    spec = oiio.ImageSpec(window.width, window.height, len(image.channels), oiio.TypeDesc(stored))
     spec.channelnames = image.channels
     if not image.premultiplied:
         spec.attribute("oiio:UnassociatedAlpha", 1)

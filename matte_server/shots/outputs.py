@@ -14,7 +14,14 @@ from matte_link.files import write_atomically
 from matte_link.messages import Blob
 from matte_link.options import MatteOptions
 
-from ..core.image import SCENE_LINEAR, Image, divided_by_alpha, multiplied_by_alpha
+from ..core.image import (
+    SCENE_LINEAR,
+    Image,
+    divided_by_alpha,
+    in_display_window,
+    moved_into,
+    multiplied_by_alpha,
+)
 from ..errors import MatteError
 from ..io import exr
 from ..io.colour import from_scene_linear, to_scene_linear
@@ -96,7 +103,12 @@ def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     background = pictures.background(frame.background, frame.video_frames.get("background", 0))
     has_shadow = pictures.options.layer_shadow and frame.output.suffix.lower() == ".exr"
     shadow = exr.read_image(frame.output, layer="shadow").rgb if has_shadow else None
-    comp = comp_over(read_matte_linear(frame, space, pictures), background, shadow)
+    matte = read_matte_linear(frame, space, pictures)
+    if frame.comp is None or frame.comp.suffix.lower() != ".exr":
+        if shadow is not None:
+            shadow = moved_into(matte.display_window, shadow, matte.data_window, 1.0)
+        matte = in_display_window(matte)
+    comp = comp_over(matte, background, shadow)
     return replace(comp, warnings=background.warnings_as("background"))
 
 
@@ -172,9 +184,10 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
     with ExitStack() as stack:
         for frame in shot.frames:
             space = str(exr.read_diagnostics(frame.output).get("colourspace", ""))
-            image = (
-                read_matte_linear(frame, space, pictures) if kind == "matte" else comp_of(frame, space, pictures)
-            )
+            if kind == "matte":
+                image = in_display_window(read_matte_linear(frame, space, pictures))
+            else:
+                image = comp_of(frame, space, pictures)
             warnings.update(dict.fromkeys(image.warnings if kind == "comp" else ()))
             if writer is None:
                 writer = stack.enter_context(VideoWriter(path, _settings(frame, image, stamp, start, pictures)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.core.image import Image, joined
+from matte_server.core.image import Image, joined, moved_into
 from matte_server.core.window import Window
 
 
@@ -49,3 +49,10 @@ def test_joined_pictures_lie_plane_after_plane() -> None:
     assert np.array_equal(both[..., :3], colour) and (both[..., 3] == 9).all()
     # Each channel by itself is contiguous, which is what makes its planes views.
     assert all(both[..., channel].flags.c_contiguous for channel in range(4))
+
+
+def test_pixels_are_moved_from_one_window_into_another() -> None:
+    pixels = np.arange(1, 7, dtype=np.float32).reshape(2, 3, 1)
+    moved = moved_into(Window(-1, 1, 3, 3), pixels, Window(0, 0, 3, 2), 9.0)
+    assert moved[..., 0].tolist() == [[9, 4, 5], [9, 9, 9], [9, 9, 9]]
+    assert (moved_into(Window(50, 50, 2, 2), pixels, Window(0, 0, 3, 2), 1.0) == 1.0).all()

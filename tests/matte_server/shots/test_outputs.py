@@ -14,7 +14,7 @@ from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.io.colour import from_scene_linear
 from matte_server.shots.inputs import ShotInputs
-from matte_server.shots.outputs import SCREEN, on_screen, read_matte_linear, write_matte
+from matte_server.shots.outputs import SCREEN, comp_of, on_screen, read_matte_linear, write_matte
 from matte_server.shots.shot import ShotFrame
 
 WINDOW = Window(0, 0, 8, 6)
@@ -54,3 +54,36 @@ def test_a_premultiplied_video_is_multiplied_as_it_is_encoded() -> None:
     expected = code.rgb * PIXELS[..., 3:]
     # float32, divided and multiplied by alpha on the way.
     np.testing.assert_allclose(on_screen(multiplied_by_alpha(light)).rgb, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".exr", ".png", ".tif"])
+@pytest.mark.parametrize(
+    "display",
+    [Window(2, 1, 3, 4), Window(-3, -2, 16, 12), Window(6, 2, 9, 9)],
+    ids=["overscan", "cropped", "beside"],
+)
+def test_a_comp_without_a_data_window_is_the_whole_display_window(
+    tmp_path: Path, display: Window, suffix: str
+) -> None:
+    """The subject lies where the plate has it, whatever the matte's format; beyond its pixels is the background."""
+    matte = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, display)
+    set_behind = np.full((display.height, display.width, 3), 0.25, np.float32)
+    exr.write_image(tmp_path / "b.exr", Image(set_behind, ("R", "G", "B"), display, display))
+    frame = ShotFrame(
+        frame=1,
+        plate=tmp_path / "p.exr",
+        clean_plate=tmp_path / "c.exr",
+        output=tmp_path / f"m{suffix}",
+        background=tmp_path / "b.exr",
+        comp=tmp_path / "c.png",
+    )
+    with ShotInputs(MatteOptions()) as pictures:
+        write_matte(frame, exr.encode_exr(matte, {}, exr.ExrFormat(bit_depth="float")), "stamp", pictures)
+        found = comp_of(frame, "", pictures)
+    expected = set_behind.copy()
+    for y, x in np.ndindex(WINDOW.height, WINDOW.width):
+        if 0 <= y - display.y < display.height and 0 <= x - display.x < display.width:
+            colour, alpha = PIXELS[y, x, :3], PIXELS[y, x, 3]
+            expected[y - display.y, x - display.x] = alpha * colour + (1 - alpha) * 0.25
+    # Half a step of 16 bits through sRGB's curve, in colour and in alpha.
+    np.testing.assert_allclose(found.rgb, expected, atol=6e-5)
