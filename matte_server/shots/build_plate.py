@@ -112,7 +112,8 @@ def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tu
     kept = {name: value for name, value in target.metadata.items() if name != exr.STAMP}
     image = replace(target, pixels=plate.colour, channels=("R", "G", "B"), premultiplied=False, metadata=kept)
     return BuiltPlate(
-        image=image,
+        # The tags are the plate's; its light was converted.
+        image=exr.retag_colour(image, written_for=""),
         coverage=replace(image, pixels=coverage, channels=("A",)),
         covered=float(plate.evidence.mean()),
         gap=_largest_gap(plate.evidence, target.data_window),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,11 @@ import pytest
 from matte_server.cli import main as cli
 from matte_server.core.clean_plate_vote import vote_clean_plate
 from matte_server.io import exr
+from matte_server.io.colour import to_scene_linear
 from matte_server.server.local_server import LocalServer
+from tests.matte_server import colour_formulas as formulas
+from tests.matte_server import picture_files
+from tests.matte_server.pictures import room
 
 from .conftest import moved, plate_of, save, wall
 
@@ -104,6 +109,20 @@ def test_the_command_builds_and_says_how_sure_it_is(moving_shot: Path, capsys: p
     before = clean.read_bytes()
     assert cli.main(words) == 2
     assert clean.read_bytes() == before
+
+
+def test_a_plates_colour_tags_are_not_those_of_its_clean_plate(tmp_path: Path) -> None:
+    """What is built is scene-linear Rec.709."""
+    light = room(24, 32, 1)[..., :3] * 0.5 + 0.1
+    numbers = formulas.PRIMARIES["AP1"]
+    tag = {"chromaticities": ("chromaticities", struct.pack("<8f", *numbers))}
+    for number in range(3):
+        path = tmp_path / f"plate.{number:04}.exr"
+        picture_files.exr(path, picture_files.planes(formulas.in_gamut(light, numbers)), tag)
+    clean = tmp_path / "clean.exr"
+    assert cli.main(["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(clean), "--align", "none"]) == 0
+    found = exr.read_image(clean)
+    np.testing.assert_allclose(to_scene_linear(found, found.colourspace).rgb, light, atol=2e-4)  # rounded matrices
 
 
 def test_unknown_places_count_as_not_covered(moving_shot: Path, server: LocalServer) -> None:
