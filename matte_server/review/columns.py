@@ -25,6 +25,9 @@ _NEIGHBOURS = 5
 """Frames on either side that a local rule compares with."""
 _LEAST_OF_A_SIDE = 4
 """Fewer on one side say nothing by themselves: one of them may be bad."""
+_ENOUGH = 5
+"""Fewer frames do not show how much the shot varies: for each that is missing, the smallest difference that counts
+grows by twice itself."""
 _FLAT = 1e-9
 """A plot whose range is smaller than this is widened."""
 _NEEDS_THREE = "needs three frames"
@@ -299,7 +302,9 @@ def _severity(values: Series, good: npt.NDArray[np.bool_], rule: OutlierRule) ->
     difference = (values - expected) / (np.where(_has_both_sides(good), 1.0, 2.0) if rule.local else 1.0)
     sigma = _MAD_TO_SIGMA * float(np.median(np.abs(difference[good])))
     distance = np.abs(difference) if rule.both_ways else difference
-    return np.maximum(distance / max(_DEVIATIONS * sigma, rule.least), np.abs(values) / rule.limit), expected
+    least = rule.least * (1 + 2 * max(0, _ENOUGH - len(values)))
+    allowed = max(_DEVIATIONS * sigma, least)
+    return np.maximum(distance / allowed, np.abs(values) / rule.limit), expected
 
 
 def _local_trend(values: Series, good: npt.NDArray[np.bool_]) -> Series:

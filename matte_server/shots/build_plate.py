@@ -89,8 +89,9 @@ def build(
                 colours[len(used)], masks[len(used)] = aligned
                 used.append(frame.frame)
         _check_enough(used, frames, reference)
-        on_progress(len(frames), len(frames), "voting")
-        combine = vote_clean_plate if len(frames) >= LEAST_FRAMES else average_clean_plate
+        may_vote = len(frames) >= LEAST_FRAMES
+        on_progress(len(frames), len(frames), "voting" if may_vote else "the mean")
+        combine = vote_clean_plate if may_vote else average_clean_plate
         plate = combine(list(colours[: len(used)]), list(masks[: len(used)]))
     left_out = tuple(frame.frame for frame in frames if frame.frame not in used)
     return _built(plate, target, tuple(used), left_out)

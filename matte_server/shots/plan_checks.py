@@ -131,7 +131,8 @@ def _is_writable(path: Path) -> bool:
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.with_name(path.name + _TEMPORARY).lstat()
-        folder = next((each for each in path.absolute().parents if each.exists()), path.parent)
+        # A link that leads nowhere is there too, and no folder can be made in its place.
+        folder = next((each for each in path.absolute().parents if os.path.lexists(each)), path.parent)
         if path.is_dir() or not os.access(folder, os.W_OK):
             return False
         # Only a file that is made shows what a disk allows that is mounted to be read, and the system's folders.

@@ -59,7 +59,7 @@ class HeldOutSubject:
     kind: str
 
 
-Move = Callable[[Float32, int], Float32]
+Move = Callable[[Float32, float], Float32]
 """Moves a layer to where it is in a frame; its canvas stays."""
 
 
@@ -211,7 +211,7 @@ def _grid(pixels: Float32) -> tuple[Float32, Float32]:
     return x, y
 
 
-def turned(pixels: Float32, frame: int) -> Float32:
+def turned(pixels: Float32, frame: float) -> Float32:
     """Rigid: the layer swung about the middle of its lower edge."""
     height, width = pixels.shape[:2]
     x, y = _grid(pixels)
@@ -220,7 +220,7 @@ def turned(pixels: Float32, frame: int) -> Float32:
     return _moved(pixels, cos * right - sin * down + width / 2, sin * right + cos * down + height)
 
 
-def bent(pixels: Float32, frame: int) -> Float32:
+def bent(pixels: Float32, frame: float) -> Float32:
     """Articulated: the upper half leans over the lower, which stands."""
     height = pixels.shape[0]
     x, y = _grid(pixels)
@@ -228,7 +228,7 @@ def bent(pixels: Float32, frame: int) -> Float32:
     return _moved(pixels, x + lean, y)
 
 
-def swayed(pixels: Float32, frame: int) -> Float32:
+def swayed(pixels: Float32, frame: float) -> Float32:
     """Strands swing, the more the further they are from the solid middle, which stays."""
     height, width = pixels.shape[:2]
     x, y = _grid(pixels)

@@ -10,7 +10,7 @@ from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteError
 from matte_server.shots.plan import plan_shot
-from matte_server.shots.plan_checks import check_apart
+from matte_server.shots.plan_checks import check_apart, check_writable
 from matte_server.shots.shot import Shot, ShotSources
 
 from .conftest import save
@@ -81,3 +81,11 @@ def test_portraits_whose_results_would_be_one_file(folder: Path) -> None:
 def test_matte_and_comp_that_differ_in_case_alone(folder: Path) -> None:
     with pytest.raises(MatteError, match="same name"):
         planned(folder, "p.####.exr", "m.####.png", comp="M.####.png")
+
+
+def test_a_folder_that_is_a_link_to_nowhere_is_refused_before_the_first_frame(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(MatteError, match=r"m.exr cannot be written; nothing was started") as refused:
+        check_writable(tmp_path / "link/new/m.exr", "Name another -o.")
+    assert refused.value.code == "cannot_write"
+    check_writable(tmp_path / "new/m.exr", "Name another -o.")
