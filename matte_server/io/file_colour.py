@@ -8,7 +8,6 @@ next tag, or the rule for files without tags, decides.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import struct
 import zlib
 from collections.abc import Mapping
@@ -48,6 +47,7 @@ from .primaries import (
     primaries_of,
     spans_colours,
 )
+from .radiance import radiance_header
 from .tiff_tags import chromaticities_of, has_transfer_function, interoperability_of
 
 _DPX_VIDEO = ("Unspecified video", "SMPTE 274M", "ITU-R 709-4", "ITU-R 601-5", "NTSC", "PAL")
@@ -72,7 +72,7 @@ _SAYS_NOTHING = ("", "unknown", "raw", "data")
 """Values of a colour tag that name no colourspace."""
 _IMPOSSIBLE = "The tag {} names impossible primaries and was ignored."
 _EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
-_LONGEST_LINE = 1 << 12
+_ONES = {"1", "1.0", "1.00", "1.000", "1.0000", "1.00000", "1.000000"}
 
 
 @dataclass(frozen=True)
@@ -184,18 +184,15 @@ def _tiff_colour(path: Path, untagged: str) -> FileColour:
 def _hdr_colour(path: Path) -> FileColour:
     """A Radiance picture: scene-linear, with the primaries and white that its header may state."""
     space, warnings = SCENE_LINEAR, []
-    with path.open("rb") as file:
-        lines = itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b""))
-        header = [line.decode("latin-1").partition("=") for line in lines]
-    for name, _, value in header:
+    for name, value in radiance_header(path):
         if name == "PRIMARIES":
             with contextlib.suppress(ValueError):
                 space = linear_space([float(number) for number in value.split()])
             if not space:
                 space = SCENE_LINEAR
                 warnings.append(_IMPOSSIBLE.format(name))
-        elif name in ("EXPOSURE", "COLORCORR"):
-            warnings.append(f"The tag {name}={value.strip()} was ignored; the values were read as they are stored.")
+        elif name in ("EXPOSURE", "COLORCORR", "GAMMA") and {*value.split()} - _ONES:
+            warnings.append(f"The tag {name}={value} was ignored; the values were read as they are stored.")
     return FileColour(space=space, warnings=tuple(warnings))
 
 

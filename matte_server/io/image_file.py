@@ -26,7 +26,9 @@ STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 _BEGIN_OF_OPENEXR = re.compile(r"EXR Error \(.*?\): (EXR_ERR_\w+ )?")
 _UNSUPPORTED = re.compile(
-    "unsupported|not supported|no support|not configured|only .* are supported|invalid sampleformat", re.IGNORECASE
+    "unsupported|not supported|no support|not configured|only .* are supported"
+    "|invalid sampleformat|no format specifier",
+    re.IGNORECASE,
 )
 """What libraries say of a kind of file that they do not read, which copying would not change."""
 _DESCRIPTORS = Path("/proc/self/fd")

@@ -31,6 +31,7 @@ from .image_file import (
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import ANIMATION, PNG_SIGNATURE, chunks_before_pixels, exif_after_pixels, png_is_cut
+from .radiance import radiance_pixel_aspect
 from .still_attributes import attributes_of
 from .tiff_tags import orientation_of_exif
 
@@ -190,8 +191,9 @@ def _next_full_page(reader: oiio.ImageInput, begin: int) -> int | None:
 
 
 def _holds_several(path: Path, reader: oiio.ImageInput, page: int) -> bool:
-    """Whether a file holds more pictures than this one: the pages of a TIFF, the moments of a PNG, GIF or WebP."""
-    if reader.format_name() in ("tiff", "gif"):
+    """Whether a file holds more pictures than this one: pages of a TIFF, elements of a DPX, moments of a GIF, WebP
+    or PNG."""
+    if reader.format_name() in ("tiff", "gif", "dpx"):
         return _next_full_page(reader, page + 1) is not None
     if reader.format_name() == "png":
         return ANIMATION in chunks_before_pixels(path)
@@ -242,7 +244,7 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
         channels=channels,
         data_window=data,
         display_window=display,
-        pixel_aspect=_pixel_aspect(spec),
+        pixel_aspect=radiance_pixel_aspect(path) if file_format == "hdr" else _pixel_aspect(spec),
         colourspace=colour.space,
         premultiplied="A" in channels and is_float and is_associated,
         metadata=attributes_of(spec, file_format),

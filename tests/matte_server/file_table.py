@@ -276,6 +276,8 @@ def other_stills() -> Iterator[FileCase]:
         ("upwards", LIGHT, "", ""),
         ("primaries", p3, primaries, ""),
         ("exposure", LIGHT, "EXPOSURE=2.0\n", "EXPOSURE=2.0"),
+        ("ones", LIGHT, "EXPOSURE=1.0\nCOLORCORR=1 1 1\nGAMMA=1\n", ""),
+        ("gamma", LIGHT, "GAMMA=2.2\n", "GAMMA=2.2"),
         ("impossible", LIGHT, "PRIMARIES=0 0 0 0 0 0 0 0\n", "PRIMARIES"),
     ):
         yield FileCase(
@@ -463,12 +465,30 @@ def dpx_files() -> Iterator[FileCase]:
             refusal="unreadable",
         )
     yield FileCase(
+        name="two-elements.dpx",
+        write=of(two_elements, log),
+        light=LIGHT,
+        stored=log[..., 0],
+        tolerance=STEP_10_LOG,
+        warning="several pictures",
+        only_by_rule="FFmpeg reads elements as planes",
+    )
+    yield FileCase(
         name="mirrored.dpx",
         write=lambda path: files.dpx(path, log[:, ::-1], orientation=1),
         light=LIGHT,
         stored=log[..., 0],
         tolerance=STEP_10_LOG,
     )
+
+
+def two_elements(path: Path, code: Array) -> None:
+    """A DPX whose second image element has the pixels of the first."""
+    files.dpx(path, code)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">H", data, 770, 2)
+    data[852:924] = data[780:852]
+    path.write_bytes(data)
 
 
 def exr_colours() -> Iterator[FileCase]:
