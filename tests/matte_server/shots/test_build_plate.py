@@ -113,7 +113,7 @@ def test_the_command_builds_and_says_how_sure_it_is(moving_shot: Path, capsys: p
 
 def test_a_plates_colour_tags_are_not_those_of_its_clean_plate(tmp_path: Path) -> None:
     """What is built is scene-linear Rec.709."""
-    light = room(24, 32, 1)[..., :3] * 0.5 + 0.1
+    light = np.asarray(room(24, 32, 1)[..., :3], np.float64) * 0.5 + 0.1
     numbers = formulas.PRIMARIES["AP1"]
     tag = {"chromaticities": ("chromaticities", struct.pack("<8f", *numbers))}
     for number in range(3):
