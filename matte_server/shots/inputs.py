@@ -240,20 +240,21 @@ class ShotInputs:
     def for_screen(self, image: Image) -> Image:
         """A result for an integer format, unpremultiplied: in sRGB, unless the artist chose a space for the
         results, which the server's EXR is in already."""
-        chosen, config = self.options.output_colourspace, self.options.ocio_config
-        is_chosen = chosen != "auto"
+        space, config = screen_space(self.options), self.options.ocio_config
+        is_chosen = self.options.output_colourspace != "auto"
         if image.premultiplied:
-            light = to_scene_linear(image, chosen, config) if is_chosen else image
-            return from_scene_linear(divided_by_alpha(light), chosen if is_chosen else "srgb", config)
-        return (
-            replace(image, colourspace=resolve(chosen)) if is_chosen else from_scene_linear(image, "srgb", config)
-        )
+            light = to_scene_linear(image, space, config) if is_chosen else image
+            return from_scene_linear(divided_by_alpha(light), space, config)
+        return replace(image, colourspace=space) if is_chosen else from_scene_linear(image, space, config)
 
     def from_screen(self, image: Image) -> Image:
         """The picture of such a file as scene-linear Rec.709."""
-        chosen = self.options.output_colourspace
-        space = "srgb" if chosen == "auto" else chosen
-        return to_scene_linear(image, space, self.options.ocio_config)
+        return to_scene_linear(image, screen_space(self.options), self.options.ocio_config)
+
+
+def screen_space(options: MatteOptions) -> str:
+    """The full name of the colourspace of results in an integer format."""
+    return resolve("srgb" if options.output_colourspace == "auto" else options.output_colourspace)
 
 
 def _file_state(path: Path) -> Hashable:

@@ -28,7 +28,7 @@ from ..io.colour import from_scene_linear, to_scene_linear
 from ..io.media import comment_of, is_video
 from ..io.video_writer import MovieSettings, VideoWriter
 from .comp import comp_over
-from .inputs import ShotInputs
+from .inputs import ShotInputs, screen_space
 from .passes import pass_of
 from .reports import MovieReport, ResultStatus
 from .shot import Shot, ShotFrame
@@ -129,8 +129,12 @@ def pass_stamp(stamp: str, name: str) -> str:
 
 def write_pass(frame: ShotFrame, name: str, stamp: str, options: MatteOptions) -> None:
     """Writes one pass of a finished result, stored as that is."""
+    image = pass_of(frame.output, name)
+    if frame.output.suffix.lower() != ".exr":
+        # Not every colourspace has a tag in these formats.
+        image = replace(image, colourspace=screen_space(options))
     form = exr.ExrFormat(bit_depth=options.bit_depth, compression=options.compression)
-    exr.write_image(frame.passes[name], _stamped(pass_of(frame.output, name), stamp), form)
+    exr.write_image(frame.passes[name], _stamped(image, stamp), form)
 
 
 # -- videos

@@ -14,6 +14,7 @@ from matte_link.options import MatteOptions
 from ..core.image import Float32, Image, divided_by_alpha
 from ..errors import MatteError
 from ..io import exr
+from ..io.colour import from_scene_linear, to_scene_linear
 from .nearest_word import nearest_word
 from .role_files import frame_pattern
 
@@ -73,7 +74,11 @@ def pass_of(output: Path, name: str) -> Image:
     alpha = result.pixels[..., 3:4]
     if name == "alpha":
         return _with(result, alpha, ("Y",))
-    straight = divided_by_alpha(result) if result.premultiplied else result
+    straight = result
+    if result.premultiplied:
+        # It was light that was multiplied by alpha.
+        light = to_scene_linear(result, result.colourspace)
+        straight = from_scene_linear(divided_by_alpha(light), result.colourspace)
     return _with(straight, straight.rgb, tuple("RGB"))
 
 

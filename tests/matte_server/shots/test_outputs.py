@@ -12,9 +12,10 @@ from matte_link.options import MatteOptions
 from matte_server.core.image import Image, multiplied_by_alpha
 from matte_server.core.window import Window
 from matte_server.io import exr
-from matte_server.io.colour import from_scene_linear
+from matte_server.io.colour import from_scene_linear, to_scene_linear
+from matte_server.io.png_chunks import chunks_before_pixels
 from matte_server.shots.inputs import ShotInputs
-from matte_server.shots.outputs import SCREEN, comp_of, on_screen, read_matte_linear, write_matte
+from matte_server.shots.outputs import SCREEN, comp_of, on_screen, read_matte_linear, write_matte, write_pass
 from matte_server.shots.shot import ShotFrame
 
 WINDOW = Window(0, 0, 8, 6)
@@ -44,6 +45,38 @@ def test_a_result_is_read_back_in_the_colourspace_that_was_chosen_for_it(
     # Half a step of 16 bits, through PQ's curve: its codes are for light up to 100. Alpha of 0.1 makes it ten.
     tolerance = 4e-3 if is_premultiplied and suffix == ".tif" else 4e-4
     np.testing.assert_allclose(found.pixels, PIXELS, atol=tolerance)
+
+
+@pytest.mark.parametrize("is_premultiplied", [False, True])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".exr"])
+@pytest.mark.parametrize("space", ["auto", "acescg", "srgb", "logc4"])
+def test_the_foreground_as_a_file_is_in_the_colourspace_of_its_result(
+    tmp_path: Path, space: str, suffix: str, is_premultiplied: bool
+) -> None:
+    light = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, WINDOW)
+    light = multiplied_by_alpha(light) if is_premultiplied else light
+    sent = light if space == "auto" else from_scene_linear(light, space)
+    data = exr.encode_exr(exr.retag_colour(sent, "of the plate"), {}, exr.ExrFormat(bit_depth="float"))
+    frame = ShotFrame(
+        frame=1,
+        plate=tmp_path / "p.exr",
+        clean_plate=tmp_path / "c.exr",
+        output=tmp_path / f"m{suffix}",
+        passes={"foreground": tmp_path / f"f{suffix}"},
+    )
+    options = MatteOptions(output_colourspace=space, bit_depth="float", premultiplied=is_premultiplied)
+    with ShotInputs(options) as pictures:
+        write_matte(frame, data, "stamp", pictures)
+    write_pass(frame, "foreground", "stamp", options)
+    found = exr.read_image(frame.passes["foreground"])
+    if space != "logc4" or suffix == ".exr":
+        found = to_scene_linear(found, found.colourspace)
+    else:
+        # No other format can say so, and none may say sRGB.
+        assert b"sRGB" not in chunks_before_pixels(frame.passes["foreground"])
+        found = to_scene_linear(found, space)
+    tolerance = 4e-3 if is_premultiplied and suffix == ".tif" else 4e-4  # as above
+    np.testing.assert_allclose(found.rgb, PIXELS[..., :3], atol=tolerance)
 
 
 def test_a_premultiplied_video_is_multiplied_as_it_is_encoded() -> None:
