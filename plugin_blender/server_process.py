@@ -63,7 +63,7 @@ def start(command: str) -> None:
         raise NodeError(f"There is no command {command!r}.", "Name the 'cleanplate' command in the preferences.")
     stop()
     folder = tempfile.TemporaryDirectory(prefix="cleanplate-")
-    with Path(folder.name, "out").open("w") as out, Path(folder.name, "log").open("w") as log:
+    with Path(folder.name, "out").open("wb") as out, Path(folder.name, "log").open("wb") as log:
         process = subprocess.Popen(
             [found, "serve", *_PRIVATE],
             stdin=subprocess.PIPE,

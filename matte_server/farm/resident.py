@@ -120,7 +120,7 @@ def _await_ready(process: subprocess.Popen[str], log: Path, on_progress: Callabl
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "It printed nothing."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import re
 import socket
 import socketserver
@@ -103,6 +104,8 @@ class _MetricsServer(ThreadingHTTPServer):
     """Serves ``text``, to at most ``_MOST_CONNECTIONS`` at once; the others are closed."""
 
     daemon_threads = True
+    # On Windows this option would let another program take the port over.
+    allow_reuse_address = os.name == "posix"
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host

@@ -28,6 +28,8 @@ _NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
 _MEMORY = Path("/dev/shm")
 _LEAST_MEMORY = 1 << 30
 _UNUSED_S = 24 * 3600.0
+_WORTH_MAPPING = 1 << 20
+"""Bytes of a file that is mapped and not copied. Python keeps a descriptor open for each mapping."""
 
 
 class Spool:
@@ -143,11 +145,11 @@ class Spool:
         return self.take(path)
 
     def take(self, path: Path) -> Blob:
-        """Deletes a file and returns its bytes: memory-mapped where the system allows a mapped file to be deleted,
-        so that only the socket copies them."""
+        """Deletes a file and returns its bytes: those of a large one memory-mapped where the system allows a mapped
+        file to be deleted, so that only the socket copies them."""
         size = path.stat().st_size
         with path.open("rb") as file:
-            if os.name != "posix" or not size:
+            if os.name != "posix" or size < _WORTH_MAPPING:
                 data: Blob = file.read()
             else:
                 mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)

@@ -17,13 +17,13 @@ def memory_limit(root: Path = _ROOT, own: Path = _OWN) -> int | None:
     for path in _limit_files(root, own):
         # "max" stands for no limit.
         with suppress(OSError, ValueError):
-            limits.append(int(path.read_text()))
+            limits.append(int(path.read_text(encoding="utf-8")))
     return min(limits, default=None)
 
 
 def _limit_files(root: Path, own: Path) -> Iterator[Path]:
     try:
-        lines = own.read_text().splitlines()
+        lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     # Where a container sees its own group as the root, the path in the list does not exist below it.

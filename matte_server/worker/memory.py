@@ -46,7 +46,7 @@ def limit_memory(device: str, budget: int, workers: int = 1) -> None:
 
 def _data_bytes() -> int:
     """How many bytes count against RLIMIT_DATA now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
     return 0

@@ -10,13 +10,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from ..errors import MatteError
 
 _DESCRIPTORS = Path("/proc/self/fd")
+_IS_WINDOWS = os.name == "nt"
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?\Z", re.IGNORECASE)
+"""Names that Windows takes for a device in any folder, with any suffix."""
 _LONGEST_NAME = 255
 _LARGEST_FILE = 32 << 30
 """Bytes. A picture of the largest size that is read, with all channels that it may have, is smaller on disk."""
@@ -35,14 +39,14 @@ class NamedFiles:
     def check(self, path: str) -> Path:
         """The resolved path of a file that clients may read, whether or not it exists. Raises
         ``MatteError("path_refused", ...)``."""
-        resolved = _resolved(path)
+        resolved = self._resolve(path)
         if not self._may_read(resolved):
             raise self._refusal(path)
         return resolved
 
     def check_output(self, path: str) -> Path:
         """The same for a file that clients may write."""
-        resolved = _resolved(path)
+        resolved = self._resolve(path)
         if not self._is_inside(resolved):
             raise self._refusal(path)
         return resolved
@@ -90,6 +94,22 @@ class NamedFiles:
             yield _DESCRIPTORS / str(descriptor) / target.name
         finally:
             os.close(descriptor)
+
+    def _resolve(self, path: str) -> Path:
+        """The path with its links followed."""
+        if _IS_WINDOWS and not self._is_plain_on_windows(path):
+            raise self._refusal(path)
+        return _resolved(path)
+
+    def _is_plain_on_windows(self, path: str) -> bool:
+        """Whether the system may be asked about the path. To follow links on another machine, Windows proves to
+        that machine who the server's user is: only machines that hold a root are asked. No part of the path may be
+        a device or a stream of a file, or end with what Windows leaves out."""
+        named = PureWindowsPath(path)
+        shares = {str(PureWindowsPath(each).drive).lower() for each in self._roots + self._readable}
+        names = [name for name in named.parts[1 if named.anchor else 0 :] if name != ".."]
+        is_odd = any(_DEVICE.match(name) or ":" in name or name[-1] in ". " for name in names)
+        return not is_odd and (not named.drive.startswith("\\\\") or named.drive.lower() in shares)
 
     def _is_inside(self, resolved: Path) -> bool:
         return any(resolved.is_relative_to(root) for root in self._roots)

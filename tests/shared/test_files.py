@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,19 @@ def test_a_failure_leaves_no_temporary_file_and_the_older_file_alone(tmp_path: P
 def test_what_a_disk_says_is_a_sentence_without_the_number_of_the_error() -> None:
     assert disk_words(OSError(errno.ENOSPC, "No space left", "/shots/m.exr")) == "/shots/m.exr: No space left."
     assert disk_words(OSError("lacks 3 bytes")) == "lacks 3 bytes."
+
+
+def test_a_file_that_windows_keeps_open_for_a_reader_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that shows the result has it open: Windows then refuses to put another file in its place."""
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, "The file is being used by another process", str(target))
+
+    target = tmp_path / "m.exr"
+    target.write_bytes(b"shown")
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError, match="used by another process"):
+        write_atomically(str(target), b"newer")
+    assert list(tmp_path.iterdir()) == [target] and target.read_bytes() == b"shown"

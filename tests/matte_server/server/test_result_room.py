@@ -15,6 +15,7 @@ from matte_link.options import MatteOptions
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io import exr
+from matte_server.server import spool
 from matte_server.server.result_room import largest_result
 from matte_server.server.worker_pool import WorkerState
 from matte_server.worker.messages import FrameFinished, SolveFailed
@@ -29,8 +30,9 @@ def plate_of(width: int, height: int) -> bytes:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ServiceBench]:
-    """Two workers on a spool of 600 KiB, and replies of any size are kept."""
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceBench]:
+    """Two workers on a spool of 600 KiB, and replies of any size are kept, in mapped files."""
+    monkeypatch.setattr(spool, "_WORTH_MAPPING", 1)
     limits = replace(LIMITS, frames_per_client=10, frames=20, spool=600 << 10, store=100 << 10, replies=1 << 30)
     made = ServiceBench(tmp_path, limits)
     made.pool.states.append(WorkerState(device="cpu", ready=True))

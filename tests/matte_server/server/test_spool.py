@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from matte_server.server.spool import Spool
@@ -121,3 +122,15 @@ def test_the_folder_of_an_older_version_that_runs_is_left_alone(tmp_path: Path) 
 )
 def test_only_a_plain_suffix_is_taken_from_a_clients_file_name(name: str, suffix: str) -> None:
     assert suffix_of(name) == suffix
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "num_fds"), reason="descriptors are counted on POSIX")
+def test_small_results_that_are_kept_take_no_descriptors(tmp_path: Path) -> None:
+    """A service has 1,024 of them. Each result of the last minute had one while it was kept to be sent again."""
+    spool = Spool(1 << 30, tmp_path)
+    before = psutil.Process().num_fds()
+    kept = [spool.take(spool.write(b"matte")) for _ in range(20)]
+    assert psutil.Process().num_fds() == before and set(map(bytes, kept)) == {b"matte"}
+    large = bytes(1 << 20)
+    assert bytes(spool.take(spool.write(large))) == large
+    spool.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from matte_server.errors import MatteError
+from matte_server.worker import named_files
 from matte_server.worker.named_files import NamedFiles
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what was opened is known by /proc")
@@ -159,3 +160,43 @@ def test_a_root_inside_another_one_is_not_made_again_either(root: Path) -> None:
     assert not inner.exists()
     with files.output(str(root / "m.exr")) as target:
         target.write_bytes(b"result")
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Windows's rules; gives the paths that the system was asked about."""
+    asked: list[str] = []
+
+    def realpath(path: str) -> str:
+        asked.append(str(path))
+        return str(path)
+
+    monkeypatch.setattr(named_files, "_IS_WINDOWS", True)
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"\\evil\share\p.exr", "//evil/share/p.exr", r"\\?\UNC\evil\share\p.exr", r"\\.\pipe\p",
+        r"\\?\C:\shots\p.exr", r"C:\shots\NUL", "C:/shots/con.exr", r"C:\shots\Com1.tar.exr", "C:/shots/LPT\u00b9",
+        r"C:\shots\aux\p.exr", r"C:\shots\p.exr:hidden", r"C:\shots\p.exr.", r"C:\shots\p.exr ",
+        r"C:\shots.\p.exr", "CONIN$", r"C:\CONOUT$",
+    ],
+)  # fmt: skip
+def test_windows_is_not_asked_about_foreign_machines_devices_and_streams(windows: list[str], path: str) -> None:
+    """To be asked is enough: the user's password goes to the machine, and a device may act when it is opened."""
+    files = NamedFiles((Path(r"\\shots\show"), Path("C:/shots")))
+    assert not files._is_plain_on_windows(path)
+    for check in (files.check, files.check_output):
+        with pytest.raises(MatteError) as caught:
+            check(path)
+        assert caught.value.code == "path_refused" and windows == []
+
+
+@pytest.mark.parametrize(
+    "path", [r"\\shots\show\a\p.exr", r"\\SHOTS\Show\..\p.exr", r"C:\shots\console.exr", "C:/a b/com10.exr"]
+)
+def test_windows_is_asked_about_other_paths(path: str) -> None:
+    assert NamedFiles((Path(r"\\shots\show"),))._is_plain_on_windows(path)

@@ -8,6 +8,7 @@ Windows does otherwise, such as refusing to delete an open file (see ``test_spoo
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +174,24 @@ def _used(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in _EVERYWHERE
         if node.attr not in f"{_LACKING[node.value.id]} {_EVERYWHERE[node.value.id]}".split()
     }
+
+
+def test_every_text_is_read_and_written_in_an_encoding_that_is_named() -> None:
+    """Windows uses the country's own where none is."""
+    rule = ["-m", "ruff", "check", "--isolated", "--preview", "--select", "PLW1514"]
+    folders = [
+        Path(__file__).parents[3] / name for name in ("matte_server", "shared", "plugin_nuke", "plugin_blender")
+    ]
+    found = subprocess.run([sys.executable, *rule, *map(str, folders)], capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
+def test_a_console_that_cannot_show_every_letter_ends_no_command() -> None:
+    """Windows's in western Europe, which lacks Cyrillic."""
+    western = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "matte_server", "matte", "\u043f.exr", "--clean", "\u0447.exr", "-o", "m.exr"]
+    done = subprocess.run(command, capture_output=True, env=western)
+    assert done.returncode == 2 and b"error (missing_frame)" in done.stderr and b"Traceback" not in done.stderr
 
 
 def test_every_module_is_imported(tmp_path: Path) -> None:
