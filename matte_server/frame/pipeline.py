@@ -184,7 +184,7 @@ class MattePipeline:
         stage("foreground")
         foreground = _foreground(frame, prediction, alpha, options.foreground)
         error = recomposition(frame.plate, frame.clean_plate, alpha, foreground)
-        layers = _layers(frame, prediction, alpha, options)
+        layers = _layers(frame, prediction, alpha, foreground, options)
         stage("edges")
         # After the foreground: shrinking or hardening the matte must not change the subject's colour.
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
@@ -264,7 +264,9 @@ def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, sour
     return solved_foreground(frame, prediction, alpha)
 
 
-def _layers(frame: FrameTensors, prediction: Prediction, alpha: Tensor, options: MatteOptions) -> dict[str, Tensor]:
+def _layers(
+    frame: FrameTensors, prediction: Prediction, alpha: Tensor, foreground: Tensor, options: MatteOptions
+) -> dict[str, Tensor]:
     """The optional layers of the result; ``alpha`` is that before the edge controls."""
     layers = {}
     if options.layer_clean:
@@ -274,7 +276,7 @@ def _layers(frame: FrameTensors, prediction: Prediction, alpha: Tensor, options:
     if options.layer_difference:
         layers["difference"] = difference(frame.plate, frame.clean_plate, frame.coverage).distance
     if options.layer_shadow:
-        layers["shadow"] = shadow(frame.plate, frame.clean_plate, frame.coverage, alpha)
+        layers["shadow"] = shadow(frame.plate, frame.clean_plate, frame.coverage, alpha, foreground)
     return layers
 
 

@@ -7,6 +7,7 @@ alpha + background * shadow * (1 - alpha)`` keeps the contact shadow.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -24,6 +25,10 @@ _FEWEST = 0.6
 """A cell with a smaller part of background takes its ratio from around it."""
 # Light that is added before dividing, and how many standard deviations of a cell's ratio are let pass as grain.
 _DARK, _DEVIATIONS = 0.004, 3.0
+_MOSTLY_SUBJECT = 0.9
+"""Above this, alpha leaves too little of the set to see."""
+_BELIEVED = 0.5
+"""From here on a change behind alpha is one of light."""
 _MOST = 2.0
 """Light that a subject throws back seldom doubles what is there; more is subject that alpha missed."""
 _POOL = 7
@@ -41,31 +46,67 @@ _BOUNCE, _GLARE = 0.7, 0.97
 _POOL_OF_GLARE = 7
 
 
-def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _CellLight:
+    """The set in cells. ``lit``: its light in the plate, and ``behind`` in the clean plate, 1 x 3, scene-linear.
+    ``sigma``: how far grain alone moves ``lit``. ``known``: 1 where enough of the cell is seen, else 0, 1 x 1."""
+
+    lit: Tensor
+    behind: Tensor
+    sigma: Tensor
+    known: Tensor
+
+    def change(self) -> tuple[Tensor, Tensor]:
+        """The ratio less 1 without what grain explains, 1 x 3, and how far it is believed to be one of light."""
+        ratio = (self.lit + _DARK) / (self.behind + _DARK)
+        noise = _DEVIATIONS * self.sigma / (self.behind + _DARK)
+        # The median of nine cells: a book that was moved, or a hair that alpha missed, is no shadow.
+        away = _median_around(ratio - 1.0, self.known > 0)
+        changed = (away * away.square() / (away.square() + noise.square() / 4.0)).clamp(-1.0, _MOST - 1.0)
+        return changed, _confidence(self.lit, self.behind, changed, self.known, self.sigma)
+
+
+def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
     """The ratio of each channel, 1 x 3 x H x W, scene-linear; 1 where nothing changed, and where a change does not
-    look like one of light. ``plate`` and ``clean`` (aligned, exposure-matched): 1 x 3 x H x W; the others 1 x 1 x
-    H x W."""
+    look like one of light. ``plate``, ``clean`` (aligned, exposure-matched) and ``foreground``: 1 x 3 x H x W; the
+    others 1 x 1 x H x W.
+
+    An alpha that took part of a shadow for subject leaves too much light: its foreground cannot be darker than
+    black. What is missing there, once the foreground's light is taken out of the plate, is in the ratio too."""
     height, width = int(plate.shape[-2]), int(plate.shape[-1])
     # Even, as the upsampling wants it.
     side = max(4, 2 * round(max(height, width) / (2 * _CELLS)))
-    empty = ((alpha < BACKGROUND) & (coverage > 0)).to(plate.dtype)
-    pad = (0, -width % side, 0, -height % side)
-    seen, behind_all = plate.clamp(min=0.0) * empty, clean.clamp(min=0.0) * empty
-    lit, expected, part = (cell_means(nnf.pad(each, pad), side) for each in (seen, behind_all, empty))
-    share = part.clamp(min=1e-6)
-    lit, behind = lit / share, expected / share
-    ratio = (lit + _DARK) / (behind + _DARK)
-    # Of a cell's pixels half count as independent: pictures are filtered and compressed.
-    sigma = grain_at(grain_of(plate, clean, coverage), behind) / (share * side * side / 2.0).sqrt()
-    noise = _DEVIATIONS * sigma / (behind + _DARK)
-    # The median of nine cells: a book that was moved, or a hair that alpha missed, is no shadow.
-    away = _median_around(ratio - 1.0, part > _FEWEST)
-    changed = away * away.square() / (away.square() + noise.square() / 4.0)
-    known = (part > _FEWEST).to(plate.dtype)
-    changed = changed.clamp(-1.0, _MOST - 1.0) * _confidence(lit, behind, changed, known, sigma)
-    whole = spread_colour(1.0 + changed, known)
+    grain = grain_of(plate, clean, coverage)
+    set_alone = ((alpha < BACKGROUND) & (coverage > 0)).to(plate.dtype)
+    seen = ((alpha < _MOSTLY_SUBJECT) & (coverage > 0)).to(plate.dtype)
+    sure = _in_cells(plate * set_alone, clean, set_alone, grain, side)
+    subject = alpha * foreground * (1.0 - set_alone)
+    rest = torch.maximum(set_alone, seen * (1.0 - alpha))
+    behind_subject = _in_cells((plate - subject) * seen, clean, rest, grain, side)
+    changed, believed = sure.change()
+    darker, is_light = behind_subject.change()
+    # Light that is too much says that alpha is too high; only what is missing is a shadow.
+    is_light = is_light * behind_subject.known * (darker.amax(1, keepdim=True) < 0)
+    taken = is_light > (believed * sure.known).clamp(min=_BELIEVED)
+    known = torch.where(taken, 1.0, sure.known)
+    whole = spread_colour(1.0 + torch.where(taken, darker, changed * believed), known)
     cells = torch.where(known > 0, whole, _around(whole)).clamp(0.0, _MOST)
     return CoarseGrid(values=cells, side=side, size=(height, width)).whole()
+
+
+def _in_cells(light: Tensor, clean: Tensor, share: Tensor, grain: Tensor, side: int) -> _CellLight:
+    """``share``: how much of each pixel is set, 1 x 1 x H x W, 0..1; ``light``: the set's own in the plate, 0 where
+    ``share`` is."""
+    height, width = share.shape[-2:]
+    pad = (0, -width % side, 0, -height % side)
+    pictures = (light.clamp(min=0.0), clean.clamp(min=0.0) * share, share, (share > 0).to(share.dtype))
+    lit, expected, part, counted = (cell_means(nnf.pad(each, pad), side) for each in pictures)
+    part = part.clamp(min=1e-6)
+    behind = expected / part
+    # Of a cell's pixels half count as independent: pictures are filtered and compressed.
+    pixels = counted.clamp(min=1e-6) * side * side / 2.0
+    sigma = grain_at(grain, behind) * counted.clamp(min=1e-6) / (part * pixels.sqrt())
+    return _CellLight(lit=lit / part, behind=behind, sigma=sigma, known=(counted > _FEWEST).to(share.dtype))
 
 
 def _confidence(lit: Tensor, behind: Tensor, changed: Tensor, known: Tensor, sigma: Tensor) -> Tensor:
