@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from .box import box_mean
 from .coarse_grid import CoarseGrid, cell_means
 from .difference import grain_at, grain_of
 from .local_light import BACKGROUND
@@ -29,6 +30,10 @@ _MOSTLY_SUBJECT = 0.9
 """Above this, alpha leaves too little of the set to see."""
 _BELIEVED = 0.5
 """From here on a change behind alpha is one of light."""
+# The part of an area's changes that must be believed for any of them to be, and that may be by chance.
+_SHARE, _BY_CHANCE = 0.15, 0.08
+_AREA = 6
+"""An area reaches this part of the frame's longer side in each direction."""
 _MOST = 2.0
 """Light that a subject throws back seldom doubles what is there; more is subject that alpha missed."""
 _POOL = 7
@@ -63,7 +68,16 @@ class _CellLight:
         # The median of nine cells: a book that was moved, or a hair that alpha missed, is no shadow.
         away = _median_around(ratio - 1.0, self.known > 0)
         changed = (away * away.square() / (away.square() + noise.square() / 4.0)).clamp(-1.0, _MOST - 1.0)
-        return changed, _confidence(self.lit, self.behind, changed, self.known, self.sigma)
+        believed = _confidence(self.lit, self.behind, changed, self.known, self.sigma)
+        return changed, believed * self._explains_the_area(changed, believed)
+
+    def _explains_the_area(self, changed: Tensor, believed: Tensor) -> Tensor:
+        """0..1, 1 x 1: whether the changes that are believed are a good part of all that changed in the area. Among
+        the many that a glare or a clean plate a little aside leaves, a few look like light by chance."""
+        light = (changed.abs() * self.behind).mean(1, keepdim=True) * self.known
+        radius = max(light.shape[-2:]) // _AREA
+        shared, whole = (box_mean(each, radius) for each in (light * believed, light))
+        return ((shared / whole.clamp(min=1e-9) - _BY_CHANCE) / (_SHARE - _BY_CHANCE)).clamp(0.0, 1.0)
 
 
 def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:

@@ -132,14 +132,15 @@ def test_a_comp_with_it_is_never_worse_than_one_without(spoil: Spoil, has_shadow
 @pytest.mark.parametrize("strength", [0.05, 0.3, 1.0])
 def test_glare_that_lies_over_the_plate_is_no_light_on_the_set(strength: float) -> None:
     """Stray light adds to what is there. Taken for a factor, it doubled the light in dark parts of a set: the
-    layer was 1.12 to 1.56 on average. 0.02 are what is left where the set is too plain to tell."""
+    layer was 1.12 to 1.56 on average. 0.003 are left where the set is too plain to tell; 0.012 would be, if cells
+    that look like light by chance were believed among many that do not."""
     random = np.random.default_rng(3)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     glare = strength * np.exp(-((x - 380) ** 2 + (y - 60) ** 2) / (2 * 90**2))[..., None]
     alpha, clean = subject(), cv2.GaussianBlur(wall(1), (0, 0), 6) * 0.2
     plate = alpha * 0.3 + (1 - alpha) * clean + glare + random.normal(0, 0.002, (*SIZE, 3))
     found = shadow(tensor(plate), tensor(clean), torch.ones(1, 1, *SIZE), tensor(alpha), grey())
-    assert float((found - 1.0).abs().mean()) < 0.02
+    assert float((found - 1.0).abs().mean()) < 0.004
 
 
 def test_a_shadow_that_alpha_took_in_part_is_whole_in_the_comp() -> None:
