@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .box import box_mean
+from .box import box_mean, box_sum
 from .coarse_grid import CoarseGrid, cell_means
 from .difference import grain_at, grain_of
 from .local_light import BACKGROUND
@@ -32,8 +32,8 @@ _BELIEVED = 0.5
 """From here on a change behind alpha is one of light."""
 # The part of an area's changes that must be believed for any of them to be, and that may be by chance.
 _SHARE, _BY_CHANCE = 0.15, 0.08
-_AREA = 6
-"""An area reaches this part of the frame's longer side in each direction."""
+_AREA, _STRIDE = 6, 4
+"""An area reaches this part of the frame's longer side in each direction; it is measured in every so many cells."""
 _MOST = 2.0
 """Light that a subject throws back seldom doubles what is there; more is subject that alpha missed."""
 _POOL = 7
@@ -75,9 +75,11 @@ class _CellLight:
         """0..1, 1 x 1: whether the changes that are believed are a good part of all that changed in the area. Among
         the many that a glare or a clean plate a little aside leaves, a few look like light by chance."""
         light = (changed.abs() * self.behind).mean(1, keepdim=True) * self.known
-        radius = max(light.shape[-2:]) // _AREA
-        shared, whole = (box_mean(each, radius) for each in (light * believed, light))
-        return ((shared / whole.clamp(min=1e-9) - _BY_CHANCE) / (_SHARE - _BY_CHANCE)).clamp(0.0, 1.0)
+        radius = max(light.shape[-2:]) // (_AREA * _STRIDE)
+        coarse = partial(nnf.avg_pool2d, kernel_size=_STRIDE, ceil_mode=True)
+        shared, whole = (box_mean(coarse(each), radius) for each in (light * believed, light))
+        share = ((shared / whole.clamp(min=1e-9) - _BY_CHANCE) / (_SHARE - _BY_CHANCE)).clamp(0.0, 1.0)
+        return nnf.interpolate(share, light.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor, foreground: Tensor) -> Tensor:
@@ -104,7 +106,7 @@ def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor, foregr
     taken = is_light > (believed * sure.known).clamp(min=_BELIEVED)
     known = torch.where(taken, 1.0, sure.known)
     whole = spread_colour(1.0 + torch.where(taken, darker, changed * believed), known)
-    cells = torch.where(known > 0, whole, _around(whole)).clamp(0.0, _MOST)
+    cells = torch.where(known > 0, whole, box_mean(whole, 1)).clamp(0.0, _MOST)
     return CoarseGrid(values=cells, side=side, size=(height, width)).whole()
 
 
@@ -170,7 +172,7 @@ def _multiplied(lit: Tensor, behind: Tensor, known: Tensor, sigma: Tensor) -> Te
 
 def _mean_over(cells: Tensor, known: Tensor, size: int) -> Tensor:
     """The mean of the known cells, all channels together, of a square ``size`` cells across: 1 x 1."""
-    around = partial(nnf.avg_pool2d, kernel_size=size, stride=1, padding=size // 2)
+    around = partial(box_sum, radius=size // 2)
     return around(cells.mean(1, keepdim=True) * known) / around(known).clamp(min=1e-6)
 
 
@@ -178,21 +180,14 @@ def _ring_mean(cells: Tensor, known: Tensor) -> Tensor:
     """The mean of the known cells at a distance of two from each cell; 0 where none is known."""
 
     def total(each: Tensor) -> Tensor:
-        outer, inner = (nnf.avg_pool2d(each, size, 1, size // 2) * size**2 for size in (5, 3))
-        return outer - inner
+        return box_sum(each, 2) - box_sum(each, 1)
 
     return total(cells * known) / total(known.expand_as(cells)).clamp(min=1.0)
 
 
 def _detail(cells: Tensor, known: Tensor) -> Tensor:
     """What differs in each cell from the known ones around it."""
-    around = partial(nnf.avg_pool2d, kernel_size=3, stride=1, padding=1)
-    return (cells - around(cells * known) / around(known).clamp(min=1e-6)) * known
-
-
-def _around(cells: Tensor) -> Tensor:
-    """The mean of each cell and the eight around it."""
-    return nnf.avg_pool2d(nnf.pad(cells, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return (cells - box_sum(cells * known, 1) / box_sum(known, 1).clamp(min=1e-6)) * known
 
 
 def _median_around(cells: Tensor, known: Tensor) -> Tensor:
