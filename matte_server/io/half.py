@@ -17,6 +17,11 @@ Half = npt.NDArray[np.float16]
 _LARGEST = 65504.0
 
 
+def exceeds_half(largest: float) -> bool:
+    """Whether a number is beyond half's range."""
+    return largest > _LARGEST
+
+
 def to_half(pixels: Float32) -> Half:
     """``pixels`` of any shape as half floats; values beyond half's range are clamped to +-65504, not infinite."""
     torch = sys.modules.get("torch")

@@ -24,6 +24,9 @@ STEPS = 17
 _STRANGER_LOG = -9.0
 _STRANGER_SPREAD = 0.5
 _LOOSER = 2.0
+# Of a covariance relative to the pixel's brightness: float32 loses as much between the mean of squares and the
+# square of the mean. A subject much brighter than the clean plate would have a negative variance.
+_ROUNDING = 1e-6
 # Half of a normal's log-determinant counts: the other half would let a coincidence of colour in the middle of
 # the subject look like certain clean plate, because the clean plate is known so much more exactly.
 _OCCAM = 0.3
@@ -51,7 +54,7 @@ def estimate_alpha(
     pixel, behind, front = plate / scale, clean / scale, mean / scale
     # The nearest solid subject is not the pixel itself: its colours are only a rough guide.
     spread = _LOOSER * covariance / scale.square()
-    quiet = (noise / scale[:, 0]).square()
+    quiet = (noise / scale[:, 0]).square().clamp(min=_ROUNDING)
     steps = torch.linspace(0.0, 1.0, STEPS, device=plate.device)
     scores = torch.stack([_score(float(a), pixel, behind, front, spread, quiet) for a in steps])
     scores = scores + _log_prior(prior, steps)

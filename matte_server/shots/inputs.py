@@ -227,14 +227,16 @@ class ShotInputs:
 
     def request_options(self, frame: ShotFrame, output: Path) -> MatteOptions:
         """The options as the server needs them: pictures of videos were made scene-linear here, and a result that
-        is written here in another format than EXR is wanted scene-linear."""
+        is written here in another format than EXR is wanted scene-linear, and exact enough for 16 bits."""
         options = self.options
         if is_video(frame.plate):
             options = replace(options, colourspace=SCENE_LINEAR)
         if is_video(frame.clean_plate):
             options = replace(options, clean_colourspace=SCENE_LINEAR)
-        if output.suffix.lower() != ".exr" and options.output_colourspace == "auto":
-            options = replace(options, output_colourspace=SCENE_LINEAR)
+        if output.suffix.lower() != ".exr":
+            options = replace(options, bit_depth="float")
+            if options.output_colourspace == "auto":
+                options = replace(options, output_colourspace=SCENE_LINEAR)
         return options
 
     def for_screen(self, image: Image) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ from ..frame.output_cache import DEFAULT_CACHE_BYTES
 from ..frame.pipeline import STAGES, MattePipeline, StageCallback
 from ..io import exr
 from ..io.colour import from_scene_linear
+from ..io.half import exceeds_half
 from ..models.identity import default_weights
 from ..models.registry import available_models, load_model
 from ..pixels.device_facts import device_counts
@@ -42,6 +44,7 @@ from .reader import FrameReader, JobSource
 from .settings import WorkerSettings
 
 Check = Callable[[], None]
+_BEYOND_HALF = "Values beyond 65504, half's largest, were cut to it. Use --bit-depth float."
 _CACHE_SHARE = 8
 """One part in this many of a worker's memory is for cached model outputs."""
 
@@ -183,6 +186,8 @@ class FrameSolver:
         (plate_colourspace, result_colourspace), request = spaces, job.request
         image, layers = matte_image(result, result_colourspace, request.options)
         form = exr.ExrFormat(bit_depth=request.options.bit_depth, compression=request.options.compression)
+        if exceeds_half(peak_of(image)) and form.bit_depth == "half":
+            diagnostics = {**diagnostics, "warnings": [*cast(list[str], diagnostics["warnings"]), _BEYOND_HALF]}
         marked = stamped(exr.retag_colour(image, plate_colourspace), request, diagnostics)
         if request.output:
             with self._files.output(request.output) as target:
@@ -227,6 +232,16 @@ def _file_warnings(inputs: FrameInputs) -> list[str]:
     found = [*inputs.pair.plate.warnings_as("plate"), *inputs.pair.clean_plate.warnings_as("clean plate")]
     for role, guide in (("core", inputs.guides.core), ("holdout", inputs.guides.holdout)):
         found += guide.warnings_as(role, is_data=True) if guide is not None else ()
+    return found
+
+
+def peak_of(image: Image) -> float:
+    """The largest absolute value of a result. Raises ``MatteError("not_finite", ...)`` for NaN and infinity."""
+    found = float(max(image.pixels.max(), -image.pixels.min()))
+    if not math.isfinite(found):
+        raise MatteError(
+            "not_finite", "The result has NaN or infinite values.", "Try another --model, and report this frame."
+        )
     return found
 
 

@@ -195,6 +195,19 @@ def test_highlights_of_fifty_and_noise_below_zero_do_not_upset_alpha(pipeline: M
         assert np.isfinite(wild.foreground.pixels).all()
 
 
+@pytest.mark.parametrize("light", [1e3, 1e6])
+def test_a_subject_as_bright_as_the_sun(pipeline: MattePipeline, light: float) -> None:
+    """So far above the clean plate's noise that float32 rounds the covariance of its colours below zero."""
+    scene = composed(height=96, width=128, blur=3.0)
+    solid = scene.alpha == 1.0
+    scene.plate[solid] = light
+    for model in ("difference", "cleanplate"):
+        result = solve(pipeline, image(scene.plate), image(scene.clean), replace(STILL, model=model))
+        assert np.isfinite(result.foreground.pixels).all() and np.isfinite(result.alpha.pixels).all()
+        # The network has never seen such light.
+        assert model == "cleanplate" or result.alpha.pixels[solid].mean() > 0.9
+
+
 def test_guides_of_any_size_and_softness_are_obeyed(pipeline: MattePipeline, truth: Truth) -> None:
     display = Window(0, 0, 180, 120)
     core = np.zeros((60, 90, 1), np.float32)  # half the plate's size: a proxy

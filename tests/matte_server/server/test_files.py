@@ -222,6 +222,20 @@ def test_a_file_of_several_pictures_is_named_in_every_role(
     assert "the first one was read (core, holdout)." in " ".join(capsys.readouterr().out.split())
 
 
+def test_values_that_a_half_float_cannot_hold_are_told(
+    cleanplate: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wall, alpha = room(HEIGHT, WIDTH), disc(64)
+    plate = plate_of(wall, alpha)
+    plate[alpha == 1.0] = 70000.0
+    picture_files.exr(tmp_path / "p.exr", picture_files.planes(plate.astype(np.float64)))
+    words = (tmp_path / "p.exr", "--clean", save(tmp_path / "c.exr", wall), "-o", tmp_path / "m.exr")
+    for depth, is_told in (("half", True), ("float", False)):
+        assert cleanplate(*words, "--bit-depth", depth, "--overwrite") == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert ("Values beyond 65504, half's largest, were cut to it. Use --bit-depth float." in told) == is_told
+
+
 # -- trimaps
 
 
