@@ -215,8 +215,8 @@ def _numbers_of(space: str) -> NumericSpace | None:
     return None if space in _BY_CONFIG else _BY_NUMBERS.get(space) or numeric_space(space)
 
 
-def numbers_of(space: str) -> NumericSpace | None:
-    """The numbers of a colourspace, given by its full name; None where it is not defined by any."""
+def tag_numbers(space: str) -> NumericSpace | None:
+    """The numbers by which a file's tag may state a colourspace, given by its full name; None if there are none."""
     return _STATED_BY_NUMBERS.get(space) or numeric_space(space)
 
 

@@ -72,7 +72,6 @@ _SAYS_NOTHING = ("", "unknown", "raw", "data")
 """Values of a colour tag that name no colourspace."""
 _IMPOSSIBLE = "The tag {} names impossible primaries and was ignored."
 _EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
-_ONES = {"1", "1.0", "1.00", "1.000", "1.0000", "1.00000", "1.000000"}
 
 
 @dataclass(frozen=True)
@@ -191,9 +190,16 @@ def _hdr_colour(path: Path) -> FileColour:
             if not space:
                 space = SCENE_LINEAR
                 warnings.append(_IMPOSSIBLE.format(name))
-        elif name in ("EXPOSURE", "COLORCORR", "GAMMA") and {*value.split()} - _ONES:
+        elif name in ("EXPOSURE", "COLORCORR", "GAMMA") and not _are_ones(value):
             warnings.append(f"The tag {name}={value} was ignored; the values were read as they are stored.")
     return FileColour(space=space, warnings=tuple(warnings))
+
+
+def _are_ones(numbers: str) -> bool:
+    """Whether a text holds numbers that are all 1."""
+    with contextlib.suppress(ValueError):
+        return all(float(number) == 1.0 for number in numbers.split())
+    return False
 
 
 def _srgb_curve(numbers: Chromaticities) -> str:

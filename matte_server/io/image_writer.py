@@ -19,7 +19,7 @@ from matte_link.files import write_atomically
 from ..core.image import Float32, Image, in_display_window
 from ..errors import MatteError
 from . import exr_header, exr_planes
-from .colour import SRGB, interop_id, numbers_of
+from .colour import SRGB, interop_id, tag_numbers
 from .half import to_half
 from .icc_writer import profile_of
 from .image_check import is_whole
@@ -100,7 +100,7 @@ def _state_colour(spec: oiio.ImageSpec, suffix: str, image: Image) -> None:
     define by an ICC profile, PQ and HLG by PNG's cICP. Log curves have no tag, and grey pictures are data."""
     space = image.colourspace if len(image.channels) >= 3 else ""
     # In a TIFF, the words for sRGB move its directory, and with it our stamp, to the file's end.
-    numbers = numbers_of(space) if space != SRGB or suffix in (".tif", ".tiff") else None
+    numbers = tag_numbers(space) if space != SRGB or suffix in (".tif", ".tiff") else None
     if numbers is not None and numbers.curve != PQ_CURVE:
         profile = np.frombuffer(profile_of(numbers), np.uint8)
         spec.attribute("ICCProfile", oiio.TypeDesc(f"uint8[{profile.size}]"), profile)

@@ -53,7 +53,7 @@ _RATE_IN_NANOSECONDS = Fraction(1, 1000000)
 _FLOAT_ROUNDING = 1e-9
 """Seconds; float64 loses less in a video of weeks."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
-_NO_TIMECODE = "The timecode {} counts more frames than an EXR's, 60 a second at most, and was left out."
+_NO_TIMECODE = "The timecode {} was left out: an EXR holds those of SMPTE 12-1 with up to 60 frames a second."
 _EQUAL_TRACKS = "The video has several tracks of one size, and the first one was read."
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 

@@ -186,7 +186,8 @@ class FrameSolver:
         (plate_colourspace, result_colourspace), request = spaces, job.request
         image, layers = matte_image(result, result_colourspace, request.options)
         form = exr.ExrFormat(bit_depth=request.options.bit_depth, compression=request.options.compression)
-        if exceeds_half(peak_of(image)) and form.bit_depth == "half":
+        peak = peak_of(image)
+        if form.bit_depth == "half" and exceeds_half(peak):
             diagnostics = {**diagnostics, "warnings": [*cast(list[str], diagnostics["warnings"]), _BEYOND_HALF]}
         marked = stamped(exr.retag_colour(image, plate_colourspace), request, diagnostics)
         if request.output:

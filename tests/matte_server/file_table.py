@@ -276,7 +276,7 @@ def other_stills() -> Iterator[FileCase]:
         ("upwards", LIGHT, "", ""),
         ("primaries", p3, primaries, ""),
         ("exposure", LIGHT, "EXPOSURE=2.0\n", "EXPOSURE=2.0"),
-        ("ones", LIGHT, "EXPOSURE=1.0\nCOLORCORR=1 1 1\nGAMMA=1\n", ""),
+        ("ones", LIGHT, "EXPOSURE=1.0000e+00\nCOLORCORR=1 1 1\nGAMMA=1\n", ""),
         ("gamma", LIGHT, "GAMMA=2.2\n", "GAMMA=2.2"),
         ("impossible", LIGHT, "PRIMARIES=0 0 0 0 0 0 0 0\n", "PRIMARIES"),
     ):
