@@ -7,6 +7,7 @@ them needs: pictures of further frames never take it, and so one frame can alway
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable
 
 from matte_link.exr_header import header_attributes
@@ -48,6 +49,8 @@ class ResultRoom:
         self._sizes: dict[str, int] = {}
         """Of each frame on the server."""
         self._waiting: set[str] = set()
+        self._waiting_sizes: Counter[int] = Counter()
+        """How many frames wait that need so much: thousands may wait, of few sizes."""
 
     def beyond_waiting(self, size: int) -> int:
         """The bytes to keep for a frame that joins those that wait, beside what is kept for these."""
@@ -55,7 +58,7 @@ class ResultRoom:
 
     @property
     def _largest(self) -> int:
-        return max((self._sizes[name] for name in self._waiting), default=0)
+        return max(self._waiting_sizes, default=0)
 
     def add(self, name: str, size: int) -> None:
         """A frame waits whose result may have ``size`` bytes."""
@@ -64,27 +67,38 @@ class ResultRoom:
 
     def wait(self, name: str) -> None:
         """The frame waits (again)."""
-        self._waiting.add(name)
         self._spool.release(name)
-        self._spool.reserve(_NEXT, self._largest)
+        if name not in self._waiting:
+            self._waiting.add(name)
+            self._waiting_sizes[self._sizes[name]] += 1
+            self._spool.reserve(_NEXT, self._largest)
 
     def may_begin(self, name: str, is_alone: bool) -> bool:
-        """Whether there is room for this frame's result. If nothing will become free, a frame that ``is_alone``
-        begins all the same: other programs fill the disk, and the frame says so."""
+        """Whether there is room for this frame's result. A frame that ``is_alone`` begins also where what is on its
+        way out will not make the room: other programs fill the disk, and the frame says so."""
+        size = self._sizes[name]
         self._spool.release(_NEXT)
-        has_room = self._make_way(self._sizes[name])
+        may_begin = self._make_way(size) or (is_alone and not self._spool.will_have_room(size))
         self._spool.reserve(_NEXT, self._largest)
-        return has_room or (is_alone and not self._spool.on_their_way)
+        return may_begin
 
     def begin(self, name: str) -> None:
         """A worker gets the frame: the room is its own now."""
-        self._waiting.discard(name)
-        self._spool.reserve(_NEXT, self._largest)
+        self._wait_no_longer(name)
         self._spool.reserve(name, self._sizes[name])
 
     def forget(self, name: str) -> None:
         """The frame has ended."""
-        del self._sizes[name]
-        self._waiting.discard(name)
+        self._wait_no_longer(name)
         self._spool.release(name)
+        del self._sizes[name]
+
+    def _wait_no_longer(self, name: str) -> None:
+        if name not in self._waiting:
+            return
+        self._waiting.remove(name)
+        size = self._sizes[name]
+        self._waiting_sizes[size] -= 1
+        if not self._waiting_sizes[size]:
+            del self._waiting_sizes[size]
         self._spool.reserve(_NEXT, self._largest)

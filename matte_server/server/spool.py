@@ -62,6 +62,10 @@ class Spool:
                 return False
         return True
 
+    def will_have_room(self, size: int) -> bool:
+        """Whether there is room for ``size`` more bytes once all results have been sent and forgotten."""
+        return self._lacking(size) <= self.on_their_way
+
     def _lacking(self, size: int) -> int:
         wanted = size + sum(self._reserved.values())
         free = shutil.disk_usage(self.folder).free

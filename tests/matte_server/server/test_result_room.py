@@ -178,10 +178,17 @@ def test_a_frame_whose_result_found_no_room_is_computed_again_alone(bench: Servi
 def test_other_programs_fill_the_disk_and_a_frame_says_so(
     bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not wait for room that nothing will make."""
+    """It does not wait for room that the reply that is kept would not make."""
+    bench.send(ANNA, matte("before"))
+    finish(bench, 0, 10 << 10)
     bench.pool.states[0].job = bench.pool.states[1].job = 99
     bench.send(ANNA, matte("a", plate=LARGE))
-    monkeypatch.setattr(bench.spool, "_lacking", lambda size: 1)
+    lacking = 1 << 10
+    monkeypatch.setattr(bench.spool, "_lacking", lambda size: lacking)
+    monkeypatch.setattr(bench.spool, "forget_reply", lambda: False)
     bench.pool.states[0].job = bench.pool.states[1].job = 0
     list(bench.service.tick())
-    assert len(bench.pool.jobs) == 1
+    assert len(bench.pool.jobs) == 1, "while a reply on its way will make the room"
+    lacking = 1 << 20
+    list(bench.service.tick())
+    assert len(bench.pool.jobs) == 2
