@@ -7,7 +7,7 @@ import argparse
 import re
 import textwrap
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +17,7 @@ from .number_range import NumberRange
 _DEFAULT = "(default: "
 _WIDEST = 116
 """Prose in wider lines is hard to read."""
+_NO_VALUE = re.compile(r"argument (\S+): expected one argument")
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
 
 
@@ -76,6 +77,7 @@ class CommandParser(argparse.ArgumentParser):
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
         if not near and message.startswith("argument COMMAND: ") and found and Path(found[1]).suffix:
             suggestion = f" To matte a picture, write '{self.prog} matte {found[1]} --clean CLEAN -o OUT'."
+        suggestion = suggestion or self._value_with_a_dash(message)
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -85,6 +87,16 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
+
+    def _value_with_a_dash(self, message: str) -> str:
+        """How a value that begins with - is written, such as a range of negative frames, where one was taken for a
+        flag."""
+        lacking = _NO_VALUE.search(message)
+        names = lacking[1].split("/") if lacking else []
+        for flag, value in pairwise(self._words):
+            if flag in names and value.startswith("-") and value not in self._option_string_actions:
+                return f" A value that begins with - is written {names[-1]}={value}."
+        return ""
 
     def _known(self) -> set[str]:
         """Every flag of this parser, its choices, and the commands below it."""

@@ -76,6 +76,19 @@ def test_an_unknown_word_is_refused_with_the_nearest_known_one(
     assert suggestion in capsys.readouterr().err
 
 
+def test_a_value_that_begins_with_a_dash_is_shown_how_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, advice in (
+        (("--frames", "-2-1"), "A value that begins with - is written --frames=-2-1."),
+        (("-o", "-x.exr"), "A value that begins with - is written --output=-x.exr."),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(["matte", "plate.####.exr", *words])
+        assert advice in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["matte", "plate.####.exr", "--frames", "--overwrite"])
+    assert "begins with -" not in capsys.readouterr().err
+
+
 def test_ctrl_c_while_the_command_is_imported_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
