@@ -29,11 +29,11 @@ _DARK, _DEVIATIONS = 0.004, 3.0
 _MOSTLY_SUBJECT = 0.9
 """Above this, alpha leaves too little of the set to see."""
 _BELIEVED = 0.5
-"""From here on a change behind alpha is one of light."""
+"""A change behind a subject that alpha sees counts as a shadow where it is believed by more than this."""
 # The part of an area's changes that must be believed for any of them to be, and that may be by chance.
 _SHARE, _BY_CHANCE = 0.15, 0.08
 _AREA, _STRIDE = 6, 4
-"""An area reaches this part of the frame's longer side in each direction; it is measured in every so many cells."""
+"""An area reaches a sixth of the frame's longer side in each direction; it is measured in blocks of 4 x 4 cells."""
 _MOST = 2.0
 """Light that a subject throws back seldom doubles what is there; more is subject that alpha missed."""
 _POOL = 7

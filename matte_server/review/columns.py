@@ -26,8 +26,8 @@ _NEIGHBOURS = 5
 _LEAST_OF_A_SIDE = 4
 """Fewer on one side say nothing by themselves: one of them may be bad."""
 _ENOUGH = 5
-"""Fewer frames do not show how much the shot varies: for each that is missing, the smallest difference that counts
-grows by twice itself."""
+"""Fewer frames do not show how much the shot varies: the smallest difference that counts is 3 times as large with
+four frames, 5 times with three."""
 _FLAT = 1e-9
 """A plot whose range is smaller than this is widened."""
 _NEEDS_THREE = "needs three frames"
