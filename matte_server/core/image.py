@@ -103,15 +103,6 @@ def moved_into(window: Window, pixels: Float32, data: Window, outside: float) ->
     return found
 
 
-def in_display_window(image: Image) -> Image:
-    """``image`` as formats without a data window hold it: its display window's pixels, black and transparent beyond
-    its own."""
-    data, display = image.data_window, image.display_window
-    if data == display:
-        return image
-    return replace(image, pixels=moved_into(display, image.pixels, data, 0.0), data_window=display)
-
-
 @dataclass(frozen=True, eq=False)
 class PlatePair:
     """The shot's frame and the same view without the subject; their windows may differ."""

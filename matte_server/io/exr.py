@@ -17,6 +17,7 @@ from .image_file import (
     Attribute,
     ExrFormat,
     ReadLimits,
+    in_display_window,
     matte_channel,
     retag_colour,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "check_layer",
     "encode_exr",
     "frame_rate",
+    "in_display_window",
     "is_exr",
     "is_whole",
     "known_formats",

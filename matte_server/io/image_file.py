@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.image import Image
+from ..core.image import Image, moved_into
 from ..core.window import Window
 from ..errors import MatteError
 from .colour import interop_id
@@ -101,6 +101,22 @@ def unreadable(path: Path, label: str, reason: str) -> MatteError:
     if _UNSUPPORTED.search(first):
         hint = "Convert it to EXR, TIFF, PNG or JPEG in a usual form."
     return MatteError("unreadable", f"{label} cannot be read: {first[:200]}.", hint)
+
+
+def in_display_window(image: Image) -> Image:
+    """``image`` as formats without a data window hold it: its display window's pixels, black and transparent beyond
+    its own. Raises ``MatteError("too_large", ...)``."""
+    data, display = image.data_window, image.display_window
+    if data == display:
+        return image
+    if display.area > DEFAULT_LIMITS.pixels:
+        size = f"{display.width} x {display.height}"
+        raise MatteError(
+            "too_large",
+            f"The display window, {size}, is too large for a format without a data window.",
+            "Write EXRs.",
+        )
+    return replace(image, pixels=moved_into(display, image.pixels, data, 0.0), data_window=display)
 
 
 def only_exrs_have_layers(label: str, layer: str) -> MatteError:

@@ -16,14 +16,14 @@ import numpy as np
 import OpenImageIO as oiio
 from matte_link.files import write_atomically
 
-from ..core.image import Float32, Image, in_display_window
+from ..core.image import Float32, Image
 from ..errors import MatteError
 from . import exr_header, exr_planes
 from .colour import SRGB, interop_id, tag_numbers
 from .half import to_half
 from .icc_writer import profile_of
 from .image_check import is_whole
-from .image_file import OWN_PREFIX, STAMP, Attribute, ExrFormat, temporary_picture
+from .image_file import OWN_PREFIX, STAMP, Attribute, ExrFormat, in_display_window, temporary_picture
 from .library_output import libraries_silenced
 from .primaries import PQ_CURVE
 

@@ -18,7 +18,6 @@ from ..core.image import (
     SCENE_LINEAR,
     Image,
     divided_by_alpha,
-    in_display_window,
     moved_into,
     multiplied_by_alpha,
 )
@@ -107,7 +106,7 @@ def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     if frame.comp is None or frame.comp.suffix.lower() != ".exr":
         if shadow is not None:
             shadow = moved_into(matte.display_window, shadow, matte.data_window, 1.0)
-        matte = in_display_window(matte)
+        matte = exr.in_display_window(matte)
     comp = comp_over(matte, background, shadow)
     return replace(comp, warnings=background.warnings_as("background"))
 
@@ -189,7 +188,7 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
         for frame in shot.frames:
             space = str(exr.read_diagnostics(frame.output).get("colourspace", ""))
             if kind == "matte":
-                image = in_display_window(read_matte_linear(frame, space, pictures))
+                image = exr.in_display_window(read_matte_linear(frame, space, pictures))
             else:
                 image = comp_of(frame, space, pictures)
             warnings.update(dict.fromkeys(image.warnings if kind == "comp" else ()))

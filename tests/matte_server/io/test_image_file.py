@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
-from matte_server.io.image_file import ReadLimits, check_size
+from matte_server.io.image_file import ReadLimits, check_size, in_display_window
 from tests.matte_server import picture_files as files
 
 _KILLED = """
@@ -52,6 +53,12 @@ def test_a_picture_beyond_a_limit_is_refused(data: Window, display: Window, chan
     with pytest.raises(MatteError, match=r"a\.exr is \d+ x \d+ with \d channels") as caught:
         check_size(data, display, channels, "a.exr", limits)
     assert caught.value.code == "too_large"
+
+
+def test_a_display_window_that_no_memory_holds_is_refused() -> None:
+    pixel, plane = Window(0, 0, 1, 1), Window(0, 0, 30000, 20000)
+    with pytest.raises(MatteError, match="30000 x 20000, is too large"):
+        in_display_window(Image(np.zeros((1, 1, 3), np.float32), ("R", "G", "B"), pixel, plane))
 
 
 @pytest.mark.parametrize("is_supported", [True, False])
