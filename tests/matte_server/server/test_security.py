@@ -332,6 +332,37 @@ def test_a_decompression_bomb_costs_little(client: MatteClient, request_for: Mak
     assert rose < 250 * _MIB
 
 
+def test_a_file_that_changes_while_it_is_read_costs_its_frame_at_most(
+    client: MatteClient, request_for: Make, roots: str, pictures: Pictures
+) -> None:
+    """Somebody still renders the plate: it grows, shrinks and has other bytes under the reader's hands."""
+    plate = Path(roots, "rendered.exr")
+    plate.write_bytes(pictures.plate)
+    worker = client.status().state["workers"][0]["pid"]
+    stop = threading.Event()
+
+    def render() -> None:
+        while not stop.is_set():
+            with plate.open("r+b") as file:
+                for size in (len(pictures.plate) // 3, 10, 0):
+                    file.truncate(size)
+                file.seek(0)
+                file.write(pictures.plate)
+                file.write(b"more")
+
+    renderer = threading.Thread(target=render)
+    renderer.start()
+    try:
+        for _ in range(15):
+            client.submit(request_for(plate=OnDisk(str(plate))))
+            answer = client.receive(60)
+            assert isinstance(answer, MatteReply) or (isinstance(answer, Failure) and answer.code == "unreadable")
+    finally:
+        stop.set()
+        renderer.join()
+    assert client.status().state["workers"][0]["pid"] == worker
+
+
 def test_queue_and_clients_are_limited(request_for: Make) -> None:
     slow = make_pictures((640, 960))
     arguments = ["--device", "cpu", "--frames-per-client", "2", "--frames", "3", "--clients", "2"]
