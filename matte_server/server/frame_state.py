@@ -1,9 +1,10 @@
 """The life of a frame on the server, as one state and a table of transitions (after h11's ``_state.py``).
 
 Normally a frame goes QUEUED, READ_AHEAD (where a worker is free to decode it early), RUNNING, ENDED. One that ran
-out of memory, or whose worker died while it also had another frame, is computed again by itself: ISOLATED_WAITING,
-ISOLATED_RUNNING, ENDED. A frame that is abandoned while it waits ends at once; one that a worker has becomes
-ABANDONED or ISOLATED_ABANDONED until that worker has stopped. Whatever the table does not list is an error.
+out of memory or of disk, or whose worker died while it also had another frame, is computed again by itself:
+ISOLATED_WAITING, ISOLATED_RUNNING, ENDED. A frame that is abandoned while it waits ends at once; one that a worker
+has becomes ABANDONED or ISOLATED_ABANDONED until that worker has stopped. Whatever the table does not list is an
+error.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class FrameEvent(Enum):
     START = auto()
     """A worker gets it."""
     ISOLATE = auto()
-    """It is to be computed again, by itself: it ran out of memory, or a worker died that also had another frame."""
+    """It is to be computed again, by itself: it ran out of memory or of disk, or a worker died that also had
+    another frame."""
     ABANDON = auto()
     """Its client cancelled it or is gone, or the server cannot compute anything."""
     END = auto()
