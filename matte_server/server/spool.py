@@ -28,7 +28,7 @@ _NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
 _MEMORY = Path("/dev/shm")
 _LEAST_MEMORY = 1 << 30
 _UNUSED_S = 24 * 3600.0
-_WORTH_MAPPING = 1 << 20
+_WORTH_MAPPING = 256 << 10
 """Bytes of a file that is mapped and not copied. Python keeps a descriptor open for each mapping."""
 
 
