@@ -28,7 +28,7 @@ from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever
 from matte_server.training.scenes.props import build_prop
 from matte_server.training.scenes.recipes import Kind
-from matte_server.training.train import JOINT, Trainer, TrainSetup
+from matte_server.training.train import JOINT, STEP_SHARES, Trainer, TrainSetup, _next_batch
 
 SIZE = (96, 128)
 CPU = torch.device("cpu")
@@ -122,6 +122,14 @@ def test_a_step_takes_both_looks_or_one(tmp_path: Path) -> None:
     for octaves, has_both in ((JOINT, True), (1, False)):
         losses = trainer.train_step(batch, octaves, torch.Generator().manual_seed(0))
         assert ("joint" in losses, "octave fine" in losses) == (has_both, not has_both)
+
+
+def test_a_step_of_both_looks_takes_half_of_the_composites() -> None:
+    ring, rng = Ring.create(4, (8, 8), CPU), np.random.default_rng(1)
+    ring.store.fill_(0.5)
+    ring.ready.fill_(True)
+    steps = [(octaves, len(batch["alpha"])) for batch, octaves in (_next_batch(ring, rng, 5) for _ in range(60))]
+    assert set(steps) == {(octaves, 3 if octaves == JOINT else 5) for octaves in STEP_SHARES}
 
 
 def test_only_errors_above_the_earlier_network_are_held() -> None:
