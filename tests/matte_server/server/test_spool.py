@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from matte_server.server.spool import Spool
@@ -124,13 +123,15 @@ def test_only_a_plain_suffix_is_taken_from_a_clients_file_name(name: str, suffix
     assert suffix_of(name) == suffix
 
 
-@pytest.mark.skipif(not hasattr(psutil.Process, "num_fds"), reason="descriptors are counted on POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere files are not mapped")
 def test_small_results_that_are_kept_take_no_descriptors(tmp_path: Path) -> None:
-    """A service has 1,024 of them. Each result of the last minute had one while it was kept to be sent again."""
+    """A mapped file takes one, and a service has 1,024. Each result of the last minute had one while it was kept to
+    be sent again."""
     spool = Spool(1 << 30, tmp_path)
-    before = psutil.Process().num_fds()
-    kept = [spool.take(spool.write(b"matte")) for _ in range(20)]
-    assert psutil.Process().num_fds() == before and set(map(bytes, kept)) == {b"matte"}
-    large = bytes(1 << 20)
-    assert bytes(spool.take(spool.write(large))) == large
+    small = [spool.take(spool.write(b"matte")) for _ in range(20)]
+    assert spool.on_their_way == 0 and set(map(bytes, small)) == {b"matte"}
+    large = spool.take(spool.write(bytes(1 << 20)))
+    assert spool.on_their_way == 1 << 20 and bytes(large) == bytes(1 << 20)
+    del large
+    assert spool.on_their_way == 0
     spool.close()
