@@ -3,6 +3,7 @@ while frames come in, and the words of Nuke's command line."""
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from matte_link.errors import LinkError
 from nuke import _host
 from nuke._state import State
 
+from tests.plugin_nuke.conftest import start_nuke
 from tests.plugin_nuke.pressing import press, until
 
 # -- the command line
@@ -100,6 +102,33 @@ def test_a_setting_that_is_refused_is_said_without_a_press(bench: ContractBench,
     until(window, lambda: bench.status(node).startswith("up to date"))
 
 
+def test_a_thread_of_a_nuke_that_has_ended_reaches_no_later_one(window: State) -> None:
+    ended, calls = threading.Event(), list[str]()
+
+    def late() -> None:
+        ended.wait()
+        nuke.executeInMainThread(calls.append, ("late",))
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    _host.reset()
+    ended.set()
+    thread.join()
+    nuke.executeInMainThread(calls.append, ("own",))
+    window.process_events()
+    assert calls == ["own"]
+
+
+def test_what_a_test_put_off_is_nothing_to_the_next(bench: ContractBench, window: State) -> None:
+    """Nodes of the next Nuke have the same names, so a look that is still due would be taken at them."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    node["gamma"].setValue(0.5)
+    window.process_events()
+    assert callbacks._resting._due
+    start_nuke(window=True)
+    assert not callbacks._resting._due
+
+
 def test_a_dragged_slider_costs_nothing(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,8 +140,6 @@ def test_a_dragged_slider_costs_nothing(
         host.connect(grade, 0, last)
         last = grade
     node = bench.node_on(last, bench.read(bench.folder / "shot" / "clean.exr", 1, 1))
-    # Threads of a test before may still ask for a look at a node of the usual name.
-    node.setName("Dragged")
     count, plain = [0], nuke.Node.writeKnobs
 
     def counted(self: nuke.Node, flags: int = 0) -> str:

@@ -20,9 +20,8 @@ Call = Callable[..., object]
 
 def reset() -> State:
     """A new Nuke with an empty, unsaved script; what was registered is gone."""
-    fresh = State()
-    state.__dict__.clear()
-    state.__dict__.update(fresh.__dict__)
+    # One assignment, because threads of the Nuke before may still look.
+    state.__dict__ = State().__dict__
     _new_root()
     env.clear()
     env.update(_environment())
@@ -53,7 +52,7 @@ env = _Environment(_environment())
 def executeInMainThread(call: Call, args: Any = (), kwargs: dict[str, Any] | None = None) -> None:
     """Queues; without a window nobody ever looks at the queue."""
     arguments = args if isinstance(args, tuple) else (args,)
-    state.queue.append((call, arguments, kwargs or {}))
+    state.queued((call, arguments, kwargs or {}))
 
 
 def executeInMainThreadWithResult(call: Call, args: Any = (), kwargs: dict[str, Any] | None = None) -> object:

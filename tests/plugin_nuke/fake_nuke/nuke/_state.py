@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -37,6 +38,9 @@ class State:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
+        self.earlier = weakref.WeakSet(threading.enumerate())
+        """The threads of Nukes that have ended: what they queue is run by nobody."""
+        self.earlier.discard(threading.current_thread())
         self.gui = True
         self.queue: deque[Call] = deque()
         self.callbacks: dict[str, list[tuple[Call, str, Node | None]]] = {}
@@ -83,6 +87,12 @@ class State:
         script = words[next(index for index, word in enumerate(words) if word.endswith(".py")) :]
         part = r"-?\d+(--?\d+)?(x\d+)?"
         self.script_argv = script[:-1] if re.fullmatch(rf"{part}(,{part})*", script[-1]) else script
+
+    def queued(self, call: Call) -> None:
+        """Something waits for the main thread, unless the Nuke that it was meant for has ended."""
+        queue = self.queue
+        if threading.current_thread() not in self.earlier:
+            queue.append(call)
 
     def as_opened(self, name: str) -> str:
         """A file's name after the house's filters."""
