@@ -64,7 +64,7 @@ class NodeOptions:
 
 def options_of(node: host.Node) -> NodeOptions:
     """The options on the node's panel. Raises ``Refused``."""
-    _check_views(node)
+    _check_views(node, (host.current_frame(),))
     animated = tuple(name for name in panel.option_names() if name not in _ONE_VALUE and _is_animated(node, name))
     values = {name: setting(node, name) for name in panel.option_names() if name not in animated}
     try:
@@ -76,29 +76,33 @@ def options_of(node: host.Node) -> NodeOptions:
     return NodeOptions(node=node, shared=shared, animated=animated)
 
 
-def _check_views(node: host.Node) -> None:
-    """Raises ``Refused`` where a setting was split, so that each view has its own value."""
+def _check_views(node: host.Node, frames: Iterable[int]) -> None:
+    """Raises ``Refused`` where a setting was split, so that views have different values at one of ``frames``."""
     views = host.views()
     if len(views) == 1:
         return
     for name in panel.option_names():
-        if host.has_knob(node, name):
-            found = [host.value_at(node, name, host.current_frame(), view) for view in views]
-            if found != [found[0]] * len(views):
-                raise Refused(
-                    "split",
-                    f"{panel.label_of(name)} is split into views, and all views of a press share one value.",
-                    "Unsplit it, or use a node for each view.",
-                )
+        if host.has_knob(node, name) and any(_differs(node, name, frame, views) for frame in frames):
+            raise Refused(
+                "split",
+                f"{panel.label_of(name)} is split into views, and all views of a press share one value.",
+                "Unsplit it, or use a node for each view.",
+            )
+
+
+def _differs(node: host.Node, name: str, frame: int, views: Sequence[str]) -> bool:
+    """Whether a setting's value at a frame is not the same in all ``views``."""
+    return len({host.value_at(node, name, frame, view) for view in views}) > 1
 
 
 def _is_animated(node: host.Node, name: str) -> bool:
     return host.has_knob(node, name) and host.is_animated(node, name)
 
 
-def check_constant(node: host.Node, frames: Iterable[int]) -> None:
+def check_constant(node: host.Node, frames: Sequence[int]) -> None:
     """Raises ``Refused`` where a setting that has one value for all frames changes between ``frames``, or from them
-    to the current frame."""
+    to the current frame; and where views have different values of a setting at one of ``frames``."""
+    _check_views(node, frames)
     looked_at = (host.current_frame(), *frames)
     for name in _ONE_VALUE:
         if _is_animated(node, name) and len({host.value_at(node, name, frame) for frame in looked_at}) > 1:

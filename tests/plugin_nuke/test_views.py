@@ -81,3 +81,12 @@ def test_a_setting_that_is_split_into_views_is_refused(name: str, stereo: Contra
         node_options.options_of(node)
     window.views = ["left"]
     assert node_options.options_of(node), "with one view there is one value"
+
+
+def test_views_that_differ_at_another_frame_than_the_current_one_are_refused(stereo: ContractBench) -> None:
+    node = host.paste(nk_text.node_text())
+    assert node is not None
+    node["erode"]._split = {"right": {0: 0.0, 7: 2.5}}
+    node_options.check_constant(node, range(1, 7))
+    with pytest.raises(Refused, match="is split into views"):
+        node_options.check_constant(node, range(1, 8))

@@ -34,7 +34,7 @@ class Knob:
         self._expression = ""
         self._keys: dict[int, Any] = {}
         self._split: dict[str | None, Any] = {}
-        """The values of views of their own (nuke.Array_Knob.splitView)."""
+        """The values of views of their own (nuke.Array_Knob.splitView); with keys, by frame."""
         self.tip = ""
         self.definition = ""
 
@@ -123,7 +123,8 @@ class Knob:
     def getValueAt(self, time: float, index: int = 0, view: str | None = None) -> Any:
         self._here()
         if view in self._split:
-            return self._split[view]
+            own = self._split[view]
+            return own[max(key for key in own if key <= time)] if isinstance(own, dict) else own
         before, state.frame = state.frame, int(time)
         try:
             return self.getValue()
