@@ -22,6 +22,14 @@ WINDOW = Window(0, 0, 8, 6)
 PIXELS = np.random.default_rng(4).uniform(0.1, 0.9, (6, 8, 4)).astype(np.float32)
 
 
+def _sent(space: str, is_premultiplied: bool) -> bytes:
+    """The EXR that a server sends for ``PIXELS``, as scene-linear Rec.709, in the colourspace that was chosen."""
+    light = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, WINDOW)
+    light = multiplied_by_alpha(light) if is_premultiplied else light
+    sent = light if space == "auto" else from_scene_linear(light, space)
+    return exr.encode_exr(exr.retag_colour(sent, "of the plate"), {}, exr.ExrFormat(bit_depth="float"))
+
+
 @pytest.mark.parametrize(
     ("space", "suffix", "is_premultiplied"),
     [
@@ -39,10 +47,7 @@ def test_a_result_is_read_back_in_the_colourspace_that_was_chosen_for_it(
     tmp_path: Path, space: str, suffix: str, is_premultiplied: bool
 ) -> None:
     """Formats without a tag for it too: TIFF has none for PQ, and none has one for a log curve."""
-    light = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, WINDOW)
-    light = multiplied_by_alpha(light) if is_premultiplied else light
-    sent = light if space == "auto" else from_scene_linear(light, space)
-    data = exr.encode_exr(exr.retag_colour(sent, "of the plate"), {}, exr.ExrFormat(bit_depth="float"))
+    data = _sent(space, is_premultiplied)
     frame = ShotFrame(
         frame=1, plate=tmp_path / "p.exr", clean_plate=tmp_path / "c.exr", output=tmp_path / f"m{suffix}"
     )
@@ -71,10 +76,7 @@ def test_a_result_is_read_back_in_the_colourspace_that_was_chosen_for_it(
 def test_the_foreground_as_a_file_is_in_the_colourspace_of_its_result(
     tmp_path: Path, space: str, suffix: str, is_premultiplied: bool
 ) -> None:
-    light = Image(PIXELS, ("R", "G", "B", "A"), WINDOW, WINDOW)
-    light = multiplied_by_alpha(light) if is_premultiplied else light
-    sent = light if space == "auto" else from_scene_linear(light, space)
-    data = exr.encode_exr(exr.retag_colour(sent, "of the plate"), {}, exr.ExrFormat(bit_depth="float"))
+    data = _sent(space, is_premultiplied)
     frame = ShotFrame(
         frame=1,
         plate=tmp_path / "p.exr",
