@@ -133,6 +133,9 @@ WORDS = {
     ),
     "About 1 GB is downloaded.": "Etwa 1 GB wird heruntergeladen.",
     "About 3 GB are downloaded (CPU only: 1 GB).": "Etwa 3 GB werden heruntergeladen (nur CPU: 1 GB).",
+    "Offline: the package is a local wheel, beside which lies what it needs.": (
+        "Offline: Das Paket ist ein lokales Wheel, neben dem liegt, was es braucht."
+    ),
     "{address}: Cleanplate {version}": "{address}: Cleanplate {version}",
     "{address}: no answer": "{address}: antwortet nicht",
     "{address}: started by this Blender": "{address}: von diesem Blender gestartet",

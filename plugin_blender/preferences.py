@@ -109,12 +109,27 @@ def named_endpoint() -> Endpoint:
         found = Endpoint.resolve(address, _keys(chosen))
     except ValueError as error:
         raise NodeError(str(error)) from None
-    if not (found.is_loopback or runtime.server_address or bpy.app.online_access):
+    if not found.is_loopback:
+        _need_access(found.address)
+    return found
+
+
+def _need_access(address: str) -> None:
+    """Raises ``NodeError`` where Blender may not reach an address beyond this machine. ``--server`` of a command
+    line goes before the preference, as ``--online-mode`` does, and not before ``--offline-mode``."""
+    app: Any = bpy.app
+    if app.online_access:
+        return
+    if app.online_access_override:
         raise NodeError(
-            f"{found.address} is not on this machine, and Blender is set to work offline.",
+            f"{address} is not on this machine, and Blender was started with --offline-mode.",
+            "Start it without, or use a server of this machine.",
+        )
+    if not runtime.server_address:
+        raise NodeError(
+            f"{address} is not on this machine, and Blender is set to work offline.",
             "Allow Online Access in the system preferences, or start Blender with --online-mode.",
         )
-    return found
 
 
 def _keys(chosen: Any) -> str:

@@ -1,7 +1,6 @@
 """Sets the matting server up, and removes it again."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import bpy
@@ -43,10 +42,19 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         for line in (
             tr("Makes a Python environment and installs Cleanplate's server in it:"),
             str(setup_folder()),
-            tr("About 1 GB is downloaded.") if self.cpu_only else tr("About 3 GB are downloaded (CPU only: 1 GB)."),
+            self._size(),
         ):
             column.label(text=line)
-        layout.prop(self, "cpu_only")
+        row = layout.row()
+        row.enabled = bpy.app.online_access
+        row.prop(self, "cpu_only")
+
+    def _size(self) -> str:
+        if not bpy.app.online_access:
+            return tr("Offline: the package is a local wheel, beside which lies what it needs.")
+        return (
+            tr("About 1 GB is downloaded.") if self.cpu_only else tr("About 3 GB are downloaded (CPU only: 1 GB).")
+        )
 
     def execute(self, context: Any) -> Result:
         """Begins; :meth:`modal` goes on in a window, and without one this waits."""
@@ -98,21 +106,10 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
 
 
 def _begin(cpu_only: bool) -> ServerSetup:
-    package = preferences().package.strip()
     if runtime.setup is not None:
         raise NodeError("The server is being set up already.")
-    if not (bpy.app.online_access or _is_local(package)):
-        raise NodeError(
-            # Blender's message is as wide as its preferences, where it is cut off.
-            "This needs the internet, and Blender is set to work offline.",
-            "Allow Online Access, or name a local wheel as the package.",
-        )
-    return ServerSetup(setup_folder(), package, cpu_only)
-
-
-def _is_local(package: str) -> bool:
-    """Whether the package is a wheel or a checkout, by its absolute path, and no name for pip to look up."""
-    return Path(package).is_absolute() and Path(package).exists()
+    package = bpy.path.abspath(preferences().package.strip())
+    return ServerSetup(setup_folder(), package, cpu_only, offline=not bpy.app.online_access)
 
 
 class CLEANPLATE_OT_cancel_setup(bpy.types.Operator):

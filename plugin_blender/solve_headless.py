@@ -3,6 +3,7 @@
     blender -b FILE --python solve_headless.py -- --frames 1001-1100 [--server ADDR] [--keys FILE]
           [--node NAME] [--again]
 
+``--server`` may name an address beyond this machine without Allow Online Access, but not with --offline-mode.
 Uses the installed add-on, else the one this script lies in. The .blend is not changed: a file that was saved with
 the add-on already plays the folder that the results go to, so that afterwards machines without it can render.
 Exit codes: 0 every frame is solved, 1 some failed, 2 the file or the arguments cannot work, 3 no server.
@@ -31,10 +32,19 @@ def main(arguments: list[str]) -> int:
     runtime.server_address, runtime.server_keys = options.server, options.keys
     errors = import_module(f"{package}.matte_link.errors")
     try:
+        if options.server:
+            _tell_of_network(package)
         return max(_solve(package, scene, node, options) for scene, node in _nodes(package, options.node))
     except (errors.LinkError, ValueError) as error:
         print(f"cleanplate: {error}", file=sys.stderr)
         return UNUSABLE
+
+
+def _tell_of_network(package: str) -> None:
+    """Says once that ``--server`` goes before the preference to work offline."""
+    server = import_module(f"{package}.preferences").endpoint()
+    if not (server.is_loopback or bpy.app.online_access):
+        print(f"cleanplate: Blender is set to work offline; --server names {server.address}, so it is used.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from .conftest import Blender
+from .package_index import PackageIndex, needed_wheel, server_wheel
 
 pytestmark = pytest.mark.timeout(900)
 
 
-def make_wheel(folder: Path) -> Path:
-    """A wheel called cleanplate, whose command prints a word: no download of gigabytes in a test."""
-    wheel = folder / "cleanplate-0.0.1-py3-none-any.whl"
-    files = {
-        "named_server.py": "def main():\n    print('serving')\n",
-        "cleanplate-0.0.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: cleanplate\nVersion: 0.0.1\n",
-        "cleanplate-0.0.1.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        "cleanplate-0.0.1.dist-info/entry_points.txt": "[console_scripts]\ncleanplate = named_server:main\n",
-    }
-    files["cleanplate-0.0.1.dist-info/RECORD"] = "".join(f"{name},,\n" for name in files)
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return wheel
-
-
 def test_set_up_server_add_and_where_they_act(blender: Blender, shot: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+    home, beside = tmp_path / "home", tmp_path / "wheels"
     home.mkdir()
-    facts = blender.case("first_matte", shot, make_wheel(tmp_path), BLENDER_USER_RESOURCES=str(home)).facts
+    wheel = server_wheel(beside)
+    needed = needed_wheel(tmp_path / "index")
+    with PackageIndex(needed.parent).serving() as index:
+        facts = blender.case(
+            "first_matte",
+            shot,
+            wheel,
+            needed,
+            BLENDER_USER_RESOURCES=str(home),
+            PIP_INDEX_URL=f"{index.url}/simple/",
+            PIP_FIND_LINKS=f"{index.url}/simple/",
+        ).facts
     assert facts["command"].strip() == "serving"
+    # Blender works offline in these tests.
+    assert index.asked == []

@@ -36,7 +36,7 @@ _PACKAGES = (
     "libegl1",
     "libglx-mesa0",
     "imagemagick",
-    "python3-cattrs",
+    "python3-cattr",
     "python3-requests",
     "python3-zmq",
     "python3-numpy",

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +17,14 @@ import bpy
 import stage
 
 
-def case(folder: str, wheel: str) -> dict[str, Any]:
+def case(folder: str, wheel: str, needed: str) -> dict[str, Any]:
     stage.add_on()
     place = Path(folder)
     adding(place)
-    results_folder()
+    node = results_folder()
     offline()
-    return {"command": setting_up(wheel)}
+    node.id_data.nodes.remove(node)
+    return {"command": setting_up(wheel, needed)}
 
 
 def adding(place: Path) -> None:
@@ -42,8 +47,8 @@ def adding(place: Path) -> None:
     tree.nodes.remove(tree.nodes.active)
 
 
-def results_folder() -> None:
-    """A path without a place never means the folder that Blender was started in."""
+def results_folder() -> Any:
+    """A path without a place never means the folder that Blender was started in. Its node stays."""
     from plugin_blender import planning
 
     bpy.ops.cleanplate.add()
@@ -58,7 +63,7 @@ def results_folder() -> None:
         assert "needs an absolute folder" in planning.refresh(scene, node).problem
         assert "needs an absolute folder" in stage.error_of(bpy.ops.cleanplate.clear_cache)
     long_paths(Path(bpy.data.filepath).parent, scene, node)
-    tree.nodes.remove(node)
+    return node
 
 
 def long_paths(place: Path, scene: Any, node: Any) -> None:
@@ -88,37 +93,59 @@ def long_paths(place: Path, scene: Any, node: Any) -> None:
 
 
 def offline() -> None:
-    """No address beyond this machine is used while Blender works offline, unless the command line names it."""
-    from plugin_blender import preferences, runtime
+    """No address beyond this machine is used while Blender works offline, unless the command line names it. These
+    addresses are for documents: nobody has them."""
+    from plugin_blender import preferences, runtime, solve_headless
     from plugin_blender.plan import NodeError
 
     assert not bpy.app.online_access
     preferences._UNSET.address = "tcp://192.0.2.1:5560"
-    try:
-        preferences.endpoint()
-    except NodeError as error:
-        assert "Allow Online Access" in str(error), error
-    else:
-        raise AssertionError("an address of the network is used offline")
-    runtime.server_address = "tcp://192.0.2.2:5560"
+    for refused in (preferences.endpoint, bpy.ops.cleanplate.test_server):
+        try:
+            refused()
+        except (NodeError, RuntimeError) as error:
+            assert "192.0.2.1:5560 is not on this machine" in str(error), error
+            assert "Allow Online Access" in str(error), error
+        else:
+            raise AssertionError("an address of the network is used offline")
+    assert solve_headless.main(["--frames", "1", "--again"]) == solve_headless.UNUSABLE
+    # Said once, and used: nobody answers there.
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = solve_headless.main(["--frames", "1", "--again", "--server", "tcp://192.0.2.2:5560"])
+    assert code == solve_headless.NO_SERVER, (code, said.getvalue())
+    sentence = "Blender is set to work offline; --server names tcp://192.0.2.2:5560, so it is used."
+    assert said.getvalue().count(sentence) == 1, said.getvalue()
     assert preferences.endpoint().address == "tcp://192.0.2.2:5560"
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        solve_headless.main(["--frames", "1", "--again", "--server", "tcp://127.0.0.1:9"])
+    assert "offline" not in said.getvalue()
     runtime.server_address = preferences._UNSET.address = ""
 
 
-def setting_up(wheel: str) -> str:
-    """A real environment, with a wheel of a server that only has a name; cancelled once, continued, and removed."""
+def setting_up(wheel: str, needed: str) -> str:
+    """A real environment, with a wheel of a server that only has a name, and one that it needs; cancelled once,
+    continued, and removed. Blender works offline: all lies on this machine."""
     from plugin_blender import preferences
     from plugin_blender.server_setup import ServerSetup
 
-    message = stage.error_of(bpy.ops.cleanplate.set_up_server)
-    assert "Blender is set to work offline" in message, message
-    preferences._UNSET.package = wheel
+    assert not bpy.app.online_access
     folder = preferences.setup_folder()
-    setup = ServerSetup(folder, wheel, cpu_only=False)
+    for cpu_only in (False, True):
+        message = stage.error_of(partial(bpy.ops.cleanplate.set_up_server, cpu_only=cpu_only))
+        assert "Blender is set to work offline" in message, message
+    assert not folder.exists()
+    preferences._UNSET.package = wheel
+    setup = ServerSetup(folder, wheel, cpu_only=False, offline=True)
     assert setup.poll() and setup.step == "Making the environment"
     setup.cancel()
     assert not setup.poll() and preferences.server_command() == "cleanplate"
-    assert bpy.ops.cleanplate.set_up_server() == {"FINISHED"}
+    message = stage.error_of(bpy.ops.cleanplate.set_up_server)
+    assert f"what it needs must lie in {Path(wheel).parent}" in message, message
+    assert preferences.server_command() == "cleanplate"
+    shutil.copy(needed, Path(wheel).parent)
+    assert bpy.ops.cleanplate.set_up_server(cpu_only=True) == {"FINISHED"}
     command = preferences.server_command()
     output = subprocess.run([command], capture_output=True, text=True, check=True).stdout
     assert bpy.ops.cleanplate.remove_server() == {"FINISHED"}

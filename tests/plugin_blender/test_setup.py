@@ -1,0 +1,190 @@
+"""Set Up Server with a real environment, pip and uv, and an index on this machine that notes what it is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin_blender.plan import NodeError
+from plugin_blender.server_setup import ServerSetup, command_in, remove
+
+from .package_index import PackageIndex, make_wheel, needed_wheel, server_wheel
+
+pytestmark = pytest.mark.timeout(600)
+_PATIENCE_S = 300.0
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    """The index that every setting of pip and uv names, also where pip would ask through a proxy."""
+    wheels = tmp_path / "index"
+    needed_wheel(wheels)
+    with PackageIndex(wheels).serving() as index:
+        for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX"):
+            monkeypatch.setenv(name, f"{index.url}/simple/")
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+        monkeypatch.setenv("UV_NO_CACHE", "1")
+        yield index
+
+
+def run(setup: ServerSetup, until: Callable[[], object] = lambda: False) -> bool:
+    """Polls to the end, or until something has happened; whether there is more to do. Raises ``NodeError``."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while setup.poll():
+        assert time.monotonic() < deadline, setup.last_line
+        if until():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def printed(folder: Path) -> str:
+    """What the command that was set up prints."""
+    return subprocess.run([command_in(folder)], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The command lines of processes that work in an environment."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = each.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(word.startswith(os.fsencode(folder)) for word in words):
+            found.append(str(words))
+    return found
+
+
+@pytest.mark.parametrize("cpu_only", [False, True])
+def test_offline_asks_no_network_and_takes_what_lies_beside_the_wheel(
+    index: PackageIndex, tmp_path: Path, cpu_only: bool
+) -> None:
+    beside, folder = tmp_path / "wheels", tmp_path / "server"
+    wheel = server_wheel(beside)
+    with pytest.raises(NodeError) as told:
+        run(ServerSetup(folder, str(wheel), cpu_only, offline=True))
+    assert "No matching distribution found for needed" in str(told.value)
+    assert f"Offline, what it needs must lie in {beside}; or Allow Online Access." in str(told.value)
+    assert not command_in(folder)
+    needed_wheel(beside)
+    run(ServerSetup(folder, str(wheel), cpu_only, offline=True))
+    assert printed(folder) == "serving"
+    assert index.asked == []
+    # The same index is asked where Blender may: it does note what it is asked.
+    remove(folder)
+    (beside / "needed-0.1-py3-none-any.whl").unlink()
+    run(ServerSetup(folder, str(wheel), cpu_only=False))
+    assert printed(folder) == "serving" and any("needed" in path for path in index.asked)
+
+
+def test_offline_takes_a_checkout_as_a_wheel_and_nothing_that_a_wheel_points_to(
+    index: PackageIndex, tmp_path: Path
+) -> None:
+    folder = tmp_path / "server"
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["backend"]\nbuild-backend = "backend_module"\n', encoding="utf-8"
+    )
+    for package, missing in (
+        (checkout, "backend"),
+        (server_wheel(tmp_path / "far", [f"needed @ {index.url}/files/needed-0.1-py3-none-any.whl"]), "needed"),
+        (server_wheel(tmp_path / "git", [f"needed @ git+{index.url}/needed.git"]), "needed"),
+    ):
+        with pytest.raises(NodeError, match="could not be set up"):
+            run(ServerSetup(folder, str(package), cpu_only=False, offline=True))
+        assert missing in (folder / "setup.log").read_text(encoding="utf-8")
+    assert index.asked == []
+
+
+@pytest.mark.parametrize(
+    "package", ["cleanplate", "cleanplate==0.1", "https://example.com/a.whl", "./a.whl", "/no/a.whl"]
+)
+def test_offline_refuses_what_only_a_network_has(tmp_path: Path, package: str) -> None:
+    with pytest.raises(NodeError, match="set to work offline"):
+        ServerSetup(tmp_path / "server", package, cpu_only=False, offline=True)
+    assert not (tmp_path / "server").exists()
+
+
+def test_a_cancel_while_pip_waits_and_after_it_goes_on_and_removes(index: PackageIndex, tmp_path: Path) -> None:
+    folder, wheel = tmp_path / "server", server_wheel(tmp_path / "wheels")
+    index.stall()
+    setup = ServerSetup(folder, str(wheel), cpu_only=False)
+    assert run(setup, index.stalled.is_set) and setup.step == "Installing the server"
+    assert processes_in(folder) and "needed" in setup.last_line
+    setup.cancel()
+    assert not setup.poll() and not command_in(folder)
+    assert not processes_in(folder) and not (folder / "temporary").exists()
+    # Once more in the same place, then on to the end: the environment is not made again.
+    index.stall()
+    again = ServerSetup(folder, str(wheel), cpu_only=False)
+    assert run(again, index.stalled.is_set) and again.step == "Installing the server"
+    again.cancel()
+    index.goes_on.set()
+    python = folder / "bin" / "python"
+    made = python.lstat().st_mtime_ns
+    run(ServerSetup(folder, str(wheel), cpu_only=False))
+    assert printed(folder) == "serving" and python.lstat().st_mtime_ns == made
+    assert not (folder / "temporary").exists()
+    remove(folder)
+    assert not folder.exists()
+
+
+def test_a_cancel_ends_what_builds_a_checkout_too(index: PackageIndex, tmp_path: Path) -> None:
+    """pip builds in a process of its own, which does not end with pip."""
+    folder, checkout, begun = tmp_path / "server", tmp_path / "checkout", tmp_path / "begun"
+    checkout.mkdir()
+    (checkout / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n', encoding="utf-8"
+    )
+    (checkout / "slow.py").write_text(
+        "import pathlib, time\n"
+        f"def build_wheel(*_):\n    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(600)\n",
+        encoding="utf-8",
+    )
+    setup = ServerSetup(folder, str(checkout), cpu_only=False)
+    assert run(setup, begun.exists)
+    assert len(processes_in(folder)) >= 2
+    setup.cancel()
+    assert not processes_in(folder)
+    remove(folder)
+
+
+def test_cpu_only_is_cancelled_in_both_of_its_steps_and_goes_on(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real uv, which this machine's pip can have."""
+    folder, wheel = tmp_path / "server", server_wheel(tmp_path / "wheels")
+    make_wheel(tmp_path / "index", "uv").rename(tmp_path / "index" / "uv-0.9.9-py3-none-any.whl")
+    index.stall()
+    setup = ServerSetup(folder, str(wheel), cpu_only=True)
+    assert run(setup, index.stalled.is_set) and setup.step == "Installing uv"
+    setup.cancel()
+    assert not processes_in(folder) and not command_in(folder)
+
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_CACHE_DIR"):
+        monkeypatch.delenv(name)
+    index.stall()
+    setup = ServerSetup(folder, str(wheel), cpu_only=True)
+    try:
+        assert run(setup, index.stalled.is_set) and setup.step == "Installing the server"
+    except NodeError as error:
+        if setup.step == "Installing uv":
+            pytest.skip(f"pip cannot have uv here: {error}")
+        raise
+    setup.cancel()
+    assert not processes_in(folder) and not command_in(folder)
+    index.goes_on.set()
+    setup = ServerSetup(folder, str(wheel), cpu_only=True)
+    run(setup)
+    assert printed(folder) == "serving"
+    shutil.rmtree(folder)
