@@ -29,7 +29,7 @@ from .limits import ServiceLimits
 from .reply_cache import blobs_of
 from .result_room import HEADER_BYTES, ResultRoom, largest_result
 from .spool import Spool
-from .store import PictureStore, suffix_of, too_small
+from .store import PictureStore, no_room, suffix_of
 from .uploads import PartialUploads
 
 RESERVED_PART = 8
@@ -67,28 +67,38 @@ class Admission:
         self._last_number += 1
         return self._last_number
 
-    def check_room(self, client: Client, request: Matte, frames: FrameTable) -> None:
-        """Raises ``MatteError("busy", ...)`` where a request exceeds a limit. ``frames``: those on the server.
-        Batch frames leave an eighth of everything to the frames that artists wait for."""
+    def admit(self, client: Client, request: Matte, frames: FrameTable) -> FrameJob:
+        """A job for the request, its pictures spooled or held in the store until :meth:`release`, and room kept for
+        its result. ``frames``: those on the server. Batch frames leave an eighth of everything to the frames that
+        artists wait for. Raises ``MatteError``, with nothing left behind: busy where a limit is reached,
+        spool_too_small where it will never fit, disk_full where other files take its room, and where the store does
+        not hold a picture."""
+        self._check_limits(client, request, frames)
+        result_size = self._result_size(request)
+        self._check_room(request, result_size, has_others=bool(frames.wanted))
+        return self._job(request, result_size)
+
+    def _check_limits(self, client: Client, request: Matte, frames: FrameTable) -> None:
         is_batch = request.priority == "batch"
         own, wanted = frames.wanted_by(client), frames.wanted
         if own >= self._limits.frames_per_client or wanted >= _open_to(is_batch, self._limits.frames):
             raise MatteError("busy", f"The server has {counted(wanted, 'frame')} waiting.", _LATER)
         if not own and frames.clients >= _open_to(is_batch, self._limits.clients):
             raise MatteError("busy", f"The server has {counted(frames.clients, 'client')}.", _LATER)
-        pictures, result = sum(map(len, blobs_of(request))), self._result_size(request)
-        capacity = self.spool.capacity
+
+    def _check_room(self, request: Matte, result_size: int, has_others: bool) -> None:
+        pictures, capacity = sum(map(len, blobs_of(request))), self.spool.capacity
         # A part of the room that there is, which a small disk makes less than the budget. While nothing else waits,
         # nothing is reserved.
-        reserved = capacity - _open_to(is_batch and bool(wanted), capacity)
+        reserved = capacity - _open_to(request.priority == "batch" and has_others, capacity)
         named = {source.digest for source in sources_of(request).values() if isinstance(source, Digest)}
-        if self.store.give_way(pictures + self.results.beyond_waiting(result) + reserved, to_keep=named):
+        if self.store.give_way(pictures + self.results.beyond_waiting(result_size) + reserved, to_keep=named):
             return
-        # A frame that never fits fails instead of waiting for ever. The stored pictures that it names must stay.
-        room = capacity - sum(self.store.size_of(digest) for digest in named)
+        # A frame that does not fit fails instead of waiting for ever. The stored pictures that it names must stay.
+        kept = sum(self.store.size_of(digest) for digest in named)
         needed = pictures + self._least_result(request)
-        if not wanted and needed > room:
-            raise too_small("frame", needed, room)
+        if not has_others and needed > capacity - kept:
+            raise no_room("frame", needed, capacity - kept, self.spool.limit - kept)
         raise MatteError("busy", "The server has no room for another picture now.", _LATER)
 
     def _result_size(self, request: Matte) -> int:
@@ -115,10 +125,8 @@ class Admission:
             return len(source.data)
         return self.store.size_of(source.digest) if isinstance(source, Digest) else 0
 
-    def job(self, request: Matte) -> FrameJob:
-        """A job for the request, its pictures spooled or held in the store until :meth:`release`. Raises
-        ``MatteError`` where the store does not hold a picture, with nothing left behind."""
-        number, result_size = self.next_number(), self._result_size(request)
+    def _job(self, request: Matte, result_size: int) -> FrameJob:
+        number = self.next_number()
         pictures: dict[str, SpooledPicture] = {}
         try:
             for role, source in sources_of(request).items():

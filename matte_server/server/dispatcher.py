@@ -99,10 +99,9 @@ class Dispatcher:
     def start_frames(self) -> Iterator[QueuedFrame]:
         """Gives the next frames to idle workers and yields those; then lets busy workers read ahead."""
         while (worker := self._pool.idle()) is not None:
-            frame = self._next()
+            frame = self._next(worker)
             if frame is None:
                 break
-            frame = self._prefer_read_ahead(worker, frame)
             frame.advance(FrameEvent.START)
             self._results.begin(frame.job.result)
             self._pool.submit(worker, frame.job)
@@ -115,24 +114,42 @@ class Dispatcher:
         numbers = (number for state in self._pool.states for number in (state.job, *state.writing))
         return [frame for number in numbers if (frame := self._frames.get(number))]
 
-    def _next(self) -> QueuedFrame | None:
-        """Takes the frame whose turn it is; None while an isolated frame runs, or waits for the others to end, and
-        while there is no room for the frame's result."""
+    def _next(self, worker: int) -> QueuedFrame | None:
+        """Takes the frame whose turn it is, or the one that this worker has read ahead for that client. None while
+        an isolated frame runs, or waits for the others to end, and while there is no room for the frame's
+        result."""
         running = self._running()
         if any(frame.state.is_isolated for frame in running) or (self.isolated and running):
             return None
-        waiting = self.isolated[0] if self.isolated else self.queue.peek(self._may_start)
-        if waiting is None or not self._results.may_begin(waiting.job.result, is_alone=not running):
+        first = self.isolated[0] if self.isolated else self.queue.peek(self._may_start)
+        if first is None:
             return None
-        return self.isolated.popleft() if self.isolated else self.queue.pop(self._may_start)
+        read = self._read_by(worker, first)
+        for frame in (read, first) if read else (first,):
+            if self._results.may_begin(frame.job.result, is_alone=not running):
+                self._take(frame, first)
+                return frame
+        return None
 
-    def _prefer_read_ahead(self, worker: int, frame: QueuedFrame) -> QueuedFrame:
-        """The batch frame that this worker has read ahead, in exchange for ``frame`` of the same client."""
+    def _read_by(self, worker: int, first: QueuedFrame) -> QueuedFrame | None:
+        """Another batch frame of the same client, which this worker has read ahead and may compute before
+        ``first``."""
         ahead = self._frames.get(self._pool.states[worker].ahead)
-        is_fixed = frame.state is FrameState.ISOLATED_WAITING or frame.job.request.priority == "interactive"
-        if ahead is None or ahead is frame or is_fixed or ahead.client != frame.client:
-            return frame
-        return ahead if self.queue.exchange(frame.client, frame, ahead) else frame
+        if ahead is None or ahead is first or ahead.state is not FrameState.READ_AHEAD:
+            return None
+        if first.state is FrameState.ISOLATED_WAITING or ahead.client != first.client:
+            return None
+        return None if "interactive" in (_priority(first), _priority(ahead)) else ahead
+
+    def _take(self, frame: QueuedFrame, first: QueuedFrame) -> None:
+        """Takes a frame out of its queue, of which ``first`` is the first. That one keeps the place of a ``frame``
+        that goes before it."""
+        if first.state is FrameState.ISOLATED_WAITING:
+            self.isolated.popleft()
+        else:
+            self.queue.pop(self._may_start)
+        if frame is not first:
+            self.queue.exchange(first.client, first, frame)
 
     def _read_ahead(self) -> None:
         """Lets each busy worker read one frame that will probably be next."""
@@ -150,6 +167,10 @@ class Dispatcher:
                 self._pool.read_ahead(worker, frame.job)
 
 
+def _priority(frame: QueuedFrame) -> str:
+    return frame.job.request.priority
+
+
 def _nearest(current: QueuedFrame | None, first: QueuedFrame, others: Iterable[QueuedFrame]) -> QueuedFrame:
     """The frame that a worker reads while it computes ``current``: the ``first`` in the queue. In a shot that is
     smoothed in time it is the waiting frame nearest to ``current``, where the first belongs to the same client: the
@@ -157,7 +178,7 @@ def _nearest(current: QueuedFrame | None, first: QueuedFrame, others: Iterable[Q
     if current is None or first.client != current.client:
         return first
     request = current.job.request
-    if not request.options.temporal or first.job.request.priority == "interactive":
+    if not request.options.temporal or _priority(first) == "interactive":
         return first
     own = (frame for frame in (first, *others) if frame.client == current.client)
     same_shot = (frame for frame in own if frame.job.request.shot == request.shot)

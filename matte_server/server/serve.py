@@ -91,7 +91,7 @@ def _serve(config: ServerConfig) -> int:
         stack.callback(pool.close)
         unsent = UnsentBytes(connections.owner_of)
         shelf = LearningShelf(usable_folder(spool.folder))
-        service = Service(pool, spool, config.limits, unsent, shelf=shelf, owner_of=unsent.owner_of)
+        service = Service(pool, spool, config.limits, unsent, shelf=shelf, owner_of=connections.owner_of)
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:
             stack.callback(page.close)

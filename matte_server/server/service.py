@@ -178,10 +178,8 @@ class Service:
     def _admit(self, client: Client, request: Matte, fingerprint: int) -> Accepted:
         if report := no_worker_report(self._pool.states):
             raise MatteError(report.code, report.message, report.hint)
-        self._admission.check_room(client, request, self._frames)
-        frame = QueuedFrame(
-            client=client, job=self._admission.job(request), fingerprint=fingerprint, arrived=self._clock()
-        )
+        job = self._admission.admit(client, request, self._frames)
+        frame = QueuedFrame(client=client, job=job, fingerprint=fingerprint, arrived=self._clock())
         self._frames.add(frame)
         position = self._dispatcher.queue.push(client, frame, request.priority == "interactive")
         return Accepted(id=request.id, position=position)

@@ -89,8 +89,14 @@ class Spool:
 
     @property
     def capacity(self) -> int:
-        """How many bytes there is room for at most, when nothing else is in it."""
+        """How many bytes there is room for now, when nothing else is in it: other files take room on its disk."""
         return min(self.budget, self.used + self.on_their_way + shutil.disk_usage(self.folder).free)
+
+    @property
+    def limit(self) -> int:
+        """How many bytes there is room for at most, when there is no other file on its disk either."""
+        disk = shutil.disk_usage(self.folder)
+        return min(self.budget, disk.used + disk.free)
 
     def write(self, data: Blob, suffix: str = "") -> Path:
         """Writes ``data`` to a new file; the caller has called :meth:`make_room`. Raises ``OSError``."""
@@ -130,7 +136,6 @@ class Spool:
 
     def remove_result(self, name: str) -> None:
         """Deletes a worker's result."""
-        self.release(name)
         self.remove(self.folder / name)
 
     def remove_half_written(self, name: str) -> None:
@@ -144,7 +149,6 @@ class Spool:
     def take_result(self, name: str) -> Blob:
         """Deletes a worker's result and returns its bytes. Raises ``OSError`` where it is gone."""
         path = self.folder / name
-        self.release(name)
         self.adopt(path)
         return self.take(path)
 

@@ -75,10 +75,11 @@ class PictureStore:
             raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
 
     def check_size(self, size: int) -> None:
-        """Raises ``MatteError("spool_too_small", ...)`` where there will never be room for a picture."""
+        """Raises ``MatteError`` where there is no room for a picture, whatever gives way: spool_too_small where
+        there never is, disk_full where other files take it."""
         room = min(self.budget, self._spool.capacity)
         if size > room:
-            raise too_small("picture", size, room)
+            raise no_room("picture", size, room, min(self.budget, self._spool.limit))
 
     def give_way(self, size: int, to_keep: Collection[str] = ()) -> bool:
         """Drops pictures that no job holds, except those ``to_keep`` by digest, until the spool has room for
@@ -114,11 +115,18 @@ class PictureStore:
             del self._holds[digest]
 
 
-def too_small(what: str, needed: int, room: int) -> MatteError:
-    """For a frame or a picture that does not fit, whatever gives way; sizes in bytes."""
+def no_room(what: str, needed: int, room: int, limit: int) -> MatteError:
+    """For a frame or a picture that does not fit, whatever gives way. Sizes in bytes; ``room``: what there is now,
+    ``limit``: what there is at most, on a disk without other files."""
+    if needed <= limit:
+        return MatteError(
+            "disk_full",
+            f"The {what} needs {_mib(needed)} on the server, whose disk has {_mib(room)} beside other files.",
+            "Free some space there and try again, or give the server a larger /dev/shm or TMPDIR.",
+        )
     return MatteError(
         "spool_too_small",
-        f"The {what} needs {_mib(needed)} on the server, which has room for {_mib(room)}.",
+        f"The {what} needs {_mib(needed)} on the server, which has room for {_mib(limit)}.",
         "Give the server a larger /dev/shm or TMPDIR, or raise --spool-gb.",
     )
 

@@ -104,15 +104,15 @@ class UnsentBytes:
     limit of a few."""
 
     def __init__(self, owner_of: Callable[[Client], Client] = lambda client: client) -> None:
-        self.owner_of = owner_of
+        self._owner_of = owner_of
         self._waiting: dict[Client, list[tuple[zmq.MessageTracker, int]]] = {}
 
     def __call__(self, client: Client) -> int:
         """What counts against the client's limit: its own bytes, or its share of its owner's where that is more."""
         if not self._waiting:
             return 0
-        owner = self.owner_of(client)
-        owned = sum(self._of(other) for other in self._waiting if self.owner_of(other) == owner)
+        owner = self._owner_of(client)
+        owned = sum(self._of(other) for other in self._waiting if self._owner_of(other) == owner)
         return max(self._of(client), owned // _CLIENTS_OF_AN_OWNER)
 
     def _of(self, client: Client) -> int:

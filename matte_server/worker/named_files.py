@@ -19,8 +19,12 @@ from ..errors import MatteError
 
 _DESCRIPTORS = Path("/proc/self/fd")
 _IS_WINDOWS = os.name == "nt"
-_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?\Z", re.IGNORECASE)
-"""Names that Windows takes for a device in any folder, with any suffix."""
+_DEVICE = re.compile(
+    r"(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\.|\Z)", re.IGNORECASE
+)
+"""Names that Windows takes for a device in any folder, with any suffix and with blanks before it."""
+_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f<>:"|?*]|[. ]\Z')
+"""Wildcards, what names a stream of a file, control characters, and an end that Windows leaves out."""
 _LONGEST_NAME = 255
 _LARGEST_FILE = 32 << 30
 """Bytes. A picture of the largest size that is read, with all channels that it may have, is smaller on disk."""
@@ -108,7 +112,7 @@ class NamedFiles:
         named = PureWindowsPath(path)
         shares = {str(PureWindowsPath(each).drive).lower() for each in self._roots + self._readable}
         names = [name for name in named.parts[1 if named.anchor else 0 :] if name != ".."]
-        is_odd = any(_DEVICE.match(name) or ":" in name or name[-1] in ". " for name in names)
+        is_odd = any(_DEVICE.match(name) or _NOT_IN_A_NAME.search(name) for name in names)
         return not is_odd and (not named.drive.startswith("\\\\") or named.drive.lower() in shares)
 
     def _is_inside(self, resolved: Path) -> bool:

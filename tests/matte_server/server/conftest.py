@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
+import psutil
 import pytest
 from matte_link.client import MatteClient
 from matte_link.messages import Accepted, Inline, Matte, Progress
@@ -73,6 +75,19 @@ def submit_and_wait(client: MatteClient, requests: Sequence[Matte]) -> None:
     while len(accepted) < len(requests):
         assert client.receive(0.02) is None, "answered before all were accepted"
         assert time.monotonic() < deadline
+
+
+@contextlib.contextmanager
+def stopped_worker(client: MatteClient) -> Iterator[psutil.Process]:
+    """The server's first worker, which does nothing while the block runs, or until it is ended or resumed: what is
+    sent meanwhile is certainly at work, read ahead or waiting when the block looks, however slow the machine is."""
+    worker = psutil.Process(client.status().state["workers"][0]["pid"])
+    worker.suspend()
+    try:
+        yield worker
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.resume()
 
 
 @pytest.fixture(scope="session")

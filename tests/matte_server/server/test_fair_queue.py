@@ -97,3 +97,24 @@ def test_an_exchange_keeps_the_place() -> None:
     assert first is not None and queue.exchange(b"a", first, (b"a", False, 2))
     assert not queue.exchange(b"a", first, (b"a", False, 9))
     assert _drained(queue) == [(b"a", False, 1), first] and len(queue) == 0
+
+
+@given(_pushes, st.lists(st.sets(st.sampled_from([b"a", b"b", b"c", b"d"])), min_size=60, max_size=60))
+def test_what_is_seen_first_is_what_is_taken(pushes: list[tuple[bytes, bool]], held: list[set[bytes]]) -> None:
+    """Whoever may go, and whichever priority's turn it is."""
+    queue = _filled(pushes)
+    everybody = {b"a", b"b", b"c", b"d"}
+    for held_back in held:
+        may_go = (everybody - held_back).__contains__
+        seen, size = queue.peek(may_go), len(queue)
+        assert seen is None or seen[0] not in held_back
+        assert queue.pop(may_go) == seen and len(queue) == size - (seen is not None)
+    if len(queue):
+        assert queue.peek() is not None
+
+
+def test_a_batch_item_is_seen_first_when_it_is_its_turn() -> None:
+    queue = _filled([(b"farm", False)] * 2 + [(b"artist", True)] * 20)
+    for _ in range(BATCH_SHARE):
+        assert queue.peek() == queue.pop() and queue.peek() is not None
+    assert queue.peek() == (b"farm", False, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from matte_link.wire import encode
 
 from matte_server.server.local_server import LocalServer
 from matte_server.server.spool import default_parent
-from tests.matte_server.server.conftest import make_pictures, submit_and_wait
+from tests.matte_server.server.conftest import make_pictures, stopped_worker, submit_and_wait
 from tests.matte_server.server.test_security import dealer
 
 Make = Callable[..., Matte]
@@ -33,14 +32,12 @@ _SERVE = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.
 def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) -> None:
     """A frame is read ahead whose command is larger than a pipe holds; then an artist asks and takes back frames,
     each of which is a command, too."""
-    slow = make_pictures((640, 960))
-    with LocalServer(["--device", "cpu", "--hang-seconds", "4"]) as server, MatteClient(server.endpoint) as client:
-        first = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(LocalServer(["--device", "cpu", "--hang-seconds", "4"]))
+        client = stack.enter_context(MatteClient(server.endpoint))
+        worker = stack.enter_context(stopped_worker(client))
+        first = request_for()
         submit_and_wait(client, [first])
-        while not client.status().state["workers"][0]["busy_s"]:
-            time.sleep(0.05)
-        worker = client.status().state["workers"][0]["pid"]
-        os.kill(worker, signal.SIGSTOP)
         began = time.monotonic()
         client.submit(request_for(hints={"note": ["x" * 60_000], "more": list(range(15_000))}, priority="batch"))
         with dealer(server) as artist:
@@ -52,7 +49,7 @@ def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) 
                 artist.send_multipart([bytes(part) for part in encode(Cancel(id=new_id(), target=request.id))])
                 answers += [answer] if (answer := client.receive(0.3)) else []
         assert isinstance(answers[0], Failure) and (answers[0].id, answers[0].code) == (first.id, "worker_hung")
-        assert not psutil.pid_exists(worker)
+        assert not worker.is_running()
         assert isinstance(client.receive(120), MatteReply)
 
 

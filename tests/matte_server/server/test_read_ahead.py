@@ -75,6 +75,23 @@ def test_a_worker_gets_the_frame_that_it_has_read(bench: ServiceBench) -> None:
     assert started(bench)[-1] == "c"
 
 
+def test_a_frame_that_was_read_is_no_other_priority_than_the_one_whose_turn_it_is(bench: ServiceBench) -> None:
+    """After eight interactive frames a batch frame goes, not the interactive one that the worker has read."""
+    for name in "abcdefg":
+        bench.send(ANNA, matte(name))
+    bench.send(ANNA, batch("farm"))
+    for name in "hi":
+        bench.finish()
+        bench.send(ANNA, matte(name))
+    while started(bench)[-1] != "h":
+        bench.finish()
+    assert ahead(bench)[-1] == (0, "i")
+    bench.finish()
+    assert started(bench)[-1] == "farm"
+    bench.finish()
+    assert started(bench)[-1] == "i"
+
+
 def test_where_frames_follow_each_other_a_worker_reads_the_one_beside_its_own(bench: ServiceBench) -> None:
     bench.pool.states.append(WorkerState(device="cpu", ready=True))
     smooth = MatteOptions(temporal=0.5)

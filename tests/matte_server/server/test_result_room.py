@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matte_link.exr_header import HALF, plain_header
-from matte_link.messages import Accepted, Cancel, Digest, Inline, Matte, MatteReply, Progress, Store, digest_of
+from matte_link.messages import (
+    Accepted,
+    Cancel,
+    Digest,
+    Failure,
+    Inline,
+    Matte,
+    MatteReply,
+    Progress,
+    Store,
+    StorePart,
+    digest_of,
+)
 from matte_link.options import MatteOptions
 
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io import exr
-from matte_server.server import spool
+from matte_server.server import admission, spool
 from matte_server.server.result_room import largest_result
-from matte_server.server.worker_pool import WorkerState
+from matte_server.server.worker_pool import WorkerExited, WorkerState
 from matte_server.worker.messages import FrameFinished, SolveFailed
 
 from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
@@ -192,3 +206,100 @@ def test_other_programs_fill_the_disk_and_a_frame_says_so(
     lacking = 1 << 20
     list(bench.service.tick())
     assert len(bench.pool.jobs) == 2
+
+
+def batch_frames(bench: ServiceBench, shot: dict[str, bytes]) -> None:
+    for name, plate in shot.items():
+        [accepted] = bench.send(ANNA, replace(matte(name, plate=plate), priority="batch"))[:1]
+        assert isinstance(accepted, Accepted), accepted
+
+
+def started(bench: ServiceBench) -> list[str]:
+    return [job.request.id for job in bench.pool.jobs]
+
+
+def test_a_frame_that_was_read_ahead_starts_where_there_is_room_for_its_own_result(bench: ServiceBench) -> None:
+    """The room was looked at for the frame whose turn it was, and a larger one started in its place."""
+    small, bench.spool.budget = plate_of(20, 20), 1 << 20
+    batch_frames(bench, {"a": LARGE, "b": small, "c": small, "d": LARGE})
+    assert started(bench) == ["a", "b"] and [job.request.id for _, job in bench.pool.ahead] == ["c", "d"]
+    # 251 KiB are kept for a, and 600 of 1,024 KiB lie there: c fits, d does not.
+    blocker = bench.spool.write(bytes(600 << 10))
+    finish(bench, 1, 10)
+    assert started(bench) == ["a", "b", "c"]
+    bench.spool.remove(blocker)
+    finish(bench, 1, 10)
+    assert started(bench) == ["a", "b", "c", "d"]
+
+
+def test_a_smaller_frame_that_was_read_ahead_starts_where_the_first_one_finds_no_room(
+    bench: ServiceBench,
+) -> None:
+    small, bench.spool.budget = plate_of(20, 20), 1 << 20
+    batch_frames(bench, {"a": LARGE, "b": small, "c": LARGE, "d": small})
+    assert started(bench) == ["a", "b"] and [job.request.id for _, job in bench.pool.ahead] == ["c", "d"]
+    blocker = bench.spool.write(bytes(600 << 10))
+    finish(bench, 1, 10)
+    assert started(bench) == ["a", "b", "d"]
+    finish(bench, 1, 10)
+    assert started(bench) == ["a", "b", "d"], "there is no room for c"
+    bench.spool.remove(blocker)
+    list(bench.service.tick())
+    assert started(bench) == ["a", "b", "d", "c"]
+
+
+def test_a_header_is_read_once_a_frame(bench: ServiceBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+
+    def counted(request: Matte, first: bytes) -> int:
+        read.append(first)
+        return largest_result(request, first)
+
+    monkeypatch.setattr(admission, "largest_result", counted)
+    bench.send(ANNA, matte("a", plate=LARGE))
+    assert read == [LARGE]
+
+
+def test_room_is_free_again_after_each_end_of_a_frame(bench: ServiceBench) -> None:
+    """Done, failed, cancelled while it waits, cancelled at work, lost with its worker twice."""
+    bench.pool.states = bench.pool.states[:1]
+    everything = 600 << 10
+    for end in ("done", "failed", "waiting", "at work", "lost"):
+        bench.send(ANNA, replace(matte("a", plate=LARGE), options=MatteOptions(despeckle=len(end))))
+        number = bench.pool.jobs[-1].number
+        if end == "done":
+            finish(bench, 0, 100)
+        elif end == "failed":
+            bench.pool.states[0].job = 0
+            list(bench.service.worker_event(SolveFailed(number=number, code="unreadable", message="It is none.")))
+        elif end == "waiting":
+            bench.send(BEN, matte("b", plate=LARGE))
+            bench.send(BEN, Cancel(id="c", target="b"))
+            finish(bench, 0, 100)
+        elif end == "at work":
+            bench.send(ANNA, Cancel(id="c", target="a"))
+            finish(bench, 0, 100)
+        else:
+            for _ in range(2):
+                bench.pool.states[0].job = 0
+                lost = WorkerExited(number=0, code="worker_died", reason="", writing=(number,))
+                list(bench.service.worker_event(lost))
+        assert bench.pool.states[0].job == 0 and bench.service.state()["running"] == 0, end
+        assert bench.spool.make_room(everything) and not bench.spool.make_room(everything + 1), end
+
+
+def test_a_full_disk_is_not_called_too_small(bench: ServiceBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other files take the disk now: trying again helps. A disk of 200 KiB never has the room."""
+    for used, free, code in ((500 << 10, 100 << 10, "disk_full"), (100 << 10, 100 << 10, "spool_too_small")):
+        usage = SimpleNamespace(used=used, free=free, total=used + free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, usage=usage: usage)
+        plate = LARGE + bytes(150 << 10)
+        [answer] = bench.send(ANNA, matte("a", plate=plate))
+        assert isinstance(answer, Failure) and answer.code == code
+        assert ("beside other files" in answer.message) == (code == "disk_full")
+        digest = digest_of(bytes(101 << 10))
+        bench.service._admission.store.budget = 1 << 30
+        assert code_of(bench.send(ANNA, StorePart(id="p", digest=digest, size=250 << 10))) == code
+        assert not bench.files()
+    monkeypatch.undo()
+    assert bench.send(ANNA, matte("a", plate=LARGE))[0] == Accepted(id="a")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,11 +33,9 @@ from matte_link.wire import MAGIC, decode
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 
-from .conftest import Pictures, make_pictures, submit_and_wait
+from .conftest import Pictures, make_pictures, stopped_worker, submit_and_wait
 
 Make = Callable[..., Matte]
-SLOW = (640, 960)
-"""A size whose frame takes long enough (about a second here) to be caught at work."""
 
 
 def test_a_matte_of_a_known_disc(client: MatteClient, request_for: Make, pictures: Pictures) -> None:
@@ -183,108 +181,85 @@ def test_the_result_never_replaces_an_input(
 def test_a_worker_dies_and_the_next_frame_works(
     client: MatteClient, request_for: Make, number: signal.Signals
 ) -> None:
-    worker = client.status().state["workers"][0]["pid"]
-
-    def kill(event: Accepted | Progress) -> None:
-        if isinstance(event, Progress) and event.stage == "model" and psutil.pid_exists(worker):
-            os.kill(worker, number)
-
-    slow = make_pictures(SLOW)
-    with pytest.raises(RemoteError) as caught:
-        client.matte(request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean)), kill)
-    assert caught.value.code == "worker_died" and number.name in caught.value.message
+    with stopped_worker(client) as worker:
+        submit_and_wait(client, [request_for()])
+        worker.send_signal(number)
+    answer = client.receive(60.0)
+    assert isinstance(answer, Failure) and answer.code == "worker_died" and number.name in answer.message
     assert client.matte(request_for()).data
     state = client.status().state
-    assert state["workers"][0]["pid"] != worker and state["workers"][0]["deaths"] >= 1
+    assert state["workers"][0]["pid"] != worker.pid and state["workers"][0]["deaths"] >= 1
     assert state["errors"][-1]["code"] == "worker_died"
 
 
 def test_a_worker_that_dies_with_two_frames_loses_neither(client: MatteClient, request_for: Make) -> None:
-    slow = make_pictures(SLOW)
-    requests = [request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean)) for _ in range(3)]
-    worker = client.status().state["workers"][0]["pid"]
-
-    def kill(event: Accepted | Progress) -> None:
-        # By then the next one is read, or being read.
-        if isinstance(event, Progress) and event.stage == "foreground" and psutil.pid_exists(worker):
-            os.kill(worker, signal.SIGKILL)
-
-    for request in requests:
-        client.submit(request, kill)
-    answers = [client.receive(120.0) for _ in requests]
+    deaths = client.status().state["workers"][0]["deaths"]
+    requests = [request_for() for _ in range(3)]
+    with stopped_worker(client) as worker:
+        # It has the first, and the second to read ahead.
+        submit_and_wait(client, requests)
+        worker.kill()
+        answers = [client.receive(120.0) for _ in requests]
     assert [type(answer) for answer in answers] == [MatteReply] * 3
-    assert client.status().state["workers"][0]["deaths"] >= 1
+    assert client.status().state["workers"][0]["deaths"] == deaths + 1
 
 
 def test_cancel_ends_a_running_frame_at_once(client: MatteClient, request_for: Make) -> None:
-    slow = make_pictures(SLOW)
-    request = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
-    running = threading.Event()
-
-    def listen(event: Accepted | Progress) -> None:
-        if isinstance(event, Progress) and event.stage == "align":
-            running.set()
-
-    client.submit(request, listen)
-    while not running.is_set():
-        assert client.receive(0.05) is None
-    # The answer waits for nothing: it comes although the worker does not move.
-    worker = psutil.Process(client.status().state["workers"][0]["pid"])
-    worker.suspend()
-    try:
+    request = request_for()
+    with stopped_worker(client):
+        submit_and_wait(client, [request])
+        assert client.status().state["running"] == 1
+        # The answer waits for nothing: it comes although the worker does not move.
         client.cancel(request.id)
         answer = client.receive(20.0)
-    finally:
-        worker.resume()
     assert isinstance(answer, Failure) and answer.code == "cancelled"
     assert client.matte(request_for()).data
 
 
 def test_cancelling_a_waiting_frame_keeps_the_others(client: MatteClient, request_for: Make) -> None:
-    slow = make_pictures(SLOW)
-    requests = [request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean)) for _ in range(4)]
+    requests = [request_for() for _ in range(4)]
     cancelled = client.status().state["frames"]["cancelled"]
-    submit_and_wait(client, requests)
-    client.cancel(requests[2].id)
-    answers = [client.receive(60.0) for _ in requests]
-    ends = {answer.id: type(answer) for answer in answers if answer}
-    assert ends.pop(requests[2].id) is Failure
-    assert set(ends.values()) == {MatteReply} and len(ends) == 3
+    with stopped_worker(client):
+        submit_and_wait(client, requests)
+        client.cancel(requests[2].id)
+        answer = client.receive(60.0)
+    assert isinstance(answer, Failure) and (answer.id, answer.code) == (requests[2].id, "cancelled")
+    answers = [client.receive(60.0) for _ in range(3)]
+    assert {answer.id for answer in answers if isinstance(answer, MatteReply)} == {
+        request.id for request in requests if request is not requests[2]
+    }
     assert client.status().state["frames"]["cancelled"] == cancelled + 1
 
 
 def test_the_caller_can_cancel_from_its_own_loop(client: MatteClient, request_for: Make) -> None:
     """... and the server hears of it, where it has the request already."""
-    slow = make_pictures(SLOW)
-    request = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
     cancelled = client.status().state["frames"]["cancelled"]
     events: list[Accepted | Progress] = []
-    with pytest.raises(CancelledError):
-        client.matte(request, events.append, cancelled=lambda: bool(events))
-    assert isinstance(events[0], Accepted)
-    assert client.status().state["frames"]["cancelled"] == cancelled + 1
+    with stopped_worker(client):
+        with pytest.raises(CancelledError):
+            client.matte(request_for(), events.append, cancelled=lambda: bool(events))
+        assert isinstance(events[0], Accepted)
+        assert client.status().state["frames"]["cancelled"] == cancelled + 1
 
 
 def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) -> None:
     small = make_pictures((48, 64))
     clients = [MatteClient(server.endpoint) for _ in range(10)]
     order: list[int] = []
-    worker = psutil.Process(clients[0].status().state["workers"][0]["pid"])
     try:
         for client in clients:
             client.ping()
         # The first asks for many before the others come, and nothing is computed until all have asked; each of
         # these still gets its turn in the round.
-        worker.suspend()
-        for number, client in enumerate(clients):
-            submit_and_wait(
-                client,
-                [
-                    request_for(plate=Inline(data=small.plate), clean_plate=Inline(data=small.clean))
-                    for _ in range(8 if number == 0 else 2)
-                ],
-            )
-        worker.resume()
+        with stopped_worker(clients[0]):
+            for number, client in enumerate(clients):
+                submit_and_wait(
+                    client,
+                    [
+                        request_for(plate=Inline(data=small.plate), clean_plate=Inline(data=small.clean))
+                        for _ in range(8 if number == 0 else 2)
+                    ],
+                )
         waiting = {number: 8 if number == 0 else 2 for number in range(10)}
         deadline = time.monotonic() + 120
         while any(waiting.values()) and time.monotonic() < deadline:
@@ -294,7 +269,6 @@ def test_ten_clients_are_served_in_turn(server: LocalServer, request_for: Make) 
                     waiting[number] -= 1
                     order.append(number)
     finally:
-        worker.resume()
         for client in clients:
             client.close()
     assert not any(waiting.values())
@@ -337,16 +311,12 @@ def test_a_store_that_lies_is_refused(client: MatteClient, server: LocalServer) 
 
 
 def test_a_hung_worker_is_replaced(request_for: Make) -> None:
-    with LocalServer(["--device", "cpu", "--hang-seconds", "2"]) as server, MatteClient(server.endpoint) as client:
-        worker = client.status().state["workers"][0]["pid"]
-
-        def stop(event: Accepted | Progress) -> None:
-            if isinstance(event, Progress) and event.stage == "start":
-                os.kill(worker, signal.SIGSTOP)
-
-        slow = make_pictures(SLOW)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(LocalServer(["--device", "cpu", "--hang-seconds", "2"]))
+        client = stack.enter_context(MatteClient(server.endpoint))
+        worker = stack.enter_context(stopped_worker(client))
         with pytest.raises(RemoteError) as caught:
-            client.matte(request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean)), stop)
+            client.matte(request_for())
         assert caught.value.code == "worker_hung"
         assert client.matte(request_for()).data
-    assert not psutil.pid_exists(worker)
+    assert not worker.is_running()

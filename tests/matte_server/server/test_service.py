@@ -362,8 +362,7 @@ from matte_server.server.spool import Spool
 limits = ServiceLimits()
 admission = Admission(Spool(limits.spool, Path(sys.argv[1])), limits)
 frame = Matte(id="a", frame=1, plate=Inline(data=bytes(100_000)), clean_plate=Inline(data=b""), priority="batch")
-admission.check_room(b"anna", frame, FrameTable())
-admission.job(frame)
+admission.admit(b"anna", frame, FrameTable())
 print("admitted")
 """
 

@@ -35,8 +35,9 @@ def test_a_spool_keeps_room_for_results_that_are_still_to_come(tmp_path: Path) -
     assert spool.make_room(10) and not spool.make_room(11)
     (spool.folder / "result-1.exr").write_bytes(b"matte")
     assert bytes(spool.take_result("result-1.exr")) == b"matte"
+    spool.release("result-1.exr")
     assert spool.make_room(70) and not spool.make_room(71)
-    spool.remove_result("result-2.exr")
+    spool.release("result-2.exr")
     assert spool.make_room(100)
     spool.close()
 
@@ -44,9 +45,11 @@ def test_a_spool_keeps_room_for_results_that_are_still_to_come(tmp_path: Path) -
 def test_a_spool_holds_what_its_budget_and_its_disk_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(100, tmp_path)
     spool.write(b"x" * 60)
-    for free, capacity in ((30, 90), (40, 100), (900, 100)):
-        monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: SimpleNamespace(free=free))
-        assert spool.capacity == capacity
+    # 15 bytes are other files'.
+    for free, capacity, limit in ((0, 60, 75), (15, 75, 90), (30, 90, 100), (40, 100, 100), (900, 100, 100)):
+        usage = SimpleNamespace(free=free, used=75)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, usage=usage: usage)
+        assert (spool.capacity, spool.limit) == (capacity, limit)
     spool.close()
 
 

@@ -182,7 +182,11 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         r"\\evil\share\p.exr", "//evil/share/p.exr", r"\\?\UNC\evil\share\p.exr", r"\\.\pipe\p",
         r"\\?\C:\shots\p.exr", r"C:\shots\NUL", "C:/shots/con.exr", r"C:\shots\Com1.tar.exr", "C:/shots/LPT\u00b9",
         r"C:\shots\aux\p.exr", r"C:\shots\p.exr:hidden", r"C:\shots\p.exr.", r"C:\shots\p.exr ",
-        r"C:\shots.\p.exr", "CONIN$", r"C:\CONOUT$",
+        r"C:\shots.\p.exr", "CONIN$", r"C:\CONOUT$", "C:/shots/NUL .exr", "C:/shots/com1 .png", "C:/shots/CON",
+        "C:/shots/aux.tar.exr", "C:/shots/COM\u00b9", "C:/shots/COM\u00b2  .exr", "C:/shots/prn. .exr",
+        "C:/lpt9 /p.exr",
+        "C:/shots/nul.\nexr", "C:/shots/Nul\t.exr", "C:/shots/CLOCK$.exr", "C:/shots/con .", r"\??\C:\shots\p.exr",
+        "C:/shots/p?.exr", "C:/shots/*.exr", "C:/shots/p\x01.exr", 'C:/shots/p".exr', "C:/shots/a|b.exr",
     ],
 )  # fmt: skip
 def test_windows_is_not_asked_about_foreign_machines_devices_and_streams(windows: list[str], path: str) -> None:
@@ -196,7 +200,12 @@ def test_windows_is_not_asked_about_foreign_machines_devices_and_streams(windows
 
 
 @pytest.mark.parametrize(
-    "path", [r"\\shots\show\a\p.exr", r"\\SHOTS\Show\..\p.exr", r"C:\shots\console.exr", "C:/a b/com10.exr"]
-)
+    "path",
+    [
+        r"\\shots\show\a\p.exr", r"\\SHOTS\Show\..\p.exr", r"C:\shots\console.exr", "C:/a b/com10.exr",
+        "C:/shots/my nul.exr", "C:/shots/nul2.exr", "C:/shots/a.con", "C:/shots/.nul", "C:/shots/com1_v2.exr",
+        "C:/con1 .exr",
+    ],
+)  # fmt: skip
 def test_windows_is_asked_about_other_paths(path: str) -> None:
     assert NamedFiles((Path(r"\\shots\show"),))._is_plain_on_windows(path)
