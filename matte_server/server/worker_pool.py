@@ -40,6 +40,7 @@ from ..worker.messages import (
 )
 from ..worker.settings import WorkerSettings
 from .command_sender import CommandSender
+from .running_clock import RunningClock
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .structured_log import log_event
 
@@ -250,6 +251,7 @@ class _Supervisor(threading.Thread):
         self._number = 0
         self._writing: set[int] = set()
         self._is_learning = False
+        self._clock = RunningClock()
         self._active_at = 0.0
         self._starting: StartupWatchdog | None = None
         """None once it is ready."""
@@ -264,7 +266,7 @@ class _Supervisor(threading.Thread):
         if number or learns:
             # Only a frame to compute or a shot to learn starts the time that it may take: a hung worker is not
             # given more of it by each frame that is to be read ahead or was cancelled.
-            self._active_at = time.monotonic()
+            self._active_at = self._clock()
         self._number = number or self._number
         self._is_learning = self._is_learning or learns
         sender.send(command)
@@ -289,9 +291,9 @@ class _Supervisor(threading.Thread):
 
     def _run_process(self) -> WorkerExited:
         pipe, process = self._spawn()
-        self._number, self._active_at, self._is_learning = 0, time.monotonic(), False
+        self._number, self._active_at, self._is_learning = 0, self._clock(), False
         self._writing.clear()
-        self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting)
+        self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting, clock=self._clock)
         sender = self._sender = CommandSender(pipe)
         sender.start()
         exited: WorkerExited | None = None
@@ -336,7 +338,7 @@ class _Supervisor(threading.Thread):
         return self._overdue()
 
     def _handle_message(self, message: WorkerMessage) -> WorkerExited | None:
-        self._active_at = time.monotonic()
+        self._active_at = self._clock()
         if isinstance(message, LearningEnded) or self._is_failed_learning(message):
             self._is_learning = False
         if isinstance(message, FrameComputed):
@@ -356,7 +358,7 @@ class _Supervisor(threading.Thread):
         return isinstance(message, SolveFailed) and message.number not in (self._number, *self._writing)
 
     def _overdue(self) -> WorkerExited | None:
-        silent_s = time.monotonic() - self._active_at
+        silent_s = self._clock() - self._active_at
         if self._starting and (failure := self._starting.failure()):
             return WorkerExited(number=0, code="worker_hung", reason=failure)
         if (self._number or self._writing or self._is_learning) and silent_s > self._plan.hang_s:

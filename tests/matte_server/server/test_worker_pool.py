@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from matte_link.messages import Digest, Learn, LearnFrame
 
 from matte_server.server import worker_pool
 from matte_server.server.command_sender import CommandSender
+from matte_server.server.running_clock import RunningClock
 from matte_server.server.worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 from matte_server.worker.messages import (
     CANCEL,
@@ -69,7 +69,8 @@ def test_a_frame_that_another_worker_gets_is_no_longer_read_ahead(pool: WorkerPo
 def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_learns(pool: WorkerPool) -> None:
     frame = LearnFrame(frame=1, plate=Digest("0a" * 32), clean_plate=Digest("0b" * 32))
     job = LearningJob(number=1, request=Learn(id="a", frames=(frame,)), pictures={}, weights="w", checkpoint="c")
-    worker, long_ago = pool._supervisors[0], time.monotonic() - 2 * pool.plan.hang_s
+    worker = pool._supervisors[0]
+    long_ago = worker._clock() - 2 * pool.plan.hang_s
     worker._active_at = long_ago
     pool.learn(0, job)
     assert worker._overdue() is None
@@ -93,9 +94,24 @@ def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_
     assert worker._overdue() is not None
 
 
+def test_a_worker_is_not_hung_because_the_server_stood_still_with_it(pool: WorkerPool) -> None:
+    """Ctrl-Z stops both for an hour: none of them gave a sign of life."""
+    worker, seconds = pool._supervisors[0], [0.0]
+    worker._clock = RunningClock(lambda: seconds[0])
+    pool.submit(0, _job(1))
+    for _ in range(3):
+        seconds[0] += 3600.0
+        assert worker._overdue() is None
+    # From then on it has its whole time, and no more.
+    for _ in range(int(pool.plan.hang_s)):
+        seconds[0] += 1.0
+        overdue = worker._overdue()
+    assert overdue is not None and overdue.code == "worker_hung"
+
+
 def test_what_is_sent_to_a_process_that_has_ended_starts_no_time(pool: WorkerPool) -> None:
     worker = pool._supervisors[0]
-    worker._sender, worker._active_at = None, time.monotonic() - 2 * pool.plan.hang_s
+    worker._sender, worker._active_at = None, worker._clock() - 2 * pool.plan.hang_s
     pool.submit(0, _job(1))
     assert worker._overdue() is None and pool.states[0].job == 1  # the loop learns that it is lost from the exit
 

@@ -100,6 +100,7 @@ from matte_server.io import exr, image_file
 from matte_server.server import spool, transport
 from matte_server.server.admission import Admission
 from matte_server.server.connections import shut
+from matte_server.server.frame_table import FrameTable
 from matte_server.server.limits import ServiceLimits
 from matte_server.worker import named_files
 from matte_server.worker.settings import WorkerSettings
@@ -118,7 +119,7 @@ for output in ("", str(folder / "out" / "matte.exr")):
         id="a", frame=1, plate=OnDisk(str(plate)), clean_plate=Inline(data=clean.read_bytes()),
         options=MatteOptions(model="difference"), output=output,
     )
-    job = admission.job(request)
+    job = admission.admit(b"client", request, FrameTable())
     inputs = solver.read(job)
     solver.solve(job, lambda: inputs, lambda: None, lambda *stage: None)()
     data = Path(output).read_bytes() if output else bytes(room.take_result(job.result))
@@ -149,11 +150,11 @@ relay.close()
 """
 
 
-def elsewhere(script: str, folder: Path) -> None:
+def elsewhere(script: str, folder: Path, **environment: str) -> None:
     """Runs a script where POSIX's own parts are missing."""
     command = [sys.executable, "-c", _ELSEWHERE + script, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize("package", [matte_server, matte_link])
@@ -202,3 +203,53 @@ def test_a_frame_is_admitted_computed_and_written(tmp_path: Path, pictures: Pict
     (tmp_path / "plate.exr").write_bytes(pictures.plate)
     (tmp_path / "clean.exr").write_bytes(pictures.clean)
     elsewhere(_FRAME, tmp_path)
+
+
+_COMMANDS = """
+from matte_server.cli.main import main
+
+def code_of(*line):
+    try:
+        return main(list(line))
+    except SystemExit as end:
+        return end.code
+
+from matte_server.cli.main import COMMANDS
+
+for command in COMMANDS:
+    assert code_of(command, "--help") == 0, command
+assert code_of("doctor") in (0, 1)
+assert code_of("models") == 0
+keys = ["--folder", sys.argv[1] + "/keys"]
+assert code_of("keys", "server", *keys) == code_of("keys", "client", "anna", *keys) == 0
+assert code_of("keys", "client", "\\u0430nna\\u2028", *keys) == 2
+assert code_of("matte", "\\u043f\\u2028.exr", "--clean", "\\u0447.exr", "-o", sys.argv[1] + "/m.exr") == 2
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252"])
+def test_every_command_speaks_on_a_console_of_windows(tmp_path: Path, encoding: str) -> None:
+    elsewhere(_COMMANDS, tmp_path, PYTHONIOENCODING=encoding)
+
+
+_SERVER = """
+from matte_link.client import MatteClient
+from matte_link.messages import Inline, Matte
+from matte_link.options import MatteOptions
+from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
+
+plate, clean = (Inline((Path(sys.argv[1]) / name).read_bytes()) for name in ("plate.exr", "clean.exr"))
+request = Matte(id="a", frame=1, plate=plate, clean_plate=clean, options=MatteOptions(model="difference"))
+with LocalServer(["--device", "cpu"]) as server, MatteClient(server.endpoint) as client:
+    assert exr.read_image(bytes(client.matte(request, timeout_s=300).data)).pixels.shape[2] == 4
+"""
+
+
+def test_a_server_and_its_worker_start_and_answer(tmp_path: Path, pictures: Pictures) -> None:
+    """Each of the processes, as Python runs this file at its start."""
+    (tmp_path / "plate.exr").write_bytes(pictures.plate)
+    (tmp_path / "clean.exr").write_bytes(pictures.clean)
+    (tmp_path / "sitecustomize.py").write_text(_ELSEWHERE, "utf-8")
+    search = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    elsewhere(_SERVER, tmp_path, PYTHONPATH=search, TMPDIR=str(tmp_path))
