@@ -21,7 +21,7 @@ from torch import Tensor
 from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders, trim
 from .camera import clipped
-from .composite import Composite, Faults, compose
+from .composite import MEASURED, Composite, Faults, compose
 from .kinds.catalogue import KINDS, held_out_subject
 from .kinds.see_through import resampled
 from .kinds.sheet import Numbers
@@ -108,7 +108,7 @@ def _stills(people: Sequence[HeldOutSubject], make: Callable[..., Composite]) ->
             yield BenchmarkPicture(name=f"still-{kind}-{number}", shot="", kind=kind, compose=made)
     for number in range(CAMERA):
         pixels = people[(3 * number + 1) % len(people)].pixels
-        faulty = partial(make, [pixels], 4000 + number, faults=Faults(camera=1.0))
+        faulty = partial(make, [pixels], 4000 + number, faults=replace(MEASURED, camera=1.0))
         yield BenchmarkPicture(name=f"still-camera-{number}", shot="", kind="camera", compose=faulty)
         full = partial(_clipped, partial(make, [pixels], 4100 + number))
         yield BenchmarkPicture(name=f"still-clipped-{number}", shot="", kind="clipped", compose=full)
@@ -152,7 +152,7 @@ def composed(
     number: int,
     views: Sequence[Float32],
     size: tuple[int, int],
-    faults: Faults = Faults(),  # noqa: B008  (frozen)
+    faults: Faults = MEASURED,
 ) -> Composite:
     """The layers before a set; everything else follows from ``number``."""
     rng = np.random.default_rng([3, number])

@@ -53,6 +53,12 @@ class Faults:
     """Chance of each thing that cameras do differently in plate and clean plate."""
     kinds: float = 0.4
     """Share of the subjects that are of a kind with gaps, fibres or glass."""
+    shaded: float = 0.25
+    """Chance that a subject with the colours behind it is darker than they are, as a wall in shadow would be."""
+
+
+MEASURED = Faults(shaded=0.0)
+"""What benchmarks compose with: shaded subjects came to the training later, and pictures must stay comparable."""
 
 
 def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -105,8 +111,9 @@ def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
     return placed
 
 
-def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
-    """Light a subject for its set, and sometimes give part of it the colours behind it."""
+def grade(dice: Dice, layer: Tensor, scene: Tensor, shaded: float) -> Tensor:
+    """Light a subject for its set, and sometimes give part of it the colours behind it; with the chance ``shaded``
+    these are darker."""
     rgb, alpha, rest = layer[:3], alpha_of(layer), layer[3:]
     mean = scene.mean((1, 2), keepdim=True)
     level = rgb.sum() / (3 * alpha.sum() + 1e-3)
@@ -121,6 +128,9 @@ def grade(dice: Dice, layer: Tensor, scene: Tensor) -> Tensor:
         same = blur(displaced(scene, beside), 0.0 if dice.maybe(0.4) else dice.between(1, 12)) * float(
             np.exp(dice.rng.normal(0, 0.12))
         )
+        # No draw where it never happens: the benchmark's pictures stay as they are.
+        if shaded > 0 and dice.maybe(shaded):
+            same = same * dice.between(0.55, 0.85)
         rgb = rgb * (1 - where) + same * alpha * where
     if dice.maybe(0.08):
         alike = mean * (0.6 + 0.8 * rgb.mean(0, keepdim=True) / (level * gain + 1e-3))
@@ -268,12 +278,12 @@ def draw_guides(dice: Dice, alpha: Tensor) -> tuple[Tensor, Tensor]:
     return core, holdout
 
 
-def stage(dice: Dice, subjects: Sequence[Tensor], scene: Tensor) -> Tensor:
+def stage(dice: Dice, subjects: Sequence[Tensor], scene: Tensor, shaded: float) -> Tensor:
     """The subjects in the frame as one premultiplied RGBA layer, blurred by focus and motion."""
     size = (scene.shape[1], scene.shape[2])
     layer = torch.zeros(4, *size, device=scene.device)
     for subject in subjects:
-        placed = grade(dice, place_subject(dice, subject, size), scene)
+        placed = grade(dice, place_subject(dice, subject, size), scene, shaded)
         if dice.maybe(0.04):
             sheer = 1 - dice.between(0.2, 0.8) * patch(dice, size, dice.between(0.2, 1.0))
             placed = placed * sheer
@@ -295,7 +305,7 @@ def compose(
     scene = fit_set(dice, picture, size)
     exposure = float(np.exp(dice.rng.normal(0, 0.7)))
     scene = scene * exposure
-    layer = stage(dice, subjects, scene)
+    layer = stage(dice, subjects, scene, faults.shaded)
     if subjects and dice.maybe(0.03):
         layer = layer * 0
     softness = dice.between(0.0, 0.8) if dice.maybe(0.75) else dice.between(0.8, 1.6)

@@ -105,6 +105,8 @@ class Canvas:
         x, y, width, height = cv2.boundingRect(matte)
         if width == 0:
             return
+        # A limb that leaves the picture may show one row of pixels alone, and light needs a slope.
+        x, y, width, height = min(x, self.size - 2), min(y, self.size - 2), max(width, 2), max(height, 2)
         part = (slice(y, y + height), slice(x, x + width))
         cut = np.ascontiguousarray(matte[part])
         if texture is None:

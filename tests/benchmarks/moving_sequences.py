@@ -16,7 +16,7 @@ import torch
 from matte_server.training.backgrounds import background
 from matte_server.training.bank import trim
 from matte_server.training.benchmark_pictures import Move, bent, swayed, turned, well_framed
-from matte_server.training.composite import Composite, Faults, compose
+from matte_server.training.composite import MEASURED, Composite, compose
 from matte_server.training.kinds.catalogue import held_out_subject
 from matte_server.training.procedural import Canvas, Float32, person
 from matte_server.training.random_fields import Dice
@@ -113,4 +113,4 @@ def _composed(layers: list[Float32], number: int, scene_seed: int) -> Composite:
     scene = background(rng, [], SIZE[0] * 5 // 4, SIZE[1] * 5 // 4)
     dice = Dice(rng=rng, noise=torch.Generator().manual_seed(number))
     pixels = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(each, -1, 0))) for each in (*layers, scene)]
-    return compose(dice, pixels[:-1], pixels[-1], SIZE, Faults())
+    return compose(dice, pixels[:-1], pixels[-1], SIZE, MEASURED)

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--groomed", type=int, default=0, help="heads with hair by Blender's nodes, after the stills"
     )
+    parser.add_argument("--varied", action="store_true", help="hair styles that differ from head to head")
     parser.add_argument("--sequences", type=int, default=0, help="held-out shots to render after the stills")
     parser.add_argument("--frames", type=int, default=6, help="frames in a shot")
     parser.add_argument("--size", type=int, default=0, help="longer side in pixels; 0: as the recipes say")
@@ -62,6 +63,7 @@ def _job(options: argparse.Namespace) -> Job:
         frames=options.frames,
         size=options.size,
         samples=options.samples,
+        varied=options.varied,
     )
 
 

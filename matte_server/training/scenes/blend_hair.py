@@ -29,7 +29,14 @@ def _add_nodes(thing: bpy.types.Object, name: str, values: dict[str, object]) ->
     for item in group.interface.items_tree:
         wanted = item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name in values
         if wanted and item.socket_type != "NodeSocketGeometry":
-            modifier[item.identifier] = values[item.name]
+            _set_input(modifier, item.identifier, values[item.name])
+
+
+def _set_input(modifier: bpy.types.NodesModifier, identifier: str, value: object) -> None:
+    if hasattr(modifier, "properties"):  # Blender 5.2 and later
+        getattr(modifier.properties.inputs, identifier).value = value
+    else:
+        modifier[identifier] = value
 
 
 def grow(groom: NodeGroom, radii: Points) -> Strands:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 Split = Literal["train", "heldout"]
 
 
@@ -127,3 +129,36 @@ STYLES: tuple[HairStyle, ...] = (
 def styles_of(split: Split) -> tuple[HairStyle, ...]:
     """The styles of ``split``."""
     return tuple(s for s in STYLES if s.split == split)
+
+
+_SPREAD = 0.3
+"""The deviation of the logarithm of what :func:`varied` changes: most within a factor of 0.6 to 1.7."""
+_VARIED: dict[str, float] = {
+    "radius": 0.0002, "raggedness": 0.8, "gravity": 0.6, "volume": 2.5, "mess": 2.5, "lift": 1.0, "clump": 0.9,
+    "curl_radius": 0.02, "curl_turns": 80.0, "frizz": 0.07, "flyaways": 0.4, "flyaway_reach": 0.07, "wisps": 0.1,
+    "tail_length": 0.6,
+}  # fmt: skip
+"""What :func:`varied` changes one by one, and the most that each may become."""
+
+
+def varied(style: HairStyle, rng: np.random.Generator) -> HairStyle:
+    """``style`` on another head: longer or shorter, each trait more or less, now and then curled or frizzy where it
+    was not."""
+    lengths = np.exp(rng.normal(0, _SPREAD) + rng.normal(0, 0.1, 3))
+    factors = np.exp(rng.normal(0, _SPREAD, len(_VARIED)))
+    traits = {
+        name: min(most, getattr(style, name) * float(factor))
+        for (name, most), factor in zip(_VARIED.items(), factors, strict=True)
+    }
+    curled, frizzy = rng.random(2) < 0.25
+    if curled and style.curl_radius == 0:
+        traits |= {"curl_radius": float(rng.uniform(0.002, 0.012)), "curl_turns": float(rng.uniform(5, 35))}
+    if frizzy and style.frizz == 0:
+        traits["frizz"] = float(rng.uniform(0.003, 0.03))
+    return replace(
+        style,
+        length_top=style.length_top * float(lengths[0]),
+        length_side=style.length_side * float(lengths[1]),
+        length_back=style.length_back * float(lengths[2]),
+        **traits,
+    )
