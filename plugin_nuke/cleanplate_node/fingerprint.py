@@ -20,6 +20,9 @@ from .frame_reach import NodeInTime
 from .knob_text import all_pairs
 from .source_files import Stamp
 
+SCOPES = "graph_scopes"
+"""The name by which the facts of a node tell the Graph Scope Variables that it is looked at with, as if it were a
+knob."""
 # Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
     (
@@ -52,6 +55,8 @@ _COSMETIC = frozenset(
         "show_group_view",
         "disable_group_view",
         "group_view_position",
+        # Graph Scope Variables count where they hold.
+        "gsv",
     )
 )
 # The tools beside the Viewer of a Roto or RotoPaint: what the next stroke will be like.
@@ -60,7 +65,7 @@ _TOOLS, _TOOLBAR = frozenset(["toolbox", "tools"]), "toolbar_"
 # its file is like a Read.
 _PASSING: Mapping[str, tuple[str, ...]] = {
     "NoOp": (),
-    **dict.fromkeys(("Write", "DeepWrite"), ("channels", "disable", "reading")),
+    **dict.fromkeys(("Write", "DeepWrite"), ("channels", "disable", "reading", SCOPES)),
 }
 _READING = ("reading", "true")
 # Knobs of a Read that do not change the picture of a frame that it has: Reload counts ``version`` up, and the range
@@ -88,7 +93,7 @@ _NOT_HASHED = _COSMETIC | frozenset(["node_id", "status", "schema"])
 
 class UpstreamFacts(NodeInTime, Protocol):
     """What is known of a node upstream; ``host.NodeFacts`` is one. ``driven`` are the names of the knobs that
-    expressions drive."""
+    expressions drive, of which only the values count."""
 
     @property
     def driven(self) -> tuple[str, ...]: ...

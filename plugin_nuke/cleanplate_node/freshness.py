@@ -215,6 +215,13 @@ def render_begins(write: host.Node) -> None:
 render_ended = render_begins
 
 
+def _as_seen_from(write: host.Node, node: host.Node) -> Iterator[ShownResult]:
+    """A node's result, compared with what feeds the node in a render: a group with Graph Scope Variables on the way
+    there changes them upstream."""
+    for scope in host.scopes_from(write, node):
+        yield ShownResult(node, sources_of(node, scope))
+
+
 def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
     """The guarded nodes upstream of a Write, each with the state of the frame that is rendered now. Compares
     settings, graph and files alone: Nuke must not validate nodes while it renders. Says nothing on the nodes."""
@@ -224,7 +231,7 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
         busy = [(node, ResultState(usable=False, text=state(node))) for node in chosen if running(node)]
         yield from busy
         try:
-            _guarded[name] = [(node, ShownResult(node)) for node in chosen]
+            _guarded[name] = [(node, shown) for node in chosen for shown in _as_seen_from(write, node)]
         except _UNCLEAR as error:
             yield from ((node, ResultState(usable=False, text=words_of(error))) for node in chosen[:1])
             return

@@ -80,7 +80,14 @@ def results_folder(node: host.Node) -> str:
         raise range_plan.Refused(
             "bad_folder", f"Nuke cannot evaluate the results folder: {error}.", "Fill in another 'Results folder'."
         ) from None
-    return range_plan.absolute(text, host.script_path())
+    folder = range_plan.absolute(text, host.script_path())
+    if host.scope_around(node).is_named_in(folder):
+        raise range_plan.Refused(
+            "bad_folder",
+            f"The results folder {folder} names a Graph Scope Variable, which Nuke replaces in file names.",
+            "Fill in another 'Results folder'.",
+        )
+    return folder
 
 
 def setting(node: host.Node, name: str) -> Value:

@@ -14,6 +14,7 @@ from matte_link.result_key import digest
 from . import fingerprint, graph, host, range_plan
 from .colour import SentColour
 from .frame_reach import FrameMap, frames_reached
+from .graph_scope import GraphScope
 from .knob_text import all_pairs
 from .neighbours import Footage
 from .node_options import NodeOptions
@@ -36,8 +37,8 @@ class NodeSources:
     """The nodes upstream of a node's inputs.
 
     ``feeds`` has, for each of the ``roles``, the node connected to that input, and ``upstream`` is what they depend
-    on. ``space`` is the colourspace of the pictures. ``variables`` is the text of the Graph Scope Variables around
-    the node. ``project`` are the project's settings that have a part in the pictures.
+    on. ``space`` is the colourspace of the pictures. ``scope`` are the Graph Scope Variables that
+    they are looked at with. ``project`` are the project's settings that have a part in the pictures.
     """
 
     node: host.Node
@@ -45,7 +46,7 @@ class NodeSources:
     feeds: tuple[Optional[host.Node], ...]
     upstream: host.Upstream
     space: str
-    variables: tuple[str, ...]
+    scope: GraphScope
     project: tuple[tuple[str, str], ...]
     _driven: dict[int, str] = field(default_factory=dict)
     _keys: dict[tuple[MatteOptions, tuple[str, ...]], str] = field(default_factory=dict)
@@ -62,8 +63,8 @@ class NodeSources:
         more: dict[str, object] = {"roles": list(self.roles), "space": self.space}
         if options.animated:
             more["animated"] = list(options.animated)
-        if self.variables:
-            more["variables"] = list(self.variables)
+        if self.scope.variables:
+            more["variables"] = self.scope.text
         if self.project:
             more["project"] = list(self.project)
         if self.upstream.driven:
@@ -104,7 +105,8 @@ class NodeSources:
         """The input that a Switch upstream takes at a frame, by its number; None where Nuke does not tell, or there
         is no such input. Nuke is asked once for each frame."""
         if (switch, frame) not in self._numbers:
-            number = self.upstream.switches[switch].values_at(frame)[0]
+            knob = self.upstream.switches[switch]
+            number = None if knob is None else knob.values_at(frame)[0]
             last = len(self.upstream.facts[switch].inputs) - 1
             self._numbers[switch, frame] = number if number is not None and 0 <= number <= last else None
         return self._numbers[switch, frame]
@@ -126,11 +128,13 @@ def feed_of(node: host.Node, role: str) -> Optional[host.Node]:
     return host.input_of(node, graph.INPUTS.index(role))
 
 
-def sources_of(node: host.Node) -> NodeSources:
-    """Walks the graph upstream of the node's inputs. Raises ``Refused`` where the project's colour is unknown."""
+def sources_of(node: host.Node, scope: Optional[GraphScope] = None) -> NodeSources:
+    """Walks the graph upstream of the node's inputs, which are looked at in a ``scope``; by default in that around
+    the node. Raises ``Refused`` where the project's colour is unknown."""
     roles = roles_of(node)
     feeds = tuple(feed_of(node, role) for role in roles)
-    upstream = host.upstream(feeds)
+    scope = host.scope_around(node) if scope is None else scope
+    upstream = host.upstream(feeds, scope)
     colour = project_colour()
     return NodeSources(
         node=node,
@@ -138,7 +142,7 @@ def sources_of(node: host.Node) -> NodeSources:
         feeds=feeds,
         upstream=upstream,
         space=colour.space,
-        variables=host.scope_variables(node),
+        scope=scope,
         project=_project(upstream.facts, colour),
     )
 

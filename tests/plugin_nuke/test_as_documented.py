@@ -9,6 +9,7 @@ import nuke
 import pytest
 from cleanplate_node import freshness, graph, host, node_options, sources, status_basis
 from cleanplate_node.bench import ContractBench
+from cleanplate_node.graph_scope import NO_VARIABLES
 from cleanplate_node.host import node as host_node
 from nuke._state import State
 
@@ -127,7 +128,7 @@ def test_the_walk_ends_at_the_root(bench: ContractBench, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(nuke.Root, "parent", parent, raising=False)
     assert [host.kind(one) for one in host_node.holders(node)] == ["Group", "Root"]
-    assert host.scope_variables(node) == ()
+    assert host.scope_around(node) == NO_VARIABLES
     assert host.holder_that_forgets(node) is None
     assert host.has_inner(node, graph.READ)
 

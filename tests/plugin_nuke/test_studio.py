@@ -1,5 +1,5 @@
-"""A studio's own Nuke around the node: defaults and callbacks that were set for every Write, Graph Scope Variables,
-proxy files, views, Windows, and an artist whose undo stack, saved script and labels are left alone."""
+"""A studio's own Nuke around the node: defaults and callbacks that were set for every Write, proxy files, views,
+Windows, and an artist whose undo stack, saved script and labels are left alone."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ from cleanplate_node import (
     freshness,
     generations,
     host,
-    manifest,
     node_state,
     plain_exr,
-    preflight,
     vendor,
 )
 from cleanplate_node.bench import ContractBench, Server
 from matte_link import files
-from nuke import _host, _knobs, _nodes
+from nuke import _host
 from nuke._state import State
 
 from tests.plugin_nuke.conftest import start_nuke
@@ -239,61 +237,7 @@ def test_a_missing_library_is_looked_for_once(window: State, monkeypatch: pytest
         vendor.trouble.cache_clear()
 
 
-# -- Graph Scope Variables, proxies, views
-
-
-@pytest.fixture
-def bench_16(window: State, server: Server, tmp_path: Path) -> ContractBench:
-    window.major = 16
-    nuke.scriptClear()
-    return ContractBench(tmp_path, server)
-
-
-def variable_group(holder: nuke.Group, name: str) -> nuke.Group:
-    made = _nodes.make("VariableGroup", holder)
-    made["name"].setValue(name)
-    assert isinstance(made, nuke.Group)
-    return made
-
-
-def variable(node: nuke.Node, path: str, value: str) -> None:
-    knob = node["gsv"]
-    assert isinstance(knob, _knobs.Gsv_Knob)
-    knob.setGsvValue(path, value)
-
-
-@pytest.mark.parametrize("where", ["project", "group", "outer group", "group upstream"])
-def test_a_scope_variable_that_changes_makes_it_stale(where: str, bench_16: ContractBench, window: State) -> None:
-    bench, shot = bench_16, bench_16.shot((1,))
-    outer = variable_group(nuke.root(), "Outer")
-    inner = variable_group(outer, "Inner")
-    with inner:
-        node = bench.node(shot, 1, 1)
-        upstream = variable_group(inner, "Upstream")
-        with upstream:
-            entry = host.create("Input")
-            host.connect(host.create("Output"), 0, entry)
-        host.connect(upstream, 0, host.input_of(node, 0))
-        host.connect(node, 0, upstream)
-    scopes = {"project": nuke.root(), "group": inner, "outer group": outer, "group upstream": upstream}
-    scope = scopes[where]
-    empty = preflight.preflight(node, (1,), True, "interactive").folder
-    variable(scope, "__default__.shot", "sh010")
-    press(window, bench, node)
-    assert bench.shown(node) != manifest.result_pattern(empty)
-    assert freshness.check(node).usable
-    variable(scope, "__default__.shot", "sh020")
-    assert freshness.check(node).text == "stale: a setting or an input changed"
-    variable(scope, "__default__.shot", "sh010")
-    assert freshness.check(node).usable, "and back"
-
-
-def test_a_nuke_without_variables_and_one_with_none_set_agree(bench_16: ContractBench, window: State) -> None:
-    node = bench_16.node(bench_16.shot((1,)), 1, 1)
-    assert host.scope_variables(node) == ()
-    before = preflight.preflight(node, (1,), True, "interactive").folder
-    del nuke.root()._knobs["gsv"]
-    assert preflight.preflight(node, (1,), True, "interactive").folder == before
+# -- proxies, views
 
 
 def test_proxy_files_change_nothing(bench: ContractBench, window: State) -> None:

@@ -67,6 +67,7 @@ from .rendering import (
     render,
     writing,
 )
+from .scopes import scope_around, scopes_from
 from .script import (
     add_view,
     at_frames,
@@ -110,7 +111,6 @@ from .upstream import (
     Upstream,
     depends_on,
     reads_of_old_copies,
-    scope_variables,
     upstream,
 )
 
@@ -181,7 +181,8 @@ __all__ = [
     "root_text",
     "save_script_as",
     "say",
-    "scope_variables",
+    "scope_around",
+    "scopes_from",
     "script_arguments",
     "script_path",
     "script_text",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _gsv
 from ._documented import CALLS, check_arguments
 from ._host import (
     Menu,
@@ -104,6 +105,8 @@ def __getattr__(name: str) -> Any:
     newer = {"LINKNODE_INPUTS": 0x10, "lastHitGroup": lambda: state.hit_group or state.root}
     if name in newer and state.major >= since:
         return newer[name]
+    if name == "gsv" and state.major >= 16:
+        return _gsv
     if name == "GUI":
         return state.gui
     if name == "rawArgs":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from . import _tcl
+from . import _scope, _tcl
 from ._state import state
 
 if TYPE_CHECKING:
@@ -222,11 +222,15 @@ class Knob:
             return node is not None and name in node.knobs()
         return node.input(int(match.group(1) or 0)) is not None
 
+    def _expanded(self, text: str) -> str:
+        """With the variables that are in scope: of the picture that is made, else of the knob's own node."""
+        return _scope.expand(text, state.scopes[-1] if state.scopes else _scope.around(self._node))
+
     def _tcl(self, text: str) -> str:
         return _tcl.substitute(text, lambda words: _tcl.run_command(words, self._look_up, self._exists))
 
     def _number(self) -> float:
-        text = self._tcl(self._expression)
+        text = self._tcl(self._expanded(self._expression))
         text = re.sub(r"[A-Za-z_][\w]*\.[\w.]+", lambda match: str(self._index(match.group(0))), text)
         text = re.sub(r"\bframe\b", str(state.frame), text).strip()
         turned = text.startswith("!")
@@ -389,8 +393,9 @@ class EvalString_Knob(String_Knob):
     """``evaluate`` puts frame and view in, too."""
 
     def evaluate(self) -> str:
+        self._here()
         view = state.views[0]
-        text = self.getValue().replace("%V", view).replace("%v", view[:1])
+        text = self._tcl(self._expanded(self._value)).replace("%V", view).replace("%v", view[:1])
         return re.sub(r"%0?(\d*)d", lambda match: f"{state.frame:0{int(match.group(1) or 1)}d}", text)
 
 
@@ -401,7 +406,17 @@ class Multiline_Eval_String_Knob(EvalString_Knob):
 class File_Knob(EvalString_Knob):
     def getEvaluatedValue(self) -> str:
         """With its TCL evaluated, the frame number left in as ``%04d``; the same in proxy mode."""
-        return re.sub(r"#+", lambda match: f"%0{len(match.group(0))}d", self.getValue())
+        self._here()
+        text = self._tcl(self._expanded(self._value))
+        return re.sub(r"#+", lambda match: f"%0{len(match.group(0))}d", text)
+
+    def opened_at(self, frame: int) -> str:
+        """The text that is opened at a frame, with the frame number and the view left in."""
+        before, state.frame = state.frame, frame
+        try:
+            return self._tcl(self._expanded(self._value))
+        finally:
+            state.frame = before
 
     def _after_change(self) -> None:
         if self._node is not None:
@@ -453,22 +468,6 @@ class Format_Knob(Knob):
     def notDefault(self) -> bool:
         self._here()
         return self.not_default()
-
-
-class Gsv_Knob(Knob):
-    """Graph Scope Variables (Nuke 16): sets of variables by name."""
-
-    def __init__(self, name: str = "gsv") -> None:
-        super().__init__(name, "", {"__default__": {}})
-
-    def setGsvValue(self, path: str, value: str) -> None:
-        self._here()
-        holder, _, name = path.rpartition(".")
-        self._value = {**self._value, holder: {**self._value.get(holder, {}), name: value}}
-        state.edited()
-
-    def _script_text(self) -> str:
-        return _tcl.quoted(repr(self._value))
 
 
 class Text_Knob(Knob):

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from . import _gsv, _tcl
 from . import _knobs as k
-from . import _tcl
 from ._picture import Picture, black, read_exr, write_exr
 from ._state import CancelledError, state
 
@@ -129,14 +129,15 @@ def _script_knobs() -> list[k.Knob]:
 
 
 def _live_knobs() -> list[k.Knob]:
-    return [*_script_knobs(), k.Boolean_Knob("published", "", True)]
+    variables = [_gsv.Gsv_Knob()] if state.major >= 16 else []
+    return [*_script_knobs(), k.Boolean_Knob("published", "", True), *variables]
 
 
 _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Read": _read_knobs,
     "Write": _write_knobs,
     "Group": _group_knobs,
-    "VariableGroup": lambda: [*_group_knobs(), k.Gsv_Knob()],
+    "VariableGroup": lambda: [*_group_knobs(), _gsv.Gsv_Knob()],
     "Input": lambda: [k.Array_Knob("number")],
     "Output": list,
     "Dot": list,
@@ -152,6 +153,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Copy": lambda: [k.Channel_Knob(f"{side}{slot}") for slot in range(4) for side in ("from", "to")],
     "Expression": lambda: [k.EvalString_Knob(f"expr{index}") for index in range(4)],
     "Switch": lambda: [k.Array_Knob("which")],
+    "VariableSwitch": lambda: [_gsv.Variable_Knob(), *(k.String_Knob(f"i{index}") for index in range(8))],
     "FrameRange": lambda: [k.Array_Knob("first_frame"), k.Array_Knob("last_frame", "", -123.0)],
     "Remove": lambda: [
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
@@ -191,6 +193,7 @@ _MOST_INPUTS = {
     **dict.fromkeys(("Roto", "RotoPaint"), 5),
     "Merge2": 101,
     "Switch": 10000,
+    "VariableSwitch": 8,
     "Viewer": 10000,
     "Dissolve": 10001,
 }
@@ -392,7 +395,7 @@ class Node:
         self._here()
         words = []
         for name, knob in self._knobs.items():
-            if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob, k.Gsv_Knob)):
+            if isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
                 continue
             if knob.getFlag(k.DO_NOT_WRITE) or (i & 0x10 and not knob.not_default()):
                 continue
@@ -429,6 +432,9 @@ class Node:
         return min(first for first, _ in found), max(last for _, last in found)
 
     def _feeding(self) -> list[Node | None]:
+        if self._kind == "Input" and self._group is not None:
+            fed, index = self._group._inputs, int(self._knobs["number"].value())
+            return [fed[index] if index < len(fed) else None]
         return self._inputs
 
     def forceValidate(self) -> None:
@@ -458,7 +464,8 @@ class Node:
         if self._kind == "Read":
             own.append(self._file(frame, view))
         seen = _SHOWN_FRAME[self._kind](self, frame) if self._kind in _SHOWN_FRAME else frame
-        own += [one._hash(seen, view) if one is not None else None for one in self._feeding()]
+        with _gsv.inside(self):
+            own += [one._hash(seen, view) if one is not None else None for one in self._feeding()]
         return hashlib.md5(repr(own).encode()).hexdigest()
 
     def metadata(self, key: str = "", time: float = 0, view: str = "") -> Any:
@@ -493,18 +500,21 @@ class Node:
         shift = self._knobs["frame"]._value
         if shift and self._knobs["frame_mode"].value() == "offset":
             frame += int(shift)
-        text = str(knob.getValueAt(frame)).replace("%V", view).replace("%v", view[:1])
+        text = knob.opened_at(frame).replace("%V", view).replace("%v", view[:1])
         text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
         text = re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
         # A relative name is one in the project directory (Foundry's article Q100154).
-        named = str(Path(state.root._knobs["project_directory"].value(), text)) if text else ""
+        project = state.root._knobs["project_directory"]
+        assert isinstance(project, k.File_Knob)
+        named = str(Path(project.opened_at(frame), text)) if text else ""
         return state.as_opened(named)
 
     def _produce(self, frame: int, view: str, proxy: bool) -> Picture:
         """The node's picture; raises ``RuntimeError`` with the host's words."""
-        if self._knobs["disable"].value():
-            return self._fed(0, frame, view, proxy)
-        return _WORK[self._kind](self, frame, view, proxy)
+        with _gsv.started_at(self):
+            if self._knobs["disable"].value():
+                return self._fed(0, frame, view, proxy)
+            return _WORK[self._kind](self, frame, view, proxy)
 
     def _fed(self, index: int, frame: int, view: str, proxy: bool) -> Picture:
         source = self._inputs[index] if index < len(self._inputs) else None
@@ -591,7 +601,7 @@ class Root(Group):
             k.File_Knob("customOCIOConfigPath"),
             k.File_Knob("project_directory"),
             k.Boolean_Knob("proxy"),
-            *((k.Gsv_Knob(),) if state.major >= 16 else ()),
+            *((_gsv.Gsv_Knob(),) if state.major >= 16 else ()),
         ):
             self._own(knob)
 
@@ -691,7 +701,8 @@ def _group(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     outputs = node._outputs()
     if len(outputs) != 1:
         raise RuntimeError(f"{node.fullName()} has {len(outputs)} Outputs")
-    return outputs[0]._produce(frame, view, proxy)
+    with _gsv.inside(node):
+        return outputs[0]._produce(frame, view, proxy)
 
 
 def _keymix(node: Node, frame: int, view: str, proxy: bool) -> Picture:
@@ -756,6 +767,10 @@ def _switch(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(int(node._knobs["which"].value()), frame, view, proxy)
 
 
+def _variable_switch(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return node._fed(_gsv.chosen_input(node), frame, view, proxy)
+
+
 def _other_frame(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(0, _SHOWN_FRAME[node._kind](node, frame), view, proxy)
 
@@ -802,6 +817,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Copy": _copy,
     "Expression": _expression,
     "Switch": _switch,
+    "VariableSwitch": _variable_switch,
     **dict.fromkeys(_SHOWN_FRAME, _other_frame),
     "Dissolve": _dissolve,
     "OneView": _one_view,

@@ -108,6 +108,8 @@ def written(nodes: list[Node], root: bool = True) -> str:
     lines = ["#! nuke", "version 15.1 v1"]
     if root:
         knobs = [f" {name} {state.root[name].script_value()}" for name in ("name", "first_frame", "last_frame")]
+        names = [name for name in ("gsv",) if name in state.root._knobs and state.root[name].not_default()]
+        knobs += [f" {name} {state.root[name].script_value()}" for name in names]
         managed = [f" {name} {state.root[name].script_value()}" for name in ("colorManagement", "workingSpaceLUT")]
         views = " views {" + " ".join(_tcl.quoted(view) for view in state.views) + "}"
         lines += ["Root {", " inputs 0", *knobs, *managed, views, "}"]

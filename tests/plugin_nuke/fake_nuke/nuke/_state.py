@@ -77,6 +77,8 @@ class State:
         self.held_open: dict[int, set[str]] = {}
         self.other_nukes: list[str] = []
         self.filename_filters: list[Callable[[str], str | None]] = []
+        self.scopes: list[dict[str, str]] = []
+        """The Graph Scope Variables of the picture that is made now, and of those that it is made from."""
         self.hit_group: Group | None = None
         """The group whose graph was clicked last; None for the script's own."""
 

@@ -1,0 +1,564 @@
+"""Graph Scope Variables of Nuke 16 and later: what holds where, what is made of a text, and what turns stale."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import bake, freshness, host, manifest, node_state, plain_exr, preflight, sources
+from cleanplate_node.bench import ContractBench, Server
+from cleanplate_node.graph_scope import NO_VARIABLES, GraphScope
+from cleanplate_node.range_plan import Refused
+from nuke import _gsv, _nodes
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import press, until
+
+STALE = "stale: a setting or an input changed"
+
+
+@pytest.fixture
+def bench_16(window: State, server: Server, tmp_path: Path) -> ContractBench:
+    window.major = 16
+    nuke.scriptClear()
+    if not server.running:
+        server.start()
+    return ContractBench(tmp_path, server)
+
+
+def group_in(holder: nuke.Group, name: str, kind: str = "VariableGroup") -> nuke.Group:
+    made = _nodes.make(kind, holder)
+    made["name"].setValue(name)
+    assert isinstance(made, nuke.Group)
+    return made
+
+
+def variables(node: nuke.Node) -> _gsv.Gsv_Knob:
+    knob = node["gsv"]
+    assert isinstance(knob, _gsv.Gsv_Knob)
+    return knob
+
+
+def let(node: nuke.Node, path: str, value: str) -> None:
+    variables(node).setGsvValue(path, value)
+
+
+def passing_through(group: nuke.Group, source: nuke.Node, inside: Sequence[str] = ()) -> nuke.Group:
+    """A group that hands its input on, through nodes of these classes."""
+    with group:
+        last = host.create("Input")
+        for kind in inside:
+            made = host.create(kind)
+            host.connect(made, 0, last)
+            last = made
+        host.connect(host.create("Output"), 0, last)
+    host.connect(group, 0, source)
+    return group
+
+
+def shots(bench: ContractBench, names: Sequence[str] = ("sh010", "sh020")) -> Path:
+    """A folder with the plates of some shots, in which the subject stands at different places."""
+    wall = bench.clean()
+    for number, name in enumerate(names):
+        plain_exr.write(bench.folder / "shots" / name / "plate.0001.exr", bench.plate(4 * number + 1, wall))
+    plain_exr.write(bench.folder / "shots" / "clean.exr", wall)
+    return bench.folder / "shots"
+
+
+def plate_of(folder: Path, text: str) -> nuke.Node:
+    return host.create("Read", file=f"{folder.as_posix()}/{text}", first=1, last=1, raw=True)
+
+
+# -- texts
+
+
+SCOPE = NO_VARIABLES.inside(
+    {
+        "__default__": {"shot": "sh010", "seq": "in_%{shot}", "a": "%b", "b": "%{a}", "tcl": "[frame]", "d": "no"},
+        "plates": {"version": "v3", "named": "%{seq}/%version"},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("/x/%shot.%04d.exr", "/x/sh010.%04d.exr"),
+        ("/x/%{shot}_key.exr", "/x/sh010_key.exr"),
+        ("/x/%shot_key.exr", "/x/%shot_key.exr"),
+        ("/x/%shot-v1.exr", "/x/sh010-v1.exr"),
+        ("/x/%seq/%V.%d.exr", "/x/in_sh010/%V.%d.exr"),
+        ("/x/%{plates.version}.exr", "/x/v3.exr"),
+        ("/x/%plates.version.exr", "/x/%plates.version.exr"),
+        ("%{plates.named}", "in_sh010/%version"),
+        ("/x/%{gone}.exr", None),
+        ("/x/%{ shot }.exr", None),
+        ("/x/%{plates}.exr", None),
+        ("/x/%{__default__.shot}.exr", None),
+        ("/x/%a.exr", None),
+        ("/x/%04d.%tcl", "/x/%04d.[frame]"),
+        ("100%", "100%"),
+        ("/x/%%shot", "/x/%sh010"),
+        ("", ""),
+    ],
+)
+def test_a_text_with_variables(text: str, expanded: str | None) -> None:
+    assert SCOPE.expanded(text) == expanded
+
+
+@pytest.mark.parametrize("text", ["%shot", "%{shot}", "%{gone}", "a%{plates.version}b"])
+def test_a_text_that_names_one(text: str) -> None:
+    assert SCOPE.is_named_in(text)
+
+
+@pytest.mark.parametrize("text", ["%04d", "%d", "%V", "%v", "####", "%gone", "frame%2", "50%off", "%{", "%"])
+def test_a_text_that_names_none(text: str) -> None:
+    assert not SCOPE.is_named_in(text)
+
+
+def test_the_nearest_wins() -> None:
+    inner = SCOPE.inside({"__default__": {"shot": "sh020"}, "plates": {}})
+    assert inner.expanded("%shot %{plates.version}") == "sh020 v3"
+    assert SCOPE.inside({"__default__": {}}) is SCOPE
+    assert GraphScope().text == ""
+
+
+# -- the stand-in, by the developer guide
+
+
+def test_the_stand_ins_variables(bench_16: ContractBench, window: State) -> None:
+    root = variables(nuke.root())
+    sequence = group_in(nuke.root(), "sq_dance")
+    shot = group_in(sequence, "s50")
+    root.setGsvValue("sq_dance.__default__.frame_start", "1001")
+    root.setGsvValue("sq_dance.s50.__default__.name", "s00050")
+    root.setGsvValue("shot", "shot30")
+    assert root.value() == {"__default__": {"shot": "shot30"}}, "those of groups are held by the groups"
+    assert variables(sequence).getGsvValue("s50.__default__.name") == "s00050"
+    assert variables(shot).getGsvValue("__default__.name") == "s00050"
+    assert variables(shot).getGsvValue("__default__.frame_start") is None, "what is inherited is not reported"
+    for path in ("__default__.no-name", "__default__.two words", "__default__.7th"):
+        root.setGsvValue(path, "x")
+        assert root.getGsvValue(path) is None
+    with pytest.raises(TypeError):
+        root.setGsvValue("shot", 30)  # type: ignore[arg-type]
+    root.setDataType("__default__.shot", _gsv.DataType.List)
+    root.setListOptions("__default__.shot", ["shot10", "shot30"])
+    root.setGsvValue("__default__.shot", "shot99")
+    assert root.getListOptions("__default__.shot") == ["shot10", "shot30"], "values are not held to the list"
+    assert root.getDataType("__default__.shot") is _gsv.DataType.List
+    assert root.getDataType("__default__.gone") is _gsv.DataType.Invalid
+    assert root.addGsvSet("plates") and root.renameGsv("__default__.shot", "name")
+    assert root.value() == {"__default__": {"name": "shot99"}, "plates": {}}
+    root.setValue({"looks": {"grade": "warm"}})
+    assert root.value() == {"__default__": {}, "looks": {"grade": "warm"}}, "all that is not named is gone"
+    read = nuke.createNode("Read")
+    read["file"].setValue("/x/%{looks.grade}.%gone.exr")
+    assert host.value(read, "file") == "/x/%{looks.grade}.%gone.exr"
+    assert host.evaluated(read, "file") == "/x/warm.%gone.exr"
+
+
+def test_a_variable_switch_of_the_stand_in(bench_16: ContractBench, window: State) -> None:
+    let(nuke.root(), "__default__.quality", "final")
+    switch = nuke.createNode("VariableSwitch")
+    switch["variable"].setValue("__default__.quality")
+    for index, pattern in enumerate(("draft", "fin*")):
+        switch.setInput(index, nuke.createNode("Constant"))
+        switch[f"i{index}"].setValue(pattern)
+    assert switch["variable"].value() == "__default__.quality\tquality"
+    assert _gsv.chosen_input(switch) == 1
+    let(nuke.root(), "__default__.quality", "none")
+    assert _gsv.chosen_input(switch) == 0
+    variables(nuke.root()).renameGsv("__default__.quality", "speed")
+    assert switch["variable"].value().startswith("setErrorValue __default__.quality")
+
+
+# -- what turns stale
+
+
+@pytest.mark.parametrize("where", ["project", "group", "outer group", "group upstream", "live group"])
+def test_a_variable_that_changes_makes_it_stale(where: str, bench_16: ContractBench, window: State) -> None:
+    bench, shot = bench_16, bench_16.shot((1,))
+    outer = group_in(nuke.root(), "Outer")
+    inner = group_in(outer, "Inner")
+    with inner:
+        node = bench.node(shot, 1, 1)
+        source = host.input_of(node, 0)
+        assert source is not None
+        upstream = passing_through(group_in(inner, "Upstream"), source)
+        live = passing_through(group_in(inner, "Live", "LiveGroup"), upstream)
+        host.connect(node, 0, live)
+    scopes = {"project": nuke.root(), "group": inner, "outer group": outer, "group upstream": upstream}
+    scope = {**scopes, "live group": live}[where]
+    empty = preflight.preflight(node, (1,), True, "interactive").folder
+    let(scope, "__default__.shot", "sh010")
+    press(window, bench, node)
+    assert bench.shown(node) != manifest.result_pattern(empty)
+    assert freshness.check(node).usable
+    let(scope, "__default__.shot", "sh020")
+    assert freshness.check(node).text == STALE
+    let(scope, "__default__.shot", "sh010")
+    assert freshness.check(node).usable, "and back"
+
+
+@pytest.mark.parametrize("around", [False, True], ids=["upstream", "around"])
+def test_a_variable_that_is_overridden_does_not_count(around: bool, bench_16: ContractBench, window: State) -> None:
+    """Compositors switch the project's shot all day; a shot's own group does not follow."""
+    bench = bench_16
+    shot = group_in(nuke.root(), "s50")
+    let(shot, "__default__.shot", "sh020")
+    let(nuke.root(), "__default__.shot", "sh010")
+    folder = shots(bench)
+    plate, clean = plate_of(folder, "%{shot}/plate.%04d.exr"), plate_of(folder, "clean.exr")
+    if around:
+        with shot:
+            entries = host.create("Input", number=0), host.create("Input", number=1)
+            node = bench.node_on(*entries)
+        host.connect(shot, 0, plate)
+        host.connect(shot, 1, clean)
+    else:
+        node = bench.node_on(passing_through(shot, plate), clean)
+    assert press(window, bench, node) == "up to date, 1 done"
+    bench.expect_matte(bench.result(node, 1), 5)
+    let(nuke.root(), "__default__.shot", "sh030")
+    assert freshness.check(node, deep=False).usable == around, "beside the group the project's holds"
+    let(nuke.root(), "__default__.shot", "sh010")
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+    plain_exr.write(folder / "sh020" / "plate.0001.exr", bench.plate(9, bench.clean()))
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+
+
+def test_a_plate_that_a_variable_names(bench_16: ContractBench, window: State) -> None:
+    bench = bench_16
+    folder = shots(bench)
+    let(nuke.root(), "__default__.shot", "sh010")
+    node = bench.node_on(plate_of(folder, "%shot/plate.%04d.exr"), plate_of(folder, "clean.exr"))
+    for shot, subject in {"sh010": 1, "sh020": 5, "sh010 again": 1}.items():
+        let(nuke.root(), "__default__.shot", shot[:5])
+        freshness.look_again(node)
+        assert freshness.check(node, deep=False).text.startswith("up to date") == ("again" in shot), shot
+        assert press(window, bench, node) == ("up to date" if "again" in shot else "up to date, 1 done")
+        bench.expect_matte(bench.output(node, 1), subject)
+    (folder / "sh020" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text.startswith("up to date"), "not that shot's"
+    (folder / "sh010" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+
+
+PATHS: dict[str, tuple[str, dict[str, str]]] = {
+    "a named set": ("%{plates.root}/plate.%04d.exr", {"plates.root": "sh010"}),
+    "a value that names another": ("%{folder}/plate.%04d.exr", {"__default__.folder": "%shot"}),
+    "part of a name": ("sh%{number}/plate.%04d.exr", {"__default__.number": "010"}),
+    "the frame": ("sh010/plate.%{frame}.exr", {"__default__.frame": "####"}),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_other_texts_that_name_a_plate(name: str, bench_16: ContractBench, window: State) -> None:
+    bench = bench_16
+    folder = shots(bench)
+    text, values = PATHS[name]
+    for path, value in {"__default__.shot": "sh010", **values}.items():
+        let(nuke.root(), path, value)
+    node = bench.node_on(plate_of(folder, text), plate_of(folder, "clean.exr"))
+    assert press(window, bench, node) == "up to date, 1 done"
+    bench.expect_matte(bench.result(node, 1), 1)
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+    (folder / "sh010" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+
+
+UNCLEAR: dict[str, tuple[str, dict[str, str]]] = {
+    "TCL beside it": ("[getenv SHOTS]/%{shot}/plate.%04d.exr", {}),
+    "TCL in the value": ("%{shot}/%{rest}", {"__default__.rest": "plate.[format %04d 1].exr"}),
+    "no such variable": ("%{gone}/plate.%04d.exr", {}),
+    "a circle": ("%{one}/plate.%04d.exr", {"__default__.one": "%{two}", "__default__.two": "%{one}"}),
+    "the default set by its name": ("%{__default__.shot}/plate.%04d.exr", {}),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_what_no_document_tells_is_never_up_to_date(name: str, bench_16: ContractBench) -> None:
+    bench = bench_16
+    folder = shots(bench)
+    text, values = UNCLEAR[name]
+    for path, value in {"__default__.shot": "sh010", **values}.items():
+        let(nuke.root(), path, value)
+    node = bench.node_on(plate_of(folder, text), plate_of(folder, "clean.exr"))
+    assert sources.sources_of(node).has_text_that_runs
+
+
+def test_a_file_of_another_node_counts(bench_16: ContractBench, window: State) -> None:
+    bench, folder = bench_16, shots(bench_16)
+    for look in ("warm", "cold"):
+        (folder / f"{look}.cube").write_text(look)
+    let(nuke.root(), "__default__.look", "warm")
+    grade = host.create("Vectorfield", vfield_file=f"{folder.as_posix()}/%look.cube")
+    host.connect(grade, 0, plate_of(folder, "sh010/plate.%04d.exr"))
+    node = bench.node_on(grade, plate_of(folder, "clean.exr"))
+    press(window, bench, node)
+    (folder / "cold.cube").touch()
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+    (folder / "warm.cube").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+
+
+def test_the_project_directory_may_be_one(bench_16: ContractBench, window: State) -> None:
+    bench, folder = bench_16, shots(bench_16)
+    let(nuke.root(), "__default__.root", folder.as_posix())
+    host.set_root("project_directory", "%{root}")
+    read = host.create("Read", file="sh010/plate.%04d.exr", first=1, last=1, raw=True)
+    node = bench.node_on(read, plate_of(folder, "clean.exr"))
+    press(window, bench, node)
+    (folder / "sh010" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+
+
+def test_one_plate_for_two_groups_counts_in_both(bench_16: ContractBench, window: State) -> None:
+    """The node that both are fed by is looked at with two values at once."""
+    bench, folder = bench_16, shots(bench_16)
+    plate, clean = plate_of(folder, "%{shot}/plate.%04d.exr"), plate_of(folder, "clean.exr")
+    ends = []
+    for name in ("sh010", "sh020"):
+        group = passing_through(group_in(nuke.root(), name), plate)
+        let(group, "__default__.shot", name)
+        ends.append(group)
+    switch = host.create("Switch", which=1)
+    for index, end in enumerate(ends):
+        host.connect(switch, index, end)
+    node = bench.node_on(switch, clean)
+    press(window, bench, node)
+    bench.expect_matte(bench.result(node, 1), 5)
+    (folder / "sh020" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+    let(ends[1], "__default__.shot", "sh010")
+    assert freshness.check(node, deep=False).text == STALE
+    press(window, bench, node)
+    bench.expect_matte(bench.result(node, 1), 1)
+
+
+@pytest.mark.parametrize("text", ["%gain", "%{gain}", "%{looks.gain}*2"])
+def test_an_expression_that_names_one(text: str, bench_16: ContractBench, window: State) -> None:
+    """Nuke's Python evaluates it where the node stands, the picture is made where it is looked at."""
+    bench, folder = bench_16, shots(bench_16)
+    name = text.strip("%{}*2").rpartition(".")
+    grade = host.create("Grade")
+    host.connect(grade, 0, plate_of(folder, "sh010/plate.%04d.exr"))
+    host.set_expression(grade, "white", text)
+    group = passing_through(group_in(nuke.root(), "Look"), grade)
+    for path in (f"{name[0] or '__default__'}.{name[2]}", "__default__.other"):
+        let(nuke.root(), path, "1.0")
+        let(group, path, "1.0")
+    node = bench.node_on(group, plate_of(folder, "clean.exr"))
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).usable
+    let(group, f"{name[0] or '__default__'}.{name[2]}", "0.9")
+    assert freshness.check(node, deep=False).text == STALE
+    let(group, f"{name[0] or '__default__'}.{name[2]}", "1.0")
+    host.set_expression(grade, "white", "%other")
+    assert freshness.check(node, deep=False).text == STALE, "another variable, which has the same value here"
+
+
+def test_a_switch_by_variable_takes_any_file(bench_16: ContractBench, window: State) -> None:
+    """What it takes in another group's scope is not what Nuke's Python says of it."""
+    bench, folder = bench_16, shots(bench_16)
+    switch = host.create("Switch")
+    for index, shot in enumerate(("sh010", "sh020")):
+        host.connect(switch, index, plate_of(folder, f"{shot}/plate.%04d.exr"))
+    host.set_expression(switch, "which", "%take")
+    let(nuke.root(), "__default__.take", "0")
+    group = passing_through(group_in(nuke.root(), "Take"), switch)
+    let(group, "__default__.take", "1")
+    node = bench.node_on(group, plate_of(folder, "clean.exr"))
+    press(window, bench, node)
+    bench.expect_matte(bench.result(node, 1), 5)
+    for shot in ("sh010", "sh020"):
+        assert not freshness.check(node, deep=False).text.startswith("stale")
+        (folder / shot / "plate.0001.exr").touch()
+        assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed", shot
+        press(window, bench, node)
+
+
+def test_a_variable_switch(bench_16: ContractBench, window: State) -> None:
+    bench, folder = bench_16, shots(bench_16)
+    let(nuke.root(), "__default__.shot", "sh010")
+    switch = host.create("VariableSwitch")
+    switch["variable"].setValue("__default__.shot")
+    for index, shot in enumerate(("sh010", "sh020")):
+        host.connect(switch, index, plate_of(folder, f"{shot}/plate.%04d.exr"))
+        switch[f"i{index}"].setValue(shot)
+    node = bench.node_on(switch, plate_of(folder, "clean.exr"))
+    press(window, bench, node)
+    bench.expect_matte(bench.result(node, 1), 1)
+    let(nuke.root(), "__default__.shot", "sh020")
+    assert freshness.check(node, deep=False).text == STALE
+    press(window, bench, node)
+    bench.expect_matte(bench.result(node, 1), 5)
+    switch["i0"].setValue("sh0*")
+    assert freshness.check(node, deep=False).text == STALE, "a pattern"
+
+
+def test_a_link_into_another_group(window: State, server: Server, tmp_path: Path) -> None:
+    """No pipe leads there, so nothing around it is on the way."""
+    window.major = 17
+    nuke.scriptClear()
+    bench = ContractBench(tmp_path, server)
+    folder = shots(bench)
+    outer = group_in(nuke.root(), "Outer")
+    other = group_in(outer, "Other")
+    with other:
+        plate = plate_of(folder, "sh010/plate.%04d.exr")
+    link = host.create("NoOp")
+    link._links.append(plate)
+    node = bench.node_on(link, plate_of(folder, "clean.exr"))
+    found = set()
+    for group, value in ((None, ""), (other, "a"), (other, "b"), (outer, "c"), (nuke.root(), "d")):
+        if group is not None:
+            let(group, "__default__.look" if group is not outer else "__default__.tone", value)
+        found.add(key_of(node))
+    assert len(found) == 5
+
+
+def key_of(node: nuke.Node) -> str:
+    return preflight.preflight(node, (1,), True, "batch", server="tcp://127.0.0.1:9", quietly=True).folder
+
+
+def test_nothing_else_about_a_variable_counts(bench_16: ContractBench, window: State) -> None:
+    bench = bench_16
+    outer = group_in(nuke.root(), "Outer")
+    with outer:
+        node = bench.node(bench.shot((1,)), 1, 1)
+    let(outer, "__default__.shot", "sh010")
+    press(window, bench, node)
+    variables(outer).setDataType("__default__.shot", _gsv.DataType.List)
+    variables(outer).setListOptions("__default__.shot", ["sh010", "sh020"])
+    variables(outer).setFavorite("__default__.shot", True)
+    variables(outer).addGsvSet("empty")
+    outer["name"].setValue("Renamed")
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+
+
+def test_a_nuke_without_variables_and_one_with_none_set_agree(bench_16: ContractBench, window: State) -> None:
+    node = bench_16.node(bench_16.shot((1,)), 1, 1)
+    assert host.scope_around(node) == NO_VARIABLES
+    before = preflight.preflight(node, (1,), True, "interactive").folder
+    del nuke.root()._knobs["gsv"]
+    assert preflight.preflight(node, (1,), True, "interactive").folder == before
+
+
+def test_a_knob_of_that_name_that_is_none(bench_16: ContractBench, window: State) -> None:
+    """A gizmo's own."""
+    group = group_in(nuke.root(), "Own", "Group")
+    group.readKnobs('addUserKnob {1 gsv}\ngsv "a text"')
+    with group:
+        node = bench_16.node(bench_16.shot((1,)), 1, 1)
+    assert host.scope_around(node) == NO_VARIABLES
+
+
+# -- during a run, and rendering with others
+
+
+def test_a_variable_that_changes_during_a_run(bench_16: ContractBench, window: State) -> None:
+    bench = bench_16
+    let(nuke.root(), "__default__.shot", "sh010")
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.press(node, "process_range")
+    let(nuke.root(), "__default__.shot", "sh020")
+    until(window, bench.idle(node))
+    assert bench.status(node) == STALE
+    let(nuke.root(), "__default__.shot", "sh010")
+    freshness.look_again(node)
+    assert bench.status(node).startswith("up to date")
+
+
+def in_a_hook(node: nuke.Node) -> None:
+    """A studio's Write sets the variable of its own shot before it renders."""
+    nuke.addBeforeRender(lambda: let(nuke.root(), "__default__.shot", "sh020"))
+
+
+def by_hand(node: nuke.Node) -> None:
+    let(nuke.root(), "__default__.shot", "sh020")
+
+
+@pytest.mark.parametrize("change", [by_hand, in_a_hook])
+def test_a_render_with_another_variable_is_refused(
+    change: Callable[[nuke.Node], None], bench_16: ContractBench, window: State
+) -> None:
+    bench, folder = bench_16, shots(bench_16)
+    let(nuke.root(), "__default__.shot", "sh010")
+    plate = plate_of(folder, "%shot/plate.%04d.exr")
+    node = bench.node_on(plate, plate_of(folder, "clean.exr"), guard=True)
+    press(window, bench, node)
+    bench.output(node, 1)
+    change(node)
+    with pytest.raises(RuntimeError, match="stale: a setting or an input changed"):
+        bench.output(node, 1)
+    let(nuke.root(), "__default__.shot", "sh010")
+
+
+def test_a_render_through_a_group_that_overrides_is_refused(bench_16: ContractBench, window: State) -> None:
+    """The group hands its own value on to what feeds the node: the plate would be another one than the matte's."""
+    bench, folder = bench_16, shots(bench_16)
+    let(nuke.root(), "__default__.shot", "sh010")
+    node = bench.node_on(plate_of(folder, "%shot/plate.%04d.exr"), plate_of(folder, "clean.exr"), guard=True)
+    press(window, bench, node)
+    delivery = passing_through(group_in(nuke.root(), "Delivery"), node)
+    let(delivery, "__default__.artist", "me")
+    with pytest.raises(RuntimeError, match=STALE):
+        bench.output(delivery, 1)
+    variables(delivery).removeGsv("__default__.artist")
+    bench.expect_matte(bench.output(delivery, 1), 1)
+    let(delivery, "__default__.shot", "sh010")
+    bench.expect_matte(bench.output(delivery, 1), 1)
+    let(delivery, "__default__.shot", "sh020")
+    with pytest.raises(RuntimeError, match=STALE):
+        bench.output(delivery, 1)
+
+
+def test_a_bake_takes_the_scripts_variables(
+    server: Server, terminal: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.major = 16
+    nuke.scriptClear()
+    bench = ContractBench(tmp_path, server)
+    folder = shots(bench)
+    outer = group_in(nuke.root(), "s50")
+    let(outer, "__default__.shot", "sh020")
+    let(nuke.root(), "__default__.shot", "sh010")
+    with outer:
+        bench.node_on(plate_of(folder, "%{shot}/plate.%04d.exr"), plate_of(folder, "clean.exr"))
+    script = bench.save()
+    words = ["--frames", "1", "--server", server.address, "--node", "s50.Cleanplate_Matte1"]
+    assert bake.main([str(script), *words]) == 0, capsys.readouterr().err
+    (result,) = (folder.parent / "matte_cache").rglob("matte.main.0001.exr")
+    bench.expect_matte(plain_exr.read(result), 5)
+
+
+# -- folders
+
+
+def test_a_results_folder_by_variable(bench_16: ContractBench, window: State) -> None:
+    bench = bench_16
+    let(nuke.root(), "__default__.shot", "sh010")
+    node = bench.node(bench.shot((1,)), 1, 1, cache_dir=f"{bench.folder.as_posix()}/%{{shot}}/cache")
+    press(window, bench, node)
+    assert "/sh010/cache/" in bench.shown(node) and bench.results(node)
+    shown = bench.shown(node)
+    let(nuke.root(), "__default__.shot", "sh020")
+    assert bench.shown(node) == shown, "the Read's own name has no variable in it"
+
+
+@pytest.mark.parametrize("folder", ["50%off", "%{shot}"])
+def test_a_folder_in_which_nuke_would_replace_a_variable(folder: str, bench_16: ContractBench) -> None:
+    bench = bench_16
+    let(nuke.root(), "__default__.other", "x")
+    node = bench.node(bench.shot((1,)), 1, 1, cache_dir=f"{bench.folder.as_posix()}/50%off/cache")
+    assert node_state.results_folder(node).endswith("/50%off/cache")
+    node["cache_dir"].setValue(f"{bench.folder.as_posix()}/{folder}/cache")
+    variables(nuke.root()).setValue({"__default__": {"off": "%off"}})
+    with pytest.raises(Refused, match="Nuke replaces in file names"):
+        node_state.results_folder(node)
+    shutil.rmtree(bench.folder / "50%off", ignore_errors=True)
