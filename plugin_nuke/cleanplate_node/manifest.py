@@ -146,8 +146,10 @@ def clear(node_folder: str, kept: Collection[str] = ()) -> int:
 def _ours(folder: Path) -> Iterable[Path]:
     yield from folder.glob("*/matte.*.exr")
     yield from folder.glob(f"*/{_RECORDS}/*.json")
-    # Plates are deleted once they were sent; these are left over from a Nuke that was killed.
+    # Plates are deleted once they were sent; these, and half of a file, are left over from a Nuke that was killed.
     yield from folder.glob("*/.plates-*/*.exr*")
+    yield from folder.glob("*/.matte.*.tmp")
+    yield from folder.glob(f"*/{_RECORDS}/.*.tmp")
 
 
 def _folders(folder: Path) -> Iterable[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import generations, graph, host, manifest, other_scripts, range_plan
+from . import generations, graph, host, manifest, other_scripts, range_plan, sessions
 from .node_options import options_of
 from .node_state import node_id, results_folder
 from .sources import NodeSources, feed_of
@@ -36,11 +36,12 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
 
 
 def note_script(node: host.Node) -> None:
-    """Notes beside the results that a node shows which script it is in, so that they are not deleted from another
-    one."""
+    """Notes beside the results that a node shows which script it is in, and that this Nuke has it open, so that
+    they are not deleted from another one."""
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     if shown and host.script_path():
         other_scripts.note(shown.rpartition("/")[0], host.script_path())
+        sessions.note(shown, host.script_path())
 
 
 def follow_settings(node: host.Node, sources: NodeSources) -> None:

@@ -11,7 +11,7 @@ from typing import Optional
 
 from matte_link.sequence import counted
 
-from . import around, graph, host, learning, manifest, other_scripts, range_plan
+from . import around, graph, host, learning, manifest, other_scripts, range_plan, sessions
 from .freshness import check, guarded_states, look_again, render_begins, render_ended
 from .migration import migrate
 from .node_runs import all_running, running
@@ -91,6 +91,7 @@ def process(
     if not plan.keys:
         _show_what_is_there(node, plan, frames)
         return None
+    sessions.note(plan.folder, host.script_path())
     tell(node, f"rendering the plates of {counted(len(plan.frames), 'frame')}")
     run = RangeRun(node, render_plates(node, plan), quiet)
     if then_around:
@@ -125,6 +126,7 @@ def stop_all() -> None:
     around.stop_all()
     for found in all_running():
         found.leave()
+    sessions.forget_all()
 
 
 def retry(node: host.Node) -> Optional[RangeRun]:
@@ -138,14 +140,14 @@ def retry(node: host.Node) -> Optional[RangeRun]:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What Clear cache did: how many results it deleted, and the scripts for which it left others in place."""
+    """What Clear cache did: how many results it deleted, and what it left others in place for."""
 
     count: int
     kept_for: tuple[str, ...] = ()
 
 
 def clear(node: host.Node) -> Cleared:
-    """Deletes a node's results, but none that another node of this script, or another script beside it, shows.
+    """Deletes a node's results, but none that another node of this script, another script or another Nuke shows.
     Raises ``LinkError``."""
     around.stop(node)
     settle_id(node)
@@ -156,6 +158,8 @@ def clear(node: host.Node) -> Cleared:
     users = other_scripts.users_of(folder, manifest.folders_of(folder), host.script_path())
     for copy, key in _shown_by_others(node):
         users[key] = (*users.get(key, ()), copy)
+    for key, names in sessions.shown_elsewhere(folder).items():
+        users[key] = (*users.get(key, ()), *names)
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
     show_nothing(node)  # first, since Windows deletes no file that Nuke holds open
     try:
@@ -165,6 +169,7 @@ def clear(node: host.Node) -> Cleared:
         if left:
             show_results(node, shown, left)
         raise Refused("cannot_delete", f"{error.filename} cannot be deleted: {error.strerror}.") from None
+    sessions.forget(folder)
     other_scripts.forget(folder, host.script_path())
     summaries.pop(node_id(node), None)
     tell(node, NOT_PROCESSED)

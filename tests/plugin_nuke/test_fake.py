@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import OpenImageIO as oiio
 import pytest
 from nuke._picture import Picture, read_exr, write_exr
 from nuke._state import Deadlock, State
+
+from tests.plugin_nuke.pressing import until
 
 
 def on_a_thread(call: Callable[[], object]) -> BaseException | None:
@@ -392,3 +395,41 @@ def test_proxy_mode_names_the_proxy_and_the_file_knob_does_not(
     assert nuke.filename(read) == "/proxies/in.####.exr" and file.getEvaluatedValue() == full
     file.setValue("/plates/in.####.exr")
     assert file.getEvaluatedValue() == "/plates/in.%04d.exr"
+
+
+@pytest.mark.parametrize("when", ["before it asks", "while it waits"])
+def test_no_call_of_an_ended_nuke_reaches_the_next_one(when: str, window: State) -> None:
+    """A thread that a test left behind ends with its Nuke: the main thread that it asks is another one's."""
+    calls: list[str] = []
+    asked, may_ask, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def left_behind() -> None:
+        asked.set()
+        may_ask.wait()
+        try:
+            nuke.executeInMainThreadWithResult(calls.append, ("late",))
+        except SystemExit:
+            ended.set()
+
+    thread = threading.Thread(target=left_behind, daemon=True)
+    thread.start()
+    asked.wait()
+    if when == "while it waits":
+        may_ask.set()
+        while not window.queue:
+            time.sleep(0.001)
+    nuke.reset()
+    may_ask.set()
+    until(window, lambda: not thread.is_alive())
+    assert ended.is_set() and calls == []
+
+
+def test_a_call_of_the_nuke_that_runs_is_answered(window: State) -> None:
+    answers: list[object] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(nuke.executeInMainThreadWithResult(nuke.toNode, ("none",)))
+    )
+    thread.start()
+    while thread.is_alive():
+        window.process_events()
+    assert answers == [None] and not window.callback_errors

@@ -11,7 +11,7 @@ from cleanplate_node.bench import ContractBench
 from cleanplate_node.range_plan import Refused
 from nuke._state import State
 
-from tests.plugin_nuke.test_sources import overwrite
+from tests.plugin_nuke.whole_comp import overwrite
 
 
 def plan(node: nuke.Node) -> None:

@@ -10,7 +10,7 @@ from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.range_plan import Refused
 from nuke._state import State
 
-from tests.plugin_nuke.test_sources import overwrite
+from tests.plugin_nuke.whole_comp import overwrite
 
 VIEWS = ("left", "right")
 

@@ -13,6 +13,8 @@ from ._script import load, read_into, written
 from ._state import Change, Deadlock, State, state
 
 Call = Callable[..., object]
+_LOOK_S = 0.05
+"""Seconds after which a thread that waits for the main thread looks whether its Nuke is still there."""
 
 
 # -- the running application, as tests steer it
@@ -70,8 +72,11 @@ def executeInMainThreadWithResult(call: Call, args: Any = (), kwargs: dict[str, 
         finally:
             done.set()
 
-    state.queue.append((run, (), {}))
-    done.wait()
+    asked = state.earlier
+    state.queued((run, (), {}))
+    while not done.wait(_LOOK_S):
+        if state.earlier is not asked or threading.current_thread() in asked:
+            raise SystemExit("this thread's Nuke has ended, and its threads with it")
     return box[0]
 
 

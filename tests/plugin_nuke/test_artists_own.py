@@ -1,0 +1,118 @@
+"""What is the artist's and is left alone: the undo stack, a saved script, labels; and a library that is missing."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import nuke
+import pytest
+from cleanplate_node import (
+    callbacks,
+    freshness,
+    host,
+    vendor,
+)
+from cleanplate_node.bench import ContractBench
+from nuke import _host
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import press, until
+
+
+def steps_back(window: State, count: int) -> None:
+    for _ in range(count):
+        host.undo()
+
+
+def test_undo_takes_back_what_the_artist_did_and_nothing_else(bench: ContractBench, window: State) -> None:
+    node, grade = bench.node(bench.shot(range(1, 4)), 1, 3), host.create("Grade")
+    before = len(window.undo)
+    host.press(node, "process_range")
+    grade["white"].setValue(2.0)
+    until(window, bench.idle(node))
+    press(window, bench, node, "process_frame")
+    node.showControlPanel()
+    press(window, bench, node, "check_server")
+    assert len(window.undo) == before + 1
+    host.undo()
+    assert grade["white"].value() == 1.0 and "matte.%V" in bench.shown(node)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda bench, node, window: freshness.check(node),
+        lambda bench, node, window: node.showControlPanel(),
+        lambda bench, node, window: callbacks.on_load(),
+        lambda bench, node, window: _host.autolabel(node),
+        lambda bench, node, window: press(window, bench, node, "check_server"),
+        lambda bench, node, window: press(window, bench, node, "cancel"),
+        lambda bench, node, window: press(window, bench, node, "process_range"),
+    ],
+    ids=["check", "panel", "load", "label", "server", "cancel", "nothing to do"],
+)
+def test_a_saved_script_stays_saved_where_nothing_to_save_happens(
+    look: Callable[[ContractBench, nuke.Node, State], object], bench: ContractBench, window: State
+) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, guard=True)
+    press(window, bench, node)
+    bench.save()
+    look(bench, node, window)
+    until(window, lambda: True)
+    assert not window.modified
+
+
+def test_a_result_is_something_to_save(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    bench.save()
+    press(window, bench, node)
+    assert window.modified, "the Read shows another file"
+
+
+def test_opening_a_script_leaves_it_saved(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    host.open_script(bench.save().as_posix())
+    assert not window.modified
+    again = host.find("Cleanplate_Matte1")
+    assert again is not None and "up to date" in _host.autolabel(again)
+
+
+@pytest.mark.parametrize("own", ["hero girl", "two\nlines", "[value name]", "[nonsense", "100% [[", "\\d"])
+def test_no_label_of_the_artist_breaks_the_label(own: str, bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    node["label"].setValue(own)
+    label = _host.autolabel(node)
+    assert label.startswith("Cleanplate_Matte1\n") and label.endswith("\n(not processed)")
+    assert not window.callback_errors
+
+
+def test_a_missing_library_is_looked_for_once(window: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+    plain = builtins.__import__
+
+    def importing(name: str, *rest: Any) -> Any:
+        if name == "zmq":
+            tries.append(name)
+            raise ImportError("No module named 'zmq'", name="zmq")
+        return plain(name, *rest)
+
+    monkeypatch.delitem(sys.modules, "zmq")
+    monkeypatch.setattr(builtins, "__import__", importing)
+    vendor.trouble.cache_clear()
+    try:
+        node = callbacks.create()
+        assert node is not None
+        for index in range(20):
+            node["label"].setValue(str(index))
+            window.process_events()
+            _host.autolabel(node)
+            node.showControlPanel()
+            host.press(node, "process_frame")
+        assert tries == ["zmq"]
+        assert window.messages[-1].startswith("Cleanplate_Matte1: Cleanplate cannot load zmq")
+    finally:
+        vendor.trouble.cache_clear()
