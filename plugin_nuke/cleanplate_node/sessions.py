@@ -1,7 +1,8 @@
 """Which other Nukes have a node's results open, so that none deletes what another shows or makes. No nuke here.
 
 Each Nuke keeps a small file in the node's folder and holds a lock on it. The lock goes with its process, however
-that ends, so a file that nobody holds is of a Nuke that is gone. Where a disk has no locks, nothing is known of others.
+that ends, so a file that nobody holds is of a Nuke that is gone. Where a disk has no locks, nothing is known of
+others.
 """
 
 from __future__ import annotations

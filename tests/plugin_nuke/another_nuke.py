@@ -153,7 +153,10 @@ class _Words:
 
     def die_at(self, what: str, frame: int) -> str:
         """It is killed, as by a crash, just before it writes that frame's record or shows that frame."""
-        from cleanplate_node import manifest, range_run, result_read
+        from cleanplate_node import manifest, range_run
+
+        module, name = (manifest, "write") if what == "record" else (range_run, "show_results")
+        plain = getattr(module, name)
 
         def dying(*arguments: Any, **more: Any) -> None:
             found = arguments[1].frame if what == "record" else max(arguments[2])
@@ -161,12 +164,7 @@ class _Words:
                 os.kill(os.getpid(), signal.SIGKILL)
             plain(*arguments, **more)
 
-        if what == "record":
-            plain = manifest.write
-            manifest.write = dying
-        else:
-            plain = result_read.show_results
-            range_run.show_results = dying
+        setattr(module, name, dying)
         return what
 
 
