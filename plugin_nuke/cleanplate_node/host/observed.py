@@ -81,6 +81,22 @@ def _typed() -> str:
     return str(node["frame"].value())
 
 
+def _by_variable() -> str:
+    """What each way to ask for a file's name makes of Graph Scope Variables, in a group that has its own."""
+    knob = nuke.root().knob("gsv")
+    group = create("VariableGroup")
+    own = group.knob("gsv")
+    if knob is None or own is None or not isinstance(group, nuke.Group):
+        return "none"
+    knob.setValue({"__default__": {"shot": "project", "show": "x"}})
+    own.setValue({"__default__": {"shot": "group"}})
+    group.begin()
+    file = create("Read", file="/%{show}/%shot.%{gone}.exr")["file"]
+    group.end()
+    names = [file.getEvaluatedValue(), file.evaluate()] if isinstance(file, nuke.File_Knob) else []
+    return " ".join([str(file.value()), *map(str, names), str(own.value())])
+
+
 _QUESTIONS: dict[str, Callable[[], object]] = {
     "the parent of the root": lambda: nuke.root().parent(),
     "toScript() of keys": _keyed,
@@ -89,5 +105,6 @@ _QUESTIONS: dict[str, Callable[[], object]] = {
     "a FrameHold": lambda: _changed("FrameHold"),
     "a Read whose file was split into views": _split,
     "a JoinViews of two views": _joined,
+    "variables in the name of a file": _by_variable,
     "the mask of a Dissolve": lambda: create("Dissolve").optionalInput(),
 }
