@@ -22,6 +22,7 @@ _LABELS = 190
 _WIDTH = 640
 _GRAPH = 250
 _TEXT = "#d8d8d8"
+_GROUND = "#323232"
 _STYLE = "font-family='Helvetica,Arial,sans-serif' font-size='13'"
 
 
@@ -92,17 +93,19 @@ def _panel(knobs: Iterable[panel.KnobSpec], top: float) -> tuple[list[str], floa
 
 
 def _graph() -> list[str]:
-    """How the node stands in a comp."""
-    parts = [_box(0, 0, _WIDTH, _GRAPH - 10, "#323232")]
+    """How a new node stands in a comp."""
+    parts = [_box(0, 0, _WIDTH, _GRAPH - 10, _GROUND)]
     sources = ("plate", "clean plate", "holdout", "core", "mended", "where right")
     for index, (role, what) in enumerate(zip(graph.INPUTS, sources)):
         x = 14 + index * 104
         dash = "stroke-dasharray='4 3'" if index > 1 else ""
         parts += [_box(x, 30, 92, 26, "#7a7a7a"), _text(x + 46, 48, what, "middle", "#111")]
         parts.append(f"<path d='M{x + 46} 56 L{220 + index * 40} 128' stroke='#bbb' fill='none' {dash}/>")
-        parts.append(_text((x + 46 + 220 + index * 40) / 2 + 6, 98, role))
+        middle, width = (x + 46 + 220 + index * 40) / 2, 8 + 7.4 * len(role)
+        parts += [_box(middle - width / 2, 82, width, 18, _GROUND), _text(middle, 96, role, "middle")]
     parts += [_box(200, 128, 240, 44, "#2f6f5f", "stroke='#9fd'"), _text(320, 147, f"{panel.NODE_NAME}1", "middle")]
-    parts += [_text(320, 165, "(up to date)", "middle", "#ffe08a")]
+    (status,) = [knob.default for knob in panel.knobs() if knob.name == "status"]
+    parts += [_text(320, 165, f"({status})", "middle", "#ffe08a")]
     parts.append("<path d='M320 172 L320 210' stroke='#bbb' fill='none'/>")
     parts += [_box(265, 210, 110, 24, "#7a7a7a"), _text(320, 226, "Merge, Write ...", "middle", "#111")]
     return parts

@@ -60,6 +60,25 @@ def test_no_word_of_the_command_line_is_lost(
     assert (window.script_argv[1:] == ["comp.nk", *words]) == (not lost)
 
 
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("-t C:\\farm\\bake.py comp.nk", ["comp.nk"]),
+        ("-t /farm/night_bake.py --shot 1", ["--shot", "1"]),
+        ("-t /jobs/bake.py/run.py --shot 1", ["--shot", "1"]),
+        ("-t bake.py /jobs/bake.py --node bake.py", ["/jobs/bake.py", "--node", "bake.py"]),
+        ("--var shot:bake -t bake.py comp.nk", ["comp.nk"]),
+    ],
+)
+def test_the_words_are_those_behind_the_script_itself(
+    line: str, seen: list[str], window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A house's own script, which runs this one, hands over its own words."""
+    window.start(["nuke", *line.split()])
+    monkeypatch.setattr("sys.argv", ["its own", "--shot", "1"])
+    assert host.script_arguments("bake.py") == seen
+
+
 def test_a_frame_range_last_is_read(window: State) -> None:
     window.start(["nuke", "-t", "bake.py", "nowhere.nk", "--node", "A", "--frames", "1-3"])
     assert bake.main(host.script_arguments("bake.py")) == 1, "2 would be a wrong argument"

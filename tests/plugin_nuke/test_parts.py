@@ -354,6 +354,7 @@ def test_the_panel_picture_shows_every_knob_that_is_not_folded_away() -> None:
             if knob.name in own and knob.kind != "tab" and not folded:
                 assert f">{knob.label}<" in committed, "write it anew with 'python plugin_nuke/panel_picture.py'"
         folded = folded or knob.group == panel.FOLDED
+    assert drawn.count("not processed") == committed.count("not processed") == 2, "label and status agree"
     assert math.isfinite(float(drawn.split("height='")[1].split("'")[0]))
 
 

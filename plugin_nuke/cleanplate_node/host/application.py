@@ -53,7 +53,7 @@ def script_arguments(script: str) -> list[str]:
     Nuke keeps a last word that is a number or a frame range for itself and leaves it out of ``sys.argv``;
     ``nuke.rawArgs`` has all of them (developer guide, Using the Command-line)."""
     words = [str(word) for word in nuke.rawArgs]
-    places = [index for index, word in enumerate(words) if word.replace("\\", "/").endswith(script)]
+    places = [index for index, word in enumerate(words) if word.replace("\\", "/").rpartition("/")[2] == script]
     return words[places[0] + 1 :] if places else sys.argv[1:]
 
 
