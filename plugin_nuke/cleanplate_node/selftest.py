@@ -120,15 +120,19 @@ def report(results: Sequence[Result], seen: Seen) -> str:
 
 
 def table(results: Sequence[Result], seen: Seen) -> str:
-    """One line for each promise, to be mailed: whether it held, its seconds, its name, and why it did not hold.
-    Behind them what was seen of what the documents leave open."""
-    head = f"Cleanplate in Nuke {host.version()}, Python {platform.python_version()}, {platform.platform()}"
-    lines = [head, "window" if host.has_window() else "terminal"]
+    """To be mailed: how many promises hold and which do not, and a line for each with its seconds; below one that
+    did not hold, why. Behind them what was seen of what the documents leave open."""
+    failed = [result.name for result in results if result.trouble]
+    lines = [
+        f"Cleanplate in Nuke {host.version()}, Python {platform.python_version()}, {platform.platform()}",
+        f"{'window' if host.has_window() else 'terminal'}: {len(results) - len(failed)} of {len(results)} hold",
+        *([f"FAILED: {', '.join(failed)}"] if failed else []),
+    ]
     for result in results:
-        last = result.trouble.strip().splitlines()[-1:] or [""]
         lines.append(
-            f"{'FAILED' if result.trouble else 'holds '} {result.seconds:7.1f} s  {result.name}  {last[0]}"
+            f"{'FAILED' if result.trouble else 'holds '} {result.seconds:6.1f} s  {result.name}: {result.promise}"
         )
+        lines += [f"                  {line}" for line in result.trouble.strip().splitlines()[-1:]]
     lines += [f"seen    {question}: {answer}" for question, answer in seen]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

@@ -170,6 +170,9 @@ def test_a_variable_switch_of_the_stand_in(bench_16: ContractBench, window: Stat
         switch[f"i{index}"].setValue(pattern)
     assert switch["variable"].value() == "__default__.quality\tquality"
     assert _gsv.chosen_input(switch) == 1
+    switch["i0"].setValue('draft "final"')
+    assert _gsv.chosen_input(switch) == 0, "a list of patterns"
+    switch["i0"].setValue("draft")
     let(nuke.root(), "__default__.quality", "none")
     assert _gsv.chosen_input(switch) == 0
     variables(nuke.root()).renameGsv("__default__.quality", "speed")

@@ -355,6 +355,8 @@ def test_the_self_test_prints_a_table(window: State) -> None:
         selftest.Result(name="the_guard", promise="p", seconds=2.0, trouble="Traceback\nRuntimeError: stale\n"),
     ]
     lines = selftest.table(results, [("a question", "an answer")]).splitlines()
-    assert lines[0].startswith("Cleanplate in Nuke 15.1v1") and lines[1] == "window"
-    assert lines[2:4] == ["holds      1.2 s  one_frame", "FAILED     2.0 s  the_guard  RuntimeError: stale"]
-    assert lines[4:] == ["seen    a question: an answer"]
+    assert lines[0].startswith("Cleanplate in Nuke 15.1v1")
+    assert lines[1:3] == ["window: 1 of 2 hold", "FAILED: the_guard"]
+    assert lines[3:5] == ["holds     1.2 s  one_frame: p", "FAILED    2.0 s  the_guard: p"]
+    assert [line.strip() for line in lines[5:]] == ["RuntimeError: stale", "seen    a question: an answer"]
+    assert "FAILED" not in selftest.table(results[:1], [])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import _tcl
 from ._knobs import Enumeration_Knob, Knob
 from ._scope import around, expand, flattened, own_sets
 from ._state import state
@@ -146,9 +147,7 @@ class Gsv_Knob(Knob):
         return bool(self._facts) or super().not_default()
 
     def _script_text(self) -> str:
-        from ._tcl import quoted
-
-        return quoted(json.dumps([self._value, self._facts], sort_keys=True))
+        return _tcl.quoted(json.dumps([self._value, self._facts], sort_keys=True))
 
     def _parsed(self, text: str) -> Any:
         value, self._facts = json.loads(text)
@@ -160,6 +159,9 @@ class Variable_Knob(Enumeration_Knob):
 
     def __init__(self) -> None:
         super().__init__("variable", "", ["None"])
+
+    def Class(self) -> str:
+        return "Enumeration_Knob"
 
     def values(self) -> list[str]:
         self._here()
@@ -177,11 +179,13 @@ class Variable_Knob(Enumeration_Knob):
 
 
 def chosen_input(switch: Node) -> int:
-    """The first input whose pattern fits the variable's value in the scope of the picture; 0 where none does."""
+    """The first input whose pattern, a TCL list of them, fits the variable's value in the scope of the picture; 0
+    where none does."""
     name = str(switch._knobs["variable"]._value).removeprefix(f"{_DEFAULT}.")
     value = (state.scopes[-1] if state.scopes else around(switch)).get(name, "")
     patterns = [str(switch._knobs[f"i{index}"]._value) for index in range(len(switch._inputs))]
-    return next((at for at, one in enumerate(patterns) if one and fnmatch.fnmatchcase(value, one)), 0)
+    words = [[_tcl.value(word) for word in _tcl.raw_words(one)] for one in patterns]
+    return next((at for at, each in enumerate(words) if any(fnmatch.fnmatchcase(value, one) for one in each)), 0)
 
 
 @contextlib.contextmanager

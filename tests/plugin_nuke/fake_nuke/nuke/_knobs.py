@@ -234,7 +234,7 @@ class Knob:
         text = re.sub(r"[A-Za-z_][\w]*\.[\w.]+", lambda match: str(self._index(match.group(0))), text)
         text = re.sub(r"\bframe\b", str(state.frame), text).strip()
         turned = text.startswith("!")
-        if not re.fullmatch(r"[-+*/(). \d]+(e-?\d+)?", text.lstrip("!")):
+        if not re.fullmatch(r"[-+*/()<>. \d]+(e-?\d+)?", text.lstrip("!")):
             raise _tcl.TclError(f"cannot evaluate {self._expression!r}")
         number = float(eval(text.lstrip("!")))
         return float(not number) if turned else number

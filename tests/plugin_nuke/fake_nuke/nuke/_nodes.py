@@ -153,7 +153,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Copy": lambda: [k.Channel_Knob(f"{side}{slot}") for slot in range(4) for side in ("from", "to")],
     "Expression": lambda: [k.EvalString_Knob(f"expr{index}") for index in range(4)],
     "Switch": lambda: [k.Array_Knob("which")],
-    "VariableSwitch": lambda: [_gsv.Variable_Knob(), *(k.String_Knob(f"i{index}") for index in range(8))],
+    "VariableSwitch": lambda: [_gsv.Variable_Knob(), k.EvalString_Knob("i0"), k.EvalString_Knob("i1")],
     "FrameRange": lambda: [k.Array_Knob("first_frame"), k.Array_Knob("last_frame", "", -123.0)],
     "Remove": lambda: [
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
@@ -193,7 +193,7 @@ _MOST_INPUTS = {
     **dict.fromkeys(("Roto", "RotoPaint"), 5),
     "Merge2": 101,
     "Switch": 10000,
-    "VariableSwitch": 8,
+    "VariableSwitch": 10000,
     "Viewer": 10000,
     "Dissolve": 10001,
 }
