@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
+from matte_link.files import small_text
 
 from ..errors import MatteError
 from .structured_log import log_event
 
 SERVER_FILE = "server.json"
 CLIENTS_FILE = "clients.txt"
+_KEY_LETTERS = 40
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
 
@@ -131,26 +133,27 @@ def read_clients(path: Path) -> dict[str, str]:
     try:
         if os.name == "posix" and path.stat().st_mode & 0o002:
             raise MatteError("bad_keys", f"{path} can be written by every user.", f"Run: chmod o-w {path}")
-        # Windows's editors put a mark at the beginning, which is no part of the first key.
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        lines = small_text(str(path), errors="replace").splitlines()
     except OSError:
         return {}
     entries = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
-    return {entry[0]: entry[-1].strip() for entry in entries if len(entry[0]) == 40}
+    return {entry[0]: entry[-1].strip() for entry in entries if len(entry[0]) == _KEY_LETTERS}
 
 
 def _read_server(folder: Path) -> dict[str, str]:
     path = folder / SERVER_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json.loads(small_text(str(path)))
         pair = {name: str(values[name]) for name in ("public", "secret")}
+        if any(len(key) != _KEY_LETTERS for key in pair.values()):
+            raise ValueError(path)
     except PermissionError:
         raise MatteError(
             "bad_keys",
             f"{path} cannot be read by the user that runs this command.",
             f"Give the keys to the server's user: cleanplate keys owner USER --folder {folder}",
         ) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise MatteError(
             "bad_keys",
             f"{path} does not contain a server's keys.",

@@ -8,8 +8,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Optional
+
+from .files import small_text
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5560"
 ADDRESS_VARIABLE = "CLEANPLATE_SERVER"
@@ -88,10 +89,9 @@ def is_loopback(address: str) -> bool:
 
 def _key_file(path: str) -> Mapping[str, str]:
     try:
-        # Windows's editors put a mark at the beginning.
-        entries = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        entries = json.loads(small_text(path))
         return {name: str(entries[name]) for name in ("server", "public", "secret")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(
             f"the key file {path} cannot be used: it must be JSON with server, public and secret."
         ) from None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import uuid
 from pathlib import Path
 
 from .messages import Blob
+
+_SMALL = 1 << 20
 
 
 def write_atomically(path: str, data: Blob) -> None:
@@ -31,6 +34,21 @@ def write_atomically(path: str, data: Blob) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def small_text(path: str, errors: str = "strict") -> str:
+    """The text of a small file, such as one with keys: UTF-8, with the mark that Windows's editors put at its
+    beginning or without. Raises ``OSError`` for what is no regular file (a pipe would be waited for, a device has
+    no end) or has more than 1 MiB, and ``ValueError`` for bytes that are no text."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _SMALL:
+            raise OSError(errno.EINVAL, "it is no regular file or too large", path)
+        return file.read(_SMALL).decode("utf-8-sig", errors)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def disk_words(error: OSError) -> str:

@@ -84,8 +84,12 @@ def encrypted(listed: Path) -> Iterator[LocalServer]:
 
 
 def _error(address: str, file: Path | str) -> str:
-    with MatteClient(Endpoint.resolve(address, str(file), {})) as client, pytest.raises(LinkError) as caught:
-        client.ping(5.0)
+    with MatteClient(Endpoint.resolve(address, str(file), {})) as client:
+        # As long as it takes: a ping waits no longer than it is told, and the handshake may fail later.
+        while not client._connection.refusal:
+            client._connection.wait(0.1)
+        with pytest.raises(LinkError) as caught:
+            client.ping(0.0)
     return str(caught.value)
 
 
@@ -151,6 +155,43 @@ def test_a_list_that_an_editor_saved_admits_all_of_its_clients(folder: Path) -> 
     keys.add_client(folder, "ben")
     assert list(keys.read_clients(listed).values()) == ["anna", "ben"]
     assert all(len(key) == 40 and key.isascii() for key in keys.read_clients(listed))
+
+
+def _deep(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
+@pytest.mark.parametrize(
+    "put",
+    [
+        _pipe,
+        _deep,
+        Path.mkdir,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to(path),
+        lambda path: path.write_bytes(bytes(2 << 20)),
+        lambda path: path.write_text('{"server": 1, "public": [], "secret": null}'),
+        lambda path: path.write_bytes(b"\xff\xfe{}"),
+    ],
+)
+def test_what_is_no_key_file_is_one_sentence_at_once(folder: Path, put: Callable[[Path], object]) -> None:
+    """A pipe was waited for, and a device was read for ever."""
+    anna = keys.add_client(folder, "anna")
+    for path in (anna, folder / keys.CLIENTS_FILE, folder / keys.SERVER_FILE):
+        path.unlink()
+        put(path)
+        if path == anna:
+            with pytest.raises(ValueError, match=r"(cannot be used|needs three keys)"):
+                Endpoint.resolve("tcp://127.0.0.1:5990", str(path), {})
+        else:
+            with pytest.raises(MatteError) as caught:
+                keys.load_server_keys(folder)
+            assert caught.value.code == "bad_keys"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
