@@ -27,6 +27,9 @@ _SIDE = 960
 _POINTS = 400
 # With fewer points found again, and a smaller part of those asked, the frame may as well lie elsewhere.
 _FEWEST_FOUND, _LEAST_FOUND = 16, 0.05
+# Where most of the set is hidden, so many points that moved alike, within this many small pixels, still tell where
+# the frame lies, if they are half of those found. By chance up to ten of 400 are found, each moved otherwise.
+_FEWEST_ALIKE, _ALIKE_PX = 6, 1.0
 # Parts of the longer side (0.25 px at HD) and plate pixels: the medians that these are compared with scatter by a
 # fifth of the first, and on pictures of a few hundred pixels tracking is no better than the second.
 _MOST_DRIFT, _LEAST_DRIFT_PX = 1.3e-4, 0.15
@@ -45,7 +48,8 @@ class FrameGlance:
     that lies where it was expected, within 1.5 px. ``residual_px``: their median distance from there.
     ``drift_px``: the largest median offset in any quarter of the frame; ``common_drift_px``: the offset that most
     quarters reach, which water or leaves in half of the frame do not raise. Distances are in plate pixels, and NaN
-    where too few details were found.
+    where too few details were found; drifts are known of fewer than the rest. ``moves_alike``: whether at least
+    half of the details, and at least six, moved by one distance.
     ``ratios``: for R, G, B the most frequent ratio of the frame's brightness to the expected one.
     """
 
@@ -57,11 +61,17 @@ class FrameGlance:
     common_drift_px: float
     ratios: tuple[float, float, float]
     longer_side: int
+    moves_alike: bool = False
 
     @property
     def sees_place(self) -> bool:
         """Whether enough details were found again to say where the frame lies."""
         return self.points >= max(_FEWEST_FOUND, _LEAST_FOUND * self.asked)
+
+    @property
+    def hints_at_place(self) -> bool:
+        """Whether a few details that moved alike say where the frame lies, or enough of them do."""
+        return self.sees_place or self.moves_alike
 
     @property
     def is_near(self) -> bool:
@@ -150,7 +160,8 @@ class ExpectedFrame:
         distances = np.linalg.norm(offsets, axis=1)
         few = len(here) < FEWEST_POINTS
         inside = distances < FINE_THRESHOLD_PX
-        drifts = [float("nan")] if few else self._drifts(here, offsets)
+        fewest = len(here) < _FEWEST_ALIKE
+        drifts = [float("nan")] if fewest else self._drifts(here, offsets)
         return FrameGlance(
             points=len(here),
             asked=len(self._corners),
@@ -160,7 +171,13 @@ class ExpectedFrame:
             common_drift_px=sorted(drifts)[(len(drifts) - 1) // 2],
             ratios=(ratios[0], ratios[1], ratios[2]),
             longer_side=self._longer_side,
+            moves_alike=not fewest and self._moves_alike(offsets),
         )
+
+    def _moves_alike(self, offsets: Points) -> bool:
+        away = np.linalg.norm(offsets - np.median(offsets, axis=0), axis=1) * self._scale
+        alike = int((away <= _ALIKE_PX).sum())
+        return alike >= max(_FEWEST_ALIKE, len(offsets) / 2)
 
     def _drifts(self, here: Points, offsets: Points) -> list[float]:
         """The median offsets of those quarters of the frame that have enough points; that of all points where no

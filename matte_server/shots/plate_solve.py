@@ -53,6 +53,16 @@ _LEAST_UNSAVED, _UNSAVED_PART = 16, 4
 _SAMPLERS = 2
 """Threads that measure the samples; each holds a plate and a clean plate."""
 
+# No distances in these: a warning that many frames share is printed once.
+ELSEWHERE = (
+    "The frame's details lie elsewhere than a locked camera would show them; the camera is kept locked, as "
+    "--camera says."
+)
+UNCHECKED = (
+    "Too little of the clean plate is found again in this frame to tell whether the camera is locked, as --camera "
+    "says: look whether the set beside the subject is transparent."
+)
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
@@ -213,7 +223,7 @@ class PlateSolve:
         if glance.sees_place and glance.is_near:
             return kept
         if self._shot.camera.kind == "locked":
-            return replace(kept, warnings=(*kept.warnings, *_contradiction(glance)))
+            return replace(kept, warnings=(*kept.warnings, *self._doubts(frame, locked, glance)))
         own = self._estimate(frame)
         if not glance.sees_place and is_same_place(own.alignment, locked, own.clean_window):
             return kept
@@ -223,6 +233,15 @@ class PlateSolve:
             return kept
         expected = Expectation(transform=locked.transform, source="the locked camera")
         return self._helped(frame, own.alignment, expected)
+
+    def _doubts(self, frame: ShotFrame, locked: Alignment, glance: FrameGlance) -> tuple[str, ...]:
+        """What this frame says against a camera that the artist calls locked. Nothing is changed by it."""
+        if glance.hints_at_place:
+            return (ELSEWHERE,) if glance.is_mostly_elsewhere else ()
+        own = self._estimate(frame)
+        if not is_sure(own.alignment):
+            return (UNCHECKED,)
+        return () if is_same_place(own.alignment, locked, own.clean_window) else (ELSEWHERE,)
 
     def _expected(self, clean: CleanPlateDetails, locked: Alignment, window: Window) -> ExpectedFrame:
         """What the frames of a locked camera show, made once for a clean plate and a plate's window."""
@@ -348,7 +367,14 @@ class PlateSolve:
             return ""
         path = self._shot.solve_file
         saved = f" The plate solve is saved in {path}." if path else ""
-        return describe(self._known_camera(), self._used) + saved
+        return describe(self._known_camera(), self._used, self._seems_still()) + saved
+
+    def _seems_still(self) -> bool:
+        """Whether the frames of a camera that the artist calls moving lie alike."""
+        windows = {estimate.clean_window for estimate in self._estimates.finished().values()}
+        if self._shot.camera.kind != "moving" or len(windows) != 1:
+            return False
+        return locked_alignment(list(self._used.values()), windows.pop()) is not None
 
 
 def solve_inputs(shot: Shot) -> set[Path]:
@@ -363,16 +389,6 @@ def solve_inputs(shot: Shot) -> set[Path]:
     measured |= set(evenly_spaced(numbers, SAMPLES))
     files = {path for number in measured for path in (frames[number].plate, frames[number].clean_plate)}
     return {path for path in files if path.is_file()}
-
-
-def _contradiction(glance: FrameGlance) -> tuple[str, ...]:
-    if not (glance.sees_place and glance.is_mostly_elsewhere):
-        return ()
-    return (
-        # No distance in it: a warning that many frames share is printed once.
-        "The frame's details lie elsewhere than a locked camera would show them; the camera is kept locked, as "
-        "--camera says.",
-    )
 
 
 def _finite(image: Image) -> Image:

@@ -12,9 +12,10 @@ from ..core.shot_solve import REPAIRED, is_same_light
 from .solve_file import CameraSolve
 
 
-def describe(camera: CameraSolve | None, used: Mapping[int, Alignment]) -> str:
+def describe(camera: CameraSolve | None, used: Mapping[int, Alignment], seems_still: bool = False) -> str:
     """What was found about the camera, and which frames differ. ``used`` are the alignments of the frames made so
-    far, by number; ``camera`` is None where the frames were not compared."""
+    far, by number; ``camera`` is None where the frames were not compared, and ``seems_still`` says then whether
+    they lie alike."""
     if camera is not None and camera.locked is not None:
         return _locked(camera.locked, camera.one_exposure, used)
     unmeasured = [number for number, alignment in used.items() if not is_measured(alignment)]
@@ -24,7 +25,10 @@ def describe(camera: CameraSolve | None, used: Mapping[int, Alignment]) -> str:
             "clean plate was left where its file puts it."
         )
     sentence = "Every frame has its own transform"
-    sentence += ": the camera moves." if camera is None or camera.kind == "moving" else "."
+    if seems_still:
+        sentence += ", though they lie alike: with --camera auto, a still camera has one for all frames."
+    else:
+        sentence += ": the camera moves." if camera is None or camera.kind == "moving" else "."
     repaired = [number for number, alignment in used.items() if is_measured(alignment) and _is_helped(alignment)]
     if repaired:
         sentence += f" {_frames(repaired)} found only with the help of the frames beside."

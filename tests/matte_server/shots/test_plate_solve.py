@@ -136,6 +136,50 @@ def test_a_knock_stays_where_the_artist_says_that_the_camera_is_locked(make_shot
     assert solve.alignment(planned.frames[1]).warnings == ()
 
 
+def hidden_mostly(behind: np.ndarray, frame: int, part: float = 0.8) -> np.ndarray:
+    """A set of which a subject with details of its own hides ``part``, and walks."""
+    height, width = behind.shape[:2]
+    picture, left = behind.copy(), round(width * (1 - part) / 2) + 2 * frame
+    picture[:, left : left + round(width * part)] = wall((height, round(width * part)), seed=50)
+    return picture + np.random.default_rng(frame).normal(0, 0.002, picture.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("way", [2.0, 9.0, 60.0])
+def test_a_camera_wrongly_called_locked_is_doubted_where_little_of_the_set_is_seen(
+    make_shot: MakeShot, way: float
+) -> None:
+    """Four fifths are hidden, so hardly any details are found again. Those that are, or a search, tell it still."""
+    shot, set_ = make_shot(5), wall((360, 480))
+    save(Path(shot.clean), set_)
+    for number, frame in enumerate(shot.frames):
+        way_here = np.array([[1.0, 0, way * (number >= 3)], [0, 1, 0], [0, 0, 1]])
+        replaced(shot, frame, hidden_mostly(moved(set_, way_here), number))
+    solve, planned = solved(shot, camera=Camera("locked"))
+    found = [solve.alignment(frame) for frame in planned.frames]
+    assert all(each.transform.tolist() == np.eye(3).tolist() for each in found), "the artist's word counts"
+    assert [plate_solve.ELSEWHERE in each.warnings for each in found] == [False, False, False, True, True]
+    assert not any(plate_solve.UNCHECKED in each.warnings for each in found)
+
+
+def test_a_frame_that_cannot_tell_whether_the_camera_is_locked_says_so(make_shot: MakeShot) -> None:
+    shot = make_shot(5)
+    replaced(shot, 1003, np.full((120, 160, 3), 0.3))
+    solve, planned = solved(shot, camera=Camera("locked"))
+    assert solve.alignment(planned.frames[2]).warnings == (plate_solve.UNCHECKED,)
+    assert solve.alignment(planned.frames[3]).warnings == ()
+
+
+@pytest.mark.parametrize(("camera", "is_still"), [(lambda number: np.eye(3), True), (drifting, False)])
+def test_a_still_camera_that_is_called_moving_is_told(
+    make_shot: MakeShot, camera: Callable[[int], np.ndarray], is_still: bool
+) -> None:
+    solve, planned = solved(make_shot(4, camera=camera), camera=Camera("moving"))
+    for frame in planned.frames:
+        solve.alignment(frame)
+    assert ("lie alike: with --camera auto" in solve.summary()) == is_still
+    assert ("the camera moves" in solve.summary()) != is_still
+
+
 def test_frames_beside_help_one_in_which_little_is_seen(make_shot: MakeShot) -> None:
     """Frame 1003 shows the set in one corner only: too little to search, enough to measure near its neighbours."""
     shot = make_shot(5, camera=drifting)
