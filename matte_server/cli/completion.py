@@ -8,10 +8,11 @@ from . import console
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 EPILOG = """\
-Put one line into your shell's start file:
-  bash, zsh    eval "$(cleanplate completion bash)"      (.bashrc; with zsh for bash in .zshrc, after compinit)
-  fish         cleanplate completion fish | source       (~/.config/fish/config.fish)
-  powershell   cleanplate completion powershell | Out-String | Invoke-Expression    ($PROFILE)
+Put one line into your shell's start file (.bashrc; .zshrc, after compinit; ~/.config/fish/config.fish; $PROFILE):
+  bash       eval "$(cleanplate completion bash)"
+  zsh        eval "$(cleanplate completion zsh)"
+  fish       cleanplate completion fish | source
+  powershell cleanplate completion powershell | Out-String | Invoke-Expression
 
 exit codes: 0 printed, 2 the shell is not known
 """

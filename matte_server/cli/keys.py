@@ -9,8 +9,8 @@ from ..server.keys import add_client, give_to, make_server
 
 EPILOG = """\
 examples:
-  cleanplate keys server --folder keys              once, on the server's machine
-  cleanplate keys client anna --folder keys         for each client; give anna the file that it names
+  cleanplate keys server --folder keys         once, on the server's machine
+  cleanplate keys client anna --folder keys    for anna, who gets the named file
 
 exit codes: 0 written, 2 the input cannot work
 """

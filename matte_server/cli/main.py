@@ -24,9 +24,9 @@ and the same view without the subject (the clean plate).
 """
 EPILOG = """\
 start here:
-  cleanplate demo                                       a packaged shot, to see that everything works
+  cleanplate demo             a packaged shot, to see that everything works
   cleanplate matte plate.####.exr --clean clean.exr -o matte.####.exr
-  cleanplate matte --help                               every option of a matte
+  cleanplate matte --help     every option of a matte
 
 exit codes of every command: 0 done, 1 done in part, 2 the input cannot work, 3 no server, 4 the clean plate shows
 another place, 130 interrupted

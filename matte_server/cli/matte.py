@@ -61,7 +61,8 @@ A job file (--job) is YAML or JSON: a list 'shots', in which each shot has the w
 any other of these flags, without dashes; 'defaults' holds words for all. --job-schema prints every word:
   defaults: {model: cleanplate, overwrite: true}
   shots:
-    - {plate: sh010/plate.####.exr, clean: sh010/clean.exr, output: sh010/matte.####.exr, frames: 1001-1100}
+    - {plate: sh010/plate.####.exr, clean: sh010/clean.exr,
+       output: sh010/matte.####.exr, frames: 1001-1100}
     - {plate: portraits, clean: empty_studio.png, output: portraits_out}
 
 --json writes {"format": "cleanplate report", "version": 1, "frames": [{"frame", "status", "output", "seconds",

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 examples:
-  cleanplate models                              what is there, what is missing and where to get it
-  cleanplate models use netG_epoch_12.pth        from now on V1 runs with these weights
-  cleanplate models fetch v2_resnet50            download them (it says from where, and their licence)
-  cleanplate models show take7.learned           what weights are for, and which shot they learned
+  cleanplate models                          what is there, and what is missing
+  cleanplate models use netG_epoch_12.pth    V1 runs with these from now on
+  cleanplate models fetch v2_resnet50        says from where, and the licence
+  cleanplate models show take7.learned       what it is for, and what it learned
 
 Weights are looked for where --weights says, then among those chosen with 'use', then in the folder that
 CLEANPLATE_MODELS names, then in your own models folder.

@@ -23,12 +23,15 @@ _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)"
 
 class CommandHelp(argparse.RawDescriptionHelpFormatter):
     """Help that ends each flag's line with the range and the default, unless the line says them itself. Prose is
-    wrapped to the terminal; indented lines, such as examples, are left as they are."""
+    wrapped to the terminal; indented lines, such as examples, go on in the next line as a shell takes it."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         wrap = partial(textwrap.fill, width=min(width, _WIDEST), break_long_words=False, break_on_hyphens=False)
         blocks = groupby(text.splitlines(), lambda line: bool(line) and not line.startswith(" "))
-        return "\n".join(wrap(" ".join(lines)) if is_prose else "\n".join(lines) for is_prose, lines in blocks)
+        return "\n".join(
+            wrap(" ".join(lines)) if is_prose else "\n".join(example(line, width) for line in lines)
+            for is_prose, lines in blocks
+        )
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""
@@ -39,6 +42,19 @@ class CommandHelp(argparse.RawDescriptionHelpFormatter):
         if action.option_strings and not action.required and "default" not in text and _has_default(action):
             notes.append(f"default: {default_in_words(action.default)}")
         return f"{text} ({', '.join(notes)})" if notes else text
+
+
+def example(line: str, width: int) -> str:
+    """An indented ``line`` in lines of at most ``width`` columns, continued as a POSIX shell allows."""
+    if len(line) <= width:
+        return line
+    # Two columns are the backslash's, which must not part a flag from its value.
+    words = re.sub(r"(?<=\s)(-[\w-]+) (?!-)", lambda flag: flag[1] + "\0", line.strip()).split(" ")
+    lines = [" " * (len(line) - len(line.lstrip())) + words[0]]
+    for word in words[1:]:
+        fits = len(lines[-1]) + 1 + len(word) <= width - 2
+        lines = [*lines[:-1], f"{lines[-1]} {word}"] if fits else [*lines, f"      {word}"]
+    return " \\\n".join(lines).replace("\0", " ")
 
 
 def _has_default(action: argparse.Action) -> bool:
@@ -75,6 +91,8 @@ class CommandParser(argparse.ArgumentParser):
         suggestion = f" Did you mean {near}?" if near else ""
         if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
+            if len(message.split()) == 3 and "--clean" in known and "--clean" not in self._words:
+                suggestion = f" The clean plate is named with --clean {found[1]}."
         if not near and message.startswith("argument COMMAND: ") and found and Path(found[1]).suffix:
             suggestion = f" To matte a picture, write '{self.prog} matte {found[1]} --clean CLEAN -o OUT'."
         suggestion = suggestion or self._value_with_a_dash(message)

@@ -17,6 +17,9 @@ from ..shots.option_files import with_whole_paths
 from .number_range import ANY_WHOLE, COUNT_OR_NONE
 from .parser import default_in_words
 
+_NAMED_IN_USAGE = 3
+"""The line of usage and of help names so many choices at most."""
+
 
 def add_shot_flags(
     parser: Any,
@@ -112,7 +115,10 @@ def _add_option(group: Any, spec: OptionSpec, default: Any) -> None:
     if spec.type is bool:
         group.add_argument(flag, dest=spec.name, action=argparse.BooleanOptionalAction, default=default, help=text)
     elif spec.choices and not spec.is_open:
-        group.add_argument(flag, dest=spec.name, choices=spec.choices, default=default, help=text)
+        # Many names would make a usage line that no terminal holds.
+        many = {"metavar": "NAME"} if len(spec.choices) > _NAMED_IN_USAGE else {}
+        text = f"{text[:-1]}; one of {', '.join(spec.choices)})" if many else text
+        group.add_argument(flag, dest=spec.name, choices=spec.choices, default=default, help=text, **many)
     else:
         name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
         group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=default, help=text)
