@@ -8,6 +8,7 @@ size, which is then overwritten in the file.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ from ..core.window import Window
 from ..errors import MatteError
 from . import exr_header
 
+_DEFLATE_LEVEL = 1
+"""Of 0 to 9; OpenEXR's own default is 4. HD frames with grain take three quarters of its time to write and are 2 %
+larger, the pixels the same."""
 _FLOAT = Imath.PixelType(Imath.PixelType.FLOAT)
 _LARGEST_CHUNK = 256
 """Lines that no compression stores more of in one piece; threads share a picture by pieces."""
@@ -41,6 +45,16 @@ _OWN = frozenset(
         "type",
     )
 )
+
+
+def _use_deflate_level(level: int) -> None:
+    """Sets the level of ZIP and ZIPS. The module passes it on in no way of its own, so this is the function of
+    OpenEXR's C interface, which its wheels for Linux and macOS export; elsewhere the default stays."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(OpenEXR.__file__).exr_set_default_zip_compression_level(level)
+
+
+_use_deflate_level(_DEFLATE_LEVEL)
 
 
 def use_threads(count: int) -> None:

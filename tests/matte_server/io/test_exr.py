@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,17 @@ def test_every_compression_keeps_pixels_and_windows(tmp_path: Path, compression:
         rounding = HALF if bit_depth == "half" else 0.0
         allowed = rounding * np.abs(image.pixels[..., index]) + lossy * np.ptp(image.pixels[..., index]) + 1e-7
         assert (np.abs(channels[name] - image.pixels[..., index]) <= allowed).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the wheel exports no C functions there")
+@pytest.mark.parametrize("compression", ["zip", "zips"])
+def test_zip_is_written_at_the_level_that_costs_least(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "a.exr"
+    exr.write_image(path, picture(), exr.ExrFormat(compression=compression))
+    data = path.read_bytes()
+    begins = [at for at in (exr_header.chunk_offsets(data) or ()) if data[at + 8] == 0x78]  # others did not shrink
+    # FLEVEL of RFC 1950, 2.2: 0, the fastest, in the two highest bits.
+    assert begins and all(data[at + 9] >> 6 == 0 for at in begins)
 
 
 def test_every_compression_on_offer_is_tested() -> None:
