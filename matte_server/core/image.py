@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -53,7 +53,7 @@ class Image:
         """The warnings, each with the picture's role; without those on colour of a picture of data, as a guide
         is."""
         kept = self.warnings if is_data else (*self.warnings, *self.colour_warnings)
-        return tuple(f"{sentence[:-1]} ({role})." for sentence in kept)
+        return tuple(with_roles(sentence, [role]) for sentence in kept)
 
     @property
     def rgb(self) -> Float32:
@@ -67,6 +67,11 @@ class Image:
         """R, G and B, height x width each: views where the picture lies plane after plane in memory."""
         red, green, blue = (np.ascontiguousarray(self.rgb[..., channel]) for channel in range(3))
         return red, green, blue
+
+
+def with_roles(sentence: str, roles: Sequence[str]) -> str:
+    """A warning on a file, with what the file is in the frame: "Sentence (plate, clean plate)."."""
+    return f"{sentence[:-1]} ({', '.join(roles)})."
 
 
 def joined(*pictures: Float32) -> Float32:
@@ -95,11 +100,7 @@ def moved_into(window: Window, pixels: Float32, data: Window, outside: float) ->
     found = np.full((window.height, window.width, pixels.shape[2]), outside, np.float32)
     both = data.intersect(window)
     if both.area:
-        kept, taken = (
-            np.s_[both.y - each.y : both.bottom - each.y, both.x - each.x : both.right - each.x]
-            for each in (window, data)
-        )
-        found[kept] = pixels[taken]
+        found[both.within(window)] = pixels[both.within(data)]
     return found
 
 

@@ -48,6 +48,11 @@ class Window:
             return Window(self.x, self.y, 0, 0)
         return Window(x, y, width, height)
 
+    def within(self, whole: Window) -> tuple[slice, slice]:
+        """The rows and columns of this window in an array of the pixels of ``whole``, which contains it."""
+        x, y = self.x - whole.x, self.y - whole.y
+        return slice(y, y + self.height), slice(x, x + self.width)
+
     def to_plane(self) -> npt.NDArray[np.float64]:
         """The 3 x 3 matrix from array coordinates (x, y, 1), in which this window's first pixel is (0, 0), to the
         coordinates of the EXR plane."""

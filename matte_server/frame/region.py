@@ -40,8 +40,7 @@ def predict_region(
             f"The region {region} lies outside the plate's data window {window}.",
             "Give it in the plate's own pixels, y down.",
         )
-    x, y = inside.x - window.x, inside.y - window.y
-    place = (..., slice(y, y + inside.height), slice(x, x + inside.width))
+    place = (..., *inside.within(window))
     return _in_frame(frame, place, predict(model, _crop(frame, place), settings, check))
 
 

@@ -33,7 +33,7 @@ from .colour import (
 )
 from .exr_part import ExrPart
 from .icc import read_profile
-from .png_chunks import LARGEST_CHUNK, chunks_before_pixels
+from .png_chunks import LARGEST_CHUNK
 from .primaries import (
     P3_D65,
     P3_DCI,
@@ -47,7 +47,8 @@ from .primaries import (
     primaries_of,
     spans_colours,
 )
-from .radiance import radiance_header
+from .radiance import RadianceHeader
+from .still_header import StillHeader
 from .tiff_tags import chromaticities_of, has_transfer_function, interoperability_of
 
 _DPX_VIDEO = ("Unspecified video", "SMPTE 274M", "ITU-R 709-4", "ITU-R 601-5", "NTSC", "PAL")
@@ -111,15 +112,15 @@ def _contradicts(part: ExrPart, space: str) -> bool:
     return linear_space(part.chromaticities) != space
 
 
-def still_colour(path: Path, spec: oiio.ImageSpec, file_format: str, is_float: bool) -> FileColour:
+def still_colour(header: StillHeader, spec: oiio.ImageSpec, is_float: bool) -> FileColour:
     """The colourspace of a still that is no EXR."""
-    is_grey = spec.nchannels < 3
+    is_grey, path, file_format = spec.nchannels < 3, header.path, header.file_format
     if file_format == "png":
-        return _png_colour(path, is_grey)
+        return _png_colour(header.chunks, is_grey)
     if file_format in ("dpx", "cineon"):
         return _dpx_colour(str(spec.getattribute("dpx:Transfer") or ""), is_float)
     if file_format == "hdr":
-        return _hdr_colour(path)
+        return _hdr_colour(header.lines)
     untagged = default_space(file_format, is_float)
     stored = spec.getattribute("ICCProfile")
     if stored is not None:
@@ -180,10 +181,10 @@ def _tiff_colour(path: Path, untagged: str) -> FileColour:
     return FileColour(space=linear if untagged == SCENE_LINEAR else _srgb_curve(numbers), warnings=warnings)
 
 
-def _hdr_colour(path: Path) -> FileColour:
+def _hdr_colour(lines: RadianceHeader) -> FileColour:
     """A Radiance picture: scene-linear, with the primaries and white that its header may state."""
     space, warnings = SCENE_LINEAR, []
-    for name, value in radiance_header(path):
+    for name, value in lines:
         if name == "PRIMARIES":
             with contextlib.suppress(ValueError):
                 space = linear_space([float(number) for number in value.split()])
@@ -221,10 +222,9 @@ def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
     return FileColour(space=CINEON, warnings=(warning,))
 
 
-def _png_colour(path: Path, is_grey: bool) -> FileColour:
+def _png_colour(chunks: Mapping[bytes, bytes], is_grey: bool) -> FileColour:
     """By cICP, then iCCP, then sRGB, then gAMA with cHRM: the order of the PNG specification, third edition,
     4.3."""
-    chunks = chunks_before_pixels(path)
     warnings = []
     cicp = chunks.get(b"cICP", b"")
     if len(cicp) == 4 and tuple(cicp[:2]) != (_UNSPECIFIED, _UNSPECIFIED):

@@ -30,9 +30,10 @@ from .image_file import (
 )
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
-from .png_chunks import ANIMATION, PNG_SIGNATURE, chunks_before_pixels, exif_after_pixels, png_is_cut
+from .png_chunks import ANIMATION, PNG_SIGNATURE, exif_after_pixels, png_is_cut
 from .radiance import radiance_pixel_aspect
 from .still_attributes import attributes_of
+from .still_header import StillHeader
 from .tiff_tags import orientation_of_exif
 
 _NOT_THE_PICTURE, _WHITE_IS_ZERO = 1 | 4, 0
@@ -168,8 +169,9 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
         pixels = corrected(path, pixels) if reader.format_name() == "dpx" else pixels
-        image = _image(path, spec, reader.format_name(), pixels, channels)
-        return replace(image, warnings=(_SEVERAL,)) if _holds_several(path, reader, subimage) else image
+        header = StillHeader.read(path, reader.format_name())
+        image = _image(header, spec, pixels, channels)
+        return replace(image, warnings=(_SEVERAL,)) if _holds_several(header, reader, subimage) else image
     finally:
         reader.close()
 
@@ -190,13 +192,13 @@ def _next_full_page(reader: oiio.ImageInput, begin: int) -> int | None:
     return None
 
 
-def _holds_several(path: Path, reader: oiio.ImageInput, page: int) -> bool:
+def _holds_several(header: StillHeader, reader: oiio.ImageInput, page: int) -> bool:
     """Whether a file holds more pictures than this one: pages of a TIFF, elements of a DPX, moments of a GIF, WebP
     or PNG."""
-    if reader.format_name() in ("tiff", "gif", "dpx"):
+    if header.file_format in ("tiff", "gif", "dpx"):
         return _next_full_page(reader, page + 1) is not None
-    if reader.format_name() == "png":
-        return ANIMATION in chunks_before_pixels(path)
+    if header.file_format == "png":
+        return ANIMATION in header.chunks
     return bool(reader.spec(page).get_int_attribute("oiio:Movie", 0))
 
 
@@ -234,9 +236,10 @@ def _windows(spec: oiio.ImageSpec) -> tuple[Window, Window]:
     )
 
 
-def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, channels: tuple[str, ...]) -> Image:
+def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels: tuple[str, ...]) -> Image:
+    file_format = header.file_format
     is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
-    colour = still_colour(path, spec, file_format, is_float)
+    colour = still_colour(header, spec, is_float)
     data, display = _windows(spec)
     is_associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
     image = Image(
@@ -244,7 +247,7 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
         channels=channels,
         data_window=data,
         display_window=display,
-        pixel_aspect=radiance_pixel_aspect(path) if file_format == "hdr" else _pixel_aspect(spec),
+        pixel_aspect=radiance_pixel_aspect(header.lines) if file_format == "hdr" else _pixel_aspect(spec),
         colourspace=colour.space,
         premultiplied="A" in channels and is_float and is_associated,
         metadata=attributes_of(spec, file_format),
@@ -255,7 +258,7 @@ def _image(path: Path, spec: oiio.ImageSpec, file_format: str, pixels: Float32, 
         image = _from_white_as_zero(image, spec)
         # Stored as whole numbers, the product is one of encoded colour, not of light.
         image = divided_by_alpha(image) if "A" in channels and is_associated else image
-    return upright(image, _orientation(path, spec, file_format))
+    return upright(image, _orientation(header.path, spec, file_format))
 
 
 def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:

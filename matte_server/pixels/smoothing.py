@@ -105,9 +105,7 @@ def fit_window(features: TemporalFeatures, own: Window, wanted: Window) -> Tempo
     def fitted(picture: Tensor) -> Tensor:
         whole = picture.new_zeros(*picture.shape[:2], wanted.height, wanted.width)
         if both.area:
-            rows, columns = _inside(both, own)
-            y, x = _inside(both, wanted)
-            whole[..., y, x] = picture[..., rows, columns]
+            whole[(..., *both.within(wanted))] = picture[(..., *both.within(own))]
         return whole
 
     return TemporalFeatures(
@@ -116,12 +114,6 @@ def fit_window(features: TemporalFeatures, own: Window, wanted: Window) -> Tempo
         clean=fitted(features.clean),
         covered=fitted(torch.ones_like(features.alpha)),
     )
-
-
-def _inside(part: Window, whole: Window) -> tuple[slice, slice]:
-    """Rows and columns of ``part`` in the array of ``whole``."""
-    x, y = part.x - whole.x, part.y - whole.y
-    return slice(y, y + part.height), slice(x, x + part.width)
 
 
 def motion_grey(features: TemporalFeatures, height: int, width: int) -> Tensor:

@@ -10,6 +10,7 @@ from matte_link.messages import PICTURES, Inline, Matte, Neighbour, Pong
 from matte_link.result_key import FrameSources, Maker, result_key
 
 from ..core.align import Alignment
+from ..core.image import with_roles
 from ..errors import MatteError
 from .inputs import NamedPicture, ShotInputs
 from .plate_solve import PlateSolve
@@ -51,7 +52,7 @@ class _RequestFrame:
         for role, picture in self.pictures.items():
             for sentence in picture.warnings:
                 roles.setdefault(sentence, []).append(role.replace("_", " "))
-        return tuple(f"{sentence[:-1]} ({', '.join(named)})." for sentence, named in roles.items())
+        return tuple(with_roles(sentence, named) for sentence, named in roles.items())
 
     def sent(self, role: str) -> Inline | None:
         """The picture as it goes to the server; None where the frame has none in this role."""

@@ -35,6 +35,15 @@ def test_an_intersection_holds_what_both_hold(one: Window, other: Window) -> Non
     assert pixels(both) == pixels(one) & pixels(other)
 
 
+@given(WINDOWS, WINDOWS)
+def test_a_part_of_a_window_is_found_in_its_array(one: Window, other: Window) -> None:
+    y, x = np.mgrid[one.y : one.bottom, one.x : one.right]
+    both = one.intersect(other)
+    rows, columns = both.within(one)
+    assert y[rows, columns].tolist() == [[row] * both.width for row in range(both.y, both.bottom)]
+    assert x[rows, columns].tolist() == [list(range(both.x, both.right))] * both.height
+
+
 def test_windows_that_only_touch_share_nothing() -> None:
     window = Window(-3, 5, 10, 20)
     for other in (Window(7, 5, 4, 4), Window(-3, 25, 4, 4), Window(-9, 5, 6, 4), Window(0, 0, 2, 5)):
