@@ -9,13 +9,14 @@ from matte_link.sequence import counted
 from ..core.image import Float32, Image
 from ..errors import MatteError
 
-_LARGEST = 1e18
-"""Squares of larger values, and their sums, may be beyond single precision."""
+_LARGEST = 1e15
+"""Squares of larger values are near the end of single precision, and colours that a network makes of them are up to
+a thousand times as large (measured up to 1e16): from 1e17 on the result would be infinite."""
 
 
 def check_picture(name: str, image: Image, values: Float32) -> None:
     """Raises ``MatteError`` where a picture has no pixels (empty), or where ``values``, the
-    pixels of it that are used (height x width x channels), hold NaN, infinity or values beyond 1e18 (not_finite).
+    pixels of it that are used (height x width x channels), hold NaN, infinity or values beyond 1e15 (not_finite).
     ``name`` is what the message calls the picture."""
     if not image.data_window.area:
         raise MatteError("empty", f"The {name} has no pixels in its data window.")
@@ -24,7 +25,7 @@ def check_picture(name: str, image: Image, values: Float32) -> None:
         return
     is_bad, kind, limit = ~np.isfinite(values), "NaN or infinite value", ""
     if not is_bad.any():
-        is_bad, kind, limit = np.abs(values) >= _LARGEST, "value", " beyond 1e18"
+        is_bad, kind, limit = np.abs(values) >= _LARGEST, "value", " beyond 1e15"
     number = counted(int(np.count_nonzero(is_bad)), kind)
     raise MatteError(
         "not_finite",

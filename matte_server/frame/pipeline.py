@@ -53,9 +53,11 @@ _CHANNELS = {1: ("A",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 
 @dataclass(frozen=True, eq=False)
 class _Solved:
-    """Everything of one frame that the result is made from, on the device. ``weights`` are the neighbours'."""
+    """Everything of one frame that the result is made from, on the device. ``found_area``: the mean of alpha before
+    the edge controls. ``weights`` are the neighbours'."""
 
     alpha: Tensor
+    found_area: Tensor
     foreground: Tensor
     layers: Mapping[str, Tensor]
     error: Recomposition
@@ -185,6 +187,7 @@ class MattePipeline:
         foreground = _foreground(frame, prediction, alpha, options.foreground)
         error = recomposition(frame.plate, frame.clean_plate, alpha, foreground)
         layers = _layers(frame, prediction, alpha, foreground, options)
+        found_area = alpha.mean()
         stage("edges")
         # After the foreground: shrinking or hardening the matte must not change the subject's colour.
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
@@ -192,6 +195,7 @@ class MattePipeline:
         alpha = _despeckled(alpha, options.despeckle)
         return _Solved(
             alpha=alpha,
+            found_area=found_area,
             foreground=foreground,
             layers=layers,
             error=error,
@@ -291,6 +295,6 @@ def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
         alpha=image(solved.alpha),
         foreground=image(solved.foreground),
         alignment=alignment,
-        diagnostics={**diagnose(alignment, solved.alpha, solved.error, plate), **in_time},
+        diagnostics={**diagnose(alignment, solved.found_area, solved.alpha, solved.error, plate), **in_time},
         layers={name: image(layer) for name, layer in solved.layers.items()},
     )

@@ -62,7 +62,8 @@ def soften(alpha: Tensor, radius: float) -> Tensor:
     kernel = torch.exp(-0.5 * (steps / radius) ** 2)
     kernel = kernel / kernel.sum()
     wide = nnf.conv2d(nnf.pad(alpha, (reach, reach, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
-    return nnf.conv2d(nnf.pad(wide, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
+    blurred = nnf.conv2d(nnf.pad(wide, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
+    return blurred.clamp_(0.0, 1.0)  # float32's rounding
 
 
 def apply_guides(alpha: Tensor, core: Tensor | None, holdout: Tensor | None) -> Tensor:

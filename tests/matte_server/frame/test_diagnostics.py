@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,12 +21,13 @@ GOOD = Alignment(
 ERROR = Recomposition(median=0.02, largest=0.5, band=0.25)
 
 
-def found(alignment: Alignment = GOOD, alpha: float = 0.5) -> dict[str, object]:
+def found(alignment: Alignment = GOOD, alpha: float = 0.5, before_edges: float | None = None) -> dict[str, object]:
     window = Window(0, 0, 4, 2)
     # Half of the pixels are 1, the others 5: both percentiles lie on these values.
     pixels = np.repeat(np.array([[1.0, 1.0, 5.0, 5.0]] * 2, np.float32)[..., None], 3, 2)
     plate = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
-    return diagnose(alignment, torch.full((1, 1, 2, 4), alpha), ERROR, plate)
+    area = torch.tensor(alpha if before_edges is None else before_edges)
+    return diagnose(alignment, area, torch.full((1, 1, 2, 4), alpha), ERROR, plate)
 
 
 def test_the_figures() -> None:
@@ -63,3 +65,8 @@ def test_an_empty_matte_is_a_sentence_behind_those_of_the_alignment() -> None:
     warnings = found(replace(GOOD, warnings=("It was not aligned.",)), alpha=0.0)["warnings"]
     assert isinstance(warnings, list) and warnings[0] == "It was not aligned."
     assert warnings[1].startswith("No subject was found")
+
+
+def test_edge_controls_that_leave_nothing_are_named_as_the_cause() -> None:
+    (warning,) = cast(list[str], found(alpha=0.0, before_edges=0.3)["warnings"])
+    assert warning.startswith("The edge controls leave nothing of the matte")

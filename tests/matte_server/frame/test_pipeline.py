@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -176,6 +177,14 @@ def test_a_plate_without_a_subject_has_no_matte_and_a_warning(pipeline: MattePip
     assert "No subject was found" in str(result.diagnostics["warnings"])
 
 
+def test_a_matte_that_the_edge_controls_remove_is_not_called_a_plate_without_a_subject(
+    pipeline: MattePipeline, truth: Truth
+) -> None:
+    result = solve(pipeline, image(truth.plate), image(truth.clean), replace(STILL, erode=100.0))
+    (warning,) = cast(list[str], result.diagnostics["warnings"])
+    assert result.alpha.pixels.max() == 0.0 and warning.startswith("The edge controls leave nothing")
+
+
 def test_highlights_of_fifty_and_noise_below_zero_do_not_upset_alpha(pipeline: MattePipeline) -> None:
     """The same scene with and without a lamp of 50 in the wall and black that dips below zero."""
     calm = composed(height=120, width=180, noise=0.002, peak=1.4)
@@ -311,8 +320,8 @@ def test_the_networks_foreground_can_be_asked_for(
     ("bad", "kind"),
     [
         *((bad, "NaN or infinite value") for bad in (np.nan, np.inf, -np.inf)),
-        # Its square is beyond single precision, and alpha would be NaN.
-        *((bad, "value beyond 1e18") for bad in (1e20, -3e38)),
+        # Its square is beyond single precision, and alpha would be NaN; a network's colour is beyond it sooner.
+        *((bad, "value beyond 1e15") for bad in (1.1e15, 1e20, -3e38)),
     ],
 )
 @pytest.mark.parametrize("which", ["plate", "clean plate", "core"])

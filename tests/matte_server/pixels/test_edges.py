@@ -92,3 +92,11 @@ def test_guides_are_obeyed_and_the_holdout_wins(alpha: Tensor) -> None:
     assert bool((found[..., 50:, 50:] >= 0.5).all())
     untouched = (core == 0) & (holdout == 0)
     assert torch.equal(found[untouched], alpha[untouched])
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_blurring_what_is_one_value_leaves_alpha_between_0_and_1(value: float) -> None:
+    even = torch.full((1, 1, 24, 32), value)
+    for radius in np.linspace(0.3, 50.0, 40):
+        found = soften(even, float(radius))
+        assert float(found.min()) >= 0.0 and float(found.max()) <= 1.0
