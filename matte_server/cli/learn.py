@@ -18,6 +18,7 @@ from ..learning.settings import SUFFIX, LearningSettings, checkpoint_of, steps_f
 from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS, ShotArgument
 from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import Shot
+from ..worker.machine import prepare_for_torch
 from . import console
 from .shot_flags import add_learning_flags, add_options, add_shot_flags, options_from, order_from
 
@@ -73,6 +74,7 @@ def _as_learnt(argument: ShotArgument) -> ShotArgument:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
+    prepare_for_torch()
     _check_output(Path(arguments.output), arguments.overwrite)
     # Late: torch takes seconds, and the help does not need it.
     from ..shots.key_mattes import key_mattes, unused_keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -64,6 +65,12 @@ def test_without_a_gain_nothing_is_written(
     assert main(learn(shot, "--key", f"1001={key}", "--steps", "1")) == 1
     assert "1 step gained too little" in capfd.readouterr().err
     assert not (shot.folder / "shot.learned").exists()
+
+
+def test_its_threads_sleep_while_they_wait(make_shot: Shots, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert main(learn(make_shot(count=1), "-o", "no_weights.exr")) == 2
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 @pytest.mark.parametrize(
