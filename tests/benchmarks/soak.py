@@ -57,6 +57,7 @@ DISK_FULL = ("disk_full", "spool_too_small", "cannot_write", "result_not_written
 _PAUSE_S = 1.0
 LINK_BYTES_S = 2_000_000
 _REPORT_S = 60.0
+_FRAMES_BETWEEN_KILLS = 5
 _LARGE_EVERY = 20
 """One frame in so many has a plate that takes a slow link a while."""
 KEPT_OF_A_FRAME = {"server": 1 << 10, "worker": 20 << 10}
@@ -243,11 +244,13 @@ def start(address: str) -> LocalServer:
     raise AssertionError
 
 
-def worker_pid(address: str) -> int:
-    """The first worker's process, 0 where nobody says."""
+def worker_of(address: str) -> tuple[int, int]:
+    """The first worker's process, and how many frames it and those before it have computed; zeros where nobody
+    says."""
     with contextlib.suppress(LinkError), MatteClient(Endpoint(address)) as client:
-        return int(client.status(5.0).state["workers"][0]["pid"])
-    return 0
+        worker = client.status(5.0).state["workers"][0]
+        return int(worker["pid"]), int(worker["frames"])
+    return 0, 0
 
 
 def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted: list[str]) -> bool:
@@ -271,6 +274,7 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
     ]
     began = killed = reported = time.monotonic()
     kills = restarts = 0
+    spared_until = _FRAMES_BETWEEN_KILLS
     for customer in customers:
         customer.start()
     try:
@@ -285,11 +289,16 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
                 server.stop()
                 server = start(address)
                 restarts += 1
-            elif time.monotonic() - killed > arguments.kill_every and (pid := worker_pid(address)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                kills += 1
+                spared_until = _FRAMES_BETWEEN_KILLS
+            elif time.monotonic() - killed > arguments.kill_every:
                 killed = time.monotonic()
+                pid, done = worker_of(address)
+                # On a busy machine a worker takes minutes to start: one that is killed before that computes nothing.
+                if done >= spared_until:
+                    spared_until = done + _FRAMES_BETWEEN_KILLS
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                    kills += 1
     finally:
         server.stop()
         links.close()
@@ -326,7 +335,7 @@ class Held:
 def calm(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted: list[str]) -> bool:
     """One server, no kills: whether there is a lap in which server and worker keep nothing."""
     with LocalServer(["--device", "cpu"]) as server:
-        pids = {"server": server.pid, "worker": worker_pid(server.endpoint.address)}
+        pids = {"server": server.pid, "worker": worker_of(server.endpoint.address)[0]}
         held: dict[str, Held] = {}
         for lap in range(arguments.laps):
             calm_lap(arguments, server.endpoint, shot, wanted, lap)
@@ -376,7 +385,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=0.0, help="in place of --frames: how long the siege lasts")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--kill-every", type=float, default=20.0)
+    parser.add_argument("--kill-every", type=float, default=20.0, help="seconds between two workers' ends at least")
     parser.add_argument("--restarts", type=int, default=2)
     parser.add_argument("--calm", type=int, default=400, help="frames of each calm lap; 0: no lap")
     parser.add_argument("--laps", type=int, default=8, help="how many calm laps there are at most")
