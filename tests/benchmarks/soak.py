@@ -293,7 +293,7 @@ def siege(arguments: argparse.Namespace, shot: tuple[list[bytes], bytes], wanted
             elif time.monotonic() - killed > arguments.kill_every:
                 killed = time.monotonic()
                 pid, done = worker_of(address)
-                # On a busy machine a worker takes minutes to start: one that is killed before that computes nothing.
+                # On a busy machine a worker takes minutes to start: one that is killed before computes nothing.
                 if done >= spared_until:
                     spared_until = done + _FRAMES_BETWEEN_KILLS
                     with contextlib.suppress(ProcessLookupError):
