@@ -66,7 +66,7 @@ def serve(config: ServerConfig) -> int:
 
     Prints one JSON line with the bound ``address`` when the first worker is ready; a parent that started the server
     for itself also gets one when it fails to start. Raises ``MatteError``: port_taken, bad_address, keys_needed,
-    bad_keys, bad_root, or a worker's own code (no_device).
+    bad_keys, bad_root, no_spool, or a worker's own code (no_device).
     """
     try:
         return _serve(config)
@@ -85,7 +85,7 @@ def _serve(config: ServerConfig) -> int:
         router = _open_router(stack, keys)
         connections = stack.enter_context(contextlib.closing(Connections(router, keys.admits if keys else None)))
         address = _bind(router, config.bind)
-        spool = stack.enter_context(contextlib.closing(Spool(config.limits.spool)))
+        spool = stack.enter_context(contextlib.closing(_spool(config)))
         events = stack.enter_context(contextlib.closing(EventQueue()))
         pool = WorkerPool(_plan(config, spool, roots, readable), events.put)
         stack.callback(pool.close)
@@ -165,6 +165,17 @@ def _keys(config: ServerConfig) -> ServerKeys | None:
             "Make them with 'cleanplate keys', then start with --keys FOLDER; or bind to 127.0.0.1.",
         )
     return None
+
+
+def _spool(config: ServerConfig) -> Spool:
+    try:
+        return Spool(config.limits.spool)
+    except OSError as error:
+        raise MatteError(
+            "no_spool",
+            f"The server finds no folder to keep pictures in while they are under way: {error.strerror or error}.",
+            "Name one that it may write to in TMPDIR.",
+        ) from None
 
 
 def _root(root: Path) -> Path:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from matte_link.ready_line import ServerReady
 
 from matte_server.errors import MatteError
-from matte_server.server import serve
+from matte_server.server import serve, spool
 from matte_server.server.serve import _MAX_FIRST_STARTS, _root, _StartReport, set_thread_environment
 from matte_server.server.transport import EventQueue, Stop
 from matte_server.server.worker_pool import WorkerEvent, WorkerExited
@@ -71,3 +73,18 @@ def test_a_root_is_a_folder_by_its_real_name(tmp_path: Path) -> None:
         with pytest.raises(MatteError, match=f"The root .*{wrong} is not a folder") as caught:
             _root(tmp_path / wrong)
         assert caught.value.code == "bad_root"
+
+
+def _none() -> Path:
+    raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+
+@pytest.mark.parametrize("parent", [_none, lambda: Path(__file__) / "below a file", lambda: Path("/proc/nowhere")])
+def test_without_a_folder_for_pictures_a_server_says_so(
+    parent: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read-only disks, a container without a temporary folder: it was a traceback."""
+    monkeypatch.setattr(spool, "default_parent", parent)
+    with pytest.raises(MatteError, match="finds no folder to keep pictures in") as caught:
+        serve.serve(serve.ServerConfig(bind="tcp://127.0.0.1:*", device="cpu"))
+    assert caught.value.code == "no_spool" and "TMPDIR" in caught.value.hint
