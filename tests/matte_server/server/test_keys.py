@@ -6,10 +6,12 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import zmq
 from matte_link.client import MatteClient
@@ -325,3 +327,55 @@ def test_a_refused_key_is_logged_by_its_beginning(tmp_path: Path, caplog: pytest
         assert not made.callback("", b"0123456789" * 4)
     assert "0123456789" not in str([vars(record) for record in caplog.records])
     assert "01234567..." in str([vars(record) for record in caplog.records])
+
+
+def _greeting(mechanism: bytes) -> bytes:
+    """What a ZeroMQ peer sends first: signature, version 3.0, mechanism, role, filler."""
+    return b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism.ljust(20, b"\0") + bytes(32)
+
+
+def _command(name: bytes, body: bytes) -> bytes:
+    command = bytes([len(name)]) + name + body
+    return b"\x04" + bytes([len(command)]) + command
+
+
+_CURVE = _greeting(b"CURVE")
+_HELLO = _command(b"HELLO", b"\x01\x00" + bytes(192))
+_HANDSHAKES = [
+    *(_CURVE[:size] for size in (0, 1, 9, 10, 11, 33, 63)),
+    _CURVE,
+    *(_CURVE + _HELLO[:size] for size in (1, 2, 8, 100, len(_HELLO) - 1)),
+    _CURVE + _HELLO,
+    _CURVE + _HELLO + _HELLO,
+    _CURVE + _command(b"HELLO", b"\x01\x00"),
+    _CURVE + _command(b"INITIATE", bytes(100)),
+    _CURVE + _command(b"ERROR", b"\xff"),
+    _CURVE + b"\x06" + b"\x7f" * 8,
+    _CURVE + b"\x02" + b"\xff" * 8,
+    *(_greeting(other) + _command(b"READY", b"") for other in (b"NULL", b"PLAIN", b"GSSAPI", b"", b"CURVE" * 4)),
+    b"GET / HTTP/1.1\r\n\r\n",
+    bytes(5000),
+]
+
+
+def test_handshakes_that_end_anywhere_keep_nobody_out(encrypted: LocalServer, listed: Path) -> None:
+    """Some stop in the middle and hold their connection, some close it at once."""
+    host, port = encrypted.endpoint.address.removeprefix("tcp://").split(":")
+    process = psutil.Process(encrypted.pid)
+    with MatteClient(Endpoint.resolve(encrypted.endpoint.address, str(listed / "anna.json"), {})) as anna:
+        assert anna.ping(60)
+        before = process.num_fds()
+        held = []
+        for sent in _HANDSHAKES:
+            for is_held in (True, False):
+                stranger = socket.create_connection((host, int(port)))
+                with contextlib.suppress(OSError):
+                    stranger.sendall(sent)
+                held += [stranger] if is_held else []
+                if not is_held:
+                    stranger.close()
+        assert anna.ping(60)
+        for stranger in held:
+            stranger.close()
+        while process.num_fds() > before:
+            assert anna.ping(60)
