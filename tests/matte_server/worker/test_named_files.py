@@ -61,6 +61,36 @@ def test_files_are_opened_inside_the_roots_only(root: Path) -> None:
         NamedFiles(()).check(str(root / "p.exr"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not have")
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("a b", "a  b"), ("a#b", "a"), ("100%", "100"), ("a%20b", "a b"), ("n\u00e4h", "na\u0308h"),
+        ("a:b", "a"), ("-x", "x"), ("a'b\"c", "abc"), ("[x]", "x"), ("*", "y"), ("?", "y"), ("~", "root"),
+        ("$HOME", "HOME"), ("..a", "a"), ("a..", "a"), ("shot", "Shot"), ("shot", "sh\u043et"), ("k", "\u212a"),
+        ("\ufb01lm", "film"), ("caf\udce9", "caf\u00e9"), ("a\u200bb", "ab"), ("file:", "file"), ("a\\b", "b"),
+        ("\u202egnp", "gnp"), ("x" * 200, "x" * 199),
+    ],
+)  # fmt: skip
+def test_a_roots_odd_name_is_that_name_and_no_other(tmp_path: Path, name: str, other: str) -> None:
+    """Nothing in it is a pattern, a scheme, an escape or a home, and what looks like it is another folder."""
+    root, beside = tmp_path / name, tmp_path / other
+    for folder, content in ((root, b"picture"), (beside, b"secret")):
+        folder.mkdir(exist_ok=True, parents=True)
+        (folder / "p.exr").write_bytes(content)
+    files = NamedFiles((root.resolve(),))
+    assert files.check(str(root / "p.exr")) == root / "p.exr"
+    with files.opened(str(root / "p.exr")) as opened:
+        assert opened.read_bytes() == b"picture"
+    for path in (beside / "p.exr", root / ".." / other / "p.exr", root / ".." / "p.exr"):
+        with pytest.raises(MatteError) as caught:
+            files.check(str(path))
+        assert caught.value.code == "path_refused"
+    with files.output(str(root / "new" / "m.exr")) as target:
+        target.write_bytes(b"matte")
+    assert (root / "new" / "m.exr").read_bytes() == b"matte"
+
+
 def test_a_readable_file_is_that_file_alone_and_is_never_written(root: Path) -> None:
     files = NamedFiles((), (root / "p.exr",))
     assert code_of(files, root / "p.exr") == ""
