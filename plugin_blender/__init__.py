@@ -3,6 +3,7 @@
 Everything that needs ``bpy`` is imported inside :func:`register`, so that tools may import this package anywhere.
 """
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -10,10 +11,19 @@ _HERE = Path(__file__).resolve().parent
 if not (_HERE / "matte_link").is_dir():
     # In the source tree matte_link lies beside this folder; packages carry their own copy.
     __path__.append(str(_HERE.parent / "shared"))
+_NO_PYZMQ = (
+    "Cleanplate Matte cannot run in this Blender: its zip carries no pyzmq for Python {python} ({error}). "
+    "Install pyzmq for that Python, or use Blender 4.5, 5.0 or 5.2 from blender.org."
+)
 
 
 def register() -> None:
-    """Called by Blender where the add-on is switched on."""
+    """Called by Blender where the add-on is switched on. Raises ``ImportError``, in one sentence, where there is no
+    pyzmq for this Blender's Python."""
+    try:
+        importlib.import_module("zmq")
+    except ImportError as error:
+        raise ImportError(_NO_PYZMQ.format(python=sys.version.split()[0], error=error)) from None
     from . import registration
 
     registration.register()

@@ -1,12 +1,13 @@
 """What the artist can press. Everything works without a window too, and then waits."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import bpy
 
-from . import copies, graph, jobs, modals, planning, runtime
+from . import copies, graph, jobs, modals, offering, planning, runtime
 from .blend_files import other_users
 from .matte_link.errors import LinkError
 from .places import all_nodes, matte_nodes, scene_of
@@ -103,8 +104,11 @@ class CLEANPLATE_OT_add(bpy.types.Operator):
         space = context.space_data
         if context.region and context.region.type == "WINDOW":
             space.cursor_location_from_region(event.mouse_region_x, event.mouse_region_y)
+        is_first = next(iter(all_nodes()), None) is None
         result = self.execute(context)
         if "FINISHED" in result:
+            if is_first:
+                offering.show_buttons(seen_tree(context))
             bpy.ops.node.translate_attach_remove_on_cancel("INVOKE_DEFAULT")
         return result
 
@@ -131,13 +135,27 @@ class _Solver(OnNode):
     def invoke(self, context: Any, event: Any) -> Result:
         """Starts the solve; :meth:`modal` goes on with it."""
         try:
-            self._solve = self._begin(*chosen(context, self.node_id))
+            scene, node = chosen(context, self.node_id)
+            if not self.only_compare and self._waits_for_server(scene, node):
+                return {"CANCELLED"}
+            self._solve = self._begin(scene, node)
         except LinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         context.window_manager.progress_begin(0, max(len(self._solve.frames), 1))
         modals.begin(self, context, _TIMER_S)
         return {"RUNNING_MODAL"}
+
+    def _waits_for_server(self, scene: Any, node: Any) -> bool:
+        """Whether the solve begins later, by itself, because the server is still to be started or set up."""
+        if runtime.running is not None or planning.refresh(scene, node).problem:
+            return False
+        again = getattr(cast(Any, bpy.ops).cleanplate, self.bl_idname.rpartition(".")[2].rpartition("_OT_")[2])
+        said = offering.server_is_coming(partial(again, "INVOKE_DEFAULT", node_id=node.matte.node_id))
+        if said:
+            self.report({"INFO"}, said)
+            planning.redraw()
+        return bool(said)
 
     def modal(self, context: Any, event: Any) -> Result:
         """One step a tick; ESC cancels."""

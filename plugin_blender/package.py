@@ -2,9 +2,10 @@
 
     python plugin_blender/package.py [--output dist] [--platform linux-x64 ...] [--tool blender_ext.py]
 
-Blender 4.5 and 5.0 run Python 3.11, 5.2 runs 3.13: each zip carries a wheel for both. Wheels come from the package
-index through pip, are checked against the digests below and kept in ``build/wheels``. ``--tool`` validates each zip
-with Blender's own extension tool (``scripts/addons_core/bl_pkg/cli/blender_ext.py`` in a Blender).
+Blender 4.5 and 5.0 run Python 3.11, 5.2 runs 3.13: each zip carries a wheel for both, and the one for Linux a
+third, for the Python 3.14 of distributions that build Blender themselves. Wheels come from the package index
+through pip, are checked against the digests below and kept in ``build/wheels``. ``--tool`` validates each zip with
+Blender's own extension tool (``scripts/addons_core/bl_pkg/cli/blender_ext.py`` in a Blender).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -35,16 +37,25 @@ class BlenderPackageError(Exception):
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel of pyzmq: Python tag, platform tag and digest."""
+    """One wheel of pyzmq: the Python that it is for, as its tag, platform tag and digest. ``stable`` is the oldest
+    Python of a wheel that newer ones can use too."""
 
     python: str
     platform: str
     sha256: str
+    version: str = PYZMQ
+    stable: str = ""
+
+    @property
+    def tags(self) -> tuple[str, str]:
+        """The tags of Python and its interface in the name that the index has."""
+        return (self.stable, "abi3") if self.stable else (self.python, self.python)
 
     @property
     def name(self) -> str:
-        """Its file name."""
-        return f"pyzmq-{PYZMQ}-{self.python}-{self.python}-{self.platform}.whl"
+        """Its file name in the zip. Beside wheels for one Python each, Blender takes one for several Pythons for
+        none: it is named for the one Python that has no other."""
+        return f"pyzmq-{self.version}-{self.python}-{self.python}-{self.platform}.whl"
 
 
 _LINUX = (
@@ -57,6 +68,13 @@ _LINUX = (
         python="cp313",
         platform="manylinux_2_28_x86_64",
         sha256="6332452034be001bbf3206ac59c0d2a7713de5f25bb38b06519fc6967b7cf771",
+    ),
+    Wheel(
+        python="cp314",
+        platform="manylinux_2_28_x86_64",
+        sha256="858fe25231e0fd8612da142efde019faa5ef63fa150a821a27870e791b38c798",
+        version="27.3.0",
+        stable="cp312",
     ),
 )
 _WINDOWS = (
@@ -147,15 +165,19 @@ def fetch(wheel: Wheel) -> Path:
 
 
 def _download(wheel: Wheel) -> None:
+    python, interface = wheel.tags
     wanted = ["--only-binary=:all:", "--no-deps", "--platform", wheel.platform, "--implementation", "cp"]
-    wanted += ["--python-version", wheel.python[2:], "--abi", wheel.python, "--dest", str(WHEELS)]
-    command = [*_pip(), "download", "-q", *wanted, f"pyzmq=={PYZMQ}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise BlenderPackageError(
-            f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip printed nothing'}"
-        )
+    wanted += ["--python-version", python[2:], "--abi", interface]
+    with tempfile.TemporaryDirectory(dir=WHEELS) as folder:
+        command = [*_pip(), "download", "-q", *wanted, "--dest", folder, f"pyzmq=={wheel.version}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            raise BlenderPackageError(
+                f"{wheel.name} cannot be downloaded: {lines[-1] if lines else 'pip printed nothing'}"
+            )
+        (downloaded,) = Path(folder).iterdir()
+        downloaded.replace(WHEELS / wheel.name)
 
 
 def _pip() -> list[str]:

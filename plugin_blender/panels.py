@@ -12,6 +12,7 @@ from .matte_link.endpoint import DEFAULT_ADDRESS
 from .matte_link.errors import LinkError
 from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
+from .offering import CATEGORY
 from .plan import SolvePlan
 from .preferences import endpoint, preferences, server_command
 from .properties import title_case
@@ -30,7 +31,7 @@ def active_node(context: Any) -> Any:
 class MattePanel:
     bl_space_type: Any = "NODE_EDITOR"
     bl_region_type: Any = "UI"
-    bl_category = "Cleanplate"
+    bl_category = CATEGORY
 
     @classmethod
     def poll(cls, context: Any) -> bool:

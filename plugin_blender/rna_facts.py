@@ -34,6 +34,8 @@ _NEVER_RENDERED = (
     bpy.types.WindowManager,
     bpy.types.WorkSpace,
 )
+_FOR_OLDER = {("Camera", "cycles")}
+"""Settings that Blender 4.5 writes a second time, for older versions: they are there once a file was opened."""
 _NUMPY_TYPES = {"FLOAT": "f4", "INT": "i4", "BOOLEAN": "?"}
 
 
@@ -161,7 +163,7 @@ class RnaWalk:
         except TypeError:
             return
         for key in keys:
-            if key not in struct.bl_rna.properties:
+            if key not in struct.bl_rna.properties and (struct.bl_rna.identifier, key) not in _FOR_OLDER:
                 yield f'["{key}"]', self._custom_value(struct, f'["{key}"]', struct[key])
 
     def _custom_value(self, struct: Any, path: str, value: Any) -> object:

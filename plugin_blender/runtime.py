@@ -68,6 +68,8 @@ edits = 0
 """Counts edits that only a comparison of pictures would notice."""
 setup: Any = None
 """The :class:`server_setup.ServerSetup` under way, or None."""
+afterwards: Any = None
+"""What the artist has pressed while there was no server: called when it is ready, or None."""
 server_address = ""
 """The server that the command line names; it goes before the one of the preferences."""
 server_keys = ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from . import modals, planning, server_process
+from . import modals, offering, planning, server_process
 from .matte_link.errors import LinkError
 from .operators import Result
 from .plan import NodeError
@@ -56,8 +56,10 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         """Starts it and tells when it is ready."""
         try:
             if self._begin():
+                offering.go_on(is_ready=True)
                 return {"FINISHED"}
         except LinkError as error:
+            offering.go_on(is_ready=False)
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         planning.redraw()
@@ -68,14 +70,17 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         """Looks now and then whether it is ready."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
+        is_ready = False
         try:
             if not server_process.poll():
                 return {"PASS_THROUGH"}
             self.report({"INFO"}, ask_server())
+            is_ready = True
         except LinkError as error:
             self.report({"ERROR"}, str(error))
         modals.end(self, context)
         planning.redraw()
+        offering.go_on(is_ready)
         return {"FINISHED"}
 
     def cancel(self, context: Any) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import bpy
 
-from . import modals, planning, runtime, server_process
+from . import modals, offering, planning, runtime, server_process
 from .operators import Result
 from .plan import NodeError
 from .preferences import preferences, setup_folder
@@ -61,6 +61,7 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         try:
             runtime.setup = _begin(self.cpu_only)
         except NodeError as error:
+            offering.go_on(is_ready=False)
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if bpy.app.background:
@@ -80,13 +81,17 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         result = self._conclude()
         if "FINISHED" in result:
             cast(Any, bpy.ops).cleanplate.start_server("INVOKE_DEFAULT")
+        else:
+            offering.go_on(is_ready=False)
         return result
 
     def cancel(self, context: Any) -> None:
         """Called by Blender where it ends the operator itself: another file is opened, or the window is closed."""
-        modals.end(self, context)
-        runtime.setup.cancel()
-        runtime.setup = None
+        offering.go_on(is_ready=False)
+        if runtime.setup is not None:  # else its dialog was left
+            modals.end(self, context)
+            runtime.setup.cancel()
+            runtime.setup = None
 
     def _goes_on(self) -> bool:
         self._error = ""

@@ -14,6 +14,7 @@ from matte_link.client import MatteClient
 from matte_link.messages import Inline, Matte
 from matte_link.options import MatteOptions
 
+import plugin_blender
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from plugin_blender import package
@@ -199,6 +200,26 @@ def test_a_render_that_cannot_be_served_ends_and_the_farm_can_solve_it(blender: 
     assert_outputs(shot / "out", folder / "matte.0004.exr", 4)
 
 
+def test_a_server_that_dies_in_a_background_render_ends_it(blender: Blender, shot: Path) -> None:
+    """What is written by then is right, and nothing else is written."""
+    blender.case("files", "make", shot)
+    with LocalServer(["--device", "cpu"]) as own:
+        address = {"CLEANPLATE_SERVER": own.endpoint.address, "SERVER_PID": str(own.pid)}
+        outcome = blender.case("files", "killed", shot, code=7, **address)
+    # The server may be faster than its death.
+    named = next(frames for frames in ("3-4", "4") if f"frames {frames} are not solved" in outcome.output)
+    (results,) = {path.parent for path in shot.glob("cleanplate/*/*/matte.0001.exr")}
+    written = sorted((shot / "killed").glob("*"))
+    assert [path.name for path in written] == [f"main_{frame:04d}.exr" for frame in range(1, int(named[0]))]
+    for frame, path in enumerate(written, 1):
+        picture = expected(results / f"matte.{frame:04d}.exr")["Image"]
+        np.testing.assert_array_equal(read(path), picture)
+
+
+def test_tiles_sub_frames_and_other_situations(blender: Blender, shot: Path) -> None:
+    blender.case("situations", shot)
+
+
 def test_a_file_without_its_results_says_so(blender: Blender, shot: Path) -> None:
     blender.case("files", "make", shot)
     (shot / "away").mkdir()
@@ -243,6 +264,16 @@ def test_the_zips_are_accepted_and_one_works_from_nothing(
     assert str(home) in facts["zmq_file"] and facts["zmq"] == package.PYZMQ
     assert facts["names"] == []
     assert read(Path(facts["result"])).shape == (48, 64, 4)
+
+
+def test_a_python_without_a_wheel_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zmq", None)
+    with pytest.raises(ImportError) as told:
+        plugin_blender.register()
+    version = sys.version.split()[0]
+    assert f"its zip carries no pyzmq for Python {version}" in str(told.value)
+    assert "or use Blender 4.5, 5.0 or 5.2 from blender.org." in str(told.value)
+    assert told.value.__cause__ is None and told.value.__suppress_context__
 
 
 def test_zips_are_the_same_every_time(zips: dict[str, Path], tmp_path: Path) -> None:

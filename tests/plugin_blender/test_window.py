@@ -15,7 +15,7 @@ from matte_server.server.local_server import LocalServer
 from .conftest import CASES, NOWHERE, Outcome, make_shot, read
 from .environments import REPOSITORY, VERSIONS, Unavailable, ensure
 from .test_blender import expected
-from .windowed import command, inside, zip_without_wheels
+from .windowed import command, inside, run, take_pictures, zip_without_wheels
 
 # Large enough for a frame to take longer than a click.
 _SIZE = (540, 960)
@@ -29,9 +29,7 @@ def in_window(server: LocalServer, case: str, home: Path, *arguments: object) ->
         words = command(CASES / f"{case}.py", *arguments, environment=environment)
     except Unavailable as reason:
         pytest.skip(str(reason))
-    done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
-    )
+    done = run(words, 600)
     assert done.returncode == 0, done.stdout[-6000:]
     return Outcome(code=done.returncode, output=done.stdout)
 
@@ -94,10 +92,7 @@ def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path
     environment = {"CLEANPLATE_SERVER": server.endpoint.address, "HOME": str(tmp_path), "PYTHONPATH": ""}
 
     def blender(*words: object) -> subprocess.CompletedProcess[str]:
-        call = inside(["blender", *map(str, words)], environment)
-        return subprocess.run(
-            call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False
-        )
+        return run(inside(["blender", *map(str, words)], environment), 300)
 
     try:
         install(tmp_path)
@@ -116,6 +111,46 @@ def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path
     assert len(list(shot.glob("cleanplate/*/*/matte.0004.exr"))) == 1
     assert blender("--command", "cleanplate", shot / "nowhere.blend").returncode == 2
     assert blender("--command", "cleanplate", file, "--again", "--server", NOWHERE).returncode == 3
+    # An address of the network: --server names it, and --offline-mode forbids it. Nobody has this one.
+    far = ("--command", "cleanplate", file, "--again", "--server", "tcp://192.0.2.1:5560")
+    used = blender(*far)
+    assert used.returncode == 3 and used.stdout.count("--server names tcp://192.0.2.1:5560, so it is used.") == 1
+    refused = blender("--offline-mode", *far)
+    assert refused.returncode == 2 and "Blender was started with --offline-mode." in refused.stdout, refused.stdout
+
+
+@pytest.mark.timeout(900)
+def test_from_the_zip_to_the_first_matte(tmp_path: Path) -> None:
+    """Every press counts: the dropped zip, its dialog, keys, and one for a name that is typed. The server is
+    installed, and Solve starts it."""
+    try:
+        output = take_pictures("clicks", Path(os.environ.get("CLEANPLATE_PICTURES") or tmp_path / "pictures"))
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    facts = Outcome(code=0, output=output).facts
+    assert facts["pressed"] == [
+        "drop_the_zip",
+        "install",
+        "select_both",
+        "add_menu",
+        "type_its_name",
+        "choose_it",
+        "place_it",
+        "solve_frame",
+    ]
+    # Where there is no server yet Solve Frame offers Set Up, which is one press more.
+    assert facts["offered"] == ["set_up"]
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_has_started(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    with pytest.raises(subprocess.TimeoutExpired):
+        # The shell's child holds the output open, as a Blender behind xvfb-run does.
+        run(["sh", "-c", f"sleep 600 & echo $! > {child}; wait"], 1.0)
+    number = int(child.read_text())
+    state = Path(f"/proc/{number}/stat")
+    # It may be a zombie until whoever adopts it looks.
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def install(home: Path) -> None:

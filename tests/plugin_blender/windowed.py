@@ -9,9 +9,11 @@ With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the windo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +44,8 @@ _PACKAGES = (
     "python3-numpy",
     "fonts-dejavu-core",
 )
+_CASE_S = 600.0
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SEEN = ("/proc", "/sys", "/dev", "/tmp")
 
 
@@ -80,6 +84,26 @@ def inside(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, run])]
 
 
+def run(words: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Runs a command as ``subprocess.run`` does, output and errors together. Where it takes too long, or the test
+    is stopped, it is ended with all that it has started: neither a Blender nor its screen lives on."""
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    finally:
+        end(process)
+    return subprocess.CompletedProcess(words, process.returncode, output)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends a process that has a group of its own, and everything in that group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def zip_without_wheels(folder: Path) -> Path:
     """The add-on's zip for Debian's Python, for which there are no wheels, and which has pyzmq itself."""
     plain = folder / "cleanplate.zip"
@@ -105,8 +129,8 @@ def installed_command(folder: Path, server: LocalServer) -> Path:
     return command
 
 
-def take_pictures(case: str, folder: Path) -> None:
-    """Takes the pictures of a case with the packaged demo shot; raises ``Unavailable``."""
+def take_pictures(case: str, folder: Path) -> str:
+    """Takes the pictures of a case with the packaged demo shot; what Blender printed. Raises ``Unavailable``."""
     demo = REPOSITORY / "matte_server" / "demo" / "shot"
     cases = Path(__file__).resolve().parent / "cases"
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,12 +142,16 @@ def take_pictures(case: str, folder: Path) -> None:
             # Its server is still to be started.
             del environment["CLEANPLATE_SERVER"]
             files = [zip_without_wheels(Path(place)), installed_command(Path(place), server)]
+            environment["PATH"] = f"{files[1].parent}:{_PATH}"
         words = command(cases / f"{case}.py", demo, place, *files, environment=environment)
-        subprocess.run(words, check=True)
+        done = run(words, _CASE_S)
+    if done.returncode:
+        raise RuntimeError(f"{case} ended with {done.returncode}: {done.stdout[-6000:]}")
+    return done.stdout
 
 
 if __name__ == "__main__":
     try:
-        take_pictures(sys.argv[1], Path(sys.argv[2])) if len(sys.argv) == 3 else make()
+        print(take_pictures(sys.argv[1], Path(sys.argv[2]))) if len(sys.argv) == 3 else make()
     except Unavailable as reason:
         sys.exit(str(reason))

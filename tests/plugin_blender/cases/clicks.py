@@ -1,7 +1,7 @@
 """From the zip to the first matte, each click or key a picture in ``$CLEANPLATE_PICTURES``.
 
-Real keys and clicks drive the compositor's part. Blender's file browser, its preferences and the buttons of panels
-have no place that a script could know: there the operator is called that the button calls.
+Real keys and clicks drive the dialogs and the compositor. A drop from the desktop and the buttons of panels have no
+place that a script could know: there the operator is called that the drop or the button calls.
 """
 
 # mypy: ignore-errors
@@ -10,6 +10,7 @@ have no place that a script could know: there the operator is called that the bu
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,21 +24,26 @@ PRESSED: list[str] = []
 
 
 def case(demo: str, place: str, zip_file: str, command: str) -> Generator[None, None, dict[str, Any]]:
+    assert shutil.which("cleanplate") == command, "the default Command of the preferences"
     yield from stage.pause(1.0)
+    # "Continue Offline", as an artist has pressed it once.
+    bpy.context.preferences.extensions.use_online_access_handled = True
     yield from installing(zip_file)
     yield from two_images(demo, place)
-    editor = stage.open_editor()
+    editor = stage.open_editor(sidebar=False)
     tree = editor["area"].spaces.active.edit_tree
     plate, clean = tree.nodes[:2]
     yield from adding(editor, tree)
     (node,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup"]
     assert node.inputs["Plate"].links[0].from_node == plate
     assert node.inputs["Clean Plate"].links[0].from_node == clean
-    yield from starting(editor, command)
+    yield from stage.until(lambda: stage.sidebar_of(editor).active_panel_category == "Cleanplate", "no buttons")
     yield from solving(editor, node)
+    pressed_by_then = list(PRESSED)
+    offered = yield from nothing_installed(editor, node)
     yield from in_german()
     yield from setting_up()
-    return {"pressed": PRESSED}
+    return {"pressed": pressed_by_then, "offered": offered}
 
 
 def own(module: str) -> Any:
@@ -46,18 +52,43 @@ def own(module: str) -> Any:
 
 
 def installing(zip_file: str) -> Iterator[None]:
-    """Edit > Preferences > Get Extensions > Install from Disk."""
-    bpy.ops.screen.userpref_show("INVOKE_DEFAULT")
-    bpy.context.preferences.active_section = "EXTENSIONS"
-    # "Continue Offline", as an artist has pressed it once.
-    bpy.context.preferences.extensions.use_online_access_handled = True
-    yield from pressed("get_extensions")
-    bpy.ops.extensions.package_install_files(filepath=zip_file, repo="user_default", enable_on_install=True)
-    bpy.context.window_manager.extension_search = "cleanplate"
-    yield from pressed("install_from_disk")
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
-        bpy.ops.wm.window_close()
-    yield from stage.pause(0.5)
+    """The zip is dropped into Blender's window, and its dialog confirmed."""
+    window = bpy.context.window_manager.windows[0]
+    x, y = window.width // 2, window.height // 2
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    yield from stage.pause(0.3)
+    # What Blender calls for a drop.
+    with bpy.context.temp_override(window=window):
+        bpy.ops.extensions.package_install_files("INVOKE_DEFAULT", url=zip_file)
+    yield from pressed("drop_the_zip")
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="RET", value=value, x=x, y=y)
+        yield
+    yield from stage.until(lambda: _ADD_ON in bpy.context.preferences.addons, "the add-on was not installed")
+    yield from pressed("install")
+
+
+def nothing_installed(editor: dict[str, Any], node: Any) -> Generator[None, None, list[str]]:
+    """Where there is neither a server nor its command, Solve Frame offers Set Up Server. What is pressed then."""
+    own("server_process").stop()
+    own("preferences").preferences().command = "no-such-command"
+    PRESSED.clear()
+    with bpy.context.temp_override(**editor):
+        bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=node.matte.node_id)
+    yield from stage.pause(1.0)
+    stage.picture("offered")
+    assert own("runtime").afterwards is not None
+    window = editor["window"]
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="RET", value=value, x=editor["area"].width // 2, y=editor["area"].height // 2)
+        yield
+    yield from pressed("set_up")
+    # This Blender's Python is too new for the server, which it says; the solve is forgotten.
+    yield from stage.until(lambda: own("runtime").afterwards is None, "the dialog was not confirmed")
+    stage.picture("offered_and_refused")
+    window.event_simulate(type="ESC", value="PRESS", x=10, y=10)
+    own("preferences").preferences().command = "cleanplate"
+    return list(PRESSED)
 
 
 def setting_up() -> Iterator[None]:
@@ -95,30 +126,16 @@ def two_images(demo: str, place: str) -> Iterator[None]:
     clean = stage.image_node(tree, Path(demo) / "clean.exr")
     plate.location, clean.location = (-500, 250), (-500, -150)
     plate.width = clean.width = 200
-    stage.open_editor()
+    stage.open_editor(sidebar=False)
     yield from stage.pause(1.0)
-    with bpy.context.temp_override(**stage.open_editor()):
+    with bpy.context.temp_override(**stage.open_editor(sidebar=False)):
         bpy.ops.screen.screen_full_area()
     yield from stage.pause(1.0)
-    editor = stage.open_editor()
+    editor = stage.open_editor(sidebar=False)
     with bpy.context.temp_override(**editor):
         bpy.ops.node.view_all()
     yield from stage.pause(2.0)
     stage.picture(f"{len(PRESSED)}_two_images")
-
-
-def starting(editor: dict[str, Any], command: str) -> Iterator[None]:
-    """The tab of the sidebar, and Start in its panel Server."""
-    stage.sidebar_of(editor).active_panel_category = "Cleanplate"
-    yield from pressed("its_tab")
-    own("preferences").preferences().command = command
-    with bpy.context.temp_override(**editor):
-        bpy.ops.cleanplate.start_server("INVOKE_DEFAULT")
-    yield from pressed("start")
-    assert own("server_process").is_running()
-    yield from stage.until(own("server_process").endpoint, "the server did not start")
-    yield from stage.pause(2.0)
-    stage.picture(f"{len(PRESSED)}_started")
 
 
 def pressed(name: str) -> Iterator[None]:
@@ -150,24 +167,25 @@ def adding(editor: dict[str, Any], tree: Any) -> Iterator[None]:
         yield
     yield from pressed("type_its_name")
     yield from key(editor, "RET")
-    yield from stage.pause(1.0)
+    yield from pressed("choose_it")
     yield from key(editor, "LEFTMOUSE")
     yield from pressed("place_it")
 
 
 def solving(editor: dict[str, Any], node: Any) -> Iterator[None]:
-    """The button that the artist sees first."""
+    """The button that the artist sees first. No server runs: it is started, and the frame solved then."""
     runtime = own("runtime")
     with bpy.context.temp_override(**editor):
         bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=node.matte.node_id)
     yield from pressed("solve_frame")
-    yield from stage.until(lambda: runtime.running is None, "the frame was not solved")
+    assert own("server_process").is_running() and runtime.afterwards is not None
+    counts = runtime.state(node.matte.node_id)
+    yield from stage.until(lambda: counts.counts.fresh and runtime.running is None, "the frame was not solved")
     yield from stage.pause(1.0)
     assert runtime.state(node.matte.node_id).counts.fresh == (_FIRST,), runtime.state(node.matte.node_id)
     yield from stage.until(stage.seen, "the matte is not shown")
     yield from stage.pause(1.0)
     stage.picture(f"{len(PRESSED)}_first_matte")
-    assert len(PRESSED) <= 10, PRESSED
 
 
 def in_german() -> Iterator[None]:

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +63,25 @@ def render(place: Path) -> dict[str, Any]:
     bpy.ops.render.render(animation=True)
     ((_, node),) = places.all_nodes()
     return {"fresh": runtime.states[node.matte.node_id].plan.is_fresh(4)}
+
+
+def killed(place: Path) -> dict[str, Any]:
+    """The server is killed as soon as it has the third frame of a background render."""
+    stage.add_on()
+    from plugin_blender import runtime
+
+    bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
+    assert bpy.ops.cleanplate.clear_cache() == {"FINISHED"}
+    bpy.context.scene.render.filepath = str(place / "killed" / "main_")
+
+    def kill() -> None:
+        while not (runtime.running and runtime.running.frames == (3,)):
+            time.sleep(0.001)
+        os.kill(int(os.environ["SERVER_PID"]), signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+    bpy.ops.render.render(animation=True)
+    return {}
 
 
 def refuse(place: Path) -> dict[str, Any]:
@@ -123,7 +146,7 @@ def moved(place: Path) -> dict[str, Any]:
 
 
 def case(step: str, folder: str) -> dict[str, Any]:
-    steps = (make, without, again, render, refuse, broken_planning, broken_serving, moved)
+    steps = (make, without, again, render, killed, refuse, broken_planning, broken_serving, moved)
     return {each.__name__: each for each in steps}[step](Path(folder))
 
 

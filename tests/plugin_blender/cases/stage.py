@@ -75,13 +75,13 @@ def pause(seconds: float) -> Iterator[None]:
     yield from until(lambda: time.monotonic() - started > seconds, "time")
 
 
-def open_editor() -> dict[str, Any]:
-    """The compositor in the largest area, with its sidebar; the context of operators."""
+def open_editor(sidebar: bool = True) -> dict[str, Any]:
+    """The compositor in the largest area, with or without its sidebar; the context of operators."""
     window = bpy.context.window_manager.windows[0]
     area = max(window.screen.areas, key=lambda each: each.width * each.height)
     area.ui_type = "CompositorNodeTree"
     # The backdrop looks at results, or for them, before a render does.
-    area.spaces.active.show_region_ui = area.spaces.active.show_backdrop = True
+    area.spaces.active.show_region_ui, area.spaces.active.show_backdrop = sidebar, True
     return {"window": window, "area": area, "region": next(each for each in area.regions if each.type == "WINDOW")}
 
 

@@ -1,0 +1,80 @@
+"""Spares the artist presses: the first node shows its buttons, and Solve starts or offers the server it lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any, cast
+
+import bpy
+
+from . import runtime, server_process
+from .matte_link.endpoint import ADDRESS_VARIABLE
+from .matte_link.errors import LinkError
+from .preferences import preferences, server_command
+from .solve import ASK_S, ask_server
+
+CATEGORY = "Cleanplate"
+"""The sidebar's tab."""
+_EVERY_S, _TRIES = 0.1, 50
+
+
+def server_is_coming(press: Callable[[], object]) -> str:
+    """Where no server answers, and nobody has named one: starts the one that is installed, or offers Set Up Server.
+    ``press`` is called as soon as it is ready. Returns what goes on, for the artist; empty where a server answers,
+    or where there is nothing to offer."""
+    if runtime.server_address or preferences().address.strip() or os.environ.get(ADDRESS_VARIABLE):
+        return ""
+    if not server_process.is_running():
+        with contextlib.suppress(LinkError):
+            ask_server(ASK_S)
+            return ""
+    elif server_process.endpoint():
+        return ""
+    runtime.afterwards = press
+    operators = cast(Any, bpy.ops).cleanplate
+    if server_process.is_running() or runtime.setup is not None:
+        return "The matting server is not ready yet; the solve begins when it is."
+    if shutil.which(server_command()):
+        operators.start_server("INVOKE_DEFAULT")
+        return "The matting server is starting; the solve begins when it is ready."
+    operators.set_up_server("INVOKE_DEFAULT")
+    return "There is no matting server yet."
+
+
+def go_on(is_ready: bool) -> None:
+    """The server is ready, or will not be: presses what has waited for it, or forgets it."""
+    press, runtime.afterwards = runtime.afterwards, None
+    if press and is_ready:
+        press()
+
+
+def show_buttons(tree: Any) -> None:
+    """Opens the sidebar at the add-on's tab in the editors of a tree. Blender knows its tabs once it was drawn."""
+    tries = _TRIES
+
+    def choose() -> float | None:
+        nonlocal tries
+        tries -= 1
+        sidebars = _sidebars(tree)
+        for each in sidebars:
+            with contextlib.suppress(TypeError):
+                each.active_panel_category = CATEGORY
+        shown = all(each.active_panel_category == CATEGORY for each in sidebars)
+        return None if shown or not tries else _EVERY_S
+
+    for area in _areas(tree):
+        area.spaces.active.show_region_ui = True
+    bpy.app.timers.register(choose, first_interval=_EVERY_S)
+
+
+def _areas(tree: Any) -> list[Any]:
+    manager: Any = bpy.context.window_manager
+    everything = [area for window in manager.windows for area in window.screen.areas if area.type == "NODE_EDITOR"]
+    return [area for area in everything if area.spaces.active.edit_tree == tree]
+
+
+def _sidebars(tree: Any) -> list[Any]:
+    return [region for area in _areas(tree) for region in area.regions if region.type == "UI"]

@@ -1,0 +1,139 @@
+"""Situations of real files: tiles, sequences without Auto Refresh, persistent data, sub-frames, frames below 0.
+
+The picture that is sent is compared each time, and not only what results are compared by.
+"""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import bpy
+import stage
+from more_edits import overwrite
+from sent import Sent
+
+_SIZE = (83, 61)
+
+
+def case(folder: str) -> dict[str, Any]:
+    stage.add_on()
+    place = Path(folder)
+    scene, tree, node = stage.shot_node(place)
+    stage.render_settings(scene, place / "out", _SIZE)
+    plate = node.inputs["Plate"].links[0].from_node
+    auto_refresh(place, scene, tree, node, plate)
+    below_zero(scene, node)
+    between_frames(scene, tree, node, plate)
+    tiles(place, scene, tree, node)
+    persistent_data(scene, tree, node)
+    return {}
+
+
+def auto_refresh(place: Path, scene: Any, tree: Any, node: Any, plate: Any) -> None:
+    """Without it Blender renders the same frames of a sequence: each frame's own file is sent, as it is shown."""
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plate.outputs[0], exposure.inputs[0])
+    shown = {}
+    for refreshes in (True, False):
+        plate.use_auto_refresh = refreshes
+        tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+        shown[refreshes] = [Sent(scene, node, (frame,)).digest() for frame in (1, 2, 4)]
+        tree.links.new(plate.outputs[0], node.inputs["Plate"])
+        assert not stage.error_of(lambda: bpy.ops.cleanplate.solve_range())
+        assert Sent(scene, node, (1,))._plan().counts().fresh == (1, 2, 3, 4)
+    assert len(set(shown[True])) == 3 and shown[False] == shown[True], shown
+    plate.use_auto_refresh = True
+
+
+def below_zero(scene: Any, node: Any) -> None:
+    """Said in words, by a solve of a range, of a frame, and on a command line; the frames from 0 on are solved."""
+    from plugin_blender import planning, solve_headless
+
+    before = planning.plan_of(scene, node).frames_with_results()
+    # Blender's own ranges begin at 0; those of the panel are typed.
+    scene.frame_start = -2
+    assert scene.frame_start == 0
+    node.matte.frames = "-2-1"
+    message = stage.error_of(bpy.ops.cleanplate.solve_range)
+    print("TYPED", message, flush=True)
+    assert message == "Frame -2 cannot be solved: frames are numbered from 0.", message
+    scene.frame_set(-1)
+    message = stage.error_of(bpy.ops.cleanplate.solve_frame)
+    assert message == "Frame -1 cannot be solved: frames are numbered from 0.", message
+    assert solve_headless.main(["--frames=-2-1"]) == solve_headless.UNUSABLE
+    assert planning.plan_of(scene, node).frames_with_results() == before
+    node.matte.frames = ""
+    scene.frame_start = 1
+    scene.frame_set(1)
+
+
+def between_frames(scene: Any, tree: Any, node: Any, plate: Any) -> None:
+    """Where the timeline stands between two frames, the whole frame's picture is sent, and its result is that."""
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plate.outputs[0], exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    for frame, value in ((1, 0.0), (4, 3.0)):
+        exposure.inputs[1].default_value = value
+        exposure.inputs[1].keyframe_insert("default_value", frame=frame)
+    sent = Sent(scene, node, (2,))
+    scene.frame_set(2)
+    state, picture = sent.state(), sent.digest()
+    scene.frame_set(2, subframe=0.5)
+    assert [sent.state(), sent.digest()] == [state, picture]
+    assert not stage.error_of(bpy.ops.cleanplate.solve_frame)
+    assert sent._plan().is_fresh(2) and abs(scene.frame_subframe - 0.5) < 1e-6
+    scene.frame_set(3)
+    assert Sent(scene, node, (3,)).digest() != picture
+    scene.frame_set(1)
+
+
+def tiles(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    """An image of UDIM tiles: each of its files counts, and they are not one file's frames."""
+    for number, source in ((1001, "plate.0001.exr"), (1002, "plate.0002.exr")):
+        shutil.copyfile(place / source, place / f"tiles.{number}.exr")
+    image = bpy.data.images.load(str(place / "tiles.1001.exr"))
+    image.source = "TILED"
+    image.filepath = str(place / "tiles.<UDIM>.exr")
+    if len(image.tiles) < 2:
+        image.tiles.new(1002)
+    tiled = tree.nodes.new("CompositorNodeImage")
+    tiled.image = image
+    tree.links.new(tiled.outputs[0], node.inputs["Plate"])
+    sent = Sent(scene, node, (1,))
+    state, picture = sent.state(), sent.digest()
+    assert sent.digest() == picture and sent.state() == state
+    for number, source in ((1001, "plate.0003.exr"), (1002, "plate.0004.exr")):
+        overwrite(place / source, place / f"tiles.{number}.exr")
+        image.reload()
+        changed = [sent.state() != state, sent.digest() != picture]
+        # Whatever tile Blender shows: what changes the picture is noticed, or called unknown.
+        assert changed[0] or sent.is_unknown() or not changed[1], (number, changed)
+        assert changed[0] or sent.is_unknown(), f"tile {number} has no say"
+        state, picture = sent.state(), sent.digest()
+
+
+def persistent_data(scene: Any, tree: Any, node: Any) -> None:
+    """What Cycles keeps between renders never comes back: an edit is seen in the next picture."""
+    layers = tree.nodes.new("CompositorNodeRLayers")
+    scene.render.engine, scene.cycles.samples, scene.cycles.seed = "CYCLES", 1, 3
+    tree.links.new(layers.outputs["Image"], node.inputs["Plate"])
+    cube = bpy.data.objects["Cube"]
+    sent, fresh = Sent(scene, node, (1,)), {}
+    for kept in (False, True):
+        scene.render.use_persistent_data = kept
+        for place in (0.0, 1.5, 0.0):
+            cube.location.x = place
+            bpy.context.view_layer.update()
+            fresh.setdefault(kept, []).append(sent.digest())
+    assert fresh[True] == fresh[False], fresh
+    assert fresh[True][0] == fresh[True][2] != fresh[True][1], fresh
+    scene.render.use_persistent_data = False
+
+
+if __name__ == "__main__":
+    stage.run(case)
