@@ -1,6 +1,7 @@
 """Edits upstream of the node: each changes what results are compared by, or is called unknown.
 
-Edits that change no picture must not.
+Edits that change no picture must not. Of these the pictures are compared before and after; with ``all``, of every
+edit.
 """
 
 # mypy: ignore-errors
@@ -18,11 +19,18 @@ import edge_edits
 import more_edits
 import numpy as np
 import stage
+from sent import Sent
 
 FOUND: dict[str, str] = {}
+PICTURES: dict[str, bool] = {}
+"""Whether the edit makes another picture, where that was compared."""
+_FRAMES = (1, 3)
+_compares_all = False
 
 
-def case(folder: str) -> dict[str, Any]:
+def case(folder: str, how: str = "") -> dict[str, Any]:
+    global _compares_all
+    _compares_all = how == "all"
     stage.add_on()
     place = Path(folder)
     scene, tree, node = stage.shot_node(place)
@@ -40,7 +48,7 @@ def case(folder: str) -> dict[str, Any]:
     more_edits.solid(place, scene, more)
     edge_edits.solid(place, scene, more)
     no_pictures(scene, tree, node)
-    return {"found": FOUND}
+    return {"found": FOUND, "pictures": PICTURES}
 
 
 def feed(node: Any, socket: Any, name: str = "Plate") -> None:
@@ -56,12 +64,25 @@ def edit(name: str, scene: Any, node: Any, change: Callable[[], object]) -> None
     marks = [before.key, before.stamp(1)]
     again = planning.plan_of(scene, node)
     assert marks == [again.key, again.stamp(1)], f"{name}: changes without an edit"
+    pictures = digest(scene, node, name)
     change()
     bpy.context.view_layer.update()
     after = planning.plan_of(scene, node)
     changed = bool(after.problem) or marks != [after.key, after.stamp(1)]
     assert name not in FOUND, name
     FOUND[name] = "noticed" if changed else "unknown" if after.uncomparable else "UNNOTICED"
+    others = digest(scene, node, name)
+    if pictures and others:
+        PICTURES[name] = others != pictures
+
+
+def digest(scene: Any, node: Any, name: str) -> str:
+    """The digest of the pictures that would be sent; empty where it is not asked for, and behind Render Layers,
+    whose scene takes minutes to render."""
+    reads_layers = any(each.bl_idname == "CompositorNodeRLayers" for each in node.id_data.nodes)
+    if reads_layers or not (_compares_all or name.startswith("(none)")):
+        return ""
+    return Sent(scene, node, _FRAMES, ("Plate", "Clean Plate")).digest()
 
 
 def noted(scene: Any, node: Any, name: str, change: Callable[[], object]) -> None:
