@@ -122,7 +122,8 @@ class RangeRun(NodeRun):
             host.say(f"{host.full_name(self.node)}: {progress.summary}")
 
     def _look_again(self) -> None:
-        """The artist may have changed a setting while the run was under way: the result is then stale already."""
+        """The artist may have changed a setting while the run was under way: the result is then stale already. Of a
+        view that was added there is none."""
         sources = None
         try:
             sources = sources_of(self.node)
@@ -130,8 +131,9 @@ class RangeRun(NodeRun):
         except (LinkError, RuntimeError, OSError):
             key = ""
         self.is_stale = key != range_plan.key_of(self.plan.folder)
-        if self.is_stale:
-            tell(self.node, STALE_SETTINGS)
+        added = [view for view in host.views() if view not in self.plan.views]
+        if self.is_stale or added:
+            tell(self.node, STALE_SETTINGS if self.is_stale else f"not processed in view {', '.join(added)}")
         status_basis.note(self.node, sources)
 
     def _compare_makers(self) -> str:

@@ -189,6 +189,18 @@ def test_a_change_during_a_run_is_seen_at_its_end(bench: ContractBench, window: 
     assert bench.status(node) == "stale: a setting or an input changed"
 
 
+def test_a_view_that_is_added_during_a_run_is_said_at_its_end(bench: ContractBench, window: State) -> None:
+    """Nothing looks after that until something changes."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.press(node, "process_range")
+    nuke.addView("right")
+    until(window, bench.idle(node))
+    assert bench.status(node) == "not processed in view right"
+    assert freshness.check(node, deep=False).text == "frames 1-2 not processed in view right"
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+
+
 # -- what does not make a result stale
 
 
