@@ -83,8 +83,10 @@ class NodeSources:
     @functools.cached_property
     def hashed_with(self) -> str:
         """What Nuke's hashes of these sources depend on beside the picture. Another version of Nuke gives other
-        hashes of the same picture."""
-        return f"{fingerprint.bookkeeping(self.upstream.facts)}@{host.version()}"
+        hashes of the same picture, and with another view a node has more of them."""
+        views = host.views()
+        more = f" {' '.join(views)}" if len(views) > 1 else ""
+        return f"{fingerprint.bookkeeping(self.upstream.facts)}@{host.version()}{more}"
 
     @functools.cached_property
     def has_text_that_runs(self) -> bool:
