@@ -320,6 +320,25 @@ def test_the_project_directory_may_be_one(bench_16: ContractBench, window: State
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
 
 
+@pytest.mark.parametrize(
+    ("disable", "is_known"), [(None, True), (False, True), (True, False), ("frame > 5", False)]
+)
+def test_a_variable_that_only_the_group_behind_the_plate_has(
+    disable: bool | str | None, is_known: bool, bench_16: ContractBench
+) -> None:
+    """What feeds a group is looked at with the group's own, and where the group is off with those around it."""
+    bench, folder = bench_16, shots(bench_16)
+    plate = plate_of(folder, "%{shot}/plate.%04d.exr")
+    group = passing_through(group_in(nuke.root(), "s50"), plate)
+    let(group, "__default__.shot", "sh020")
+    if isinstance(disable, str):
+        host.set_expression(group, "disable", disable)
+    elif disable is not None:
+        group["disable"].setValue(disable)
+    node = bench.node_on(group, plate_of(folder, "clean.exr"))
+    assert sources.sources_of(node).has_text_that_runs != is_known
+
+
 def test_one_plate_for_two_groups_counts_in_both(bench_16: ContractBench, window: State) -> None:
     """The node that both are fed by is looked at with two values at once."""
     bench, folder = bench_16, shots(bench_16)
