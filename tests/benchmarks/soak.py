@@ -52,7 +52,7 @@ from .shots import PLATES, large_plate, small_shot
 
 OPTIONS = MatteOptions(model="difference")
 AGAIN = ("worker_died", "worker_hung")
-DISK_FULL = ("disk_full", "spool_too_small", "cannot_write", "result_not_written")
+DISK_FULL = ("disk_full", "cannot_write", "result_not_written")
 """How a full disk is reported: the server's for pictures and results, ours for the result's file."""
 _PAUSE_S = 1.0
 LINK_BYTES_S = 2_000_000
