@@ -112,6 +112,13 @@ class _Words:
         self._press.until(self._state, lambda: node_runs.running(node) is None)
         return self.status()
 
+    def start(self, button: str) -> str:
+        """Until the plates are rendered; the main thread shows nothing of what comes after that."""
+        from cleanplate_node import host
+
+        host.press(self._node(), button)
+        return self.status()
+
     def begin(self, button: str) -> str:
         """Until the first frame is there."""
         from cleanplate_node import host

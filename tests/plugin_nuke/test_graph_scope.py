@@ -310,13 +310,20 @@ def test_a_file_of_another_node_counts(bench_16: ContractBench, window: State) -
 
 
 def test_the_project_directory_may_be_one(bench_16: ContractBench, window: State) -> None:
+    """Each shot has its own, and the group of a shot is looked at with that."""
     bench, folder = bench_16, shots(bench_16)
-    let(nuke.root(), "__default__.root", folder.as_posix())
+    let(nuke.root(), "__default__.root", f"{folder.as_posix()}/sh010")
     host.set_root("project_directory", "%{root}")
-    read = host.create("Read", file="sh010/plate.%04d.exr", first=1, last=1, raw=True)
-    node = bench.node_on(read, plate_of(folder, "clean.exr"))
+    group = passing_through(
+        group_in(nuke.root(), "s20"), host.create("Read", file="plate.%04d.exr", first=1, last=1, raw=True)
+    )
+    let(group, "__default__.root", f"{folder.as_posix()}/sh020")
+    node = bench.node_on(group, plate_of(folder, "clean.exr"))
     press(window, bench, node)
+    bench.expect_matte(bench.result(node, 1), 5)
     (folder / "sh010" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+    (folder / "sh020" / "plate.0001.exr").touch()
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
 
 
@@ -453,14 +460,20 @@ def test_nothing_else_about_a_variable_counts(bench_16: ContractBench, window: S
     outer = group_in(nuke.root(), "Outer")
     with outer:
         node = bench.node(bench.shot((1,)), 1, 1)
-    let(outer, "__default__.shot", "sh010")
+        source = host.input_of(node, 0)
+        assert source is not None
+        inner = passing_through(group_in(outer, "Inner"), source)
+        host.connect(node, 0, inner)
+    for group in (outer, inner):
+        let(group, "__default__.shot", "sh010")
     press(window, bench, node)
-    variables(outer).setDataType("__default__.shot", _gsv.DataType.List)
-    variables(outer).setListOptions("__default__.shot", ["sh010", "sh020"])
-    variables(outer).setFavorite("__default__.shot", True)
-    variables(outer).addGsvSet("empty")
-    outer["name"].setValue("Renamed")
-    assert freshness.check(node, deep=False).text.startswith("up to date")
+    for group in (outer, inner):
+        variables(group).setDataType("__default__.shot", _gsv.DataType.List)
+        variables(group).setListOptions("__default__.shot", ["sh010", "sh020"])
+        variables(group).setFavorite("__default__.shot", True)
+        variables(group).addGsvSet("empty")
+        group["name"].setValue(f"{group.name()}_renamed")
+        assert freshness.check(node, deep=False).text.startswith("up to date"), group.name()
 
 
 def test_a_nuke_without_variables_and_one_with_none_set_agree(bench_16: ContractBench, window: State) -> None:

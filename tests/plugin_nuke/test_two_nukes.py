@@ -100,6 +100,17 @@ def test_clear_in_one_keeps_what_the_other_has(when: str, bench: ContractBench, 
     assert not [path for path in (script.parent / "matte_cache").rglob("*") if path.is_file()]
 
 
+def test_clear_in_one_leaves_the_others_plates_alone(bench: ContractBench, script: Path, start: Start) -> None:
+    """The other has rendered its plates and shows nothing yet."""
+    one, other = start(), start()
+    for nuke_ in (one, other):
+        nuke_.ask("open", script.as_posix())
+    other.ask("start", "process_range")
+    one.ask("press", "clear_cache")
+    assert other.ask("finish") == "up to date, 3 done"
+    whole(bench, other.ask("files"))
+
+
 @pytest.mark.parametrize("how", ["killed", "quit"])
 def test_a_nuke_that_is_gone_keeps_nothing(how: str, script: Path, start: Start) -> None:
     one, other = start(), start()
@@ -140,6 +151,8 @@ def test_a_crash_between_a_result_and_its_use(what: str, bench: ContractBench, s
         assert path.stat().st_mtime_ns == made[path], "it is not made again"
     for frame, file in zip(FRAMES, other.ask("files"), strict=True):
         bench.expect_matte(plain_exr.read(Path(file)), frame)
+    for half in (folder / ".matte.main.0002.exr.0a.tmp", folder / "records" / ".main.0002.json.0a.tmp"):
+        half.write_bytes(b"of a Nuke that was killed while it wrote")
     assert other.ask("press", "clear_cache") == "not processed"
     assert not [path for path in folder.parent.rglob("*") if path.is_file()], "leftovers of the crash go, too"
 
