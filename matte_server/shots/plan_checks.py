@@ -15,8 +15,9 @@ from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError
 from ..io import exr
-from ..io.colour import check_config, check_space
+from ..io.colour import ALIASES, check_config, check_space
 from ..io.media import is_video
+from .nearest_word import nearest_word
 from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles, check_files
 from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, shot_outputs
@@ -112,7 +113,15 @@ def check_colour(options: MatteOptions) -> None:
         check_config(options.ocio_config)
     for space in (options.colourspace, options.clean_colourspace, options.output_colourspace):
         if space != "auto":
-            check_space(space, options.ocio_config)
+            _check_space(space, options.ocio_config)
+
+
+def _check_space(space: str, config: str) -> None:
+    try:
+        check_space(space, config)
+    except MatteError as error:
+        near = nearest_word(space, (*ALIASES, *ALIASES.values())) if error.code == "unknown_colourspace" else ""
+        raise MatteError(error.code, error.message, f"Did you mean {near}?" if near else error.hint) from None
 
 
 def check_new(output: Path, may_overwrite: bool) -> None:

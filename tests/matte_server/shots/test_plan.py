@@ -257,6 +257,17 @@ def test_a_plan_that_cannot_work_is_one_sentence(
     assert code != "missing_frame" or ("--frames" in raised.value.hint) == (not changes), raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("space", "hint"),
+    [("acescgg", "Did you mean ACEScg?"), ("logC4-", "Did you mean logc4?"), ("nothing like it", "It knows ")],
+)
+def test_a_misspelt_colourspace_suggests_the_nearest(shot: Path, space: str, hint: str) -> None:
+    sources = ShotSources(str(shot / "p.####.exr"), str(shot / "c.exr"), str(shot / "m.####.exr"))
+    with pytest.raises(MatteError) as caught:
+        plan_shot(sources, "", MatteOptions(colourspace=space))
+    assert caught.value.code == "unknown_colourspace" and caught.value.hint.startswith(hint)
+
+
 def test_a_gap_between_the_frames_is_refused_unless_frames_are_named(shot: Path) -> None:
     (shot / "p.0003.exr").unlink()
     with pytest.raises(MatteError, match="has no frame 3 between 1 and 5"):
