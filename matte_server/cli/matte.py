@@ -116,7 +116,11 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch", action="store_true", help="PLATE is a folder: matte what is added to it, until interrupted"
     )
-    parser.add_argument("--dry-run", action="store_true", help="check everything, list the frames, make nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check all that needs no server (its models do), list the frames, make nothing",
+    )
     parser.add_argument("--job-schema", action="store_true", help="print the JSON Schema of a job file, and end")
     parser.add_argument("--json-schema", action="store_true", help="print the JSON Schema of REPORT, and end")
     amount = parser.add_mutually_exclusive_group()
