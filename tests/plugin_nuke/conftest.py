@@ -73,3 +73,13 @@ def lonely(window: State, tmp_path: Path) -> ContractBench:
 @pytest.fixture
 def fake(window: State) -> ModuleType:
     return nuke
+
+
+@pytest.fixture
+def bench_16(window: State, server: Server, tmp_path: Path) -> ContractBench:
+    """A test bench in a Nuke 16 with a window."""
+    window.major = 16
+    nuke.scriptClear()
+    if not server.running:
+        server.start()
+    return ContractBench(tmp_path, server)
