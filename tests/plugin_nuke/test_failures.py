@@ -130,6 +130,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"this user may not mount a small disk: {done.stderr.strip()}")
     yield folder
+    nuke.scriptClear()  # while a script is open, so is the file that tells other Nukes of it
     subprocess.run(["umount", str(folder)], check=True)
 
 
