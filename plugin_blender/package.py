@@ -144,7 +144,7 @@ def shipped_files() -> Iterator[tuple[str, Path]]:
             yield file.name, file
     for file in sorted((REPOSITORY / "shared" / "matte_link").glob("*.py")):
         yield f"matte_link/{file.name}", file
-    for file in sorted((HERE / "docs").glob("*.png")):
+    for file in sorted((HERE / "docs").glob("*.*")):
         yield f"docs/{file.name}", file
     yield "README.md", HERE / "README.md"
     yield "LICENSE", HERE / "LICENSE"

@@ -62,6 +62,8 @@ def _image_file(node: Any) -> FileSource | None:
         return None
     if image.type != "IMAGE" or image.use_multiview or image.use_deinterlace:
         return None
+    if getattr(node, "use_straight_alpha_output", False):  # of 4.5
+        return None
     if image.alpha_mode != _ALPHA_MODES.get(Path(image.filepath).suffix.lower()):
         return None
     return _read_alike(image_source(image, node))

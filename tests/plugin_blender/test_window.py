@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from matte_server.server.local_server import LocalServer
+from plugin_blender import package
 
 from .conftest import CASES, NOWHERE, Outcome, make_shot, read
 from .environments import REPOSITORY, VERSIONS, Unavailable, ensure
 from .test_blender import expected
-from .windowed import command, inside, run, take_pictures, zip_without_wheels
+from .windowed import command, inside, run, take_pictures
 
 # Large enough for a frame to take longer than a click.
 _SIZE = (540, 960)
@@ -86,6 +86,14 @@ def test_render_layers_groups_and_rest_in_the_window(server: LocalServer, tmp_pa
 
 
 @pytest.mark.timeout(900)
+def test_two_windows_show_the_same_node(server: LocalServer, tmp_path: Path) -> None:
+    shot = make_shot(tmp_path / "shot", (270, 480), range(1, 7))
+    facts = in_window(server, "two_windows", tmp_path, shot).facts
+    assert facts["solved"] == facts["after"] == [1, 2, 3, 4, 5, 6]
+    assert facts["kept"] >= 1 and not facts["error"]
+
+
+@pytest.mark.timeout(900)
 def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path) -> None:
     """``blender --command``, a real process: from an installed zip to results, and to exit codes."""
     shot = make_shot(tmp_path / "shot", (61, 83), range(1, 5))
@@ -95,8 +103,9 @@ def test_the_command_of_the_installed_add_on(server: LocalServer, tmp_path: Path
         return run(inside(["blender", *map(str, words)], environment), 300)
 
     try:
-        install(tmp_path)
-        made = blender("--background", "--python-exit-code", 1, "--python", CASES / "enable.py")
+        zip_file = package.build("linux-x64", tmp_path)
+        enabling = ("--background", "--python-exit-code", 1, "--python", CASES / "enable.py")
+        made = blender(*enabling, "--", zip_file)
         version = VERSIONS[-1]
         python = [str(ensure(version)), str(CASES / "files.py"), "make", str(shot)]
     except Unavailable as reason:
@@ -151,9 +160,3 @@ def test_what_takes_too_long_is_ended_with_all_that_it_has_started(tmp_path: Pat
     state = Path(f"/proc/{number}/stat")
     # It may be a zombie until whoever adopts it looks.
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def install(home: Path) -> None:
-    """The zip, as Blender unpacks it."""
-    with zipfile.ZipFile(zip_without_wheels(home)) as archive:
-        archive.extractall(home / ".config/blender/5.2/extensions/user_default/cleanplate")

@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -72,7 +71,10 @@ def command(script: Path, *arguments: object, environment: Mapping[str, str]) ->
 def inside(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """Runs a command beside that Blender; raises ``Unavailable``."""
     if not (ROOT / "usr/bin/blender").exists():
-        raise Unavailable(f"there is no Blender with a window: python {Path(__file__).relative_to(REPOSITORY)}")
+        raise Unavailable(
+            "there is no Blender with a window: 1.3 GB, drawn without a GPU, do not fit .ci/run's 15 minutes"
+            f" (python {Path(__file__).relative_to(REPOSITORY)} makes it)"
+        )
     if os.geteuid() != 0:
         raise Unavailable("Blender with a window needs root here")
     named = [f"{name}={value}" for name, value in {"LIBGL_ALWAYS_SOFTWARE": "1", **environment}.items()]
@@ -104,20 +106,6 @@ def end(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def zip_without_wheels(folder: Path) -> Path:
-    """The add-on's zip for Debian's Python, for which there are no wheels, and which has pyzmq itself."""
-    plain = folder / "cleanplate.zip"
-    with zipfile.ZipFile(package.build("linux-x64", folder)) as made, zipfile.ZipFile(plain, "w") as archive:
-        for name in made.namelist():
-            data = made.read(name)
-            if name == "blender_manifest.toml":
-                text, _, rest = data.decode().partition("wheels = [")
-                data = (text + rest.partition("]\n")[2]).encode()
-            if not name.startswith("wheels/"):
-                archive.writestr(name, data)
-    return plain
-
-
 def installed_command(folder: Path, server: LocalServer) -> Path:
     """A ``cleanplate`` command for Debian's Blender, which cannot run this machine's Python: its server is one that
     runs outside already."""
@@ -141,7 +129,7 @@ def take_pictures(case: str, folder: Path) -> str:
         if case == "clicks":
             # Its server is still to be started.
             del environment["CLEANPLATE_SERVER"]
-            files = [zip_without_wheels(Path(place)), installed_command(Path(place), server)]
+            files = [package.build("linux-x64", Path(place)), installed_command(Path(place), server)]
             environment["PATH"] = f"{files[1].parent}:{_PATH}"
         words = command(cases / f"{case}.py", demo, place, *files, environment=environment)
         done = run(words, _CASE_S)

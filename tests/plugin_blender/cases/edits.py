@@ -1,7 +1,6 @@
 """Edits upstream of the node: each changes what results are compared by, or is called unknown.
 
-Edits that change no picture must not. Of these the pictures are compared before and after; with ``all``, of every
-edit.
+Edits that change no picture must not.
 """
 
 # mypy: ignore-errors
@@ -19,18 +18,11 @@ import edge_edits
 import more_edits
 import numpy as np
 import stage
-from sent import Sent
 
 FOUND: dict[str, str] = {}
-PICTURES: dict[str, bool] = {}
-"""Whether the edit makes another picture, where that was compared."""
-_FRAMES = (1, 3)
-_compares_all = False
 
 
-def case(folder: str, how: str = "") -> dict[str, Any]:
-    global _compares_all
-    _compares_all = how == "all"
+def case(folder: str) -> dict[str, Any]:
     stage.add_on()
     place = Path(folder)
     scene, tree, node = stage.shot_node(place)
@@ -48,7 +40,7 @@ def case(folder: str, how: str = "") -> dict[str, Any]:
     more_edits.solid(place, scene, more)
     edge_edits.solid(place, scene, more)
     no_pictures(scene, tree, node)
-    return {"found": FOUND, "pictures": PICTURES}
+    return {"found": FOUND}
 
 
 def feed(node: Any, socket: Any, name: str = "Plate") -> None:
@@ -64,25 +56,12 @@ def edit(name: str, scene: Any, node: Any, change: Callable[[], object]) -> None
     marks = [before.key, before.stamp(1)]
     again = planning.plan_of(scene, node)
     assert marks == [again.key, again.stamp(1)], f"{name}: changes without an edit"
-    pictures = digest(scene, node, name)
     change()
     bpy.context.view_layer.update()
     after = planning.plan_of(scene, node)
     changed = bool(after.problem) or marks != [after.key, after.stamp(1)]
     assert name not in FOUND, name
     FOUND[name] = "noticed" if changed else "unknown" if after.uncomparable else "UNNOTICED"
-    others = digest(scene, node, name)
-    if pictures and others:
-        PICTURES[name] = others != pictures
-
-
-def digest(scene: Any, node: Any, name: str) -> str:
-    """The digest of the pictures that would be sent; empty where it is not asked for, and behind Render Layers,
-    whose scene takes minutes to render."""
-    reads_layers = any(each.bl_idname == "CompositorNodeRLayers" for each in node.id_data.nodes)
-    if reads_layers or not (_compares_all or name.startswith("(none)")):
-        return ""
-    return Sent(scene, node, _FRAMES, ("Plate", "Clean Plate")).digest()
 
 
 def noted(scene: Any, node: Any, name: str, change: Callable[[], object]) -> None:
@@ -105,6 +84,9 @@ def images(place: Path, scene: Any, tree: Any, node: Any) -> None:
     plate = node.inputs["Plate"].links[0].from_node
     edit("alpha mode of a bare file", scene, node, setting(plate.image, "alpha_mode", "CHANNEL_PACKED"))
     plate.image.alpha_mode = "PREMUL"
+    if hasattr(plate, "use_straight_alpha_output"):
+        edit("straight alpha of a bare file", scene, node, setting(plate, "use_straight_alpha_output", True))
+        plate.use_straight_alpha_output = False
     edit("deinterlacing of a bare file", scene, node, setting(plate.image, "use_deinterlace", True))
     plate.image.use_deinterlace = False
     edit("colourspace of a bare file", scene, node, setting(plate.image.colorspace_settings, "name", "sRGB"))

@@ -22,6 +22,7 @@ _KINDS = ("CompositorNode", "ShaderNode", "FunctionNode", "TextureNode")
 # Not nodes of their own, or the 3D scene, which edits.py changes.
 _LEFT_OUT = {"CompositorNodeRLayers", "CompositorNodeGroup", "CompositorNodeCustomGroup", "ShaderNodeGroup"}
 _OF_EVERY_NODE = {each.identifier for each in bpy.types.Node.bl_rna.properties}
+_PLAYS = ("CompositorNodeImage", "CompositorNodeMovieClip")
 _FRAME = 2
 _CHOICES = 3
 """Of an enumeration so many other items are tried."""
@@ -36,6 +37,11 @@ def case(folder: str, how: str = "") -> dict[str, Any]:
     blocks = make_blocks(place, scene)
     rows: list[list[Any]] = []
     tried = 0
+    # One value alone makes no picture: half of it lies over the plate.
+    over = tree.nodes.new("CompositorNodeAlphaOver")
+    first, second = [socket for socket in over.inputs if socket.type == "RGBA"][:2]
+    tree.links.new(plate.outputs[0], first)
+    next(socket for socket in over.inputs if socket.type == "VALUE").default_value = 0.5
     sent = Sent(scene, node, (_FRAME,))
     for kind in kinds():
         try:
@@ -48,7 +54,11 @@ def case(folder: str, how: str = "") -> dict[str, Any]:
             picture = next((each for each in made.inputs if each.type == "RGBA"), None)
             if picture is not None:
                 tree.links.new(plate.outputs[0], picture)
-            tree.links.new(made.outputs[0], node.inputs["Plate"])
+            shown = made.outputs[0]
+            if picture is None and kind not in _PLAYS:
+                tree.links.new(shown, second)
+                shown = over.outputs[0]
+            tree.links.new(shown, node.inputs["Plate"])
             rows += [[kind, *row] for row in edits(scene, node, made, sent, how == "all")]
         tree.links.new(plate.outputs[0], node.inputs["Plate"])
         tree.nodes.remove(made)
