@@ -134,15 +134,23 @@ def trim(pixels: Float32) -> Float32:
     return np.ascontiguousarray(pixels[top : rows.max() + 3, left : columns.max() + 3])
 
 
+def _mapped(path: Path) -> Tensor:
+    """The half-float array of a file: mapped, so that all makers share one copy, and copy-on-write. numpy's own
+    maps keep a descriptor each, and many systems give a process 1,024 of them."""
+    stored = np.load(path, mmap_mode="r")
+    numbers = torch.from_file(str(path), shared=False, size=path.stat().st_size // 2, dtype=torch.float16)
+    strides = [step // stored.itemsize for step in stored.strides]
+    return numbers.as_strided(stored.shape, strides, stored.offset // stored.itemsize)
+
+
 @dataclass
 class Bank:
-    """Raw material in memory on one device; :meth:`refresh` adds files that have appeared. Tensors are C x H x W,
-    half-float."""
+    """Raw material in memory on one device: all that the folders hold, so whoever fills them says how much that is.
+    :meth:`refresh` adds files that have appeared. Tensors are C x H x W, half-float."""
 
     folder: Path
     render_folder: Path | None
     device: torch.device
-    limit: int = 700
     subjects: list[Tensor] = field(default_factory=list)
     people: list[Tensor] = field(default_factory=list)
     sets: list[Tensor] = field(default_factory=list)
@@ -154,7 +162,7 @@ class Bank:
         loaded = 0
         for kind, store in (("subjects", self.subjects), ("sets", self.sets), ("kinds", self.kinds)):
             for path in sorted((self.folder / kind).glob("*.npy")):
-                if path in self._seen or loaded >= at_most or len(store) >= self.limit:
+                if path in self._seen or loaded >= at_most:
                     continue
                 store.append(self._read(path, kind))
                 self._seen.add(path)
@@ -175,8 +183,7 @@ class Bank:
 
     def _read(self, path: Path, kind: str) -> Tensor:
         if kind == "kinds":
-            # Mapped, so that all makers share one copy; copy-on-write, as torch wants it writable.
-            return torch.from_numpy(np.load(path, mmap_mode="c")).to(self.device)
+            return _mapped(path).to(self.device)
         pixels = np.load(path)
         return self._tensor(trim(pixels) if kind == "subjects" else pixels)
 

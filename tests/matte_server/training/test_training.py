@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -306,6 +308,23 @@ def test_a_bank_takes_only_finished_training_renders(bank_folder: Path, tmp_path
     assert bank.refresh() == 0
     write_render(tmp_path, "d", "train")
     assert bank.refresh() == 1 and len(bank.people) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="counts POSIX descriptors")
+def test_a_bank_takes_all_kinds_however_many_there_are(tmp_path: Path) -> None:
+    """And keeps none of their files open, of which a process may have 1,024."""
+    (tmp_path / "kinds").mkdir()
+    pixels = np.arange(24, dtype=np.float16).reshape(4, 3, 2)
+    for number in range(1100):
+        np.save(tmp_path / "kinds" / f"{number:05d}.npy", pixels + np.float16(number))
+    np.save(tmp_path / "kinds" / "99999.npy", np.asfortranarray(pixels))
+    open_before = psutil.Process().num_fds()
+    bank = Bank(folder=tmp_path, render_folder=None, device=CPU)
+    assert bank.refresh() == 1101 and bank.refresh() == 0
+    assert psutil.Process().num_fds() < open_before + 50
+    for number in (0, 699, 700, 1099):
+        assert np.array_equal(bank.kinds[number].numpy(), pixels + np.float16(number))
+    assert np.array_equal(bank.kinds[-1].numpy(), pixels)
 
 
 def test_calm_keeps_alpha_and_takes_the_noise() -> None:
