@@ -28,17 +28,18 @@ _lines: dict[str, list[str]] = {}
 def note(folder: str, script: str) -> None:
     """Notes that this Nuke shows or makes the results in a folder. Where that cannot be written, nothing is."""
     node_folder, _, name = folder.rpartition("/")
-    lines = _lines.get(node_folder, [script])
-    if name in lines[1:] or not Path(node_folder).is_dir():
+    before = _lines.get(node_folder, [script])
+    lines = [script, *dict.fromkeys((*before[1:], name))]
+    if before == lines or not Path(node_folder).is_dir():
         return
     with contextlib.suppress(OSError):
         if node_folder not in _held:
             _held[node_folder] = _locked(Path(node_folder, _SESSION))
-        _lines[node_folder] = [script, *lines[1:], name]
         file = _held[node_folder]
         file.seek(0)
-        file.write("\n".join(_lines[node_folder]).encode())
-        file.flush()
+        file.write("\n".join(lines).encode("utf-8", "replace"))
+        file.truncate()  # a script may have been saved under a shorter name; what was written goes out first
+        _lines[node_folder] = lines
 
 
 def shown_elsewhere(node_folder: str) -> dict[str, tuple[str, ...]]:

@@ -76,6 +76,22 @@ def test_a_render_through_a_group_that_overrides_is_refused(bench_16: ContractBe
         bench.output(delivery, 1)
 
 
+def test_a_render_inside_a_group_that_overrides_is_refused(bench_16: ContractBench, window: State) -> None:
+    """A Write that stands in the group hands the group's value on, though no node upstream has any."""
+    bench, folder = bench_16, shots(bench_16)
+    let(nuke.root(), "__default__.shot", "sh010")
+    node = bench.node_on(plate_of(folder, "%shot/plate.%04d.exr"), plate_of(folder, "clean.exr"), guard=True)
+    press(window, bench, node)
+    delivery = group_in(nuke.root(), "Delivery")
+    with delivery:
+        entry = host.create("Input")
+        host.connect(delivery, 0, node)
+        bench.expect_matte(bench.output(entry, 1), 1)
+        let(delivery, "__default__.shot", "sh020")
+        with pytest.raises(RuntimeError, match=STALE):
+            bench.output(entry, 1)
+
+
 def test_a_bake_takes_the_scripts_variables(
     server: Server, terminal: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

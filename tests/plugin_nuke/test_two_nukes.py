@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cleanplate_node import manifest, plain_exr
+from cleanplate_node import host, manifest, plain_exr, sessions
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -209,8 +209,6 @@ def test_save_as_another_version(where: str, bench: ContractBench, script: Path,
 def test_a_nuke_on_a_disk_without_locks_works(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cleanplate_node import sessions
-
     def no_locks(*_: object, **more: object) -> None:
         raise OSError(37, "No locks available")
 
@@ -220,3 +218,24 @@ def test_a_nuke_on_a_disk_without_locks_works(
     assert not list(bench.folder.rglob("open_in.*"))
     window.answers.append(True)
     assert press(window, bench, node, "clear_cache") == "not processed"
+
+
+def test_a_script_that_is_saved_under_a_shorter_name(tmp_path: Path) -> None:
+    """What others read has nothing left of the longer one."""
+    folder, known = tmp_path.as_posix(), ("settings1", "settings2")
+    for script in ("/shots/comp_of_a_sequence_and_a_shot_v001.nk", "/c.nk"):
+        for name in known:
+            sessions.note(f"{folder}/{name}", script)
+    (file,) = tmp_path.glob("open_in.*.txt")
+    assert file.read_text(encoding="utf-8").split("\n") == ["/c.nk", *known]
+
+
+def test_clear_goes_on_telling_what_another_node_of_the_script_shows(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    folder = Path(bench.shown(node)).parent
+    host.create("Read", file=bench.shown(node))
+    window.answers.append(True)
+    press(window, bench, node, "clear_cache")
+    (file,) = folder.parent.glob("open_in.*.txt")
+    assert file.read_text(encoding="utf-8").split("\n")[1:] == [folder.name]
