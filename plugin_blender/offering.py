@@ -13,6 +13,7 @@ import bpy
 from . import runtime, server_process
 from .matte_link.endpoint import ADDRESS_VARIABLE
 from .matte_link.errors import LinkError
+from .plan import NodeError
 from .preferences import preferences, server_command
 from .solve import ASK_S, ask_server
 
@@ -24,7 +25,7 @@ _EVERY_S, _TRIES = 0.1, 50
 def server_is_coming(press: Callable[[], object]) -> str:
     """Where no server answers, and nobody has named one: starts the one that is installed, or offers Set Up Server.
     ``press`` is called as soon as it is ready. Returns what goes on, for the artist; empty where a server answers,
-    or where there is nothing to offer."""
+    or where there is nothing to offer. Raises ``NodeError`` where the one that is installed cannot be started."""
     if runtime.server_address or preferences().address.strip() or os.environ.get(ADDRESS_VARIABLE):
         return ""
     if not server_process.is_running():
@@ -38,7 +39,11 @@ def server_is_coming(press: Callable[[], object]) -> str:
     if server_process.is_running() or runtime.setup is not None:
         return "The matting server is not ready yet; the solve begins when it is."
     if shutil.which(server_command()):
-        operators.start_server("INVOKE_DEFAULT")
+        try:
+            operators.start_server("INVOKE_DEFAULT")
+        except RuntimeError as error:  # which Blender makes of what an operator reports as an error
+            go_on(is_ready=False)
+            raise NodeError(str(error).removeprefix("Error: ").strip()) from None
         return "The matting server is starting; the solve begins when it is ready."
     operators.set_up_server("INVOKE_DEFAULT")
     return "There is no matting server yet."

@@ -87,7 +87,8 @@ def setup_folder() -> Path:
 def server_command() -> str:
     """The command that starts a server: the one of the preferences where it is named, else the one set up."""
     chosen: str = preferences().command
-    return chosen if chosen != PACKAGE else command_in(setup_folder()) or chosen
+    named = str(Path(chosen).expanduser())
+    return named if chosen != PACKAGE else command_in(setup_folder()) or chosen
 
 
 def endpoint() -> Endpoint:

@@ -84,7 +84,9 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         return {"FINISHED"}
 
     def cancel(self, context: Any) -> None:
-        """Called by Blender where it ends the operator itself. The server goes on starting."""
+        """Called by Blender where it ends the operator itself. The server goes on starting, and nothing
+        that waits for it is pressed later, perhaps in another file."""
+        offering.go_on(is_ready=False)
         modals.end(self, context)
 
     def _begin(self) -> bool:

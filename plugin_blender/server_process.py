@@ -58,7 +58,7 @@ def start(command: str) -> None:
     global _server
     if is_running():
         raise NodeError("This Blender already runs a server.")
-    found = shutil.which(str(Path(command).expanduser()))
+    found = shutil.which(command)
     if not found:
         raise NodeError(f"There is no command {command!r}.", "Name the 'cleanplate' command in the preferences.")
     stop()

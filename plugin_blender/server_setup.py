@@ -84,7 +84,7 @@ class ServerSetup:
         (folder / _READY).unlink(missing_ok=True)
         (folder / _LOG).write_bytes(b"")
         self._clear_temporary()
-        (folder / _TEMPORARY).mkdir()
+        (folder / _TEMPORARY).mkdir(exist_ok=True)  # Windows may not let it go at once
 
     def poll(self) -> bool:
         """Goes on to the next step where one has ended; whether there is more to do. Raises ``NodeError``."""

@@ -30,6 +30,11 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
             default=False,
         )
 
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only where it is not being set up already."""
+        return runtime.setup is None
+
     def invoke(self, context: Any, event: Any) -> Result:
         """Says first what it will do."""
         result: Result = context.window_manager.invoke_props_dialog(self, width=420, confirm_text="Set Up")

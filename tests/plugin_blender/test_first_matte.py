@@ -24,6 +24,7 @@ def test_set_up_server_add_and_where_they_act(blender: Blender, shot: Path, tmp_
             wheel,
             needed,
             BLENDER_USER_RESOURCES=str(home),
+            HOME=str(home),
             PIP_INDEX_URL=f"{index.url}/simple/",
             PIP_FIND_LINKS=f"{index.url}/simple/",
         ).facts

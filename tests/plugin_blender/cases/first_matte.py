@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shutil
 import subprocess
 from functools import partial
@@ -23,6 +24,7 @@ def case(folder: str, wheel: str, needed: str) -> dict[str, Any]:
     adding(place)
     node = results_folder()
     offline()
+    not_started()
     node.id_data.nodes.remove(node)
     return {"command": setting_up(wheel, needed)}
 
@@ -122,6 +124,28 @@ def offline() -> None:
         solve_headless.main(["--frames", "1", "--again", "--server", "tcp://127.0.0.1:9"])
     assert "offline" not in said.getvalue()
     runtime.server_address = preferences._UNSET.address = ""
+
+
+def not_started() -> None:
+    """Solve says why the installed server cannot be started, and does not wait for it. Its command may be named
+    from the home folder."""
+    from plugin_blender import offering, preferences, runtime
+    from plugin_blender.plan import NodeError
+
+    command = Path.home() / "cleanplate-command"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    named = os.environ.pop("CLEANPLATE_SERVER")
+    preferences._UNSET.command, preferences._UNSET.keys = "~/cleanplate-command", "/nowhere/keys.json"
+    try:
+        offering.server_is_coming(lambda: None)
+    except NodeError as error:
+        assert str(error).startswith("the key file /nowhere/keys.json cannot be used"), error
+    else:
+        raise AssertionError("a server is started with keys that cannot be read")
+    assert runtime.afterwards is None
+    preferences._UNSET.command, preferences._UNSET.keys = "cleanplate", ""
+    os.environ["CLEANPLATE_SERVER"] = named
 
 
 def setting_up(wheel: str, needed: str) -> str:

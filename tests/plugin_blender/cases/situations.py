@@ -60,7 +60,6 @@ def below_zero(scene: Any, node: Any) -> None:
     assert scene.frame_start == 0
     node.matte.frames = "-2-1"
     message = stage.error_of(bpy.ops.cleanplate.solve_range)
-    print("TYPED", message, flush=True)
     assert message == "Frame -2 cannot be solved: frames are numbered from 0.", message
     scene.frame_set(-1)
     message = stage.error_of(bpy.ops.cleanplate.solve_frame)
