@@ -21,10 +21,11 @@ from .environments import REPOSITORY, VERSIONS, Version, ensure
 _ASKED = (VERSIONS[0], VERSIONS[-1])
 _INTRODUCTION = """# Edits upstream, and what becomes of them
 
-Made by `python -m tests.plugin_blender.edit_table plugin_blender/docs/edits.md`. Each edit was made in real Blender,
-and the pictures that would be sent were rendered before and after it and compared, bit by bit. "Noticed": results
-become stale. "Unknown": they are called unknown. "Other pixels": at the frames that were compared; an edit may change
-others, or act together with another setting alone. No edit that was found to change a picture goes unnoticed.
+Made by `python -m tests.plugin_blender.edit_table plugin_blender/docs/edits.md`. Each edit was made in real
+Blender, and the pictures that would be sent were rendered before and after it and compared, bit by bit. "Noticed":
+results become stale. "Unknown": they are called unknown. "Other pixels": at the frames that were compared; an edit
+may change others, or act together with another setting alone. No edit that was found to change a picture goes
+unnoticed.
 """
 
 
