@@ -175,6 +175,19 @@ def test_a_few_details_that_moved_alike_hint_at_the_place(way: float) -> None:
     assert found.common_drift_px == pytest.approx(way, abs=0.1)
 
 
+def test_details_that_moved_three_ways_hint_at_nothing() -> None:
+    """As many details as hint at the place where they moved alike, in three corners of 60 x 60 pixels."""
+    plate, side = other_wall(), 60
+    for rows, columns, way in (
+        (slice(side), slice(side), 2.0),
+        (slice(side), slice(-side, None), 5.0),
+        (slice(-side, None), slice(side), 9.0),
+    ):
+        plate[rows, columns] = frame_of(shifted(way)).pixels[rows, columns]
+    found = glance(image(plate))
+    assert 14 <= found.points <= 19 and not found.hints_at_place
+
+
 def test_details_found_by_chance_hint_at_nothing() -> None:
     found = glance(image(other_wall()))
     assert not found.hints_at_place and not found.is_mostly_elsewhere

@@ -39,7 +39,9 @@ def test_a_varied_style_stays_near_its_own_and_follows_from_its_seed() -> None:
             assert other == varied(style, np.random.default_rng(seed)) and other != style
             assert (other.name, other.split, other.hard) == (style.name, style.split, style.hard)
             # Both draws of a length together are within 0.3 to 3.3 in all but one of 10,000 cases.
-            assert 0.3 < other.length_back / style.length_back < 3.3
+            for name in ("length_top", "length_side", "length_back"):
+                assert 0.3 < getattr(other, name) / getattr(style, name) < 3.3
+                assert getattr(other, name) != getattr(style, name)
             assert 0 <= other.lift <= 1 and 0 <= other.clump <= 0.9 and 0 < other.radius <= 0.0002
             assert (other.gather, other.parting, other.count) == (style.gather, style.parting, style.count)
 

@@ -90,7 +90,7 @@ def test_blending_is_linear_unless_the_ablation_says_otherwise() -> None:
 
 
 def test_a_subject_in_the_colours_behind_it_may_be_darker() -> None:
-    """In a set of one grey, a subject's light falls to 0.55 to 0.85 in the part that has the set's colours."""
+    """In a set of one grey, a subject's light falls to 0.55 to 0.85 where it has the set's colours."""
     darker = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -101,9 +101,11 @@ def test_a_subject_in_the_colours_behind_it_may_be_darker() -> None:
             for share in (0.0, 1.0)
         )
         assert torch.equal(lit[3], shaded[3])
-        left = shaded[:3].sum() / lit[:3].sum()
-        assert 0.55 <= left <= 1
-        darker += int(left < 0.99)
+        left = (shaded[:3].sum(0) / lit[:3].sum(0).clamp_min(1e-6))[lit[3] > 0.5]
+        # The darkest pixel: the part's border fades.
+        assert 0.55 <= float(left.min()) <= 0.85 or torch.equal(lit, shaded)
+        assert float(left.max()) <= 1 + 1e-6  # float32
+        darker += int(not torch.equal(lit, shaded))
     # Two fifths of the subjects have the colours behind them, of 20 at least 3 in 99.6 % of cases.
     assert darker >= 3
 
