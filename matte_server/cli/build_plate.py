@@ -25,7 +25,7 @@ examples:
   cleanplate build-plate plate.####.exr -o clean.exr
   cleanplate build-plate take7.mov -o clean.exr --reference 120
   cleanplate build-plate plate.####.exr -o clean.exr --subject rough_roto.####.exr
-  cleanplate build-plate take7.mov -o clean.exr --frames 1-4    if these are empty
+  cleanplate build-plate take7.mov -o clean.exr --frames 1-4    empty frames
 
 In every pixel three frames or more vote for the colour behind the subject. Where too few agree, or two colours
 come back about as often, there is not enough evidence: the layer 'coverage' of the result is 0 there, the command

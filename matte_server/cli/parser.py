@@ -45,8 +45,10 @@ class CommandHelp(argparse.RawDescriptionHelpFormatter):
 
 
 def example(line: str, width: int) -> str:
-    """An indented ``line`` in lines of at most ``width`` columns, continued as a POSIX shell allows."""
-    if len(line) <= width:
+    """An indented ``line`` in lines of at most ``width`` columns, continued as a POSIX shell allows; as it is where
+    a remark follows it."""
+    if len(line) <= width or "    " in line.strip():
+        # What stands behind a gap is said to the reader, not to the shell.
         return line
     # Two columns are the backslash's, which must not part a flag from its value.
     words = re.sub(r"(?<=\s)(-[\w-]+) (?!-)", lambda flag: flag[1] + "\0", line.strip()).split(" ")
@@ -91,7 +93,8 @@ class CommandParser(argparse.ArgumentParser):
         suggestion = f" Did you mean {near}?" if near else ""
         if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
-            if len(message.split()) == 3 and "--clean" in known and "--clean" not in self._words:
+            has_clean = any(word.split("=")[0] == "--clean" for word in self._words)
+            if len(message.split()) == 3 and "--clean" in known and not has_clean:
                 suggestion = f" The clean plate is named with --clean {found[1]}."
         if not near and message.startswith("argument COMMAND: ") and found and Path(found[1]).suffix:
             suggestion = f" To matte a picture, write '{self.prog} matte {found[1]} --clean CLEAN -o OUT'."

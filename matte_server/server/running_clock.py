@@ -13,10 +13,11 @@ LONGEST_STEP_S = 5.0
 class RunningClock:
     """Monotonic seconds for judging another process's silence, looked at twice a second or more often. While this
     process stood still (Ctrl-Z, a machine that sleeps), it could hear nothing, and the other one mostly stood still
-    with it: of such a time ``LONGEST_STEP_S`` count. For any thread."""
+    with it: of such a time ``longest_step_s`` count. For any thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, longest_step_s: float = LONGEST_STEP_S) -> None:
         self._clock = clock
+        self._longest_step_s = longest_step_s
         self._lock = threading.Lock()
         self._looked_at = clock()
         self._now = 0.0
@@ -24,6 +25,6 @@ class RunningClock:
     def __call__(self) -> float:
         with self._lock:
             looked_at = self._clock()
-            self._now += min(looked_at - self._looked_at, LONGEST_STEP_S)
+            self._now += min(looked_at - self._looked_at, self._longest_step_s)
             self._looked_at = looked_at
             return self._now

@@ -40,7 +40,7 @@ from ..worker.messages import (
 )
 from ..worker.settings import WorkerSettings
 from .command_sender import CommandSender
-from .running_clock import RunningClock
+from .running_clock import LONGEST_STEP_S, RunningClock
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .structured_log import log_event
 
@@ -251,7 +251,8 @@ class _Supervisor(threading.Thread):
         self._number = 0
         self._writing: set[int] = set()
         self._is_learning = False
-        self._clock = RunningClock()
+        # A short patience has shorter steps, so that one of them does not end it.
+        self._clock = RunningClock(longest_step_s=min(LONGEST_STEP_S, max(plan.hang_s / 2, 2 * _TICK_S)))
         self._active_at = 0.0
         self._starting: StartupWatchdog | None = None
         """None once it is ready."""

@@ -121,7 +121,9 @@ def _check_space(space: str, config: str) -> None:
         check_space(space, config)
     except MatteError as error:
         near = nearest_word(space, (*ALIASES, *ALIASES.values())) if error.code == "unknown_colourspace" else ""
-        raise MatteError(error.code, error.message, f"Did you mean {near}?" if near else error.hint) from None
+        raise MatteError(
+            error.code, error.message, f"Did you mean {near}? {error.hint}" if near else error.hint
+        ) from None
 
 
 def check_new(output: Path, may_overwrite: bool) -> None:

@@ -156,6 +156,8 @@ def test_an_example_that_is_too_long_goes_on_as_a_shell_takes_it() -> None:
     shown = example(line, 80)
     assert max(map(len, shown.splitlines())) <= 80
     assert shlex.split(shown.replace("\\\n", "")) == shlex.split(line)
+    remark = "  cleanplate models use netG_epoch_12.pth    V1 runs with these from now on"
+    assert example(remark, 40) == remark, "what is said to the reader is no argument"
     # No flag is parted from its value.
     assert not any(row.rstrip(" \\").split()[-1].startswith("-") for row in shown.splitlines())
 
@@ -191,6 +193,9 @@ def test_help_of_a_command_and_an_unquoted_star(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         cli.main(["matte", *names, "-o", "matte.exr"])
     assert f"The clean plate is named with --clean {names[1]}." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["matte", *names, "--clean=clean.exr"])
+    assert "A pattern with * belongs in quotes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,11 @@ def _job(number: int) -> FrameJob:
 
 
 @pytest.fixture
-def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerPool:
-    """Two workers whose threads never run: what is sent stays in their pipes, or with the senders."""
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> WorkerPool:
+    """Two workers whose threads never run: what is sent stays in their pipes, or with the senders. The parameter:
+    for how many seconds they may be silent."""
     monkeypatch.setattr(worker_pool._Supervisor, "start", lambda self: None)
-    made = WorkerPool(PoolPlan(spool=tmp_path), post=lambda event: None)
+    made = WorkerPool(PoolPlan(spool=tmp_path, hang_s=getattr(request, "param", 300.0)), post=lambda event: None)
     made.start()
     made._add("cpu")
     for worker in made._supervisors:
@@ -94,17 +95,17 @@ def test_a_worker_that_had_nothing_to_do_for_long_is_not_taken_for_hung_when_it_
     assert worker._overdue() is not None
 
 
+@pytest.mark.parametrize("pool", [2.0, 8.0, 300.0], indirect=True)
 def test_a_worker_is_not_hung_because_the_server_stood_still_with_it(pool: WorkerPool) -> None:
     """Ctrl-Z stops both for an hour: none of them gave a sign of life."""
     worker, seconds = pool._supervisors[0], [0.0]
-    worker._clock = RunningClock(lambda: seconds[0])
+    worker._clock = RunningClock(lambda: seconds[0], worker._clock._longest_step_s)
     pool.submit(0, _job(1))
-    for _ in range(3):
-        seconds[0] += 3600.0
-        assert worker._overdue() is None
-    # From then on it has its whole time, and no more.
-    for _ in range(int(pool.plan.hang_s)):
-        seconds[0] += 1.0
+    seconds[0] += 3600.0
+    assert worker._overdue() is None
+    # From then on it has the rest of its time, and no more.
+    for _ in range(2 * int(pool.plan.hang_s)):
+        seconds[0] += 0.5
         overdue = worker._overdue()
     assert overdue is not None and overdue.code == "worker_hung"
 

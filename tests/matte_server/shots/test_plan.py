@@ -259,7 +259,11 @@ def test_a_plan_that_cannot_work_is_one_sentence(
 
 @pytest.mark.parametrize(
     ("space", "hint"),
-    [("acescgg", "Did you mean ACEScg?"), ("logC4-", "Did you mean logc4?"), ("nothing like it", "It knows ")],
+    [
+        ("acescgg", "Did you mean ACEScg? It knows "),
+        ("logC4-", "Did you mean logc4?"),
+        ("nothing like it", "It knows "),
+    ],
 )
 def test_a_misspelt_colourspace_suggests_the_nearest(shot: Path, space: str, hint: str) -> None:
     sources = ShotSources(str(shot / "p.####.exr"), str(shot / "c.exr"), str(shot / "m.####.exr"))
