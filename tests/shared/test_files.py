@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from matte_link.files import disk_words, write_atomically
+from matte_link.files import disk_words, small_text, write_atomically
 
 
 def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> None:
@@ -46,3 +46,26 @@ def test_a_file_that_windows_keeps_open_for_a_reader_stays_as_it_was(
     with pytest.raises(PermissionError, match="used by another process"):
         write_atomically(str(target), b"newer")
     assert list(tmp_path.iterdir()) == [target] and target.read_bytes() == b"shown"
+
+
+def test_a_small_text_is_read_with_or_without_the_mark_of_windows(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    for data in (b"\xef\xbb\xbf{}\n", b"{}\n"):
+        file.write_bytes(data)
+        assert small_text(str(file)) == "{}\n"
+    file.write_bytes(b"a\xff")
+    assert small_text(str(file), errors="replace") == "a\ufffd"
+    with pytest.raises(ValueError):
+        small_text(str(file))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
+def test_what_is_no_small_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe, large, most = tmp_path / "pipe", tmp_path / "large", tmp_path / "most"
+    os.mkfifo(pipe)
+    most.write_bytes(b" " * (1 << 20))
+    large.write_bytes(b" " * ((1 << 20) + 1))
+    assert len(small_text(str(most))) == 1 << 20
+    for path in (pipe, large, tmp_path, Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(OSError):
+            small_text(str(path))

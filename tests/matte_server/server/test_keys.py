@@ -185,15 +185,22 @@ def test_what_is_no_key_file_is_one_sentence_at_once(folder: Path, put: Callable
     """A pipe was waited for, and a device was read for ever."""
     anna = keys.add_client(folder, "anna")
     for path in (anna, folder / keys.CLIENTS_FILE, folder / keys.SERVER_FILE):
-        path.unlink()
+        kept = path.rename(path.with_suffix(".kept"))
         put(path)
+        if not path.is_symlink() and path.is_file():
+            path.chmod(0o600)  # its mode is not what is wrong
         if path == anna:
             with pytest.raises(ValueError, match=r"(cannot be used|needs three keys)"):
                 Endpoint.resolve("tcp://127.0.0.1:5990", str(path), {})
         else:
             with pytest.raises(MatteError) as caught:
                 keys.load_server_keys(folder)
-            assert caught.value.code == "bad_keys"
+            assert caught.value.code == "bad_keys" and str(path) in caught.value.message
+            assert path.name != keys.SERVER_FILE or "does not contain a server's keys" in caught.value.message
+        # The next one alone is wrong.
+        path.rename(path.with_suffix(".wrong"))
+        kept.rename(path)
+    assert keys.load_server_keys(folder).public
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")

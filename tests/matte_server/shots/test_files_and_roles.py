@@ -16,7 +16,8 @@ from matte_server.errors import MatteError
 from matte_server.frame.inputs import FrameInputs
 from matte_server.io import exr
 from matte_server.io.media import is_video
-from matte_server.shots.inputs import ShotInputs
+from matte_server.shots.inputs import NamedPicture, ShotInputs
+from matte_server.shots.requests import _RequestFrame
 from matte_server.shots.shot import ShotFrame
 from matte_server.worker.messages import FrameJob, SpooledPicture
 from matte_server.worker.named_files import NamedFiles
@@ -163,3 +164,13 @@ def test_a_wrong_suffix_does_not_decide_the_colourspace_of_the_result(tmp_path: 
     files.exr(tmp_path / "exr.png", files.planes(np.full((4, 4, 3), 0.5)), attributes=acescg)
     for name, space in (("png.exr", SCENE_LINEAR), ("exr.png", "ACEScg")):
         assert as_the_server_reads(tmp_path / name, pictures, tmp_path).result_colourspace == space
+
+
+def test_a_warning_that_two_files_share_is_one_sentence_that_names_both() -> None:
+    cut, odd = "Its end is missing.", "Its rate is odd."
+    pictures = {
+        "plate": NamedPicture.of(b"a", "a.mov", (cut,)),
+        "clean_plate": NamedPicture.of(b"b", "b.mov", (cut, odd)),
+    }
+    frame = _RequestFrame(pictures=pictures, alignment={}, colour={})
+    assert frame.warnings == ("Its end is missing (plate, clean plate).", "Its rate is odd (clean plate).")
