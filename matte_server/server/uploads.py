@@ -57,8 +57,8 @@ class PartialUploads:
     def take(self, client: Client, part: StorePart) -> PartStored | Stored:
         """Keeps a part that follows what there is; any other part is only answered with how much there is. A
         picture that can never be kept is refused when it is asked about, before any of its bytes come. Raises
-        ``MatteError`` with the codes busy, spool_too_small, too_large, bad_request, wrong_digest, and ``OSError``:
-        with the last three nothing is kept."""
+        ``MatteError`` with the codes busy, spool_too_small, disk_full, too_large, bad_request, wrong_digest, and
+        ``OSError``: with the last three nothing is kept."""
         if part.digest in self._store:
             self._drop(client, part.digest)
             return Stored(id=part.id, digest=part.digest)
