@@ -64,8 +64,8 @@ def test_no_word_of_the_command_line_is_lost(
     ("line", "seen"),
     [
         ("-t C:\\farm\\bake.py comp.nk", ["comp.nk"]),
-        ("-t /farm/night_bake.py --shot 1", ["--shot", "1"]),
-        ("-t /jobs/bake.py/run.py --shot 1", ["--shot", "1"]),
+        ("-t /farm/night_bake.py --shot 1", ["--handed", "on"]),
+        ("-t /jobs/bake.py/run.py --shot 1", ["--handed", "on"]),
         ("-t bake.py /jobs/bake.py --node bake.py", ["/jobs/bake.py", "--node", "bake.py"]),
         ("--var shot:bake -t bake.py comp.nk", ["comp.nk"]),
     ],
@@ -75,7 +75,7 @@ def test_the_words_are_those_behind_the_script_itself(
 ) -> None:
     """A house's own script, which runs this one, hands over its own words."""
     window.start(["nuke", *line.split()])
-    monkeypatch.setattr("sys.argv", ["its own", "--shot", "1"])
+    monkeypatch.setattr("sys.argv", ["its own", "--handed", "on"])
     assert host.script_arguments("bake.py") == seen
 
 
