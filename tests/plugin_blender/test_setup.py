@@ -87,8 +87,9 @@ def test_offline_asks_no_network_and_takes_what_lies_beside_the_wheel(
 
 
 def test_offline_takes_a_checkout_as_a_wheel_and_nothing_that_a_wheel_points_to(
-    index: PackageIndex, tmp_path: Path
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PIP_PROXY", index.url)  # pip's own setting goes before the system's
     folder = tmp_path / "server"
     checkout = tmp_path / "checkout"
     checkout.mkdir()
