@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matte_server.training.scenes.__main__ import _job, _parser
 from matte_server.training.scenes.job import Job
 from matte_server.training.scenes.styles import STYLES, HairStyle, styles_of, varied
 
@@ -60,3 +61,9 @@ def test_people_of_a_varied_job_wear_no_style_alike(data: Path) -> None:
     assert [s.name for s in plain] == [s.name for s in changed] and set(plain) <= set(STYLES)
     assert len(set(changed)) == len(changed) >= 15 and not set(changed) & set(STYLES)
     assert changed == hair_of(data, True)
+
+
+@pytest.mark.parametrize("flags", [[], ["--varied"]])
+def test_the_flag_of_the_command_reaches_the_job(flags: list[str]) -> None:
+    options = _parser().parse_args(["--out", "o", "--count", "1", "--blender-python", "python", *flags])
+    assert _job(options).varied is bool(flags)
