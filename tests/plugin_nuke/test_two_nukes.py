@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nuke
 import pytest
 from cleanplate_node import host, manifest, plain_exr, sessions
 from cleanplate_node.bench import ContractBench
@@ -239,3 +240,11 @@ def test_clear_goes_on_telling_what_another_node_of_the_script_shows(bench: Cont
     press(window, bench, node, "clear_cache")
     (file,) = folder.parent.glob("open_in.*.txt")
     assert file.read_text(encoding="utf-8").split("\n")[1:] == [folder.name]
+
+
+def test_a_script_that_is_closed_is_open_here_no_longer(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    assert list(bench.folder.rglob("open_in.*"))
+    nuke.scriptClear()
+    assert not list(bench.folder.rglob("open_in.*"))
