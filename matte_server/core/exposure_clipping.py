@@ -22,6 +22,9 @@ _FEWEST = 12
 # A level holds at least this many times as many pixels as the light just below it.
 _PILE = 3.0
 
+_WHITE = 0.99
+"""A channel that is one level everywhere, as a painted grey is, is clipped only from this level on."""
+
 Levels = tuple[float, float, float]
 UNCLIPPED: Levels = (float("inf"),) * 3
 
@@ -67,7 +70,8 @@ def _level(values: Float32) -> float:
     if values.size <= _FEWEST:
         return float("inf")
     top = float(np.partition(values, -_FEWEST)[-_FEWEST])
-    if top <= 0:
+    is_flat = float(values.min()) >= SATURATED * top
+    if top <= 0 or (is_flat and top < _WHITE):
         return float("inf")
     near, exact = int((values >= SATURATED * top).sum()), int((values >= _EXACT * top).sum())
     below = int((values >= _BELOW * top).sum()) - near

@@ -59,6 +59,23 @@ def test_the_level_of_a_clipped_picture(record: Callable[[Float32], Float32], le
     assert clipping_levels(image(record(lit()))) == pytest.approx((level,) * 3, rel=1e-3)
 
 
+@pytest.mark.parametrize("grain", [0.0, 0.004], ids=["painted", "with a little grain"])
+@pytest.mark.parametrize("level", [0.02, 0.4, 0.9])
+def test_a_flat_grey_is_not_clipped(level: float, grain: float) -> None:
+    flat = level * (1 + grain * np.random.default_rng(4).uniform(-1, 1, (*SIZE, 3)))
+    assert clipping_levels(image(np.asarray(flat, np.float32))) == UNCLIPPED
+
+
+def test_a_picture_that_is_white_everywhere_is_clipped() -> None:
+    assert clipping_levels(image(np.ones((*SIZE, 3), np.float32))) == (1.0, 1.0, 1.0)
+
+
+def test_a_flat_channel_says_nothing_of_the_others() -> None:
+    coloured = lit()
+    coloured[..., 2] = 0.3
+    assert clipping_levels(image(np.minimum(coloured, np.float32(0.6)))) == pytest.approx((0.6, 0.6, float("inf")))
+
+
 def test_each_channel_has_a_level_of_its_own() -> None:
     tops = np.array([0.5, np.inf, 1.2], np.float32)
     assert clipping_levels(image(np.minimum(lit(), tops))) == pytest.approx((0.5, np.inf, 1.2), rel=1e-3)
