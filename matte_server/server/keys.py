@@ -129,13 +129,19 @@ def load_server_keys(folder: Path) -> ServerKeys:
 def read_clients(path: Path) -> dict[str, str]:
     """The names of the admitted clients, by public key; none where there is no list. Several keys may have one
     name. Lines that hold no key are skipped, and bytes that are not UTF-8 are ignored. Raises
-    ``MatteError("bad_keys", ...)`` where every user may write the list."""
+    ``MatteError("bad_keys", ...)`` where every user may write the list, or this one may not read it as a file."""
     try:
         if os.name == "posix" and path.stat().st_mode & 0o002:
             raise MatteError("bad_keys", f"{path} can be written by every user.", f"Run: chmod o-w {path}")
         lines = small_text(str(path), errors="replace").splitlines()
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise MatteError(
+            "bad_keys",
+            f"{path} cannot be read as a list of clients: {error.strerror}.",
+            "Make it a text file that the server's user may read.",
+        ) from None
     entries = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
     return {entry[0]: entry[-1].strip() for entry in entries if len(entry[0]) == _KEY_LETTERS}
 

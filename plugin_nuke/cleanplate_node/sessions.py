@@ -19,6 +19,7 @@ _OPEN_IN = "open_in."
 _SESSION = f"{_OPEN_IN}{uuid.uuid4().hex[:12]}.txt"
 _LOCKED_AT = 1 << 30
 """The place of the byte that is locked. Windows lets nobody read what is locked, so it lies behind all text."""
+_TRIES = 5
 _held: dict[str, BinaryIO] = {}
 """The files of this Nuke, by the node's folder."""
 _lines: dict[str, list[str]] = {}
@@ -81,15 +82,21 @@ def _others(node_folder: Path) -> Iterator[list[str]]:
 
 
 def _locked(path: Path) -> BinaryIO:
-    """A file that this process holds. Raises ``OSError``."""
-    file = path.open("w+b")
-    try:
-        _lock(file, alone=True)
-    except OSError:
-        file.close()
-        path.unlink()
-        raise
-    return file
+    """A file that this process holds. Raises ``OSError``. Another Nuke that looks at the file before it is held
+    keeps the lock for that moment, or takes it for one that nobody holds and deletes it: so it is made again."""
+    for tries_left in reversed(range(_TRIES)):
+        file = path.open("w+b")
+        try:
+            _lock(file, alone=True)
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+            file.close()
+        except OSError:
+            file.close()
+            if not tries_left:
+                path.unlink()
+                raise
+    raise OSError(f"{path} is deleted again and again")
 
 
 def _is_held(path: Path) -> bool:

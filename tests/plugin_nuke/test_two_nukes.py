@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import nuke
 import pytest
@@ -248,3 +249,23 @@ def test_a_script_that_is_closed_is_open_here_no_longer(bench: ContractBench, wi
     assert list(bench.folder.rglob("open_in.*"))
     nuke.scriptClear()
     assert not list(bench.folder.rglob("open_in.*"))
+
+
+@pytest.mark.parametrize("what", ["deletes", "holds"])
+def test_another_nuke_looks_before_the_file_is_locked(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its *Clear cache* takes the file for one that nobody holds, or has the lock for that moment."""
+    lock, looks = sessions._lock, iter([True])
+
+    def disturbed(file: BinaryIO, alone: bool) -> None:
+        if next(looks, False):
+            if what == "holds":
+                raise OSError(11, "Resource temporarily unavailable")
+            Path(file.name).unlink()
+        lock(file, alone)
+
+    monkeypatch.setattr(sessions, "_lock", disturbed)
+    sessions.note(f"{tmp_path.as_posix()}/settings1", "/c.nk")
+    (file,) = tmp_path.glob("open_in.*.txt")
+    assert file.read_text(encoding="utf-8").split("\n") == ["/c.nk", "settings1"]

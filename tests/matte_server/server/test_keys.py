@@ -203,6 +203,23 @@ def test_what_is_no_key_file_is_one_sentence_at_once(folder: Path, put: Callable
     assert keys.load_server_keys(folder).public
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+@pytest.mark.parametrize("what", ["pipe", "folder", "large"])
+def test_a_list_of_clients_that_is_no_small_file_is_named(what: str, folder: Path) -> None:
+    listed = folder / keys.CLIENTS_FILE
+    listed.unlink()
+    if what == "large":
+        listed.write_bytes(b"#\n" * (1 << 20))
+    else:
+        os.mkfifo(listed, 0o600) if what == "pipe" else listed.mkdir(0o700)
+    for use in (lambda: keys.load_server_keys(folder), lambda: keys.add_client(folder, "anna")):
+        with pytest.raises(MatteError) as caught:
+            use()
+        assert caught.value.code == "bad_keys"
+        assert caught.value.message.startswith(f"{listed} cannot be read as a list of clients: ")
+    assert not (folder / "anna.json").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
 def test_a_list_that_everybody_may_write_admits_nobody_and_says_why(folder: Path) -> None:
     keys.add_client(folder, "anna")
