@@ -21,10 +21,10 @@ from tests.matte_server.pictures import Truth, composed, image
 
 # The bound for half files.
 ALPHA_BOUND = 2e-3
-# Single pixels may turn over where two explanations of them are about as likely: one in a thousand, by less than 0.05.
-# How many do hangs on the weights: with today's 7 of the 13,824 with half files in sRGB and 2 in linear light, by 0.007
-# at most; with those before 3 in ACEScg, 2 in sRGB and 5 with a plate in sRGB beside a clean plate in LogC4, by 0.026.
-# The mean is the same.
+# Single pixels may turn over where two explanations of them are about as likely: one in a thousand, by less than
+# 0.05. How many do hangs on the weights: with today's 7 of the 13,824 with half files in sRGB and 2 in linear
+# light, by 0.007 at most; with those before 3 in ACEScg, 2 in sRGB and 5 with a plate in sRGB beside a clean plate
+# in LogC4, by 0.026. The mean is the same.
 TURNED = 1e-3
 LINEAR = ["linear", "acescg", "aces2065-1"]
 LOG = ["logc3", "logc4", "slog3", "slog3.cine", "log3g10", "canonlog2", "canonlog3", "davinci", "vlog", "cineon"]
