@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import nuke
@@ -95,14 +96,18 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
+def node_that_reads(bench: ContractBench, folder: Path, text: str, values: Mapping[str, str]) -> host.Node:
+    """A Cleanplate node whose plate's file is ``text``, where these variables of the script hold."""
+    for path, value in {"__default__.shot": "sh010", **values}.items():
+        let(nuke.root(), path, value)
+    return bench.node_on(plate_of(folder, text), plate_of(folder, "clean.exr"))
+
+
 @pytest.mark.parametrize("name", PATHS)
 def test_other_texts_that_name_a_plate(name: str, bench_16: ContractBench, window: State) -> None:
     bench = bench_16
     folder = shots(bench)
-    text, values = PATHS[name]
-    for path, value in {"__default__.shot": "sh010", **values}.items():
-        let(nuke.root(), path, value)
-    node = bench.node_on(plate_of(folder, text), plate_of(folder, "clean.exr"))
+    node = node_that_reads(bench, folder, *PATHS[name])
     assert press(window, bench, node) == "up to date, 1 done"
     bench.expect_matte(bench.result(node, 1), 1)
     assert freshness.check(node, deep=False).text.startswith("up to date")
@@ -122,11 +127,7 @@ UNCLEAR: dict[str, tuple[str, dict[str, str]]] = {
 @pytest.mark.parametrize("name", UNCLEAR)
 def test_what_no_document_tells_is_never_up_to_date(name: str, bench_16: ContractBench) -> None:
     bench = bench_16
-    folder = shots(bench)
-    text, values = UNCLEAR[name]
-    for path, value in {"__default__.shot": "sh010", **values}.items():
-        let(nuke.root(), path, value)
-    node = bench.node_on(plate_of(folder, text), plate_of(folder, "clean.exr"))
+    node = node_that_reads(bench, shots(bench), *UNCLEAR[name])
     assert sources.sources_of(node).has_text_that_runs
 
 

@@ -54,6 +54,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceBe
     made.spool.close()
 
 
+SMALL = plate_of(20, 20)
 LARGE = plate_of(200, 120)
 """Its result may have 8 bytes a pixel and 64 KiB, 251 KiB in all: two fit into 600 KiB, and three do not."""
 
@@ -214,18 +215,25 @@ def batch_frames(bench: ServiceBench, shot: dict[str, bytes]) -> None:
         assert isinstance(accepted, Accepted), accepted
 
 
+def little_room_for_two(bench: ServiceBench, c: bytes, d: bytes) -> Path:
+    """While a is computed, b has just ended, and c and d, of these plates, are read ahead: 251 KiB are kept for a,
+    and what is returned, to be removed, has 600 of the 1,024 KiB. A small frame fits beside them, a large one does
+    not."""
+    bench.spool.budget = 1 << 20
+    batch_frames(bench, {"a": LARGE, "b": SMALL, "c": c, "d": d})
+    assert started(bench) == ["a", "b"] and [job.request.id for _, job in bench.pool.ahead] == ["c", "d"]
+    blocker = bench.spool.write(bytes(600 << 10))
+    finish(bench, 1, 10)
+    return blocker
+
+
 def started(bench: ServiceBench) -> list[str]:
     return [job.request.id for job in bench.pool.jobs]
 
 
 def test_a_frame_that_was_read_ahead_starts_where_there_is_room_for_its_own_result(bench: ServiceBench) -> None:
     """The room was looked at for the frame whose turn it was, and a larger one started in its place."""
-    small, bench.spool.budget = plate_of(20, 20), 1 << 20
-    batch_frames(bench, {"a": LARGE, "b": small, "c": small, "d": LARGE})
-    assert started(bench) == ["a", "b"] and [job.request.id for _, job in bench.pool.ahead] == ["c", "d"]
-    # 251 KiB are kept for a, and 600 of 1,024 KiB lie there: c fits, d does not.
-    blocker = bench.spool.write(bytes(600 << 10))
-    finish(bench, 1, 10)
+    blocker = little_room_for_two(bench, c=SMALL, d=LARGE)
     assert started(bench) == ["a", "b", "c"]
     bench.spool.remove(blocker)
     finish(bench, 1, 10)
@@ -235,11 +243,7 @@ def test_a_frame_that_was_read_ahead_starts_where_there_is_room_for_its_own_resu
 def test_a_smaller_frame_that_was_read_ahead_starts_where_the_first_one_finds_no_room(
     bench: ServiceBench,
 ) -> None:
-    small, bench.spool.budget = plate_of(20, 20), 1 << 20
-    batch_frames(bench, {"a": LARGE, "b": small, "c": LARGE, "d": small})
-    assert started(bench) == ["a", "b"] and [job.request.id for _, job in bench.pool.ahead] == ["c", "d"]
-    blocker = bench.spool.write(bytes(600 << 10))
-    finish(bench, 1, 10)
+    blocker = little_room_for_two(bench, c=LARGE, d=SMALL)
     assert started(bench) == ["a", "b", "d"]
     finish(bench, 1, 10)
     assert started(bench) == ["a", "b", "d"], "there is no room for c"
