@@ -44,8 +44,8 @@ from .running_clock import LONGEST_STEP_S, RunningClock
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .structured_log import log_event
 
+_FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
-_STEADY_S = 60.0
 _TICK_S = 0.5
 
 
@@ -251,6 +251,8 @@ class _Supervisor(threading.Thread):
         self._number = 0
         self._writing: set[int] = set()
         self._is_learning = False
+        self._has_worked = False
+        """Whether this process has finished a frame, or a shot to learn."""
         # A short patience has shorter steps, so that one of them does not end it.
         self._clock = RunningClock(longest_step_s=min(LONGEST_STEP_S, max(plan.hang_s / 2, 2 * _TICK_S)))
         self._active_at = 0.0
@@ -279,7 +281,7 @@ class _Supervisor(threading.Thread):
     def run(self) -> None:
         backoff = 0.0
         while not self._stopping.wait(backoff):
-            started = time.monotonic()
+            self._has_worked = False
             try:
                 exited = self._run_process()
             except OSError as error:
@@ -287,8 +289,9 @@ class _Supervisor(threading.Thread):
                 reason = f"It cannot be started: {error.strerror or error}."
                 exited = WorkerExited(number=0, code="worker_died", reason=reason)
             self._post(WorkerEvent(worker=self._index, event=exited))
-            steady = time.monotonic() - started > _STEADY_S
-            backoff = 0.0 if steady else min(max(backoff * 2, 0.25), _LONGEST_BACKOFF_S)
+            # One that has worked will work again: the others may end over and over, as fast as they start.
+            longer = min(max(backoff * 2, _FIRST_BACKOFF_S), _LONGEST_BACKOFF_S)
+            backoff = 0.0 if self._has_worked else longer
 
     def _run_process(self) -> WorkerExited:
         pipe, process = self._spawn()
@@ -342,6 +345,7 @@ class _Supervisor(threading.Thread):
         self._active_at = self._clock()
         if isinstance(message, LearningEnded) or self._is_failed_learning(message):
             self._is_learning = False
+        self._has_worked = self._has_worked or isinstance(message, FrameFinished | LearningEnded)
         if isinstance(message, FrameComputed):
             self._writing.add(message.number)
         elif isinstance(message, FrameFinished | SolveFailed):
