@@ -37,7 +37,7 @@ _GLANCE_SIDE = 320
 # At least this part of the points tracked from the unmoved position must agree that nothing moved.
 _SURE = 0.8
 # So many features, and this part of those that were matched, must agree to be the measurement by themselves.
-_FEWEST_ALIKE, _LEAST_ALIKE = 40, 0.5
+_FEWEST_FEATURES, _LEAST_FEATURES = 40, 0.5
 LEAST_AGREEING = 24
 """Fewer tracked points that agree may do so by chance: a failed search ends with a dozen, a good one on a picture
 of 320 pixels with fifty."""
@@ -194,7 +194,7 @@ def _by_features(
     """The alignment from the places of features alone; None where they do not clearly agree. A chance fit of two
     pictures that have nothing in common has a dozen that agree."""
     fit = _fit(coarse.pairs, (plate.window, clean.window), start, mode, coarse.transform)
-    if fit is None or fit.inliers < _LEAST_ALIKE or agreeing(fit) < _FEWEST_ALIKE:
+    if fit is None or fit.inliers < _LEAST_FEATURES or agreeing(fit) < _FEWEST_FEATURES:
         return None
     return fit
 

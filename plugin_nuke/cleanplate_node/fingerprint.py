@@ -20,9 +20,6 @@ from .frame_reach import NodeInTime
 from .knob_text import all_pairs
 from .source_files import Stamp
 
-SCOPES = "graph_scopes"
-"""The name by which the facts of a node tell the Graph Scope Variables that it is looked at with, as if it were a
-knob."""
 # Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
     (
@@ -65,7 +62,7 @@ _TOOLS, _TOOLBAR = frozenset(["toolbox", "tools"]), "toolbar_"
 # its file is like a Read.
 _PASSING: Mapping[str, tuple[str, ...]] = {
     "NoOp": (),
-    **dict.fromkeys(("Write", "DeepWrite"), ("channels", "disable", "reading", SCOPES)),
+    **dict.fromkeys(("Write", "DeepWrite"), ("channels", "disable", "reading")),
 }
 _READING = ("reading", "true")
 # Knobs of a Read that do not change the picture of a frame that it has: Reload counts ``version`` up, and the range

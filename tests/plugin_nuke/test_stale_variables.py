@@ -228,6 +228,25 @@ def test_an_expression_that_names_one(text: str, bench_16: ContractBench, window
     assert freshness.check(node, deep=False).text == STALE, "another variable, which has the same value here"
 
 
+def test_a_variable_that_switches_a_write_on_the_way(bench_16: ContractBench, window: State) -> None:
+    """The group's own holds: whether the Write leaves channels out is not what Nuke's Python says of it."""
+    bench, folder = bench_16, shots(bench_16)
+    inner = passing_through(group_in(nuke.root(), "Inner"), plate_of(folder, "sh010/plate.%04d.exr"))
+    write = host.create("Write", channels="rgb", file=f"{folder.as_posix()}/precomp.%04d.exr")
+    host.connect(write, 0, inner)
+    host.set_expression(write, "disable", "%{off}")
+    group = passing_through(group_in(nuke.root(), "Outer"), write)
+    for scope, off in ((nuke.root(), "0"), (inner, "0"), (group, "0")):
+        let(scope, "__default__.off", off)
+    node = bench.node_on(group, plate_of(folder, "clean.exr"))
+    press(window, bench, node)
+    assert freshness.check(node, deep=False).text.startswith("up to date")
+    let(group, "__default__.off", "1")
+    assert freshness.check(node, deep=False).text == STALE
+    let(group, "__default__.off", "0")
+    assert freshness.check(node, deep=False).text.startswith("up to date"), "and back"
+
+
 def test_a_switch_by_variable_takes_any_file(bench_16: ContractBench, window: State) -> None:
     """What it takes in another group's scope is not what Nuke's Python says of it."""
     bench, folder = bench_16, shots(bench_16)

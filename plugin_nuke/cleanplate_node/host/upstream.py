@@ -9,7 +9,7 @@ from typing import Optional, Union
 import nuke
 from matte_link.result_key import digest
 
-from ..fingerprint import SCOPES, counted_pairs
+from ..fingerprint import counted_pairs
 from ..frame_reach import PICKING
 from ..graph_scope import NO_VARIABLES, GraphScope
 from ..knob_text import all_pairs
@@ -19,6 +19,8 @@ from .read_files import files_of
 from .scopes import scope_around, seen_scopes
 from .texts import EvaluatedText, is_same_on_every_frame, texts_that_run
 from .walk import inputs_of, inside_of, visited
+
+_SCOPES = "graph_scopes"
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,9 @@ def _facts(
 
 def _other_scopes(scopes: Collection[GraphScope], around: GraphScope) -> str:
     """The variables that a node is looked at with, where they are others than those ``around`` the Cleanplate node,
-    as a knob's name and value."""
-    return f" {SCOPES} {digest([one.text for one in scopes])}" if set(scopes) != {around} else ""
+    as a knob's name and value. Those of a NoOp, or a Write that passes its input on, do not count: the Output
+    inside of the group that brings them has the same."""
+    return f" {_SCOPES} {digest([one.text for one in scopes])}" if set(scopes) != {around} else ""
 
 
 def _names_variable(text: str, scopes: Collection[GraphScope]) -> bool:

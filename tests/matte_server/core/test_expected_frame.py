@@ -191,3 +191,39 @@ def test_details_that_moved_three_ways_hint_at_nothing() -> None:
 def test_details_found_by_chance_hint_at_nothing() -> None:
     found = glance(image(other_wall()))
     assert not found.hints_at_place and not found.is_mostly_elsewhere
+
+
+@pytest.mark.parametrize(("top", "left", "side"), [(100, 0, 56), (105, 210, 68)], ids=["the edge", "the middle"])
+@pytest.mark.parametrize("way", [0, 5])
+def test_fewer_than_12_details_that_moved_alike_tell_the_place(top: int, left: int, side: int, way: int) -> None:
+    """A small hole in a flat subject. So few say nothing of how well they agree."""
+    plate, seen = frame_of(np.eye(3), hidden=1.0).pixels, (slice(top, top + side), slice(left, left + side + way))
+    plate[seen] = frame_of(shifted(way)).pixels[seen]
+    found = glance(image(plate))
+    assert 6 <= found.points <= 11 and np.isnan(found.inliers) and np.isnan(found.residual_px)
+    assert found.hints_at_place and not found.sees_place and found.is_mostly_elsewhere == (way > 0)
+    # A quarter of a pixel: the subject, which stays, is in the windows of most of the points and holds them back.
+    assert found.common_drift_px == pytest.approx(way, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "common", "most"),
+    [
+        (6, 0, 1.0, 1.0),  # no quarter has eight: all count
+        (7, 4, 1.0, 1.0),
+        (4, 7, 3.0, 3.0),
+        (7, 7, 2.5**0.5, 2.5**0.5),
+        (8, 3, 1.0, 1.0),  # one has
+        (3, 8, 3.0, 3.0),
+        (8, 8, 1.0, 3.0),  # both have
+        (5, 0, np.nan, np.nan),
+    ],
+)
+def test_the_drift_of_few_details(left: int, right: int, common: float, most: float) -> None:
+    """Those in the upper left quarter moved by 1 px, those in the upper right by 3."""
+    window = Window(0, 0, SIZE[1], SIZE[0])
+    expected = ExpectedFrame(image(wall()), Alignment(transform=np.eye(3)), window)
+    here = np.array([[40.0, 40.0]] * left + [[400.0, 40.0]] * right, np.float32)
+    ways = np.array([[1.0, 0.0]] * left + [[0.0, 3.0]] * right, np.float32)
+    found = expected._measured(here, here + ways, [1.0] * 3)
+    assert (found.common_drift_px, found.drift_px) == pytest.approx((common, most), nan_ok=True)
