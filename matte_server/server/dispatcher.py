@@ -146,10 +146,10 @@ class Dispatcher:
         that goes before it."""
         if first.state is FrameState.ISOLATED_WAITING:
             self.isolated.popleft()
-        else:
-            self.queue.pop(self._may_start)
+            return
         if frame is not first:
             self.queue.exchange(first.client, first, frame)
+        self.queue.pop(self._may_start)
 
     def _read_ahead(self) -> None:
         """Lets each busy worker read one frame that will probably be next."""

@@ -52,12 +52,10 @@ class _Round(Generic[Item]):
             del self._queues[client]
         return True
 
-    def replace(self, client: Client, item: Item, other: Item) -> bool:
+    def exchange(self, client: Client, item: Item, other: Item) -> None:
         queue = self._queues.get(client, deque())
-        if item not in queue:
-            return False
-        queue[queue.index(item)] = other
-        return True
+        first, second = queue.index(item), queue.index(other)
+        queue[first], queue[second] = other, item
 
     def upcoming(self, may_go: Callable[[Client], bool]) -> Iterator[Item]:
         later = []
@@ -134,10 +132,10 @@ class FairQueue(Generic[Item]):
         yield from self._interactive.upcoming(may_go)
         yield from self._batch.upcoming(may_go)
 
-    def exchange(self, client: Client, item: Item, waiting: Item) -> bool:
-        """Puts ``item``, which was just popped, in the place of ``waiting``, another batch item of this client.
-        Returns False where ``waiting`` is not in the queue."""
-        return self._batch.replace(client, waiting, item)
+    def exchange(self, client: Client, item: Item, other: Item) -> None:
+        """Has two batch items of a client change places. Raises ``ValueError`` where one of them does not wait, and
+        changes nothing then."""
+        self._batch.exchange(client, item, other)
 
     def remove(self, client: Client, item: Item) -> bool:
         """Takes an item out; returns whether it was there."""

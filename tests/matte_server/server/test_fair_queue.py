@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,12 +92,28 @@ def test_nothing_is_upcoming_of_a_client_that_may_not_go() -> None:
     assert [number for *_, number in queue.upcoming(lambda client: client != b"a")] == [1]
 
 
-def test_an_exchange_keeps_the_place() -> None:
-    queue = _filled([(b"a", False)] * 3)
-    first = queue.pop()
-    assert first is not None and queue.exchange(b"a", first, (b"a", False, 2))
-    assert not queue.exchange(b"a", first, (b"a", False, 9))
-    assert _drained(queue) == [(b"a", False, 1), first] and len(queue) == 0
+@given(_pushes, st.data())
+def test_an_exchange_loses_nothing_and_moves_no_other(
+    pushes: list[tuple[bytes, bool]], data: st.DataObject
+) -> None:
+    queue, untouched = _filled([*pushes, (b"a", False)]), _drained(_filled([*pushes, (b"a", False)]))
+    own = st.sampled_from([item for item in untouched if item[:2] == (b"a", False)])
+    first, second = data.draw(own), data.draw(own)
+    queue.exchange(b"a", first, second)
+    swapped = {first: second, second: first}
+    assert _drained(queue) == [swapped.get(item, item) for item in untouched]
+
+
+def test_only_items_that_wait_change_places() -> None:
+    """An item that was lost here would never be answered."""
+    queue = _filled([(b"a", False), (b"a", False), (b"a", True), (b"b", False)])
+    for gone in (b"a", False, 9), (b"a", True, 2), (b"b", False, 3):
+        for pair in ((b"a", False, 0), gone), (gone, (b"a", False, 0)):
+            with pytest.raises(ValueError):
+                queue.exchange(b"a", *pair)
+    with pytest.raises(ValueError):
+        queue.exchange(b"c", (b"a", False, 0), (b"a", False, 1))
+    assert [number for *_, number in _drained(queue)] == [2, 0, 3, 1] and len(queue) == 0
 
 
 @given(_pushes, st.lists(st.sets(st.sampled_from([b"a", b"b", b"c", b"d"])), min_size=60, max_size=60))
