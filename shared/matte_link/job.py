@@ -14,7 +14,6 @@ A result is complete on disk under its final name before its ``FrameDone`` is re
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -27,10 +26,10 @@ from .endpoint import Endpoint
 from .errors import LinkError
 from .files import write_atomically
 from .job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobEvent, JobFinished
+from .job_thread import JobThread
 from .local_files import LocalFiles
 from .messages import Accepted, Answer, Digest, Failure, Inline, Matte, Neighbour, Progress, Source, new_id
 from .options import MatteOptions
-from .polling import take_events
 from .tasks import FrameTask, LocalFile, TaskNeighbour, TaskSource
 
 _RECEIVE_S = 0.1
@@ -39,8 +38,8 @@ _RECEIVE_OPEN_S = 0.01
 wait long for its turn."""
 
 
-class MatteJob:
-    """Runs tasks in order, with up to ``in_flight`` frames at the server at a time. A job can be run once.
+class MatteJob(JobThread[JobEvent]):
+    """Runs tasks in order, with up to ``in_flight`` frames at the server at a time.
 
     ``patience_s`` is how long the server may be silent or unreachable (it may be restarting) before the job gives
     up; ``connect_s`` replaces it for the first answer. With ``more`` the job stays open for tasks from :meth:`add`
@@ -59,6 +58,7 @@ class MatteJob:
         connect_s: Optional[float] = None,
         more: bool = False,
     ) -> None:
+        super().__init__(threading.Thread(target=self._run, name="cleanplate-job", daemon=True))
         self.tasks = tuple(tasks)
         self.options = options
         self._endpoint = endpoint
@@ -69,18 +69,11 @@ class MatteJob:
         self._connect_s = patience_s if connect_s is None else connect_s
         self._more = more
         self._waiting = deque(self.tasks)
-        self._events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
-        self._cancel = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cleanplate-job", daemon=True)
         self._sent: dict[str, FrameTask] = {}
         """The tasks at the server, by the id of their request."""
         self._done = 0
         self._failed = 0
         self._files = LocalFiles()
-
-    def start(self) -> None:
-        """Starts the worker thread."""
-        self._thread.start()
 
     def add(self, task: FrameTask) -> None:
         """Appends one task to those that wait."""
@@ -95,26 +88,11 @@ class MatteJob:
         """How many tasks have not been started."""
         return len(self._waiting)
 
-    def poll(self, wait_s: float = 0.0) -> list[JobEvent]:
-        """The events since the last call, in order. Returns at once, or waits up to ``wait_s`` for the first
-        one."""
-        return take_events(self._events, wait_s)
-
     def cancel(self) -> None:
         """Stops the job within a moment. Results that are already on disk stay."""
         self._cancel.set()
 
-    def join(self, timeout_s: Optional[float] = None) -> bool:
-        """Waits for the worker thread to end; returns whether it has."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the worker thread is alive."""
-        return self._thread.is_alive()
-
-    # -- everything below runs on the worker thread
+    # -- everything below runs on the thread
 
     def _run(self) -> None:
         error: Optional[LinkError] = None

@@ -15,7 +15,6 @@ reported. Whoever puts their path into ``MatteOptions.weights`` mattes with them
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,11 +24,11 @@ from .client import MatteClient
 from .endpoint import Endpoint
 from .errors import LinkError
 from .files import write_atomically
+from .job_thread import JobThread
 from .learn_events import LearnDone, LearnEvent, LearnFailed, LearnPreparing, LearnStep
 from .local_files import LocalFiles
 from .messages import Accepted, Learn, LearnFrame, LearnProgress, LearnReply, Progress, Source, new_id
 from .options import MatteOptions
-from .polling import take_events
 from .tasks import TaskSource
 
 
@@ -47,8 +46,8 @@ class LearnTask:
     hints: Mapping[str, Any] = field(default_factory=dict)
 
 
-class LearnJob:
-    """Learns from ``tasks`` and writes ``output``, if something was gained. A job can be run once.
+class LearnJob(JobThread[LearnEvent]):
+    """Learns from ``tasks`` and writes ``output``, if something was gained.
 
     ``steps`` 0: as many as are usual. View and hints are those of the first task. ``patience_s`` is how long the
     server may be silent or unreachable before the job gives up; ``connect_s`` replaces it for the first answer.
@@ -66,6 +65,7 @@ class LearnJob:
         patience_s: float = 30.0,
         connect_s: Optional[float] = None,
     ) -> None:
+        super().__init__(threading.Thread(target=self._run, name="cleanplate-learn", daemon=True))
         self.tasks = tuple(tasks)
         self.options = options
         self.output = output
@@ -75,19 +75,7 @@ class LearnJob:
         self._endpoint = endpoint
         self._patience_s = patience_s
         self._connect_s = patience_s if connect_s is None else connect_s
-        self._events: queue.SimpleQueue[LearnEvent] = queue.SimpleQueue()
-        self._cancel = threading.Event()
         self._leave = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cleanplate-learn", daemon=True)
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
-
-    def poll(self, wait_s: float = 0.0) -> list[LearnEvent]:
-        """The events since the last call, in order. Returns at once, or waits up to ``wait_s`` for the first
-        one."""
-        return take_events(self._events, wait_s)
 
     def cancel(self) -> None:
         """Stops the learning after its current step. What was gained until then is written."""
@@ -97,16 +85,6 @@ class LearnJob:
         """Stops to wait within a moment; the server goes on. The same tasks, started again later, join its job or
         get its result."""
         self._leave.set()
-
-    def join(self, timeout_s: Optional[float] = None) -> bool:
-        """Waits for the thread to end; returns whether it has."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread is alive."""
-        return self._thread.is_alive()
 
     # -- everything below runs on the thread
 
