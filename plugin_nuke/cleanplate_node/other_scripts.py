@@ -17,17 +17,17 @@ _SUFFIXES = (".nk", ".nk~", ".nknc", ".nkple", ".autosave", ".hrox", ".gizmo", "
 _SHOWN_BY = "shown_by."
 _TELLING = 3
 """As many parts at the end of a path tell scripts of two systems apart, whose paths begin otherwise."""
-_noted: set[tuple[str, str]] = set()
-"""The folders and scripts of this session's notes."""
 
 
 def note(node_folder: str, script: str) -> None:
-    """Notes that a script shows results in a node's folder. Where that cannot be written, nothing is noted."""
-    if (node_folder, script) in _noted or not Path(node_folder).is_dir():
-        return
-    with contextlib.suppress(OSError):
-        write_atomically(str(Path(node_folder, f"{_SHOWN_BY}{digest(script)}.txt")), script.encode())
-        _noted.add((node_folder, script))
+    """Notes that a script shows results in a node's folder. Where that cannot be written, nothing is noted.
+
+    Looks at the disk each time: another Nuke may have deleted the note with the results, which are made anew since.
+    """
+    file = Path(node_folder, f"{_SHOWN_BY}{digest(script)}.txt")
+    if not file.exists() and file.parent.is_dir():
+        with contextlib.suppress(OSError):
+            write_atomically(str(file), script.encode())
 
 
 def users_of(node_folder: str, keys: Collection[str], script: str) -> dict[str, tuple[str, ...]]:
@@ -47,14 +47,19 @@ def users_of(node_folder: str, keys: Collection[str], script: str) -> dict[str, 
 
 
 def forget(node_folder: str, script: str) -> None:
-    """Deletes the notes of ``script``, which shows none of the node's results any more, and of scripts that are
-    gone; and the folder, where nothing else is left in it."""
+    """``script`` has deleted what nobody else shows of a node's results: deletes the notes of scripts that are
+    gone, and where no result is left its own, those of scripts that do not name the folder, and the folder itself.
+
+    Where results are left, its own note is, too: they may be those of a copied node in it, or of what it was when
+    it was saved last.
+    """
     folder = Path(node_folder)
+    has_results = any(path.is_dir() for path in folder.glob("*"))
     for file, noted in _notes(folder).items():
-        if noted == script or _is_gone(Path(noted)):
+        path = Path(noted)
+        if _is_gone(path) or (not has_results and (noted == script or not _named(path, folder.name, ("",)))):
             with contextlib.suppress(OSError):
                 file.unlink()
-    _noted.discard((node_folder, script))
     with contextlib.suppress(OSError):
         folder.rmdir()
 

@@ -39,9 +39,10 @@ def note_script(node: host.Node) -> None:
     """Notes beside the results that a node shows which script it is in, and that this Nuke has it open, so that
     they are not deleted from another one."""
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    if shown:
+        sessions.note(shown, host.script_path())
     if shown and host.script_path():
         other_scripts.note(shown.rpartition("/")[0], host.script_path())
-        sessions.note(shown, host.script_path())
 
 
 def follow_settings(node: host.Node, sources: NodeSources) -> None:

@@ -169,9 +169,7 @@ def clear(node: host.Node) -> Cleared:
         if left:
             show_results(node, shown, left)
         raise Refused("cannot_delete", f"{error.filename} cannot be deleted: {error.strerror}.") from None
-    sessions.forget(folder)
-    for _, key in _shown_by_others(node):
-        sessions.note(f"{folder}/{key}", host.script_path())
+    sessions.forget(folder, {key for _, key in _shown_by_others(node)})
     other_scripts.forget(folder, host.script_path())
     summaries.pop(node_id(node), None)
     tell(node, NOT_PROCESSED)

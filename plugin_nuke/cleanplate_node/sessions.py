@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,12 +27,16 @@ _lines: dict[str, list[str]] = {}
 
 
 def note(folder: str, script: str) -> None:
-    """Notes that this Nuke shows or makes the results in a folder. Where that cannot be written, nothing is."""
+    """Notes that this Nuke shows or makes the results in a folder; ``script`` is empty where it was not saved yet.
+    Where that cannot be written, nothing is noted."""
     node_folder, _, name = folder.rpartition("/")
     before = _lines.get(node_folder, [script])
     lines = [script, *dict.fromkeys((*before[1:], name))]
-    if before == lines or not Path(node_folder).is_dir():
-        return
+    if before != lines and Path(node_folder).is_dir():
+        _say(node_folder, lines)
+
+
+def _say(node_folder: str, lines: list[str]) -> None:
     with contextlib.suppress(OSError):
         if node_folder not in _held:
             _held[node_folder] = _locked(Path(node_folder, _SESSION))
@@ -48,12 +52,16 @@ def shown_elsewhere(node_folder: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for lines in _others(Path(node_folder)):
         for name in lines[1:]:
-            found.setdefault(name, []).append(f"another Nuke with {lines[0].rpartition('/')[2]}")
+            script = lines[0].rpartition("/")[2] or "a script that is not saved"
+            found.setdefault(name, []).append(f"another Nuke with {script}")
     return {name: tuple(each) for name, each in found.items()}
 
 
-def forget(node_folder: str) -> None:
-    """This Nuke shows none of a node's results any more."""
+def forget(node_folder: str, kept: Collection[str] = ()) -> None:
+    """This Nuke shows none of a node's results any more, but for those in the folders ``kept``."""
+    if kept:
+        _say(node_folder, [*_lines.get(node_folder, [""])[:1], *sorted(kept)])
+        return
     _lines.pop(node_folder, None)
     file = _held.pop(node_folder, None)
     if file is not None:

@@ -66,6 +66,23 @@ class _Words:
         host.open_script(script)
         return self.status()
 
+    def copy_all(self, file: str) -> str:
+        import nuke
+
+        for node in nuke.root().nodes():
+            node["selected"].setValue(True)
+        nuke.nodeCopy(file)
+        return file
+
+    def paste(self, file: str) -> str:
+        """The node is looked at, as it is a moment later."""
+        import nuke
+        from cleanplate_node import freshness
+
+        nuke.nodePaste(file)
+        freshness.look_again(self._node())
+        return self.status()
+
     def recover(self, script: str) -> str:
         """Nuke opens the text of the autosave under the script's own name."""
         import nuke

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cleanplate_node import bake, host, other_scripts
+from cleanplate_node import bake, freshness, host, other_scripts
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -114,3 +114,60 @@ def test_where_nothing_can_be_noted_the_node_works(tmp_path: Path) -> None:
     (other / note.name).mkdir(parents=True)
     other_scripts.note(other.as_posix(), "/a.nk")
     assert other_scripts.users_of(other.as_posix(), ["key"], "/own.nk") == {}
+
+
+@pytest.mark.parametrize("what", ["a copy", "a Read", "what is saved"])
+def test_clear_leaves_the_note_of_a_script_that_still_shows_results(
+    what: str, bench: ContractBench, window: State
+) -> None:
+    """It lies elsewhere, so that nothing but the note in the node's folder leads there from the first script."""
+    node = bench.node(bench.shot((1,)), 1, 1, cache_dir=f"{bench.folder.as_posix()}/cache/mattes")
+    press(window, bench, node)
+    (bench.folder / "publish").mkdir()
+    (bench.folder / "work").mkdir()
+    own, kept = bench.save("work/comp.nk"), bench.results(node)
+    freshness.look_again(node)  # as it does a moment later
+    if what == "a copy":
+        assert host.copy(node) is not None
+    elif what == "a Read":
+        host.create("Read", file=bench.shown(node))
+    published = bench.save("publish/comp_v001.nk")
+    clear_in(bench, window, published)
+    if what != "what is saved":
+        bench.save("publish/comp_v001.nk")
+    assert kept[0].exists(), "the first script shows it too"
+    assert published.as_posix() in clear_in(bench, window, own) and kept[0].exists()
+    published.unlink()
+    clear_in(bench, window, own)
+    assert not kept[0].parents[1].exists()
+
+
+def test_a_note_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    """Two Nukes have one script open. One deletes all results, and the other makes them anew."""
+    node = tmp_path / "node"
+    script = tmp_path / "own.nk"
+    script.write_text(f"Read {{ file {node.as_posix()}/key/matte.%V.%04d.exr }}")
+    for _ in range(2):
+        (node / "key").mkdir(parents=True)
+        other_scripts.note(node.as_posix(), script.as_posix())
+        (note,) = node.glob("shown_by.*")
+        other_scripts.forget(node.as_posix(), script.as_posix())
+        assert note.exists(), "a result is left"
+        (node / "key").rmdir()
+        other_scripts.forget(node.as_posix(), script.as_posix())
+        assert not node.exists()
+
+
+def test_a_script_that_names_no_result_is_forgotten_with_the_last_one(tmp_path: Path) -> None:
+    node, names = tmp_path / "node", tmp_path / "names.nk"
+    (node / "key").mkdir(parents=True)
+    names.write_text(f"{node.as_posix()}/key2/matte.%V.%04d.exr")
+    (tmp_path / "names_none.nk").write_text("")
+    for script in (names, tmp_path / "names_none.nk"):
+        other_scripts.note(node.as_posix(), script.as_posix())
+    other_scripts.forget(node.as_posix(), "/own.nk")
+    assert len(list(node.glob("shown_by.*"))) == 2
+    (node / "key").rmdir()
+    other_scripts.forget(node.as_posix(), "/own.nk")
+    (note,) = node.glob("shown_by.*")
+    assert note.read_text() == names.as_posix()

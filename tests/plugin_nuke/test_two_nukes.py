@@ -208,6 +208,20 @@ def test_save_as_another_version(where: str, bench: ContractBench, script: Path,
     whole(bench, again.ask("files"))
 
 
+def test_a_node_that_was_pasted_into_a_script_without_a_name(
+    bench: ContractBench, script: Path, start: Start
+) -> None:
+    one, other = start(), start()
+    one.ask("open", script.as_posix())
+    one.ask("press", "process_range")
+    files = one.ask("files")
+    other.ask("paste", one.ask("copy_all", f"{script.parent.as_posix()}/copied.txt"))
+    assert other.ask("files") == files
+    one.ask("press", "clear_cache")
+    assert "another Nuke with a script that is not saved" in one.ask("said")
+    whole(bench, other.ask("files"))
+
+
 def test_a_nuke_on_a_disk_without_locks_works(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
