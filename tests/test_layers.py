@@ -201,7 +201,7 @@ def test_each_library_has_its_own_door() -> None:
     doors = {f"io/image_{part}.py" for part in ("check", "facts", "reader", "writer")}
     others = {f"io/{name}.py" for name in ("exr", "exr_reader", "colour", "file_colour", "still_attributes")}
     assert users("OpenImageIO") <= doors | others
-    assert users("OpenEXR") <= {"io/exr_planes.py", "io/luma_chroma.py"}
+    assert users("OpenEXR") <= {"io/exr_planes.py"}
     videos = ("deinterlace", "display_matrix", "media", "video_decoder", "video_writer")
     assert users("av") <= {f"io/{name}.py" for name in videos}
     assert users("zmq") <= {f"server/{name}.py" for name in ("connections", "keys", "serve", "transport")}

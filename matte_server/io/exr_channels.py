@@ -1,9 +1,9 @@
 """Chooses the part and the channels of an EXR that hold its picture, by their names.
 
 Without a layer the picture is looked for in this order, each step over all parts before the next step: R, G, B as
-they are written; the same in any case, and red, green, blue; a grey picture Y or V; a file with alpha alone; the
-only channel of a file, as mattes are written. X, Y, Z and u, v are vectors, and Cryptomatte's channels are
-identifiers, whatever their names.
+they are written; Y with RY and BY, R, G, B in any case, and red, green, blue; a grey picture Y or V; a file with
+alpha alone; the only channel of a file, as mattes are written. X, Y, Z and u, v are vectors, and Cryptomatte's
+channels are identifiers, whatever their names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXACT, _ANY_CASE, _GREY, _ALPHA = range(4)
 @dataclass(frozen=True)
 class ChosenChannels:
     """The picture in an EXR: the index of its part, the names of its channels there, and what they are ("R", "G",
-    "B", "A"). ``is_luma_chroma``: they are Y, RY and BY instead."""
+    "B", "A"). ``is_luma_chroma``: the first three are Y, RY and BY instead."""
 
     part: int
     names: tuple[str, ...]
@@ -69,15 +69,23 @@ def _of_part(part: ExrPart, index: int, step: int, layer: str, view: str) -> Cho
     if view and part.view and part.view != view:
         return None
     full_size = tuple(channel.name for channel in part.channels if channel.is_full_size)
-    if step == _ANY_CASE and not layer and set(part.names) >= set(LUMA_CHROMA):
-        return ChosenChannels(part=index, names=LUMA_CHROMA, channels=("R", "G", "B"), is_luma_chroma=True)
     for prefix in _prefixes(part, layer, view):
-        triple = _triple(full_size, prefix, step)
+        luma_chroma = _luma_chroma(part, full_size, prefix) if step == _ANY_CASE else ()
+        triple = luma_chroma or _triple(full_size, prefix, step)
         if triple and (layer or step == _EXACT or not _is_cryptomatte(part, prefix)):
             alpha = _named(full_size, prefix, "A") if step != _ALPHA else None
             names = (*triple, alpha) if alpha else triple
-            return ChosenChannels(part=index, names=names, channels=("R", "G", "B", "A")[: len(names)])
+            channels = ("R", "G", "B", "A")[: len(names)]
+            return ChosenChannels(part=index, names=names, channels=channels, is_luma_chroma=bool(luma_chroma))
     return None
+
+
+def _luma_chroma(part: ExrPart, full_size: Sequence[str], prefix: str) -> tuple[str, ...]:
+    """The channels Y, RY and BY, where the part has all three; chroma may be subsampled."""
+    luma, *chroma = LUMA_CHROMA
+    found = (_named(full_size, prefix, luma), *(_named(part.names, prefix, plain) for plain in chroma))
+    names = tuple(name for name in found if name)
+    return names if len(names) == len(LUMA_CHROMA) else ()
 
 
 def _triple(names: Sequence[str], prefix: str, step: int) -> tuple[str, ...]:
@@ -178,19 +186,28 @@ def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
         listed = f"Choose one of its layers with --layer: {', '.join(offered[:_LISTED])}."
     if layer:
         return MatteError("no_layer", f"{label} has no layer {layer!r} with colour.", listed)
-    if coarse := [channel.name for part in parts for channel in part.channels if not channel.is_full_size]:
+    coarse = [channel.name for part in parts for channel in part.channels if not channel.is_full_size]
+    if coarse and not offered:
         named = ", ".join(coarse[:_LISTED])
         listed = f"{listed} Subsampled channels ({named}) are read only as RY and BY beside Y."
     return MatteError("no_colour", f"{label} has no R, G, B outside a layer.", listed)
 
 
 def _colour_layers(parts: Sequence[ExrPart]) -> list[str]:
-    """The layers that have R, G and B, in any part; views are no layers."""
+    """The layers that hold a colour picture, in any part; views are no layers."""
     found = []
     views = _views(parts)
     for part in parts:
         layers = dict.fromkeys(name.rpartition(".")[0] for name in part.names if "." in name)
-        found += [layer for layer in layers if _triple(part.names, f"{layer}.", _EXACT)]
-        if part.name and _triple(part.names, "", _EXACT):
+        found += [layer for layer in layers if _is_colour(part, f"{layer}.")]
+        if part.name and _is_colour(part, ""):
             found.append(part.name)
     return [layer for layer in dict.fromkeys(found) if layer not in views]
+
+
+def _is_colour(part: ExrPart, prefix: str) -> bool:
+    full_size = tuple(channel.name for channel in part.channels if channel.is_full_size)
+    if _triple(full_size, prefix, _EXACT):
+        return True
+    named = _luma_chroma(part, full_size, prefix) or _triple(full_size, prefix, _ANY_CASE)
+    return bool(named) and not _is_cryptomatte(part, prefix)

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import Imath
@@ -89,6 +90,34 @@ def _rows(file: OpenEXR.InputFile, names: Sequence[str], data: Window) -> Float3
         for name, plane in zip(names, found, strict=True):
             plane[top:end] = np.frombuffer(samples[name], np.float32).reshape(-1, data.width)
     return np.moveaxis(found, 0, -1)
+
+
+@dataclass(frozen=True)
+class StoredChannel:
+    """A channel as a file has it: its samples (float32, rows x columns), of every ``across``-th pixel of a line and
+    every ``down``-th of a column."""
+
+    samples: Float32
+    across: int
+    down: int
+
+
+def read_stored(path: Path, part: int, names: Sequence[str]) -> list[StoredChannel]:
+    """Channels of one part as they are stored, subsampled ones too, which OpenImageIO refuses. A name may occur
+    several times. The module decodes every part of the file for it. Raises ``RuntimeError`` or ``ValueError`` if it
+    is damaged."""
+    parts = OpenEXR.File(str(path), separate_channels=True).parts
+    channels = parts[part].channels if part < len(parts) else {}
+    if missing := set(names).difference(channels):
+        raise ValueError(f"its channel {min(missing)} is damaged")
+    return [
+        StoredChannel(
+            samples=np.asarray(channels[name].pixels, np.float32),
+            across=int(channels[name].xSampling),
+            down=int(channels[name].ySampling),
+        )
+        for name in names
+    ]
 
 
 def write(

@@ -18,7 +18,7 @@ from .exr_part import PIXEL_ASPECT, UINT, ExrPart, part_of
 from .file_colour import exr_colour
 from .half import to_float
 from .image_file import ReadLimits, check_size, temporary_picture, unreadable
-from .luma_chroma import read_luma_chroma
+from .luma_chroma import to_colour
 
 
 def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) -> Image:
@@ -95,7 +95,11 @@ def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenCha
     part = parts[chosen.part]
     try:
         if chosen.is_luma_chroma:
-            return read_luma_chroma(path, part)
+            return to_colour(exr_planes.read_stored(path, chosen.part, chosen.names), part)
+        if len(parts) > 1 and not all(channel.is_full_size for each in parts for channel in each.channels):
+            # OpenImageIO reads no part of such a file.
+            stored = exr_planes.read_stored(path, chosen.part, chosen.names)
+            return np.stack([channel.samples for channel in stored], -1)
         full_size = {channel.name for channel in part.channels if channel.is_full_size}
         if len(parts) == 1 and part.is_scanline and full_size.issuperset(chosen.names):
             pixels = exr_planes.read(path, chosen.names, part.data_window)

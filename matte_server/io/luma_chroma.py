@@ -1,5 +1,4 @@
-"""Reads luminance-chroma EXRs (Y, RY, BY) through the OpenEXR module, because OpenImageIO refuses subsampled
-chroma.
+"""Turns the channels of luminance-chroma EXRs (Y, RY, BY) into R, G, B.
 
 RY = (R - Y) / Y and BY = (B - Y) / Y, sampled at every ``step``-th pixel. The weights of Y follow from the file's
 primaries (Rec.709 if it names none). See "Technical Introduction to OpenEXR", luminance/chroma images.
@@ -7,16 +6,14 @@ primaries (Rec.709 if it names none). See "Technical Introduction to OpenEXR", l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import OpenEXR
 
 from ..core.image import Float32
 from ..core.window import Window
 from .exr_part import ExrPart
+from .exr_planes import StoredChannel
 from .primaries import REC_709, spans_colours, to_xyz
 
 # Half width of the Lanczos filter that interpolates subsampled chroma, in samples.
@@ -25,24 +22,15 @@ _TAPS = 6
 _LEAST_GREEN = 1e-3
 
 
-def read_luma_chroma(path: Path, part: ExrPart) -> Float32:
-    """Decodes a luminance-chroma part: height x width x 3 or 4 (R, G, B, and A if present). Raises ``RuntimeError``
-    or ``ValueError`` if it is damaged."""
-    for stored in OpenEXR.File(str(path), separate_channels=True).parts:
-        if set(stored.channels) == set(part.names):
-            return _decoded(part, stored.channels)
-    raise ValueError("its channels Y, RY and BY are damaged")
-
-
-def _decoded(part: ExrPart, channels: Mapping[str, Any]) -> Float32:
-    luma = np.asarray(channels["Y"].pixels, np.float32)
-    ry, by = (_upsampled(channels[name], part.data_window) for name in ("RY", "BY"))
+def to_colour(stored: Sequence[StoredChannel], part: ExrPart) -> Float32:
+    """Height x width x 3 or 4 (R, G, B, and A if given), scene-linear in the file's primaries. ``stored``: Y, RY,
+    BY and, if there is one, A of ``part``."""
+    luma = stored[0].samples
+    ry, by = (_upsampled(channel, part.data_window) for channel in stored[1:3])
     weights = luma_weights(part.chromaticities)
     red, blue = (ry + 1.0) * luma, (by + 1.0) * luma
     green = (luma - weights[0] * red - weights[2] * blue) / weights[1]
-    planes = [red, green, blue]
-    if "A" in channels:
-        planes.append(np.asarray(channels["A"].pixels, np.float32))
+    planes = [red, green, blue, *(channel.samples for channel in stored[3:])]
     return np.ascontiguousarray(np.stack(planes, -1), np.float32)
 
 
@@ -56,12 +44,12 @@ def luma_weights(chromaticities: Sequence[float]) -> Float32:
     return np.asarray(to_xyz(REC_709)[1], np.float32)
 
 
-def _upsampled(channel: Any, data: Window) -> Float32:
+def _upsampled(channel: StoredChannel, data: Window) -> Float32:
     """A chroma channel at the size of the data window."""
-    plane = np.asarray(channel.pixels, np.float32)
+    plane = channel.samples
     for axis, step, size, start in (
-        (1, int(channel.xSampling), data.width, data.x),
-        (0, int(channel.ySampling), data.height, data.y),
+        (1, channel.across, data.width, data.x),
+        (0, channel.down, data.height, data.y),
     ):
         if step > 1:
             plane = _interpolated(plane, axis, step, size, first=-start % step)
