@@ -1,33 +1,46 @@
-"""Colour tags of TIFF directories, EXIF's included, that OpenImageIO does not pass on; read by Pillow."""
+"""Colour tags of TIFF directories that OpenImageIO does not pass on, and of EXIF, which Pillow reads. It takes no
+big-endian BigTIFF, so the tags of TIFF itself are read here."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import struct
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image as PillowImage
-from PIL import TiffImagePlugin
 
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
 _INTEROPERABILITY, _ORIENTATION = 0xA005, 274
 _EXIF_MARK, _FIRST_SEGMENTS = b"Exif\0\0", 1 << 17
 """What EXIF begins with, and the bytes of a JPEG in which it lies, for a segment has at most 65,535."""
-# What Pillow raises on damaged files.
-_DAMAGED = (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError)
+# What reading a damaged directory raises here, and what Pillow raises on damaged EXIF.
+_NOT_READ = (OSError, ValueError, OverflowError, struct.error)
+_DAMAGED = (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, struct.error)
+_BIG_TIFF = 43
+_MOST_ENTRIES = 65535
+# Types of TIFF's fields that hold numbers -> the layout of one; a rational is two whole numbers.
+_RATIONAL = 5
+_LAYOUTS = {3: "H", 4: "I", _RATIONAL: "II", 11: "f", 12: "d"}
 
 
 def chromaticities_of(path: Path) -> tuple[float, ...]:
     """x and y of red, green, blue and white, from a TIFF's PrimaryChromaticities and WhitePoint; empty if it does
     not state both."""
-    tags = _directory(path)
-    numbers = [_numbers(tags, _PRIMARIES), _numbers(tags, _WHITE_POINT)]
-    return tuple(number for part in numbers for number in part) if all(numbers) else ()
+    with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
+        fields = _fields(file)
+        if _PRIMARIES in fields and _WHITE_POINT in fields:
+            primaries, white = fields[_PRIMARIES].numbers(file, 6), fields[_WHITE_POINT].numbers(file, 2)
+            return (*primaries, *white) if primaries and white else ()
+    return ()
 
 
 def has_transfer_function(path: Path) -> bool:
     """Whether a TIFF states a curve of its own, as a table."""
-    return _TRANSFER_FUNCTION in _directory(path)
+    with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
+        return _TRANSFER_FUNCTION in _fields(file)
+    return False
 
 
 def orientation_of_exif(data: bytes) -> int:
@@ -50,18 +63,44 @@ def interoperability_of(path: Path) -> str:
     return ""
 
 
-def _directory(path: Path) -> Mapping[int, object]:
-    """The first directory of a TIFF; empty if it is damaged."""
-    with contextlib.suppress(*_DAMAGED), path.open("rb") as file:
-        head = file.read(8)
-        head += file.read(8) if head[2:4] in (b"\x2b\0", b"\0\x2b") else b""  # BigTIFF
-        found = TiffImagePlugin.ImageFileDirectory_v2(head)
-        file.seek(found.next)
-        found.load(file)
-        return dict(found)
-    return {}
+@dataclass(frozen=True)
+class _Field:
+    """A field of a TIFF directory: the layout of its numbers, how many there are, and its last 4 or 8 bytes, which
+    are the value itself or where it lies. ``order``: "<" or ">"."""
+
+    order: str
+    layout: str
+    count: int
+    value: bytes
+
+    def numbers(self, file: BinaryIO, count: int) -> tuple[float, ...]:
+        """The value; empty where it is not ``count`` numbers. Raises what ``_NOT_READ`` lists."""
+        if not self.layout or self.count != count:
+            return ()
+        layout = self.order + self.layout * self.count
+        size = struct.calcsize(layout)
+        stored = self.value
+        if size > len(stored):
+            file.seek(struct.unpack(self.order + ("Q" if len(stored) > 4 else "I"), stored)[0])
+            stored = file.read(size)
+        found = struct.unpack_from(layout, stored)
+        if self.layout != _LAYOUTS[_RATIONAL]:
+            return found
+        pairs = list(zip(found[::2], found[1::2], strict=True))
+        return tuple(above / below for above, below in pairs) if all(below for _, below in pairs) else ()
 
 
-def _numbers(tags: Mapping[int, object], tag: int) -> tuple[float, ...]:
-    value = tags.get(tag, ())
-    return tuple(map(float, value)) if isinstance(value, tuple) else ()
+def _fields(file: BinaryIO) -> dict[int, _Field]:
+    """The first directory of a TIFF or BigTIFF, by tag. Raises what ``_NOT_READ`` lists."""
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    is_big = struct.unpack_from(order + "H", head, 2)[0] == _BIG_TIFF
+    whole, of_count = ("Q", "Q") if is_big else ("I", "H")
+    file.seek(struct.unpack_from(order + whole, head, 8 if is_big else 4)[0])
+    (count,) = struct.unpack(order + of_count, file.read(struct.calcsize(order + of_count)))
+    entry = f"{order}HH{whole}{struct.calcsize(order + whole)}s"
+    found = {}
+    for _ in range(min(count, _MOST_ENTRIES)):
+        tag, kind, numbers, value = struct.unpack(entry, file.read(struct.calcsize(entry)))
+        found[tag] = _Field(order=order, layout=_LAYOUTS.get(kind, ""), count=numbers, value=value)
+    return found

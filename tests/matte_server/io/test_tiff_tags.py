@@ -1,0 +1,64 @@
+"""Colour tags of TIFFs in either byte order, with offsets of four and of eight bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import tifffile
+
+from matte_server.io import exr
+from matte_server.io.tiff_tags import chromaticities_of, has_transfer_function
+
+P3_D65 = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329)
+CODES = np.random.default_rng(3).integers(0, 65536, (6, 8, 3)).astype(np.uint16)
+
+
+def rationals(values: tuple[float, ...]) -> list[int]:
+    return [number for value in values for number in (round(value * 10000), 10000)]
+
+
+def write(path: Path, byteorder: Literal["<", ">"] = "<", bigtiff: bool = False, curve: bool = False) -> None:
+    tags = [(319, 5, 6, rationals(P3_D65[:6]), True), (318, 5, 2, rationals(P3_D65[6:]), True)]
+    tags += [(301, 3, 65536, list(range(65536)), True)] if curve else []
+    tifffile.imwrite(path, CODES, photometric="rgb", byteorder=byteorder, bigtiff=bigtiff, extratags=tags)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_tags_are_the_same_in_every_layout(tmp_path: Path, byteorder: Literal["<", ">"], bigtiff: bool) -> None:
+    path = tmp_path / "a.tif"
+    write(path, byteorder, bigtiff)
+    assert path.read_bytes()[:2] == (b"II" if byteorder == "<" else b"MM")
+    assert chromaticities_of(path) == pytest.approx(P3_D65)
+    assert not has_transfer_function(path)
+    found = exr.read_image(path)
+    # What 16 bits hold, in float32.
+    assert np.allclose(found.pixels, CODES / 65535, atol=1e-6)
+    assert not found.colour_warnings and "0.68 0.32" in found.colourspace
+    write(path, byteorder, bigtiff, curve=True)
+    assert has_transfer_function(path)
+
+
+def test_a_damaged_directory_states_nothing(tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole.tif", tmp_path / "a.tif"
+    for bigtiff in (False, True):
+        write(whole, ">", bigtiff)
+        data = whole.read_bytes()
+        rng = np.random.default_rng(11)
+        for _ in range(200):
+            damaged = bytearray(data[: rng.integers(len(data) + 1)])
+            for place in rng.integers(0, 300, 4):
+                damaged[place : place + 1] = bytes([rng.integers(256)])
+            path.write_bytes(damaged)
+            assert len(chromaticities_of(path)) in (0, 8)
+            has_transfer_function(path)
+
+
+def test_primaries_of_another_count_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tags = [(319, 5, 5, rationals(P3_D65[:5]), True), (318, 5, 2, rationals(P3_D65[6:]), True)]
+    tifffile.imwrite(path, CODES, photometric="rgb", extratags=tags)
+    assert chromaticities_of(path) == ()
