@@ -254,9 +254,9 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
         profile=colour.profile,
         colour_warnings=colour.warnings,
     )
-    if file_format == "tiff" and not is_float:
-        image = _from_white_as_zero(image, spec)
-        # Stored as whole numbers, the product is one of encoded colour, not of light.
+    if file_format == "tiff":
+        image = image if is_float else _from_white_as_zero(image, spec)
+        # The product is one of colour as it is stored: encoded, or light.
         image = divided_by_alpha(image) if "A" in channels and is_associated else image
     return upright(image, _orientation(header.path, spec, file_format))
 

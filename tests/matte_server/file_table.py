@@ -403,6 +403,9 @@ def tiffs() -> Iterator[FileCase]:
     for name, colour, kind in (("unassociated", CODE, 2), ("associated", CODE * alpha, 1)):
         values = files.whole(np.dstack([colour, alpha]), 16)
         yield tiff(name, values, LIGHT, 5 * STEP_16, {338: (3, kind)}, stored=alpha[..., 0])
+    for name, colour, kind in (("unassociated", LIGHT * 3, 2), ("associated", LIGHT * 3 * alpha, 1)):
+        values = np.dstack([colour, alpha]).astype(np.float32)
+        yield tiff(f"{name}-float", values, LIGHT * 3, FLOAT, {338: (3, kind)}, stored=alpha[..., 0])
     yield FileCase(
         name="lab.tif",
         write=lambda path: PillowImage.fromarray(files.whole(CODE)).convert("LAB").save(path),

@@ -160,7 +160,9 @@ def _tiff(path: Path) -> IndependentReading:
         profile, given = (page.tags[number].value if number in page.tags else None for number in (34675, 319))
         white = page.tags[318].value if given else ()
     primaries = tuple(up / down for up, down in np.reshape([*given, *white], (-1, 2))) if given else REC_709
+    is_associated = bool(extra) and int(extra[0]) == 1
     if values.dtype.kind == "f":
+        values = values[..., :3] / values[..., 3:] if is_associated else values
         # The one profile of the table that a float has: linear P3.
         return IndependentReading(
             readers="tifffile", light=_light(values, "lin", "p3d65" if profile else primaries)
@@ -169,7 +171,7 @@ def _tiff(path: Path) -> IndependentReading:
     if int(page.photometric) == 0:
         code = 1 - code
     code = np.repeat(code, 3, -1) if code.shape[2] == 1 else code
-    if extra and int(extra[0]) == 1:
+    if is_associated:
         code[..., :3] /= code[..., 3:]
     if profile:
         through = files.littlecms_srgb(PillowImage.fromarray(files.whole(code)), profile)
