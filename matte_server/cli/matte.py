@@ -28,12 +28,12 @@ from ..shots.option_files import files_of
 from ..shots.plan_checks import check_apart, check_before_start, check_model
 from ..shots.report_schema import report_schema
 from ..shots.reports import REPORT_HEAD, ShotReport, report_json
-from ..shots.shot import Shot, frame_titles
+from ..shots.shot import Shot, frame_titles, shot_outputs
 from . import console
 from . import review as review_cli
 from .conclusion import check_clean_plate, conclude
 from .number_range import AMOUNT
-from .report_file import check_report, write_report
+from .report_file import check_report, check_report_apart, write_report
 from .shot_flags import add_options, add_shot_flags, given_names, options_from, order_from
 from .standard_streams import OUTPUT, StreamNames, standard_streams
 from .watch import check_watched, watch
@@ -189,6 +189,10 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
     """The shots, one after the other; all are planned before the first is begun. ``names``: those of streams."""
     shots = [order.plan() for order in orders]
     check_apart(shots)
+    if arguments.json:
+        made = [path for shot in shots for path in shot_outputs(shot.frames, shot.movies)]
+        kept = [shot.solve_file for shot in shots if shot.solve_file is not None]
+        check_report_apart(Path(arguments.json), [*made, *kept])
     for shot in shots:
         check_before_start(shot)
     # Beside a result that has no place of its own, no plate solve is kept.

@@ -7,7 +7,7 @@ outputs are one file.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from matte_link.sequence import counted, format_frames, parse_frames
 from ..errors import MatteError
 from ..io.media import is_video
 from .passes import COMP, before_number, pass_file, pass_names
-from .plan_checks import check_clean_plate, check_colour, check_combinations, check_inputs, check_outputs
+from .plan_checks import (
+    check_clean_plate,
+    check_colour,
+    check_combinations,
+    check_inputs,
+    check_layers,
+    check_outputs,
+)
 from .portraits import plan_portraits
 from .role_files import RoleFiles, check_files, check_numbers, frame_pattern
 from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
@@ -42,6 +49,7 @@ def plan_shot(
     """
     check_combinations(sources)
     check_colour(options)
+    check_layers(sources, options)
     if Path(sources.plate).is_dir():
         return plan_portraits(sources, frames, options, overwrite)
     if COMP in pass_names(sources.passes) and not sources.comp:
@@ -50,7 +58,7 @@ def plan_shot(
     wanted = _wanted_frames(files, frames)
     if not one_output:
         check_clean_plate(sources, wanted)
-    check_outputs(sources, wanted, files.movies, one_output)
+    check_outputs(sources, wanted, files.movies, one_output, files.of_every_role())
     all_frames = files.all_frames()
     return Shot(
         frames=wanted,
@@ -138,6 +146,11 @@ class _FilesByFrame:
             return ()
         clean = self._roles["clean_plate"]
         return tuple(self.frame(number) for number in numbers if clean.has(number))
+
+    def of_every_role(self) -> Iterator[Path]:
+        """Every file that the shot may be made from, those of frames that are not wanted among them."""
+        for files in self._roles.values():
+            yield from files.files()
 
     def check_shared_files(self) -> None:
         """Raises ``MatteError("missing_frame", ...)`` where a still or a video that all frames need is missing."""

@@ -7,7 +7,7 @@ import contextlib
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matte_link.messages import Pong
@@ -20,7 +20,7 @@ from ..io.media import is_video
 from .nearest_word import nearest_word
 from .passes import COMP, LAYERS, pass_names
 from .role_files import RoleFiles, check_files
-from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, shot_outputs
+from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, shot_inputs, shot_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 _TEMPORARY = 24 * "x"
@@ -47,12 +47,7 @@ def check_combinations(sources: ShotSources) -> None:
     starred = next((name for name in (sources.output, sources.comp) if "*" in Path(name).name), None)
     if starred is not None:
         raise MatteError("bad_output", f"{starred} names no file: * is for inputs.", "Write #### in its place.")
-    if sources.clean_frame is not None and RoleFiles(sources.clean_plate).is_still:
-        raise MatteError(
-            "bad_option",
-            f"{sources.clean_plate} is a single picture, of which --clean-frame cannot choose one.",
-            "Leave --clean-frame out, or name a sequence or a video.",
-        )
+    _check_clean_frame(sources)
     if sources.trimap and (sources.core or sources.holdout):
         raise MatteError(
             "bad_option",
@@ -68,6 +63,38 @@ def _check_timing(sources: ShotSources) -> None:
             if not getattr(sources, role) and getattr(sources, name) != getattr(default, name):
                 flag = "--" + name.replace("_", "-")
                 raise MatteError("bad_option", f"{flag} is given, and no {role}.", f"Add --{role} FILE.")
+
+
+def _check_clean_frame(sources: ShotSources) -> None:
+    if sources.clean_frame is None:
+        return
+    if RoleFiles(sources.clean_plate).is_still:
+        raise MatteError(
+            "bad_option",
+            f"{sources.clean_plate} is a single picture, of which --clean-frame cannot choose one.",
+            "Leave --clean-frame out, or name a sequence or a video.",
+        )
+    if sources.clean_offset or sources.clean_end:
+        flag = "--clean-offset" if sources.clean_offset else "--clean-end"
+        raise MatteError(
+            "bad_option",
+            f"--clean-frame chooses one picture for every frame, so {flag} says nothing.",
+            "Leave one of them out.",
+        )
+
+
+def check_layers(sources: ShotSources, options: MatteOptions) -> None:
+    """Raises ``MatteError("bad_option", ...)`` where results are to have layers that their format cannot hold. The
+    EXRs beside a video hold them."""
+    suffix = Path(sources.output).suffix.lower()
+    wanted = next((name for name in LAYERS if getattr(options, f"layer_{name}")), None)
+    if wanted is None or suffix not in MATTE_SUFFIXES or suffix == ".exr" or is_video(Path(sources.output)):
+        return
+    raise MatteError(
+        "bad_option",
+        f"--layer-{wanted} is a layer of an EXR, which {suffix} has not.",
+        "Name -o with .exr.",
+    )
 
 
 def _check_passes(sources: ShotSources) -> None:
@@ -189,13 +216,22 @@ def _check_output_folders(shot: Shot) -> None:
 
 
 def check_apart(shots: Sequence[Shot]) -> None:
-    """Raises ``MatteError("bad_output", ...)`` where two shots would write one file."""
+    """Raises ``MatteError`` where two shots would write one file (bad_output), or one what an earlier one is made
+    from (output_is_input). A later one may well be made from it."""
     owners: dict[str, Shot] = {}
+    inputs: set[Path] = set()
     for shot in shots:
         for path in shot_outputs(shot.frames, shot.movies):
             # On Windows and macOS, names that differ in case alone are one file.
             if owners.setdefault(str(path.resolve()).casefold(), shot) is not shot:
                 raise MatteError("bad_output", f"Two shots of the job write {path}.", "Choose two names.")
+            if path.resolve() in inputs:
+                raise MatteError(
+                    "output_is_input",
+                    f"{path} is an input of one shot of the job and an output of another; nothing was started.",
+                    "Choose another output.",
+                )
+        inputs |= {path.resolve() for path in shot_inputs(shot)}
 
 
 def check_inputs(frames: Sequence[ShotFrame], hint: str = "Correct the name.") -> None:
@@ -220,14 +256,20 @@ def _picture(frame: ShotFrame, role: str) -> tuple[Path, int]:
 
 
 def check_outputs(
-    sources: ShotSources, frames: Sequence[ShotFrame], movies: Movies, one_output: bool = False
+    sources: ShotSources,
+    frames: Sequence[ShotFrame],
+    movies: Movies,
+    one_output: bool = False,
+    other_inputs: Iterable[Path] = (),
 ) -> None:
     """Raises ``MatteError`` where an output cannot be written under its name (bad_output), would overwrite an input
-    (output_is_input) or another output (bad_output). ``one_output``: all frames together make one file."""
+    (output_is_input) or another output (bad_output). ``one_output``: all frames together make one file.
+    ``other_inputs``: files of the shot's sequences that no wanted frame is made from."""
     _check_suffix(sources.output, movies.matte or frames[0].output, MATTE_SUFFIXES, "a matte")
     if sources.comp and (comp := movies.comp or frames[0].comp):
         _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
+    inputs |= {path.resolve() for path in other_inputs}
     outputs = [path.resolve() for path in shot_outputs(frames, movies)]
     clash = next((path for path in outputs if path in inputs), None)
     if clash is not None:

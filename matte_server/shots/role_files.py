@@ -114,6 +114,12 @@ class RoleFiles:
         check_files([path])
         return tuple(range(1, _video_length(path, path.stat().st_mtime_ns) + 1))
 
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the role: a still's or a video's own, and those of a sequence that exist."""
+        if not self.pattern.is_sequence:
+            return (Path(self.pattern.text),)
+        return tuple(self.pattern.path(number) for number in self.frames)
+
     def file_of(self, number: int) -> tuple[Path, int]:
         """The file of a frame, and where it is a video, the number of its picture in it (else 0)."""
         if self.is_still:

@@ -184,6 +184,31 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_first_frame(
     assert not Path(shot.matte).parent.exists()
 
 
+def test_a_report_replaces_reports_alone(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot, notes, job = make_shot(2), tmp_path / "notes.txt", tmp_path / "job.json"
+    notes.write_text("takes 3 and 7")
+    job.write_text(json.dumps({"shots": []}))
+    for place in (Path(shot.plate.replace("####", "1002")), Path(shot.clean), notes, job):
+        before = place.read_bytes()
+        words = shot.command("--frames", "1001", "--json", str(place), "--server", server.endpoint.address)
+        assert cli.main(words) == console.BAD_INPUT
+        assert f"{place.name} exists and is no report; nothing was started." in capsys.readouterr().err
+        assert place.read_bytes() == before
+    solve = tmp_path / "shot" / "out" / "matte.platesolve.json"
+    for place in (Path(shot.matte.replace("####", "1002")), solve):
+        words = shot.command("--json", str(place), "--server", server.endpoint.address)
+        assert cli.main(words) == console.BAD_INPUT
+        assert "--json and another output have the same name" in capsys.readouterr().err
+    empty = tmp_path / "empty.json"
+    empty.touch()
+    for _ in range(2):
+        words = shot.command("--json", str(empty), "--server", server.endpoint.address)
+        assert cli.main(words) == console.OK
+        assert len(json.loads(empty.read_text())["frames"]) == 2
+
+
 def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
     make_shot: Callable[..., ShotFiles],
     server: LocalServer,

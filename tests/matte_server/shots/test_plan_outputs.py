@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteError
+from matte_server.shots.passes import LAYERS
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.plan_checks import check_apart, check_writable
 from matte_server.shots.shot import Shot, ShotSources
@@ -64,6 +67,50 @@ def test_two_shots_of_a_job_that_would_write_one_file(folder: Path) -> None:
         with pytest.raises(MatteError, match="Two shots of the job write") as refused:
             check_apart([first, planned(folder, "p.####.exr", output, comp)])
         assert refused.value.code == "bad_output"
+
+
+@pytest.mark.parametrize(
+    ("output", "comp"), [("p.1002.exr", ""), ("m.exr", "p.1002.exr"), ("m.exr", "P/../p.1002.exr")]
+)
+def test_a_frame_of_the_sequence_that_is_not_wanted_is_no_output(folder: Path, output: str, comp: str) -> None:
+    (folder / "P").mkdir()
+    with pytest.raises(MatteError, match=r"p.1002.exr is both input and output; nothing was started") as refused:
+        planned(folder, "p.####.exr", output, comp, wanted="1001")
+    assert refused.value.code == "output_is_input"
+
+
+def test_no_shot_of_a_job_writes_what_an_earlier_one_is_made_from(folder: Path) -> None:
+    first = planned(folder, "p.####.exr", "a/m.####.exr")
+    later = planned(folder, "still.exr", "p.1002.exr")
+    with pytest.raises(MatteError, match=r"p.1002.exr is an input of one shot of the job and an output") as refused:
+        check_apart([first, later])
+    assert refused.value.code == "output_is_input"
+    # A chain: the one that writes it goes first.
+    check_apart([later, first])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
+def test_a_layer_needs_an_exr(folder: Path, suffix: str) -> None:
+    names = {"plate": "p.####.exr", "clean_plate": "c.exr"}
+    paths: dict[str, Any] = {role: str(folder / name) for role, name in names.items()}
+    for layer in LAYERS:
+        options = replace(MatteOptions(), **{f"layer_{layer}": True})
+        with pytest.raises(MatteError, match=f"--layer-{layer} is a layer of an EXR") as refused:
+            plan_shot(ShotSources(**paths, output=str(folder / f"m.####{suffix}")), "", options)
+        assert refused.value.code == "bad_option"
+        # The EXRs beside a video have it.
+        for output in ("m.####.exr", "m.mov"):
+            assert plan_shot(ShotSources(**paths, output=str(folder / output)), "", options).options == options
+
+
+@pytest.mark.parametrize(("timing", "flag"), [({"clean_offset": 2}, "offset"), ({"clean_end": "hold"}, "end")])
+def test_one_clean_plate_for_all_frames_has_no_timing(folder: Path, timing: dict[str, Any], flag: str) -> None:
+    names = {"plate": "p.####.exr", "clean_plate": "p.####.exr", "output": "m.####.exr"}
+    paths: dict[str, Any] = {role: str(folder / name) for role, name in names.items()}
+    sources = ShotSources(**paths, clean_frame=1001, **timing)
+    with pytest.raises(MatteError, match=f"so --clean-{flag} says nothing") as refused:
+        plan_shot(sources, "", MatteOptions())
+    assert refused.value.code == "bad_option"
 
 
 def test_portraits_whose_results_would_be_one_file(folder: Path) -> None:
