@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,8 @@ def test_a_layer_needs_an_exr(folder: Path, suffix: str) -> None:
     names = {"plate": "p.####.exr", "clean_plate": "c.exr"}
     paths: dict[str, Any] = {role: str(folder / name) for role, name in names.items()}
     for layer in LAYERS:
-        options = replace(MatteOptions(), **{f"layer_{layer}": True})
+        chosen: dict[str, Any] = {f"layer_{layer}": True}
+        options = MatteOptions(**chosen)
         with pytest.raises(MatteError, match=f"--layer-{layer} is a layer of an EXR") as refused:
             plan_shot(ShotSources(**paths, output=str(folder / f"m.####{suffix}")), "", options)
         assert refused.value.code == "bad_option"
