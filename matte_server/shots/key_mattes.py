@@ -10,7 +10,7 @@ from matte_link.sequence import FramePattern, format_frames, parse_frames
 
 from ..errors import MatteError
 from .portraits import pictures_in
-from .role_files import check_files, check_numbers, frame_pattern, without_star
+from .role_files import check_files, check_numbers, input_pattern
 from .shot import ShotFrame
 
 
@@ -53,7 +53,7 @@ def key_mattes(named: Sequence[str], masks: str, frames: Sequence[ShotFrame]) ->
 
 def unused_keys(named: Sequence[str], frames: Sequence[ShotFrame]) -> list[int]:
     """The frames of which a pattern of ``named`` has files, and which are not among ``frames``."""
-    patterns = [frame_pattern(without_star(text)) for text in named if not _frames_before(text)[0]]
+    patterns = [input_pattern(text) for text in named if not _frames_before(text)[0]]
     on_disk = {number for each in patterns if each.is_sequence for number in each.frames_on_disk()}
     return sorted(on_disk - {frame.frame for frame in frames})
 
@@ -70,7 +70,7 @@ def _check_same(number: int, first: Path, second: Path) -> None:
 def _masks(text: str, frames: Sequence[ShotFrame]) -> Callable[[int], Path]:
     """The mask of a frame's key matte, by frame number."""
     if not Path(text).is_dir():
-        return frame_pattern(without_star(text)).path
+        return input_pattern(text).path
     named = _named_after(Path(text), frames)
     # A missing one is then missed under the name that it should have.
     plates = {frame.frame: frame.plate for frame in frames}
@@ -92,7 +92,7 @@ def _numbered(text: str, frames: Sequence[ShotFrame]) -> dict[int, Path]:
     if Path(name).is_dir() and not named:
         found = _named_after(Path(name), frames)
     else:
-        pattern = frame_pattern(without_star(name))
+        pattern = input_pattern(name)
         found = {frame: pattern.path(frame) for frame in named or _frames_of(pattern, numbers)}
     if not found:
         raise MatteError("bad_key", f"No file of {text} belongs to a frame of the shot.", "Correct the name.")

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from matte_link.options import MatteOptions
+from matte_link.sequence import FramePattern
 
 from ..core.image import Float32, Image, divided_by_alpha
 from ..errors import MatteError
 from ..io import exr
 from ..io.colour import from_scene_linear, to_scene_linear
+from ..io.media import is_video
 from .nearest_word import nearest_word
 from .role_files import frame_pattern
 
@@ -47,7 +49,7 @@ def with_layers(options: MatteOptions, text: str) -> MatteOptions:
 def before_number(name: str) -> str:
     """The part of a file's name before its frame number, such as "matte." of matte.####.exr; the stem without
     one."""
-    pattern = frame_pattern(name)
+    pattern = FramePattern(name, is_literal=True) if is_video(name) else frame_pattern(name)
     if not pattern.is_sequence:
         return Path(name).stem
     # Up to the frame number, a frame's file name and the pattern are the same.

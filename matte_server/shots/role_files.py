@@ -22,6 +22,22 @@ def frame_pattern(text: str) -> FramePattern:
         raise MatteError("bad_range", str(error)) from None
 
 
+def input_pattern(name: str) -> FramePattern:
+    """The pattern of an input. A video, and a file that is there under a name such as ``take ##.exr`` while none is
+    numbered so, are taken by their names. Raises ``MatteError``: no_frames, bad_range."""
+    text = without_star(name)
+    if is_video(text):
+        return FramePattern(text, is_literal=True)
+    if not Path(text).is_file():
+        return frame_pattern(text)
+    try:
+        pattern = FramePattern(text)
+    except ValueError:
+        return FramePattern(text, is_literal=True)
+    is_numbered = bool(pattern.frames_on_disk() or pattern.odd_files())
+    return pattern if is_numbered else FramePattern(text, is_literal=True)
+
+
 def without_star(name: str) -> str:
     """An input's name such as ``plate.*.exr`` with the width of its frame numbers, as they are on disk, in place of
     the star; any other name as it is. Raises ``MatteError``: no_frames, bad_range."""
@@ -94,11 +110,11 @@ class RoleFiles:
     each has its own."""
 
     def __init__(self, name: str, offset: int = 0, end: str = "", only: int | None = None) -> None:
-        self.pattern = frame_pattern(without_star(name))
+        self.pattern = input_pattern(name)
         self._offset = offset
         self._end = end
         self._only = only
-        self.is_video = is_video(name) and not self.pattern.is_sequence
+        self.is_video = is_video(name)
 
     @property
     def is_still(self) -> bool:

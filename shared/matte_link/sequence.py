@@ -12,8 +12,9 @@ from typing import TypeVar
 Item = TypeVar("Item")
 MAX_FRAMES = 1_000_000
 _PART = re.compile(r"\s*(-?\d{1,9})(?:-(-?\d{1,9})(?:x([1-9]\d{0,8}))?)?\s*\Z")
-# A single @ is part of many names, such as photo@2x.
-_TOKEN = re.compile(r"#+|@{2,}|%0?(\d{0,2})d|\$F(\d?)(?![A-Za-z])|<f>")
+# A single @ is part of many names, such as photo@2x, as are a single # before a digit (Reel #2) and %d in a word
+# (50%done).
+_TOKEN = re.compile(r"#{2,}|#(?!\d)|@{2,}|%0?([1-9]\d?)d|%0?d(?![A-Za-z])|\$F(\d?)(?![A-Za-z])|<f>")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
@@ -69,19 +70,21 @@ class FramePattern:
     ``plate.%04d.exr``, ``plate.$F4.exr``, ``plate.<f>.exr``.
 
     ``<f>``, ``%d`` and ``$F`` are not padded; a padded number is as wide as C prints it, its sign included. Folders
-    may have any name. Raises ``ValueError`` if there are several frame numbers.
+    may have any name. Raises ``ValueError`` if there are several frame numbers. ``is_literal``: the path is that of
+    one file, whatever its name.
     """
 
     text: str
+    is_literal: bool = False
 
     def __post_init__(self) -> None:
-        if len(list(_TOKEN.finditer(Path(self.text).name))) > 1:
+        if not self.is_literal and len(list(_TOKEN.finditer(Path(self.text).name))) > 1:
             raise ValueError(f"{self.text!r} has more than one frame number.")
 
     @property
     def is_sequence(self) -> bool:
         """Whether the path has a frame number; without one it is a still, the same for every frame."""
-        return bool(_TOKEN.search(Path(self.text).name))
+        return not self.is_literal and bool(_TOKEN.search(Path(self.text).name))
 
     @property
     def padding(self) -> int:
@@ -113,7 +116,7 @@ class FramePattern:
         """Existing files that differ from the pattern in the frame number alone, with that number."""
         pattern = Path(self.text)
         match = _TOKEN.search(pattern.name)
-        if not match or not pattern.parent.is_dir():
+        if not match or self.is_literal or not pattern.parent.is_dir():
             return
         name = re.compile(
             re.escape(pattern.name[: match.start()]) + r"(-?\d+)" + re.escape(pattern.name[match.end() :])

@@ -72,6 +72,12 @@ def test_format_is_the_inverse_of_parse(frames: set[int]) -> None:
         ("plate.$F.exr", 7, "plate.7.exr"),
         # Neither is a frame number.
         ("photo@2x.exr", 7, "photo@2x.exr"),
+        ("take #3.exr", 7, "take #3.exr"),
+        ("Reel #2 p.####.exr", 7, "Reel #2 p.0007.exr"),
+        ("50%done.exr", 7, "50%done.exr"),
+        ("50%done.%04d.exr", 7, "50%done.0007.exr"),
+        ("p%d.exr", 7, "p7.exr"),
+        ("p.#.exr", 7, "p.7.exr"),
         ("$FOLDER.exr", 7, "$FOLDER.exr"),
         ("still.exr", 7, "still.exr"),
         ("Reel #3/plate.####.exr", 7, "Reel #3/plate.0007.exr"),

@@ -113,6 +113,28 @@ def test_one_clean_plate_for_all_frames_has_no_timing(folder: Path, timing: dict
     assert refused.value.code == "bad_option"
 
 
+@pytest.mark.parametrize("name", ["take ##.exr", "p.%04d.exr", "#.##.exr", "take #3.exr", "50%done.exr", "%d.exr"])
+def test_a_file_that_is_there_is_taken_by_its_name(folder: Path, name: str) -> None:
+    save(folder / "other" / name, np.zeros((4, 4, 3)))
+    shot = planned(folder, f"other/{name}", "m.exr")
+    assert [frame.plate for frame in shot.frames] == [folder / "other" / name]
+    assert shot.frames[0].output == folder / "m.exr"
+
+
+def test_numbered_files_come_before_one_that_is_called_as_their_pattern(folder: Path) -> None:
+    save(folder / "p.####.exr", np.zeros((4, 4, 3)))
+    assert [frame.frame for frame in planned(folder, "p.####.exr", "m.####.exr").frames] == [1001, 1002]
+
+
+def test_a_number_of_a_reel_is_part_of_the_name(folder: Path) -> None:
+    for name in ("Reel #2 p.0001.exr", "Reel #2 p.0002.exr"):
+        save(folder / name, np.zeros((4, 4, 3)))
+    shot = planned(folder, "Reel #2 p.####.exr", "Reel #2 m.####.exr")
+    assert [frame.output.name for frame in shot.frames] == ["Reel #2 m.0001.exr", "Reel #2 m.0002.exr"]
+    assert shot.solve_file == folder / "Reel #2 m.platesolve.json"
+    assert planned(folder, "still.exr", "still #3.exr").frames[0].output.name == "still #3.exr"
+
+
 def test_portraits_whose_results_would_be_one_file(folder: Path) -> None:
     for names in (("a.exr", "A.exr"), ("b.exr", "b.png")):
         place = folder / names[1]
