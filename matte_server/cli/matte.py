@@ -55,7 +55,8 @@ examples:
 
 PLATE and the like are a file, a video, or a pattern of numbered files: plate.####.exr, plate.@@@@.exr,
 plate.%04d.exr, plate.$F4.exr (in quotes, as the shell reads $) and plate.<f>.exr; the names of inputs may have
-"plate.*.exr" (in quotes) too. --frames takes 1001-1100, 1001-1100x2 and lists of them with commas.
+"plate.*.exr" (in quotes) too. A single # before a digit, as in "Reel #2", is part of a name. --frames takes
+1001-1100, 1001-1100x2 and lists of them with commas.
 
 A job file (--job) is YAML or JSON: a list 'shots', in which each shot has the words 'plate', 'clean', 'output' and
 any other of these flags, without dashes; 'defaults' holds words for all. --job-schema prints every word:

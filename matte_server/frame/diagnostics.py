@@ -17,10 +17,15 @@ _MIN_SUBJECT_AREA = 1e-5
 
 
 def diagnose(
-    alignment: Alignment, found_area: Tensor, alpha: Tensor, error: Recomposition, plate: Image
+    alignment: Alignment,
+    found_area: Tensor,
+    alpha: Tensor,
+    error: Recomposition,
+    plate: Image,
+    is_part: bool = False,
 ) -> dict[str, object]:
     """A frame's diagnostics as JSON values, NaN as None. ``found_area``: the mean of alpha before the edge
-    controls.
+    controls. ``is_part``: a region, or a holdout matte, says where no subject is.
 
     ``recomposition_error``: how far the foreground over the aligned clean plate is from the plate, before the edge
     controls, as a fraction of the plate's range (between its 0.5 and 99.5 percentiles). It is the median over the
@@ -36,11 +41,11 @@ def diagnose(
         "unknown_area": error.band,
         "recomposition_error": error.median / max(float(high - low), 1e-6),
         "recomposition_error_max": error.largest,
-        "warnings": [*alignment.warnings, *_warnings(alignment, float(found_area), area)],
+        "warnings": [*alignment.warnings, *_warnings(alignment, float(found_area), area, is_part)],
     }
 
 
-def _warnings(alignment: Alignment, found_area: float, area: float) -> list[str]:
+def _warnings(alignment: Alignment, found_area: float, area: float, is_part: bool) -> list[str]:
     """Reasons for the artist to check this matte."""
     warnings = []
     if alignment.residual_px > _MAX_RESIDUAL_PX or alignment.inliers < _MIN_INLIERS:
@@ -51,7 +56,11 @@ def _warnings(alignment: Alignment, found_area: float, area: float) -> list[str]
     if alignment.coverage < _MIN_COVERAGE:
         warnings.append(f"The clean plate covers only {100 * alignment.coverage:.0f}% of the plate.")
     if found_area < _MIN_SUBJECT_AREA:
-        warnings.append("No subject was found: the plate does not differ from the clean plate.")
+        warnings.append(
+            "No subject was found where the region, the holdout matte or the trimap's black leave room for one."
+            if is_part
+            else "No subject was found: the plate does not differ from the clean plate."
+        )
     elif area < _MIN_SUBJECT_AREA:
         warnings.append("The edge controls leave nothing of the matte: erode less, or move the black point down.")
     return warnings

@@ -54,10 +54,12 @@ _CHANNELS = {1: ("A",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 @dataclass(frozen=True, eq=False)
 class _Solved:
     """Everything of one frame that the result is made from, on the device. ``found_area``: the mean of alpha before
-    the edge controls. ``weights`` are the neighbours'."""
+    the edge controls. ``is_part``: a region, or a holdout matte, says where no subject is. ``weights`` are the
+    neighbours'."""
 
     alpha: Tensor
     found_area: Tensor
+    is_part: bool
     foreground: Tensor
     layers: Mapping[str, Tensor]
     error: Recomposition
@@ -196,6 +198,7 @@ class MattePipeline:
         return _Solved(
             alpha=alpha,
             found_area=found_area,
+            is_part=bool(options.region) or frame.holdout is not None,
             foreground=foreground,
             layers=layers,
             error=error,
@@ -291,10 +294,11 @@ def _result(plate: Image, solved: _Solved, alignment: Alignment) -> MatteResult:
         return replace(plate, pixels=pixels, channels=_CHANNELS[pixels.shape[-1]], premultiplied=False)
 
     in_time = {"temporal": dict(solved.weights)} if solved.weights else {}
+    figures = diagnose(alignment, solved.found_area, solved.alpha, solved.error, plate, solved.is_part)
     return MatteResult(
         alpha=image(solved.alpha),
         foreground=image(solved.foreground),
         alignment=alignment,
-        diagnostics={**diagnose(alignment, solved.found_area, solved.alpha, solved.error, plate), **in_time},
+        diagnostics={**figures, **in_time},
         layers={name: image(layer) for name, layer in solved.layers.items()},
     )

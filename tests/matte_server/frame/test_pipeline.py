@@ -177,6 +177,19 @@ def test_a_plate_without_a_subject_has_no_matte_and_a_warning(pipeline: MattePip
     assert "No subject was found" in str(result.diagnostics["warnings"])
 
 
+@pytest.mark.parametrize("limit", ["region", "holdout"])
+def test_a_subject_outside_what_is_looked_at_is_not_called_a_plate_without_one(
+    pipeline: MattePipeline, truth: Truth, limit: str
+) -> None:
+    height, width = truth.alpha.shape[:2]
+    everywhere = replace(image(truth.clean), pixels=np.ones((height, width, 1), np.float32), channels=("A",))
+    guides = Guides(holdout=everywhere) if limit == "holdout" else Guides()
+    options = replace(STILL, region="0 0 8 8") if limit == "region" else STILL
+    result = solve(pipeline, image(truth.plate), image(truth.clean), options, guides)
+    (warning,) = cast(list[str], result.diagnostics["warnings"])
+    assert result.alpha.pixels.max() == 0.0 and warning.startswith("No subject was found where the region")
+
+
 def test_a_matte_that_the_edge_controls_remove_is_not_called_a_plate_without_a_subject(
     pipeline: MattePipeline, truth: Truth
 ) -> None:
