@@ -18,14 +18,14 @@ _MIN_SUBJECT_AREA = 1e-5
 
 def diagnose(
     alignment: Alignment,
-    found_area: Tensor,
+    found_area: Tensor | None,
     alpha: Tensor,
     error: Recomposition,
     plate: Image,
     is_part: bool = False,
 ) -> dict[str, object]:
     """A frame's diagnostics as JSON values, NaN as None. ``found_area``: the mean of alpha before the edge
-    controls. ``is_part``: a region, or a holdout matte, says where no subject is.
+    controls, None where none of them acts. ``is_part``: a region, or a holdout matte, says where no subject is.
 
     ``recomposition_error``: how far the foreground over the aligned clean plate is from the plate, before the edge
     controls, as a fraction of the plate's range (between its 0.5 and 99.5 percentiles). It is the median over the
@@ -35,13 +35,14 @@ def diagnose(
     step = max(1, max(plate.rgb.shape) // 256)
     low, high = np.percentile(plate.rgb[::step, ::step], (0.5, 99.5))
     area = float(alpha.mean())
+    found = area if found_area is None else float(found_area)
     return {
         "alignment": {**as_facts(alignment), "coverage": alignment.coverage},
         "alpha_area": area,
         "unknown_area": error.band,
         "recomposition_error": error.median / max(float(high - low), 1e-6),
         "recomposition_error_max": error.largest,
-        "warnings": [*alignment.warnings, *_warnings(alignment, float(found_area), area, is_part)],
+        "warnings": [*alignment.warnings, *_warnings(alignment, found, area, is_part)],
     }
 
 

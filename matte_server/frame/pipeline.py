@@ -54,11 +54,11 @@ _CHANNELS = {1: ("A",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 @dataclass(frozen=True, eq=False)
 class _Solved:
     """Everything of one frame that the result is made from, on the device. ``found_area``: the mean of alpha before
-    the edge controls. ``is_part``: a region, or a holdout matte, says where no subject is. ``weights`` are the
-    neighbours'."""
+    the edge controls, None where none of them acts. ``is_part``: a region, or a holdout matte, says where no
+    subject is. ``weights`` are the neighbours'."""
 
     alpha: Tensor
-    found_area: Tensor
+    found_area: Tensor | None
     is_part: bool
     foreground: Tensor
     layers: Mapping[str, Tensor]
@@ -189,15 +189,15 @@ class MattePipeline:
         foreground = _foreground(frame, prediction, alpha, options.foreground)
         error = recomposition(frame.plate, frame.clean_plate, alpha, foreground)
         layers = _layers(frame, prediction, alpha, foreground, options)
-        found_area = alpha.mean()
         stage("edges")
+        found = alpha
         # After the foreground: shrinking or hardening the matte must not change the subject's colour.
         alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
         return _Solved(
             alpha=alpha,
-            found_area=found_area,
+            found_area=None if alpha is found else found.mean(),
             is_part=bool(options.region) or frame.holdout is not None,
             foreground=foreground,
             layers=layers,

@@ -26,7 +26,7 @@ def found(alignment: Alignment = GOOD, alpha: float = 0.5, before_edges: float |
     # Half of the pixels are 1, the others 5: both percentiles lie on these values.
     pixels = np.repeat(np.array([[1.0, 1.0, 5.0, 5.0]] * 2, np.float32)[..., None], 3, 2)
     plate = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
-    area = torch.tensor(alpha if before_edges is None else before_edges)
+    area = None if before_edges is None else torch.tensor(before_edges)
     return diagnose(alignment, area, torch.full((1, 1, 2, 4), alpha), ERROR, plate)
 
 

@@ -190,6 +190,16 @@ def test_a_subject_outside_what_is_looked_at_is_not_called_a_plate_without_one(
     assert result.alpha.pixels.max() == 0.0 and warning.startswith("No subject was found where the region")
 
 
+def test_a_speck_that_the_edge_controls_enlarge_is_still_no_subject(pipeline: MattePipeline, truth: Truth) -> None:
+    # A tenth of one pixel of 21,600 is half of what counts as a subject; a disc of three pixels is far above it.
+    speck = np.zeros((120, 180, 1), np.float32)
+    speck[60, 90] = 0.1
+    enlarged = replace(STILL, erode=-3.0)
+    result = solve(pipeline, image(truth.clean), image(truth.clean), enlarged, Guides(core=image(speck)))
+    assert result.alpha.pixels.mean() > 1e-4
+    assert "No subject was found" in str(result.diagnostics["warnings"])
+
+
 def test_a_matte_that_the_edge_controls_remove_is_not_called_a_plate_without_a_subject(
     pipeline: MattePipeline, truth: Truth
 ) -> None:
