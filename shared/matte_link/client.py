@@ -48,6 +48,7 @@ from .messages import (
 )
 from .offered_pictures import OfferedPictures
 from .outstanding import OutstandingRequests, ProgressCallback
+from .part_upload import largest_whole
 from .roles import WEIGHTS, with_sources
 from .weights_files import WeightsFiles, without_path
 from .wire import too_large
@@ -77,7 +78,7 @@ class MatteClient:
         self.endpoint = endpoint or Endpoint.resolve()
         self.patience_s = patience_s
         self._connection = Connection(self.endpoint)
-        self._pictures = OfferedPictures(self._connection.send)
+        self._pictures = OfferedPictures(self._connection.send, largest_whole(self.endpoint))
         self._requests = OutstandingRequests(self._pictures, self._connection.send)
         self._weights = WeightsFiles()
         self._question = _Question()

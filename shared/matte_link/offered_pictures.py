@@ -36,7 +36,7 @@ from .messages import (
     new_id,
 )
 from .part_size import SMALLEST_PART
-from .part_upload import LARGEST_WHOLE, PartUpload
+from .part_upload import PartUpload
 from .roles import AnyJob, sources_of, with_sources
 
 _KEPT = 4
@@ -64,10 +64,12 @@ class _OfferedPicture:
 
 
 class OfferedPictures:
-    """Pictures by digest. ``send`` puts a message on the wire, or drops it while there is no connection."""
+    """Pictures by digest. ``send`` puts a message on the wire, or drops it while there is no connection.
+    ``largest_whole``: bytes of the largest picture that is sent in one piece."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], None], largest_whole: int) -> None:
         self._send = send
+        self._largest_whole = largest_whole
         self._pictures: dict[str, _OfferedPicture] = {}
         """By digest; the latest one comes last."""
 
@@ -90,7 +92,7 @@ class OfferedPictures:
         return Digest(digest)
 
     def _offered(self, digest: str, picture: Inline) -> _OfferedPicture:
-        parts = self._in_parts(digest, picture) if _bytes(picture) > LARGEST_WHOLE else None
+        parts = self._in_parts(digest, picture) if _bytes(picture) > self._largest_whole else None
         return _OfferedPicture(data=picture.data, name=picture.name, parts=parts)
 
     def _in_parts(self, digest: str, picture: Inline) -> PartUpload:
@@ -123,7 +125,7 @@ class OfferedPictures:
 
     def name_large(self, request: AnyJob) -> AnyJob:
         """The request with every inline picture named that is too large to be sent in one piece."""
-        return self._named(request, lambda role, picture: _bytes(picture) > LARGEST_WHOLE)
+        return self._named(request, lambda role, picture: _bytes(picture) > self._largest_whole)
 
     def _named(self, request: AnyJob, is_to_name: Callable[[str, Inline], bool]) -> AnyJob:
         inline = {role: each for role, each in sources_of(request).items() if isinstance(each, Inline)}

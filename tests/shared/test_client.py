@@ -54,6 +54,16 @@ def test_a_clean_plate_is_sent_once(make_server: MakeServer) -> None:
     assert server.uploads == 1 and server.count(Store) == 2
 
 
+def test_a_server_on_this_machine_gets_a_large_plate_with_its_request(make_server: MakeServer) -> None:
+    """Hashed on both sides and asked about first, a plate in HD took longer to cross than the server to answer."""
+    server, plate = make_server(), Inline(data=bytes(9 << 20), name="plate.exr")
+    with MatteClient(server.endpoint) as client:
+        client.submit(replace(request(), plate=plate), name_clean_plate=False)
+        assert isinstance(client.receive(5.0), MatteReply)
+    [heard] = server.heard
+    assert isinstance(heard, Matte) and isinstance(heard.plate, Inline) and len(heard.plate.data) == 9 << 20
+
+
 def test_a_clean_plate_that_another_client_sent_is_not_sent_again(make_server: MakeServer) -> None:
     server = make_server()
     for number in range(2):

@@ -25,18 +25,20 @@ from matte_link.messages import (
 )
 from matte_link.offered_pictures import OfferedPictures
 from matte_link.outstanding import OutstandingRequests
+from matte_link.part_upload import LARGEST_WHOLE
 from matte_link.wire import WireLimits, too_large
 
 from .scripted_server import request
 
 
 class Wire:
-    """Outstanding requests of which every message that they send is kept; ``now`` is their clock."""
+    """Outstanding requests of which every message that they send is kept; ``now`` is their clock. Pictures of more
+    than ``largest_whole`` bytes are sent in parts."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest_whole: int = LARGEST_WHOLE) -> None:
         self.sent: list[Message] = []
         self.now = 100.0
-        self.pictures = OfferedPictures(self.sent.append)
+        self.pictures = OfferedPictures(self.sent.append, largest_whole)
         self.requests = OutstandingRequests(self.pictures, self.sent.append, clock=lambda: self.now)
 
     def take_sent(self) -> list[Message]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from matte_link import offered_pictures, part_upload
+from matte_link.endpoint import Endpoint
 from matte_link.messages import (
     Cancel,
     Digest,
@@ -29,13 +30,13 @@ from .test_outstanding import Wire
 
 DATA = bytes(range(256)) * 4
 DIGEST = digest_of(DATA)
+LARGEST_WHOLE = 300
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of 100 bytes, and pictures over 300 bytes in parts."""
+    """Parts of 100 bytes."""
     monkeypatch.setattr(part_upload, "PART", 100)
-    monkeypatch.setattr(offered_pictures, "LARGEST_WHOLE", 300)
 
 
 class Far:
@@ -125,7 +126,7 @@ def parts(wire: Wire) -> list[StorePart]:
 
 
 def test_a_request_waits_for_all_parts_and_names_the_picture() -> None:
-    wire = Wire()
+    wire = Wire(LARGEST_WHOLE)
     wire.requests.add(large())
     [question] = parts(wire)
     assert not question.data
@@ -138,13 +139,13 @@ def test_a_request_waits_for_all_parts_and_names_the_picture() -> None:
 
 
 def test_a_small_picture_goes_along_with_its_request_as_before() -> None:
-    wire = Wire()
+    wire = Wire(LARGEST_WHOLE)
     wire.requests.add(request())
     assert wire.take_sent() == [request()]
 
 
 def test_a_part_that_finds_no_room_is_sent_later_from_where_it_was() -> None:
-    wire = Wire()
+    wire = Wire(LARGEST_WHOLE)
     wire.requests.add(large())
     [question] = parts(wire)
     wire.requests.deliver(Failure(question.id, code="busy", message="There is no room."))
@@ -157,7 +158,7 @@ def test_a_part_that_finds_no_room_is_sent_later_from_where_it_was() -> None:
 
 
 def test_a_part_that_is_refused_ends_every_request_that_names_the_picture() -> None:
-    wire = Wire()
+    wire = Wire(LARGEST_WHOLE)
     for name in ("r1", "r2"):
         wire.requests.add(large(name))
     [question] = parts(wire)
@@ -171,7 +172,7 @@ def test_a_part_that_is_refused_ends_every_request_that_names_the_picture() -> N
 
 
 def test_a_cancelled_request_ends_here_and_its_parts_stop_unless_another_needs_them() -> None:
-    wire = Wire()
+    wire = Wire(LARGEST_WHOLE)
     for name in ("r1", "r2"):
         wire.requests.add(large(name))
     [question] = parts(wire)
@@ -187,7 +188,7 @@ def test_a_cancelled_request_ends_here_and_its_parts_stop_unless_another_needs_t
 
 
 def test_a_request_that_was_sent_is_cancelled_on_the_server() -> None:
-    wire = Wire()
+    wire = Wire(LARGEST_WHOLE)
     wire.requests.add(large())
     [question] = parts(wire)
     wire.requests.deliver(Stored(question.id, digest=DIGEST))
@@ -202,7 +203,7 @@ def test_an_upload_that_is_under_way_in_parts_goes_on_when_parts_are_asked_for(
 ) -> None:
     monkeypatch.setattr(offered_pictures, "SMALLEST_PART", 100)
     sent: list[Message] = []
-    pictures = OfferedPictures(sent.append)
+    pictures = OfferedPictures(sent.append, LARGEST_WHOLE)
     pictures.hold(Inline(data=DATA))
     pictures.ask_for_missing([DIGEST])
     pictures.send_in_parts([DIGEST])
@@ -217,7 +218,7 @@ def test_a_link_that_breaks_every_ten_seconds_lets_everything_through_at_any_spe
     """A plate of 3 MB goes along with its request, which never arrives whole; nor does a part of 4 MiB."""
     monkeypatch.undo()
     plate = bytes(range(256)) * 12_000
-    wire, kept = Wire(), bytearray()
+    wire, kept = Wire(LARGEST_WHOLE), bytearray()
     wire.requests.add(replace(request("r1"), plate=Inline(data=plate)))
     breaks = 0
     while not (arrived := _before_the_break(wire, plate, kept, 10 * speed)):
@@ -258,3 +259,15 @@ def _before_the_break(wire: Wire, plate: bytes, kept: bytearray, budget: int) ->
 def _size_of(message: Message) -> int:
     pictures = sources_of(message).values() if isinstance(message, Matte) else [message]
     return sum(len(getattr(picture, "data", b"")) for picture in pictures)
+
+
+@pytest.mark.parametrize("here", ["127.0.0.1", "localhost", "[::1]", "127.0.0.2"])
+def test_a_plate_for_a_server_on_this_machine_is_sent_in_one_piece_and_not_hashed(here: str) -> None:
+    """One in 4K of half floats, as Nuke renders it, but not a file of any size."""
+    plate = 2160 * 4096 * 3 * 2
+    assert plate < part_upload.largest_whole(Endpoint(f"tcp://{here}:5560")) < 2 * plate
+
+
+@pytest.mark.parametrize("far", ["10.0.0.7", "farm", "[fe80::1]", "128.0.0.1"])
+def test_a_plate_for_another_machine_is_sent_in_parts(far: str) -> None:
+    assert part_upload.largest_whole(Endpoint(f"tcp://{far}:5560")) < 1080 * 1920 * 3 * 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matte_link import offered_pictures, part_upload, result_download
+from matte_link import part_upload, result_download
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import RemoteError
@@ -55,7 +55,7 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(
     """Of a picture in parts of 128 KiB a cut costs the four that are on their way. In one piece it cost everything
     that had been sent before."""
     monkeypatch.setattr(part_upload, "PART", 1 << 17)
-    monkeypatch.setattr(offered_pictures, "LARGEST_WHOLE", 1 << 18)
+    monkeypatch.setattr(part_upload, "LARGEST_WHOLE_HERE", 1 << 18)
     # Another picture than the one that the server has by now.
     plate = Inline(data=bytes(noise.data) + b"more")
     size, cuts, done = len(plate.data), 2, 0
