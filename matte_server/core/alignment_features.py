@@ -17,6 +17,8 @@ SiftFeatures = tuple[Points, Float32]
 """Places in pixels, n x 2, and what is there, n x 128."""
 _FEATURES = 2000
 _STRIP = 32
+# Corners keep this far from what is not seen, the picture's own border included.
+_INNER = 12
 
 
 class AlignmentFeatures:
@@ -53,7 +55,8 @@ class AlignmentFeatures:
     def corners(self, most: int) -> Points:
         """At most ``most`` corners that can be tracked: n x 2."""
         if most not in self._corners:
-            inner = well_inside(np.full_like(self.grey, 255))
+            inner = np.zeros_like(self.grey)
+            inner[_INNER:-_INNER, _INNER:-_INNER] = 255
             self._corners[most] = corners_of(self.grey, inner, most)
         return self._corners[most]
 
@@ -106,7 +109,8 @@ def _features(grey: Grey, scale: float) -> SiftFeatures:
 
 def well_inside(seen: Grey) -> Grey:
     """255 where all of the 25 x 25 pixels around are seen, else 0."""
-    return np.asarray(cv2.erode(seen, np.ones((25, 25), np.uint8), borderValue=0), np.uint8)
+    side = 2 * _INNER + 1
+    return np.asarray(cv2.erode(seen, np.ones((side, side), np.uint8), borderValue=0), np.uint8)
 
 
 def corners_of(picture: Grey, inner: Grey, most: int) -> Points:

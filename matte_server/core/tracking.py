@@ -18,6 +18,8 @@ PointPairs = tuple[Points, Points]
 _BACK_AND_FORTH_PX = 0.5
 # The surroundings of a point, this many pixels each way, must correlate by at least this much in both pictures.
 _AROUND, _LEAST_CORRELATION = 10, 0.8
+# Rows of a picture that are looked at together; and those beyond them that surroundings reach, one for rounding.
+_STRIP, _MARGIN = 64, _AROUND + 2
 
 
 def track(plate: Grey, clean: AlignmentFeatures, toned: Grey, coarse: Matrix, most: int) -> PointPairs:
@@ -65,15 +67,25 @@ def _alike(first: Grey, second: Grey, here: Points, there: Points) -> npt.NDArra
     """Whether the surroundings of each pair of points correlate; behind the subject they do not."""
     if not len(here):
         return np.zeros(0, bool)
+    correlation = (_surroundings(first, here) * _surroundings(second, there)).sum(axis=1)
+    return np.asarray(correlation > _LEAST_CORRELATION)
+
+
+def _surroundings(picture: Grey, points: Points) -> Float32:
+    """What lies around each point, a row of numbers each, without their mean and of length 1."""
     y, x = np.mgrid[-_AROUND : _AROUND + 1 : 2, -_AROUND : _AROUND + 1 : 2].astype(np.float32)
-
-    def patches(picture: Grey, points: Points) -> Float32:
-        map_x = (points[:, 0, None] + x.ravel()).astype(np.float32)
-        map_y = (points[:, 1, None] + y.ravel()).astype(np.float32)
-        found = cv2.remap(
-            picture.astype(np.float32), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    map_x = (points[:, 0, None] + x.ravel()).astype(np.float32)
+    map_y = (points[:, 1, None] + y.ravel()).astype(np.float32)
+    found = np.empty_like(map_x)
+    # In strips: the whole of a 4K picture in single precision costs more memory and time than all else here.
+    strip = np.clip(points[:, 1], 0, len(picture) - 1).astype(np.intp) // _STRIP
+    for number in np.unique(strip).tolist():
+        inside = strip == number
+        top = max(0, number * _STRIP - _MARGIN)
+        rows = picture[top : (number + 1) * _STRIP + _MARGIN].astype(np.float32)
+        # Whole rows less: the places' fractions stay as they are, to the last bit.
+        found[inside] = cv2.remap(
+            rows, map_x[inside], map_y[inside] - top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        centred = found - found.mean(axis=1, keepdims=True)
-        return np.asarray(centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-3), np.float32)
-
-    return np.asarray((patches(first, here) * patches(second, there)).sum(axis=1) > _LEAST_CORRELATION)
+    centred = found - found.mean(axis=1, keepdims=True)
+    return np.asarray(centred / (np.linalg.norm(centred, axis=1, keepdims=True) + 1e-3), np.float32)

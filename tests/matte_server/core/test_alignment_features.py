@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.core.alignment_features import AlignmentFeatures, grey_of, light_of
+from matte_server.core.alignment_features import AlignmentFeatures, corners_of, grey_of, light_of, well_inside
 from tests.matte_server.pictures import image, room
 
 
@@ -28,3 +28,11 @@ def test_features_are_places_and_128_numbers_each() -> None:
     for picture, scale in ((np.full((90, 120, 3), 0.5), 1.0), (room(90, 120), 0.01)):
         places, words = AlignmentFeatures(image(np.asarray(picture, np.float32))).features(scale)
         assert (places.shape, words.shape) == ((0, 2), (0, 128))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (24, 25), (25, 25), (26, 40), (70, 31)])
+def test_corners_keep_from_the_border_as_from_what_is_not_seen(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(2).uniform(0.1, 0.9, (*size, 3)).astype(np.float32)
+    features = AlignmentFeatures(image(noise))
+    expected = corners_of(features.grey, well_inside(np.full(size, 255, np.uint8)), 50)
+    assert np.array_equal(features.corners(50), expected)
