@@ -34,11 +34,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "keys"
 
 
+@contextlib.contextmanager
+def _let_in_or_refused(address: str, file: Path | str) -> Iterator[tuple[MatteClient, bool]]:
+    """A client with this key file once the server has let it in or refused it, however long that takes; and whether
+    it was let in."""
+    with MatteClient(Endpoint.resolve(address, str(file), {})) as client:
+        while not (client._connection.is_up or client._connection.refusal):
+            client._connection.wait(0.1)
+        yield client, client._connection.is_up
+
+
 def _reach(address: str, file: Path | str) -> str:
     """Whether a client with this key file is answered: the server's version, or the error's code."""
-    with MatteClient(Endpoint.resolve(address, str(file), {})) as client:
+    with _let_in_or_refused(address, file) as (client, is_in):
         try:
-            return client.ping(2.0).version
+            return client.ping(20.0 if is_in else 0.0).version
         except LinkError as error:
             return error.code
 
@@ -86,12 +96,9 @@ def encrypted(listed: Path) -> Iterator[LocalServer]:
 
 
 def _error(address: str, file: Path | str) -> str:
-    with MatteClient(Endpoint.resolve(address, str(file), {})) as client:
-        # As long as it takes: a ping waits no longer than it is told, and the handshake may fail later.
-        while not client._connection.refusal:
-            client._connection.wait(0.1)
-        with pytest.raises(LinkError) as caught:
-            client.ping(0.0)
+    with _let_in_or_refused(address, file) as (client, is_in), pytest.raises(LinkError) as caught:
+        assert not is_in
+        client.ping(0.0)
     return str(caught.value)
 
 
