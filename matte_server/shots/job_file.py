@@ -17,9 +17,10 @@ The words are those of ``cleanplate matte``, without the dashes; paths are seen 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from matte_link.options import MatteOptions, option_specs
@@ -30,6 +31,8 @@ from .arguments import PATH, SHOT_ARGUMENTS, TEXT, ShotOrder
 from .nearest_word import nearest_word
 from .option_files import with_whole_paths
 
+_NUMBERS_OF_OTHERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp")
+_WHOLE_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
 
 
@@ -70,6 +73,9 @@ def _parsed(path: Path) -> Any:
         where = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         raise _bad(path, f"it is not YAML: {problem}{where}") from None
+    except ValueError:
+        # A number of thousands of digits, or a tag such as !!int before something else.
+        raise _bad(path, "it has a value that cannot be read") from None
 
 
 class _WordTwice(Exception):
@@ -86,12 +92,21 @@ def _words_of(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 class _JobLoader(yaml.SafeLoader):
-    """YAML's plain values, of which no entry has a word twice."""
+    """YAML's plain values, of which no entry has a word twice. Frame numbers are what they look like: 0010 is no
+    octal number, and neither 1:30 nor 2026-01-02 is a time."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {
+        first: [(tag, form) for tag, form in forms if tag not in _NUMBERS_OF_OTHERS]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         # What "<<" merges may be said again: that is its use.
         _words_of([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
         return super().construct_mapping(node, deep)
+
+
+_JobLoader.add_implicit_resolver(_NUMBERS_OF_OTHERS[0], _WHOLE_NUMBER, list("-+0123456789"))
 
 
 def _bad(path: Path, what: str) -> MatteError:

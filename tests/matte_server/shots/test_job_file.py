@@ -40,6 +40,15 @@ def test_a_job_is_read_with_defaults_and_paths_of_its_own_folder(tmp_path: Path)
             read_job(as_json)
 
 
+@pytest.mark.parametrize("frames", ["0010", "1:30", "2026-13-45", "10", "-3", "0010-0012,0020"])
+def test_frames_are_what_they_look_like(tmp_path: Path, frames: str) -> None:
+    """YAML 1.1 takes 0010 for 8, and 1:30 for 90."""
+    path = tmp_path / "job.yaml"
+    path.write_text(WHOLE.replace("}", f", frames: {frames}}}"))
+    (order,) = read_job(path)
+    assert order.frames == frames
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -66,6 +75,8 @@ def test_a_job_is_read_with_defaults_and_paths_of_its_own_folder(tmp_path: Path)
         (WHOLE.replace("}", ", clean-offset: 1, clean_offset: 2}"), "it has 'clean_offset' twice in one place."),
         (WHOLE + WHOLE, "it has 'shots' twice in one place."),
         (10_000 * "[", "its lists are nested too deeply."),
+        (WHOLE.replace("}", f", clean_offset: {5000 * '1'}}}"), "it has a value that cannot be read."),
+        (WHOLE.replace("}", ", clean_offset: !!int one}"), "it has a value that cannot be read."),
         ("defaults: {plat: x}\n" + WHOLE, "the defaults has an unknown word 'plat'"),
     ],
 )
