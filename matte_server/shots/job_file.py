@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from matte_link.options import MatteOptions, option_specs
@@ -95,17 +95,16 @@ class _JobLoader(yaml.SafeLoader):
     """YAML's plain values, of which no entry has a word twice. Frame numbers are what they look like: 0010 is no
     octal number, and neither 1:30 nor 2026-01-02 is a time."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {
-        first: [(tag, form) for tag, form in forms if tag not in _NUMBERS_OF_OTHERS]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         # What "<<" merges may be said again: that is its use.
         _words_of([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
         return super().construct_mapping(node, deep)
 
 
+_JobLoader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in _NUMBERS_OF_OTHERS]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _JobLoader.add_implicit_resolver(_NUMBERS_OF_OTHERS[0], _WHOLE_NUMBER, list("-+0123456789"))
 
 
