@@ -155,7 +155,7 @@ class MetricsPage:
         except (OSError, ValueError, OverflowError) as error:
             raise MatteError(
                 "port_taken",
-                f"Metrics cannot be served on {address}: {error}.",
+                f"Metrics cannot be served on {address}: {str(error).rstrip('.')}.",
                 "Choose another --metrics address.",
             ) from None
         bound, bound_port = self._server.server_address[:2]

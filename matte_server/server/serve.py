@@ -31,6 +31,7 @@ from .transport import EventQueue, Stop, Transport, UnsentBytes, open_router
 from .worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 
 _MAX_FIRST_STARTS = 2
+_LAST_PORT = 65535
 _ZAP_DOMAIN = "cleanplate"
 _STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 
@@ -185,6 +186,10 @@ def _root(root: Path) -> Path:
 
 
 def _bind(router: zmq.Socket[bytes], address: str) -> str:
+    port = address.rpartition(":")[2]
+    if port.isdecimal() and int(port) > _LAST_PORT:
+        # ZeroMQ takes the remainder of a division for it.
+        raise MatteError("bad_address", f"The server cannot bind to {address}: ports end at {_LAST_PORT}.")
     router.setsockopt(zmq.IPV6, int("[" in address))
     try:
         router.bind(address)

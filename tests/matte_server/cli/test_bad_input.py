@@ -306,6 +306,14 @@ def test_a_port_that_is_taken(said: Callable[[], str]) -> None:
     assert "is already taken, perhaps by another Cleanplate server" in words
 
 
+@pytest.mark.parametrize("port", ["65536", "99999"])
+def test_a_port_that_no_machine_has(said: Callable[[], str], port: str) -> None:
+    """ZeroMQ binds to the remainder, 34463 for 99999."""
+    assert cli.main(["serve", "--bind", f"tcp://127.0.0.1:{port}"]) == console.BAD_INPUT
+    words = said()
+    assert "(bad_address)" in words and "ports end at 65535." in words
+
+
 def test_no_server_at_the_address(bench: CommandBench, said: Callable[[], str]) -> None:
     with socket.socket() as silent:  # bound, so that nobody else gets the port, and it does not listen
         silent.bind(("127.0.0.1", 0))
