@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matte_link.sequence import FramePattern
+from matte_link.sequence import FramePattern, counted
 
 from ..errors import MatteError
 from . import scores
@@ -45,13 +45,16 @@ class EvaluatedMatte:
 
 def read_matte(path: Path) -> EvaluatedMatte:
     """Reads a picture's alpha: the channel A, or red where there is no A. An EXR with alpha also gives the
-    foreground. Raises ``MatteError``."""
+    foreground. Raises ``MatteError``, with the code not_finite where alpha has NaN or infinity."""
     from ..io.exr import read_image  # here, because training measures on machines without OpenImageIO
 
     image = read_image(path)
-    if image.pixels.shape[2] < 4:
-        return EvaluatedMatte(alpha=np.ascontiguousarray(image.pixels[..., 0]))
-    alpha = np.ascontiguousarray(image.pixels[..., 3])
+    has_alpha = image.pixels.shape[2] > 3
+    alpha = np.ascontiguousarray(image.pixels[..., 3 if has_alpha else 0])
+    if odd := int(np.count_nonzero(~np.isfinite(alpha))):
+        raise MatteError("not_finite", f"{path} has {counted(odd, 'NaN or infinite value')} in its alpha.")
+    if not has_alpha:
+        return EvaluatedMatte(alpha=alpha)
     rgb = image.pixels[..., :3]
     if image.premultiplied and path.suffix.lower() == ".exr":
         rgb = (rgb / np.maximum(alpha, 1e-6)[..., None]).astype(np.float32)

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matte_server.cli import console
 from matte_server.cli import main as cli
 from matte_server.cli.evaluate import tables
 from matte_server.evaluation.evaluate import LABELS
+from tests.matte_server import picture_files as files
 from tests.matte_server.evaluation.test_evaluate import write_alpha
 
 
@@ -43,3 +45,16 @@ def test_a_terminal_gets_as_many_tables_as_it_takes() -> None:
     assert len(several) > 1 and all(table.width is not None and table.width <= 80 for table in several)
     assert wide.width is not None and wide.width > 80
     assert sum(len(table.columns) - 1 for table in several) == len(wide.columns) - 1 == len(LABELS)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_alpha_that_is_no_number_is_named(tmp_path: Path, odd: float, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its figures were nan, with exit code 0."""
+    for name, value in (("good.exr", 0.5), ("odd.exr", odd)):
+        alpha = np.full((8, 8), 0.5, np.float32)
+        alpha[2, 3] = value
+        files.exr(tmp_path / name, {"A": alpha})
+    for pair in (("good.exr", "odd.exr"), ("odd.exr", "good.exr")):
+        words = ["evaluate", *(str(tmp_path / name) for name in pair)]
+        assert cli.main(words) == console.BAD_INPUT
+        assert "odd.exr has 1 NaN or infinite value in its alpha." in capsys.readouterr().err
