@@ -99,7 +99,10 @@ WORDS = {
     "Stop the matting server that this Blender has started": (
         "Den Matting-Server anhalten, den dieses Blender gestartet hat"
     ),
-    "Stop the solve; frames that are done stay": "Das Lösen anhalten; fertige Bilder bleiben",
+    "Stop the solve, or the wait for the server; frames that are done stay": (
+        "Das Lösen oder das Warten auf den Server anhalten; fertige Bilder bleiben"
+    ),
+    "Waits for the server": "Wartet auf den Server",
     "Take this frame off the list of key frames": "Dieses Bild von der Liste der Schlüsselbilder nehmen",
     "Tell what a render had to do without": "Sagen, was einem Render gefehlt hat",
     "Test": "Prüfen",

@@ -28,6 +28,11 @@ def end(operator: Any, context: Any) -> None:
     _running.remove(operator)
 
 
+def runs(name: str) -> bool:
+    """Whether an operator of a class of this name goes on in some window."""
+    return any(type(operator).__name__ == name for operator in _running)
+
+
 def end_all() -> None:
     """Ends all of them. Blender does not call ``cancel`` where an add-on takes their classes away."""
     for operator in list(_running):

@@ -10,22 +10,24 @@ from typing import Any, cast
 
 import bpy
 
-from . import runtime, server_process
+from . import modals, planning, runtime, server_process
 from .matte_link.endpoint import ADDRESS_VARIABLE
 from .matte_link.errors import LinkError
 from .plan import NodeError
-from .preferences import preferences, server_command
+from .preferences import preferences, server_command, setup_obstacle
 from .solve import ASK_S, ask_server
 
 CATEGORY = "Cleanplate"
 """The sidebar's tab."""
 _EVERY_S, _TRIES = 0.1, 50
+_WAITS = "The matting server is not ready yet; the solve begins when it is (ESC stops)."
 
 
-def server_is_coming(press: Callable[[], object]) -> str:
+def server_is_coming(node_id: str, press: Callable[[], object]) -> str:
     """Where no server answers, and nobody has named one: starts the one that is installed, or offers Set Up Server.
     ``press`` is called as soon as it is ready. Returns what goes on, for the artist; empty where a server answers,
-    or where there is nothing to offer. Raises ``NodeError`` where the one that is installed cannot be started."""
+    or where there is nothing to offer. Raises ``NodeError`` where the one that is installed cannot be started, or
+    none can be set up."""
     if runtime.server_address or preferences().address.strip() or os.environ.get(ADDRESS_VARIABLE):
         return ""
     if not server_process.is_running():
@@ -34,26 +36,50 @@ def server_is_coming(press: Callable[[], object]) -> str:
             return ""
     elif server_process.endpoint():
         return ""
-    runtime.afterwards = press
+    runtime.afterwards = runtime.Waiting(node_id, press)
     operators = cast(Any, bpy.ops).cleanplate
-    if server_process.is_running() or runtime.setup is not None:
-        return "The matting server is not ready yet; the solve begins when it is."
-    if shutil.which(server_command()):
+    if runtime.setup is not None or modals.runs("CLEANPLATE_OT_start_server"):
+        return _WAITS
+    if server_process.is_running() or shutil.which(server_command()):
         try:
             operators.start_server("INVOKE_DEFAULT")
         except RuntimeError as error:  # which Blender makes of what an operator reports as an error
-            go_on(is_ready=False)
+            runtime.afterwards = None
             raise NodeError(str(error).removeprefix("Error: ").strip()) from None
-        return "The matting server is starting; the solve begins when it is ready."
+        return _WAITS
+    refused = setup_obstacle()
+    if refused:
+        runtime.afterwards = None
+        raise NodeError("There is no matting server yet. " + refused.message, refused.hint)
     operators.set_up_server("INVOKE_DEFAULT")
     return "There is no matting server yet."
 
 
-def go_on(is_ready: bool) -> None:
-    """The server is ready, or will not be: presses what has waited for it, or forgets it."""
-    press, runtime.afterwards = runtime.afterwards, None
-    if press and is_ready:
-        press()
+def take_back() -> str:
+    """The artist cancels what waits for the server; returns what to tell. The server is set up and started all the
+    same."""
+    runtime.afterwards = None
+    planning.redraw()
+    return "The solve that has waited for the server is cancelled."
+
+
+def is_taken_back_by(event: Any) -> bool:
+    """Whether something waits for the server, and the artist presses ESC."""
+    return runtime.afterwards is not None and event.type == "ESC" and event.value == "PRESS"
+
+
+def go_on() -> None:
+    """The server is ready: presses what has waited for it."""
+    waiting, runtime.afterwards = runtime.afterwards, None
+    if waiting is not None:
+        waiting.press()
+
+
+def give_up(sentence: str = "") -> None:
+    """The server will not be ready: forgets what has waited for it, and says why on its node."""
+    waiting, runtime.afterwards = runtime.afterwards, None
+    if waiting is not None:
+        runtime.state(waiting.node_id).error = sentence
 
 
 def show_buttons(tree: Any) -> None:
@@ -65,7 +91,8 @@ def show_buttons(tree: Any) -> None:
         tries -= 1
         sidebars = _sidebars(tree)
         for each in sidebars:
-            with contextlib.suppress(TypeError):
+            # A sidebar that has just come up has no tabs to choose from, or not yet this one.
+            with contextlib.suppress(AttributeError, TypeError):
                 each.active_panel_category = CATEGORY
         shown = all(each.active_panel_category == CATEGORY for each in sidebars)
         return None if shown or not tries else _EVERY_S

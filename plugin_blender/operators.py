@@ -151,7 +151,9 @@ class _Solver(OnNode):
         if runtime.running is not None or planning.refresh(scene, node).problem:
             return False
         again = getattr(cast(Any, bpy.ops).cleanplate, self.bl_idname.rpartition(".")[2].rpartition("_OT_")[2])
-        said = offering.server_is_coming(partial(again, "INVOKE_DEFAULT", node_id=node.matte.node_id))
+        said = offering.server_is_coming(
+            node.matte.node_id, partial(again, "INVOKE_DEFAULT", node_id=node.matte.node_id)
+        )
         if said:
             self.report({"INFO"}, said)
             planning.redraw()
@@ -247,19 +249,22 @@ class CLEANPLATE_OT_compare(_Solver, bpy.types.Operator):
 
 
 class CLEANPLATE_OT_cancel(bpy.types.Operator):
-    """Stop the solve; frames that are done stay"""
+    """Stop the solve, or the wait for the server; frames that are done stay"""
 
     bl_idname = "cleanplate.cancel"
     bl_label = "Cancel"
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Only while a solve runs."""
-        return runtime.running is not None
+        """Only while a solve runs, or waits for the server."""
+        return runtime.running is not None or runtime.afterwards is not None
 
     def execute(self, context: Any) -> Result:
         """Asks the solve to stop; its own operator ends it."""
-        runtime.running.cancel()
+        if runtime.running is not None:
+            runtime.running.cancel()
+        else:
+            self.report({"INFO"}, offering.take_back())
         return {"FINISHED"}
 
 

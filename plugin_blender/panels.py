@@ -14,7 +14,7 @@ from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .offering import CATEGORY
 from .plan import SolvePlan
-from .preferences import endpoint, preferences, server_command
+from .preferences import endpoint, preferences, server_command, setup_obstacle
 from .properties import title_case
 from .translation import tr
 
@@ -73,6 +73,10 @@ def _draw_solve(layout: Any, node: Any) -> None:
         text = tr("{done} of {total}").format(done=state.done, total=state.total)
         layout.progress(factor=state.done / max(state.total, 1), text=text)
         wrapped(layout.column(align=True), state.activity, "SORTTIME")
+        layout.operator("cleanplate.cancel", icon="CANCEL")
+        return
+    if runtime.afterwards is not None:
+        layout.label(text=tr("Waits for the server"), icon="SORTTIME")
         layout.operator("cleanplate.cancel", icon="CANCEL")
         return
     if runtime.render:
@@ -151,6 +155,9 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
         row.operator("cleanplate.stop_server", text="Stop")
         if not shutil.which(server_command()):
             layout.operator("cleanplate.set_up_server", icon="IMPORT")
+            refused = setup_obstacle()
+            if refused:
+                wrapped(layout.column(align=True), str(refused), "INFO")
 
 
 def _server_state() -> str:

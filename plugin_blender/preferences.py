@@ -9,7 +9,7 @@ import bpy
 from . import runtime, server_process
 from .matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
 from .plan import NodeError
-from .server_setup import command_in
+from .server_setup import command_in, obstacle
 
 PACKAGE = "cleanplate"
 
@@ -64,6 +64,9 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
         row = layout.row()
         row.operator("cleanplate.start_server", icon="PLAY")
         row.operator("cleanplate.stop_server", icon="SNAP_FACE")
+        refused = setup_obstacle()
+        if refused:
+            layout.label(text=str(refused), icon="INFO")
         state = server_process.describe()
         if state:
             layout.label(text=state)
@@ -82,6 +85,16 @@ def preferences() -> Any:
 def setup_folder() -> Path:
     """Where Set Up Server installs: the add-on's own folder for what it keeps, which an update leaves alone."""
     return Path(bpy.utils.user_resource("DATAFILES", path="cleanplate")) / "server"
+
+
+def setup_package() -> str:
+    """What Set Up Server installs."""
+    return bpy.path.abspath(preferences().package.strip())
+
+
+def setup_obstacle() -> NodeError | None:
+    """Why Set Up Server cannot begin here; None where it can."""
+    return obstacle(setup_package(), offline=not bpy.app.online_access)
 
 
 def server_command() -> str:

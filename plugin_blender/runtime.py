@@ -45,6 +45,15 @@ class NodeState:
     """How many results of the former folder can be copied."""
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A button that the artist has pressed on a node while there was no server: ``press`` is called when it is
+    ready."""
+
+    node_id: str
+    press: Callable[[], object]
+
+
 states: dict[str, NodeState] = {}
 running: Any = None
 """The solve under way (:class:`solve.Solve`), or None: one at a time."""
@@ -68,8 +77,8 @@ edits = 0
 """Counts edits that only a comparison of pictures would notice."""
 setup: Any = None
 """The :class:`server_setup.ServerSetup` under way, or None."""
-afterwards: Any = None
-"""What the artist has pressed while there was no server: called when it is ready, or None."""
+afterwards: Waiting | None = None
+"""What waits for a server that is being set up or started, or None."""
 server_address = ""
 """The server that the command line names; it goes before the one of the preferences."""
 server_keys = ""

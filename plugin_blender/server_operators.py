@@ -12,7 +12,6 @@ from .plan import NodeError
 from .preferences import named_endpoint, server_command
 from .solve import ask_server
 
-_START_S = 600.0
 _TIMER_S = 0.2
 
 
@@ -45,7 +44,7 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         """Starts it and waits until it is ready."""
         try:
             if not self._begin():
-                server_process.wait(_START_S)
+                server_process.wait()
                 self.report({"INFO"}, ask_server())
         except LinkError as error:
             self.report({"ERROR"}, str(error))
@@ -56,10 +55,10 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         """Starts it and tells when it is ready."""
         try:
             if self._begin():
-                offering.go_on(is_ready=True)
+                offering.go_on()
                 return {"FINISHED"}
         except LinkError as error:
-            offering.go_on(is_ready=False)
+            offering.give_up(str(error))
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         planning.redraw()
@@ -67,30 +66,37 @@ class CLEANPLATE_OT_start_server(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
-        """Looks now and then whether it is ready."""
+        """Looks now and then whether it is ready; ESC takes back what has waited for it."""
+        if offering.is_taken_back_by(event):
+            self.report({"INFO"}, offering.take_back())
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        is_ready = False
+        error = ""
         try:
             if not server_process.poll():
                 return {"PASS_THROUGH"}
             self.report({"INFO"}, ask_server())
-            is_ready = True
-        except LinkError as error:
-            self.report({"ERROR"}, str(error))
+        except LinkError as problem:
+            error = str(problem)
         modals.end(self, context)
+        if error:
+            self.report({"ERROR"}, error)
+            offering.give_up(error)
+        else:
+            offering.go_on()
         planning.redraw()
-        offering.go_on(is_ready)
         return {"FINISHED"}
 
     def cancel(self, context: Any) -> None:
         """Called by Blender where it ends the operator itself. The server goes on starting, and nothing
         that waits for it is pressed later, perhaps in another file."""
-        offering.go_on(is_ready=False)
+        offering.give_up()
         modals.end(self, context)
 
     def _begin(self) -> bool:
-        """Starts the process; whether a server already runs instead."""
+        """Starts the process, where it does not start already; whether a server already runs instead."""
+        if server_process.is_running() and not server_process.endpoint():
+            return False
         with contextlib.suppress(LinkError):
             self.report({"INFO"}, ask_server(0.5))
             return True

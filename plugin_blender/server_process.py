@@ -20,6 +20,8 @@ from .plan import NodeError
 
 _PRIVATE = ("--private", "--bind", "tcp://127.0.0.1:*")
 _STOP_S = 10.0
+START_S = 600.0
+"""A server that is not ready by then will not be: a first start loads its model, from a slow disk maybe."""
 
 
 @dataclass
@@ -29,6 +31,7 @@ class _Server:
     process: subprocess.Popen[str]
     command: str
     folder: tempfile.TemporaryDirectory[str]
+    begun: float
     answer_read: ReadyLine | None = None
 
     def output(self, stream: str) -> str:
@@ -72,7 +75,7 @@ def start(command: str) -> None:
             text=True,
             env={**os.environ, STOP_WITH_STDIN: "1"},
         )
-    _server = _Server(process=process, command=command, folder=folder)
+    _server = _Server(process=process, command=command, folder=folder, begun=time.monotonic())
 
 
 def is_running() -> bool:
@@ -98,11 +101,17 @@ def endpoint() -> Endpoint | None:
 
 
 def poll() -> Endpoint | None:
-    """The endpoint once our server is ready, None while it starts; raises ``NodeError`` where it has ended."""
+    """The endpoint once our server is ready, None while it starts; raises ``NodeError`` where it has ended, or
+    starts for too long."""
     if _server is None:
         raise NodeError("This Blender runs no server.")
     if is_running():
-        return endpoint()
+        found = endpoint()
+        if found is None and time.monotonic() - _server.begun > START_S:
+            raise NodeError(
+                f"The server was not ready after {START_S:g} s.", "Stop it, and run 'cleanplate doctor'."
+            )
+        return found
     answer = _server.answer
     if isinstance(answer, ServerNotStarted):
         raise NodeError(f"The server did not start: {answer.message}", answer.hint)
@@ -112,15 +121,13 @@ def poll() -> Endpoint | None:
     raise NodeError(f"The server did not start: {_server.last_words}", "Look at Command in the preferences.")
 
 
-def wait(timeout_s: float) -> Endpoint:
+def wait() -> Endpoint:
     """The endpoint as soon as the server is ready; raises ``NodeError``."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        found = poll()
-        if found:
-            return found
+    found = poll()
+    while not found:
         time.sleep(0.05)
-    raise NodeError(f"The server was not ready after {timeout_s:g} s.", "Run 'cleanplate doctor'.")
+        found = poll()
+    return found
 
 
 def describe() -> str:

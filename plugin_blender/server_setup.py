@@ -25,6 +25,9 @@ _UV = "uv>=0.9,<1"
 """Installs torch without CUDA where pip would have to be told an index of its own."""
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 _STOP_S = 5.0
+_IS_WINDOWS = os.name == "nt"
+_TASKKILL = ("taskkill", "/T", "/F", "/PID")
+"""Windows's own: ends a process with all that descend from it."""
 _READY = "ready.txt"
 _LOG = "setup.log"
 _TEMPORARY = "temporary"
@@ -62,17 +65,9 @@ class ServerSetup:
     """
 
     def __init__(self, folder: Path, package: str, cpu_only: bool, offline: bool = False) -> None:
-        if not _OLDEST <= sys.version_info[:2] <= _NEWEST:
-            raise NodeError(
-                f"The server needs Python 3.11 to 3.13, and this Blender runs {sys.version.split()[0]}.",
-                "Install the server as its README says, and name its command in the preferences.",
-            )
-        if offline and not is_local(package):
-            raise NodeError(
-                # Blender's message is as wide as its preferences, where it is cut off.
-                "This needs the internet, and Blender is set to work offline.",
-                "Allow Online Access, or name a local wheel, beside which lies what it needs.",
-            )
+        refused = obstacle(package, offline)
+        if refused:
+            raise refused
         self.folder = folder
         self.step = ""
         self.cancelled = False
@@ -137,6 +132,9 @@ class ServerSetup:
         self._clear_temporary()
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
+        if _IS_WINDOWS:
+            _end_on_windows(process)
+            return
         _signal(process, "SIGTERM")
         with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_S)
@@ -148,12 +146,40 @@ class ServerSetup:
 
 
 def _signal(process: subprocess.Popen[bytes], name: str) -> None:
-    """Ends the process and those that it has started; on Windows the process alone."""
-    if os.name == "nt":
-        process.kill()
-        return
+    """Signals the process and those that it has started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, getattr(signal, name))
+
+
+def _end_on_windows(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process and those that it has started: they are looked up by their parent, which must be alive."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            [*_TASKKILL, str(process.pid)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_STOP_S,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    process.kill()
+    process.wait()
+
+
+def obstacle(package: str, offline: bool) -> NodeError | None:
+    """Why :class:`ServerSetup` cannot begin in this Blender; None where it can."""
+    if not _OLDEST <= sys.version_info[:2] <= _NEWEST:
+        return NodeError(
+            f"The server needs Python 3.11 to 3.13, and this Blender runs {sys.version.split()[0]}.",
+            "Install the server as its README says, and name its command in the preferences.",
+        )
+    if offline and not is_local(package):
+        return NodeError(
+            # Blender's message is as wide as its preferences, where it is cut off.
+            "This needs the internet, and Blender is set to work offline.",
+            "Allow Online Access, or name a local wheel, beside which lies what it needs.",
+        )
+    return None
 
 
 def is_local(package: str) -> bool:

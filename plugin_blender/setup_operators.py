@@ -8,7 +8,7 @@ import bpy
 from . import modals, offering, planning, runtime, server_process
 from .operators import Result
 from .plan import NodeError
-from .preferences import preferences, setup_folder
+from .preferences import setup_folder, setup_obstacle, setup_package
 from .server_setup import ServerSetup, remove
 from .translation import tr
 
@@ -32,8 +32,11 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Only where it is not being set up already."""
-        return runtime.setup is None
+        """Only where it is not being set up already, and can be in this Blender: the tooltip says why not."""
+        refused = setup_obstacle()
+        if refused:
+            cls.poll_message_set(str(refused))
+        return runtime.setup is None and refused is None
 
     def invoke(self, context: Any, event: Any) -> Result:
         """Says first what it will do."""
@@ -66,7 +69,7 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         try:
             runtime.setup = _begin(self.cpu_only)
         except NodeError as error:
-            offering.go_on(is_ready=False)
+            offering.give_up(str(error))
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if bpy.app.background:
@@ -77,22 +80,24 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> Result:
-        """Looks now and then how far it is."""
+        """Looks now and then how far it is; ESC takes back the solve that waits for it."""
+        if offering.is_taken_back_by(event):
+            self.report({"INFO"}, offering.take_back())
         if event.type != "TIMER" or self._goes_on():
             planning.redraw()
             return {"PASS_THROUGH"}
         modals.end(self, context)
-        planning.redraw()
         result = self._conclude()
         if "FINISHED" in result:
             cast(Any, bpy.ops).cleanplate.start_server("INVOKE_DEFAULT")
         else:
-            offering.go_on(is_ready=False)
+            offering.give_up(self._error)
+        planning.redraw()
         return result
 
     def cancel(self, context: Any) -> None:
         """Called by Blender where it ends the operator itself: another file is opened, or the window is closed."""
-        offering.go_on(is_ready=False)
+        offering.give_up()
         if runtime.setup is not None:  # else its dialog was left
             modals.end(self, context)
             runtime.setup.cancel()
@@ -118,8 +123,7 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
 def _begin(cpu_only: bool) -> ServerSetup:
     if runtime.setup is not None:
         raise NodeError("The server is being set up already.")
-    package = bpy.path.abspath(preferences().package.strip())
-    return ServerSetup(setup_folder(), package, cpu_only, offline=not bpy.app.online_access)
+    return ServerSetup(setup_folder(), setup_package(), cpu_only, offline=not bpy.app.online_access)
 
 
 class CLEANPLATE_OT_cancel_setup(bpy.types.Operator):

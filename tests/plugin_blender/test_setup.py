@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from plugin_blender import server_setup
 from plugin_blender.plan import NodeError
-from plugin_blender.server_setup import ServerSetup, command_in, remove
+from plugin_blender.server_setup import ServerSetup, command_in, obstacle, remove
 
 from .package_index import PackageIndex, make_wheel, needed_wheel, server_wheel
 
@@ -116,6 +118,36 @@ def test_offline_refuses_what_only_a_network_has(tmp_path: Path, package: str) -
     assert not (tmp_path / "server").exists()
 
 
+@pytest.mark.parametrize(
+    ("version", "fits"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)]
+)
+def test_a_python_that_does_not_fit_is_named_before_anything_is_done(
+    version: tuple[int, int], fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = server_wheel(tmp_path / "wheels")
+    monkeypatch.setattr(sys, "version_info", (*version, 2, "final", 0))
+    monkeypatch.setattr(sys, "version", f"{version[0]}.{version[1]}.2 (main)")
+    refused = obstacle(str(wheel), offline=True)
+    assert (refused is None) == fits
+    if refused is not None:
+        assert f"this Blender runs {version[0]}.{version[1]}.2." in str(refused)
+        with pytest.raises(NodeError, match=r"3\.11 to 3\.13"):
+            ServerSetup(tmp_path / "server", str(wheel), cpu_only=False)
+        assert not (tmp_path / "server").exists()
+
+
+def test_a_cancel_where_taskkill_is_missing_ends_pip_at_least(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_setup, "_IS_WINDOWS", True)
+    monkeypatch.setattr(server_setup, "_TASKKILL", (str(tmp_path / "no-such-command"),))
+    index.stall()
+    setup = ServerSetup(tmp_path / "server", str(server_wheel(tmp_path / "wheels")), cpu_only=False)
+    assert run(setup, index.stalled.is_set)
+    setup.cancel()
+    assert not setup.poll() and not processes_in(tmp_path / "server")
+
+
 def test_a_cancel_while_pip_waits_and_after_it_goes_on_and_removes(index: PackageIndex, tmp_path: Path) -> None:
     folder, wheel = tmp_path / "server", server_wheel(tmp_path / "wheels")
     index.stall()
@@ -140,8 +172,38 @@ def test_a_cancel_while_pip_waits_and_after_it_goes_on_and_removes(index: Packag
     assert not folder.exists()
 
 
-def test_a_cancel_ends_what_builds_a_checkout_too(index: PackageIndex, tmp_path: Path) -> None:
+_TASKKILL = """
+import os, signal, sys
+from pathlib import Path
+
+assert sys.argv[1:4] == ["/T", "/F", "/PID"]
+children = {}
+for file in Path("/proc").glob("[0-9]*/stat"):
+    try:
+        words = file.read_text().rpartition(")")[2].split()
+    except OSError:
+        continue
+    children.setdefault(int(words[1]), []).append(int(file.parent.name))
+ended = [int(sys.argv[4])]
+for process in ended:
+    ended += children.get(process, [])
+for process in ended:
+    os.kill(process, signal.SIGKILL)
+"""
+"""What Windows's command of that name does, by its documentation, in words of Linux."""
+
+
+@pytest.mark.parametrize("system", ["posix", "Windows"])
+def test_a_cancel_ends_what_builds_a_checkout_too(
+    system: str, index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """pip builds in a process of its own, which does not end with pip."""
+    if system == "Windows":
+        stand_in = tmp_path / "taskkill.py"
+        stand_in.write_text(_TASKKILL, encoding="utf-8")
+        words = (sys.executable, str(stand_in), *server_setup._TASKKILL[1:])
+        monkeypatch.setattr(server_setup, "_IS_WINDOWS", True)
+        monkeypatch.setattr(server_setup, "_TASKKILL", words)
     folder, checkout, begun = tmp_path / "server", tmp_path / "checkout", tmp_path / "begun"
     checkout.mkdir()
     (checkout / "pyproject.toml").write_text(

@@ -40,9 +40,10 @@ def case(demo: str, place: str, zip_file: str, command: str) -> Generator[None, 
     yield from stage.until(lambda: stage.sidebar_of(editor).active_panel_category == "Cleanplate", "no buttons")
     yield from solving(editor, node)
     pressed_by_then = list(PRESSED)
-    offered = yield from nothing_installed(editor, node)
+    yield from waiting(editor, node, Path(place))
+    offered = yield from nothing_installed(editor, node, zip_file)
     yield from in_german()
-    yield from setting_up()
+    yield from preferences_page()
     return {"pressed": pressed_by_then, "offered": offered}
 
 
@@ -68,13 +69,60 @@ def installing(zip_file: str) -> Iterator[None]:
     yield from pressed("install")
 
 
-def nothing_installed(editor: dict[str, Any], node: Any) -> Generator[None, None, list[str]]:
+def solve_frame(editor: dict[str, Any], node: Any) -> str:
+    """Presses it; returns what it complains of at once."""
+    with bpy.context.temp_override(**editor):
+        return stage.error_of(lambda: bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=node.matte.node_id))
+
+
+def waiting(editor: dict[str, Any], node: Any, place: Path) -> Iterator[None]:
+    """A server starts that nobody watches, as after another file was opened. A solve that waits for it can be
+    stopped, and ends with a sentence where the server dies or never is ready."""
+    runtime, server_process = own("runtime"), own("server_process")
+    state = runtime.state(node.matte.node_id)
+    hangs = place / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 600\n")
+    hangs.chmod(0o755)
+    server_process.stop()
+    server_process.start(str(hangs))
+    patience = server_process.START_S
+    for end in ("escape", "cancel", "never_ready", "dies"):
+        assert not solve_frame(editor, node) and runtime.afterwards.node_id == node.matte.node_id
+        yield from stage.pause(1.0)
+        stage.picture(f"waits_{end}")
+        assert runtime.afterwards is not None and runtime.running is None
+        if end == "escape":
+            yield from key(editor, "ESC")
+        elif end == "cancel":
+            assert bpy.ops.cleanplate.cancel() == {"FINISHED"}
+        elif end == "never_ready":
+            server_process.START_S = 0.0
+        else:
+            server_process._server.process.kill()
+        yield from stage.until(lambda: runtime.afterwards is None, f"the solve goes on waiting: {end}")
+        server_process.START_S = patience
+        yield from stage.pause(0.5)
+        begins = {"never_ready": "The server was not ready after 0 s.", "dies": "The server did not start:"}
+        assert state.error.startswith(begins.get(end, "")) and bool(state.error) == (end in begins), state.error
+    stage.picture("waits_no_longer")
+    state.error = ""
+
+
+def nothing_installed(editor: dict[str, Any], node: Any, wheel: str) -> Generator[None, None, list[str]]:
     """Where there is neither a server nor its command, Solve Frame offers Set Up Server. What is pressed then."""
     own("server_process").stop()
-    own("preferences").preferences().command = "no-such-command"
+    chosen = own("preferences").preferences()
+    chosen.command = "no-such-command"
+    # This Blender's Python is too new for the server, which is said before anything is offered.
+    message = solve_frame(editor, node)
+    assert message.startswith("There is no matting server yet. The server needs Python 3.11 to 3.13"), message
+    assert own("runtime").afterwards is None and not bpy.ops.cleanplate.set_up_server.poll()
+    yield from stage.pause(1.0)
+    stage.picture("not_offered")
+    # One that fits; the file is no wheel, which pip says.
+    own("server_setup")._NEWEST, chosen.package = (3, 99), wheel
     PRESSED.clear()
-    with bpy.context.temp_override(**editor):
-        bpy.ops.cleanplate.solve_frame("INVOKE_DEFAULT", node_id=node.matte.node_id)
+    assert not solve_frame(editor, node)
     yield from stage.pause(1.0)
     stage.picture("offered")
     assert own("runtime").afterwards is not None
@@ -83,39 +131,23 @@ def nothing_installed(editor: dict[str, Any], node: Any) -> Generator[None, None
         window.event_simulate(type="RET", value=value, x=editor["area"].width // 2, y=editor["area"].height // 2)
         yield
     yield from pressed("set_up")
-    # This Blender's Python is too new for the server, which it says; the solve is forgotten.
     yield from stage.until(lambda: own("runtime").afterwards is None, "the dialog was not confirmed")
-    stage.picture("offered_and_refused")
-    window.event_simulate(type="ESC", value="PRESS", x=10, y=10)
-    own("preferences").preferences().command = "cleanplate"
+    error = own("runtime").state(node.matte.node_id).error
+    assert error.startswith("The server could not be set up:"), error
+    stage.picture("offered_and_failed")
+    chosen.command, chosen.package = "cleanplate", "cleanplate"
+    own("server_setup")._NEWEST = (3, 13)
     return list(PRESSED)
 
 
-def setting_up() -> Iterator[None]:
-    """Beside the way to the matte: the preferences, and Set Up Server. It says first what it will do; Blender works
-    offline, so it only says why it cannot."""
+def preferences_page() -> Iterator[None]:
+    """Set Up Server is greyed there, with the reason."""
     bpy.ops.screen.userpref_show("INVOKE_DEFAULT")
     bpy.context.preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "cleanplate"
     bpy.ops.preferences.addon_expand(module=_ADD_ON)
     yield from stage.pause(1.0)
     stage.picture("its_preferences")
-    window = bpy.context.window_manager.windows[-1]
-    area = window.screen.areas[0]
-    region = next(each for each in area.regions if each.type == "WINDOW")
-    x, y = region.x + region.width // 2, region.y + region.height // 2
-    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.cleanplate.set_up_server("INVOKE_DEFAULT")
-    yield from stage.pause(1.0)
-    stage.picture("set_up_server")
-    for value in ("PRESS", "RELEASE"):
-        window.event_simulate(type="RET", value=value, x=x, y=y)
-        yield
-    yield from stage.pause(1.0)
-    stage.picture("set_up_refused")
-    window.event_simulate(type="ESC", value="PRESS", x=x, y=y)
-    yield from stage.pause(0.5)
 
 
 def two_images(demo: str, place: str) -> Iterator[None]:

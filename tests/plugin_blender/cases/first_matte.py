@@ -138,7 +138,7 @@ def not_started() -> None:
     named = os.environ.pop("CLEANPLATE_SERVER")
     preferences._UNSET.command, preferences._UNSET.keys = "~/cleanplate-command", "/nowhere/keys.json"
     try:
-        offering.server_is_coming(lambda: None)
+        offering.server_is_coming("", lambda: None)
     except NodeError as error:
         assert str(error).startswith("the key file /nowhere/keys.json cannot be used"), error
     else:

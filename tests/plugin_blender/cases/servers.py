@@ -48,6 +48,26 @@ def case(folder: str, command: str) -> None:
     killed(scene, node)
     bpy.ops.cleanplate.stop_server()
     assert not server_process.is_running() and not server_process.describe()
+    never_ready(Path(folder))
+
+
+def never_ready(place: Path) -> None:
+    """A server that hangs while it starts: whoever waits for it is told at last, and Stop ends it."""
+    from plugin_blender import panels, preferences, server_process
+
+    hangs = place / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 600\n")
+    hangs.chmod(0o755)
+    preferences._UNSET.command = str(hangs)
+    patience, server_process.START_S = server_process.START_S, 0.0
+    for _ in range(2):  # the second press waits for the one that starts already
+        message = stage.error_of(bpy.ops.cleanplate.start_server)
+        assert message.startswith("The server was not ready after 0 s. Stop it"), message
+    assert server_process.describe() == message
+    server_process.START_S = patience
+    assert server_process.describe() == panels._server_state() == "The server is starting"
+    bpy.ops.cleanplate.stop_server()
+    assert not server_process.is_running() and not server_process.describe()
 
 
 def private(node: object) -> None:
