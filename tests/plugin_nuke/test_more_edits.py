@@ -1,0 +1,189 @@
+"""Edits upstream that change the picture of a frame, or do not: whether the keys of its result tell. No server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import nuke
+import pytest
+from cleanplate_node import host, node_options, sources
+from cleanplate_node.bench import ContractBench
+
+from tests.plugin_nuke.whole_comp import overwrite
+
+FRAME = 2
+_BEYOND = 5
+"""A frame behind the last one of the plate's Read."""
+
+
+class Comp:
+    """A plate of frames 1 to 3, read by frame, graded, switched, retimed; all nodes by their names."""
+
+    def __init__(self, bench: ContractBench) -> None:
+        self.shot = bench.shot((1, 2, 3))
+        self.other = bench.shot((1, 2, 3), "other", subject=(0.1, 2.0, 0.1))
+        self.plate = bench.read(self.shot / "plate.%04d.exr", 1, 3)
+        self.second = bench.read(self.other / "plate.%04d.exr", 1, 3)
+        self.grade = host.create("Grade")
+        self.switch = host.create("Switch")
+        self.offset = host.create("TimeOffset")
+        host.connect(self.grade, 0, self.plate)
+        host.connect(self.switch, 0, self.grade)
+        host.connect(self.switch, 1, self.second)
+        host.connect(self.offset, 0, self.switch)
+        self.clean = bench.read(self.shot / "clean.exr", 1, 1)
+        self.node = bench.node_on(self.offset, self.clean)
+
+    def keys(self, frame: int) -> tuple[object, ...]:
+        """What is compared of a result of the frame without Nuke's hashes."""
+        found = sources.sources_of(self.node)
+        options = node_options.options_of(self.node)
+        key = sources.SourceKeys(found, options, ()).keys((frame,), ("main",))[frame, "main"]
+        return found.settings_key(options), key.files, key.driven, key.options, key.needs_hashes
+
+
+def _same_time_other_size(comp: Comp) -> None:
+    path = comp.shot / "plate.0002.exr"
+    known = path.stat()
+    path.write_bytes(path.read_bytes() + b" ")
+    os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
+
+
+def _older(comp: Comp) -> None:
+    """An archive's picture is put back: its time is before that of the result."""
+    os.utime(comp.shot / "plate.0002.exr", (1, 1))
+
+
+def _between(kind: str, **knobs: object) -> Callable[[Comp], object]:
+    def insert(comp: Comp) -> None:
+        made = host.create(kind, **knobs)
+        host.connect(made, 0, comp.offset)
+        host.connect(comp.node, 0, made)
+
+    return insert
+
+
+def _set(name: str, knob: str, value: object) -> Callable[[Comp], object]:
+    return lambda comp: host.set_value(getattr(comp, name), knob, value)
+
+
+def _rename_parent_folder(comp: Comp) -> None:
+    """The file's name in the Read stays, and is gone."""
+    comp.shot.rename(comp.shot.with_name("renamed"))
+
+
+def _masked(comp: Comp) -> None:
+    comp.grade.setInput(1, comp.second)
+
+
+def _inputs_swapped(comp: Comp) -> None:
+    comp.switch.setInput(0, comp.second)
+    comp.switch.setInput(1, comp.grade)
+
+
+def _other_shot(comp: Comp) -> None:
+    host.set_value(comp.plate, "file", f"{comp.other.as_posix()}/plate.%04d.exr")
+
+
+CHANGES: dict[str, tuple[Callable[[Comp], object], int]] = {
+    "a picture of the same time": (_same_time_other_size, FRAME),
+    "an older picture": (_older, FRAME),
+    "a picture that is gone": (lambda comp: (comp.shot / "plate.0002.exr").unlink(), FRAME),
+    "a folder that is gone": (_rename_parent_folder, FRAME),
+    "the last picture, which is held": (lambda comp: overwrite(comp.shot / "plate.0003.exr"), _BEYOND),
+    "what is shown behind the range": (_set("plate", "after", "black"), _BEYOND),
+    "the end of the range": (_set("plate", "last", 2), _BEYOND),
+    "a file of another shot": (_other_shot, FRAME),
+    "a node that is switched off": (_set("grade", "disable", True), FRAME),
+    "a number": (_set("grade", "white", 1.5), FRAME),
+    "a mask": (_masked, FRAME),
+    "another branch": (_set("switch", "which", 1), FRAME),
+    "a retime by frames": (_set("offset", "time_offset", 1), FRAME),
+    "a hold": (_between("FrameHold", first_frame=1), FRAME),
+    "an effect": (_between("Grade", white=1.5), FRAME),
+    "the inputs change places": (_inputs_swapped, FRAME),
+    "the plate is taken off": (lambda comp: comp.offset.setInput(0, None), FRAME),
+    "a conversion": (_set("plate", "raw", False), FRAME),
+    "an expression": (lambda comp: host.set_expression(comp.grade, "white", "1+frame/100"), FRAME),
+    "the clean plate": (lambda comp: overwrite(comp.shot / "clean.exr"), FRAME),
+}
+KEEPS: dict[str, tuple[Callable[[Comp], object], int]] = {
+    "a picture of another frame": (lambda comp: overwrite(comp.shot / "plate.0001.exr"), FRAME),
+    "a picture behind the other branch": (lambda comp: overwrite(comp.other / "plate.0002.exr"), FRAME),
+    "another frame of the plate is gone": (lambda comp: (comp.shot / "plate.0003.exr").unlink(), FRAME),
+    "a name": (lambda comp: comp.grade.setName("Renamed"), FRAME),
+    "a place in the graph": (_set("grade", "xpos", 9), FRAME),
+    "a range that has grown": (_set("plate", "last", 9), FRAME),
+    "what is shown behind the range": (_set("plate", "after", "black"), FRAME),
+    "a node beside": (lambda comp: host.connect(host.create("Grade"), 0, comp.offset), FRAME),
+    "the timeline": (lambda comp: nuke.frame(3), FRAME),
+}
+
+
+@pytest.fixture
+def comp(lonely: ContractBench) -> Comp:
+    return Comp(lonely)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_changes_the_picture_is_seen(name: str, comp: Comp) -> None:
+    edit, frame = CHANGES[name]
+    before = comp.keys(frame)
+    edit(comp)
+    assert comp.keys(frame) != before
+
+
+@pytest.mark.parametrize("name", KEEPS)
+def test_what_does_not_makes_nothing_stale(name: str, comp: Comp) -> None:
+    edit, frame = KEEPS[name]
+    before = comp.keys(frame)
+    edit(comp)
+    assert comp.keys(frame) == before
+
+
+def _then(*edits: Callable[[Comp], object]) -> Callable[[Comp], None]:
+    def both(comp: Comp) -> None:
+        for edit in edits:
+            edit(comp)
+
+    return both
+
+
+def _written(name: str) -> Callable[[Comp], None]:
+    return lambda comp: overwrite(comp.shot / name)
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "is_seen"),
+    [
+        (_between("FrameHold", first_frame=1), _written("plate.0001.exr"), True),
+        (_between("FrameHold", first_frame=1), _written("plate.0002.exr"), False),
+        (_set("offset", "time_offset", 1), _written("plate.0001.exr"), True),
+        (_set("offset", "time_offset", 1), _written("plate.0002.exr"), False),
+        (_between("Retime", speed=2.0), _written("plate.0003.exr"), True),
+        (_set("switch", "which", 1), _written("plate.0002.exr"), False),
+        (_set("switch", "which", 0.5), _written("plate.0002.exr"), True),
+        (_set("grade", "disable", True), _written("plate.0002.exr"), True),
+        (_set("grade", "disable", True), _set("plate", "file", ""), True),
+        (lambda comp: host.set_expression(comp.switch, "which", "frame>2"), _written("plate.0002.exr"), True),
+        (lambda comp: host.set_expression(comp.switch, "which", "frame<3"), _written("plate.0002.exr"), False),
+        (_set("node", "temporal", 0.5), _written("plate.0003.exr"), True),
+        (_set("node", "temporal", 0.5), _set("plate", "last", 2), True),
+        (_set("plate", "on_error", "black"), lambda comp: (comp.shot / "plate.0002.exr").unlink(), True),
+        (
+            _then(_set("plate", "on_error", "black"), lambda comp: (comp.shot / "plate.0002.exr").unlink()),
+            lambda comp: shutil.copy(comp.shot / "plate.0001.exr", comp.shot / "plate.0002.exr"),
+            True,
+        ),
+    ],
+)
+def test_an_edit_behind_another_one(
+    before: Callable[[Comp], object], edit: Callable[[Comp], object], is_seen: bool, comp: Comp
+) -> None:
+    before(comp)
+    known = comp.keys(FRAME)
+    assert comp.keys(FRAME) == known
+    edit(comp)
+    assert (comp.keys(FRAME) != known) == is_seen
