@@ -37,6 +37,7 @@ def server_is_coming(node_id: str, press: Callable[[], object]) -> str:
     elif server_process.endpoint():
         return ""
     runtime.afterwards = runtime.Waiting(node_id, press)
+    runtime.state(node_id).error = ""
     operators = cast(Any, bpy.ops).cleanplate
     if runtime.setup is not None or modals.runs("CLEANPLATE_OT_start_server"):
         return _WAITS

@@ -66,7 +66,8 @@ class CleanplatePreferences(bpy.types.AddonPreferences):
         row.operator("cleanplate.stop_server", icon="SNAP_FACE")
         refused = setup_obstacle()
         if refused:
-            layout.label(text=str(refused), icon="INFO")
+            layout.label(text=refused.message, icon="INFO")
+            layout.label(text=refused.hint, icon="BLANK1")
         state = server_process.describe()
         if state:
             layout.label(text=state)

@@ -90,7 +90,7 @@ def waiting(editor: dict[str, Any], node: Any, place: Path) -> Iterator[None]:
         assert not solve_frame(editor, node) and runtime.afterwards.node_id == node.matte.node_id
         yield from stage.pause(1.0)
         stage.picture(f"waits_{end}")
-        assert runtime.afterwards is not None and runtime.running is None
+        assert runtime.afterwards is not None and runtime.running is None and not state.error
         if end == "escape":
             yield from key(editor, "ESC")
         elif end == "cancel":
