@@ -85,8 +85,9 @@ def guide_of(guide: Picture | None, name: str, plate: Image) -> Image | None:
 
 def image_of(pixels: Array, name: str) -> Image:
     """An array as an image; raises ``MatteError("bad_picture", ...)`` for anything but floats of the right
-    shape."""
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or not np.issubdtype(pixels.dtype, np.floating):
+    shape, with a pixel at least."""
+    is_picture = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0
+    if not is_picture or not np.issubdtype(pixels.dtype, np.floating):
         raise MatteError(
             "bad_picture",
             f"The {name} is an array of {_in_words(pixels)}.",
