@@ -53,46 +53,50 @@ def _reach(address: str, file: Path | str) -> str:
             return error.code
 
 
-def test_only_listed_clients_are_let_in(folder: Path, tmp_path: Path) -> None:
-    anna, ben = keys.add_client(folder, "anna"), keys.add_client(folder, "ben")
+def test_only_listed_clients_are_let_in(encrypted: LocalServer, listed: Path, tmp_path: Path) -> None:
+    address, anna, carl = _address(encrypted), listed / "anna.json", listed / "carl.json"
     stranger = keys.make_server(tmp_path / "other").parent
     keys.add_client(stranger, "eve")
     # Eve knows the right server's public key, but is not on its list.
     eve = tmp_path / "eve.json"
-    server_key = keys.load_server_keys(folder).public
+    server_key = keys.load_server_keys(listed).public
     eve.write_text((stranger / "eve.json").read_text().replace(keys.load_server_keys(stranger).public, server_key))
-    with LocalServer(["--bind", "tcp://0.0.0.0:*", "--keys", str(folder), "--device", "cpu"]) as server:
-        address = server.endpoint.address.replace("0.0.0.0", "127.0.0.1")
-        assert _reach(address, anna)[0].isdigit()
-        assert _reach(address, eve) == "unavailable"
-        assert _reach(address, stranger / "eve.json") == "unavailable"
-        assert _reach(address, "") == "unavailable"
-        # Taken off the list, Ben is out without a restart.
-        listed = folder / keys.CLIENTS_FILE
-        assert _reach(address, ben)[0].isdigit()
-        listed.write_text("".join(line for line in listed.open() if "ben" not in line))
-        assert _reach(address, ben) == "unavailable"
-        assert _reach(address, anna)[0].isdigit()
+    assert _reach(address, anna)[0].isdigit()
+    assert _reach(address, eve) == "unavailable"
+    assert _reach(address, stranger / "eve.json") == "unavailable"
+    assert _reach(address, "") == "unavailable"
+    # Taken off the list, Carl is out without a restart.
+    assert _reach(address, carl)[0].isdigit()
+    _cross_out(listed, "carl")
+    assert _reach(address, carl) == "unavailable"
+    assert _reach(address, anna)[0].isdigit()
 
 
-@contextlib.contextmanager
-def _serving_anna_and_ben(folder: Path) -> Iterator[LocalServer]:
-    for name in ("anna", "ben"):
-        keys.add_client(folder, name)
-    with LocalServer(["--keys", str(folder), "--device", "cpu", "--log", "json"]) as server:
-        yield server
+def _cross_out(folder: Path, name: str) -> None:
+    """Takes a client off the list."""
+    listed = folder / keys.CLIENTS_FILE
+    listed.write_text("".join(line for line in listed.open() if name not in line))
 
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of :func:`encrypted`'s keys. No test changes it."""
-    return keys.make_server(tmp_path_factory.mktemp("listed") / "keys").parent
+    """The folder of :func:`encrypted`'s keys: of Anna and Ben, and of Carl and Dora, each of whom one test crosses
+    out."""
+    folder = keys.make_server(tmp_path_factory.mktemp("listed") / "keys").parent
+    for name in ("anna", "ben", "carl", "dora"):
+        keys.add_client(folder, name)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def encrypted(listed: Path) -> Iterator[LocalServer]:
-    with _serving_anna_and_ben(listed) as server:
+    arguments = ["--bind", "tcp://0.0.0.0:*", "--keys", str(listed), "--device", "cpu", "--log", "json"]
+    with LocalServer(arguments) as server:
         yield server
+
+
+def _address(server: LocalServer) -> str:
+    return server.endpoint.address.replace("0.0.0.0", "127.0.0.1")
 
 
 def _error(address: str, file: Path | str) -> str:
@@ -102,32 +106,30 @@ def _error(address: str, file: Path | str) -> str:
     return str(caught.value)
 
 
-def test_a_revoked_key_loses_its_connection(folder: Path) -> None:
-    with _serving_anna_and_ben(folder) as encrypted:
-        address = encrypted.endpoint.address
-        anna, ben = (
-            MatteClient(Endpoint.resolve(address, str(folder / f"{name}.json"), {})) for name in ("anna", "ben")
-        )
-        with anna, ben:
-            assert anna.ping(5.0) and ben.ping(5.0)
-            listed = folder / keys.CLIENTS_FILE
-            listed.write_text("".join(line for line in listed.open() if "ben" not in line))
-            deadline = time.monotonic() + 20
-            with pytest.raises(LinkError) as caught:
-                while time.monotonic() < deadline:
-                    ben.ping(5.0)
-            assert "refused this key" in str(caught.value)
-            assert anna.ping(5.0)
+def test_a_revoked_key_loses_its_connection(encrypted: LocalServer, listed: Path) -> None:
+    anna, dora = (
+        MatteClient(Endpoint.resolve(_address(encrypted), str(listed / f"{name}.json"), {}))
+        for name in ("anna", "dora")
+    )
+    with anna, dora:
+        assert anna.ping(20.0) and dora.ping(20.0)
+        _cross_out(listed, "dora")
         deadline = time.monotonic() + 20
-        while "its key may not use this name" not in encrypted.log and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert "its key may not use this name" in encrypted.log
+        with pytest.raises(LinkError) as caught:
+            while time.monotonic() < deadline:
+                dora.ping(5.0)
+        assert "refused this key" in str(caught.value)
+        assert anna.ping(20.0)
+    deadline = time.monotonic() + 20
+    while "its key may not use this name" not in encrypted.log and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "its key may not use this name" in encrypted.log
 
 
 def test_a_wrong_key_is_named_at_the_client_and_in_the_log(
     encrypted: LocalServer, listed: Path, tmp_path: Path
 ) -> None:
-    address = encrypted.endpoint.address
+    address = _address(encrypted)
     stranger = keys.private_keys().client
     eve = tmp_path / "eve.json"
     eve.write_text(json.dumps({**stranger, "server": keys.load_server_keys(listed).public}))
@@ -253,10 +255,10 @@ def test_no_reply_goes_to_another_key_under_the_same_name(
     request = request_for(plate=Inline(data=slow.plate), clean_plate=Inline(data=slow.clean))
     with contextlib.ExitStack() as stack:
         anna, ben = (stack.enter_context(_named_peer(encrypted, listed / f"{n}.json")) for n in ("anna", "ben"))
-        anna.connect(encrypted.endpoint.address)
+        anna.connect(_address(encrypted))
         anna.send_multipart([bytes(part) for part in encode(request)])
         assert isinstance(decode(anna.recv_multipart()), Accepted)
-        ben.connect(encrypted.endpoint.address)
+        ben.connect(_address(encrypted))
         time.sleep(0.3)
         ben.send_multipart([bytes(part) for part in encode(Ping("b"))])
         answer = None
@@ -272,7 +274,7 @@ def test_other_names_of_a_key_have_no_limits_of_their_own(encrypted: LocalServer
     for key, name, digits in (("anna", b"first", range(16)), ("anna", b"second", [16]), ("ben", b"third", [16])):
         # One connection for each name: a name is taken until the server has noticed that its connection has ended.
         with _named_peer(encrypted, listed / f"{key}.json", name) as peer:
-            peer.connect(encrypted.endpoint.address)
+            peer.connect(_address(encrypted))
             for digit in digits:
                 part = StorePart(id="p", digest=f"{digit:064x}", size=1000, data=b"x")
                 peer.send_multipart([bytes(each) for each in encode(part)])
@@ -391,9 +393,9 @@ _HANDSHAKES = [
 
 def test_handshakes_that_end_anywhere_keep_nobody_out(encrypted: LocalServer, listed: Path) -> None:
     """Some stop in the middle and hold their connection, some close it at once."""
-    host, port = encrypted.endpoint.address.removeprefix("tcp://").split(":")
+    host, port = _address(encrypted).removeprefix("tcp://").split(":")
     process = psutil.Process(encrypted.pid)
-    with MatteClient(Endpoint.resolve(encrypted.endpoint.address, str(listed / "anna.json"), {})) as anna:
+    with MatteClient(Endpoint.resolve(_address(encrypted), str(listed / "anna.json"), {})) as anna:
         assert anna.ping(60)
         before = process.num_fds()
         held = []
