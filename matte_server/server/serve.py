@@ -33,7 +33,9 @@ from .worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 _MAX_FIRST_STARTS = 2
 _LAST_PORT = 65535
 _ZAP_DOMAIN = "cleanplate"
-_STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+_STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM")
+"""The last four are how batch systems and time limits announce the end. Without a handler each would end the server
+alone, and leave its spool."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -187,7 +188,10 @@ class FrameReader:
                 f"{request.output} is also an input, which the result would overwrite.",
                 "Write the result somewhere else.",
             )
-        if target.exists() and not (target.is_file() and (exr.read_stamp(target) or exr.read_diagnostics(target))):
+        # A link that leads to itself is there, too.
+        if os.path.lexists(target) and not (
+            target.is_file() and (exr.read_stamp(target) or exr.read_diagnostics(target))
+        ):
             raise MatteError(
                 "exists",
                 f"{request.output} exists and is no result of Cleanplate.",

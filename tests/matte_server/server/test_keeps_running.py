@@ -111,7 +111,9 @@ def _until(has_come: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "name", ["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM"]
+)
 def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
     number = getattr(signal, name)
 

@@ -165,6 +165,11 @@ def test_an_output_replaces_results_of_ours_only(
     with pytest.raises(RemoteError) as caught:
         client.matte(request_for(output=str(other)))
     assert caught.value.code == "exists" and other.read_bytes() == pictures.plate
+    circle = Path(roots, "circle.exr")
+    circle.symlink_to(circle)
+    with pytest.raises(RemoteError) as caught:
+        client.matte(request_for(output=str(circle)))
+    assert caught.value.code == "exists" and circle.is_symlink()
     for _ in range(2):
         assert client.matte(request_for(output=str(own))).output == str(own)
 
