@@ -75,10 +75,16 @@ class Connections:
 
     def received(self, client: bytes, frame: zmq.Frame) -> bool:
         """Notes that a whole message of ``client``, of which ``frame`` is a part, was taken. Returns whether it may
-        be handled: not where the key was revoked, or where the name is that of another key's client."""
+        be handled: not where the key was revoked, where the name is that of another key's client, or where the
+        connection that it came from is unknown."""
         # First: the connection may be new, and its first message must count as whole.
         self._follow()
-        descriptor = int(frame.get(zmq.SRCFD))
+        try:
+            descriptor = int(frame.get(zmq.SRCFD))
+        except zmq.ZMQError:
+            # A peer that greets as ZeroMQ 2 and 3 did has no descriptor. No client of ours does, but a third of all
+            # noise reads like such a greeting.
+            return False
         connection = self._open.get(descriptor)
         if connection is not None:
             connection.whole = bytes_moved(descriptor)[1]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import resource
 import socket
@@ -397,6 +398,31 @@ def test_peers_that_send_nothing_or_half_a_greeting_cost_nothing(
             if number % 2:
                 peer.sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f"[: number % 10])
         assert client.matte(request_for(), timeout_s=120).data
+
+
+_OLD = {
+    "ZeroMQ 2": b"\x01\0" + b"\x05\x01CPM1" + b'\x19\0{"type":"ping","id":"old"}',
+    "ZeroMQ 2 with a name": b"\x04\0abc" + b"\x05\x01CPM1" + b"\x03\0{}",
+    "ZeroMQ 2 with nothing": b"\x01\0" + b"\x01\x01" + b"\x01\0",
+    "ZeroMQ 3": b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05" + b"\0\0" + b"\x01\x04CPM1" + b"\0\x02{}",
+    "HTTP": b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + b"\x07" * 500,
+}
+
+
+@pytest.mark.parametrize("name", [*_OLD, "noise"])
+def test_a_peer_that_speaks_another_protocol_costs_nothing(
+    client: MatteClient, server: LocalServer, name: str
+) -> None:
+    """Noise reads like a greeting of ZeroMQ 2 a third of the time, and then gives messages without a descriptor."""
+    chance = random.Random(1)
+    said = [_OLD[name]] if name in _OLD else [chance.randbytes(4096) for _ in range(20)]
+    place = urlsplit(server.endpoint.address)
+    for each in said:
+        with socket.create_connection((str(place.hostname), place.port or 0), timeout=10) as peer:
+            peer.sendall(each)
+            # What it said has arrived when a message that was sent later has been answered, a second time for sure.
+            assert client.ping(60) and client.ping(60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is set as Linux has it")
