@@ -56,6 +56,9 @@ def _warnings(alignment: Alignment, found_area: float, area: float, is_part: boo
         )
     if alignment.coverage < _MIN_COVERAGE:
         warnings.append(f"The clean plate covers only {100 * alignment.coverage:.0f}% of the plate.")
+    if alignment.coverage <= 0.0:
+        # Nothing was compared, so nothing is said of what the plate shows.
+        return warnings
     if found_area < _MIN_SUBJECT_AREA:
         warnings.append(
             "No subject was found where the region, the holdout matte or the trimap's black leave room for one."

@@ -67,6 +67,11 @@ def test_an_empty_matte_is_a_sentence_behind_those_of_the_alignment() -> None:
     assert warnings[1].startswith("No subject was found")
 
 
+def test_a_clean_plate_beside_the_plate_says_nothing_of_its_subject() -> None:
+    warnings = found(replace(GOOD, coverage=0.0), alpha=0.0)["warnings"]
+    assert warnings == ["The clean plate covers only 0% of the plate."]
+
+
 def test_edge_controls_that_leave_nothing_are_named_as_the_cause() -> None:
     (warning,) = cast(list[str], found(alpha=0.0, before_edges=0.3)["warnings"])
     assert warning.startswith("The edge controls leave nothing of the matte")
