@@ -1,6 +1,7 @@
 """Edits upstream of the node: each changes what results are compared by, or is called unknown.
 
-Edits that change no picture must not.
+Edits that change no picture must not: for these the pictures that are sent are rendered before and after, also
+behind the 3D scene.
 """
 
 # mypy: ignore-errors
@@ -18,6 +19,7 @@ import edge_edits
 import more_edits
 import numpy as np
 import stage
+from sent import Sent
 
 FOUND: dict[str, str] = {}
 
@@ -56,8 +58,14 @@ def edit(name: str, scene: Any, node: Any, change: Callable[[], object]) -> None
     marks = [before.key, before.stamp(1)]
     again = planning.plan_of(scene, node)
     assert marks == [again.key, again.stamp(1)], f"{name}: changes without an edit"
+    is_said_to_change_none = name.startswith("(none)")
+    sent = Sent(scene, node, (1,))
+    pictures = sent.digest() if is_said_to_change_none else ""
     change()
     bpy.context.view_layer.update()
+    if is_said_to_change_none:
+        assert int(pictures, 16), "a digest, and no sentence"
+        assert sent.digest() == pictures, f"{name}: other pixels"
     after = planning.plan_of(scene, node)
     changed = bool(after.problem) or marks != [after.key, after.stamp(1)]
     assert name not in FOUND, name
