@@ -14,6 +14,8 @@ _MAX_RESIDUAL_PX = 1.0
 _MIN_INLIERS = 0.5
 _MIN_COVERAGE = 0.9
 _MIN_SUBJECT_AREA = 1e-5
+_DIFFERS = 0.1
+"""Part of the plate's range. Grain and small errors of alignment are a fifth of it at most in half of a frame."""
 
 
 def diagnose(
@@ -36,18 +38,20 @@ def diagnose(
     low, high = np.percentile(plate.rgb[::step, ::step], (0.5, 99.5))
     area = float(alpha.mean())
     found = area if found_area is None else float(found_area)
+    missed = error.median / max(float(high - low), 1e-6)
     return {
         "alignment": {**as_facts(alignment), "coverage": alignment.coverage},
         "alpha_area": area,
         "unknown_area": error.band,
-        "recomposition_error": error.median / max(float(high - low), 1e-6),
+        "recomposition_error": missed,
         "recomposition_error_max": error.largest,
-        "warnings": [*alignment.warnings, *_warnings(alignment, found, area, is_part)],
+        "warnings": [*alignment.warnings, *_warnings(alignment, found, area, missed, is_part)],
     }
 
 
-def _warnings(alignment: Alignment, found_area: float, area: float, is_part: bool) -> list[str]:
-    """Reasons for the artist to check this matte."""
+def _warnings(alignment: Alignment, found_area: float, area: float, missed: float, is_part: bool) -> list[str]:
+    """Reasons for the artist to check this matte. ``missed``: the ``recomposition_error``; where nothing was found,
+    how far the plate is from the clean plate."""
     warnings = []
     if alignment.residual_px > _MAX_RESIDUAL_PX or alignment.inliers < _MIN_INLIERS:
         warnings.append(
@@ -60,11 +64,19 @@ def _warnings(alignment: Alignment, found_area: float, area: float, is_part: boo
         # Nothing was compared, so nothing is said of what the plate shows.
         return warnings
     if found_area < _MIN_SUBJECT_AREA:
-        warnings.append(
-            "No subject was found where the region, the holdout matte or the trimap's black leave room for one."
-            if is_part
-            else "No subject was found: the plate does not differ from the clean plate."
-        )
+        warnings.append(_why_nothing_was_found(missed, is_part))
     elif area < _MIN_SUBJECT_AREA:
         warnings.append("The edge controls leave nothing of the matte: erode less, or move the black point down.")
     return warnings
+
+
+def _why_nothing_was_found(missed: float, is_part: bool) -> str:
+    if is_part:
+        return "No subject was found where the region, the holdout matte or the trimap's black leave room for one."
+    if missed > _DIFFERS:
+        return (
+            "No subject was found, although more than half of the plate differs from the clean plate: the subject "
+            "may hide too much of it, or it shows another view or other light. Mark the subject with a core matte, "
+            "or use another model."
+        )
+    return "No subject was found: the plate does not differ from the clean plate."

@@ -14,6 +14,14 @@ _KNEE = 0.02
 # What a residual misalignment of half a pixel does at an edge of the clean plate.
 _EDGE_PX = 0.5
 _LEAST_NOISE = 0.004
+# In the even-noise encoding; a sixth of the light. The quietest quarter of a picture has less noise than that:
+# where even that quarter differs by more, something hides it.
+_HIDDEN = 0.03
+# The smallest part of a frame that may speak for all of it.
+_LEAST_STILL = 0.02
+# Pixels that show the clean plate crowd around no difference at all: hardly more of them are within twice the
+# distance. Where light differs smoothly twice as many are, and within noise several times as many.
+_CROWDED = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +54,12 @@ def _slope(light: Tensor) -> Tensor:
 
 def grain_of(plate: Tensor, clean: Tensor, coverage: Tensor) -> Tensor:
     """The ``grain`` of :func:`difference` alone."""
-    return _grain(*(_sample(picture, coverage) for picture in (plate, clean)))
+    return _grain(*_still(*(_sample(picture, coverage) for picture in (plate, clean))))
 
 
 def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     """Measures 1 x 3 x H x W scene-linear pictures; uncovered pixels have distance 0 and say nothing."""
-    samples = [_sample(picture, coverage) for picture in (plate, clean)]
+    samples = _still(*(_sample(picture, coverage) for picture in (plate, clean)))
     grain, dark = _grain(*samples), _dark_noise(*samples)
     height, width = plate.shape[-2:]
     distance, linear = (plate.new_empty(1, 1, height, width) for _ in range(2))
@@ -93,6 +101,25 @@ def _sample(picture: Tensor, coverage: Tensor) -> Tensor:
     """About 60 000 covered pixels, channels x pixels."""
     step = max(1, int((picture.shape[-1] * picture.shape[-2] / 60_000) ** 0.5))
     return picture[0, :, ::step, ::step][:, coverage[0, 0, ::step, ::step] > 0.5]
+
+
+def _still(plate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Those of the pixels (channels x pixels) from which noise is measured: all of them, or where a subject hides
+    more than three quarters, those that show the clean plate."""
+    apart = (even_noise(plate) - even_noise(clean)).square().mean(0).sqrt()
+    count = apart.shape[0]
+    if not count or float(apart.kthvalue(max(1, count // 4)).values) < _HIDDEN:
+        return plate, clean
+    ordered = apart.sort().values
+    ranks = torch.linspace(_LEAST_STILL * count, count / 4, 24).long().to(apart.device)
+    near = ordered[ranks].clamp(min=2 * _LEAST_NOISE)
+    within, around = (torch.searchsorted(ordered, reach, right=True) for reach in (near, 2 * near))
+    growth = around / within.clamp(min=1)
+    best = int(growth.argmin())
+    if float(growth[best]) > _CROWDED or int(within[best]) < _LEAST_STILL * count:
+        return plate, clean
+    still = apart <= near[best]
+    return plate[:, still], clean[:, still]
 
 
 def _spread(values: Tensor) -> Tensor:

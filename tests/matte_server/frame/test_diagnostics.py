@@ -21,13 +21,15 @@ GOOD = Alignment(
 ERROR = Recomposition(median=0.02, largest=0.5, band=0.25)
 
 
-def found(alignment: Alignment = GOOD, alpha: float = 0.5, before_edges: float | None = None) -> dict[str, object]:
+def found(
+    alignment: Alignment = GOOD, alpha: float = 0.5, before_edges: float | None = None, missed: float = 0.02
+) -> dict[str, object]:
     window = Window(0, 0, 4, 2)
     # Half of the pixels are 1, the others 5: both percentiles lie on these values.
     pixels = np.repeat(np.array([[1.0, 1.0, 5.0, 5.0]] * 2, np.float32)[..., None], 3, 2)
     plate = Image(pixels=pixels, channels=("R", "G", "B"), data_window=window, display_window=window)
     area = None if before_edges is None else torch.tensor(before_edges)
-    return diagnose(alignment, area, torch.full((1, 1, 2, 4), alpha), ERROR, plate)
+    return diagnose(alignment, area, torch.full((1, 1, 2, 4), alpha), replace(ERROR, median=missed), plate)
 
 
 def test_the_figures() -> None:
@@ -70,6 +72,15 @@ def test_an_empty_matte_is_a_sentence_behind_those_of_the_alignment() -> None:
 def test_a_clean_plate_beside_the_plate_says_nothing_of_its_subject() -> None:
     warnings = found(replace(GOOD, coverage=0.0), alpha=0.0)["warnings"]
     assert warnings == ["The clean plate covers only 0% of the plate."]
+
+
+@pytest.mark.parametrize(
+    ("missed", "words"), [(0.3, "the plate does not differ"), (0.5, "although more than half of the plate differs")]
+)
+def test_an_empty_matte_over_a_plate_that_differs_is_not_called_the_same(missed: float, words: str) -> None:
+    """The plate's range is 4, so that a tenth of it lies between the two."""
+    (warning,) = cast(list[str], found(alpha=0.0, missed=missed)["warnings"])
+    assert warning.startswith("No subject was found") and words in warning
 
 
 def test_edge_controls_that_leave_nothing_are_named_as_the_cause() -> None:

@@ -200,6 +200,18 @@ def test_a_speck_that_the_edge_controls_enlarge_is_still_no_subject(pipeline: Ma
     assert "No subject was found" in str(result.diagnostics["warnings"])
 
 
+def test_a_subject_that_hides_four_fifths_of_the_plate_is_found(pipeline: MattePipeline) -> None:
+    rng = np.random.default_rng(2)
+    wall = room(108, 192)
+    alpha = np.clip(153.6 - np.arange(192, dtype=np.float32), 0, 1)[None, :, None]
+    plate = alpha * np.array([0.8, 0.1, 0.05], np.float32) + (1 - alpha) * wall
+    plate, clean = (image((each + rng.normal(0, 0.003, wall.shape)).astype(np.float32)) for each in (plate, wall))
+    result = solve(pipeline, plate, clean, replace(STILL, model="difference"))
+    # The edge is one pixel of 192 wide, and a hundredth of the rest is more than noise makes of alpha.
+    assert np.abs(result.alpha.pixels[..., 0] - alpha[..., 0]).mean() < 0.01
+    assert result.diagnostics["warnings"] == []
+
+
 def test_a_matte_that_the_edge_controls_remove_is_not_called_a_plate_without_a_subject(
     pipeline: MattePipeline, truth: Truth
 ) -> None:

@@ -44,6 +44,34 @@ def test_a_subject_stands_far_above_the_noise_and_uncovered_says_nothing() -> No
     assert not bool((difference(tensor(truth.plate), tensor(truth.clean), 0 * coverage).distance != 0).any())
 
 
+@pytest.mark.parametrize("hidden", [0.6, 0.8, 0.9, 0.96])
+def test_noise_is_measured_where_the_clean_plate_is_seen_however_little_that_is(hidden: float) -> None:
+    rng = np.random.default_rng(4)
+    wall = room(120, 200)
+    subject = wall[::-1] * np.array([2.5, 0.4, 0.3], np.float32)
+    edge = round(200 * hidden)
+    pair = np.concatenate([subject[:, :edge], wall[:, edge:]], 1), wall
+    # More noise than is assumed everywhere, and far below the difference of the subject.
+    plate, clean, empty = (
+        tensor((each + rng.normal(0, 0.01, wall.shape)).astype(np.float32)) for each in (*pair, wall)
+    )
+    covered = torch.ones(1, 1, 120, 200)
+    found, quiet = difference(plate, clean, covered), difference(empty, clean, covered)
+    # A quarter of all is 0.625 of the 0.4 that show the clean plate: 0.887 standard deviations, taken for 0.319. A
+    # smaller part than that is asked by itself; pixels of the subject that are like it are among them.
+    times = found.grain / quiet.grain
+    assert float(times.min()) > 0.5 and float(times.max()) < 0.887 / 0.319
+
+
+def test_light_that_changes_over_the_whole_frame_is_no_subject() -> None:
+    """Nowhere do more pixels agree than beside that place: none of them is the one that shows the clean plate."""
+    wall = room(120, 200)
+    light = np.linspace(0.6, 1.6, 200, dtype=np.float32)[None, :, None]
+    plate = wall * light + np.random.default_rng(5).normal(0, 0.003, wall.shape).astype(np.float32)
+    found = difference(tensor(plate), tensor(wall), torch.ones(1, 1, 120, 200)).distance
+    assert float(found.max()) < 6.0  # from there on a model calls it sure
+
+
 def test_even_noise_keeps_order_sign_and_a_lamp_in_reach() -> None:
     light = torch.linspace(-1.0, 60.0, 10_001)
     encoded = even_noise(light)
