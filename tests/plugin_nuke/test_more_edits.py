@@ -18,7 +18,7 @@ _BEYOND = 5
 """A frame behind the last one of the plate's Read."""
 
 
-class Comp:
+class EditedComp:
     """A plate of frames 1 to 3, read by frame, graded, switched, retimed; all nodes by their names."""
 
     def __init__(self, bench: ContractBench) -> None:
@@ -44,20 +44,20 @@ class Comp:
         return found.settings_key(options), key.files, key.driven, key.options, key.needs_hashes
 
 
-def _same_time_other_size(comp: Comp) -> None:
+def _same_time_other_size(comp: EditedComp) -> None:
     path = comp.shot / "plate.0002.exr"
     known = path.stat()
     path.write_bytes(path.read_bytes() + b" ")
     os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
 
 
-def _older(comp: Comp) -> None:
+def _older(comp: EditedComp) -> None:
     """An archive's picture is put back: its time is before that of the result."""
     os.utime(comp.shot / "plate.0002.exr", (1, 1))
 
 
-def _between(kind: str, **knobs: object) -> Callable[[Comp], object]:
-    def insert(comp: Comp) -> None:
+def _between(kind: str, **knobs: object) -> Callable[[EditedComp], object]:
+    def insert(comp: EditedComp) -> None:
         made = host.create(kind, **knobs)
         host.connect(made, 0, comp.offset)
         host.connect(comp.node, 0, made)
@@ -65,29 +65,29 @@ def _between(kind: str, **knobs: object) -> Callable[[Comp], object]:
     return insert
 
 
-def _set(name: str, knob: str, value: object) -> Callable[[Comp], object]:
+def _set(name: str, knob: str, value: object) -> Callable[[EditedComp], object]:
     return lambda comp: host.set_value(getattr(comp, name), knob, value)
 
 
-def _rename_parent_folder(comp: Comp) -> None:
+def _rename_parent_folder(comp: EditedComp) -> None:
     """The file's name in the Read stays, and is gone."""
     comp.shot.rename(comp.shot.with_name("renamed"))
 
 
-def _masked(comp: Comp) -> None:
+def _masked(comp: EditedComp) -> None:
     comp.grade.setInput(1, comp.second)
 
 
-def _inputs_swapped(comp: Comp) -> None:
+def _inputs_swapped(comp: EditedComp) -> None:
     comp.switch.setInput(0, comp.second)
     comp.switch.setInput(1, comp.grade)
 
 
-def _other_shot(comp: Comp) -> None:
+def _other_shot(comp: EditedComp) -> None:
     host.set_value(comp.plate, "file", f"{comp.other.as_posix()}/plate.%04d.exr")
 
 
-CHANGES: dict[str, tuple[Callable[[Comp], object], int]] = {
+CHANGES: dict[str, tuple[Callable[[EditedComp], object], int]] = {
     "a picture of the same time": (_same_time_other_size, FRAME),
     "an older picture": (_older, FRAME),
     "a picture that is gone": (lambda comp: (comp.shot / "plate.0002.exr").unlink(), FRAME),
@@ -109,7 +109,7 @@ CHANGES: dict[str, tuple[Callable[[Comp], object], int]] = {
     "an expression": (lambda comp: host.set_expression(comp.grade, "white", "1+frame/100"), FRAME),
     "the clean plate": (lambda comp: overwrite(comp.shot / "clean.exr"), FRAME),
 }
-KEEPS: dict[str, tuple[Callable[[Comp], object], int]] = {
+KEEPS: dict[str, tuple[Callable[[EditedComp], object], int]] = {
     "a picture of another frame": (lambda comp: overwrite(comp.shot / "plate.0001.exr"), FRAME),
     "a picture behind the other branch": (lambda comp: overwrite(comp.other / "plate.0002.exr"), FRAME),
     "another frame of the plate is gone": (lambda comp: (comp.shot / "plate.0003.exr").unlink(), FRAME),
@@ -123,12 +123,12 @@ KEEPS: dict[str, tuple[Callable[[Comp], object], int]] = {
 
 
 @pytest.fixture
-def comp(lonely: ContractBench) -> Comp:
-    return Comp(lonely)
+def comp(lonely: ContractBench) -> EditedComp:
+    return EditedComp(lonely)
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_changes_the_picture_is_seen(name: str, comp: Comp) -> None:
+def test_what_changes_the_picture_is_seen(name: str, comp: EditedComp) -> None:
     edit, frame = CHANGES[name]
     before = comp.keys(frame)
     edit(comp)
@@ -136,22 +136,22 @@ def test_what_changes_the_picture_is_seen(name: str, comp: Comp) -> None:
 
 
 @pytest.mark.parametrize("name", KEEPS)
-def test_what_does_not_makes_nothing_stale(name: str, comp: Comp) -> None:
+def test_what_does_not_makes_nothing_stale(name: str, comp: EditedComp) -> None:
     edit, frame = KEEPS[name]
     before = comp.keys(frame)
     edit(comp)
     assert comp.keys(frame) == before
 
 
-def _then(*edits: Callable[[Comp], object]) -> Callable[[Comp], None]:
-    def both(comp: Comp) -> None:
+def _then(*edits: Callable[[EditedComp], object]) -> Callable[[EditedComp], None]:
+    def both(comp: EditedComp) -> None:
         for edit in edits:
             edit(comp)
 
     return both
 
 
-def _written(name: str) -> Callable[[Comp], None]:
+def _written(name: str) -> Callable[[EditedComp], None]:
     return lambda comp: overwrite(comp.shot / name)
 
 
@@ -180,7 +180,7 @@ def _written(name: str) -> Callable[[Comp], None]:
     ],
 )
 def test_an_edit_behind_another_one(
-    before: Callable[[Comp], object], edit: Callable[[Comp], object], is_seen: bool, comp: Comp
+    before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
 ) -> None:
     before(comp)
     known = comp.keys(FRAME)
