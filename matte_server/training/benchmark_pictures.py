@@ -22,6 +22,7 @@ from .backgrounds import load_panorama, panorama_view, panoramas
 from .bank import read_render, renders, trim
 from .camera import clipped
 from .composite import MEASURED, Composite, Faults, compose
+from .ground import foot_of
 from .kinds.catalogue import KINDS, held_out_subject
 from .kinds.see_through import resampled
 from .kinds.sheet import Numbers
@@ -30,8 +31,9 @@ from .random_fields import Dice
 
 SIZE = (432, 576)
 """Default height and width of the pictures, in pixels."""
-RENDERED, EACH, CAMERA, EMPTY = 14, 2, 3, 6
-"""How many stills of renders, of each kind, of each camera fault; how many empty frames."""
+RENDERED, EACH, CAMERA, GROUND, EMPTY = 14, 2, 3, 6, 6
+"""How many stills of renders, of each kind, of each camera fault, of subjects that cast a shadow with an edge or a
+mirror image on the set; how many empty frames."""
 FRAMES = 4
 """Frames of a shot."""
 _LIVE_NOISE = 0.02
@@ -112,6 +114,10 @@ def _stills(people: Sequence[HeldOutSubject], make: Callable[..., Composite]) ->
         yield BenchmarkPicture(name=f"still-camera-{number}", shot="", kind="camera", compose=faulty)
         full = partial(_clipped, partial(make, [pixels], 4100 + number))
         yield BenchmarkPicture(name=f"still-clipped-{number}", shot="", kind="clipped", compose=full)
+    cast = partial(make, faults=replace(MEASURED, ground=1.0))
+    for number in range(GROUND):
+        standing = partial(_standing, cast, people[(5 * number + 2) % len(people)].pixels, 4200 + number)
+        yield BenchmarkPicture(name=f"still-ground-{number}", shot="", kind="ground", compose=standing)
 
 
 def _shots(
@@ -174,6 +180,15 @@ def well_framed(make: Callable[..., Composite], layer: Float32, seed: int) -> tu
         if float((sample.alpha > 0.1).float().mean()) > 0.02:
             break
     return number, sample
+
+
+def _standing(make: Callable[..., Composite], layer: Float32, seed: int) -> Composite:
+    """The subject with its foot in the frame, if one of eight seeds has it there."""
+    for attempt in range(8):
+        sample: Composite = make([layer], seed + 100_000 * attempt)
+        if foot_of(sample.alpha) is not None:
+            break
+    return sample
 
 
 def _clipped(make: Callable[[], Composite]) -> Composite:

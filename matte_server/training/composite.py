@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .camera import from_video, record, to_video
 from .filters import blur, displaced, streak
+from .ground import grounded
 from .random_fields import Dice, bumps, patch
 
 SEE_THROUGH = 8
@@ -56,9 +57,12 @@ class Faults:
     shaded: float = 0.25
     """Chance that a subject with the colours behind it is darker than they are, as a wall in shadow would be."""
 
+    ground: float = 0.3
+    """Chance of shadows with edges, and of a mirror image, on the ground that a subject stands on."""
 
-MEASURED = Faults(shaded=0.0)
-"""What benchmarks compose with: shaded subjects came to the training later, and pictures must stay comparable."""
+
+MEASURED = Faults(shaded=0.0, ground=0.0)
+"""What benchmarks compose with: these two faults came to the training later, and pictures must stay comparable."""
 
 
 def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -316,6 +320,9 @@ def compose(
     if not subjects and dice.maybe(0.5):
         shadow_of = patch(dice, size, 0.2)
     behind = cast(dice, scene, shadow_of, colour) if dice.maybe(0.75) else scene
+    # No draw where it never happens, as in ``grade``.
+    if subjects and faults.ground > 0 and dice.maybe(faults.ground):
+        behind = grounded(dice, behind, layer[:3], alpha)
     clean = _clean_plate(dice, scene, faults)
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
