@@ -31,9 +31,16 @@ from .random_fields import Dice
 
 SIZE = (432, 576)
 """Default height and width of the pictures, in pixels."""
-RENDERED, EACH, CAMERA, GROUND, EMPTY = 14, 2, 3, 6, 6
-"""How many stills of renders, of each kind, of each camera fault, of subjects that cast a shadow with an edge or a
-mirror image on the set; how many empty frames."""
+RENDERED, EACH, CAMERA, LIGHT, EMPTY = 14, 2, 3, 4, 6
+"""How many stills of renders, of each kind, of each camera fault, of each of ``LIGHT_FAULTS``; how many empty
+frames."""
+LIGHT_FAULTS = {
+    "ground": replace(MEASURED, ground=1.0),
+    "passing": replace(MEASURED, passing=1.0),
+    "focus": replace(MEASURED, focus=1.0),
+}
+"""What differs in the set of the plate alone, by kind: a subject's shadow with an edge or its mirror image, a
+shadow or light from outside the frame, and a set that is out of focus."""
 FRAMES = 4
 """Frames of a shot."""
 _LIVE_NOISE = 0.02
@@ -114,10 +121,11 @@ def _stills(people: Sequence[HeldOutSubject], make: Callable[..., Composite]) ->
         yield BenchmarkPicture(name=f"still-camera-{number}", shot="", kind="camera", compose=faulty)
         full = partial(_clipped, partial(make, [pixels], 4100 + number))
         yield BenchmarkPicture(name=f"still-clipped-{number}", shot="", kind="clipped", compose=full)
-    cast = partial(make, faults=replace(MEASURED, ground=1.0))
-    for number in range(GROUND):
-        standing = partial(_standing, cast, people[(5 * number + 2) % len(people)].pixels, 4200 + number)
-        yield BenchmarkPicture(name=f"still-ground-{number}", shot="", kind="ground", compose=standing)
+    for place, (kind, faults) in enumerate(LIGHT_FAULTS.items()):
+        for number in range(LIGHT):
+            pixels = people[(5 * number + place) % len(people)].pixels
+            made = partial(_standing, partial(make, faults=faults), pixels, 4200 + 100 * place + number)
+            yield BenchmarkPicture(name=f"still-{kind}-{number}", shot="", kind=kind, compose=made)
 
 
 def _shots(

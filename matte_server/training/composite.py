@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .camera import from_video, record, to_video
 from .filters import blur, displaced, streak
-from .ground import grounded
+from .ground import grounded, passed
 from .random_fields import Dice, bumps, patch
 
 SEE_THROUGH = 8
@@ -59,10 +59,14 @@ class Faults:
 
     ground: float = 0.3
     """Chance of shadows with edges, and of a mirror image, on the ground that a subject stands on."""
+    passing: float = 0.12
+    """Chance that something outside the frame casts its shadow or light on the set, in the plate alone."""
+    focus: float = 0.08
+    """Chance that the plate's set is far out of focus, and the clean plate's is not."""
 
 
-MEASURED = Faults(shaded=0.0, ground=0.0)
-"""What benchmarks compose with: these two faults came to the training later, and pictures must stay comparable."""
+MEASURED = Faults(shaded=0.0, ground=0.0, passing=0.0, focus=0.0)
+"""What benchmarks compose with: these faults came to the training later, and pictures must stay comparable."""
 
 
 def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -323,9 +327,13 @@ def compose(
     # No draw where it never happens, as in ``grade``.
     if subjects and faults.ground > 0 and dice.maybe(faults.ground):
         behind = grounded(dice, behind, layer[:3], alpha)
+    if faults.passing > 0 and dice.maybe(faults.passing):
+        behind = passed(dice, behind)
     clean = _clean_plate(dice, scene, faults)
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
+    if faults.focus > 0 and dice.maybe(faults.focus):
+        behind = blur(behind, dice.between(0.002, 0.01) * max(size))
     plate, foreground = _over(layer, behind, clean, faults.linear_light)
     plate, clean = record(dice, plate, clean, faults.camera)
     coverage = torch.ones_like(alpha)

@@ -1,4 +1,4 @@
-"""What a subject does to the set that it stands in: shadows with edges, and its mirror image on a shiny ground.
+"""What changes the set's light in the plate alone: shadows with edges, a subject's mirror image on a shiny ground.
 
 Every picture here is C x H x W float32, scene-linear. The ground is a plane seen at a slant: what is ``rise``
 pixels above the subject's foot falls ``depth * rise`` pixels below the foot (above it where ``depth`` is negative)
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .filters import blur, displaced
-from .random_fields import Dice, bumps
+from .random_fields import Dice, bumps, patch
 
 _SOLID = 0.5
 """The foot is the lowest row with alpha above this."""
@@ -40,6 +40,16 @@ def grounded(dice: Dice, scene: Tensor, colour: Tensor, alpha: Tensor) -> Tensor
     if not shaded or dice.maybe(0.5):
         scene = _mirrored(dice, scene, colour, alpha, foot)
     return scene
+
+
+def passed(dice: Dice, scene: Tensor) -> Tensor:
+    """The set with the shadow or the light of something outside the frame."""
+    size = (scene.shape[-2], scene.shape[-1])
+    where = ((patch(dice, size, dice.between(0.05, 0.4)) - 0.5) * 20 + 0.5).clamp(0, 1)
+    where = blur(where, dice.between(0, 0.01) * max(size))
+    if dice.maybe(0.35):
+        return scene * (1 + where * dice.between(0.1, 1.2))
+    return scene * (1 - where * dice.between(0.1, 0.85))
 
 
 def foot_of(alpha: Tensor) -> int | None:

@@ -15,7 +15,7 @@ import torch
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io.exr import write_image
-from matte_server.training.benchmark_pictures import bent, composed, pictures, swayed, turned
+from matte_server.training.benchmark_pictures import LIGHT_FAULTS, bent, composed, pictures, swayed, turned
 from matte_server.training.composite import MEASURED, Faults
 from matte_server.training.kinds.catalogue import KINDS
 from matte_server.training.procedural import Float32
@@ -43,7 +43,7 @@ def test_every_kind_is_in_it(folder: Path) -> None:
     """At least 60 stills and 6 shots, as the benchmark promises."""
     found = list(pictures(folder, folder))
     stills = Counter(picture.kind for picture in found if not picture.shot and picture.kind != "empty")
-    assert set(KINDS) <= set(stills) and {"rendered person", "camera", "clipped", "ground"} <= set(stills)
+    assert set(KINDS) <= set(stills) and {"rendered person", "camera", "clipped", *LIGHT_FAULTS} <= set(stills)
     assert sum(stills.values()) >= 60
     assert len({picture.shot for picture in found} - {""}) >= 6
     assert len({picture.name for picture in found}) == len(found)
@@ -55,7 +55,9 @@ def test_the_quick_one_has_every_kind_once(folder: Path) -> None:
     assert set(KINDS) <= set(stills) and set(stills.values()) == {1}
 
 
-@pytest.mark.parametrize("name", ["still-00", "still-smoke-0", "still-clipped-0", "still-ground-0", "shot-4-01"])
+@pytest.mark.parametrize(
+    "name", ["still-00", "still-smoke-0", "still-clipped-0", "still-ground-0", "still-focus-3", "shot-4-01"]
+)
 def test_each_picture_shows_its_subject(folder: Path, name: str) -> None:
     (picture,) = [picture for picture in pictures(folder, folder, (96, 128)) if picture.name == name]
     sample = picture.compose()
@@ -74,9 +76,9 @@ def disc() -> Float32:
     ("never", "always"),
     [
         (replace(MEASURED, shaded=0.0), replace(MEASURED, shaded=1.0)),
-        (replace(MEASURED, ground=0.0), replace(MEASURED, ground=1.0)),
+        *((MEASURED, always) for always in LIGHT_FAULTS.values()),
     ],
-    ids=["shaded", "ground"],
+    ids=["shaded", *LIGHT_FAULTS],
 )
 def test_later_faults_are_not_in_it_so_that_figures_stay_comparable(never: Faults, always: Faults) -> None:
     views = [np.random.default_rng(1).uniform(0.05, 1, (64, 128, 3)).astype(np.float32)]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from matte_server.training.composite import MEASURED, compose
-from matte_server.training.ground import fallen, foot_of, grounded
+from matte_server.training.ground import fallen, foot_of, grounded, passed
 from matte_server.training.random_fields import Dice
 
 SIZE = (64, 96)
@@ -86,3 +86,30 @@ def test_a_subject_that_stands_on_the_ground_changes_the_plate_alone() -> None:
 
     # Measured 0.967 and 0.987: a shadow covers a few hundredths of the frame, and takes half of the light there.
     assert left(1.0) < left(0.0) - 0.01
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_passes_outside_the_frame_darkens_or_lights_a_part(seed: int) -> None:
+    scene = torch.full((3, *SIZE), 0.5)
+    change = passed(dice(seed), scene) / scene
+    assert bool((change == 1).any())
+    assert float(change.min()) >= 0.15 - 1e-6 or float(change.max()) <= 2.2 + 1e-6  # float32
+    assert float((change - 1).abs().max()) > 0.05
+    assert bool((change >= 1).all()) or bool((change <= 1).all())
+
+
+def test_a_set_out_of_focus_is_so_in_the_plate_alone() -> None:
+    """The edges of a chessboard: how steep they are in the plate, as a share of the clean plate's."""
+    board = (torch.arange(150)[:, None] // 10 + torch.arange(220) // 10) % 2 * 0.8 + 0.1
+
+    def steepness(chance: float) -> float:
+        shares = []
+        for seed in range(12):
+            scene = board.expand(3, -1, -1).float()
+            sample = compose(dice(seed), [], scene, (128, 192), replace(MEASURED, focus=chance))
+            plate, clean = (picture.diff(dim=2).abs().quantile(0.98) for picture in (sample.plate, sample.clean))
+            shares.append(float(plate / clean))
+        return float(np.median(shares))
+
+    # A blur of 0.4 to 1.9 pixels takes a fifth to three quarters off the steepest step of an edge.
+    assert steepness(1.0) < 0.8 * steepness(0.0)
