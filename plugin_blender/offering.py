@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import bpy
@@ -42,11 +43,10 @@ def server_is_coming(node_id: str, press: Callable[[], object]) -> str:
     if runtime.setup is not None or modals.runs("CLEANPLATE_OT_start_server"):
         return _WAITS
     if server_process.is_running() or shutil.which(server_command()):
-        try:
-            operators.start_server("INVOKE_DEFAULT")
-        except RuntimeError as error:  # which Blender makes of what an operator reports as an error
+        sentence = complaint_of(partial(operators.start_server, "INVOKE_DEFAULT"))
+        if sentence:
             runtime.afterwards = None
-            raise NodeError(str(error).removeprefix("Error: ").strip()) from None
+            raise NodeError(sentence)
         return _WAITS
     refused = setup_obstacle()
     if refused:
@@ -54,6 +54,15 @@ def server_is_coming(node_id: str, press: Callable[[], object]) -> str:
         raise NodeError("There is no matting server yet. " + refused.message, refused.hint)
     operators.set_up_server("INVOKE_DEFAULT")
     return "There is no matting server yet."
+
+
+def complaint_of(press: Callable[[], object]) -> str:
+    """Presses a button; returns what its operator reports as an error at once, which Blender raises."""
+    try:
+        press()
+    except RuntimeError as error:
+        return str(error).removeprefix("Error: ").strip()
+    return ""
 
 
 def take_back() -> str:
@@ -70,10 +79,10 @@ def is_taken_back_by(event: Any) -> bool:
 
 
 def go_on() -> None:
-    """The server is ready: presses what has waited for it."""
+    """The server is ready: presses what has waited for it. Where that cannot begin any more, its node says so."""
     waiting, runtime.afterwards = runtime.afterwards, None
     if waiting is not None:
-        waiting.press()
+        runtime.state(waiting.node_id).error = complaint_of(waiting.press)
 
 
 def give_up(sentence: str = "") -> None:

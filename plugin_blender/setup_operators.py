@@ -1,6 +1,7 @@
 """Sets the matting server up, and removes it again."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import bpy
@@ -89,7 +90,9 @@ class CLEANPLATE_OT_set_up_server(bpy.types.Operator):
         modals.end(self, context)
         result = self._conclude()
         if "FINISHED" in result:
-            cast(Any, bpy.ops).cleanplate.start_server("INVOKE_DEFAULT")
+            sentence = offering.complaint_of(partial(cast(Any, bpy.ops).cleanplate.start_server, "INVOKE_DEFAULT"))
+            if sentence:
+                self.report({"ERROR"}, sentence)
         else:
             offering.give_up(self._error)
         planning.redraw()

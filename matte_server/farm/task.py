@@ -23,7 +23,7 @@ from ..shots.batch import run_shot
 from ..shots.option_files import files_of
 from ..shots.plan import frame_numbers
 from ..shots.reports import FrameReport, ResultStatus, ShotReport, summary_of
-from ..shots.role_files import frame_pattern
+from ..shots.role_files import input_pattern
 from ..shots.shot import Shot
 
 PATIENCE_S = 180.0
@@ -33,7 +33,7 @@ PATIENCE_S = 180.0
 def without_missing(order: ShotOrder) -> tuple[ShotOrder, tuple[int, ...]]:
     """The order without the frames whose plate is not there, and the numbers of those: a render that is late fails
     its own frame, not the chunk. Unchanged where none is there, or the plate is no sequence."""
-    pattern = frame_pattern(order.plate)
+    pattern = input_pattern(order.plate)
     frames = frame_numbers(order.frames) if order.frames else ()
     missing = tuple(frame for frame in frames if pattern.is_sequence and not pattern.path(frame).is_file())
     if not missing or len(missing) == len(frames):

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matte_server.farm.task import without_missing
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
+from matte_server.shots.arguments import ShotOrder
 
 from .conftest import CLEANPLATE, FIRST, FarmShot, make_shot, run
 
@@ -103,3 +105,25 @@ def test_a_config_that_the_job_names_is_used(task_server: LocalServer, small: Fa
     finally:
         run(CLEANPLATE, "farm", "stop", "--state", str(state))
     assert "path_refused" not in printed and f"The OCIO config {config} cannot be read" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "late"),
+    [
+        ("plate.####.exr", (FIRST + 1,)),
+        ("plate.*.exr", (FIRST + 1,)),
+        ("take #, ##.mov", ()),
+        ("take ##.exr", ()),
+    ],
+)
+def test_a_late_plate_is_missed_by_the_names_that_the_command_takes(
+    name: str, late: tuple[int, ...], small: FarmShot
+) -> None:
+    """A video has no files that are missing, whatever its name, nor has a still that is there."""
+    (small.folder / f"plate.{FIRST + 1}.exr").unlink()
+    for other in ("take #, ##.mov", "take ##.exr"):
+        (small.folder / other).touch()
+    order = ShotOrder(plate=str(small.folder / name), clean=small.clean, output="", frames=f"{FIRST}-{FIRST + 2}")
+    there, missing = without_missing(order)
+    assert missing == late
+    assert there.frames == (f"{FIRST},{FIRST + 2}" if late else order.frames)

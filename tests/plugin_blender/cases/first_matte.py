@@ -146,6 +146,11 @@ def not_started() -> None:
     assert runtime.afterwards is None
     preferences._UNSET.command, preferences._UNSET.keys = "cleanplate", ""
     os.environ["CLEANPLATE_SERVER"] = named
+    # The server is ready, and what has waited for it cannot begin any more: its node was deleted.
+    press = partial(bpy.ops.cleanplate.solve_frame, "INVOKE_DEFAULT", node_id="deleted")
+    runtime.afterwards = runtime.Waiting(node_id="deleted", press=press)
+    offering.go_on()
+    assert runtime.states.pop("deleted").error and runtime.afterwards is None
 
 
 def setting_up(wheel: str, needed: str) -> str:
