@@ -57,7 +57,8 @@ def without_star(name: str) -> str:
         raise MatteError(
             "bad_range", f"The frame numbers of {name} are of several widths.", "Name one, such as ####."
         )
-    return str(path.with_name(f"{before}%d{after}"))
+    # Not %d, which is no frame number before a letter.
+    return str(path.with_name(f"{before}%01d{after}"))
 
 
 def check_numbers(pattern: FramePattern) -> None:

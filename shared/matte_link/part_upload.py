@@ -25,7 +25,7 @@ from .part_size import PartSize
 LARGEST_WHOLE, LARGEST_WHOLE_HERE = 8 << 20, 64 << 20
 """Bytes of the largest picture that is sent in one piece: to another machine, and on this one, where connections do
 not break and naming a picture by its content takes longer than to send it. The latter holds a 4K plate of half
-floats."""
+floats. A tunnel looks like this machine: there, what the connection breaks on twice goes in parts after all."""
 PART = 4 << 20
 """Bytes of a part, until connections break."""
 _ON_THE_WAY = 4

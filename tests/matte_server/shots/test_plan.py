@@ -178,6 +178,15 @@ def test_a_star_is_the_frame_number_of_an_input(
     assert files.file_of(frames[-1])[0].name == last
 
 
+@pytest.mark.parametrize("name", ["p*left.exr", "p*-left.exr", "p*.left.exr", "*left.exr", "Reel #2 p*left.exr"])
+def test_a_star_may_have_a_letter_or_anything_behind_it(tmp_path: Path, name: str) -> None:
+    for number in (9, 10):
+        (tmp_path / name.replace("*", str(number))).touch()
+    files = RoleFiles(str(tmp_path / name))
+    assert files.frames == (9, 10)
+    assert files.file_of(9)[0].name == name.replace("*", "9")
+
+
 def test_a_star_that_stands_for_nothing_or_for_two_widths_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match="No file matches"):
         RoleFiles(str(tmp_path / "p.*.exr"))
