@@ -264,13 +264,15 @@ def check_outputs(
 ) -> None:
     """Raises ``MatteError`` where an output cannot be written under its name (bad_output), would overwrite an input
     (output_is_input) or another output (bad_output). ``one_output``: all frames together make one file.
-    ``other_inputs``: files of the shot's sequences that no wanted frame is made from."""
+    ``other_inputs``: existing files of the shot's sequences that no wanted frame is made from."""
     _check_suffix(sources.output, movies.matte or frames[0].output, MATTE_SUFFIXES, "a matte")
     if sources.comp and (comp := movies.comp or frames[0].comp):
         _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
-    inputs |= {path.resolve() for path in other_inputs}
     outputs = [path.resolve() for path in shot_outputs(frames, movies)]
+    if any(path.exists() for path in outputs):
+        # Else none of them is a file of a sequence, of which there may be thousands for a task of ten frames.
+        inputs |= {path.resolve() for path in other_inputs}
     clash = next((path for path in outputs if path in inputs), None)
     if clash is not None:
         raise MatteError(
