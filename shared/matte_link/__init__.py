@@ -31,15 +31,18 @@ The modules; each imports only those in its own row or above:
 
 ================================================  =================================================================
 errors, sequence                                  one base of all errors; frame ranges and file patterns
+exr_header, file_digest, diagnostics              an EXR's header; a file's digest; what a result says
 option_spec, options, plain_text                  the table of controls, ``MatteOptions``; what a text may contain
-picture_sources, messages, roles, result_key      what is sent; its files by role; what a result depends on
-weights_files                                     weights files of this machine, which requests take along
+message_id, picture_sources, part_messages        the ids of messages; where pictures are; those sent in parts
+messages, roles, result_key                       what is sent; its files by role; what a result depends on
+files, weights_files                              files written whole; weights files that requests take along
 wire, endpoint                                    messages as bytes; the server's address and keys
-part_upload                                       a large picture in parts
+part_size, part_upload, result_download           a large picture in parts, and a large result
 offered_pictures                                  which pictures the server has, by digest
 outstanding                                       which requests have no answer, and when each is sent again
-connection, client                                the socket; the waiting
-files, tasks, local_files, job_events, job        a job: its tasks, the files it reads and writes, its events
+traffic, connection, client                       the bytes that move; the socket; the waiting
+job_thread                                        what every job of a host has: a thread, and events from it
+tasks, local_files, job_events, job               a job: its tasks, the files it reads and writes, its events
 learn_events, learn_job                           a job that has a shot learnt
 ready_line                                        what a server prints when it is ready, for whoever started it
 ================================================  =================================================================
