@@ -130,7 +130,8 @@ def test_the_server_learns_and_the_node_uses_it(
 ) -> None:
     """The real server, few steps, with a mask at one of the two frames. Results of before are stale, and come back
     where the weights are taken away."""
-    monkeypatch.setattr(learning, "STEPS", 3)
+    # The packaged network's error of 0.64 % falls to 0.60 in 6 of these steps, to 0.25 in 24.
+    monkeypatch.setattr(learning, "STEPS", 24)
     node = with_keys(bench, window, (1, 4), model="cleanplate", precision="float32")
     whole = PlainImage(("A",), [[(1.0,)] * SIZE[0]] * SIZE[1], (0, 0, *SIZE), (0, 0, *SIZE))
     plain_exr.write(bench.folder / "whole.exr", whole)
