@@ -180,23 +180,30 @@ def _of_kind(make: Callable[..., Composite], kind: str, number: int, seed: int) 
     return well_framed(make, layer, seed)[1]
 
 
-def well_framed(make: Callable[..., Composite], layer: Float32, seed: int) -> tuple[int, Composite]:
-    """A seed that puts a good part of the subject into the frame, and its composite."""
+def _fills(sample: Composite) -> bool:
+    """Whether a good part of the subject is in the frame."""
+    return float((sample.alpha > 0.1).float().mean()) > 0.02
+
+
+def _stands(sample: Composite) -> bool:
+    """Whether the subject's foot is in the frame."""
+    return foot_of(sample.alpha) is not None
+
+
+def well_framed(
+    make: Callable[..., Composite], layer: Float32, seed: int, is_well: Callable[[Composite], bool] = _fills
+) -> tuple[int, Composite]:
+    """A seed whose composite ``is_well`` framed, if one of eight is, and that composite."""
     for attempt in range(8):
         number = seed + 100_000 * attempt
         sample: Composite = make([layer], number)
-        if float((sample.alpha > 0.1).float().mean()) > 0.02:
+        if is_well(sample):
             break
     return number, sample
 
 
 def _standing(make: Callable[..., Composite], layer: Float32, seed: int) -> Composite:
-    """The subject with its foot in the frame, if one of eight seeds has it there."""
-    for attempt in range(8):
-        sample: Composite = make([layer], seed + 100_000 * attempt)
-        if foot_of(sample.alpha) is not None:
-            break
-    return sample
+    return well_framed(make, layer, seed, _stands)[1]
 
 
 def _clipped(make: Callable[[], Composite]) -> Composite:

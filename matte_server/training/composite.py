@@ -56,7 +56,6 @@ class Faults:
     """Share of the subjects that are of a kind with gaps, fibres or glass."""
     shaded: float = 0.25
     """Chance that a subject with the colours behind it is darker than they are, as a wall in shadow would be."""
-
     ground: float = 0.3
     """Chance of shadows with edges, and of a mirror image, on the ground that a subject stands on."""
     passing: float = 0.12
@@ -136,8 +135,7 @@ def grade(dice: Dice, layer: Tensor, scene: Tensor, shaded: float) -> Tensor:
         same = blur(displaced(scene, beside), 0.0 if dice.maybe(0.4) else dice.between(1, 12)) * float(
             np.exp(dice.rng.normal(0, 0.12))
         )
-        # No draw where it never happens: the benchmark's pictures stay as they are.
-        if shaded > 0 and dice.maybe(shaded):
+        if dice.ever(shaded):
             same = same * dice.between(0.55, 0.85)
         rgb = rgb * (1 - where) + same * alpha * where
     if dice.maybe(0.08):
@@ -324,15 +322,14 @@ def compose(
     if not subjects and dice.maybe(0.5):
         shadow_of = patch(dice, size, 0.2)
     behind = cast(dice, scene, shadow_of, colour) if dice.maybe(0.75) else scene
-    # No draw where it never happens, as in ``grade``.
-    if subjects and faults.ground > 0 and dice.maybe(faults.ground):
+    if subjects and dice.ever(faults.ground):
         behind = grounded(dice, behind, layer[:3], alpha)
-    if faults.passing > 0 and dice.maybe(faults.passing):
+    if dice.ever(faults.passing):
         behind = passed(dice, behind)
     clean = _clean_plate(dice, scene, faults)
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
-    if faults.focus > 0 and dice.maybe(faults.focus):
+    if dice.ever(faults.focus):
         behind = blur(behind, dice.between(0.002, 0.01) * max(size))
     plate, foreground = _over(layer, behind, clean, faults.linear_light)
     plate, clean = record(dice, plate, clean, faults.camera)

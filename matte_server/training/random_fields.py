@@ -30,6 +30,11 @@ class Dice:
     def maybe(self, chance: float) -> bool:
         return bool(self.rng.random() < chance)
 
+    def ever(self, chance: float) -> bool:
+        """As ``maybe``, but without a draw where it never happens: what follows stays as it was before there was
+        such a chance, and so do the benchmark's pictures."""
+        return chance > 0 and self.maybe(chance)
+
     def between(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
 
