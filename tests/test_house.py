@@ -143,3 +143,10 @@ def test_every_named_thread_is_on_the_map() -> None:
     )
     text = MAP.read_text(encoding="utf-8")
     assert {name for name in started if f'"{name}' not in text and f"({name}" not in text} == set()
+
+
+def test_the_changelog_fits_in_a_window() -> None:
+    """120 columns, as CONTRIBUTING has it."""
+    lines = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) > 100
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
