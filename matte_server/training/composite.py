@@ -62,9 +62,13 @@ class Faults:
     """Chance that something outside the frame casts its shadow or light on the set, in the plate alone."""
     focus: float = 0.08
     """Chance that the plate's set is far out of focus, and the clean plate's is not."""
+    alike: float = 0.1
+    """Chance that a whole subject has the colour of the set, brighter or darker."""
+    parallax: float = 0.08
+    """Chance that part of the set lies up to 5 pixels aside in the clean plate."""
 
 
-MEASURED = Faults(shaded=0.0, ground=0.0, passing=0.0, focus=0.0)
+MEASURED = Faults(shaded=0.0, ground=0.0, passing=0.0, focus=0.0, alike=0.0, parallax=0.0)
 """What benchmarks compose with: these faults came to the training later, and pictures must stay comparable."""
 
 
@@ -118,9 +122,8 @@ def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
     return placed
 
 
-def grade(dice: Dice, layer: Tensor, scene: Tensor, shaded: float) -> Tensor:
-    """Light a subject for its set, and sometimes give part of it the colours behind it; with the chance ``shaded``
-    these are darker."""
+def grade(dice: Dice, layer: Tensor, scene: Tensor, faults: Faults) -> Tensor:
+    """Light a subject for its set, and sometimes give part of it the colours behind it, or all of it their mean."""
     rgb, alpha, rest = layer[:3], alpha_of(layer), layer[3:]
     mean = scene.mean((1, 2), keepdim=True)
     level = rgb.sum() / (3 * alpha.sum() + 1e-3)
@@ -135,13 +138,27 @@ def grade(dice: Dice, layer: Tensor, scene: Tensor, shaded: float) -> Tensor:
         same = blur(displaced(scene, beside), 0.0 if dice.maybe(0.4) else dice.between(1, 12)) * float(
             np.exp(dice.rng.normal(0, 0.12))
         )
-        if dice.ever(shaded):
+        if dice.ever(faults.shaded):
             same = same * dice.between(0.55, 0.85)
         rgb = rgb * (1 - where) + same * alpha * where
     if dice.maybe(0.08):
         alike = mean * (0.6 + 0.8 * rgb.mean(0, keepdim=True) / (level * gain + 1e-3))
         rgb = rgb + (alike * alpha - rgb) * dice.between(0.5, 1)
+    if len(layer) == 4 and dice.ever(faults.alike):
+        rgb = _tinted(dice, rgb, alpha, scene)
     return torch.cat([rgb, rest])
+
+
+def _tinted(dice: Dice, rgb: Tensor, alpha: Tensor, scene: Tensor) -> Tensor:
+    """A subject (premultiplied ``rgb``) in the colour of its set, with its own light and shade: as if the set were
+    lit or shaded there, were it not for the subject's detail."""
+    near = dice.maybe(0.5)
+    hue = blur(scene, 0.08 * max(scene.shape[-2:])) if near else scene.mean((1, 2), keepdim=True)
+    light = rgb.mean(0, keepdim=True)
+    level = light.sum() / (alpha.sum() + 1e-3)
+    shade = (light / (alpha * level + 1e-3)) ** dice.between(0.4, 1.0) * alpha
+    tone = float(np.exp(dice.rng.normal(-0.1, 0.45)))
+    return torch.lerp(rgb, torch.minimum(hue * shade * tone, 60 * alpha), dice.between(0.6, 1.0))
 
 
 def alpha_of(layer: Tensor) -> Tensor:
@@ -214,6 +231,15 @@ def misalignment(dice: Dice, size: tuple[int, int], strength: float) -> Tensor:
     return flow
 
 
+def parallax(dice: Dice, size: tuple[int, int]) -> Tensor:
+    """One depth of the set aside by 1.5 to 5 px, with an edge, as where the clean plate's camera stood a little
+    further left, right or higher; 2 x H x W pixels."""
+    way = dice.between(0, 2 * float(np.pi))
+    step = torch.tensor([np.cos(way), 0.5 * np.sin(way)], dtype=torch.float32, device=dice.device)
+    where = ((patch(dice, size, dice.between(0.1, 0.7)) - 0.5) * 20 + 0.5).clamp(0, 1)
+    return step[:, None, None] * dice.between(1.5, 5) * where
+
+
 def cast(dice: Dice, scene: Tensor, alpha: Tensor, colour: Tensor) -> Tensor:
     """The subject's soft shadows and bounce on the set."""
     longest = max(scene.shape[-2:])
@@ -284,12 +310,12 @@ def draw_guides(dice: Dice, alpha: Tensor) -> tuple[Tensor, Tensor]:
     return core, holdout
 
 
-def stage(dice: Dice, subjects: Sequence[Tensor], scene: Tensor, shaded: float) -> Tensor:
+def stage(dice: Dice, subjects: Sequence[Tensor], scene: Tensor, faults: Faults) -> Tensor:
     """The subjects in the frame as one premultiplied RGBA layer, blurred by focus and motion."""
     size = (scene.shape[1], scene.shape[2])
     layer = torch.zeros(4, *size, device=scene.device)
     for subject in subjects:
-        placed = grade(dice, place_subject(dice, subject, size), scene, shaded)
+        placed = grade(dice, place_subject(dice, subject, size), scene, faults)
         if dice.maybe(0.04):
             sheer = 1 - dice.between(0.2, 0.8) * patch(dice, size, dice.between(0.2, 1.0))
             placed = placed * sheer
@@ -311,7 +337,7 @@ def compose(
     scene = fit_set(dice, picture, size)
     exposure = float(np.exp(dice.rng.normal(0, 0.7)))
     scene = scene * exposure
-    layer = stage(dice, subjects, scene, faults.shaded)
+    layer = stage(dice, subjects, scene, faults)
     if subjects and dice.maybe(0.03):
         layer = layer * 0
     softness = dice.between(0.0, 0.8) if dice.maybe(0.75) else dice.between(0.8, 1.6)
@@ -351,7 +377,10 @@ def compose(
 def _clean_plate(dice: Dice, scene: Tensor, faults: Faults) -> Tensor:
     """The set as the clean plate shows it after alignment and exposure matching, now and then out of focus."""
     height, width = scene.shape[-2:]
-    clean = drift(dice, displaced(scene, misalignment(dice, (height, width), faults.misalignment)))
+    flow = misalignment(dice, (height, width), faults.misalignment)
+    if dice.ever(faults.parallax):
+        flow = flow + parallax(dice, (height, width))
+    clean = drift(dice, displaced(scene, flow))
     return blur(clean, dice.between(0.3, 1.2)) if dice.maybe(0.3) else clean
 
 

@@ -112,9 +112,11 @@ def _label(rng: Random, size: int, heights: Numbers, radii: Numbers, top: float,
 
 
 def glass(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Variants: "tumbler", "bottle", "wine", "mug"; only the benchmark uses "jar" and "vase". Upright, in the
-    middle."""
+    """Variants: "tumbler", "bottle", "wine", "mug", "pane"; only the benchmark uses "jar" and "vase". Upright, in
+    the middle."""
     double = 2 * size
+    if variant == "pane":
+        return halved(_pane(rng, double))
     heights, radii = (np.asarray(part) for part in _PROFILES[variant])
     radii = radii * rng.uniform(0.75, 1.15)
     wall = rng.uniform(0.05, 0.16)
@@ -137,6 +139,35 @@ def glass(rng: Random, size: int, variant: str) -> SeeThrough:
     if variant in ("bottle", "jar"):
         thing = over(_label(rng, double, heights, radii, float(heights[0]), float(heights[0]) + 0.06), thing)
     return halved(thing)
+
+
+def _pane(rng: Random, size: int) -> SeeThrough:
+    """A flat sheet of glass: a window, a table top, a lens; most of it shows what is behind it as it is. A few are
+    framed, and some are smeared."""
+    x, y = _pixels(size)
+    turn, aspect = rng.normal(0, 0.25), rng.uniform(0.5, 1.0)
+    along = (x - 0.5) * np.cos(turn) + (y - 0.5) * np.sin(turn)
+    across = (y - 0.5) * np.cos(turn) - (x - 0.5) * np.sin(turn)
+    power = rng.choice([2.0, 6.0, 40.0])  # an ellipse, rounded corners, sharp ones
+    wide = rng.uniform(0.36, 0.47)
+    far = (np.abs(along / wide) ** power + np.abs(across / (wide * aspect)) ** power) ** (1 / power)
+    depth = np.asarray((1 - far) * wide * aspect * size, np.float32)  # pixels from the edge
+    inside = np.clip(depth + 0.5, 0, 1)[..., None]
+    edge = np.clip(1 - depth / (rng.uniform(0.002, 0.012) * size), 0, 1)[..., None]
+    density = np.asarray(_TINTS[int(rng.integers(len(_TINTS)))], np.float32)
+    passed = np.exp(-density * (rng.choice([0.02, 0.08, 0.4]) + edge * rng.uniform(0.3, 2)))
+    mirror = rng.uniform(0.02, 0.2) + 0.4 * edge * rng.random()
+    room = _reflections(rng, size, np.clip(along / wide, -1, 1), y) * rng.choice([0.3, 1.0])
+    milk = np.clip(smooth_noise(rng, size, size, 6), 0, 1) * rng.choice([0.0, 0.0, 0.15])
+    stopped = 1 - passed * (1 - mirror) * (1 - milk)
+    shift = np.dstack([edge, edge]) * rng.normal(0, 0.01, 2) * size
+    light = (room * mirror + 0.3 * milk) * inside * np.ones(3)
+    pane = closed(np.asarray(light, np.float32), stopped * inside, np.asarray(shift * inside, np.float32))
+    if rng.random() > 0.35:
+        return pane
+    bars = np.clip(1 - np.abs(depth) / (rng.uniform(0.004, 0.03) * size), 0, 1)
+    bars = np.clip(bars * 8, 0, 1)[..., None]
+    return over(opaque(np.dstack([surface(rng, size, size) * bars, bars]).astype(np.float32)), pane)
 
 
 def _twice_as_large(sheet: Sheet) -> SeeThrough:

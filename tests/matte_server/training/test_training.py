@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from matte_server.models.networks.cleanplate import DETAILED, LIGHT, CleanplateN
 from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
 from matte_server.training.bank import Bank, calm, read_render, renders
-from matte_server.training.composite import Composite, Faults, compose, grade
+from matte_server.training.composite import MEASURED, Composite, Faults, compose, grade, parallax
 from matte_server.training.procedural import Canvas, subject
 from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever
@@ -97,8 +98,8 @@ def test_a_subject_in_the_colours_behind_it_may_be_darker() -> None:
         layer = torch.from_numpy(np.moveaxis(subject(rng, 96), -1, 0).copy())
         scene = torch.full((3, *layer.shape[1:]), 0.3)
         lit, shaded = (
-            grade(Dice(rng=np.random.default_rng(seed), noise=torch.Generator()), layer, scene, share)
-            for share in (0.0, 1.0)
+            grade(Dice(rng=np.random.default_rng(seed), noise=torch.Generator()), layer, scene, faults)
+            for faults in (MEASURED, replace(MEASURED, shaded=1.0))
         )
         assert torch.equal(lit[3], shaded[3])
         left = (shaded[:3].sum(0) / lit[:3].sum(0).clamp_min(1e-6))[lit[3] > 0.5]
@@ -108,6 +109,43 @@ def test_a_subject_in_the_colours_behind_it_may_be_darker() -> None:
         darker += int(not torch.equal(lit, shaded))
     # Two fifths of the subjects have the colours behind them, of 20 at least 3 in 99.6 % of cases.
     assert darker >= 3
+
+
+def test_a_whole_subject_may_have_the_colour_of_its_set() -> None:
+    """At least 0.6 of the way from its own colours to the set's; its dark side stays the darker one."""
+    layer = torch.zeros(4, 24, 24)
+    layer[:, 4:20, 4:20] = 1
+    layer[:3] *= torch.tensor([0.2, 0.6, 0.6])[:, None, None] * torch.linspace(1, 2, 24)
+    scene = torch.tensor([0.4, 0.2, 0.1])[:, None, None].expand(3, 24, 24)
+    for seed in range(8):
+        alone, alike = (
+            grade(Dice(rng=np.random.default_rng(seed), noise=torch.Generator()), layer, scene, faults)
+            for faults in (MEASURED, replace(MEASURED, alike=1.0))
+        )
+        assert torch.equal(alike[3], layer[3])
+        red, left = ((each[0] / each[:3].sum(0))[8:16, 8:16] for each in (alone, alike))
+        # Red is 4/7 of the set's light. At least 0.6 of the light is the set's, which is less of the hue where the
+        # subject is the brighter: 0.75 is left of the difference in the worst of these seeds, 1.0 without.
+        assert float(((4 / 7 - left) / (4 / 7 - red)).max()) < 0.8
+        assert float(alike[:3, 8:16, 6].mean()) < float(alike[:3, 8:16, 17].mean())
+
+
+def test_parallax_moves_a_part_of_the_set_by_up_to_five_pixels() -> None:
+    for seed in range(8):
+        dice = Dice(rng=np.random.default_rng(seed), noise=torch.Generator().manual_seed(seed))
+        reach = parallax(dice, (64, 96)).square().sum(0).sqrt()
+        # Straight up a step is half as long.
+        assert 0.75 <= float(reach.max()) <= 5
+        assert float((reach == 0).float().mean()) > 0.1
+
+
+def test_parallax_can_be_switched_on() -> None:
+    """A shifted depth makes plate and clean plate of an empty frame less alike, and changes nothing else."""
+    exact = replace(MEASURED, misalignment=0.0)
+    for seed in range(20, 26):
+        still, moved = (composite(seed, subjects=0, faults=replace(exact, parallax=share)) for share in (0.0, 1.0))
+        assert not torch.equal(still.clean, moved.clean)
+        assert torch.equal(still.alpha, moved.alpha)
 
 
 def test_misalignment_can_be_switched_off() -> None:

@@ -51,6 +51,15 @@ def test_highlights_stay_within_what_a_plate_holds() -> None:
     assert (thing.light / thing.stopped).max() <= 2.5001  # half a step of float32
 
 
+def test_a_pane_shows_most_of_what_is_behind_it_as_it_is() -> None:
+    """In a pane's middle half of the pixels pass more than half of the light, and nothing is seen aside."""
+    for seed in range(6):
+        middle = make("glass", "pane", np.random.default_rng(seed), 128)[48:80, 48:80]
+        # Coloured glass passes one colour of the three best.
+        assert np.median(middle[..., 3:6].min(2)) < 0.5
+        assert np.abs(middle[..., 6:]).max() == 0
+
+
 def test_a_solid_behind_glass_is_tinted() -> None:
     """Half of the red passes: the solid shows half of its red; together they stop everything."""
     solid = opaque(np.dstack([np.full((4, 4, 3), 0.6), np.ones((4, 4, 1))]).astype(np.float32))
