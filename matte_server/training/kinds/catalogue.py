@@ -53,7 +53,7 @@ KINDS: dict[str, Kind | SeeThroughKind] = {
     "twigs": Kind(botany.twigs, ("bare", "leafy", "blossom"), ("fir",)),
     "hair": Kind(hair.hair, ("straight", "curly", "wet", "backlit", "loose"), ("braid", "bob")),
     "fur": Kind(hair.fur, ("plush", "long", "wool"), ("tufts",)),
-    "glass": SeeThroughKind(glass.glass, ("tumbler", "bottle", "wine", "mug", "pane"), ("jar", "vase")),
+    "glass": SeeThroughKind(glass.glass, ("tumbler", "bottle", "wine", "mug", "pane", "lens"), ("jar", "vase")),
     "bulb": SeeThroughKind(glass.bulb, ("clear", "frosted", "globe"), ("candle",)),
     "jelly": SeeThroughKind(glass.jelly, ("medusa", "bubbles"), ("drop",)),
     "bag": SeeThroughKind(films.bag, ("empty", "filled"), ("wrap",)),

@@ -112,11 +112,11 @@ def _label(rng: Random, size: int, heights: Numbers, radii: Numbers, top: float,
 
 
 def glass(rng: Random, size: int, variant: str) -> SeeThrough:
-    """Variants: "tumbler", "bottle", "wine", "mug", "pane"; only the benchmark uses "jar" and "vase". Upright, in
-    the middle."""
+    """Variants: "tumbler", "bottle", "wine", "mug", "pane", "lens"; only the benchmark uses "jar" and "vase".
+    Upright, in the middle."""
     double = 2 * size
-    if variant == "pane":
-        return halved(_pane(rng, double))
+    if variant in ("pane", "lens"):
+        return halved(_pane(rng, double, bent=variant == "lens"))
     heights, radii = (np.asarray(part) for part in _PROFILES[variant])
     radii = radii * rng.uniform(0.75, 1.15)
     wall = rng.uniform(0.05, 0.16)
@@ -141,9 +141,20 @@ def glass(rng: Random, size: int, variant: str) -> SeeThrough:
     return halved(thing)
 
 
-def _pane(rng: Random, size: int) -> SeeThrough:
-    """A flat sheet of glass: a window, a table top, a lens; most of it shows what is behind it as it is. A few are
-    framed, and some are smeared."""
+def _bend(rng: Random, size: int, x: Float32, y: Float32) -> Float32:
+    """The shift by a lens, which enlarges, shrinks or turns over what is behind it, or by a wavy pane; height x width
+    x 2, pixels."""
+    if rng.random() < 0.5:
+        power = rng.choice([-0.6, 0.3, 0.7, 1.4, 2.0]) * rng.uniform(0.7, 1.2)
+        return np.asarray(np.dstack([0.5 - x, 0.5 - y]) * power * size, np.float32)
+    cells, reach = rng.uniform(2, 14), rng.uniform(0.005, 0.05) * size
+    waves = [np.asarray(smooth_noise(rng, size, size, cells)).reshape(size, size) for _ in range(2)]
+    return np.asarray(np.dstack(waves) * reach, np.float32)
+
+
+def _pane(rng: Random, size: int, bent: bool) -> SeeThrough:
+    """A sheet of glass: a window, a table top, a lens; most of it shows what is behind it, a flat one as it is. A few
+    are framed, and some are smeared."""
     x, y = _pixels(size)
     turn, aspect = rng.normal(0, 0.25), rng.uniform(0.5, 1.0)
     along = (x - 0.5) * np.cos(turn) + (y - 0.5) * np.sin(turn)
@@ -161,6 +172,8 @@ def _pane(rng: Random, size: int) -> SeeThrough:
     milk = np.clip(smooth_noise(rng, size, size, 6), 0, 1) * rng.choice([0.0, 0.0, 0.15])
     stopped = 1 - passed * (1 - mirror) * (1 - milk)
     shift = np.dstack([edge, edge]) * rng.normal(0, 0.01, 2) * size
+    if bent:
+        shift = shift + _bend(rng, size, x, y)
     light = (room * mirror + 0.3 * milk) * inside * np.ones(3)
     pane = closed(np.asarray(light, np.float32), stopped * inside, np.asarray(shift * inside, np.float32))
     if rng.random() > 0.35:

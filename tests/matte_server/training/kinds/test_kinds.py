@@ -52,12 +52,15 @@ def test_highlights_stay_within_what_a_plate_holds() -> None:
 
 
 def test_a_pane_shows_most_of_what_is_behind_it_as_it_is() -> None:
-    """In a pane's middle half of the pixels pass more than half of the light, and nothing is seen aside."""
+    """In a pane's middle half of the pixels pass more than half of the light, and nothing is seen aside; a lens
+    passes as much, but shows it aside."""
     for seed in range(6):
         middle = make("glass", "pane", np.random.default_rng(seed), 128)[48:80, 48:80]
         # Coloured glass passes one colour of the three best.
         assert np.median(middle[..., 3:6].min(2)) < 0.5
         assert np.abs(middle[..., 6:]).max() == 0
+        through = make("glass", "lens", np.random.default_rng(seed), 128)[32:96, 32:96]
+        assert np.median(through[..., 3:6].min(2)) < 0.5 and np.abs(through[..., 6:]).max() > 0.4
 
 
 def test_a_solid_behind_glass_is_tinted() -> None:
