@@ -142,8 +142,8 @@ def glass(rng: Random, size: int, variant: str) -> SeeThrough:
 
 
 def _bend(rng: Random, size: int, x: Float32, y: Float32) -> Float32:
-    """The shift by a lens, which enlarges, shrinks or turns over what is behind it, or by a wavy pane; height x width
-    x 2, pixels."""
+    """The shift by a lens, which enlarges, shrinks or turns over what is behind it, or by a wavy pane; height x
+    width x 2, pixels."""
     if rng.random() < 0.5:
         power = rng.choice([-0.6, 0.3, 0.7, 1.4, 2.0]) * rng.uniform(0.7, 1.2)
         return np.asarray(np.dstack([0.5 - x, 0.5 - y]) * power * size, np.float32)
@@ -153,8 +153,8 @@ def _bend(rng: Random, size: int, x: Float32, y: Float32) -> Float32:
 
 
 def _pane(rng: Random, size: int, bent: bool) -> SeeThrough:
-    """A sheet of glass: a window, a table top, a lens; most of it shows what is behind it, a flat one as it is. A few
-    are framed, and some are smeared."""
+    """A sheet of glass: a window, a table top, a lens; most of it shows what is behind it, a flat one as it is.
+    A few are framed, and some are smeared."""
     x, y = _pixels(size)
     turn, aspect = rng.normal(0, 0.25), rng.uniform(0.5, 1.0)
     along = (x - 0.5) * np.cos(turn) + (y - 0.5) * np.sin(turn)
