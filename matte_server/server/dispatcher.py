@@ -33,14 +33,20 @@ class Pool(Protocol):
     def cancel(self, number: int) -> None: ...
 
 
+MOST_NOT_BEGUN = 3
+"""How often a frame is given out again because its worker never began it: several workers may die at once."""
+
+
 class RetryReason(Enum):
-    """Why a frame is computed again, by itself. Each reason is good for one retry of a frame."""
+    """Why a frame is computed again, by itself. Each reason but one is good for one retry of a frame."""
 
     OUT_OF_MEMORY = auto()
     DISK_FULL = auto()
     """There was no room for its result."""
     WORKER_DIED = auto()
     """Its worker died while it also had another frame, which may have been the cause."""
+    NOT_BEGUN = auto()
+    """Its worker was dead, or hung, before it began the frame. Good for ``MOST_NOT_BEGUN`` retries."""
 
 
 @dataclass(eq=False)
@@ -53,6 +59,8 @@ class QueuedFrame:
     arrived: float
     state: FrameState = FrameState.QUEUED
     retried_for: set[RetryReason] = field(default_factory=set)
+    not_begun: int = 0
+    """How many workers ended that had been given it and had not begun it."""
 
     @property
     def id(self) -> str:

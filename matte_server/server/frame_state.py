@@ -1,7 +1,7 @@
 """The life of a frame on the server, as one state and a table of transitions (after h11's ``_state.py``).
 
 Normally a frame goes QUEUED, READ_AHEAD (where a worker is free to decode it early), RUNNING, ENDED. One that ran
-out of memory or of disk, or whose worker died while it also had another frame, is computed again by itself:
+out of memory or of disk, or whose worker died before it began or with another frame, is computed again by itself:
 ISOLATED_WAITING, ISOLATED_RUNNING, ENDED. A frame that is abandoned while it waits ends at once; one that a worker
 has becomes ABANDONED or ISOLATED_ABANDONED until that worker has stopped. Whatever the table does not list is an
 error.

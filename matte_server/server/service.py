@@ -7,9 +7,9 @@ The rules:
   is answered again from a short-lived cache. With other content it is refused.
 * Nothing grows without bound: frames are limited per client and in total, pictures in bytes. A request beyond a
   limit is answered ``busy``, and the client sends it again later.
-* A frame whose worker died fails and is not retried, because it may be what killed the worker. Frames that the
-  worker was writing meanwhile are computed once more, each by itself. Where it was reading another frame ahead,
-  that one may be the cause too: both it and the frame that was computed are computed once more, each by itself.
+* A frame whose worker died fails and is not retried, as it may be what killed the worker. One that the worker had
+  not begun is given out again. Frames that it was writing are computed once more, each by itself. Where it was
+  reading another frame ahead, that one may be the cause too: both are computed once more, each by itself.
 * A frame that ran out of memory, or whose result found no room, is computed once more by itself before it fails.
 * A frame starts once there is room for its result.
 * Where no worker can be started, frames fail with the reason instead of waiting for ever.
@@ -60,14 +60,19 @@ from .reply_cache import CachedReply, ReplyCache, fingerprint_of
 from .spool import Spool
 from .status_figures import ServerStatistics
 from .structured_log import log_event
-from .worker_failures import MAX_FAILED_STARTS, RESULT_LOST, exit_report, failure, no_worker_report
+from .worker_failures import (
+    MAX_FAILED_STARTS,
+    RESULT_LOST,
+    exit_report,
+    failure,
+    is_given_out_again,
+    no_worker_report,
+    reason_to_retry,
+)
 from .worker_pool import WorkerExited
 
 Outgoing = tuple[Client, Message]
-_POSITIONS_S = 5.0
-"""How often the clients of learning jobs that wait hear how many go first."""
-_LACKED = {"out_of_memory": RetryReason.OUT_OF_MEMORY, "disk_full": RetryReason.DISK_FULL}
-"""Failures of a worker after which a frame is computed once more, by itself."""
+_POSITIONS_S = 5.0  # How often the clients of learning jobs that wait hear how many go first.
 _RETRIED_FOR_LACK = {RetryReason.OUT_OF_MEMORY: "memory", RetryReason.DISK_FULL: "disk"}
 """The stage that its client hears of then."""
 _COMPUTED_ALONE = "Memory was short: the frame was computed a second time, with no other frame running."
@@ -236,32 +241,31 @@ class Service:
                 frame.client,
                 Progress(id=frame.id, stage=message.stage, done=message.done, total=message.total),
             )
-        elif isinstance(message, SolveFailed) and (reason := self._reason_to_retry(frame, message)):
+        elif isinstance(message, SolveFailed) and (reason := reason_to_retry(frame, message)):
             self._retry(frame, reason)
             yield frame.client, Progress(id=frame.id, stage=_RETRIED_FOR_LACK[reason], done=0, total=1)
         elif isinstance(message, FrameFinished | SolveFailed):
             yield from self._end(frame, message)
-
-    def _reason_to_retry(self, frame: QueuedFrame, failed: SolveFailed) -> RetryReason | None:
-        """What a frame lacked that it may have when it is computed alone; None where that was tried."""
-        reason = _LACKED.get(failed.code)
-        return reason if reason not in frame.retried_for and not frame.state.is_abandoned else None
 
     def _worker_exited(self, exited: WorkerExited) -> Iterator[Outgoing]:
         suspect = self._isolate_read_ahead(exited)
         for written in [frame for number in exited.writing if (frame := self._running(number))]:
             yield from self._retry_or_fail(written, exited)
         if frame := self._running(exited.number):
-            yield from self._retry_or_fail(frame, exited) if suspect else self._end(frame, exited)
+            if is_given_out_again(frame, exited):
+                self._retry(frame, RetryReason.NOT_BEGUN)
+            else:
+                yield from self._retry_or_fail(frame, exited) if suspect else self._end(frame, exited)
         if report := no_worker_report(self._pool.states):
             yield from self._fail_waiting(report)
 
     def _isolate_read_ahead(self, exited: WorkerExited) -> bool:
         """Whether a frame that was being read ahead may have killed the worker. It then waits to be computed by
         itself, so that it cannot take another frame with it again. A worker that hung did not hang while reading
-        ahead, which happens on another thread."""
+        ahead, which happens on another thread; one that had not begun its frame had not begun to read the next."""
         frame = self._frames.by_number.get(exited.ahead)
-        if exited.code != "worker_died" or frame is None or frame.state is not FrameState.READ_AHEAD:
+        is_suspect = exited.code == "worker_died" and exited.has_begun
+        if not is_suspect or frame is None or frame.state is not FrameState.READ_AHEAD:
             return False
         self._dispatcher.isolate(frame, RetryReason.WORKER_DIED)
         return True

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import uuid
 import weakref
 from collections.abc import Callable
@@ -23,6 +22,8 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 from matte_link.messages import Blob
+
+from .structured_log import date_s
 
 _NAME = re.compile(r"cleanplate-server-(\d+)-[0-9a-f]+\Z")
 _MEMORY = Path("/dev/shm")
@@ -204,4 +205,4 @@ def _may_be_an_older_versions(folder: Path, process: int) -> bool:
     process runs here, or its last picture came or went less than a day ago, as in another container."""
     if _lock_of(folder).exists():
         return False
-    return psutil.pid_exists(process) or time.time() - folder.stat().st_mtime < _UNUSED_S
+    return psutil.pid_exists(process) or date_s() - folder.stat().st_mtime < _UNUSED_S

@@ -11,6 +11,7 @@ import psutil
 
 from .admission import Admission
 from .dispatcher import QueuedFrame
+from .structured_log import date_s
 from .worker_pool import WorkerState
 
 _ERRORS_KEPT = 20
@@ -37,7 +38,7 @@ class ServerStatistics:
 
     def add_error(self, facts: dict[str, Any]) -> None:
         """Keeps an error as one of the last ones."""
-        self._errors.append({"at": time.time(), **facts})
+        self._errors.append({"at": date_s(), **facts})
 
     def figures(
         self,

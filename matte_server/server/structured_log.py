@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +24,17 @@ def open_log(as_json: bool) -> None:
 def log_event(event: str, level: int = logging.INFO, trace: BaseException | None = None, **facts: Any) -> None:
     """Logs an event with its ``facts``: JSON values, of which None is left out."""
     kept = {name: value for name, value in facts.items() if value is not None}
-    log.log(level, event, exc_info=trace, extra={"facts": kept})
+    # A clock beyond the year 2262, which Python does not hold: no line can be dated, and the server goes on.
+    with contextlib.suppress(OverflowError):
+        log.log(level, event, exc_info=trace, extra={"facts": kept})
+
+
+def date_s() -> float:
+    """Seconds since 1970 by the machine's clock; 0 where that says a time that Python does not hold."""
+    try:
+        return time.time()
+    except OverflowError:
+        return 0.0
 
 
 def _facts(record: logging.LogRecord) -> Mapping[str, Any]:

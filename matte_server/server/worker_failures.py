@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from matte_link.messages import Failure
 
 from ..errors import ErrorReport
+from ..worker.messages import SolveFailed
+from .dispatcher import MOST_NOT_BEGUN, QueuedFrame, RetryReason
 from .worker_pool import WorkerExited, WorkerState
 
 MAX_FAILED_STARTS = 3
+_LACKED = {"out_of_memory": RetryReason.OUT_OF_MEMORY, "disk_full": RetryReason.DISK_FULL}
+"""Failures of a worker after which a frame is computed once more, by itself."""
 RESULT_LOST = ErrorReport(
     code="worker_died", message="The result that the worker process wrote is gone.", hint="Try the frame again."
 )
@@ -40,6 +44,19 @@ def exit_report(
         message=f"The process that {did} died and was replaced. {exited.reason}",
         hint=f"{again} again; where it dies again, the picture or the machine's memory is the cause.",
     )
+
+
+def reason_to_retry(frame: QueuedFrame, failed: SolveFailed) -> RetryReason | None:
+    """What a frame lacked that it may have when it is computed alone; None where that was tried."""
+    reason = _LACKED.get(failed.code)
+    return reason if reason not in frame.retried_for and not frame.state.is_abandoned else None
+
+
+def is_given_out_again(frame: QueuedFrame, exited: WorkerExited) -> bool:
+    """Whether a worker ended before it began its frame, as one does that is killed while it has nothing to do and
+    is given a frame in that moment. Not without end: a frame may be what no worker can begin. Counts these ends."""
+    frame.not_begun += not exited.has_begun
+    return not exited.has_begun and frame.not_begun <= MOST_NOT_BEGUN and not frame.state.is_abandoned
 
 
 def no_worker_report(workers: Sequence[WorkerState]) -> ErrorReport | None:

@@ -8,18 +8,15 @@ take to start is decided by :mod:`matte_server.server.startup_watchdog`.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ..worker.loop import run_worker
 from ..worker.machine import workers_on
 from ..worker.messages import (
     CANCEL,
@@ -43,6 +40,7 @@ from .command_sender import CommandSender
 from .running_clock import LONGEST_STEP_S, RunningClock
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .structured_log import log_event
+from .worker_process import exit_reason, start_worker
 
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
@@ -61,6 +59,8 @@ class WorkerExited:
     ahead: int = 0
     learning: int = 0
     """The learning job that it had; 0: none."""
+    has_begun: bool = True
+    """Whether it had begun ``number``: else it was dead or hung before, and that frame is not the cause."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ class WorkerState:
     ready: bool = False
     job: int = 0
     """The frame that it computes; 0: none."""
+    has_begun: bool = False
+    """Whether it has said that it begins that frame."""
     writing: set[int] = field(default_factory=set)
     """Frames that it has computed but not yet written."""
     ahead: int = 0
@@ -149,6 +151,8 @@ class WorkerPool:
         """Updates the states, and returns the event for the service with the frames that were lost filled in.
         Called once for every event, before anything else handles it."""
         state, what = self.states[event.worker], event.event
+        if state.job and not isinstance(what, WorkerExited):
+            state.has_begun = state.has_begun or getattr(what, "number", 0) == state.job
         if isinstance(what, WorkerReady):
             state.ready, state.device, state.failed_starts = True, what.device, 0
             state.pid = self._supervisors[event.worker].pid
@@ -170,7 +174,14 @@ class WorkerPool:
             # Only the loop knows for sure which frames are lost: it may have submitted one to a process already
             # dead.
             writing = tuple(sorted(state.writing))
-            what = replace(what, number=state.job, writing=writing, ahead=state.ahead, learning=state.learning)
+            what = replace(
+                what,
+                number=state.job,
+                writing=writing,
+                ahead=state.ahead,
+                learning=state.learning,
+                has_begun=state.has_begun,
+            )
             state.writing.clear()
             state.ahead = state.learning = 0
             state.failed_starts, state.last_exit_reason = state.failed_starts + (not state.ready), what.reason
@@ -202,7 +213,7 @@ class WorkerPool:
     def submit(self, worker: int, job: FrameJob) -> None:
         """Has an idle worker compute a frame."""
         state = self.states[worker]
-        state.job, state.since = job.number, time.monotonic()
+        state.job, state.has_begun, state.since = job.number, False, time.monotonic()
         for other, each in enumerate(self.states):
             if each.ahead == job.number:
                 each.ahead = 0
@@ -245,7 +256,7 @@ class _Supervisor(threading.Thread):
         self._plan = plan
         self._post = post
         self._stopping = threading.Event()
-        self._wake_out, self._wake_in = multiprocessing.Pipe(duplex=False)
+        self._wake_out, self._wake_in = Pipe(duplex=False)
         self._sender: CommandSender | None = None
         """None while there is no process."""
         self._number = 0
@@ -294,7 +305,8 @@ class _Supervisor(threading.Thread):
             backoff = 0.0 if self._has_worked else longer
 
     def _run_process(self) -> WorkerExited:
-        pipe, process = self._spawn()
+        pipe, process = start_worker(self._index, self._settings)
+        self.pid = process.pid or 0
         self._number, self._active_at, self._is_learning = 0, self._clock(), False
         self._writing.clear()
         self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting, clock=self._clock)
@@ -314,19 +326,7 @@ class _Supervisor(threading.Thread):
             process.join()
             sender.end()
             pipe.close()
-        return exited or WorkerExited(
-            number=self._number, code="worker_died", reason=_exit_reason(process.exitcode)
-        )
-
-    def _spawn(self) -> tuple[Connection, BaseProcess]:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        name = f"cleanplate-worker-{self._index}"
-        process = context.Process(target=run_worker, args=(self._settings, theirs), name=name, daemon=True)
-        process.start()
-        theirs.close()
-        self.pid = process.pid or 0
-        return ours, process
+        return exited or WorkerExited(number=self._number, code="worker_died", reason=exit_reason(process.exitcode))
 
     def _log_starting(self, message: str) -> None:
         log_event("starting", worker=self._index, words=message)
@@ -370,14 +370,3 @@ class _Supervisor(threading.Thread):
             reason = f"It gave no sign of life for {self._plan.hang_s:g} s."
             return WorkerExited(number=self._number, code="worker_hung", reason=reason)
         return None
-
-
-def _exit_reason(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        name = str(-exitcode)
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-exitcode).name
-        if name == "SIGKILL":
-            return "It was killed (SIGKILL); usually the system does that when memory runs out."
-        return f"It crashed ({name})."
-    return f"It ended with exit code {exitcode}."

@@ -224,6 +224,8 @@ class WorkerLoop:
     def _compute(self, job: FrameJob) -> Callable[[], FrameFinished]:
         # Taken before anything is sent: the check after the first message may receive the next read-ahead command.
         reading = self._take_ahead(job.number)
+        # Where this process ends from here on, the frame may be the cause.
+        self._channel.send(Heartbeat(number=job.number))
         check = self._channel.cancel_check(job.number, self.handle_control)
         is_watched = job.request.priority == "interactive"
         sent_at = time.monotonic()

@@ -90,6 +90,25 @@ def stopped_worker(client: MatteClient) -> Iterator[psutil.Process]:
             worker.resume()
 
 
+@contextlib.contextmanager
+def stopped_in(client: MatteClient, make: Callable[..., Matte]) -> Iterator[tuple[psutil.Process, str]]:
+    """The server's first worker, which stands still in the middle of a frame, and the id of that frame's
+    request."""
+    large, heard = make_pictures((480, 640)), list[Accepted | Progress]()
+    while True:
+        request = make(plate=Inline(data=large.plate), clean_plate=Inline(data=large.clean))
+        client.submit(request, heard.append)
+        while not any(isinstance(event, Progress) and event.stage == "read" for event in heard):
+            assert client.receive(0.02) is None
+        with stopped_worker(client) as worker:
+            if client.status().state["workers"][0]["stage"]:
+                yield worker, request.id
+                return
+        # It was faster than we are.
+        heard.clear()
+        assert client.receive(60.0) is not None
+
+
 @pytest.fixture(scope="session")
 def pictures() -> Pictures:
     return make_pictures()

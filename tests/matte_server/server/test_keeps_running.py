@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,12 +23,13 @@ from matte_link.wire import encode
 
 from matte_server.server.local_server import LocalServer
 from matte_server.server.spool import default_parent
-from tests.matte_server.server.conftest import make_pictures, stopped_worker, submit_and_wait
+from tests.matte_server.server.conftest import make_pictures, stopped_in
 from tests.matte_server.server.test_security import dealer
 
 Make = Callable[..., Matte]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
-_SERVE = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", "--device", "cpu"]
+_COMMAND = [sys.executable, "-m", "matte_server", "serve", "--device", "cpu", "--bind"]
+_SERVE = [*_COMMAND, "tcp://127.0.0.1:*"]
 
 
 def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) -> None:
@@ -35,9 +38,7 @@ def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) 
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(LocalServer(["--device", "cpu", "--hang-seconds", "4"]))
         client = stack.enter_context(MatteClient(server.endpoint))
-        worker = stack.enter_context(stopped_worker(client))
-        first = request_for()
-        submit_and_wait(client, [first])
+        worker, first_id = stack.enter_context(stopped_in(client, request_for))
         began = time.monotonic()
         client.submit(request_for(hints={"note": ["x" * 60_000], "more": list(range(15_000))}, priority="batch"))
         with dealer(server) as artist:
@@ -48,7 +49,7 @@ def test_a_hung_worker_is_replaced_although_its_pipe_is_full(request_for: Make) 
                 artist.send_multipart([bytes(part) for part in encode(request)])
                 artist.send_multipart([bytes(part) for part in encode(Cancel(id=new_id(), target=request.id))])
                 answers += [answer] if (answer := client.receive(0.3)) else []
-        assert isinstance(answers[0], Failure) and (answers[0].id, answers[0].code) == (first.id, "worker_hung")
+        assert isinstance(answers[0], Failure) and (answers[0].id, answers[0].code) == (first_id, "worker_hung")
         assert not worker.is_running()
         assert isinstance(client.receive(120), MatteReply)
 
@@ -68,6 +69,37 @@ def _serving(**streams: object) -> Iterator[tuple[subprocess.Popen[bytes], Endpo
         process.wait()
 
 
+def _free_address() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def _starting(**streams: object) -> Iterator[tuple[subprocess.Popen[bytes], MatteClient]]:
+    """A server that answers, and whose worker has been started and is not ready yet: that takes ten times as
+    long."""
+    address = _free_address()
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        [*_COMMAND, address],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **streams,  # type: ignore[call-overload]
+    )
+    try:
+        with MatteClient(Endpoint(address)) as client:
+            client.ping(120)
+            _until(lambda: any("spawn_main" in " ".join(each.cmdline()) for each in _below(process)))
+            yield process, client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _below(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
 def test_a_log_that_nobody_reads_stops_nothing(request_for: Make) -> None:
     with _serving(stderr=subprocess.PIPE) as (process, endpoint), MatteClient(endpoint) as client:
         refused = request_for(plate=Inline(data=b"no picture", name="n" * 200))
@@ -82,8 +114,11 @@ def test_a_log_that_nobody_reads_stops_nothing(request_for: Make) -> None:
 
 def test_what_is_logged_arrives_and_the_last_words_too() -> None:
     with _serving(stderr=subprocess.PIPE) as (process, _):
+        below = _below(process)
         process.terminate()
         _, log = process.communicate(timeout=20)
+        assert process.returncode == 0 and below and psutil.wait_procs(below, timeout=20)[1] == []
+        assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
     events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith(b"{")]
     # On a busy machine the log says first that the worker is still starting.
     assert next(event for event in events if event != "starting") == "ready" and events[-1] == "stopped"
@@ -111,43 +146,50 @@ def _until(has_come: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(
-    "name", ["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM"]
-)
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM"])
 def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
+    """Here while its worker starts; :func:`test_what_is_logged_arrives_and_the_last_words_too` ends one that is
+    ready."""
     number = getattr(signal, name)
 
     def by_default() -> None:
         """A job in the background hands on that it ignores the signal, and the server would keep to that."""
         signal.signal(number, signal.SIG_DFL)
 
-    with _serving(stderr=subprocess.DEVNULL, preexec_fn=by_default) as (process, endpoint):
-        with MatteClient(endpoint) as client:
-            worker = client.status(10).state["workers"][0]["pid"]
+    with _starting(preexec_fn=by_default) as (process, _):
+        below = _below(process)
         process.send_signal(number)
         assert process.wait(20) == 0
-        assert not psutil.pid_exists(worker)
+        assert psutil.wait_procs(below, timeout=20)[1] == []
         assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
 
 
+def test_ctrl_c_in_a_terminal_reaches_a_server_once_and_its_workers_never() -> None:
+    """A terminal tells all processes; a worker that was being imported then printed a traceback."""
+    by_default = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), "start_new_session": True}
+    with _starting(**by_default) as (process, client):
+        [worker] = [each for each in _below(process) if "spawn_main" in " ".join(each.cmdline())]
+        worker.send_signal(signal.SIGINT)
+        worker.send_signal(signal.SIGHUP)
+        _until(lambda: bool(client.ping(20).models))
+        assert client.status(20).state["workers"][0]["pid"] == worker.pid
+        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 0
+        assert not worker.is_running()
+
+
 def test_under_nohup_a_closed_terminal_changes_nothing() -> None:
-    with _serving(stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as (
-        process,
-        endpoint,
-    ):
+    with _starting(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as (process, client):
         process.send_signal(signal.SIGHUP)
-        with MatteClient(endpoint) as client:
-            assert client.ping(10)
+        assert client.ping(10)
         assert process.poll() is None
 
 
 def test_closed_streams_are_not_taken_for_sockets() -> None:
     """``cleanplate serve >&- 2>&- <&-``: nothing is printed into a client's connection."""
-    with LocalServer(["--device", "cpu"]) as probe:
-        address = probe.endpoint.address
-    process = subprocess.Popen(
-        ["sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh", *_SERVE[:4], "--bind", address, "--device", "cpu"]
-    )  # fmt: skip
+    address = _free_address()
+    process = subprocess.Popen(["sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh", *_COMMAND, address])
     try:
         with MatteClient(Endpoint(address), patience_s=60) as client:
             assert client.ping(60)

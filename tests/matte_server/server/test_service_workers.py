@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,56 @@ def test_a_frame_that_fails_has_a_code_and_leaves_nothing(
     assert isinstance(answer, Failure) and answer.code == code
     assert bench.files() == 0
     assert bench.service.state()["errors"][-1]["code"] == code
+
+
+def test_a_clock_beyond_what_python_holds_ends_nothing(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the year 2262 on Python's clock raises this, and every record of a log asks it."""
+
+    def beyond() -> float:
+        raise OverflowError("timestamp too large to convert to C _PyTime_t")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", beyond)
+        patched.setattr(time, "time_ns", beyond)
+        bench.send(ANNA, matte("a"))
+        bench.pool.states[0].job = 0
+        [(_, answer)] = bench.service.worker_event(SolveFailed(number=1, code="not_finite", message="NaNs."))
+        bench.send(ANNA, matte("b"))
+        [(_, reply)] = bench.finish()
+        at = bench.service.state()["errors"][-1]["at"]
+    assert isinstance(answer, Failure) and isinstance(reply, MatteReply) and at == 0.0
+
+
+@pytest.mark.parametrize("code", ["worker_died", "worker_hung"])
+def test_a_frame_that_its_worker_had_not_begun_is_given_out_again_three_times(
+    bench: ServiceBench, code: str
+) -> None:
+    """Of several workers that the system kills, none may be seen to have died before the frame has met them all."""
+    bench.send(ANNA, matte("a"))
+    bench.send(ANNA, matte("b"))
+    bench.pool.states[0].ahead = 2
+    exited = WorkerExited(number=1, code=code, reason="It was killed.", ahead=2, has_begun=False)
+    for _ in range(3):
+        bench.pool.states[0].job = bench.pool.states[0].ahead = 0
+        sent = [message for _, message in bench.service.worker_event(exited)]
+        assert sent == [Progress(id="a", stage="start", done=0, total=1)]
+    # What it was to read ahead was not begun either, and keeps its place.
+    assert [job.request.id for job in bench.pool.jobs] == ["a"] * 4
+    bench.pool.states[0].job = 0
+    failed, started = (message for _, message in bench.service.worker_event(exited))
+    assert isinstance(failed, Failure) and (failed.id, failed.code) == ("a", code)
+    assert started == Progress(id="b", stage="start", done=0, total=1)
+
+
+def test_a_frame_that_was_taken_back_before_its_dead_worker_began_it_is_over(bench: ServiceBench) -> None:
+    bench.send(ANNA, matte("a"))
+    bench.send(ANNA, Cancel(id="c", target="a"))
+    bench.pool.states[0].job = 0
+    exited = WorkerExited(number=1, code="worker_died", reason="It was killed.", has_begun=False)
+    assert list(bench.service.worker_event(exited)) == []
+    assert len(bench.pool.jobs) == 1 and bench.files() == 0 and bench.service.state()["running"] == 0
 
 
 def test_a_frame_that_runs_out_of_memory_is_computed_again_alone_and_says_so(bench: ServiceBench) -> None:

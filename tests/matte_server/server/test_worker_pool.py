@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from matte_server.worker.messages import (
     FrameComputed,
     FrameFinished,
     FrameJob,
+    Heartbeat,
     LearningJob,
     SolveFailed,
     StageStarted,
@@ -144,6 +146,26 @@ def test_the_pool_follows_a_frame_through_its_worker(pool: WorkerPool) -> None:
     assert (state.job, state.frames) == (0, 2)
 
 
+@pytest.mark.parametrize("sign", [Heartbeat(number=2), StageStarted(number=2, stage="read", done=0, total=1)])
+def test_an_end_says_whether_the_frame_had_begun(pool: WorkerPool, sign: Heartbeat | StageStarted) -> None:
+    def has_begun() -> bool:
+        died = WorkerExited(number=2, code="worker_died", reason="It crashed.")
+        ended = pool.observe(WorkerEvent(worker=0, event=died))
+        assert isinstance(ended, WorkerExited) and ended.number == 2
+        return ended.has_begun
+
+    pool.submit(0, _job(2))
+    # What it says of the frame before, and of a shot that it learns, is not about this one.
+    pool.observe(WorkerEvent(worker=0, event=FrameFinished(number=1, output="", diagnostics={})))
+    pool.observe(WorkerEvent(worker=0, event=Heartbeat(number=1)))
+    assert not has_begun()
+    pool.submit(0, _job(2))
+    pool.observe(WorkerEvent(worker=0, event=sign))
+    assert has_begun()
+    pool.submit(0, _job(2))
+    assert not has_begun()
+
+
 def test_an_end_names_the_frames_that_are_lost(pool: WorkerPool) -> None:
     state = pool.states[0]
     for number in (1, 2):
@@ -154,7 +176,8 @@ def test_an_end_names_the_frames_that_are_lost(pool: WorkerPool) -> None:
     ended = pool.observe(
         WorkerEvent(worker=0, event=WorkerExited(number=0, code="worker_died", reason="It crashed."))
     )
-    assert ended == WorkerExited(number=3, code="worker_died", reason="It crashed.", writing=(1, 2), ahead=4)
+    died = WorkerExited(number=3, code="worker_died", reason="It crashed.", writing=(1, 2), ahead=4)
+    assert ended == replace(died, has_begun=False)
     assert (state.job, state.ahead, state.writing, state.ready) == (0, 0, set(), False)
     # It never was ready, so it counts as a failed start, too.
     assert (state.deaths, state.failed_starts, state.last_exit_reason) == (1, 1, "It crashed.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from matte_server.server import worker_pool
+from matte_server.server import worker_pool, worker_process
 from matte_server.server.worker_pool import PoolPlan, WorkerEvent, WorkerPool
 from matte_server.worker.loop import WorkerChannel
 from matte_server.worker.messages import FrameComputed, FrameFinished, FrameJob, LearningEnded, WorkerReady
@@ -72,7 +72,7 @@ def test_only_a_worker_that_finished_nothing_is_waited_for(
 ) -> None:
     (tmp_path / "script").write_text(script, encoding="ascii")
     monkeypatch.setattr(worker_pool, "_LONGEST_BACKOFF_S", 1.5)
-    monkeypatch.setattr(worker_pool, "run_worker", _mortal)
+    monkeypatch.setattr(worker_process, "run_worker", _mortal)
     monkeypatch.setattr(worker_pool._Supervisor, "start", lambda self: None)
     pool = WorkerPool(PoolPlan(spool=tmp_path), lambda event: give(event))
     pool.start()

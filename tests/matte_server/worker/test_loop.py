@@ -28,6 +28,7 @@ from matte_server.worker.messages import (
     READ_AHEAD,
     FrameFinished,
     FrameJob,
+    Heartbeat,
     SolveFailed,
     SpooledPicture,
     StageStarted,
@@ -120,6 +121,24 @@ def test_what_was_read_ahead_is_used_and_gives_the_same_pixels(bench: LoopBench)
     assert isinstance(bench.result(second), FrameFinished)
     one, other = (exr.read_image(bench.folder / job.result).pixels for job in (first, second))
     assert np.array_equal(one, other)
+
+
+def test_a_frame_is_said_to_begin_before_anything_of_it_is_read(
+    bench: LoopBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture may end the process as soon as it is opened; the server must know then which frame it was."""
+    said: list[WorkerMessage] = []
+    read = bench.solver.read
+
+    def look_and_read(job: FrameJob) -> FrameInputs:
+        said.append(next(bench.messages()))
+        return read(job)
+
+    monkeypatch.setattr(bench.solver, "read", look_and_read)
+    job = bench.job(1)
+    batch = replace(job, request=replace(job.request, priority="batch"))
+    assert isinstance(bench.result(batch), FrameFinished)
+    assert said == [Heartbeat(number=1)]
 
 
 def test_another_frame_goes_between_and_what_was_read_stays(bench: LoopBench) -> None:
