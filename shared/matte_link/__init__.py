@@ -38,6 +38,7 @@ messages, roles, result_key                       what is sent; its files by rol
 files, weights_files                              files written whole; weights files that requests take along
 wire, endpoint                                    messages as bytes; the server's address and keys
 part_size, part_upload, result_download           a large picture in parts, and a large result
+link_speed                                        how large a picture is sent in one piece
 offered_pictures                                  which pictures the server has, by digest
 outstanding                                       which requests have no answer, and when each is sent again
 traffic, connection, client                       the bytes that move; the socket; the waiting

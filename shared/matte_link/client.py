@@ -27,6 +27,7 @@ from typing import Optional, Union, cast
 from .connection import REFUSED_KEY, Connection
 from .endpoint import Endpoint
 from .errors import CancelledError, RemoteError, TimeoutError, UnavailableError
+from .link_speed import LinkSpeed
 from .messages import (
     Answer,
     Blob,
@@ -48,7 +49,6 @@ from .messages import (
 )
 from .offered_pictures import OfferedPictures
 from .outstanding import OutstandingRequests, ProgressCallback
-from .part_upload import largest_whole
 from .roles import WEIGHTS, with_sources
 from .weights_files import WeightsFiles, without_path
 from .wire import too_large
@@ -78,8 +78,9 @@ class MatteClient:
         self.endpoint = endpoint or Endpoint.resolve()
         self.patience_s = patience_s
         self._connection = Connection(self.endpoint)
-        self._pictures = OfferedPictures(self._connection.send, largest_whole(self.endpoint))
-        self._requests = OutstandingRequests(self._pictures, self._connection.send)
+        self._speed = LinkSpeed(self.endpoint)
+        self._pictures = OfferedPictures(self._send, lambda: self._speed.largest_whole)
+        self._requests = OutstandingRequests(self._pictures, self._send)
         self._weights = WeightsFiles()
         self._question = _Question()
         self._heard_at = time.monotonic()
@@ -103,6 +104,11 @@ class MatteClient:
                 self.cancel(request_id)
             self._requests.forget(request_id)
         self._connection.close()
+
+    def _send(self, message: Message) -> None:
+        if self._connection.is_up:
+            self._speed.sent(message)
+        self._connection.send(message)
 
     # -- questions with one reply
 
@@ -157,7 +163,7 @@ class MatteClient:
         question = self._question = _Question(message.id)
         deadline = time.monotonic() + timeout_s
         self._await(lambda: self._connection.is_up, deadline, timeout_s)
-        self._connection.send(message)
+        self._send(message)
         self._await(lambda: question.reply is not None, deadline, timeout_s)
         reply = cast(Message, question.reply)
         if isinstance(reply, Failure):
@@ -323,6 +329,7 @@ class MatteClient:
         """Waits for the socket once and takes in what it brings."""
         if self._connection.wait(timeout_s):
             self._is_pinged = False
+            self._speed.broke()
             self._requests.send_all()
         for message in self._connection.received():
             self._heard_at = time.monotonic()
@@ -330,6 +337,7 @@ class MatteClient:
             self._deliver(message)
 
     def _deliver(self, message: Message) -> None:
+        self._speed.heard_of(message.id)
         if message.id == self._question.id and self._question.reply is None:
             self._question.reply = message
         self._requests.deliver(message)

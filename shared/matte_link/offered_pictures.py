@@ -65,9 +65,9 @@ class _OfferedPicture:
 
 class OfferedPictures:
     """Pictures by digest. ``send`` puts a message on the wire, or drops it while there is no connection.
-    ``largest_whole``: bytes of the largest picture that is sent in one piece."""
+    ``largest_whole`` returns the bytes of the largest picture that is sent in one piece, which may become less."""
 
-    def __init__(self, send: Callable[[Message], None], largest_whole: int) -> None:
+    def __init__(self, send: Callable[[Message], None], largest_whole: Callable[[], int]) -> None:
         self._send = send
         self._largest_whole = largest_whole
         self._pictures: dict[str, _OfferedPicture] = {}
@@ -92,7 +92,7 @@ class OfferedPictures:
         return Digest(digest)
 
     def _offered(self, digest: str, picture: Inline) -> _OfferedPicture:
-        parts = self._in_parts(digest, picture) if _bytes(picture) > self._largest_whole else None
+        parts = self._in_parts(digest, picture) if _bytes(picture) > self._largest_whole() else None
         return _OfferedPicture(data=picture.data, name=picture.name, parts=parts)
 
     def _in_parts(self, digest: str, picture: Inline) -> PartUpload:
@@ -125,7 +125,7 @@ class OfferedPictures:
 
     def name_large(self, request: AnyJob) -> AnyJob:
         """The request with every inline picture named that is too large to be sent in one piece."""
-        return self._named(request, lambda role, picture: _bytes(picture) > self._largest_whole)
+        return self._named(request, lambda role, picture: _bytes(picture) > self._largest_whole())
 
     def _named(self, request: AnyJob, is_to_name: Callable[[str, Inline], bool]) -> AnyJob:
         inline = {role: each for role, each in sources_of(request).items() if isinstance(each, Inline)}
@@ -166,6 +166,7 @@ class OfferedPictures:
         missing = [digest for digest in digests if digest in self and not self.is_stored(digest)]
         for digest in missing:
             offered = self._pictures[digest]
+            self._shrink(digest, offered)
             if offered.parts:
                 if not offered.parts.is_under_way:
                     offered.failure = None
@@ -174,6 +175,12 @@ class OfferedPictures:
                 offered.question_id = new_id()
                 self._send(Store(offered.question_id, digest=digest, data=b"", name=offered.name))
         return bool(missing)
+
+    def _shrink(self, digest: str, offered: _OfferedPicture) -> None:
+        """Has a picture sent in parts that is too large for one piece since the link turned out to be slow."""
+        picture = Inline(data=offered.data, name=offered.name)
+        if not offered.parts and not offered.question_id and _bytes(picture) > self._largest_whole():
+            offered.parts = self._in_parts(digest, picture)
 
     def are_in_parts(self, digests: Iterable[str]) -> bool:
         """Whether parts of one of these pictures are under way."""

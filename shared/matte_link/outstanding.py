@@ -7,7 +7,7 @@ The rules, because a host must neither wait for ever nor get a frame twice:
 * A frame that the server had accepted when the connection broke may be done: its result is then fetched in parts
   (see :mod:`matte_link.result_download`), and the request is sent again only where there is none.
 * A request on whose way the connection breaks twice is too large for this link: from then on all its pictures are
-  named by digest and sent in parts.
+  named by digest and sent in parts. On a link that was seen to be slow the large ones are so after one break.
 * An answer to a request that is not outstanding, such as a second answer, is dropped.
 * A request waits until the server has the pictures that it names (see :mod:`matte_link.offered_pictures`). If the
   server loses one meanwhile, the picture and the request are sent again, up to three times for each picture.
@@ -85,6 +85,8 @@ class _Outstanding:
     """How often the connection broke after it was sent and before the server reported on it."""
     is_in_parts: bool = False
     """Whether its pictures are sent in parts, because the connection broke too often."""
+    is_taken_back: bool = False
+    """Whether the server was told to forget it, because it is sent again in another form."""
     download: Optional[ResultDownload] = None
     """Its result, where that is fetched in parts."""
 
@@ -176,12 +178,19 @@ class OutstandingRequests:
 
     def _send_in_parts(self, item: _Outstanding) -> None:
         """Has a request name its pictures, which are then sent in parts."""
-        named = self._pictures.name_pictures(item.request, all_of_them=True)
-        if named is not item.request:
+        self._change_form(item, self._pictures.name_pictures(item.request, all_of_them=True))
+        item.is_sent, item.is_in_parts = False, True
+        self._pictures.send_in_parts(digests_named(item.request))
+
+    def _change_form(self, item: _Outstanding, named: Job) -> None:
+        """Has a request name pictures that it carried."""
+        if named is item.request:
+            return
+        if item.is_sent:
             # The server may have it all the same, and would take the other form for another request.
             self._send(Cancel(id=new_id(), target=item.request.id))
-        item.request, item.is_sent, item.is_in_parts = named, False, True
-        self._pictures.send_in_parts(digests_named(named))
+            item.is_taken_back = True
+        item.request, item.is_sent = named, False
 
     def send_due(self) -> None:
         """Sends the requests whose delay after a "busy" is over."""
@@ -229,6 +238,8 @@ class OutstandingRequests:
     def _send_request(self, item: _Outstanding) -> None:
         if item.breaks >= _MOST_BREAKS and not item.is_in_parts:
             self._send_in_parts(item)
+        else:
+            self._change_form(item, self._pictures.name_large(item.request))
         if not self._pictures.ask_for_missing(digests_named(item.request)):
             self._send(item.request)
             item.is_sent, item.is_heard_of = True, False
@@ -244,8 +255,8 @@ class OutstandingRequests:
         """Whether an answer is a failure that trying again may mend, as is then done."""
         if not isinstance(answer, Failure) or item.is_cancelled:
             return False
-        if answer.code == "cancelled" and item.is_in_parts:
-            # The answer to our own Cancel, see _send_in_parts.
+        if answer.code == "cancelled" and item.is_taken_back:
+            # The answer to our own Cancel, see _change_form.
             return True
         if answer.code == "busy":
             self._delay(item)

@@ -18,22 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .endpoint import Endpoint
 from .messages import Blob, Message, PartStored, StorePart, new_id
 from .part_size import PartSize
 
-LARGEST_WHOLE, LARGEST_WHOLE_HERE = 8 << 20, 64 << 20
-"""Bytes of the largest picture that is sent in one piece: to another machine, and on this one, where connections do
-not break and naming a picture by its content takes longer than to send it. The latter holds a 4K plate of half
-floats. A tunnel looks like this machine: there, what the connection breaks on twice goes in parts after all."""
 PART = 4 << 20
 """Bytes of a part, until connections break."""
 _ON_THE_WAY = 4
-
-
-def largest_whole(endpoint: Endpoint) -> int:
-    """Bytes of the largest picture that is sent to this server in one piece."""
-    return LARGEST_WHOLE_HERE if endpoint.is_loopback else LARGEST_WHOLE
 
 
 class PartUpload:

@@ -59,6 +59,7 @@ from .plain_text import MappingLimits, check_mapping, check_text
 WIRE_VERSION = 1
 _FAMILY = b"CPM"
 MAGIC = _FAMILY + str(WIRE_VERSION).encode()
+_LONGEST_MAGIC = 16
 
 _TYPES: dict[str, type[Any]] = {
     "matte": Matte,
@@ -167,7 +168,9 @@ def _check_sizes(parts: Sequence[Blob], limits: WireLimits) -> None:
     if not 2 <= len(parts) <= limits.parts:
         raise WireError(f"A message has 2 to {limits.parts} parts, not {len(parts)}.")
     sizes = [_size(part) for part in parts]
-    if sizes[0] > 16 or sizes[1] > limits.header:
+    if sizes[0] > _LONGEST_MAGIC:
+        raise _not_ours()
+    if sizes[1] > limits.header:
         raise WireError(f"The message's header is larger than {limits.header} bytes.")
     if max(sizes) > limits.blob or sum(sizes) > limits.total:
         raise WireError(f"The message is larger than the {limits.total} bytes allowed.")
@@ -186,7 +189,11 @@ def _check_magic(magic: bytes) -> None:
             f"The other side speaks wire version {theirs}, this one speaks {WIRE_VERSION}.",
             "Install the same version of Cleanplate on both sides.",
         )
-    raise WireError("This is not a Cleanplate message.", "Check that the address belongs to a Cleanplate server.")
+    raise _not_ours()
+
+
+def _not_ours() -> WireError:
+    return WireError("This is not a Cleanplate message.", "Check that the address belongs to a Cleanplate server.")
 
 
 def _no_constant(text: str) -> NoReturn:

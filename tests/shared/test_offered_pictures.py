@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 from matte_link import offered_pictures
+from matte_link.link_speed import LARGEST_WHOLE
 from matte_link.messages import Blob, Digest, Failure, Inline, Message, Neighbour, Store, Stored, digest_of
 from matte_link.offered_pictures import OfferedPictures, digests_named
-from matte_link.part_upload import LARGEST_WHOLE
 
 from .scripted_server import request
 
@@ -16,7 +16,7 @@ from .scripted_server import request
 def offered(*pictures: bytes) -> tuple[OfferedPictures, list[Message]]:
     """Pictures that are held in this order, and what they send."""
     sent: list[Message] = []
-    made = OfferedPictures(sent.append, LARGEST_WHOLE)
+    made = OfferedPictures(sent.append, lambda: LARGEST_WHOLE)
     for data in pictures:
         assert made.hold(Inline(data)) == Digest(digest_of(data))
     return made, sent

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from matte_link import outstanding
+from matte_link.link_speed import LARGEST_WHOLE
 from matte_link.messages import (
     Accepted,
     Cancel,
@@ -25,7 +26,6 @@ from matte_link.messages import (
 )
 from matte_link.offered_pictures import OfferedPictures
 from matte_link.outstanding import OutstandingRequests
-from matte_link.part_upload import LARGEST_WHOLE
 from matte_link.wire import WireLimits, too_large
 
 from .scripted_server import request
@@ -37,8 +37,9 @@ class Wire:
 
     def __init__(self, largest_whole: int = LARGEST_WHOLE) -> None:
         self.sent: list[Message] = []
+        self.largest_whole = largest_whole
         self.now = 100.0
-        self.pictures = OfferedPictures(self.sent.append, largest_whole)
+        self.pictures = OfferedPictures(self.sent.append, lambda: self.largest_whole)
         self.requests = OutstandingRequests(self.pictures, self.sent.append, clock=lambda: self.now)
 
     def take_sent(self) -> list[Message]:
@@ -346,6 +347,26 @@ def test_a_request_that_breaks_twice_on_its_way_is_taken_back_and_sent_in_parts(
     wire.requests.cancel("r1")
     wire.requests.deliver(Failure(id="r1", code="cancelled", message="The matte was cancelled."))
     assert isinstance(wire.requests.next_answer(), Failure)
+
+
+def test_where_the_link_turned_out_to_be_slow_a_large_picture_goes_in_parts_after_one_break(wire: Wire) -> None:
+    large = replace(request("r1"), plate=Inline(data=bytes(1 << 20)))
+    wire.requests.add(large)
+    assert wire.take_sent() == [large]
+    wire.largest_whole = 1 << 19
+    wire.requests.send_all()
+    cancel, part = wire.take_sent()
+    assert isinstance(cancel, Cancel) and cancel.target == "r1" and isinstance(part, StorePart)
+    wire.requests.deliver(Stored(part.id, digest=part.digest))
+    [named] = wire.take_sent()
+    assert isinstance(named, Matte) and isinstance(named.plate, Digest), "a small picture goes along as before"
+    assert isinstance(named.clean_plate, Inline)
+    # What the server says of the form that was taken back is no answer.
+    wire.requests.deliver(Failure(id="r1", code="cancelled", message="The matte was cancelled."))
+    assert wire.requests.ids == ("r1",)
+    # One that the server has not seen need not be taken back.
+    wire.requests.add(replace(large, id="r2"))
+    assert all(not isinstance(each, Cancel) for each in wire.take_sent())
 
 
 def test_a_request_that_the_server_reported_on_stays_as_it_is_however_often_the_connection_breaks(

@@ -457,7 +457,7 @@ def test_sizes_are_checked_before_anything_is_parsed() -> None:
         decode([MAGIC, b"{", bytes(1001)], limits)
     with pytest.raises(WireError, match="larger than the 1500"):
         decode([MAGIC, b"{", bytes(1000), bytes(500)], WireLimits(parts=4, total=1500))
-    with pytest.raises(WireError, match="header is larger"):
+    with pytest.raises(WireError, match="not a Cleanplate message"):
         decode([b"C" * 17, b"{}"], limits)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matte_link import part_upload, result_download
+from matte_link import link_speed, part_upload, result_download
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import RemoteError
-from matte_link.messages import Inline, Matte, MatteReply
+from matte_link.messages import Inline, Matte, MatteReply, Message
 from matte_link.options import MatteOptions
 
 from matte_server.core.image import Image
@@ -55,7 +55,7 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(
     """Of a picture in parts of 128 KiB a cut costs the four that are on their way. In one piece it cost everything
     that had been sent before."""
     monkeypatch.setattr(part_upload, "PART", 1 << 17)
-    monkeypatch.setattr(part_upload, "LARGEST_WHOLE_HERE", 1 << 18)
+    monkeypatch.setattr(link_speed, "LARGEST_WHOLE_HERE", 1 << 18)
     # Another picture than the one that the server has by now.
     plate = Inline(data=bytes(noise.data) + b"more")
     size, cuts, done = len(plate.data), 2, 0
@@ -68,6 +68,35 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(
                     done += 1
         assert isinstance(answer, MatteReply) and done == cuts and link.connections == 1 + cuts
         assert size < link.uploaded < size + (cuts * 4 + 1) * (1 << 17)
+
+
+def test_a_slow_link_that_looks_like_this_machine_costs_one_plate_in_one_piece(
+    server: LocalServer, request_for: Make, noise: Inline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tunnel (ssh -L) that breaks once while the first plate is under way. That plate went whole, and whole a
+    second time; from the first break on it goes in parts, and so do the plates after it, where nothing breaks."""
+    monkeypatch.setattr(link_speed, "LARGEST_WHOLE", 1 << 20)
+    monkeypatch.setattr(part_upload, "PART", 1 << 17)
+    size = len(noise.data)
+    whole: list[str] = []
+    with SlowLink(server.endpoint.address, 3_000_000) as link, MatteClient(Endpoint(link.address)) as client:
+        sent = client._connection.send
+
+        def note(message: Message) -> None:
+            if isinstance(message, Matte):
+                whole.append("whole" if isinstance(message.plate, Inline) else "named")
+            sent(message)
+
+        monkeypatch.setattr(client._connection, "send", note)
+        client.submit(request_for(plate=Inline(data=bytes(noise.data) + b"first"), options=OPTIONS))
+        while link.uploaded < size * 2 // 3:
+            assert client.receive(0.01) is None
+        link.cut()
+        assert isinstance(client.receive(60.0), MatteReply)
+        for name in (b"second", b"third"):
+            client.submit(request_for(plate=Inline(data=bytes(noise.data) + name), options=OPTIONS))
+            assert isinstance(client.receive(60.0), MatteReply)
+    assert whole == ["whole", "named", "named", "named"] and link.connections == 2
 
 
 def test_a_link_that_never_lets_a_whole_picture_through_ends_with_a_matte(
