@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import sys
 
-_INTERRUPTED = 130
+from .cli.interruption import INTERRUPTED, Interruption
 
 
 def main() -> int:
     """Runs the command; returns its exit code."""
+    interruption = Interruption()
+    interruption.install()
     try:
         from .cli.main import main as run
+
+        code = run(interruption=interruption)
     except KeyboardInterrupt:
-        print("error: Interrupted before anything was started.", file=sys.stderr)
-        return _INTERRUPTED
-    return run()
+        print(interruption.words, file=sys.stderr)
+        code = INTERRUPTED
+    interruption.end()
+    return code
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ from rich.progress import Progress as Bar
 
 from ..learning.settings import LearningProgress
 from ..shots.reports import MEASURING, FrameReport, ResultStatus, summary_of
+from .interruption import INTERRUPTED as INTERRUPTED
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 # Exit codes, the same for every command.
-OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE = 0, 1, 2, 3, 4
 PIPE_CLOSED = 141
 """Whoever read the output closed it: 128 and the number of SIGPIPE, as shells report it."""
 _PACE_FRAMES = 30

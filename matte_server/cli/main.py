@@ -16,6 +16,7 @@ from matte_link.errors import LinkError
 from ..errors import MatteError, report_of
 from ..io.library_output import libraries_silenced
 from . import console
+from .interruption import Interruption
 from .parser import CommandParser
 
 DESCRIPTION = """\
@@ -122,37 +123,56 @@ def _complete() -> None:
     argcomplete.autocomplete(parser(line[1] if len(line) > 1 else ""))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: see ``cleanplate matte --help``."""
+def main(arguments: Sequence[str] | None = None, interruption: Interruption | None = None) -> int:
+    """Runs one command and returns its exit code: see ``cleanplate matte --help``. ``interruption``: how the
+    process takes signals; by default as it did."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if COMPLETING in os.environ:
         _complete()
-    # The server decodes nothing, and its workers inherit its standard error: their log goes there.
-    silenced = nullcontext() if words[:1] == ["serve"] else libraries_silenced()
+    interruption = interruption or Interruption()
     try:
-        # A command's own arguments are imported here, which takes a while.
-        parsed = parser().parse_args(words)
-        with silenced:
-            code = int(parsed.run(parsed))
-        sys.stdout.flush()
-        return code
-    except MatteError as error:
-        console.complain(str(error), error.code)
-        return console.BAD_INPUT
-    except LinkError as error:
-        console.complain(str(error), error.code)
-        return console.NO_SERVER
-    except ImportError as error:
-        report = report_of(error)
-        console.complain(f"{report.message} {report.hint}", report.code)
-        return console.BAD_INPUT
+        return _run(words, interruption)
     except KeyboardInterrupt:
-        console.complain("Interrupted; what is finished stays, and the same command goes on from there.")
-        return console.INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read the output, such as "head", has enough. Python must not try to flush the rest at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return console.PIPE_CLOSED
+    except Exception as error:
+        # Many a library turns an interruption into an error of its own.
+        code = _interrupted() if interruption.was_asked_for else _failed(error)
+        if code is None:
+            raise
+        return code
+
+
+def _run(words: list[str], interruption: Interruption) -> int:
+    # The server decodes nothing, and its workers inherit its standard error: their log goes there.
+    silenced = nullcontext() if words[:1] == ["serve"] else libraries_silenced()
+    # A command's own arguments are imported here, which takes a while.
+    parsed = parser().parse_args(words)
+    interruption.begin()
+    with silenced:
+        code = int(parsed.run(parsed))
+    sys.stdout.flush()
+    return code
+
+
+def _interrupted() -> int:
+    console.complain("Interrupted; what is finished stays, and the same command goes on from there.")
+    return console.INTERRUPTED
+
+
+def _failed(error: Exception) -> int | None:
+    """Says what is wrong, and returns the exit code; None where it is a defect of ours."""
+    if isinstance(error, MatteError | LinkError):
+        console.complain(str(error), error.code)
+        return console.BAD_INPUT if isinstance(error, MatteError) else console.NO_SERVER
+    if isinstance(error, ImportError):
+        report = report_of(error)
+        console.complain(f"{report.message} {report.hint}", report.code)
+        return console.BAD_INPUT
+    return None
 
 
 if __name__ == "__main__":

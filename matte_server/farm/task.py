@@ -6,8 +6,6 @@ Lines that begin with ``openjd_`` are read by Open Job Description schedulers; e
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,7 +50,7 @@ def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
     chunk that have no plate."""
     for frame in missing:
         _print(f"frame {frame} failed: missing_file: its plate does not exist")
-    with _server(shot) as endpoint, MatteClient(endpoint, PATIENCE_S) as client, _interruptible():
+    with _server(shot) as endpoint, MatteClient(endpoint, PATIENCE_S) as client:
         report = run_shot(shot, client, _ChunkProgress(len(shot.frames)))
     if report.stopped:
         _print(f"openjd_fail: {report.stopped}")
@@ -75,23 +73,6 @@ def _server(shot: Shot) -> Iterator[Endpoint]:
             yield endpoint
         return
     yield endpoint_of()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM, by which a farm cancels a task, also cancels the frames under way on the server."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _ChunkProgress:

@@ -18,6 +18,7 @@ import pytest
 from matte_server import __main__ as door
 from matte_server.cli import console
 from matte_server.cli import main as cli
+from matte_server.cli.interruption import Interruption
 from matte_server.cli.number_range import NumberRange
 from matte_server.cli.parser import example
 
@@ -99,6 +100,8 @@ def test_ctrl_c_while_the_command_is_imported_is_one_sentence(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
+        # The signals of the tests stay as they are.
+        patched.setattr(Interruption, "install", lambda self: None)
         patched.setitem(sys.modules, "matte_server.cli.main", InterruptedImport("matte_server.cli.main"))
         assert door.main() == console.INTERRUPTED
     assert capsys.readouterr().err == "error: Interrupted before anything was started.\n"

@@ -25,7 +25,10 @@ _LACKING = {
         pwritev preadv RWF_NOWAIT sendfile statvfs uname getloadavg killpg setsid nice sysconf posix_fadvise
         O_NONBLOCK O_NOCTTY O_DIRECTORY O_NOFOLLOW O_CLOEXEC
     """,
-    "signal": "SIGHUP SIGQUIT SIGKILL SIGUSR1 SIGSTOP SIGCONT SIGPIPE SIGALRM alarm pthread_sigmask",
+    "signal": """
+        SIGHUP SIGQUIT SIGKILL SIGUSR1 SIGSTOP SIGCONT SIGPIPE SIGALRM SIG_BLOCK SIG_SETMASK alarm pthread_kill
+        pthread_sigmask
+    """,
     "select": "poll epoll kqueue POLLIN POLLOUT",
     "socket": "AF_UNIX TCP_INFO SO_PEERCRED",
     "sys": "",
@@ -33,10 +36,10 @@ _LACKING = {
 """What Python lacks on Windows, by its documentation."""
 _EVERYWHERE = {
     "os": """
-        O_APPEND O_CREAT O_EXCL O_RDONLY O_RDWR O_WRONLY SEEK_CUR SEEK_END W_OK access close cpu_count devnull dup
-        dup2 environ fdopen fsencode fstat fsync getpid name open path pipe read replace utime write
+        O_APPEND O_CREAT O_EXCL O_RDONLY O_RDWR O_WRONLY SEEK_CUR SEEK_END W_OK _exit access close cpu_count devnull
+        dup dup2 environ fdopen fsencode fstat fsync getpid name open path pipe read replace strerror utime write
     """,
-    "signal": "SIGTERM SIG_IGN Signals getsignal signal",
+    "signal": "SIGINT SIGTERM SIG_IGN Signals getsignal raise_signal signal",
     "select": "",
     "socket": """
         AF_INET AF_INET6 IPPROTO_TCP SHUT_RDWR SOL_SOCKET SO_SNDBUF gethostname setsockopt socket socketpair
