@@ -10,6 +10,7 @@ from matte_link.client import MatteClient
 from matte_link.errors import LinkError
 from matte_link.plain_text import printable
 from matte_link.sequence import counted
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -76,9 +77,15 @@ def _span(seconds: float) -> str:
 
 
 def watch(client: MatteClient, interval_s: float = 1.0) -> int:
-    """Shows the state until interrupted, through restarts of the server too."""
+    """Shows the state until interrupted, through restarts of the server too. Where the output is no terminal, one
+    page follows the other."""
     address = client.endpoint.address
-    with Live(refresh_per_second=4) as live:
+    screen = Console()
+    if not screen.is_terminal:
+        while True:
+            print(_now(client, address), flush=True)
+            time.sleep(interval_s)
+    with Live(console=screen, refresh_per_second=4) as live:
         while True:
             live.update(Text(_now(client, address)))
             time.sleep(interval_s)

@@ -8,6 +8,7 @@ command that started it. Where a session ends without stopping it, it stops by i
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -49,7 +50,8 @@ class ResidentServer:
 
 def use_shared(state: Path, address: str, keys: str) -> ResidentServer:
     """Writes the server that all workers share into ``state``, once it has answered. Raises ``LinkError`` where it
-    does not answer, and ``MatteError`` where the address or the keys cannot be used."""
+    does not answer, and ``MatteError`` where the address, the keys or ``state`` cannot be used."""
+    _check_state(state)
     with MatteClient(endpoint_of(address, keys)) as client:
         client.ping(_ANSWER_S)
     resident = ResidentServer(address=address, keys=keys)
@@ -62,14 +64,42 @@ def start(
 ) -> ResidentServer:
     """Starts a server on a free loopback port, or finds the one that ``state`` names. ``arguments`` are further
     ones of ``cleanplate serve``; ``on_progress`` is called with a message while a slow start is waited for. Raises
-    ``MatteError("no_server", ...)`` with the server's reason."""
+    ``MatteError``: no_server with the server's reason, cannot_write where ``state`` cannot be written."""
     earlier = read(state)
     if earlier and _process(earlier):
         return earlier
+    _check_state(state)
     log = state.with_suffix(".log")
-    state.parent.mkdir(parents=True, exist_ok=True)
     token = uuid.uuid4().hex
     process = _serve(log, arguments, token)
+    try:
+        return _ready_server(process, state, log, token, on_progress)
+    except BaseException:
+        # Whoever gives up to wait, as a farm that cancels its session, has no other way to find it again.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            _end(psutil.Process(process.pid))
+        raise
+
+
+def _check_state(state: Path) -> None:
+    """Before a server is started that nobody would find again."""
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        if state.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        state.with_suffix(".log").write_bytes(b"")
+    except OSError as error:
+        raise MatteError(
+            "cannot_write",
+            f"The state file {state} cannot be written: {error.strerror or error}.",
+            "Name a file in a folder that this user may write to with --state.",
+        ) from None
+
+
+def _ready_server(
+    process: subprocess.Popen[str], state: Path, log: Path, token: str, on_progress: Callable[[str], None]
+) -> ResidentServer:
+    """The server once it is ready, written into ``state``."""
     ready = _await_ready(process, log, on_progress)
     keys = state.with_suffix(".keys.json")
     write_private(keys, ready.client_keys)
@@ -104,7 +134,7 @@ def _serve(log: Path, arguments: tuple[str, ...], token: str) -> subprocess.Pope
 
 
 def _await_ready(process: subprocess.Popen[str], log: Path, on_progress: Callable[[str], None]) -> ServerReady:
-    """Where the server listens, once it is ready; a server that does not get ready is killed."""
+    """Where the server listens, once it is ready."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     read_lines(process.stdout, lines.put)
     watchdog = StartupWatchdog(
@@ -113,8 +143,6 @@ def _await_ready(process: subprocess.Popen[str], log: Path, on_progress: Callabl
     answer = await_ready_line(lines, watchdog)
     if isinstance(answer, ServerReady):
         return answer
-    process.kill()
-    process.wait()
     reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _last_line(log)
     raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
 
@@ -134,9 +162,15 @@ def stop(state: Path) -> ResidentServer | None:
     if process:
         _end(process)
     if resident.pid and resident.keys:
-        Path(resident.keys).unlink(missing_ok=True)
-    state.unlink(missing_ok=True)
+        _remove(Path(resident.keys))
+    _remove(state)
     return resident
+
+
+def _remove(path: Path) -> None:
+    # Where it must stay, it names a server that is gone, as the next session sees.
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _end(process: psutil.Process) -> None:

@@ -146,16 +146,21 @@ def _is_own_name(header: str, bound: str) -> bool:
 
 class MetricsPage:
     """Serves the last published page on ``host:port``, by default on this machine alone; IPv6 addresses stand in
-    brackets. Raises ``MatteError("port_taken", ...)``."""
+    brackets. Raises ``MatteError`` with the codes port_taken and bad_address."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         try:
             self._server = _MetricsServer(host.strip("[]") or "127.0.0.1", int(port))
-        except (OSError, ValueError, OverflowError) as error:
+        except (ValueError, OverflowError):
+            raise MatteError(
+                "bad_address",
+                f"Metrics cannot be served on {address!r}: that is no host and port, such as 127.0.0.1:9600.",
+            ) from None
+        except OSError as error:
             raise MatteError(
                 "port_taken",
-                f"Metrics cannot be served on {address}: {str(error).rstrip('.')}.",
+                f"Metrics cannot be served on {address}: {error.strerror or error}.",
                 "Choose another --metrics address.",
             ) from None
         bound, bound_port = self._server.server_address[:2]

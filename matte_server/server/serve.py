@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import zmq
-from matte_link.endpoint import DEFAULT_ADDRESS, is_loopback
+from matte_link.endpoint import DEFAULT_ADDRESS, is_address, is_loopback, not_an_address
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady, ready_line
 from zmq.auth.thread import ThreadAuthenticator
 
@@ -81,15 +81,20 @@ def serve(config: ServerConfig) -> int:
 
 
 def _serve(config: ServerConfig) -> int:
+    if not is_address(config.bind):
+        # First: nobody can reach 127.0.0.1:5560, without tcp://, so no keys are needed for it.
+        raise MatteError("bad_address", not_an_address(config.bind))
     keys = _keys(config)
     roots = tuple(_root(root) for root in config.roots)
     readable = tuple(file.resolve() for file in config.readable)
     with contextlib.ExitStack() as stack:
+        # First, and so last to end: a second signal must not end what the first one began.
+        events = stack.enter_context(contextlib.closing(EventQueue()))
+        stack.enter_context(_stop_signals(events))
         router = _open_router(stack, keys)
         connections = stack.enter_context(contextlib.closing(Connections(router, keys.admits if keys else None)))
         address = _bind(router, config.bind)
         spool = stack.enter_context(contextlib.closing(_spool(config)))
-        events = stack.enter_context(contextlib.closing(EventQueue()))
         pool = WorkerPool(_plan(config, spool, roots, readable), events.put)
         stack.callback(pool.close)
         unsent = UnsentBytes(connections.owner_of)
@@ -106,9 +111,8 @@ def _serve(config: ServerConfig) -> int:
         )
         start = _StartReport(ready, events)
         publish, is_over = page.publish if page else None, _idle_too_long(config, service)
-        with _stop_signals(events):
-            pool.start()
-            Transport(router, service, pool, events, unsent, start.observe, connections, publish, is_over).run()
+        pool.start()
+        Transport(router, service, pool, events, unsent, start.observe, connections, publish, is_over).run()
     if start.failure:
         raise start.failure
     log_event("stopped", address=address)

@@ -26,6 +26,8 @@ _DEVICE = re.compile(
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f<>:"|?*]|[. ]\Z')
 """Wildcards, what names a stream of a file, control characters, and an end that Windows leaves out."""
 _LONGEST_NAME = 255
+_MOST_NAMES = 200
+"""Names in a path: Python makes missing folders by one call within another, which ends at some hundreds."""
 _LARGEST_FILE = 32 << 30
 """Bytes. A picture of the largest size that is read, with all channels that it may have, is smaller on disk."""
 # A pipe that nobody writes to must not block the worker, nor may a terminal become its controlling one.
@@ -136,11 +138,20 @@ class NamedFiles:
 
 
 def _resolved(path: str) -> Path:
-    is_path = "\0" not in path and _has_bytes(path) and all(len(part) <= _LONGEST_NAME for part in path.split("/"))
+    names = path.split("/")
+    is_path = "\0" not in path and _has_bytes(path) and all(len(name) <= _LONGEST_NAME for name in names)
     if not is_path or not Path(path).is_absolute():
         message = f"{path[:80]!r} is not an absolute path that this system can open."
         raise MatteError("path_refused", message, "Name the file's folder too.")
-    return Path(os.path.realpath(path))
+    if len(names) > _MOST_NAMES:
+        message = f"The path {path[:80]!r} ... names {len(names)} folders, more than the {_MOST_NAMES} allowed."
+        raise MatteError("path_refused", message, "Put the file higher up.")
+    try:
+        return Path(os.path.realpath(path))
+    except OSError as error:
+        # A link that the server's user may not read, as those of other users' processes.
+        message = f"{path} cannot be followed: {error.strerror}."
+        raise MatteError("path_refused", message, "Name the file by a path without that link.") from None
 
 
 def _has_bytes(path: str) -> bool:

@@ -15,7 +15,7 @@ from .files import small_text
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5560"
 ADDRESS_VARIABLE = "CLEANPLATE_SERVER"
 KEYS_VARIABLE = "CLEANPLATE_KEYS"
-_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s\[\]]+):(\d{1,5}|\*)\Z")
+_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:/\s\[\]]+):(\d{1,5}|\*)\Z")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         match = _TCP.match(self.address)
         if not match or (match.group(2) != "*" and not 0 < int(match.group(2)) < 65536):
-            raise ValueError(f"{self.address!r} is not an address; it should look like {DEFAULT_ADDRESS}.")
+            raise ValueError(not_an_address(self.address))
         keys = (self.server_key, self.public_key, self.secret_key)
         if any(keys) and not all(len(key) == 40 for key in keys):
             raise ValueError("an encrypted connection needs three keys of 40 characters: server, public, secret.")
@@ -72,6 +72,16 @@ class Endpoint:
             public_key=entries.get("public", ""),
             secret_key=entries.get("secret", ""),
         )
+
+
+def is_address(address: str) -> bool:
+    """Whether this has the form of an address, whatever its port."""
+    return bool(_TCP.match(address))
+
+
+def not_an_address(text: str) -> str:
+    """The sentence about a text that is no address."""
+    return f"{text!r} is not an address; it should look like {DEFAULT_ADDRESS}."
 
 
 def is_loopback(address: str) -> bool:

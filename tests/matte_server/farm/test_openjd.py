@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -190,6 +191,46 @@ def test_a_resident_server_is_found_again_and_stopped_only_once(tmp_path: Path) 
         assert resident.stop(state) == first
     assert not psutil.pid_exists(first.pid) or psutil.Process(first.pid).status() == psutil.STATUS_ZOMBIE
     assert resident.stop(state) is None
+
+
+@pytest.mark.parametrize("address", ["", "tcp://127.0.0.1:9"])
+def test_a_state_file_that_cannot_be_written_is_one_sentence_before_a_server_is_started(
+    address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "locked").mkdir(mode=0o500)
+    states = ["folder", "file/state.json", "folder/" + "n" * 300]
+    for state in states if os.geteuid() == 0 else [*states, "locked/state.json"]:
+        words = ["--state", str(tmp_path / state), *(["--server", address] if address else [])]
+        done = subprocess.run([CLEANPLATE, "farm", "start", *words], capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("error (cannot_write): The state file") and done.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder", "locked"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_session_that_is_cancelled_while_its_server_starts_leaves_no_server(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """The server outlives the command that starts it, and no state file named it yet."""
+    with subprocess.Popen(
+        [CLEANPLATE, "farm", "start", "--state", str(tmp_path / "state.json"), "--device", "cpu"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
+    ) as command:
+        started: list[psutil.Process] = []
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not any("serve" in each.cmdline() for each in started):
+            started = psutil.Process(command.pid).children()
+            time.sleep(0.3)
+        command.send_signal(number)
+        _, said = command.communicate(timeout=60)
+    assert command.returncode == 130 and said.startswith("error: Interrupted;") and said.count("\n") == 1
+    assert started and psutil.wait_procs(started, timeout=20)[1] == []
+    assert not (tmp_path / "state.json").exists()
 
 
 def test_a_forgotten_server_stops_by_itself(tmp_path: Path) -> None:

@@ -54,10 +54,18 @@ def test_a_server_serves_its_metrics_and_logs_json(request_for: Callable[..., Ma
 def test_a_metrics_port_that_is_taken_is_one_sentence() -> None:
     page = MetricsPage("127.0.0.1:0")
     try:
-        with pytest.raises(MatteError, match="Metrics cannot be served"):
+        with pytest.raises(MatteError, match=r"Metrics cannot be served on .*: Address already in use\.") as caught:
             MetricsPage(page.address)
+        assert caught.value.code == "port_taken"
     finally:
         page.close()
+
+
+@pytest.mark.parametrize("address", ["x", ":", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", "127.0.0.1:-1"])
+def test_a_metrics_address_that_is_none_is_said_to_be_none(address: str) -> None:
+    with pytest.raises(MatteError, match=r"that is no host and port, such as 127\.0\.0\.1:9600") as caught:
+        MetricsPage(address)
+    assert caught.value.code == "bad_address"
 
 
 def test_a_log_line_stays_one_line(caplog: pytest.LogCaptureFixture) -> None:

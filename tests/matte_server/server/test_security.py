@@ -63,6 +63,7 @@ from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.server import keys
 from matte_server.server.local_server import LocalServer
+from matte_server.server.serve import ServerConfig, serve
 
 from .conftest import Pictures, make_pictures, submit_and_wait
 
@@ -75,6 +76,17 @@ def test_outside_addresses_are_refused_without_keys(address: str) -> None:
     with pytest.raises(MatteError) as caught:
         LocalServer(["--bind", address, "--device", "cpu"]).start()
     assert caught.value.code == "keys_needed"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:5560", "tcp://127.0.0.1", "tcp://localhost:-1", "tcp://:5560", "ipc:///tmp/x", "", "tcp://a b:1"],
+)
+def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
+    """It was said that other machines can reach it, so that it needs keys."""
+    with pytest.raises(MatteError, match="it should look like tcp://") as caught:
+        serve(ServerConfig(bind=address, device="cpu"))
+    assert caught.value.code == "bad_address"
 
 
 def test_keys_without_clients_are_refused(tmp_path: Path) -> None:
@@ -215,7 +227,7 @@ def _nested(depth: int) -> bytes:
         ([MAGIC, b"{}", *[b""] * 15], "2 to 16 parts"),
         ([MAGIC], "2 to 16 parts"),
         ([MAGIC, b" " * (_MIB + 1)], "header is larger"),
-        ([b"C" * 17, b"{}"], "header is larger"),
+        ([b"C" * 17, b"{}"], "not a Cleanplate message"),
         ([MAGIC, b"[" * 100_000], "not JSON"),
         ([MAGIC, b'{"type":"ping","id":"x","id2":' + b"9" * 5000 + b"}"], "not JSON"),
         *(([MAGIC, _nested(depth)], "nested") for depth in DEPTHS),

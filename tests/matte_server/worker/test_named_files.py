@@ -128,6 +128,37 @@ def test_links_in_a_circle_and_folders_that_are_files_are_one_sentence(root: Pat
     assert (root / "p.exr").read_bytes() == b"picture"
 
 
+@linux
+def test_a_link_that_may_not_be_read_is_one_sentence(root: Path) -> None:
+    """That of another user's process: Python's realpath raises what it raises for no other path."""
+    files, user = NamedFiles((root,)), os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        for path in ("/proc/1/root/etc/passwd", "/proc/1/cwd", "/proc/1/exe/x.exr"):
+            for check in (files.check, files.check_output):
+                with pytest.raises(MatteError, match="cannot be followed") as caught:
+                    check(path)
+                assert caught.value.code == "path_refused"
+    finally:
+        os.seteuid(user)
+
+
+def test_folders_without_end_are_refused_before_one_is_made(root: Path) -> None:
+    """Python makes them by one call within another, and met its limit: a defect of ours, said the answer."""
+    files = NamedFiles((root,))
+    with files.output(f"{root}/{'d/' * 100}m.exr") as target:
+        target.write_bytes(b"matte")
+    for depth in (200, 1000, 2000):
+        with (
+            pytest.raises(MatteError, match="more than the 200 allowed") as caught,
+            files.output(f"{root}/{'e/' * depth}m.exr"),
+        ):
+            pass
+        assert caught.value.code == "path_refused" and len(str(caught.value)) < 250
+    assert not (root / "e").exists()
+
+
 def test_a_file_larger_than_any_picture_is_refused(root: Path) -> None:
     with (root / "sparse.exr").open("wb") as file:
         file.truncate(200 << 30)
