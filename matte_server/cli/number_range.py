@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+_LARGEST = 1e15
+"""More than any amount on this earth. What is multiplied by less than as much again stays a number."""
+
 
 @dataclass(frozen=True)
 class NumberRange:
@@ -29,6 +32,8 @@ class NumberRange:
             value = self.kind(text)
         except ValueError:
             value = None
+        if value is not None and abs(value) > _LARGEST:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is too large a number")
         low = float("-inf") if self.least is None else self.least
         high = float("inf") if self.most is None else self.most
         # NaN is in no range.

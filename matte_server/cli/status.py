@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     add_endpoint(parser)
     parser.add_argument("--watch", action="store_true", help="go on, once a second, until interrupted")
-    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print all figures as JSON; with --watch one line each time"
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the server's state; raises ``LinkError`` where none answers."""
     with MatteClient(endpoint_from(arguments)) as client:
         if arguments.watch:
-            return watch(client)
+            return watch(client, as_json=arguments.json)
         state = client.status().state
         print(json.dumps(state, indent=2) if arguments.json else describe_state(state, client.endpoint.address))
     return 0

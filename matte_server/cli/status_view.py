@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -76,19 +77,26 @@ def _span(seconds: float) -> str:
     return f"{days} d {hours:02} h {minutes:02} min" if days else f"{hours} h {minutes:02} min"
 
 
-def watch(client: MatteClient, interval_s: float = 1.0) -> int:
+def watch(client: MatteClient, interval_s: float = 1.0, as_json: bool = False) -> int:
     """Shows the state until interrupted, through restarts of the server too. Where the output is no terminal, one
-    page follows the other."""
+    page follows the other; ``as_json``: a line of JSON each."""
     address = client.endpoint.address
     screen = Console()
-    if not screen.is_terminal:
+    if as_json or not screen.is_terminal:
         while True:
-            print(_now(client, address), flush=True)
+            print(_json(client) if as_json else _now(client, address), flush=True)
             time.sleep(interval_s)
     with Live(console=screen, refresh_per_second=4) as live:
         while True:
             live.update(Text(_now(client, address)))
             time.sleep(interval_s)
+
+
+def _json(client: MatteClient) -> str:
+    try:
+        return json.dumps(client.status().state)
+    except LinkError as error:
+        return json.dumps({"code": error.code, "message": error.message})
 
 
 def _now(client: MatteClient, address: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 from matte_link.client import MatteClient
-from matte_link.files import write_atomically
+from matte_link.files import small_text, write_atomically
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 
 from ..errors import MatteError
@@ -184,11 +184,13 @@ def _end(process: psutil.Process) -> None:
 
 
 def read(state: Path) -> ResidentServer | None:
-    """What the state file says; None where there is no such file, or it is damaged."""
+    """What the state file says; None where there is no such file, or it is damaged or no file."""
     try:
-        return ResidentServer(**json.loads(state.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        resident = ResidentServer(**json.loads(small_text(str(state))))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    texts = (resident.address, resident.keys, resident.token, resident.log)
+    return resident if isinstance(resident.pid, int) and all(isinstance(each, str) for each in texts) else None
 
 
 def _process(resident: ResidentServer) -> psutil.Process | None:

@@ -7,12 +7,13 @@ line per client: public key, then name) and, until it is handed over, ``NAME.jso
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from .structured_log import log_event
 SERVER_FILE = "server.json"
 CLIENTS_FILE = "clients.txt"
 _KEY_LETTERS = 40
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,27 @@ def _new_pair() -> tuple[str, str]:
 
 
 def make_server(folder: Path) -> Path:
-    """Makes a server's keys in ``folder``. Raises ``MatteError`` where it already contains some."""
+    """Makes a server's keys in ``folder``. Raises ``MatteError`` where it already contains some, or cannot be
+    written to."""
     public, secret = _new_pair()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write_secret(folder / SERVER_FILE, {"public": public, "secret": secret})
-    (folder / CLIENTS_FILE).touch()
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_secret(folder / SERVER_FILE, {"public": public, "secret": secret})
+        (folder / CLIENTS_FILE).touch()
     return folder / SERVER_FILE
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Says in a sentence why keys cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise MatteError(
+            "cannot_write",
+            f"Keys cannot be written to {folder}: {error.strerror or error}.",
+            "Name a folder that this user may write to.",
+        ) from None
 
 
 def add_client(folder: Path, name: str) -> Path:
@@ -92,8 +108,9 @@ def add_client(folder: Path, name: str) -> Path:
     server = _read_server(folder)
     public, secret = _new_pair()
     path = folder / f"{name}.json"
-    _write_secret(path, {"server": server["public"], "public": public, "secret": secret})
-    with (folder / CLIENTS_FILE).open("ab+") as file:
+    # Opened first: a key that cannot be listed opens nothing.
+    with _writing(folder), (folder / CLIENTS_FILE).open("ab+") as file:
+        _write_secret(path, {"server": server["public"], "public": public, "secret": secret})
         # Whoever edited the list may have left its last line without an end.
         file.seek(max(0, file.tell() - 1))
         file.write(b"" if file.read() in (b"", b"\n") else b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -106,9 +107,10 @@ def test_what_nohup_ignores_stays_ignored() -> None:
 
 
 def test_a_command_that_waits_ends_in_one_line_for_every_signal() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    """Into a pipe, where it writes a page or a line of JSON each second."""
+    for number, form in ((signal.SIGTERM, []), (signal.SIGHUP, []), (signal.SIGINT, ["--json"])):
         with subprocess.Popen(
-            [sys.executable, "-m", "matte_server", "status", "--watch", "--server", "tcp://127.0.0.1:9"],
+            [sys.executable, "-m", "matte_server", "status", "--watch", *form, "--server", "tcp://127.0.0.1:9"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -116,8 +118,9 @@ def test_a_command_that_waits_ends_in_one_line_for_every_signal() -> None:
         ) as process:
             assert process.stdout
             # It shows that no server answers.
-            while "No matting server" not in process.stdout.readline():
+            while "No matting server" not in (line := process.stdout.readline()):
                 assert process.poll() is None
+            assert not form or json.loads(line)["code"] == "unavailable"
             process.send_signal(number)
             _, errors = process.communicate(timeout=60)
         assert process.returncode == INTERRUPTED

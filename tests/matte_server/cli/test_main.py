@@ -134,6 +134,17 @@ def lacks(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterator[
         yield "default"
 
 
+@pytest.mark.parametrize("value", ["inf", "1e300", "1e999", "-inf", "9" * 400])
+@pytest.mark.parametrize("flag", ["--memory-gb", "--spool-gb", "--store-gb", "--hang-seconds", "--workers"])
+def test_amounts_beyond_any_are_refused(flag: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Infinity has no whole number of bytes, and ended in a traceback."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["serve", "--bind", "nowhere", flag, value])
+    said = capsys.readouterr().err
+    assert caught.value.code == console.BAD_INPUT and flag in said
+    assert "is too large a number" in said or "is not a whole number" in said
+
+
 def test_every_flag_of_every_command_says_its_range_and_default() -> None:
     """Of a flag that must be given, there is no default."""
     lacking = [

@@ -233,6 +233,21 @@ def test_a_session_that_is_cancelled_while_its_server_starts_leaves_no_server(
     assert not (tmp_path / "state.json").exists()
 
 
+def test_what_is_no_state_file_names_no_server(tmp_path: Path) -> None:
+    """A pipe is not waited for, nor is a device read without end."""
+    os.mkfifo(tmp_path / "pipe")
+    for name, content in (
+        ("empty", ""),
+        ("list", "[]"),
+        ("other", '{"port": 1}'),
+        ("typed", '{"address": "a", "pid": "1"}'),
+        ("deep", "[" * 20_000),
+    ):
+        (tmp_path / name).write_text(content, "utf-8")
+    for path in (*tmp_path.iterdir(), tmp_path, tmp_path / "none", Path("/dev/zero")):
+        assert resident.read(path) is None, path
+
+
 def test_a_forgotten_server_stops_by_itself(tmp_path: Path) -> None:
     resident_ = resident.start(tmp_path / "state.json", ("--device", "cpu", "--stop-when-idle", "1"))
     process = psutil.Process(resident_.pid)

@@ -53,6 +53,31 @@ def _reach(address: str, file: Path | str) -> str:
             return error.code
 
 
+def test_a_folder_that_keys_cannot_be_written_to_is_one_sentence(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "file").touch()
+    for bad in (tmp_path / "file", tmp_path / "file" / "keys", tmp_path / ("n" * 300)):
+        with pytest.raises(MatteError, match="Keys cannot be written to") as caught:
+            keys.make_server(bad)
+        assert caught.value.code == "cannot_write"
+    # A name of the largest length, whose file has one that no disk takes.
+    listed = (folder / "clients.txt").read_bytes()
+    (folder / "anna.json").symlink_to(tmp_path / "file" / "anna.json")
+    with pytest.raises(MatteError):
+        keys.add_client(folder, "anna")
+    assert (folder / "clients.txt").read_bytes() == listed
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".anna", "-anna", "_", "a/b", "a b", "\u00e9", "a" * 41, "server", "a\n"]
+)
+def test_a_name_that_makes_no_plain_file_is_refused(name: str, folder: Path) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(MatteError) as caught:
+        keys.add_client(folder, name)
+    assert caught.value.code == "bad_name"
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
 def test_only_listed_clients_are_let_in(encrypted: LocalServer, listed: Path, tmp_path: Path) -> None:
     address, anna, carl = _address(encrypted), listed / "anna.json", listed / "carl.json"
     stranger = keys.make_server(tmp_path / "other").parent
