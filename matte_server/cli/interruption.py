@@ -68,6 +68,9 @@ class Interruption:
         return self._asked_at > 0
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if _is_in_hook(frame):
+            # It would be lost there, too; it comes again.
+            return
         now = time.monotonic()
         if self._may_raise and not self._asked_at:
             self._asked_at = now
@@ -82,20 +85,29 @@ class Interruption:
     def _on_lost(self, lost: Any) -> None:
         """An interruption that was raised where Python passes nothing on, as in a destructor, comes again."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            self._asked_at = 0.0
             import threading
 
-            # A moment later: raised here it would be lost again.
-            again = threading.Timer(_AGAIN_S, _interrupt_main_thread)
-            again.daemon = True
-            again.start()
+            self._asked_at = 0.0
+            threading.Thread(target=self._ask_again, daemon=True).start()
         else:
             sys.__unraisablehook__(lost)
+
+    def _ask_again(self) -> None:
+        while not self._asked_at:
+            time.sleep(_AGAIN_S)
+            _interrupt_main_thread()
 
     def _ignore(self) -> None:
         for number in _numbers():
             if signal.getsignal(number) == self._on_signal:
                 signal.signal(number, signal.SIG_IGN)
+
+
+def _is_in_hook(frame: FrameType | None) -> bool:
+    """Whether this thread is dealing with an interruption that was lost."""
+    while frame is not None and frame.f_code is not Interruption._on_lost.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _interrupt_main_thread() -> None:

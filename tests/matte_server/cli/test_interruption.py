@@ -93,6 +93,9 @@ def test_who_asks_again_after_a_second_is_not_kept_waiting() -> None:
 
 def test_what_is_raised_where_python_passes_nothing_on_comes_again() -> None:
     assert run(body="Lost(); time.sleep(30)") == (INTERRUPTED, "interrupted True\n", "")
+    # However long the thread that sends it again takes to start: it must not come while the loss is dealt with.
+    slow = "s = threading.Thread.start; threading.Thread.start = lambda t: (s(t), time.sleep(0.3))"
+    assert run(start=slow, body="Lost(); time.sleep(30)") == (INTERRUPTED, "interrupted True\n", "")
 
 
 def test_in_the_interpreters_last_moments_nothing_changes_how_it_ended() -> None:

@@ -134,7 +134,7 @@ def lacks(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterator[
         yield "default"
 
 
-@pytest.mark.parametrize("value", ["inf", "1e300", "1e999", "-inf", "9" * 400])
+@pytest.mark.parametrize("value", ["inf", "1e300", "1e999", "9" * 400])
 @pytest.mark.parametrize("flag", ["--memory-gb", "--spool-gb", "--store-gb", "--hang-seconds", "--workers"])
 def test_amounts_beyond_any_are_refused(flag: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Infinity has no whole number of bytes, and ended in a traceback."""
