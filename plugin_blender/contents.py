@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from .plan import SolvePlan
+from .result_files import SentPictures
 
 
 class FrameContents:
@@ -16,18 +17,20 @@ class FrameContents:
         self._plan = plan
         self._rendered = rendered
         self._pool = ThreadPoolExecutor(1, "cleanplate-content")
-        self._under_way: dict[int, Future[str]] = {}
+        self._under_way: dict[int, tuple[str, Future[str]]] = {}
 
-    def of(self, frame: int) -> str | None:
-        """The frame's digest; None while it is being made, which the first call begins. Raises ``OSError``."""
+    def of(self, frame: int) -> SentPictures | None:
+        """The frame's pictures; None while they are being read, which the first call begins. Raises ``OSError``."""
         if frame not in self._under_way:
             rendered = {number: dict(files) for number, files in self._rendered.items()}
-            self._under_way[frame] = self._pool.submit(self._plan.content, frame, rendered)
-        found = self._under_way[frame]
+            # Before they are read: what is put there meanwhile is noticed later.
+            witness = self._plan.witness(frame)
+            self._under_way[frame] = (witness, self._pool.submit(self._plan.content, frame, rendered))
+        witness, found = self._under_way[frame]
         if not found.done():
             return None
         del self._under_way[frame]
-        return found.result()
+        return SentPictures(content=found.result(), witness=witness)
 
     def close(self) -> None:
         """Ends the thread when it has read what it is reading."""

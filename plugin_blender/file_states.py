@@ -18,10 +18,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class FileState:
-    """A file's size and time; ``is_file`` is False for a folder. All empty where there is nothing."""
+    """A file's size and time, and when it was changed in whatever way (of the disk's own, which nobody sets);
+    ``is_file`` is False for a folder. All empty where there is nothing."""
 
     size: int = 0
     modified_ns: int = 0
+    changed_ns: int = 0
     is_file: bool = False
 
 
@@ -119,4 +121,9 @@ def _state(file: Path | os.DirEntry[str]) -> FileState:
         facts = file.stat()
     except OSError:
         return FileState()
-    return FileState(size=facts.st_size, modified_ns=facts.st_mtime_ns, is_file=stat.S_ISREG(facts.st_mode))
+    return FileState(
+        size=facts.st_size,
+        modified_ns=facts.st_mtime_ns,
+        changed_ns=facts.st_ctime_ns,
+        is_file=stat.S_ISREG(facts.st_mode),
+    )

@@ -115,6 +115,9 @@ WORDS = {
     ),
     "The key frames that they were learned from": "Die Schlüsselbilder, aus denen sie gelernt wurden",
     "Their file, in the node's own folder": "Ihre Datei im Ordner des Nodes",
+    "Unknown: input files were put there again with their old sizes and times. Compare Inputs tells.": (
+        "Unbekannt: Eingabedateien wurden mit alter Größe und Zeit neu abgelegt. „Eingaben vergleichen“ prüft es."
+    ),
     "Unknown: the server was not asked yet which model it runs.": (
         "Unbekannt: Der Server wurde noch nicht gefragt, welches Modell er benutzt."
     ),

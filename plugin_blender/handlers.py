@@ -21,6 +21,7 @@ from .places import all_nodes, is_rendered, nodes_of
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
+from .touched import TOUCHED
 
 _Handler = TypeVar("_Handler", bound=Callable[..., None])
 persistent = cast(Callable[[_Handler], _Handler], bpy.app.handlers.persistent)
@@ -142,7 +143,7 @@ def _make_fresh(scene: Any, node: Any) -> None:
     if plan.is_fresh(frame):
         return
     if plan.is_uncertain(frame):
-        what = ", ".join(plan.uncomparable)
+        what = ", ".join([*plan.uncomparable, *([TOUCHED] if plan.is_touched(frame) else [])])
         print(f"Cleanplate: frame {frame} is used as it was solved; {what} cannot be compared.", flush=True)
         return
     if plan.stands(frame):

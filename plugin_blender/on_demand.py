@@ -61,6 +61,7 @@ class RenderSolve:
         return f"Rendered without a matte: {frames}. {lacking[max(lacking)]}"
 
     def _serve(self, plan: SolvePlan, frame: int) -> None:
+        plan.settle(frame)
         if plan.is_fresh(frame) or plan.is_uncertain(frame) or plan.stands(frame):
             return
         if plan.problem:
@@ -85,7 +86,7 @@ class RenderSolve:
 
     def _solve(self, plan: SolvePlan, frame: int, endpoint: Endpoint) -> None:
         job = MatteJob(
-            [plan.task(frame, content=plan.content(frame))],
+            [plan.task(frame, plan.sent(frame))],
             plan.options,
             endpoint,
             shot=plan.node_id,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import bpy
 
-from . import copies, graph, jobs, modals, offering, planning, runtime
+from . import copies, graph, jobs, kept_results, modals, offering, planning, runtime
 from .blend_files import other_users
 from .matte_link.errors import LinkError
 from .places import all_nodes, matte_nodes, scene_of
@@ -327,7 +327,7 @@ class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):
         users = other_users(Path(plan.folder), bpy.data.filepath, lies_beside(node.matte))
         users |= dict.fromkeys(played_elsewhere(Path(plan.folder)), "another Blender")
         try:
-            deleted = plan.clear(keep_fresh=self.only_old, keep_keys=users)
+            deleted = kept_results.clear(plan, keep_fresh=self.only_old, keep_keys=users)
         except OSError as error:
             raise NodeError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
         node.matte.former = ""

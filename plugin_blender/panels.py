@@ -102,12 +102,15 @@ def _draw_state(layout: Any, state: runtime.NodeState) -> None:
             text = words.format(count=len(frames))
             box.label(text=f"{text}: {_short(frames)}" if frames else text, icon=icon)
         if counts.unknown and plan is not None:
-            wrapped(box, _why_unknown(plan), "QUESTION")
+            wrapped(box, _why_unknown(plan, counts.unknown[0]), "QUESTION")
     if state.error:
         wrapped(box, state.error, "ERROR")
 
 
-def _why_unknown(plan: SolvePlan) -> str:
+def _why_unknown(plan: SolvePlan, frame: int) -> str:
+    """In which way the result of a frame is not known to be fresh."""
+    if plan.is_touched(frame):
+        return tr("Unknown: input files were put there again with their old sizes and times. Compare Inputs tells.")
     if plan.uncomparable:
         what = ", ".join(plan.uncomparable)
         return tr("Unknown: {what} cannot be compared. Solve again after a change.").format(what=what)

@@ -8,22 +8,32 @@ Inside, each result carries the stamp of its own inputs, and the digest of the p
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from .exr_header import empty_picture, restamped
+from . import file_states, touched
+from .counts import Counts, Survey
+from .exr_header import empty_picture
 from .file_states import FileState, forget, names_in, state_of
 from .matte_link.errors import LinkError
 from .matte_link.file_digest import file_digest
+from .matte_link.file_witness import witness_of
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
-from .result_files import NAME, frame_of, frames_of, is_result, joined_stamp, known_facts, known_stamp
+from .result_files import (
+    NAME,
+    SentPictures,
+    frame_of,
+    frames_of,
+    joined_stamp,
+    known_facts,
+    known_stamp,
+)
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
@@ -40,26 +50,6 @@ class NodeError(LinkError):
     """The node cannot be solved as it is; one sentence for the artist."""
 
     code = "node"
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many of the wanted frames have which state. ``unknown``: all that can be compared is as it was,
-    but the model and version, or something that the inputs depend on, cannot be compared."""
-
-    fresh: tuple[int, ...] = ()
-    stale: tuple[int, ...] = ()
-    missing: tuple[int, ...] = ()
-    unknown: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Survey:
-    """The state of the wanted frames. ``outdated``: frames, wanted or not, whose results lie in the folder that the
-    node plays and were made from other inputs."""
-
-    counts: Counts
-    outdated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +141,34 @@ class SolvePlan:
         return self._doubts(frame, self.stamp(frame))
 
     def _doubts(self, frame: int, stamp: str) -> bool:
-        return bool(self.uncomparable) and self.compared.get(frame) != stamp
+        return self.is_touched(frame) or (bool(self.uncomparable) and self.compared.get(frame) != stamp)
+
+    def is_touched(self, frame: int) -> bool:
+        """Whether a file of the frame was put there again with its old size and time, and nobody has looked yet
+        whether it is the same picture."""
+        return self._touched(frame) == UNKNOWN
+
+    def _touched(self, frame: int) -> str:
+        result = self.result(frame)
+        return touched.verdict(str(result), known_facts(result), self.witness(frame))
+
+    def witness(self, frame: int) -> str:
+        """What this machine sees of the files that the frame's result is made from."""
+        files = (file for number in self.inputs(frame) for file in self.files_of(number))
+        return witness_of({file: state_of(file).changed_ns for file in files})
+
+    def settle(self, frame: int) -> None:
+        """Looks whether files that were put there again are the same pictures; where they would have to be
+        rendered, only a solve or a comparison tells."""
+        if self._is_of_present_inputs(frame) and self.is_touched(frame) and not self.needs_rendering:
+            # OSError: what cannot be read now is not known yet.
+            with contextlib.suppress(OSError):
+                self.note(frame, self.sent(frame))
+
+    def note(self, frame: int, sent: SentPictures) -> None:
+        """The frame's pictures were compared: those of now are ``sent``."""
+        facts = known_facts(self.result(frame))
+        touched.note(str(self.result(frame)), facts, sent.witness, facts.content == sent.content)
 
     def _is_present(self, frame: int) -> bool:
         return self._is_of_present_inputs(frame) and self._makers([frame])[frame] != OTHER
@@ -164,7 +181,8 @@ class SolvePlan:
         return tuple(dict.fromkeys(found))
 
     def _is_of_present_inputs(self, frame: int) -> bool:
-        return not self.problem and known_stamp(self.result(frame)) == self.stamp(frame)
+        is_stamped = not self.problem and known_stamp(self.result(frame)) == self.stamp(frame)
+        return is_stamped and self._touched(frame) != OTHER
 
     def _makers(self, frames: Sequence[int]) -> dict[int, str]:
         """How who made some results compares with who would make them now, or with each other."""
@@ -229,14 +247,21 @@ class SolvePlan:
         """The state of all wanted frames, and what must not be played any more. Each result is compared once."""
         found = {} if self.problem else self._stamps_of_results()
         stamps = {frame: self.stamp(frame) for frame in found}
-        present = [frame for frame in sorted(self.frames) if frame in found and found[frame] == stamps[frame]]
+        same = [frame for frame in found if found[frame] == stamps[frame]]
+        touched.settle_some(same, self.settle, file_states.is_kept)
+        replaced = {frame for frame in same if self._touched(frame) == OTHER}
+        present = [frame for frame in sorted({*self.frames} & {*same}) if frame not in replaced]
         makers = self._makers(present)
         makers |= {
             frame: UNKNOWN for frame in present if makers[frame] != OTHER and self._doubts(frame, stamps[frame])
         }
         counts = self._counted(makers, self.frames_with_results())
-        other = (frame for frame in found if found[frame] != stamps[frame])
-        return Survey(counts=counts, outdated=tuple(frame for frame in other if not self.missing_input(frame)))
+        other = (frame for frame in found if found[frame] != stamps[frame] or frame in replaced)
+        return Survey(
+            counts=counts,
+            outdated=tuple(frame for frame in other if not self.missing_input(frame)),
+            touched=tuple(frame for frame in same if self.is_touched(frame)),
+        )
 
     def _counted(self, makers: Mapping[int, str], existing: Collection[int]) -> Counts:
         """``makers`` has the frames whose results were made from the present inputs, in order."""
@@ -290,7 +315,8 @@ class SolvePlan:
     def set_aside(self, frame: int) -> None:
         """Moves the frame's result out of sight where it was made from other inputs. Raises ``OSError``."""
         stamp = known_stamp(self.result(frame))
-        if stamp and stamp != self.stamp(frame) and not self.missing_input(frame):
+        is_other = stamp != self.stamp(frame) or self._touched(frame) == OTHER
+        if stamp and is_other and not self.missing_input(frame):
             self.move_aside(frame)
 
     def move_aside(self, frame: int) -> None:
@@ -321,8 +347,13 @@ class SolvePlan:
         }
         return digest([SCHEMA, self._option_facts, sent])
 
+    def sent(self, frame: int) -> SentPictures:
+        """The same, of inputs that are files, with what was seen of them before. Raises ``OSError``."""
+        witness = self.witness(frame)
+        return SentPictures(content=self.content(frame), witness=witness)
+
     def task(
-        self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None, content: str = ""
+        self, frame: int, sent: SentPictures, rendered: Mapping[int, Mapping[str, str]] | None = None
     ) -> FrameTask:
         """The frame's task; ``rendered`` as in :meth:`pictures`, for each of its inputs' frames."""
 
@@ -336,50 +367,10 @@ class SolvePlan:
             plate=own["plate"],
             clean_plate=own["clean_plate"],
             output=str(self.result(frame)),
-            hints={"stamp": joined_stamp(self.stamp(frame), content)},
+            hints={"stamp": joined_stamp(self.stamp(frame), sent.content, sent.witness)},
             before=around.get("before"),
             after=around.get("after"),
         )
-
-    def take_equal(self, frame: int, content: str) -> bool:
-        """Whether a result of the very same pictures, options and maker is there, under whatever key and stamp; it
-        becomes the frame's present one. Raises ``OSError``."""
-        own = self.result(frame)
-        others = (Path(self.folder).glob(f"{place}/{NAME.format(frame)}") for place in ("*", f"*/{OUTDATED}"))
-        for path in (own, *(path for found in others for path in found)):
-            facts = known_facts(path)
-            if facts.content != content or compare_makers([facts.maker], self.maker)[0] == OTHER:
-                continue
-            if path != own or facts.stamp != self.stamp(frame):
-                stamp = joined_stamp(self.stamp(frame), content)
-                write_atomically(str(own), restamped(path.read_bytes(), stamp))
-                forget(str(own))
-            return True
-        return False
-
-    def withdraw(self, frame: int, content: str) -> None:
-        """Moves the frame's result out of sight where it was made from other pictures. Raises ``OSError``."""
-        if known_facts(self.result(frame)).content not in ("", content):
-            self.move_aside(frame)
-
-    def clear(self, keep_fresh: bool = False, keep_keys: Collection[str] = ()) -> int:
-        """Deletes the node's results, or only those of other settings and inputs; how many. The folders of
-        ``keep_keys`` are left as they are."""
-        keep = {str(self.result(frame)) for frame in self.counts().fresh} if keep_fresh else set()
-        deleted = 0
-        for folder, _, files in os.walk(self.folder, topdown=False):
-            if set(Path(folder).relative_to(self.folder).parts[:1]) & set(keep_keys):
-                continue
-            for name in files:
-                path = Path(folder, name)
-                if (is_result(name) or name.endswith(".tmp")) and str(path) not in keep:
-                    deleted += bool(known_stamp(path))
-                    path.unlink()
-                    forget(str(path))
-            with contextlib.suppress(OSError):
-                # Fails, as it should, where something else lies in there.
-                Path(folder).rmdir()
-        return deleted
 
 
 def _remedy(missing: str) -> str:

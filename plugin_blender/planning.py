@@ -97,6 +97,9 @@ def refresh(scene: Any, node: Any, by_timer: bool = False) -> SolvePlan:
         state.counts = survey.counts
         state.stale_keys = frozenset(frame for frame, _ in key_frames.unusable(node, plan) if not plan.problem)
         state.keys_have_changed = key_frames.have_changed(node)
+        if survey.touched and not plan.needs_rendering:
+            # The timer goes on with them.
+            runtime.mark_changed()
         if _may_change_nodes(by_timer):
             _keep_up(node, plan, state, survey.outdated)
     return plan

@@ -17,10 +17,12 @@ _known: dict[str, tuple[FileState, ResultFacts]] = {}
 @dataclass(frozen=True)
 class ResultFacts:
     """What a result says of itself: the ``stamp`` names its inputs by what Blender knows of them, ``content`` by
-    the pictures that were sent, and ``maker`` is who computed it (None: it does not say)."""
+    the pictures that were sent, ``witness`` what the machine saw of their files (:mod:`matte_link.file_witness`),
+    and ``maker`` is who computed it (None: it does not say)."""
 
     stamp: str = ""
     content: str = ""
+    witness: str = ""
     maker: Maker | None = None
 
 
@@ -41,9 +43,18 @@ def frames_of(names: Iterable[str]) -> set[int]:
     return {frame for frame in map(frame_of, names) if frame is not None}
 
 
-def joined_stamp(stamp: str, content: str) -> str:
-    """Both as one text, as a result's header holds them."""
-    return f"{stamp}-{content}" if content else stamp
+@dataclass(frozen=True)
+class SentPictures:
+    """The pictures that are sent for a frame: the digest of their bytes, and what this machine saw of their files
+    before it read them."""
+
+    content: str
+    witness: str
+
+
+def joined_stamp(stamp: str, content: str, witness: str = "") -> str:
+    """All as one text, as a result's header holds them."""
+    return "-".join(part for part in (stamp, content, witness) if part)
 
 
 def known_stamp(path: Path) -> str:
@@ -64,5 +75,6 @@ def known_facts(path: Path) -> ResultFacts:
 
 def _facts(path: Path) -> ResultFacts:
     text, diagnostics = read_result(str(path))
-    stamp, _, content = text.partition("-")
-    return ResultFacts(stamp=stamp, content=content, maker=Maker.from_dict(diagnostics.get(MAKER)))
+    stamp, _, rest = text.partition("-")
+    content, _, witness = rest.partition("-")
+    return ResultFacts(stamp=stamp, content=content, witness=witness, maker=Maker.from_dict(diagnostics.get(MAKER)))

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import sessions
+from .counts import Counts
 from .file_states import FileState
 from .matte_link.messages import Pong
-from .plan import Counts, SolvePlan
+from .plan import SolvePlan
 
 
 @dataclass

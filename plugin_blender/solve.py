@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import file_states, fingerprint, jobs, planning, runtime, server_process
+from . import file_states, fingerprint, jobs, kept_results, planning, runtime, server_process
 from .contents import FrameContents
 from .matte_link.client import MatteClient
 from .matte_link.diagnostics import warnings_of
@@ -20,6 +20,7 @@ from .matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobFin
 from .plan import NodeError
 from .preferences import endpoint
 from .rendered import RenderedInputs
+from .result_files import SentPictures
 
 IN_FLIGHT = 2
 CONNECT_S = 5.0
@@ -238,21 +239,21 @@ class Solve:
             self._state.activity = f"Rendering the inputs of frame {lacking[0]}"
             self._inputs.render(scene, node, lacking[0])
             return
-        content = self._contents.of(frame)
-        if content is not None:
-            self._use(frame, content)
+        sent = self._contents.of(frame)
+        if sent is not None:
+            self._use(frame, sent)
             self._waiting.popleft()
 
-    def _use(self, frame: int, content: str) -> None:
+    def _use(self, frame: int, sent: SentPictures) -> None:
         """The frame's pictures are there: sends them where no result of the same ones is there."""
-        if not self._again and self.plan.take_equal(frame, content):
+        if not self._again and kept_results.take_equal(self.plan, frame, sent):
             self.unchanged.append(frame)
             self._note_comparison(frame)
         else:
-            self.plan.withdraw(frame, content)
+            kept_results.withdraw(self.plan, frame, sent)
             if self._job:
                 self._under_way.add(frame)
-                self._job.add(self.plan.task(frame, self._inputs.files, content))
+                self._job.add(self.plan.task(frame, sent, self._inputs.files))
                 return
         self._end_frame(frame)
         self._show()

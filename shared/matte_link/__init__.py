@@ -35,6 +35,7 @@ exr_header, file_digest, diagnostics              an EXR's header; a file's dige
 option_spec, options, plain_text                  the table of controls, ``MatteOptions``; what a text may contain
 message_id, picture_sources, part_messages        the ids of messages; where pictures are; those sent in parts
 messages, roles, result_key                       what is sent; its files by role; what a result depends on
+file_witness                                      which files were replaced under their old size and time
 files, weights_files                              files written whole; weights files that requests take along
 wire, endpoint                                    messages as bytes; the server's address and keys
 part_size, part_upload, result_download           a large picture in parts, and a large result

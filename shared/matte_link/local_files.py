@@ -12,8 +12,8 @@ class LocalFiles:
     """Reads the pictures of tasks and keeps those that several frames share. A file that changed is read again."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[int, int], Inline]] = {}
-        """By path: modification time (ns) and size when it was read, and the picture."""
+        self._kept: dict[str, tuple[tuple[int, int, int], Inline]] = {}
+        """By path: modification time (ns), size and time of change (ns) when it was read, and the picture."""
 
     def __contains__(self, path: str) -> bool:
         return path in self._kept
@@ -27,7 +27,8 @@ class LocalFiles:
             return source
         path = Path(source.path)
         facts = path.stat()
-        stamp = (facts.st_mtime_ns, facts.st_size)
+        # A file that is written over can have its old size and time.
+        stamp = (facts.st_mtime_ns, facts.st_size, facts.st_ctime_ns)
         kept = self._kept.get(source.path)
         if kept and kept[0] == stamp:
             return kept[1]

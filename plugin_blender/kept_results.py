@@ -1,0 +1,72 @@
+"""Results that are there already: taken where they are of equal pictures, moved aside where not, and deleted. Does
+not import bpy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from .exr_header import restamped
+from .file_states import forget
+from .matte_link.file_witness import were_touched
+from .matte_link.files import write_atomically
+from .matte_link.result_key import OTHER, compare_makers
+from .plan import OUTDATED, SolvePlan
+from .result_files import NAME, SentPictures, is_result, joined_stamp, known_facts, known_stamp
+
+
+def take_equal(plan: SolvePlan, frame: int, sent: SentPictures) -> bool:
+    """Whether a result of the very same pictures, options and maker is there, under whatever key and stamp; it
+    becomes the frame's present one. Raises ``OSError``."""
+    own = plan.result(frame)
+    others = (Path(plan.folder).glob(f"{place}/{NAME.format(frame)}") for place in ("*", f"*/{OUTDATED}"))
+    for path in (own, *(path for found in others for path in found)):
+        facts = known_facts(path)
+        if facts.content != sent.content or compare_makers([facts.maker], plan.maker)[0] == OTHER:
+            continue
+        if path != own or facts.stamp != plan.stamp(frame):
+            _restamp(plan, path, frame, sent)
+        elif were_touched(facts.witness, sent.witness):
+            plan.note(frame, sent)
+            # Where it cannot be written, this session remembers it.
+            with contextlib.suppress(OSError):
+                _restamp(plan, path, frame, sent)
+        return True
+    return False
+
+
+def _restamp(plan: SolvePlan, path: Path, frame: int, sent: SentPictures) -> None:
+    """Makes a result that lies at ``path`` the frame's present one. Those of older versions have no room for a
+    witness."""
+    witness = sent.witness if known_facts(path).witness else ""
+    stamp = joined_stamp(plan.stamp(frame), sent.content, witness)
+    write_atomically(str(plan.result(frame)), restamped(path.read_bytes(), stamp))
+    forget(str(plan.result(frame)))
+
+
+def withdraw(plan: SolvePlan, frame: int, sent: SentPictures) -> None:
+    """Moves the frame's result out of sight where it was made from other pictures. Raises ``OSError``."""
+    if known_facts(plan.result(frame)).content not in ("", sent.content):
+        plan.move_aside(frame)
+
+
+def clear(plan: SolvePlan, keep_fresh: bool = False, keep_keys: Collection[str] = ()) -> int:
+    """Deletes the node's results, or only those of other settings and inputs; how many. The folders of
+    ``keep_keys`` are left as they are."""
+    keep = {str(plan.result(frame)) for frame in plan.counts().fresh} if keep_fresh else set()
+    deleted = 0
+    for folder, _, files in os.walk(plan.folder, topdown=False):
+        if set(Path(folder).relative_to(plan.folder).parts[:1]) & set(keep_keys):
+            continue
+        for name in files:
+            path = Path(folder, name)
+            if (is_result(name) or name.endswith(".tmp")) and str(path) not in keep:
+                deleted += bool(known_stamp(path))
+                path.unlink()
+                forget(str(path))
+        with contextlib.suppress(OSError):
+            # Fails, as it should, where something else lies in there.
+            Path(folder).rmdir()
+    return deleted
