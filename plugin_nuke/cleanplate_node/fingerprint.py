@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Protocol
 
+from matte_link.file_witness import were_touched
 from matte_link.options import MatteOptions
 from matte_link.result_key import FrameSources, digest, result_key
 
@@ -149,7 +150,8 @@ class FrameKey:
     expressions drive; empty where there is none.
     The two of hashes begin with what they depend on beside the picture, and a colon: hashes are compared only where
     that is the same. They are empty if Nuke gave none or was not asked, since a check of a node must not move the
-    timeline. ``needs_hashes`` says that the rest does not tell all that the picture depends on.
+    timeline. ``needs_hashes`` says that the rest does not tell all that the picture depends on. ``witness`` is what
+    this machine saw of the files beside their times and sizes (:mod:`matte_link.file_witness`); no part of the key.
     """
 
     hashes: str
@@ -158,13 +160,21 @@ class FrameKey:
     options: str = ""
     driven: str = ""
     needs_hashes: bool = field(default=False, compare=False)
+    witness: str = field(default="", compare=False)
 
     def is_known_to_equal(self, made: FrameKey, compare_hashes: bool = True) -> bool:
         """Whether a result that was ``made`` from these sources is known to be: some pictures are compared by
-        Nuke's hashes alone, which are not always there."""
+        Nuke's hashes alone, which are not always there, and a file that was put there again with its old time and
+        size may be another picture."""
         if self.differs(made, compare_hashes) or bool(self.driven) != bool(made.driven):
             return False
+        if self.was_touched_since(made):
+            return False
         return not self.needs_hashes or (compare_hashes and _are_comparable(self.hashes, made.hashes))
+
+    def was_touched_since(self, made: FrameKey) -> bool:
+        """Whether this machine has seen that a file was written, renamed, linked or locked since."""
+        return were_touched(made.witness, self.witness)
 
     def differs(self, other: FrameKey, compare_hashes: bool = True) -> bool:
         """Whether the sources changed between the two. An empty hash is never a change.

@@ -27,7 +27,7 @@ _RECORDS = "records"
 class Record:
     """What a frame was made from and how it ended.
 
-    ``hashes``, ``files``, ``around``, ``options`` and ``driven`` are those of its
+    ``hashes``, ``files``, ``around``, ``options``, ``driven`` and ``witness`` are those of its
     :class:`~cleanplate_node.fingerprint.FrameKey`. ``code`` and ``message`` say why it failed, and are empty if it
     has a result. ``warnings`` are what the server doubts about the result. ``maker`` is None in records of
     versions, and of servers, that did not say it.
@@ -44,12 +44,18 @@ class Record:
     options: str = ""
     driven: str = ""
     maker: Optional[Maker] = None
+    witness: str = ""
 
     @property
     def key(self) -> FrameKey:
         """The frame's sources."""
         return FrameKey(
-            hashes=self.hashes, files=self.files, around=self.around, options=self.options, driven=self.driven
+            hashes=self.hashes,
+            files=self.files,
+            around=self.around,
+            options=self.options,
+            driven=self.driven,
+            witness=self.witness,
         )
 
 
@@ -106,7 +112,9 @@ def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[
         return False
     if now is not None and compare_makers((record.maker,), now) == (OTHER,):
         return False
-    return key.is_known_to_equal(record.key) if key.hashes else not key.differs(record.key)
+    if key.hashes:
+        return key.is_known_to_equal(record.key)
+    return not key.differs(record.key) and not key.was_touched_since(record.key)
 
 
 def failed_frames(folder: str) -> tuple[int, ...]:

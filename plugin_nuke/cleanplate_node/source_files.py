@@ -75,11 +75,21 @@ class FileStamps:
         self._files = [(file, each) for file, each in zip(files, maps) if each]
         self._chosen = chosen
         self._seen: dict[str, Stamp] = {}
-        self._sequences: dict[tuple[SourceFile, str], Stamp] = {}
+        self._changed_ns: dict[str, int] = {}
+        self._sequences: dict[tuple[SourceFile, str], tuple[Stamp, dict[str, int]]] = {}
+        self._looked_at: dict[str, int] = {}
 
     def of(self, frame: int, view: str) -> list[Stamp]:
         """The stamps of the files behind one frame and view, each once, in the order of their names. Where names
         were made by TCL, last of all which file each has become."""
+        return self.looked_up(frame, view)[0]
+
+    def looked_up(self, frame: int, view: str) -> tuple[list[Stamp], dict[str, int]]:
+        """The same, and when each of the files was last changed in whatever way (``st_ctime_ns``), by its path."""
+        self._looked_at = {}
+        return self._stamps(frame, view), self._looked_at
+
+    def _stamps(self, frame: int, view: str) -> list[Stamp]:
         files = self._seen_at(frame, view)
         stamps = [self._of_file(file, maps, frame, view) for file, maps in files]
         names = [(file.pattern, repr(stamp)) for (file, _), stamp in zip(files, stamps)]
@@ -128,8 +138,12 @@ class FileStamps:
     def _of_sequence(self, file: SourceFile, view: str) -> Stamp:
         """All files of a sequence that exist, in the range of the Read where that is about their numbers."""
         if (file, view) not in self._sequences:
-            self._sequences[file, view] = self._listed(file, view)
-        return self._sequences[file, view]
+            before, self._looked_at = self._looked_at, {}
+            self._sequences[file, view] = self._listed(file, view), self._looked_at
+            self._looked_at = before
+        stamp, changed_ns = self._sequences[file, view]
+        self._looked_at.update(changed_ns)
+        return stamp
 
     def _listed(self, file: SourceFile, view: str) -> Stamp:
         path = Path(file.pattern.replace("%V", view).replace("%v", view[:1]))
@@ -153,8 +167,12 @@ class FileStamps:
                 facts = Path(path).stat()
                 # A folder has another time whenever something is put into it.
                 self._seen[path] = "folder" if stat.S_ISDIR(facts.st_mode) else [facts.st_mtime_ns, facts.st_size]
+                if not stat.S_ISDIR(facts.st_mode):
+                    self._changed_ns[path] = facts.st_ctime_ns
             except (OSError, ValueError):
                 self._seen[path] = None
+        if path in self._changed_ns:
+            self._looked_at[path] = self._changed_ns[path]
         return self._seen[path]
 
 

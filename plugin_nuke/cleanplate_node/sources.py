@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from matte_link.errors import CancelledError
+from matte_link.file_witness import witness_of
 from matte_link.options import MatteOptions
 from matte_link.result_key import digest
 
@@ -180,14 +181,22 @@ class SourceKeys:
         return {(frame, view): self._key(frame, view) for frame, view in range_plan.all_pairs(frames, views)}
 
     def _key(self, frame: int, view: str) -> fingerprint.FrameKey:
-        own = self._alone(frame, view, self._options.digest(frame))
+        changed_ns: dict[str, int] = {}
+        key = self._own(frame, view, changed_ns)
+        return replace(key, witness=witness_of(changed_ns))
+
+    def _own(self, frame: int, view: str, changed_ns: dict[str, int]) -> fingerprint.FrameKey:
+        """The key without its witness; adds when each of the files was changed."""
+        own = self._alone(frame, view, changed_ns, self._options.digest(frame))
         if self._footage is None or not self._options.at(frame).temporal:
             return own
         around = self._options.sides(frame, self._footage)
-        return fingerprint.with_neighbours(own, [None if one is None else self._alone(one, view) for one in around])
+        keys = [None if one is None else self._alone(one, view, changed_ns) for one in around]
+        return fingerprint.with_neighbours(own, keys)
 
-    def _alone(self, frame: int, view: str, options: str = "") -> fingerprint.FrameKey:
-        hashes, stamps = self._hashes.get(frame, {"src": ()}), self._stamps.of(frame, view)
+    def _alone(self, frame: int, view: str, changed_ns: dict[str, int], options: str = "") -> fingerprint.FrameKey:
+        hashes, (stamps, seen) = self._hashes.get(frame, {"src": ()}), self._stamps.looked_up(frame, view)
+        changed_ns.update(seen)
         return fingerprint.frame_key(
             hashes.values(),
             stamps,

@@ -188,6 +188,7 @@ class ViewJobs:
             around=key.around,
             options=key.options,
             driven=key.driven,
+            witness=key.witness,
         )
         if isinstance(event, FrameDone):
             self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)
