@@ -50,6 +50,15 @@ def has_all_pixels(path: str, pixel_bytes: int) -> bool:
     return file.stat().st_size > size
 
 
+def windows_of(path: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The data window and the display window of an EXR's first part, each as first x, first y, last x, last y.
+    Raises ``OSError``, and ``struct.error`` where the file is none."""
+    with Path(path).open("rb") as file:
+        header = file.read(_MOST_HEADER)
+    data, display = (struct.unpack("<4i", header[_place(header, f"{name}Window")]) for name in ("data", "display"))
+    return data, display
+
+
 def _attribute(header: bytes, wanted: str) -> str:
     return header[_place(header, wanted)].decode("latin-1")
 

@@ -16,14 +16,13 @@ from . import copies, file_states, graph, jobs, key_frames, runtime, server_proc
 from .colour import spaces_now
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
-from .places import Way, all_nodes, ways_to
+from .places import all_nodes, ways_to
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .properties import options_of
 from .results_folder import lacking_place, node_folder
-from .sources import Source
 from .spaces import settled
-from .upstream import source_of
+from .upstream import sources_of
 from .watch import has_changed
 
 
@@ -35,7 +34,7 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
         frames = wanted_frames(scene, settings)
         options = options_of(settings)
         ways = ways_to(scene, node.id_data)
-        plate, clean = (_need_source(node, name, scene, ways) for name in ("Plate", "Clean Plate"))
+        plate, clean = sources_of(node, scene, ways)
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
     return replace(
@@ -60,13 +59,6 @@ def _server_asked() -> Pong | None:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _need_source(node: Any, name: str, scene: Any, ways: tuple[Way, ...]) -> Source:
-    source = source_of(node, name, scene, ways)
-    if source is None:
-        raise NodeError(f"Nothing is connected to {name}.")
-    return source
 
 
 def wanted_frames(scene: Any, settings: Any) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from .matte_link.file_digest import file_digest
 from .matte_link.result_key import digest
 from .node_facts import clip_source, has_animated_frames, image_source, input_facts, nodes_facts, numbers_of
 from .other_add_ons import frame_scripts
+from .picture_headers import has_own_windows, is_turned
 from .places import Feed, Way, feed_of, levels_of, ways_to
 from .plan import NodeError
 from .rna_facts import Findings, RnaWalk
@@ -30,13 +31,23 @@ _ALPHA_MODES = {".exr": "PREMUL", ".png": "STRAIGHT", ".jpg": "STRAIGHT", ".jpeg
 _OF_NODE = re.compile(r'nodes\["((?:[^"\\]|\\.)*)"\](.*)')
 
 
-def source_of(node: Any, name: str, scene: Any, ways: tuple[Way, ...]) -> Source | None:
-    """What feeds the node's input when the scene is rendered; None where nothing does. ``ways`` lead from the
-    scene's compositor to the node's tree. Raises ``NodeError``."""
+def sources_of(node: Any, scene: Any, ways: tuple[Way, ...]) -> tuple[Source, Source]:
+    """What feeds the node's Plate and Clean Plate when the scene is rendered. ``ways`` lead from the scene's
+    compositor to the node's tree. Raises ``NodeError``."""
+    feeds = [_need_feed(node, name, ways) for name in ("Plate", "Clean Plate")]
+    files = [_bare_file(feed.node, feed.socket) for feed in feeds]
+    if None in files and any(file and has_own_windows(file.file) for file in files):
+        # A rendered picture has no windows, so both are taken as they lie upon each other in Blender.
+        files = [None, None]
+    plate, clean = (file or _graph(feed, scene) for file, feed in zip(files, feeds, strict=True))
+    return plate, clean
+
+
+def _need_feed(node: Any, name: str, ways: tuple[Way, ...]) -> Feed:
     feed = feed_of(node.inputs[name], ways)
     if feed is None:
-        return None
-    return _bare_file(feed.node, feed.socket) or _graph(feed, scene)
+        raise NodeError(f"Nothing is connected to {name}.")
+    return feed
 
 
 def input_feed(node: Any, name: str, scene: Any) -> Feed | None:
@@ -78,7 +89,9 @@ def _clip_file(clip: Any) -> FileSource | None:
 def _read_alike(source: FileSource) -> FileSource | None:
     """The source in the server's words, where the server reads such a file as Blender does."""
     word = word_of(source.colourspace, Path(source.file).suffix.lower())
-    return replace(source, colourspace=word) if word else None
+    if not word or is_turned(source.file):
+        return None
+    return replace(source, colourspace=word)
 
 
 # -- nodes

@@ -13,8 +13,11 @@ import pytest
 from matte_link.client import MatteClient
 from matte_link.messages import Inline, Matte
 from matte_link.options import MatteOptions
+from PIL import Image as PillowImage
 
 import plugin_blender
+from matte_server.core.image import Image
+from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from plugin_blender import package
@@ -279,3 +282,46 @@ def test_a_python_without_a_wheel_is_told_in_one_sentence(monkeypatch: pytest.Mo
 def test_zips_are_the_same_every_time(zips: dict[str, Path], tmp_path: Path) -> None:
     again = package.build("linux-x64", tmp_path)
     assert again.read_bytes() == zips["linux-x64"].read_bytes()
+
+
+def test_pictures_are_matted_as_blender_shows_them(blender: Blender, shot: Path) -> None:
+    """Blender turns no picture as EXIF says, and knows no windows: where one of the two is rendered, the other is
+    taken as it lies there too."""
+    wall = read(shot / "clean.exr")[..., :3].clip(0, 1)
+    plate = wall.copy()
+    plate[20:40, 30:50] = (0.9, 0.1, 0.05)
+    for name, pixels in (("", plate), ("_clean", wall)):
+        stored = PillowImage.fromarray((pixels * 255 + 0.5).astype(np.uint8))
+        turned = PillowImage.Exif()
+        turned[0x0112] = 6
+        stored.save(shot / f"turned{name}.jpg", quality=98, exif=turned)
+        stored.save(shot / f"turned{name}.png", exif=turned)
+        stored.save(shot / f"upright{name}.jpg", quality=98)
+    height, width = plate.shape[:2]
+    whole = Window(0, 0, width, height)
+    shifted = Window(10, 5, width, height)
+    for name, pixels, window in (("window", plate, shifted), ("window_clean", wall, whole)):
+        image = Image(pixels, ("R", "G", "B"), window, Window(0, 0, width + 20, height + 10))
+        exr.write_image(shot / f"{name}.exr", image)
+    found = blender.case("headers", shot).facts
+
+    files, rendered = ["FileSource"] * 2, ["GraphSource"] * 2
+    for name in ("turned jpeg", "turned png", "upright"):
+        results = [found[f"{name}: {way}"] for way in ("files", "plate rendered", "clean plate rendered")]
+        for result in results:
+            assert read(Path(result["result"])).shape[:2] == (height, width), (name, result)
+            # Half a level of 8 bits is 0.002: a JPEG is decoded by two libraries.
+            expected = read(Path(found[f"{name}: both rendered"]["result"]))
+            np.testing.assert_allclose(read(Path(result["result"]))[..., 3], expected[..., 3], atol=0.02)
+        assert (results[0]["kinds"] == files) == (name == "upright"), results[0]
+        alpha = read(Path(results[0]["result"]))[..., 3]
+        assert alpha[22:38, 32:48].min() > 0.9 and alpha[:15].max() < 0.1, "where the subject is seen"
+
+    # As files they lie by their windows: the result has the plate's. Otherwise none has any.
+    assert found["windows: files"]["kinds"] == files
+    assert exr.read_image(Path(found["windows: files"]["result"])).data_window == shifted
+    expected = read(Path(found["windows: both rendered"]["result"]))
+    assert expected[22:38, 32:48, 3].min() > 0.9 and expected[:15, :, 3].max() < 0.1
+    for way in ("plate rendered", "clean plate rendered"):
+        assert found[f"windows: {way}"]["kinds"] == rendered
+        np.testing.assert_array_equal(read(Path(found[f"windows: {way}"]["result"])), expected)

@@ -29,7 +29,7 @@ def case(folder: str) -> dict[str, Any]:
 def kind(node: Any) -> str:
     from plugin_blender import upstream
 
-    return type(upstream.source_of(node, "Plate", bpy.context.scene, ((),))).__name__
+    return type(upstream.sources_of(node, bpy.context.scene, ((),))[0]).__name__
 
 
 def kinds(place: Path, tree: Any, node: Any) -> dict[str, str]:
@@ -88,7 +88,7 @@ def numbering(place: Path, scene: Any, tree: Any, node: Any) -> int:
         for source in (plate, clip):
             tree.links.new(source.outputs[0], node.inputs["Plate"])
             for frame in (1, 3, 5, 9):
-                file = upstream.source_of(node, "Plate", bpy.context.scene, ((),))
+                file = upstream.sources_of(node, bpy.context.scene, ((),))[0]
                 if file.missing(frame):
                     continue
                 (shown,) = extraction.render_inputs(scene, node, ["Plate"], frame, place)
