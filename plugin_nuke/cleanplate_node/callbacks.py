@@ -185,9 +185,19 @@ def on_destroy() -> None:
 
 
 @_event
+def on_save() -> None:
+    """The script is saved, perhaps under another name: a moment later each node notes in which script it is."""
+    if not vendor.trouble():
+        for node in _run().ours():
+            _resting.touch(host.full_name(node))
+
+
+@_event
 def on_close() -> None:
     """The script is closed: all runs are cancelled."""
-    _run().stop_all()
+    run = _run()
+    run.note_scripts()
+    run.stop_all()
 
 
 @_event
@@ -312,6 +322,7 @@ def register() -> None:
     host.when_changed(on_change)
     host.when_updated(on_update)
     host.when_loaded(on_load)
+    host.when_saving(on_save)
     host.when_closing(on_close)
     host.before_each_render(before_render)
     host.before_each_frame(before_frame)

@@ -167,9 +167,7 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
         sources: Optional[NodeSources] = sources_of(node)
     except _UNCLEAR:
         sources = None
-    if host.has_window():  # a farm writes nothing where it only renders
-        with contextlib.suppress(*_UNCLEAR):
-            result_read.note_script(node)
+    _note_script(node)
     if not is_new and not status_basis.changed(node, sources):
         return False
     if sources is not None:
@@ -177,6 +175,19 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
             result_read.follow_settings(node, sources)
     check(node, deep=False, sources=sources)
     return True
+
+
+def _note_script(node: host.Node) -> None:
+    if host.has_window():  # a farm writes nothing where it only renders
+        with contextlib.suppress(*_UNCLEAR):
+            result_read.note_script(node)
+
+
+def note_scripts() -> None:
+    """Every node notes in which script it is, as that is called now: it may have been saved under another name a
+    moment ago."""
+    for node in ours():
+        _note_script(node)
 
 
 def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = None) -> ResultState:

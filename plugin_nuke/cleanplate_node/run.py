@@ -12,7 +12,7 @@ from typing import Optional
 from matte_link.sequence import counted
 
 from . import around, graph, host, learning, manifest, other_scripts, range_plan, sessions
-from .freshness import check, guarded_states, look_again, render_begins, render_ended
+from .freshness import check, guarded_states, look_again, note_scripts, render_begins, render_ended
 from .migration import migrate
 from .node_runs import all_running, running
 from .node_state import (
@@ -48,6 +48,7 @@ __all__ = [
     "look_again",
     "node_id",
     "note",
+    "note_scripts",
     "ours",
     "process",
     "process_frame",

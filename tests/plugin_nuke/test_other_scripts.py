@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nuke
 import pytest
 from cleanplate_node import bake, freshness, host, other_scripts
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import press, until
 
 
 def shown_by(bench: ContractBench, path: Path) -> list[Path]:
@@ -171,3 +172,21 @@ def test_a_script_that_names_no_result_is_forgotten_with_the_last_one(tmp_path: 
     other_scripts.forget(node.as_posix(), "/own.nk")
     (note,) = node.glob("shown_by.*")
     assert note.read_text() == names.as_posix()
+
+
+@pytest.mark.parametrize("then", ["a moment later", "closed at once"])
+def test_a_script_that_was_saved_as_another_is_noted(then: str, bench: ContractBench, window: State) -> None:
+    """Save As into another folder, and nothing else: what is shown from there is not deleted from the first one."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    own, kept = bench.save(), bench.results(node)
+    published = bench.folder / "publish" / "comp_v001.nk"
+    published.parent.mkdir()
+    nuke.scriptSaveAs(published.as_posix())
+    if then == "a moment later":
+        notes = kept[0].parents[1]
+        until(window, lambda: any(file.read_text() == published.as_posix() for file in notes.glob("shown_by.*")))
+    else:
+        nuke.scriptClear()
+    assert published.as_posix() in clear_in(bench, window, own) and kept[0].exists()
+    assert shown_by(bench, published) == kept

@@ -29,6 +29,7 @@ from .callbacks import (
     when_destroyed,
     when_labelled,
     when_loaded,
+    when_saving,
     when_updated,
 )
 from .node import (
@@ -210,6 +211,7 @@ __all__ = [
     "when_destroyed",
     "when_labelled",
     "when_loaded",
+    "when_saving",
     "when_updated",
     "where_the_artist_works",
     "without_undo",

@@ -36,6 +36,11 @@ def when_loaded(call: Callable[[], object]) -> None:
     nuke.addOnScriptLoad(call)
 
 
+def when_saving(call: Callable[[], object]) -> None:
+    """Calls ``call`` before a script is saved. No document says which name it has by then."""
+    nuke.addOnScriptSave(call)
+
+
 def when_closing(call: Callable[[], object]) -> None:
     """Calls ``call`` before a script is closed, also when Nuke quits."""
     nuke.addOnScriptClose(call)

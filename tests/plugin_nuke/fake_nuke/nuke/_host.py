@@ -251,6 +251,8 @@ def scriptSaveAs(filename: str, overwrite: int = -1) -> None:
     state.on_main_only("scriptSaveAs")
     if Path(filename).exists() and overwrite != 1:
         raise RuntimeError(f"{filename} exists")
+    # No document says whether the script has its new name by then, so it has the old one here.
+    state.fire_quietly("onScriptSave", state.root)
     state.root._knobs["name"]._value = filename
     Path(filename).write_text(written(state.root.nodes()), encoding="utf-8")
     state.modified = False
@@ -397,6 +399,10 @@ def addOnDestroy(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str 
 
 def addOnScriptLoad(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Root") -> None:
     _register("onScriptLoad", call, args, kwargs, nodeClass)
+
+
+def addOnScriptSave(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Root") -> None:
+    _register("onScriptSave", call, args, kwargs, nodeClass)
 
 
 def addOnScriptClose(call: Call, args: Any = (), kwargs: Any = None, nodeClass: str = "Root") -> None:
