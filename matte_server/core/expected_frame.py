@@ -153,7 +153,8 @@ class ExpectedFrame:
             return 1.0
         peak = np.log(most_frequent_ratio(before[lit], now[lit]))
         away = np.log(now[lit] / before[lit]) - peak
-        return float(np.exp(peak + np.median(away[np.abs(away) < _NEAR_RATIO])))
+        near = away[np.abs(away) < _NEAR_RATIO]
+        return float(np.exp(peak + (np.median(near) if near.size else 0.0)))
 
     def _measured(self, here: Points, there: Points, ratios: list[float]) -> FrameGlance:
         offsets = (there - here) / self._scale

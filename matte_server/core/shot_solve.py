@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .align import LEAST_AGREEING, Alignment, agreeing, is_measured
+from .exposure import UNMATCHED
 from .motion_fit import Matrix
 from .window import Window
 
@@ -117,8 +118,8 @@ def _middle(chosen: Sequence[Alignment], clean: Window) -> Alignment:
         inliers=float(np.median([estimate.inliers for estimate in chosen])),
         residual_px=float(np.median([estimate.residual_px for estimate in chosen])),
         points=int(np.median([estimate.points for estimate in chosen])),
-        gain=_median_of([estimate.gain for estimate in chosen]),
-        offset=_median_of([estimate.offset for estimate in chosen]),
+        gain=_median_of([estimate.gain for estimate in _matched(chosen)]),
+        offset=_median_of([estimate.offset for estimate in _matched(chosen)]),
         warnings=tuple(sorted(set.intersection(*(set(estimate.warnings) for estimate in chosen)))),
     )
 
@@ -128,11 +129,22 @@ def _median_of(values: Sequence[tuple[float, float, float]]) -> tuple[float, flo
     return float(middle[0]), float(middle[1]), float(middle[2])
 
 
+def is_matched(alignment: Alignment) -> bool:
+    """Whether nothing says that the exposure of ``alignment`` could not be measured."""
+    return not any(warning.startswith(UNMATCHED) for warning in alignment.warnings)
+
+
 def same_exposure(estimates: Sequence[Alignment]) -> bool:
-    """Whether three quarters of the gains lie within 1 % of their median, which grain and the subject explain. The
-    others are single frames of another light."""
-    middle = _median_of([estimate.gain for estimate in estimates])
-    return bool(np.mean([_is_near_gain(estimate.gain, middle) for estimate in estimates]) >= _AGREEING)
+    """Whether three quarters of the gains that were matched lie within 1 % of their median, which grain and the
+    subject explain. The others are single frames of another light."""
+    gains = [estimate.gain for estimate in _matched(estimates)]
+    middle = _median_of(gains)
+    return bool(np.mean([_is_near_gain(gain, middle) for gain in gains]) >= _AGREEING)
+
+
+def _matched(estimates: Sequence[Alignment]) -> Sequence[Alignment]:
+    """Those whose exposure was matched, all where it was in none."""
+    return [estimate for estimate in estimates if is_matched(estimate)] or estimates
 
 
 def is_same_light(one: Alignment, other: Alignment) -> bool:

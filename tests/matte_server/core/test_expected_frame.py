@@ -227,3 +227,8 @@ def test_the_drift_of_few_details(left: int, right: int, common: float, most: fl
     ways = np.array([[1.0, 0.0]] * left + [[0.0, 3.0]] * right, np.float32)
     found = expected._measured(here, here + ways, [1.0] * 3)
     assert (found.common_drift_px, found.drift_px) == pytest.approx((common, most), nan_ok=True)
+
+
+def test_a_frame_far_brighter_than_expected_has_ratios_that_are_numbers() -> None:
+    found = glance(frame_of(np.eye(3), gain=1e6))
+    assert np.isfinite(found.ratios).all() and not found.confirms_exposure

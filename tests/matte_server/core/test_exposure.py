@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.exposure import match_exposure, most_frequent_ratio
+from matte_server.core.exposure import _one, match_exposure, most_frequent_ratio
 from matte_server.core.image import Float32
 from tests.matte_server.pictures import room, soft_disc
 
@@ -105,3 +108,107 @@ def test_a_line_without_noise_is_found_and_all_of_it_agrees() -> None:
     found = match_exposure(np.float32(1.3) * clean + np.float32(0.1), clean, everywhere())
     assert found.agreeing > 0.99
     assert found.gain == pytest.approx((1.3,) * 3, rel=0.03) and found.offset == pytest.approx((0.1,) * 3, rel=0.3)
+
+
+def smooth(seed: int, least: float, most: float) -> Float32:
+    """Light that changes slowly over the frame, of one colour."""
+    rng = np.random.default_rng(seed)
+    grown = cv2.resize(
+        rng.uniform(np.log(least), np.log(most), (3, 3, 1)), SIZE[::-1], interpolation=cv2.INTER_CUBIC
+    )
+    return np.asarray(np.exp(grown)[..., None] * np.ones(3), np.float32)
+
+
+def bare(red: float, green: float, blue: float) -> Float32:
+    return np.ones((*SIZE, 3), np.float32) * np.array([red, green, blue], np.float32)
+
+
+def hidden(
+    part: float, subject: Float32, lit: Float32, clean: Float32, noise: float = 0.005
+) -> tuple[Float32, Float32]:
+    """Plate and clean plate with noise, as cameras have it; the subject stands on the left."""
+    rng = np.random.default_rng(8)
+    edge = round(part * SIZE[1])
+    plate = np.concatenate([subject[:, :edge], lit[:, edge:]], 1)
+    plate, clean = (
+        (each + rng.normal(0, noise, each.shape) * np.sqrt(0.3 * each + 0.01)).astype(np.float32)
+        for each in (plate, clean)
+    )
+    return plate, clean
+
+
+SETS: dict[str, Callable[[], Float32]] = {
+    "room": lambda: room(*SIZE, seed=3),
+    "quiet room": lambda: room(*SIZE, seed=5, contrast=0.25),
+    "lit wall": lambda: 0.4 * smooth(1, 0.4, 1.6),
+    "floor and wall": lambda: np.concatenate([bare(0.5, 0.45, 0.4)[:150], bare(0.12, 0.1, 0.09)[150:]]),
+}
+SUBJECTS: dict[str, Callable[[], Float32]] = {
+    "grey card": lambda: bare(0.31, 0.3, 0.3),
+    "red coat": lambda: bare(0.3, 0.02, 0.03) * smooth(2, 0.8, 1.3),
+    "pattern": lambda: room(*SIZE, seed=77) * np.float32(0.9),
+    "two colours": lambda: np.concatenate([bare(0.6, 0.5, 0.5)[:, :200], bare(0.03, 0.05, 0.2)[:, 200:]], 1),
+}
+
+
+@pytest.mark.parametrize("gain", [(1.0, 1.0, 1.0), (0.55, 0.55, 0.55), (1.7, 1.5, 1.25)], ids=str)
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("behind", SETS)
+def test_a_subject_that_hides_four_fifths_is_not_taken_for_the_set(
+    behind: str, subject: str, gain: tuple[float, float, float]
+) -> None:
+    clean = np.asarray(SETS[behind](), np.float32)
+    lit = clean * np.array(gain, np.float32)
+    found = match_exposure(*hidden(0.8, SUBJECTS[subject](), lit, clean), everywhere())
+    assert found.warning == ""
+    matched = clean * np.array(found.gain) + np.array(found.offset)
+    # 2 % is what a picture of 8 bits rounds mid grey by.
+    assert np.median(np.abs(matched - lit) / (lit + 0.01)) < 0.02
+
+
+def test_the_channels_of_one_exposure_agree_at_the_same_places() -> None:
+    """In red and blue most pixels are the subject's, in green, where it has a pattern, the wall's."""
+    clean = bare(0.4, 0.4, 0.4)
+    subject = bare(0.2, 0.3, 0.1)
+    subject[..., 1] = room(*SIZE, seed=9)[..., 1]
+    found = match_exposure(*hidden(0.55, subject, clean, clean), everywhere())
+    assert found.gain == pytest.approx((1.0, 1.0, 1.0), rel=0.02) and found.warning == ""
+
+
+@pytest.mark.parametrize("part", [0.45, 0.6, 0.8])
+@pytest.mark.parametrize("gain", [0.8, 1.3])
+def test_bare_grey_before_a_bare_wall_is_refused(part: float, gain: float) -> None:
+    """Nobody can tell which of the two is the wall in another light."""
+    clean = bare(0.4, 0.4, 0.4)
+    found = match_exposure(*hidden(part, bare(0.36, 0.36, 0.36), clean * np.float32(gain), clean), everywhere())
+    assert found.gain == (1.0, 1.0, 1.0) and found.offset == (0.0, 0.0, 0.0)
+    assert found.warning.startswith("The exposure was not matched: nothing tells the set from what hides it.")
+
+
+def test_a_bare_wall_that_a_card_hides_little_of_is_matched() -> None:
+    clean = bare(0.4, 0.4, 0.4)
+    found = match_exposure(*hidden(0.15, bare(0.36, 0.36, 0.36), clean * np.float32(0.8), clean), everywhere())
+    assert found.gain == pytest.approx((0.8, 0.8, 0.8), rel=0.02) and found.warning == ""
+
+
+def test_a_colour_that_fills_the_frame_is_no_light_upon_a_wall() -> None:
+    found = match_exposure(
+        *hidden(1.0, bare(0.5, 0.05, 0.3), bare(0.4, 0.4, 0.4), bare(0.4, 0.4, 0.4)), everywhere()
+    )
+    assert found.gain == (1.0, 1.0, 1.0) and found.warning.startswith("The exposure was not matched")
+
+
+@pytest.mark.parametrize("part", [0.3, 0.8])
+def test_bare_colour_before_a_bare_wall_is_no_light_upon_it(part: float) -> None:
+    clean = bare(0.4, 0.4, 0.4)
+    found = match_exposure(*hidden(part, bare(0.5, 0.05, 0.08), clean * np.float32(0.8), clean), everywhere())
+    assert found.gain == pytest.approx((0.8, 0.8, 0.8), rel=0.02) and found.warning == ""
+
+
+def test_where_the_set_is_seen_the_line_of_all_pixels_stays(clean: Float32) -> None:
+    """To the bit: what a subject hides less than half of is measured as before."""
+    plate, behind = hidden(0.3, bare(0.3, 0.3, 0.3), clean * np.float32(1.3), clean)
+    used = everywhere()
+    found = match_exposure(plate, behind, used)
+    lines = [_one(plate[..., c][used], behind[..., c][used]) for c in range(3)]
+    assert found.gain == tuple(line[0] for line in lines) and found.offset == tuple(line[1] for line in lines)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from matte_server.core.align import Alignment, is_measured
+from matte_server.core.exposure import UNMATCHED
 from matte_server.core.shot_solve import (
     REPAIRED,
     Expectation,
     best_supported,
     corners,
     expected_between,
+    is_matched,
     is_same_place,
     is_sure,
     locked_alignment,
@@ -137,6 +139,17 @@ def test_gains_within_one_per_cent_are_one_exposure() -> None:
     assert same_exposure(gains(1.981, 2.0, 2.019)) and not same_exposure(gains(1.97, 2.0, 2.03))
     # A flash in one of four frames is that frame's own light; in two of four nobody knows which is the shot's.
     assert same_exposure(gains(1.0, 1.0, 1.8, 1.0)) and not same_exposure(gains(1.0, 1.8, 1.8, 1.0))
+
+
+def test_frames_whose_exposure_was_not_matched_do_not_speak_for_the_shot() -> None:
+    unmatched = estimate(0.0, warnings=(f"{UNMATCHED}: nothing tells.",))
+    frames = [unmatched, estimate(0.0, gain=(1.4, 1.4, 1.4), offset=(0.01, 0.0, 0.0)), unmatched]
+    found = locked_alignment(frames, HD)
+    assert found is not None and (found.gain, found.offset) == ((1.4, 1.4, 1.4), (0.01, 0.0, 0.0))
+    assert is_matched(found) and same_exposure(frames) and not is_matched(unmatched)
+    nothing = locked_alignment([unmatched, unmatched], HD)
+    assert nothing is not None and nothing.gain == (1.0, 1.0, 1.0) and not is_matched(nothing)
+    assert same_exposure([unmatched, unmatched])
 
 
 @pytest.mark.parametrize(
