@@ -48,6 +48,11 @@ def tell(message: str) -> None:
     err.print(escape(message))
 
 
+def warn(message: str) -> None:
+    """One sentence on standard error about what will not go as somebody may have meant it."""
+    tell(f"warning: {message}")
+
+
 class Pace:
     """Frames per second over the last frames that were made, and the time that the rest will take.
 

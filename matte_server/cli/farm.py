@@ -19,6 +19,7 @@ from ..farm import opencue, openjd, resident, task
 from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
 from ..farm.learning import FarmLearning, learning_job
 from ..shots.arguments import SHOT_ARGUMENTS
+from ..shots.without_effect import without_effect
 from . import console
 from .conclusion import conclude
 from .number_range import COUNT, COUNT_OR_NONE
@@ -118,6 +119,8 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
 def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, _with_config(options_from(arguments)))
     name = arguments.name or Path(arguments.plate).name.split(".")[0]
+    for sentence in without_effect(order, order.plan()):
+        console.warn(sentence)
     if arguments.learn:
         learning = FarmLearning(
             learned=arguments.learn,

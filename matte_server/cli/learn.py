@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     if unused := unused_keys(arguments.key, shot.frames):
         console.tell(f"Key mattes of frames that are not learned from are left out: {format_frames(unused)}.")
     with console.LearningBar() as progress:
-        result = learn_shot(order, lambda: None, progress, lambda sentence: console.tell(f"warning: {sentence}"))
+        result = learn_shot(order, lambda: None, progress, console.warn)
     if arguments.or_keep and not result.has_gained:
         return _keep(shot.options, order.output)
     return _conclude(result, order.output)

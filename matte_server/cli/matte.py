@@ -29,6 +29,7 @@ from ..shots.plan_checks import check_apart, check_before_start, check_model
 from ..shots.report_schema import report_schema
 from ..shots.reports import REPORT_HEAD, ShotReport, report_json
 from ..shots.shot import Shot, frame_titles, shot_outputs
+from ..shots.without_effect import without_effect
 from . import console
 from . import review as review_cli
 from .conclusion import check_clean_plate, conclude
@@ -190,6 +191,9 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
     """The shots, one after the other; all are planned before the first is begun. ``names``: those of streams."""
     shots = [order.plan() for order in orders]
     check_apart(shots)
+    idle = [without_effect(order, shot) for order, shot in zip(orders, shots, strict=True)]
+    for sentence in dict.fromkeys(names.shown(sentence) for sentences in idle for sentence in sentences):
+        console.warn(sentence)
     if arguments.json:
         made = [path for shot in shots for path in shot_outputs(shot.frames, shot.movies)]
         kept = [shot.solve_file for shot in shots if shot.solve_file is not None]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
 
 from ..core.image import SCENE_LINEAR, Float32, Image
 from ..errors import MatteError
+from .colour_config import unusable_file
 from .icc import profile_to_rec709, read_profile
 from .primaries import (
     ADOBE_RGB,
@@ -278,11 +280,23 @@ def _known_spaces(path: str) -> frozenset[str]:
     # Where the file is missing, OpenImageIO silently falls back to a config of its own.
     if "://" not in path and not os.path.isfile(path):  # noqa: PTH113 - also takes $OCIO's odd spellings
         raise MatteError("bad_ocio_config", f"There is no OCIO config at {path}.")
+    _check_files(path)
     config = oiio.ColorConfig(path)
     names = frozenset(config.getColorSpaceNames())
     if config.geterror() or not names:
         raise MatteError("bad_ocio_config", f"The OCIO config {path} cannot be read.")
     return names | frozenset(alias for name in names for alias in config.getAliases(name))
+
+
+def _check_files(path: str) -> None:
+    if "://" in path:
+        return
+    try:
+        problem = unusable_file(Path(path))
+    except OSError as error:
+        problem = str(error.strerror)
+    if problem:
+        raise MatteError("bad_ocio_config", f"The OCIO config {path} cannot be used: {problem}.")
 
 
 def _linear_name(path: str) -> str:

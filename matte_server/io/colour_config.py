@@ -10,6 +10,9 @@ from pathlib import Path
 
 _FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'][^,}\n]*))")
 """The file of a FileTransform, as a config in YAML names it."""
+LARGEST_FILE = 1 << 28
+"""Bytes of a config or a LUT. One of 129 samples a side takes 60 MB as text."""
+_PIECE = 1 << 20
 _SEARCH = re.compile(r"^search_path:[ \t]*(.*(?:\n[ \t]*-.*)*)", re.MULTILINE)
 
 
@@ -18,7 +21,7 @@ def config_digest(config: str) -> str:
     path; if it is empty, ``$OCIO``. Empty where neither is given; the name itself of a config that is built into
     OCIO, and of a file that cannot be read."""
     name = config or os.environ.get("OCIO", "")
-    if not name or name.startswith("ocio://"):
+    if not name or name.startswith("ocio://") or not Path(name).is_file():
         return name
     try:
         content = Path(name).read_bytes()
@@ -26,8 +29,24 @@ def config_digest(config: str) -> str:
         return name
     found = hashlib.blake2b(content, digest_size=16)
     for path in _luts(Path(name), content.decode("utf-8", "replace")):
-        found.update(path.name.encode("utf-8", "surrogateescape") + b"\0" + path.read_bytes())
+        found.update(path.name.encode("utf-8", "surrogateescape") + b"\0")
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                found.update(piece)
     return found.hexdigest()
+
+
+def unusable_file(config: Path) -> str:
+    """Why a file cannot be read that a config on disk, or the config itself, is made of, in words; empty where all
+    can. OpenColorIO would wait for a named pipe, and read a device without end. Raises ``OSError``."""
+    if config.stat().st_size > LARGEST_FILE:
+        return f"{config} is larger than {LARGEST_FILE >> 20} MiB"
+    for path in _named(config, config.read_text(encoding="utf-8", errors="replace")):
+        if not path.is_file() and not path.is_dir():
+            return f"{path}, which it names, is neither a file nor a folder"
+        if path.stat().st_size > LARGEST_FILE:
+            return f"{path}, which it names, is larger than {LARGEST_FILE >> 20} MiB"
+    return ""
 
 
 def luts_of(config: str) -> list[Path]:
@@ -37,11 +56,16 @@ def luts_of(config: str) -> list[Path]:
 
 def _luts(config: Path, text: str) -> Iterator[Path]:
     """The files that the config names, in the order of their names; those that are not there are left out."""
+    return (path for path in _named(config, text) if path.is_file())
+
+
+def _named(config: Path, text: str) -> Iterator[Path]:
+    """What is there under the names of the config's LUTs, files or not, in the order of their names."""
     folders = [config.parent, *(config.parent / folder for folder in _search_path(text))]
     names = {next(filter(None, match.groups())).strip() for match in _FILE.finditer(text)}
     for name in sorted(names):
         # OCIO takes the first that it finds; where several are there, all of them count.
-        yield from (path for folder in folders if (path := folder / os.path.expandvars(name)).is_file())
+        yield from (path for folder in folders if (path := folder / os.path.expandvars(name)).exists())
 
 
 def _search_path(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from . import exr_planes
 from .exr_header import RawAttribute
 from .exr_part import frame_rate, timecode_text
 from .image_check import is_whole
-from .image_facts import check_layer, is_exr, layers_of, read_diagnostics, read_stamp
+from .image_facts import check_layer, has_views, is_exr, layers_of, read_diagnostics, read_stamp
 from .image_file import (
     COVERAGE_LAYER,
     DEFAULT_LIMITS,
@@ -36,6 +36,7 @@ __all__ = [
     "check_layer",
     "encode_exr",
     "frame_rate",
+    "has_views",
     "in_display_window",
     "is_exr",
     "is_whole",

@@ -38,7 +38,7 @@ class ChosenChannels:
 def choose_channels(parts: Sequence[ExrPart], label: str, layer: str, view: str) -> ChosenChannels:
     """The channels of a layer and view; without a layer those of the main picture. ``label`` is what messages call
     the file. Raises ``MatteError`` with the codes deep, no_view, no_layer, no_colour."""
-    views = _views(parts)
+    views = views_in(parts)
     if view and views and view not in views:
         raise MatteError("no_view", f"{label} has no view {view!r}.", f"Its views are {', '.join(views)}.")
     order = sorted(range(len(parts)), key=lambda index: _base_name(parts[index]) not in _PICTURE_PARTS)
@@ -167,7 +167,8 @@ def _is_cryptomatte(part: ExrPart, prefix: str) -> bool:
     return own.lower().startswith("crypto") or any(layer and own.startswith(layer) for layer in layers)
 
 
-def _views(parts: Sequence[ExrPart]) -> list[str]:
+def views_in(parts: Sequence[ExrPart]) -> list[str]:
+    """The views of an EXR; none where it does not speak of views."""
     found: list[str] = []
     for part in parts:
         found += [part.view] if part.view else part.views_of_channels
@@ -196,7 +197,7 @@ def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
 def _colour_layers(parts: Sequence[ExrPart]) -> list[str]:
     """The layers that hold a colour picture, in any part; views are no layers."""
     found = []
-    views = _views(parts)
+    views = views_in(parts)
     for part in parts:
         layers = dict.fromkeys(name.rpartition(".")[0] for name in part.names if "." in name)
         found += [layer for layer in layers if _is_colour(part, f"{layer}.")]

@@ -122,6 +122,15 @@ def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
         return ()
 
 
+def for_pixels(attributes: Mapping[str, RawAttribute]) -> dict[str, RawAttribute]:
+    """Those attributes of a part that a file of it alone needs to be decoded, and a pixel aspect of 1."""
+    needed = (_STRUCTURAL | _NEEDED) - {"chunkCount"}
+    kept = {name: value for name, value in attributes.items() if name in needed}
+    if "pixelAspectRatio" in kept:
+        kept["pixelAspectRatio"] = RawAttribute(type="float", data=struct.pack("<f", 1.0))
+    return kept
+
+
 def without_attributes(data: bytes) -> bytes | None:
     """The bytes of a single-part scanline EXR with no other attributes than those that its pixels need, and a pixel
     aspect of 1. None for other EXRs."""
@@ -129,10 +138,7 @@ def without_attributes(data: bytes) -> bytes | None:
     if not offsets:
         return None
     attributes = _one_part(io.BytesIO(data[8:]))
-    needed = (_STRUCTURAL | _NEEDED) - {"chunkCount"}
-    kept = {name: value for name, value in attributes.items() if name in needed}
-    if "pixelAspectRatio" in kept:
-        kept["pixelAspectRatio"] = RawAttribute(type="float", data=struct.pack("<f", 1.0))
+    kept = for_pixels(attributes)
     shift = len(packed(kept)) - len(packed(attributes))
     table = 8 + len(packed(attributes)) + 1
     moved = struct.pack(f"<{len(offsets)}Q", *(offset + shift for offset in offsets))

@@ -104,8 +104,8 @@ class StoredChannel:
 
 def read_stored(path: Path, part: int, names: Sequence[str]) -> list[StoredChannel]:
     """Channels of one part as they are stored, subsampled ones too, which OpenImageIO refuses. A name may occur
-    several times. The module decodes every part of the file for it. Raises ``RuntimeError`` or ``ValueError`` if it
-    is damaged."""
+    several times. The module decodes every part of the file: see ``exr_single_part.py``. Raises ``RuntimeError`` or
+    ``ValueError`` if it is damaged."""
     parts = OpenEXR.File(str(path), separate_channels=True).parts
     channels = parts[part].channels if part < len(parts) else {}
     if missing := set(names).difference(channels):

@@ -15,6 +15,7 @@ from . import exr_planes
 from .exr_channels import ChosenChannels, choose_channels
 from .exr_header import UNPREMULTIPLIED, inherited, read_parts, without_attributes
 from .exr_part import PIXEL_ASPECT, UINT, ExrPart, part_of
+from .exr_single_part import single_part
 from .file_colour import exr_colour
 from .half import to_float
 from .image_file import ReadLimits, check_size, temporary_picture, unreadable
@@ -95,11 +96,10 @@ def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenCha
     part = parts[chosen.part]
     try:
         if chosen.is_luma_chroma:
-            return to_colour(exr_planes.read_stored(path, chosen.part, chosen.names), part)
+            return to_colour(_stored(path, parts, chosen), part)
         if len(parts) > 1 and not all(channel.is_full_size for each in parts for channel in each.channels):
             # OpenImageIO reads no part of such a file.
-            stored = exr_planes.read_stored(path, chosen.part, chosen.names)
-            return np.stack([channel.samples for channel in stored], -1)
+            return np.stack([channel.samples for channel in _stored(path, parts, chosen)], -1)
         full_size = {channel.name for channel in part.channels if channel.is_full_size}
         if len(parts) == 1 and part.is_scanline and full_size.issuperset(chosen.names):
             pixels = exr_planes.read(path, chosen.names, part.data_window)
@@ -109,6 +109,19 @@ def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenCha
     except (UnicodeError, RuntimeError, ValueError, ArithmeticError) as error:
         # The modules raise these on damaged headers and data.
         raise unreadable(path, label, str(error)) from None
+
+
+def _stored(path: Path, parts: Sequence[ExrPart], chosen: ChosenChannels) -> list[exr_planes.StoredChannel]:
+    """The channels as they are stored; of several parts only theirs is decoded, where the file is whole."""
+    data = None
+    if len(parts) > 1:
+        with path.open("rb") as file:
+            data = single_part(file, chosen.part)
+    if data is None:
+        return exr_planes.read_stored(path, chosen.part, chosen.names)
+    with temporary_picture(".exr") as alone:
+        alone.write_bytes(data)
+        return exr_planes.read_stored(alone, 0, chosen.names)
 
 
 def _by_openimageio(path: Path, label: str, part: ExrPart, chosen: ChosenChannels) -> Float32:

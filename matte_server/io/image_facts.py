@@ -8,7 +8,8 @@ from pathlib import Path
 
 import OpenImageIO as oiio
 
-from .exr_channels import choose_channels
+from ..errors import MatteError
+from .exr_channels import choose_channels, views_in
 from .exr_header import MAGIC_BYTES, read_parts
 from .exr_part import ExrPart, part_of
 from .exr_reader import exr_parts
@@ -29,6 +30,14 @@ def check_layer(path: Path, layer: str, view: str) -> None:
         choose_channels(exr_parts(path, str(path)), str(path), layer, view)
     elif layer:
         raise only_exrs_have_layers(str(path), layer)
+
+
+def has_views(path: Path) -> bool:
+    """Whether a picture is an EXR that speaks of views; True for one whose header cannot be read."""
+    try:
+        return is_exr(path) and bool(views_in(exr_parts(path, str(path))))
+    except (MatteError, OSError):
+        return True
 
 
 def read_stamp(path: Path) -> str:

@@ -7,6 +7,7 @@ attributes of EXRs are kept exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +37,10 @@ from .still_attributes import attributes_of
 from .still_header import StillHeader
 from .tiff_tags import orientation_of_exif
 
-_NOT_THE_PICTURE, _WHITE_IS_ZERO = 1 | 4, 0
+_NOT_THE_PICTURE = 1 | 4
 """Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
+_PHOTOMETRIC = "tiff:PhotometricInterpretation"
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _OF_SENSORS = 0, 1, (32803, 34892)
 # Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
     b"crx ": "a camera raw file",
@@ -138,10 +141,27 @@ def _refuse_unsupported(head: bytes, label: str) -> None:
         )
 
 
-def _refuse_columns(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
+def _refuse_layouts(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
+    """Raises ``MatteError("unreadable", ...)`` where OpenImageIO would read another picture than the file has."""
     if file_format == "dpx" and spec.get_int_attribute("Orientation", 1) >= FIRST_TURNED:
-        # OpenImageIO reads their columns as if they were lines.
+        # It reads their columns as if they were lines.
         raise MatteError("unreadable", f"{label} stores its pixels in columns.", "Export it again in rows.")
+    if file_format == "tiff" and spec.get_int_attribute(_PHOTOMETRIC, -1) in _OF_SENSORS:
+        raise MatteError(
+            "unreadable", f"{label} holds the raw data of a camera's sensor.", "Develop it to TIFF or EXR first."
+        )
+    is_interleaved = str(spec.getattribute("planarconfig")) != "separate"
+    if (
+        file_format == "tiff"
+        and spec.tile_width
+        and spec.format.basetype == oiio.BASETYPE.DOUBLE
+        and is_interleaved
+    ):
+        raise MatteError(
+            "unreadable",
+            f"{label} is a TIFF of 64 bit floats in tiles, which Cleanplate does not read.",
+            "Convert it to 32 bit floats, or to an EXR.",
+        )
 
 
 def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Image:
@@ -161,7 +181,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
     try:
         subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader)
         spec = reader.spec(subimage)
-        _refuse_columns(spec, reader.format_name(), label)
+        _refuse_layouts(spec, reader.format_name(), label)
         data, display = _windows(spec)
         check_size(data, display, spec.nchannels, label, limits)
         indices, channels = _colour_channels(spec, reader.format_name(), label)
@@ -216,9 +236,7 @@ def _colour_channels(spec: oiio.ImageSpec, file_format: str, label: str) -> tupl
     stored = str(spec.getattribute("tiff:ColorSpace") or "")
     if stored in _NOT_RGB:
         raise MatteError("no_colour", f"{label} is stored as {stored}, not as RGB.", "Convert it to RGB first.")
-    # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
-    stored_names = ("Y", "A") if file_format == "targa" and spec.nchannels == 2 else spec.channelnames
-    names = {name.lower(): index for index, name in reversed(list(enumerate(stored_names)))}
+    names = {name.lower(): index for index, name in reversed(list(enumerate(_stored_names(spec, file_format))))}
     for triple in (("r", "g", "b"), ("y", "y", "y"), ("a", "a", "a")):
         if all(name in names for name in triple):
             found = [names[name] for name in triple]
@@ -227,6 +245,18 @@ def _colour_channels(spec: oiio.ImageSpec, file_format: str, label: str) -> tupl
             return found + ([names["a"]] if has_alpha else []), channels
     listed = ", ".join(spec.channelnames[:20])
     raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {listed}.")
+
+
+def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
+    """What the channels of a still are."""
+    photometric = spec.get_int_attribute(_PHOTOMETRIC, -1)
+    if file_format == "targa" and spec.nchannels == 2:
+        # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
+        return ("Y", "A")
+    if file_format == "tiff" and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and spec.nchannels > 2:
+        # It calls those of a grey TIFF with two other channels R, G and B.
+        return ("Y", *("A" if index == spec.alpha_channel else "" for index in range(1, spec.nchannels)))
+    return tuple(spec.channelnames)
 
 
 def _windows(spec: oiio.ImageSpec) -> tuple[Window, Window]:
@@ -255,19 +285,20 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
         colour_warnings=colour.warnings,
     )
     if file_format == "tiff":
-        image = image if is_float else _from_white_as_zero(image, spec)
+        image = _from_white_as_zero(image, spec)
         # The product is one of colour as it is stored: encoded, or light.
         image = divided_by_alpha(image) if "A" in channels and is_associated else image
     return upright(image, _orientation(header.path, spec, file_format))
 
 
 def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:
-    """``image`` with 1 as white where its TIFF says that 0 is (PhotometricInterpretation 0). Of 8 bits or fewer
-    OpenImageIO has turned it already."""
-    if spec.format.size() == 1 or spec.get_int_attribute("tiff:PhotometricInterpretation", -1) != _WHITE_IS_ZERO:
+    """``image`` with 1 as white where its TIFF says that 0 is (PhotometricInterpretation 0). Of unsigned numbers of
+    8 bits or fewer OpenImageIO has turned colour already, and alpha too."""
+    if spec.get_int_attribute(_PHOTOMETRIC, -1) != _WHITE_IS_ZERO:
         return image
+    wrong = slice(3, None) if spec.format == oiio.TypeDesc("uint8") else slice(None, 3)
     pixels = image.pixels.copy(order="K")
-    pixels[..., :3] = 1.0 - pixels[..., :3]
+    pixels[..., wrong] = 1.0 - pixels[..., wrong]
     return replace(image, pixels=pixels)
 
 

@@ -11,7 +11,8 @@
         clean: empty_studio.png
         output: portraits_out
 
-The words are those of ``cleanplate matte``, without the dashes; paths are seen from the file's own folder.
+The words are those of ``cleanplate matte``, without the dashes; paths are seen from the file's own folder. What
+stands in YAML without quotes is what its word takes: 1e2 is a number for ``gamma``, and the name of a ``layer``.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from .argument_values import needed_instead
-from .arguments import PATH, SHOT_ARGUMENTS, TEXT, ShotOrder
+from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotOrder
 from .nearest_word import nearest_word
 from .option_files import with_whole_paths
 
-_NUMBERS_OF_OTHERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp")
-_WHOLE_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
+_TAG = "tag:yaml.org,2002:"
+_WHOLE_NUMBER = re.compile(r"[-+]?[0-9]{1,18}\Z")
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\Z")
+_SWITCHES = {
+    word: value for value, words in ((True, "yes on true"), (False, "no off false")) for word in words.split()
+}
 _ARGUMENTS = {argument.name: argument for argument in SHOT_ARGUMENTS}
+_SPECS = {spec.name: spec for spec in option_specs()}
 
 
 def read_job(path: Path) -> tuple[ShotOrder, ...]:
@@ -91,21 +97,42 @@ def _words_of(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
     return dict(pairs)
 
 
+class _Unquoted(str):
+    """A value that stands in YAML without quotes: the word that it belongs to says what it is."""
+
+    __slots__ = ()
+
+    def as_type(self, wanted: type) -> Any:
+        """The value as bool, int or float where it is written as one; else the text itself."""
+        if wanted is bool:
+            return _SWITCHES.get(self.lower(), str(self))
+        if wanted is int and _WHOLE_NUMBER.match(self):
+            return int(self)
+        if wanted in (int, float) and _NUMBER.match(self):
+            return float(self)
+        return str(self)
+
+
 class _JobLoader(yaml.SafeLoader):
-    """YAML's plain values, of which no entry has a word twice. Frame numbers are what they look like: 0010 is no
-    octal number, and neither 1:30 nor 2026-01-02 is a time."""
+    """YAML of which no entry has a word twice, and in which only lists, words and empty values have a meaning of
+    their own: by YAML's, 0010 would be 8, 1:30 a time, a layer called "no" a switch, and 1e2 no number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         # What "<<" merges may be said again: that is its use.
         _words_of([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
         return super().construct_mapping(node, deep)
 
+    def construct_text(self, node: yaml.ScalarNode) -> str:
+        """A text, which remembers whether it was in quotes."""
+        text = str(self.construct_scalar(node))
+        return text if node.style else _Unquoted(text)
+
 
 _JobLoader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in forms if tag not in _NUMBERS_OF_OTHERS]
+    first: [(tag, form) for tag, form in forms if tag in (f"{_TAG}merge", f"{_TAG}null")]
     for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_JobLoader.add_implicit_resolver(_NUMBERS_OF_OTHERS[0], _WHOLE_NUMBER, list("-+0123456789"))
+_JobLoader.add_constructor(f"{_TAG}str", _JobLoader.construct_text)
 
 
 def _bad(path: Path, what: str) -> MatteError:
@@ -122,16 +149,19 @@ def _checked(path: Path, where: str, entry: Any) -> dict[str, Any]:
 
 def _value(path: Path, where: str, written: str, value: Any) -> Any:
     word = written.replace("-", "_")
-    known = (*_ARGUMENTS, *(spec.name for spec in option_specs()))
+    known = (*_ARGUMENTS, *_SPECS)
     if word not in known:
         near = nearest_word(word, known)
         raise _bad(path, f"{where} has an unknown word {written!r}" + (f"; did you mean {near!r}?" if near else ""))
     argument = _ARGUMENTS.get(word)
+    if isinstance(value, _Unquoted):
+        wanted = {NUMBER: int, SWITCH: bool}.get(argument.kind, str) if argument else _SPECS[word].type
+        value = value.as_type(wanted)
     if argument is None:
         return value
     needed = needed_instead(argument, value)
     if needed:
-        raise _bad(path, f"{written!r} of {where} must be {needed}, not {value!r}")
+        raise _bad(path, f"{written!r} of {where} must be {needed}, not {value!r:.60}")
     if argument.kind == PATH:
         return str(path.parent / value)
     return str(value) if argument.kind == TEXT else value
@@ -141,10 +171,9 @@ def _order(path: Path, where: str, entry: dict[str, Any]) -> ShotOrder:
     missing = [name for name, argument in _ARGUMENTS.items() if argument.is_needed and name not in entry]
     if missing:
         raise _bad(path, f"{where} has no {missing[0]!r}")
-    names = {spec.name for spec in option_specs()}
     try:
-        options = MatteOptions(**{word: value for word, value in entry.items() if word in names})
+        options = MatteOptions(**{word: value for word, value in entry.items() if word in _SPECS})
     except ValueError as error:
         raise _bad(path, f"in {where}, {str(error).rstrip('.')}") from None
-    given = {word: value for word, value in entry.items() if word not in names}
+    given = {word: value for word, value in entry.items() if word not in _SPECS}
     return ShotOrder(**given, options=with_whole_paths(options, path.parent))

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 from matte_link.options import MatteOptions
-from matte_link.sequence import FramePattern
 
 from ..core.image import Float32, Image, divided_by_alpha
 from ..errors import MatteError
 from ..io import exr
 from ..io.colour import from_scene_linear, to_scene_linear
-from ..io.media import is_video
 from .nearest_word import nearest_word
-from .role_files import frame_pattern
+from .role_files import named_pattern
 
 COMP = "comp"
 LAYERS = ("clean", "confidence", "difference", "shadow")
@@ -46,21 +44,27 @@ def with_layers(options: MatteOptions, text: str) -> MatteOptions:
     return replace(options, **layers)
 
 
-def before_number(name: str) -> str:
-    """The part of a file's name before its frame number, such as "matte." of matte.####.exr; the stem without
-    one."""
-    pattern = FramePattern(name, is_literal=True) if is_video(name) else frame_pattern(name)
+def around_number(name: str) -> tuple[str, str]:
+    """The parts of a file's name before its frame number, and between that and the suffix: "m_" and "_left" of
+    m_####_left.exr; the stem and nothing without a number."""
+    pattern = named_pattern(name)
     if not pattern.is_sequence:
-        return Path(name).stem
-    # Up to the frame number, a frame's file name and the pattern are the same.
-    pairs = zip(name, str(pattern.path(0)), strict=False)
+        return Path(name).stem, ""
+    # A frame's file name and the pattern differ in the frame number alone.
+    numbered = pattern.path(0).name
+    after = _common_beginning(name[::-1], numbered[::-1])[::-1]
+    return _common_beginning(name, numbered), after.removesuffix(Path(name).suffix)
+
+
+def _common_beginning(one: str, other: str) -> str:
+    pairs = zip(one, other, strict=False)
     return "".join(letter for letter, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def pass_file(output: str, name: str) -> str:
     """The file or pattern of a pass: matte.alpha.####.exr beside matte.####.exr."""
     path = Path(output)
-    head = before_number(path.name)
+    head, _ = around_number(path.name)
     rest = path.name[len(head) :]
     mark = head[-1] if head[-1:] in ("_", "-") else "."
     return str(path.with_name(mark.join(filter(None, (head.rstrip("._-"), name, rest.lstrip("."))))))

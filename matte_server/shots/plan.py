@@ -17,7 +17,7 @@ from matte_link.sequence import counted, format_frames, parse_frames
 
 from ..errors import MatteError
 from ..io.media import is_video
-from .passes import COMP, before_number, pass_file, pass_names
+from .passes import COMP, around_number, pass_file, pass_names
 from .plan_checks import (
     check_clean_plate,
     check_colour,
@@ -84,9 +84,12 @@ def _wanted_frames(files: _FilesByFrame, frames: str) -> tuple[ShotFrame, ...]:
 
 
 def solve_file_of(output: str) -> Path:
-    """Where a shot's plate solve is kept: beside its output, named after it."""
-    stem = before_number(Path(output).name)
-    return Path(output).with_name((stem.rstrip("._-") or "shot") + ".platesolve.json")
+    """Where a shot's plate solve is kept: beside its output, named after it. Where something follows the frame
+    number, as the eye in m_####_left.exr, the name has that too, and # for the number: m_#_left.platesolve.json."""
+    name = Path(output).name
+    before, after = around_number(name)
+    stem = f"{before}#{after}" if after else before.rstrip("._-")
+    return Path(output).with_name((stem or "shot") + ".platesolve.json")
 
 
 def _number_of_still(name: str) -> int:

@@ -22,17 +22,20 @@ def frame_pattern(text: str) -> FramePattern:
         raise MatteError("bad_range", str(error)) from None
 
 
+def named_pattern(name: str) -> FramePattern:
+    """The pattern of a name; a video is one file, whatever its name. Raises ``MatteError("bad_range", ...)``."""
+    return FramePattern(name, is_literal=True) if is_video(name) else frame_pattern(name)
+
+
 def input_pattern(name: str) -> FramePattern:
-    """The pattern of an input. A video, and a file that is there under a name such as ``take ##.exr`` while none is
-    numbered so, are taken by their names. Raises ``MatteError``: no_frames, bad_range."""
+    """The pattern of an input. A file that is there under a name such as ``take ##.exr`` while none is numbered so
+    is taken by its name. Raises ``MatteError``: no_frames, bad_range."""
     text = without_star(name)
-    if is_video(text):
-        return FramePattern(text, is_literal=True)
     if not Path(text).is_file():
-        return frame_pattern(text)
+        return named_pattern(text)
     try:
-        pattern = FramePattern(text)
-    except ValueError:
+        pattern = named_pattern(text)
+    except MatteError:
         return FramePattern(text, is_literal=True)
     is_numbered = bool(pattern.frames_on_disk() or pattern.odd_files())
     return pattern if is_numbered else FramePattern(text, is_literal=True)

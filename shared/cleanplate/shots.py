@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from matte_server.shots.batch import run_shot
 from matte_server.shots.option_files import files_of
 from matte_server.shots.plan_checks import check_before_start
 from matte_server.shots.reports import FrameReport, ShotReport
+from matte_server.shots.without_effect import without_effect
 
 from .frames import options_of, plain
 
@@ -40,13 +42,16 @@ def matte_shot(
     option, such as ``model="difference"``. ``server`` is a server's address; without one, a server that runs on
     this machine is used, else one is started and ended again. ``on_event`` is called with each frame's report,
     and with (frame number, progress) before. What is finished is skipped, so the same call goes on where an
-    earlier one ended. Raises :class:`CleanplateError` where the shot cannot be made at all."""
+    earlier one ended. What is given and changes nothing is a warning of Python's. Raises :class:`CleanplateError`
+    where the shot cannot be made at all."""
     named = {"plate": plate, "clean": clean, "output": output, **settings}
     given = {name: _value_of(argument, named[name]) for name, argument in _ARGUMENTS.items() if name in named}
     options = options_of({name: value for name, value in settings.items() if name not in _ARGUMENTS}, _ARGUMENTS)
     order = ShotOrder(options=options, **given)
     shot = order.plan()
     check_before_start(shot)
+    for sentence in without_effect(order, shot):
+        warnings.warn(sentence, stacklevel=2)
     found = server_for(server, keys, files_of([options]), len(shot.frames))
     with found as endpoint, MatteClient(endpoint) as client:
         return run_shot(shot, client, on_event)

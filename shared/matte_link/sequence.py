@@ -13,8 +13,9 @@ Item = TypeVar("Item")
 MAX_FRAMES = 1_000_000
 _PART = re.compile(r"\s*(-?\d{1,9})(?:-(-?\d{1,9})(?:x([1-9]\d{0,8}))?)?\s*\Z")
 # A single @ is part of many names, such as photo@2x, as are a single # before a digit (Reel #2) and %d in a word
-# (50%done).
-_TOKEN = re.compile(r"#{2,}|#(?!\d)|@{2,}|%0?([1-9]\d?)d|%0?d(?![A-Za-z])|\$F(\d?)(?![A-Za-z])|<f>")
+# (50%done, 50%début).
+_NO_LETTER = r"(?![^\W\d_])"
+_TOKEN = re.compile(rf"#{{2,}}|#(?!\d)|@{{2,}}|%0?([1-9]\d?)d|%0?d{_NO_LETTER}|\$F(?:(\d)|{_NO_LETTER})|<f>")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:

@@ -359,6 +359,22 @@ def test_a_dry_run_lists_the_frames_and_makes_nothing(
     assert cli.main(shot.command("--dry-run", "--frames", "7")) == console.BAD_INPUT
 
 
+def test_what_changes_nothing_is_said_once_for_all_shots(
+    make_shot: Callable[..., ShotFiles], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot, job = make_shot(2), tmp_path / "job.yaml"
+    each = f"plate: '{shot.plate}', clean: '{shot.clean}'"
+    job.write_text(
+        "defaults: {compression: piz}\n"
+        "shots:\n"
+        + "".join(f" - {{{each}, output: {name}}}\n" for name in ("a.####.png", "b.####.png", "c.####.exr"))
+    )
+    assert cli.main(["matte", "--job", str(job), "--dry-run"]) == console.OK
+    assert capsys.readouterr().err == (
+        "warning: --compression changes nothing: only EXRs have a choice of them, and .png is none.\n"
+    )
+
+
 def test_quiet_prints_problems_and_the_last_lines_only(
     make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

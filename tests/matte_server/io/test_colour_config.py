@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from matte_server.io.colour_config import config_digest
+from matte_server.errors import MatteError
+from matte_server.io.colour import check_config
+from matte_server.io.colour_config import LARGEST_FILE, config_digest
 
 CONFIG = """ocio_profile_version: 2
 {search}
@@ -61,3 +64,41 @@ def test_the_config_of_the_environment_counts(tmp_path: Path, monkeypatch: pytes
     # Configs that OCIO brings along are named; one that is not there is named by its path.
     assert config_digest("ocio://default") == "ocio://default"
     assert config_digest(str(tmp_path / "none.ocio")) == str(tmp_path / "none.ocio")
+
+
+def refusal(config: Path) -> str:
+    with pytest.raises(MatteError) as refused:
+        check_config(str(config))
+    assert refused.value.code == "bad_ocio_config"
+    return str(refused.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has neither")
+@pytest.mark.parametrize("search", ["search_path: luts:more", "search_path:\n  - luts\n  - more"])
+def test_a_lut_that_would_never_end_is_refused(tmp_path: Path, search: str) -> None:
+    """OpenColorIO opens each when a colour is converted: it would wait, or read, for ever."""
+    pipe, device = tmp_path / "a/luts/pipe.cube", tmp_path / "b/luts/zero.cube"
+    configs = write(tmp_path / "a", search, pipe.name), write(tmp_path / "b", search, device.name)
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    for config, lut in zip(configs, (pipe, device), strict=True):
+        assert refusal(config) == (
+            f"The OCIO config {config} cannot be used: {lut}, which it names, is neither a file nor a folder."
+        )
+        assert len(config_digest(str(config))) == 32
+    config_pipe = tmp_path / "pipe.ocio"
+    os.mkfifo(config_pipe)
+    assert refusal(config_pipe) == f"There is no OCIO config at {config_pipe}."
+    assert config_digest(str(config_pipe)) == str(config_pipe)
+
+
+def test_files_of_a_size_that_no_lut_has_are_refused(tmp_path: Path) -> None:
+    config = write(tmp_path / "a")
+    lut = tmp_path / "a/luts/grade.cube"
+    for path, named in ((lut, f"{lut}, which it names,"), (config, str(config))):
+        with path.open("r+b") as file:
+            # Without blocks on the disk.
+            file.truncate(LARGEST_FILE + 1)
+        assert refusal(config) == f"The OCIO config {config} cannot be used: {named} is larger than 256 MiB."
+        with path.open("r+b") as file:
+            file.truncate(100)

@@ -106,6 +106,16 @@ def test_a_subsampled_channel_in_another_part_hides_no_picture(tmp_path: Path) -
     assert off(path, smooth()) < 2**-12  # half floats below 0.5
 
 
+def test_only_the_part_with_the_picture_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.exr"
+    write_parts(path, {"beauty": luma_chroma(smooth()), "diffuse": luma_chroma(smooth(mirrored=True))})
+    data = path.read_bytes()
+    # An impossible width, for which the module refuses the whole file.
+    width = data.rindex(b"screenWindowWidth\0float\0") + 28
+    path.write_bytes(data[:width] + struct.pack("<f", -1.0) + data[width + 4 :])
+    assert off(path, smooth()) < TOLERANCE
+
+
 @pytest.mark.parametrize("names", [("r", "g", "b"), ("red", "green", "blue"), ("R", "G", "B")])
 def test_layers_that_are_read_are_offered(tmp_path: Path, names: tuple[str, ...]) -> None:
     path = tmp_path / "a.exr"

@@ -50,6 +50,50 @@ def test_frames_are_what_they_look_like(tmp_path: Path, frames: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("gamma: 1e1", {"gamma": 10.0}),
+        ("gamma: 1.5E+0", {"gamma": 1.5}),
+        ("gamma: .5", {"gamma": 0.5}),
+        ("erode: -1.", {"erode": -1.0}),
+        ("erode: !!float 2", {"erode": 2.0}),
+        ("despeckle: 0010", {"despeckle": 10}),
+        ("despeckle: 1_0", None),
+        ("premultiplied: on", {"premultiplied": True}),
+        ("match-exposure: No", {"match_exposure": False}),
+        ("layer: no", {"layer": "no"}),
+        ("layer: 1e2", {"layer": "1e2"}),
+        ("view: 'on'", {"view": "on"}),
+        ("clean_layer: 2026-01-02", {"clean_layer": "2026-01-02"}),
+        ("layer: =", {"layer": "="}),
+    ],
+)
+def test_a_value_without_quotes_is_what_its_word_takes(
+    tmp_path: Path, written: str, meant: dict[str, bool | int | float | str] | None
+) -> None:
+    """YAML 1.1 takes 1e1 for a text, "no" for a switch, = for a key of its own, and 1_0 for ten."""
+    path = tmp_path / "job.yaml"
+    path.write_text(WHOLE.replace("}", f", {written}}}"))
+    if meant is None:
+        with pytest.raises(MatteError, match="must be a whole number, not '1_0'"):
+            read_job(path)
+        return
+    (order,) = read_job(path)
+    assert order.options.to_dict() == meant
+    assert all(type(value) in (bool, int, float, str) for value in order.options.to_dict().values())
+
+
+def test_files_and_frames_may_be_called_like_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        "shots:\n  - {plate: 1001, clean: yes, output: 1e2.exr, clean_frame: 0x1F, background_end: hold}\n"
+    )
+    (order,) = read_job(path)
+    assert (order.plate, order.clean, order.output) == tuple(str(tmp_path / n) for n in ("1001", "yes", "1e2.exr"))
+    assert order.clean_frame == "0x1F"
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "list 'shots'"),
@@ -61,13 +105,19 @@ def test_frames_are_what_they_look_like(tmp_path: Path, frames: str) -> None:
         ("shots: [p.exr]", "shot 1 is not a list of words"),
         ("shots: [{plate: p.exr, clean: c.exr}]", "shot 1 has no 'output'"),
         (WHOLE.replace("clean:", "clen:"), "unknown word 'clen'; did you mean 'clean'"),
-        (WHOLE.replace("p.exr", "3"), "'plate' of shot 1 must be a file's name, not 3"),
+        (WHOLE.replace("p.exr", "[3]"), "'plate' of shot 1 must be a file's name, not ['3']"),
         (WHOLE.replace("}", ", camera: fixed}"), "must be one of auto, locked, moving"),
         (WHOLE.replace("}", ", clean_offset: one}"), "'clean_offset' of shot 1 must be a whole number"),
         (WHOLE.replace("}", ", clean_offset: true}"), "'clean_offset' of shot 1 must be a whole number"),
         (WHOLE.replace("}", ", clean_offset: 1.0}"), "'clean_offset' of shot 1 must be a whole number"),
-        (WHOLE.replace("}", ", frames: true}"), "'frames' of shot 1 must be text, not True"),
-        (WHOLE.replace("}", ", frames: 1.5}"), "'frames' of shot 1 must be text, not 1.5"),
+        (WHOLE.replace("}", ", clean_offset: 1e2}"), "'clean_offset' of shot 1 must be a whole number, not 100.0"),
+        (WHOLE.replace("}", ", clean_offset: '1'}"), "'clean_offset' of shot 1 must be a whole number, not '1'"),
+        (WHOLE.replace("}", ", overwrite: 'yes'}"), "'overwrite' of shot 1 must be yes or no, not 'yes'"),
+        (WHOLE.replace("}", ", frames: }"), "'frames' of shot 1 must be text, not None"),
+        (WHOLE.replace("}", ", frames: !!bool yes}"), "'frames' of shot 1 must be text, not True"),
+        (WHOLE.replace("}", ", despeckle: 0x10}"), "in shot 1, despeckle must be a whole number, not '0x10'"),
+        (WHOLE.replace("}", ", gamma: 1:30}"), "in shot 1, gamma must be a number, not '1:30'"),
+        (WHOLE.replace("}", ", gamma: .inf}"), "in shot 1, gamma must be a number, not '.inf'"),
         (WHOLE.replace("p.exr", "''"), "'plate' of shot 1 must be a file's name, not ''"),
         (WHOLE.replace("}", ", overwrite: 1}"), "'overwrite' of shot 1 must be yes or no"),
         (WHOLE.replace("}", ", erode: much}"), "in shot 1, erode must be a number"),
@@ -75,7 +125,8 @@ def test_frames_are_what_they_look_like(tmp_path: Path, frames: str) -> None:
         (WHOLE.replace("}", ", clean-offset: 1, clean_offset: 2}"), "it has 'clean_offset' twice in one place."),
         (WHOLE + WHOLE, "it has 'shots' twice in one place."),
         (10_000 * "[", "its lists are nested too deeply."),
-        (WHOLE.replace("}", f", clean_offset: {5000 * '1'}}}"), "it has a value that cannot be read."),
+        (WHOLE.replace("}", f", clean_offset: {5000 * '1'}}}"), "'clean_offset' of shot 1 must be a whole number"),
+        (WHOLE.replace("}", f", clean_offset: !!int {5000 * '1'}}}"), "it has a value that cannot be read."),
         (WHOLE.replace("}", ", clean_offset: !!int one}"), "it has a value that cannot be read."),
         ("defaults: {plat: x}\n" + WHOLE, "the defaults has an unknown word 'plat'"),
     ],

@@ -31,6 +31,10 @@ from .conftest import save
         ("out/m.<f>.exr", "m"),
         ("out/matte.mov", "matte"),
         ("out/####.exr", "shot"),
+        ("out/m_####_left.exr", "m_#_left"),
+        ("out/m_%04d_right.exr", "m_#_right"),
+        ("out/m.####.v2.exr", "m.#.v2"),
+        ("out/####_left.exr", "#_left"),
     ],
 )
 def test_where_a_solve_is_kept(output: str, kept: str) -> None:
