@@ -12,13 +12,13 @@ from rich.markup import escape
 
 from ..core.window import Window
 from ..errors import MatteError
-from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
+from ..shots.build_plate import FRAMES, LEAST_FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import ShotFrame, ShotSources
 from . import console
-from .number_range import ANY_WHOLE, COUNT
+from .number_range import ANY_WHOLE, NumberRange
 
 EPILOG = """\
 examples:
@@ -53,7 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subject", default="", metavar="MATTE", help="rough matte of the subject; what it covers does not vote"
     )
-    parser.add_argument("--samples", type=COUNT, default=FRAMES, metavar="N", help="how many frames vote")
+    parser.add_argument(
+        "--samples",
+        type=NumberRange(kind=int, least=LEAST_FRAMES),
+        default=FRAMES,
+        metavar="N",
+        help="how many frames vote",
+    )
     parser.add_argument(
         "--align",
         choices=("auto", "none", "translation", "homography"),

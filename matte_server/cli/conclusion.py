@@ -25,7 +25,9 @@ def conclude(report: ShotReport, wanted: int) -> int:
     for movie in report.movies:
         outcomes = {"done": "written", "skipped": "already there"}
         outcome = outcomes.get(movie.status, "")
-        console.out.print(escape(f"{movie.path}: {'. '.join(filter(None, (outcome, movie.message)))}"))
+        sentence = ". ".join(filter(None, (outcome, movie.message)))
+        # Why it failed mostly begins with its name.
+        console.out.print(escape(sentence if sentence.startswith(movie.path) else f"{movie.path}: {sentence}"))
     _report_failures(report)
     _report_warnings(report)
     if report.stopped:

@@ -15,6 +15,7 @@ from ..evaluation.evaluate import LABELS, columns, evaluate, figures_of, mean_of
 from . import console
 from .report_file import check_report, write_report
 
+_STANDARD_OUTPUT = Path("-")
 EPILOG = """\
 examples:
   cleanplate evaluate truth/ results/
@@ -44,23 +45,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("results", type=Path, metavar="RESULTS", help="the same, made by a matter")
     parser.add_argument("--sequence", action="store_true", help="the pictures are the frames of one shot")
-    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="write the figures as JSON; - prints them instead of the table",
+    )
     parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Evaluate and print; raises ``MatteError``."""
-    if parsed.json is not None:
+    is_streamed = parsed.json == _STANDARD_OUTPUT
+    if parsed.json is not None and not is_streamed:
         check_report(parsed.json)
     rows = evaluate(parsed.truth, parsed.results, parsed.sequence)
     figures = [figures_of(row) for row in rows]
     mean = mean_of(figures)
+    if parsed.json is not None:
+        facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
+        text = json.dumps(facts, indent=1)
+        if is_streamed:
+            print(text)
+            return console.OK
+        write_report(parsed.json, text)
     titles = [str(row["frame"]) for row in rows]
     for table in tables(titles, figures, mean, console.out.width if console.out.is_terminal else None):
         console.out.print(table)
-    if parsed.json is not None:
-        facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
-        write_report(parsed.json, json.dumps(facts, indent=1))
     return console.OK
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from matte_link.errors import LinkError
+from matte_link.plain_text import printable
 
 from ..errors import MatteError, report_of
 from ..io.library_output import libraries_silenced
@@ -34,6 +35,8 @@ another place, 130 interrupted
 """
 
 
+_LONGEST_NAME = 200
+"""Characters of a file's name in a sentence; it may have thousands."""
 COMPLETING = "_ARGCOMPLETE"
 """Set where a shell asks how a line could go on: see :mod:`.completion`."""
 COMMANDS = {
@@ -171,6 +174,10 @@ def _failed(error: Exception) -> int | None:
     if isinstance(error, ImportError):
         report = report_of(error)
         console.complain(f"{report.message} {report.hint}", report.code)
+        return console.BAD_INPUT
+    if isinstance(error, OSError):
+        named = f"{printable(str(error.filename), _LONGEST_NAME)}: " if error.filename else ""
+        console.complain(f"{named}{error.strerror or error}.", "disk_error")
         return console.BAD_INPUT
     return None
 

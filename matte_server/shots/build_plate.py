@@ -63,8 +63,8 @@ def reference_frame(frames: Sequence[ShotFrame], number: int | None) -> ShotFram
 
 
 def voting_frames(frames: Sequence[ShotFrame], reference: ShotFrame, count: int) -> tuple[ShotFrame, ...]:
-    """About ``count`` frames (at least ``LEAST_FRAMES``), evenly spaced, the reference among them."""
-    chosen = evenly_spaced(range(len(frames)), max(count, LEAST_FRAMES))
+    """About ``count`` frames (``LEAST_FRAMES`` or more), evenly spaced, the reference among them."""
+    chosen = evenly_spaced(range(len(frames)), count)
     return tuple(frame for index, frame in enumerate(frames) if index in chosen or frame is reference)
 
 

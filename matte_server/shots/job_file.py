@@ -32,6 +32,8 @@ from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotOrder
 from .nearest_word import nearest_word
 from .option_files import with_whole_paths
 
+_LARGEST = 1 << 24
+"""Bytes of a job file; a device such as /dev/zero has no end."""
 _TAG = "tag:yaml.org,2002:"
 _WHOLE_NUMBER = re.compile(r"[-+]?[0-9]{1,18}\Z")
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\Z")
@@ -59,11 +61,16 @@ def read_job(path: Path) -> tuple[ShotOrder, ...]:
 
 def _parsed(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        # A pipe is read as well, such as the shell's <(command).
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _bad(path, "it is not UTF-8 text") from None
     except OSError as error:
         raise MatteError("bad_job", f"The job file {path} cannot be read: {error.strerror}.") from None
+    if len(data) > _LARGEST:
+        raise _bad(path, f"it has more than {_LARGEST >> 20} MiB")
     try:
         if path.suffix.lower() == ".json":
             return json.loads(text, object_pairs_hook=_words_of)

@@ -167,10 +167,12 @@ def check_writable(path: Path, hint: str) -> None:
 
 def _is_writable(path: Path) -> bool:
     try:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            path.with_name(path.name + _TEMPORARY).lstat()
         # A link that leads nowhere is there too, and no folder can be made in its place.
         folder = next((each for each in path.absolute().parents if os.path.lexists(each)), path.parent)
+        # Names that are too long are noticed in a folder that is there.
+        for name in (path.name + _TEMPORARY, *(each.name for each in path.absolute().relative_to(folder).parents)):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                (folder / name).lstat()
         if path.is_dir() or not os.access(folder, os.W_OK):
             return False
         # Only a file that is made shows what a disk allows that is mounted to be read, and the system's folders.

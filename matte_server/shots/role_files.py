@@ -52,7 +52,8 @@ def without_star(name: str) -> str:
     entries = path.parent.iterdir() if path.parent.is_dir() else ()
     digits = {hit.group(1) for entry in entries if (hit := number.fullmatch(entry.name))}
     if not digits:
-        raise MatteError("no_frames", f"No file matches {name}.", "Check the folder and the name.")
+        hint = "Check the folder and the name: * stands for a frame number."
+        raise MatteError("no_frames", f"No file matches {name}.", hint)
     widths = {len(each) for each in digits}
     if len(widths) == 1:
         return str(path.with_name(f"{before}%0{widths.pop()}d{after}"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import SoftFileLock, Timeout
-from matte_link.files import write_atomically
+from matte_link.files import small_text, write_atomically
 
 from ..core.align import Alignment
 from ..core.placement import as_facts, from_facts
@@ -26,6 +26,8 @@ FORMAT_VERSION = 1
 _LOCK_S = 10.0
 """A save takes milliseconds. A lock that is held for this long belongs to a run that was killed on another
 machine."""
+_LARGEST = 1 << 30
+"""Bytes of a plate solve; a million frames take less."""
 _HINT = "Name a file that an earlier run left beside its output."
 
 
@@ -156,10 +158,10 @@ def read_samples(path: Path | None) -> tuple[int, ...]:
 
 def _read_facts(path: Path | None) -> dict[str, Any]:
     """The file as it is; empty where there is none, or it is not a plate solve."""
-    if path is None or not path.is_file():
+    if path is None:
         return {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(small_text(str(path), limit=_LARGEST))
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else {}
@@ -214,7 +216,7 @@ class GivenSolve:
 
 def _read_whole(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(small_text(str(path), limit=_LARGEST))
     except OSError as error:
         raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:

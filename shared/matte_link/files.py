@@ -36,15 +36,15 @@ def write_atomically(path: str, data: Blob) -> None:
         raise
 
 
-def small_text(path: str, errors: str = "strict") -> str:
+def small_text(path: str, errors: str = "strict", limit: int = _SMALL) -> str:
     """The text of a small file, such as one with keys: UTF-8, with the mark that Windows's editors put at its
     beginning or without. Raises ``OSError`` for what is no regular file (a pipe would be waited for, a device has
-    no end) or has more than 1 MiB, and ``ValueError`` for bytes that are no text."""
+    no end) or has more than ``limit`` bytes, and ``ValueError`` for bytes that are no text."""
     with open(path, "rb", opener=_open_at_once) as file:
         facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _SMALL:
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > limit:
             raise OSError(errno.EINVAL, "it is no regular file or too large", path)
-        return file.read(_SMALL).decode("utf-8-sig", errors)
+        return file.read(limit).decode("utf-8-sig", errors)
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -90,3 +90,10 @@ def test_of_two_frames_that_show_two_places_no_third_is_asked_for(
     complaint = capsys.readouterr().err
     assert "Only 1 of 2 frames could be aligned" in complaint and "or one frame alone" in complaint
     assert "At least 3" not in complaint
+
+
+def test_fewer_frames_than_can_vote_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three voted, whatever was asked for."""
+    with pytest.raises(SystemExit):
+        cli.main(["build-plate", "p.####.exr", "-o", "c.exr", "--samples", "2"])
+    assert "argument --samples: '2' is not a whole number, 3 or more" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -58,3 +59,14 @@ def test_alpha_that_is_no_number_is_named(tmp_path: Path, odd: float, capsys: py
         words = ["evaluate", *(str(tmp_path / name) for name in pair)]
         assert cli.main(words) == console.BAD_INPUT
         assert "odd.exr has 1 NaN or infinite value in its alpha." in capsys.readouterr().err
+
+
+def test_a_dash_is_standard_output_for_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They went into a file called "-"."""
+    write_alpha(tmp_path / "a.png", 255)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["evaluate", "a.png", "a.png", "--json", "-"]) == console.OK
+    assert json.loads(capsys.readouterr().out)["mean"]["mad"] == 0.0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

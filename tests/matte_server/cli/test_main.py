@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import shlex
@@ -280,3 +281,10 @@ def test_the_help_names_every_command_as_its_own_help_does() -> None:
         with pytest.raises(SystemExit) as ended:
             cli.parser().parse_args([name, "--help"])
         assert ended.value.code == 0
+
+
+@pytest.mark.parametrize("words", [["matte", "{}", "--clean", "c.exr", "-o", "m.exr"], ["evaluate", "{}", "b"]])
+def test_a_name_that_no_disk_takes_is_one_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It was a traceback."""
+    assert cli.main([word.format(5000 * "x") for word in words]) == console.BAD_INPUT
+    assert capsys.readouterr().err == f"error (disk_error): {200 * 'x'}: {os.strerror(errno.ENAMETOOLONG)}.\n"

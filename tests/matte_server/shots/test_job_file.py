@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,21 @@ def test_a_bad_job_is_one_sentence(tmp_path: Path, text: str, words: str) -> Non
 def test_a_job_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match="No such file"):
         read_job(tmp_path / "job.yaml")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="Windows has none")
+def test_a_job_without_end_is_refused_and_one_from_a_pipe_is_read(tmp_path: Path) -> None:
+    with pytest.raises(MatteError, match="it has more than 16 MiB"):
+        read_job(Path("/dev/zero"))
+    read, write = os.pipe()
+    os.write(write, WHOLE.encode("utf-8-sig"))
+    os.close(write)
+    (order,) = read_job(Path(f"/dev/fd/{read}"))
+    os.close(read)
+    assert order.plate == "/dev/fd/p.exr"
+
+
+def test_a_job_with_the_mark_of_windows_editors_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps({"shots": [{"plate": "p", "clean": "c", "output": "o"}]}), encoding="utf-8-sig")
+    assert read_job(path)[0].plate == str(tmp_path / "p")

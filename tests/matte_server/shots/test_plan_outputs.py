@@ -158,3 +158,12 @@ def test_a_folder_that_is_a_link_to_nowhere_is_refused_before_the_first_frame(tm
         check_writable(tmp_path / "link/new/m.exr", "Name another -o.")
     assert refused.value.code == "cannot_write"
     check_writable(tmp_path / "new/m.exr", "Name another -o.")
+
+
+@pytest.mark.parametrize("name", ["{}.####.exr", "{}/m.exr", "a/{}/b/m.exr"])
+def test_a_name_that_is_too_long_is_refused_before_its_folder_exists(tmp_path: Path, name: str) -> None:
+    """It was found out after the frames were made."""
+    with pytest.raises(MatteError) as refused:
+        check_writable(tmp_path / "new" / name.format(300 * "x"), "Name another -o.")
+    assert refused.value.code == "cannot_write"
+    check_writable(tmp_path / "new" / name.format(30 * "x"), "")

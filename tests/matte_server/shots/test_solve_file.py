@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from matte_server.shots.solve_file import (
     CameraSolve,
     FrameEstimate,
     GivenSolve,
+    check_solve,
     read_estimates,
     read_samples,
     update_solve_file,
@@ -102,3 +104,14 @@ def test_what_can_be_read_of_earlier_measurements_is_read(tmp_path: Path) -> Non
     path.write_text("{")
     assert read_estimates(path) == {} and read_samples(path) == ()
     assert read_estimates(tmp_path / "none.json") == {} and read_samples(None) == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has neither")
+def test_what_has_no_end_is_no_plate_solve(tmp_path: Path) -> None:
+    """/dev/zero was read until memory ended."""
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(MatteError, match="cannot be read: it is no regular file or too large"):
+            check_solve(path)
+        assert read_estimates(path) == {}
