@@ -10,9 +10,10 @@ from matte_link.options import MatteOptions
 from matte_link.sequence import counted
 from rich.markup import escape
 
+from ..core.clean_plate_vote import LEAST_FRAMES
 from ..core.window import Window
 from ..errors import MatteError
-from ..shots.build_plate import FRAMES, LEAST_FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
+from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new, check_writable
