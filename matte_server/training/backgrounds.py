@@ -15,9 +15,16 @@ from .scenes.recipes import HELDOUT_HDRIS
 
 
 def panoramas(folder: Path, held_out: bool) -> list[Path]:
-    """The ``*.hdr`` files of ``folder`` that belong to the benchmark, or those that do not; sorted."""
-    found = sorted(folder.rglob("*.hdr"))
-    return [path for path in found if (path.stem in HELDOUT_HDRIS) == held_out]
+    """The ``*.hdr`` files in and below ``folder`` that belong to the benchmark, in its order, or those that do not,
+    sorted by name: wherever they lie, the same files make the same pictures. Raises ``FileNotFoundError`` where one
+    of the benchmark's is missing, as its pictures would be others."""
+    found = {path.stem: path for path in folder.rglob("*.hdr")}
+    if not held_out:
+        return [found[name] for name in sorted(found) if name not in HELDOUT_HDRIS]
+    missing = [f"{name}.hdr" for name in HELDOUT_HDRIS if name not in found]
+    if missing:
+        raise FileNotFoundError(f"the benchmark also needs {', '.join(missing)} in {folder}")
+    return [found[name] for name in HELDOUT_HDRIS]
 
 
 def load_panorama(path: Path) -> Float32:

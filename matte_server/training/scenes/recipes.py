@@ -19,8 +19,8 @@ Kind = Literal["person", "furniture", "plant", "animal", "groomed"]
 Framing = Literal["full", "half", "bust", "head"]
 Colour = tuple[float, float, float]
 
-HELDOUT_HDRIS = ("st_fagans_interior_1k", "rooitou_park_1k", "potsdamer_platz_1k", "hall", "sunrise")
-"""Panoramas that training never sees, neither as light nor as background."""
+HELDOUT_HDRIS = ("hall", "sunrise", "potsdamer_platz_1k", "rooitou_park_1k", "st_fagans_interior_1k")
+"""Panoramas that training never sees, neither as light nor as background, in the benchmark's order."""
 _HELDOUT_POSES = ("standing04", "standing06", "sit01", "fight03")
 _HELDOUT_CLOTHES = ("female_elegantsuit01", "male_worksuit01", "male_casualsuit05")
 _FACE_FOLDERS = ("head", "nose", "mouth", "eyes", "chin", "cheek", "ears", "forehead", "neck")

@@ -15,15 +15,17 @@ import torch
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io.exr import write_image
+from matte_server.training.backgrounds import panoramas
 from matte_server.training.benchmark_pictures import LIGHT_FAULTS, bent, composed, pictures, swayed, turned
 from matte_server.training.composite import MEASURED, Faults
 from matte_server.training.kinds.catalogue import KINDS
 from matte_server.training.procedural import Float32
+from matte_server.training.scenes.recipes import HELDOUT_HDRIS
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One held-out render of a grey disc and one held-out panorama."""
+    """One held-out render of a grey disc, and all held-out panoramas."""
     folder = tmp_path_factory.mktemp("benchmark")
     y, x = np.mgrid[0:80, 0:64].astype(np.float32)
     alpha = np.clip(25 - np.hypot(x - 32, y - 40), 0, 1)
@@ -35,7 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "heldout-person-0.json").write_text(json.dumps({"split": "heldout", "kind": "person"}))
     picture = cv2.resize(np.random.default_rng(1).uniform(0.05, 1, (16, 32, 3)).astype(np.float32), (256, 128))
     (folder / "more").mkdir()
-    assert cv2.imwrite(str(folder / "more" / "hall.hdr"), picture)
+    for number, name in enumerate(HELDOUT_HDRIS):
+        assert cv2.imwrite(str(folder / ("more" if number % 2 else "") / f"{name}.hdr"), picture)
     return folder
 
 
@@ -47,6 +50,24 @@ def test_every_kind_is_in_it(folder: Path) -> None:
     assert sum(stills.values()) >= 60
     assert len({picture.shot for picture in found} - {""}) >= 6
     assert len({picture.name for picture in found}) == len(found)
+
+
+def test_where_the_panoramas_lie_changes_no_picture(tmp_path: Path) -> None:
+    for number, name in enumerate(HELDOUT_HDRIS):
+        place = tmp_path / ("z", "a", "m")[number % 3]
+        place.mkdir(exist_ok=True)
+        (place / f"{name}.hdr").touch()
+        (place / f"studio{number}.hdr").touch()
+    assert [path.stem for path in panoramas(tmp_path, held_out=True)] == list(HELDOUT_HDRIS)
+    of_training = [path.stem for path in panoramas(tmp_path, held_out=False)]
+    assert of_training == sorted(f"studio{number}" for number in range(len(HELDOUT_HDRIS)))
+
+
+def test_a_panorama_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    for name in HELDOUT_HDRIS[1:]:
+        (tmp_path / f"{name}.hdr").touch()
+    with pytest.raises(FileNotFoundError, match=rf"also needs {HELDOUT_HDRIS[0]}\.hdr in "):
+        next(pictures(folder, tmp_path))
 
 
 def test_the_quick_one_has_every_kind_once(folder: Path) -> None:
