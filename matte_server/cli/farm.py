@@ -252,6 +252,9 @@ def run_task(arguments: argparse.Namespace) -> int:
 
 def _options(text: str) -> MatteOptions:
     try:
-        return MatteOptions.from_dict(json.loads(text))
-    except (ValueError, TypeError, AttributeError) as error:
+        options = json.loads(text)
+        if not isinstance(options, dict):
+            raise TypeError(f"{text[:40]!r} is no JSON object, such as {{}}.")
+        return MatteOptions.from_dict(options)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MatteError("bad_option", f"--options cannot be used: {error}") from None

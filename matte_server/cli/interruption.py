@@ -11,6 +11,7 @@ It imports nothing that takes time before it answers them.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -36,6 +37,9 @@ class Interruption:
         self._is_installed = self._may_raise = False
         self._asked_at = 0.0
         """When the interruption was raised; 0: not yet."""
+        self._number = signal.SIGINT
+        """The signal that came last; others may be ignored."""
+        self._asks_again = False
 
     def install(self) -> None:
         """From now on signals end the process at once. What whoever started it had ignored, as nohup does, stays
@@ -68,8 +72,10 @@ class Interruption:
         return self._asked_at > 0
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._number = signal.Signals(number)
         if _is_in_hook(frame):
-            # It would be lost there, too; it comes again.
+            # It would be lost there, too.
+            self._come_again()
             return
         now = time.monotonic()
         if self._may_raise and not self._asked_at:
@@ -78,24 +84,30 @@ class Interruption:
         if now - self._asked_at > _ONE_WISH_S:
             if self._asked_at and self._may_raise:
                 self._words = "Interrupted a second time."
-            # Not by way of sys.stderr, which may be in the middle of a line.
-            os.write(2, f"{self.words}\n".encode())
+            _say(self.words)
             os._exit(INTERRUPTED)
 
     def _on_lost(self, lost: Any) -> None:
         """An interruption that was raised where Python passes nothing on, as in a destructor, comes again."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            import threading
-
             self._asked_at = 0.0
-            threading.Thread(target=self._ask_again, daemon=True).start()
+            self._come_again()
         else:
             sys.__unraisablehook__(lost)
 
+    def _come_again(self) -> None:
+        """Has the signal come again until it was raised."""
+        import threading
+
+        if not self._asks_again:
+            self._asks_again = True
+            threading.Thread(target=self._ask_again, daemon=True).start()
+
     def _ask_again(self) -> None:
-        while not self._asked_at:
+        while True:
             time.sleep(_AGAIN_S)
-            _interrupt_main_thread()
+            if not self._asked_at:
+                _signal_main_thread(self._number)
 
     def _ignore(self) -> None:
         for number in _numbers():
@@ -103,21 +115,29 @@ class Interruption:
                 signal.signal(number, signal.SIG_IGN)
 
 
+def _say(words: str) -> None:
+    """Writes a line to standard error, not by way of ``sys.stderr``, which may be in the middle of one. Where that
+    was closed from the start, another file may have its number; where its reader is gone, nobody reads."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            os.write(2, f"{words}\n".encode())
+
+
 def _is_in_hook(frame: FrameType | None) -> bool:
-    """Whether this thread is dealing with an interruption that was lost."""
+    """Whether this thread is dealing with an error that Python does not pass on."""
     while frame is not None and frame.f_code is not Interruption._on_lost.__code__:
         frame = frame.f_back
     return frame is not None
 
 
-def _interrupt_main_thread() -> None:
+def _signal_main_thread(number: signal.Signals) -> None:
     import threading
 
     if hasattr(signal, "pthread_kill"):
         # It also wakes that thread where it waits.
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
 
 
 def _numbers() -> list[signal.Signals]:

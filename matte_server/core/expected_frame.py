@@ -81,8 +81,8 @@ class FrameGlance:
     @property
     def is_mostly_elsewhere(self) -> bool:
         """Whether the details of most of the frame lie elsewhere than expected: the camera moved, not only what it
-        sees."""
-        return self.common_drift_px > self._most_drift_px
+        sees. Details found by chance lie elsewhere too, and say nothing."""
+        return self.hints_at_place and self.common_drift_px > self._most_drift_px
 
     @property
     def _most_drift_px(self) -> float:

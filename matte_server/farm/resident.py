@@ -15,11 +15,12 @@ import queue
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 from matte_link.client import MatteClient
 from matte_link.files import small_text, write_atomically
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
@@ -51,49 +52,58 @@ class ResidentServer:
 def use_shared(state: Path, address: str, keys: str) -> ResidentServer:
     """Writes the server that all workers share into ``state``, once it has answered. Raises ``LinkError`` where it
     does not answer, and ``MatteError`` where the address, the keys or ``state`` cannot be used."""
-    _check_state(state)
-    with MatteClient(endpoint_of(address, keys)) as client:
-        client.ping(_ANSWER_S)
-    resident = ResidentServer(address=address, keys=keys)
-    _write(state, resident)
-    return resident
+    with _held(state):
+        with MatteClient(endpoint_of(address, keys)) as client:
+            client.ping(_ANSWER_S)
+        resident = ResidentServer(address=address, keys=keys)
+        _write(state, resident)
+        return resident
 
 
 def start(
     state: Path, arguments: tuple[str, ...] = (), on_progress: Callable[[str], None] = lambda message: None
 ) -> ResidentServer:
-    """Starts a server on a free loopback port, or finds the one that ``state`` names. ``arguments`` are further
-    ones of ``cleanplate serve``; ``on_progress`` is called with a message while a slow start is waited for. Raises
-    ``MatteError``: no_server with the server's reason, cannot_write where ``state`` cannot be written."""
-    earlier = read(state)
-    if earlier and _process(earlier):
-        return earlier
-    _check_state(state)
-    log = state.with_suffix(".log")
-    token = uuid.uuid4().hex
-    process = _serve(log, arguments, token)
-    try:
-        return _ready_server(process, state, log, token, on_progress)
-    except BaseException:
-        # Whoever gives up to wait, as a farm that cancels its session, has no other way to find it again.
-        with contextlib.suppress(psutil.NoSuchProcess):
-            _end(psutil.Process(process.pid))
-        raise
+    """Starts a server on a free loopback port, or finds the one that ``state`` names, also where another process
+    starts it now. ``arguments`` are further ones of ``cleanplate serve``; ``on_progress`` is called with a message
+    while a slow start is waited for. Raises ``MatteError``: no_server with the server's reason, cannot_write where
+    ``state`` cannot be written."""
+    with _held(state):
+        earlier = read(state)
+        if earlier and _process(earlier):
+            return earlier
+        log = state.with_suffix(".log")
+        token = uuid.uuid4().hex
+        process = _serve(log, arguments, token)
+        try:
+            return _ready_server(process, state, log, token, on_progress)
+        except BaseException:
+            # Whoever gives up to wait, as a farm that cancels its session, has no other way to find it again.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                _end(psutil.Process(process.pid))
+            raise
 
 
-def _check_state(state: Path) -> None:
-    """Before a server is started that nobody would find again."""
+@contextlib.contextmanager
+def _held(state: Path) -> Iterator[None]:
+    """Lets one process at a time write ``state``. Raises ``MatteError`` where none can, before a server is started
+    that nobody would find again."""
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
         if state.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        state.with_suffix(".log").write_bytes(b"")
+        lock = FileLock(state.with_name(f".{state.name}.lock"))
+        lock.acquire()
     except OSError as error:
         raise MatteError(
             "cannot_write",
             f"The state file {state} cannot be written: {error.strerror or error}.",
             "Name a file in a folder that this user may write to with --state.",
         ) from None
+    try:
+        yield
+    finally:
+        _remove(Path(lock.lock_file))
+        lock.release()
 
 
 def _ready_server(
@@ -168,7 +178,7 @@ def stop(state: Path) -> ResidentServer | None:
 
 
 def _remove(path: Path) -> None:
-    # Where it must stay, it names a server that is gone, as the next session sees.
+    # A state that must stay names a server that is gone, as the next session sees.
     with contextlib.suppress(OSError):
         path.unlink()
 

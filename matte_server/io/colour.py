@@ -165,6 +165,7 @@ def resolve(space: str) -> str:
 
 def check_config(config: str) -> None:
     """Raises ``MatteError("bad_ocio_config", ...)`` where there is no such OCIO config, or it cannot be read."""
+    _check_files(config)
     _known_spaces(config)
 
 
@@ -258,6 +259,7 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
     """The config that knows two colourspaces, and their names in it. Raises ``MatteError``: unknown_colourspace,
     bad_ocio_config."""
     path = config or os.environ.get("OCIO", "") or BUILT_IN_CONFIG
+    _check_files(path)
     names = _known_spaces(path)
     if {source, target} - names - {SCENE_LINEAR} and {source, target} <= _TAGGABLE:
         # Both are standard colourspaces, which the built-in config has.
@@ -277,10 +279,6 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=8)
 def _known_spaces(path: str) -> frozenset[str]:
-    # Where the file is missing, OpenImageIO silently falls back to a config of its own.
-    if "://" not in path and not os.path.isfile(path):  # noqa: PTH113 - also takes $OCIO's odd spellings
-        raise MatteError("bad_ocio_config", f"There is no OCIO config at {path}.")
-    _check_files(path)
     config = oiio.ColorConfig(path)
     names = frozenset(config.getColorSpaceNames())
     if config.geterror() or not names:
@@ -289,8 +287,12 @@ def _known_spaces(path: str) -> frozenset[str]:
 
 
 def _check_files(path: str) -> None:
+    """Each time: what a worker waits for, or reads without end, may have come there since."""
     if "://" in path:
         return
+    # Where the file is missing, OpenImageIO silently falls back to a config of its own.
+    if not os.path.isfile(path):  # noqa: PTH113 - also takes $OCIO's odd spellings
+        raise MatteError("bad_ocio_config", f"There is no OCIO config at {path}.")
     try:
         problem = unusable_file(Path(path))
     except OSError as error:

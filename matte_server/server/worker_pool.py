@@ -273,8 +273,9 @@ class _Supervisor(threading.Thread):
 
     def send(self, command: bytes, number: int = 0) -> None:
         """Passes a command on. Called by the server's loop: this thread need not wake up for it. ``number``: the
-        frame that the worker computes from then on. Without a process there is nobody to take it."""
-        if (sender := self._sender) is None:
+        frame that the worker computes from then on. Without a process there is nobody to take it; one that is not
+        ready yet is sent only what was meant for the one before, whose end the loop has not seen yet."""
+        if (sender := self._sender) is None or self._starting:
             return
         learns = command.startswith(LEARN)
         if number or learns:

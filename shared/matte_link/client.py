@@ -327,9 +327,12 @@ class MatteClient:
 
     def _pump(self, timeout_s: float) -> None:
         """Waits for the socket once and takes in what it brings."""
-        if self._connection.wait(timeout_s):
-            self._is_pinged = False
+        came_up = self._connection.wait(timeout_s)
+        if came_up or not self._connection.is_up:
+            # At once: how long a server is away says nothing of the link.
             self._speed.broke()
+        if came_up:
+            self._is_pinged = False
             self._requests.send_all()
         for message in self._connection.received():
             self._heard_at = time.monotonic()

@@ -56,7 +56,7 @@ class LinkSpeed:
             self._judge(sent)
 
     def broke(self) -> None:
-        """The connection is gone, and what was on its way is lost. It had not arrived in all the time since."""
+        """The connection is gone, and what was on its way is lost. It had not arrived in the time until now."""
         for sent in self._sent.values():
             self._judge(sent)
         self._sent.clear()

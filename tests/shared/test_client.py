@@ -258,6 +258,26 @@ def test_an_unanswered_request_is_sent_again_after_a_restart(make_server: MakeSe
     assert healthy.uploads == 1
 
 
+def test_a_server_that_was_away_for_an_hour_has_no_slow_link(make_server: MakeServer) -> None:
+    """A large plate was on its way when it went; the hour counted as if that had taken it."""
+    plate, now = Inline(data=bytes(9 << 20), name="plate.exr"), 0.0
+    with HeldPort() as port, MatteClient(Endpoint(port.address)) as client:
+        client._speed._clock = lambda: now
+        deaf = make_server(never_computes, port=port.number)
+        client.ping()
+        client.submit(replace(request("r1"), plate=plate), name_clean_plate=False)
+        while not deaf.mattes:
+            client.receive(0.05)
+        deaf.close()
+        while client._connection.is_up:
+            client.receive(0.05)
+        now = 3600.0
+        healthy = make_server(port=port.number)
+        assert isinstance(client.receive(20.0), MatteReply)
+    [again] = healthy.mattes
+    assert isinstance(again.plate, Inline)
+
+
 def test_an_answered_request_is_not_sent_again_after_a_restart(make_server: MakeServer) -> None:
     with HeldPort() as port, MatteClient(Endpoint(port.address)) as client:
         first = make_server(port=port.number)

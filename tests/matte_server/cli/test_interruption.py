@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,7 @@ def run(
     body: str = "pass",
     cleaning: str = "pass",
     end: str = "",
-    launch: str = "",
+    launch: tuple[str, ...] = (),
 ) -> tuple[int, str, str]:
     """Exit code, output and errors of a command that does these things in the parts of its life."""
     # Whoever runs the tests may have ignored some of them, as a shell does for what is in the background.
@@ -62,7 +63,7 @@ def run(
         name=name, is_by_default=is_by_default, start=start, body=body, cleaning=cleaning, end=end
     )
     words = [sys.executable, "-c", script]
-    ended = subprocess.run([*launch.split(), *words], check=False, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([*launch, *words], check=False, capture_output=True, text=True, timeout=60)
     return ended.returncode, ended.stdout, ended.stderr
 
 
@@ -98,6 +99,44 @@ def test_what_is_raised_where_python_passes_nothing_on_comes_again() -> None:
     assert run(start=slow, body="Lost(); time.sleep(30)") == (INTERRUPTED, "interrupted True\n", "")
 
 
+def test_what_is_lost_comes_again_where_ctrl_c_is_ignored() -> None:
+    """As in the background of a script: it came again as Ctrl+C, which never arrived."""
+    ignored = "signal.signal(signal.SIGINT, signal.SIG_IGN); interruption.install()"
+    lost = run("SIGTERM", start=ignored, body="Lost(); time.sleep(5)")
+    assert lost == (INTERRUPTED, "interrupted True\n", "")
+
+
+def test_a_signal_while_python_reports_another_error_comes_again() -> None:
+    """It was taken for one that comes again by itself, and was lost."""
+    report = "sys.__unraisablehook__ = lambda lost: interrupt()"
+    fails = "type('Fails', (), {'__del__': lambda self: 1 / 0})()"
+    assert run(start=report, body=f"{fails}; time.sleep(5)") == (INTERRUPTED, "interrupted True\n", "")
+
+
+def test_a_command_whose_errors_nobody_can_read_is_interrupted_all_the_same(tmp_path: Path) -> None:
+    broken = "r, w = os.pipe(); os.close(r); os.dup2(w, 2); interrupt()"
+    assert run(start=broken) == (INTERRUPTED, "", "")
+    # Another file may have the number of standard error, where that was closed.
+    file = tmp_path / "matte.exr"
+    taken = f"os.dup2(os.open({str(file)!r}, os.O_WRONLY | os.O_CREAT), 2); interrupt()"
+    closed = ("sh", "-c", 'exec "$@" 2>&-', "sh")
+    assert run(start=taken, launch=closed) == (INTERRUPTED, "", "")
+    assert file.read_bytes() == b""
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+@pytest.mark.parametrize("launch", [("nohup",), ("setsid", "--wait"), ("timeout", "50")])
+def test_whoever_starts_a_command_gets_its_exit_code_and_may_end_it(launch: tuple[str, ...], code: int) -> None:
+    assert run("SIGTERM", body=f"code = {code}", launch=launch) == (code, "", "")
+    assert run("SIGTERM", body=f"code = {code}; interrupt()", launch=launch)[::2] == (INTERRUPTED, "")
+
+
+def test_timeout_ends_a_command_in_its_own_way() -> None:
+    """It tells the command, and the group of its processes after that."""
+    ended = run("SIGTERM", body="time.sleep(30)", cleaning="print('in order')", launch=("timeout", "2"))
+    assert ended == (124, "interrupted True\nin order\n", "")
+
+
 def test_in_the_interpreters_last_moments_nothing_changes_how_it_ended() -> None:
     """Python gives signals back to the system before the process is gone, which then ended with "signal 2"."""
     late = "atexit._run_exitfuncs(); interrupt(); time.sleep(0.2)"
@@ -106,7 +145,7 @@ def test_in_the_interpreters_last_moments_nothing_changes_how_it_ended() -> None
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
-    assert run("SIGHUP", body="interrupt(); print('goes on')", launch="nohup") == (0, "goes on\n", "")
+    assert run("SIGHUP", body="interrupt(); print('goes on')", launch=("nohup",)) == (0, "goes on\n", "")
 
 
 def test_a_command_that_waits_ends_in_one_line_for_every_signal() -> None:

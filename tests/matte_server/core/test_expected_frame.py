@@ -157,8 +157,8 @@ def test_a_small_plate_is_an_average(size: tuple[int, int]) -> None:
     assert np.allclose(small.planes[2], 0.25, rtol=1e-6)  # float32
 
 
-def other_wall() -> np.ndarray:
-    coarse = np.random.default_rng(61).uniform(0.05, 0.9, (SIZE[0] // 8, SIZE[1] // 8, 3)).astype(np.float32)
+def other_wall(seed: int = 61) -> np.ndarray:
+    coarse = np.random.default_rng(seed).uniform(0.05, 0.9, (SIZE[0] // 8, SIZE[1] // 8, 3)).astype(np.float32)
     return np.asarray(cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
@@ -189,8 +189,10 @@ def test_details_that_moved_three_ways_hint_at_nothing() -> None:
 
 
 def test_details_found_by_chance_hint_at_nothing() -> None:
-    found = glance(image(other_wall()))
-    assert not found.hints_at_place and not found.is_mostly_elsewhere
+    """How many there are differs from one OpenCV to the next: of these walls, a third has six or more."""
+    found = [glance(image(other_wall(seed))) for seed in range(100, 115)]
+    assert not any(each.hints_at_place or each.is_mostly_elsewhere for each in found)
+    assert sum(each.points >= 6 and each.common_drift_px > 1.0 for each in found) >= 3
 
 
 @pytest.mark.parametrize(("top", "left", "side"), [(100, 0, 56), (105, 210, 68)], ids=["the edge", "the middle"])

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,9 +19,11 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from matte_link.errors import LinkError
 from matte_link.file_digest import file_digest
 from matte_link.result_key import MAKER, Maker
 
+from matte_server.cli.main import main as cli
 from matte_server.farm import resident
 from matte_server.farm.farm_job import FarmJob, FarmPlan
 from matte_server.farm.openjd import template
@@ -246,6 +249,36 @@ def test_what_is_no_state_file_names_no_server(tmp_path: Path) -> None:
         (tmp_path / name).write_text(content, "utf-8")
     for path in (*tmp_path.iterdir(), tmp_path, tmp_path / "none", Path("/dev/zero")):
         assert resident.read(path) is None, path
+
+
+def test_two_that_start_a_server_at_once_get_the_same_one(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda _: resident.start(state, ("--device", "cpu")), range(2))
+    try:
+        assert one == other == resident.read(state)
+    finally:
+        for pid in {one.pid, other.pid}:
+            psutil.Process(pid).kill()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.json", "state.keys.json", "state.log"]
+
+
+def test_a_shared_server_that_is_noted_touches_nothing_but_the_state_file(tmp_path: Path) -> None:
+    """Its log was emptied that a server of the session's own may be writing."""
+    (tmp_path / "state.log").write_text("words")
+    with pytest.raises(LinkError):
+        resident.use_shared(tmp_path / "state.json", "tcp://127.0.0.1:9", "")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("state.log", "words")]
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '""', "{", "[" * 20_000, '{"no": 1}', '{"temporal": 3}'])
+def test_options_of_a_task_that_are_none_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list was taken for no options."""
+    words = ("--plate", "p.####.exr", "--clean", "c.exr", "--output", "m.####.exr", "--frames", "1-2")
+    assert cli(["farm", "task", "--options", text, *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error (bad_option): --options") and said.count("\n") == 1, said
+    assert len(said) < 450, "an unknown one is told the names of all"
 
 
 def test_a_forgotten_server_stops_by_itself(tmp_path: Path) -> None:

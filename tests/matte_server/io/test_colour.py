@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -292,6 +293,39 @@ def test_a_config_of_ones_own_by_option_and_by_environment(tmp_path: Path, monke
     monkeypatch.setenv("OCIO", str(path))
     assert to_scene_linear(neutral(0.2), "doubled").pixels[0, 0, 0] == pytest.approx(0.4)
     assert from_scene_linear(neutral(0.4), "doubled").pixels[0, 0, 0] == pytest.approx(0.2)
+
+
+GRADED = """\
+  - !<ColorSpace>
+    name: graded
+    to_scene_reference: !<FileTransform> {src: grade.spi1d}
+"""
+HALVED = """\
+Version 1
+From 0.0 1.0
+Length 2
+Components 1
+{
+0.0
+0.5
+}
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_a_lut_that_became_a_pipe_since_the_last_picture_is_refused(tmp_path: Path) -> None:
+    """A worker knows its configs for long, and would wait for whoever writes to the pipe."""
+    config, lut = tmp_path / "config.ocio", tmp_path / "grade.spi1d"
+    config.write_text(CONFIG.format(linear="lin_rec709") + GRADED)
+    lut.write_text(HALVED)
+    assert to_scene_linear(neutral(0.2), "graded", str(config)).pixels[0, 0, 0] == pytest.approx(0.1)
+    lut.unlink()
+    os.mkfifo(lut)
+    with pytest.raises(MatteError, match="which it names, is neither a file nor a folder"):
+        to_scene_linear(neutral(0.3), "graded", str(config))
+    config.unlink()
+    with pytest.raises(MatteError, match="There is no OCIO config"):
+        to_scene_linear(neutral(0.3), "graded", str(config))
 
 
 def test_bad_configs_are_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
@@ -12,6 +13,7 @@ from matte_link.messages import Digest, Learn, LearnFrame
 from matte_server.server import worker_pool
 from matte_server.server.command_sender import CommandSender
 from matte_server.server.running_clock import RunningClock
+from matte_server.server.startup_watchdog import StartupWatchdog
 from matte_server.server.worker_pool import PoolPlan, WorkerEvent, WorkerExited, WorkerPool
 from matte_server.worker.messages import (
     CANCEL,
@@ -22,6 +24,7 @@ from matte_server.worker.messages import (
     LearningJob,
     SolveFailed,
     StageStarted,
+    WorkerReady,
 )
 
 from .service_bench import matte
@@ -164,6 +167,18 @@ def test_an_end_says_whether_the_frame_had_begun(pool: WorkerPool, sign: Heartbe
     assert has_begun()
     pool.submit(0, _job(2))
     assert not has_begun()
+
+
+def test_what_was_meant_for_a_dead_worker_does_not_reach_the_next_one(pool: WorkerPool) -> None:
+    """The loop may hear of its end late, and then gives the frame out again: it was computed twice."""
+    worker = pool._supervisors[0]
+    worker._starting = StartupWatchdog(os.getpid(), 60.0, print)
+    pool.submit(0, _job(1))
+    pool.cancel(1)
+    assert _sent(pool, 0) == [] and worker._number == 0
+    worker._handle_message(WorkerReady(device="cpu", devices=1))
+    pool.submit(0, _job(2))
+    assert _sent(pool, 0) == [_job(2).command] and worker._number == 2
 
 
 def test_an_end_names_the_frames_that_are_lost(pool: WorkerPool) -> None:
