@@ -14,8 +14,8 @@ from rich.table import Table
 from ..evaluation.evaluate import LABELS, columns, evaluate, figures_of, mean_of, shown
 from . import console
 from .report_file import check_report, write_report
+from .standard_streams import standard_streams
 
-_STANDARD_OUTPUT = Path("-")
 EPILOG = """\
 examples:
   cleanplate evaluate truth/ results/
@@ -46,33 +46,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path, metavar="RESULTS", help="the same, made by a matter")
     parser.add_argument("--sequence", action="store_true", help="the pictures are the frames of one shot")
     parser.add_argument(
-        "--json",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help="write the figures as JSON; - prints them instead of the table",
+        "--json", default="", metavar="FILE", help="write the figures as JSON; - is standard output"
     )
     parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Evaluate and print; raises ``MatteError``."""
-    is_streamed = parsed.json == _STANDARD_OUTPUT
-    if parsed.json is not None and not is_streamed:
-        check_report(parsed.json)
+    with standard_streams(parsed):
+        return _evaluate(parsed)
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    if parsed.json:
+        check_report(Path(parsed.json))
     rows = evaluate(parsed.truth, parsed.results, parsed.sequence)
     figures = [figures_of(row) for row in rows]
     mean = mean_of(figures)
-    if parsed.json is not None:
-        facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
-        text = json.dumps(facts, indent=1)
-        if is_streamed:
-            print(text)
-            return console.OK
-        write_report(parsed.json, text)
     titles = [str(row["frame"]) for row in rows]
     for table in tables(titles, figures, mean, console.out.width if console.out.is_terminal else None):
         console.out.print(table)
+    if parsed.json:
+        facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
+        write_report(Path(parsed.json), json.dumps(facts, indent=1))
     return console.OK
 
 

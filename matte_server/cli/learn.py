@@ -18,6 +18,7 @@ from ..learning.settings import SUFFIX, LearningSettings, checkpoint_of, steps_f
 from ..shots.arguments import LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS, ShotArgument
 from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import Shot
+from ..shots.without_effect import without_effect
 from ..worker.machine import prepare_for_torch
 from . import console
 from .shot_flags import add_learning_flags, add_options, add_shot_flags, options_from, order_from
@@ -120,10 +121,14 @@ def _check_output(output: Path, may_overwrite: bool) -> None:
 
 def _shot(arguments: argparse.Namespace) -> Shot:
     """The shot, planned as one file made of all its frames."""
-    order = order_from(arguments, options_from(arguments))
     # The plan is that of the shot's mattes, whose plate solve is used where it is; those of portraits are a folder.
-    suffix = ".mattes" if Path(order.plate).is_dir() else ".exr"
-    return replace(order, output=str(Path(arguments.output).with_suffix(suffix))).plan(one_output=True)
+    suffix = ".mattes" if Path(arguments.plate).is_dir() else ".exr"
+    output = str(Path(arguments.output).with_suffix(suffix))
+    order = replace(order_from(arguments, options_from(arguments)), output=output)
+    shot = order.plan(one_output=True)
+    for sentence in without_effect(order, shot):
+        console.warn(sentence)
+    return shot
 
 
 def _settings(arguments: argparse.Namespace, has_keys: bool) -> LearningSettings:

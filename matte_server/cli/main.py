@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from matte_link.errors import LinkError
-from matte_link.plain_text import printable
+from matte_link.files import disk_words
 
 from ..errors import MatteError, report_of
 from ..io.library_output import libraries_silenced
@@ -35,8 +35,6 @@ another place, 130 interrupted
 """
 
 
-_LONGEST_NAME = 200
-"""Characters of a file's name in a sentence; it may have thousands."""
 COMPLETING = "_ARGCOMPLETE"
 """Set where a shell asks how a line could go on: see :mod:`.completion`."""
 COMMANDS = {
@@ -175,9 +173,8 @@ def _failed(error: Exception) -> int | None:
         report = report_of(error)
         console.complain(f"{report.message} {report.hint}", report.code)
         return console.BAD_INPUT
-    if isinstance(error, OSError):
-        named = f"{printable(str(error.filename), _LONGEST_NAME)}: " if error.filename else ""
-        console.complain(f"{named}{error.strerror or error}.", "disk_error")
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError | TimeoutError):
+        console.complain(disk_words(error), "disk_error")
         return console.BAD_INPUT
     return None
 

@@ -204,9 +204,7 @@ def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: Str
     shots = [replace(shot, solve_file=None) if names.shown(shot.title) == OUTPUT else shot for shot in shots]
     if arguments.dry_run:
         if given := [flag for flag in ("--json", "--review") if getattr(arguments, flag[2:])]:
-            console.warn(
-                f"Of a dry run there is no report and no review: {' and '.join(given)} will make a file later."
-            )
+            console.warn(f"{' and '.join(given)}: a dry run makes no files.")
         endpoint_of(arguments.server, arguments.keys)
         return _describe(shots, names)
     frames, named = sum(len(shot.frames) for shot in shots), files_of([shot.options for shot in shots])

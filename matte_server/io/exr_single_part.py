@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from .exr_header import MULTI_PART, TILED, for_pixels, packed, read_parts
@@ -23,12 +24,12 @@ def single_part(file: BinaryIO, index: int) -> bytes | None:
         magic, flags = struct.unpack("<4sI", file.read(8))
         kind = stored[index]["type"].data
         counts = [struct.unpack("<I", part["chunkCount"].data)[0] for part in stored[: index + 1]]
-        table, count = tables + 8 * sum(counts[:-1]), counts[-1]
-        if not flags & MULTI_PART or kind not in _PLACES or table + 8 * count > file.seek(0, io.SEEK_END):
+        table, count, whole = tables + 8 * sum(counts[:-1]), counts[-1], file.seek(0, io.SEEK_END)
+        if not flags & MULTI_PART or kind not in _PLACES or table + 8 * count > whole:
             return None
         file.seek(table)
         offsets = struct.unpack(f"<{count}Q", file.read(8 * count))
-        chunks = [_chunk(file, offset, index, _PLACES[kind]) for offset in offsets]
+        chunks = _chunks(file, offsets, index, _PLACES[kind], whole)
     except (LookupError, ValueError, OverflowError, OSError, struct.error):
         return None
     flags = flags & ~MULTI_PART | (TILED if kind == b"tiledimage" else 0)
@@ -38,6 +39,19 @@ def single_part(file: BinaryIO, index: int) -> bytes | None:
         places.append(at)
         at += len(chunk)
     return b"".join((head, struct.pack(f"<{count}Q", *places), *chunks))
+
+
+def _chunks(file: BinaryIO, offsets: Sequence[int], index: int, numbers: int, whole: int) -> list[bytes]:
+    """The chunks at ``offsets``. Raises as :func:`_chunk` does, and ``ValueError`` where they are together larger
+    than the file: a table that names one of them many times would fill the memory."""
+    chunks: list[bytes] = []
+    total = 0
+    for offset in offsets:
+        chunks.append(_chunk(file, offset, index, numbers))
+        total += len(chunks[-1])
+        if total > whole:
+            raise ValueError("chunks overlap")
+    return chunks
 
 
 def _chunk(file: BinaryIO, offset: int, index: int, numbers: int) -> bytes:

@@ -11,13 +11,15 @@
         clean: empty_studio.png
         output: portraits_out
 
-The words are those of ``cleanplate matte``, without the dashes; paths are seen from the file's own folder. What
-stands in YAML without quotes is what its word takes: 1e2 is a number for ``gamma``, and the name of a ``layer``.
+The words are those of ``cleanplate matte``, without the dashes; paths are seen from the file's own folder, or begin
+with ~ for the user's. What stands in YAML without quotes is what its word takes: 1e2 is a number for ``gamma``, and
+the name of a ``layer``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,6 +144,11 @@ _JobLoader.yaml_implicit_resolvers = {
 _JobLoader.add_constructor(f"{_TAG}str", _JobLoader.construct_text)
 
 
+def _folder(path: Path) -> Path:
+    """Where paths of a job file are seen from; a pipe lies nowhere, so those are seen from the working folder."""
+    return path.parent if path.is_file() else Path()
+
+
 def _bad(path: Path, what: str) -> MatteError:
     end = "" if what.endswith("?") else "."
     return MatteError("bad_job", f"The job file {path} cannot be used: {what}{end}", "Nothing was started.")
@@ -170,7 +177,7 @@ def _value(path: Path, where: str, written: str, value: Any) -> Any:
     if needed:
         raise _bad(path, f"{written!r} of {where} must be {needed}, not {value!r:.60}")
     if argument.kind == PATH:
-        return str(path.parent / value)
+        return str(_folder(path) / os.path.expanduser(value))  # noqa: PTH111 - raises nothing where there is no home
     return str(value) if argument.kind == TEXT else value
 
 
@@ -183,4 +190,4 @@ def _order(path: Path, where: str, entry: dict[str, Any]) -> ShotOrder:
     except ValueError as error:
         raise _bad(path, f"in {where}, {str(error).rstrip('.')}") from None
     given = {word: value for word, value in entry.items() if word not in _SPECS}
-    return ShotOrder(**given, options=with_whole_paths(options, path.parent))
+    return ShotOrder(**given, options=with_whole_paths(options, _folder(path)))

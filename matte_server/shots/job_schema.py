@@ -26,7 +26,7 @@ def job_schema() -> dict[str, Any]:
         "$schema": SCHEMA,
         "title": "A job file of cleanplate matte --job (YAML or JSON)",
         "description": f"Each shot needs {', '.join(needed)}, of its own or from the defaults. Paths are seen from "
-        "the file's own folder.",
+        "the file's own folder, and ~ is the user's.",
         "type": "object",
         "required": ["shots"],
         "additionalProperties": False,

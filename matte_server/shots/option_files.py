@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ _NAMING_FILES = ("weights", "ocio_config")
 def with_whole_paths(options: MatteOptions, folder: Path = Path()) -> MatteOptions:
     """The options with the whole path of each file that is there, seen from ``folder``, as a server has another
     working folder. Other names stay: they are files of the server's, or OCIO's own configs."""
-    there = {name: folder / text for name in _NAMING_FILES if (text := getattr(options, name))}
+    named = {name: text for name in _NAMING_FILES if (text := getattr(options, name))}
+    there = {name: folder / os.path.expanduser(text) for name, text in named.items()}  # noqa: PTH111 - raises nothing
     whole: dict[str, Any] = {name: str(path.resolve()) for name, path in there.items() if path.is_file()}
     return replace(options, **whole)
 

@@ -44,7 +44,7 @@ def _of_output(shot: Shot) -> Iterator[tuple[list[str], str]]:
     options = shot.options
     suffix = shot.frames[0].output.suffix.lower()
     if suffix != ".exr":
-        yield _given(options, _OF_EXRS), f"only EXRs have a choice of them, and {suffix} is none"
+        yield _given(options, _OF_EXRS), f"that is for EXRs, and {suffix} is none"
     if suffix == ".png":
         yield _given(options, ("premultiplied",)), "the colour of a PNG is unpremultiplied"
     if options.model == _WITHOUT_NETWORK:
@@ -76,7 +76,7 @@ def _of_timing(sources: ShotSources) -> Iterator[tuple[list[str], str]]:
         name = getattr(sources, role)
         given = [field for field in (f"{word}_offset", f"{word}_end")
                  if getattr(sources, field) != getattr(unchanged, field)]  # fmt: skip
-        if given and (Path(name).is_dir() or RoleFiles(name).is_still):
+        if given and RoleFiles(name).is_still:
             yield list(map(_flag, given)), f"{name} is neither a sequence nor a video"
 
 

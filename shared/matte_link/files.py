@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 from .messages import Blob
+from .plain_text import printable_name
 
 _SMALL = 1 << 20
 
@@ -52,8 +53,9 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def disk_words(error: OSError) -> str:
-    """What a disk says, as one sentence."""
-    return f"{error.filename}: {error.strerror}." if error.filename and error.strerror else f"{error}."
+    """What a disk says, as one sentence; of a file's name that is too long, its end."""
+    name = f"{printable_name(str(error.filename))}: " if error.filename else ""
+    return f"{name}{error.strerror or error}."
 
 
 def _check_size(path: Path, data: Blob) -> None:

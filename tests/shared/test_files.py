@@ -30,6 +30,8 @@ def test_a_failure_leaves_no_temporary_file_and_the_older_file_alone(tmp_path: P
 def test_what_a_disk_says_is_a_sentence_without_the_number_of_the_error() -> None:
     assert disk_words(OSError(errno.ENOSPC, "No space left", "/shots/m.exr")) == "/shots/m.exr: No space left."
     assert disk_words(OSError("lacks 3 bytes")) == "lacks 3 bytes."
+    assert disk_words(OSError(errno.ENOSPC, "No space left")) == "No space left."
+    assert disk_words(OSError(errno.ENAMETOOLONG, "Too long", 300 * "x" + ".exr")) == f"{251 * 'x'}.exr: Too long."
 
 
 def test_a_file_that_windows_keeps_open_for_a_reader_stays_as_it_was(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from matte_server import __main__ as door
-from matte_server.cli import console
+from matte_server.cli import console, evaluate
 from matte_server.cli import main as cli
 from matte_server.cli.interruption import Interruption
 from matte_server.cli.number_range import NumberRange
@@ -287,4 +287,22 @@ def test_the_help_names_every_command_as_its_own_help_does() -> None:
 def test_a_name_that_no_disk_takes_is_one_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """It was a traceback."""
     assert cli.main([word.format(5000 * "x") for word in words]) == console.BAD_INPUT
-    assert capsys.readouterr().err == f"error (disk_error): {200 * 'x'}: {os.strerror(errno.ENAMETOOLONG)}.\n"
+    assert capsys.readouterr().err == f"error (disk_error): {255 * 'x'}: {os.strerror(errno.ENAMETOOLONG)}.\n"
+
+
+def test_a_full_disk_is_one_sentence_and_a_connection_a_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(error: OSError) -> int:
+        raise error
+
+    words = ["evaluate", "a", "b"]
+    full, refused = OSError(errno.ENOSPC, "No space left"), ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+    for error in (full, refused, TimeoutError()):
+        monkeypatch.setattr(evaluate, "run", lambda _, error=error: fail(error))
+        if error is full:
+            assert cli.main(words) == console.BAD_INPUT
+            assert capsys.readouterr().err == "error (disk_error): No space left.\n"
+        else:
+            with pytest.raises(type(error)):
+                cli.main(words)

@@ -355,6 +355,10 @@ def test_a_dry_run_lists_the_frames_and_makes_nothing(
     printed = capsys.readouterr().out
     assert f"{shot.matte}: 3 frames (1002-1004), model difference" in printed
     assert not Path(shot.matte).parent.exists()
+    assert cli.main(shot.command("--dry-run", "--json", "report.json", "--review", "--overwrite")) == console.OK
+    assert capsys.readouterr().err == "warning: --json and --review: a dry run makes no files.\n"
+    assert cli.main(shot.command("--dry-run", "--review")) == console.OK
+    assert capsys.readouterr().err == "warning: --review: a dry run makes no files.\n"
     # What cannot work is refused as in a real run.
     assert cli.main(shot.command("--dry-run", "--frames", "7")) == console.BAD_INPUT
 
@@ -371,7 +375,7 @@ def test_what_changes_nothing_is_said_once_for_all_shots(
     )
     assert cli.main(["matte", "--job", str(job), "--dry-run"]) == console.OK
     assert capsys.readouterr().err == (
-        "warning: --compression changes nothing: only EXRs have a choice of them, and .png is none.\n"
+        "warning: --compression changes nothing: that is for EXRs, and .png is none.\n"
     )
 
 

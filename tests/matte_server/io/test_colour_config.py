@@ -9,7 +9,7 @@ import pytest
 
 from matte_server.errors import MatteError
 from matte_server.io.colour import check_config
-from matte_server.io.colour_config import LARGEST_FILE, config_digest
+from matte_server.io.colour_config import LARGEST_FILE, config_digest, unusable_file
 
 CONFIG = """ocio_profile_version: 2
 {search}
@@ -90,6 +90,13 @@ def test_a_lut_that_would_never_end_is_refused(tmp_path: Path, search: str) -> N
     os.mkfifo(config_pipe)
     assert refusal(config_pipe) == f"There is no OCIO config at {config_pipe}."
     assert config_digest(str(config_pipe)) == str(config_pipe)
+
+
+def test_a_folder_called_like_a_lut_is_passed_over(tmp_path: Path) -> None:
+    """OpenColorIO passes over it too."""
+    config = write(tmp_path / "a")
+    (tmp_path / "a/more/grade.cube").mkdir()
+    assert unusable_file(config) == ""
 
 
 def test_files_of_a_size_that_no_lut_has_are_refused(tmp_path: Path) -> None:

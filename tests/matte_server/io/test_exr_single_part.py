@@ -10,6 +10,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
+from matte_server.io.exr_header import read_parts
 from matte_server.io.exr_single_part import single_part
 
 COMPRESSIONS = ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "HTJ2K32")
@@ -43,6 +44,23 @@ def test_each_part_alone_has_its_own_pixels(tmp_path: Path, compression: str, or
         assert tuple(found.header["dataWindow"][0]) == ((5, -7) if index == 2 else (0, 0))
         for name, pixels in planes(index).items():
             assert np.array_equal(found.channels[name].pixels, pixels)
+
+
+def test_a_table_that_names_one_chunk_many_times_fills_no_memory(tmp_path: Path) -> None:
+    """Where every line of a gigabyte's part was said to lie at one large chunk, each was kept."""
+    path, height = tmp_path / "a.exr", 37
+    lines = np.zeros((height, 53), np.float16)
+    lines[0] = np.random.default_rng(0).random(53)
+    header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIPS_COMPRESSION}
+    parts = [OpenEXR.Part(dict(header), {name: lines.copy() for name in "RGB"}, side) for side in ("left", "right")]
+    OpenEXR.File(parts).write(str(path))
+    data = bytearray(path.read_bytes())
+    assert single_part(io.BytesIO(data), 1) is not None
+    file = io.BytesIO(data)
+    read_parts(file)
+    table = file.tell() + 8 * height
+    data[table : table + 8 * height] = bytes(data[table : table + 8]) * height
+    assert single_part(io.BytesIO(data), 1) is None
 
 
 def test_what_is_damaged_or_has_one_part_is_left_to_the_library(tmp_path: Path) -> None:

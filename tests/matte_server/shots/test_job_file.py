@@ -156,7 +156,23 @@ def test_a_job_without_end_is_refused_and_one_from_a_pipe_is_read(tmp_path: Path
     os.close(write)
     (order,) = read_job(Path(f"/dev/fd/{read}"))
     os.close(read)
-    assert order.plate == "/dev/fd/p.exr"
+    # A pipe lies nowhere.
+    assert order.plate == "p.exr"
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It went into a folder called "~" beside the job."""
+    home, path = tmp_path / "home", tmp_path / "jobs/job.yaml"
+    for folder in (home, path.parent):
+        folder.mkdir()
+    (home / "w.learned").touch()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    path.write_text("shots: [{plate: ~/p.exr, clean: c~/~.exr, output: ~/out/m.exr, weights: ~/w.learned}]")
+    (order,) = read_job(path)
+    assert (order.plate, order.output) == (str(home / "p.exr"), str(home / "out/m.exr"))
+    assert order.clean == str(path.parent / "c~/~.exr")
+    assert order.options.weights == str(home / "w.learned")
 
 
 def test_a_job_with_the_mark_of_windows_editors_is_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from matte_link.options import MatteOptions
 
+from matte_server.io import exr
+from matte_server.io.video_writer import MovieSettings, VideoWriter
 from matte_server.shots.arguments import ShotOrder
 from matte_server.shots.solve_file import update_solve_file
 from matte_server.shots.without_effect import without_effect
@@ -23,6 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         save(tmp_path / name, np.zeros((4, 4, 3)))
     update_solve_file(tmp_path / "solve.json", None, {}, {})
     write_parts(tmp_path / "eyes.exr", {"left": luma_chroma(smooth())}, view_of_part=True)
+    picture = exr.read_image(save(tmp_path / "picture.exr", np.zeros((16, 16, 3))))
+    with VideoWriter(tmp_path / "v.mov", MovieSettings(16, 16, Fraction(25))) as video:
+        video.write(picture)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -35,7 +41,7 @@ def said(output: str = "m.####.exr", plate: str = "p.####.exr", **given: Any) ->
     return without_effect(order, order.plan())
 
 
-IS_NONE = "changes nothing: only EXRs have a choice of them, and"
+IS_NONE = "changes nothing: that is for EXRs, and"
 NO_SHOT = "p.1001.exr has no frames of one shot."
 STILL = "is neither a sequence nor a video."
 
@@ -47,7 +53,7 @@ STILL = "is neither a sequence nor a video."
         ({"output": "m.####.TIF", "compression": "piz"}, f"--compression {IS_NONE} .tif is none."),
         (
             {"output": "m.####.png", "bit_depth": "float", "compression": "piz"},
-            "--bit-depth and --compression change nothing: only EXRs have a choice of them, and .png is none.",
+            "--bit-depth and --compression change nothing: that is for EXRs, and .png is none.",
         ),
         (
             {"output": "m.####.png", "premultiplied": True},
@@ -58,7 +64,7 @@ STILL = "is neither a sequence nor a video."
             "--weights and --precision change nothing: the model difference has no network.",
         ),
         ({"plate": "p.1001.exr", "temporal": 0.5}, f"--temporal changes nothing: {NO_SHOT}"),
-        ({"plate": "p.1001.exr", "camera": "locked"}, f"--camera changes nothing: {NO_SHOT}"),
+        ({"plate": "p.1001.exr", "camera": "moving"}, f"--camera changes nothing: {NO_SHOT}"),
         (
             {"plate": "faces", "output": "out", "temporal": 0.5, "camera": "locked", "solve": "solve.json"},
             "--temporal, --camera and --solve change nothing: faces has no frames of one shot.",
@@ -67,11 +73,18 @@ STILL = "is neither a sequence nor a video."
             {"solve": "solve.json", "camera": "locked", "align": "none", "match_exposure": False},
             "--camera, --align and --no-match-exposure change nothing: solve.json says how the clean plate lies.",
         ),
+        (
+            {"plate": "p.1001.exr", "solve": "solve.json", "camera": "locked"},
+            "--camera changes nothing: solve.json says how the clean plate lies.",
+        ),
         ({"deinterlace": True}, "--deinterlace changes nothing: no file of the shot is a video."),
         ({"view": "left"}, "--view changes nothing: neither plate nor clean plate is an EXR with views."),
         ({"clean_offset": 3}, f"--clean-offset changes nothing: c.exr {STILL}"),
-        ({"core": "c.exr", "core_end": "hold", "core_offset": 1},
-         f"--core-offset and --core-end change nothing: c.exr {STILL}"),
+        *(
+            ({role: "c.exr", f"{role}_end": "hold", f"{role}_offset": 1},
+             f"--{role}-offset and --{role}-end change nothing: c.exr {STILL}")
+            for role in ("core", "holdout", "trimap")
+        ),
         ({"background": "c.exr", "comp": "x.####.png", "background_end": "hold"},
          f"--background-end changes nothing: c.exr {STILL}"),
         ({"plate": "faces", "output": "out", "clean": "faces/a.exr", "clean_end": "loop"},
@@ -94,6 +107,8 @@ def test_what_changes_nothing_is_said(folder: Path, given: dict[str, Any], sente
         {"solve": "solve.json"},
         {"plate": "p.1001.exr", "solve": "solve.json"},
         {"clean": "eyes.exr", "view": "left"},
+        {"plate": "eyes.exr", "view": "left"},
+        {"clean": "v.mov", "clean_frame": "1", "deinterlace": True},
         {"core": "core.####.exr", "core_end": "hold", "core_offset": 1},
     ],
 )
