@@ -25,7 +25,7 @@ def single_part(file: BinaryIO, index: int) -> bytes | None:
         kind = stored[index]["type"].data
         counts = [struct.unpack("<I", part["chunkCount"].data)[0] for part in stored[: index + 1]]
         table, count, whole = tables + 8 * sum(counts[:-1]), counts[-1], file.seek(0, io.SEEK_END)
-        if not flags & MULTI_PART or kind not in _PLACES or table + 8 * count > whole:
+        if not flags & MULTI_PART or table + 8 * count > whole:
             return None
         file.seek(table)
         offsets = struct.unpack(f"<{count}Q", file.read(8 * count))
@@ -61,7 +61,7 @@ def _chunk(file: BinaryIO, offset: int, index: int, numbers: int) -> bytes:
     layout = f"<{numbers + 2}i"
     head = file.read(struct.calcsize(layout))
     number, *_, size = struct.unpack(layout, head)
-    data = file.read(size) if size >= 0 else b""
+    data = file.read(size)
     if number != index or len(data) != size:
         raise ValueError("the chunk is not there")
     return head[4:] + data

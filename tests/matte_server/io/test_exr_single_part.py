@@ -46,8 +46,8 @@ def test_each_part_alone_has_its_own_pixels(tmp_path: Path, compression: str, or
             assert np.array_equal(found.channels[name].pixels, pixels)
 
 
-def test_a_table_that_names_one_chunk_many_times_fills_no_memory(tmp_path: Path) -> None:
-    """Where every line of a gigabyte's part was said to lie at one large chunk, each was kept."""
+def test_a_table_that_names_wrong_chunks_is_refused(tmp_path: Path) -> None:
+    """One large chunk for every line filled the memory."""
     path, height = tmp_path / "a.exr", 37
     lines = np.zeros((height, 53), np.float16)
     lines[0] = np.random.default_rng(0).random(53)
@@ -58,9 +58,11 @@ def test_a_table_that_names_one_chunk_many_times_fills_no_memory(tmp_path: Path)
     assert single_part(io.BytesIO(data), 1) is not None
     file = io.BytesIO(data)
     read_parts(file)
-    table = file.tell() + 8 * height
-    data[table : table + 8 * height] = bytes(data[table : table + 8]) * height
-    assert single_part(io.BytesIO(data), 1) is None
+    other, table = file.tell(), file.tell() + 8 * height
+    # That chunk for every line; the other part's chunks; places that no file has.
+    for places in (bytes(data[table : table + 8]) * height, bytes(data[other:table]), 8 * height * b"\xff"):
+        data[table : table + 8 * height] = places
+        assert single_part(io.BytesIO(data), 1) is None
 
 
 def test_what_is_damaged_or_has_one_part_is_left_to_the_library(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def written(path: Path, kind: str, channels: int, **more: Any) -> Any:
     return stored.astype(np.float64) / LARGEST.get(kind, 1)
 
 
-@pytest.mark.parametrize("layout", ["contig", "separate", "tiles"])
+@pytest.mark.parametrize("layout", ["contig", "separate", "tiles", "separate tiles"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [*LARGEST, "float16", "float32", "float64"])
 @pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
@@ -34,7 +34,8 @@ def test_grey_with_alpha(
     tmp_path: Path, photometric: str, kind: str, order: Literal["<", ">"], layout: str
 ) -> None:
     path = tmp_path / "a.tif"
-    more: dict[str, Any] = {"tile": (16, 16)} if layout == "tiles" else {"planarconfig": layout}
+    more: dict[str, Any] = {"tile": (16, 16)} if "tiles" in layout else {}
+    more["planarconfig"] = "separate" if "separate" in layout else "contig"
     stored = written(path, kind, 2, photometric=photometric, byteorder=order, extrasamples=["unassalpha"], **more)
     if kind == "float64" and layout == "tiles":
         # OpenImageIO returns whatever lay in memory.
