@@ -27,6 +27,14 @@ def test_a_failure_leaves_no_temporary_file_and_the_older_file_alone(tmp_path: P
     assert list(tmp_path.iterdir()) == [target] and (target / "inside").is_dir()
 
 
+def test_a_text_up_to_its_limit_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("1" * (2 << 20))
+    assert len(small_text(str(path), limit=2 << 20)) == 2 << 20
+    with pytest.raises(OSError, match="too large"):
+        small_text(str(path), limit=(2 << 20) - 1)
+
+
 def test_what_a_disk_says_is_a_sentence_without_the_number_of_the_error() -> None:
     assert disk_words(OSError(errno.ENOSPC, "No space left", "/shots/m.exr")) == "/shots/m.exr: No space left."
     assert disk_words(OSError("lacks 3 bytes")) == "lacks 3 bytes."

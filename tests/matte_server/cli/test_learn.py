@@ -73,6 +73,14 @@ def test_its_threads_sleep_while_they_wait(make_shot: Shots, monkeypatch: pytest
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
+def test_what_changes_nothing_is_said(make_shot: Shots, capfd: pytest.CaptureFixture[str]) -> None:
+    shot = make_shot(count=2)
+    # Refused after the plan, so that nothing is learnt.
+    assert main(learn(shot, "--clean-offset", "3", "--steps", "0")) == 2
+    warning = f"--clean-offset changes nothing: {shot.clean} is neither a sequence nor a video."
+    assert " ".join(capfd.readouterr().err.split()).startswith(f"warning: {warning} error")
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [

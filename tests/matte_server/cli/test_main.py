@@ -298,7 +298,7 @@ def test_a_full_disk_is_one_sentence_and_a_connection_a_defect(
 
     words = ["evaluate", "a", "b"]
     full, refused = OSError(errno.ENOSPC, "No space left"), ConnectionRefusedError(errno.ECONNREFUSED, "refused")
-    for error in (full, refused, TimeoutError()):
+    for error in (full, refused, TimeoutError(), OSError("no disk's")):
         monkeypatch.setattr(evaluate, "run", lambda _, error=error: fail(error))
         if error is full:
             assert cli.main(words) == console.BAD_INPUT

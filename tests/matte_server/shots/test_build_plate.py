@@ -13,6 +13,8 @@ from matte_server.core.clean_plate_vote import vote_clean_plate
 from matte_server.io import exr
 from matte_server.io.colour import to_scene_linear
 from matte_server.server.local_server import LocalServer
+from matte_server.shots.build_plate import voting_frames
+from matte_server.shots.shot import ShotFrame
 from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files
 from tests.matte_server.pictures import room
@@ -25,6 +27,14 @@ GRAIN = 0.002
 def grainy(picture: np.ndarray, seed: int) -> np.ndarray:
     grain = np.random.default_rng(seed).normal(0, GRAIN, picture.shape)
     return np.asarray(picture + grain, np.float32)
+
+
+def test_as_many_frames_vote_as_were_asked_for_and_the_reference() -> None:
+    frames = [
+        ShotFrame(frame=number, plate=Path("p"), clean_plate=Path("c"), output=Path("o")) for number in range(9)
+    ]
+    for reference, chosen in ((4, [0, 4, 8]), (2, [0, 2, 4, 8])):
+        assert [each.frame for each in voting_frames(frames, frames[reference], 3)] == chosen
 
 
 def test_the_subject_may_cover_a_pixel_most_of_the_time() -> None:
