@@ -30,6 +30,7 @@ from .conftest import save
         ("out/matte.%04d.exr", "matte"),
         ("out/m.<f>.exr", "m"),
         ("out/matte.mov", "matte"),
+        ("out/take_##.mov", "take_##"),
         ("out/####.exr", "shot"),
         ("out/m_####_left.exr", "m_#_left"),
         ("out/m_%04d_right.exr", "m_#_right"),

@@ -27,7 +27,7 @@ from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import run_shot
 from matte_server.shots.plan import plan_shot
-from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
+from matte_server.shots.reports import FrameReport, MovieReport, ResultStatus, ShotReport
 from matte_server.shots.shot import ShotSources
 from tests.small_disk import python_beside_a_small_disk
 
@@ -472,6 +472,15 @@ def test_frames_missing_from_the_report_are_a_failure(reported: int, capsys: pyt
     assert conclude(ShotReport(frames[:reported]), 2) == 1
     assert f"{2 - reported} of 2 frames were neither made nor reported as failed" in capsys.readouterr().err
     assert conclude(ShotReport(frames), 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "printed"), [("m.mov exists.", "m.mov exists."), ("A frame is odd.", "m.mov: A frame is odd.")]
+)
+def test_a_video_that_failed_is_named_once(message: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    movie = MovieReport(path="m.mov", status=ResultStatus.FAILED, message=message)
+    assert conclude(ShotReport((FrameReport(1, ResultStatus.DONE, "m.exr"),), movies=(movie,)), 1) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == printed
 
 
 def test_results_say_that_they_are_not_premultiplied(make_shot: MakeShot, cleanplate: Callable[..., int]) -> None:
