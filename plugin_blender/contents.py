@@ -3,11 +3,13 @@ disk. Does not import bpy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from .plan import SolvePlan
 from .result_files import SentPictures
+
+_AT_ONCE = 4
 
 
 class FrameContents:
@@ -35,3 +37,33 @@ class FrameContents:
     def close(self) -> None:
         """Ends the thread when it has read what it is reading."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class TouchedFrames:
+    """Compares the pictures of frames whose files were put there again, in a thread: a window does not wait for
+    disks, and a shot of 4K has a hundred gigabytes. Those of a ``plan`` of files."""
+
+    def __init__(self, plan: SolvePlan) -> None:
+        self.plan = plan
+        self._contents = FrameContents(plan, {})
+        self._unreadable: dict[int, str] = {}
+        """What was seen of the files of frames that could not be read: they are tried again when that changes."""
+
+    def go_on(self, frames: Iterable[int]) -> bool:
+        """Notes what was found of ``frames`` since the last call, and has the next ones read; whether there were
+        any that can be."""
+        left = [frame for frame in frames if self._unreadable.get(frame) != self.plan.witness(frame)]
+        # Blender waits at its end for what is under way.
+        for frame in left[:_AT_ONCE]:
+            try:
+                sent = self._contents.of(frame)
+            except OSError:
+                self._unreadable[frame] = self.plan.witness(frame)
+                continue
+            if sent is not None:
+                self.plan.note(frame, sent)
+        return bool(left)
+
+    def close(self) -> None:
+        """As that of :class:`FrameContents`."""
+        self._contents.close()

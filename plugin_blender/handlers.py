@@ -140,6 +140,7 @@ def _serve_background(scene: Any) -> None:
 def _make_fresh(scene: Any, node: Any) -> None:
     frame = scene.frame_current
     plan = planning.refresh(scene, node)
+    plan.settle(frame)
     if plan.is_fresh(frame):
         return
     if plan.is_uncertain(frame):

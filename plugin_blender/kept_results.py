@@ -52,10 +52,11 @@ def withdraw(plan: SolvePlan, frame: int, sent: SentPictures) -> None:
         plan.move_aside(frame)
 
 
-def clear(plan: SolvePlan, keep_fresh: bool = False, keep_keys: Collection[str] = ()) -> int:
-    """Deletes the node's results, or only those of other settings and inputs; how many. The folders of
-    ``keep_keys`` are left as they are."""
-    keep = {str(plan.result(frame)) for frame in plan.counts().fresh} if keep_fresh else set()
+def clear(plan: SolvePlan, keep_present: bool = False, keep_keys: Collection[str] = ()) -> int:
+    """Deletes the node's results, or only those of other settings and inputs; how many. One of which something
+    is unknown may be a present one. The folders of ``keep_keys`` are left as they are."""
+    counts = plan.counts()
+    keep = {str(plan.result(frame)) for frame in (*counts.fresh, *counts.unknown)} if keep_present else set()
     deleted = 0
     for folder, _, files in os.walk(plan.folder, topdown=False):
         if set(Path(folder).relative_to(plan.folder).parts[:1]) & set(keep_keys):

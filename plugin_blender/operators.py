@@ -327,7 +327,7 @@ class CLEANPLATE_OT_clear_cache(OnNode, bpy.types.Operator):
         users = other_users(Path(plan.folder), bpy.data.filepath, lies_beside(node.matte))
         users |= dict.fromkeys(played_elsewhere(Path(plan.folder)), "another Blender")
         try:
-            deleted = kept_results.clear(plan, keep_fresh=self.only_old, keep_keys=users)
+            deleted = kept_results.clear(plan, keep_present=self.only_old, keep_keys=users)
         except OSError as error:
             raise NodeError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
         node.matte.former = ""

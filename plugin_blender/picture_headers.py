@@ -4,18 +4,23 @@ windows of an EXR. Does not import bpy."""
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from .exr_header import windows_of
 from .file_states import FileState, state_of
 
-_ORIENTATION = 0x0112
-_UPRIGHT = 1
-_MOST_EXIF = 1 << 16
+_ORIENTATION, _LONG = 0x0112, 4
+_TURNED = range(2, 9)
+_MOST_EXIF = 1 << 18
+_MOST_TEXT = 1 << 20
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _EXIF_MARK = b"Exif\0\0"
-_APP1, _SCAN = 0xE1, 0xDA
+_APP1, _SCAN, _FILL = 0xE1, 0xDA, 0xFF
+"""Of JPEG's marks; any number of the last may stand before another."""
+_RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
 _known: dict[tuple[Callable[[Path], bool], str], tuple[FileState, bool]] = {}
 
 
@@ -38,7 +43,7 @@ def _asked(question: Callable[[Path], bool], path: str) -> bool:
     if known is None or known[0] != state:
         try:
             known = state, state.is_file and question(Path(path))
-        except (OSError, ValueError, struct.error):
+        except (OSError, ValueError, struct.error, zlib.error):
             known = state, False
         _known[question, path] = known
     return known[1]
@@ -50,40 +55,62 @@ def _has_own_windows(path: Path) -> bool:
 
 
 def _is_turned(path: Path) -> bool:
-    return any(_orientation(block) not in (0, _UPRIGHT) for block in _exif_blocks(path))
-
-
-def _exif_blocks(path: Path) -> Iterator[bytes]:
-    """What the EXIF segments of a JPEG, or chunks of a PNG, hold: each a TIFF directory."""
     with path.open("rb") as file:
         start = file.read(len(_PNG))
         if start == _PNG:
-            while len(head := file.read(8)) == 8:
-                size, kind = struct.unpack(">I4s", head)
-                if kind == b"eXIf":
-                    yield file.read(min(size, _MOST_EXIF))
-                    return
-                file.seek(size + 4, 1)
-        elif start.startswith(_JPEG):
-            file.seek(len(_JPEG))
-            while len(head := file.read(4)) == 4:
-                mark, kind, size = struct.unpack(">BBH", head)
-                if mark != 0xFF or kind == _SCAN:
-                    return
-                block = file.read(size - 2)
-                if kind == _APP1 and block.startswith(_EXIF_MARK):
-                    yield block[len(_EXIF_MARK) :]
+            return any(map(_says_turned, _png_exif(file)))
+        if not start.startswith(_JPEG):
+            return False
+        file.seek(len(_JPEG))
+        return any(map(_says_turned, _jpeg_exif(file)))
 
 
-def _orientation(exif: bytes) -> int:
-    """0 where it is not said."""
+def _png_exif(file: BinaryIO) -> Iterator[bytes]:
+    """The EXIF in a PNG's chunks, before and behind its pixels."""
+    while len(head := file.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", head)
+        after = file.tell() + size + 4
+        if kind == b"eXIf":
+            yield file.read(min(size, _MOST_EXIF))
+        elif kind in (b"tEXt", b"zTXt"):
+            yield _raw_profile(kind, file.read(min(size, _MOST_EXIF)))
+        file.seek(after)
+
+
+def _raw_profile(kind: bytes, chunk: bytes) -> bytes:
+    """EXIF as ImageMagick writes it into PNGs: a word, a length and hex digits. Empty for other texts."""
+    keyword, _, text = chunk.partition(b"\0")
+    if keyword not in _RAW_PROFILES:
+        return b""
+    if kind == b"zTXt":
+        text = zlib.decompressobj().decompress(text[1:], _MOST_TEXT)
+    return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+
+
+def _jpeg_exif(file: BinaryIO) -> Iterator[bytes]:
+    """What the segments of a JPEG hold that may be EXIF."""
+    while len(head := file.read(4)) == 4:
+        mark, kind, size = struct.unpack(">BBH", head)
+        if kind == _FILL:
+            file.seek(-3, 1)
+            continue
+        if mark != 0xFF or kind == _SCAN:
+            return
+        block = file.read(size - 2)
+        if kind == _APP1:
+            yield block
+
+
+def _says_turned(block: bytes) -> bool:
+    exif = block.removeprefix(_EXIF_MARK)
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
-        return 0
+        return False
     (at,) = struct.unpack_from(f"{order}I", exif, 4)
     (count,) = struct.unpack_from(f"{order}H", exif, at)
     for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, entry)
+        tag, kind = struct.unpack_from(f"{order}HH", exif, entry)
         if tag == _ORIENTATION:
-            return int(value)
-    return 0
+            (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), exif, entry + 8)
+            return value in _TURNED
+    return False

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from . import file_states, touched
+from . import touched
 from .counts import Counts, Survey
 from .exr_header import empty_picture
 from .file_states import FileState, forget, names_in, state_of
@@ -138,10 +138,10 @@ class SolvePlan:
         return self._is_present(frame) and self._is_in_doubt(frame)
 
     def _is_in_doubt(self, frame: int) -> bool:
-        return self._doubts(frame, self.stamp(frame))
+        return self.is_touched(frame) or self._is_uncompared(frame, self.stamp(frame))
 
-    def _doubts(self, frame: int, stamp: str) -> bool:
-        return self.is_touched(frame) or (bool(self.uncomparable) and self.compared.get(frame) != stamp)
+    def _is_uncompared(self, frame: int, stamp: str) -> bool:
+        return bool(self.uncomparable) and self.compared.get(frame) != stamp
 
     def is_touched(self, frame: int) -> bool:
         """Whether a file of the frame was put there again with its old size and time, and nobody has looked yet
@@ -158,8 +158,8 @@ class SolvePlan:
         return witness_of({file: state_of(file).changed_ns for file in files})
 
     def settle(self, frame: int) -> None:
-        """Looks whether files that were put there again are the same pictures; where they would have to be
-        rendered, only a solve or a comparison tells."""
+        """Reads files that were put there again, and looks whether they are the same pictures; where they would
+        have to be rendered, only a solve or a comparison tells."""
         if self._is_of_present_inputs(frame) and self.is_touched(frame) and not self.needs_rendering:
             # OSError: what cannot be read now is not known yet.
             with contextlib.suppress(OSError):
@@ -248,19 +248,19 @@ class SolvePlan:
         found = {} if self.problem else self._stamps_of_results()
         stamps = {frame: self.stamp(frame) for frame in found}
         same = [frame for frame in found if found[frame] == stamps[frame]]
-        touched.settle_some(same, self.settle, file_states.is_kept)
-        replaced = {frame for frame in same if self._touched(frame) == OTHER}
-        present = [frame for frame in sorted({*self.frames} & {*same}) if frame not in replaced]
+        verdicts = {frame: self._touched(frame) for frame in same}
+        present = [frame for frame in sorted({*self.frames} & {*same}) if verdicts[frame] != OTHER]
         makers = self._makers(present)
-        makers |= {
-            frame: UNKNOWN for frame in present if makers[frame] != OTHER and self._doubts(frame, stamps[frame])
-        }
+        in_doubt = (
+            frame for frame in present if verdicts[frame] == UNKNOWN or self._is_uncompared(frame, stamps[frame])
+        )
+        makers |= {frame: UNKNOWN for frame in in_doubt if makers[frame] != OTHER}
         counts = self._counted(makers, self.frames_with_results())
-        other = (frame for frame in found if found[frame] != stamps[frame] or frame in replaced)
+        other = (frame for frame in found if verdicts.get(frame, OTHER) == OTHER)
         return Survey(
             counts=counts,
             outdated=tuple(frame for frame in other if not self.missing_input(frame)),
-            touched=tuple(frame for frame in same if self.is_touched(frame)),
+            touched=tuple(frame for frame in same if verdicts[frame] == UNKNOWN),
         )
 
     def _counted(self, makers: Mapping[int, str], existing: Collection[int]) -> Counts:

@@ -6,17 +6,12 @@ digest that a result keeps of those that were sent. What that gave is remembered
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-
 from .matte_link.file_witness import were_touched
 from .matte_link.result_key import OTHER, SAME, UNKNOWN
 from .result_files import ResultFacts
 
 TOUCHED = "a file that was put there again with its old size and time"
 """What cannot be compared of such a result, as a noun."""
-_SETTLE_S = 0.1
-"""So long the window may wait for disks; frames beyond that are settled after the next ticks of the timer."""
 _compared: dict[tuple[str, str, str], bool] = {}
 """Whether the pictures of a result's ``content`` are those that this machine sees now, by the result's file too."""
 
@@ -33,12 +28,3 @@ def verdict(result: str, facts: ResultFacts, witness: str) -> str:
 def note(result: str, facts: ResultFacts, witness: str, is_same: bool) -> None:
     """The pictures that this machine sees now were compared with those of a result."""
     _compared[result, facts.content, witness] = is_same
-
-
-def settle_some(frames: Iterable[int], settle: Callable[[int], object], has_window: bool) -> None:
-    """Has some frames settled: in a window as many as there is time for."""
-    until = time.monotonic() + _SETTLE_S
-    for frame in frames:
-        if has_window and time.monotonic() > until:
-            return
-        settle(frame)

@@ -196,8 +196,8 @@ def on_save() -> None:
 def on_close() -> None:
     """The script is closed: all runs are cancelled."""
     run = _run()
-    run.note_scripts()
     run.stop_all()
+    run.note_scripts()
 
 
 @_event

@@ -29,7 +29,8 @@ def case(folder: str) -> None:
         replaced_and_back(scene, node, place / "plate.0003.exr", (1, 2, 4), put)
     replaced_and_back(scene, node, place / "clean.exr", (), copied)
     same_pictures(scene, node, place)
-    in_another_session(scene, node, place)
+    scene, node = in_another_session(scene, node, place)
+    in_a_window(scene, node, place)
     elsewhere(scene, node, place)
     rendered(place)
     in_time(place)
@@ -42,6 +43,12 @@ def counts(scene: Any, node: Any) -> Any:
 
 
 def fresh(scene: Any, node: Any) -> tuple[int, ...]:
+    """Each frame is settled, as a render does with its own."""
+    from plugin_blender import planning
+
+    plan = planning.refresh(scene, node)
+    for frame in EVERY:
+        plan.settle(frame)
     found = counts(scene, node)
     assert not found.unknown, found
     return found.fresh
@@ -106,7 +113,7 @@ def stage_player(node: Any) -> Any:
 
 
 def same_pictures(scene: Any, node: Any, place: Path) -> None:
-    """Locked, linked, renamed and back, copied over itself: the same pictures, at once, and nothing is sent."""
+    """Locked, linked, renamed and back, copied over itself: the same pictures, and nothing is sent."""
     from plugin_blender.solve import Solve
 
     plate = place / "plate.0002.exr"
@@ -130,9 +137,43 @@ def same_pictures(scene: Any, node: Any, place: Path) -> None:
     solve = Solve(scene, node, EVERY)
     solve.run()
     assert not solve.done and not solve.sentence
+    in_renders(scene, node, place)
 
 
-def in_another_session(scene: Any, node: Any, place: Path) -> None:
+def in_renders(scene: Any, node: Any, place: Path) -> None:
+    """A render has its own frame compared, and no other: an old matte is solved anew, and one of the same pictures
+    needs no server."""
+    from plugin_blender import handlers, on_demand, planning
+    from plugin_blender.plan import NodeError
+
+    def touch() -> None:
+        tick()
+        for file in place.glob("plate.000?.exr"):
+            file.chmod(0o444)
+            file.chmod(0o644)
+
+    touch()
+    scene.frame_set(2)
+    handlers._make_fresh(scene, node)
+    found = counts(scene, node)
+    assert (found.fresh, found.unknown) == ((2,), (1, 3, 4)), found
+    on_demand.RenderSolve([planning.plan_of(scene, node)], NodeError("nobody"), lambda: None).serve(3)
+    found = counts(scene, node)
+    assert (found.fresh, found.unknown) == ((2, 3), (1, 4)), found
+    plate = place / "plate.0002.exr"
+    data = plate.read_bytes()
+    tick()
+    copied(plate, other_picture(data))
+    handlers._make_fresh(scene, node)
+    found = counts(scene, node)
+    assert (found.fresh, found.unknown) == ((2, 3), (1, 4)), found
+    assert not planning.plan_of(scene, node).is_touched(2)
+    copied(plate, data)
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    assert fresh(scene, node) == EVERY
+
+
+def in_another_session(scene: Any, node: Any, place: Path) -> tuple[Any, Any]:
     """Replaced while Blender was closed."""
     from plugin_blender import places, touched
 
@@ -145,19 +186,35 @@ def in_another_session(scene: Any, node: Any, place: Path) -> None:
     bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
     ((scene, node),) = places.all_nodes()
     assert fresh(scene, node) == (2, 3, 4)
-    # A window waits for the disk a moment only: what is left is unknown, and goes on.
-    tick()
-    copied(place / "plate.0002.exr", other_picture((place / "plate.0002.exr").read_bytes()))
-    limit, touched._SETTLE_S = touched._SETTLE_S, -1.0
-    from plugin_blender import file_states, runtime
+    return scene, node
 
-    file_states.is_kept, before = True, runtime.changed_at
+
+def in_a_window(scene: Any, node: Any, place: Path) -> None:
+    """A window does not wait for the disk: until a thread has read the pictures they are unknown, and *Clear Cache*
+    of old results does not take them for old ones."""
+    from plugin_blender import contents, file_states, runtime
+
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    tick()
+    for file in place.glob("plate.000?.exr"):
+        file.chmod(0o444)
+        file.chmod(0o644)
+    assert counts(scene, node).unknown == EVERY, "in the background nobody reads them unasked"
+    bpy.ops.cleanplate.clear_cache(only_old=True)
+    assert counts(scene, node).unknown == EVERY
+    copied(place / "plate.0002.exr", other_picture((place / "plate.0002.exr").read_bytes()))
+    at_once, contents._AT_ONCE = contents._AT_ONCE, 2
+    file_states.is_kept = runtime.in_window = True
     file_states.forget()
-    found = counts(scene, node)
-    assert (found.fresh, found.unknown) == ((3, 4), (2,)), found
-    assert runtime.changed_at > before, "nobody goes on"
-    touched._SETTLE_S, file_states.is_kept = limit, False
-    assert fresh(scene, node) == (3, 4)
+    before, until = runtime.changed_at, time.monotonic() + 60
+    while (found := counts(scene, node)).unknown:
+        assert runtime.changed_at > before, "nobody goes on"
+        assert time.monotonic() < until, found
+        before = runtime.changed_at
+        time.sleep(0.05)
+    assert found.fresh == (1, 3, 4), found
+    file_states.is_kept = runtime.in_window = False
+    contents._AT_ONCE = at_once
 
 
 def elsewhere(scene: Any, node: Any, place: Path) -> None:
@@ -178,6 +235,8 @@ def elsewhere(scene: Any, node: Any, place: Path) -> None:
 
 def rendered(place: Path) -> None:
     """Where nodes feed the node, only a comparison tells; until then nothing is called solved."""
+    from plugin_blender import planning
+
     bpy.ops.wm.read_homefile(use_empty=True)
     (place / "rendered").mkdir()
     for file in place.glob("*.exr"):
@@ -193,6 +252,8 @@ def rendered(place: Path) -> None:
     tick()
     copied(plate, plate.read_bytes())
     assert counts(scene, node).unknown == (4,)
+    planning.plan_of(scene, node).settle(4)
+    assert counts(scene, node).unknown == (4,), "its files alone do not tell"
     assert bpy.ops.cleanplate.compare() == {"FINISHED"}
     assert fresh(scene, node) == EVERY
     tick()
