@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def with_fill(path: Path) -> Path:
 
 CASES: dict[str, tuple[bool, Callable[[Path], Path]]] = {
     **{
-        f"{number}.{ending}": (number in range(2, 9), lambda path, number=number: saved(path, exif=exif(number)))
+        f"{number}.{ending}": (number in range(2, 9), partial(saved, exif=exif(number)))
         for number in range(10)
         for ending in ("jpg", "png")
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import nuke
@@ -174,6 +175,13 @@ def test_a_script_that_names_no_result_is_forgotten_with_the_last_one(tmp_path: 
     assert note.read_text() == names.as_posix()
 
 
+def rest(window: State) -> None:
+    """What was left for a moment later is done, and what that leaves: nothing else looks at the node any more."""
+    for _ in range(3):
+        until(window, lambda: all(one.name != "cleanplate-rest" for one in threading.enumerate()))
+        window.process_events()
+
+
 @pytest.mark.parametrize("then", ["a moment later", "closed at once"])
 def test_a_script_that_was_saved_as_another_is_noted(then: str, bench: ContractBench, window: State) -> None:
     """Save As into another folder, and nothing else: what is shown from there is not deleted from the first one."""
@@ -182,6 +190,7 @@ def test_a_script_that_was_saved_as_another_is_noted(then: str, bench: ContractB
     own, kept = bench.save(), bench.results(node)
     published = bench.folder / "publish" / "comp_v001.nk"
     published.parent.mkdir()
+    rest(window)
     nuke.scriptSaveAs(published.as_posix())
     if then == "a moment later":
         notes = kept[0].parents[1]

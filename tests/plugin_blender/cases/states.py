@@ -39,6 +39,10 @@ def case(folder: str) -> None:
 def counts(scene: Any, node: Any) -> tuple[int, int, int]:
     from plugin_blender import planning
 
+    plan = planning.refresh(scene, node)
+    for frame in plan.frames:
+        # As a render does with its own: some plates are renamed and renamed back.
+        plan.settle(frame)
     found = planning.refresh(scene, node).counts()
     return len(found.fresh), len(found.stale), len(found.missing)
 

@@ -37,6 +37,13 @@ def counts(scene: Any, node: Any) -> tuple[int, int, int]:
     return len(found.fresh), len(found.stale), len(found.missing)
 
 
+def task_of(scene: Any, node: Any, frame: int) -> Any:
+    from plugin_blender import planning
+
+    plan = planning.plan_of(scene, node)
+    return plan.task(frame, plan.sent(frame))
+
+
 def results(scene: Any, node: Any) -> str:
     from plugin_blender import planning
 
@@ -53,7 +60,7 @@ def from_files(scene: Any, node: Any) -> dict[str, Any]:
     plan = planning.refresh(scene, node)
     identities = [plan.key, plan.plate.identity(2), plan.clean_plate.identity(2)]
     assert plan.stamp(2) == plans.digest(identities), "results of before would be stale"
-    task = plan.task(2)
+    task = task_of(scene, node, 2)
     assert task.before is None and task.after is None
     bpy.ops.cleanplate.solve_range()
     facts = {"plain": results(scene, node)}
@@ -125,7 +132,6 @@ def sides(scene: Any, node: Any, frame: int) -> list[int]:
 
 def ends_of_footage(place: Path, scene: Any, tree: Any, node: Any) -> None:
     """Where plate and clean plate begin and end by themselves, and what each side's task is given."""
-    from plugin_blender import planning
 
     plate = node.inputs["Plate"].links[0].from_node
     plate.frame_start, plate.frame_duration = 11, 3
@@ -157,12 +163,12 @@ def ends_of_footage(place: Path, scene: Any, tree: Any, node: Any) -> None:
     tree.links.new(moving.outputs[0], node.inputs["Clean Plate"])
     # It shows nothing in frame 1, and is held after frame 3.
     assert [sides(scene, node, frame) for frame in (2, 3, 4)] == [[3], [2, 4], [3]]
-    task = planning.plan_of(scene, node).task(3)
+    task = task_of(scene, node, 3)
     used = [Path(side.clean_plate.path).name for side in (task.before, task, task.after)]
     assert used == ["plate.0001.exr", "plate.0002.exr", "plate.0002.exr"], used
     tree.links.new(still, node.inputs["Clean Plate"])
     tree.nodes.remove(moving)
-    task = planning.plan_of(scene, node).task(3)
+    task = task_of(scene, node, 3)
     assert [task.before.plate.path, task.after.plate.path] == [str(place / f"plate.000{n}.exr") for n in (2, 4)]
     assert task.before.clean_plate == task.clean_plate
     assert counts(scene, node) == (4, 0, 0)
