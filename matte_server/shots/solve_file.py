@@ -218,7 +218,7 @@ def _read_whole(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(small_text(str(path), limit=_LARGEST))
     except OSError as error:
-        raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.") from None
+        raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.", _HINT) from None
     except ValueError:
         raise MatteError("bad_solve", f"{path} is not JSON.", _HINT) from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT or not isinstance(facts.get("frames"), dict):

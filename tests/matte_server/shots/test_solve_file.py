@@ -112,6 +112,7 @@ def test_what_has_no_end_is_no_plate_solve(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(MatteError, match="cannot be read: it is no regular file or too large"):
+        with pytest.raises(MatteError, match="cannot be read: it is no regular file or too large") as refused:
             check_solve(path)
+        assert refused.value.hint.startswith("Name a file that an earlier run left")
         assert read_estimates(path) == {}
