@@ -63,7 +63,7 @@ class LinkSpeed:
 
     def _judge(self, sent: _Sent) -> None:
         if sent.size_with_others < SLOW * (self._clock() - sent.at):
-            self.largest_whole = min(self.largest_whole, LARGEST_WHOLE)
+            self.largest_whole = LARGEST_WHOLE
 
 
 def _bytes(message: Message) -> int:

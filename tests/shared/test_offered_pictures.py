@@ -7,7 +7,18 @@ from dataclasses import replace
 import pytest
 from matte_link import offered_pictures
 from matte_link.link_speed import LARGEST_WHOLE
-from matte_link.messages import Blob, Digest, Failure, Inline, Message, Neighbour, Store, Stored, digest_of
+from matte_link.messages import (
+    Blob,
+    Digest,
+    Failure,
+    Inline,
+    Message,
+    Neighbour,
+    Store,
+    Stored,
+    StorePart,
+    digest_of,
+)
 from matte_link.offered_pictures import OfferedPictures, digests_named
 
 from .scripted_server import request
@@ -154,3 +165,19 @@ def test_a_refusal_is_forgotten_with_the_server_that_made_it() -> None:
     pictures.deliver(Failure(upload_id, code="busy", message="There is no room."))
     pictures.forget_server()
     assert not pictures.take_refusal(digest) and not pictures.is_stored(digest)
+
+
+def test_a_picture_that_was_held_for_one_piece_goes_in_parts_once_the_link_is_slow() -> None:
+    sent: list[Message] = []
+    largest = [4 << 20]
+    pictures = OfferedPictures(sent.append, lambda: largest[-1])
+    digest = pictures.hold(Inline(bytes(2 << 20))).digest
+    pictures.ask_for_missing([digest])
+    assert isinstance(sent[-1], Store)
+    largest.append(1 << 20)
+    # One that the server was asked about is not asked about twice.
+    pictures.ask_for_missing([digest])
+    assert len(sent) == 1
+    pictures.forget_server()
+    pictures.ask_for_missing([digest])
+    assert isinstance(sent[-1], StorePart)

@@ -139,6 +139,40 @@ def test_a_frame_that_was_taken_back_before_its_dead_worker_began_it_is_over(ben
     assert len(bench.pool.jobs) == 1 and bench.files() == 0 and bench.service.state()["running"] == 0
 
 
+@pytest.mark.parametrize("end", ["cancelled", "lost", "computed"])
+def test_a_frame_that_waits_to_be_given_out_again_is_answered_once_and_leaves_nothing(
+    bench: ServiceBench, end: str
+) -> None:
+    """It waits for another worker's frame. Sent again meanwhile, it is the same frame."""
+    bench.pool.states.append(WorkerState(device="cpu", ready=True))
+    bench.send(ANNA, matte("a"))
+    bench.send(BEN, matte("b"))
+    bench.pool.states[0].job = 0
+    exited = WorkerExited(number=1, code="worker_died", reason="It was killed.", has_begun=False)
+    assert list(bench.service.worker_event(exited)) == []
+    assert bench.send(ANNA, matte("a")) == [Accepted(id="a")]
+    results = bench.service._admission.results
+    assert results._waiting == {bench.pool.jobs[0].result}
+    if end == "cancelled":
+        assert code_of(bench.send(ANNA, Cancel(id="c", target="a"))) == "cancelled"
+    elif end == "lost":
+        assert list(bench.service.client_lost(ANNA)) == []
+    bench.pool.states[1].job = 0
+    (bench.spool.folder / bench.pool.jobs[1].result).write_bytes(b"exr")
+    sent = list(bench.service.worker_event(FrameFinished(number=2, output="", diagnostics={})))
+    assert [type(message) for client, message in sent if client == BEN] == [MatteReply]
+    if end == "computed":
+        assert [job.request.id for job in bench.pool.jobs] == ["a", "b", "a"]
+        [(client, reply)] = bench.finish()
+        assert client == ANNA and isinstance(reply, MatteReply)
+    else:
+        assert [job.request.id for job in bench.pool.jobs] == ["a", "b"]
+        assert all(client == BEN for client, _ in sent)
+    state = bench.service.state()
+    assert state["running"] == bench.files() == 0
+    assert not results._sizes and not results._waiting
+
+
 def test_a_frame_that_runs_out_of_memory_is_computed_again_alone_and_says_so(bench: ServiceBench) -> None:
     bench.pool.states.append(WorkerState(device="cpu", ready=True))
     bench.send(ANNA, matte("big"))
