@@ -195,9 +195,7 @@ def on_save() -> None:
 @_event
 def on_close() -> None:
     """The script is closed: all runs are cancelled."""
-    run = _run()
-    run.stop_all()
-    run.note_scripts()
+    _run().stop_all()
 
 
 @_event

@@ -48,7 +48,6 @@ __all__ = [
     "look_again",
     "node_id",
     "note",
-    "note_scripts",
     "ours",
     "process",
     "process_frame",
@@ -123,10 +122,12 @@ def stop(node: host.Node) -> None:
 
 
 def stop_all() -> None:
-    """The script is closed: nothing of its nodes goes on here. What a server learns, it goes on learning."""
+    """The script is closed: nothing of its nodes goes on here. What a server learns, it goes on learning. Its nodes
+    note in which script they are, for later; then this Nuke has none of their results open."""
     around.stop_all()
     for found in all_running():
         found.leave()
+    note_scripts()
     sessions.forget_all()
 
 

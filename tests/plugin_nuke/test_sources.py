@@ -156,6 +156,14 @@ def said(comp: Comp) -> str:
     return freshness.check(comp.node, deep=False).text
 
 
+def make_what_was_put_again(comp: Comp, window: State) -> None:
+    """A file that was written again under its old time and size may be another picture: the node asks for a run."""
+    if comp.put_again:
+        assert said(comp).startswith("unknown: whether the sources of"), said(comp)
+        press(window, comp.bench, comp.node)
+    comp.put_again = False
+
+
 def test_every_edit_is_noticed_and_undo_brings_the_result_back(comp: Comp, window: State) -> None:
     """The label's look, a press with nothing to do, and the guard agree."""
     shown = comp.bench.shown(comp.node)
@@ -167,12 +175,13 @@ def test_every_edit_is_noticed_and_undo_brings_the_result_back(comp: Comp, windo
         assert one.says in said(comp), f"{one.name}: {said(comp)!r}"
         comp.take_back()
         freshness.look_again(comp.node)
+        make_what_was_put_again(comp, window)
         assert said(comp).startswith("up to date"), f"{one.name}, taken back: {said(comp)!r}"
         assert comp.bench.shown(comp.node) == shown, one.name
     assert press(window, comp.bench, comp.node) == "up to date", "nothing is made again"
 
 
-def test_the_guard_notices_every_edit_of_its_frame(comp: Comp) -> None:
+def test_the_guard_notices_every_edit_of_its_frame(comp: Comp, window: State) -> None:
     frames = {"key of a knob": 2, "behind a TimeOffset": 3, "gone": 2}
     for one in EDITS:
         host.go_to(next((at for part, at in frames.items() if part in one.name), 1))
@@ -180,6 +189,7 @@ def test_the_guard_notices_every_edit_of_its_frame(comp: Comp) -> None:
         found = freshness.ShownResult(comp.node).current_frame(with_hashes=False)
         assert not found.usable, f"{one.name}: {found.text!r}"
         comp.take_back()
+        make_what_was_put_again(comp, window)
     assert freshness.ShownResult(comp.node).current_frame(with_hashes=False).text == "up to date"
 
 
