@@ -119,7 +119,8 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
 def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, _with_config(options_from(arguments)))
     name = arguments.name or Path(arguments.plate).name.split(".")[0]
-    for sentence in without_effect(order, order.plan()):
+    shot = order.plan()
+    for sentence in without_effect(order, shot):
         console.warn(sentence)
     if arguments.learn:
         learning = FarmLearning(
@@ -129,10 +130,10 @@ def _shot(arguments: argparse.Namespace) -> FarmJob:
             steps=arguments.steps,
             seed=arguments.seed,
         )
-        return learning_job(order, name, learning, _plan(arguments))
+        return learning_job(order, shot, name, learning, _plan(arguments))
     if arguments.key or arguments.key_mask:
         raise MatteError("bad_option", "--key and --key-mask are for --learn FILE.", "Add --learn NAME.learned.")
-    return shot_job(order, name)
+    return shot_job(order, shot, name)
 
 
 def _with_config(options: MatteOptions) -> MatteOptions:

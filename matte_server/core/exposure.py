@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .exposure_evidence import GainPeak, LightRatios, Mask
+from .exposure_evidence import GainPeak, LightRatios, Mask, most_frequent_log
 from .image import Float32
 
-_BINS = 400
-_LOG_RANGE = 2.0
 _ROUNDS = 8
 _LEAST_PART = 0.15
 _AGREED = 0.12
@@ -191,11 +189,8 @@ def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
 
 def most_frequent_ratio(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
     """The ``y / x`` that most pairs agree on; outliers have no influence. Both above 0, at most e^2 apart."""
-    ratios = np.log(y / x)
-    counts, edges = np.histogram(ratios, bins=_BINS, range=(-_LOG_RANGE, _LOG_RANGE))
-    smooth = np.convolve(counts, np.hanning(11), mode="same")
-    peak = int(smooth.argmax())
-    return float(np.exp((edges[peak] + edges[peak + 1]) / 2))
+    _, peak = most_frequent_log(np.log(y / x))
+    return float(np.exp(peak))
 
 
 def _line(

@@ -194,7 +194,7 @@ def _densest(ratios: Float32) -> Float32:
     agrees in it."""
     centre, open_channels = np.zeros(3, np.float32), {0, 1, 2}
     while open_channels and ratios.size:
-        tops = {channel: _top(ratios[channel]) for channel in sorted(open_channels)}
+        tops = {channel: most_frequent_log(ratios[channel]) for channel in sorted(open_channels)}
         channel = max(tops, key=lambda each: tops[each][0])
         centre[channel] = tops[channel][1]
         ratios = ratios[:, np.abs(ratios[channel] - centre[channel]) < _GATHERED]
@@ -202,8 +202,8 @@ def _densest(ratios: Float32) -> Float32:
     return centre
 
 
-def _top(values: Float32) -> tuple[float, float]:
-    """How high the highest peak is, and where."""
+def most_frequent_log(values: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """How high the highest peak of logarithms is, and where; none beyond 2 counts. Outliers have no influence."""
     counts, edges = np.histogram(values, bins=_BINS, range=(-_LOG_RANGE, _LOG_RANGE))
     smooth = np.convolve(counts, np.hanning(11), mode="same")
     at = int(smooth.argmax())

@@ -20,7 +20,7 @@ from ..io.colour_config import luts_of
 from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
 from ..shots.plan import frame_numbers
 from ..shots.plate_solve import solve_inputs
-from ..shots.shot import shot_inputs
+from ..shots.shot import Shot, shot_inputs
 from ..worker.gpu_claim import FREE
 
 _LONGEST_NAME = 128
@@ -102,9 +102,8 @@ class FarmPlan:
             raise MatteError("bad_option", f"A chunk of {self.chunk} frames cannot be cut.", "Use 1 or more.")
 
 
-def shot_job(order: ShotOrder, name: str) -> FarmJob:
-    """The mattes of an EXR shot: ``cleanplate farm task`` for each chunk. Raises as :meth:`ShotOrder.plan` does."""
-    shot = order.plan()
+def shot_job(order: ShotOrder, shot: Shot, name: str) -> FarmJob:
+    """The mattes of an EXR shot, planned as ``shot``: ``cleanplate farm task`` for each chunk."""
     words: list[Word] = [CLEANPLATE, "farm", "task"]
     for argument in SHOT_ARGUMENTS:
         if argument.on_farm and argument.name != "frames":

@@ -45,12 +45,13 @@ class FarmLearning:
             raise MatteError("bad_option", f"--steps must be 1 or more, not {self.steps}.")
 
 
-def learning_job(order: ShotOrder, name: str, learning: FarmLearning, plan: FarmPlan) -> FarmJob:
-    """The mattes of a shot by weights that are learnt from it first. Raises as :func:`shot_job` does, and as
-    ``key_mattes``."""
-    job = shot_job(replace(order, options=replace(order.options, weights="")), name)
+def learning_job(order: ShotOrder, shot: Shot, name: str, learning: FarmLearning, plan: FarmPlan) -> FarmJob:
+    """The mattes of a shot, planned as ``shot``, by weights that are learnt from it first. Raises as
+    :meth:`ShotOrder.plan` does, and as ``key_mattes``."""
+    by_others = replace(order, options=replace(order.options, weights=""))
+    job = shot_job(by_others, by_others.plan(), name)
     learned = PathWord(name="Learned", path=absolute(learning.learned), help=_LEARNED)
-    keys = list(_key_words(order.plan(), learning))
+    keys = list(_key_words(shot, learning))
     words: list[Word] = [CLEANPLATE, "learn", *_shot_words(order)]
     words += ["--key", *keys] if keys else []
     if learning.mask:

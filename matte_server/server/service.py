@@ -237,10 +237,7 @@ class Service:
 
     def _worker_message(self, frame: QueuedFrame, message: WorkerMessage) -> Iterator[Outgoing]:
         if isinstance(message, StageStarted) and not frame.state.is_abandoned:
-            yield (
-                frame.client,
-                Progress(id=frame.id, stage=message.stage, done=message.done, total=message.total),
-            )
+            yield frame.client, Progress(id=frame.id, stage=message.stage, done=message.done, total=message.total)
         elif isinstance(message, SolveFailed) and (reason := reason_to_retry(frame, message)):
             self._retry(frame, reason)
             yield frame.client, Progress(id=frame.id, stage=_RETRIED_FOR_LACK[reason], done=0, total=1)
@@ -252,6 +249,7 @@ class Service:
         for written in [frame for number in exited.writing if (frame := self._running(number))]:
             yield from self._retry_or_fail(written, exited)
         if frame := self._running(exited.number):
+            frame.not_begun += not exited.has_begun
             if is_given_out_again(frame, exited):
                 self._retry(frame, RetryReason.NOT_BEGUN)
             else:

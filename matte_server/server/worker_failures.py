@@ -54,8 +54,7 @@ def reason_to_retry(frame: QueuedFrame, failed: SolveFailed) -> RetryReason | No
 
 def is_given_out_again(frame: QueuedFrame, exited: WorkerExited) -> bool:
     """Whether a worker ended before it began its frame, as one does that is killed while it has nothing to do and
-    is given a frame in that moment. Not without end: a frame may be what no worker can begin. Counts these ends."""
-    frame.not_begun += not exited.has_begun
+    is given a frame in that moment. Not without end: a frame may be what no worker can begin."""
     return not exited.has_begun and frame.not_begun <= MOST_NOT_BEGUN and not frame.state.is_abandoned
 
 

@@ -19,7 +19,6 @@ the name of a ``layer``.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from ..errors import MatteError
 from .argument_values import needed_instead
 from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotOrder
 from .nearest_word import nearest_word
-from .option_files import with_whole_paths
+from .option_files import seen_from, with_whole_paths
 
 _LARGEST = 1 << 24
 """Bytes of a job file; a device such as /dev/zero has no end."""
@@ -177,7 +176,7 @@ def _value(path: Path, where: str, written: str, value: Any) -> Any:
     if needed:
         raise _bad(path, f"{written!r} of {where} must be {needed}, not {value!r:.60}")
     if argument.kind == PATH:
-        return str(_folder(path) / os.path.expanduser(value))  # noqa: PTH111 - raises nothing where there is no home
+        return str(seen_from(_folder(path), value))
     return str(value) if argument.kind == TEXT else value
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from .camera import from_video, record, to_video
 from .filters import blur, displaced, streak
 from .ground import grounded, passed
-from .random_fields import Dice, bumps, patch
+from .random_fields import Dice, bumps, patch, patch_with_edge
 
 SEE_THROUGH = 8
 """Channels of a layer that light passes: light 3, share stopped 3, shift of what is behind in pixels 2 (x, y). Any
@@ -236,7 +236,7 @@ def parallax(dice: Dice, size: tuple[int, int]) -> Tensor:
     further left, right or higher; 2 x H x W pixels."""
     way = dice.between(0, 2 * float(np.pi))
     step = torch.tensor([np.cos(way), 0.5 * np.sin(way)], dtype=torch.float32, device=dice.device)
-    where = ((patch(dice, size, dice.between(0.1, 0.7)) - 0.5) * 20 + 0.5).clamp(0, 1)
+    where = patch_with_edge(dice, size, dice.between(0.1, 0.7))
     return step[:, None, None] * dice.between(1.5, 5) * where
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .filters import blur, displaced
-from .random_fields import Dice, bumps, patch
+from .random_fields import Dice, bumps, patch_with_edge
 
 _SOLID = 0.5
 """The foot is the lowest row with alpha above this."""
@@ -45,7 +45,7 @@ def grounded(dice: Dice, scene: Tensor, colour: Tensor, alpha: Tensor) -> Tensor
 def passed(dice: Dice, scene: Tensor) -> Tensor:
     """The set with the shadow or the light of something outside the frame."""
     size = (scene.shape[-2], scene.shape[-1])
-    where = ((patch(dice, size, dice.between(0.05, 0.4)) - 0.5) * 20 + 0.5).clamp(0, 1)
+    where = patch_with_edge(dice, size, dice.between(0.05, 0.4))
     where = blur(where, dice.between(0, 0.01) * max(size))
     if dice.maybe(0.35):
         return scene * (1 + where * dice.between(0.1, 1.2))

@@ -59,3 +59,8 @@ def patch(dice: Dice, size: tuple[int, int], share: float) -> Tensor:
     field = bumps(dice, size, dice.between(2, 7))
     level = field.flatten()[:: max(1, field.numel() // 2000)].quantile(1 - share)
     return ((field - level) * dice.between(3, 30) + 0.5).clamp(0, 1)
+
+
+def patch_with_edge(dice: Dice, size: tuple[int, int], share: float) -> Tensor:
+    """As :func:`patch`, twenty times as steep: an edge instead of a soft border."""
+    return ((patch(dice, size, share) - 0.5) * 20 + 0.5).clamp(0, 1)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .endpoint import Endpoint
-from .messages import Inline, Learn, Matte, Message, Store
+from .messages import Blob, Inline, Learn, Matte, Message, Store
 from .roles import sources_of
 
 LARGEST_WHOLE, LARGEST_WHOLE_HERE = 8 << 20, 64 << 20
@@ -68,9 +68,9 @@ class LinkSpeed:
 
 def _bytes(message: Message) -> int:
     """Bytes of the pictures that a message carries in one piece."""
+    blobs: list[Blob] = []
     if isinstance(message, Store):
-        return len(memoryview(message.data).cast("B"))
-    if not isinstance(message, (Matte, Learn)):
-        return 0
-    inline = (source for source in sources_of(message).values() if isinstance(source, Inline))
-    return sum(memoryview(source.data).nbytes for source in inline)
+        blobs = [message.data]
+    elif isinstance(message, (Matte, Learn)):
+        blobs = [source.data for source in sources_of(message).values() if isinstance(source, Inline)]
+    return sum(memoryview(blob).nbytes for blob in blobs)

@@ -110,7 +110,7 @@ def test_camera_solve_and_offset_travel_to_the_task(tmp_path: Path) -> None:
         camera="moving",
         solve=str(solve),
     )
-    job = shot_job(order, "a shot")
+    job = shot_job(order, order.plan(), "a shot")
     assert {"--camera=moving", "--clean-offset=10"} <= set(job.command)
     place = job.command.index("--solve")
     word = job.command[place + 1]

@@ -233,16 +233,20 @@ def elsewhere(scene: Any, node: Any, place: Path) -> None:
     assert fresh(scene, node) == EVERY
 
 
+def shot_of_its_own(folder: Path) -> tuple[Path, Any, Any, Any]:
+    """A copy in ``folder`` of the pictures beside it, in an empty file: the folder, scene, tree and node."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    folder.mkdir()
+    for file in folder.parent.glob("*.exr"):
+        shutil.copy2(file, folder)
+    return (folder, *stage.shot_node(folder))
+
+
 def rendered(place: Path) -> None:
     """Where nodes feed the node, only a comparison tells; until then nothing is called solved."""
     from plugin_blender import planning
 
-    bpy.ops.wm.read_homefile(use_empty=True)
-    (place / "rendered").mkdir()
-    for file in place.glob("*.exr"):
-        shutil.copy2(file, place / "rendered")
-    place = place / "rendered"
-    scene, tree, node = stage.shot_node(place)
+    place, scene, tree, node = shot_of_its_own(place / "rendered")
     exposure = tree.nodes.new("CompositorNodeExposure")
     tree.links.new(node.inputs["Plate"].links[0].from_socket, exposure.inputs[0])
     tree.links.new(exposure.outputs[0], node.inputs["Plate"])
@@ -265,12 +269,7 @@ def rendered(place: Path) -> None:
 
 def in_time(place: Path) -> None:
     """With temporal smoothing the frames beside count."""
-    bpy.ops.wm.read_homefile(use_empty=True)
-    (place / "time").mkdir()
-    for file in place.glob("*.exr"):
-        shutil.copy2(file, place / "time")
-    place = place / "time"
-    scene, _, node = stage.shot_node(place)
+    place, scene, _, node = shot_of_its_own(place / "time")
     node.matte.temporal = 0.5
     assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
     assert fresh(scene, node) == EVERY
