@@ -240,13 +240,13 @@ def test_the_less_sure_alpha_is_the_nearer_the_foreground_is_to_the_estimate() -
 @pytest.mark.parametrize("alpha", [0.02, 0.1, 0.5, 0.9])
 def test_luminance_is_the_most_likely_one(alpha: float) -> None:
     """Of all grey foregrounds the one with the least squared errors in standard deviations: of the subject's light
-    (grain 0.02, alpha's deviation 0.1 times estimate minus clean) and of the colour (0.42 of the estimate's light
+    (grain 0.02, alpha's deviation 0.1 times estimate minus clean) and of the colour (0.34 of the estimate's light
     plus 0.01)."""
     plate, clean, estimate = 0.6, 0.2, 0.9
     variance = (1 - alpha) * 0.02**2 + (0.1 * (estimate - clean)) ** 2
     candidates = np.linspace(-2.0, 40.0, 4_200_001)
     own = plate - (1 - alpha) * clean
-    cost = (alpha * candidates - own) ** 2 / variance + (candidates - estimate) ** 2 / (0.42 * 0.9 + 0.01) ** 2
+    cost = (alpha * candidates - own) ** 2 / variance + (candidates - estimate) ** 2 / (0.34 * 0.9 + 0.01) ** 2
     found = likely_foreground(one(plate), one(clean), one(alpha, 1), one(estimate), one(0.1, 1), one(0.02))
     assert found.flatten().tolist() == pytest.approx([candidates[cost.argmin()]] * 3, abs=2e-5)  # two search steps
 
