@@ -22,7 +22,7 @@ from matte_server.io import exr
 # other processors' arithmetic; a network that is worse than that has lost something.
 FRAME_MAD, BAND_MAD = 0.0113, 0.082
 
-# Quiet, the command takes some 40 s of one core; a loaded two-core machine has taken five minutes.
+# The command takes 16 s of CPU time; a loaded two-core machine has taken five minutes.
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,12 +14,6 @@ from matte_server.server.local_server import LocalServer
 from .conftest import FIRST, FRAMES, FarmShot, run
 
 Make = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def machine_server() -> Iterator[LocalServer]:
-    with LocalServer(["--device", "cpu"]) as server:
-        yield server
 
 
 def _specification(python: str, folder: Path, home: Path) -> ElementTree.Element:
@@ -42,17 +36,17 @@ def test_the_outlines_command_makes_the_same_bytes(
     bundle: Make,
     shot: FarmShot,
     truth: dict[str, str],
-    machine_server: LocalServer,
+    server: LocalServer,
     tmp_path: Path,
     chunk: int,
 ) -> None:
     output = f"opencue{chunk}"
-    folder = bundle("opencue", output, "--chunk", str(chunk), "--server", machine_server.endpoint.address)
+    folder = bundle("opencue", output, "--chunk", str(chunk), "--server", server.endpoint.address)
     spec = _specification(opencue_python, folder, tmp_path)
     [layer] = spec.iter("layer")
     assert (layer.findtext("range"), layer.findtext("chunk")) == (f"{FIRST}-{FIRST + FRAMES - 1}", str(chunk))
     environment = {str(key.get("name")): str(key.text) for key in layer.iter("key")}
-    assert environment == {"CLEANPLATE_SERVER": machine_server.endpoint.address}
+    assert environment == {"CLEANPLATE_SERVER": server.endpoint.address}
     command = str(layer.findtext("cmd"))
     chunks = _chunks(opencue_python, layer)
     assert len(chunks) == -(-FRAMES // chunk)

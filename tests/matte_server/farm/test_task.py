@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,6 @@ from matte_server.shots.arguments import ShotOrder
 from .conftest import CLEANPLATE, FIRST, FarmShot, make_shot, run
 
 _OPTIONS = ("--options", '{"model": "difference"}')
-
-
-@pytest.fixture(scope="module")
-def task_server() -> Iterator[LocalServer]:
-    with LocalServer(["--device", "cpu"]) as server:
-        yield server
 
 
 @pytest.fixture
@@ -43,8 +36,8 @@ def _gain(path: Path) -> list[float]:
     return [float(value) for value in alignment["gain"]]
 
 
-def test_a_given_plate_solve_is_used_as_it_is(task_server: LocalServer, small: FarmShot) -> None:
-    _task(task_server, small, "first", "--camera", "moving")
+def test_a_given_plate_solve_is_used_as_it_is(server: LocalServer, small: FarmShot) -> None:
+    _task(server, small, "first", "--camera", "moving")
     solve = small.folder / "first" / "matte.platesolve.json"
     facts = json.loads(solve.read_text())
     # No exposure like it is in the shot, so it can only come from the file.
@@ -52,7 +45,7 @@ def test_a_given_plate_solve_is_used_as_it_is(task_server: LocalServer, small: F
         entry["alignment"]["gain"] = [1.5, 1.25, (int(number) - FIRST) / 4 + 1.0]
     given = small.folder / "given.json"
     given.write_text(json.dumps(facts))
-    _task(task_server, small, "second", "--solve", str(given))
+    _task(server, small, "second", "--solve", str(given))
     for index in range(3):
         name = f"matte.{FIRST + index}.exr"
         assert _gain(small.folder / "second" / name) == [1.5, 1.25, index / 4 + 1.0]
@@ -62,35 +55,35 @@ def test_a_given_plate_solve_is_used_as_it_is(task_server: LocalServer, small: F
 
 
 @pytest.mark.parametrize("camera", ["locked", "moving"])
-def test_the_camera_is_solved_as_named(task_server: LocalServer, small: FarmShot, camera: str) -> None:
-    _task(task_server, small, camera, "--camera", camera)
+def test_the_camera_is_solved_as_named(server: LocalServer, small: FarmShot, camera: str) -> None:
+    _task(server, small, camera, "--camera", camera)
     facts = json.loads((small.folder / camera / "matte.platesolve.json").read_text())
     assert facts["camera"] == camera
 
 
-def test_the_clean_plates_offset_reaches_the_task(task_server: LocalServer, small: FarmShot) -> None:
+def test_the_clean_plates_offset_reaches_the_task(server: LocalServer, small: FarmShot) -> None:
     clean = (small.folder / "clean.exr").read_bytes()
     for index in range(3):
         (small.folder / f"clean.{FIRST + 50 + index}.exr").write_bytes(clean)
     sequence = ("--clean", str(small.folder / "clean.####.exr"))
-    assert "do not exist" in _task(task_server, small, "none", *sequence, ok=False)
-    _task(task_server, small, "offset", *sequence, "--clean-offset=50")
+    assert "do not exist" in _task(server, small, "none", *sequence, ok=False)
+    _task(server, small, "offset", *sequence, "--clean-offset=50")
     assert len(small.results("offset")) == 3
 
 
-def test_a_missing_plate_fails_its_frame_and_not_the_chunk(task_server: LocalServer, small: FarmShot) -> None:
+def test_a_missing_plate_fails_its_frame_and_not_the_chunk(server: LocalServer, small: FarmShot) -> None:
     (small.folder / f"plate.{FIRST + 1}.exr").unlink()
-    printed = _task(task_server, small, "hole", "--solve", "", ok=False)
+    printed = _task(server, small, "hole", "--solve", "", ok=False)
     assert sorted(small.results("hole")) == [f"matte.{FIRST}.exr", f"matte.{FIRST + 2}.exr"]
     assert f"openjd_fail: 1 of 3 frames failed; the plate of frame {FIRST + 1} does not exist." in printed
     # None is there: one sentence, for the farm too.
     for index in (0, 2):
         (small.folder / f"plate.{FIRST + index}.exr").unlink()
-    printed = _task(task_server, small, "none", ok=False)
+    printed = _task(server, small, "none", ok=False)
     assert "openjd_fail: " in printed and "Traceback" not in printed
 
 
-def test_a_config_that_the_job_names_is_used(task_server: LocalServer, small: FarmShot, tmp_path: Path) -> None:
+def test_a_config_that_the_job_names_is_used(small: FarmShot, tmp_path: Path) -> None:
     """Through a session's own server, which may read that one file."""
     config = tmp_path / "show.ocio"
     config.write_text("not a config")
