@@ -37,7 +37,7 @@ class DemoRun:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     folder = tmp_path_factory.mktemp("demo") / "cleanplate_demo"
-    command = [sys.executable, "-m", "matte_server", "demo", "-o", str(folder)]
+    command = [str(Path(sys.executable).with_name("cleanplate")), "demo", "-o", str(folder)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=840, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return DemoRun(folder, ended.stdout)
