@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -20,6 +21,12 @@ def room(height: int, width: int, seed: int = 1, contrast: float = 1.0) -> Float
 
     It is a function of the pixel's place alone, cut from a fixed pattern, so that crops of it agree.
     """
+    return _room(height, width, seed, contrast).copy()
+
+
+@lru_cache(maxsize=16)
+def _room(height: int, width: int, seed: int, contrast: float) -> Float32:
+    """Most tests of a file see the same room, and one at HD takes half a second."""
     rng = np.random.default_rng(seed)
     light = np.full((height, width, 3), 0.3, np.float64)
     for octave, cells in enumerate((4, 12, 40, 120)):

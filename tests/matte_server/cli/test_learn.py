@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_for_checkpoints_does_not_end_the_learning(
 def test_killed_while_learning_it_goes_on_to_the_same_bytes(make_shot: Shots) -> None:
     shot = make_shot(count=2)
     key = painted(shot, 1001, 0.5)
-    words = ["--key", f"1001={key}", "--steps", "8"]
+    words = ["--key", f"1001={key}", "--steps", "4"]
     command = learn(shot, *words)
     checkpoint = shot.folder / ".shot.learned.run"
     with subprocess.Popen(
@@ -189,10 +189,10 @@ def test_portraits_are_learned_as_a_shot_and_models_show_says_from_what(
     painted(shot, 1002, 0.5).rename(mended / "bert.exr")
     output = str(shot.folder / "booth.learned")
     command = ["learn", str(booth), "--clean", shot.clean, "--key", str(mended), "-o", output, "--device", "cpu"]
-    assert main([*command, "--steps", "12"]) == 0
+    assert main([*command, "--steps", "4"]) == 0
     assert main(["models", "show", output]) == 0
     shown = capfd.readouterr().out
-    assert "for --model cleanplate" in shown and "learned from: frames 2, mended mattes of 2, 12 steps" in shown
+    assert "for --model cleanplate" in shown and "learned from: frames 2, mended mattes of 2, 4 steps" in shown
     # None of the shot's frames, and a folder without a matte for any of them.
     assert main([*command[:5], str(booth.parent / "nothing"), *command[6:], "--overwrite"]) == 2
     assert "does not say which frame" in capfd.readouterr().err

@@ -72,25 +72,37 @@ def test_a_homography_of_40_px_at_hd_is_recovered_past_a_subject(wall: Float32) 
     assert found.warnings == ()
 
 
-def test_a_clean_plates_details_serve_frames_of_any_size_and_change_nothing(wall: Float32) -> None:
-    clean = image(noisy(wall, 2))
+def test_a_clean_plates_details_serve_frames_of_any_size_and_change_nothing(half: Float32) -> None:
+    clean = image(noisy(half, 2))
     details = AlignmentFeatures(clean)
-    plate = noisy(with_subject(wall), 1)
-    larger = np.asarray(cv2.resize(plate, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC), np.float32)
-    for seen in (plate, noisy(wall, 3), larger, plate[:400]):
+    plate = noisy(with_subject(half), 1)
+    # Features are looked for where the camera moved, at two scales: of a frame below the working size, and of one
+    # above it.
+    away = noisy(moved(half, np.array([[1, 0, 17.4], [0, 1, -9.7], [0, 0, 1.0]])), 3)
+    larger = np.asarray(cv2.resize(away, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC), np.float32)
+    for seen in (plate, away, larger, plate[:200]):
         once, again = align(image(seen), clean, "auto"), align(image(seen), clean, "auto", details)
         assert np.array_equal(once.transform, again.transform)
         assert (once.points, once.residual_px, once.inliers) == (again.points, again.residual_px, again.inliers)
+    assert len(details._features) == 2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_demo_s_clean_plate_moved_by_40_px_at_hd_is_found(seed: int) -> None:
-    """The packaged clean plate at HD, its corners moved by up to 40 px, behind the shot's own subject."""
+@pytest.fixture(scope="module")
+def demo_at_hd() -> tuple[Float32, Float32]:
+    """The packaged clean plate, H x W x 3, and the true alpha of a frame, H x W x 1, both enlarged to HD."""
     shot = demo_shot()
     packaged = read_image(Path(shot.clean_plate)).rgb
     clean = np.asarray(cv2.resize(packaged, HD[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
     matte = read_image(Path(shot.truth.replace("####", "1003"))).pixels[..., -1]
-    alpha = np.asarray(cv2.resize(matte, HD[::-1], interpolation=cv2.INTER_LINEAR), np.float32)[..., None]
+    return clean, np.asarray(cv2.resize(matte, HD[::-1], interpolation=cv2.INTER_LINEAR), np.float32)[..., None]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_demo_s_clean_plate_moved_by_40_px_at_hd_is_found(
+    seed: int, demo_at_hd: tuple[Float32, Float32]
+) -> None:
+    """The packaged clean plate at HD, its corners moved by up to 40 px, behind the shot's own subject."""
+    clean, alpha = demo_at_hd
     moves = np.random.default_rng(seed).uniform(-40, 40, (4, 2))
     truth = homography_within(
         {name: (float(x), float(y)) for name, (x, y) in zip(CORNERS, moves, strict=True)}, *HD
