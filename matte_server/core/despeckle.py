@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .image import Float32
-from .region import Mask
+from .image import Float32, Mask
 
 _EMPTY, _SOLID = 0.02, 0.98
 

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .exposure_evidence import GainPeak, LightRatios, Mask, most_frequent_log
-from .image import Float32
+from .exposure_evidence import GainPeak, LightRatios, most_frequent_log
+from .image import Float32, Mask
 
 _ROUNDS = 8
+"""Of the fit of a line. Each drops what the one before disagrees with."""
 _LEAST_PART = 0.15
+"""The smallest part of the pixels that may agree on an exposure."""
 _AGREED = 0.12
-_FEWEST = 200
-_MOSTLY_CLIPPED = 0.5
-# Pixels that are enough: with grain of 1 % in both plates this many give the gain to 1e-4.
-_MOST = 40_000
+"""Pixels agree where they differ from the line by less than this part of their light."""
+# Pixels: fewer say nothing, and more than the second nothing new. With grain of 1 % in both plates that many give
+# the gain to 1e-4.
+_FEWEST, _MOST = 200, 40_000
 _SPREAD_STEP = 4
+_MOSTLY_CLIPPED = 0.5
 # Parts of the frame's cells. What most of it agrees on needs no detail to be the set's.
 _HALF, _MOST_OF_IT = 0.5, 0.97
 _LEAST_PEAK, _LEAST_BARE = 0.04, 0.1
@@ -47,9 +50,7 @@ class Exposure:
     warning: str = ""
 
 
-def match_exposure(
-    plate: Float32, clean: Float32, covered: Mask, clipped: npt.NDArray[np.bool_] | None = None
-) -> Exposure:
+def match_exposure(plate: Float32, clean: Float32, covered: Mask, clipped: Mask | None = None) -> Exposure:
     """Gain and offset per channel from two aligned small pictures (H x W x 3, scene-linear). Only pixels that are
     ``covered`` (H x W) and not ``clipped`` in a channel (H x W x 3) count in it.
 
@@ -60,7 +61,7 @@ def match_exposure(
     follow, a likely one. Unchanged and with a warning where too little agrees, and where several ratios are as
     likely.
     """
-    found = _of_all(plate, clean, covered, clipped)
+    found = _from_all_pixels(plate, clean, covered, clipped)
     usable = covered if clipped is None else covered & ~clipped.any(-1)
     floor = [_floor(clean[..., c][usable]) for c in range(3)]
     ratios = LightRatios(plate, clean, usable, (floor[0], floor[1], floor[2]))
@@ -77,7 +78,7 @@ def match_exposure(
             return Exposure(agreeing=found.agreeing, warning=warning or _DOUBTFUL)
     if own is not None and own.part >= _HALF and ratios.agrees(chosen, found.gain, found.offset):
         return found
-    return _of_peak(plate, clean, usable & ratios.pixels_of(chosen), chosen)
+    return _from_peak(plate, clean, usable & ratios.pixels_of(chosen), chosen)
 
 
 def _is_plain(own: GainPeak, found: Exposure) -> bool:
@@ -86,10 +87,10 @@ def _is_plain(own: GainPeak, found: Exposure) -> bool:
     return is_light and (own.part >= _MOST_OF_IT or (own.part >= _HALF and own.is_followed))
 
 
-def _of_all(plate: Float32, clean: Float32, covered: Mask, clipped: npt.NDArray[np.bool_] | None) -> Exposure:
+def _from_all_pixels(plate: Float32, clean: Float32, covered: Mask, clipped: Mask | None) -> Exposure:
     """The exposure from all pixels, each channel by itself."""
     used = [covered if clipped is None else covered & ~clipped[..., c] for c in range(3)]
-    channels = [_one(plate[..., c][use], clean[..., c][use]) for c, use in enumerate(used)]
+    channels = [_fitted(plate[..., c][use], clean[..., c][use]) for c, use in enumerate(used)]
     agreeing = min(part for _, _, part in channels)
     if agreeing < _LEAST_PART:
         return Exposure(
@@ -130,12 +131,12 @@ def _tint(gain_log: npt.NDArray[np.floating]) -> float:
     return float(np.abs(gain_log - gain_log.mean()).max())
 
 
-def _of_peak(plate: Float32, clean: Float32, used: Mask, peak: GainPeak) -> Exposure:
+def _from_peak(plate: Float32, clean: Float32, used: Mask, peak: GainPeak) -> Exposure:
     """The exposure from the pixels of one peak; its own gain in a channel whose line leaves it."""
     gains, offsets = list[float](), list[float]()
     for channel, middle in enumerate(np.exp(peak.gain_log.astype(np.float64))):
         x, y = clean[..., channel][used], plate[..., channel][used]
-        gain, offset, agreeing = _one(y, x)
+        gain, offset, agreeing = _fitted(y, x)
         at = float(np.median(x))
         fits = agreeing > 0 and abs((gain * at + offset) / (middle * at) - 1.0) < _AGREED
         gains.append(gain if fits else float(middle))
@@ -161,7 +162,9 @@ def _floor(clean: Float32) -> float:
     return max(1e-4, 0.05 * float(np.median(np.abs(clean)))) if clean.size else 1e-4
 
 
-def _one(plate: Float32, clean: Float32) -> tuple[float, float, float]:
+def _fitted(plate: Float32, clean: Float32) -> tuple[float, float, float]:
+    """Gain and offset of one channel from N pixels of it, and the part of them that agrees, 0..1: 1, 0 and 0 where
+    too few are lit."""
     floor = _floor(clean)
     lit = (clean > floor) & (plate > 0.1 * floor)
     count = int(lit.sum())

@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .image import Float32
+from .image import Float32, Mask
 
-Mask = npt.NDArray[np.bool_]
 _Part = tuple[slice, slice]
 _Shift = tuple[_Part, _Part]
 _CELLS_ACROSS = 160

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .window import Window
 
 Float32 = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 SCENE_LINEAR = "scene-linear Rec.709"
 _LEAST_ALPHA = 1e-6

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .image import Float32
-from .region import Mask
+from .image import Float32, Mask
+from .solid_region import disc
 
 _QUIET = 1.6
 # Parts of the frame's longer side: how deep clean plate may show through hair, how far outside the region the
@@ -45,7 +44,7 @@ def trimap_of(region: Mask, distance: Float32, busy: Float32, seen: Mask) -> Tri
     square; ``busy``: its largest value nearby; ``seen``: where the clean plate reaches."""
     side = max(region.shape)
     inside, outside = _distance(region), _distance(~region)
-    thickness = cv2.dilate(inside, _disc(round(side * _DEPTH)))
+    thickness = cv2.dilate(inside, disc(round(side * _DEPTH)))
     inner = inside > np.minimum(side * _DEPTH, _THIN * thickness)
     near = region | (outside < max(side * _NEAR, 2.0))
     unrest = _unrest(distance, seen & (outside > side * _NEAR), round(side * _AROUND))
@@ -74,8 +73,8 @@ def _loose(near: Mask, busy: Mask, reach: int) -> Mask:
     allowed = (near | busy).astype(np.uint8)
     grown = near.astype(np.uint8)
     for _ in range(max(1, reach // step)):
-        grown = np.minimum(np.asarray(cv2.dilate(grown, _disc(step)), np.uint8), allowed)
-    return np.asarray(cv2.dilate(grown, _disc(1)) > 0)
+        grown = np.minimum(np.asarray(cv2.dilate(grown, disc(step)), np.uint8), allowed)
+    return np.asarray(cv2.dilate(grown, disc(1)) > 0)
 
 
 def _distance(mask: Mask) -> Float32:
@@ -83,8 +82,3 @@ def _distance(mask: Mask) -> Float32:
     if mask.all():
         return np.full(mask.shape, float(max(mask.shape)), np.float32)
     return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), np.float32)
-
-
-def _disc(radius: int) -> npt.NDArray[np.uint8]:
-    radius = max(1, radius)
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)

@@ -2,7 +2,7 @@
 
 1. The plate's distance from the aligned clean plate, in noise levels (``pixels/difference.py``); a change of
    brightness alone counts less, because it is what a shadow does.
-2. At a small working size the distance becomes one or more solid regions (``core/region.py``): smoothed along
+2. At a small working size the distance becomes one or more solid regions (``core/solid_region.py``): smoothed along
    the picture's own edges, thresholded, specks dropped, holes filled unless they show the clean plate clearly.
 3. Around the regions' edge lies an unknown band, wider where the distance says hair (``core/trimap.py``).
 4. In the band each pixel's alpha is read from the known clean plate and the colours of the nearest solid
@@ -21,7 +21,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..core.image import Float32
-from ..core.region import solid_region
+from ..core.solid_region import solid_region
 from ..core.trimap import Trimap, trimap_of
 from ..pixels.box import box_mean
 from ..pixels.coarse_grid import CoarseGrid
@@ -41,7 +41,9 @@ SPEC = ModelSpec(
     weights="none",
 )
 _WORKING_SIDE = 640
+"""Pixels of the longer side of the small picture in which regions are found."""
 _SHADOW_SHARE = 0.45
+"""How much a change of brightness alone counts where the plate is darker, as it is in a shadow."""
 # Neighbourhood of the foreground's colours, in working pixels.
 _COLOUR_RADIUS = 5
 # Log-odds of subject per hundredth of the frame inside the region, and their limit.

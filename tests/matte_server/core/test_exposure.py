@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.exposure import _one, match_exposure, most_frequent_ratio
+from matte_server.core.exposure import _fitted, match_exposure, most_frequent_ratio
 from matte_server.core.image import Float32
 from tests.matte_server.pictures import room, soft_disc
 
@@ -210,5 +210,5 @@ def test_where_the_set_is_seen_the_line_of_all_pixels_stays(clean: Float32) -> N
     plate, behind = hidden(0.3, bare(0.3, 0.3, 0.3), clean * np.float32(1.3), clean)
     used = everywhere()
     found = match_exposure(plate, behind, used)
-    lines = [_one(plate[..., c][used], behind[..., c][used]) for c in range(3)]
+    lines = [_fitted(plate[..., c][used], behind[..., c][used]) for c in range(3)]
     assert found.gain == tuple(line[0] for line in lines) and found.offset == tuple(line[1] for line in lines)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.core.image import Float32
-from matte_server.core.region import Mask
+from matte_server.core.image import Float32, Mask
 from matte_server.core.trimap import Trimap, guides_of, trimap_of
 from tests.matte_server.pictures import soft_disc
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.core.image import Float32
-from matte_server.core.region import Mask, solid_region
+from matte_server.core.image import Float32, Mask
+from matte_server.core.solid_region import solid_region
 from tests.matte_server.core.test_trimap import SIZE, STRONG, disc, evidence_of
 from tests.matte_server.pictures import room
 

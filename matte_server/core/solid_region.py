@@ -6,17 +6,24 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .image import Float32
-
-Mask = npt.NDArray[np.bool_]
+from .image import Float32, Mask
 
 # In noise levels: below the first nothing happened, above the second something surely did.
 _QUIET, _SURE = 2.0, 6.0
-_SPECK_PART = 2e-4
+# Radii in pixels of the small picture that this works on: fine edges, and surfaces.
+_FINE, _WIDE = 4, 10
 _SMOOTHNESS = 2e-4
 """Variance of brightness below which the guided filter takes a surface for flat."""
-_MINOR_PART = 0.02
+# Certainty (0..1) after smoothing that makes a part solid, and that lets a gap between such parts be closed.
+_SOLID, _POSSIBLE = 0.35, 0.12
+_CORE = 0.5
+"""A core matte counts as subject above this."""
+_GAP_PART = 60
+"""Gaps are closed that are up to twice as wide as the frame's longer side divided by this."""
+# What is smaller is a speck: as a part of the frame's area, and of the largest part's.
+_SPECK_PART, _MINOR_PART = 2e-4, 0.02
 _HOLE_PART = 0.004
+"""A hole in the subject that is smaller is filled, as a part of the frame's area."""
 
 
 def solid_region(evidence: Float32, guide: Float32, seen: Mask, core: Float32 | None = None) -> Mask:
@@ -28,17 +35,19 @@ def solid_region(evidence: Float32, guide: Float32, seen: Mask, core: Float32 | 
     """
     certainty = np.clip((evidence - _QUIET) / (_SURE - _QUIET), 0.0, 1.0).astype(np.float32)
     certainty[~seen] = 0.0
-    smooth = 0.5 * (_guided(guide, certainty, 4) + _guided(guide, certainty, 10))
-    region = smooth > 0.35
+    smooth = 0.5 * (_guided(guide, certainty, _FINE) + _guided(guide, certainty, _WIDE))
+    region = smooth > _SOLID
     if core is not None:
-        region |= core > 0.5
+        region |= core > _CORE
     region = _without_specks(region, evidence)
-    closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, _disc(region.shape, 60)) > 0
-    return _fill_holes(_fill_holes(region, evidence) | (closed & (smooth > 0.12)), evidence)
+    reach = disc(max(region.shape) // _GAP_PART)
+    closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, reach) > 0
+    return _fill_holes(_fill_holes(region, evidence) | (closed & (smooth > _POSSIBLE)), evidence)
 
 
-def _disc(shape: tuple[int, ...], part: int) -> npt.NDArray[np.uint8]:
-    radius = max(1, max(shape) // part)
+def disc(radius: int) -> npt.NDArray[np.uint8]:
+    """A round structuring element of ``radius`` pixels, at least 1."""
+    radius = max(1, radius)
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
