@@ -14,7 +14,7 @@ from ..core.flow import Motion, motion_between, working_size
 from ..core.image import Float32
 from ..core.window import Window
 from ..models.protocols import CancelCheck, FrameTensors, Prediction
-from ..pixels.smoothing import (
+from ..pixels.temporal_smoothing import (
     AlignedNeighbour,
     MovedFeatures,
     TemporalFeatures,

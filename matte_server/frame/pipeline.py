@@ -33,7 +33,7 @@ from ..pixels.difference import difference
 from ..pixels.edges import apply_guides, erode, levels, soften
 from ..pixels.recomposition import Recomposition, recomposition
 from ..pixels.shadow import shadow
-from ..pixels.smoothing import temporal_features
+from ..pixels.temporal_smoothing import temporal_features
 from .clipping import clipping_warnings, seen_by_model
 from .diagnostics import diagnose
 from .model_output import ModelOutput, smooth_alpha
@@ -110,7 +110,7 @@ class MattePipeline:
         with torch.inference_mode():
             alignment, frame, prediction = self._align_and_predict(pair, guides, options, given, stage)
             alpha = prediction.alpha.clamp(0.0, 1.0)
-            solved = self._solve_pixels(frame, prediction, alpha, {}, options, stage)
+            solved = self._from_alpha(frame, prediction, alpha, {}, options, stage)
             return _result(pair.plate, solved, alignment)
 
     def predict(
@@ -155,7 +155,7 @@ class MattePipeline:
             frame = own.frame or self._warper.tensors(pair, guides, own.alignment)
             assert own.prediction is not None
             alpha, weights = smooth_alpha(own, around, options.temporal, check)
-            solved = self._solve_pixels(frame, own.prediction, alpha, weights, options, stage)
+            solved = self._from_alpha(frame, own.prediction, alpha, weights, options, stage)
             return _result(pair.plate, solved, own.alignment)
 
     def _align_and_predict(
@@ -173,7 +173,7 @@ class MattePipeline:
         alignment = replace(alignment, warnings=(*alignment.warnings, *clipping_warnings(frame, clipping)))
         return alignment, frame, predict_region(model, seen, window, options.region, settings, stage.check)
 
-    def _solve_pixels(
+    def _from_alpha(
         self,
         frame: FrameTensors,
         prediction: Prediction,
@@ -182,7 +182,8 @@ class MattePipeline:
         options: MatteOptions,
         stage: _StageReporter,
     ) -> _Solved:
-        """Everything after alpha; ``weights`` are passed through."""
+        """What follows from the model's ``alpha``, smoothed in time or not: guides, foreground, layers and edges.
+        ``weights`` are the neighbours', for the diagnostics."""
         stage("guides")
         alpha = apply_guides(alpha, frame.core, frame.holdout)
         stage("foreground")

@@ -17,11 +17,11 @@ from torch import Tensor
 from ..core.image import Float32
 from ..core.person import Square, one_subject, prepare_mask, subject_square
 from ..pixels.coarse_grid import CoarseGrid
-from .encoding import decode_srgb, encode_srgb
 from .network_table import SEGMENTATION, V1
 from .networks.bgm1 import SIDE, Bgm1
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 from .segmentation import PersonSegmentation
+from .srgb import decode_srgb, encode_srgb
 from .weights import find_network, has_weights
 
 SPEC = ModelSpec(

@@ -7,10 +7,10 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..pixels.coarse_grid import CoarseGrid
-from .encoding import decode_srgb, encode_srgb
 from .network_table import V2
 from .networks.bgm2 import PATCH, Bgm2, Refinement
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
+from .srgb import decode_srgb, encode_srgb
 from .weights import find_network
 
 SPEC = ModelSpec(

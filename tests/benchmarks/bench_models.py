@@ -38,9 +38,9 @@ from torch import Tensor
 from matte_server.core.image import Guides, Image, PlatePair
 from matte_server.core.window import Window
 from matte_server.frame.pipeline import MattePipeline
-from matte_server.models.encoding import decode_srgb
 from matte_server.models.networks.bgm1 import SIDE, Bgm1
 from matte_server.models.networks.bgm2 import Bgm2, Refiner
+from matte_server.models.srgb import decode_srgb
 from matte_server.models.v2 import coarse_scale, refinement_for
 from tests.matte_server.models.filled import filled
 

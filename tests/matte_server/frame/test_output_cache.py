@@ -22,7 +22,7 @@ from matte_server.frame.pipeline import MattePipeline
 from matte_server.models.protocols import MattingModel, Prediction
 from matte_server.models.registry import load_model
 from matte_server.pixels.coarse_grid import CoarseGrid
-from matte_server.pixels.smoothing import temporal_features
+from matte_server.pixels.temporal_smoothing import temporal_features
 from tests.matte_server.pictures import image, room
 
 SIZE = 64

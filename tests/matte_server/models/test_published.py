@@ -15,13 +15,13 @@ from matte_server.errors import MatteError
 from matte_server.models import segmentation
 from matte_server.models import v1 as v1_module
 from matte_server.models.architectures import network_of
-from matte_server.models.encoding import decode_srgb, encode_srgb
 from matte_server.models.network_table import ARCHITECTURES
 from matte_server.models.networks import bgm1
 from matte_server.models.networks.bgm1 import Bgm1
 from matte_server.models.networks.bgm2 import Bgm2
 from matte_server.models.protocols import FrameTensors, ModelSettings
 from matte_server.models.segmentation import PersonSegmentation
+from matte_server.models.srgb import decode_srgb, encode_srgb
 from matte_server.models.v1 import V1Model
 from matte_server.models.v2 import V2Model, coarse_scale, refinement_for
 

@@ -17,7 +17,7 @@ from matte_server.core.window import Window
 from matte_server.evaluation import scores
 from matte_server.frame.model_output import ModelOutput, smooth_alpha
 from matte_server.pixels import strips
-from matte_server.pixels.smoothing import (
+from matte_server.pixels.temporal_smoothing import (
     AlignedNeighbour,
     MovedFeatures,
     align_neighbour,

@@ -1,4 +1,4 @@
-"""Between scene-linear light and the display encoding that the published networks were trained on."""
+"""Between scene-linear light and sRGB, in which the published networks see pictures."""
 
 from __future__ import annotations
 
