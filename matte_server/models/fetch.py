@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from ..errors import MatteError
 from .architectures import recognise
 from .network_table import ARCHITECTURES, FETCHABLE, V1, Download
-from .weights import folders, read_weights
+from .weights import folders
+from .weights_file import read_weights
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
