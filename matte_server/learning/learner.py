@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..frame.refinement import predict
-from ..models.protocols import FrameTensors, ModelSettings
-from .composites import Batch, Composer, denser, subject_over, tensors
+from .composites import Composer
 from .examples import LearningExample
+from .measurement import Measurement, probes_of
 from .networks import LearnableNetwork
 from .optimiser import WeightOptimiser
 from .settings import LearningProgress, LearningSettings
@@ -33,9 +32,6 @@ _WORTH, _WORTH_WITHOUT_KEYS = 0.02, 0.05
 the error is that on composites of the model's own mattes, which have its faults too. In six sequences it fell by 6
 to 50 %, and the error of the frames by 7 % and more."""
 _NORM = 1.0
-_PROBES, _PROBE_DENSITY = 3, 0.2
-"""Composites to measure on where no frame has a true matte, and by how much denser the subject of each is than that
-of the one before."""
 
 Check = Callable[[], None]
 """Called before each step; raises where the run was cancelled."""
@@ -72,7 +68,7 @@ class ShotLearner:
         self._every = settings.measure_every if has_truth else settings.measure_every_without_keys
         self._optimiser = WeightOptimiser(parameters)
         self._composer = Composer(examples=examples, seed=settings.seed)
-        self._probes = _probes(examples, settings.seed, device)
+        self._probes = probes_of(examples, settings.seed, device)
         self._measurement: Measurement | None = None
         self._best = self._weights()
         self._seconds, self._first_step = 0.0, 0
@@ -209,52 +205,3 @@ class ShotLearner:
 
 def _of(tensors_by_name: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors_by_name.items() if name.startswith(prefix)}
-
-
-def _probes(examples: Sequence[LearningExample], seed: int, device: torch.device) -> list[Batch]:
-    """What is measured on, each with ``left_out`` 1 where it counts: the true frames where there are any, else
-    composites of the shot's own mattes that no step makes."""
-    true = [tensors(example, device) for example in examples if example.is_truth]
-    if any(float(probe["left_out"].sum()) for probe in true):
-        return true
-    return [_composed_probe(examples, seed, number, device) for number in range(_PROBES)]
-
-
-def _composed_probe(examples: Sequence[LearningExample], seed: int, number: int, device: torch.device) -> Batch:
-    """A frame with the subject of another, half a shot away, mirrored and ever denser in front; the band around its
-    edge counts."""
-    count = len(examples)
-    back = tensors(examples[(seed + number * count // _PROBES) % count], device)
-    front = tensors(examples[(seed + number * count // _PROBES + count // 2) % count], device)
-    colour, alpha = front["foreground"].flip(-1), denser(front["alpha"].flip(-1), 1 + _PROBE_DENSITY * number)
-    probe = subject_over(back, colour, alpha, torch.zeros_like(alpha))
-    partial = ((alpha > 0.02) & (alpha < 0.98)).float()
-    near = nn.functional.max_pool2d(partial, 9, 1, 4)
-    return {**probe, "left_out": near * probe["trust"]}
-
-
-class Measurement:
-    """The mean absolute error of alpha, 0..1, over the pixels in which ``left_out`` is 1, picture by picture."""
-
-    def __init__(self, network: LearnableNetwork, probes: Sequence[Batch]) -> None:
-        self._network, self._model, self._probes = network, network.frozen(), probes
-        self._total, self._pixels, self._done = 0.0, 0.0, 0
-
-    @property
-    def is_finished(self) -> bool:
-        return self._done == len(self._probes)
-
-    @property
-    def error(self) -> float:
-        return self._total / max(self._pixels, 1.0)
-
-    @torch.inference_mode()
-    def advance(self, check: Check) -> None:
-        """Measures the next picture as a matte of the shot is made: the model's alpha, refined."""
-        probe = self._probes[self._done]
-        frame = FrameTensors(plate=probe["plate"], clean_plate=probe["clean"], coverage=probe["coverage"])
-        frame = self._network.with_guides(frame, probe["alpha"])
-        alpha = predict(self._model, frame, ModelSettings(), check).alpha
-        self._total += float(((alpha - probe["alpha"]).abs() * probe["left_out"]).double().sum())
-        self._pixels += float(probe["left_out"].double().sum())
-        self._done += 1

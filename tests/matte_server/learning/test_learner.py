@@ -12,7 +12,8 @@ import torch
 from matte_server.errors import MatteError
 from matte_server.learning.examples import LearningExample
 from matte_server.learning.learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
-from matte_server.learning.learner import ShotLearner, _probes
+from matte_server.learning.learner import ShotLearner
+from matte_server.learning.measurement import probes_of
 from matte_server.learning.networks import LearnableCleanplate
 from matte_server.learning.settings import LearningProgress, LearningSettings
 from matte_server.models.cleanplate import load_network, read_network
@@ -77,7 +78,8 @@ def test_more_must_be_gained_where_nobody_vouches_for_a_matte() -> None:
 
 def test_without_true_mattes_ever_denser_subjects_are_measured_on() -> None:
     thin = torch.full_like(made().alpha, 0.25)
-    found = [float(probe["alpha"].max()) for probe in _probes([replace(made(is_truth=False), alpha=thin)], 0, CPU)]
+    probes = probes_of([replace(made(is_truth=False), alpha=thin)], 0, CPU)
+    found = [float(probe["alpha"].max()) for probe in probes]
     assert found == pytest.approx([1 - 0.75 * (1 - alpha) for alpha in (0.25, 0.3, 0.35)])
 
 
