@@ -10,6 +10,8 @@ import numpy as np
 
 from .image import Float32
 
+# The values of V1's published script, in pixels of the mask that its network sees: a person above this is certain;
+# the sides of the ellipses that erode and grow, and how often they do; the side of the blur.
 _CERTAIN = 0.2
 _ERODE, _ERODE_TIMES = 3, 10
 _DILATE, _DILATE_TIMES = 5, 5
@@ -17,8 +19,11 @@ _BLUR = 31
 # Rows appended below the mask while it is filtered, so that a subject cut off by the frame stays whole there.
 _BELOW = 25
 _FEET = 250
+"""Empty rows below this one are those under the subject."""
 _MARGIN = 0.1
+"""Around the subject on each side of its square, as a part of the subject's longer side."""
 _SUBJECT = 0.05
+"""Alpha above this is the subject's."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from .network_table import SEGMENTATION
 from .weights import find_network
 
+# What torchvision's weights were trained on: PASCAL VOC's classes, the shorter side in pixels, and the mean and the
+# standard deviation of ImageNet's pictures.
 _PERSON = 15
 _SHORT_SIDE = 520
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
