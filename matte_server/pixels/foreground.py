@@ -31,9 +31,10 @@ _WHITE = 1.0
 _LEAST_ALPHA = 1e-3
 # How far a subject's luminance departs from the colour nearby (standard deviation as a share of its light, and what
 # is added to that), and how far chroma does as a share of luminance. Chosen together with _CAUTION on the unknown
-# pixels of 69 held-out stills (people, fur, nets, wires, glass; alpha from the network) and four frames of real hair
-# before a bright sky. Against 0.42 and 0.3 the foreground is 1.4 % nearer to the stills' truth (MSE), comps are as
-# near within 0.2 %, and the noisiest real frame has 1.47 times the noise of solid places in its edge, not 1.62.
+# pixels of 69 held-out stills (people, fur, nets, wires, glass; alpha from the network) and four frames of real
+# hair before a bright sky. Against 0.42 and 0.3 the foreground is 1.4 % nearer to the stills' truth (MSE), comps
+# are as near within 0.2 %, and the noisiest real frame has 1.47 times the noise of solid places in its edge, not
+# 1.62.
 _LUMINANCE, _DARK, _CHROMA = 0.34, 0.01, 0.22
 # An error of alpha costs a speck, a colour too near to the estimate costs little: deviations count this many times.
 _CAUTION = 2.2
