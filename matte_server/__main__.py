@@ -4,14 +4,21 @@ answer Ctrl+C, as the imports take a second or more."""
 from __future__ import annotations
 
 import sys
+import time
 
 from .cli.interruption import INTERRUPTED, Interruption
+
+_BAD_INPUT = 2
 
 
 def main() -> int:
     """Runs the command; returns its exit code."""
     interruption = Interruption()
     interruption.install()
+    if not _is_date_held():
+        words = "This machine's clock says a date beyond the year 2262, which Python does not hold. Set the clock."
+        print(f"error (bad_clock): {words}", file=sys.stderr)
+        return _BAD_INPUT
     try:
         from .cli.main import main as run
 
@@ -21,6 +28,15 @@ def main() -> int:
         code = INTERRUPTED
     interruption.end()
     return code
+
+
+def _is_date_held() -> bool:
+    """Whether Python can say what date it is. Where it cannot, most of its own library cannot even be imported."""
+    try:
+        time.time()
+    except OverflowError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix,
     if not (plate.window.area and clean.window.area):
         return "one of the pictures has no pixels."
     still = _in_arrays(start, plate.window, clean.window)
-    if mode == "auto" and _seems_unmoved(plate.grey, clean.grey, still):
+    if mode == "auto" and _seems_unmoved(plate.grey, clean, still):
         # Most cameras stand on a tripod: tracking from the unmoved position confirms that without a feature search.
         found = _refined(plate, clean, start, mode, still, _ASKED_POINTS)
         if not isinstance(found, str) and found.kind == "none" and found.inliers >= _SURE:
@@ -232,7 +232,7 @@ def _in_arrays(transform: Matrix, plate: Window, clean: Window) -> Matrix:
     return plate.from_plane() @ transform @ clean.to_plane()
 
 
-def _seems_unmoved(plate: Grey, clean: Grey, still: Matrix) -> bool:
+def _seems_unmoved(plate: Grey, clean: AlignmentFeatures, still: Matrix) -> bool:
     """Whether the phase correlation of small copies, with ``still`` applied, finds less than a pixel of movement:
     only a hint, but in a fiftieth of the time of a feature search."""
     height, width = plate.shape
@@ -240,9 +240,7 @@ def _seems_unmoved(plate: Grey, clean: Grey, still: Matrix) -> bool:
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     step = _up(width / size[0], height / size[1])
-    soft = cv2.blur(clean, (max(1, round(1 / scale)),) * 2)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    behind = cv2.warpPerspective(soft, np.linalg.inv(still) @ step, size, flags=flags).astype(np.float32)
+    behind = clean.small(np.linalg.inv(still) @ step, size, max(1, round(1 / scale)))
     (x, y), _ = cv2.phaseCorrelate(small, behind, cv2.createHanningWindow(size, cv2.CV_32F))
     return bool(abs(x) < 1.0 and abs(y) < 1.0)
 

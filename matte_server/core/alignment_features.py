@@ -30,6 +30,7 @@ class AlignmentFeatures:
         self._image = image
         self._features: dict[float, SiftFeatures] = {}
         self._corners: dict[int, Points] = {}
+        self._last_small: tuple[tuple[object, ...], Float32] | None = None
 
     @cached_property
     def light(self) -> Float32:
@@ -51,6 +52,18 @@ class AlignmentFeatures:
         if scale not in self._features:
             self._features[scale] = _features(self.grey, scale)
         return self._features[scale]
+
+    def small(self, matrix: npt.NDArray[np.float64], size: tuple[int, int], averaged_px: int) -> Float32:
+        """The tone averaged over ``averaged_px`` pixels each way, as seen through ``matrix`` (3 x 3, small copy ->
+        picture, array coordinates), 0 to 255; ``size``: width, height. The last one is kept."""
+        key, last = (matrix.tobytes(), size, averaged_px), self._last_small
+        if last is not None and last[0] == key:
+            return last[1]
+        soft = cv2.blur(self.grey, (averaged_px, averaged_px))
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        found = np.asarray(cv2.warpPerspective(soft, matrix, size, flags=flags), np.float32)
+        self._last_small = key, found
+        return found
 
     def corners(self, most: int) -> Points:
         """At most ``most`` corners that can be tracked: n x 2."""

@@ -5,55 +5,19 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from .align import Alignment
 from .alignment_features import AlignmentFeatures
 from .exposure import match_exposure
-from .exposure_clipping import clipped_places
-from .image import Float32, Image
+from .image import Image
 from .motion_fit import Matrix
+from .small_copies import SmallCopies, clipped, reduced
 
 _ESTIMATION_SIDE = 480
-# A small pixel is spoiled by clipped ones that are this part of it; less is float32's rounding in the average.
-_PARTLY = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class _SmallCopy:
-    """A picture as seen through a matrix: ``pixels`` height x width x 3, ``clipped`` likewise, ``covered`` height x
-    width."""
-
-    pixels: Float32
-    clipped: npt.NDArray[np.bool_]
-    covered: npt.NDArray[np.bool_]
-
-
-class SmallCopies:
-    """Small copies of one picture. The last one is kept: all frames of a locked camera need the same one of their
-    clean plate. Safe to share between threads."""
-
-    def __init__(self, picture: Image) -> None:
-        self._picture = picture
-        self._last: tuple[tuple[object, ...], _SmallCopy] | None = None
-
-    def seen_through(self, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> _SmallCopy:
-        """The picture as :func:`_reduced` shows it."""
-        key, last = (matrix.tobytes(), size, averaged_px), self._last
-        if last is not None and last[0] == key:
-            return last[1]
-        copy = _SmallCopy(
-            pixels=_reduced(self._picture.planes, matrix, size, averaged_px),
-            clipped=_clipped(self._picture, matrix, size, averaged_px),
-            covered=_warped(np.ones(self._picture.pixels.shape[:2], np.float32), matrix, size) > 0.999,
-        )
-        self._last = key, copy
-        return copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,34 +54,13 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image, copies: Smal
     to_plate = window.from_plane() @ to_plane
     behind = (copies or SmallCopies(clean)).seen_through(to_clean, size, averaged_px)
     found = match_exposure(
-        _reduced(plate.planes, to_plate, size, averaged_px),
+        reduced(plate.planes, to_plate, size, averaged_px),
         behind.pixels,
         behind.covered,
-        _clipped(plate, to_plate, size, averaged_px) | behind.clipped,
+        clipped(plate, to_plate, size, averaged_px) | behind.clipped,
     )
     warnings = (*alignment.warnings, found.warning) if found.warning else alignment.warnings
     return replace(alignment, gain=found.gain, offset=found.offset, warnings=warnings)
-
-
-def _reduced(planes: Sequence[Float32], matrix: Matrix, size: tuple[int, int], averaged_px: int) -> Float32:
-    """A picture's channels as seen through ``matrix`` (small copy -> picture, array coordinates), averaged over
-    ``averaged_px`` pixels each way; ``size``: width, height."""
-    averaged = (np.asarray(cv2.blur(plane, (averaged_px, averaged_px)), np.float32) for plane in planes)
-    return np.stack([_warped(plane, matrix, size) for plane in averaged], -1)
-
-
-def _clipped(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> npt.NDArray[np.bool_]:
-    """Which pixels of :func:`_reduced` are spoiled by clipped ones, height x width x 3."""
-    spoiled = np.zeros((size[1], size[0], 3), np.bool_)
-    for channel, places in enumerate(clipped_places(picture)):
-        if places is not None:
-            spoiled[..., channel] = _reduced([places], matrix, size, averaged_px)[..., 0] > _PARTLY
-    return spoiled
-
-
-def _warped(plane: Float32, matrix: Matrix, size: tuple[int, int]) -> Float32:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpPerspective(plane, matrix, size, flags=flags), np.float32)
 
 
 def as_facts(alignment: Alignment) -> dict[str, object]:

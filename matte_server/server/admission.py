@@ -57,6 +57,7 @@ class Admission:
         self.spool = spool
         self.store = PictureStore(spool, limits.store)
         self.uploads = PartialUploads(spool, self.store, clock, owner_of)
+        self.store.forget_upload = self.uploads.give_way
         self.results = ResultRoom(spool, self.store.give_way)
         self.bytes_in = 0
         self._limits = limits

@@ -31,6 +31,8 @@ class PictureStore:
         self.used = 0
         self.promised = 0
         """Bytes that pictures will have of which parts have arrived."""
+        self.forget_upload: Callable[[], bool] = lambda: False
+        """Drops a picture whose client has stopped to send its parts; returns whether there was one."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -70,8 +72,11 @@ class PictureStore:
         """Drops pictures that no job holds until there is room for another one. Raises ``MatteError``: busy, or as
         :meth:`check_size`."""
         self.check_size(size)
-        wanted = self.promised + size
-        if not self._drop_until(lambda: self.used + wanted <= self.budget and self._spool.make_room(size)):
+
+        def has_room() -> bool:
+            return self.used + self.promised + size <= self.budget and self._spool.make_room(size)
+
+        if not self._drop_until(has_room):
             raise MatteError("busy", "The server has no room for another clean plate now.", "Try again shortly.")
 
     def check_size(self, size: int) -> None:
@@ -87,7 +92,11 @@ class PictureStore:
         return self._drop_until(lambda: self._spool.make_room(size), to_keep)
 
     def _drop_until(self, is_enough: Callable[[], bool], to_keep: Collection[str] = ()) -> bool:
-        """Drops pictures, the least recently used one first; returns whether it was enough."""
+        """Drops pictures that were left half sent, then whole ones, the least recently used first; returns whether
+        it was enough."""
+        while not is_enough():
+            if not self.forget_upload():
+                break
         for digest in [digest for digest in self._kept if not self._holds[digest] and digest not in to_keep]:
             if is_enough():
                 return True

@@ -19,6 +19,8 @@ from .store import PictureStore, suffix_of, wrong_digest
 
 _KEPT_S = 600.0
 """How long the parts of a picture are kept after the last of them."""
+_AGAINST_OTHERS_S = 120.0
+"""How long they are kept where others need the room: a link of 50 KB/s takes 84 s for a part of 4 MiB."""
 _MOST_PER_OWNER = 16
 
 
@@ -118,6 +120,15 @@ class PartialUploads:
         for (client, digest), upload in list(self._uploads.items()):
             if self._clock() - upload.touched_at > _KEPT_S:
                 self._drop(client, digest)
+
+    def give_way(self) -> bool:
+        """Drops the picture whose last part came longest ago, where its client seems to have left it: others must
+        not wait for it as long as it is kept. Returns whether there was one."""
+        oldest = min(self._uploads, key=lambda key: self._uploads[key].touched_at, default=None)
+        if oldest is None or self._clock() - self._uploads[oldest].touched_at <= _AGAINST_OTHERS_S:
+            return False
+        self._drop(*oldest)
+        return True
 
     def _drop(self, client: Client, digest: str) -> None:
         if (client, digest) in self._uploads:

@@ -55,6 +55,8 @@ from .wire import too_large
 
 _POLL_S = 0.1
 _PING_AFTER_S = 2.0
+_UNSEEN_S = 1.0
+"""Of a time in which the client did not look at its socket no more than this counts as the server's silence."""
 _KEY_HINT = "Have it added with 'cleanplate keys client', and name its file with --keys or CLEANPLATE_KEYS."
 
 
@@ -83,7 +85,7 @@ class MatteClient:
         self._requests = OutstandingRequests(self._pictures, self._send)
         self._weights = WeightsFiles()
         self._question = _Question()
-        self._heard_at = time.monotonic()
+        self._heard_at = self._looked_at = time.monotonic()
         self._is_pinged = False
 
     def __enter__(self) -> MatteClient:
@@ -315,6 +317,10 @@ class MatteClient:
         return self._requests.ids
 
     def _check_alive(self, now: float) -> None:
+        # While nobody looked (Ctrl-Z, a machine that slept, a busy caller), nothing could be heard.
+        unseen_s = now - self._looked_at
+        self._heard_at = min(now, self._heard_at + max(0.0, unseen_s - _UNSEEN_S))
+        self._looked_at = now
         if now - self._heard_at > _PING_AFTER_S and self._connection.is_moving():
             self._heard_at = now
         silent_s = now - self._heard_at
@@ -338,6 +344,8 @@ class MatteClient:
             self._heard_at = time.monotonic()
             self._is_pinged = False
             self._deliver(message)
+        self._looked_at = time.monotonic()
+        self._speed.looked()
 
     def _deliver(self, message: Message) -> None:
         self._speed.heard_of(message.id)

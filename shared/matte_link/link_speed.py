@@ -40,6 +40,7 @@ class LinkSpeed:
         self.largest_whole = LARGEST_WHOLE_HERE if endpoint.is_loopback else LARGEST_WHOLE
         """Bytes of the largest picture that is sent in one piece."""
         self._clock = clock
+        self._looked_at = clock()
         self._sent: dict[str, _Sent] = {}
         """The large messages that nothing was heard of yet, by their ids."""
 
@@ -55,14 +56,19 @@ class LinkSpeed:
         if sent := self._sent.pop(message_id, None):
             self._judge(sent)
 
+    def looked(self) -> None:
+        """All that had arrived was taken in. What arrives from now on may wait unseen for as long as its client is
+        busy with other things, which says nothing of the link."""
+        self._looked_at = self._clock()
+
     def broke(self) -> None:
-        """The connection is gone, and what was on its way is lost. It had not arrived in the time until now."""
+        """The connection is gone, and what was on its way is lost. It had not arrived at the last look."""
         for sent in self._sent.values():
             self._judge(sent)
         self._sent.clear()
 
     def _judge(self, sent: _Sent) -> None:
-        if sent.size_with_others < SLOW * (self._clock() - sent.at):
+        if sent.size_with_others < SLOW * (self._looked_at - sent.at):
             self.largest_whole = LARGEST_WHOLE
 
 

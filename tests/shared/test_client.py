@@ -349,6 +349,32 @@ def test_waiting_takes_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 100 <= len(waits) <= 200
 
 
+def test_a_client_that_did_not_look_for_longer_than_its_patience_finds_the_answer(make_server: MakeServer) -> None:
+    """A command that was stopped by Ctrl-Z for a minute said that the server had not answered."""
+    with MatteClient(make_server().endpoint, patience_s=1.5) as client:
+        client.ping()
+        for number in range(2):
+            client.submit(request(f"r{number}"))
+            if number == 0:
+                # The clean plate has been asked for and sent: nothing is left but to wait.
+                assert isinstance(client.receive(5.0), MatteReply)
+        time.sleep(2.0)
+        assert isinstance(client.receive(5.0), MatteReply)
+
+
+def test_a_client_that_looks_rarely_still_finds_out_that_a_server_is_silent(make_server: MakeServer) -> None:
+    with MatteClient(make_server(never_computes).endpoint, patience_s=1.5) as client:
+        client.ping()
+        client._requests.add(request())
+        client._connection.is_moving = lambda: False  # type: ignore[method-assign]
+        client._is_pinged = True
+        client._heard_at = client._looked_at = time.monotonic()
+        with pytest.raises(TimeoutError):
+            for _ in range(3):
+                time.sleep(1.2)
+                client.receive(0.0)
+
+
 def test_a_silent_server_ends_in_a_timeout(make_server: MakeServer) -> None:
     server = make_server()
     with MatteClient(server.endpoint, patience_s=0.5) as client:

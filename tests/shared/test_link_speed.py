@@ -21,6 +21,11 @@ class Clocked:
         self.now = 0.0
         self.speed = LinkSpeed(Endpoint(), clock=lambda: self.now)
 
+    def wait(self, seconds: float) -> None:
+        """The client waits and sees nothing come."""
+        self.now += seconds
+        self.speed.looked()
+
     @property
     def is_slow(self) -> bool:
         return self.speed.largest_whole < LARGEST_WHOLE_HERE
@@ -57,7 +62,7 @@ def test_a_link_is_slow_where_a_large_message_took_long(
     link: Clocked, message: Message, seconds: float, is_slow: bool
 ) -> None:
     link.speed.sent(message)
-    link.now += seconds
+    link.wait(seconds)
     link.speed.heard_of("b")
     assert not link.is_slow
     link.speed.heard_of("a")
@@ -77,7 +82,7 @@ def test_a_link_is_slow_where_a_large_message_took_long(
 )
 def test_what_is_not_large_says_nothing_however_long_the_server_is_busy(link: Clocked, message: Message) -> None:
     link.speed.sent(message)
-    link.now += 3600.0
+    link.wait(3600.0)
     link.speed.heard_of("a")
     link.speed.broke()
     assert not link.is_slow
@@ -88,12 +93,12 @@ def test_several_messages_on_their_way_share_the_link(link: Clocked) -> None:
     for name in "abcd":
         link.speed.sent(plate(name, 16 * MIB))
     for name in "abcd":
-        link.now += 1.75
+        link.wait(1.75)
         link.speed.heard_of(name)
     assert not link.is_slow
     # What has arrived is on its way no longer, and does not make a later one look faster.
     link.speed.sent(plate("e", 16 * MIB))
-    link.now += 2.1
+    link.wait(2.1)
     link.speed.heard_of("e")
     assert link.is_slow
 
@@ -101,11 +106,31 @@ def test_several_messages_on_their_way_share_the_link(link: Clocked) -> None:
 @pytest.mark.parametrize(("seconds", "is_slow"), [(1.9, False), (2.1, True)])
 def test_a_break_says_that_what_was_on_its_way_took_longer(link: Clocked, seconds: float, is_slow: bool) -> None:
     link.speed.sent(plate("a", 16 * MIB))
-    link.now += seconds
+    link.wait(seconds)
     link.speed.broke()
     assert link.is_slow == is_slow
     # It is lost: how long it takes to come again is counted from when it is sent again.
-    link.now += 3600.0
+    link.wait(3600.0)
     link.speed.heard_of("a")
     link.speed.broke()
     assert link.is_slow == is_slow
+
+
+@pytest.mark.parametrize("looks_s", [0.0, 1.9])
+def test_a_time_in_which_the_client_did_not_look_says_nothing_of_the_link(link: Clocked, looks_s: float) -> None:
+    """A host that shows a dialog, a command that was stopped by Ctrl-Z: the answer was there long ago."""
+    for has_arrived in (True, False):
+        link.speed.sent(plate("a", 16 * MIB))
+        link.wait(looks_s)
+        link.now += 3600.0
+        if has_arrived:
+            link.speed.heard_of("a")
+        else:
+            link.speed.broke()
+        assert not link.is_slow
+        link.wait(0.0)
+    link.speed.sent(plate("a", 16 * MIB))
+    link.wait(2.1)
+    link.now += 3600.0
+    link.speed.heard_of("a")
+    assert link.is_slow

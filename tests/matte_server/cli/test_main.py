@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -110,6 +111,22 @@ def test_ctrl_c_while_the_command_is_imported_is_one_sentence(
         patched.setitem(sys.modules, "matte_server.cli.status", InterruptedImport("matte_server.cli.status"))
         assert cli.main(["status"]) == console.INTERRUPTED
     assert "Interrupted" in capsys.readouterr().err
+
+
+def test_a_clock_that_python_does_not_hold_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the year 2262 on even Python's own logging cannot be imported, which was a traceback."""
+
+    def beyond() -> float:
+        raise OverflowError("timestamp too large to convert to C _PyTime_t")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Interruption, "install", lambda self: None)
+        patched.setattr(time, "time", beyond)
+        assert door.main() == console.BAD_INPUT
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("error (bad_clock): ") and "2262" in complaint and complaint.count("\n") == 1
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

@@ -36,3 +36,21 @@ def test_corners_keep_from_the_border_as_from_what_is_not_seen(size: tuple[int, 
     features = AlignmentFeatures(image(noise))
     expected = corners_of(features.grey, well_inside(np.full(size, 255, np.uint8)), 50)
     assert np.array_equal(features.corners(50), expected)
+
+
+def test_the_small_tone_is_kept_for_one_place() -> None:
+    features = AlignmentFeatures(image(room(90, 120)))
+    middle = np.array([[4.0, 0, 2], [0, 4, 2], [0, 0, 1]])
+    kept = features.small(middle, (29, 21), 5)
+    # Around each pixel 5 x 5, of which the middle one is seen.
+    squares = features.grey[:88, :118].astype(np.float64)
+    expected = [[squares[4 * y : 4 * y + 5, 4 * x : 4 * x + 5].mean() for x in range(28)] for y in range(20)]
+    # Averages are rounded to whole numbers.
+    np.testing.assert_allclose(kept[:20, :28], expected, atol=0.51)
+    assert features.small(middle, (29, 21), 5) is kept
+    for other in (
+        features.small(middle + np.eye(3), (29, 21), 5),
+        features.small(middle, (29, 21), 3),
+        features.small(middle, (28, 21), 5),
+    ):
+        assert other.shape != kept.shape or not np.array_equal(other, kept)

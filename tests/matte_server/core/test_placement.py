@@ -9,7 +9,8 @@ import pytest
 
 from matte_server.core.align import Alignment
 from matte_server.core.image import Float32
-from matte_server.core.placement import SmallCopies, _SmallCopy, as_facts, from_facts, with_exposure
+from matte_server.core.placement import as_facts, from_facts, with_exposure
+from matte_server.core.small_copies import SmallCopies, SmallCopy
 from matte_server.core.window import Window
 from tests.matte_server.pictures import Array, image, room
 
@@ -60,23 +61,10 @@ def test_only_what_the_clean_plate_covers_is_measured() -> None:
     assert found.gain == pytest.approx((0.7,) * 3, rel=5e-3) and found.warnings == ()
 
 
-def test_the_small_copy_of_a_clean_plate_is_kept_for_one_place() -> None:
-    picture = image(room(60, 90))
-    copies, here, there = SmallCopies(picture), np.eye(3), np.diag([2.0, 2.0, 1.0])
-    kept = copies.seen_through(here, (30, 20), 3)
-    assert copies.seen_through(here, (30, 20), 3) is kept
-    for other in (
-        copies.seen_through(there, (30, 20), 3),
-        copies.seen_through(here, (30, 20), 1),
-        copies.seen_through(here, (20, 20), 3),
-    ):
-        assert other.pixels.shape != kept.pixels.shape or not np.array_equal(other.pixels, kept.pixels)
-
-
 class Recorded(SmallCopies):
     """Notes how a clean plate is looked at."""
 
-    def seen_through(self, matrix: Array, size: tuple[int, int], averaged_px: int) -> _SmallCopy:
+    def seen_through(self, matrix: Array, size: tuple[int, int], averaged_px: int) -> SmallCopy:
         self.matrix, self.size, self.averaged_px = matrix, size, averaged_px
         return super().seen_through(matrix, size, averaged_px)
 

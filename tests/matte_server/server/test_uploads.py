@@ -92,19 +92,63 @@ def test_parts_that_disagree_on_the_size_are_thrown_away(bench: ServiceBench) ->
     assert bench.files() == 0
 
 
+def whole(data: bytes) -> Store:
+    return Store(id="s", digest=digest_of(data), data=data)
+
+
 def test_room_is_kept_for_the_rest_and_given_back_after_ten_minutes(bench: ServiceBench) -> None:
-    """The store has 400 bytes: a second picture of 256 does not fit beside the one that is still arriving."""
     bench.send(ANNA, part(0, 10))
-    other = bytes(256)
-    asked = Store(id="s", digest=digest_of(other), data=other)
-    assert code_of(bench.send(BEN, asked)) == "busy"
     bench.now = 599.0
     list(bench.service.tick())
-    assert code_of(bench.send(BEN, asked)) == "busy"
+    assert received(bench.send(ANNA, part(0, 0))) == 10
+    bench.now = 600.0
+    list(bench.service.tick())
+    assert received(bench.send(ANNA, part(0, 0))) == 10
     bench.now = 611.0
     list(bench.service.tick())
-    assert bench.send(BEN, asked) == [Stored(id="s", digest=asked.digest)]
     assert received(bench.send(ANNA, part(0, 0))) == 0
+
+
+def test_what_a_client_stopped_sending_gives_way_after_two_minutes(bench: ServiceBench) -> None:
+    """The store has 400 bytes: a second picture of 256 does not fit beside the one that is still arriving. Whoever
+    left some large ones half sent stopped everybody else for ten minutes."""
+    asked = whole(bytes(256))
+    bench.send(ANNA, part(0, 10))
+    assert code_of(bench.send(BEN, asked)) == "busy"
+    bench.now = 119.0
+    assert code_of(bench.send(BEN, asked)) == "busy"
+    # One whose parts still come is no such picture.
+    assert received(bench.send(ANNA, part(10, 20))) == 20
+    bench.now = 238.0
+    assert code_of(bench.send(BEN, asked)) == "busy"
+    bench.now = 240.0
+    assert bench.send(BEN, asked) == [Stored(id="s", digest=asked.digest)]
+    assert received(bench.send(ANNA, part(20, 30))) == 0
+
+
+def test_no_more_gives_way_than_is_needed_and_the_oldest_first(tmp_path: Path) -> None:
+    bench = ServiceBench(tmp_path, replace(LIMITS, store=700))
+    other = bytes(range(255, -1, -1))
+    bench.send(ANNA, whole(b"kept"))
+    bench.send(ANNA, StorePart(id="p", digest=digest_of(other), size=256, data=other[:20]))
+    bench.now = 1.0
+    bench.send(ANNA, part(0, 10))
+    bench.now = 500.0
+    assert isinstance(bench.send(BEN, whole(bytes(256)))[0], Stored)
+    # What arrived whole and what was touched later stay.
+    assert received(bench.send(ANNA, part(0, 0))) == 10
+    assert isinstance(bench.send(ANNA, replace(whole(b"kept"), data=b""))[0], Stored)
+    [again] = bench.send(ANNA, StorePart(id="p", digest=digest_of(other), size=256, data=b""))
+    assert isinstance(again, PartStored) and again.received == 0
+    bench.spool.close()
+
+
+def test_a_frame_gets_the_room_of_what_was_left(bench: ServiceBench) -> None:
+    bench.send(ANNA, part(0, 10))
+    large = Matte(id="a", frame=1, plate=Inline(data=bytes(380)), clean_plate=Inline(data=b"clean"))
+    assert code_of(bench.send(BEN, large)) == "busy"
+    bench.now = 121.0
+    assert isinstance(bench.send(BEN, large)[0], Accepted)
 
 
 def test_no_frame_gets_the_room_of_what_is_still_to_come(bench: ServiceBench) -> None:
