@@ -36,6 +36,16 @@ def has_own_windows(path: str) -> bool:
     return _asked(_has_own_windows, path)
 
 
+def not_as_shown(path: str, is_beside_rendered: bool) -> str:
+    """What the server would follow of a picture and Blender does not, as the end of a sentence; empty where it is
+    nothing. ``is_beside_rendered``: the other picture is rendered, and has no windows."""
+    if is_turned(path):
+        return "is stored turned or mirrored (EXIF), unlike the first of its sequence"
+    if is_beside_rendered and has_own_windows(path):
+        return "has a data window of its own, unlike the first of its sequence"
+    return ""
+
+
 def _asked(question: Callable[[Path], bool], path: str) -> bool:
     """The file is only opened where it has changed."""
     state = state_of(path)

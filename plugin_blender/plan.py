@@ -25,6 +25,7 @@ from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
+from .picture_headers import not_as_shown
 from .result_files import (
     NAME,
     SentPictures,
@@ -41,8 +42,6 @@ _CHANNELS = ("R", "G", "B", "A", "confidence.V")
 _SHADOW_CHANNELS = ("shadow.R", "shadow.G", "shadow.B")
 OUTDATED = "outdated"
 OF_ANOTHER_NODE = ", a result of another Cleanplate Matte,"
-
-
 NOTHING = FileSource(file="", colourspace="")
 
 
@@ -347,6 +346,17 @@ class SolvePlan:
         }
         return digest([SCHEMA, self._option_facts, sent])
 
+    def _check_headers(self, frame: int) -> None:
+        """That a sequence is sent as files was decided by its first one."""
+        sources = {"plate": self.plate, "clean plate": self.clean_plate}
+        for name, source in ((name, one) for name, one in sources.items() if isinstance(one, FileSource)):
+            if words := not_as_shown(source.path(frame), self.needs_rendering):
+                sentence = f"The {name} {source.path(frame)} {words}, which Blender does not follow."
+                hint = (
+                    f"Put a node, such as Exposure, before {name.title()}: then it is matted as Blender shows it."
+                )
+                raise NodeError(sentence, hint)
+
     def sent(self, frame: int) -> SentPictures:
         """The same, of inputs that are files, with what was seen of them before. Raises ``OSError``."""
         witness = self.witness(frame)
@@ -355,7 +365,10 @@ class SolvePlan:
     def task(
         self, frame: int, sent: SentPictures, rendered: Mapping[int, Mapping[str, str]] | None = None
     ) -> FrameTask:
-        """The frame's task; ``rendered`` as in :meth:`pictures`, for each of its inputs' frames."""
+        """The frame's task; ``rendered`` as in :meth:`pictures`, for each of its inputs' frames. Raises
+        ``NodeError`` where the server would take a picture otherwise than Blender shows it."""
+        for other in self.inputs(frame):
+            self._check_headers(other)
 
         def files(other: int) -> dict[str, LocalFile]:
             return {role: LocalFile(file) for role, file in self.pictures(other, rendered).items()}

@@ -303,7 +303,25 @@ def test_pictures_are_matted_as_blender_shows_them(blender: Blender, shot: Path)
     for name, pixels, window in (("window", plate, shifted), ("window_clean", wall, whole)):
         image = Image(pixels, ("R", "G", "B"), window, Window(0, 0, width + 20, height + 10))
         exr.write_image(shot / f"{name}.exr", image)
+    for frame in (1, 2, 3):
+        stored = PillowImage.fromarray((plate * 255 + 0.5).astype(np.uint8))
+        turned = PillowImage.Exif()
+        turned[0x0112] = 6 if frame == 2 else 1
+        stored.save(shot / f"odd.{frame:04d}.jpg", quality=98, exif=turned)
+        image = Image(plate, ("R", "G", "B"), shifted if frame == 2 else whole, whole)
+        exr.write_image(shot / f"odd.{frame:04d}.exr", image)
     found = blender.case("headers", shot).facts
+
+    says = {"turned": "is stored turned or mirrored (EXIF)", "windows": "has a data window of its own"}
+    for name, suffix in (("turned", "jpg"), ("windows", "exr")):
+        assert list(found["sequences"][name]) == ["2"]
+        sentence = found["sequences"][name]["2"]
+        assert sentence.startswith(f"The plate {shot / f'odd.0002.{suffix}'} {says[name]}, unlike the first"), (
+            sentence
+        )
+        assert sentence.endswith(
+            "Put a node, such as Exposure, before Plate: then it is matted as Blender shows it."
+        )
 
     files, rendered = ["FileSource"] * 2, ["GraphSource"] * 2
     for name in ("turned jpeg", "turned png", "upright"):

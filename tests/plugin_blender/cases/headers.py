@@ -33,6 +33,30 @@ def case(folder: str) -> dict[str, Any]:
                     source = exposure.outputs[0]
                 tree.links.new(source, node.inputs[socket])
             found[f"{name}: {way}"] = solved(scene, node)
+    return found | {"sequences": sequences(place, scene, tree, node)}
+
+
+def sequences(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, dict[int, str]]:
+    """What is said of sequences whose second picture has another header than the first."""
+    from plugin_blender.solve import Solve
+
+    found = {}
+    for name, file in (("turned", "odd.0001.jpg"), ("windows", "odd.0001.exr")):
+        plate, clean = stage.image_node(tree, place / file, 3), stage.image_node(tree, place / "clean.exr")
+        exposure = tree.nodes.new("CompositorNodeExposure")
+        tree.links.new(clean.outputs[0], exposure.inputs[0])
+        tree.links.new(plate.outputs[0], node.inputs["Plate"])
+        tree.links.new(exposure.outputs[0], node.inputs["Clean Plate"])
+        solve = Solve(scene, node, [1, 2, 3])
+        solve.run()
+        found[name] = solve.failures
+        # The next step that the sentence names.
+        behind = tree.nodes.new("CompositorNodeExposure")
+        tree.links.new(plate.outputs[0], behind.inputs[0])
+        tree.links.new(behind.outputs[0], node.inputs["Plate"])
+        solve = Solve(scene, node, [1, 2, 3])
+        solve.run()
+        assert not solve.sentence, solve.sentence
     return found
 
 
