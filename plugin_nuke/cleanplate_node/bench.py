@@ -237,6 +237,10 @@ class ContractBench:
             return lambda: text in self.status(node)
         return lambda: text in freshness.check(node, deep=False).text
 
+    def compared(self, node: host.Node) -> Wait:
+        """A wait until files that were put there again were read."""
+        return lambda: "being read" not in self.status(node)
+
     def look(self, node: host.Node) -> None:
         """What the artist sees who opens the panel. A terminal has none, so the node is looked at there."""
         if host.has_window():

@@ -15,11 +15,12 @@ from typing import Any, Optional, Protocol
 
 from matte_link.file_witness import were_touched
 from matte_link.options import MatteOptions
-from matte_link.result_key import FrameSources, digest, result_key
+from matte_link.result_key import OTHER, SAME, UNKNOWN, FrameSources, digest, result_key
+from matte_link.seen_files import Seen, known_contents, sizes_of
 
 from .frame_reach import NodeInTime
 from .knob_text import all_pairs
-from .source_files import Stamp
+from .source_files import stamp_of
 
 # Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
@@ -150,8 +151,12 @@ class FrameKey:
     expressions drive; empty where there is none.
     The two of hashes begin with what they depend on beside the picture, and a colon: hashes are compared only where
     that is the same. They are empty if Nuke gave none or was not asked, since a check of a node must not move the
-    timeline. ``needs_hashes`` says that the rest does not tell all that the picture depends on. ``witness`` is what
-    this machine saw of the files beside their times and sizes (:mod:`matte_link.file_witness`); no part of the key.
+    timeline. ``needs_hashes`` says that the rest does not tell all that the picture depends on.
+
+    The rest is no part of the key. ``witness`` is what this machine saw of the files beside their times and sizes
+    (:mod:`matte_link.file_witness`). A key of now has the files themselves in ``seen``. One that a result was made
+    from has the digests of their ``sizes`` and of their ``content`` (:mod:`matte_link.seen_files`), by which the
+    files are compared where their times are others; empty where that was not recorded.
     """
 
     hashes: str
@@ -161,30 +166,48 @@ class FrameKey:
     driven: str = ""
     needs_hashes: bool = field(default=False, compare=False)
     witness: str = field(default="", compare=False)
+    seen: Seen = field(default=None, compare=False, repr=False)
+    sizes: str = field(default="", compare=False)
+    content: str = field(default="", compare=False)
 
     def is_known_to_equal(self, made: FrameKey, compare_hashes: bool = True) -> bool:
         """Whether a result that was ``made`` from these sources is known to be: some pictures are compared by
-        Nuke's hashes alone, which are not always there, and a file that was put there again with its old time and
-        size may be another picture."""
+        Nuke's hashes alone, which are not always there, and a file that was put there again may be another
+        picture."""
         if self.differs(made, compare_hashes) or bool(self.driven) != bool(made.driven):
             return False
-        if self.was_touched_since(made):
+        if self.compared_files(made) != SAME:
             return False
         return not self.needs_hashes or (compare_hashes and _are_comparable(self.hashes, made.hashes))
 
-    def was_touched_since(self, made: FrameKey) -> bool:
-        """Whether this machine has seen that a file was written, renamed, linked or locked since."""
-        return were_touched(made.witness, self.witness)
+    def compared_files(self, made: FrameKey) -> str:
+        """Whether the files are those that a result was ``made`` from: :data:`SAME`, :data:`OTHER`, or
+        :data:`UNKNOWN` where this machine has seen that one was put there again, and nobody has read it since."""
+        have_same_times = self.files == made.files
+        if have_same_times and not were_touched(made.witness, self.witness):
+            return SAME
+        if not made.content or sizes_of(self.seen) != made.sizes:
+            return UNKNOWN if have_same_times else OTHER
+        content = known_contents(self.seen)
+        if not content:
+            return OTHER if content == "" and not have_same_times else UNKNOWN
+        return SAME if content == made.content else OTHER
 
-    def differs(self, other: FrameKey, compare_hashes: bool = True) -> bool:
-        """Whether the sources changed between the two. An empty hash is never a change.
+    def can_be_compared(self, made: FrameKey) -> bool:
+        """Whether to read the files would tell if they are those that a result was ``made`` from."""
+        is_open = self.compared_files(made) == UNKNOWN and bool(made.content)
+        return is_open and known_contents(self.seen) is None
+
+    def differs(self, made: FrameKey, compare_hashes: bool = True) -> bool:
+        """Whether the sources are known to be others than those that a result was ``made`` from. An empty hash is
+        never a change.
 
         Nuke's hashes are different in proxy mode, so ``compare_hashes`` must be off there.
         """
-        pairs = ((self.hashes, other.hashes), (self.around, other.around)) if compare_hashes else ()
-        known = (self.files, self.options) != (other.files, other.options)
+        pairs = ((self.hashes, made.hashes), (self.around, made.around)) if compare_hashes else ()
+        known = self.options != made.options or self.compared_files(made) == OTHER
         # Results of older versions did not record the driven knobs.
-        known = known or bool(self.driven and other.driven and self.driven != other.driven)
+        known = known or bool(self.driven and made.driven and self.driven != made.driven)
         return known or any(_hashes_differ(one, another) for one, another in pairs)
 
 
@@ -202,7 +225,7 @@ def _marked(kept: str, found: str) -> str:
 
 def frame_key(
     hashes: Iterable[Sequence[int]],
-    files: Sequence[Stamp],
+    files: list[Seen],
     kept: str = "",
     options: str = "",
     driven: str = "",
@@ -210,7 +233,7 @@ def frame_key(
 ) -> FrameKey:
     """The key of one frame.
 
-    It is made of the ``hashes`` of each node that feeds an input, of the stamps of its ``files``, of what hashes
+    It is made of the ``hashes`` of each node that feeds an input, of its ``files`` as they are, of what hashes
     depend on beside the picture (``kept``, with the :func:`bookkeeping` of the nodes upstream), and of the digests
     of the animated ``options`` and the ``driven`` knobs.
     """
@@ -218,10 +241,11 @@ def frame_key(
     known = all(numbers)
     return FrameKey(
         hashes=_marked(kept, digest(numbers)) if known else "",
-        files=digest(list(files)),
+        files=digest(stamp_of(files)),
         options=options,
         driven=driven,
         needs_hashes=needs_hashes,
+        seen=files,
     )
 
 
@@ -237,4 +261,5 @@ def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> Fram
         around=_marked(kept, digest(hashes)) if known else "",
         driven=driven,
         needs_hashes=own.needs_hashes or any(one.needs_hashes for one in around if one),
+        seen=[own.seen, *(one.seen if one else None for one in around)],
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
+from matte_link.seen_files import read_contents
 from matte_link.sequence import format_frames
 
 from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
+from .comparison import BackgroundComparison
 from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
@@ -21,6 +23,7 @@ from .node_state import (
     NOT_PROCESSED,
     STALE_SETTINGS,
     UP_TO_DATE,
+    is_ours,
     node_id,
     ours,
     setting,
@@ -50,10 +53,15 @@ class ResultState:
 
 class ShownResult:
     """The result that a node shows. The graph upstream is walked once, when this is made; any number of frames can
-    be compared after that. Raises ``LinkError``, and ``KeyError`` where the node has lost an inner node."""
+    be compared after that. Raises ``LinkError``, and ``KeyError`` where the node has lost an inner node.
 
-    def __init__(self, node: host.Node, sources: Optional[NodeSources] = None) -> None:
+    Files that were put there again are read to be compared: here if ``waits``, as a render and a terminal do, else
+    in the background, after which the node is checked again.
+    """
+
+    def __init__(self, node: host.Node, sources: Optional[NodeSources] = None, waits: bool = False) -> None:
         self._node = node
+        self._waits = waits or not host.has_window()
         self._folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
         self._options = options_of(node)
         self._sources = sources or sources_of(node)
@@ -80,6 +88,7 @@ class ShownResult:
         made = [one for one in self._records if not one.code]
         keys = SourceKeys(self._sources, self._options, ()).keys(sorted({one.frame for one in made}), host.views())
         found = [(one, keys[one.frame, one.view]) for one in made if (one.frame, one.view) in keys]
+        being_read = self._read([(one.key, key) for one, key in found])
         keyed = [one.frame for one, key in found if one.options != key.options]
         if keyed:
             return ResultState(usable=False, text=f"stale: an animated setting changed at {format_frames(keyed)}")
@@ -91,7 +100,19 @@ class ShownResult:
             views = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
             text = f"{_frames([frame for frame, _ in gone])} not processed"
             return ResultState(usable=False, text=f"{text} in view {views}" if views else text)
-        return _unknown([one.frame for one, key in found if not key.is_known_to_equal(one.key)])
+        unknown = [one.frame for one, key in found if not key.is_known_to_equal(one.key)]
+        return _unknown(unknown, being_read)
+
+    def _read(self, pairs: Sequence[tuple[FrameKey, FrameKey]]) -> bool:
+        """Of keys that results were made from, each with that of now: has those files read that tell whether it is
+        the same. Returns whether they are being read in the background."""
+        files = [key.seen for made, key in pairs if key.can_be_compared(made)]
+        if self._waits:
+            for one in files:
+                read_contents(one)
+        elif files:
+            _comparison.want(host.full_name(self._node), files)
+        return bool(files) and not self._waits
 
     def at(self, frame: int, with_hashes: bool) -> ResultState:
         """One frame in all views, without who made it. Nuke's hashes are known for the current frame only."""
@@ -108,11 +129,13 @@ class ShownResult:
         if record.code:
             return ResultState(usable=False, text=f"frame {record.frame} failed: {record.message}")
         compare_hashes = not host.uses_proxy()
+        being_read = not key.differs(record.key, compare_hashes) and self._read([(record.key, key)])
         if key.differs(record.key, compare_hashes):
             return ResultState(usable=False, text=f"stale: the sources of frame {record.frame} changed")
         if record.warnings:
             return ResultState(usable=True, text=f"frame {record.frame}: {' '.join(record.warnings)}")
-        return _unknown([] if key.is_known_to_equal(record.key, compare_hashes) else [record.frame])
+        is_known = key.is_known_to_equal(record.key, compare_hashes)
+        return _unknown([] if is_known else [record.frame], being_read)
 
     def _has_result(self, record: manifest.Record) -> bool:
         return Path(manifest.result_file(self._folder, record.frame, record.view)).is_file()
@@ -147,11 +170,13 @@ def _frames(frames: Sequence[int]) -> str:
     return f"frame{'s' if len(set(frames)) > 1 else ''} {format_frames(frames)}"
 
 
-def _unknown(frames: Sequence[int]) -> ResultState:
-    """The state where all but the sources of some frames, if any, were compared."""
+def _unknown(frames: Sequence[int], being_read: bool) -> ResultState:
+    """The state where all but the sources of some frames, if any, were compared; of ``being_read`` ones more is
+    known in a moment."""
     if not frames:
         return ResultState(usable=True, text=UP_TO_DATE)
-    text = f"unknown: whether the sources of {_frames(frames)} changed. Press 'Process range' to compare."
+    then = "Their files are being read." if being_read else "Press 'Process range' to compare."
+    text = f"unknown: whether the sources of {_frames(frames)} changed. {then}"
     return ResultState(usable=True, text=text)
 
 
@@ -211,6 +236,20 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
     return found
 
 
+def _compared(name: str) -> None:
+    """On the comparison's thread: a node's files were read."""
+    host.on_main(_check_again, name)
+
+
+def _check_again(name: str) -> None:
+    node = host.find(name)
+    if node is not None and is_ours(node) and not running(node):
+        check(node, deep=False)
+
+
+_comparison = BackgroundComparison(_compared)
+
+
 # -- guarded renders
 
 _guarded: dict[str, list[tuple[host.Node, ShownResult]]] = {}
@@ -230,7 +269,7 @@ def _as_seen_from(write: host.Node, node: host.Node) -> Iterator[ShownResult]:
     """A node's result, compared with what feeds the node in a render: a group with Graph Scope Variables on the way
     there changes them upstream."""
     for scope in host.scopes_from(write, node):
-        yield ShownResult(node, sources_of(node, scope))
+        yield ShownResult(node, sources_of(node, scope), waits=True)
 
 
 def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:

@@ -19,6 +19,7 @@ from .migration import migrate
 from .node_options import NodeOptions, options_of
 from .node_runs import running
 from .node_state import node_id, results_folder, settle_id, tell
+from .overwritten import reload_overwritten
 from .plates import render_one, render_plates
 from .preflight import check_host, frames_of, preflight
 from .range_plan import RangePlan, Refused
@@ -93,6 +94,8 @@ def _render_key(node: host.Node, folder: str, frame: int) -> bool:
     """Renders the matte of a key frame, and its mask where there is one; returns whether there is. Raises
     ``LinkError``."""
     views = host.views()
+    with host.unnoticed():
+        reload_overwritten(sources_of(node, roles=("key", "key_mask")), (frame,))
     render_one(host.inner(node, graph.WRITES["key"]), "key", key_frames.matte_pattern(folder), frame, views)
     if feed_of(node, "key_mask") is None:
         key_frames.remove_masks(folder, frame, views)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
+from matte_link.file_witness import were_touched
 from matte_link.files import write_atomically
-from matte_link.result_key import MAKER, OTHER, Maker, compare_makers
+from matte_link.result_key import MAKER, OTHER, SAME, Maker, compare_makers
 
 from .fingerprint import FrameKey
 from .source_files import frame_file
@@ -27,9 +28,9 @@ _RECORDS = "records"
 class Record:
     """What a frame was made from and how it ended.
 
-    ``hashes``, ``files``, ``around``, ``options``, ``driven`` and ``witness`` are those of its
-    :class:`~cleanplate_node.fingerprint.FrameKey`. ``code`` and ``message`` say why it failed, and are empty if it
-    has a result. ``warnings`` are what the server doubts about the result. ``maker`` is None in records of
+    ``hashes``, ``files``, ``around``, ``options``, ``driven``, ``witness``, ``sizes`` and ``content`` are those of
+    its :class:`~cleanplate_node.fingerprint.FrameKey`. ``code`` and ``message`` say why it failed, and are empty if
+    it has a result. ``warnings`` are what the server doubts about the result. ``maker`` is None in records of
     versions, and of servers, that did not say it.
     """
 
@@ -45,6 +46,8 @@ class Record:
     driven: str = ""
     maker: Optional[Maker] = None
     witness: str = ""
+    sizes: str = ""
+    content: str = ""
 
     @property
     def key(self) -> FrameKey:
@@ -56,6 +59,8 @@ class Record:
             options=self.options,
             driven=self.driven,
             witness=self.witness,
+            sizes=self.sizes,
+            content=self.content,
         )
 
 
@@ -114,7 +119,16 @@ def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[
         return False
     if key.hashes:
         return key.is_known_to_equal(record.key)
-    return not key.differs(record.key) and not key.was_touched_since(record.key)
+    return not key.differs(record.key) and key.compared_files(record.key) == SAME
+
+
+def renew(folder: str, record: Record, key: FrameKey) -> None:
+    """Where the files of a result were put there again and are the same, its record becomes that of these: they
+    are not read once more. Where it cannot be written, they are."""
+    was_put_again = record.files != key.files or were_touched(record.witness, key.witness)
+    if was_put_again and key.compared_files(record.key) == SAME:
+        with contextlib.suppress(OSError):
+            write(folder, replace(record, files=key.files, witness=key.witness))
 
 
 def failed_frames(folder: str) -> tuple[int, ...]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from matte_link.client import MatteClient
+from matte_link.errors import CancelledError
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
+from matte_link.seen_files import read_contents
 
 from . import generations, host, makers, manifest, panel, range_plan
+from .fingerprint import FrameKey
 from .node_options import NodeOptions, check_constant, options_of
 from .node_state import node_id, results_folder, setting
+from .overwritten import reload_overwritten
 from .range_plan import RangePlan, Refused
 from .sources import NodeSources, SourceKeys, feed_of, sources_of
 
@@ -57,12 +61,15 @@ def preflight(
     with host.unnoticed(), host.full_resolution():
         sources = sources_of(node)
         _check_copies(sources)
+        read = options.with_neighbours(frames, sources.footage(options))
+        if reload_overwritten(sources, read):
+            sources = sources_of(node)
         folder = range_plan.result_folder(cache, node_id(node), sources.settings_key(options))
         plan = _without_frames(node_id(node), folder, sources, options, endpoint)
         own = {frame: options.at(frame) for frame in frames} if options.animated else {}
         plan = replace(plan, own_options=own, priority=priority)
-        hashed = () if quietly else options.with_neighbours(frames, plan.footage)
-        plan = _with_frames(plan, frames, options, force, SourceKeys(sources, options, hashed))
+        keys = SourceKeys(sources, options, () if quietly else read)
+        plan = _with_frames(plan, frames, options, force, keys, quietly)
         pixels = _pixels(sources.feeds[0] or node)
     range_plan.check_room(plan.folder, pixels, plan.plates())
     return plan
@@ -97,15 +104,14 @@ def _pixels(node: host.Node) -> int:
 
 
 def _with_frames(
-    plan: RangePlan, frames: Sequence[int], options: NodeOptions, force: bool, keys: SourceKeys
+    plan: RangePlan, frames: Sequence[int], options: NodeOptions, force: bool, keys: SourceKeys, quietly: bool
 ) -> RangePlan:
     """The plan with those of the frames that are to be made."""
     now = makers.maker_now(plan.options, plan.endpoint.address)
-    wanted = {
-        at: key
-        for at, key in keys.keys(frames, plan.views).items()
-        if force or not manifest.has_result(plan.folder, *at, key, now)
-    }
+    found = keys.keys(frames, plan.views)
+    if not force and not quietly:
+        _compare_files(plan.folder, found)
+    wanted = {at: key for at, key in found.items() if force or not manifest.has_result(plan.folder, *at, key, now)}
     chosen = tuple(sorted({frame for frame, _ in wanted}))
     still = keys.clean_is_still(options.with_neighbours(chosen, plan.footage))
     plan = replace(plan, frames=chosen, keys=wanted, still_clean=still)
@@ -113,6 +119,25 @@ def _with_frames(
     if written_over and host.holds_files_open():
         return replace(plan, folder=generations.following(plan.folder), replaced=plan.folder)
     return plan
+
+
+def _compare_files(folder: str, keys: Mapping[tuple[int, str], FrameKey]) -> None:
+    """Reads the files of results that were put there again, which is less work than to render them. Those whose
+    files are the same are recorded to be of these, so that nobody reads them again. Raises ``CancelledError``."""
+    records = {at: manifest.read(folder, *at) for at in keys}
+    touched = [
+        record for at, record in records.items() if record is not None and keys[at].can_be_compared(record.key)
+    ]
+    bar = host.ProgressBar("Cleanplate: comparing the inputs") if touched else None
+    for done, record in enumerate(touched):
+        read_contents(keys[record.frame, record.view].seen)
+        if bar is not None:
+            bar.show(100 * done // len(touched), f"frame {record.frame}")
+            if bar.cancelled():
+                raise CancelledError("Cancelled before anything was rendered.")
+    for record in records.values():
+        if record is not None and not record.code:
+            manifest.renew(folder, record, keys[record.frame, record.view])
 
 
 def records_in_range(node: host.Node, folder: str, frames: Iterable[int] = ()) -> list[manifest.Record]:

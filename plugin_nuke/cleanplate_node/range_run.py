@@ -60,6 +60,8 @@ class RangeRun(NodeRun):
                     self._step(jobs, bar)
                 except KeyboardInterrupt:
                     self.cancel()
+            while not self._cancel.is_set() and jobs.note_content():
+                pass
         finally:
             # Whatever happens, the node must not stay busy for ever.
             try:
@@ -82,6 +84,7 @@ class RangeRun(NodeRun):
         if ended:
             host.on_main(self._show, jobs.progress.bar_text, [one.event.frame for one in ended])
         jobs.delete_used_plates()
+        jobs.note_content()
         if time.monotonic() - self._last_cancel_check >= _CANCEL_POLL_S:
             self._last_cancel_check = time.monotonic()
             if bar is not None:

@@ -11,7 +11,7 @@ from typing import Optional
 
 from matte_link.sequence import counted
 
-from . import around, graph, host, learning, manifest, other_scripts, range_plan, sessions
+from . import around, graph, host, learning, manifest, other_scripts, overwritten, range_plan, sessions
 from .freshness import check, guarded_states, look_again, note_scripts, render_begins, render_ended
 from .migration import migrate
 from .node_runs import all_running, running
@@ -129,6 +129,7 @@ def stop_all() -> None:
         found.leave()
     note_scripts()
     sessions.forget_all()
+    overwritten.forget()
 
 
 def retry(node: host.Node) -> Optional[RangeRun]:

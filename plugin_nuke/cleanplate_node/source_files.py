@@ -1,4 +1,4 @@
-"""The files that a picture is read from, and their times and sizes. No nuke here.
+"""The files that a picture is read from, as they are on disk. No nuke here.
 
 Nuke's hashes do not notice a file that was overwritten in place, so each result records the times and sizes of the
 files that it was read from.
@@ -7,18 +7,21 @@ files that it was read from.
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
+
+from matte_link.seen_files import Seen, look_at, with_each
 
 from .frame_reach import Chosen, FrameMap
 
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
-Stamp = Union[None, str, "list[Stamp]", "list[int]"]
-"""What is known of a file: its time in nanoseconds and its size; None where it does not exist; a word or a list
-where more must be told."""
+
+
+def stamp_of(seen: Seen) -> object:
+    """What the key of a frame has of its files: of each its time in nanoseconds and its size."""
+    return with_each(seen, lambda file: [file.modified_ns, file.size])
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ def frame_file(pattern: str, frame: int, view: str) -> str:
     """The file of one frame and view: ``%04d`` or ``####``, ``%V`` or ``%v``."""
     named = pattern.replace("%V", view).replace("%v", view[:1])
     return _NUMBER.sub(lambda match: _number(match, frame), named)
+
+
+def name_by_script(pattern: str, script: str) -> str:
+    """What tells the files that TCL names in a ``script`` from those that it names in another one, and is the same
+    wherever both lie: the way from the script's folder, else the end of their name with two folders."""
+    folder = script.rpartition("/")[0] + "/"
+    is_below = bool(script) and pattern.startswith(folder)
+    return pattern[len(folder) :] if is_below else "/".join(pattern.split("/")[-3:])
 
 
 def _number(match: re.Match[str], frame: int) -> str:
@@ -74,28 +85,18 @@ class FileStamps:
         self._views = views
         self._files = [(file, each) for file, each in zip(files, maps) if each]
         self._chosen = chosen
-        self._seen: dict[str, Stamp] = {}
-        self._changed_ns: dict[str, int] = {}
-        self._sequences: dict[tuple[SourceFile, str], tuple[Stamp, dict[str, int]]] = {}
-        self._looked_at: dict[str, int] = {}
+        self._seen: dict[str, Seen] = {}
+        self._sequences: dict[tuple[SourceFile, str], Seen] = {}
 
-    def of(self, frame: int, view: str) -> list[Stamp]:
-        """The stamps of the files behind one frame and view, each once, in the order of their names. Where names
+    def of(self, frame: int, view: str) -> list[Seen]:
+        """The files behind one frame and view as they are, each once, in the order of their names. Where names
         were made by TCL, last of all which file each has become."""
-        return self.looked_up(frame, view)[0]
-
-    def looked_up(self, frame: int, view: str) -> tuple[list[Stamp], dict[str, int]]:
-        """The same, and when each of the files was last changed in whatever way (``st_ctime_ns``), by its path."""
-        self._looked_at = {}
-        return self._stamps(frame, view), self._looked_at
-
-    def _stamps(self, frame: int, view: str) -> list[Stamp]:
         files = self._seen_at(frame, view)
-        stamps = [self._of_file(file, maps, frame, view) for file, maps in files]
-        names = [(file.pattern, repr(stamp)) for (file, _), stamp in zip(files, stamps)]
-        by_name = dict(zip(names, stamps))
+        found = [self._of_file(file, maps, frame, view) for file, maps in files]
+        names = [(file.pattern, repr(stamp_of(one))) for (file, _), one in zip(files, found)]
+        by_name = dict(zip(names, found))
         order = sorted(by_name)
-        made = [order.index(name) for (file, _), name in zip(files, names) if file.is_made_by_tcl]
+        made: list[Seen] = [order.index(name) for (file, _), name in zip(files, names) if file.is_made_by_tcl]
         return [*(by_name[name] for name in order), *([made] if made else [])]
 
     def are_known(self, frame: int, view: str) -> bool:
@@ -110,7 +111,7 @@ class FileStamps:
         ]
         return [(file, maps) for file, maps in found if maps]
 
-    def _of_file(self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str) -> Stamp:
+    def _of_file(self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str) -> Seen:
         places = self._places(file, maps, frame, view)
         found = [
             self._of_sequence(file, seen) if at is None else self._of_frame(file, at, seen) for at, seen in places
@@ -128,51 +129,41 @@ class FileStamps:
             places.update(dict.fromkeys((at, one) for one in seen))
         return [(at, seen) for at, seen in places if at is None or (None, seen) not in places]
 
-    def _of_frame(self, file: SourceFile, frame: int, view: str) -> Stamp:
+    def _of_frame(self, file: SourceFile, frame: int, view: str) -> Seen:
         shown = _shown_frame(file, frame)
         if shown is None:
             return "black"
-        found = self._stat(frame_file(file.pattern, shown, view))
+        found = self._look(frame_file(file.pattern, shown, view))
         return found if found is not None or file.on_error == "error" else file.on_error
 
-    def _of_sequence(self, file: SourceFile, view: str) -> Stamp:
+    def _of_sequence(self, file: SourceFile, view: str) -> Seen:
         """All files of a sequence that exist, in the range of the Read where that is about their numbers."""
         if (file, view) not in self._sequences:
-            before, self._looked_at = self._looked_at, {}
-            self._sequences[file, view] = self._listed(file, view), self._looked_at
-            self._looked_at = before
-        stamp, changed_ns = self._sequences[file, view]
-        self._looked_at.update(changed_ns)
-        return stamp
+            self._sequences[file, view] = self._listed(file, view)
+        return self._sequences[file, view]
 
-    def _listed(self, file: SourceFile, view: str) -> Stamp:
+    def _listed(self, file: SourceFile, view: str) -> Seen:
         path = Path(file.pattern.replace("%V", view).replace("%v", view[:1]))
         number = _NUMBER.search(path.name)
         if number is None:
-            return self._stat(str(path))
+            return self._look(str(path))
         wanted = re.compile(
             re.escape(path.name[: number.start()]) + r"(-?\d+)" + re.escape(path.name[number.end() :])
         )
         try:
-            names = [one.name for one in path.parent.iterdir()]
+            there = [one.name for one in path.parent.iterdir()]
         except OSError:
             return None
-        matches = [match for match in map(wanted.fullmatch, names) if match and _is_in_range(file, int(match[1]))]
-        found: list[Stamp] = [[match[0], self._stat(str(path.parent / match[0]))] for match in matches]
-        return sorted(found, key=repr) or None
+        matches = [match for match in map(wanted.fullmatch, there) if match and _is_in_range(file, int(match[1]))]
+        names = sorted(match[0] for match in matches)
+        return [[name, self._look(str(path.parent / name))] for name in names] or None
 
-    def _stat(self, path: str) -> Stamp:
+    def _look(self, path: str) -> Seen:
         if path not in self._seen:
             try:
-                facts = Path(path).stat()
-                # A folder has another time whenever something is put into it.
-                self._seen[path] = "folder" if stat.S_ISDIR(facts.st_mode) else [facts.st_mtime_ns, facts.st_size]
-                if not stat.S_ISDIR(facts.st_mode):
-                    self._changed_ns[path] = facts.st_ctime_ns
+                self._seen[path] = look_at(path)
             except (OSError, ValueError):
                 self._seen[path] = None
-        if path in self._changed_ns:
-            self._looked_at[path] = self._changed_ns[path]
         return self._seen[path]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from matte_link.errors import CancelledError
-from matte_link.file_witness import witness_of
 from matte_link.options import MatteOptions
 from matte_link.result_key import digest
+from matte_link.seen_files import SeenFile, files_in, witness_of_files
 
 from . import fingerprint, graph, host, range_plan
 from .colour import SentColour
@@ -21,7 +21,7 @@ from .neighbours import Footage
 from .node_options import NodeOptions
 from .node_state import setting
 from .project_colour import config_digest, project_colour
-from .source_files import FileStamps
+from .source_files import FileStamps, name_by_script
 
 _SAMPLED = (1, 101, 1001)
 """At these frames, whatever the range is, the settings key looks at the knobs that expressions drive. So most
@@ -66,6 +66,11 @@ class NodeSources:
             more["animated"] = list(options.animated)
         if self.scope.variables:
             more["variables"] = self.scope.text
+        made = [file for one, maps in zip(self.upstream.facts, self._reached) if maps for file in one.files]
+        if any(file.is_made_by_tcl for file in made):
+            # Scripts that lie beside each other may share the node.
+            script = host.script_path()
+            more["names"] = [name_by_script(file.pattern, script) for file in made if file.is_made_by_tcl]
         if self.project:
             more["project"] = list(self.project)
         if self.upstream.driven:
@@ -104,6 +109,15 @@ class NodeSources:
         pairs = [(file, maps) for one, maps in zip(self.upstream.facts, self._reached) for file in one.files]
         return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs], self._chosen, host.views())
 
+    def files_by_node(self, frames: Sequence[int]) -> Iterator[tuple[host.Node, set[SeenFile]]]:
+        """The nodes upstream that read files, each with those that count at some of ``frames``, as they are."""
+        views = host.views()
+        for node, one, maps in zip(self.upstream.nodes, self.upstream.facts, self._reached):
+            if one.files and maps:
+                stamps = FileStamps(one.files, [maps] * len(one.files), self._chosen, views)
+                seen = (stamps.of(*at) for at in range_plan.all_pairs(frames, views))
+                yield node, {file for each in seen for file in files_in(each)}
+
     def _chosen(self, switch: int, frame: int) -> Optional[float]:
         """The input that a Switch upstream takes at a frame, by its number; None where Nuke does not tell, or there
         is no such input. Nuke is asked once for each frame."""
@@ -131,10 +145,13 @@ def feed_of(node: host.Node, role: str) -> Optional[host.Node]:
     return host.input_of(node, graph.INPUTS.index(role))
 
 
-def sources_of(node: host.Node, scope: Optional[GraphScope] = None) -> NodeSources:
-    """Walks the graph upstream of the node's inputs, which are looked at in a ``scope``; by default in that around
-    the node. Raises ``Refused`` where the project's colour is unknown."""
-    roles = roles_of(node)
+def sources_of(
+    node: host.Node, scope: Optional[GraphScope] = None, roles: Optional[tuple[str, ...]] = None
+) -> NodeSources:
+    """Walks the graph upstream of the node's inputs, those of ``roles_of`` or of other ``roles``, which are looked
+    at in a ``scope``; by default in that around the node. Raises ``Refused`` where the project's colour is
+    unknown."""
+    roles = roles_of(node) if roles is None else roles
     feeds = tuple(feed_of(node, role) for role in roles)
     scope = host.scope_around(node) if scope is None else scope
     upstream = host.upstream(feeds, scope)
@@ -181,25 +198,21 @@ class SourceKeys:
         return {(frame, view): self._key(frame, view) for frame, view in range_plan.all_pairs(frames, views)}
 
     def _key(self, frame: int, view: str) -> fingerprint.FrameKey:
-        changed_ns: dict[str, int] = {}
-        key = self._own(frame, view, changed_ns)
-        return replace(key, witness=witness_of(changed_ns))
+        key = self._without_witness(frame, view)
+        return replace(key, witness=witness_of_files(files_in(key.seen)))
 
-    def _own(self, frame: int, view: str, changed_ns: dict[str, int]) -> fingerprint.FrameKey:
-        """The key without its witness; adds when each of the files was changed."""
-        own = self._alone(frame, view, changed_ns, self._options.digest(frame))
+    def _without_witness(self, frame: int, view: str) -> fingerprint.FrameKey:
+        own = self._alone(frame, view, self._options.digest(frame))
         if self._footage is None or not self._options.at(frame).temporal:
             return own
         around = self._options.sides(frame, self._footage)
-        keys = [None if one is None else self._alone(one, view, changed_ns) for one in around]
+        keys = [None if one is None else self._alone(one, view) for one in around]
         return fingerprint.with_neighbours(own, keys)
 
-    def _alone(self, frame: int, view: str, changed_ns: dict[str, int], options: str = "") -> fingerprint.FrameKey:
-        hashes, (stamps, seen) = self._hashes.get(frame, {"src": ()}), self._stamps.looked_up(frame, view)
-        changed_ns.update(seen)
+    def _alone(self, frame: int, view: str, options: str = "") -> fingerprint.FrameKey:
         return fingerprint.frame_key(
-            hashes.values(),
-            stamps,
+            self._hashes.get(frame, {"src": ()}).values(),
+            self._stamps.of(frame, view),
             kept=self._kept,
             options=options,
             driven=self._sources.driven_at(frame),

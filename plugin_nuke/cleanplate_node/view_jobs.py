@@ -11,6 +11,7 @@ from matte_link.diagnostics import warnings_of
 from matte_link.job import MatteJob
 from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.result_key import MAKER, Maker
+from matte_link.seen_files import Seen, read_contents, sizes_of
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest
@@ -102,7 +103,8 @@ class ViewJobs:
     """The jobs of a plan, one for each view, run one after the other. :meth:`poll` also writes the frames' records.
 
     A shot's plates are larger than its mattes, so :meth:`delete_used_plates` deletes each plate as soon as all
-    frames that need it have ended.
+    frames that need it have ended. :meth:`note_content` reads the files that a result was made from, which are in
+    memory yet, and adds their content to its record. No result waits for either.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class ViewJobs:
         self._patience_s = patience_s
         self._clean_plate_history = clean_plate_history or CleanPlateHistory()
         self._used: list[Path] = []
+        self._unread: list[tuple[manifest.Record, Seen]] = []
         self._plate_uses = PlateUses(())
         self._views = iter(plan.views)
         self._view = ""
@@ -168,6 +171,18 @@ class ViewJobs:
         if self.finished:
             remove_plates(self.plan)
 
+    def note_content(self) -> bool:
+        """Does so for one result; False where none is left."""
+        if not self._unread:
+            return False
+        record, seen = self._unread.pop(0)
+        content = read_contents(seen)
+        with contextlib.suppress(OSError):
+            # Another Nuke may have made the frame again meanwhile.
+            if content and manifest.read(self.plan.folder, record.frame, record.view) == record:
+                manifest.write(self.plan.folder, replace(record, content=content))
+        return True
+
     def _with_warnings(self, event: JobEvent) -> JobEvent:
         """Adds to a result's warnings which neighbours Nuke could not render."""
         warnings = self.plan.warnings_for(event.frame, self._view) if isinstance(event, FrameDone) else []
@@ -189,6 +204,7 @@ class ViewJobs:
             options=key.options,
             driven=key.driven,
             witness=key.witness,
+            sizes=sizes_of(key.seen),
         )
         if isinstance(event, FrameDone):
             self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)
@@ -200,6 +216,8 @@ class ViewJobs:
         with contextlib.suppress(OSError):
             # If the record cannot be written either, the frame counts as missing and is made again next time.
             manifest.write(self.plan.folder, record)
+        if not record.code:
+            self._unread.append((record, key.seen))
         unused = self._plate_uses.ended(self.plan.task_frames(event.frame, self._view))
         for role in self.plan.roles:
             if not (role == "clean" and self.plan.still_clean):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import nuke
-from cleanplate_node import host
+from cleanplate_node import freshness, host
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -25,4 +26,16 @@ def press(state: State, bench: ContractBench, node: nuke.Node, button: str = "pr
     """Presses a button, waits until the node is idle, and returns what its panel says then."""
     host.press(node, button)
     until(state, bench.idle(node))
+    return bench.status(node)
+
+
+def overwrite(file: Path) -> None:
+    """Another file in its place: one byte longer, which no reader minds."""
+    file.write_bytes(file.read_bytes() + b"\n")
+
+
+def looked_at(state: State, bench: ContractBench, node: nuke.Node) -> str:
+    """What the panel says of a node that is looked at, once the files were read that tell it."""
+    freshness.check(node, deep=False)
+    until(state, lambda: "being read" not in bench.status(node))
     return bench.status(node)

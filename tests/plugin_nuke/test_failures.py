@@ -26,7 +26,7 @@ from cleanplate_node.bench import ContractBench
 from nuke import _host
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press, until
+from tests.plugin_nuke.pressing import overwrite, press, until
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_opening_the_panel_looks_at_the_sources(bench: ContractBench, window: St
     press(window, bench, node)
     node.showControlPanel()
     assert bench.status(node) == "up to date"
-    os.utime(shot / "clean.exr", (1, 1))
+    overwrite(shot / "clean.exr")
     node.showControlPanel()
     assert bench.status(node) == "stale: the sources of frame 1 changed"
     assert not window.callback_errors

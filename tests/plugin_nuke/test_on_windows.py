@@ -16,7 +16,7 @@ from cleanplate_node.bench import ContractBench
 from matte_link import files
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press, until
+from tests.plugin_nuke.pressing import overwrite, press, until
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_run_that_is_cancelled_loses_no_result(bench: ContractBench, on_window
     press(on_windows, bench, node)
     bench.output(node, 1)
     for frame in range(1, 8):
-        os.utime(shot / f"plate.{frame:04d}.exr", (1, 1))
+        overwrite(shot / f"plate.{frame:04d}.exr")
     host.press(node, "process_range")
     until(on_windows, lambda: "-2/matte" in bench.shown(node))
     host.press(node, "cancel")

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, host, manifest, node_options, plain_exr, sources
-from cleanplate_node.bench import ContractBench
+from cleanplate_node import freshness, host, manifest, node_options, overwritten, plain_exr, sources
+from cleanplate_node.bench import ContractBench, rendered
+from matte_link import seen_files
+from matte_link.result_key import SAME
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import looked_at, press, until
 
 Put = Callable[[Path, Path], object]
 # The clock of a disk counts in steps of the kernel, of 10 ms at most.
@@ -42,19 +44,137 @@ def put_again(target: Path, picture: plain_exr.PlainImage, put: Put = shutil.cop
     assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns), "the test's own premise"
 
 
+def expect_matte_there(bench: ContractBench, node: nuke.Node, frame: int, subject: int) -> None:
+    """The subject stands where it does at another frame: at its front too, where it does not at this one."""
+    picture = bench.result(node, frame)
+    bench.expect_matte(picture, subject)
+    x, y, radius = bench.truth[subject]
+    assert picture.at(round(x + radius - 3), round(y), "A") > 0.98
+
+
 @pytest.mark.parametrize("put", [over_it, in_its_place, shutil.copy2])
 def test_another_picture_is_noticed_and_made(put: Put, bench: ContractBench, window: State) -> None:
     shot = bench.shot((1, 2, 3))
     node = bench.node(shot, 1, 3)
     assert press(window, bench, node) == "up to date, 3 done"
-    # The subject of frame 2 stands where that of frame 5 would.
-    put_again(shot / "plate.0002.exr", bench.plate(5, bench.clean()), put)
-    found = freshness.check(node, deep=False)
-    assert found.text == "unknown: whether the sources of frame 2 changed. Press 'Process range' to compare."
-    # The stand-in's hashes, as Nuke's, do not see it either.
+    # The subject of frame 2 stands where that of frame 9 would.
+    put_again(shot / "plate.0002.exr", bench.plate(9, bench.clean()), put)
+    assert looked_at(window, bench, node) == "stale: the sources of frame 2 changed"
+    # The stand-in's hashes, as Nuke's, do not see it either, and its Read goes on with what it has read.
     assert press(window, bench, node) == "up to date, 1 done"
-    bench.expect_matte(bench.result(node, 2), 5)
-    assert freshness.check(node, deep=False).text.startswith("up to date")
+    expect_matte_there(bench, node, 2, 9)
+    assert looked_at(window, bench, node).startswith("up to date")
+
+
+def test_a_read_that_shows_the_old_picture_is_reloaded(bench: ContractBench, window: State) -> None:
+    """Also before the node has looked at it for the first time; one whose file is as it was is not."""
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2)
+    plate = host.input_of(node, 0)
+    assert plate is not None
+    for button, subject in (("process_range", 9), ("process_frame", 7), ("process_range", 5)):
+        bench.output(plate, 1)  # the Viewer
+        plain_exr.write(shot / "plate.0001.exr", bench.plate(subject, bench.clean()))
+        press(window, bench, node, button)
+        expect_matte_there(bench, node, 1, subject)
+    version = host.value(plate, "version")
+    press(window, bench, node, "process_frame")
+    assert host.value(plate, "version") == version
+
+
+def test_a_file_older_than_this_nuke_is_not_read_twice(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    monkeypatch.setattr(overwritten, "_BEGAN_NS", time.time_ns() + 2 * overwritten._SKEW_NS)
+    press(window, bench, node)
+    assert [host.value(read, "version") for read in (host.input_of(node, 0), host.input_of(node, 1)) if read] == [
+        0,
+        0,
+    ]
+
+
+def unlocked(file: Path) -> None:
+    file.chmod(0o600)
+
+
+def restored(file: Path) -> None:
+    backup = file.with_suffix(".backup")
+    backup.write_bytes(file.read_bytes())
+    backup.replace(file)
+
+
+@pytest.mark.parametrize("act", [Path.touch, unlocked, restored, lambda file: os.utime(file, (1, 1))])
+def test_the_same_picture_with_other_times_is_no_other(
+    act: Callable[[Path], object], bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2)
+    assert press(window, bench, node) == "up to date, 2 done"
+    time.sleep(_TICK_S)
+    act(shot / "plate.0002.exr")
+    act(shot / "clean.exr")
+    assert looked_at(window, bench, node) == "up to date, 2 done"
+    with rendered() as plates:
+        assert press(window, bench, node) == "up to date"
+    assert not plates
+    # Another Nuke, which has read nothing, finds it written in the records.
+    seen_files._known.clear()
+    wanted: list[str] = []
+    monkeypatch.setattr(freshness._comparison, "want", lambda name, files: wanted.append(name))
+    assert freshness.check(node, deep=False).text == "up to date" and not wanted
+
+
+def test_what_is_not_read_yet_is_unknown(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    wanted: list[str] = []
+    monkeypatch.setattr(freshness._comparison, "want", lambda name, files: wanted.append(name))
+    (bench.folder / "shot" / "plate.0002.exr").touch()
+    found = freshness.check(node, deep=False)
+    assert found.text == "unknown: whether the sources of frame 2 changed. Their files are being read."
+    assert wanted == ["Cleanplate_Matte1"]
+    # A render waits for it.
+    assert freshness.ShownResult(node, waits=True).at(2, with_hashes=False).text == "up to date"
+
+
+def test_a_result_whose_content_was_not_recorded(bench: ContractBench, window: State) -> None:
+    """As one of an older version, or of a run that was stopped."""
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2)
+    press(window, bench, node)
+    folder = str(Path(bench.shown(node)).parent)
+    for record in manifest.read_all(folder):
+        assert record.content and record.sizes
+        manifest.write(folder, replace(record, content=""))
+    time.sleep(_TICK_S)
+    unlocked(shot / "plate.0001.exr")
+    says = "unknown: whether the sources of frame 1 changed. Press 'Process range' to compare."
+    assert freshness.check(node, deep=False).text == says
+    (shot / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+    assert press(window, bench, node) == "up to date, 1 done"
+
+
+def test_scripts_that_share_a_node_and_name_plates_by_tcl(bench: ContractBench, window: State) -> None:
+    """Each has a folder of its own, which a script that is moved with its plates finds again."""
+    for number, script in enumerate(("one.nk", "two.nk")):
+        bench.shot((1, 2), f"{script}.plates", subject=(2.0, 0.1 + number, 0.05))
+    files = ("plate.%04d.exr", "clean.exr")
+    reads = [host.create("Read", file=f"[value root.name].plates/{name}", last=2, raw=True) for name in files]
+    node = bench.node_on(*reads)
+    bench.save("one.nk")
+    assert press(window, bench, node) == "up to date, 2 done"
+    of_one = bench.shown(node)
+    bench.save("two.nk")
+    until(window, bench.says(node, "stale"))
+    assert press(window, bench, node) == "up to date, 2 done"
+    assert bench.shown(node) != of_one
+    bench.save("one.nk")
+    until(window, lambda: bench.shown(node) == of_one)
+    until(window, bench.says(node, "up to date"))
 
 
 def test_the_frame_alone_is_made_again(bench: ContractBench, window: State) -> None:
@@ -83,12 +203,12 @@ def test_other_frames_that_count(kind: str, bench: ContractBench, window: State)
         node = bench.node_on(plate, clean, range_mode="custom", first=1, last=2, temporal=0.5)
     assert press(window, bench, node) == "up to date, 2 done"
     put_again(shot / "plate.0004.exr", bench.plate(7, bench.clean()))
-    seen = freshness.check(node, deep=False).text
-    assert seen.startswith("unknown: whether the sources of frames 1-2 ") == (kind == "Retime"), seen
+    seen = looked_at(window, bench, node)
+    assert seen.startswith("stale: the sources of frames 1-2 ") == (kind == "Retime"), seen
     put_again(shot / "plate.0003.exr", bench.plate(7, bench.clean()))
-    seen = freshness.check(node, deep=False).text
+    seen = looked_at(window, bench, node)
     frames = "frames 1-2" if kind == "Retime" else "frame 2"
-    assert seen.startswith(f"unknown: whether the sources of {frames} "), seen
+    assert seen.startswith(f"stale: the sources of {frames} "), seen
 
 
 def test_a_copy_elsewhere_and_another_machine_have_the_same_key(bench: ContractBench, window: State) -> None:
@@ -107,5 +227,5 @@ def test_a_copy_elsewhere_and_another_machine_have_the_same_key(bench: ContractB
     found = sources.sources_of(node)
     key = sources.SourceKeys(found, node_options.options_of(node), ()).keys((1,), ("main",))[1, "main"]
     assert record is not None and record.witness and key.witness != record.witness
-    assert key.is_known_to_equal(record.key) and not key.was_touched_since(record.key)
+    assert key.is_known_to_equal(record.key) and key.compared_files(record.key) == SAME
     nuke.scriptClear()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nuke
 import pytest
 from cleanplate_node import freshness, host, preflight
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.frame_reach import ANY_VIEW, EVERY_FRAME, SAME_FRAME, FrameMap
-from cleanplate_node.source_files import FileStamps, SourceFile, Stamp
+from cleanplate_node.source_files import FileStamps, SourceFile, stamp_of
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import overwrite, press
 
 
 def test_the_files_of_other_views(tmp_path: Path) -> None:
@@ -24,8 +25,8 @@ def test_the_files_of_other_views(tmp_path: Path) -> None:
     (tmp_path / "both.0001.exr").write_text("x")
     eyes, both = (SourceFile(pattern=f"{tmp_path}/{name}.%04d.exr") for name in ("%V", "both"))
 
-    def stamps(file: SourceFile, seen: FrameMap, view: str) -> list[Stamp]:
-        return FileStamps([file], [{seen}], views=("left", "right")).of(1, view)
+    def stamps(file: SourceFile, seen: FrameMap, view: str) -> Any:
+        return stamp_of(FileStamps([file], [{seen}], views=("left", "right")).of(1, view))
 
     left, right = (stamps(eyes, SAME_FRAME, view) for view in ("left", "right"))
     assert left != right
@@ -56,12 +57,12 @@ def test_a_switch_with_keys_takes_another_file_on_each_frame(bench: ContractBenc
         "plate.0002": "stale: the sources of frame 2 changed",
         "other.0003": "stale: the sources of frames 2-3 changed",
     }.items():
-        (shot / f"{name}.exr").touch()
+        overwrite(shot / f"{name}.exr")
         assert freshness.check(node, deep=False).text == says, name
 
 
-def stamps_at(file: SourceFile, frame: int, *maps: FrameMap) -> list[Stamp]:
-    return FileStamps([file], [maps or (SAME_FRAME,)]).of(frame, "main")
+def stamps_at(file: SourceFile, frame: int, *maps: FrameMap) -> Any:
+    return stamp_of(FileStamps([file], [maps or (SAME_FRAME,)]).of(frame, "main"))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_relative_name_is_one_in_the_project_directory(
     node = bench.node_on(bench.read(relative, 1, 2), bench.read(shot / "clean.exr", 1, 1))
     press(window, bench, node)
     assert freshness.check(node, deep=False).text == "up to date, 2 done"
-    (shot / "plate.0002.exr").touch()
+    overwrite(shot / "plate.0002.exr")
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 2 changed"
 
 
@@ -229,7 +230,7 @@ def test_a_file_name_of_the_house_is_read(
     node = bench.node_on(bench.read(bench.folder / name, 1, 1), bench.read(shot / "clean.exr", 1, 1))
     press(window, bench, node)
     assert freshness.check(node, deep=False).text == "up to date, 1 done"
-    (shot / "plate.0001.exr").touch()
+    overwrite(shot / "plate.0001.exr")
     assert "stale" in freshness.check(node, deep=False).text
 
 
@@ -241,7 +242,7 @@ def test_a_name_of_another_system_is_looked_for_where_nuke_opens_it(bench: Contr
     )
     press(window, bench, node)
     assert freshness.check(node, deep=False).text == "up to date, 1 done"
-    (shot / "plate.0001.exr").touch()
+    overwrite(shot / "plate.0001.exr")
     assert "stale" in freshness.check(node, deep=False).text
 
     def fails(name: str) -> str:

@@ -14,7 +14,7 @@ from nuke import _gsv
 from nuke._state import State
 
 from tests.plugin_nuke.multishot import group_in, let, passing_through, plate_of, shots, variables
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import looked_at, overwrite, press
 
 STALE = "stale: a setting or an input changed"
 
@@ -68,7 +68,7 @@ def test_a_variable_that_is_overridden_does_not_count(around: bool, bench_16: Co
     let(nuke.root(), "__default__.shot", "sh010")
     assert freshness.check(node, deep=False).text.startswith("up to date")
     plain_exr.write(folder / "sh020" / "plate.0001.exr", bench.plate(9, bench.clean()))
-    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+    assert looked_at(window, bench, node) == "stale: the sources of frame 1 changed"
 
 
 def test_a_plate_that_a_variable_names(bench_16: ContractBench, window: State) -> None:
@@ -82,9 +82,9 @@ def test_a_plate_that_a_variable_names(bench_16: ContractBench, window: State) -
         assert freshness.check(node, deep=False).text.startswith("up to date") == ("again" in shot), shot
         assert press(window, bench, node) == ("up to date" if "again" in shot else "up to date, 1 done")
         bench.expect_matte(bench.output(node, 1), subject)
-    (folder / "sh020" / "plate.0001.exr").touch()
+    overwrite(folder / "sh020" / "plate.0001.exr")
     assert freshness.check(node, deep=False).text.startswith("up to date"), "not that shot's"
-    (folder / "sh010" / "plate.0001.exr").touch()
+    overwrite(folder / "sh010" / "plate.0001.exr")
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
 
 
@@ -111,7 +111,7 @@ def test_other_texts_that_name_a_plate(name: str, bench_16: ContractBench, windo
     assert press(window, bench, node) == "up to date, 1 done"
     bench.expect_matte(bench.result(node, 1), 1)
     assert freshness.check(node, deep=False).text.startswith("up to date")
-    (folder / "sh010" / "plate.0001.exr").touch()
+    overwrite(folder / "sh010" / "plate.0001.exr")
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
 
 
@@ -140,9 +140,9 @@ def test_a_file_of_another_node_counts(bench_16: ContractBench, window: State) -
     host.connect(grade, 0, plate_of(folder, "sh010/plate.%04d.exr"))
     node = bench.node_on(grade, plate_of(folder, "clean.exr"))
     press(window, bench, node)
-    (folder / "cold.cube").touch()
+    overwrite(folder / "cold.cube")
     assert freshness.check(node, deep=False).text.startswith("up to date")
-    (folder / "warm.cube").touch()
+    overwrite(folder / "warm.cube")
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
 
 
@@ -158,9 +158,9 @@ def test_the_project_directory_may_be_one(bench_16: ContractBench, window: State
     node = bench.node_on(group, plate_of(folder, "clean.exr"))
     press(window, bench, node)
     bench.expect_matte(bench.result(node, 1), 5)
-    (folder / "sh010" / "plate.0001.exr").touch()
+    overwrite(folder / "sh010" / "plate.0001.exr")
     assert freshness.check(node, deep=False).text.startswith("up to date")
-    (folder / "sh020" / "plate.0001.exr").touch()
+    overwrite(folder / "sh020" / "plate.0001.exr")
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
 
 
@@ -198,7 +198,7 @@ def test_one_plate_for_two_groups_counts_in_both(bench_16: ContractBench, window
     node = bench.node_on(switch, clean)
     press(window, bench, node)
     bench.expect_matte(bench.result(node, 1), 5)
-    (folder / "sh020" / "plate.0001.exr").touch()
+    overwrite(folder / "sh020" / "plate.0001.exr")
     assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
     let(ends[1], "__default__.shot", "sh010")
     assert freshness.check(node, deep=False).text == STALE
@@ -262,7 +262,7 @@ def test_a_switch_by_variable_takes_any_file(bench_16: ContractBench, window: St
     bench.expect_matte(bench.result(node, 1), 5)
     for shot in ("sh010", "sh020"):
         assert not freshness.check(node, deep=False).text.startswith("stale")
-        (folder / shot / "plate.0001.exr").touch()
+        overwrite(folder / shot / "plate.0001.exr")
         assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed", shot
         press(window, bench, node)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nuke
@@ -19,7 +18,7 @@ from cleanplate_node.bench import ContractBench, Server
 from nuke._state import State
 
 from tests.plugin_nuke.conftest import start_nuke
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import overwrite, press
 
 # -- what a studio sets for all nodes
 
@@ -163,5 +162,5 @@ def test_a_script_with_one_view_of_any_name(view: str, bench: ContractBench, win
     assert press(window, bench, node) == "up to date, 2 done"
     bench.expect_matte(bench.result(node, 2, view), 2)
     bench.expect_matte(bench.output(node, 2, view), 2)
-    os.utime(bench.folder / "eye" / f"{view}.0001.exr", (1, 1))
+    overwrite(bench.folder / "eye" / f"{view}.0001.exr")
     assert freshness.check(node).text == "stale: the sources of frame 1 changed"

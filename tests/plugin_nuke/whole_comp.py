@@ -31,8 +31,6 @@ class Comp:
         self.bench = bench
         self.shot = bench.shot(range(8))
         self.taken_back: list[Callable[[], object]] = []
-        self.put_again = False
-        """Whether a file was changed and taken back: time and size are as before, the bytes written anew."""
         self._times = itertools.count(10**18, 10**6)
         chain = self._read("plate")
         chain = self._linked(chain)
@@ -155,7 +153,6 @@ class Comp:
         def back() -> None:
             found.write_bytes(data)
             os.utime(found, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-            self.put_again = True
 
         self.taken_back.append(back)
 

@@ -138,6 +138,14 @@ def press(node: Node, name: str) -> None:
     knob.execute()
 
 
+def reload(node: Node) -> bool:
+    """Has a node read its files again; returns whether it can be told to."""
+    knob = node.knob("reload")
+    if isinstance(knob, nuke.Script_Knob):
+        knob.execute()
+    return isinstance(knob, nuke.Script_Knob)
+
+
 def keep_out_of_files(node: Node, name: str) -> None:
     """Keeps a knob out of saved scripts and undo. These flags are not saved, so they are set on every new node."""
     node[name].setFlag(nuke.NO_UNDO | nuke.DO_NOT_WRITE)

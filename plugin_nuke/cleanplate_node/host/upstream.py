@@ -72,10 +72,11 @@ class DrivenKnob:
 
 @dataclass(frozen=True)
 class Upstream:
-    """All nodes that some nodes depend on, each after its inputs; ``starts`` are those nodes' indices, -1 for None.
+    """All ``nodes`` that some nodes depend on, each after its inputs; ``starts`` are their indices, -1 for None.
     ``driven`` are the knobs upstream whose value is not told by their text, and ``switches``, by the index of their
     node, those that say which inputs a Switch or Dissolve takes, None where that is not known."""
 
+    nodes: tuple[Node, ...]
     facts: tuple[NodeFacts, ...]
     starts: tuple[int, ...]
     driven: tuple[Union[DrivenKnob, EvaluatedText], ...]
@@ -97,7 +98,9 @@ def upstream(starts: Iterable[Optional[Node]], around: GraphScope = NO_VARIABLES
     texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
     indices = tuple(-1 if one is None else places[identity(one)] for one in chosen)
     switches = {index: _which(node, one) for index, (node, one) in enumerate(pairs) if one.kind in PICKING}
-    return Upstream(facts=facts, starts=indices, driven=(*driven, *texts), switches=switches)
+    return Upstream(
+        nodes=tuple(nodes.values()), facts=facts, starts=indices, driven=(*driven, *texts), switches=switches
+    )
 
 
 def _which(node: Node, facts: NodeFacts) -> Optional[DrivenKnob]:

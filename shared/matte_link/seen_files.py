@@ -1,0 +1,113 @@
+"""Files as this machine saw them, and their contents: read once in each state, and never while somebody waits who
+only wants to know what is known.
+
+A file that was copied, restored or unlocked has other times and may be the same picture. Its bytes tell.
+"""
+
+from __future__ import annotations
+
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+from .file_digest import file_digest
+from .file_witness import witness_of
+from .result_key import digest
+
+MOST_BYTES = 1 << 30
+"""Files that are larger together are not read to be compared: that takes longer than to make the result again."""
+_MOST_KNOWN = 100_000
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file's size in bytes, and its times in nanoseconds: the one that programs set and the disk's own."""
+
+    path: str
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+Seen = Union[None, str, int, SeenFile, "list[Seen]"]
+"""What was seen of files: one, words and numbers that stand for others, or lists of these. None: there is none."""
+_known: dict[str, tuple[SeenFile, str]] = {}
+"""The digest of each file that was read, in the state that it was read in; empty where it cannot be."""
+_lock = threading.Lock()
+
+
+def with_each(seen: Seen, put: Callable[[SeenFile], object]) -> object:
+    """The same lists with something in the place of each file."""
+    if isinstance(seen, list):
+        return [with_each(one, put) for one in seen]
+    return put(seen) if isinstance(seen, SeenFile) else seen
+
+
+def files_in(seen: Seen) -> Iterator[SeenFile]:
+    """All files, in order."""
+    if isinstance(seen, SeenFile):
+        yield seen
+    elif isinstance(seen, list):
+        for one in seen:
+            yield from files_in(one)
+
+
+def sizes_of(seen: Seen) -> str:
+    """The digest of their sizes: where that is another, so are the files."""
+    return digest(with_each(seen, lambda file: file.size))
+
+
+def witness_of_files(seen: Iterable[SeenFile]) -> str:
+    """What this machine has seen of them beside (:mod:`matte_link.file_witness`)."""
+    return witness_of({file.path: file.changed_ns for file in seen})
+
+
+def known_contents(seen: Seen) -> Optional[str]:
+    """The digest of their contents: None where one was not read in this state, empty where one cannot be."""
+    with _lock:
+        found = {file: _known.get(file.path) for file in files_in(seen)}
+    if any(one is None or one[0] != file for file, one in found.items()):
+        return None
+    digests = {file: one[1] for file, one in found.items() if one}
+    return digest(with_each(seen, digests.__getitem__)) if all(digests.values()) else ""
+
+
+def read_contents(seen: Seen) -> str:
+    """The same, after those were read that were not yet; empty where one cannot be, is another by now, or all are
+    too large."""
+    files = {file.path: file for file in files_in(seen)}
+    is_too_much = sum(file.size for file in files.values()) > MOST_BYTES
+    for file in files.values():
+        with _lock:
+            known = _known.get(file.path)
+        if known is None or known[0] != file:
+            _note(file, "" if is_too_much else _read(file))
+    return known_contents(seen) or ""
+
+
+def look_at(path: str) -> Union[SeenFile, str]:
+    """A file as it is now; the word "folder" for one, which has another time whenever something is put into it.
+    Raises ``OSError`` and ``ValueError``."""
+    facts = Path(path).stat()
+    if stat.S_ISDIR(facts.st_mode):
+        return "folder"
+    return SeenFile(path=path, size=facts.st_size, modified_ns=facts.st_mtime_ns, changed_ns=facts.st_ctime_ns)
+
+
+def _read(file: SeenFile) -> str:
+    try:
+        is_the_same = look_at(file.path) == file and Path(file.path).is_file()  # no pipe, which may never end
+        found = file_digest(Path(file.path)) if is_the_same else ""
+        return found if look_at(file.path) == file else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _note(file: SeenFile, found: str) -> None:
+    with _lock:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[file.path] = file, found

@@ -1,0 +1,61 @@
+"""Files as they were seen, and what is known of their contents without reading them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from matte_link import seen_files
+from matte_link.seen_files import Seen, files_in, known_contents, look_at, read_contents, sizes_of
+
+
+def seen_at(path: Path, text: str) -> Seen:
+    path.write_text(text)
+    return look_at(str(path))
+
+
+def test_contents_are_compared_wherever_and_whenever_files_were_written(tmp_path: Path) -> None:
+    one, two = seen_at(tmp_path / "one", "a"), seen_at(tmp_path / "two", "b")
+    os.utime(tmp_path / "one", (1, 1))
+    again = look_at(str(tmp_path / "one"))
+    assert again != one and known_contents(again) is None, "nothing is read that nobody asked for"
+    content = read_contents([again, two])
+    assert content and known_contents([again, two]) == content
+    copy = seen_at(tmp_path / "copy", "a")
+    assert read_contents([copy, two]) == content != read_contents([two, copy])
+    assert read_contents(["black", copy]) != read_contents(["hold", copy]) != read_contents([None, copy])
+    assert sizes_of([one, two]) == sizes_of([two, one]) != sizes_of([one, "folder"])
+
+
+def test_a_file_that_is_another_by_now_has_no_content_of_then(tmp_path: Path) -> None:
+    old = seen_at(tmp_path / "one", "a")
+    seen_at(tmp_path / "one", "bb")
+    assert read_contents(old) == "" and known_contents(old) == ""
+    new = look_at(str(tmp_path / "one"))
+    assert known_contents(new) is None and read_contents(new)
+
+
+def test_what_cannot_be_read_is_not_tried_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = seen_at(tmp_path / "gone", "a")
+    (tmp_path / "gone").unlink()
+    assert read_contents(gone) == "" == known_contents(gone)
+    large, small = seen_at(tmp_path / "large", "aaaa"), seen_at(tmp_path / "small", "a")
+    monkeypatch.setattr(seen_files, "MOST_BYTES", 4)
+    assert read_contents([large, small]) == "" == known_contents([large, small])
+    assert read_contents(seen_at(tmp_path / "large", "bbbb")), "alone it is not too large"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading = threading.Thread(target=read_contents, args=([look_at(str(tmp_path / "pipe"))],), daemon=True)
+    reading.start()
+    reading.join(60.0)
+    assert not reading.is_alive()
+
+
+def test_a_folder_is_one_whatever_is_in_it(tmp_path: Path) -> None:
+    assert look_at(str(tmp_path)) == "folder"
+    assert list(files_in([None, "folder", 3])) == []
