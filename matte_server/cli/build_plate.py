@@ -117,6 +117,8 @@ def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
     if built.left_out:
         shown = ", ".join(str(frame) for frame in built.left_out[:10])
         console.err.print(f"Left out, because they could not be brought onto frame {reference.frame}: {shown}.")
+    if built.unlike:
+        console.warn(built.unlike)
     if built.gap is None:
         console.out.print("There is evidence for every pixel.")
         return console.OK

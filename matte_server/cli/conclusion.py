@@ -9,6 +9,7 @@ from rich.markup import escape
 from ..shots.clean_plate_check import why_not_its_clean_plate
 from ..shots.reports import ResultStatus, ShotReport, worst_warned
 from ..shots.shot import Shot
+from ..shots.unlike_frames import unlike_frames
 from . import console
 
 
@@ -30,6 +31,8 @@ def conclude(report: ShotReport, wanted: int) -> int:
         console.out.print(escape(sentence if sentence.startswith(movie.path) else f"{movie.path}: {sentence}"))
     _report_failures(report)
     _report_warnings(report)
+    for sentence in unlike_frames(report.frames):
+        console.warn(sentence)
     if report.stopped:
         console.complain(report.stopped, report.stopped_code)
         return console.BAD_INPUT if report.cannot_work else console.NO_SERVER

@@ -28,7 +28,9 @@ class Image:
     ``premultiplied`` says whether the colour was multiplied by the alpha channel. ``metadata`` holds the
     file's other attributes, passed through untouched. ``profile`` is the file's ICC profile, if ``colourspace``
     refers to it. ``colour_warnings``: a sentence for each colour tag of the file that could not be honoured;
-    ``warnings``: one for each other fact. Raises ``ValueError`` where the parts disagree.
+    ``warnings``: one for each other fact. ``read_from``: the file's names of the channels that are R, G and B here;
+    ``read_as``: the colourspace that the values were taken to be in before they were made scene-linear. Raises
+    ``ValueError`` where the parts disagree.
     """
 
     pixels: Float32
@@ -42,6 +44,8 @@ class Image:
     profile: bytes = b""
     warnings: tuple[str, ...] = ()
     colour_warnings: tuple[str, ...] = ()
+    read_from: tuple[str, ...] = ()
+    read_as: str = ""
 
     def __post_init__(self) -> None:
         expected = (self.data_window.height, self.data_window.width, len(self.channels))
@@ -55,6 +59,18 @@ class Image:
         is."""
         kept = self.warnings if is_data else (*self.warnings, *self.colour_warnings)
         return tuple(with_roles(sentence, [role]) for sentence in kept)
+
+    @property
+    def kind(self) -> dict[str, object]:
+        """What the pictures of one shot have in common, as JSON values: the display window as x, y, width and
+        height, the pixel aspect, and of the file the colourspace and the names of the colour's channels."""
+        window = self.display_window
+        return {
+            "display_window": [window.x, window.y, window.width, window.height],
+            "pixel_aspect": self.pixel_aspect,
+            "colourspace": self.read_as,
+            "channels": list(self.read_from),
+        }
 
     @property
     def rgb(self) -> Float32:

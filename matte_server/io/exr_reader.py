@@ -43,6 +43,7 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) 
         metadata=inherited(part.attributes, is_multi_part=len(parts) > 1),
         warnings=_impossible_aspect(part),
         colour_warnings=colour.warnings,
+        read_from=chosen.names[:3],
     )
 
 

@@ -191,7 +191,8 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         pixels = corrected(path, pixels) if reader.format_name() == "dpx" else pixels
         header = StillHeader.read(path, reader.format_name())
         image = _image(header, spec, pixels, channels)
-        return replace(image, warnings=(_SEVERAL,)) if _holds_several(header, reader, subimage) else image
+        warnings = (_SEVERAL,) if _holds_several(header, reader, subimage) else ()
+        return replace(image, warnings=warnings, read_from=tuple(spec.channelnames[at] for at in indices[:3]))
     finally:
         reader.close()
 

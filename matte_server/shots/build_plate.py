@@ -22,6 +22,7 @@ from ..errors import MatteError
 from ..io import exr
 from .inputs import ShotInputs
 from .shot import ShotFrame
+from .unlike_frames import Kind, kind_of, unlike
 
 FRAMES = 24
 """How many frames vote, spread over the shot. More take time and add little once every place was visible."""
@@ -40,7 +41,8 @@ class BuiltPlate:
     """A clean plate and how reliable it is. ``coverage`` (one channel) is the share of frames that agree, 0 where
     there is no evidence; ``covered`` is the part of the frame with evidence, 0..1; ``gap`` is the box around the
     largest place without, None where there is none; ``used`` and ``left_out`` are frame numbers; ``noise`` is the
-    grain, as a fraction of the brightness, NaN where it is not known."""
+    grain, as a fraction of the brightness, NaN where it is not known; ``unlike`` is a sentence on
+    frames that are of another kind than most, empty where there are none."""
 
     image: Image
     coverage: Image
@@ -49,6 +51,7 @@ class BuiltPlate:
     used: tuple[int, ...]
     left_out: tuple[int, ...]
     noise: float
+    unlike: str
 
 
 def reference_frame(frames: Sequence[ShotFrame], number: int | None) -> ShotFrame:
@@ -82,9 +85,12 @@ def build(
         colours = np.memmap(Path(folder) / "colour", np.float32, "w+", shape=(*shape, 3))
         masks = np.memmap(Path(folder) / "visible", np.bool_, "w+", shape=shape)
         used: list[int] = []
+        kinds: dict[int, Kind] = {}
         for number, frame in enumerate(frames, 1):
             on_progress(number, len(frames), f"frame {frame.frame}")
-            aligned = _aligned(frame, target, mode, pictures)
+            picture, _ = pictures.pair(frame)
+            kinds[frame.frame] = kind_of(picture.kind)
+            aligned = _aligned(frame, picture, target, mode, pictures)
             if aligned is not None:
                 colours[len(used)], masks[len(used)] = aligned
                 used.append(frame.frame)
@@ -94,7 +100,7 @@ def build(
         combine = vote_clean_plate if may_vote else average_clean_plate
         plate = combine(list(colours[: len(used)]), list(masks[: len(used)]))
     left_out = tuple(frame.frame for frame in frames if frame.frame not in used)
-    return _built(plate, target, tuple(used), left_out)
+    return _built(plate, target, tuple(used), left_out, unlike(kinds, "plate"))
 
 
 def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: ShotFrame) -> None:
@@ -108,7 +114,9 @@ def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: S
     raise MatteError("too_few_frames", could, advice)
 
 
-def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...]) -> BuiltPlate:
+def _built(
+    plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...], unlike: str
+) -> BuiltPlate:
     coverage = np.where(plate.evidence, plate.support, np.float32(0.0))[..., None].astype(np.float32)
     kept = {name: value for name, value in target.metadata.items() if name != exr.STAMP}
     image = replace(target, pixels=plate.colour, channels=("R", "G", "B"), premultiplied=False, metadata=kept)
@@ -121,13 +129,15 @@ def _built(plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tu
         used=used,
         left_out=left_out,
         noise=plate.noise,
+        unlike=unlike,
     )
 
 
-def _aligned(frame: ShotFrame, target: Image, mode: str, pictures: ShotInputs) -> tuple[Float32, Mask] | None:
-    """A frame as the reference would see it, and where it shows the set and not the subject; None if it cannot be
-    aligned."""
-    picture, _ = pictures.pair(frame)
+def _aligned(
+    frame: ShotFrame, picture: Image, target: Image, mode: str, pictures: ShotInputs
+) -> tuple[Float32, Mask] | None:
+    """A frame, whose plate is ``picture``, as the reference would see it, and where it shows the set and not the
+    subject; None if it cannot be aligned."""
     alignment = align(target, picture, mode)
     if mode != "none" and not is_measured(alignment):
         return None

@@ -43,6 +43,11 @@ _FRAME = {
                     "description": "the foreground over the clean plate against the plate, as a part of its range",
                 },
                 "seconds": {"type": "object", "description": "seconds by stage"},
+                "pictures": {
+                    "type": "object",
+                    "description": "of plate and clean_plate: display_window (x, y, width, height), pixel_aspect, "
+                    "colourspace it was read in, channels that its colour was read from",
+                },
                 "warnings": {"type": "array", "items": _TEXT},
             },
         },

@@ -13,6 +13,7 @@ from typing import cast
 
 import cv2
 import torch
+from matte_link.diagnostics import PICTURES
 from matte_link.files import write_atomically
 from matte_link.messages import Matte
 from matte_link.options import MatteOptions
@@ -167,7 +168,9 @@ class FrameSolver:
 
     def _diagnostics(self, job: FrameJob, result: MatteResult, inputs: FrameInputs) -> dict[str, object]:
         maker = self._makers.of(job.request.options).to_dict()
-        diagnostics = {**result.diagnostics, "colourspace": inputs.result_colourspace, MAKER: maker}
+        pictures = {"plate": inputs.pair.plate.kind, "clean_plate": inputs.pair.clean_plate.kind}
+        space = inputs.result_colourspace
+        diagnostics = {**result.diagnostics, "colourspace": space, PICTURES: pictures, MAKER: maker}
         diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *_file_warnings(inputs)]
         if warnings := self._take_warnings():
             self.memory_ran_short = True

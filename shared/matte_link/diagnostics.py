@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+PICTURES = "pictures"
+"""Where diagnostics say of what kind the frame's plate and clean plate are."""
+
 
 def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:
     """What the server doubts about a result: a sentence for each doubt."""
