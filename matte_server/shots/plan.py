@@ -17,8 +17,10 @@ from matte_link.sequence import counted, format_frames, parse_frames
 
 from ..errors import MatteError
 from ..io.media import is_video
+from ..learning.settings import SUFFIX as LEARNED
 from .passes import COMP, around_number, pass_file, pass_names
 from .plan_checks import (
+    MATTE_SUFFIXES,
     check_clean_plate,
     check_colour,
     check_combinations,
@@ -27,9 +29,10 @@ from .plan_checks import (
     check_outputs,
 )
 from .portraits import plan_portraits
-from .role_files import RoleFiles, check_files, check_numbers, frame_pattern
+from .role_files import RoleFiles, check_files, check_numbers, frame_pattern, named_pattern
 from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
 
+_USUAL_NUMBER, _USUAL_SUFFIX = "####", ".exr"
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
 
 
@@ -84,12 +87,20 @@ def _wanted_frames(files: _FilesByFrame, frames: str) -> tuple[ShotFrame, ...]:
 
 
 def solve_file_of(output: str) -> Path:
-    """Where a shot's plate solve is kept: beside its output, named after it. Where something follows the frame
-    number, as the eye in m_####_left.exr, the name has that too, and # for the number: m_#_left.platesolve.json."""
+    """Where a shot's plate solve is kept: beside its output, named after it. That of matte.####.exr is
+    matte.platesolve.json. Any other name keeps all that tells it from others in its folder, with as many # as the
+    number has digits: m_####.platesolve.json of m_%04d.exr, matte.mov.platesolve.json of matte.mov."""
     name = Path(output).name
+    pattern = named_pattern(name)
     before, after = around_number(name)
-    stem = f"{before}#{after}" if after else before.rstrip("._-")
-    return Path(output).with_name((stem or "shot") + ".platesolve.json")
+    number = "#" * pattern.padding if pattern.is_sequence else ""
+    suffix = Path(name).suffix
+    stem = before.removesuffix(".")
+    is_usual = (before, number, after, suffix) == (f"{stem}.", _USUAL_NUMBER, "", _USUAL_SUFFIX)
+    # That of matte.mov.####.exr is not that of matte.mov.
+    if not is_usual or not stem or Path(stem).suffix.lower() in (*MATTE_SUFFIXES, LEARNED):
+        stem = f"{before}{number}{after}{'' if suffix == _USUAL_SUFFIX else suffix}"
+    return Path(output).with_name(f"{stem}.platesolve.json")
 
 
 def _number_of_still(name: str) -> int:

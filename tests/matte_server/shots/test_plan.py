@@ -26,20 +26,41 @@ from .conftest import save
     ("output", "kept"),
     [
         ("out/matte.####.exr", "matte"),
-        ("out/shot010_v2_####.exr", "shot010_v2"),
+        ("out/matte.v2.@@@@.exr", "matte.v2"),
+        ("out/shot010_v2_####.exr", "shot010_v2_####"),
         ("out/matte.%04d.exr", "matte"),
-        ("out/m.<f>.exr", "m"),
-        ("out/matte.mov", "matte"),
-        ("out/take_##.mov", "take_##"),
-        ("out/####.exr", "shot"),
-        ("out/m_####_left.exr", "m_#_left"),
-        ("out/m_%04d_right.exr", "m_#_right"),
-        ("out/m.####.v2.exr", "m.#.v2"),
-        ("out/####_left.exr", "#_left"),
+        ("out/matte.$F4.exr", "matte"),
+        ("out/m-####.exr", "m-####"),
+        ("out/m####.exr", "m####"),
+        ("out/m..####.exr", "m."),
+        ("out/m.<f>.exr", "m.#"),
+        ("out/m.#####.exr", "m.#####"),
+        ("out/m.####.EXR", "m.####.EXR"),
+        ("out/m.####.png", "m.####.png"),
+        ("out/matte.mov", "matte.mov"),
+        ("out/matte.mov.####.exr", "matte.mov.####"),
+        ("out/take7.learned", "take7.learned"),
+        ("out/take7.learned.####.exr", "take7.learned.####"),
+        ("out/take_##.mov", "take_##.mov"),
+        ("out/####.exr", "####"),
+        ("out/.####.exr", ".####"),
+        ("out/m_####_left.exr", "m_####_left"),
+        ("out/m_%04d_right.exr", "m_####_right"),
+        ("out/m.####.v2.exr", "m.####.v2"),
+        ("out/####_left.exr", "####_left"),
+        ("out/0####0.exr", "0####0"),
     ],
 )
 def test_where_a_solve_is_kept(output: str, kept: str) -> None:
     assert solve_file_of(output) == Path("out") / f"{kept}.platesolve.json"
+
+
+def test_outputs_that_may_lie_in_one_folder_have_a_solve_each() -> None:
+    numbers = ("#", "##", "####", "#####", "_####", ".####", "-####", ".####.", ".####_left", "_####.left")
+    stems = ("m", "m.", "m_", "m.mov", "m.png", "m.0001", "")
+    sequences = [f"{stem}{number}{suffix}" for stem in stems for number in numbers for suffix in (".exr", ".png")]
+    outputs = {*sequences, "m.mov", "m.mp4.mov", "m.png.mov", "m.learned", "m.####.mov", "m_.mov"}
+    assert len({solve_file_of(output) for output in outputs}) == len(outputs)
 
 
 @pytest.fixture
